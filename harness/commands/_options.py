@@ -1,0 +1,28 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+
+hub = click.option(
+    "--hub",
+    "hub",
+    metavar="URL",
+    help="Hub to use: a URL, or `embedded` for a local one during this run. Default: HF_ENDPOINT.",
+)
+namespace = click.option(
+    "--namespace", metavar="NAME", help="User or organisation that owns what is pushed. Default: the token's user."
+)
+sources = click.option(
+    "--sources",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="TFT_SOURCES",
+    help="Folder with the source files. Default: TFT_SOURCES, else the cache of `tft sources fetch`.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")

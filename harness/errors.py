@@ -1,0 +1,71 @@
+"""Every error the harness raises on purpose.
+
+    HarnessError            a sentence that says what to do next; the CLI prints it and exits with 2
+    ├── UsageError          an option or a config value that cannot be used
+    ├── DataError           a record that cannot be read (names the file and the line)
+    ├── SourceError         a source file that is missing, damaged or not the pinned one
+    ├── HubError            the Hub said no
+    │   ├── RepoNotFound        no such repository or revision
+    │   ├── AccessDenied        gated, private, or a token without the right
+    │   └── HubUnreachable      no answer from the endpoint
+    ├── ModelError          a model that cannot be evaluated (no causal LM, no chat template, unsafe weights)
+    ├── EngineError         the inference engine is missing, did not start, or died
+    └── CheckFailed         a check ran and its answer is no; the CLI exits with 1
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class HarnessError(Exception):
+    """Base of all errors raised on purpose; `str(error)` is one clear message with a next step."""
+
+    exit_code = 2
+
+
+class UsageError(HarnessError):
+    """An option, a name or a config value that cannot be used."""
+
+
+class DataError(HarnessError):
+    """A record that cannot be read."""
+
+    @classmethod
+    def at(cls, path: Path | str, line: int, problem: str) -> DataError:
+        """Return an error that points at line `line` (1-based) of `path`."""
+        return cls(f"{path}, line {line}: {problem}")
+
+
+class SourceError(HarnessError):
+    """A source file that is missing, damaged, or not the pinned one."""
+
+
+class HubError(HarnessError):
+    """The Hub refused a request."""
+
+
+class RepoNotFound(HubError):
+    """No such repository, revision or file."""
+
+
+class AccessDenied(HubError):
+    """The repository is gated or private, or the token has not the right that is needed."""
+
+
+class HubUnreachable(HubError):
+    """The endpoint did not answer."""
+
+
+class ModelError(HarnessError):
+    """A model repository that cannot be evaluated."""
+
+
+class EngineError(HarnessError):
+    """The inference engine is missing, did not start, or died."""
+
+
+class CheckFailed(HarnessError):
+    """A check ran to its end and its answer is no."""
+
+    exit_code = 1

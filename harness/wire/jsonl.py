@@ -1,0 +1,65 @@
+"""JSON lines files: one JSON object a line, UTF-8, `\\n` line ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import DataError
+
+
+def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number from 1, object) for each non-blank line.
+
+    Lines end at `\\n` only: U+2028 and its like are text. Raises DataError with file and line.
+    """
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    with stream:
+        for number, line in enumerate(stream, start=1):
+            if line.strip():
+                yield number, _parse_line(path, number, line)
+
+
+def _parse_line(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise DataError.at(path, number, f"not UTF-8 at byte {error.start}; save the file as UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise DataError.at(path, number, f"not valid JSON ({error.msg} at column {error.colno})") from error
+    except RecursionError as error:
+        raise DataError.at(path, number, "JSON nested too deeply to read") from error
+    if not isinstance(value, dict):
+        raise DataError.at(path, number, f"expected a JSON object, got {type(value).__name__}")
+    return value
+
+
+def write_atomic(path: Path, chunks: Iterable[str]) -> None:
+    """Write text to `path` so that it is either whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.writelines(chunks)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as JSON lines, atomically."""
+    write_atomic(path, (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write one indented JSON document, atomically."""
+    write_atomic(path, [json.dumps(value, ensure_ascii=False, indent=2), "\n"])
