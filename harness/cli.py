@@ -18,7 +18,7 @@ EXIT_INTERRUPTED = 130
 class _Verbs(click.Group):
     """Finds commands by listing the package `commands`; each module defines `command`."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
         modules = pkgutil.iter_modules(commands.__path__)
         return sorted(module.name for module in modules if not module.name.startswith("_"))
 

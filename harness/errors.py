@@ -1,16 +1,16 @@
 """Every error the harness raises on purpose.
 
-    HarnessError            a sentence that says what to do next; the CLI prints it and exits with 2
-    ├── UsageError          an option or a config value that cannot be used
-    ├── DataError           a record that cannot be read (names the file and the line)
-    ├── SourceError         a source file that is missing, damaged or not the pinned one
-    ├── HubError            the Hub said no
-    │   ├── RepoNotFound        no such repository or revision
-    │   ├── AccessDenied        gated, private, or a token without the right
-    │   └── HubUnreachable      no answer from the endpoint
-    ├── ModelError          a model that cannot be evaluated (no causal LM, no chat template, unsafe weights)
-    ├── EngineError         the inference engine is missing, did not start, or died
-    └── CheckFailed         a check ran and its answer is no; the CLI exits with 1
+HarnessError            a sentence that says what to do next; the CLI prints it and exits with 2
+├── UsageError          an option or a config value that cannot be used
+├── DataError           a record that cannot be read (names the file and the line)
+├── SourceError         a source file that is missing, damaged or not the pinned one
+├── HubError            the Hub said no
+│   ├── RepoNotFound        no such repository or revision
+│   ├── AccessDenied        gated, private, or a token without the right
+│   └── HubUnreachable      no answer from the endpoint
+├── ModelError          a model that cannot be evaluated (no causal LM, no chat template, unsafe weights)
+├── EngineError         the inference engine is missing, did not start, or died
+└── CheckFailed         a check ran and its answer is no; the CLI exits with 1
 """
 
 from __future__ import annotations
@@ -55,6 +55,10 @@ class AccessDenied(HubError):
 
 class HubUnreachable(HubError):
     """The endpoint did not answer."""
+
+
+class CommitConflict(HubError):
+    """The branch has moved since the parent commit that was named."""
 
 
 class ModelError(HarnessError):

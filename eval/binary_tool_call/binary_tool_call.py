@@ -1,0 +1,36 @@
+"""Exact tool-call agreement, as an `evaluate` module.
+
+`evaluate.load` must be given the absolute path of this folder: a bare name is looked up on the Hub.
+"""
+
+import datasets
+import evaluate
+
+from .scores import scores
+
+_DESCRIPTION = "1.0 where name and arguments are equal (key order ignored), else 0.0."
+
+_KWARGS_DESCRIPTION = """
+Args:
+    predictions: list of str, what the model wrote.
+    references: list of str, the expected calls.
+Returns:
+    binary_tool_call: float, the mean; None for empty lists.
+    scores: list of float, one for each pair.
+"""
+
+
+@evaluate.utils.file_utils.add_start_docstrings(_DESCRIPTION, _KWARGS_DESCRIPTION)
+class BinaryToolCall(evaluate.Metric):
+    def _info(self) -> evaluate.MetricInfo:
+        features = datasets.Features({"predictions": datasets.Value("string"), "references": datasets.Value("string")})
+        return evaluate.MetricInfo(
+            description=_DESCRIPTION,
+            citation="",
+            inputs_description=_KWARGS_DESCRIPTION,
+            features=features,
+        )
+
+    def _compute(self, predictions, references):
+        values = scores(list(predictions), list(references))
+        return {"binary_tool_call": sum(values) / len(values) if values else None, "scores": values}

@@ -1,0 +1,36 @@
+"""Staged tool-call agreement, as an `evaluate` module.
+
+`evaluate.load` must be given the absolute path of this folder: a bare name is looked up on the Hub.
+"""
+
+import datasets
+import evaluate
+
+from .scores import scores
+
+_DESCRIPTION = "0.0 no call, 0.25 another name, 0.5 other argument keys, 0.75 other values, 1.0 equal."
+
+_KWARGS_DESCRIPTION = """
+Args:
+    predictions: list of str, what the model wrote.
+    references: list of str, the expected calls.
+Returns:
+    staged_tool_call: float, the mean; None for empty lists.
+    scores: list of float, one for each pair.
+"""
+
+
+@evaluate.utils.file_utils.add_start_docstrings(_DESCRIPTION, _KWARGS_DESCRIPTION)
+class StagedToolCall(evaluate.Metric):
+    def _info(self) -> evaluate.MetricInfo:
+        features = datasets.Features({"predictions": datasets.Value("string"), "references": datasets.Value("string")})
+        return evaluate.MetricInfo(
+            description=_DESCRIPTION,
+            citation="",
+            inputs_description=_KWARGS_DESCRIPTION,
+            features=features,
+        )
+
+    def _compute(self, predictions, references):
+        values = scores(list(predictions), list(references))
+        return {"staged_tool_call": sum(values) / len(values) if values else None, "scores": values}

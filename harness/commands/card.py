@@ -1,0 +1,172 @@
+"""`tft card`: render the card of a model, compare it with the one on the Hub, push it."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.commands import _options
+from harness.errors import CheckFailed, DataError, RepoNotFound, UsageError
+
+if TYPE_CHECKING:
+    from harness.cards import CardIdentity
+    from harness.hub import Hub
+    from harness.records import EvalReport, Task
+
+README = "README.md"
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tft card me/tft-benchmark-s2-tft-Qwen3-1.7B --push
+  tft card me/my-model --report results/report.json --out README.md
+  tft card me/tft-benchmark-s2-tft-Qwen3-1.7B --check
+"""
+)
+@click.argument("model")
+@click.option("--push", is_flag=True, help="Commit the card as README.md of the model repository.")
+@click.option("--create-pr", is_flag=True, help="With --push: open a pull request instead of committing.")
+@click.option("--check", is_flag=True, help="Exit with 1 and a diff where the card on the Hub is not this one.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the card to a file.")
+@click.option(
+    "--report",
+    "report_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Use this report. Default: the newest one in <namespace>/tft-benchmark-results.",
+)
+@click.option("--published", is_flag=True, help="Render from the published figures alone (benchmark models).")
+@_options.hub
+@_options.namespace
+def command(
+    *,
+    model: str,
+    push: bool,
+    create_pr: bool,
+    check: bool,
+    out: Path | None,
+    report_file: Path | None,
+    published: bool,
+    hub: str | None,
+    namespace: str | None,
+) -> None:
+    """Render the card of MODEL (owner/name) from its evaluation report, and print it.
+
+    A benchmark model (tft-benchmark-s<N>-<tft|direct>-<student>) gets a whole README. In the README of
+    any other model only the block between the tft-harness marks is written; the rest stays as it is.
+    """
+    _check_options(push=push, create_pr=create_pr, check=check, published=published, report_file=report_file)
+    from harness.cards import DEFAULT_ENDPOINT, identify, merge_readme, render_card
+    from harness.hub import Hub
+
+    identity = identify(model.removeprefix("vllm:").partition("@")[0])
+    online = push or check or hub is not None or not (published or report_file)
+    connection = Hub.connect(hub) if online else None
+    owner = namespace if published or connection is None else connection.namespace(namespace)
+    report = None if published else _report(connection, identity, report_file, owner)
+    task = _task(connection, report) if connection and report else None
+    endpoint = connection.endpoint if connection else DEFAULT_ENDPOINT
+    text = render_card(report, identity, task, namespace=owner, endpoint=endpoint)
+    current = _readme(connection, identity, needed=push or check) if connection else None
+    if identity.scenario is None:
+        text = merge_readme(current or "", text)
+    if out:
+        _write(out, text)
+    if check:
+        _compare(identity, current, text)
+    elif push and connection:
+        _push(connection, identity, current, text, create_pr=create_pr)
+    elif not out:
+        click.echo(text, nl=False)
+
+
+def _check_options(*, push: bool, create_pr: bool, check: bool, published: bool, report_file: Path | None) -> None:
+    if push and check:
+        raise UsageError("--push writes the card and --check only compares it; give one of the two")
+    if create_pr and not push:
+        raise UsageError("--create-pr says how to push; give it together with --push")
+    if published and report_file:
+        raise UsageError("--published leaves every report out; give --published or --report, not both")
+
+
+def _report(hub: Hub | None, identity: CardIdentity, file: Path | None, owner: str | None) -> EvalReport:
+    """Return the report in `file`, or the newest one in the results dataset of `owner`."""
+    from harness.wire.reports import RESULTS, read_report, report_path
+
+    if file:
+        return read_report(file)
+    if hub is None:
+        raise UsageError("there is no Hub to read a report from; give --report FILE")
+    name = report_path(identity.repo_id)
+    advice = f"run `tft evaluate {identity.repo_id}` first, name its owner with --namespace, or give --report FILE"
+    try:
+        results = hub.resolve("dataset", f"{owner}/{RESULTS}")
+    except RepoNotFound as error:
+        raise RepoNotFound(f"{error}; no results there yet: {advice}") from error
+    path = hub.pull(results, [name]) / name
+    if not path.is_file():
+        raise RepoNotFound(f"{results.repo_id} has no {name}, so {identity.repo_id} has no report there; {advice}")
+    return read_report(path)
+
+
+def _task(hub: Hub, report: EvalReport) -> Task:
+    """Return the task that lies beside the test set of the report."""
+    from harness.records import Artifact
+    from harness.testset import TASK
+    from harness.wire.published import read_task
+
+    test_set = Artifact(kind="dataset", repo_id=report.run.dataset, revision=report.run.dataset_revision)
+    return read_task(hub.pull(test_set, [TASK]) / TASK)
+
+
+def _readme(hub: Hub, identity: CardIdentity, *, needed: bool) -> str | None:
+    """Return the README on the Hub, None where there is none; RepoNotFound for a missing repository if `needed`."""
+    try:
+        artifact = hub.resolve("model", identity.repo_id)
+    except (RepoNotFound, UsageError):
+        if needed:
+            raise
+        return None
+    path = hub.pull(artifact, [README]) / README
+    if not path.is_file():
+        return None
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"the {README} of {identity.repo_id} is not UTF-8 (byte {error.start}); save it as UTF-8"
+        ) from error
+
+
+def _write(out: Path, text: str) -> None:
+    from harness.wire.jsonl import write_atomic
+
+    write_atomic(out, [text])
+    click.echo(f"wrote {out}", err=True)
+
+
+def _compare(identity: CardIdentity, current: str | None, text: str) -> None:
+    """Print the difference between the card on the Hub and `text`; CheckFailed where there is one."""
+    if current == text:
+        click.echo(f"the card of {identity.repo_id} is up to date")
+        return
+    before, after = (current or "").splitlines(keepends=True), text.splitlines(keepends=True)
+    label = f"{identity.repo_id}/{README}"
+    for line in difflib.unified_diff(before, after, fromfile=label, tofile="rendered now"):
+        click.echo(line, nl=not line.endswith("\n"))
+    raise CheckFailed(
+        f"the card of {identity.repo_id} is {'stale' if current is not None else 'missing'}; "
+        "run the same command with --push in the place of --check"
+    )
+
+
+def _push(hub: Hub, identity: CardIdentity, current: str | None, text: str, *, create_pr: bool) -> None:
+    if current == text:
+        click.echo(f"the card of {identity.repo_id} is up to date, nothing to push", err=True)
+        return
+    message = "Update the model card from its evaluation report"
+    click.echo(hub.commit_files("model", identity.repo_id, {README: text}, message=message, create_pr=create_pr))

@@ -1,0 +1,170 @@
+"""`tft data`: build the benchmark's files, check them, and publish them as datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from harness.commands import _options
+from harness.errors import CheckFailed, UsageError
+
+if TYPE_CHECKING:
+    from harness.hub import Hub
+    from harness.scenarios import Arm, Dialogues, Scenario
+    from harness.sources import Sources
+    from harness.stages._repository import Published
+
+_scenario = click.option(
+    "--scenario", "numbers", type=int, multiple=True, metavar="N", help="Only this scenario; repeatable. Default: all."
+)
+_arm = click.option("--arm", type=click.Choice(["tft", "direct"]), help="Only this arm's files. Default: both.")
+
+
+class Inputs(NamedTuple):
+    """What every data stage reads."""
+
+    sources: Sources
+    dialogues: Dialogues
+
+
+@click.group(epilog="\b\nExample:\n  tft data build --out data && tft data verify data")
+def command() -> None:
+    """Build, verify and publish the benchmark's test set and traces."""
+
+
+@command.command(
+    epilog="\b\nExamples:\n  tft data build --out data\n  tft data build --out data --scenario 2 --arm tft\n"
+    "  HF_TOKEN=... tft data build --push --namespace my-org"
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files in the published layout."
+)
+@click.option("--push", is_flag=True, help="Publish the test set and the traces as datasets on the Hub.")
+@_scenario
+@_arm
+@_options.sources
+@_options.hub
+@_options.namespace
+@click.option("--force", is_flag=True, help="Push even where the Hub has the same data already.")
+def build(
+    *,
+    out: Path | None,
+    push: bool,
+    numbers: tuple[int, ...],
+    arm: Arm | None,
+    sources: Path | None,
+    hub: str | None,
+    namespace: str | None,
+    force: bool,
+) -> None:
+    """Rebuild the published files from their sources, exactly.
+
+    Call ids aside, which are random in the published files, each file is equal to the published one byte
+    by byte. With --push, each dataset repository gets both arms, a card and its lineage.
+    """
+    from harness.scenarios import read_dialogues
+    from harness.sources import locate
+    from harness.stages.corrupt import write_published
+
+    if not out and not push:
+        raise UsageError("nothing to do: give --out DIR to write files, --push to publish datasets, or both")
+    if arm and not out:
+        raise UsageError("--arm chooses among the files of --out; a published dataset always has both arms")
+    chosen = _chosen(numbers)
+    located = locate(sources)
+    arms = _arms(arm)
+    with _steps("building", total=2 * len(chosen) * len(arms)) as step:
+        dialogues = read_dialogues(located)
+        if out:
+            for path in write_published(located, dialogues, out, chosen, arms):
+                step(str(path))
+    if push:
+        _push(chosen, Inputs(located, dialogues), hub, namespace, force)
+
+
+@command.command(epilog="\b\nExample:\n  tft data verify data")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@_scenario
+@_arm
+@_options.as_json
+def verify(folder: Path, numbers: tuple[int, ...], arm: Arm | None, as_json: bool) -> None:
+    """Compare the files below FOLDER with the published ones, by sha256 with call ids masked.
+
+    Prints a line a file; exits with 1 where one differs or is missing.
+    """
+    import json
+    from dataclasses import asdict
+
+    from harness.stages import corrupt
+
+    checks = list(corrupt.verify(folder, _chosen(numbers), _arms(arm)))
+    bad = [check for check in checks if check.status != "ok"]
+    if as_json:
+        click.echo(json.dumps({"ok": not bad, "files": [asdict(check) for check in checks]}))
+    else:
+        for check in checks:
+            hashes = "" if check.status == "ok" else f"  expected {check.expected}, found {check.found or 'no file'}"
+            click.echo(f"{check.status:<7}  {check.path}{hashes}")
+    if bad:
+        raise CheckFailed(
+            f"{len(bad)} of {len(checks)} files are not the published ones; build them again: "
+            f"tft data build --out {folder}"
+        )
+
+
+def _chosen(numbers: tuple[int, ...]) -> list[Scenario]:
+    from harness import scenarios
+
+    return [scenarios.get(number) for number in sorted(set(numbers))] if numbers else scenarios.all_scenarios()
+
+
+def _arms(arm: Arm | None) -> tuple[Arm, ...]:
+    from harness.scenarios import ARMS
+
+    return (arm,) if arm else ARMS
+
+
+def _push(chosen: list[Scenario], inputs: Inputs, hub: str | None, namespace: str | None, force: bool) -> None:
+    from harness.hub import Hub
+    from harness.stages import collect, corrupt
+
+    client = Hub.connect(hub)
+    owner = client.namespace(namespace)
+    with _steps("pushing", total=1 + len(chosen)) as step:
+        _report(client, step, collect.collect(*inputs, client, owner, force=force))
+        for scenario in chosen:
+            _report(client, step, corrupt.corrupt(scenario, *inputs, client, owner, force=force))
+
+
+def _report(hub: Hub, step: Callable[[str], None], published: Published) -> None:
+    note = "  (was there already)" if published.reused else ""
+    step(f"{hub.url(published.artifact)}  {published.artifact.revision}{note}")
+
+
+@contextmanager
+def _steps(doing: str, total: int) -> Iterator[Callable[[str], None]]:
+    """Show a progress bar on a terminal, and at the end print the line of each finished step on stdout.
+
+    Not at once: while a bar is shown, rich sends what is printed to the bar's own stream, stderr.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    lines: list[str] = []
+    try:
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task(doing, total=total)
+
+            def step(line: str) -> None:
+                lines.append(line)
+                bar.advance(task)
+
+            yield step
+    finally:
+        for line in lines:
+            click.echo(line)

@@ -1,0 +1,135 @@
+"""`tft student`: small models made on the spot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.commands import _options
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.hub import Hub
+    from harness.student import StudentSummary
+
+_UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
+
+
+@click.group(epilog="\b\nExample:\n  tft student create tiny-student --params 4M")
+def command() -> None:
+    """Make small students, to try things out without a download."""
+
+
+def _read_count(_context: click.Context, _parameter: click.Parameter, value: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMB]?)", value.strip().upper())
+    if not match or not float(match[1]):
+        raise click.BadParameter(f"{value!r} is no number of parameters; write one like 4M, 500K or 4000000")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+@command.command(
+    epilog="\b\nExamples:\n  tft student create tiny-student\n"
+    "  tft student create my-org/student-20m --params 20M --texts my-org/tft-benchmark-testset\n"
+    "  tft student create tiny-student --out student --no-push"
+)
+@click.argument("repo")
+@click.option("--params", "parameters", default="4M", show_default=True, callback=_read_count, help="Size to aim for.")
+@click.option(
+    "--texts",
+    "sources",
+    multiple=True,
+    metavar="FILE|DATASET",
+    help="What the tokenizer is trained on: text or JSON lines files, or dataset repositories; repeatable. "
+    "Default: the sample task.",
+)
+@click.option("--vocabulary", type=click.IntRange(min=1), default=4096, show_default=True, help="Most tokens to have.")
+@click.option("--context", type=click.IntRange(min=1), default=16384, show_default=True, help="Longest sequence.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same files.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Keep the files in this folder.")
+@click.option("--push/--no-push", default=True, show_default=True, help="Push to the Hub; --no-push needs --out.")
+@_options.hub
+@_options.namespace
+@_options.as_json
+def create(
+    *,
+    repo: str,
+    sources: tuple[str, ...],
+    out: Path | None,
+    push: bool,
+    hub: str | None,
+    namespace: str | None,
+    as_json: bool,
+    **shape: int,
+) -> None:
+    """Make a Qwen3-shaped model with random weights and its tokenizer, and push it to REPO.
+
+    REPO is `owner/name`, or a name under --namespace. The model has learned nothing: it is there to try
+    the harness with. It can be evaluated like any other.
+    """
+    import shutil
+    import tempfile
+
+    from harness.hub import Hub
+
+    if not push and not out:
+        raise UsageError("nothing would be kept: give --out DIR, or leave out --no-push")
+    client = Hub.connect(hub)
+    repo_id = repo if "/" in repo or not push else f"{client.namespace(namespace)}/{repo}"
+    with tempfile.TemporaryDirectory(prefix="tft-") as scratch:
+        folder = Path(scratch)
+        with _status("making the student"):
+            student = _create(client, folder, repo_id, sources, shape)
+        if out:
+            shutil.copytree(folder, out, dirs_exist_ok=True)
+        report: dict[str, Any] = {
+            "repo": repo_id,
+            "folder": str(out) if out else None,
+            "parameters": student.parameters,
+        }
+        if push:
+            with _status("pushing"):
+                artifact = client.publish("model", repo_id, folder, message=f"Random weights, seed {student.seed}")
+            report |= {"revision": artifact.revision, "url": client.url(artifact)}
+    _print(report, as_json)
+
+
+def _create(hub: Hub, folder: Path, repo_id: str, sources: tuple[str, ...], shape: dict[str, int]) -> StudentSummary:
+    from transformers.utils import logging
+
+    from harness.stages._repository import render
+    from harness.student import create_student, read_texts, sample_texts
+
+    logging.disable_progress_bar()  # its bar for a file of some megabytes would break ours
+    texts = read_texts(hub, sources) if sources else sample_texts()
+    student = create_student(folder, texts=texts, **shape)
+    card = render("sample/student.md.j2", name=repo_id.rsplit("/", 1)[-1], student=student)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    return student
+
+
+@contextmanager
+def _status(doing: str) -> Iterator[None]:
+    """Show that something goes on, on a terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(doing):
+        yield
+
+
+def _print(report: dict[str, Any], as_json: bool) -> None:
+    import json
+
+    if as_json:
+        click.echo(json.dumps(report))
+        return
+    where = f"{report['url']}  {report['revision']}" if "url" in report else report["folder"]
+    click.echo(f"{where}  ({report['parameters']:,} parameters, random weights)")

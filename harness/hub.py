@@ -1,0 +1,264 @@
+"""Artifacts to and from a Hub, through huggingface_hub. Nothing else in the harness talks to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import AccessDenied, CommitConflict, HubError, HubUnreachable, RepoNotFound, UsageError
+from harness.records import Artifact, RepoKind
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+
+    Operation = CommitOperationAdd | CommitOperationDelete
+
+DEFAULT_ENDPOINT = "https://huggingface.co"
+EMBEDDED = "embedded"
+_HTTP_FORBIDDEN = (401, 403)
+_HTTP_CONFLICT = 409
+_HTTP_STALE_PARENT = 412
+_HTTP_NO_SPACE = 507
+
+
+class Hub:
+    """A Hub at an endpoint, with the token of the environment."""
+
+    def __init__(self, api: HfApi) -> None:
+        self.api = api
+        self.endpoint: str = api.endpoint
+
+    @classmethod
+    def connect(cls, endpoint: str | None = None) -> Hub:
+        """Return the Hub at `endpoint`, or at HF_ENDPOINT, or huggingface.co. Nothing is sent yet.
+
+        The endpoint becomes HF_ENDPOINT, so that the libraries that read it (datasets, transformers,
+        vLLM in its own process) ask the same Hub.
+        """
+        chosen = (endpoint or os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
+        if not chosen.startswith(("http://", "https://")):
+            raise UsageError(f"{chosen!r} is no Hub address; give one that starts with https:// or http://")
+        os.environ["HF_ENDPOINT"] = chosen
+        from huggingface_hub import HfApi
+
+        # Read here and not by the library, which reads the environment once, when it is imported.
+        return cls(HfApi(endpoint=chosen, token=os.environ.get("HF_TOKEN") or None, library_name="tft-harness"))
+
+    @contextmanager
+    def _errors(self, what: str) -> Iterator[None]:
+        """Turn the client's exceptions into sentences about `what`."""
+        import httpx2
+        from huggingface_hub import errors
+
+        try:
+            yield
+        except errors.GatedRepoError as error:
+            raise AccessDenied(
+                f"{what} is gated: accept its terms at {self.endpoint}, then set HF_TOKEN (or run `hf auth login`)"
+            ) from error
+        except errors.RevisionNotFoundError as error:
+            raise RepoNotFound(f"{what}: no such revision on {self.endpoint}; `hf` or its page lists them") from error
+        except errors.RepositoryNotFoundError as error:
+            raise RepoNotFound(
+                f"{what} was not found on {self.endpoint}; check the name, and if it is private set HF_TOKEN "
+                "(or run `hf auth login`) to a token that may read it"
+            ) from error
+        except errors.HfHubHTTPError as error:
+            raise self._http_error(what, error) from error
+        except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, httpx2.TransportError) as error:
+            cause = error.__cause__ if isinstance(error, errors.LocalEntryNotFoundError) and error.__cause__ else error
+            raise HubUnreachable(
+                f"the Hub at {self.endpoint} cannot be reached ({_first_line(cause)}); "
+                "check the network and HF_ENDPOINT"
+            ) from error
+
+    def _http_error(self, what: str, error: Exception) -> HubError:
+        response = getattr(error, "response", None)
+        status = getattr(response, "status_code", None)
+        if status in _HTTP_FORBIDDEN:
+            return AccessDenied(
+                f"{what}: {self.endpoint} refused the request ({status}: {_first_line(error)}); "
+                "use a token with the right to do this in HF_TOKEN (a read-only token cannot push)"
+            )
+        if status == _HTTP_STALE_PARENT:
+            return CommitConflict(f"{what}: somebody else pushed in between; run this again")
+        if status == _HTTP_NO_SPACE:
+            return HubError(f"{what}: the Hub at {self.endpoint} has no space left; free some and run this again")
+        return HubError(f"{what}: {self.endpoint} answered {status or 'with an error'}: {_first_line(error)}")
+
+    def namespace(self, wanted: str | None = None) -> str:
+        """Return `wanted`, or the name of the token's user."""
+        if wanted:
+            return wanted
+        if not self.api.token and not os.environ.get("HF_TOKEN"):
+            from huggingface_hub import get_token
+
+            if not get_token():
+                raise AccessDenied(
+                    f"no token for {self.endpoint}: set HF_TOKEN, run `hf auth login`, or give --namespace"
+                )
+        with self._errors("the account of this token"):
+            name: str = self.api.whoami()["name"]
+        return name
+
+    def resolve(self, kind: RepoKind, repo_id: str, revision: str | None = None) -> Artifact:
+        """Return the repository at the commit that `revision` (branch, tag, commit; default main) means now."""
+        what = f"{kind} {repo_id}" + (f" at revision {revision!r}" if revision else "")
+        from huggingface_hub.errors import HFValidationError
+
+        with self._errors(what):
+            try:
+                info = self.api.repo_info(repo_id, repo_type=kind, revision=revision)
+            except HFValidationError as error:
+                raise UsageError(f"{repo_id!r} is no repository name; expected `owner/name` ({error})") from error
+        if info.sha is None:
+            raise HubError(f"{what}: {self.endpoint} named no commit for it")
+        return Artifact(kind=kind, repo_id=info.id, revision=info.sha)
+
+    def pull(self, artifact: Artifact, patterns: Sequence[str] | None = None) -> Path:
+        """Download the artifact (or the files that match `patterns`) into the Hub cache and return the folder."""
+        with self._errors(f"{artifact.kind} {artifact}"):
+            folder = self.api.snapshot_download(
+                artifact.repo_id,
+                repo_type=artifact.kind,
+                revision=artifact.revision,
+                allow_patterns=list(patterns) if patterns is not None else None,
+            )
+        return Path(folder)
+
+    def files(self, artifact: Artifact) -> list[str]:
+        """Return the paths of all files of the artifact."""
+        with self._errors(f"{artifact.kind} {artifact}"):
+            return self.api.list_repo_files(artifact.repo_id, repo_type=artifact.kind, revision=artifact.revision)
+
+    def find_tag(self, kind: RepoKind, repo_id: str, tag: str) -> Artifact | None:
+        """Return the artifact that carries `tag`, or None where the repository or the tag is missing."""
+        try:
+            return self.resolve(kind, repo_id, tag)
+        except RepoNotFound:
+            return None
+
+    def publish(
+        self, kind: RepoKind, repo_id: str, folder: Path, *, message: str, tags: Sequence[str] = ()
+    ) -> Artifact:
+        """Make the repository equal to `folder` in one commit, then set the tags, and return the artifact.
+
+        The repository is created where it is missing. Tags come last: an interrupted push has none,
+        so nothing takes it for complete.
+        """
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+        local = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+        with self._errors(f"{kind} {repo_id}"):
+            self.api.create_repo(repo_id, repo_type=kind, exist_ok=True)
+            remote = self.api.list_repo_files(repo_id, repo_type=kind)
+            operations: list[Operation] = [CommitOperationAdd(name, str(path)) for name, path in local.items()]
+            operations += [CommitOperationDelete(name) for name in remote if name not in {*local, ".gitattributes"}]
+            commit = self.api.create_commit(repo_id, operations, commit_message=message, repo_type=kind)
+            artifact = Artifact(kind=kind, repo_id=repo_id, revision=commit.oid)
+            for tag in tags:
+                self._move_tag(artifact, tag)
+        return artifact
+
+    def _move_tag(self, artifact: Artifact, tag: str) -> None:
+        from huggingface_hub.errors import HfHubHTTPError
+
+        repo_id, kind = artifact.repo_id, artifact.kind
+        try:
+            self.api.create_tag(repo_id, tag=tag, revision=artifact.revision, repo_type=kind)
+        except HfHubHTTPError as error:
+            if error.response.status_code != _HTTP_CONFLICT:
+                raise
+            self.api.delete_tag(repo_id, tag=tag, repo_type=kind)
+            self.api.create_tag(repo_id, tag=tag, revision=artifact.revision, repo_type=kind)
+
+    def commit_files(
+        self,
+        kind: RepoKind,
+        repo_id: str,
+        files: Mapping[str, str | bytes | Path],
+        *,
+        message: str,
+        create_pr: bool = False,
+        parent: str | None = None,
+    ) -> str:
+        """Add or replace `files` in one commit and return its URL (the pull request's with `create_pr`).
+
+        With `parent` the commit is made only on top of that commit, CommitConflict where the branch has moved.
+        """
+        from huggingface_hub import CommitOperationAdd
+
+        operations = [
+            CommitOperationAdd(name, str(body) if isinstance(body, Path) else _as_bytes(body))
+            for name, body in files.items()
+        ]
+        with self._errors(f"{kind} {repo_id}"):
+            commit = self.api.create_commit(
+                repo_id,
+                operations,
+                commit_message=message,
+                repo_type=kind,
+                create_pr=create_pr,
+                parent_commit=parent,
+            )
+        return commit.pr_url or commit.commit_url
+
+    def url(self, artifact: Artifact) -> str:
+        """Return the address of the repository's page."""
+        return self.page(artifact.kind, artifact.repo_id)
+
+    def page(self, kind: RepoKind, repo_id: str) -> str:
+        """Return the address of a repository's page."""
+        prefix = "" if kind == "model" else f"{kind}s/"
+        return f"{self.endpoint}/{prefix}{repo_id}"
+
+    def read_text(self, kind: RepoKind, repo_id: str, path: str) -> str | None:
+        """Return a text file of the newest revision, None where the repository or the file is missing."""
+        try:
+            found = self.pull(self.resolve(kind, repo_id), [path]) / path
+        except RepoNotFound:
+            return None
+        return found.read_text(encoding="utf-8") if found.is_file() else None
+
+    def check_writable(self, kind: RepoKind, repo_id: str) -> None:
+        """Raise AccessDenied where the token may not write to the repository, RepoNotFound where it is missing."""
+        with self._errors(f"writing to {kind} {repo_id}"):
+            self.api.auth_check(repo_id, repo_type=kind, write=True)
+
+    def ensure_dataset(self, repo_id: str) -> None:
+        """Create the dataset repository where it is missing; AccessDenied where the token may not."""
+        with self._errors(f"dataset {repo_id}"):
+            self.api.create_repo(repo_id, repo_type="dataset", exist_ok=True)
+
+
+@contextmanager
+def connected(hub: str | None) -> Iterator[Hub]:
+    """Connect to the Hub that `--hub` names: a URL, None for HF_ENDPOINT, or `embedded`.
+
+    `embedded` starts a Hub on the default folder of `tft hub serve` and stops it at the end of the block.
+    """
+    if hub != EMBEDDED:
+        yield Hub.connect(hub)
+        return
+    from harness.hubd.embedded import running
+    from harness.hubd.errors import HubStartError
+    from harness.hubd.root import default_root
+
+    try:
+        with running(default_root()) as embedded:
+            os.environ["HF_TOKEN"] = embedded.token
+            yield Hub.connect(embedded.url)
+    except HubStartError as error:
+        raise HubError(f"the embedded Hub did not start: {error}") from error
+
+
+def _as_bytes(body: str | bytes) -> bytes:
+    return body.encode() if isinstance(body, str) else body
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

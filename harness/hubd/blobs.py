@@ -1,0 +1,125 @@
+"""Large files, addressed by their sha256: written once, durable before they are named."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from harness.hubd.errors import Refused
+from harness.hubd.root import Root, fsync_folder
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (\d+)\n?")
+POINTER_LIMIT = 300
+STEP = 1 << 20
+
+
+@dataclass(slots=True)
+class Draft:
+    """A file being received in `tmp/`: its bytes, and their sha256 and size so far."""
+
+    path: Path
+    file: BinaryIO
+    size: int = 0
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+    def write(self, data: bytes) -> None:
+        """Append `data` (bytes)."""
+        self.file.write(data)
+        self.digest.update(data)
+        self.size += len(data)
+
+    @property
+    def sha256(self) -> str:
+        """Return the hash (64 hex) of what was written so far."""
+        return self.digest.hexdigest()
+
+    def discard(self) -> None:
+        """Forget the file."""
+        self.file.close()
+        self.path.unlink(missing_ok=True)
+
+
+class BlobStore:
+    """The folder `files/`."""
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        self._folder = root.folder("files")
+
+    def path(self, sha256: str) -> Path:
+        """Return where the file with that hash lies, or would lie; a hash that is not 64 hex is refused (422)."""
+        if not SHA256.fullmatch(sha256):
+            raise Refused(422, f"{sha256!r} is not a sha256: expected 64 lower-case hex digits.")
+        return self._folder / sha256[:2] / sha256[2:4] / sha256
+
+    def size(self, sha256: str) -> int | None:
+        """Return the size in bytes, or None if there is no such file."""
+        try:
+            return self.path(sha256).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def draft(self) -> Draft:
+        """Start a new file."""
+        path = self._root.draft()
+        return Draft(path=path, file=path.open("w+b"))
+
+    def keep(self, draft: Draft, *, sha256: str | None = None) -> str:
+        """Move a finished draft into the store and return its hash.
+
+        Raises Refused (400) if it is not the announced `sha256`; the draft is gone either way.
+        """
+        actual = draft.sha256
+        if sha256 is not None and actual != sha256:
+            draft.discard()
+            raise Refused(400, f"The content received has sha256 {actual}, announced was {sha256}; upload it again.")
+        target = self.path(actual)
+        if target.exists():
+            draft.discard()
+            return actual
+        draft.file.flush()
+        os.fsync(draft.file.fileno())
+        draft.file.close()
+        self._make_folders(target.parent)
+        draft.path.chmod(0o444)
+        draft.path.replace(target)
+        fsync_folder(target.parent)
+        return actual
+
+    def _make_folders(self, folder: Path) -> None:
+        for level in (folder.parent, folder):
+            if not level.exists():
+                level.mkdir(exist_ok=True)
+                fsync_folder(level.parent)
+
+    def read(self, sha256: str, start: int, length: int) -> bytes:
+        """Return `length` bytes from `start`; raises FileNotFoundError if there is no such file."""
+        with self.path(sha256).open("rb") as file:
+            file.seek(start)
+            return file.read(length)
+
+
+def stream(path: Path, start: int, length: int) -> Iterator[bytes]:
+    """Yield `length` bytes of a file from `start`, in steps of 1 MiB."""
+    with path.open("rb") as file:
+        file.seek(start)
+        while length > 0 and (data := file.read(min(STEP, length))):
+            length -= len(data)
+            yield data
+
+
+def pointer(sha256: str, size: int) -> bytes:
+    """Return the git blob that stands for a large file."""
+    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
+
+
+def read_pointer(data: bytes) -> tuple[str, int] | None:
+    """Return (sha256, size in bytes) if `data` is a pointer, else None."""
+    found = POINTER.fullmatch(data) if len(data) <= POINTER_LIMIT else None
+    return (found[1].decode(), int(found[2])) if found else None

@@ -1,0 +1,116 @@
+"""The folder of a Hub: its layout, the lock that keeps a second server out, and its secret key."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.hubd.errors import HubStartError
+
+FOLDERS = ("repos", "files", "xorbs", "tmp", "trash")
+
+
+def default_root() -> Path:
+    """Return `$XDG_CACHE_HOME/tft/hub`, by default `~/.cache/tft/hub`."""
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "tft" / "hub"
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make renames and new names inside `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, atomically and durably, readable by the owner only."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    fsync_folder(path.parent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Root:
+    """An opened and locked root folder.
+
+    `repos/<id>.git` are bare git repositories, `files/ab/cd/<sha256>` large files, `xorbs/` Xet uploads not yet
+    unpacked, `tmp/` uploads in progress, `trash/` deleted repositories until they are gone; `hub.db`, `key`, `token`.
+    """
+
+    path: Path
+    key: bytes
+    lock: int
+
+    def folder(self, name: str) -> Path:
+        """Return one of the folders in FOLDERS."""
+        return self.path / name
+
+    @property
+    def database(self) -> Path:
+        """Return the SQLite file."""
+        return self.path / "hub.db"
+
+    @property
+    def token_file(self) -> Path:
+        """Return the file with the first token (mode 0600); it exists only without a users file."""
+        return self.path / "token"
+
+    def draft(self) -> Path:
+        """Return a fresh name in `tmp/`."""
+        return self.folder("tmp") / secrets.token_hex(16)
+
+    def close(self) -> None:
+        """Let the next server in."""
+        os.close(self.lock)
+
+
+def open_root(path: Path) -> Root:
+    """Create the layout where it is missing, lock it, and clear what a crash left behind.
+
+    Raises HubStartError if the folder cannot be written or another server uses it.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise HubStartError(f"{path}: {error.strerror}; choose another folder with --root.") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise HubStartError(f"{path} is in use by another Hub; stop that one, or choose another --root.") from error
+    for name in FOLDERS:
+        (path / name).mkdir(exist_ok=True)
+    root = Root(path=path.resolve(), key=_key(path / "key"), lock=lock)
+    _clear_leftovers(root)
+    return root
+
+
+def _key(path: Path) -> bytes:
+    if not path.exists():
+        write_private(path, secrets.token_bytes(32))
+    return path.read_bytes()
+
+
+def _clear_leftovers(root: Root) -> None:
+    for folder in ("tmp", "trash"):
+        for leftover in root.folder(folder).iterdir():
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
+    # We hold the root's lock, so no git lock below can belong to a living writer.
+    for stale in root.folder("repos").glob("*.git/**/*.lock"):
+        stale.unlink()

@@ -1,0 +1,112 @@
+"""Publishing an evaluation: its rows and report into the results dataset, its scores and card into the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import CommitConflict, RepoNotFound
+from harness.hub import Hub
+from harness.records import EvalReport, Task
+from harness.wire.reports import config_name, eval_results_yaml, read_report, report_path
+
+if TYPE_CHECKING:
+    from harness.stages.evaluate import Evaluation
+    from harness.testset import TestSet
+
+REPOSITORY = "tft-benchmark-results"
+README = "README.md"
+CARD_TEMPLATE = "results.md.j2"
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where an evaluation is published."""
+
+    results: str
+    """The results dataset, `owner/name`."""
+    model: str | None
+    """The model repository; None where the model is not on the Hub."""
+    create_pr: bool
+    """Whether the model gets a pull request and no commit."""
+
+
+def destination(hub: Hub, namespace: str, model: str | None, *, create_pr: bool) -> Destination:
+    """Return where to publish, after asking the Hub whether this token may: before the work, not after it.
+
+    Raises AccessDenied where it may not.
+    """
+    results = f"{namespace}/{REPOSITORY}"
+    hub.ensure_dataset(results)
+    if model and not create_pr:
+        hub.check_writable("model", model)
+    return Destination(results=results, model=model, create_pr=create_pr)
+
+
+def publish(hub: Hub, place: Destination, evaluation: Evaluation, test_set: TestSet) -> list[str]:
+    """Push the evaluation and return the addresses of what was changed."""
+    report = evaluation.scorecard.report
+    name = place.model or report.run.model
+    changed = [_push_results(hub, place.results, name, evaluation.folder)]
+    if place.model:
+        files = {
+            f".eval_results/{test_set.artifact.repo_id.rpartition('/')[2]}.yaml": eval_results_yaml(
+                report, test_set.artifact.repo_id, source_url=hub.page("dataset", place.results)
+            ),
+            README: model_card(hub, place.model, report, test_set.task, namespace=place.results.partition("/")[0]),
+        }
+        message = f"Evaluation on {test_set.artifact.repo_id}"
+        changed.append(hub.commit_files("model", place.model, files, message=message, create_pr=place.create_pr))
+    return changed
+
+
+def model_card(hub: Hub, model: str, report: EvalReport, task: Task | None, *, namespace: str | None) -> str:
+    """Return the README that the model repository should have: ours, or the owner's with our block in it."""
+    from harness.cards import identify, merge_readme, render_card
+
+    identity = identify(model)
+    text = render_card(report, identity, task, namespace=namespace, endpoint=hub.endpoint)
+    if identity.scenario is not None:
+        return text
+    return merge_readme(hub.read_text("model", model, README) or "", text)
+
+
+def _push_results(hub: Hub, repo_id: str, name: str, folder: Path) -> str:
+    config = config_name(name)
+    report = read_report(folder / "report.json")
+    for attempt in range(1, _ATTEMPTS + 1):
+        head = hub.resolve("dataset", repo_id)
+        reports = {**_reports(hub, repo_id), config: report}
+        files: dict[str, str | bytes | Path] = {
+            f"data/{config}/test.jsonl": folder / "data" / "test.jsonl",
+            f"lineage/{config}.json": folder / "lineage.json",
+            report_path(name): folder / "report.json",
+            README: _results_card(repo_id, reports),
+        }
+        try:
+            return hub.commit_files("dataset", repo_id, files, message=f"Results of {name}", parent=head.revision)
+        except CommitConflict:  # somebody else pushed results in between: list theirs too
+            if attempt == _ATTEMPTS:
+                raise
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _reports(hub: Hub, repo_id: str) -> dict[str, EvalReport]:
+    """Return the reports that the results dataset holds, by config."""
+    try:
+        folder = hub.pull(hub.resolve("dataset", repo_id), ["reports/*.json"])
+    except RepoNotFound:
+        return {}
+    return {path.stem: read_report(path) for path in sorted((folder / "reports").glob("*.json"))}
+
+
+def _results_card(repo_id: str, reports: Mapping[str, EvalReport]) -> str:
+    from harness.stages._repository import render, size_category
+
+    rows = sum(next(iter(report.rows["model"].values())).n for report in reports.values())
+    ordered = dict(sorted(reports.items()))
+    metrics = sorted({metric for report in reports.values() for metric in report.rows["model"]})
+    return render(CARD_TEMPLATE, repo_id=repo_id, reports=ordered, metrics=metrics, size=size_category(rows))

@@ -1,0 +1,126 @@
+"""Stage `collect`: the published test set as a dataset repository, whole conversations and turn pairs."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import resources
+from harness.errors import DataError
+from harness.hub import Hub
+from harness.lineage import Lineage
+from harness.records import Conversation, TurnPair
+from harness.scenarios import Dialogues, dialogue_files
+from harness.sources import Sources
+from harness.stages._repository import Published, most_common_first, publish, render, size_category
+from harness.wire.jsonl import write_jsonl
+from harness.wire.messages import dump_conversation, dump_pair, expand_pairs
+from harness.wire.published import read_task, read_test_conversations
+
+STAGE = "collect"
+VERSION = 1
+REPOSITORY = "tft-benchmark-testset"
+TEST_FILE = "tft-benchmark/test.jsonl"
+TASK_FILE = "tft-benchmark/job_description.json"
+
+_BOOKING_TOOL = "ReserveRestaurant"
+_TODAY = "2019-03-01"
+"""What "today" means in the source: its reservations without a stated day are for this one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestSetFacts:
+    """What the card of the test set says, counted on the data."""
+
+    __test__ = False  # its name looks like a test class to pytest
+
+    conversations: int
+    unchanged: int
+    """Conversations that equal one of the held-out source dialogues, call ids aside."""
+    pairs: int
+    references: dict[str, int]
+    """Tool -> pairs whose reference calls it, most frequent first."""
+    shortest: int
+    longest: int
+    mean: float
+    """Messages a conversation."""
+    bookings: int
+    today_bookings: int
+    unstated_dates: int
+    """Booking references whose date occurs nowhere before them."""
+    size: str
+    today: str = _TODAY
+
+
+def collect(sources: Sources, dialogues: Dialogues, hub: Hub, namespace: str, *, force: bool = False) -> Published:
+    """Push the test set to `<namespace>/tft-benchmark-testset`, or find it there with this fingerprint."""
+    repo_id = f"{namespace}/{REPOSITORY}"
+    record = lineage(sources)
+    return publish(hub, repo_id, record, lambda folder: write(sources, dialogues, folder, repo_id), force=force)
+
+
+def lineage(sources: Sources) -> Lineage:
+    """Return what the test set is made from."""
+    inputs = sources.inputs([TEST_FILE, TASK_FILE, *dialogue_files(sources)])
+    return Lineage(stage=STAGE, version=VERSION, config={"configs": ["conversations", "pairs"]}, inputs=inputs)
+
+
+def write(sources: Sources, dialogues: Dialogues, folder: Path, repo_id: str) -> None:
+    """Write the repository's files, without its lineage, into `folder`.
+
+    Raises SourceError where a source file is not the pinned one, DataError where a row cannot be read.
+    """
+    conversations = read_test_set(sources)
+    pairs = expand_pairs(conversations)
+    write_jsonl(folder / "data" / "conversations" / "test.jsonl", map(dump_conversation, conversations))
+    write_jsonl(folder / "data" / "pairs" / "test.jsonl", map(dump_pair, pairs))
+    (folder / "job_description.json").write_bytes(sources.read(TASK_FILE))
+    shutil.copyfile(resources.folder("datasets") / "eval.yaml", folder / "eval.yaml")
+    card = render(
+        "testset.md.j2",
+        repo_id=repo_id,
+        facts=measure_test_set(conversations, pairs, dialogues),
+        task=read_task(folder / "job_description.json"),
+        lineage=lineage(sources),
+    )
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def read_test_set(sources: Sources) -> list[Conversation]:
+    """Return the 34 test conversations, after verifying their file."""
+    sources.read(TEST_FILE)
+    return read_test_conversations(sources.folder / TEST_FILE)
+
+
+def measure_test_set(
+    conversations: Sequence[Conversation], pairs: Sequence[TurnPair], dialogues: Dialogues
+) -> TestSetFacts:
+    """Count what the card says; DataError for an empty test set."""
+    if not conversations:
+        raise DataError("the test set has no conversations; there is nothing to describe")
+    held_out = [trace.conversation.messages for trace in dialogues.held_out]
+    lengths = [len(conversation.messages) for conversation in conversations]
+    bookings = [pair for pair in pairs if pair.reference.name == _BOOKING_TOOL]
+    return TestSetFacts(
+        conversations=len(conversations),
+        unchanged=sum(conversation.messages in held_out for conversation in conversations),
+        pairs=len(pairs),
+        references=most_common_first(Counter(pair.reference.name for pair in pairs)),
+        shortest=min(lengths),
+        longest=max(lengths),
+        mean=sum(lengths) / len(lengths),
+        bookings=len(bookings),
+        today_bookings=sum(pair.reference.arguments.get("date") == _TODAY for pair in bookings),
+        unstated_dates=sum(_date_is_unstated(pair) for pair in bookings),
+        size=size_category(len(pairs)),
+    )
+
+
+def _date_is_unstated(pair: TurnPair) -> bool:
+    date = str(pair.reference.arguments.get("date") or "")
+    said = [message.content or "" for message in pair.prefix]
+    said += [str(call.arguments) for message in pair.prefix for call in message.tool_calls]
+    return bool(date) and not any(date in text for text in said)

@@ -1,0 +1,145 @@
+"""Stage `corrupt`: the traces of the scenarios, as published files and as dataset repositories."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from harness import resources, scenarios
+from harness.hub import Hub
+from harness.lineage import Lineage
+from harness.scenarios import ARMS, Arm, Dialogues, Scenario, TraceFacts
+from harness.scenarios._base import CLEAN_FRACTION, SEED
+from harness.sources import Sources
+from harness.stages._repository import Published, publish, render, size_category
+from harness.stages.collect import TEST_FILE
+from harness.wire.jsonl import write_atomic, write_jsonl
+from harness.wire.messages import dump_conversation
+from harness.wire.published import dump_row, dump_trace
+from harness.wire.sgd import Trace
+
+STAGE = "corrupt"
+VERSION = 1
+
+_FILE_NAMES: dict[Arm, str] = {"tft": "traces.jsonl", "direct": "train.jsonl"}
+_SERVICES_WITHOUT_CONTENT_KEY = {"Restaurants_1"}
+"""Assistant messages of these services have no `content` key in the published traces; others have null."""
+_FEW_FUNCTIONS = 4
+"""With more function names than this, a table of which became which says nothing."""
+
+Written = Callable[[Path], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileCheck:
+    """One file of a built folder against its published checksum."""
+
+    path: str
+    status: Literal["ok", "differs", "missing"]
+    expected: str
+    found: str | None
+    """SHA-256, of the text with call ids masked where the published ids are random."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmFacts:
+    """One arm as its card shows it."""
+
+    facts: TraceFacts
+    transitions: list[tuple[str, str, int]]
+    """(function of the source, function now, changed calls); empty where there are too many names."""
+
+
+def write_published(
+    sources: Sources, dialogues: Dialogues, out: Path, chosen: Sequence[Scenario], arms: Sequence[Arm]
+) -> Iterator[Path]:
+    """Write the scenarios in the published layout below `out`; yields each file as it is written."""
+    test_set = sources.read(TEST_FILE).decode("utf-8")
+    for scenario in chosen:
+        for arm in arms:
+            folder = out / scenario.folder / arm
+            path = folder / _FILE_NAMES[arm]
+            write_atomic(path, _lines(scenario, scenario.build(dialogues, arm), arm))
+            yield path
+            write_atomic(folder / "test.jsonl", [test_set])
+            yield folder / "test.jsonl"
+
+
+def _lines(scenario: Scenario, traces: Sequence[Trace], arm: Arm) -> Iterator[str]:
+    for trace in traces:
+        if arm == "direct":
+            yield dump_row(trace.conversation)
+        else:
+            null_content = trace.service not in _SERVICES_WITHOUT_CONTENT_KEY
+            yield dump_trace(trace.conversation, null_content=null_content, pandas=scenario.pandas)
+
+
+def verify(folder: Path, chosen: Sequence[Scenario], arms: Sequence[Arm]) -> Iterator[FileCheck]:
+    """Yield one check for each published file of the chosen scenarios and arms."""
+    table = yaml.safe_load((resources.folder("datasets") / "published.yaml").read_text(encoding="utf-8"))
+    pattern = re.compile(table["mask"]["pattern"].encode())
+    replacement = table["mask"]["replacement"].encode()
+    for scenario in chosen:
+        for arm in arms:
+            masked = f"{scenario.folder}/{arm}/{_FILE_NAMES[arm]}"
+            exact = f"{scenario.folder}/{arm}/test.jsonl"
+            yield _check(folder, masked, table["masked"][masked], lambda text: pattern.sub(replacement, text))
+            yield _check(folder, exact, table["exact"][exact], bytes)
+
+
+def _check(folder: Path, path: str, expected: str, mask: Callable[[bytes], bytes]) -> FileCheck:
+    try:
+        content = (folder / path).read_bytes()
+    except FileNotFoundError:
+        return FileCheck(path=path, status="missing", expected=expected, found=None)
+    found = hashlib.sha256(mask(content)).hexdigest()
+    return FileCheck(path=path, status="ok" if found == expected else "differs", expected=expected, found=found)
+
+
+def corrupt(
+    scenario: Scenario, sources: Sources, dialogues: Dialogues, hub: Hub, namespace: str, *, force: bool = False
+) -> Published:
+    """Push both arms to `<namespace>/tft-benchmark-s<N>-traces`, or find them there with this fingerprint."""
+    repo_id = f"{namespace}/tft-benchmark-s{scenario.number}-traces"
+    record = lineage(scenario, sources)
+    return publish(
+        hub, repo_id, record, lambda folder: write(scenario, sources, dialogues, folder, repo_id), force=force
+    )
+
+
+def lineage(scenario: Scenario, sources: Sources) -> Lineage:
+    """Return what the traces of a scenario are made from."""
+    config = {"scenario": scenario.number, "slug": scenario.slug, "clean_fraction": CLEAN_FRACTION}
+    inputs = sources.inputs(scenarios.dialogue_files(sources))
+    return Lineage(stage=STAGE, version=VERSION, config=config, inputs=inputs, seed=SEED)
+
+
+def write(scenario: Scenario, sources: Sources, dialogues: Dialogues, folder: Path, repo_id: str) -> None:
+    """Write the repository's files, without its lineage, into `folder`."""
+    traces = {arm: scenario.build(dialogues, arm) for arm in ARMS}
+    for arm in ARMS:
+        rows = map(dump_conversation, scenario.conversations(dialogues, arm))
+        write_jsonl(folder / "data" / arm / "train.jsonl", rows)
+    arms = {arm: _measure(traces[arm], dialogues) for arm in ARMS}
+    card = render(
+        "traces.md.j2",
+        repo_id=repo_id,
+        scenario=scenarios.describe(scenario.number),
+        arms=arms,
+        arms_are_equal=traces["tft"] == traces["direct"],
+        size=size_category(sum(arm.facts.conversations for arm in arms.values())),
+        lineage=lineage(scenario, sources),
+    )
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def _measure(traces: Sequence[Trace], dialogues: Dialogues) -> ArmFacts:
+    facts = scenarios.measure(traces, dialogues)
+    few = facts.function_names <= _FEW_FUNCTIONS
+    return ArmFacts(facts=facts, transitions=scenarios.transitions(traces, dialogues) if few else [])

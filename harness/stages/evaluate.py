@@ -1,0 +1,142 @@
+"""Stage `evaluate`: a model at one commit, asked for every pair of a test set at one commit."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import __version__
+from harness.errors import UsageError
+from harness.hub import Hub
+from harness.lineage import Lineage, package_versions
+from harness.models import ModelName
+from harness.records import EvalRun, Prediction
+from harness.runner import ask_all
+from harness.runs import ENGINE_LOG, RunFolder, open_run
+from harness.scorecard import HEADLINE, Readings, Scorecard, make_scorecard, read_answers
+from harness.subjects import EvaluateConfig, Subject, prepare
+from harness.terminal import progress, say
+from harness.testset import TestSet
+from harness.wire.jsonl import write_json, write_jsonl
+from harness.wire.reports import config_name, dump_report
+
+STAGE = "evaluate"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """A finished evaluation: its folder and its numbers."""
+
+    folder: Path
+    lineage: Lineage
+    scorecard: Scorecard
+
+
+class _Timings(dict[str, float]):
+    """Seconds by phase."""
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self[name] = self.get(name, 0.0) + time.monotonic() - start
+
+
+def evaluate(
+    name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig, *, out: Path | None, resume: bool
+) -> Evaluation:
+    """Ask the model, score its answers, and write the folder of the run.
+
+    `out` defaults to `runs/<model>-<fingerprint>`. Answers are logged as they arrive; with `resume` only
+    what is missing is asked. Raises HarnessError where the model, its data or the engine cannot be used.
+    """
+    timings = _Timings()
+    with timings.phase("prepare"):
+        subject = prepare(name, hub, test_set, config)
+        lineage = _lineage(name, subject, test_set)
+    folder = out or Path("runs") / f"{config_name(name.id)}-{lineage.fingerprint()}"
+    run_folder = open_run(folder, lineage, resume=resume)
+    try:
+        _collect_answers(subject, run_folder, test_set, config, timings)
+        answers = [run_folder.log.answers[pair.id] for pair in test_set.pairs]
+    finally:
+        run_folder.log.close()
+    with progress("scoring"):
+        readings = _read(subject, test_set, answers)
+        run = _eval_run(name, subject, test_set, run_folder, timings)
+        scorecard = make_scorecard(run, test_set.task, test_set.pairs, answers, readings)
+    _write(run_folder, scorecard)
+    return Evaluation(folder=folder, lineage=run_folder.lineage, scorecard=scorecard)
+
+
+def _lineage(name: ModelName, subject: Subject, test_set: TestSet) -> Lineage:
+    model = f"{subject.artifact.repo_id}@{subject.artifact.revision}" if subject.artifact else str(name)
+    data = f"{test_set.artifact.repo_id}@{test_set.artifact.revision}"
+    settings = {**subject.settings, "pairs": len(test_set.pairs), "reading": HEADLINE}
+    return Lineage(stage=STAGE, version=VERSION, config=settings, inputs=(model, data), seed=0)
+
+
+def _collect_answers(
+    subject: Subject, run: RunFolder, test_set: TestSet, config: EvaluateConfig, timings: _Timings
+) -> None:
+    """Bring the log to one answer a pair: an answer of the model, or the reason why there is none."""
+    log = run.log
+    impossible = subject.unaskable()
+    for prediction in impossible:
+        if prediction.pair_id not in log.answers:
+            log.append(prediction)
+    if impossible:
+        say(f"{len(impossible)} of {len(test_set.pairs)} pairs do not fit ({impossible[0].error}); they stay unscored")
+    skip = {prediction.pair_id for prediction in impossible}
+    missing = [pair for pair in log.missing(pair.id for pair in test_set.pairs) if pair not in skip]
+    if not missing:
+        return
+    if len(missing) < len(test_set.pairs) - len(skip):
+        say(f"resuming: {len(missing)} of {len(test_set.pairs)} answers are missing")
+    start = time.monotonic()
+    with subject.backend(run.path / ENGINE_LOG) as backend:
+        timings["start"] = time.monotonic() - start
+        with timings.phase("answers"), progress("answers", total=len(missing)) as advance:
+
+            def keep(answer: Prediction) -> None:
+                log.append(answer)
+                advance()
+
+            asyncio.run(ask_all(subject.items(missing), backend, keep, concurrency=config.concurrency))
+
+
+def _read(subject: Subject, test_set: TestSet, answers: list[Prediction]) -> Readings:
+    texts = [answer.raw for answer in answers if answer.raw is not None]
+    if not texts:
+        raise UsageError(f"the model answered none of the {len(answers)} pairs: {answers[0].error}")
+    second = subject.second_reading(texts)
+    parser, vllm = second if second else (None, None)
+    return read_answers(answers, test_set.task, subject.family, vllm, parser)
+
+
+def _eval_run(name: ModelName, subject: Subject, test_set: TestSet, run: RunFolder, timings: _Timings) -> EvalRun:
+    return EvalRun(
+        model=str(name),
+        model_revision=subject.artifact.revision if subject.artifact else None,
+        dataset=test_set.artifact.repo_id,
+        dataset_revision=test_set.artifact.revision,
+        config=run.lineage.config,
+        prompt_sha256=hashlib.sha256("".join(subject.prompt_hashes).encode()).hexdigest(),
+        versions={"tft-harness": __version__, **package_versions()},
+        date=run.started,
+        timings={phase: round(seconds, 2) for phase, seconds in timings.items()},
+        base_model=subject.base_model,
+    )
+
+
+def _write(run: RunFolder, scorecard: Scorecard) -> None:
+    write_jsonl(run.path / "data" / "test.jsonl", scorecard.rows)
+    write_json(run.path / "report.json", dump_report(scorecard.report))

@@ -1,0 +1,49 @@
+"""A test set on the Hub: its task, its conversations, and the turn pairs they expand to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.errors import DataError, UsageError
+from harness.hub import Hub
+from harness.records import Artifact, Task, TurnPair
+from harness.wire.messages import expand_pairs
+from harness.wire.published import read_task, read_test_conversations
+
+REPOSITORY = "tft-benchmark-testset"
+CONVERSATIONS = "data/conversations/test.jsonl"
+TASK = "job_description.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestSet:
+    """What a model is evaluated on."""
+
+    __test__ = False  # its name looks like a test class to pytest
+
+    artifact: Artifact
+    task: Task
+    pairs: tuple[TurnPair, ...]
+
+
+def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
+    """Return the test set `owner/name[@revision]` at the commit it has now.
+
+    `limit` keeps the first so many pairs. Raises HubError where it cannot be had, DataError where a row
+    is malformed (with its line) or where the repository holds no test set.
+    """
+    repo_id, _, revision = name.partition("@")
+    artifact = hub.resolve("dataset", repo_id, revision or None)
+    folder = hub.pull(artifact, [CONVERSATIONS, TASK])
+    for needed in (CONVERSATIONS, TASK):
+        if not (folder / needed).is_file():
+            raise DataError(
+                f"dataset {artifact} is no test set of this harness: it has no {needed}; "
+                "`tft data build --push` publishes one"
+            )
+    pairs = expand_pairs(read_test_conversations(folder / CONVERSATIONS))
+    if limit is not None:
+        if limit < 1:
+            raise UsageError(f"--limit must be at least 1, got {limit}")
+        pairs = pairs[:limit]
+    return TestSet(artifact=artifact, task=read_task(folder / TASK), pairs=tuple(pairs))
