@@ -17,7 +17,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed-$(BACKEND)
 LOCK := requirements/$(BACKEND).txt
 # PyTorch's CPU build is not on the ordinary index.
-TORCH = $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",--torch-backend=$(if $(filter cuda,$(1)),auto,cpu))
+TORCH = $(if $(PIP_FIND_LINKS),$(addprefix --find-links ,$(PIP_FIND_LINKS)),--torch-backend=$(if $(filter cuda,$(1)),auto,cpu))
 # vLLM's CPU build asks for packages that break here; on CUDA they match their PyTorch.
 OVERRIDE = $(if $(filter cpu,$(1)),--override requirements/overrides.txt)
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra train --group dev \
@@ -44,10 +44,10 @@ check: setup ## lint, formatting and types
 bench: setup ## measure what the project promises
 	@for script in tests/benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
+# PyTorch's local build (+cpu) is the installer's choice, so the lock names none. Read back, such a line would
+# stand for another build than it came from: it is resolved anew each time.
 lock: $(BIN)/uv ## resolve requirements/*.txt again; existing versions are kept where they still fit
 	$(COMPILE) --extra cuda pyproject.toml -o requirements/cuda.txt
-	@# The name of a local build (+cpu) is left to the installer. On the way in the line would stand for
-	@# another build than it came from, so it is resolved anew each time.
 	sed -i.bak '/^torch==/d' requirements/cpu.txt
 	$(COMPILE) --extra cpu $(call TORCH,cpu) $(call OVERRIDE,cpu) pyproject.toml -o requirements/cpu.txt
 	sed -E 's/^(torch==[0-9.]+).*/\1/' requirements/cpu.txt | awk '!seen[$$0]++' > requirements/cpu.txt.bak

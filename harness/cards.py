@@ -12,15 +12,16 @@ from markupsafe import Markup
 
 from harness.errors import DataError, UsageError
 from harness.figures import Arm, ArmFacts, Published, Scenario, ToolFacts, load_published
+from harness.hub import DEFAULT_ENDPOINT
 from harness.markdown import environment
 from harness.prompts import system_message
 from harness.records import EvalReport, Task
 from harness.resources import folder
+from harness.testset import REPOSITORY as TEST_SET
 from harness.wire.reports import RESULTS, config_name, judge_name
 
 BEGIN = "<!-- tft-harness:begin -->"
 END = "<!-- tft-harness:end -->"
-DEFAULT_ENDPOINT = "https://huggingface.co"
 JUDGE_METRIC = "llm-as-a-judge"
 STAGED_METRIC = "staged_tool_call"
 
@@ -28,6 +29,9 @@ _BENCHMARK_NAME = re.compile(r"tft-benchmark-s(?P<scenario>[0-9]+)-(?P<arm>tft|d
 _REPO_ID = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*", re.ASCII)
 _BLOCK = re.compile(rf"^{re.escape(BEGIN)}[ \t\r]*$.*?^{re.escape(END)}[ \t\r]*$", re.MULTILINE | re.DOTALL)
 _MARK = re.compile(rf"^(?:{re.escape(BEGIN)}|{re.escape(END)})[ \t\r]*$", re.MULTILINE)
+
+_SETTINGS = {"max_tokens": "--max-tokens", "base_url": "--base-url", "tool_choice": "--tool-choice", "judge": "--judge"}
+"""Recorded settings of a run, and the options of `tft evaluate` that set them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +133,7 @@ def _context(
     scenario = facts.scenario(identity.scenario) if identity.scenario else None
     arm = facts.arms[identity.arm] if identity.arm else None
     owner = namespace or identity.owner
+    usual_test_set = f"{owner}/{TEST_SET}" if owner else TEST_SET
     base_model = (report.run.base_model if report else None) or identity.base_model
     context: dict[str, Any] = {
         "report": report,
@@ -140,13 +145,10 @@ def _context(
         "tools": card_tools(task) if task else facts.tools,
         "tools_from_task": task is not None,
         "system_template": _system_template(report, task),
-        "test_set": report.run.dataset
-        if report
-        else f"{owner}/tft-benchmark-testset"
-        if owner
-        else "tft-benchmark-testset",
+        "test_set": report.run.dataset if report else usual_test_set,
         "results": f"{namespace}/{RESULTS}" if namespace else None,
         "config": config_name(identity.repo_id),
+        "reproduce": reproduce_command(report) if report else None,
         "judge": judge_name(report) if report else None,
         "judge_metric": JUDGE_METRIC,
         "staged_metric": STAGED_METRIC,
@@ -201,7 +203,35 @@ def _system_template(report: EvalReport | None, task: Task | None) -> str:
     if isinstance(used, str) and placeholder in used:
         return used
     # Its own placeholder as the description gives the template back.
-    return system_message(Task(description=placeholder, tools=(), system_template=task and task.system_template))
+    return system_message(
+        Task(description=placeholder, tools=(), system_template=task.system_template if task else None)
+    )
+
+
+def reproduce_command(report: EvalReport) -> list[str]:
+    """Return the words of the command that repeats the evaluation: both commits pinned, its settings as recorded."""
+    run = report.run
+    model = f"{run.model}@{run.model_revision}" if run.model_revision and "@" not in run.model else run.model
+    words = ["tft", "evaluate", model, "--dataset", f"{run.dataset}@{run.dataset_revision}", "--no-push"]
+    for key, option in _SETTINGS.items():
+        if key in run.config and run.config[key] is not None:
+            words += [option, str(run.config[key])]
+    pairs = run.config.get("pairs")
+    if pairs is not None and pairs != published_facts().test_set.pairs:
+        words += ["--limit", str(pairs)]
+    words += ["--trust-remote-code"] if run.config.get("trust_remote_code") else []
+    return words + _engine_options(run.config.get("engine_args"))
+
+
+def _engine_options(arguments: object) -> list[str]:
+    """Return the engine's argument words, `--key value` or `--flag`, as options of `tft evaluate`."""
+    options: list[str] = []
+    for word in map(str, arguments if isinstance(arguments, list) else ()):
+        if word.startswith("--"):
+            options.append(f"--engine-arg={word.removeprefix('--')}")
+        elif options:
+            options[-1] += f"={word}"
+    return options
 
 
 def merge_readme(existing: str, block: str) -> str:

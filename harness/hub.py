@@ -44,6 +44,7 @@ class Hub:
         os.environ["HF_ENDPOINT"] = chosen
         from huggingface_hub import HfApi
 
+        _quiet()
         # Read here and not by the library, which reads the environment once, when it is imported.
         return cls(HfApi(endpoint=chosen, token=os.environ.get("HF_TOKEN") or None, library_name="tft-harness"))
 
@@ -232,6 +233,20 @@ class Hub:
         """Create the dataset repository where it is missing; AccessDenied where the token may not."""
         with self._errors(f"dataset {repo_id}"):
             self.api.create_repo(repo_id, repo_type="dataset", exist_ok=True)
+
+
+def _quiet() -> None:
+    """Keep the client's own output for a person who waits: no bars into logs, no remarks on what we do on purpose."""
+    import logging
+    import sys
+    import warnings
+
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message="Warnings while validating metadata", module="huggingface_hub")
+    if not sys.stderr.isatty():
+        disable_progress_bars()
 
 
 @contextmanager

@@ -33,7 +33,7 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _BARE_LINK = re.compile(r"(?i)(:)(?=//)|(?<=www)(\.)|(?<=\w)(@)(?=\w)")
 _LINE_START = re.compile(r" ?([-+=#]|\d+[.)])(?![0-9A-Za-z])")
 _PLAIN_CODE = re.compile(r"[^`|<>&]+")
-_URL_SAFE = ":/?#=&%+,;~@!$'*"
+_URL_SAFE = ":/?#=&%+,;~@!'"
 
 
 def one_line(value: object) -> str:
@@ -94,8 +94,8 @@ def points(value: float | None) -> Markup:
 
 def python(value: str) -> Markup:
     """Return the text as a Python literal in ASCII that cannot end a fenced block."""
-    literal = json.dumps(value) if value.isascii() and value.isprintable() else ascii(value)
-    return Markup(re.sub(r"[<>&`]", lambda found: f"\\x{ord(found[0]):02x}", literal))  # noqa: S704 - ASCII literal
+    literal = json.dumps(value) if value.isascii() else ascii(value)
+    return Markup(re.sub(r"`|<(?=!)", lambda found: f"\\x{ord(found[0]):02x}", literal))  # noqa: S704 - ASCII literal
 
 
 def shell(value: object) -> Markup:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from harness.records import Estimate, EvalReport
@@ -11,8 +11,6 @@ from harness.scorecard import HEADLINE
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
-
-_MAIN = "staged_tool_call"
 
 
 def print_report(report: EvalReport, width: int | None = None) -> None:
@@ -75,19 +73,20 @@ def _scores(report: EvalReport) -> Table:
 
 
 def _by_tool(report: EvalReport) -> Table:
-    tools: Mapping[str, Estimate] = report.by_tool[_MAIN]
-    table = _table("by tool", "pairs", *report.by_tool)
-    for tool in tools:
-        table.add_row(_plain(tool), str(tools[tool].n), *(_value(by_tool[tool]) for by_tool in report.by_tool.values()))
+    """Metrics down, tools across: names of tools are longer than their scores."""
+    tools = next(iter(report.by_tool.values()))
+    table = _table("by tool", *(f"{_plain(tool)}\n{one.n} pairs" for tool, one in tools.items()))
+    for metric, by_tool in report.by_tool.items():
+        table.add_row(metric, *(_value(by_tool[tool]) for tool in tools))
     return table
 
 
 def _readings(report: EvalReport) -> Table:
-    metrics = list(next(iter(report.readings.values())))
-    table = _table("by reading", *metrics)
-    for name, estimates in report.readings.items():
-        label = f"{name} (headline)" if name == HEADLINE else name
-        table.add_row(_plain(label), *(_value(estimates[metric]) for metric in metrics))
+    names = list(report.readings)
+    labels = (f"{name}\n(headline)" if name == HEADLINE else _plain(name) for name in names)
+    table = _table("by reading", *labels)
+    for metric in report.rows["model"]:
+        table.add_row(metric, *(_value(report.readings[name][metric]) for name in names))
     return table
 
 

@@ -69,7 +69,8 @@ def create_student(
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(folder)
     shutil.copyfile(resource("datasets") / "sample" / "chat_template.jinja", folder / "chat_template.jinja")
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, max_shard_size="1TB")
+    (folder / "model.safetensors").chmod(0o644)  # written for its owner only
     return StudentSummary(
         parameters=model.num_parameters(),
         vocabulary=len(tokenizer),

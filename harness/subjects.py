@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from harness.parsing import Reading
 from harness.prompts import Prompt
 from harness.records import Artifact, Prediction
 from harness.runner import Backend
-from harness.terminal import progress
+from harness.terminal import progress, say
 from harness.testset import TestSet
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ class _VllmSubject(Subject):
         parser = parsing.families()[self.family].vllm_parser if self.family else None
         if parser is None:
             return None
+        logging.getLogger("vllm").addHandler(logging.NullHandler())  # its start-up notes are not about our parsers
         return parser, parsing.read_with_vllm(texts, parser, self.tokenizer, self.test_set.task.tools)
 
 
@@ -160,8 +162,8 @@ def _prepare_vllm(name: ModelName, hub: Hub, test_set: TestSet, config: Evaluate
 
     check_installed()
     artifact = hub.resolve("model", name.id, name.revision)
-    with progress(f"pulling {artifact}"):
-        checkpoint = pull_checkpoint(hub, artifact, trust_remote_code=config.trust_remote_code)
+    say(f"pulling {artifact}")  # the client shows its own bars
+    checkpoint = pull_checkpoint(hub, artifact, trust_remote_code=config.trust_remote_code)
     tokenizer = load_tokenizer(checkpoint.folder, name.id, trust_remote_code=config.trust_remote_code)
     renderer = Renderer(tokenizer, test_set.task, name.id)
     prompts = renderer.prompts(test_set.pairs)

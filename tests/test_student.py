@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import subprocess
 import sys
 from itertools import pairwise
@@ -214,3 +216,38 @@ def test_what_cannot_be_made_is_refused_with_a_sentence(arguments: list[str], se
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def _run(code: str, *arguments: str, **environment: str) -> str:
+    command = [sys.executable, "-W", "ignore", "-c", code, *arguments]
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_a_pushed_student_is_loaded_by_its_name_and_learns_its_tokens_from_a_dataset(tmp_path: Path) -> None:
+    from harness.hubd.embedded import running
+
+    tft = "from harness.cli import main; main()"
+    push = (
+        "import sys, pathlib; from harness.hub import Hub; from harness.sample import write_test_set\n"
+        "folder = pathlib.Path(sys.argv[1]); write_test_set(folder, 8)\n"
+        "Hub.connect().publish('dataset', 'local/texts', folder, message='texts')"
+    )
+    load = (
+        "from transformers import AutoModelForCausalLM, AutoTokenizer\n"
+        "model = AutoModelForCausalLM.from_pretrained('local/tiny')\n"
+        "tokenizer = AutoTokenizer.from_pretrained('local/tiny')\n"
+        "print(model.num_parameters(), len(tokenizer), bool(tokenizer.chat_template))"
+    )
+    with running(tmp_path / "hub") as hub:
+        client = {"HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token, "HF_HOME": str(tmp_path / "cache")}
+        _run(push, str(tmp_path / "texts"), **client)
+        made = _run(tft, "student", "create", "tiny", "--params", "1M", "--texts", "local/texts", "--json", **client)
+        report = json.loads(made)
+        parameters, vocabulary, template = _run(load, **client).split()
+    assert report["repo"] == "local/tiny"
+    assert report["parameters"] == int(parameters)
+    assert int(vocabulary) > 256
+    assert template == "True"

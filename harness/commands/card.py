@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from harness.commands import _options
-from harness.errors import CheckFailed, DataError, RepoNotFound, UsageError
+from harness.errors import CheckFailed, RepoNotFound, UsageError
 
 if TYPE_CHECKING:
     from harness.cards import CardIdentity
@@ -60,28 +61,37 @@ def command(
     any other model only the block between the tft-harness marks is written; the rest stays as it is.
     """
     _check_options(push=push, create_pr=create_pr, check=check, published=published, report_file=report_file)
-    from harness.cards import DEFAULT_ENDPOINT, identify, merge_readme, render_card
-    from harness.hub import Hub
+    from harness.cards import identify
+    from harness.hub import connected
 
     identity = identify(model.removeprefix("vllm:").partition("@")[0])
     online = push or check or hub is not None or not (published or report_file)
-    connection = Hub.connect(hub) if online else None
-    owner = namespace if published or connection is None else connection.namespace(namespace)
-    report = None if published else _report(connection, identity, report_file, owner)
-    task = _task(connection, report) if connection and report else None
-    endpoint = connection.endpoint if connection else DEFAULT_ENDPOINT
+    with connected(hub) if online else nullcontext() as client:
+        owner = namespace if published or client is None else client.namespace(namespace)
+        report = None if published else _report(client, identity, report_file, owner)
+        text, current = _card(client, identity, report, owner)
+        if out:
+            _write(out, text)
+        if check:
+            _compare(identity, current, text)
+        elif push and client:
+            _push(client, identity, current, text, create_pr=create_pr)
+        elif not out:
+            click.echo(text, nl=False)
+
+
+def _card(
+    client: Hub | None, identity: CardIdentity, report: EvalReport | None, owner: str | None
+) -> tuple[str, str | None]:
+    """Return the README that the model should have, and the one on the Hub (None where there is none)."""
+    from harness.cards import merge_readme, render_card
+    from harness.hub import DEFAULT_ENDPOINT
+
+    task = _task(client, report) if client and report else None
+    endpoint = client.endpoint if client else DEFAULT_ENDPOINT
     text = render_card(report, identity, task, namespace=owner, endpoint=endpoint)
-    current = _readme(connection, identity, needed=push or check) if connection else None
-    if identity.scenario is None:
-        text = merge_readme(current or "", text)
-    if out:
-        _write(out, text)
-    if check:
-        _compare(identity, current, text)
-    elif push and connection:
-        _push(connection, identity, current, text, create_pr=create_pr)
-    elif not out:
-        click.echo(text, nl=False)
+    current = client.read_text("model", identity.repo_id, README) if client and identity.is_repo else None
+    return text if identity.scenario else merge_readme(current or "", text), current
 
 
 def _check_options(*, push: bool, create_pr: bool, check: bool, published: bool, report_file: Path | None) -> None:
@@ -121,25 +131,6 @@ def _task(hub: Hub, report: EvalReport) -> Task:
 
     test_set = Artifact(kind="dataset", repo_id=report.run.dataset, revision=report.run.dataset_revision)
     return read_task(hub.pull(test_set, [TASK]) / TASK)
-
-
-def _readme(hub: Hub, identity: CardIdentity, *, needed: bool) -> str | None:
-    """Return the README on the Hub, None where there is none; RepoNotFound for a missing repository if `needed`."""
-    try:
-        artifact = hub.resolve("model", identity.repo_id)
-    except (RepoNotFound, UsageError):
-        if needed:
-            raise
-        return None
-    path = hub.pull(artifact, [README]) / README
-    if not path.is_file():
-        return None
-    try:
-        return path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"the {README} of {identity.repo_id} is not UTF-8 (byte {error.start}); save it as UTF-8"
-        ) from error
 
 
 def _write(out: Path, text: str) -> None:

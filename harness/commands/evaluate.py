@@ -72,7 +72,7 @@ def command(
     from harness.models import ModelName
     from harness.models.engine import split_engine_args
     from harness.results import destination, publish
-    from harness.stages.evaluate import evaluate
+    from harness.stages.evaluate import Place, evaluate
     from harness.subjects import EvaluateConfig
     from harness.testset import REPOSITORY, pull_test_set
 
@@ -86,7 +86,7 @@ def command(
         test_set = pull_test_set(client, dataset or f"{owner}/{REPOSITORY}", limit)
         on_hub = name.id if name.backend == "vllm" else None
         place = destination(client, owner, on_hub, create_pr=create_pr) if push and owner else None
-        evaluation = evaluate(name, client, test_set, config, out=out, resume=resume)
+        evaluation = evaluate(name, client, test_set, config, Place(folder=out, resume=resume))
         changed = publish(client, place, evaluation, test_set) if place else []
     _show(evaluation, changed, as_json)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,25 +72,22 @@ def create(
     import shutil
     import tempfile
 
-    from harness.hub import Hub
+    from harness.hub import connected
+    from harness.terminal import progress
 
     if not push and not out:
         raise UsageError("nothing would be kept: give --out DIR, or leave out --no-push")
-    client = Hub.connect(hub)
-    repo_id = repo if "/" in repo or not push else f"{client.namespace(namespace)}/{repo}"
-    with tempfile.TemporaryDirectory(prefix="tft-") as scratch:
-        folder = Path(scratch)
-        with _status("making the student"):
+    with connected(hub) as client, tempfile.TemporaryDirectory(prefix="tft-") as scratch:
+        repo_id = repo if "/" in repo or not push else f"{client.namespace(namespace)}/{repo}"
+        folder = Path(scratch) / "student"
+        with progress("making the student"):
             student = _create(client, folder, repo_id, sources, shape)
+        report: dict[str, Any] = {"repo": repo_id, "parameters": student.parameters}
         if out:
             shutil.copytree(folder, out, dirs_exist_ok=True)
-        report: dict[str, Any] = {
-            "repo": repo_id,
-            "folder": str(out) if out else None,
-            "parameters": student.parameters,
-        }
+            report["folder"] = str(out)
         if push:
-            with _status("pushing"):
+            with progress("pushing the student"):
                 artifact = client.publish("model", repo_id, folder, message=f"Random weights, seed {student.seed}")
             report |= {"revision": artifact.revision, "url": client.url(artifact)}
     _print(report, as_json)
@@ -110,19 +105,6 @@ def _create(hub: Hub, folder: Path, repo_id: str, sources: tuple[str, ...], shap
     card = render("sample/student.md.j2", name=repo_id.rsplit("/", 1)[-1], student=student)
     (folder / "README.md").write_text(card, encoding="utf-8")
     return student
-
-
-@contextmanager
-def _status(doing: str) -> Iterator[None]:
-    """Show that something goes on, on a terminal."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield
-        return
-    with console.status(doing):
-        yield
 
 
 def _print(report: dict[str, Any], as_json: bool) -> None:

@@ -90,7 +90,9 @@ def listing(call: Call) -> Response:
     pages = [page for page in pages if words in page["title"].lower()]
     limit, start = call.number("limit", 100, 100) or 100, call.number("cursor", 0, 1 << 40)
     more = call.next_link(cursor=str(start + limit)) if start + limit < len(pages) else {}
-    return answer(pages[start : start + limit], headers=more)
+    # The client numbers the collections of a list itself.
+    page = [{k: v for k, v in item.items() if k != "position"} for item in pages[start : start + limit]]
+    return answer(page, headers=more)
 
 
 def _short_text(body: dict[str, Any], key: str, limit: int) -> str:

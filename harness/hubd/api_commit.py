@@ -8,6 +8,7 @@ from typing import Any
 from dulwich.objects import Commit, Tag
 from starlette.responses import Response
 
+from harness.hubd.accounts import User
 from harness.hubd.attributes import LARGE_SIZE, is_ignored, is_large
 from harness.hubd.call import Call, answer, text_of
 from harness.hubd.commits import (
@@ -23,16 +24,15 @@ from harness.hubd.commits import (
     squash,
 )
 from harness.hubd.errors import Refused, revision_not_found, stale_parent
-from harness.hubd.pulls import open_pull
+from harness.hubd.pulls import find, open_pull
+from harness.hubd.repos import check_write
 from harness.hubd.store import FULL_SHA, GitRepo
 from harness.hubd.trees import checked_path
 
 
 def preupload(call: Call) -> Response:
     """Say for each file whether it is uploaded as a large one, and what lies there already."""
-    if not call.query.get("create_pr"):
-        call.writable_repo()
-    call.required_user()
+    _check_may_commit(call)
     git, body = call.git(), call.json()
     commit = git.resolve(call.segments[0])
     files = body.get("files")
@@ -43,6 +43,21 @@ def preupload(call: Call) -> Response:
     ignore = ignore if isinstance(ignore, str) else git.text(commit, ".gitignore") or ""
     found = [_preupload_item(git, commit, item, attributes, ignore) for item in files]
     return answer({"files": found, "commitOid": commit})
+
+
+def _check_may_commit(call: Call) -> User:
+    """Return the caller if they may commit to the revision: a proposal is open to all, its branch to its author."""
+    repo, user, revision = call.repo, call.required_user(), call.segments[0]
+    number = revision.removeprefix("refs/pr/")
+    if user.role == "write" and number != revision and number.isdigit():
+        row = find(call.services.db, repo, int(number[:9]))
+        if row["author"] == user.name:
+            return user
+    if not call.flag("create_pr"):
+        check_write(repo.namespace, user, f"the {call.kind} {repo.name}")
+    elif user.role != "write":
+        raise Refused(403, "Forbidden: this token can only read; use a write token to propose changes.")
+    return user
 
 
 def _preupload_item(git: GitRepo, commit: str, item: Any, attributes: str, ignore: str) -> dict[str, Any]:
@@ -65,20 +80,13 @@ def commit(call: Call) -> Response:
     """Apply an NDJSON commit to a branch, or to a new pull request (`create_pr`)."""
     if call.upload is None:
         raise Refused(400, "A commit needs a body.")
-    create_pr = call.query.get("create_pr", "").lower() in ("1", "true")
-    user = call.required_user()
-    if create_pr or call.segments[0].startswith("refs/pr/"):
-        repo = call.repo
-        if user.role != "write":
-            raise Refused(403, "Forbidden: this token can only read; use a write token to propose changes.")
-    else:
-        repo = call.writable_repo()
+    user, repo = _check_may_commit(call), call.repo
     git = call.git()
     call.upload.file.flush()
     lines = lines_of(call.upload.path)
     header = read_header(lines)
     author = Author(name=user.name, title=header.title, description=header.description)
-    if create_pr:
+    if call.flag("create_pr"):
         sha, number = _commit_to_pull(call, git, header, author, lines)
     else:
         sha, number = _commit_to_branch(call, git, header, author, lines), None

@@ -66,6 +66,9 @@ def paths_info(call: Call) -> Response:
         raise Refused(413, f"At most {PATHS_LIMIT} paths in one request.")
     found = ((path.strip("/"), git.entry(commit, path.strip("/"))) for path in paths)
     items = [item_of(call, git, path, entry) for path, entry in found if entry is not None]
+    for item in items:
+        if "lfs" in item:  # clients copy a large file to another repository by its Xet hash only
+            item.setdefault("xetHash", item["lfs"]["oid"])
     if form.get("expand", [""])[0].lower() in TRUE:
         add_last_commits(git, commit, items)
     return answer(items, headers={"X-Repo-Commit": commit})

@@ -18,8 +18,7 @@ from starlette.types import Receive, Scope, Send
 from harness.hubd.blobs import Draft
 from harness.hubd.call import Call, Services
 from harness.hubd.errors import Refused
-from harness.hubd.router import Match, match
-from harness.hubd.xet import XORB_LIMIT
+from harness.hubd.router import Match, Route, match
 
 UPLOAD_STEP = 4 << 20
 OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -55,7 +54,7 @@ class HubApp:
             found = match(request.method, raw_path)
             call = self._call(request, raw_path, found)
             if found.route.upload:
-                upload = call.upload = await self._receive(request, xorb="xorbs" in found.segments)
+                upload = call.upload = await self._receive(request, found.route)
             else:
                 call.body = await _small_body(request, found.route.limit)
             return await run_in_threadpool(found.route.handler, call)
@@ -84,17 +83,17 @@ class HubApp:
             name=found.name,
         )
 
-    async def _receive(self, request: Request, *, xorb: bool) -> Draft:
+    async def _receive(self, request: Request, route: Route) -> Draft:
         """Write the body to a file as it comes; memory holds one step of it."""
-        draft = self._services.blobs.draft()
+        draft = self._services.blobs.draft(hashed=route.hashed)
         try:
             pending: list[bytes] = []
             size = 0
             async for data in request.stream():
                 pending.append(data)
                 size += len(data)
-                if xorb and draft.size + size > XORB_LIMIT:
-                    raise Refused(413, "A xorb is at most 64 MiB.")
+                if route.limit and draft.size + size > route.limit:
+                    raise Refused(413, f"The upload is larger than {route.limit >> 20} MiB.")
                 if size >= UPLOAD_STEP:
                     await run_in_threadpool(draft.write, b"".join(pending))
                     pending, size = [], 0

@@ -21,17 +21,19 @@ STEP = 1 << 20
 
 @dataclass(slots=True)
 class Draft:
-    """A file being received in `tmp/`: its bytes, and their sha256 and size so far."""
+    """A file being received in `tmp/`: its bytes, their size and, if `hashed`, their sha256 so far."""
 
     path: Path
     file: BinaryIO
+    hashed: bool = True
     size: int = 0
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def write(self, data: bytes) -> None:
         """Append `data` (bytes)."""
         self.file.write(data)
-        self.digest.update(data)
+        if self.hashed:
+            self.digest.update(data)
         self.size += len(data)
 
     @property
@@ -65,10 +67,10 @@ class BlobStore:
         except FileNotFoundError:
             return None
 
-    def draft(self) -> Draft:
-        """Start a new file."""
+    def draft(self, *, hashed: bool = True) -> Draft:
+        """Start a new file; only a hashed one can be kept."""
         path = self._root.draft()
-        return Draft(path=path, file=path.open("w+b"))
+        return Draft(path=path, file=path.open("w+b"), hashed=hashed)
 
     def keep(self, draft: Draft, *, sha256: str | None = None) -> str:
         """Move a finished draft into the store and return its hash.

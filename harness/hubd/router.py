@@ -15,20 +15,23 @@ from harness.hubd import api_accounts, api_commit, api_discussions, api_files, a
 from harness.hubd import api_collections as shelf
 from harness.hubd.call import KINDS_IN_PATHS, Call
 from harness.hubd.errors import Refused
+from harness.hubd.xet import XORB_LIMIT
 
 MIB = 1 << 20
 SMALL_BODY = 32 * MIB
 SHARD_BODY = 256 * MIB
+COMMIT_BODY = 16 << 30
 
 Handler = Callable[[Call], Response]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A handler; `upload`: its body goes to a file, otherwise into memory up to `limit` bytes."""
+    """A handler, and its body: at most `limit` bytes (0: any), in memory or, if `upload`, in a file (and hashed)."""
 
     handler: Handler
     upload: bool = False
+    hashed: bool = False
     limit: int = SMALL_BODY
 
 
@@ -97,7 +100,7 @@ def match(method: str, raw_path: str) -> Match:
         return _api(reading, rest)
     if first == "lfs" and len(rest) == 1:
         if reading == "PUT":
-            return Match(route=Route(handler=api_files.lfs_put, upload=True), segments=rest)
+            return Match(route=Route(handler=api_files.lfs_put, upload=True, hashed=True, limit=0), segments=rest)
         if reading == "GET":
             return Match(route=Route(handler=api_files.lfs_get), segments=rest)
     if first == "xet" and len(rest) > 2:
@@ -124,9 +127,9 @@ def _api(method: str, rest: list[str]) -> Match:
         handler = api_repos.info
     if handler is None or (operation in NEEDS_SEGMENT and not any(segments)):
         handler = _nothing
-    limit = SMALL_BODY
+    upload = operation == "commit"
     return Match(
-        route=Route(handler=handler, upload=operation == "commit", limit=limit),
+        route=Route(handler=handler, upload=upload, limit=COMMIT_BODY if upload else SMALL_BODY),
         segments=_joined_ref(segments),
         kind=kind,
         name=name,
@@ -148,7 +151,7 @@ def _nothing(call: Call) -> Response:
 def _xet(method: str, rest: list[str]) -> Match:
     route = None
     if method == "POST" and rest[2] == "xorbs" and len(rest) == 5:
-        route = Route(handler=api_xet.put_xorb, upload=True)
+        route = Route(handler=api_xet.put_xorb, upload=True, limit=XORB_LIMIT)
     if method == "POST" and rest[2:] in (["shards"], ["shard"]):
         route = Route(handler=api_xet.put_shard, limit=SHARD_BODY)
     if method == "GET" and rest[1:3] == ["v1", "reconstructions"] and len(rest) == 4:

@@ -97,9 +97,14 @@ class XetStore:
                 self._drop_if_covered(xorb)
 
     def content_of(self, xet_hash: str) -> str | None:
-        """Return the sha256 of the file with that Xet hash, or None."""
+        """Return the sha256 of the file with that Xet hash, or None.
+
+        A file that came another way goes by its sha256.
+        """
         row = self._db.row("select sha256 from xet_files where hash = ?", xet_hash)
-        return str(row["sha256"]) if row else None
+        if row is not None:
+            return str(row["sha256"])
+        return xet_hash if XORB_NAME.fullmatch(xet_hash) and self._blobs.size(xet_hash) is not None else None
 
     def hash_of(self, sha256: str) -> str | None:
         """Return the Xet hash of a large file, None if it did not come through Xet."""

@@ -63,8 +63,8 @@ def read(
     Lenient: the first call in any family's notation, anywhere in the text; of two that begin at the same
     place the longer one, then that of `family`. Repaired are: trailing commas, single quotes and Python's
     constants in JSON, line breaks inside strings, arguments written as a JSON string, other usual keys for
-    name and arguments, and a missing last closing tag after a complete call. A text that stops in the middle
-    of a call is not repaired.
+    name and arguments, and closing tags or brackets that are missing after a complete call. A text that stops
+    in the middle of a call is not repaired.
 
     `tools` (JSON-schema definitions) give the types of arguments in notations that write them as bare text;
     without them such arguments stay text. Raises UsageError for an unknown family.

@@ -183,6 +183,11 @@ def _sound(value: Any, depth: int) -> Any:
 
 def encodable(text: str) -> str:
     """Return the text with lone surrogates (half an emoji) replaced, pairs of them joined."""
-    if text.isascii():
+    if text.isascii() or not _SURROGATE.search(text):
         return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    joined = _SURROGATES.sub(lambda pair: pair.group().encode("utf-16", "surrogatepass").decode("utf-16"), text)
+    return _SURROGATE.sub("\ufffd", joined)
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")

@@ -50,20 +50,28 @@ class _Timings(dict[str, float]):
             self[name] = self.get(name, 0.0) + time.monotonic() - start
 
 
-def evaluate(
-    name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig, *, out: Path | None, resume: bool
-) -> Evaluation:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a run is kept: `folder`, or below `root` under the model's name and the run's fingerprint."""
+
+    folder: Path | None = None
+    root: Path = Path("runs")
+    resume: bool = False
+    """Whether to go on with a run that is there already."""
+
+
+def evaluate(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig, place: Place) -> Evaluation:
     """Ask the model, score its answers, and write the folder of the run.
 
-    `out` defaults to `runs/<model>-<fingerprint>`. Answers are logged as they arrive; with `resume` only
-    what is missing is asked. Raises HarnessError where the model, its data or the engine cannot be used.
+    Answers are logged as they arrive; with `place.resume`
+    only what is missing is asked. Raises HarnessError where the model, its data or the engine cannot be used.
     """
     timings = _Timings()
     with timings.phase("prepare"):
         subject = prepare(name, hub, test_set, config)
         lineage = _lineage(name, subject, test_set)
-    folder = out or Path("runs") / f"{config_name(name.id)}-{lineage.fingerprint()}"
-    run_folder = open_run(folder, lineage, resume=resume)
+    folder = place.folder or place.root / f"{config_name(name.id)}-{lineage.fingerprint()}"
+    run_folder = open_run(folder, lineage, resume=place.resume)
     try:
         _collect_answers(subject, run_folder, test_set, config, timings)
         answers = [run_folder.log.answers[pair.id] for pair in test_set.pairs]

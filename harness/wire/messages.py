@@ -24,7 +24,7 @@ def parse_arguments(value: Any) -> dict[str, Any]:
 
 
 def parse_call(value: Mapping[str, Any]) -> ToolCall:
-    """Return the call in `{"name", "arguments"|"parameters"}` or `{"id", "function": {...}}`; ValueError otherwise."""
+    """Return the call in `{"name", "arguments"|"parameters"}` or `{"id", "function": {...}}`, else ValueError."""
     function = value.get("function", value)
     if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
         raise ValueError('a call needs a "name"')
@@ -52,7 +52,11 @@ def dump_arguments(arguments: Mapping[str, Any]) -> str:
 def dump_message(message: Message) -> dict[str, Any]:
     """Return a row with all keys of the OpenAI layout, so that Arrow sees one type for every row."""
     calls = [
-        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": dump_arguments(call.arguments)}}
+        {
+            "id": call.id,
+            "type": "function",
+            "function": {"name": call.name, "arguments": dump_arguments(call.arguments)},
+        }
         for call in message.tool_calls
     ]
     return {

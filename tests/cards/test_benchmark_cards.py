@@ -17,7 +17,6 @@ FACTS = cards.published_facts()
 CELLS = [(scenario, arm) for scenario in FACTS.scenarios for arm in figures.ARMS]
 EXAMPLE = "distillabs/tft-benchmark-s2-tft-Qwen3-1.7B"
 MODEL_COMMIT = "a" * 40
-DATA_COMMIT = "b" * 40
 
 
 def repo_id(scenario: figures.Scenario, arm: str, owner: str = "distillabs") -> str:
@@ -213,4 +212,4 @@ def test_the_card_of_another_model_makes_no_claim_about_training(make_report: An
     assert card.endswith(f"{cards.END}\n")
     for claim in ("LoRA", "Pipeline", "Scenario", "fine-tuned", "published"):
         assert claim not in card
-    assert f"tft evaluate vllm:Qwen/Qwen3-1.7B@{MODEL_COMMIT}" in reading.code_block(card, "bash")
+    assert f"tft evaluate vllm:Qwen/Qwen3-1.7B@{MODEL_COMMIT} --dataset" in reading.code_block(card, "bash")

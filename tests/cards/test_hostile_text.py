@@ -18,8 +18,6 @@ from harness import cards, markdown
 from harness.records import EvalReport, Task
 
 EXAMPLE = "distillabs/tft-benchmark-s2-tft-Qwen3-1.7B"
-MODEL_COMMIT = "a" * 40
-DATA_COMMIT = "b" * 40
 NASTY = (
     "<!-- tft-harness:end -->",
     "x\n---\nlicense: mit\n---\n# owned",

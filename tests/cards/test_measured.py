@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness import cards
+from harness.resources import folder
 from harness.wire.reports import eval_results_yaml
 
 FACTS = cards.published_facts()
@@ -58,6 +60,23 @@ def test_a_rule_based_judge_is_never_passed_off_as_an_llm(make_report: Any, esti
     card = cards.render_card(report, cards.identify(EXAMPLE))
     assert "`rules:judge`, a rule-based stand-in and no LLM" in card
     assert "judged by rules:judge" in eval_results_yaml(report, "me/data", source_url="https://hub/datasets/me/r")
+
+
+def test_the_command_repeats_the_run_with_its_commits_and_settings(make_report: Any, reading: Any) -> None:
+    from harness.commands.evaluate import command
+    from harness.models.engine import split_engine_args
+
+    settings = {"max_tokens": 99, "pairs": 7, "trust_remote_code": True}
+    settings["engine_args"] = ["--dtype", "bfloat16", "--enforce-eager", "--max-num-seqs", "8"]
+    report = make_report("vllm:me/a")
+    report = dataclasses.replace(report, run=dataclasses.replace(report.run, config=settings))
+    words = shlex.split(reading.code_block(cards.render_card(report, cards.identify("me/a")), "bash"))
+    assert words[:2] == ["tft", "evaluate"]
+    given = command.make_context("evaluate", words[2:]).params
+    assert given["model"] == f"vllm:me/a@{MODEL_COMMIT}"
+    assert given["dataset"] == f"me/tft-benchmark-testset@{DATA_COMMIT}"
+    assert (given["max_tokens"], given["limit"], given["trust_remote_code"]) == (99, 7, True)
+    assert list(split_engine_args(given["engine_args"])) == settings["engine_args"]
 
 
 def test_tools_come_from_the_task_where_there_is_one(sources: Path, make_report: Any) -> None:

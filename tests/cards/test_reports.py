@@ -18,8 +18,6 @@ from harness.records import Estimate, EvalReport, EvalRun
 from harness.wire.jsonl import write_json
 from harness.wire.reports import config_name, dump_report, eval_results_yaml, load_report, read_report
 
-EXAMPLE = "distillabs/tft-benchmark-s2-tft-Qwen3-1.7B"
-MODEL_COMMIT = "a" * 40
 DATA_COMMIT = "b" * 40
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)

@@ -16,8 +16,6 @@ from harness.resources import folder
 
 FACTS = cards.published_facts()
 EXAMPLE = "distillabs/tft-benchmark-s2-tft-Qwen3-1.7B"
-MODEL_COMMIT = "a" * 40
-DATA_COMMIT = "b" * 40
 
 
 def test_the_committed_example_is_what_the_command_prints() -> None:

@@ -1,0 +1,119 @@
+"""`tft demo`: the whole way once, small: task, student, evaluation, results, card, on a Hub of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from harness.hub import Hub
+    from harness.stages.evaluate import Evaluation
+
+_STUDENT = "sample-student"
+
+
+@click.command(epilog="\b\nExample:\n  tft demo --folder /tmp/tft-demo")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".demo"),
+    show_default=True,
+    help="Where the Hub of the demonstration and the results are kept.",
+)
+@click.option("--conversations", type=click.IntRange(min=2), default=8, show_default=True, help="Size of the test set.")
+@click.option("--max-tokens", type=click.IntRange(min=1), default=48, show_default=True, help="Longest answer.")
+def command(folder: Path, conversations: int, max_tokens: int) -> None:
+    """Evaluate a small model on a small task, for real, on a local Hub: no keys, no downloads.
+
+    Simulated restaurant conversations and a Qwen3-shaped student are made and pushed like any other; the student
+    is answered by vLLM, scored, and gets its results and its card. It has random weights: expect zeros.
+    """
+    import os
+
+    from harness.errors import HubError
+
+    folder = folder.resolve()
+    # Read by the client when it is imported: the demonstration leaves the user's own cache alone.
+    os.environ["HF_HUB_CACHE"] = str(folder / "cache")
+    os.environ.pop("HF_HUB_OFFLINE", None)
+    from harness.hub import Hub
+    from harness.hubd.embedded import running
+    from harness.hubd.errors import HubStartError
+    from harness.report import print_report
+
+    try:
+        with running(folder / "hub") as hub:
+            os.environ["HF_TOKEN"] = hub.token
+            client = Hub.connect(hub.url)
+            evaluation = _evaluate(client, folder, conversations, max_tokens)
+            card = client.read_text("model", f"{client.namespace()}/{_STUDENT}", "README.md") or ""
+    except HubStartError as error:
+        raise HubError(f"the Hub of the demonstration did not start: {error}") from error
+    (folder / "card.md").write_text(card, encoding="utf-8")
+    print_report(evaluation.scorecard.report)
+    click.echo(
+        "\nThe student has random weights, so its scores are near zero: the table shows the way, not a result.\n"
+        f"  its card          {_short(folder / 'card.md')}\n"
+        f"  rows and report   {_short(evaluation.folder)}\n"
+        f"  the Hub           tft hub serve --root {_short(folder / 'hub')}\n"
+        "Next: tft evaluate --help"
+    )
+
+
+def _evaluate(hub: Hub, folder: Path, conversations: int, max_tokens: int) -> Evaluation:
+    from harness.models import ModelName
+    from harness.results import destination, publish
+    from harness.stages.evaluate import Place, evaluate
+    from harness.subjects import EvaluateConfig
+    from harness.terminal import say
+    from harness.testset import pull_test_set
+
+    owner = hub.namespace()
+    say(f"a Hub on {hub.endpoint}, kept in {_short(folder / 'hub')}")
+    data = _push_test_set(hub, owner, conversations)
+    model = _push_student(hub, owner)
+    test_set = pull_test_set(hub, data)
+    place = destination(hub, owner, model, create_pr=False)
+    config = EvaluateConfig(max_tokens=max_tokens)
+    runs = Place(root=folder / "runs", resume=True)
+    evaluation = evaluate(ModelName.parse(model), hub, test_set, config, runs)
+    for address in publish(hub, place, evaluation, test_set):
+        say(f"pushed {address}")
+    return evaluation
+
+
+def _push_test_set(hub: Hub, owner: str, conversations: int) -> str:
+    import tempfile
+
+    from harness.sample import write_test_set
+    from harness.terminal import progress
+
+    repo_id = f"{owner}/sample-testset"
+    with progress("simulating conversations"), tempfile.TemporaryDirectory(prefix="tft-") as scratch:
+        write_test_set(Path(scratch), conversations, repo_id=repo_id)
+        hub.publish("dataset", repo_id, Path(scratch), message="Simulated restaurant conversations")
+    return repo_id
+
+
+def _push_student(hub: Hub, owner: str) -> str:
+    import tempfile
+
+    from transformers.utils import logging
+
+    from harness.student import create_student, sample_texts
+    from harness.terminal import progress
+
+    repo_id = f"{owner}/{_STUDENT}"
+    logging.disable_progress_bar()
+    with progress("making a student"), tempfile.TemporaryDirectory(prefix="tft-") as scratch:
+        create_student(Path(scratch), texts=sample_texts())
+        hub.publish("model", repo_id, Path(scratch), message="Random weights")
+    return repo_id
+
+
+def _short(path: Path) -> str:
+    """Return the path from here, where it lies below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,0 +1,103 @@
+"""The wheel: complete on its own, outside a checkout, without shadowing the library `datasets`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from harness import resources
+from harness.errors import UsageError
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("datasets", "eval", "model_cards")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    [built] = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `bin` folder of a fresh environment: the wheel, and the present environment's libraries behind it."""
+    environment = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
+    python = environment / "bin" / "python"
+    install = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--offline",
+        "--no-deps",
+        "--python",
+        str(python),
+    ]
+    subprocess.run([*install, str(wheel)], check=True, capture_output=True)
+    [site] = (environment / "lib").glob("python*/site-packages")
+    # A path line adds the folder, but not the path files in it: the checkout stays unknown.
+    (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return python.parent
+
+
+def _data(folder: Path) -> set[str]:
+    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {path.as_posix() for path in files if "__pycache__" not in path.parts and not path.name.startswith(".")}
+
+
+def test_the_wheel_installs_one_top_level_package(wheel: Path) -> None:
+    tops = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"harness"}
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_the_wheel_carries_every_file_of_the_folders(wheel: Path, name: str) -> None:
+    start = f"harness/_data/{name}/"
+    carried = {entry.removeprefix(start) for entry in zipfile.ZipFile(wheel).namelist() if entry.startswith(start)}
+    assert carried == _data(ROOT / name)
+    assert carried
+
+
+def test_an_installed_tft_runs_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
+    done = subprocess.run([str(installed / "tft"), "--help"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "student" in done.stdout
+
+
+def test_the_installed_package_reads_its_own_folders(installed: Path, tmp_path: Path) -> None:
+    code = (
+        "import json, datasets, harness\n"
+        "from harness.resources import folder\n"
+        "from harness.sample import sample_task, write_test_set\n"
+        "from pathlib import Path\n"
+        "write_test_set(Path('out'), 4)\n"
+        f"print(json.dumps([harness.__file__, datasets.__version__, *[str(folder(name)) for name in {FOLDERS!r}]]))\n"
+    )
+    run = [str(installed / "python"), "-W", "ignore", "-c", code]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True)
+    package, _version, *folders = json.loads(done.stdout)
+    assert not Path(package).is_relative_to(ROOT)
+    assert [Path(folder) for folder in folders] == [Path(package).parent / "_data" / name for name in FOLDERS]
+    assert (tmp_path / "out" / "job_description.json").is_file()
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_checkout_reads_the_folders_beside_the_package(name: resources.FolderName) -> None:
+    assert resources.folder(name) == ROOT / name
+
+
+def test_a_folder_that_is_nowhere_is_an_error_with_a_next_step(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(resources, "_PACKAGE", tmp_path / "harness")
+    with pytest.raises(UsageError, match="install tft-harness again"):
+        resources.folder("eval")
