@@ -35,7 +35,10 @@ def running(root: Path, *, users: Path | None = None) -> Iterator[EmbeddedHub]:
     command = [sys.executable, "-m", "harness.hubd", "--root", str(root), "--port", "0", "--stop-with-stdin"]
     command += ["--users", str(users)] if users else []
     with tempfile.TemporaryFile() as said:
-        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
+        # A session of its own: Ctrl-C reaches the caller, who may still need the Hub to clean up.
+        child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, start_new_session=True
+        )
         try:
             yield EmbeddedHub(url=_ready(child, said), token=_token(root, users), root=root)
         finally:

@@ -77,7 +77,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self._ready()
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of uvicorn
         """Stop; a second signal does not wait for open requests. Ending on request is success: nothing is re-raised."""
         self.force_exit = self.should_exit
         self.should_exit = True

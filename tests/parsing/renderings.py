@@ -59,6 +59,11 @@ def _seed(call: ToolCall) -> str:
     return f"<seed:tool_call>\n<function={call.name}>\n{arguments}</function>\n</seed:tool_call>"
 
 
+def _mimo(call: ToolCall) -> str:
+    arguments = _each(call, "<parameter={key}>{value}</parameter>\n")
+    return f"<tool_call>\n<function={call.name}>\n{arguments}</function>\n</tool_call>"
+
+
 def _hunyuan_v3(call: ToolCall) -> str:
     arguments = _each(call, "<arg_key>{key}</arg_key>\n<arg_value>{value}</arg_value>\n")
     return f"<tool_calls>\n<tool_call>{call.name}<tool_sep>\n{arguments}</tool_call>\n</tool_calls>"
@@ -94,6 +99,7 @@ RENDERINGS: dict[tuple[str, str], Callable[[ToolCall], str]] = {
     ("mistral", "up to v10"): _mistral_old,
     ("mistral", "v11"): lambda call: f"[TOOL_CALLS]{call.name}{_json(call.arguments)}",
     ("mistral", "v13"): lambda call: f"[TOOL_CALLS]{call.name}[ARGS]{_json(call.arguments)}",
+    ("llama3", ""): lambda call: _object(call, "parameters"),
     ("llama3", "python tag"): lambda call: f"<|python_tag|>{_object(call, 'parameters')}",
     ("granite", ""): lambda call: f"<|tool_call|>[{_object(call)}]",
     ("granite31", ""): lambda call: f"<tool_call>[{_object(call)}]",
@@ -119,6 +125,7 @@ RENDERINGS: dict[tuple[str, str], Callable[[ToolCall], str]] = {
     ("deepseek_v41", ""): lambda call: _dsml(call, "calls", " "),
     ("kimi_k2", ""): _kimi,
     ("seed_oss", ""): _seed,
+    ("mimo", ""): _mimo,
     ("minimax_m2", ""): lambda call: _attributes(call, "minimax:tool_call"),
     ("dots", ""): lambda call: _attributes(call, "dots_function_call"),
     ("minicpm5", ""): _minicpm,

@@ -30,7 +30,12 @@ BITS = [
     *["\ud800", "\\ud800", "🎉", "\u2028", "\x00", "9" * 500],
 ]
 VALUES = st.recursive(
-    st.text() | st.sampled_from(MARKS) | st.integers() | st.booleans() | st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    st.text()
+    | st.sampled_from(MARKS)
+    | st.integers()
+    | st.booleans()
+    | st.none()
+    | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )

@@ -43,7 +43,20 @@ FAMILIES = (
         ),
         vllm_parser="qwen3_coder",
         markers=("<tool_call>", "</tool_call>", "<function=", "<parameter="),
-        also=("qwen3_xml", "step3p5", "mimo"),
+        also=("qwen3_xml", "step3p5"),
+    ),
+    # MiMo writes the same elements, but line breaks inside an argument are part of it.
+    Family(
+        name="mimo",
+        scan=Elements(
+            opening="<function=",
+            invoke=_FUNCTION,
+            invoke_end="</function>",
+            parameter=_PARAMETER,
+            parameter_end="</parameter>",
+            wrapper=("<tool_call>", "</tool_call>"),
+        ),
+        vllm_parser="mimo",
     ),
     Family(
         name="seed_oss",

@@ -65,7 +65,8 @@ def _llama(text: str, style: Style) -> list[Span]:
     """`{"name", "parameters"}` alone, after the python tag or not; a built-in tool as `name.call(key="value")`."""
     tagged = [span for start in places(text, _TAG) if (span := _tagged(text, start, style))]
     if not style.strict:
-        return tagged
+        bare = [span for span in _objects(text, style) if not any(one.start < span.start < one.end for one in tagged)]
+        return sorted([*tagged, *bare], key=lambda span: span.start)
     start = skip_space(text, 0)
     if text.startswith(_TAG, start):
         return tagged
