@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import AccessDenied, CommitConflict, HubError, HubUnreachable, RepoNotFound, UsageError
+from harness.errors import AccessDenied, CommitConflict, DataError, HubError, HubUnreachable, RepoNotFound, UsageError
 from harness.records import Artifact, RepoKind
 
 if TYPE_CHECKING:
@@ -222,7 +222,10 @@ class Hub:
             found = self.pull(self.resolve(kind, repo_id), [path]) / path
         except RepoNotFound:
             return None
-        return found.read_text(encoding="utf-8") if found.is_file() else None
+        try:
+            return found.read_bytes().decode("utf-8") if found.is_file() else None  # line ends stay as they are
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path} of {repo_id} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
 
     def check_writable(self, kind: RepoKind, repo_id: str) -> None:
         """Raise AccessDenied where the token may not write to the repository, RepoNotFound where it is missing."""

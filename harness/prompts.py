@@ -37,14 +37,20 @@ class Prompt:
         return hashlib.sha256(array("I", self.token_ids).tobytes()).hexdigest()
 
 
+def system_template(task: Task) -> str:
+    """Return the task's own template of the system message where it has one, else the harness's wording."""
+    if task.system_template is not None:
+        return task.system_template
+    return (resources.folder("eval") / "system_template.txt").read_text().rstrip("\n")
+
+
 def system_message(task: Task) -> str:
-    """Return the system message: the task's own template where it has one, else the harness's wording.
+    """Return the system message of a task.
 
     The template names the place of the task description as `{task_description}`; other braces are text.
+    Raises UsageError for a template without that place.
     """
-    template = task.system_template
-    if template is None:
-        template = (resources.folder("eval") / "system_template.txt").read_text().rstrip("\n")
+    template = system_template(task)
     if "{task_description}" not in template:
         raise UsageError("the task's system_template lacks {task_description}; add it where the description belongs")
     return template.replace("{task_description}", task.description)

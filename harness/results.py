@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import CommitConflict, RepoNotFound
-from harness.hub import Hub
+from harness.hub import DEFAULT_ENDPOINT, Hub
 from harness.records import EvalReport, Task
-from harness.wire.reports import config_name, eval_results_yaml, read_report, report_path
+from harness.wire.reports import RESULTS, config_name, eval_results_yaml, read_report, report_path
 
 if TYPE_CHECKING:
     from harness.stages.evaluate import Evaluation
     from harness.testset import TestSet
 
-REPOSITORY = "tft-benchmark-results"
 README = "README.md"
 CARD_TEMPLATE = "results.md.j2"
 _ATTEMPTS = 5
@@ -39,7 +38,7 @@ def destination(hub: Hub, namespace: str, model: str | None, *, create_pr: bool)
 
     Raises AccessDenied where it may not.
     """
-    results = f"{namespace}/{REPOSITORY}"
+    results = f"{namespace}/{RESULTS}"
     hub.ensure_dataset(results)
     if model and not create_pr:
         hub.check_writable("model", model)
@@ -52,26 +51,32 @@ def publish(hub: Hub, place: Destination, evaluation: Evaluation, test_set: Test
     name = place.model or report.run.model
     changed = [_push_results(hub, place.results, name, evaluation.folder)]
     if place.model:
-        files = {
+        card, _ = readme(hub, place.model, report, test_set.task, namespace=place.results.partition("/")[0])
+        files: dict[str, str | bytes | Path] = {
             f".eval_results/{test_set.artifact.repo_id.rpartition('/')[2]}.yaml": eval_results_yaml(
                 report, test_set.artifact.repo_id, source_url=hub.page("dataset", place.results)
             ),
-            README: model_card(hub, place.model, report, test_set.task, namespace=place.results.partition("/")[0]),
+            README: card,
         }
         message = f"Evaluation on {test_set.artifact.repo_id}"
         changed.append(hub.commit_files("model", place.model, files, message=message, create_pr=place.create_pr))
     return changed
 
 
-def model_card(hub: Hub, model: str, report: EvalReport, task: Task | None, *, namespace: str | None) -> str:
-    """Return the README that the model repository should have: ours, or the owner's with our block in it."""
+def readme(
+    hub: Hub | None, model: str, report: EvalReport | None, task: Task | None, *, namespace: str | None
+) -> tuple[str, str | None]:
+    """Return the README that the model repository should have, and the one it has (None without one or a Hub).
+
+    A benchmark model's is all ours; any other keeps its owner's text with our block in it.
+    """
     from harness.cards import identify, merge_readme, render_card
 
     identity = identify(model)
-    text = render_card(report, identity, task, namespace=namespace, endpoint=hub.endpoint)
-    if identity.scenario is not None:
-        return text
-    return merge_readme(hub.read_text("model", model, README) or "", text)
+    endpoint = hub.endpoint if hub else DEFAULT_ENDPOINT
+    text = render_card(report, identity, task, namespace=namespace, endpoint=endpoint)
+    current = hub.read_text("model", model, README) if hub and identity.is_repo else None
+    return (text if identity.scenario else merge_readme(current or "", text)), current
 
 
 def _push_results(hub: Hub, repo_id: str, name: str, folder: Path) -> str:

@@ -16,7 +16,7 @@ from harness.hub import Hub
 from harness.lineage import package_versions
 from harness.models import ModelName
 from harness.parsing import Reading
-from harness.prompts import Prompt
+from harness.prompts import Prompt, system_template
 from harness.records import Artifact, Prediction
 from harness.runner import Backend
 from harness.terminal import progress, say
@@ -187,7 +187,7 @@ def _prepare_vllm(name: ModelName, hub: Hub, test_set: TestSet, config: Evaluate
             "temperature": 0,
             "thinking": False,
             "tools_in_template": renderer.tools_in_template,
-            "system_template": test_set.task.system_template or "default",
+            "system_template": system_template(test_set.task),
             "system_sha256": hashlib.sha256(renderer.system.encode()).hexdigest(),
             "family": family,
             "trust_remote_code": config.trust_remote_code,
@@ -217,7 +217,7 @@ class _EndpointSubject(Subject):
             "tool_choice": config.tool_choice,
             "max_tokens": config.max_tokens,
             "temperature": 0,
-            "system_template": test_set.task.system_template or "default",
+            "system_template": system_template(test_set.task),
         }
 
     def items(self, pair_ids: Sequence[str]) -> list[Any]:

@@ -63,13 +63,15 @@ def command(
     _check_options(push=push, create_pr=create_pr, check=check, published=published, report_file=report_file)
     from harness.cards import identify
     from harness.hub import connected
+    from harness.results import readme
 
     identity = identify(model.removeprefix("vllm:").partition("@")[0])
     online = push or check or hub is not None or not (published or report_file)
     with connected(hub) if online else nullcontext() as client:
         owner = namespace if published or client is None else client.namespace(namespace)
         report = None if published else _report(client, identity, report_file, owner)
-        text, current = _card(client, identity, report, owner)
+        task = _task(client, report) if client and report else None
+        text, current = readme(client, identity.repo_id, report, task, namespace=owner)
         if out:
             _write(out, text)
         if check:
@@ -78,20 +80,6 @@ def command(
             _push(client, identity, current, text, create_pr=create_pr)
         elif not out:
             click.echo(text, nl=False)
-
-
-def _card(
-    client: Hub | None, identity: CardIdentity, report: EvalReport | None, owner: str | None
-) -> tuple[str, str | None]:
-    """Return the README that the model should have, and the one on the Hub (None where there is none)."""
-    from harness.cards import merge_readme, render_card
-    from harness.hub import DEFAULT_ENDPOINT
-
-    task = _task(client, report) if client and report else None
-    endpoint = client.endpoint if client else DEFAULT_ENDPOINT
-    text = render_card(report, identity, task, namespace=owner, endpoint=endpoint)
-    current = client.read_text("model", identity.repo_id, README) if client and identity.is_repo else None
-    return text if identity.scenario else merge_readme(current or "", text), current
 
 
 def _check_options(*, push: bool, create_pr: bool, check: bool, published: bool, report_file: Path | None) -> None:

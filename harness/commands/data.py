@@ -129,12 +129,11 @@ def _arms(arm: Arm | None) -> tuple[Arm, ...]:
 
 
 def _push(chosen: list[Scenario], inputs: Inputs, hub: str | None, namespace: str | None, force: bool) -> None:
-    from harness.hub import Hub
+    from harness.hub import connected
     from harness.stages import collect, corrupt
 
-    client = Hub.connect(hub)
-    owner = client.namespace(namespace)
-    with _steps("pushing", total=1 + len(chosen)) as step:
+    with connected(hub) as client, _steps("pushing", total=1 + len(chosen)) as step:
+        owner = client.namespace(namespace)
         _report(client, step, collect.collect(*inputs, client, owner, force=force))
         for scenario in chosen:
             _report(client, step, corrupt.corrupt(scenario, *inputs, client, owner, force=force))
