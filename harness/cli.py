@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import pkgutil
@@ -56,6 +57,12 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"error: {where}{error.strerror or error}", err=True)
+        advice = "; free some space and run this again (--resume goes on with an evaluation)"
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        click.echo(f"error: {where}{error.strerror or error}{advice if full else ''}", err=True)
         sys.exit(2)
     sys.exit(status or 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from harness.errors import AccessDenied, CommitConflict, DataError, HubError, HubUnreachable, RepoNotFound, UsageError
 from harness.records import Artifact, RepoKind
@@ -39,8 +40,7 @@ class Hub:
         vLLM in its own process) ask the same Hub.
         """
         chosen = (endpoint or os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
-        if not chosen.startswith(("http://", "https://")):
-            raise UsageError(f"{chosen!r} is no Hub address; give one that starts with https:// or http://")
+        check_address(chosen, "--hub" if endpoint else "HF_ENDPOINT")
         os.environ["HF_ENDPOINT"] = chosen
         from huggingface_hub import HfApi
 
@@ -271,6 +271,17 @@ def connected(hub: str | None) -> Iterator[Hub]:
             yield Hub.connect(embedded.url)
     except HubStartError as error:
         raise HubError(f"the embedded Hub did not start: {error}") from error
+
+
+def check_address(address: str, source: str) -> None:
+    """Raise UsageError where `address`, which `source` gave, is no http address."""
+    try:
+        parts = urlsplit(address)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without an IPv6 address in them, a port out of range
+        valid = False
+    if not valid or any(character.isspace() for character in address):
+        raise UsageError(f"{source} is {address!r}, which is no address; expected https://host or http://host:port")
 
 
 def _as_bytes(body: str | bytes) -> bytes:

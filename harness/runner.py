@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import json
 import os
@@ -13,6 +14,9 @@ from typing import Any, Protocol, TypeVar
 
 from harness.errors import DataError, UsageError
 from harness.records import Prediction, Usage
+
+NOT_ASKED = "not_asked"
+"""The finish reason of a pair that the model cannot be asked, on this try or any other."""
 
 Item = TypeVar("Item")
 Item_contra = TypeVar("Item_contra", contravariant=True)
@@ -44,7 +48,11 @@ class AnswerLog:
         except BlockingIOError as error:
             self._file.close()
             raise UsageError(f"another process writes to {path}; wait for it, or give another --out") from error
-        self._load()
+        try:
+            self._load()
+        except BaseException:
+            self._file.close()
+            raise
 
     def _load(self) -> None:
         data = self.path.read_bytes()
@@ -61,20 +69,29 @@ class AnswerLog:
             self.answers[answer.pair_id] = answer
 
     def missing(self, pair_ids: Iterable[str]) -> list[str]:
-        """Return the ids without an answer; those that ended in an error are asked again."""
-        return [pair for pair in pair_ids if pair not in self.answers or self.answers[pair].error]
+        """Return the ids to ask: without an answer, or with an error that another try may mend."""
+        return [pair for pair in pair_ids if pair not in self.answers or _may_pass(self.answers[pair])]
 
     def append(self, answer: Prediction) -> None:
         """Add one answer to the file and to memory."""
         line = (json.dumps(asdict(answer)) + "\n").encode("ascii")
-        if self._file.write(line) != len(line):
-            raise OSError(f"{self.path}: only part of an answer could be written; free some space and resume")
+        try:
+            written = self._file.write(line)
+        except OSError as error:
+            error.filename = str(self.path)
+            raise
+        if written != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
         self.answers[answer.pair_id] = answer
 
     def close(self) -> None:
         """Make the log durable and close it."""
         os.fsync(self._file.fileno())
         self._file.close()
+
+
+def _may_pass(answer: Prediction) -> bool:
+    return answer.error is not None and answer.finish_reason != NOT_ASKED
 
 
 def _parse(row: dict[str, Any]) -> Prediction:

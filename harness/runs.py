@@ -36,25 +36,37 @@ class RunFolder:
 def open_run(path: Path, lineage: Lineage, *, resume: bool) -> RunFolder:
     """Open `path` for the run that `lineage` describes.
 
-    Raises UsageError where the folder already holds answers and `resume` is not set, and where it holds
-    another run: the difference is named, and nothing in it is touched.
+    Raises UsageError where the folder already holds answers and `resume` is not set, and where they are
+    another run's: the difference is named, and no answer is touched. A folder without answers is free.
     """
-    record = path / LINEAGE
-    known = _read(record) if record.is_file() else None
-    if known is not None and known.get("fingerprint") != lineage.fingerprint():
-        raise UsageError(f"{path} holds another run ({_difference(known, lineage.dump())}); give another --out")
-    started = str(known["started"]) if known and "started" in known else datetime.now(UTC).isoformat(timespec="seconds")
-    lineage = replace(lineage, extra={**lineage.extra, "started": started})
-    if known is None:
-        write_json(record, lineage.dump())
-    log = AnswerLog(path / ANSWERS)
-    if log.answers and not resume:
+    log = AnswerLog(path / ANSWERS)  # first, because it keeps other processes out
+    try:
+        started = _started(path, lineage, log, resume=resume)
+        lineage = replace(lineage, extra={**lineage.extra, "started": started})
+        if not log.answers:
+            write_json(path / LINEAGE, lineage.dump())
+    except BaseException:
         log.close()
+        raise
+    return RunFolder(path=path, lineage=lineage, log=log)
+
+
+def _started(path: Path, lineage: Lineage, log: AnswerLog, *, resume: bool) -> str:
+    """Return when the run began: now, or as recorded with the answers that it has."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    if not log.answers:
+        return now
+    if not (path / LINEAGE).is_file():
+        raise UsageError(f"{path} holds answers but no {LINEAGE} that says whose; give another --out")
+    known = _read(path / LINEAGE)
+    if known.get("fingerprint") != lineage.fingerprint():
+        raise UsageError(f"{path} holds another run ({_difference(known, lineage.dump())}); give another --out")
+    if not resume:
         raise UsageError(
             f"{path} already holds {len(log.answers)} answers of this run; add --resume to go on with it "
             "(nothing is asked twice), or give another --out"
         )
-    return RunFolder(path=path, lineage=lineage, log=log)
+    return str(known.get("started", now))
 
 
 def _read(path: Path) -> dict[str, Any]:

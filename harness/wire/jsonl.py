@@ -51,8 +51,10 @@ def write_atomic(path: Path, chunks: Iterable[str]) -> None:
             stream.writelines(chunks)
         temporary.chmod(0o644)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink()
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk does not say of which file
         raise
 
 

@@ -1,0 +1,152 @@
+"""A real OpenAI-compatible endpoint in a thread: answers that depend on the request alone, counted, with faults on demand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+KEY = "key-of-the-endpoint"
+MODEL = "counting-model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What is sent in place of an answer. `cut` sends half of the body; `drop` closes the connection."""
+
+    status: int = 200
+    body: str = ""
+    kind: str = "application/json"
+    cut: bool = False
+    drop: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Endpoint:
+    """What the thread does, changed by a test at any time, and what it saw."""
+
+    url: str = ""
+    delay: float = 0.0
+    """Seconds from a question to its answer."""
+    talk: str = ""
+    """Text sent in place of a call, with `{call}` where the call belongs; empty: a call in `tool_calls`."""
+    faults: Callable[[str, int], Fault | None] = lambda _question, _time: None
+    """Question (hash of its messages) and how often it has been asked before -> what goes wrong."""
+    fault: type[Fault] = Fault
+    asked: Counter[str] = field(default_factory=Counter)
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    most_at_once: int = 0
+    _now: int = 0
+    _lock: Any = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def counted(self, request: dict[str, Any]) -> Iterator[tuple[str, int]]:
+        """Count a question for as long as it is under way; yields its hash and how often it was asked before."""
+        question = question_hash(request["messages"])
+        with self._lock:
+            before = self.asked[question]
+            self.asked[question] += 1
+            self.requests.append(request)
+            self._now += 1
+            self.most_at_once = max(self.most_at_once, self._now)
+        try:
+            yield question, before
+        finally:
+            with self._lock:
+                self._now -= 1
+
+
+def question_hash(messages: Any) -> str:
+    """Return the hash by which a question is known: the harness records the same."""
+    return hashlib.sha256(json.dumps(messages, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def answer(question: str, talk: str) -> dict[str, Any]:
+    """Return the reply to a question: a search or some words, by its hash."""
+    if int(question[0], 16) < 8:
+        name, arguments = "FindRestaurants", {"city": "Tarn Ferris", "cuisine": question[:6]}
+    else:
+        name, arguments = "respond_to_user", {"message": f"Answer {question[:12]}."}
+    message: dict[str, Any] = {"role": "assistant", "content": None}
+    if talk:
+        call = json.dumps({"name": name, "parameters": arguments})
+        message["content"] = talk.replace("{call}", f"<tool_call>{call}</tool_call>")
+    else:
+        function = {"name": name, "arguments": json.dumps(arguments)}
+        message["tool_calls"] = [{"id": "call_0", "type": "function", "function": function}]
+    choice = {"index": 0, "finish_reason": "stop", "message": message}
+    usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+    return {"id": "0", "object": "chat.completion", "created": 0, "model": MODEL, "choices": [choice], "usage": usage}
+
+
+@contextmanager
+def serving() -> Iterator[Endpoint]:
+    """Serve until the end of the block."""
+    state = Endpoint()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+        def do_GET(self) -> None:
+            self._send(200, json.dumps({"object": "list", "data": [{"id": MODEL, "object": "model"}]}))
+
+        def do_POST(self) -> None:
+            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if self.headers["Authorization"] not in (f"Bearer {KEY}", "Bearer none"):
+                self._send(401, _error("Incorrect API key provided"))
+            elif request["model"] != MODEL:
+                self._send(404, _error(f"The model {request['model']!r} does not exist"))
+            else:
+                with state.counted(request) as (question, before):
+                    self._reply(question, before)
+
+        def _reply(self, question: str, before: int) -> None:
+            time.sleep(state.delay)
+            fault = state.faults(question, before)
+            if fault is None:
+                self._send(200, json.dumps(answer(question, state.talk)))
+            elif fault.drop:
+                self.close_connection = True
+            else:
+                self._send(fault.status, fault.body, fault.kind, cut=fault.cut)
+
+        def _send(self, status: int, body: str, kind: str = "application/json", *, cut: bool = False) -> None:
+            data = body.encode()
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(data)))
+            self.send_header("Retry-After-Ms", "10")  # the client waits as long as it is told
+            self.end_headers()
+            self.wfile.write(data[: len(data) // 2] if cut else data)
+            self.close_connection = self.close_connection or cut
+
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 64
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """A client that was killed is no error of the server."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    state.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _error(message: str) -> str:
+    return json.dumps({"error": {"message": message, "type": "invalid_request_error"}})

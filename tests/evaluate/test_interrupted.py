@@ -1,0 +1,175 @@
+"""A run that was killed, interrupted, damaged or doubled: nothing is lost, nothing is asked twice, nothing is mixed up."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CONCURRENCY = 4
+
+
+@pytest.fixture
+def arguments(endpoint: Any) -> list[str]:
+    """A run against the endpoint, answered slowly enough to be caught in the middle."""
+    endpoint.delay = 0.05
+    return [
+        *("evaluate", "openai:counting-model", "--base-url", endpoint.url, "--dataset", "ada/sample", "--no-push"),
+        *("--concurrency", str(CONCURRENCY), "--max-tokens", "64"),
+    ]
+
+
+def _logged(run: Path) -> list[str]:
+    """Return the questions that have an answer in the log: whole lines only."""
+    log = run / "answers.jsonl"
+    if not log.is_file():
+        return []
+    return [json.loads(line)["prompt_sha256"] for line in log.read_bytes().split(b"\n")[:-1]]
+
+
+def _until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Return when the condition holds or the process has ended."""
+    limit = time.monotonic() + 30
+    while process.poll() is None and not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.005)
+
+
+def _processes_in(folder: Path) -> list[str]:
+    """Return the command lines of the processes that were started in `folder` and live on."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if (place / "cwd").readlink() == folder and "\nState:\tZ" not in (place / "status").read_text():
+                found.append((place / "cmdline").read_text())
+        except OSError:  # ended meanwhile
+            continue
+    return found
+
+
+def _kill_after(process: subprocess.Popen[str], seconds: float) -> None:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_run_that_is_killed_again_and_again_ends_like_an_undisturbed_one(
+    kills: int, terminal: Any, endpoint: Any, arguments: list[str], undisturbed: Any, tmp_path: Path
+) -> None:
+    """Kill -9 at random moments: the same rows, byte for byte, and only what was under way is asked again."""
+    run, settled = tmp_path / "run", {}
+    moments = random.Random(20)
+    for _ in range(kills):
+        process = terminal.start(*arguments, "--out", "run", "--resume")
+        if moments.random() < 0.8:  # most of the time while answers come in, else anywhere
+            before = endpoint.asked.total()
+            _until(lambda before=before: endpoint.asked.total() > before, process)
+            _kill_after(process, moments.uniform(0, 0.2))
+        else:
+            _kill_after(process, moments.uniform(0.2, 3))
+        logged = _logged(run)
+        assert len(logged) == len(set(logged))
+        settled = {question: endpoint.asked[question] for question in logged}
+    terminal(*arguments, "--out", "run", "--resume").worked()
+    assert (run / "data" / "test.jsonl").read_bytes() == undisturbed.rows
+    assert {question: endpoint.asked[question] for question in settled} == settled
+    assert endpoint.asked.total() <= len(endpoint.asked) + kills * CONCURRENCY
+
+
+def test_a_log_that_was_cut_goes_on_and_a_damaged_one_is_refused_by_its_line(
+    terminal: Any, endpoint: Any, undisturbed: Any, tmp_path: Path
+) -> None:
+    run, whole = tmp_path / "run", (undisturbed.run / "answers.jsonl").read_bytes()
+    shutil.copytree(undisturbed.run, run)
+    address = json.loads((run / "lineage.json").read_text())["config"]["base_url"]
+    resume = ["openai:counting-model", "--base-url", address, "--max-tokens", "64", "--resume"]
+    lines = whole.splitlines(keepends=True)
+    for damaged in (b'{"pair_id": "sample-0000:1", "raw": "abc\n', b'["no object"]\n', b'{"pair": 1}\n', b"\xff\n"):
+        (run / "answers.jsonl").write_bytes(b"".join([*lines[:2], damaged, *lines[3:]]))
+        terminal.evaluate(*resume).refused("run/answers.jsonl, line 3", "remove the line and resume")
+        assert damaged in (run / "answers.jsonl").read_bytes()
+
+    (run / "answers.jsonl").write_bytes(whole + lines[-1][:-20])  # cut off, and there already
+    (run / "data" / "test.jsonl").unlink()
+    terminal.evaluate(*resume).worked()  # all is answered: the address, where nobody answers any more, is not asked
+    assert (run / "data" / "test.jsonl").read_bytes() == undisturbed.rows
+    assert (run / "answers.jsonl").read_bytes() == whole
+
+
+def test_one_folder_takes_one_run_of_one_process(
+    terminal: Any, endpoint: Any, arguments: list[str], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    terminal("evaluate", "openai:other", *arguments[2:], "--out", "run").refused("'other' does not exist")
+    process = terminal.start(*arguments, "--out", "run")  # the refused one left no answers: its folder is free
+    _until(lambda: len(_logged(run)) > 2, process)
+    terminal(*arguments, "--out", "run", "--resume").refused("another process", "answers.jsonl", "--out")
+    process.kill()
+    process.communicate()
+
+    kept = (run / "answers.jsonl").read_bytes(), (run / "lineage.json").read_bytes()
+    terminal(*arguments, "--out", "run").refused("already holds", "--resume", "--out")
+    terminal(*arguments, "--out", "run", "--resume", "--max-tokens", "65").refused("max_tokens was '64', now '65'")
+    terminal(*arguments, "--out", "run", "--resume", "--limit", "3").refused("--out")
+    assert kept[1] == (run / "lineage.json").read_bytes()
+    assert kept[0].startswith((run / "answers.jsonl").read_bytes())
+
+    (run / "lineage.json").write_text("{")
+    terminal(*arguments, "--out", "run", "--resume").refused("run/lineage.json cannot be read", "--out")
+    (run / "lineage.json").unlink()
+    terminal(*arguments, "--out", "run", "--resume").refused("no lineage.json", "--out")
+
+
+@pytest.mark.parametrize("when", ["asking", "starting"])
+def test_ctrl_c_ends_with_status_130_and_keeps_the_answers(
+    when: str, terminal: Any, endpoint: Any, arguments: list[str], tmp_path: Path
+) -> None:
+    endpoint.delay = 0.2
+    process = terminal.start(*arguments, "--out", "run")
+    if when == "asking":
+        _until(lambda: len(_logged(tmp_path / "run")) > 2, process)
+    else:
+        time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert err.rstrip().endswith("interrupted")
+    assert out == ""
+    assert _processes_in(tmp_path) == []
+    if when == "asking":
+        assert 2 < len(_logged(tmp_path / "run")) < 30
+
+
+def test_a_full_disk_loses_no_answer_that_was_written(
+    terminal: Any, endpoint: Any, arguments: list[str], tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=12k", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a small disk")
+    try:
+        arguments += ["--out", str(disk / "run")]
+        terminal(*arguments).refused("run/answers.jsonl: No space left on device", "free some", "--resume")
+        answered = set(_logged(disk / "run"))
+        assert len(answered) > 2
+        asked = endpoint.asked.copy()
+        subprocess.run(["mount", "-o", "remount,size=10m", str(disk)], check=True)
+        terminal(*arguments, "--resume").worked()
+        assert len(endpoint.asked) == 30
+        assert not answered & set(endpoint.asked - asked)
+        assert len((disk / "run" / "data" / "test.jsonl").read_bytes().splitlines()) == 30
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
