@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from harness.errors import AccessDenied, CommitConflict, DataError, HubError, HubUnreachable, RepoNotFound, UsageError
+from harness.errors import AccessDenied, DataError, HubError, RepoNotFound, UsageError
 from harness.records import Artifact, RepoKind
+from harness.refusals import translated
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
@@ -19,10 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 EMBEDDED = "embedded"
-_HTTP_FORBIDDEN = (401, 403)
 _HTTP_CONFLICT = 409
-_HTTP_STALE_PARENT = 412
-_HTTP_NO_SPACE = 507
 
 
 class Hub:
@@ -48,47 +46,9 @@ class Hub:
         # Read here and not by the library, which reads the environment once, when it is imported.
         return cls(HfApi(endpoint=chosen, token=os.environ.get("HF_TOKEN") or None, library_name="tft-harness"))
 
-    @contextmanager
-    def _errors(self, what: str) -> Iterator[None]:
+    def _errors(self, what: str) -> AbstractContextManager[None]:
         """Turn the client's exceptions into sentences about `what`."""
-        import httpx2
-        from huggingface_hub import errors
-
-        try:
-            yield
-        except errors.GatedRepoError as error:
-            raise AccessDenied(
-                f"{what} is gated: accept its terms at {self.endpoint}, then set HF_TOKEN (or run `hf auth login`)"
-            ) from error
-        except errors.RevisionNotFoundError as error:
-            raise RepoNotFound(f"{what}: no such revision on {self.endpoint}; `hf` or its page lists them") from error
-        except errors.RepositoryNotFoundError as error:
-            raise RepoNotFound(
-                f"{what} was not found on {self.endpoint}; check the name, and if it is private set HF_TOKEN "
-                "(or run `hf auth login`) to a token that may read it"
-            ) from error
-        except errors.HfHubHTTPError as error:
-            raise self._http_error(what, error) from error
-        except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, httpx2.TransportError) as error:
-            cause = error.__cause__ if isinstance(error, errors.LocalEntryNotFoundError) and error.__cause__ else error
-            raise HubUnreachable(
-                f"the Hub at {self.endpoint} cannot be reached ({_first_line(cause)}); "
-                "check the network and HF_ENDPOINT"
-            ) from error
-
-    def _http_error(self, what: str, error: Exception) -> HubError:
-        response = getattr(error, "response", None)
-        status = getattr(response, "status_code", None)
-        if status in _HTTP_FORBIDDEN:
-            return AccessDenied(
-                f"{what}: {self.endpoint} refused the request ({status}: {_first_line(error)}); "
-                "use a token with the right to do this in HF_TOKEN (a read-only token cannot push)"
-            )
-        if status == _HTTP_STALE_PARENT:
-            return CommitConflict(f"{what}: somebody else pushed in between; run this again")
-        if status == _HTTP_NO_SPACE:
-            return HubError(f"{what}: the Hub at {self.endpoint} has no space left; free some and run this again")
-        return HubError(f"{what}: {self.endpoint} answered {status or 'with an error'}: {_first_line(error)}")
+        return translated(what, self.endpoint)
 
     def namespace(self, wanted: str | None = None) -> str:
         """Return `wanted`, or the name of the token's user."""
@@ -233,9 +193,10 @@ class Hub:
             self.api.auth_check(repo_id, repo_type=kind, write=True)
 
     def ensure_dataset(self, repo_id: str) -> None:
-        """Create the dataset repository where it is missing; AccessDenied where the token may not."""
+        """Create the dataset repository where it is missing; AccessDenied where the token may not write to it."""
         with self._errors(f"dataset {repo_id}"):
             self.api.create_repo(repo_id, repo_type="dataset", exist_ok=True)
+        self.check_writable("dataset", repo_id)  # creating what is there already succeeds without the right to
 
 
 def _quiet() -> None:
@@ -286,8 +247,3 @@ def check_address(address: str, source: str) -> None:
 
 def _as_bytes(body: str | bytes) -> bytes:
     return body.encode() if isinstance(body, str) else body
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import CommitConflict, RepoNotFound
+from harness.errors import AccessDenied, CommitConflict, RepoNotFound
 from harness.hub import DEFAULT_ENDPOINT, Hub
 from harness.records import EvalReport, Task
 from harness.wire.reports import RESULTS, config_name, eval_results_yaml, read_report, report_path
@@ -41,7 +41,10 @@ def destination(hub: Hub, namespace: str, model: str | None, *, create_pr: bool)
     results = f"{namespace}/{RESULTS}"
     hub.ensure_dataset(results)
     if model and not create_pr:
-        hub.check_writable("model", model)
+        try:
+            hub.check_writable("model", model)
+        except AccessDenied as error:
+            raise AccessDenied(f"{error}; --create-pr asks the model's owner with a pull request") from error
     return Destination(results=results, model=model, create_pr=create_pr)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import parsing
+from harness.errors import ModelError
 from harness.hub import Hub
 from harness.lineage import package_versions
 from harness.models import ModelName
@@ -98,6 +99,16 @@ class VllmSubject(Subject):
             if context is not None and len(prompt.token_ids) + answer > context
         ]
 
+    def _check_room(self) -> None:
+        """Raise ModelError where not a single prompt fits: the engine need not even finish its start."""
+        if self._prompts and len(self.unaskable()) == len(self._prompts):
+            shortest = min(len(prompt.token_ids) for prompt in self._prompts)
+            raise ModelError(
+                f"none of the {len(self._prompts)} prompts fits into the context of {self._checkpoint.artifact}: "
+                f"it has {self._checkpoint.context} tokens, the shortest prompt {shortest}, and the answer may have "
+                f"{self._config.max_tokens}; lower --max-tokens, or give a model with a longer context"
+            )
+
     def items(self, pair_ids: Sequence[str]) -> list[Any]:
         """Return the prompts of these pairs, in the test set's order, which shares prefixes best."""
         wanted = set(pair_ids)
@@ -110,6 +121,7 @@ class VllmSubject(Subject):
         with serving(self._checkpoint, options, log) as server:
             with progress("starting vLLM"):
                 self.make_prompts()
+                self._check_room()
                 _import_meanwhile(self.family)
                 server.wait_until_ready()
             yield VllmBackend(server, self._config.max_tokens)

@@ -139,6 +139,16 @@ def test_set(put: Any, tmp_path_factory: pytest.TempPathFactory) -> list[TurnPai
     return expand_pairs(read_test_conversations(folder / "data" / "conversations" / "test.jsonl"))
 
 
+@pytest.fixture(scope="session")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small student with its tokenizer and chat template, as files."""
+    from harness.student import create_student, sample_texts
+
+    folder = tmp_path_factory.mktemp("student")
+    create_student(folder, texts=sample_texts(), parameters=400_000, vocabulary=600, context=4096)
+    return folder
+
+
 @pytest.fixture
 def terminal(hub: EmbeddedHub, test_set: list[TurnPair], tmp_path: Path) -> Terminal:
     return Terminal(hub, tmp_path)
@@ -193,3 +203,20 @@ def undisturbed(
         arguments = ("openai:counting-model", "--base-url", serving.url, "--concurrency", "3", "--max-tokens", "64")
         done = Terminal(hub, folder).evaluate(*arguments, OPENAI_API_KEY="key-of-the-endpoint").worked()
     return Undisturbed(run=folder / "run", done=done, endpoint=serving)
+
+
+@pytest.fixture
+def processes_in() -> Callable[[Path], list[str]]:
+    """Return the command lines of the processes that were started in a folder, and live."""
+
+    def processes(folder: Path) -> list[str]:
+        found = []
+        for place in Path("/proc").glob("[0-9]*"):
+            try:
+                if (place / "cwd").readlink() == folder and "\nState:\tZ" not in (place / "status").read_text():
+                    found.append((place / "cmdline").read_text())
+            except OSError:  # ended meanwhile
+                continue
+        return found
+
+    return processes

@@ -43,18 +43,6 @@ def _until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> Non
         time.sleep(0.005)
 
 
-def _processes_in(folder: Path) -> list[str]:
-    """Return the command lines of the processes that were started in `folder` and live on."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            if (place / "cwd").readlink() == folder and "\nState:\tZ" not in (place / "status").read_text():
-                found.append((place / "cmdline").read_text())
-        except OSError:  # ended meanwhile
-            continue
-    return found
-
-
 def _kill_after(process: subprocess.Popen[str], seconds: float) -> None:
     try:
         process.wait(seconds)
@@ -133,7 +121,7 @@ def test_one_folder_takes_one_run_of_one_process(
 
 @pytest.mark.parametrize("when", ["asking", "starting"])
 def test_ctrl_c_ends_with_status_130_and_keeps_the_answers(
-    when: str, terminal: Any, endpoint: Any, arguments: list[str], tmp_path: Path
+    when: str, terminal: Any, endpoint: Any, arguments: list[str], processes_in: Any, tmp_path: Path
 ) -> None:
     endpoint.delay = 0.2
     process = terminal.start(*arguments, "--out", "run")
@@ -147,7 +135,7 @@ def test_ctrl_c_ends_with_status_130_and_keeps_the_answers(
     assert "Traceback" not in err
     assert err.rstrip().endswith("interrupted")
     assert out == ""
-    assert _processes_in(tmp_path) == []
+    assert processes_in(tmp_path) == []
     if when == "asking":
         assert 2 < len(_logged(tmp_path / "run")) < 30
 

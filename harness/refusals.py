@@ -1,0 +1,70 @@
+"""What a Hub's refusals mean: the client's exceptions as sentences with a next step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from harness.errors import AccessDenied, CommitConflict, HubError, HubUnreachable, RepoNotFound
+
+_FORBIDDEN = (401, 403)
+_STALE_PARENT = 412
+_NO_SPACE = 507
+
+
+@contextmanager
+def translated(what: str, endpoint: str) -> Iterator[None]:
+    """Raise a client's exception again as a HubError that says what `what` was and what to do."""
+    from json import JSONDecodeError
+
+    import httpx2
+    from huggingface_hub import errors
+
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise AccessDenied(
+            f"{what} is gated: accept its terms at {endpoint}, then set HF_TOKEN (or run `hf auth login`)"
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise RepoNotFound(f"{what}: no such revision on {endpoint}; its page lists them") from error
+    except errors.RepositoryNotFoundError as error:
+        raise RepoNotFound(
+            f"{what} was not found on {endpoint}; check the name, and if it is private set HF_TOKEN "
+            "(or run `hf auth login`) to a token that may read it"
+        ) from error
+    except errors.HfHubHTTPError as error:
+        raise _http_error(what, endpoint, error) from error
+    except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, httpx2.TransportError) as error:
+        cause = error.__cause__ if isinstance(error, errors.LocalEntryNotFoundError) and error.__cause__ else error
+        raise HubUnreachable(
+            f"the Hub at {endpoint} cannot be reached ({_first_line(cause)}); check the network and HF_ENDPOINT"
+        ) from error
+    except (JSONDecodeError, KeyError, TypeError) as error:
+        raise HubError(f"{what}: {endpoint} answered, but not as a Hub does ({error!r}); check HF_ENDPOINT") from error
+
+
+def _http_error(what: str, endpoint: str, error: Exception) -> HubError:
+    response = getattr(error, "response", None)
+    status = getattr(response, "status_code", None)
+    if status in _FORBIDDEN:
+        return AccessDenied(
+            f"{what}: {endpoint} refused the request ({status}: {_said(error)}); "
+            "use a token with the right to do this in HF_TOKEN (a read-only token cannot push)"
+        )
+    if status == _STALE_PARENT:
+        return CommitConflict(f"{what}: somebody else pushed in between; run this again")
+    if status == _NO_SPACE:
+        return HubError(f"{what}: the Hub at {endpoint} has no space left; free some and run this again")
+    return HubError(f"{what}: {endpoint} answered {status or 'with an error'}: {_said(error)}")
+
+
+def _said(error: Exception) -> str:
+    """Return what the server said about a refused request; the client's own text begins with the request's id."""
+    message = getattr(error, "server_message", None)
+    return str(message).rstrip(".") if message else _first_line(error)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

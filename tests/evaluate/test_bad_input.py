@@ -1,0 +1,183 @@
+"""Bad input: one clear sentence on stderr, exit status 2, no traceback, and no folder of a run left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Put = Callable[..., str]
+
+CAUSAL = json.dumps({"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "max_position_embeddings": 64})
+BERT = json.dumps({"architectures": ["BertForMaskedLM"], "model_type": "bert"})
+OWN_CODE = json.dumps({"architectures": ["OwnForCausalLM"], "auto_map": {"AutoModelForCausalLM": "own.OwnForCausalLM"}})
+
+MODELS: list[tuple[str, dict[str, str], tuple[str, ...]]] = [
+    ("no-config", {"model.safetensors": "x"}, ("has no config.json", "causal LM")),
+    ("adapter", {"adapter_config.json": "{}", "adapter_model.safetensors": "x"}, ("adapter", "merged weights")),
+    ("masked", {"config.json": BERT, "model.safetensors": "x"}, ("no causal language model", "BertForMaskedLM")),
+    ("no-architecture", {"config.json": "{}", "model.safetensors": "x"}, ("no causal language", "no architecture")),
+    ("pickled", {"config.json": CAUSAL, "pytorch_model.bin": "x"}, ("pytorch_model.bin", "safetensors", "convert")),
+    ("weightless", {"config.json": CAUSAL}, ("no *.safetensors file", "push the weights")),
+    (
+        "own-code",
+        {"config.json": OWN_CODE, "own.py": "", "model.safetensors": "x"},
+        ("own.py", "--trust-remote-code"),
+    ),
+    ("broken-config", {"config.json": "{", "model.safetensors": "x"}, ("config.json of ada/broken-config", "push")),
+    ("list-config", {"config.json": "[]", "model.safetensors": "x"}, ("config.json of ada/list-config", "object")),
+]
+
+
+@pytest.mark.parametrize(("name", "files", "words"), MODELS, ids=[name for name, *_ in MODELS])
+def test_a_repository_that_holds_no_servable_model_is_refused(
+    name: str, files: dict[str, str], words: tuple[str, ...], terminal: Any, put: Put, tmp_path: Path
+) -> None:
+    terminal.evaluate(put(name, files)).refused(f"ada/{name}", *words)
+    assert not (tmp_path / "run").exists()
+
+
+NAMES = [
+    ("ada/nothing", ("model ada/nothing was not found", "HF_TOKEN", "hf auth login")),
+    ("ada/masked@v9", ("model ada/masked at revision 'v9'", "no such revision")),
+    ("ada/masked@" + "0" * 40, ("at revision '" + "0" * 40, "no such revision")),
+    ("a/b/c", ("'a/b/c'", "owner/name")),
+    ("two words", ("'two words'", "owner/name")),
+    ("other:model", ("unknown backend 'other'", "vllm, openai, replay")),
+    ("vllm:", ("no model id in 'vllm:'", "vllm:Qwen/Qwen3-1.7B")),
+    ("", ("no model id in ''",)),
+    ("../etc", ("'../etc'", "owner/name")),
+]
+
+
+@pytest.mark.parametrize(("model", "words"), NAMES, ids=[name or "empty" for name, _ in NAMES])
+def test_a_model_that_is_not_there_is_refused_with_what_was_tried(
+    model: str, words: tuple[str, ...], terminal: Any, put: Put
+) -> None:
+    put("masked", {"config.json": BERT, "model.safetensors": "x"})
+    terminal.evaluate(model).refused(*words)
+
+
+def test_gated_and_private_repositories_of_others_say_how_to_log_in(terminal: Any, put: Put) -> None:
+    gated = put("gated", {"config.json": CAUSAL, "model.safetensors": "x"}, gated="manual")
+    private = put("private", {"config.json": CAUSAL, "model.safetensors": "x"}, private=True)
+    terminal.evaluate(gated, HF_TOKEN="hf_bob_write").refused("ada/gated", "gated", "accept its terms", "hf auth login")
+    terminal.evaluate(private, HF_TOKEN="hf_bob_write").refused("ada/private", "not found", "private", "HF_TOKEN")
+    terminal.evaluate(private, HF_TOKEN="").refused("ada/private", "private", "hf auth login")
+    data = put("private-data", {"job_description.json": "{}"}, kind="dataset", private=True)
+    terminal("evaluate", "replay:x", "--dataset", data, "--no-push", HF_TOKEN="hf_bob_write").refused(
+        "dataset ada/private-data", "private"
+    )
+
+
+JOB = json.dumps({"task_description": "Book.", "tools": [{"name": "book"}]})
+GOOD = json.dumps(
+    {
+        "id": "c0",
+        "messages": [
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "tool_calls": [{"function": {"name": "book", "arguments": "{}"}}]},
+        ],
+    }
+)
+ROWS = "data/conversations/test.jsonl"
+DATA: list[tuple[str, dict[str, str], tuple[str, ...]]] = [
+    ("empty", {"notes.txt": "Nothing."}, ("is no test set", ROWS, "tft data build --push")),
+    ("no-task", {ROWS: GOOD + "\n"}, ("is no test set", "job_description.json")),
+    ("cut", {ROWS: f'{GOOD}\n{{"id": \n', "job_description.json": JOB}, (f"{ROWS}, line 2", "not valid JSON")),
+    ("text", {ROWS: f"{GOOD}\n\n7\n", "job_description.json": JOB}, (f"{ROWS}, line 3", "expected a JSON object")),
+    (
+        "role",
+        {ROWS: GOOD.replace('"user"', '"person"'), "job_description.json": JOB},
+        (f"{ROWS}, line 1", "unknown role 'person'"),
+    ),
+    ("no-call", {ROWS: '{"id": "a", "messages": []}', "job_description.json": JOB}, (f"{ROWS}, line 1", "no assistant")),
+    ("no-rows", {ROWS: "\n", "job_description.json": JOB}, (ROWS, "no rows")),
+    ("bad-task", {ROWS: GOOD, "job_description.json": "{}"}, ("job_description.json", "task_description")),
+    (
+        "bad-template",
+        {
+            ROWS: GOOD,
+            "job_description.json": JOB.replace('"tools"', '"system_template": "Be good.", "tools"'),
+        },
+        ("system_template lacks {task_description}",),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "files", "words"), DATA, ids=[name for name, *_ in DATA])
+def test_a_dataset_that_is_no_test_set_is_refused_by_file_and_line(
+    name: str, files: dict[str, str], words: tuple[str, ...], terminal: Any, put: Put
+) -> None:
+    repo_id = put(f"data-{name}", files, kind="dataset")
+    arguments = ("--base-url", "http://127.0.0.1:9/v1", "--no-push", "--out", "run")
+    terminal("evaluate", "openai:any", "--dataset", repo_id, *arguments).refused(*words)
+
+
+def test_a_dataset_that_is_not_there_is_refused(terminal: Any) -> None:
+    terminal("evaluate", "replay:x", "--dataset", "ada/none", "--no-push").refused("dataset ada/none was not found")
+    terminal("evaluate", "replay:x", "--dataset", "ada/sample@v7", "--no-push").refused("ada/sample", "'v7'")
+
+
+def test_a_token_that_may_not_push_is_refused_before_any_work(terminal: Any, put: Put, tmp_path: Path) -> None:
+    repo_id = put("masked", {"config.json": BERT, "model.safetensors": "x"})
+    push = ("evaluate", repo_id, "--dataset", "ada/sample")
+    terminal(*push, HF_TOKEN="hf_ada_read").refused("HF_TOKEN", "read-only")
+    terminal(*push, HF_TOKEN="").refused("no token", "HF_TOKEN", "hf auth login")
+    terminal(*push, HF_TOKEN="hf_nobody").refused("token", "HF_TOKEN")
+    terminal(*push, HF_TOKEN="hf_bob_write").refused("ada/masked", "--create-pr")
+    terminal(*push, "--namespace", "bob").refused("bob/tft-benchmark-results")
+    terminal(*push, "--create-pr", "--namespace", "ada", HF_TOKEN="hf_bob_write").refused(
+        "ada/tft-benchmark-results", "bob has no write access"
+    )
+    terminal(*push, "--create-pr", "--no-push").refused("--create-pr", "--no-push")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_hub_that_cannot_be_reached_is_named_with_the_cause_within_seconds(terminal: Any, endpoint: Any) -> None:
+    start = time.monotonic()
+    for address, cause in {
+        "http://127.0.0.1:9": "Connection refused",
+        "http://hub.invalid": "",
+        "nonsense": "expected https://host",
+        "http://[::1": "expected https://host",
+        "http://127.0.0.1:99999": "expected https://host",
+        endpoint.url.removesuffix("/v1"): "not as a Hub does",
+    }.items():
+        terminal.evaluate("replay:x", HF_ENDPOINT=address).refused(address, cause)
+    assert time.monotonic() - start < 30
+
+
+def test_without_vllm_the_way_to_install_it_is_said(terminal: Any, put: Put, tmp_path: Path) -> None:
+    """Hidden from the import system, as if it had never been installed."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class WithoutVllm:\n"
+        "    def __init__(self, finder):\n"
+        "        self.finder = finder\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        return None if name == 'vllm' else self.finder.find_spec(name, path, target)\n"
+        "    def __getattr__(self, name):\n"
+        "        return getattr(self.finder, name)\n"
+        "sys.meta_path[:] = [WithoutVllm(finder) for finder in sys.meta_path]\n"
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    repo_id = put("masked", {"config.json": BERT, "model.safetensors": "x"})
+    terminal.evaluate(repo_id, PYTHONPATH=path).refused("vLLM is not installed", "pip install", "--base-url")
+
+
+def test_a_model_without_chat_template_or_room_for_any_prompt_is_refused(
+    terminal: Any, put: Put, student: Path, processes_in: Any, tmp_path: Path
+) -> None:
+    files = {path.name: path for path in student.iterdir()}
+    bare = {name: path for name, path in files.items() if name != "chat_template.jinja"}
+    terminal.evaluate(put("bare", bare)).refused("ada/bare", "no chat template", "chat_template.jinja")
+    assert processes_in(tmp_path) == []
+    small = terminal.evaluate(put("small", files | {"config.json": CAUSAL}))
+    small.refused("none of the 30 prompts fits", "ada/small", "it has 64 tokens", "--max-tokens")
+    assert processes_in(tmp_path) == []
