@@ -182,6 +182,7 @@ def _row(
         **values,
         "reason": answer.error if reading is None else reading.reason,
         "finish_reason": answer.finish_reason,
-        "usage": {"prompt": usage.prompt, "completion": usage.completion, "cached": usage.cached} if usage else None,
+        # Cached tokens depend on what was asked before: they are in the report, not in rows that can be compared.
+        "usage": {"prompt": usage.prompt, "completion": usage.completion} if usage else None,
         "error": answer.error,
     }

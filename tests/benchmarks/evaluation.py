@@ -4,7 +4,7 @@ The bare side starts the server with the same arguments, sends the same token id
 does nothing else: no hub, no log, no parsing, no scores. Prints seconds and the ratio; exits with 1 where the
 ratio is above 1.25 or less than 0.85 of the prompt tokens come from the prefix cache.
 
-    TFT_SOURCES=... python tests/benchmarks/evaluate.py [--rounds 2] [--max-tokens 64]
+    TFT_SOURCES=... python tests/benchmarks/evaluation.py [--rounds 2] [--max-tokens 64]
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from evaluation_inputs import STUDENT, push_inputs
+
 from harness.hub import Hub
 from harness.hubd.embedded import running
 from harness.models.checkpoint import pull_checkpoint
@@ -27,12 +29,9 @@ from harness.models.engine import EngineOptions, serving
 from harness.models.vllm import VllmBackend
 from harness.prompts import Prompt, Renderer, load_tokenizer
 from harness.runner import ask_all
-from harness.sample import write_test_set
-from harness.student import create_student
 from harness.testset import TestSet, pull_test_set
 
 LIMIT, SHARE, CONCURRENCY = 1.25, 0.85, 32
-STUDENT = "local/bench-student"
 
 
 def main() -> None:
@@ -56,24 +55,6 @@ def main() -> None:
     pairs = report["rows"]["model"]["staged_tool_call"]["n"]
     print(f"{pairs} pairs; ratio {ratio:.3f} (limit {LIMIT}); prefix-cache share {share:.3f} (at least {SHARE})")
     sys.exit(ratio > LIMIT or share < SHARE)
-
-
-def push_inputs(client: Hub, scratch: Path) -> str:
-    """Push a 4M student and the test set: the published one with TFT_SOURCES, else the sample task."""
-    sources = os.environ.get("TFT_SOURCES")
-    if sources:
-        command = [sys.executable, "-m", "harness.cli", "data", "build", "--push", "--scenario", "4"]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        dataset = "local/tft-benchmark-testset"
-    else:
-        dataset = "local/sample-testset"
-        write_test_set(scratch / "testset", 40, repo_id=dataset)
-        client.publish("dataset", dataset, scratch / "testset", message="sample")
-    folder = client.pull(client.resolve("dataset", dataset))
-    texts = (folder / "data" / "conversations" / "test.jsonl").read_text().splitlines()
-    create_student(scratch / "student", texts=[*texts, (folder / "job_description.json").read_text()])
-    client.publish("model", STUDENT, scratch / "student", message="student")
-    return dataset
 
 
 def prompts_of(client: Hub, test_set: TestSet) -> list[Prompt]:

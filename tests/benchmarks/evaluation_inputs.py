@@ -1,0 +1,32 @@
+"""What the evaluation benchmarks evaluate: a 4M student, and the published test set or the sample task."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from harness.hub import Hub
+from harness.sample import write_test_set
+from harness.student import create_student
+
+STUDENT = "local/bench-student"
+
+
+def push_inputs(client: Hub, scratch: Path) -> str:
+    """Push a 4M student and the test set: the published one with TFT_SOURCES, else the sample task."""
+    sources = os.environ.get("TFT_SOURCES")
+    if sources:
+        command = [sys.executable, "-m", "harness.cli", "data", "build", "--push", "--scenario", "4"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        dataset = "local/tft-benchmark-testset"
+    else:
+        dataset = "local/sample-testset"
+        write_test_set(scratch / "testset", 40, repo_id=dataset)
+        client.publish("dataset", dataset, scratch / "testset", message="sample")
+    folder = client.pull(client.resolve("dataset", dataset))
+    texts = (folder / "data" / "conversations" / "test.jsonl").read_text().splitlines()
+    create_student(scratch / "student", texts=[*texts, (folder / "job_description.json").read_text()])
+    client.publish("model", STUDENT, scratch / "student", message="student")
+    return dataset
