@@ -71,11 +71,24 @@ def prompts_sha256(prompts: Iterable[Prompt]) -> str:
     return digest.hexdigest()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """What a chat template takes as it is, and what has to be written into messages for it."""
+
+    tools_in_template: bool = True
+    """Tools go through `tools=` and calls through `tool_calls`; otherwise both are text."""
+    system_role: bool = True
+    """The system message has its own role; otherwise it opens the first user message."""
+
+
 class Renderer:
     """Renders conversation prefixes with one tokenizer for one task; thinking is off."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, task: Task, name: str) -> None:
-        """`name` is the model's, for error messages. Raises ModelError where no chat template exists."""
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, task: Task, name: str, form: Form | None = None) -> None:
+        """`name` is the model's, for error messages; `form` defaults to what the template seems to take.
+
+        Raises ModelError where the tokenizer has no chat template.
+        """
         if not tokenizer.chat_template:
             raise ModelError(
                 f"the tokenizer of {name} has no chat template, so its prompts cannot be built; "
@@ -84,38 +97,40 @@ class Renderer:
         self._tokenizer = tokenizer
         self._name = name
         self._tools = list(task.tools)
+        self.form = form or Form(tools_in_template=self._template_uses_tools())
         self.system = system_message(task)
-        self.tools_in_template = self._template_uses_tools()
-        if not self.tools_in_template:
+        if not self.form.tools_in_template:
             self.system = with_tools_in_text(self.system, task.tools)
 
-    def _text(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None) -> str:
-        from jinja2 import TemplateError
-
+    def _render(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None) -> str:
         try:
             text: str = self._tokenizer.apply_chat_template(
                 messages, tools=tools, add_generation_prompt=True, tokenize=False, enable_thinking=False
             )
-        except (TemplateError, TypeError, ValueError, KeyError) as error:
+        except Exception as error:  # a template is code of the repository: it may raise anything
             raise ModelError(
-                f"the chat template of {self._name} cannot render this conversation ({error}); "
-                "its template may not support tool calls or a system message"
+                f"the chat template of {self._name} cannot render these conversations ({error}); "
+                "use a model whose template takes several turns"
             ) from error
         return text
 
     def _template_uses_tools(self) -> bool:
         probe = [{"role": "user", "content": _PROBE}]
-        return self._text(probe, self._tools) != self._text(probe, None)
+        return self._render(probe, self._tools) != self._render(probe, None)
 
     def text(self, prefix: Sequence[Message]) -> str:
-        """Return the prompt for the assistant turn after `prefix`, as text."""
-        messages = [{"role": "system", "content": self.system}]
-        for message in prefix:
-            plain = template_message(message)
-            if not self.tools_in_template and message.tool_calls:
-                plain = {"role": "assistant", "content": _call_text(message)}
-            messages.append(plain)
-        return self._text(messages, self._tools if self.tools_in_template else None)
+        """Return the prompt for the assistant turn after `prefix`, as text; ModelError where the template fails."""
+        messages = [{"role": "system", "content": self.system}, *map(self._message, prefix)]
+        if not self.form.system_role:
+            messages = _without_system_role(messages)
+        return self._render(messages, self._tools if self.form.tools_in_template else None)
+
+    def _message(self, message: Message) -> dict[str, Any]:
+        if message.tool_calls and not self.form.tools_in_template:
+            return {"role": "assistant", "content": _call_text(message)}
+        if message.role == "tool" and not self.form.tools_in_template:  # a role that such a template may drop
+            return {"role": "user", "content": message.content or ""}
+        return template_message(message)
 
     def prompts(self, pairs: Sequence[TurnPair]) -> list[Prompt]:
         """Return one prompt a pair, in order. Special tokens come from the template alone."""
@@ -124,6 +139,39 @@ class Renderer:
             return []
         encoded = self._tokenizer(texts, add_special_tokens=False)["input_ids"]
         return [Prompt(pair_id=pair.id, token_ids=tuple(ids)) for pair, ids in zip(pairs, encoded, strict=True)]
+
+
+def fitting_renderer(tokenizer: PreTrainedTokenizerBase, task: Task, name: str, pairs: Sequence[TurnPair]) -> Renderer:
+    """Return a renderer whose form the chat template takes for these pairs, the most native one.
+
+    Some templates refuse a system role, or user messages with nothing but calls between them. The last
+    pair of each conversation is tried. Raises ModelError, with the template's own reason, where none fits.
+    """
+    native = Renderer(tokenizer, task, name)
+    longest = {pair.conversation: pair for pair in pairs}.values()
+    first_error: ModelError | None = None
+    for tools_in_template in (True, False) if native.form.tools_in_template else (False,):
+        for system_role in (True, False):
+            form = Form(tools_in_template=tools_in_template, system_role=system_role)
+            renderer = Renderer(tokenizer, task, name, form)
+            try:
+                for pair in longest:
+                    renderer.text(pair.prefix)
+            except ModelError as error:
+                first_error = first_error or error
+                continue
+            return renderer
+    raise first_error or ModelError(f"the chat template of {name} renders nothing")
+
+
+def _without_system_role(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the messages with the system text at the head of the first user message."""
+    system, *rest = messages
+    for position, message in enumerate(rest):
+        if message["role"] == "user":
+            opened = {**message, "content": f"{system['content']}\n\n{message['content']}"}
+            return [*rest[:position], opened, *rest[position + 1 :]]
+    return [{**system, "role": "user"}, *rest]
 
 
 def _call_text(message: Message) -> str:

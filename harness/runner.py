@@ -62,7 +62,7 @@ class AnswerLog:
         for number, line in enumerate(data[:whole].split(b"\n")[:-1], start=1):
             try:
                 answer = _parse(json.loads(line))
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, TypeError, RecursionError) as error:
                 raise DataError.at(
                     self.path, number, f"damaged answer ({error}); remove the line and resume"
                 ) from error
@@ -94,7 +94,10 @@ def _may_pass(answer: Prediction) -> bool:
     return answer.error is not None and answer.finish_reason != NOT_ASKED
 
 
-def _parse(row: dict[str, Any]) -> Prediction:
+def _parse(row: Any) -> Prediction:
+    """Return the answer of a line; ValueError or TypeError where it holds none."""
+    if not isinstance(row, dict) or not isinstance(row.get("pair_id"), str):
+        raise ValueError("no answer of a pair")
     usage = row.pop("usage", None)
     return Prediction(usage=Usage(**usage) if usage else None, **row)
 

@@ -19,7 +19,7 @@ from harness.models import ModelName
 from harness.models.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.engine import SERVED_NAME, EngineOptions, Server, check_installed, serving
 from harness.parsing import Reading
-from harness.prompts import Prompt, Renderer, load_tokenizer, system_template
+from harness.prompts import Prompt, fitting_renderer, load_tokenizer, system_template
 from harness.records import Prediction, Usage
 from harness.runner import NOT_ASKED, Backend
 from harness.subjects import EvaluateConfig, Subject
@@ -72,13 +72,15 @@ class VllmSubject(Subject):
         name = self._checkpoint.artifact.repo_id
         folder, trust = self._checkpoint.folder, self._config.trust_remote_code
         self._tokenizer = load_tokenizer(folder, name, trust_remote_code=trust)
-        renderer = Renderer(self._tokenizer, self._test_set.task, name)
+        renderer = fitting_renderer(self._tokenizer, self._test_set.task, name, self._test_set.pairs)
         self._prompts = renderer.prompts(self._test_set.pairs)
         self.prompt_hashes = [prompt.sha256() for prompt in self._prompts]
-        template = self._tokenizer.chat_template
-        self.family = parsing.detect_family(template if isinstance(template, str) else "\n".join(template.values()))
+        if renderer.form.tools_in_template:  # else the model was told to write plain JSON
+            template = self._tokenizer.chat_template
+            self.family = parsing.detect_family(template if isinstance(template, str) else "\n".join(template.values()))
         self.details = {
-            "tools_in_template": renderer.tools_in_template,
+            "tools_in_template": renderer.form.tools_in_template,
+            "system_role": renderer.form.system_role,
             "system_sha256": hashlib.sha256(renderer.system.encode()).hexdigest(),
             "family": self.family,
         }

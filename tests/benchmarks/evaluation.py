@@ -27,7 +27,7 @@ from harness.hubd.embedded import running
 from harness.models.checkpoint import pull_checkpoint
 from harness.models.engine import EngineOptions, serving
 from harness.models.vllm import VllmBackend
-from harness.prompts import Prompt, Renderer, load_tokenizer
+from harness.prompts import Prompt, fitting_renderer, load_tokenizer
 from harness.runner import ask_all
 from harness.testset import TestSet, pull_test_set
 
@@ -59,8 +59,8 @@ def main() -> None:
 
 def prompts_of(client: Hub, test_set: TestSet) -> list[Prompt]:
     checkpoint = pull_checkpoint(client, client.resolve("model", STUDENT))
-    renderer = Renderer(load_tokenizer(checkpoint.folder, STUDENT), test_set.task, STUDENT)
-    return renderer.prompts(test_set.pairs)
+    tokenizer = load_tokenizer(checkpoint.folder, STUDENT)
+    return fitting_renderer(tokenizer, test_set.task, STUDENT, test_set.pairs).prompts(test_set.pairs)
 
 
 def run_bare(client: Hub, dataset: str, scratch: Path, max_tokens: int) -> float:

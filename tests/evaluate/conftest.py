@@ -154,6 +154,12 @@ def terminal(hub: EmbeddedHub, test_set: list[TurnPair], tmp_path: Path) -> Term
     return Terminal(hub, tmp_path)
 
 
+@pytest.fixture(scope="session")
+def new_terminal() -> type[Terminal]:
+    """What `terminal` is made of, for fixtures of a wider scope."""
+    return Terminal
+
+
 @pytest.fixture
 def replay(terminal: Terminal, test_set: list[TurnPair]) -> Callable[..., Done]:
     """Evaluate recorded answers: the reference's text, changed by a function of the pair's place and that text."""

@@ -124,7 +124,10 @@ def test_a_dataset_that_is_not_there_is_refused(terminal: Any) -> None:
     terminal("evaluate", "replay:x", "--dataset", "ada/sample@v7", "--no-push").refused("ada/sample", "'v7'")
 
 
-def test_a_token_that_may_not_push_is_refused_before_any_work(terminal: Any, put: Put, tmp_path: Path) -> None:
+def test_a_token_that_may_not_push_is_refused_before_any_work(
+    terminal: Any, put: Put, api: Any, tmp_path: Path
+) -> None:
+    api.create_repo("ada/tft-benchmark-results", repo_type="dataset", exist_ok=True)
     repo_id = put("masked", {"config.json": BERT, "model.safetensors": "x"})
     push = ("evaluate", repo_id, "--dataset", "ada/sample")
     terminal(*push, HF_TOKEN="hf_ada_read").refused("HF_TOKEN", "read-only")
