@@ -134,7 +134,7 @@ class EvalRun:
     """What was evaluated, on what, how, and with which versions."""
 
     model: str
-    """The model as named on the command line, `backend:id`."""
+    """The model as named on the command line, `backend:id` without a revision."""
     model_revision: str | None
     dataset: str
     dataset_revision: str

@@ -69,6 +69,21 @@ def _started(path: Path, lineage: Lineage, log: AnswerLog, *, resume: bool) -> s
     return str(known.get("started", now))
 
 
+def commit_of(path: Path, repo_id: str) -> str | None:
+    """Return the commit of `repo_id` that the run in `path` began with, None where no run of it is there.
+
+    A resumed run goes on with it: branches move, not least when the first results are pushed.
+    """
+    if not (path / LINEAGE).is_file():
+        return None
+    inputs = _read(path / LINEAGE).get("inputs")
+    for entry in inputs if isinstance(inputs, list) else ():
+        name, _, commit = str(entry).partition("@")
+        if name == repo_id:
+            return commit or None
+    return None
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.errors import DataError, UsageError
 from harness.hub import Hub
-from harness.records import Artifact, Task, TurnPair
-from harness.wire.messages import expand_pairs
+from harness.records import Artifact, Conversation, Task, TurnPair
+from harness.wire.jsonl import write_jsonl
+from harness.wire.messages import dump_conversation, dump_pair, expand_pairs
 from harness.wire.published import read_task, read_test_conversations
 
 REPOSITORY = "tft-benchmark-testset"
 CONVERSATIONS = "data/conversations/test.jsonl"
+PAIRS = "data/pairs/test.jsonl"
 TASK = "job_description.json"
 
 
@@ -24,6 +28,14 @@ class TestSet:
     artifact: Artifact
     task: Task
     pairs: tuple[TurnPair, ...]
+
+
+def write_examples(folder: Path, conversations: Sequence[Conversation]) -> list[TurnPair]:
+    """Write both configurations of a test set, whole conversations and turn pairs, and return the pairs."""
+    pairs = expand_pairs(conversations)
+    write_jsonl(folder / CONVERSATIONS, map(dump_conversation, conversations))
+    write_jsonl(folder / PAIRS, map(dump_pair, pairs))
+    return pairs
 
 
 def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:

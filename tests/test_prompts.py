@@ -131,7 +131,7 @@ def test_the_tasks_own_system_template_is_used_and_its_other_braces_are_text(
     task = dataclasses.replace(sample_task(), system_template='Do {task_description} and answer {"like": "this"}.')
     assert system_message(task) == f'Do {task.description} and answer {{"like": "this"}}.'
     assert system_message(task) in Renderer(tokenizer(), task, "me/student").text(pairs[0].prefix)
-    with pytest.raises(UsageError, match="system_template lacks {task_description}"):
+    with pytest.raises(UsageError, match=r"system_template lacks \{task_description\}"):
         system_message(dataclasses.replace(task, system_template="Do it."))
 
 
@@ -169,12 +169,12 @@ def test_a_missing_template_and_one_that_refuses_the_conversation_name_the_model
 
 
 def test_a_tokenizer_that_does_not_load_is_refused(student: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="the tokenizer of me/empty does not load: ."):
+    with pytest.raises(ModelError, match=r"the tokenizer of me/empty does not load: ."):
         load_tokenizer(tmp_path, "me/empty")
     for name in ("config.json", "tokenizer_config.json"):
         (tmp_path / name).write_bytes((student / name).read_bytes())
     (tmp_path / "tokenizer.json").write_text("{}")
-    with pytest.raises(ModelError, match="the tokenizer of me/damaged does not load: ."):
+    with pytest.raises(ModelError, match=r"the tokenizer of me/damaged does not load: ."):
         load_tokenizer(tmp_path, "me/damaged")
 
 

@@ -60,7 +60,7 @@ def test_nothing_to_ask_closes_the_backend() -> None:
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_the_first_exception_stops_the_rest_and_is_raised_as_it_was(concurrency: int) -> None:
     backend, answers = Counting(lambda item: EngineError("gone") if item == 5 else None), []
-    with pytest.raises(EngineError, match="^gone$"):
+    with pytest.raises(EngineError, match=r"^gone$"):
         asyncio.run(ask_all(range(50), backend, answers.append, concurrency=concurrency))
     assert 5 - concurrency < len(answers) < 5 + concurrency
     assert len(backend.asked) <= 5 + 2 * concurrency
@@ -84,7 +84,8 @@ ANSWERS = st.builds(
     raw=st.none() | st.text(),
     finish_reason=st.none() | st.text(),
     error=st.none() | st.text(),
-    usage=st.none() | st.builds(Usage, prompt=st.integers(0), completion=st.integers(0), cached=st.none() | st.integers(0)),
+    usage=st.none()
+    | st.builds(Usage, prompt=st.integers(0), completion=st.integers(0), cached=st.none() | st.integers(0)),
     prompt_sha256=st.none() | st.text("0123456789abcdef", min_size=64, max_size=64),
 )
 
@@ -128,7 +129,8 @@ def test_errors_are_asked_again_and_what_cannot_be_asked_is_not(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "line", ["", "{", "null", "3", '"text"', "[]", "{}", '{"pair_id": 3, "raw": null}', '{"pair_id": "a", "more": 1}', '{"a"']
+    "line",
+    ["", "{", "null", "3", '"text"', "[]", "{}", '{"pair_id": 3, "raw": null}', '{"pair_id": "a", "more": 1}', '{"a"'],
 )
 def test_a_damaged_line_is_named_and_left_as_it_is(line: str, tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"

@@ -85,5 +85,5 @@ def test_equal_values_have_an_interval_without_width() -> None:
 
 
 def test_values_and_clusters_must_belong_together() -> None:
-    with pytest.raises(ValueError, match="shorter|longer"):
+    with pytest.raises(ValueError, match=r"shorter|longer"):
         estimate([1.0, 0.0], ["a"])

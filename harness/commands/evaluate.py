@@ -10,6 +10,7 @@ import click
 from harness.commands import _options
 
 if TYPE_CHECKING:
+    from harness.models import ModelName
     from harness.stages.evaluate import Evaluation
 
 
@@ -83,12 +84,28 @@ def command(
     config = EvaluateConfig(**settings)
     with connected(hub) as client:
         owner = client.namespace(namespace) if push or not dataset else None
-        test_set = pull_test_set(client, dataset or f"{owner}/{REPOSITORY}", limit)
+        dataset = dataset or f"{owner}/{REPOSITORY}"
+        if resume and out:
+            name, dataset = _as_begun(out, name, dataset)
+        test_set = pull_test_set(client, dataset, limit)
         on_hub = name.id if name.backend == "vllm" else None
         place = destination(client, owner, on_hub, create_pr=create_pr) if push and owner else None
         evaluation = evaluate(name, client, test_set, config, Place(folder=out, resume=resume))
         changed = publish(client, place, evaluation, test_set) if place else []
     _show(evaluation, changed, as_json)
+
+
+def _as_begun(folder: Path, name: ModelName, dataset: str) -> tuple[ModelName, str]:
+    """Return model and test set at the commits that the run in `folder` began with, where no others are named."""
+    from dataclasses import replace
+
+    from harness.runs import commit_of
+
+    if name.backend == "vllm" and not name.revision:
+        name = replace(name, revision=commit_of(folder, name.id))
+    if "@" not in dataset and (commit := commit_of(folder, dataset)):
+        dataset = f"{dataset}@{commit}"
+    return name, dataset
 
 
 def _show(evaluation: Evaluation, changed: list[str], as_json: bool) -> None:

@@ -12,8 +12,8 @@ import yaml
 from harness.resources import folder as resource
 from harness.sample.simulation import sample_conversations, sample_task
 from harness.stages._repository import most_common_first, render, size_category
-from harness.wire.jsonl import write_json, write_jsonl
-from harness.wire.messages import dump_conversation, dump_pair, expand_pairs
+from harness.testset import TASK, write_examples
+from harness.wire.jsonl import write_json
 
 REPOSITORY = "tft-sample-testset"
 
@@ -25,15 +25,13 @@ def write_test_set(folder: Path, n: int, seed: int = 0, *, repo_id: str = f"loca
     """
     task = sample_task()
     conversations = sample_conversations(n, seed)
-    pairs = expand_pairs(conversations)
-    write_jsonl(folder / "data" / "conversations" / "test.jsonl", map(dump_conversation, conversations))
-    write_jsonl(folder / "data" / "pairs" / "test.jsonl", map(dump_pair, pairs))
+    pairs = write_examples(folder, conversations)
     job = {
         "task_description": task.description,
         "llm_as_a_judge_instructions": task.rubric,
         "tools": list(task.tools),
     }
-    write_json(folder / "job_description.json", job)
+    write_json(folder / TASK, job)
     (folder / "eval.yaml").write_text(_evaluation(), encoding="utf-8")
     card = render(
         "sample/card.md.j2",

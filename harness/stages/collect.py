@@ -16,13 +16,11 @@ from harness.records import Conversation, TurnPair
 from harness.scenarios import Dialogues, dialogue_files
 from harness.sources import Sources
 from harness.stages._repository import Published, most_common_first, publish, render, size_category
-from harness.wire.jsonl import write_jsonl
-from harness.wire.messages import dump_conversation, dump_pair, expand_pairs
+from harness.testset import REPOSITORY, TASK, write_examples
 from harness.wire.published import read_task, read_test_conversations
 
 STAGE = "collect"
 VERSION = 1
-REPOSITORY = "tft-benchmark-testset"
 TEST_FILE = "tft-benchmark/test.jsonl"
 TASK_FILE = "tft-benchmark/job_description.json"
 
@@ -74,16 +72,14 @@ def write(sources: Sources, dialogues: Dialogues, folder: Path, repo_id: str) ->
     Raises SourceError where a source file is not the pinned one, DataError where a row cannot be read.
     """
     conversations = read_test_set(sources)
-    pairs = expand_pairs(conversations)
-    write_jsonl(folder / "data" / "conversations" / "test.jsonl", map(dump_conversation, conversations))
-    write_jsonl(folder / "data" / "pairs" / "test.jsonl", map(dump_pair, pairs))
-    (folder / "job_description.json").write_bytes(sources.read(TASK_FILE))
+    pairs = write_examples(folder, conversations)
+    (folder / TASK).write_bytes(sources.read(TASK_FILE))
     shutil.copyfile(resources.folder("datasets") / "eval.yaml", folder / "eval.yaml")
     card = render(
         "testset.md.j2",
         repo_id=repo_id,
         facts=measure_test_set(conversations, pairs, dialogues),
-        task=read_task(folder / "job_description.json"),
+        task=read_task(folder / TASK),
         lineage=lineage(sources),
     )
     (folder / "README.md").write_text(card, encoding="utf-8")

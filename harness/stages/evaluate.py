@@ -141,7 +141,7 @@ def _read(subject: Subject, test_set: TestSet, answers: list[Prediction]) -> Rea
 
 def _eval_run(name: ModelName, subject: Subject, test_set: TestSet, run: RunFolder, timings: _Timings) -> EvalRun:
     return EvalRun(
-        model=str(name),
+        model=f"{name.backend}:{name.id}",
         model_revision=subject.artifact.revision if subject.artifact else None,
         dataset=test_set.artifact.repo_id,
         dataset_revision=test_set.artifact.revision,

@@ -200,9 +200,7 @@ class Undisturbed:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(
-    hub: EmbeddedHub, test_set: list[TurnPair], tmp_path_factory: pytest.TempPathFactory
-) -> Undisturbed:
+def undisturbed(hub: EmbeddedHub, test_set: list[TurnPair], tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     folder = tmp_path_factory.mktemp("undisturbed")
     with _SERVING() as serving:
         serving.delay = 0.02

@@ -1,4 +1,4 @@
-"""A real OpenAI-compatible endpoint in a thread: answers that depend on the request alone, counted, with faults on demand."""
+"""A real OpenAI-compatible endpoint in a thread: answers that depend on the request alone, counts, faults on demand."""
 
 from __future__ import annotations
 

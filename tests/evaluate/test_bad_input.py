@@ -96,7 +96,11 @@ DATA: list[tuple[str, dict[str, str], tuple[str, ...]]] = [
         {ROWS: GOOD.replace('"user"', '"person"'), "job_description.json": JOB},
         (f"{ROWS}, line 1", "unknown role 'person'"),
     ),
-    ("no-call", {ROWS: '{"id": "a", "messages": []}', "job_description.json": JOB}, (f"{ROWS}, line 1", "no assistant")),
+    (
+        "no-call",
+        {ROWS: '{"id": "a", "messages": []}', "job_description.json": JOB},
+        (f"{ROWS}, line 1", "no assistant"),
+    ),
     ("no-rows", {ROWS: "\n", "job_description.json": JOB}, (ROWS, "no rows")),
     ("bad-task", {ROWS: GOOD, "job_description.json": "{}"}, ("job_description.json", "task_description")),
     (

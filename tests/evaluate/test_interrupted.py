@@ -1,4 +1,4 @@
-"""A run that was killed, interrupted, damaged or doubled: nothing is lost, nothing is asked twice, nothing is mixed up."""
+"""A run that was killed, interrupted, damaged or doubled: nothing is lost, asked twice, or mixed up."""
 
 from __future__ import annotations
 

@@ -93,7 +93,9 @@ def test_gold_is_perfect_prompts_share_their_prefix_and_what_does_not_fit_is_uns
 
 def test_the_results_dataset_loads_with_one_row_a_pair(finished: Any, place: Any) -> None:
     command = [sys.executable, "-c", LOAD, RESULTS, "ada--evaluated"]
-    loaded = subprocess.run(command, env=place.environment, cwd=place.folder, capture_output=True, text=True)
+    loaded = subprocess.run(
+        command, env=place.environment, cwd=place.folder, capture_output=True, text=True, check=False
+    )
     assert loaded.returncode == 0, loaded.stderr[-3000:]
     assert json.loads(loaded.stdout) == {"test": _rows(place.folder / "run")}
 
