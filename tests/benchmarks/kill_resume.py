@@ -66,7 +66,7 @@ def kill_once(command: list[str], draw: random.Random, share: float) -> str:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    engines_end()
+    engines_end(os.environ["HF_HUB_CACHE"])
     return f"after {time.monotonic() - start:.1f} s, {lines(log) - before} answers more, {lines(log)} in all"
 
 
@@ -74,10 +74,10 @@ def lines(log: Path) -> int:
     return log.read_bytes().count(b"\n") if log.is_file() else 0
 
 
-def engines_end() -> None:
-    """Wait until no engine is left; exit with 1 where one outlives its evaluation by a minute."""
+def engines_end(cache: str) -> None:
+    """Wait until no engine on our models is left; exit with 1 where one outlives its evaluation by a minute."""
     for _ in range(60):
-        found = subprocess.run(["pgrep", "-f", "vllm.entrypoints.openai.api_server"], capture_output=True, check=False)
+        found = subprocess.run(["pgrep", "-f", f"api_server --model {cache}"], capture_output=True, check=False)
         if found.returncode:
             return
         time.sleep(1)
