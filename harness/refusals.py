@@ -40,6 +40,9 @@ def translated(what: str, endpoint: str) -> Iterator[None]:
         raise HubUnreachable(
             f"the Hub at {endpoint} cannot be reached ({_first_line(cause)}); check the network and HF_ENDPOINT"
         ) from error
+    except RuntimeError as error:  # whatever happens to a large file on its way
+        advice = "free some space" if "No space left" in str(error) else "check the network"
+        raise HubError(f"{what}: the transfer failed ({_first_line(error)}); {advice} and run this again") from error
     except (JSONDecodeError, KeyError, TypeError) as error:
         raise HubError(f"{what}: {endpoint} answered, but not as a Hub does ({error!r}); check HF_ENDPOINT") from error
 

@@ -68,7 +68,7 @@ def command(
     MODEL is a repository on the Hub (owner/name[@revision]), openai:ID for an endpoint, or replay:FILE for
     recorded answers. Weights come as safetensors; vLLM runs on a CUDA device where there is one, else on the CPU.
     """
-    from harness.errors import UsageError
+    from harness.errors import HubError, UsageError
     from harness.hub import connected
     from harness.models import ModelName
     from harness.models.engine import split_engine_args
@@ -91,7 +91,11 @@ def command(
         on_hub = name.id if name.backend == "vllm" else None
         place = destination(client, owner, on_hub, create_pr=create_pr) if push and owner else None
         evaluation = evaluate(name, client, test_set, config, Place(folder=out, resume=resume))
-        changed = publish(client, place, evaluation, test_set) if place else []
+        try:
+            changed = publish(client, place, evaluation, test_set) if place else []
+        except HubError as error:
+            advice = f"nothing is lost: add --resume --out {evaluation.folder} to push without asking again"
+            raise type(error)(f"{error}; {advice}") from error
     _show(evaluation, changed, as_json)
 
 

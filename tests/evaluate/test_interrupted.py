@@ -8,11 +8,15 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from harness.hubd.embedded import running
+from harness.sample import write_test_set
 
 CONCURRENCY = 4
 
@@ -140,24 +144,79 @@ def test_ctrl_c_ends_with_status_130_and_keeps_the_answers(
         assert 2 < len(_logged(tmp_path / "run")) < 30
 
 
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Make a small file system of a size, or change its size."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted: list[str] = []
+
+    def mount(size: str) -> Path:
+        options = f"{'remount,' if mounted else ''}size={size}"
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("needs the right to mount a small disk")
+        mounted.append(size)
+        return folder
+
+    yield mount
+    if mounted:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
 def test_a_full_disk_loses_no_answer_that_was_written(
-    terminal: Any, endpoint: Any, arguments: list[str], tmp_path: Path
+    terminal: Any, endpoint: Any, arguments: list[str], disk: Callable[[str], Path]
 ) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=12k", "tmpfs", str(disk)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount a small disk")
-    try:
-        arguments += ["--out", str(disk / "run")]
-        terminal(*arguments).refused("run/answers.jsonl: No space left on device", "free some", "--resume")
-        answered = set(_logged(disk / "run"))
-        assert len(answered) > 2
-        asked = endpoint.asked.copy()
-        subprocess.run(["mount", "-o", "remount,size=10m", str(disk)], check=True)
-        terminal(*arguments, "--resume").worked()
-        assert len(endpoint.asked) == 30
-        assert not answered & set(endpoint.asked - asked)
-        assert len((disk / "run" / "data" / "test.jsonl").read_bytes().splitlines()) == 30
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+    run = disk("12k") / "run"
+    arguments += ["--out", str(run)]
+    terminal(*arguments).refused("run/answers.jsonl: No space left on device", "free some", "--resume")
+    answered = set(_logged(run))
+    assert len(answered) > 2
+    asked = endpoint.asked.copy()
+    disk("10m")
+    terminal(*arguments, "--resume").worked()
+    assert len(endpoint.asked) == 30
+    assert not answered & set(endpoint.asked - asked)
+    assert len((run / "data" / "test.jsonl").read_bytes().splitlines()) == 30
+
+
+def test_a_cache_that_is_full_is_named_as_the_cause(
+    terminal: Any, put: Callable[..., str], disk: Callable[[str], Path]
+) -> None:
+    config = json.dumps({"architectures": ["Qwen3ForCausalLM"]})
+    large = put("large", {"config.json": config, "model.safetensors": random.Random(0).randbytes(2_000_000)})
+    for size in ("1m", "4k"):
+        terminal.evaluate(large, HF_HOME=str(disk(size))).refused("No space left on device", "free some space")
+        shutil.rmtree(disk("1m"), ignore_errors=True)
+
+
+@pytest.mark.slow
+def test_a_hub_that_goes_away_before_the_push_loses_nothing(new_terminal: Any, endpoint: Any, tmp_path: Path) -> None:
+    """Its address stays away for as long as the client has patience; the next try pushes without asking."""
+    from huggingface_hub import HfApi
+
+    users = tmp_path / "users.yaml"
+    users.write_text("users: [{name: ada, tokens: [{token: hf_ada_write, role: write}]}]")
+    with ExitStack() as stack:
+        hub = stack.enter_context(running(tmp_path / "root", users=users))
+        api = HfApi(endpoint=hub.url, token=hub.token)
+        write_test_set(tmp_path / "sample", 1)
+        api.create_repo("ada/sample", repo_type="dataset")
+        api.upload_folder(repo_id="ada/sample", repo_type="dataset", folder_path=tmp_path / "sample")
+
+        def go_away(question: str, before: int) -> None:
+            stack.close()
+
+        endpoint.faults = go_away
+        terminal = new_terminal(hub, tmp_path)
+        arguments = ["evaluate", "openai:counting-model", "--base-url", endpoint.url, "--dataset", "ada/sample"]
+        sentence = terminal(*arguments).refused("cannot be reached", "nothing is lost", "--resume --out runs/")
+    endpoint.faults, asked = (lambda question, before: None), endpoint.asked.total()
+    with running(tmp_path / "root", users=users) as hub:
+        terminal = new_terminal(hub, tmp_path)
+        folder = sentence.partition("--out ")[2].split()[0]
+        done = terminal(*arguments, "--resume", "--out", folder).worked()
+        assert f"pushed: {hub.url}/datasets/ada/tft-benchmark-results/commit/" in done.err
+        files = HfApi(endpoint=hub.url).list_repo_files("ada/tft-benchmark-results", repo_type="dataset")
+    assert "data/openai-counting-model/test.jsonl" in files
+    assert endpoint.asked.total() == asked

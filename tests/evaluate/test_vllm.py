@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -182,4 +183,19 @@ def test_an_engine_that_dies_while_it_starts_shows_the_end_of_its_log(
     )
     assert len(sentence.splitlines()) < 20
     assert (tmp_path / "run" / "engine.log").read_text().strip()
+    assert processes_in(tmp_path) == []
+
+
+def test_ctrl_c_while_the_engine_starts_leaves_nothing_running(
+    model: str, terminal: Any, processes_in: Any, tmp_path: Path
+) -> None:
+    process = terminal.start(*ARGUMENTS, "--out", "run", "--no-push")
+    log = tmp_path / "run" / "engine.log"
+    while not (log.is_file() and log.stat().st_size):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in err
     assert processes_in(tmp_path) == []
