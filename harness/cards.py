@@ -217,7 +217,7 @@ def reproduce_command(report: EvalReport) -> list[str]:
         if key in run.config and run.config[key] is not None:
             words += [option, str(run.config[key])]
     pairs = run.config.get("pairs")
-    if pairs is not None and pairs != published_facts().test_set.pairs:
+    if pairs != run.config.get("pairs_in_test_set"):
         words += ["--limit", str(pairs)]
     words += ["--trust-remote-code"] if run.config.get("trust_remote_code") else []
     return words + _engine_options(run.config.get("engine_args"))

@@ -28,6 +28,8 @@ def _parts(report: EvalReport) -> Iterable[RenderableType]:
     revision = f" at {run.model_revision[:12]}" if run.model_revision else ""
     yield f"[bold]{_plain(run.model)}[/bold]{revision} on {_plain(run.dataset)} at {run.dataset_revision[:12]}"
     yield _scores(report)
+    if (asked := run.config.get("pairs")) != (total := run.config.get("pairs_in_test_set")):
+        yield f"[bold]Only the first {asked} of {total} pairs:[/bold] not a result on the whole test set."
     yield (
         f"n = {first.n} pairs from {first.clusters} conversations; {first.errors} errors, {first.unscored} unscored. "
         "Intervals are 95 %, clustered by conversation. null always calls the most frequent tool with empty "

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import AccessDenied, CommitConflict, RepoNotFound
+from harness.errors import AccessDenied, CommitConflict, RepoNotFound, UsageError
 from harness.hub import DEFAULT_ENDPOINT, Hub
+from harness.models import ModelName
 from harness.records import EvalReport, Task
 from harness.wire.reports import RESULTS, config_name, eval_results_yaml, read_report, report_path
 
@@ -33,19 +34,34 @@ class Destination:
     """Whether the model gets a pull request and no commit."""
 
 
-def destination(hub: Hub, namespace: str, model: str | None, *, create_pr: bool) -> Destination:
-    """Return where to publish, after asking the Hub whether this token may: before the work, not after it.
+def destination(
+    hub: Hub, namespace: str, name: ModelName, test_set: TestSet, *, create_pr: bool = False
+) -> Destination:
+    """Return where to publish, after asking the Hub whether that can be done: before the work, not after it.
 
-    Raises AccessDenied where it may not.
+    Raises AccessDenied where the token may not, UsageError where a result on more of the test set is there.
     """
     results = f"{namespace}/{RESULTS}"
+    model = name.id if name.backend == "vllm" else None
     hub.ensure_dataset(results)
+    _keep_larger_result(hub, results, model or str(name), test_set)
     if model and not create_pr:
         try:
             hub.check_writable("model", model)
         except AccessDenied as error:
             raise AccessDenied(f"{error}; --create-pr asks the model's owner with a pull request") from error
     return Destination(results=results, model=model, create_pr=create_pr)
+
+
+def _keep_larger_result(hub: Hub, results: str, name: str, test_set: TestSet) -> None:
+    """Raise UsageError where the part of the test set that `--limit` left would replace a result on more of it."""
+    known = _reports(hub, results).get(config_name(name))
+    pairs = known.run.config.get("pairs") if known and known.run.dataset == test_set.artifact.repo_id else None
+    if isinstance(pairs, int) and pairs > len(test_set.pairs):
+        raise UsageError(
+            f"{results} holds a result of {name} on {pairs} pairs, which one on {len(test_set.pairs)} would replace; "
+            "leave out --limit, or add --no-push"
+        )
 
 
 def publish(hub: Hub, place: Destination, evaluation: Evaluation, test_set: TestSet) -> list[str]:

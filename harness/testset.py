@@ -28,6 +28,8 @@ class TestSet:
     artifact: Artifact
     task: Task
     pairs: tuple[TurnPair, ...]
+    total: int
+    """Pairs of the whole test set, of which `pairs` may be the first few."""
 
 
 def write_examples(folder: Path, conversations: Sequence[Conversation]) -> list[TurnPair]:
@@ -54,8 +56,6 @@ def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
                 "`tft data build --push` publishes one"
             )
     pairs = expand_pairs(read_test_conversations(folder / CONVERSATIONS))
-    if limit is not None:
-        if limit < 1:
-            raise UsageError(f"--limit must be at least 1, got {limit}")
-        pairs = pairs[:limit]
-    return TestSet(artifact=artifact, task=read_task(folder / TASK), pairs=tuple(pairs))
+    if limit is not None and limit < 1:
+        raise UsageError(f"--limit must be at least 1, got {limit}")
+    return TestSet(artifact=artifact, task=read_task(folder / TASK), pairs=tuple(pairs[:limit]), total=len(pairs))

@@ -23,9 +23,7 @@ HEAVY = ("torch", "transformers", "datasets", "evaluate", "huggingface_hub", "vl
 _LINE = re.compile(r"(?P<indent> *)(?P<name>\S+)(?:\s{2,}(?P<description>\S.*))?")
 # Written so that the patterns do not match themselves.
 _FORBIDDEN = {
-    "a package registry": re.compile(
-        r"pyp[i][.]org|python[h]osted[.]org|registry[.]np[m]js"
-    ),
+    "a package registry": re.compile(r"pyp[i][.]org|python[h]osted[.]org|registry[.]np[m]js"),
     "a path of one machine": re.compile(r"(?<![\w.:/-])/(?:work|root|home|Users|opt)/\w"),
 }
 

@@ -107,7 +107,7 @@ def test_the_record_says_whether_the_template_knows_tools(student: Path, pairs: 
     for path in student.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     data = Artifact(kind="dataset", repo_id="me/data", revision="0" * 40)
-    test_set = TestSet(artifact=data, task=sample_task(), pairs=tuple(pairs))
+    test_set = TestSet(artifact=data, task=sample_task(), pairs=tuple(pairs), total=len(pairs))
 
     def details(template: str | None) -> dict[str, Any]:
         if template:

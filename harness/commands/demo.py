@@ -75,10 +75,11 @@ def _evaluate(hub: Hub, folder: Path, conversations: int, max_tokens: int) -> Ev
     data = _push_test_set(hub, owner, conversations)
     model = _push_student(hub, owner)
     test_set = pull_test_set(hub, data)
-    place = destination(hub, owner, model, create_pr=False)
+    name = ModelName.parse(model)
+    place = destination(hub, owner, name, test_set)
     config = EvaluateConfig(max_tokens=max_tokens)
     runs = Place(root=folder / "runs", resume=True)
-    evaluation = evaluate(ModelName.parse(model), hub, test_set, config, runs)
+    evaluation = evaluate(name, hub, test_set, config, runs)
     for address in publish(hub, place, evaluation, test_set):
         say(f"pushed {address}")
     return evaluation

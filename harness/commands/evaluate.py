@@ -88,8 +88,7 @@ def command(
         if resume and out:
             name, dataset = _as_begun(out, name, dataset)
         test_set = pull_test_set(client, dataset, limit)
-        on_hub = name.id if name.backend == "vllm" else None
-        place = destination(client, owner, on_hub, create_pr=create_pr) if push and owner else None
+        place = destination(client, owner, name, test_set, create_pr=create_pr) if push and owner else None
         evaluation = evaluate(name, client, test_set, config, Place(folder=out, resume=resume))
         try:
             changed = publish(client, place, evaluation, test_set) if place else []

@@ -87,7 +87,12 @@ def evaluate(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfi
 def _lineage(name: ModelName, subject: Subject, test_set: TestSet) -> Lineage:
     model = f"{subject.artifact.repo_id}@{subject.artifact.revision}" if subject.artifact else str(name)
     data = f"{test_set.artifact.repo_id}@{test_set.artifact.revision}"
-    settings = {**subject.settings, "pairs": len(test_set.pairs), "reading": HEADLINE}
+    settings = {
+        **subject.settings,
+        "pairs": len(test_set.pairs),
+        "pairs_in_test_set": test_set.total,
+        "reading": HEADLINE,
+    }
     return Lineage(stage=STAGE, version=VERSION, config=settings, inputs=(model, data), seed=0)
 
 

@@ -66,7 +66,7 @@ def test_the_command_repeats_the_run_with_its_commits_and_settings(make_report: 
     from harness.commands.evaluate import command
     from harness.models.engine import split_engine_args
 
-    settings = {"max_tokens": 99, "pairs": 7, "trust_remote_code": True}
+    settings = {"max_tokens": 99, "pairs": 7, "pairs_in_test_set": 359, "trust_remote_code": True}
     settings["engine_args"] = ["--dtype", "bfloat16", "--enforce-eager", "--max-num-seqs", "8"]
     report = make_report("vllm:me/a")
     report = dataclasses.replace(report, run=dataclasses.replace(report.run, config=settings))
