@@ -55,7 +55,12 @@ def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
                 f"dataset {artifact} is no test set of this harness: it has no {needed}; "
                 "`tft data build --push` publishes one"
             )
-    pairs = expand_pairs(read_test_conversations(folder / CONVERSATIONS))
     if limit is not None and limit < 1:
         raise UsageError(f"--limit must be at least 1, got {limit}")
-    return TestSet(artifact=artifact, task=read_task(folder / TASK), pairs=tuple(pairs[:limit]), total=len(pairs))
+    try:
+        pairs = expand_pairs(read_test_conversations(folder / CONVERSATIONS))
+        task = read_task(folder / TASK)
+    except DataError as error:  # its place on the Hub says more than the one in the cache
+        problem = str(error).replace(f"{folder}/", "")
+        raise DataError(f"dataset {artifact}: {problem}; correct it there and push it again") from error
+    return TestSet(artifact=artifact, task=task, pairs=tuple(pairs[:limit]), total=len(pairs))

