@@ -92,6 +92,7 @@ def test_examples_name_options_that_exist(words: tuple[str, ...]) -> None:
         (["evaluate", "me/model", "--max-tokens", "many"], ["--max-tokens", "many"]),
         (["evaluate", "me/model", "--out", __file__], ["--out", "is a file"]),
         (["evaluate", "other:model"], ["unknown backend 'other'"]),
+        (["evaluate", "me/model", "--create-pr", "--no-push"], ["--create-pr", "--no-push"]),
         (["score", "nowhere.jsonl", "--out", "out.jsonl"], ["nowhere.jsonl"]),
         (["data", "no-such-command"], ["No such command"]),
     ],

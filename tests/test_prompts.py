@@ -14,7 +14,8 @@ from harness.errors import ModelError, UsageError
 from harness.models.checkpoint import Checkpoint
 from harness.models.vllm import VllmSubject
 from harness.prompts import Form, Renderer, fitting_renderer, load_tokenizer, system_message
-from harness.records import Artifact, Message, ToolCall, TurnPair
+from harness.records import Artifact, Message, Prediction, ToolCall, TurnPair
+from harness.runner import NOT_ASKED
 from harness.sample import sample_conversations, sample_task
 from harness.student import create_student, sample_texts
 from harness.subjects import EvaluateConfig
@@ -123,6 +124,34 @@ def test_the_record_says_whether_the_template_knows_tools(student: Path, pairs: 
     assert (with_tools["tools_in_template"], with_tools["family"]) == (True, "hermes")
     assert (without["tools_in_template"], without["family"]) == (False, None)
     assert with_tools["system_sha256"] != without["system_sha256"]
+
+
+def test_a_pair_that_does_not_fit_is_not_asked_and_says_by_how_much(student: Path, pairs: list[TurnPair]) -> None:
+    data = Artifact(kind="dataset", repo_id="me/data", revision="0" * 40)
+    test_set = TestSet(artifact=data, task=sample_task(), pairs=tuple(pairs), total=len(pairs))
+    artifact = Artifact(kind="model", repo_id="me/student", revision="1" * 40)
+
+    def unaskable(context: int | None) -> list[Prediction]:
+        config = {"max_position_embeddings": context}
+        checkpoint = Checkpoint(artifact=artifact, folder=student, config=config, base_model=None)
+        subject = VllmSubject(checkpoint, test_set, EvaluateConfig(max_tokens=100))
+        subject.make_prompts()
+        return subject.unaskable()
+
+    lengths = [
+        len(prompt.token_ids) for prompt in Renderer(load_tokenizer(student, "x"), sample_task(), "x").prompts(pairs)
+    ]
+    assert unaskable(None) == unaskable(max(lengths) + 100) == []
+    context = sorted(lengths)[len(lengths) // 2] + 100
+    found = unaskable(context)
+    assert [one.pair_id for one in found] == [
+        pair.id for pair, length in zip(pairs, lengths, strict=True) if length + 100 > context
+    ]
+    assert {(one.raw, one.finish_reason) for one in found} == {(None, NOT_ASKED)}
+    longest = next(one for one in found if one.pair_id == pairs[lengths.index(max(lengths))].id)
+    assert longest.error == (
+        f"the prompt has {max(lengths)} tokens and the answer may have 100, but the model's context is {context}"
+    )
 
 
 def test_the_tasks_own_system_template_is_used_and_its_other_braces_are_text(

@@ -88,29 +88,30 @@ def test_what_may_pass_is_asked_again_and_what_stays_is_an_error_of_its_pair(
     reasons = [row["reason"] for row in rows[4:10]]
     words = ["no chat completion", "no chat completion", "no choice", "no chat completion", "quota used up", "filtered"]
     assert all(word in reason for word, reason in zip(words, reasons, strict=True)), reasons
-    before = endpoint.asked.copy()
-
-    endpoint.faults = lambda question, before: None
-    ask("--resume", "--limit", "20").worked()
-    again = endpoint.asked - before
-    assert set(again) == {question for question, place in places.items() if 4 <= place < 10}
-    assert set(again.values()) == {1}
-    assert not any(row["error"] for row in _rows(tmp_path))
 
 
-def test_an_endpoint_that_refuses_every_question_stops_the_run(ask: Any, endpoint: Any, tmp_path: Path) -> None:
-    ask(model="other").refused("refused the request", endpoint.url, "'other' does not exist", "model's name")
-    ask(OPENAI_API_KEY="wrong").refused("refused the request", "Incorrect API key", "OPENAI_API_KEY")
+def test_an_endpoint_that_is_not_there_or_refuses_every_question_stops_the_run(terminal: Any, endpoint: Any) -> None:
+    """With what it said, and without asking everything first."""
     bad = endpoint.fault(status=400, body='{"error": {"message": "unknown parameter tool_choice"}}')
     endpoint.faults = lambda question, before: bad
-    ask().refused("unknown parameter tool_choice", "--tool-choice auto")
-    assert len(endpoint.requests) <= 32
-
-
-def test_an_endpoint_that_is_not_there_is_refused_at_once(terminal: Any) -> None:
-    terminal.evaluate("openai:any").refused("openai:any", "--base-url")
-    terminal.evaluate("openai:any", "--base-url", "localhost/v1").refused("'localhost/v1'", "http://host:port")
-    terminal.evaluate("openai:any", "--base-url", "http://127.0.0.1:9/v1").refused(
-        "http://127.0.0.1:9/v1 cannot be reached", "Connection refused"
+    terminal.environment["WRONG_KEY"] = "wrong"
+    evaluate = ["evaluate", "--dataset", "ada/sample", "--no-push", "--out", "run"]
+    here = ["--base-url", endpoint.url]
+    unnamed, closed, keyless, other, wrong, refusing = terminal.run_all(
+        [*evaluate, *arguments]
+        for arguments in (
+            ["openai:counting-model"],
+            ["openai:counting-model", "--base-url", "http://127.0.0.1:9/v1"],
+            ["openai:counting-model", "--base-url", "https://far.invalid/v1"],
+            ["openai:other", *here],
+            ["openai:counting-model", *here, "--key-variable", "WRONG_KEY"],
+            ["openai:counting-model", *here],
+        )
     )
-    terminal.evaluate("openai:any", "--base-url", "https://far.invalid/v1").refused("OPENAI_API_KEY")
+    unnamed.refused("openai:counting-model", "add --base-url")
+    closed.refused("http://127.0.0.1:9/v1 cannot be reached", "Connection refused", "check --base-url")
+    keyless.refused("https://far.invalid/v1", "OPENAI_API_KEY")
+    other.refused("refused the request", endpoint.url, "'other' does not exist", "model's name")
+    wrong.refused("refused the request", "Incorrect API key", "WRONG_KEY")
+    refusing.refused("unknown parameter tool_choice", "--tool-choice auto")
+    assert len(endpoint.requests) <= 32

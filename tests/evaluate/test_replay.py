@@ -14,7 +14,7 @@ from harness.wire.reports import read_report
 
 
 def test_the_references_score_one_on_every_metric_and_a_finished_run_is_not_repeated(
-    replay: Callable[..., Any], test_set: list[TurnPair], tmp_path: Path
+    replay: Callable[..., Any], terminal: Any, test_set: list[TurnPair], tmp_path: Path
 ) -> None:
     done = replay().worked()
     report = read_report(tmp_path / "run" / "report.json")
@@ -32,8 +32,11 @@ def test_the_references_score_one_on_every_metric_and_a_finished_run_is_not_repe
     assert [row["pair_id"] for row in rows] == [pair.id for pair in test_set]
     assert all(row["reason"] is None and row["error"] is None for row in rows)
 
-    replay().refused(f"already holds {len(test_set)} answers", "--resume", "--out")
-    replay(lambda _, text: text + " ", "--resume").refused("holds another run", "file_sha256 was", "--out")
+    (tmp_path / "others.jsonl").write_text((tmp_path / "answers.jsonl").read_text() + "\n")
+    again = ["evaluate", "--dataset", "ada/sample", "--no-push", "--out", "run"]
+    repeated, other = terminal.run_all(([*again, "replay:answers.jsonl"], [*again, "replay:others.jsonl", "--resume"]))
+    repeated.refused(f"already holds {len(test_set)} answers", "--resume", "--out")
+    other.refused("holds another run", "file_sha256 was", "--out")
     assert (tmp_path / "run" / "data" / "test.jsonl").read_bytes() == before
 
 
@@ -77,9 +80,12 @@ def test_each_kind_of_bad_answer_is_seen_for_what_it_is(
 
 
 def test_a_replay_file_that_cannot_be_used_is_refused_by_file_and_line(terminal: Any, tmp_path: Path) -> None:
-    terminal.evaluate("replay:nowhere.jsonl").refused("nowhere.jsonl", "No such file")
-    (tmp_path / "answers.jsonl").write_text('{"pair_id": "sample-0000:0", "raw": "x"}\n{"pair_id": "a", "raw": 3}\n')
-    terminal.evaluate("replay:answers.jsonl").refused("answers.jsonl, line 2", "pair_id", "raw")
-    (tmp_path / "answers.jsonl").write_text('{"pair_id": "elsewhere:0", "raw": "x"}\n')
-    terminal.evaluate("replay:answers.jsonl").refused("answered none of the 30 pairs", "no answer for this pair")
-    terminal.evaluate("replay:").refused("no model id in 'replay:'", "backend:id")
+    (tmp_path / "bad.jsonl").write_text('{"pair_id": "sample-0000:0", "raw": "x"}\n{"pair_id": "a", "raw": 3}\n')
+    (tmp_path / "foreign.jsonl").write_text('{"pair_id": "elsewhere:0", "raw": "x"}\n')
+    nowhere, bad, foreign = terminal.run_all(
+        ["evaluate", f"replay:{name}.jsonl", "--dataset", "ada/sample", "--no-push", "--out", "run"]
+        for name in ("nowhere", "bad", "foreign")
+    )
+    nowhere.refused("nowhere.jsonl", "No such file")
+    bad.refused("bad.jsonl, line 2", "pair_id", "raw")
+    foreign.refused("answered none of the 30 pairs", "no answer for this pair", "--resume")
