@@ -23,10 +23,11 @@ from harness.subjects import EvaluateConfig, Subject, prepare
 from harness.terminal import progress, say
 from harness.testset import TestSet
 from harness.wire.jsonl import write_json, write_jsonl
-from harness.wire.reports import config_name, dump_report
+from harness.wire.reports import config_name, dump_report, read_report
 
 STAGE = "evaluate"
 VERSION = 1
+REPORT = "report.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,11 +158,19 @@ def _eval_run(name: ModelName, subject: Subject, test_set: TestSet, run: RunFold
         prompt_sha256=hashlib.sha256("".join(subject.prompt_hashes).encode()).hexdigest(),
         versions={"tft-harness": __version__, **package_versions()},
         date=run.started,
-        timings={phase: round(seconds, 2) for phase, seconds in timings.items()},
+        timings=_seconds(run, timings),
         base_model=subject.base_model,
     )
 
 
+def _seconds(run: RunFolder, timings: _Timings) -> dict[str, float]:
+    """Return this run's timings; where nothing was left to ask, those that its report has already."""
+    written = run.path / REPORT
+    if "answers" not in timings and written.is_file():
+        return read_report(written).run.timings
+    return {phase: round(seconds, 2) for phase, seconds in timings.items()}
+
+
 def _write(run: RunFolder, scorecard: Scorecard) -> None:
     write_jsonl(run.path / "data" / "test.jsonl", scorecard.rows)
-    write_json(run.path / "report.json", dump_report(scorecard.report))
+    write_json(run.path / REPORT, dump_report(scorecard.report))
