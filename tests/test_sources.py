@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness.commands.sources import command
+from harness.cli import tft
 from harness.errors import SourceError, UsageError
 from harness.sources import Declaration, SourceFile, cache_folder, declared, fetch, locate
 
@@ -200,6 +200,6 @@ def test_a_damaged_source_is_refused_when_it_is_read(sources: Path, tmp_path: Pa
 
 
 def test_the_command_prints_the_folder_once_all_is_there(sources: Path) -> None:
-    result = CliRunner().invoke(command, ["fetch", "--to", str(sources), "--base-url", "http://127.0.0.1:9"])
+    result = CliRunner().invoke(tft, ["sources", "fetch", "--to", str(sources), "--base-url", "http://127.0.0.1:9"])
     assert result.exit_code == 0, result.output
     assert result.stdout.strip() == str(sources)

@@ -63,6 +63,9 @@ def test_a_rule_based_judge_is_never_passed_off_as_an_llm(make_report: Any, esti
 
 
 def test_the_command_repeats_the_run_with_its_commits_and_settings(make_report: Any, reading: Any) -> None:
+    import click
+
+    from harness.cli import tft
     from harness.commands.evaluate import command
     from harness.models.engine import split_engine_args
 
@@ -72,7 +75,8 @@ def test_the_command_repeats_the_run_with_its_commits_and_settings(make_report: 
     report = dataclasses.replace(report, run=dataclasses.replace(report.run, config=settings))
     words = shlex.split(reading.code_block(cards.render_card(report, cards.identify("me/a")), "bash"))
     assert words[:2] == ["tft", "evaluate"]
-    given = command.make_context("evaluate", words[2:]).params
+    parent = click.Context(tft, **tft.context_settings)
+    given = command.make_context("evaluate", words[2:], parent=parent).params
     assert given["model"] == f"vllm:me/a@{MODEL_COMMIT}"
     assert given["dataset"] == f"me/tft-benchmark-testset@{DATA_COMMIT}"
     assert (given["max_tokens"], given["limit"], given["trust_remote_code"]) == (99, 7, True)

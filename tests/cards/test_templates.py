@@ -10,7 +10,7 @@ import yaml
 from click.testing import CliRunner
 
 from harness import cards, figures, markdown
-from harness.commands.card import command
+from harness.cli import tft
 from harness.errors import DataError
 from harness.resources import folder
 
@@ -19,7 +19,7 @@ EXAMPLE = "distillabs/tft-benchmark-s2-tft-Qwen3-1.7B"
 
 
 def test_the_committed_example_is_what_the_command_prints() -> None:
-    result = CliRunner().invoke(command, [EXAMPLE, "--published"])
+    result = CliRunner().invoke(tft, ["card", EXAMPLE, "--published"])
     assert result.exit_code == 0
     assert result.stdout == (folder("model_cards") / "example.md").read_text(encoding="utf-8")
 
