@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,14 +61,6 @@ def with_tools_in_text(system: str, tools: Sequence[dict[str, Any]]) -> str:
     template = (resources.folder("eval") / "tools_template.txt").read_text().rstrip("\n")
     lines = "\n".join(json.dumps(tool, ensure_ascii=False) for tool in tools)
     return template.format(system=system, tools=lines)
-
-
-def prompts_sha256(prompts: Iterable[Prompt]) -> str:
-    """Return one hash over all prompts, in their order."""
-    digest = hashlib.sha256()
-    for prompt in prompts:
-        digest.update(prompt.sha256().encode())
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness import parsing, scoring
 from harness.parsing import Reading
-from harness.records import Estimate, EvalReport, EvalRun, Prediction, Score, Task, ToolCall, TurnPair
+from harness.records import Estimate, EvalReport, EvalRun, Prediction, Task, ToolCall, TurnPair
 from harness.statistics import estimate
 
 HEADLINE = "lenient"
@@ -74,7 +74,6 @@ class Scorecard:
     """Scores of one evaluation, pair by pair, with the report they add up to."""
 
     report: EvalReport
-    scores: list[Score]
     rows: list[dict[str, Any]]
     """One results row a pair, as the results dataset holds them."""
 
@@ -111,18 +110,11 @@ def make_scorecard(
         },
         tokens=_tokens(answers),
     )
-    scores = [
-        Score(
-            pair_id=pair.id, metric=metric, value=values[i], reason=None if values[i] is not None else answers[i].error
-        )
-        for metric, values in columns.items()
-        for i, pair in enumerate(pairs)
-    ]
     rows = [
         _row(pair, answers[i], headline[i], texts[i], {metric: values[i] for metric, values in columns.items()})
         for i, pair in enumerate(pairs)
     ]
-    return Scorecard(report=report, scores=scores, rows=rows)
+    return Scorecard(report=report, rows=rows)
 
 
 def _text(answer: Prediction, reading: Reading | None) -> str | None:

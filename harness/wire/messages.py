@@ -80,11 +80,6 @@ def template_message(message: Message) -> dict[str, Any]:
     return out
 
 
-def dump_call(call: ToolCall) -> str:
-    """Return the call as the published files write a reference: `{"name", "parameters"}`."""
-    return json.dumps({"name": call.name, "parameters": call.arguments}, ensure_ascii=False)
-
-
 def dump_conversation(conversation: Conversation) -> dict[str, Any]:
     """Return a conversation as a dataset row."""
     messages = [dump_message(message) for message in conversation.messages]
