@@ -20,7 +20,7 @@ LOCK := requirements/$(BACKEND).txt
 TORCH = $(if $(PIP_FIND_LINKS),$(addprefix --find-links ,$(PIP_FIND_LINKS)),--torch-backend=$(if $(filter cuda,$(1)),auto,cpu))
 # vLLM's CPU build asks for packages that break here; on CUDA they match their PyTorch.
 OVERRIDE = $(if $(filter cpu,$(1)),--override requirements/overrides.txt)
-COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra train --group dev \
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra train --extra inspect --group dev \
   --no-emit-find-links --no-header --no-annotate
 
 .PHONY: help setup demo test check bench lock clean

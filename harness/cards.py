@@ -13,6 +13,7 @@ from markupsafe import Markup
 from harness.errors import DataError, UsageError
 from harness.figures import Arm, ArmFacts, Published, Scenario, ToolFacts, load_published
 from harness.hub import DEFAULT_ENDPOINT
+from harness.judging import JUDGE_METRIC
 from harness.markdown import environment
 from harness.prompts import system_message
 from harness.records import EvalReport, Task
@@ -22,7 +23,6 @@ from harness.wire.reports import RESULTS, config_name, judge_name
 
 BEGIN = "<!-- tft-harness:begin -->"
 END = "<!-- tft-harness:end -->"
-JUDGE_METRIC = "llm-as-a-judge"
 STAGED_METRIC = "staged_tool_call"
 
 _BENCHMARK_NAME = re.compile(r"tft-benchmark-s(?P<scenario>[0-9]+)-(?P<arm>tft|direct)-(?P<student>[A-Za-z0-9][\w.-]*)")
@@ -214,11 +214,13 @@ def reproduce_command(report: EvalReport) -> list[str]:
     model = f"{run.model}@{run.model_revision}" if run.model_revision and "@" not in run.model else run.model
     words = ["tft", "evaluate", model, "--dataset", f"{run.dataset}@{run.dataset_revision}", "--no-push"]
     for key, option in _SETTINGS.items():
-        if key in run.config and run.config[key] is not None:
-            words += [option, str(run.config[key])]
+        value = run.config.get(key)
+        for one in value if isinstance(value, list) else [] if value is None else [value]:
+            words += [option, str(one)]
     pairs = run.config.get("pairs")
     if pairs != run.config.get("pairs_in_test_set"):
         words += ["--limit", str(pairs)]
+    words += ["--ask-everything"] if run.config.get("ask_everything") else []
     words += ["--trust-remote-code"] if run.config.get("trust_remote_code") else []
     return words + _engine_options(run.config.get("engine_args"))
 

@@ -10,7 +10,8 @@ HarnessError            a sentence that says what to do next; the CLI prints it 
 │   └── HubUnreachable      no answer from the endpoint
 ├── ModelError          a model that cannot be evaluated (no causal LM, no chat template, unsafe weights)
 ├── EngineError         the inference engine is missing, did not start, or died
-└── CheckFailed         a check ran and its answer is no; the CLI exits with 1
+├── CheckFailed         a check ran and its answer is no; the CLI exits with 1
+└── Inconclusive        a check ran and the data cannot tell; the CLI exits with 3
 """
 
 from __future__ import annotations
@@ -73,3 +74,9 @@ class CheckFailed(HarnessError):
     """A check ran to its end and its answer is no."""
 
     exit_code = 1
+
+
+class Inconclusive(HarnessError):
+    """A check ran to its end and the data cannot tell yes from no."""
+
+    exit_code = 3

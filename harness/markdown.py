@@ -73,6 +73,12 @@ def link(title: object, url: str) -> Markup:
     return Markup("[") + escape(title) + Markup(f"]({quote(one_line(url), safe=_URL_SAFE)})")  # noqa: S704 - quoted
 
 
+def image(description: object, url: str) -> Markup:
+    """Return an image with its description; one whose address is neither http nor https is its description alone."""
+    linked = link(description, url)
+    return Markup("!") + linked if linked.startswith("[") else linked
+
+
 def number(value: float | None) -> Markup:
     """Return a score with three decimals; a dash where there is none."""
     return Markup("–") if value is None else Markup(f"{value:.3f}")  # noqa: S704 - digits
@@ -135,5 +141,5 @@ def environment(folder: Path) -> ImmutableSandboxedEnvironment:
     )
     filters = (code, number, interval, points, python, shell, to_yaml, as_json)
     env.filters |= {function.__name__: function for function in filters}
-    env.globals |= {"link": link}
+    env.globals |= {"link": link, "image": image}
     return env

@@ -103,13 +103,29 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """One metric's value for one pair; None means unscored, and `reason` says why."""
+class Case:
+    """A prediction to be judged, and what it is judged against."""
 
-    pair_id: str
-    metric: str
+    id: str
+    conversation: str
+    prefix: tuple[Message, ...]
+    """The conversation up to the turn."""
+    reference: ToolCall
+    prediction: str
+    """The model's text as it is scored; None would be a failure, and failures are not judged."""
+    call: ToolCall | None
+    """The call that was read from the text, None where it holds none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vote:
+    """What one judge says of one case: good (1.0), bad (0.0), or unscored (None) for the reason given."""
+
+    case_id: str
+    judge: str
+    """The judge's name, `code` where nothing had to be asked."""
     value: float | None
-    reason: str | None = None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,12 +167,110 @@ class EvalRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One judge of a panel, and how it did."""
+
+    name: str
+    status: Literal["ok", "degraded", "excluded"]
+    """Degraded: some of its votes are missing. Excluded: so many that none of its votes counts."""
+    votes: int
+    unscored: int
+    good: float | None
+    """Share of good among its votes."""
+    problem: str | None = None
+    """Why votes are missing: the most frequent reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """How far raters agree on the same cases, beyond chance."""
+
+    raters: int
+    n: int
+    """Cases with two votes or more."""
+    observed: float | None
+    """Mean share of agreeing pairs of votes."""
+    alpha: float | None
+    """Krippendorff's alpha, nominal."""
+    ac1: float | None
+    """Gwet's AC1."""
+    kappa: dict[str, Estimate]
+    """Cohen's kappa of each pair of raters, named `A | B`, its interval clustered by conversation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """A judge against labels that are taken as the truth. Bad is what is looked for (the positive class)."""
+
+    n: int
+    clusters: int
+    unscored: int
+    """Labelled rows that the judge did not score."""
+    true_bad: int
+    false_bad: int
+    """The judge says bad, the label good."""
+    true_good: int
+    false_good: int
+    """The judge says good, the label bad."""
+    agreement: Estimate
+    kappa: Estimate
+    sensitivity: Estimate
+    """Share of bad among the rows labelled bad."""
+    specificity: Estimate
+    """Share of good among the rows labelled good."""
+    same_name_recall: Estimate
+    """Sensitivity among rows where the prediction calls the reference's tool: what a judge adds to comparing names."""
+    same_name_false_bad: Estimate
+    """Share of bad among the rows labelled good, where the prediction calls the reference's tool."""
+    base_rate: float
+    """Share of the labels that are bad."""
+    names_only_kappa: float | None
+    """Kappa of the rule `bad where the names differ`, the yardstick."""
+    by_tool: dict[str, dict[str, float]]
+    """Reference tool -> `n`, `bad` (labelled), `agreement`, `kappa`, `recall`."""
+    corrected: Estimate | None = None
+    """The judged score of all rows, corrected by what the labelled ones show (prediction-powered inference).
+
+    None where the labels are not of the same model's rows.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """How the judge metric of a report came about."""
+
+    members: tuple[Member, ...]
+    prompt_sha256: str | None
+    """Hash of the judge's prompt templates, the rubric and the answer's schema; None where nothing is prompted."""
+    rubric: str
+    """Whose rubric: `task` or `default`."""
+    decided_by_code: int
+    """Cases of the model's row that were not asked, because code can decide them."""
+    agreement: Agreement | None = None
+    """For panels."""
+    calibration: Calibration | None = None
+    """Where a labelled slice was given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialogues:
+    """One metric by whole conversation: is every turn right, and where does the first error come."""
+
+    success: Estimate
+    """Share of conversations without a turn below 1.0; one with an unscored turn and no error is unscored."""
+    first_error_turn: float | None
+    """Mean turn (from 0) of the first error, over the conversations with one."""
+    turns_before_error: float | None
+    """Mean number of right turns before the first error, conversations without one counted whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvalReport:
     """All that a table or a card may show of one evaluation."""
 
     run: EvalRun
     rows: dict[str, dict[str, Estimate]]
-    """Row (`model`, `null`, `gold`) -> metric -> estimate."""
+    """Row (`model`, the null baselines `null`, `majority_by_turn` and `copy_last`, `gold`) -> metric -> estimate."""
     by_tool: dict[str, dict[str, Estimate]]
     """Metric -> reference tool -> estimate."""
     macro: dict[str, float | None]
@@ -165,3 +279,11 @@ class EvalReport:
     """Way of reading the raw text (`strict`, `lenient`, `vllm:<parser>`) -> metric -> estimate."""
     tokens: dict[str, float]
     """`prompt`, `completion`, `cached` token counts and `cached_share`."""
+    dialogues: dict[str, Dialogues] = field(default_factory=dict)
+    """Metric -> whole conversations."""
+    bootstrap: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """Metric -> 95 % interval of the model's row by cluster bootstrap, low and high: a check of the intervals."""
+    judging: Judging | None = None
+    """None where no judge was asked."""
+    plots: dict[str, str] = field(default_factory=dict)
+    """File in the folder `plots` -> what it shows, in words."""

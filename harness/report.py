@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from harness.records import Estimate, EvalReport
+from harness.records import Agreement, Calibration, Estimate, EvalReport, Judging, Member
 from harness.scorecard import HEADLINE
 
 if TYPE_CHECKING:
@@ -32,10 +32,15 @@ def _parts(report: EvalReport) -> Iterable[RenderableType]:
         yield f"[bold]Only the first {asked} of {total} pairs:[/bold] not a result on the whole test set."
     yield (
         f"n = {first.n} pairs from {first.clusters} conversations; {first.errors} errors, {first.unscored} unscored. "
-        "Intervals are 95 %, clustered by conversation. null always calls the most frequent tool with empty "
-        "arguments; gold is the reference itself."
+        "Brackets hold 95 % intervals, clustered by conversation. null always calls the "
+        "most frequent tool with empty arguments, by turn the most frequent one of each turn, copy last repeats the "
+        "conversation's last call; gold is the reference itself."
     )
     yield _by_tool(report)
+    if report.dialogues:
+        yield _dialogues(report)
+    if report.judging:
+        yield from judging(report.judging)
     yield _readings(report)
     yield _effort(report)
 
@@ -46,50 +51,121 @@ def _plain(text: str) -> str:
     return escape(text)
 
 
-def _table(*columns: str) -> Table:
+def table(*columns: str) -> Table:
+    """Return an empty table: the first column is text, the others are numbers."""
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for position, column in enumerate(columns):
         table.add_column(column, justify="right" if position else "left", no_wrap=True)
     return table
 
 
-def _value(one: Estimate) -> str:
+def value(one: Estimate) -> str:
+    """Return an estimate as `mean (low-high)`: short, so that the tables fit a terminal; reports hold all digits."""
     if one.value is None:
         return "-"
-    if one.low is None or one.high is None or one.high == one.low:
+    if one.low is None or one.high is None or one.high <= one.low:
         return f"{one.value:.3f}"
-    return f"{one.value:.3f} ±{(one.high - one.low) / 2:.3f}"
+    low, high = (f"{end:.2f}".removeprefix("0") for end in (one.low, one.high))
+    return f"{one.value:.3f} ({low}-{high})"
+
+
+_ROWS = {"null": "null", "majority_by_turn": "by\nturn", "copy_last": "copy\nlast", "gold": "gold"}
+"""Rows beside the model's, and their headings."""
 
 
 def _scores(report: EvalReport) -> Table:
-    table = _table("metric", "model", "macro", "null", "gold")
+    others = [row for row in _ROWS if row in report.rows]  # older reports have two of them
+    scores = table("metric", "model", "macro", *(_ROWS[row] for row in others))
     for metric, one in report.rows["model"].items():
-        macro = report.macro[metric]
-        others = (report.rows[row][metric].value for row in ("null", "gold"))
-        cells = ("-" if value is None else f"{value:.3f}" for value in (macro, *others))
-        table.add_row(metric, _value(one), *cells)
-    return table
+        beside = (report.rows[row].get(metric) for row in others)
+        cells = (number(None if found is None else found.value) for found in beside)
+        scores.add_row(metric, value(one), number(report.macro[metric]), *cells)
+    return scores
+
+
+def number(one: float | None) -> str:
+    """Return a number with three digits, `-` for none."""
+    return "-" if one is None else f"{one:.3f}"
 
 
 def _by_tool(report: EvalReport) -> Table:
     """Metrics down, tools across: names of tools are longer than their scores."""
     tools = next(iter(report.by_tool.values()))
-    table = _table("by tool", *(f"{_plain(tool)}\n{one.n} pairs" for tool, one in tools.items()))
+    tools_table = table("by tool", *(f"{_plain(tool)}\n{one.n} pairs" for tool, one in tools.items()))
     for metric, by_tool in report.by_tool.items():
-        table.add_row(metric, *(_value(by_tool[tool]) for tool in tools))
-    return table
+        tools_table.add_row(metric, *(value(by_tool[tool]) for tool in tools))
+    return tools_table
+
+
+def _dialogues(report: EvalReport) -> Table:
+    dialogues = table("by conversation", "all turns right", "first error\nat turn", "right turns\nbefore it")
+    for metric, one in report.dialogues.items():
+        dialogues.add_row(metric, value(one.success), _turn(one.first_error_turn), _turn(one.turns_before_error))
+    return dialogues
+
+
+def _turn(turn: float | None) -> str:
+    return "-" if turn is None else f"{turn:.1f}"
+
+
+def judging(made: Judging) -> Iterable[RenderableType]:
+    """Yield who judged, how the members of a panel agree, and how far the judge agrees with labels."""
+    yield members_table(made.members)
+    owner = "task" if made.rubric == "task" else "harness"
+    yield f"{made.decided_by_code} answers were decided by code; the rubric is the {owner}'s."
+    if made.agreement:
+        yield agreement_table(made.agreement)
+    if made.calibration:
+        yield _calibration(made.calibration)
+
+
+def members_table(members: Sequence[Member]) -> Table:
+    """Return one row a judge: how many verdicts it gave, and what share of them is good."""
+    judges = table("judge", "status", "verdicts", "unscored", "good")
+    for one in members:
+        judges.add_row(_plain(one.name), one.status, str(one.votes), str(one.unscored), number(one.good))
+    return judges
+
+
+def agreement_table(found: Agreement) -> Table:
+    """Return how far the members of a panel agree."""
+    agreement = table("agreement", f"{found.n} cases")
+    agreement.add_row("share of agreeing votes", number(found.observed))
+    agreement.add_row("Krippendorff's alpha", number(found.alpha))
+    agreement.add_row("Gwet's AC1", number(found.ac1))
+    for names, kappa in found.kappa.items():
+        agreement.add_row(f"Cohen's kappa, {_plain(names)}", value(kappa))
+    return agreement
+
+
+def _calibration(found: Calibration) -> Table:
+    calibration = table("judge against labels", f"{found.n} rows, {found.clusters} conversations")
+    for label, one in (
+        ("agreement", found.agreement),
+        ("Cohen's kappa", found.kappa),
+        ("sensitivity (bad found)", found.sensitivity),
+        ("specificity (good kept)", found.specificity),
+        ("bad found where the tool is right", found.same_name_recall),
+        ("false bad where the tool is right", found.same_name_false_bad),
+    ):
+        calibration.add_row(label, value(one))
+    calibration.add_row("kappa of comparing tool names only", number(found.names_only_kappa))
+    if found.corrected:
+        calibration.add_row("score corrected by the labels", value(found.corrected))
+    return calibration
 
 
 def _readings(report: EvalReport) -> Table:
     names = list(report.readings)
     labels = (f"{name}\n(headline)" if name == HEADLINE else _plain(name) for name in names)
-    table = _table("by reading", *labels)
+    readings = table("by reading", *labels)
     for metric in report.rows["model"]:
-        table.add_row(metric, *(_value(report.readings[name][metric]) for name in names))
-    return table
+        if all(metric in report.readings[name] for name in names):  # a judge sees the headline reading alone
+            readings.add_row(metric, *(value(report.readings[name][metric]) for name in names))
+    return readings
 
 
 def _effort(report: EvalReport) -> str:

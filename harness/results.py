@@ -11,6 +11,7 @@ from harness.errors import AccessDenied, CommitConflict, RepoNotFound, UsageErro
 from harness.hub import DEFAULT_ENDPOINT, Hub
 from harness.models import ModelName
 from harness.records import EvalReport, Task
+from harness.runs import LINEAGE, PLOTS, REPORT, ROWS
 from harness.wire.reports import RESULTS, config_name, eval_results_yaml, read_report, report_path
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class Destination:
     """The model repository; None where the model is not on the Hub."""
     create_pr: bool
     """Whether the model gets a pull request and no commit."""
+    max_unscored: float = 0.1
+    """Largest share of pairs without a value, of any metric, that is published."""
 
 
 def destination(
@@ -65,8 +68,12 @@ def _keep_larger_result(hub: Hub, results: str, name: str, test_set: TestSet) ->
 
 
 def publish(hub: Hub, place: Destination, evaluation: Evaluation, test_set: TestSet) -> list[str]:
-    """Push the evaluation and return the addresses of what was changed."""
+    """Push the evaluation and return the addresses of what was changed.
+
+    Raises UsageError, and pushes nothing, where too many pairs are unscored for the means to stand for all.
+    """
     report = evaluation.scorecard.report
+    _check_scored(report, place.max_unscored)
     name = place.model or report.run.model
     changed = [_push_results(hub, place.results, name, evaluation.folder)]
     if place.model:
@@ -80,6 +87,16 @@ def publish(hub: Hub, place: Destination, evaluation: Evaluation, test_set: Test
         message = f"Evaluation on {test_set.artifact.repo_id}"
         changed.append(hub.commit_files("model", place.model, files, message=message, create_pr=place.create_pr))
     return changed
+
+
+def _check_scored(report: EvalReport, limit: float) -> None:
+    for metric, one in report.rows["model"].items():
+        total = one.n + one.unscored
+        if one.unscored > limit * total:
+            raise UsageError(
+                f"{one.unscored} of {total} pairs have no {metric}, more than the {limit:.0%} that may be published; "
+                "ask again for what is missing (--resume), or raise --max-unscored"
+            )
 
 
 def readme(
@@ -100,14 +117,15 @@ def readme(
 
 def _push_results(hub: Hub, repo_id: str, name: str, folder: Path) -> str:
     config = config_name(name)
-    report = read_report(folder / "report.json")
+    report = read_report(folder / REPORT)
     for attempt in range(1, _ATTEMPTS + 1):
         head = hub.resolve("dataset", repo_id)
         reports = {**_reports(hub, repo_id), config: report}
         files: dict[str, str | bytes | Path] = {
-            f"data/{config}/test.jsonl": folder / "data" / "test.jsonl",
-            f"lineage/{config}.json": folder / "lineage.json",
-            report_path(name): folder / "report.json",
+            f"data/{config}/test.jsonl": folder / ROWS,
+            f"lineage/{config}.json": folder / LINEAGE,
+            **{f"{PLOTS}/{config}/{plot}": folder / PLOTS / plot for plot in report.plots},
+            report_path(name): folder / REPORT,
             README: _results_card(repo_id, reports),
         }
         try:

@@ -16,6 +16,10 @@ from harness.wire.jsonl import write_json
 LINEAGE = "lineage.json"
 ANSWERS = "answers.jsonl"
 ENGINE_LOG = "engine.log"
+JUDGE_LOG = "judge-engine.log"
+REPORT = "report.json"
+ROWS = "data/test.jsonl"
+PLOTS = "plots"
 _SHOWN = 60
 
 

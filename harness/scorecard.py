@@ -8,12 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness import parsing, scoring
+from harness.baselines import GOLD, baselines
+from harness.dialogues import dialogues
+from harness.judging import JUDGE_METRIC
+from harness.judging.panel import Judgement
 from harness.parsing import Reading
-from harness.records import Estimate, EvalReport, EvalRun, Prediction, Task, ToolCall, TurnPair
-from harness.statistics import estimate
+from harness.records import Estimate, EvalReport, EvalRun, Judging, Prediction, Task, ToolCall, TurnPair
+from harness.statistics import bootstrap, estimate
 
 HEADLINE = "lenient"
 """The reading of the raw text that the headline scores use."""
+
+MODEL = "model"
+"""The row of the model itself, in reports."""
 
 Columns = dict[str, list[float | None]]
 
@@ -61,12 +68,49 @@ def _columns(texts: Sequence[str | None], references: Sequence[str], task: Task)
     return columns
 
 
-def constant_call(pairs: Sequence[TurnPair], task: Task) -> ToolCall:
-    """Return the null baseline: always the most frequent tool, its required arguments empty."""
-    name = Counter(pair.reference.name for pair in pairs).most_common(1)[0][0]
-    schemas = {tool["function"]["name"]: tool["function"].get("parameters") or {} for tool in task.tools}
-    required = schemas.get(name, {}).get("required") or ()
-    return ToolCall(name=name, arguments=dict.fromkeys(required, ""))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """What the metrics say of every pair: for the model, the baselines and the references; columns in pair order."""
+
+    answers: Sequence[Prediction]
+    headline: Sequence[Reading | None]
+    texts: dict[str, list[str | None]]
+    """Row of the report -> what is scored: the call in the published notation, or the raw text where it holds none."""
+    calls: dict[str, list[ToolCall | None]]
+    columns: dict[str, Columns]
+    """Row of the report -> metric -> values."""
+    by_reading: dict[str, Columns]
+
+
+def score_answers(task: Task, pairs: Sequence[TurnPair], answers: Sequence[Prediction], readings: Readings) -> Scores:
+    """Score the answers (one for each pair, in order), the null baselines and the references."""
+    references = [parsing.canonical(pair.reference) for pair in pairs]
+    headline = readings.by_name[HEADLINE]
+    calls: dict[str, list[ToolCall | None]] = {MODEL: [reading.call if reading else None for reading in headline]}
+    calls |= {name: list(row) for name, row in baselines(pairs, task).items()}
+    calls[GOLD] = [pair.reference for pair in pairs]
+    texts: dict[str, list[str | None]] = {
+        name: [None if call is None else parsing.canonical(call) for call in row] for name, row in calls.items()
+    }
+    texts[MODEL] = [_text(answer, reading) for answer, reading in zip(answers, headline, strict=True)]
+    return Scores(
+        answers=answers,
+        headline=headline,
+        texts=texts,
+        calls=calls,
+        columns={name: _columns(row, references, task) for name, row in texts.items()},
+        by_reading={name: _columns(_calls_only(found), references, task) for name, found in readings.by_name.items()},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgements:
+    """The judge metric: judgements of each row of the report (None: a failure, not judged), and how they were made."""
+
+    rows: dict[str, list[Judgement | None]]
+    judging: Judging
+    settings: dict[str, Any]
+    """What the run's configuration says of it: who judged, and what decides about their votes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,39 +123,35 @@ class Scorecard:
 
 
 def make_scorecard(
-    run: EvalRun, task: Task, pairs: Sequence[TurnPair], answers: Sequence[Prediction], readings: Readings
+    run: EvalRun, pairs: Sequence[TurnPair], scores: Scores, judgements: Judgements | None = None
 ) -> Scorecard:
-    """Score the answers (one for each pair, in order) and the baselines, and make the report.
-
-    A pair without an answer is unscored with the answer's error as the reason.
-    """
-    references = [parsing.canonical(pair.reference) for pair in pairs]
-    headline = readings.by_name[HEADLINE]
-    texts = [_text(answer, reading) for answer, reading in zip(answers, headline, strict=True)]
-    columns = _columns(texts, references, task)
-    null = parsing.canonical(constant_call(pairs, task))
-    baselines = {
-        "null": _columns([null] * len(pairs), references, task),
-        "gold": _columns(list(references), references, task),
-    }
-    errors = sum(answer.raw is None for answer in answers)
-    clusters = [pair.conversation for pair in pairs]
+    """Add the scores up to a report. A pair without an answer is unscored with the answer's error as the reason."""
+    columns = {name: dict(found) for name, found in scores.columns.items()}
+    for name, judged in (judgements.rows if judgements else {}).items():
+        columns[name][JUDGE_METRIC] = [None if one is None else one.value for one in judged]
+    model = columns[MODEL]
+    clusters, turns = [pair.conversation for pair in pairs], [pair.turn for pair in pairs]
+    errors = sum(answer.raw is None for answer in scores.answers)
+    by_tool = _by_tool(model, pairs)
     report = EvalReport(
         run=run,
-        rows={
-            "model": _estimates(columns, clusters, errors),
-            **{name: _estimates(values, clusters) for name, values in baselines.items()},
-        },
-        by_tool=(by_tool := _by_tool(columns, pairs)),
+        rows={name: _estimates(found, clusters, errors * (name == MODEL)) for name, found in columns.items()},
+        by_tool=by_tool,
         macro={metric: _macro(tools) for metric, tools in by_tool.items()},
-        readings={
-            name: _estimates(_columns(_calls_only(found), references, task), clusters, errors)
-            for name, found in readings.by_name.items()
-        },
-        tokens=_tokens(answers),
+        readings={name: _estimates(found, clusters, errors) for name, found in scores.by_reading.items()},
+        tokens=_tokens(scores.answers),
+        dialogues={metric: dialogues(values, clusters, turns) for metric, values in model.items()},
+        bootstrap={metric: bootstrap(values, clusters) or () for metric, values in model.items()},
+        judging=judgements.judging if judgements else None,
     )
+    judged = judgements.rows[MODEL] if judgements else [None] * len(pairs)
     rows = [
-        _row(pair, answers[i], headline[i], texts[i], {metric: values[i] for metric, values in columns.items()})
+        {
+            **_row(pair, scores, i),
+            **{metric: values[i] for metric, values in model.items()},
+            **_outcome(scores.answers[i], scores.headline[i]),
+            **(_verdict(judged[i], scores.answers[i]) if judgements else {}),
+        }
         for i, pair in enumerate(pairs)
     ]
     return Scorecard(report=report, rows=rows)
@@ -160,21 +200,30 @@ def _tokens(answers: Sequence[Prediction]) -> dict[str, float]:
     return totals
 
 
-def _row(
-    pair: TurnPair, answer: Prediction, reading: Reading | None, text: str | None, values: Mapping[str, float | None]
-) -> dict[str, Any]:
-    usage = answer.usage
+def _row(pair: TurnPair, scores: Scores, place: int) -> dict[str, Any]:
     return {
         "pair_id": pair.id,
         "conversation": pair.conversation,
         "turn": pair.turn,
         "reference": parsing.canonical(pair.reference),
-        "raw": answer.raw,
-        "prediction": text,
-        **values,
+        "raw": scores.answers[place].raw,
+        "prediction": scores.texts[MODEL][place],
+    }
+
+
+def _outcome(answer: Prediction, reading: Reading | None) -> dict[str, Any]:
+    usage = answer.usage
+    return {
         "reason": answer.error if reading is None else reading.reason,
         "finish_reason": answer.finish_reason,
         # Cached tokens depend on what was asked before: they are in the report, not in rows that can be compared.
         "usage": {"prompt": usage.prompt, "completion": usage.completion} if usage else None,
         "error": answer.error,
     }
+
+
+def _verdict(judgement: Judgement | None, answer: Prediction) -> dict[str, Any]:
+    if judgement is None:
+        return {"judge_reason": f"not judged: {answer.error}", "judge_votes": None}
+    votes = {vote.judge: {"value": vote.value, "reason": vote.reason} for vote in judgement.votes}
+    return {"judge_reason": judgement.reason, "judge_votes": votes}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.errors import UsageError
 from harness.hub import Hub
 from harness.models import ModelName
 from harness.parsing import Reading
@@ -78,6 +79,8 @@ def prepare(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig
     Raises ModelError, HubError or UsageError where that is not possible. Each module of a backend has a
     function `subject` that does it.
     """
+    if name.backend == "rules":
+        raise UsageError(f"{name} plays a role and answers no test set; name a model, or give it with --judge")
     module = importlib.import_module(f"harness.models.{name.backend}")
     made: Subject = module.subject(name, hub, test_set, config)
     return made

@@ -63,6 +63,7 @@ def command(folder: Path, conversations: int, max_tokens: int) -> None:
 
 
 def _evaluate(hub: Hub, folder: Path, conversations: int, max_tokens: int) -> Evaluation:
+    from harness.judging.judges import JudgeConfig
     from harness.models import ModelName
     from harness.results import destination, publish
     from harness.stages.evaluate import Place, evaluate
@@ -79,7 +80,8 @@ def _evaluate(hub: Hub, folder: Path, conversations: int, max_tokens: int) -> Ev
     place = destination(hub, owner, name, test_set)
     config = EvaluateConfig(max_tokens=max_tokens)
     runs = Place(root=folder / "runs", resume=True)
-    evaluation = evaluate(name, hub, test_set, config, runs)
+    judging = JudgeConfig(judges=("rules:judge",))
+    (evaluation,) = evaluate([name], hub, test_set, config, runs, judging=judging)
     for address in publish(hub, place, evaluation, test_set):
         say(f"pushed {address}")
     return evaluation

@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.commands import _options
+from harness.commands import _judging, _options
 
 if TYPE_CHECKING:
+    from harness.hub import Hub
     from harness.models import ModelName
+    from harness.results import Destination
     from harness.stages.evaluate import Evaluation
+    from harness.testset import TestSet
 
 
 @click.command(
     epilog="""\b
 Examples:
   tft evaluate Qwen/Qwen3-1.7B --namespace me
+  tft evaluate me/a me/b --judge rules:judge --dataset me/tft-benchmark-testset
   tft evaluate me/my-model@v2 --dataset me/tft-benchmark-testset --no-push --out runs/v2
   tft evaluate openai:my-model --base-url http://127.0.0.1:8000/v1 --no-push --dataset me/tft-benchmark-testset
 """
 )
-@click.argument("model")
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
 @click.option("--dataset", metavar="REPO[@REV]", help="Test set. Default: <namespace>/tft-benchmark-testset.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N pairs.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the run. Default: runs/<model>-<hash>."
 )
 @click.option("--push/--no-push", default=True, show_default=True, help="Publish results, scores and card.")
+@click.option(
+    "--max-unscored",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    metavar="SHARE",
+    help="Publish nothing where more of the pairs than this have no score.",
+)
 @click.option("--create-pr", is_flag=True, help="Give the model repository a pull request instead of a commit.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run: ask only what is missing.")
 @click.option("--max-tokens", type=click.IntRange(min=1), default=256, show_default=True, help="Longest answer.")
@@ -46,62 +60,131 @@ Examples:
     show_default=True,
     help="What an endpoint is asked for.",
 )
+@_judging.judge
+@_judging.options
+@click.option(
+    "--judge-baselines/--no-judge-baselines",
+    default=True,
+    show_default=True,
+    help="Have the null baselines judged too: paid once for each judge and test set.",
+)
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Predictions with labels (published or results layout): the report says how far the judge agrees.",
+)
+@click.option("--label", "label_column", default="label", show_default=True, help="Their column: good or bad, 1 or 0.")
+@click.option(
+    "--inspect",
+    "inspect_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write transcripts there, for `inspect view --log-dir`.",
+)
+@click.option(
+    "--inspect-site",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Make a static site of the transcripts there, ready to be pushed as a Space.",
+)
 @_options.hub
 @_options.namespace
 @_options.as_json
 def command(
     *,
-    model: str,
+    models: tuple[str, ...],
+    judges: tuple[str, ...],
     dataset: str | None,
     limit: int | None,
     out: Path | None,
     push: bool,
     create_pr: bool,
+    max_unscored: float,
     resume: bool,
     hub: str | None,
     namespace: str | None,
     as_json: bool,
+    inspect_folder: Path | None,
+    inspect_site: Path | None,
     **settings: Any,
 ) -> None:
-    """Score MODEL on the test set: every turn of every conversation, greedily, thinking off.
+    """Score each MODEL on the test set: every turn of every conversation, greedily, thinking off.
 
     MODEL is a repository on the Hub (owner/name[@revision]), openai:ID for an endpoint, or replay:FILE for
     recorded answers. Weights come as safetensors; vLLM runs on a CUDA device where there is one, else on the CPU.
+    With --judge the answers are judged too, those of all models by one start of each judge; a run that is there
+    already gets its verdicts with --resume, without asking the model again.
     """
-    from harness.errors import HubError, UsageError
+    from harness.errors import UsageError
     from harness.hub import connected
     from harness.models import ModelName
     from harness.models.engine import split_engine_args
-    from harness.results import destination, publish
+    from harness.results import destination
     from harness.stages.evaluate import Place, evaluate
     from harness.subjects import EvaluateConfig
     from harness.testset import REPOSITORY, pull_test_set
 
     if create_pr and not push:
         raise UsageError("--create-pr says how to push; leave out --no-push")
-    name = ModelName.parse(model)
+    _check_inspect(inspect_folder, inspect_site)
+    names = [ModelName.parse(model) for model in models]
+    judging = _judging.config(judges, settings)
     settings["engine_args"] = split_engine_args(settings["engine_args"])
     config = EvaluateConfig(**settings)
+    runs = Place(folder=out, resume=resume) if len(names) == 1 else Place(root=out or Path("runs"), resume=resume)
     with connected(hub) as client:
         owner = client.namespace(namespace) if push or not dataset else None
         dataset = dataset or f"{owner}/{REPOSITORY}"
-        if resume and out:
-            name, dataset = _as_begun(out, name, dataset)
+        if resume and runs.folder:
+            names[0], dataset = _as_begun(runs.folder, names[0], dataset)
         test_set = pull_test_set(client, dataset, limit)
-        place = destination(client, owner, name, test_set, create_pr=create_pr) if push and owner else None
-        evaluation = evaluate(name, client, test_set, config, Place(folder=out, resume=resume))
-        try:
-            changed = publish(client, place, evaluation, test_set) if place else []
-        except HubError as error:
-            advice = f"nothing is lost: add --resume --out {evaluation.folder} to push without asking again"
-            raise type(error)(f"{error}; {advice}") from error
-    _show(evaluation, changed, as_json)
+        places = [
+            replace(destination(client, owner, name, test_set, create_pr=create_pr), max_unscored=max_unscored)
+            if push and owner
+            else None
+            for name in names
+        ]
+        evaluations = evaluate(names, client, test_set, config, runs, judging=judging if judges else None)
+        if inspect_folder:
+            _transcribe(evaluations, test_set, inspect_folder, inspect_site)
+        changed = [_push(client, place, one, test_set) for place, one in zip(places, evaluations, strict=True)]
+    _show(evaluations, changed, as_json)
+
+
+def _check_inspect(folder: Path | None, site: Path | None) -> None:
+    """Raise UsageError where transcripts are asked for that could not be written: before the answers are made."""
+    from importlib.util import find_spec
+
+    from harness.errors import UsageError
+
+    if site and not folder:
+        raise UsageError("--inspect-site shows transcripts; say with --inspect where to write them")
+    if folder and find_spec("inspect_ai") is None:
+        raise UsageError("--inspect needs Inspect; install it: pip install 'tft-harness[inspect]'")
+
+
+def _transcribe(evaluations: Sequence[Evaluation], test_set: TestSet, folder: Path, site: Path | None) -> None:
+    from harness.transcripts import bundle, write_log
+
+    for one in evaluations:
+        log = write_log(folder, one.scorecard.report, one.scorecard.rows, test_set.pairs, test_set.task)
+        click.echo(f"transcript: {log} (inspect view --log-dir {folder})", err=True)
+    if site:
+        bundle(folder, site, title="Transcripts of an evaluation")
+        click.echo(f"site of the transcripts: {site} (push it as a static Space, or serve it over HTTP)", err=True)
+
+
+def _push(hub: Hub, place: Destination | None, evaluation: Evaluation, test_set: TestSet) -> list[str]:
+    from harness.errors import HubError, UsageError
+    from harness.results import publish
+
+    try:
+        return publish(hub, place, evaluation, test_set) if place else []
+    except (HubError, UsageError) as error:
+        advice = f"nothing is lost: add --resume --out {evaluation.folder} to push without asking again"
+        raise type(error)(f"{error}; {advice}") from error
 
 
 def _as_begun(folder: Path, name: ModelName, dataset: str) -> tuple[ModelName, str]:
     """Return model and test set at the commits that the run in `folder` began with, where no others are named."""
-    from dataclasses import replace
-
     from harness.runs import commit_of
 
     if name.backend == "vllm" and not name.revision:
@@ -111,17 +194,18 @@ def _as_begun(folder: Path, name: ModelName, dataset: str) -> tuple[ModelName, s
     return name, dataset
 
 
-def _show(evaluation: Evaluation, changed: list[str], as_json: bool) -> None:
+def _show(evaluations: Sequence[Evaluation], changed: Sequence[list[str]], as_json: bool) -> None:
     import json
 
     from harness.report import print_report
     from harness.wire.reports import dump_report
 
-    report = evaluation.scorecard.report
-    if as_json:
-        click.echo(json.dumps({"folder": str(evaluation.folder), "pushed": changed, "report": dump_report(report)}))
-    else:
-        print_report(report)
-    click.echo(f"rows and report: {evaluation.folder}", err=True)
-    for address in changed:
-        click.echo(f"pushed: {address}", err=True)
+    for one, addresses in zip(evaluations, changed, strict=True):
+        report = one.scorecard.report
+        if as_json:
+            click.echo(json.dumps({"folder": str(one.folder), "pushed": addresses, "report": dump_report(report)}))
+        else:
+            print_report(report)
+        click.echo(f"rows and report: {one.folder}", err=True)
+        for address in addresses:
+            click.echo(f"pushed: {address}", err=True)

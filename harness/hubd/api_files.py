@@ -15,6 +15,10 @@ from harness.hubd.repos import check_content
 
 LINK_SECONDS = 3600
 
+_TEXT = "text/plain; charset=utf-8"
+# What a card may show. SVG is not among them: it can hold scripts.
+_IMAGES = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp"}
+
 
 def resolve(call: Call) -> Response:
     """Serve a file of a revision (GET and HEAD, with ranges): `/{repo}/resolve/{rev}/{path}`."""
@@ -26,7 +30,7 @@ def resolve(call: Call) -> Response:
     if entry is None or entry.is_folder:
         raise entry_not_found(path, commit)
     facts = git.facts(entry.sha)
-    media = "application/octet-stream" if facts.sha256 else "text/plain; charset=utf-8"
+    media = _IMAGES.get(path.rpartition(".")[2].lower(), "application/octet-stream" if facts.sha256 else _TEXT)
     headers = _headers(path, commit, facts.etag, media)
     if facts.sha256:
         headers |= {"X-Linked-Etag": f'"{facts.sha256}"', "X-Linked-Size": str(facts.size)}
@@ -38,7 +42,7 @@ def resolve(call: Call) -> Response:
 
 
 def _headers(path: str, commit: str, etag: str, media: str) -> dict[str, str]:
-    """Return the headers of a file; what people upload is text or a download, never run by a browser."""
+    """Return the headers of a file; what people upload is text, a picture or a download, never run by a browser."""
     return {
         "X-Repo-Commit": commit,
         "ETag": f'"{etag}"',
@@ -124,9 +128,7 @@ def raw(call: Call) -> Response:
     if entry is None or entry.is_folder:
         raise entry_not_found(path, commit)
     data = git.blob(entry.sha)
-    return respond(
-        call, Content(size=len(data), data=data), _headers(path, commit, entry.sha, "text/plain; charset=utf-8")
-    )
+    return respond(call, Content(size=len(data), data=data), _headers(path, commit, entry.sha, _TEXT))
 
 
 def duplicate(call: Call) -> Response:

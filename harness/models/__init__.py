@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.errors import UsageError
 
-BACKENDS = ("vllm", "openai", "replay")
+BACKENDS = ("vllm", "openai", "rules", "replay")
 DEFAULT_BACKEND = "vllm"
 
 

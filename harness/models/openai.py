@@ -117,7 +117,6 @@ class OpenAIBackend:
         Raises UsageError where the endpoint refuses the request itself (key, model, parameters), as it would
         refuse every other, and EngineError where it has gone.
         """
-        import httpx
         from openai import (
             APIConnectionError,
             APIError,
@@ -138,7 +137,8 @@ class OpenAIBackend:
         except APITimeoutError:
             return _failed(prompt.pair_id, sent, f"no answer within {_TIMEOUT:.0f} s")
         except APIConnectionError as error:
-            if isinstance(error.__cause__, httpx.ConnectError):
+            # By name: which HTTP library the client stands on depends on its version.
+            if type(error.__cause__).__name__ == "ConnectError":
                 raise self._unreachable(error) from error
             return _failed(prompt.pair_id, sent, f"the connection broke ({error.__cause__ or error})")
         except BadRequestError as error:

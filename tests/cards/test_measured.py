@@ -77,7 +77,7 @@ def test_the_command_repeats_the_run_with_its_commits_and_settings(make_report: 
     assert words[:2] == ["tft", "evaluate"]
     parent = click.Context(tft, **tft.context_settings)
     given = command.make_context("evaluate", words[2:], parent=parent).params
-    assert given["model"] == f"vllm:me/a@{MODEL_COMMIT}"
+    assert given["models"] == (f"vllm:me/a@{MODEL_COMMIT}",)
     assert given["dataset"] == f"me/tft-benchmark-testset@{DATA_COMMIT}"
     assert (given["max_tokens"], given["limit"], given["trust_remote_code"]) == (99, 7, True)
     assert list(split_engine_args(given["engine_args"])) == settings["engine_args"]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.errors import EngineError
+from harness.models.openai import ChatPrompt, OpenAIBackend
+from harness.models.openai import Endpoint as Address
 from harness.records import TurnPair
 from harness.wire.jsonl import read_jsonl
 from harness.wire.messages import dump_arguments
@@ -50,9 +54,9 @@ def test_the_report_counts_what_the_endpoint_counted_and_the_key_is_written_nowh
     report = read_report(undisturbed.run / "report.json")
     assert report.tokens == {"prompt": 100 * len(test_set), "completion": 10 * len(test_set)}
     assert f"n = {len(test_set)} pairs" in undisturbed.done.out
-    written = [path.read_text() for path in undisturbed.run.rglob("*") if path.is_file()]
-    assert len(written) == 4
-    assert not any("key-of-the-endpoint" in text for text in (*written, undisturbed.done.err))
+    written = [path.read_bytes() for path in undisturbed.run.rglob("*") if path.is_file()]
+    assert len(written) == 4 + len(report.plots)
+    assert not any(b"key-of-the-endpoint" in text for text in (*written, undisturbed.done.err.encode()))
 
 
 def test_what_may_pass_is_asked_again_and_what_stays_is_an_error_of_its_pair(
@@ -115,3 +119,18 @@ def test_an_endpoint_that_is_not_there_or_refuses_every_question_stops_the_run(t
     wrong.refused("refused the request", "Incorrect API key", "WRONG_KEY")
     refusing.refused("unknown parameter tool_choice", "--tool-choice auto")
     assert len(endpoint.requests) <= 32
+
+
+def test_an_endpoint_that_has_gone_stops_the_run_instead_of_failing_every_pair() -> None:
+    """Nothing listens on the discard port; the client's own tries are over after seconds."""
+
+    async def ask() -> None:
+        backend = OpenAIBackend(Address(model="m", base_url="http://127.0.0.1:9/v1"), ())
+        backend._client.max_retries = 0
+        try:
+            await backend.answer(ChatPrompt(pair_id="p", messages=({"role": "user", "content": "Hello"},)))
+        finally:
+            await backend.close()
+
+    with pytest.raises(EngineError, match="cannot be reached"):
+        asyncio.run(ask())

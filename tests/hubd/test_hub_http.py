@@ -194,3 +194,11 @@ def test_content_is_never_served_as_a_page(send, api, repo):
     assert answer.headers["Content-Type"].startswith("text/plain")
     assert "sandbox" in answer.headers["Content-Security-Policy"]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_pictures_of_a_card_are_served_as_pictures_and_those_with_scripts_are_not(send, api, repo):
+    for name, kind in (("plot.png", "image/png"), ("photo.JPG", "image/jpeg"), ("drawing.svg", "text/plain")):
+        api.upload_file(path_or_fileobj=b"<svg onload='alert(1)'/>", path_in_repo=name, repo_id=repo)
+        answer = send("GET", f"/{repo}/resolve/main/{name}")
+        assert answer.headers["Content-Type"].startswith(kind)
+        assert "sandbox" in answer.headers["Content-Security-Policy"]

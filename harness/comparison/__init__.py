@@ -1,0 +1,1 @@
+"""Two results on the same pairs: what differs, how surely, and whether a gate lets it pass."""

@@ -1,0 +1,1 @@
+"""`rules:judge`: the benchmark's rubric as code, deterministic and without a model."""
