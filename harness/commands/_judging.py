@@ -35,6 +35,14 @@ _OPTIONS = [
         "--judge-max-tokens", type=click.IntRange(min=16), default=1024, show_default=True, help="Longest answer."
     ),
     click.option(
+        "--judge-timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        default=120,
+        show_default=True,
+        metavar="SECONDS",
+        help="Longest wait for one answer, before it is asked again.",
+    ),
+    click.option(
         "--judge-engine-arg", "judge_engine_args", multiple=True, metavar="KEY=VALUE", help="Passed to a judge's vLLM."
     ),
     click.option(
@@ -78,6 +86,7 @@ def config(judges: tuple[str, ...], settings: dict[str, Any]) -> JudgeConfig:
         ask_everything=settings.pop("ask_everything"),
         concurrency=settings.pop("judge_concurrency"),
         max_tokens=settings.pop("judge_max_tokens"),
+        timeout=settings.pop("judge_timeout"),
         cache=settings.pop("judge_cache"),
         labels=settings.pop("labels", None),
         label_column=settings.pop("label_column", "label"),

@@ -28,6 +28,9 @@ MAX_TOKENS = 1024
 _STRUCTURED = {"backend": "xgrammar", "disable_any_whitespace": True}
 """Without the second, a small model fills its answer with spaces until it is cut."""
 
+_OWN_ENGINE_SECONDS = 1800.0
+"""Our own engine is slow where the machine is, but it does not lose questions."""
+
 OnVote = Callable[[Vote], None]
 
 
@@ -45,6 +48,8 @@ class JudgeConfig:
     concurrency: int = 32
     engine_args: tuple[str, ...] = ()
     max_tokens: int = MAX_TOKENS
+    timeout: float = 120.0
+    """Seconds that one try of a question may take."""
     cache: Path | None = None
     """Folder of the answer cache; None: the user's own."""
     log: Path | None = None
@@ -189,6 +194,7 @@ class EndpointJudge(_PromptedJudge):
             identity=f"openai:{self._address.base_url}:{self._address.model}",
             key_variable=self._address.key_variable,
             concurrency=self._config.concurrency,
+            timeout=self._config.timeout,
         )
 
 
@@ -229,7 +235,11 @@ class VllmJudge(_PromptedJudge):
             server = stack.enter_context(serving(checkpoint, options, self._config.log or Path(JUDGE_LOG)))
             server.wait_until_ready()
             yield ChatEndpoint(
-                model=SERVED_NAME, base_url=server.url, identity=identity, concurrency=self._config.concurrency
+                model=SERVED_NAME,
+                base_url=server.url,
+                identity=identity,
+                concurrency=self._config.concurrency,
+                timeout=_OWN_ENGINE_SECONDS,
             )
             server.check_alive()
             server.begin_stop()

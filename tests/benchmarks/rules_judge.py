@@ -3,7 +3,7 @@
 Needs the source files (TFT_SOURCES). Further files of predictions with verdicts (column `llm-as-a-judge`) may be named.
 "Withheld" blanks the reference's message, so that a verdict rests on the conversation and the tools' results alone.
 
-    TFT_SOURCES=sources python tests/benchmarks/rules_judge.py [--dialogues 400] [FILE...]
+    TFT_SOURCES=sources python tests/benchmarks/rules_judge.py [--dialogues 50] [FILE...]
 """
 
 from __future__ import annotations
@@ -33,9 +33,12 @@ LABEL = "llm-as-a-judge"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
-    parser.add_argument("--dialogues", type=int, default=400, help="at most so many SGD dialogues of each service")
+    parser.add_argument("--dialogues", type=int, default=50, help="at most so many SGD dialogues of each service")
     options = parser.parse_args()
     sources = Path(os.environ.get("TFT_SOURCES") or "sources")
+    if not sources.is_dir():
+        print("nothing measured: set TFT_SOURCES to a folder with the source files, see `tft sources fetch`")
+        return
     benchmark = sources / "tft-benchmark"
     print(f"data {settings()['data_sha256'][:12]}\n\nverdicts of the published judge")
     for path in (benchmark / "predictions" / "base.jsonl", benchmark / "predictions" / "tuned.jsonl", *options.files):

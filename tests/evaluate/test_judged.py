@@ -155,3 +155,25 @@ def test_a_result_with_too_many_unscored_pairs_is_not_published(replay: Callable
     arguments = ("evaluate", "replay:answers.jsonl", "--dataset", "ada/sample", "--out", "pushed")
     terminal(*arguments).refused("have no", "--max-unscored")
     terminal(*arguments, "--resume", "--max-unscored", "0.25").worked()
+
+
+@pytest.mark.slow
+def test_a_model_from_the_hub_judges_through_vllm_once(
+    replay: Callable[..., Any], put: Callable[..., str], student: Path, terminal: Any, tmp_path: Path
+) -> None:
+    """Random weights, so the verdicts mean nothing; but each is one, and a second run starts no engine."""
+    terminal.environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    put("judge", {path.name: path for path in student.iterdir()})
+    replay(_mixed)
+    arguments = ("replay:answers.jsonl", "--resume", "--judge", "ada/judge", "--no-judge-baselines", "--limit", "8")
+    first = terminal.evaluate(*arguments, "--ask-everything", "--out", "judged").worked()
+    log = tmp_path / "judged" / "judge-engine.log"
+    assert log.stat().st_size > 0
+    rows = _rows(tmp_path / "judged")
+    assert [row[METRIC] is None for row in rows] == [row["raw"] is None for row in rows]
+    assert "questions sent, 0 answers known already" in first.err
+    before = log.read_bytes()
+    again = terminal.evaluate(*arguments, "--ask-everything", "--out", "judged").worked()
+    assert "0 questions sent" in again.err
+    assert log.read_bytes() == before
+    assert _rows(tmp_path / "judged") == rows

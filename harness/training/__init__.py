@@ -1,0 +1,1 @@
+"""Training: conversations to token-exact examples, LoRA with TRL and PEFT, merged weights."""

@@ -1,0 +1,43 @@
+"""The settings of a training run: published ones as defaults, unknown ones refused."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+
+class TrainConfig(BaseModel):
+    """How a student is trained. Frozen; a key that is not here is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Literal["lora", "full"] = "lora"
+    """Low-rank adapters on all linear layers, or all weights."""
+    lora_rank: PositiveInt = 64
+    lora_alpha: PositiveInt = 64
+    lora_dropout: float = Field(default=0.0, ge=0, lt=1)
+    epochs: float = Field(default=4, gt=0)
+    learning_rate: float = Field(default=5e-5, gt=0)
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    warmup: float = Field(default=0.05, ge=0, lt=1)
+    """Share of the steps in which the learning rate rises."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    batch_size: PositiveInt = 1
+    """Examples a device and forward pass."""
+    accumulation: PositiveInt = 1
+    """Forward passes an optimizer step."""
+    expand_turns: bool = False
+    """One example for every turn, the published way, instead of one for every conversation."""
+    equal_turns: bool = False
+    """Every turn counts the same, however long: the objective of expanded turns."""
+    packing: bool = False
+    max_length: PositiveInt | None = None
+    """Longest example in tokens; longer ones are dropped and counted. None: the model's context."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """auto: bfloat16 where the device computes in it, else float32."""
+    gradient_checkpointing: bool = False
+    save_every: PositiveInt | None = None
+    """Steps between checkpoints; None: at the end of each epoch."""
+    seed: int = 0
