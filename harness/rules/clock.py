@@ -14,6 +14,7 @@ _TIME = re.compile(
     r"(?P<h>\d{1,2})(?:[:.](?P<m>\d{2})(?::\d{2})?)?\s?(?P<ap>[ap])\.?\s?m\b\.?"
     r"|(?P<h24>\d{1,2}):(?P<m24>\d{2})(?::\d{2})?(?![\d:])"
     r"|(?P<frac>quarter|half|\d{1,2})(?: minutes?)? (?P<dir>past|after|to|till|before) (?P<hf>\d{1,2})"
+    r"(?! (?:people|persons|guests|of)\b)"
     r"(?:\s?(?P<apf>[ap])\.?m\b\.?)?(?![\d:/])"
     r"|(?P<hc>\d{1,2}) ?o['\"]? ?clock(?: (?P<apc>[ap])\.?m\b)?"
     r"|\b(?P<named>noon|midday|midnight)\b"
@@ -60,6 +61,8 @@ def _fraction(match: re.Match[str]) -> set[int] | None:
     offset = {"quarter": 15, "half": 30}.get(match["frac"]) or int(match["frac"])
     hour = int(match["hf"])
     if not 1 <= hour <= 12 or offset > 59:
+        return None
+    if match["dir"] == "to" and offset % 5:  # `1 to 6` is a range
         return None
     sign = 1 if match["dir"] in ("past", "after") else -1
     return _halves(hour * 60 + sign * offset, match["apf"])

@@ -16,7 +16,7 @@ _CLAUSE = re.compile(
     r"[,;|()•·/]|\b(?:but|however|although|though|while|whereas|which|yet)\b"
     r"|\band (?=(?:it|they|there|also|do|does|has|have|is|are|serves?|offers?|no)\b)"
 )
-_NEGATION = re.compile(r"\b(?:not|no|non|nor|neither|without|never|lacks?|isn't)\b|n't\b|\bnope\b")
+_NEGATION = re.compile(r"\b(?:not|no|non|none|nor|neither|nothing|nobody|without|never|lacks?|isn't)\b|n't\b|\bnope\b")
 _NO_AFTER = re.compile(
     r"[^.,;]{0,12}?(?:[:=-] ?(?:(?:no|false|none|not)\b|[❌✗✘])|\b(?:is|are)(?: not|n't)\b|\bnot (?:available|allowed|"
     r"permitted|served|included|offered|welcome|provided)\b|\b(?:unavailable|prohibited|forbidden|banned)\b)"
@@ -30,19 +30,22 @@ _YES_NO = re.compile(r"^(?:sorry,? |i'm sorry,? |unfortunately,? )?(?:but )?(yes
 _LISTED = re.compile(r"^[\s*\d.)-]*(?P<name>[^:]{2,60}?) ?[:-] (?P<value>[\w ]{2,30})$")
 _PRICE_FIELDS = ("price_range",)
 
+Returned = list[tuple[Line, dict[str, Any]]]
+"""Rows of tool results, each with the message that it stands in."""
+
 
 def fault_in_facts(message: str, scene: Scene) -> str | None:
     """Return the first statement about a returned thing that its row contradicts, with the line, else None."""
-    text = _undotted(plain(message), scene)
-    focus = _in_focus(text, scene)
+    text = undotted(plain(message), scene)
+    focus = in_focus(text, scene)
     for said in sentences(text) if focus else ():
-        focus = _named(said, scene) or focus
+        focus = named(said, scene) or focus
         if reason := _flags(said, focus, scene) or _price(said, focus, scene):
             return reason
     return _listing(text, scene)
 
 
-def _undotted(text: str, scene: Scene) -> str:
+def undotted(text: str, scene: Scene) -> str:
     """Return the text with names as `row_names` has them: the dot of `St. Regis` ends no sentence."""
     for name in scene.names:
         if "." in name:
@@ -50,7 +53,8 @@ def _undotted(text: str, scene: Scene) -> str:
     return text
 
 
-def _rows(scene: Scene) -> Iterator[tuple[Line, dict[str, Any]]]:
+def returned(scene: Scene) -> Iterator[tuple[Line, dict[str, Any]]]:
+    """Yield every row that a tool has returned, with its message, the latest result first."""
     for line in scene.results:
         for row in line.rows:
             yield line, row
@@ -76,25 +80,26 @@ def mentioned(name: str, text: str) -> bool:
     return False
 
 
-def _named(text: str, scene: Scene) -> list[tuple[Line, dict[str, Any]]]:
-    return [(line, row) for line, row in _rows(scene) if any(mentioned(name, text) for name in row_names(row))]
+def named(text: str, scene: Scene) -> Returned:
+    """Return the rows of the things that a text names."""
+    return [(line, row) for line, row in returned(scene) if any(mentioned(name, text) for name in row_names(row))]
 
 
-def _in_focus(text: str, scene: Scene) -> list[tuple[Line, dict[str, Any]]]:
+def in_focus(text: str, scene: Scene) -> Returned:
     """Return the rows that a message is about: those it names; those of a pending result; those named last."""
-    if found := _named(text, scene):
+    if found := named(text, scene):
         return found
     if scene.pending and scene.pending.rows:
         return [(scene.pending, row) for row in scene.pending.rows]
     for line in reversed(scene.lines):
         if line.speaker == "result" and line.rows:
             return [(line, row) for row in line.rows]
-        if line.speaker in ("agent", "call", "user") and (found := _named(_undotted(plain(line.text), scene), scene)):
+        if line.speaker in ("agent", "call", "user") and (found := named(undotted(plain(line.text), scene), scene)):
             return found
     return []
 
 
-def _flags(said: str, focus: list[tuple[Line, dict[str, Any]]], scene: Scene) -> str | None:
+def _flags(said: str, focus: Returned, scene: Scene) -> str | None:
     for key in sorted({key for _, row in focus for key, value in row.items() if value in ("True", "False")}):
         claim = _flag_claim(said, key) if flag_words(key) else None
         if claim is None:
@@ -142,10 +147,11 @@ def _short_answer(said: str, key: str, scene: Scene) -> bool | None:
     return answer[1] in ("yes", "yeah", "yep")
 
 
-def _price(said: str, focus: list[tuple[Line, dict[str, Any]]], scene: Scene) -> str | None:
-    if said.endswith("?") or _NEGATION.search(said) or _UNSURE.search(said):
+def _price(said: str, focus: Returned, scene: Scene) -> str | None:
+    if said.endswith("?"):
         return None
-    levels = _levels(said)
+    stated = [clause for clause in _clauses(said) if not (_NEGATION.search(clause) or _UNSURE.search(clause))]
+    levels = {level for clause in stated for level in _levels(clause)}
     rows = [(line, str(row[key])) for line, row in focus for key in _PRICE_FIELDS if key in row]
     known = {level for _, value in rows if (level := price_level(value)) is not None}
     if not levels or not known or levels & (known | _levels(plain(scene.reference))):
@@ -163,7 +169,7 @@ def _listing(text: str, scene: Scene) -> str | None:
     heading, colon, rest = text.partition(":")
     if not colon:
         return None
-    rows = {name: (line, row) for line, row in _rows(scene) for name in row_names(row)}
+    rows = {name: (line, row) for line, row in returned(scene) for name in row_names(row)}
     keys = [
         key for key in _PRICE_FIELDS if re.search(rf"\b{key.split('_')[0]}s?\b", heading[heading.rfind("\n") + 1 :])
     ]

@@ -9,6 +9,7 @@ from harness.rules.arguments import fault_in_arguments
 from harness.rules.bookings import fault_in_booking
 from harness.rules.facts import fault_in_facts
 from harness.rules.lexicon import lexicon
+from harness.rules.owners import fault_in_owners
 from harness.rules.places import fault_in_places
 from harness.rules.quantities import fault_in_quantities
 from harness.rules.questions import fault_in_questions
@@ -16,7 +17,14 @@ from harness.rules.scene import Scene, message_text, scene
 
 NAME = "rules:judge"
 
-MESSAGE_CHECKS = (fault_in_booking, fault_in_quantities, fault_in_facts, fault_in_places, fault_in_questions)
+MESSAGE_CHECKS = (
+    fault_in_booking,
+    fault_in_quantities,
+    fault_in_facts,
+    fault_in_owners,
+    fault_in_places,
+    fault_in_questions,
+)
 """What is checked in a message, in order; each returns the claim and what contradicts it, or None."""
 
 

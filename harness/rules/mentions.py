@@ -16,7 +16,7 @@ from harness.rules.text import plain, tokens
 Kind = Literal["time", "date", "people", "phone", "money", "address", "number"]
 """`number` is any other whole number: it may be what a speaker left unsaid, and is evidence but no claim."""
 
-_PHONE = re.compile(r"(?<![\d.])\+?\(?\d(?:[\s().-]{0,2}\d){8,14}(?!\w)")
+_PHONE = re.compile(r"(?<![\w.])\+?\(?\d(?:[\s().-]{0,2}\d){8,14}(?!\w)")
 _MONEY = re.compile(
     r"\$\s?(\d{1,9}(?:,\d{3}){0,4}(?:\.\d{1,2})?)"
     r"|(?<![\d.,])(\d{1,9}(?:,\d{3}){0,4}(?:\.\d{1,2})?) (?:dollars|usd|bucks)\b"

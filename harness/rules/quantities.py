@@ -33,7 +33,8 @@ def fault_in_quantities(message: str, scene: Scene) -> str | None:
     for kind in _WHAT:
         expected = [mention for mention in reference if mention.kind == kind]
         proposed = [claim for claim in proposals if claim.kind == kind]
-        if kind in _CHANGEABLE and proposed and (reason := _outdated(kind, proposed, expected, scene)):
+        bare = [claim for claim in proposals if claim.kind == "number"]
+        if kind in _CHANGEABLE and proposed and (reason := _outdated(kind, proposed, bare, expected, scene)):
             return reason
         for claim in claims:
             if claim.kind != kind:
@@ -103,12 +104,18 @@ def _source(line: Line) -> str:
     return f"{what} message {line.number}".strip()
 
 
-def _outdated(kind: Kind, stated: list[Mention], expected: list[Mention], scene: Scene) -> str | None:
-    """Values that the user's last message or the reference replaced: none of the stated ones agrees with the new."""
+def _outdated(
+    kind: Kind, stated: list[Mention], bare: list[Mention], expected: list[Mention], scene: Scene
+) -> str | None:
+    """Values that the user's last message or the reference replaced: none of the stated ones agrees with the new.
+
+    `bare` numbers count for people: `you said 5 people and now 4`.
+    """
     if any(claim.agrees(mention) for claim in stated for mention in expected):
         return None
     fresh = _fresh(kind, expected, scene)
-    if any(claim.agrees(mention) for claim in stated for _, mention in fresh):
+    new = frozenset().union(*(mention.values for _, mention in fresh))
+    if any(claim.values & new for claim in (*stated, *(bare if kind == "people" else ()))):
         return None
     claim = stated[0]
     if fresh and fresh[0][0].speaker == "user":
