@@ -23,6 +23,12 @@ ROW = {
     "street_address": "4410 North Palm Avenue",
 }
 OTHER = {**ROW, "restaurant_name": "Basil Court", "serves_alcohol": "False", "price_range": "inexpensive"}
+FAR = {
+    **OTHER,
+    "restaurant_name": "Mango Tree Kitchen",
+    "phone_number": "559-555-0177",
+    "street_address": "88 Olive Road",
+}
 BOOK = ToolCall(
     name="ReserveRestaurant",
     arguments={
@@ -35,6 +41,7 @@ BOOK = ToolCall(
 )
 BOOKED = {**ROW, "date": "2019-03-04", "time": "17:30", "party_size": "4"}
 SEARCH = ("Thai food in Fresno please", FIND, [ROW])
+TWO = ("Thai food in Fresno please", FIND, [ROW, FAR])
 ASKED = (*SEARCH, "I found Lotus 9 Garden.", "Book it for 4 next Monday at 5:30 pm")
 DONE = (*ASKED, "Please confirm: 4 people on Monday at 5:30 pm.", "Yes", BOOK, [BOOKED])
 FAILED = (*DONE[:-1], [])
@@ -65,9 +72,20 @@ BAD = [
     ((*DONE, "Done.", "Do they have live music?"), "Yes.", "has_live_music is False"),
     ((*DONE, "Done.", "Do they have live music?"), "Do they have live music?", "own question"),
     (SEARCH, "  ", "empty"),
+    (TWO, "1. Lotus 9 Garden, 559-555-0177\n2. Mango Tree Kitchen, 559-555-0142", "another one"),
+    ((*TWO, "I like Lotus 9 Garden.", "Where is it?"), "It is at 88 Olive Road.", "4410 North Palm Avenue"),
+    (TWO, "- Lotus 9 Garden: expensive, no live music\n- Mango Tree Kitchen: cheap", "price range is moderate"),
+    (DONE, "Your table couldn't be booked, I'm afraid.", "it was made"),
 ]
 
 GOOD = [
+    (TWO, "Lotus 9 Garden, 559-555-0142. Mango Tree, for comparison, is at 88 Olive Road."),
+    (TWO, "None has live music. Mango Tree Kitchen: inexpensive, no alcohol."),
+    (SEARCH, "I can book for 1 to 6 people there."),
+    (
+        (*SEARCH, "For 2 people?", "For 2, yes.", "When?", "Make it for 4"),
+        "First you said 2 people, now 4: I go with 4.",
+    ),
     (SEARCH, "I found one place: Lotus 9 Garden in Fresno. Shall I book it?"),
     (SEARCH, "**Lotus 9 Garden** (4410 North Palm Avenue) - moderate | Live music: No | Alcohol: Yes"),
     (SEARCH, "It has no live music, but it does serve alcohol. Call 559-555-0142."),
