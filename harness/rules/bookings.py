@@ -6,6 +6,7 @@ import re
 
 from harness.rules.entities import same_entity
 from harness.rules.lexicon import lexicon
+from harness.rules.mentions import mention_of
 from harness.rules.scene import Line, Scene
 from harness.rules.text import plain, sentences
 
@@ -95,11 +96,19 @@ def _against_reference(said: list[str], booked: str | None, refused: str | None,
     if scene.pending is None or refused or not _reference_says("refused", scene):
         return None
     ahead = booked or next((words for text in said if (words := lexicon().says("will_book", text))), None)
-    if ahead is None or (not booked and _reference_says("will_book", scene)):
+    if ahead is None or (not booked and (_reference_says("will_book", scene) or _offers_another(said, scene))):
         return None
     return (
         f'says "{ahead}", but after the result in message {scene.pending.number} the booking is not possible as asked'
     )
+
+
+def _offers_another(said: list[str], scene: Scene) -> bool:
+    """Whether a message names the time that the result has in the place of the one that was asked for."""
+    row = scene.pending.rows[0] if scene.pending and scene.pending.rows else {}
+    free = [mention for key, value in row.items() if (mention := mention_of(key, value, scene.today))]
+    named = [mention for text in said for mention in scene.mentions(text) if mention.kind == "time"]
+    return any(mention.agrees(time) for mention in free for time in named)
 
 
 def _reference_says(what: str, scene: Scene) -> bool:

@@ -17,7 +17,7 @@ _TIME = re.compile(
     r"(?! (?:people|persons|guests|of)\b)"
     r"(?:\s?(?P<apf>[ap])\.?m\b\.?)?(?![\d:/])"
     r"|(?P<hc>\d{1,2}) ?o['\"]? ?clock(?: (?P<apc>[ap])\.?m\b)?"
-    r"|\b(?P<named>noon|midday|midnight)\b"
+    r"|\b(?P<named>noon|midday|midnight)\b(?! (?:snack|craving))"
     r"|(?P<hp>\d{1,2})(?= (?:in the|at) (?:morning|afternoon|evening|night)\b)"
     r"|(?:(?<=morning )|(?<=afternoon )|(?<=evening ))(?P<hq>\d{1,2})(?![\d:/%]| (?:people|persons|guests|of)\b)"
     r")"

@@ -26,6 +26,9 @@ _UNSURE = re.compile(
     r"\?|\b(?:if|whether|would|could|should|looking|search|find|found|prefer|want|like|need|know|check|sure|any other|"
     r"request|requested|require|options?|match|matching|criteria|same|confirm|instead|except|apart|some|most|only|rest|others)\b"
 )
+_TOPIC = re.compile(
+    r"^\W*(?:and |now |so )?(?:as for|as to|regarding|concerning|speaking of|when it comes to|in terms of)\b"
+)
 _YES_NO = re.compile(r"^(?:sorry,? |i'm sorry,? |unfortunately,? )?(?:but )?(yes|yeah|yep|no|nope)\b")
 _LISTED = re.compile(r"^[\s*\d.)-]*(?P<name>[^:]{2,60}?) ?[:-] (?P<value>[\w ]{2,30})$")
 _PRICE_FIELDS = ("price_range",)
@@ -40,7 +43,8 @@ def fault_in_facts(message: str, scene: Scene) -> str | None:
     focus = in_focus(text, scene)
     for said in sentences(text) if focus else ():
         focus = named(said, scene) or focus
-        if reason := _flags(said, focus, scene) or _price(said, focus, scene):
+        # In a table the heading stands apart from the mark, so that no clause of it says anything of a flag.
+        if reason := (None if said.startswith("|") else _flags(said, focus, scene)) or _price(said, focus, scene):
             return reason
     return _listing(text, scene)
 
@@ -119,7 +123,7 @@ def _flag_claim(said: str, key: str) -> bool | None:
     claims = set()
     for clause in _clauses(said):
         match = pattern.search(clause)
-        if match is None:
+        if match is None or _TOPIC.match(clause):
             continue
         if _UNSURE.search(clause) or said.endswith("?"):
             return None

@@ -123,6 +123,9 @@ def _outdated(
         return (
             f'says {_WHAT[kind]} "{claim.text}", but the user has just said "{mention.text}" in message {line.number}'
         )
+    if fresh and scene.pending and scene.pending.rows:
+        number, mention = scene.pending.number, fresh[-1][1]
+        return f'says {_WHAT[kind]} "{claim.text}", but the result in message {number} has "{mention.text}"'
     if expected:
         return f'says {_WHAT[kind]} "{claim.text}", but it is "{expected[0].text}"{_where(expected[0], scene)}'
     return None
