@@ -63,7 +63,8 @@ $(BIN)/uv:
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet "$$(grep '^uv==' $(LOCK))"
 
+# Bytecode is made once here, and not at every start where Python may not write it: imports are most of an engine's start.
 $(STAMP): $(LOCK) requirements/overrides.txt pyproject.toml | $(BIN)/uv
-	$(BIN)/uv pip install --python $(BIN)/python $(call TORCH,$(BACKEND)) $(call OVERRIDE,$(BACKEND)) -r $(LOCK)
+	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python $(call TORCH,$(BACKEND)) $(call OVERRIDE,$(BACKEND)) -r $(LOCK)
 	$(BIN)/uv pip install --python $(BIN)/python --no-deps --editable .
 	@touch $@

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from harness.prompts import system_message
 from harness.records import EvalReport, Task
 from harness.resources import folder
 from harness.testset import REPOSITORY as TEST_SET
+from harness.training.facts import TrainingFacts
 from harness.wire.reports import RESULTS, config_name, judge_name
 
 BEGIN = "<!-- tft-harness:begin -->"
@@ -98,30 +99,57 @@ def render_card(
     *,
     namespace: str | None = None,
     endpoint: str = DEFAULT_ENDPOINT,
+    training: TrainingFacts | None = None,
 ) -> str:
     """Return the text of a card, front matter included.
 
     A benchmark model gets a whole README, from its report or, without one, from the published figures
     alone. Any other model gets the block between `BEGIN` and `END`, see `merge_readme`; that needs a
     report (UsageError). `namespace` owns the results, and the test set where no report names one; without
-    it the card names no results. `endpoint` is the Hub that links lead to.
+    it the card names no results. `endpoint` is the Hub that links lead to. `training` is what the model's
+    `lineage.json` says of its training.
     """
     if identity.scenario is None and report is None:
         raise UsageError(
             f"there is nothing to say about {identity.repo_id} before it is evaluated: run `tft evaluate`, "
             "or name a benchmark model, <namespace>/tft-benchmark-s<N>-<tft|direct>-<student>"
         )
-    env = environment(folder("model_cards") / "sections")
-    context = _context(report, identity, task, namespace, endpoint)
-    sections = (env.get_template(f"{name}.md.jinja").render(context) for name in section_order(identity))
-    body = "\n\n".join(text for text in (section.strip("\n") for section in sections) if text)
+    context = {**_context(report, identity, task, namespace, endpoint), "training": training}
+    body = _render(section_order("benchmark" if identity.scenario else "other"), context)
     return f"{body}\n" if identity.scenario else f"{BEGIN}\n{body}\n{END}\n"
 
 
-def section_order(identity: CardIdentity) -> list[str]:
-    """Return the sections of the model's kind of card, in order, as `model_cards/order.yaml` declares them."""
+def render_trained(facts: TrainingFacts, identity: CardIdentity, *, endpoint: str = DEFAULT_ENDPOINT) -> str:
+    """Return the README of a model that this harness has trained, outside the benchmark, before any evaluation."""
+    metadata = {
+        "base_model": facts.student.partition("@")[0],
+        "base_model_relation": "finetune",
+        "tags": ["tool-calling", "tft-harness"],
+        # A file's name is no repository.
+        "datasets": [facts.dataset.partition("@")[0]] if "/" in facts.dataset.partition("@")[0] else [],
+        "pipeline_tag": "text-generation",
+        "library_name": "transformers",
+    }
+    context = {
+        "identity": identity,
+        "training": facts,
+        "endpoint": endpoint.rstrip("/"),
+        "heading": Markup("##"),
+        "front_matter": {key: value for key, value in metadata.items() if value},
+    }
+    return _render(section_order("trained"), context) + "\n"
+
+
+def _render(sections: Sequence[str], context: Mapping[str, Any]) -> str:
+    env = environment(folder("model_cards") / "sections")
+    texts = (env.get_template(f"{name}.md.jinja").render(context).strip("\n") for name in sections)
+    return "\n\n".join(text for text in texts if text)
+
+
+def section_order(kind: str) -> list[str]:
+    """Return the sections of a kind of card, in order, as `model_cards/order.yaml` declares them."""
     declared = yaml.safe_load((folder("model_cards") / "order.yaml").read_text(encoding="utf-8"))
-    order: list[str] = declared["benchmark" if identity.scenario else "other"]
+    order: list[str] = declared[kind]
     return order
 
 

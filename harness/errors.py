@@ -10,6 +10,7 @@ HarnessError            a sentence that says what to do next; the CLI prints it 
 │   └── HubUnreachable      no answer from the endpoint
 ├── ModelError          a model that cannot be evaluated (no causal LM, no chat template, unsafe weights)
 ├── EngineError         the inference engine is missing, did not start, or died
+├── TrainingError       a training run that cannot go on (no memory left, a loss that is not a number)
 ├── CheckFailed         a check ran and its answer is no; the CLI exits with 1
 └── Inconclusive        a check ran and the data cannot tell; the CLI exits with 3
 """
@@ -68,6 +69,10 @@ class ModelError(HarnessError):
 
 class EngineError(HarnessError):
     """The inference engine is missing, did not start, or died."""
+
+
+class TrainingError(HarnessError):
+    """A training run that cannot go on."""
 
 
 class CheckFailed(HarnessError):

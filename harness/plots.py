@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import parsing
+from harness.canvas import MODEL, SECOND, Plot, figure_of, save, style
 from harness.judging import JUDGE_METRIC
 from harness.records import Estimate, EvalReport
 from harness.statistics import estimate
@@ -20,11 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH, DPI = 8.0, 160
-"""Inches and dots an inch: twice the width of a card's column, so that it stays sharp on any screen."""
-
-# Okabe and Ito's palette (2008), told apart by every kind of colour vision; each colour has its own shape, too.
-_MODEL, _SECOND, _GREY = "#0072B2", "#D55E00", "#595959"
+# Each colour has its own shape, too.
 _BASELINES = {
     "null": ("x", "#000000", "null"),
     "majority_by_turn": ("^", "#E69F00", "by turn"),
@@ -45,67 +40,18 @@ _ENOUGH, _MOST_TURNS = 10, 18
 Rows = Sequence[Mapping[str, Any]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plot:
-    """A picture and what it shows, in words."""
-
-    name: str
-    path: Path
-    alt: str
-
-
 def draw(report: EvalReport, rows: Rows, folder: Path) -> list[Plot]:
     """Draw `scores.png`, `tools.png` and `turns.png` into `folder`. Equal input gives equal bytes.
 
     `rows` are results rows. What was not scored is left out and counted; a plot without anything to show says so.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _style():
+    with style():
         return [
-            _save(folder, "scores", *_scores(report)),
-            _save(folder, "tools", *_tools(rows)),
-            _save(folder, "turns", *_turns(rows)),
+            save(folder, "scores", *_scores(report)),
+            save(folder, "tools", *_tools(rows)),
+            save(folder, "turns", *_turns(rows)),
         ]
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """The library's own settings, not the user's, with ours on top; nothing stays changed."""
-    import matplotlib
-
-    default = {key: value for key, value in matplotlib.rcParamsDefault.items() if not key.startswith("backend")}
-    ours = {
-        "font.family": "DejaVu Sans",
-        "font.size": 10,
-        "text.parse_math": False,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.titlelocation": "left",
-        "axes.titlesize": 12,
-        "axes.titleweight": "bold",
-        "legend.frameon": False,
-    }
-    with matplotlib.rc_context(default | ours):
-        yield
-
-
-def _save(folder: Path, name: str, figure: Figure, alt: str) -> Plot:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    path = folder / f"{name}.png"
-    FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=DPI, format="png", metadata={"Software": None})
-    return Plot(name=name, path=path, alt=alt)
-
-
-def _figure(height: float, title: str, subtitle: str) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    axes = figure.add_subplot()
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-    axes.set_title(subtitle, fontsize=9, fontweight="normal", color=_GREY)
-    return figure, axes
 
 
 def _shown(name: str, longest: int = 26) -> str:
@@ -134,7 +80,7 @@ def _scores(report: EvalReport) -> tuple[Figure, str]:
     metrics = report.rows["model"]
     n = max((one.n + one.unscored for one in metrics.values()), default=0)
     clusters = max((one.clusters for row in report.rows.values() for one in row.values()), default=0)
-    figure, axes = _figure(
+    figure, axes = figure_of(
         1.6 + 0.55 * max(len(metrics), 1),
         "Mean scores beside the baselines",
         f"{n} turns of {clusters} conversations; bars: 95 % intervals, clustered by conversation",
@@ -148,8 +94,8 @@ def _scores(report: EvalReport) -> tuple[Figure, str]:
             if other is not None and other.value is not None:
                 axes.plot(other.value, place, marker, color=color, markersize=9, label=label, markerfacecolor="none")
         if one.value is not None:
-            axes.errorbar(one.value, place, xerr=_bar(one), fmt="o", color=_MODEL, capsize=3, label="model")
-        axes.text(1.05, place, _number(one), va="center", fontsize=9, color=_MODEL)
+            axes.errorbar(one.value, place, xerr=_bar(one), fmt="o", color=MODEL, capsize=3, label="model")
+        axes.text(1.05, place, _number(one), va="center", fontsize=9, color=MODEL)
     labels = [_shown(name) + (f"\n{one.unscored} unscored" if one.unscored else "") for name, one in metrics.items()]
     axes.set_yticks(range(len(metrics)), labels)
     axes.set(ylim=(max(len(metrics), 1) - 0.5, -0.5), xlim=(-0.02, 1.02))
@@ -182,7 +128,7 @@ def _tools(rows: Rows) -> tuple[Figure, str]:
     totals = {line: sum(found[line, column] for column in columns) for line in lines}
     right = sum(reference == predicted for reference, predicted in pairs)
     dense = len(columns) > _FEW_COLUMNS
-    figure, axes = _figure(
+    figure, axes = figure_of(
         (2.8 if dense else 1.7) + (0.32 if dense else 0.62) * max(len(lines), 1),
         "Which tool the model called, by tool of the reference",
         f"the reference's tool in {right} of {len(rows)} turns; colour: share of the row",
@@ -233,14 +179,14 @@ def _turns(rows: Rows) -> tuple[Figure, str]:
     metrics = [name for name in _BY_TURN if any(row.get(name) is not None for row in rows)]
     groups = _by_turn(rows)
     unscored = [f"{name} {n}" for name in metrics if (n := sum(row.get(name) is None for row in rows))]
-    figure, axes = _figure(
+    figure, axes = figure_of(
         3.6,
         "Mean score turn by turn",
         "bars: 95 % intervals" + (f"; turns left out as unscored: {', '.join(unscored)}" if unscored else ""),
     )
     told = []
     for number, name in enumerate(metrics):
-        color, fmt = ((_MODEL, "o"), (_SECOND, "s"))[number]
+        color, fmt = ((MODEL, "o"), (SECOND, "s"))[number]
         means = []
         for place, (label, members) in enumerate(groups.items()):
             one = estimate([row.get(name) for row in members], [row["conversation"] for row in members])

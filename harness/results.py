@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import AccessDenied, CommitConflict, RepoNotFound, UsageError
+from harness.errors import AccessDenied, CommitConflict, DataError, RepoNotFound, UsageError
 from harness.hub import DEFAULT_ENDPOINT, Hub
+from harness.leaderboard import Rows, boards
 from harness.models import ModelName
 from harness.records import EvalReport, Task
 from harness.runs import LINEAGE, PLOTS, REPORT, ROWS
+from harness.training.facts import TrainingFacts, load_facts
+from harness.wire.jsonl import read_jsonl
 from harness.wire.reports import RESULTS, config_name, eval_results_yaml, read_report, report_path
 
 if TYPE_CHECKING:
@@ -110,9 +114,21 @@ def readme(
 
     identity = identify(model)
     endpoint = hub.endpoint if hub else DEFAULT_ENDPOINT
-    text = render_card(report, identity, task, namespace=namespace, endpoint=endpoint)
-    current = hub.read_text("model", model, README) if hub and identity.is_repo else None
+    online = hub if hub and identity.is_repo else None
+    training = _training(online, model) if online else None
+    text = render_card(report, identity, task, namespace=namespace, endpoint=endpoint, training=training)
+    current = online.read_text("model", model, README) if online else None
     return (text if identity.scenario else merge_readme(current or "", text)), current
+
+
+def _training(hub: Hub, model: str) -> TrainingFacts | None:
+    """Return what the model's `lineage.json` says of its training; None where it is not one of ours."""
+    text = hub.read_text("model", model, LINEAGE)
+    try:
+        lineage = json.loads(text) if text else {}
+        return load_facts(lineage) if isinstance(lineage, dict) else None
+    except ValueError as error:
+        raise DataError(f"the {LINEAGE} of {model} cannot be read ({error}); train and push the model again") from error
 
 
 def _push_results(hub: Hub, repo_id: str, name: str, folder: Path) -> str:
@@ -126,7 +142,7 @@ def _push_results(hub: Hub, repo_id: str, name: str, folder: Path) -> str:
             f"lineage/{config}.json": folder / LINEAGE,
             **{f"{PLOTS}/{config}/{plot}": folder / PLOTS / plot for plot in report.plots},
             report_path(name): folder / REPORT,
-            README: _results_card(repo_id, reports),
+            README: _results_card(repo_id, reports, {**_rows(hub, repo_id), config: _read_rows(folder / ROWS)}),
         }
         try:
             return hub.commit_files("dataset", repo_id, files, message=f"Results of {name}", parent=head.revision)
@@ -145,10 +161,22 @@ def _reports(hub: Hub, repo_id: str) -> dict[str, EvalReport]:
     return {path.stem: read_report(path) for path in sorted((folder / "reports").glob("*.json"))}
 
 
-def _results_card(repo_id: str, reports: Mapping[str, EvalReport]) -> str:
+def _rows(hub: Hub, repo_id: str) -> dict[str, Rows]:
+    """Return the rows that the results dataset holds, by config."""
+    try:
+        folder = hub.pull(hub.resolve("dataset", repo_id), ["data/*/test.jsonl"])
+    except RepoNotFound:
+        return {}
+    return {path.parent.name: _read_rows(path) for path in sorted((folder / "data").glob("*/test.jsonl"))}
+
+
+def _read_rows(path: Path) -> Rows:
+    return [row for _, row in read_jsonl(path)]
+
+
+def _results_card(repo_id: str, reports: Mapping[str, EvalReport], rows: Mapping[str, Rows]) -> str:
     from harness.stages._repository import render, size_category
 
-    rows = sum(next(iter(report.rows["model"].values())).n for report in reports.values())
+    size = size_category(sum(next(iter(report.rows["model"].values())).n for report in reports.values()))
     ordered = dict(sorted(reports.items()))
-    metrics = sorted({metric for report in reports.values() for metric in report.rows["model"]})
-    return render(CARD_TEMPLATE, repo_id=repo_id, reports=ordered, metrics=metrics, size=size_category(rows))
+    return render(CARD_TEMPLATE, repo_id=repo_id, reports=ordered, boards=boards(reports, rows), size=size)

@@ -1,7 +1,7 @@
 """A small student made on the spot: the shape of Qwen3, random weights, a tokenizer trained on given texts.
 
-It is there to exercise everything that a real model goes through (Hub, engine, prompts, scoring) in
-seconds. It has learned nothing.
+It is there to exercise everything that a real model goes through (Hub, engine, prompts, training, scoring)
+in seconds. It has learned nothing; `harness.training.pretrain` gives it a start.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
     from harness.hub import Hub
+    from harness.records import Conversation
 
 _END_OF_TEXT, _TURN_START, _TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 _MARKS = ("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "<think>", "</think>")
@@ -61,16 +62,15 @@ def create_student(
     """Write a causal language model with its tokenizer and chat template to `folder`; the same seed, the same files.
 
     `vocabulary` is the most tokens that the tokenizer may have: few texts give fewer. The number of
-    parameters comes within a quarter of the one asked for. Raises UsageError where no shape does.
+    parameters comes within a quarter of the one asked for. The weights make its answers stable; before all of it
+    is trained, `prepare_to_learn` gives it others. Raises UsageError where no shape has this size.
     """
     tokenizer = _train_tokenizer(texts, vocabulary, context)
     config = _config(parameters, tokenizer, context)
-    model = _initialise(config, seed)
-    folder.mkdir(parents=True, exist_ok=True)
+    model = _initialise(config, seed, stable=True)
     tokenizer.save_pretrained(folder)
     shutil.copyfile(resource("datasets") / "sample" / "chat_template.jinja", folder / "chat_template.jinja")
-    model.save_pretrained(folder, max_shard_size="1TB")
-    (folder / "model.safetensors").chmod(0o644)  # written for its owner only
+    _save(model, folder)
     return StudentSummary(
         parameters=model.num_parameters(),
         vocabulary=len(tokenizer),
@@ -80,6 +80,18 @@ def create_student(
         heads=config.num_attention_heads,
         seed=seed,
     )
+
+
+def prepare_to_learn(folder: Path, seed: int) -> None:
+    """Give the student in `folder` weights from which all of it is to be trained: no token is likelier than another."""
+    from transformers import Qwen3Config
+
+    _save(_initialise(Qwen3Config.from_pretrained(folder), seed, stable=False), folder)
+
+
+def _save(model: Qwen3ForCausalLM, folder: Path) -> None:
+    model.save_pretrained(folder, max_shard_size="1TB")
+    (folder / "model.safetensors").chmod(0o644)  # written for its owner only
 
 
 def _train_tokenizer(texts: Iterable[str], vocabulary: int, context: int) -> PreTrainedTokenizerFast:
@@ -182,40 +194,55 @@ def _config(parameters: int, tokenizer: PreTrainedTokenizerFast, context: int) -
     )
 
 
-def _initialise(config: Qwen3Config, seed: int) -> Qwen3ForCausalLM:
-    """Return the network with random weights under which the likeliest token stands out.
-
-    With the usual small Gaussian weights all logits are nearly the same, and rounding that depends on
-    the batch decides which token is greatest. Larger weights let the prompt matter; rows of the output
-    layer of log-normal length set the logits apart: the smallest gaps between the first and the second
-    grow more than tenfold, in units of their spread. A few dozen tokens make up most answers.
-    """
+def _initialise(config: Qwen3Config, seed: int, *, stable: bool) -> Qwen3ForCausalLM:
+    """Return the network with random weights: set apart for stable answers, else the library's own."""
     import torch
     from transformers import GenerationConfig, Qwen3ForCausalLM
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = Qwen3ForCausalLM(config)
-        with torch.no_grad():
-            for weight in model.parameters():
-                if weight.dim() == 2:  # the others are the norms' scales, which stay 1
-                    weight.normal_(0, _WEIGHT_SCALE)
-            model.lm_head.weight.mul_(torch.randn(config.vocab_size, 1).exp())
+        if stable:
+            _set_apart(model)
     model.generation_config = GenerationConfig(
         do_sample=False, eos_token_id=config.eos_token_id, pad_token_id=config.pad_token_id
     )
     return model
 
 
+def _set_apart(model: Qwen3ForCausalLM) -> None:
+    """Give the network random weights under which the likeliest token stands out.
+
+    With the usual small Gaussian weights all logits are nearly the same, and rounding that depends on
+    the batch decides which token is greatest. Larger weights let the prompt matter; rows of the output
+    layer of log-normal length set the logits apart: the smallest gaps between the first and the second
+    grow more than tenfold, in units of their spread. A few dozen tokens make up most answers. It learns
+    badly from there: every layer starts saturated.
+    """
+    import torch
+
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.dim() == 2:  # the others are the norms' scales, which stay 1
+                weight.normal_(0, _WEIGHT_SCALE)
+        model.lm_head.weight.mul_(torch.randn(model.config.vocab_size, 1).exp())
+
+
 def sample_texts() -> Iterator[str]:
     """Yield the texts of the sample task: what it says in the system message, and what is said in conversations."""
     from harness.sample import sample_conversations, sample_task
-    from harness.wire.messages import dump_conversation
 
     task = sample_task()
     yield task.description
     yield json.dumps(task.tools)
-    for conversation in sample_conversations(_SAMPLE_CONVERSATIONS):
+    yield from conversation_texts(sample_conversations(_SAMPLE_CONVERSATIONS))
+
+
+def conversation_texts(conversations: Iterable[Conversation]) -> Iterator[str]:
+    """Yield what is said and called in conversations."""
+    from harness.wire.messages import dump_conversation
+
+    for conversation in conversations:
         yield from _strings(dump_conversation(conversation)["messages"])
 
 

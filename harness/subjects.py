@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,16 @@ class EvaluateConfig:
     base_url: str | None = None
     key_variable: str = "OPENAI_API_KEY"
     tool_choice: str = "required"
+    base: ModelName | None = None
+    """The model that those to evaluate are adapters of; None: they stand on their own."""
 
 
 class Subject:
     """A model ready to be asked. Each backend has its own kind."""
 
     artifact: Artifact | None = None
+    base: Artifact | None = None
+    """What the artifact is an adapter of; None where it stands on its own."""
     base_model: str | None = None
     settings: dict[str, Any]
     """What was chosen about its answers: with the inputs it makes the fingerprint."""
@@ -84,3 +89,25 @@ def prepare(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig
     module = importlib.import_module(f"harness.models.{name.backend}")
     made: Subject = module.subject(name, hub, test_set, config)
     return made
+
+
+@contextmanager
+def preparing(
+    names: Sequence[ModelName], hub: Hub, test_set: TestSet, config: EvaluateConfig
+) -> Iterator[list[Callable[[], Subject]]]:
+    """Yield a function for each model that makes it ready to be asked; see `prepare`, whose errors they raise.
+
+    Adapters (`config.base`) are all checked before the first is asked, and share an engine, which is stopped at
+    the end of the block.
+    """
+    if config.base is None:
+        yield [partial(prepare, name, hub, test_set, config) for name in names]
+        return
+    from harness.models.adapters import adapter_subjects
+
+    with adapter_subjects(names, hub, test_set, config) as subjects:
+        yield [partial(_itself, subject) for subject in subjects]
+
+
+def _itself(subject: Subject) -> Subject:
+    return subject

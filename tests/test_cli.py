@@ -57,7 +57,8 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 def test_the_commands_of_the_contract_are_there() -> None:
     assert {words[0] for words in COMMANDS if words} >= {
-        *("card", "data", "demo", "evaluate", "hub", "score", "sources", "student"),
+        *("agreement", "card", "compare", "data", "demo", "evaluate", "hub", "judge"),
+        *("score", "sources", "student", "train"),
     }
 
 

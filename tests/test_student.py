@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from harness.errors import DataError, UsageError
 from harness.sample import sample_conversations, sample_task
-from harness.student import StudentSummary, _choose_shape, _file_texts, create_student, sample_texts
+from harness.student import StudentSummary, _choose_shape, _file_texts, create_student, prepare_to_learn, sample_texts
 from harness.wire.messages import template_message
 
 THINKING = pytest.mark.parametrize("thinking", [False, True])
@@ -59,6 +60,20 @@ def test_making_a_student_leaves_the_random_state_alone(tmp_path: Path) -> None:
     before = torch.random.get_rng_state()
     create_student(tmp_path, texts=["some text"], parameters=300_000)
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_student_that_is_to_learn_expects_no_token_more_than_another(tmp_path: Path) -> None:
+    """Its loss starts at the logarithm of the vocabulary's size, where training from nothing should start."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    summary = create_student(tmp_path, texts=sample_texts(), parameters=400_000, vocabulary=1024)
+    prepare_to_learn(tmp_path, seed=0)
+    model = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    ids = torch.randint(summary.vocabulary, (1, 256), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        loss = model(input_ids=ids, labels=ids).loss.item()
+    assert loss == pytest.approx(math.log(summary.vocabulary), rel=0.02)
 
 
 @pytest.mark.parametrize("wanted", [1_000_000, 4_000_000, 20_000_000, 100_000_000, 600_000_000])
@@ -208,6 +223,8 @@ def test_json_lines_give_their_strings_and_other_files_their_lines(tmp_path: Pat
         (["--no-push"], "give --out DIR"),
         (["--no-push", "--out", "student", "--params", "many"], "write one like 4M"),
         (["--no-push", "--out", "student", "--texts", "nowhere.txt"], "neither a file nor a dataset"),
+        (["--no-push", "--out", "student", "--pretrain", "nowhere.jsonl"], "neither a file nor a dataset"),
+        (["--no-push", "--out", "student", "--pretrain", "x", "--pretrain-epochs", "0"], "--pretrain-epochs"),
     ],
 )
 def test_what_cannot_be_made_is_refused_with_a_sentence(arguments: list[str], sentence: str, tmp_path: Path) -> None:

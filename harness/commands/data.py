@@ -116,6 +116,41 @@ def verify(folder: Path, numbers: tuple[int, ...], arm: Arm | None, as_json: boo
         )
 
 
+@command.command(
+    epilog="\b\nExamples:\n  tft data dialogues --out dialogues.jsonl\n"
+    "  tft data dialogues --out dialogues.jsonl --exclude Restaurants --exclude Hotels_1"
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    default=("Restaurants",),
+    show_default=True,
+    metavar="SERVICE",
+    help="Leave out this service (Restaurants_1) or all of its kind (Restaurants); repeatable.",
+)
+@_options.sources
+@_options.as_json
+def dialogues(*, out: Path, exclude: tuple[str, ...], sources: Path | None, as_json: bool) -> None:
+    """Write the dialogues about other services, for `tft student create --pretrain`.
+
+    One conversation a line, services as tools, as in the traces. All Schema-Guided Dialogue files in the
+    sources' folder are read; more of them there give more dialogues.
+    """
+    import json
+
+    from harness.sources import locate
+    from harness.stages.dialogues import write_dialogues
+    from harness.terminal import progress
+
+    with progress("reading dialogues"):
+        counts = write_dialogues(locate(sources), out, exclude=exclude)
+    if as_json:
+        click.echo(json.dumps({"file": str(out), "conversations": sum(counts.values()), "services": counts}))
+        return
+    click.echo(f"{out}  {sum(counts.values()):,} conversations about {len(counts)} services")
+
+
 def _chosen(numbers: tuple[int, ...]) -> list[Scenario]:
     from harness import scenarios
 

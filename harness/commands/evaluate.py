@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,16 @@ Examples:
   tft evaluate me/a me/b --judge rules:judge --dataset me/tft-benchmark-testset
   tft evaluate me/my-model@v2 --dataset me/tft-benchmark-testset --no-push --out runs/v2
   tft evaluate openai:my-model --base-url http://127.0.0.1:8000/v1 --no-push --dataset me/tft-benchmark-testset
+  tft evaluate Qwen/Qwen3-1.7B --adapters me/adapter-1 --adapters me/adapter-2@v3 --namespace me
 """
 )
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@click.option(
+    "--adapters",
+    multiple=True,
+    metavar="REPO[@REV]",
+    help="Evaluate this LoRA adapter of MODEL; repeat for several on one start of the engine.",
+)
 @click.option("--dataset", metavar="REPO[@REV]", help="Test set. Default: <namespace>/tft-benchmark-testset.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N pairs.")
 @click.option(
@@ -91,6 +99,7 @@ Examples:
 def command(
     *,
     models: tuple[str, ...],
+    adapters: tuple[str, ...],
     judges: tuple[str, ...],
     dataset: str | None,
     limit: int | None,
@@ -111,9 +120,10 @@ def command(
     MODEL is a repository on the Hub (owner/name[@revision]), openai:ID for an endpoint, or replay:FILE for
     recorded answers. Weights come as safetensors; vLLM runs on a CUDA device where there is one, else on the CPU.
     With --judge the answers are judged too, those of all models by one start of each judge; a run that is there
-    already gets its verdicts with --resume, without asking the model again.
+    already gets its verdicts with --resume, without asking the model again. With --adapters, MODEL is the base
+    and not evaluated itself; each adapter (also one in the folder `adapter` of a trained model's repository)
+    gets a run, results and a card of its own.
     """
-    from harness.errors import UsageError
     from harness.hub import connected
     from harness.models import ModelName
     from harness.models.engine import split_engine_args
@@ -122,26 +132,23 @@ def command(
     from harness.subjects import EvaluateConfig
     from harness.testset import REPOSITORY, pull_test_set
 
-    if create_pr and not push:
-        raise UsageError("--create-pr says how to push; leave out --no-push")
-    _check_inspect(inspect_folder, inspect_site)
+    _check(push, create_pr, inspect_folder, inspect_site)
     names = [ModelName.parse(model) for model in models]
+    base, names = _on_base(names, adapters) if adapters else (None, names)
     judging = _judging.config(judges, settings)
     settings["engine_args"] = split_engine_args(settings["engine_args"])
-    config = EvaluateConfig(**settings)
     runs = Place(folder=out, resume=resume) if len(names) == 1 else Place(root=out or Path("runs"), resume=resume)
     with connected(hub) as client:
         owner = client.namespace(namespace) if push or not dataset else None
         dataset = dataset or f"{owner}/{REPOSITORY}"
         if resume and runs.folder:
-            names[0], dataset = _as_begun(runs.folder, names[0], dataset)
+            names[0], base, dataset = _as_begun(runs.folder, names[0], base, dataset)
+        config = EvaluateConfig(**settings, base=base)
         test_set = pull_test_set(client, dataset, limit)
-        places = [
-            replace(destination(client, owner, name, test_set, create_pr=create_pr), max_unscored=max_unscored)
-            if push and owner
-            else None
-            for name in names
-        ]
+        places: list[Destination | None] = [None] * len(names)
+        if push and owner:
+            to = partial(destination, client, owner, test_set=test_set, create_pr=create_pr)
+            places = [replace(to(name), max_unscored=max_unscored) for name in names]
         evaluations = evaluate(names, client, test_set, config, runs, judging=judging if judges else None)
         if inspect_folder:
             _transcribe(evaluations, test_set, inspect_folder, inspect_site)
@@ -149,12 +156,28 @@ def command(
     _show(evaluations, changed, as_json)
 
 
-def _check_inspect(folder: Path | None, site: Path | None) -> None:
-    """Raise UsageError where transcripts are asked for that could not be written: before the answers are made."""
+def _on_base(models: Sequence[ModelName], adapters: Sequence[str]) -> tuple[ModelName, list[ModelName]]:
+    """Return the base and the names of its adapters; UsageError where they cannot be that."""
+    from harness.errors import UsageError
+    from harness.models import ModelName
+
+    names = [ModelName.parse(adapter) for adapter in adapters]
+    others = [str(name) for name in (*models, *names) if name.backend != "vllm"]
+    if others:
+        raise UsageError(f"{others[0]} is on no Hub; --adapters takes the repositories of a base model's adapters")
+    if len(models) != 1:
+        raise UsageError(f"--adapters changes one base model, got {len(models)} models; name the one they share")
+    return models[0], names
+
+
+def _check(push: bool, create_pr: bool, folder: Path | None, site: Path | None) -> None:
+    """Raise UsageError where a push or transcripts are asked for that could not be made: before the answers are."""
     from importlib.util import find_spec
 
     from harness.errors import UsageError
 
+    if create_pr and not push:
+        raise UsageError("--create-pr says how to push; leave out --no-push")
     if site and not folder:
         raise UsageError("--inspect-site shows transcripts; say with --inspect where to write them")
     if folder and find_spec("inspect_ai") is None:
@@ -183,15 +206,19 @@ def _push(hub: Hub, place: Destination | None, evaluation: Evaluation, test_set:
         raise type(error)(f"{error}; {advice}") from error
 
 
-def _as_begun(folder: Path, name: ModelName, dataset: str) -> tuple[ModelName, str]:
-    """Return model and test set at the commits that the run in `folder` began with, where no others are named."""
+def _as_begun(
+    folder: Path, name: ModelName, base: ModelName | None, dataset: str
+) -> tuple[ModelName, ModelName | None, str]:
+    """Return model, base and test set at the commits that the run in `folder` began with, unless others are named."""
     from harness.runs import commit_of
 
     if name.backend == "vllm" and not name.revision:
         name = replace(name, revision=commit_of(folder, name.id))
+    if base and not base.revision:
+        base = replace(base, revision=commit_of(folder, base.id))
     if "@" not in dataset and (commit := commit_of(folder, dataset)):
         dataset = f"{dataset}@{commit}"
-    return name, dataset
+    return name, base, dataset
 
 
 def _show(evaluations: Sequence[Evaluation], changed: Sequence[list[str]], as_json: bool) -> None:

@@ -57,7 +57,10 @@ def _check_files(name: str, files: Sequence[str]) -> None:
     top = [file for file in files if "/" not in file]
     if "config.json" not in top:
         if "adapter_config.json" in top:
-            raise ModelError(f"{name} holds an adapter without its base model; evaluate the merged weights instead")
+            raise ModelError(
+                f"{name} holds an adapter without its base model; evaluate it on that one "
+                f"(tft evaluate BASE --adapters {name}), or give the merged weights"
+            )
         raise ModelError(f"{name} has no config.json, so it is no transformers model; give the id of a causal LM")
     if not any(file.endswith(".safetensors") for file in top):
         pickled = [file for file in top if file.endswith(_PICKLES)]

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import parsing
 from harness.errors import ModelError
@@ -27,11 +27,14 @@ from harness.models.engine import (
 )
 from harness.parsing import Reading
 from harness.prompts import Prompt, fitting_renderer, load_tokenizer, system_template
-from harness.records import Prediction, Usage
+from harness.records import Artifact, Prediction, Usage
 from harness.runner import NOT_ASKED, Backend
 from harness.subjects import EvaluateConfig, Subject
 from harness.terminal import progress, say
 from harness.testset import TestSet
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # Greedy means greedy, whatever sampling defaults the repository ships; markers of tool calls are
 # special tokens in some families, so they stay in the text.
@@ -56,6 +59,8 @@ def subject(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig
 class VllmSubject(Subject):
     """A checkpoint, the prompts that its own chat template makes, and a vLLM server that answers them."""
 
+    artifact: Artifact
+
     def __init__(self, checkpoint: Checkpoint, test_set: TestSet, config: EvaluateConfig) -> None:
         self.artifact = checkpoint.artifact
         self.base_model = checkpoint.base_model
@@ -76,10 +81,9 @@ class VllmSubject(Subject):
 
     def make_prompts(self) -> None:
         """Render every pair with the model's tokenizer and chat template; ModelError where that fails."""
-        name = self._checkpoint.artifact.repo_id
-        folder, trust = self._checkpoint.folder, self._config.trust_remote_code
-        self._tokenizer = load_tokenizer(folder, name, trust_remote_code=trust)
-        renderer = fitting_renderer(self._tokenizer, self._test_set.task, name, self._test_set.pairs)
+        self._tokenizer = self._load_tokenizer()
+        name, task = self.artifact.repo_id, self._test_set.task
+        renderer = fitting_renderer(self._tokenizer, task, name, self._test_set.pairs)
         self._prompts = renderer.prompts(self._test_set.pairs)
         self.prompt_hashes = [prompt.sha256() for prompt in self._prompts]
         if renderer.form.tools_in_template:  # else the model was told to write plain JSON
@@ -92,6 +96,10 @@ class VllmSubject(Subject):
             "family": self.family,
             "engine_defaults": _engine_defaults(),
         }
+
+    def _load_tokenizer(self) -> PreTrainedTokenizerBase:
+        name, trust = self._checkpoint.artifact.repo_id, self._config.trust_remote_code
+        return load_tokenizer(self._checkpoint.folder, name, trust_remote_code=trust)
 
     def unaskable(self) -> list[Prediction]:
         """Return the pairs whose prompt and longest answer exceed the model's context, with the numbers."""
@@ -130,11 +138,14 @@ class VllmSubject(Subject):
         options = EngineOptions(extra_args=self._config.engine_args, trust_remote_code=self._config.trust_remote_code)
         with serving(self._checkpoint, options, log) as server:
             with progress("starting vLLM"):
-                self.make_prompts()
-                self._check_room()
-                _import_meanwhile(self.family)
-                server.wait_until_ready()
+                self._get_ready(server)
             yield VllmBackend(server, self._config.max_tokens)
+
+    def _get_ready(self, server: Server) -> None:
+        self.make_prompts()
+        self._check_room()
+        _import_meanwhile(self.family)
+        server.wait_until_ready()
 
     def second_reading(self, texts: Sequence[str]) -> tuple[str, list[Reading]] | None:
         """Return the reading by vLLM's parser for the model's family, where it has one."""
@@ -167,17 +178,20 @@ def _import_meanwhile(family: str | None) -> None:
 class VllmBackend:
     """Answers prompts through a running server, as token ids, greedily."""
 
-    def __init__(self, server: Server, max_tokens: int) -> None:
+    def __init__(self, server: Server, max_tokens: int, *, adapter: str | None = None) -> None:
+        """`adapter` is the name by which the server knows the adapter to ask; None asks the model itself."""
         self.server = server
         self.max_tokens = max_tokens
+        self.adapter = adapter
         from openai import AsyncOpenAI
 
         self._client = AsyncOpenAI(base_url=server.url, api_key="none", max_retries=2, timeout=None)
 
     async def close(self) -> None:
-        """Close the connections and let the engine go: there are no more questions."""
+        """Close the connections and let the engine go: there are no more questions, but for other adapters."""
         await self._client.close()
-        self.server.begin_stop()
+        if self.adapter is None:
+            self.server.begin_stop()
 
     async def answer(self, prompt: Prompt) -> Prediction:
         """Return the model's answer; raises EngineError where the engine has died."""
@@ -186,7 +200,7 @@ class VllmBackend:
         sent = prompt.sha256()
         try:
             reply = await self._client.completions.create(
-                model=SERVED_NAME,
+                model=self.adapter or SERVED_NAME,
                 prompt=list(prompt.token_ids),
                 max_tokens=self.max_tokens,
                 temperature=0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +31,7 @@ from harness.scorecard import (
     read_answers,
     score_answers,
 )
-from harness.subjects import EvaluateConfig, Subject, prepare
+from harness.subjects import EvaluateConfig, Subject, preparing
 from harness.terminal import progress, say
 from harness.testset import TestSet
 from harness.wire.jsonl import write_json, write_jsonl
@@ -93,12 +93,15 @@ def evaluate(
 ) -> list[Evaluation]:
     """Ask each model, score its answers, and write the folder of its run; each judge is started once for all models.
 
-    Answers are logged as they arrive; with `place.resume` only what is missing is asked. Raises HarnessError
-    where a model, its data, an engine or a judge cannot be used.
+    Answers are logged as they arrive; with `place.resume` only what is missing is asked. Adapters (`config.base`)
+    share one start of the engine. Raises HarnessError where a model, its data, an engine or a judge cannot be used.
     """
     if judging:
         check(judging, test_set, hub)
-    answered = [answer(name, hub, test_set, config, place) for name in names]
+    with preparing(names, hub, test_set, config) as prepared:
+        answered = [
+            answer(name, prepare, test_set, config, place) for name, prepare in zip(names, prepared, strict=True)
+        ]
     if judging is None:
         return [_finish(one, test_set, None) for one in answered]
     to_judge = [ToJudge(pairs=test_set.pairs, scores=one.scores) for one in answered]
@@ -108,11 +111,13 @@ def evaluate(
     return [_finish(one, test_set, found) for one, found in zip(answered, judged, strict=True)]
 
 
-def answer(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig, place: Place) -> Answered:
+def answer(
+    name: ModelName, prepare: Callable[[], Subject], test_set: TestSet, config: EvaluateConfig, place: Place
+) -> Answered:
     """Bring the run of one model to an answer for every pair, and score them by code; see `evaluate`."""
     timings = _Timings()
     with timings.phase("prepare"):
-        subject = prepare(name, hub, test_set, config)
+        subject = prepare()
         lineage = _lineage(name, subject, test_set)
     folder = place.folder or place.root / f"{config_name(name.id)}-{lineage.fingerprint()}"
     run_folder = open_run(folder, lineage, resume=place.resume)
@@ -144,15 +149,17 @@ def _finish(answered: Answered, test_set: TestSet, judgements: Judgements | None
 
 
 def _lineage(name: ModelName, subject: Subject, test_set: TestSet) -> Lineage:
-    model = f"{subject.artifact.repo_id}@{subject.artifact.revision}" if subject.artifact else str(name)
-    data = f"{test_set.artifact.repo_id}@{test_set.artifact.revision}"
+    pinned = (subject.artifact, subject.base, test_set.artifact)
+    inputs = [f"{one.repo_id}@{one.revision}" for one in pinned if one]
+    if subject.artifact is None:
+        inputs.insert(0, str(name))
     settings = {
         **subject.settings,
         "pairs": len(test_set.pairs),
         "pairs_in_test_set": test_set.total,
         "reading": HEADLINE,
     }
-    return Lineage(stage=STAGE, version=VERSION, config=settings, inputs=(model, data), seed=0)
+    return Lineage(stage=STAGE, version=VERSION, config=settings, inputs=tuple(inputs), seed=0)
 
 
 def _collect_answers(

@@ -33,6 +33,7 @@ class TrainConfig(BaseModel):
     equal_turns: bool = False
     """Every turn counts the same, however long: the objective of expanded turns."""
     packing: bool = False
+    """The examples of a batch end to end in one row, instead of padded."""
     max_length: PositiveInt | None = None
     """Longest example in tokens; longer ones are dropped and counted. None: the model's context."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.errors import DataError
+from harness.records import Conversation
+from harness.training.data import ends_open
+
+if TYPE_CHECKING:
+    from harness.training.rendering import TrainingRendering
+
+NO_TURN = "conversations without an assistant turn"
+OPEN_END = "conversations that end without an assistant turn: what follows the last one is left out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +26,7 @@ class Example:
     turns: tuple[tuple[int, int], ...]
     """Spans [start, end) of the tokens that carry loss, one for each learned turn, its end token included."""
     source: str
-    """The conversation, or `conversation:turn`."""
+    """The conversation, or `conversation:turn` with the first turn that the example learns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,3 +36,71 @@ class Examples:
     items: tuple[Example, ...]
     skipped: dict[str, int]
     """Reason -> number of conversations or turns; the reason says which."""
+    split: int = 0
+    """Conversations that take several examples, because their tokens depend on what follows."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all examples."""
+        return sum(len(example.input_ids) for example in self.items)
+
+    @property
+    def turns(self) -> int:
+        """Learned turns of all examples."""
+        return sum(len(example.turns) for example in self.items)
+
+    @property
+    def mean_tokens(self) -> float:
+        """Tokens of an example."""
+        return self.tokens / len(self.items)
+
+    @property
+    def loss_share(self) -> float:
+        """Share of the tokens that carry loss."""
+        return sum(end - start for example in self.items for start, end in example.turns) / self.tokens
+
+
+def make_examples(
+    conversations: Sequence[Conversation],
+    rendering: TrainingRendering,
+    *,
+    expand_turns: bool,
+    max_length: int | None,
+) -> Examples:
+    """Return one example a conversation that learns all its turns, or with `expand_turns` one for every turn.
+
+    Examples of more than `max_length` tokens are dropped and counted, never cut. Raises DataError where nothing
+    is left, ModelError where a turn does not follow its prompt.
+    """
+    items: list[Example] = []
+    skipped: Counter[str] = Counter()
+    split = 0
+    for conversation in conversations:
+        if not any(message.role == "assistant" for message in conversation.messages):
+            skipped[NO_TURN] += 1
+            continue
+        skipped[OPEN_END] += ends_open(conversation)
+        found = list((_expanded if expand_turns else _whole)(conversation, rendering))
+        split += len(found) > 1 and not expand_turns
+        for example in found:
+            if max_length is not None and len(example.input_ids) > max_length:
+                skipped[f"{'turns' if expand_turns else 'conversations'} of more than {max_length} tokens"] += 1
+            else:
+                items.append(example)
+    reasons = {reason: number for reason, number in skipped.items() if number}
+    if not items:
+        said = "; ".join(f"{number} {reason}" for reason, number in reasons.items()) or "there is no conversation"
+        raise DataError(f"nothing is left to train on ({said}); give other data, or a greater length")
+    return Examples(items=tuple(items), skipped=reasons, split=split)
+
+
+def _whole(conversation: Conversation, rendering: TrainingRendering) -> Iterator[Example]:
+    for piece in rendering.pieces(conversation.messages):
+        source = f"{conversation.id}:{piece.first}" if piece.first else conversation.id
+        yield Example(input_ids=piece.ids, turns=piece.spans, source=source)
+
+
+def _expanded(conversation: Conversation, rendering: TrainingRendering) -> Iterator[Example]:
+    for number, turn in enumerate(rendering.turns(conversation.messages)):
+        ids = turn.prompt + turn.answer
+        yield Example(input_ids=ids, turns=((len(turn.prompt), len(ids)),), source=f"{conversation.id}:{number}")

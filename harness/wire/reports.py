@@ -70,7 +70,7 @@ def _load(expected: Any, value: Any, where: str) -> Any:
         _require(value in inner, where, f"one of {', '.join(inner)}", value)
         return value
     if dataclasses.is_dataclass(expected):
-        return _load_record(expected, value, where)
+        return load_record(expected, value, where)
     return _load_plain(expected, value, where)
 
 
@@ -92,7 +92,8 @@ def _load_collection(origin: Any, inner: tuple[Any, ...], value: Any, where: str
     return {key: _load(inner[1], item, f"{where}.{key}") for key, item in value.items()}
 
 
-def _load_record(record: Any, value: Any, where: str) -> Any:
+def load_record(record: Any, value: Any, where: str) -> Any:
+    """Return the dataclass `record` from JSON values; ValueError names the first missing, unknown or mistyped key."""
     _require(isinstance(value, Mapping), where, "an object", value)
     hints = get_type_hints(record)
     fields = dataclasses.fields(record)
