@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,4 +26,12 @@ sources = click.option(
     envvar="TFT_SOURCES",
     help="Folder with the source files. Default: TFT_SOURCES, else the cache of `tft sources fetch`.",
 )
+def share_cores() -> None:
+    """Let the threads of training sleep while they wait for one another: call it before torch is imported.
+
+    Spinning, which is the default, makes two trainings on one machine many times slower than one after the other.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.commands import _options
+
 if TYPE_CHECKING:
     from harness.hub import Hub
     from harness.stages.evaluate import Evaluation
@@ -38,6 +40,7 @@ def command(folder: Path, conversations: int, max_tokens: int) -> None:
 
     from harness.errors import HubError
 
+    _options.share_cores()
     folder = folder.resolve()
     # Read by the client when it is imported: the demonstration leaves the user's own cache alone.
     os.environ["HF_HUB_CACHE"] = str(folder / "cache")

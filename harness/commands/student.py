@@ -96,6 +96,7 @@ def create(
     harness with, unless --pretrain gives it a start: then it is a small student that `tft train` can teach
     a task. Either can be evaluated like any other.
     """
+    _options.share_cores()
     import shutil
     import tempfile
 

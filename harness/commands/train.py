@@ -95,6 +95,7 @@ def command(
     rows, or OpenAI messages. LoRA on all linear layers with the published settings, unless set otherwise; whole
     conversations, loss on every assistant turn. What is trained is token for token what `tft evaluate` sends.
     """
+    _options.share_cores()
     from harness.hub import connected
     from harness.models import ModelName
     from harness.stages.train import TrainRequest, train_student
