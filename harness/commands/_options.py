@@ -26,6 +26,8 @@ sources = click.option(
     envvar="TFT_SOURCES",
     help="Folder with the source files. Default: TFT_SOURCES, else the cache of `tft sources fetch`.",
 )
+
+
 def share_cores() -> None:
     """Let the threads of training sleep while they wait for one another: call it before torch is imported.
 
