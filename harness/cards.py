@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -114,6 +114,8 @@ def render_card(
             f"there is nothing to say about {identity.repo_id} before it is evaluated: run `tft evaluate`, "
             "or name a benchmark model, <namespace>/tft-benchmark-s<N>-<tft|direct>-<student>"
         )
+    if training and not identity.base_model:
+        identity = replace(identity, base_model=training.student.partition("@")[0])
     context = {**_context(report, identity, task, namespace, endpoint), "training": training}
     body = _render(section_order("benchmark" if identity.scenario else "other"), context)
     return f"{body}\n" if identity.scenario else f"{BEGIN}\n{body}\n{END}\n"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -101,6 +101,8 @@ def shape(card: str) -> list[str]:
 @given(TEXT)
 @settings(max_examples=150, deadline=None)
 def test_hostile_names_leave_a_benchmark_card_whole(hostile_report: Any, reading: Any, text: str) -> None:
+    # A card says more of a metric that it knows, and the report below has one of that name.
+    assume(text not in cards.published_facts().metrics)
     card = cards.render_card(hostile_report(text), cards.identify(EXAMPLE), hostile_task(text))
     metadata = reading.front_matter(card)
     assert metadata["license"] == "apache-2.0"
