@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from statsmodels.stats.inter_rater import cohens_kappa
 
 from harness.agreement import agreement, calibrate, corrected_score, kappa
-from harness.commands.agreement import command
+from harness.cli import tft
 from harness.errors import DataError, HarnessError, UsageError
 from harness.records import Estimate
 from harness.statistics import share_interval
@@ -207,7 +207,7 @@ def _file(tmp_path: Path, verdicts: list[Any], labels: list[Any]) -> Path:
 
 
 def _run(*arguments: object) -> Result:
-    return CliRunner().invoke(command, list(map(str, arguments)), env={"COLUMNS": "100"})
+    return CliRunner().invoke(tft, ["agreement", *map(str, arguments)], env={"COLUMNS": "100"})
 
 
 def _refusal(error: type[HarnessError], *arguments: object) -> str:

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from harness.commands.compare import command
+from harness.cli import tft as commands
 from harness.comparison.report import MARKER, MAX_BYTES
 from harness.errors import CheckFailed, HarnessError, Inconclusive
 from harness.hubd.embedded import running
@@ -81,7 +81,7 @@ def run_folder(folder: Path, content: Sequence[Mapping[str, Any]], made: EvalRep
 
 
 def invoke(*arguments: str) -> Result:
-    return CliRunner().invoke(command, arguments)
+    return CliRunner().invoke(commands, ["compare", *arguments])
 
 
 def works(*arguments: str) -> str:

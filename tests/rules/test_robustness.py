@@ -129,5 +129,7 @@ def test_time_grows_about_linearly_with_the_length_of_a_prediction(make_case: Ma
         judge(case, None)
         return time.process_time() - start
 
-    short = max(seconds(6_000), 0.005)
-    assert seconds(48_000) < 8 * 4 * short
+    # Of eight times the text: eightfold where it is linear, 64-fold where it is not. The best of several runs, because
+    # other work on the machine only ever adds.
+    short = max(min(seconds(6_000) for _ in range(3)), 0.005)
+    assert min(seconds(48_000) for _ in range(3)) < 8 * 5 * short

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from harness.commands.student import command
+from harness.cli import tft
 from harness.prompts import load_tokenizer
 from harness.records import Conversation, Message, ToolCall
 from harness.sample import sample_conversations
@@ -82,11 +82,11 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("started")
     write_jsonl(folder / "talks.jsonl", map(dump_conversation, sample_conversations(16)))
     arguments = [
-        *("create", "me/started", "--no-push", "--out", str(folder / "out"), "--hub", "http://127.0.0.1:9"),
+        *("student", "create", "me/started", "--no-push", "--out", str(folder / "out"), "--hub", "http://127.0.0.1:9"),
         *("--params", "300K", "--vocabulary", "600"),
         *("--pretrain", str(folder / "talks.jsonl"), "--pretrain-epochs", "3", "--json"),
     ]
-    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    result = CliRunner().invoke(tft, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["training"] == "pretrained on 16 conversations"
     return folder

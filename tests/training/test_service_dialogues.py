@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness.commands.data import command
+from harness.cli import tft
 from harness.errors import SourceError, UsageError
 from harness.sources import locate
 from harness.stages.dialogues import write_dialogues
@@ -33,7 +33,7 @@ def test_restaurants_are_left_out_unless_asked_for(few: Path, tmp_path: Path) ->
     """And files beyond those of the benchmark count too."""
     path = tmp_path / "dialogues.jsonl"
     result = CliRunner().invoke(
-        command, ["dialogues", "--out", str(path), "--sources", str(few), "--json"], catch_exceptions=False
+        tft, ["data", "dialogues", "--out", str(path), "--sources", str(few), "--json"], catch_exceptions=False
     )
     report = json.loads(result.stdout)
     conversations = read_conversations(path)
