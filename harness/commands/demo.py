@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _STUDENT, _TRACES, _TRAINED = "sample-student", "sample-traces", "sample-trained"
 _PARAMETERS = 1_500_000
-_TRACES_COUNT, _EPOCHS, _LEARNING_RATE = 48, 4, 2e-3
-"""What a student of this size learns the sample task from in about a minute."""
+_TRACES_COUNT, _EPOCHS, _LEARNING_RATE = 64, 8, 2e-3
+"""What a student of this size learns the sample task from in two minutes."""
 
 
 @click.command(epilog="\b\nExample:\n  tft demo --folder /tmp/tft-demo")
@@ -33,7 +33,7 @@ def command(folder: Path, conversations: int, max_tokens: int) -> None:
     """Evaluate a small model on a small task, for real, on a local Hub: no keys, no downloads.
 
     Simulated restaurant conversations and a small Qwen3-shaped student are made and pushed like any other; the
-    student is trained on some of the conversations for a minute, answered by vLLM on others, judged by rules, and gets
+    student is trained on some of the conversations, answered by vLLM on others, judged by rules, and gets
     its results and its card.
     """
     import os
@@ -61,7 +61,7 @@ def command(folder: Path, conversations: int, max_tokens: int) -> None:
     (folder / "card.md").write_text(card, encoding="utf-8")
     print_report(evaluation.scorecard.report)
     click.echo(
-        "\nA minute of training teaches a student of this size which tool to call when, and hardly what to fill in:\n"
+        "\nTwo minutes of training teach a student of this size which tool to call when, and hardly what to fill in:\n"
         "the table shows the way, not a result.\n"
         f"  its card          {_short(folder / 'card.md')}\n"
         f"  rows and report   {_short(evaluation.folder)}\n"
