@@ -100,6 +100,8 @@ def command(
     from harness.models import ModelName
     from harness.stages.train import TrainRequest, train_student
 
+    if dry_run and not jobs:
+        raise UsageError("--dry-run shows a job and trains nothing; say with --jobs hf:FLAVOR which")
     job = _Job(flavor=jobs, dry_run=dry_run, package=package, timeout=job_timeout, namespace=namespace)
     if jobs:
         _check_job(dataset, task, config_file, out, hub)

@@ -127,6 +127,8 @@ def _prepare(request: TrainRequest, hub: Hub) -> _Prepared:
         examples = make_examples(data.conversations, rendering, expand_turns=config.expand_turns, max_length=limit)
     for what, count in (*data.counts.items(), *examples.skipped.items()):
         say(f"{what}: {count}")
+    if examples.split:
+        say(f"conversations in several examples, because their tokens depend on what follows: {examples.split}")
     if not examples.items:
         raise DataError(
             f"nothing in {request.source} can be learned from ({_counts(examples.skipped) or 'no assistant turn'}); "

@@ -79,12 +79,20 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(
         [
             [*training, *to, "--set", "epoch=1"],
             [*training, *to, "--epochs", "-1"],
+            [*training, *to, "--dry-run"],
             [*training, *to, "--set", "max_length=16"],
             ["train", "nothing.jsonl", *training[2:], *to],
             [*training[:-1], "ada/no-such-student", *to],
         ]
     )
-    words = [("epoch", "epochs"), ("epochs", "greater"), ("16 tokens",), ("nothing.jsonl",), ("no-such-student",)]
+    words = [
+        ("epoch", "epochs"),
+        ("epochs", "greater"),
+        ("--jobs",),
+        ("16 tokens",),
+        ("nothing.jsonl",),
+        ("no-such-student",),
+    ]
     for done, expected in zip(refused, words, strict=True):
         done.refused(*expected)
     assert not (tmp_path / "run").exists()
