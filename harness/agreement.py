@@ -26,40 +26,52 @@ def agreement(votes: Mapping[str, Votes], clusters: Sequence[Hashable]) -> Agree
     return Agreement(
         raters=len(votes),
         n=n,
-        observed=_observed(cases),
-        alpha=_alpha(cases),
-        ac1=_ac1(cases),
+        observed=observed_agreement(cases),
+        alpha=krippendorff_alpha(cases),
+        ac1=gwet_ac1(cases, categories=2),
         kappa={f"{a} | {b}": kappa(votes[a], votes[b], clusters) for a, b in combinations(votes, 2)},
     )
 
 
-def _observed(cases: Sequence[Sequence[float]]) -> float | None:
+def observed_agreement(cases: Sequence[Sequence[Hashable]]) -> float | None:
     """Return the share of agreeing pairs of votes of a case, averaged over the cases with two votes or more."""
     shares = []
     for case in cases:
-        good, count = sum(case), len(case)
+        count = len(case)
         if count > 1:
-            shares.append((good * (good - 1) + (count - good) * (count - good - 1)) / (count * (count - 1)))
+            shares.append(sum(n * (n - 1) for n in Counter(case).values()) / (count * (count - 1)))
     return sum(shares) / len(shares) if shares else None
 
 
-def _alpha(cases: Sequence[Sequence[float]]) -> float | None:
-    import krippendorff
+def krippendorff_alpha(cases: Sequence[Sequence[Hashable]]) -> float | None:
+    """Return Krippendorff's alpha of nominal votes, one list a case; None where all votes are the same.
 
-    counts = [[case.count(0.0), case.count(1.0)] for case in cases if len(case) > 1]
-    if any(sum(column) == 0 for column in zip(*counts, strict=True)) or not counts:
-        return None
-    return float(krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))
+    Written with sums of squares (Krippendorff 2011), whose cost does not grow with the number of categories: whole
+    calls are as many categories as there are different texts.
+    """
+    counted = [Counter(case) for case in cases if len(case) > 1]
+    totals: Counter[Hashable] = Counter()
+    disagreements = 0.0
+    for case in counted:
+        votes = case.total()
+        disagreements += (votes**2 - sum(count**2 for count in case.values())) / (votes - 1)
+        totals.update(case)
+    votes = totals.total()
+    by_chance = votes**2 - sum(count**2 for count in totals.values())
+    return 1 - (votes - 1) * disagreements / by_chance if by_chance else None
 
 
-def _ac1(cases: Sequence[Sequence[float]]) -> float | None:
-    """Return Gwet's AC1 (Gwet 2008) for two categories; a case counts in the base rate by its share of good."""
-    observed = _observed(cases)
+def gwet_ac1(cases: Sequence[Sequence[Hashable]], categories: int) -> float | None:
+    """Return Gwet's AC1 (Gwet 2008) for so many categories; a case counts in the base rates by its shares."""
+    observed = observed_agreement(cases)
     if observed is None:
         return None
-    shares = [sum(case) / len(case) for case in cases if case]
-    good = sum(shares) / len(shares)
-    by_chance = 2 * good * (1 - good)
+    voted = [case for case in cases if case]
+    rates: dict[Hashable, float] = defaultdict(float)
+    for case in voted:
+        for label, count in Counter(case).items():
+            rates[label] += count / len(case) / len(voted)
+    by_chance = sum(rate * (1 - rate) for rate in rates.values()) / max(1, categories - 1)
     return (observed - by_chance) / (1 - by_chance)
 
 

@@ -17,16 +17,17 @@ EXIT_INTERRUPTED = 130
 
 
 class _Verbs(click.Group):
-    """Finds commands by listing the package `commands`; each module defines `command`."""
+    """Finds commands by listing the package `commands`; each module defines `command`, in names `_` is `-`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
         modules = pkgutil.iter_modules(commands.__path__)
-        return sorted(module.name for module in modules if not module.name.startswith("_"))
+        return sorted(module.name.replace("_", "-") for module in modules if not module.name.startswith("_"))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        command: click.Command = importlib.import_module(f"{commands.__name__}.{cmd_name}").command
+        module = cmd_name.replace("-", "_")
+        command: click.Command = importlib.import_module(f"{commands.__name__}.{module}").command
         return command
 
 

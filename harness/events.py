@@ -35,6 +35,13 @@ class Event:
         """Whether the assistant acts here, so that there is something to label."""
         return self.kind in ("reply", "call")
 
+    @property
+    def action(self) -> ToolCall:
+        """The call of an assistant turn; ValueError for other events."""
+        if self.call is None:
+            raise ValueError(f"message {self.position} is no assistant turn but {self.kind}")
+        return self.call
+
 
 def events(messages: Sequence[Message], toolbox: Toolbox) -> tuple[Event, ...]:
     """Return one event for each message, in order.
@@ -61,6 +68,23 @@ def _event(position: int, message: Message, toolbox: Toolbox) -> Event:
             position=position, kind="result", text=text, rows=_rows(value), value=text if value is None else value
         )
     return Event(position=position, kind="user", text=text)
+
+
+def callable_tools(conversation: Sequence[Event], toolbox: Toolbox) -> dict[int, tuple[str, ...]]:
+    """Return, by the position of each assistant turn, the tools that can have been called there, by what follows it.
+
+    A turn before a result called a service, and one before a user's words spoke to the user. Before anything else, and
+    in conversations whose results were not logged, it can be any tool.
+    """
+    logged = any(event.kind == "result" for event in conversation)
+    every = (*toolbox.services, toolbox.reply.tool)
+    by_next = {"result": toolbox.services, "user": (toolbox.reply.tool,)} if logged and toolbox.services else {}
+    following = [*(event.kind for event in conversation[1:]), ""]
+    return {
+        event.position: by_next.get(after, every)
+        for event, after in zip(conversation, following, strict=True)
+        if event.is_turn
+    }
 
 
 def as_value(text: str) -> Any:

@@ -25,7 +25,7 @@ CORRUPTIONS = {
     ("replace_with_respond_to_user", "ReserveRestaurant", "respond_to_user"): (54, 73),
     ("replace_with_service_tool", "respond_to_user", "FindRestaurants"): (281, 304),
     ("replace_with_service_tool", "respond_to_user", "ReserveRestaurant"): (296, 326),
-    ("replace_with_hotels_message", "respond_to_user", "respond_to_user"): (588, 674),
+    ("replace_with_foreign_message", "respond_to_user", "respond_to_user"): (588, 674),
 }
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from harness.judging.judges import JudgeConfig
 
 Command = Callable[..., Any]
+_JUDGE_OF_MODELS = "harness.judge_of_models"
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 _OPTIONS = [
@@ -25,11 +26,13 @@ _OPTIONS = [
         "--endpoints",
         type=_FILE,
         envvar="TFT_ENDPOINTS",
-        help="YAML file of endpoints: model id -> base_url, key_variable. Default: TFT_ENDPOINTS.",
+        help="YAML file of endpoints: model id -> base_url, key_variable, limits. Default: TFT_ENDPOINTS.",
     ),
     click.option("--ask-everything", is_flag=True, help="Ask the judge even what code can decide."),
     click.option(
-        "--judge-concurrency", type=click.IntRange(min=1), default=32, show_default=True, help="Most questions at once."
+        "--judge-concurrency",
+        type=click.IntRange(min=1),
+        help="Most questions at once. Default: as --endpoints says, else 32.",
     ),
     click.option(
         "--judge-max-tokens", type=click.IntRange(min=16), default=1024, show_default=True, help="Longest answer."
@@ -37,10 +40,8 @@ _OPTIONS = [
     click.option(
         "--judge-timeout",
         type=click.FloatRange(min=0, min_open=True),
-        default=120,
-        show_default=True,
         metavar="SECONDS",
-        help="Longest wait for one answer, before it is asked again.",
+        help="Longest wait for one answer, before it is asked again. Default: as --endpoints says, else 120.",
     ),
     click.option(
         "--judge-engine-arg", "judge_engine_args", multiple=True, metavar="KEY=VALUE", help="Passed to a judge's vLLM."
@@ -52,13 +53,48 @@ _OPTIONS = [
     ),
 ]
 
-judge = click.option(
-    "--judge",
-    "judges",
-    multiple=True,
-    metavar="MODEL",
-    help="Who judges: rules:judge, openai:ID, or a model on the Hub. Several make a panel.",
+
+def _read_models(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    """Keep the judge that `--models` names for where `--judge` is not given."""
+    del option
+    if value is not None:
+        from harness.roles import Roles
+
+        context.meta[_JUDGE_OF_MODELS] = Roles.named(value).judge
+
+
+def _or_of_models(context: click.Context, option: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    del option
+    named = context.meta.get(_JUDGE_OF_MODELS)
+    return value or ((named,) if named else ())
+
+
+_JUDGES = (
+    click.option(
+        "--judge",
+        "judges",
+        multiple=True,
+        metavar="MODEL",
+        callback=_or_of_models,
+        help="Who judges: rules:judge, openai:ID, or a model on the Hub. Several make a panel.",
+    ),
+    click.option(
+        "--models",
+        "role_models",
+        metavar="rules|published|FILE",
+        is_eager=True,
+        expose_value=False,
+        callback=_read_models,
+        help="Let the judge of these roles judge, where --judge names nobody.",
+    ),
 )
+
+
+def judge(command: Command) -> Command:
+    """Add the options that say who judges; the command gets `judges`."""
+    for option in reversed(_JUDGES):
+        command = option(command)
+    return command
 
 
 def options(command: Command) -> Command:

@@ -15,7 +15,6 @@ from harness.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from harness.hub import Hub
-    from harness.records import Task
     from harness.stages.train import TrainedModel
     from harness.training.config import TrainConfig
 
@@ -99,6 +98,7 @@ def command(
     from harness.hub import connected
     from harness.models import ModelName
     from harness.stages.train import TrainRequest, train_student
+    from harness.tasks import find_task
 
     if dry_run and not jobs:
         raise UsageError("--dry-run shows a job and trains nothing; say with --jobs hf:FLAVOR which")
@@ -114,13 +114,13 @@ def command(
             _submit(client, job)
             return
         owner = None if "/" in repo and task else client.namespace(namespace)
-        definition, source = _task(client, task, owner)
+        definition = find_task(task, client, lambda: client.namespace(namespace))
         request = TrainRequest(
             source=dataset,
             arm=arm,
             student=name,
-            task=definition,
-            task_input=source,
+            task=definition.task,
+            task_input=definition.source,
             repo_id=repo if "/" in repo else f"{owner}/{repo}",
             config=config,
         )
@@ -206,24 +206,6 @@ def _config(file: Path | None, settings: tuple[str, ...], chosen: dict[str, Any]
         key = ".".join(map(str, first["loc"]))
         known = ", ".join(TrainConfig.model_fields)
         raise UsageError(f"the setting {key} cannot be used ({first['msg']}); settings are {known}") from error
-
-
-def _task(hub: Hub, named: str | None, owner: str | None) -> tuple[Task, str]:
-    """Return the task and where it comes from, as an input of the lineage."""
-    import hashlib
-
-    from harness.testset import REPOSITORY, TASK
-    from harness.wire.published import read_task
-
-    if named and Path(named).is_file():
-        path = Path(named)
-        return read_task(path), f"{path.name}@sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
-    repo_id, _, revision = (named or f"{owner}/{REPOSITORY}").partition("@")
-    artifact = hub.resolve("dataset", repo_id, revision or None)
-    path = hub.pull(artifact, [TASK]) / TASK
-    if not path.is_file():
-        raise DataError(f"dataset {artifact} has no {TASK}; give a task definition with --task FILE")
-    return read_task(path), f"{artifact.repo_id}@{artifact.revision}"
 
 
 def _show(hub: Hub, model: TrainedModel, as_json: bool) -> None:

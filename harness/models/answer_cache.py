@@ -21,6 +21,10 @@ _DAMAGED = "damaged"
 _TABLE = """CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, text BLOB NOT NULL, usage TEXT, date TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
 ) WITHOUT ROWID"""
+_TRIES = """CREATE TABLE IF NOT EXISTS tries (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL, prompt INTEGER NOT NULL, completion INTEGER NOT NULL
+)"""
+_BY_KEY = "CREATE INDEX IF NOT EXISTS tries_by_key ON tries (key)"
 
 
 class Hashed(Protocol):
@@ -44,7 +48,7 @@ def default_folder() -> Path:
 
 
 class AnswerCache:
-    """A table in SQLite; several processes may share it. It holds hashes, texts, token counts and dates, no prompts.
+    """A file of SQLite; several processes may share it. It holds hashes, texts, token counts and dates, no prompts.
 
     Every answer is a transaction of its own in a write-ahead log, so that a kill loses none that was put.
     All methods raise DataError where the file is damaged or cannot be used.
@@ -80,7 +84,8 @@ class AnswerCache:
                 f"{self.path} was written by another version of the harness (layout {version}, expected {_VERSION}); "
                 "move it away, or name another folder for the answers"
             )
-        self._run(_TABLE)
+        for statement in (_TABLE, _TRIES, _BY_KEY):
+            self._run(statement)
         self._run(f"PRAGMA user_version = {_VERSION}")
 
     def get(self, identity: str, request: Hashed) -> CachedAnswer | None:
@@ -113,6 +118,26 @@ class AnswerCache:
         text = answer.text.encode("utf-8", "surrogatepass")
         key = answer_key(identity, request)
         self._run("INSERT OR REPLACE INTO answers (key, text, usage) VALUES (?, ?, ?)", key, text, usage)
+
+    def begin_try(self, key: str, estimate: Usage) -> int:
+        """Note that a question is about to be asked, with what it will take at least; returns the entry's number."""
+        values = (key, estimate.prompt, estimate.completion)
+        return int(
+            self._run("INSERT INTO tries (key, prompt, completion) VALUES (?, ?, ?) RETURNING id", *values)[0][0]
+        )
+
+    def end_try(self, entry: int, used: Usage | None) -> None:
+        """Note what a try took that gave no answer; None where there is nothing to remember."""
+        if used is None:
+            self._run("DELETE FROM tries WHERE id = ?", entry)
+        else:
+            values = (used.prompt, used.completion, entry)
+            self._run("UPDATE tries SET prompt = ?, completion = ? WHERE id = ?", *values)
+
+    def tries(self, key: str) -> list[Usage]:
+        """Return what the tries of a question took that gave no answer, those that a kill cut off included."""
+        rows = self._run("SELECT prompt, completion FROM tries WHERE key = ?", key)
+        return [Usage(prompt=prompt, completion=completion) for prompt, completion in rows]
 
     def close(self) -> None:
         """Close the file."""

@@ -7,15 +7,18 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
 from harness.errors import EngineError, UsageError
 from harness.models.answer_cache import AnswerCache, CachedAnswer
+from harness.models.budget import Budget, BudgetSpent, Price, exceeds_context
 from harness.models.chat_failures import Failure, Reply, is_about_content
 from harness.models.chat_wire import Connection, Format
 from harness.models.limiter import LONGEST_WAIT, Limiter
+from harness.models.rates import Rates
+from harness.models.spending import Spending
 from harness.records import Usage
 
 Check = Callable[[str], None]
@@ -37,9 +40,13 @@ class ChatRequest:
     """JSON schema of the answer."""
     max_tokens: int = 1024
     temperature: float = 0.0
+    check: Check | None = field(default=None, compare=False)
+    """What the answer has to pass besides the check of all requests; it follows from what is asked."""
+    usual_tokens: int | None = field(default=None, compare=False)
+    """Tokens of a usual answer, for estimates."""
 
     def sha256(self) -> str:
-        """Return the SHA-256 (hex) of everything but the id, as canonical JSON."""
+        """Return the SHA-256 (hex) of everything that is sent, as canonical JSON."""
         asked = [self.messages, self.schema, self.max_tokens, float(self.temperature)]
         text = json.dumps(asked, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -57,6 +64,7 @@ class ChatAnswer:
     """Tries in this run; 0 where nothing was asked."""
     cached: bool = False
     usage: Usage | None = None
+    """Tokens of the answer alone; tries that gave none are in `ChatStats.usage`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +83,13 @@ class ChatEndpoint:
     attempts: int = 5
     first_pause: float = 0.5
     """Seconds before the second try of a request; it doubles with every further one."""
+    context: int | None = None
+    """Most tokens of prompt and answer together; None where it is not known."""
+    most_tokens: int | None = None
+    """Longest answer that the endpoint allows."""
+    price: Price | None = None
+    rates: Rates | None = field(default=None, compare=False)
+    """Shared by all that ask this endpoint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,14 +122,16 @@ async def ask_all(
     check: Check,
     cache: AnswerCache | None,
     on_answer: Callable[[ChatAnswer], None],
+    budget: Budget | None = None,
 ) -> ChatStats:
     """Call `on_answer` once for every request, as answers come; equal requests are asked once, cached ones never.
 
     What may pass (load, lost connections, unusable answers) is asked again, with the same messages. Raises UsageError
-    where the endpoint refuses what all requests share (key, model), EngineError where it is not there or has gone.
+    where the endpoint refuses what all requests share (key, model), EngineError where it is not there or has gone,
+    BudgetSpent where the budget is: then nothing more is sent, and what was under way is still answered.
     Then, and when cancelled, whatever was answered is in the cache.
     """
-    run = _Run(endpoint, check, cache)
+    run = _Run(endpoint, check, cache, budget)
     alike: dict[str, list[ChatRequest]] = {}
     for request in requests:
         alike.setdefault(request.sha256(), []).append(request)
@@ -125,9 +142,13 @@ async def ask_all(
             on_answer(replace(answer, id=request.id))
 
     async def work(sha: str, connection: Connection) -> None:
-        tell(sha, await run.answer(sha, alike[sha][0], connection))
+        try:
+            tell(sha, await run.answer(sha, alike[sha][0], connection))
+        except BudgetSpent:  # the others are under way: they are paid for, and their answers are kept
+            unpaid.append(sha)
 
-    missing = []
+    missing: list[str] = []
+    unpaid: list[str] = []
     for sha, (first, *_) in alike.items():
         known = run.remembered(first)
         if known is None:
@@ -136,7 +157,7 @@ async def ask_all(
             tell(sha, known)
     if not missing:
         return run.stats(None, None)
-    connection = Connection(endpoint)
+    connection = Connection(endpoint, run.spending)
     try:
         async with asyncio.TaskGroup() as group:
             for sha in missing:
@@ -146,16 +167,19 @@ async def ask_all(
     finally:
         run.limiter.close()
         await connection.close()
+    if unpaid and budget is not None:
+        raise budget.error(sum(len(alike[sha]) for sha in unpaid), len(requests))
     return run.stats(connection, connection.format if any(alike[sha][0].schema for sha in missing) else None)
 
 
 class _Run:
     """One call of `ask_all`: what is tried again, what is given up, and the counts."""
 
-    def __init__(self, endpoint: ChatEndpoint, check: Check, cache: AnswerCache | None) -> None:
+    def __init__(self, endpoint: ChatEndpoint, check: Check, cache: AnswerCache | None, budget: Budget | None) -> None:
         self._endpoint = endpoint
         self._check = check
         self._cache = cache
+        self.spending = Spending(budget, endpoint.price, cache, endpoint.identity)
         self.limiter = Limiter(endpoint.concurrency, first_pause=endpoint.first_pause)
         self._found = False
         """Something has listened at the address."""
@@ -168,48 +192,59 @@ class _Run:
     def remembered(self, request: ChatRequest) -> ChatAnswer | None:
         """Return the cached answer, unless the check has become stricter since."""
         kept = self._cache.get(self._endpoint.identity, request) if self._cache else None
-        if kept is None or self._problem(kept.text) is not None:
+        if kept is not None and self._problem(request, kept.text) is not None:
+            kept = None
+        self.spending.count_earlier(request, request.messages, kept)
+        if kept is None:
             return None
         return ChatAnswer(id=request.id, text=kept.text, attempts=0, cached=True, usage=kept.usage)
 
     async def answer(self, sha: str, request: ChatRequest, connection: Connection) -> ChatAnswer:
         """Ask until there is a usable answer, or no sense in going on."""
         tries, max_tokens = 0, request.max_tokens
+        if exceeds_context(request.messages, max_tokens, self._endpoint.context):
+            reason = f"prompt and answer are longer than the model's context of {self._endpoint.context} tokens"
+            return ChatAnswer(id=request.id, text=None, error=reason, attempts=0)
         while True:
             async with self.limiter.turn() as round_:
                 if self.limiter.gave_up:
                     return ChatAnswer(id=request.id, text=None, error=self.limiter.gave_up, attempts=tries)
                 tries += 1
-                outcome = self._checked(await connection.ask(request, max_tokens))
+                outcome = self._checked(request, await connection.ask(request, max_tokens))
                 self._learn(outcome, round_)
             if isinstance(outcome, Reply):
-                if self._cache:
-                    kept = CachedAnswer(text=outcome.text, usage=outcome.usage)
-                    self._cache.put(self._endpoint.identity, request, kept)
+                self._keep(request, outcome)
                 return ChatAnswer(id=request.id, text=outcome.text, attempts=tries, usage=outcome.usage)
             if outcome.ends == "request" or tries >= self._endpoint.attempts:
                 if outcome.unreachable:
                     raise self._unreachable(outcome, "has gone")
                 return ChatAnswer(id=request.id, text=None, error=outcome.reason, attempts=tries)
             if outcome.kind == "length":
-                max_tokens = 2 * request.max_tokens
-            if not self.limiter.gave_up:
+                max_tokens = min(2 * request.max_tokens, self._endpoint.most_tokens or 2 * request.max_tokens)
+            if not self.limiter.gave_up and not outcome.served:  # nothing is wrong with the endpoint
                 await asyncio.sleep(self._pause(sha, tries, outcome))
+
+    def _keep(self, request: ChatRequest, reply: Reply) -> None:
+        if self._cache:
+            self._cache.put(self._endpoint.identity, request, CachedAnswer(text=reply.text, usage=reply.usage))
+        self.spending.keep(request, reply.entry)
 
     def _pause(self, sha: str, tries: int, failure: Failure) -> float:
         """Return the seconds before the next try: doubling, jittered by the request itself, no less than asked for."""
         jitter = Random(f"{sha}:{tries}").uniform(0.5, 1.0)  # noqa: S311 -- no secret
         return max(self._endpoint.first_pause * 2.0 ** (tries - 1) * jitter, min(failure.wait or 0.0, LONGEST_WAIT))
 
-    def _problem(self, text: str) -> str | None:
+    def _problem(self, request: ChatRequest, text: str) -> str | None:
         try:
             self._check(text)
+            if request.check:
+                request.check(text)
         except (ValueError, RecursionError) as error:  # JSON can be nested deeper than Python reads
             return str(error)
         return None
 
-    def _checked(self, outcome: Reply | Failure) -> Reply | Failure:
-        problem = self._problem(outcome.text) if isinstance(outcome, Reply) else None
+    def _checked(self, request: ChatRequest, outcome: Reply | Failure) -> Reply | Failure:
+        problem = self._problem(request, outcome.text) if isinstance(outcome, Reply) else None
         if problem is None:
             return outcome
         return Failure(kind="unusable", reason=problem, served=True)

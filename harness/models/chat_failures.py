@@ -18,6 +18,7 @@ Scope = Literal["try", "request", "run"]
 
 _LOAD = (429, 502, 503, 504, 529)
 """Too many requests, and what gateways say when the server behind them is too busy or being restarted."""
+_NOT_TRIED = (429, 503, 529)
 _PASSING = (408, 409, 425)
 _FOR_ALL = (401, 402, 403, 404, 405, 407)
 _NO_MODEL = ("model_not_found", "model not found", "no such model", "unknown model")
@@ -45,6 +46,8 @@ class Failure:
     """The request is refused for what is in it."""
     unreachable: bool = False
     """Nothing listens at the address."""
+    refused: bool = False
+    """No model was asked, so there is nothing to pay."""
     served: bool = False
     """The endpoint did its part; the model's answer is of no use."""
 
@@ -55,6 +58,8 @@ class Reply:
 
     text: str
     usage: Usage | None
+    entry: int | None = None
+    """Of the try in the ledger of the kept answers."""
 
 
 def read_reply(reply: ChatCompletion) -> tuple[Reply | Failure, Usage | None]:
@@ -107,7 +112,9 @@ def failure_of(error: Exception, timeout: float) -> Failure:
         cause = error.__cause__ or error
         # By name: which HTTP library the client rests on depends on the client's version.
         if type(cause).__name__ in _NOT_HERE:
-            return Failure(kind="no connection", reason=f"it cannot be reached ({cause})", unreachable=True)
+            return Failure(
+                kind="no connection", reason=f"it cannot be reached ({cause})", unreachable=True, refused=True
+            )
         if isinstance(error, APITimeoutError):
             return late(timeout)
         reason = f"the connection broke ({str(cause) or type(cause).__name__})"
@@ -142,13 +149,15 @@ def _refusal(status: int, message: str, code: str, headers: Mapping[str, str]) -
     reason = f"status {status}: {message}"
     told = f"{code} {message}".lower()
     no_model = any(words in told for words in _NO_MODEL) or ("model" in told and "does not exist" in told)
+    kind = f"status {status}"
     if status in _FOR_ALL or _NO_QUOTA in told or (status in (400, 422) and no_model):
-        return Failure(kind=f"status {status}", reason=reason, ends="run")
+        return Failure(kind=kind, reason=reason, ends="run", refused=True)
     if status in _LOAD:
-        return Failure(kind=f"status {status}", reason=reason, load=True, wait=retry_after(headers))
+        # A gateway that gave up waiting says nothing about whether the model behind it worked.
+        return Failure(kind=kind, reason=reason, load=True, wait=retry_after(headers), refused=status in _NOT_TRIED)
     if status >= 500 or status in _PASSING:
-        return Failure(kind=f"status {status}", reason=reason, wait=retry_after(headers))
-    return Failure(kind=f"status {status}", reason=reason, ends="request", own=True)
+        return Failure(kind=kind, reason=reason, wait=retry_after(headers))
+    return Failure(kind=kind, reason=reason, ends="request", own=True, refused=True)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

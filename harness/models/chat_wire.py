@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import UsageError
+from harness.models.budget import estimated_prompt
 from harness.models.chat_failures import (
     Failure,
     Reply,
@@ -18,6 +19,7 @@ from harness.models.chat_failures import (
     late,
     read_reply,
 )
+from harness.models.spending import Spending
 from harness.records import Usage
 
 if TYPE_CHECKING:
@@ -42,12 +44,13 @@ class _Form:
 class Connection:
     """An endpoint, the form of requests it has turned out to take, and counts of what was sent and used."""
 
-    def __init__(self, endpoint: ChatEndpoint) -> None:
+    def __init__(self, endpoint: ChatEndpoint, spending: Spending) -> None:
         """Raises UsageError where there is no key and the endpoint is not local, or where the key cannot be sent."""
         from openai import AsyncOpenAI, Timeout
 
         self._key = _key(endpoint)
         self._endpoint = endpoint
+        self._spending = spending
         self._client = AsyncOpenAI(
             base_url=endpoint.base_url,
             api_key=self._key or "none",
@@ -71,7 +74,10 @@ class Connection:
         return Usage(prompt=tokens["prompt"], completion=tokens["completion"], cached=tokens["cached"])
 
     async def ask(self, request: ChatRequest, max_tokens: int) -> Reply | Failure:
-        """Return the endpoint's reply. A form of request that it does not know is given up for the whole run."""
+        """Return the endpoint's reply. A form of request that it does not know is given up for the whole run.
+
+        Raises BudgetSpent where nothing may be sent any more.
+        """
         while True:
             form = self._form
             outcome = await self._send(request, max_tokens, form)
@@ -87,7 +93,22 @@ class Connection:
         await self._client.close()
 
     async def _send(self, request: ChatRequest, max_tokens: int, form: _Form) -> Reply | Failure:
+        """Send when the limits and the budget allow it, and count what it took; BudgetSpent where nothing is left."""
+        rates = self._endpoint.rates
+        place = await rates.admit(estimated_prompt(request.messages) + max_tokens) if rates else None
+        entry = self._spending.begin(request, request.messages)  # after the waiting, in which others have spent
         self.sent += 1
+        outcome, usage = await self._try(request, max_tokens, form)
+        if usage is not None:
+            self._tokens.update(prompt=usage.prompt, completion=usage.completion, cached=usage.cached or 0)
+        if place and usage:
+            place.tokens = usage.prompt + usage.completion
+        refused = isinstance(outcome, Failure) and outcome.refused
+        answer = outcome.text if isinstance(outcome, Reply) else ""
+        self._spending.end(entry, request.messages, usage, answer, refused=refused)
+        return replace(outcome, entry=entry) if isinstance(outcome, Reply) else outcome
+
+    async def _try(self, request: ChatRequest, max_tokens: int, form: _Form) -> tuple[Reply | Failure, Usage | None]:
         try:
             # The client's own limit is on every single read, which an endpoint that trickles never exceeds.
             async with asyncio.timeout(self._endpoint.timeout):
@@ -97,14 +118,11 @@ class Connection:
                     temperature=request.temperature,
                     extra_body={form.length_name: max_tokens, **_wanted(request.schema, form.format)},
                 )
-            outcome, usage = read_reply(reply)
+            return read_reply(reply)
         except TimeoutError:
-            return late(self._endpoint.timeout)
+            return late(self._endpoint.timeout), None
         except Exception as error:
-            return failure_of(error, self._endpoint.timeout)
-        if usage is not None:
-            self._tokens.update(prompt=usage.prompt, completion=usage.completion, cached=usage.cached or 0)
-        return outcome
+            return failure_of(error, self._endpoint.timeout), None
 
     def _has_other_form(self, sent: _Form, failure: Failure, request: ChatRequest) -> bool:
         """Whether the endpoint refused the form, which another one may mend; then that one is taken from now on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from harness.rules.entities import is_kind, place
 from harness.rules.lexicon import lexicon
@@ -39,10 +39,16 @@ def fault_in_places(message: str, scene: Scene) -> str | None:
 def _known(text: str) -> frozenset[str]:
     found = set(tokens(text))
     joined = f" {' '.join(tokens(text))} "
-    for short, name in lexicon().places.items():
-        if f" {' '.join(tokens(short))} " in joined or f" {' '.join(tokens(name))} " in joined:
-            found.update(tokens(name), tokens(short))
+    for short, name in _places():
+        if f" {' '.join(short)} " in joined or f" {' '.join(name)} " in joined:
+            found.update(name, short)
     return frozenset(found)
+
+
+@cache
+def _places() -> tuple[tuple[list[str], list[str]], ...]:
+    """Return the words of each place's short and whole name."""
+    return tuple((tokens(short), tokens(name)) for short, name in lexicon().places.items())
 
 
 def _stranger(name: str, known: frozenset[str]) -> str | None:

@@ -42,8 +42,17 @@ _MORE_WORDS = 4
 _LONG_WORD, _LONGER_WORD, _LONGEST_WORD = 4, 8, 40
 
 
+_REMEMBERED = 2000
+"""Characters; the same messages and values are made comparable again and again, and longer ones are rare."""
+
+
 def plain(text: str) -> str:
     """Return `text` in lower case without markup, quotes and dashes straightened, number words as digits."""
+    return _plain(text) if len(text) <= _REMEMBERED else _plain.__wrapped__(text)
+
+
+@lru_cache(maxsize=4096)
+def _plain(text: str) -> str:
     lowered = _MARKUP.sub("", straight(text)).lower()
     return _NUMBER_WORD.sub(lambda match: str(_NUMBERS.index(match[0])), lowered)
 

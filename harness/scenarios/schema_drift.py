@@ -8,10 +8,9 @@ renamed: tool results keep the original keys. In the TFT file the first tenth of
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
-from harness.records import ToolCall
-from harness.scenarios._base import CLEAN_FRACTION, Arm, Dialogues, Scenario, map_calls, published_stream
+from harness.scenarios._base import CLEAN_FRACTION, Arm, Dialogues, Scenario, published_stream
+from harness.scenarios._recipes import draw_names, rename
 from harness.wire.sgd import REPLY_TOOL, Trace
 
 OTHER_SERVICE = {"FindRestaurants": "SearchDining", "ReserveRestaurant": "BookDining", REPLY_TOOL: "send_user_message"}
@@ -64,24 +63,15 @@ def build(dialogues: Dialogues, arm: Arm) -> list[Trace]:
     picked = rng.sample(dialogues.restaurants, len(dialogues.other_restaurants))
     clean = int(len(picked) * CLEAN_FRACTION[arm])
     drifted = [trace if position < clean else _drift(trace, rng) for position, trace in enumerate(picked)]
-    others = [_rename(trace, OTHER_SERVICE, {}) for trace in dialogues.other_restaurants]
+    others = [rename(trace, OTHER_SERVICE, {}) for trace in dialogues.other_restaurants]
     mixed = others + drifted
     rng.shuffle(mixed)
     return mixed
 
 
 def _drift(trace: Trace, rng: random.Random) -> Trace:
-    functions = {name: rng.choice(alternatives) for name, alternatives in FUNCTIONS.items()}
-    parameters = {name: rng.choice(alternatives) for name, alternatives in PARAMETERS.items()}
-    return _rename(trace, functions, parameters)
-
-
-def _rename(trace: Trace, functions: dict[str, str], parameters: dict[str, str]) -> Trace:
-    def rename(call: ToolCall) -> ToolCall:
-        arguments = {parameters.get(key, key): value for key, value in call.arguments.items()}
-        return replace(call, name=functions[call.name], arguments=arguments)
-
-    return map_calls(trace, rename)
+    functions = draw_names(FUNCTIONS, rng)
+    return rename(trace, functions, draw_names(PARAMETERS, rng))
 
 
 SCENARIO = Scenario(number=3, slug="schema-drift", build=build)

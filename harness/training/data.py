@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
 from typing import Any
 
-from harness.errors import DataError, UsageError
+from harness.errors import DataError
 from harness.hub import Hub
 from harness.records import Conversation, Message, Task, ToolCall
-from harness.wire.published import read_conversations
+from harness.traces.inputs import read_input
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,63 +21,34 @@ class TrainingData:
     inputs: tuple[str, ...]
     """What they were read from: `repo@commit`, or `name@sha256:<hex>` for a file."""
     counts: dict[str, int]
-    """What there is -> how many; what is unusual is there only where there is some, and is trained on all the same."""
+    """What there is -> how many. What is unusual is there only where there is some, and is trained on all the same;
+    what an earlier stage rejected is left out.
+    """
 
 
 def read_training_data(source: str, hub: Hub | None, *, arm: str | None, task: Task | None = None) -> TrainingData:
     """Return the conversations of a local file in any known layout, or of a dataset `owner/name[@revision]`.
 
-    Of a repository `data/<arm>/train.jsonl` is read, else the one JSON lines file below `data/`. With `task`, calls
-    that its tools do not allow are counted. Raises UsageError for a source that is neither, or several files and no
-    `arm`; DataError for an empty dataset or a row that cannot be read; HubError where a repository cannot be had.
+    Which file of a repository is read says `harness.traces.inputs.choose_file`. With `task`, calls that its tools do
+    not allow are counted. Raises UsageError for a source that is neither, or several files and no `arm`; DataError for
+    an empty dataset or a row that cannot be read; HubError where a repository cannot be had.
     """
-    path = Path(source)
-    if path.is_file():
-        if arm is not None:
-            raise UsageError(f"--arm {arm} is for dataset repositories, and {source} is a file; leave it out")
-        conversations = read_conversations(path)
-        inputs = f"{path.name}@sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
-    elif hub is None or "/" not in source:
-        raise UsageError(f"{source!r} is neither a file nor a dataset repository (owner/name); check the name")
-    else:
-        conversations, inputs = _pull(source, hub, arm)
+    found = read_input(source, hub, arm=arm)
+    conversations, rejected = [], 0
+    for row in found.rows("row"):
+        if row.problem is not None:
+            raise DataError(row.problem)
+        if row.kept:
+            conversations.append(row.conversation)
+        else:
+            rejected += 1
     if not any(message.role == "assistant" for one in conversations for message in one.messages):
-        raise DataError(f"{source} has no assistant turn to learn from; expected one conversation a line")
-    return TrainingData(
-        conversations=tuple(conversations), inputs=(inputs,), counts=count(conversations, task.tools if task else None)
-    )
-
-
-def _pull(source: str, hub: Hub, arm: str | None) -> tuple[list[Conversation], str]:
-    repo_id, _, revision = source.partition("@")
-    artifact = hub.resolve("dataset", repo_id, revision or None)
-    chosen = _choose(hub.files(artifact), str(artifact), arm)
-    folder = hub.pull(artifact, [chosen])
-    try:
-        conversations = read_conversations(folder / chosen)
-    except DataError as error:  # its place on the Hub says more than the one in the cache
-        problem = str(error).replace(f"{folder}/", "")
-        raise DataError(f"dataset {artifact}: {problem}; correct it there and push it again") from error
-    return conversations, f"{artifact.repo_id}@{artifact.revision}"
-
-
-def _choose(files: Sequence[str], dataset: str, arm: str | None) -> str:
-    """Return the file of a dataset repository to train on."""
-    below = [file for file in sorted(files) if file.startswith("data/") and file.endswith(".jsonl")]
-    arms = {PurePosixPath(file).parent.name: file for file in below if PurePosixPath(file).match("data/*/train.jsonl")}
-    if arm is not None:
-        if arm not in arms:
-            raise UsageError(
-                f"dataset {dataset} has no arm {arm!r}; it has {', '.join(arms) or 'no arms: leave it out'}"
-            )
-        return arms[arm]
-    choice = list(arms.values()) or below
-    if not choice:
-        raise DataError(f"dataset {dataset} has no .jsonl file below data/; expected one conversation a line in one")
-    if len(choice) > 1:
-        advice = "choose one with --arm" if arms else "download the right one and give its path"
-        raise UsageError(f"dataset {dataset} has several files ({', '.join(arms or choice)}); {advice}")
-    return choice[0]
+        left = f" ({rejected} conversations were rejected by an earlier stage)" if rejected else ""
+        raise DataError(f"{source} has no assistant turn to learn from{left}; expected one conversation a line")
+    counts = count(conversations, task.tools if task else None)
+    if rejected:
+        counts["conversations left out, rejected by an earlier stage"] = rejected
+    return TrainingData(conversations=tuple(conversations), inputs=(found.name,), counts=counts)
 
 
 def count(conversations: Sequence[Conversation], tools: Sequence[dict[str, Any]] | None = None) -> dict[str, int]:

@@ -92,11 +92,11 @@ def ask(endpoint: Any) -> Callable[..., Any]:
             assert answer.id not in answers
             answers[answer.id] = answer
 
-        checked = settings.pop("check", check)
+        checked, budget = settings.pop("check", check), settings.pop("budget", None)
         where = ChatEndpoint(
             **{"model": "verdict-model", "base_url": endpoint.url, "identity": "test", "first_pause": 0.01, **settings}
         )
-        stats = asyncio.run(ask_all(where, requests, check=checked, cache=cache, on_answer=keep))
+        stats = asyncio.run(ask_all(where, requests, check=checked, cache=cache, on_answer=keep, budget=budget))
         assert set(answers) == {request.id for request in requests}
         return SimpleNamespace(answers=answers, stats=stats, texts={name: one.text for name, one in answers.items()})
 

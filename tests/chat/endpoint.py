@@ -50,6 +50,8 @@ class Endpoint:
     length_name: str = "max_tokens"
     usage: Any = None
     """The tokens that it says it took; None: the usual ones."""
+    answer: Callable[[dict[str, Any]], str] = lambda request: right_text(request["messages"])
+    """The right answer to a request."""
     faults: Callable[[str, int], str | None] = lambda _question, _before: None
     """Question (hash of its messages) and how often it was asked before -> what goes wrong; other words are a 400."""
     asked: Counter[str] = field(default_factory=Counter)
@@ -160,7 +162,7 @@ def serving() -> Iterator[Endpoint]:
                 self._reply(request, now, fault)  # no longer counted: the client may send the next before this returns
 
         def _reply(self, request: dict[str, Any], now: int, fault: str | None) -> None:
-            text = right_text(request["messages"])
+            text = state.answer(request)
             if problem := state.refusal_of(request):
                 self._refuse(400, problem)
             elif now > state.capacity:

@@ -177,3 +177,14 @@ def test_bad_input_is_named_with_its_line(terminal: Any, content: str, words: tu
 def test_nobody_to_judge_is_said(terminal: Any, write_rows: Any) -> None:
     write_rows(terminal.folder / "rows.jsonl", 5)
     assert "--judge" in terminal("judge", "rows.jsonl", "--out", "judged.jsonl", status=2).err
+
+
+def test_the_judge_may_be_named_by_its_role(terminal: Any, write_rows: Any) -> None:
+    """And one that is named directly goes first."""
+    write_rows(terminal.folder / "rows.jsonl", 5)
+    arguments = ("judge", "rows.jsonl", "--out", "judged.jsonl", "--json")
+    named = json.loads(terminal(*arguments, "--models", "rules").out)
+    assert [one["name"] for one in named["judges"]] == ["rules:judge"]
+    direct = json.loads(terminal(*arguments, "--models", "published", "--judge", "rules:judge").out)
+    assert direct == named
+    assert "rules, published" in terminal(*arguments, "--models", "nobody", status=2).err

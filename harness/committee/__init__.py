@@ -1,0 +1,1 @@
+"""The committee: several models rewrite the same conversation, and code decides turn by turn what holds."""

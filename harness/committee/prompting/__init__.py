@@ -1,0 +1,1 @@
+"""Language models in the roles of the pipeline: prompts, what is read from answers, and who asks."""

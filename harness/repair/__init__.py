@@ -1,0 +1,1 @@
+"""How well damaged traces were repaired, measured against the clean ones."""

@@ -1,0 +1,172 @@
+"""Replies that fit their place: those of the most similar places, filled with what this conversation knows."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from harness.events import Event, events
+from harness.records import Conversation, Task
+from harness.rules.labeler.foreign_text import Place, place_at, strangers
+from harness.rules.labeler.reply_index import PlaceIndex
+from harness.rules.labeler.reply_phrases import say
+from harness.rules.labeler.reply_values import RELATIVE_DAYS, Told, flag, forms, scalars, told
+from harness.rules.text import tokens
+from harness.toolbox import Toolbox
+
+Style = Literal["state", "neighbour"]
+_TRUSTED = 0.3
+"""Replies that are suspected more than this are not learned from."""
+_NEIGHBOURS = 16
+_PER_RANK = 0.01
+_SAME_ACT = 0.6
+"""A reply that can be filled is taken where it has at least this share of the support of the best that cannot."""
+_RARE = 3
+"""A word that fewer replies have is taken for one that only their conversation explains."""
+_SLOT = re.compile(r"\{([^{}]+):(\d)\}")
+_MANY = 100
+_COUNT = "#"
+_SHORT = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A trusted reply with slots, and where it stood."""
+
+    place: Place
+    text: str | None
+    """Values as `{key:form}`; None where it says something that no slot accounts for."""
+    flags: Mapping[str, str]
+    """Yes/no fields of the row that was spoken of, which the reply may be about."""
+
+    def fill(self, known: Told) -> str | None:
+        """Return the reply with this conversation's values; None where one is missing, or the reply may be untrue."""
+        if self.text is None or any(known.row.get(key) != value for key, value in self.flags.items()):
+            return None
+        values: list[str] = []
+        for key, form in _SLOT.findall(self.text):
+            value = str(len(known.rows)) if key == _COUNT and known.rows else known.facts.get(key)
+            written = list(forms(value)) if value is not None else []
+            if len(written) <= int(form):
+                return None
+            values.append(written[int(form)])
+        remaining = iter(values)
+        return _SLOT.sub(lambda _: next(remaining), self.text)
+
+
+class Replies:
+    """Replies learned from a batch."""
+
+    def __init__(self, templates: Sequence[Template], toolbox: Toolbox) -> None:
+        self._templates = templates
+        self._toolbox = toolbox
+        self._index = PlaceIndex([template.place for template in templates])
+
+    @classmethod
+    def learn(
+        cls,
+        conversations: Sequence[Conversation],
+        task: Task,
+        *,
+        foreign: Mapping[tuple[str, int], float] | None = None,
+    ) -> Replies:
+        """Return the replies of a batch that belong where they stand and say nothing that no slot accounts for.
+
+        `foreign` are the scores of `find_foreign`, where they are known already.
+        """
+        from harness.rules.labeler.foreign import find_foreign
+
+        toolbox = Toolbox(task.tools)
+        scores = find_foreign(conversations, task) if foreign is None else foreign
+        choices = frozenset(
+            word
+            for name in toolbox.services
+            for parameter in toolbox.parameters(name).values()
+            for choice in parameter.choices
+            if flag(choice) is None
+            for word in tokens(choice)
+        )
+        templates = []
+        for conversation in conversations:
+            sequence = events(conversation.messages, toolbox)
+            for event in sequence:
+                if scores.get((conversation.id, event.position), 1.0) < _TRUSTED:
+                    templates.append(_template(conversation.id, sequence, event, choices))
+        return cls(_without_rare(templates), toolbox)
+
+    def compose(self, conversation: Conversation, position: int, *, style: Style) -> str:
+        """Return a reply for the message at `position`, whatever stands there now.
+
+        It states values of what came before, and the arguments of the service call that follows as far as the user has
+        told them. `neighbour` falls back to `state` where no similar reply can be filled.
+        """
+        sequence = events(conversation.messages, self._toolbox)
+        known = told(sequence, position)
+        if style == "neighbour":
+            text = self._nearest(place_at(conversation.id, sequence, position), known)
+            if text is not None:
+                return text
+        return say(sequence, position, known, self._toolbox)
+
+    def _nearest(self, place: Place, known: Told) -> str | None:
+        """Return the reply that is most like the others among those of the most similar places; None without any."""
+        near = [(self._templates[row], likeness) for row, likeness in self._index.nearest(place, _NEIGHBOURS)]
+        best, most = None, 0.0
+        for rank, (one, _) in enumerate(near):
+            support = sum(likeness**2 * _shared(one.place, other.place) for other, likeness in near if other is not one)
+            text = one.fill(known)
+            score = support * (1 - _PER_RANK * rank) * (1 if text is not None else _SAME_ACT)
+            if score > most:
+                best, most = text, score
+        return best
+
+
+def _shared(one: Place, other: Place) -> float:
+    return len(one.words & other.words) / (len(one.words | other.words) or 1)
+
+
+def _template(id: str, sequence: Sequence[Event], event: Event, choices: frozenset[str]) -> Template:
+    """Return a reply with slots for what is known where it stands."""
+    known = told(sequence, event.position)
+    text = event.text.replace("{", "(").replace("}", ")")
+    written = [
+        (form, f"{{{key}:{number}}}")
+        for key, value in known.facts.items()
+        if flag(value) is None
+        for number, form in enumerate(forms(value))
+        if len(form) > _SHORT or form.isdigit()
+    ]
+    if known.rows:
+        written.append((str(len(known.rows)), f"{{{_COUNT}:0}}"))
+    slots = {form.lower(): slot for form, slot in reversed(written)}
+    if slots:
+        longest_first = sorted(slots, key=len, reverse=True)
+        pattern = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, longest_first)) + r")(?!\w)", re.IGNORECASE)
+        text = pattern.sub(lambda match: slots[match[0].lower()], text)
+    rest = _SLOT.sub(" it ", text)
+    written_out: str | None = text
+    if any(strangers(rest, frozenset())) or _is_about(rest, choices) or RELATIVE_DAYS & set(tokens(rest)):
+        written_out = None
+    flags = {key: value for key, value in scalars(known.row).items() if flag(value) is not None}
+    about = {key: value for key, value in flags.items() if _is_about(rest, frozenset(tokens(key.replace("_", " "))))}
+    return Template(place=place_at(id, sequence, event.position), text=written_out, flags=about)
+
+
+def _without_rare(templates: Sequence[Template]) -> list[Template]:
+    """Return the templates, those with rare words without their text."""
+    bags = [frozenset(tokens(_SLOT.sub(" ", template.text or ""))) for template in templates]
+    counts = Counter(word for bag in bags for word in bag)
+    rare = _RARE if len(templates) > _MANY else 1
+    return [
+        template if all(counts[word] >= rare for word in bag) else replace(template, text=None)
+        for template, bag in zip(templates, bags, strict=True)
+    ]
+
+
+def _is_about(text: str, words: frozenset[str]) -> bool:
+    """Whether a text has one of the words, or one that begins with it."""
+    long = tuple(word for word in words if len(word) > _SHORT + 1)
+    return any(word in words if len(word) <= _SHORT + 1 else word.startswith(long) for word in tokens(text) if long)

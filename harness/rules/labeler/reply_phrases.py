@@ -1,0 +1,184 @@
+"""Replies in the harness's own words: the act by what comes before and after, its slots from what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from harness.errors import DataError
+from harness.events import Event
+from harness.records import ToolCall
+from harness.resources import folder
+from harness.rules.labeler.reply_values import Told, asks_for_others, flag, forms, is_known, known_words, spoken
+from harness.rules.scene import is_lookup
+from harness.rules.text import tokens
+from harness.toolbox import Toolbox
+
+_MOST_FACTS = 8
+_SHORT_WORD = 2
+_FIRST = 4
+_VERBS = frozenset(["has", "have", "is", "are", "does"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phrases:
+    """The data of `eval/labeler/phrases.yaml`."""
+
+    replies: Mapping[str, str]
+    pair: str
+    join: str
+    others: frozenset[str]
+    ends: frozenset[str]
+    corrections: frozenset[str]
+
+
+@cache
+def phrases() -> Phrases:
+    """Return the phrases. DataError where the file lacks something."""
+    import yaml
+
+    path = folder("eval") / "labeler" / "phrases.yaml"
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        return Phrases(
+            replies=data["replies"],
+            pair=data["facts"]["pair"],
+            join=data["facts"]["join"],
+            others=frozenset(data["users"]["others"]),
+            ends=frozenset(data["users"]["ends"]),
+            corrections=frozenset(data["users"]["corrections"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{path} lacks {error}; restore it from the repository") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """Where a reply is needed."""
+
+    before: Event | None
+    """What the user said or a tool returned last."""
+    after: Event | None
+    """The next of that kind."""
+    question: str
+    """What the user said last."""
+    made: ToolCall | None
+    """The service call that was answered last."""
+    next: ToolCall | None
+    """The service call that comes next."""
+    known: Told
+
+
+def say(sequence: Sequence[Event], position: int, known: Told, toolbox: Toolbox) -> str:
+    """Return a reply that fits before and after, and states what is known only."""
+    given = [event for event in sequence if event.kind in ("user", "result")]
+    earlier = [event for event in given if event.position < position]
+    calls = [event for event in sequence if event.kind == "call" and event.call and event.call.name in toolbox]
+    moment = Moment(
+        before=earlier[-1] if earlier else None,
+        after=next((event for event in given if event.position > position), None),
+        question=next((event.text for event in reversed(earlier) if event.kind == "user"), ""),
+        made=next((event.call for event in reversed(calls) if event.position < position), None),
+        next=next((event.call for event in calls if event.position > position), None),
+        known=known,
+    )
+    for act in (_after_result, _goodbye, _answer, _other, _confirm_change, _ask, _confirm, _more):
+        text = act(moment)
+        if text:
+            return text
+    return phrases().replies["ask_open"]
+
+
+def _after_result(moment: Moment) -> str | None:
+    if moment.before is None or moment.before.kind != "result":
+        return None
+    lookup = moment.made is None or is_lookup(moment.made.name)
+    replies, rows = phrases().replies, moment.before.rows
+    if not rows:
+        return replies["nothing" if lookup else "failed"]
+    if not lookup:
+        return " ".join(text for text in (replies["done"], _answer(moment)) if text)
+    title = _title(moment.known.row, rows)
+    if not title:
+        return replies["offer_plain"].format(facts=_facts(moment.known.row))
+    return replies["offer_many" if len(rows) > 1 else "offer"].format(title=title, count=len(rows))
+
+
+def _goodbye(moment: Moment) -> str | None:
+    return phrases().replies["goodbye"] if moment.after is None and moment.before is not None else None
+
+
+def _answer(moment: Moment) -> str | None:
+    """Tell the fields of the row that the user asked for."""
+    row = moment.known.row
+    return " ".join(_tell(key, row[key]) for key in _asked(moment.question, row))
+
+
+def _other(moment: Moment) -> str | None:
+    title = _title(moment.known.row, moment.known.rows) if asks_for_others(moment.question) else ""
+    return phrases().replies["offer_next"].format(title=title) if title else None
+
+
+def _confirm_change(moment: Moment) -> str | None:
+    """Confirm where the user then corrects, rather than asks for what the correction tells."""
+    corrected = moment.after is not None and set(tokens(moment.after.text)[:_FIRST]) & phrases().corrections
+    return _confirm(moment) if corrected else None
+
+
+def _ask(moment: Moment) -> str | None:
+    """Ask for the arguments of the next call that the user's next message tells, and nothing had told before."""
+    if moment.next is None or moment.after is None or moment.after.kind != "user":
+        return None
+    said = known_words([moment.after])
+    values = {key: str(value) for key, value in moment.next.arguments.items() if flag(str(value)) is None}
+    keys = [key for key, value in values.items() if not is_known(value, moment.known.words) and is_known(value, said)]
+    return phrases().replies["ask"].format(slots=" and the ".join(map(_spaced, keys))) if keys else None
+
+
+def _confirm(moment: Moment) -> str | None:
+    if moment.next is None or is_lookup(moment.next.name) or not moment.known.prepared:
+        return None
+    return phrases().replies["confirm"].format(facts=_facts(moment.known.prepared))
+
+
+def _more(moment: Moment) -> str | None:
+    ends = moment.after is not None and set(tokens(moment.after.text)) & phrases().ends
+    return phrases().replies["more"] if moment.known.rows or ends else None
+
+
+def _title(row: Mapping[str, str], rows: Sequence[Mapping[str, object]]) -> str:
+    """Return what a row is called: its value under a key with `name` or `title`, the one that differs most by row."""
+    named = [key for key, value in row.items() if {"name", "title"} & set(_spaced(key).split()) and flag(value) is None]
+    best = max(named, key=lambda key: len({str(other.get(key)) for other in rows}), default=None)
+    return row[best] if best else ""
+
+
+def _asked(text: str, row: Mapping[str, str]) -> list[str]:
+    """Return the keys of a row that a text names, by the last of their words at least, without stating their values."""
+    words, line = set(tokens(text)), " ".join(tokens(text))
+    found = []
+    for key, value in row.items():
+        parts = [part for part in _spaced(key).split() if len(part) > _SHORT_WORD and part not in _VERBS]
+        hits = [part in words or f"{part}s" in words for part in parts]
+        stated = flag(value) is None and any(" ".join(tokens(form)) in line for form in forms(value))
+        if parts and hits[-1] and not stated:
+            found.append((sum(hits) / len(parts), key))
+    best = max((share for share, _ in found), default=0.0)
+    return [key for share, key in found if share == best]
+
+
+def _tell(key: str, value: str) -> str:
+    answer, replies = flag(value), phrases().replies
+    if answer is None:
+        return replies["tell"].format(slot=_spaced(key), value=spoken(value))
+    return replies["tell_yes" if answer else "tell_no"].format(slot=_spaced(key).capitalize())
+
+
+def _facts(row: Mapping[str, str]) -> str:
+    pairs = [phrases().pair.format(slot=_spaced(key), value=spoken(value)) for key, value in row.items()]
+    return phrases().join.join(pairs[:_MOST_FACTS])
+
+
+def _spaced(key: str) -> str:
+    return " ".join(tokens(key.replace("_", " "))) if not key.islower() else key.replace("_", " ").strip()

@@ -1,0 +1,136 @@
+"""`rules:labeler-state`: what each turn should have been, from the whole dialogue and the whole batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from harness.records import Conversation, Message, Task, ToolCall
+from harness.rules.labeler.arguments import Arguments
+from harness.rules.labeler.evidence import Call
+from harness.rules.labeler.naming import Names
+from harness.rules.labeler.scenes import Key, Scene, Turn, constants, scenes_of, turns_of
+from harness.rules.labeler.wording import Wording
+from harness.toolbox import Toolbox
+from harness.trace_records import Rewrite
+
+if TYPE_CHECKING:
+    from harness.rules.labeler.replies import Replies
+
+NAME = "rules:labeler-state"
+SHUFFLED = "the messages are in no order in which they can have been exchanged"
+
+
+class ServiceCalls:
+    """The service calls of a batch of traces: which turns are one, of which tool, with which arguments."""
+
+    def __init__(self, scenes: Sequence[Scene], toolbox: Toolbox) -> None:
+        self.turns = [turn for scene in scenes if scene.in_order for turn in turns_of(scene)]
+        self.names = Names(self.turns, toolbox)
+        self.tools = {turn.key: self.names.of(turn) for turn in self.turns}
+        self.calls = [
+            Call(turn=turn, tool=tool, known=constants(turn.rows))
+            for turn in self.turns
+            if (tool := self.tools[turn.key]) in toolbox.services and tool is not None
+        ]
+        self.arguments = Arguments(self.calls, Wording(scenes, self.turns, toolbox), toolbox)
+
+    def labels(self) -> dict[Key, tuple[ToolCall | None, str]]:
+        """Return, by turn, its service call, or None with the reason."""
+        return {call.turn.key: self.label(call) for call in self.calls}
+
+    def label(self, call: Call) -> tuple[ToolCall | None, str]:
+        """Return one service call, or None with the reason."""
+        raw = call.turn.raw
+        arguments = self.arguments.of(call.turn)
+        if arguments is None:
+            return None, f"calls {call.tool}, with arguments that neither the trace nor the dialogue gives"
+        parts = [] if call.tool == raw.name else [f"what follows it is of {call.tool}"]
+        if arguments != raw.arguments:
+            parts.append("arguments from results and dialogue")
+        return ToolCall(name=call.tool, arguments=arguments, id=raw.id), "; ".join(parts)
+
+
+class StateLabeler:
+    """The dialogue-state labeler as a member of the committee. Deterministic; learns from the batch, without labels."""
+
+    name = NAME
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._toolbox = Toolbox(task.tools)
+        self.settings: dict[str, Any] = {}
+
+    def relabel(self, conversations: Sequence[Conversation], on_rewrite: Callable[[Rewrite], None]) -> None:
+        """Call `on_rewrite` for each conversation, in order. A turn is None where nothing tells what it was."""
+        from harness.rules.labeler.foreign import find_foreign
+        from harness.rules.labeler.replies import Replies
+        from harness.rules.labeler.schema import canonicalise
+
+        batch = _unique(canonicalise(conversations, self._task).conversations)
+        foreign = find_foreign(batch, self._task)
+        scenes = scenes_of(batch, self._toolbox, foreign)
+        calls = ServiceCalls(scenes, self._toolbox)
+        services = calls.labels()
+        replies = Replies.learn(batch, self._task)
+        for original, conversation, scene in zip(conversations, batch, scenes, strict=True):
+            if not scene.in_order:
+                turns = len(turns_of(scene))
+                on_rewrite(_rewrite(original.id, [(None, SHUFFLED)] * turns))
+                continue
+            repaired = self._with_services(conversation, scene, services)
+            labels = [
+                services[turn.key] if turn.key in services else self._reply(turn, calls, repaired, replies)
+                for turn in turns_of(scene)
+            ]
+            on_rewrite(_rewrite(original.id, labels))
+
+    def _with_services(
+        self, conversation: Conversation, scene: Scene, services: dict[Key, tuple[ToolCall | None, str]]
+    ) -> Conversation:
+        """Return the conversation with its service calls mended, which replies are written from."""
+        messages: list[Message] = list(conversation.messages)
+        for turn in turns_of(scene):
+            call, _ = services.get(turn.key, (None, ""))
+            if call is not None:
+                messages[turn.position] = self._toolbox.message_of(call, like=messages[turn.position])
+        return replace(conversation, messages=tuple(messages))
+
+    def _reply(
+        self, turn: Turn, calls: ServiceCalls, repaired: Conversation, replies: Replies
+    ) -> tuple[ToolCall | None, str]:
+        if calls.tools[turn.key] is None:
+            return None, "nothing follows that tells what it was"
+        foreign = turn.position in turn.scene.distrusted
+        text = self._toolbox.reply_text(turn.raw) if turn.raw_reply and not foreign else None
+        reason = "what it says belongs elsewhere" if foreign else "speaks to the user: no result follows"
+        if text is not None:
+            reason = ""
+        else:
+            text = replies.compose(repaired, turn.position, style="state")
+        if not text.strip():
+            return None, reason
+        reply = self._toolbox.reply
+        return ToolCall(name=reply.tool, arguments={reply.argument: text}, id=turn.raw.id), reason
+
+
+def _unique(conversations: Sequence[Conversation]) -> list[Conversation]:
+    """Return the conversations with ids that differ, ids that are repeated with their number."""
+    seen: Counter[str] = Counter()
+    found = []
+    for conversation in conversations:
+        seen[conversation.id] += 1
+        times = seen[conversation.id]
+        found.append(conversation if times == 1 else replace(conversation, id=f"{conversation.id}#{times}"))
+    return found
+
+
+def _rewrite(name: str, labels: Sequence[tuple[ToolCall | None, str]]) -> Rewrite:
+    return Rewrite(
+        id=name,
+        labeler=NAME,
+        calls=tuple(call for call, _ in labels),
+        reasons=tuple(reason for _, reason in labels),
+    )

@@ -1,0 +1,160 @@
+"""What a conversation is made of, before a word is said: segments whose costs add up to the wanted length.
+
+The unit is a pair of messages: a user's turn with what the agent answers, or a service call with its result. So every
+conversation that starts with the user and ends with the agent has an even number of messages.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from harness.rules.teacher.experience import Experience
+
+_SPREAD = 3.0
+_VARIANT = 0.15
+_ROOM = 9
+"""A second matter is taken up where so many units are left."""
+_COSTS = {"request": 1, "ask": 1, "another": 1, "refine": 2, "wait": 1, "nudge": 1, "correct": 1, "fail": 3}
+
+
+@dataclass(slots=True, kw_only=True)
+class Segment:
+    """One tool's part of the conversation, while it is planned."""
+
+    tool: str
+    lookup: bool
+    calls: bool = True
+    """Whether the tool is called before the conversation ends."""
+    requests: int = 0
+    """Arguments that the agent has to ask for."""
+    nudge: bool = False
+    """The agent proposes the transaction."""
+    corrections: int = 0
+    failures: int = 0
+    actions: list[str] = field(default_factory=list)
+    """What the user does once there is a result: `ask`, `another`, `refine`, `wait`."""
+
+    @property
+    def cost(self) -> int:
+        """In pairs of messages."""
+        actions = sum(_COSTS[action] for action in self.actions)
+        call = 1 if self.lookup else 2
+        own = 1 + (call if self.calls else 0) + self.requests + self.nudge
+        return own + self.corrections + 3 * self.failures + actions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agenda:
+    """The plan of a conversation."""
+
+    segments: tuple[Segment, ...]
+    thanks: bool
+    bye: bool
+
+    @property
+    def cost(self) -> int:
+        """In pairs of messages."""
+        return sum(segment.cost for segment in self.segments) + self.thanks + self.bye
+
+
+def draw_agenda(experience: Experience, length: int, complexity: int, rng: Random) -> Agenda:
+    """Return an agenda of exactly `length` messages, of the nearest reachable number for an odd one."""
+    units = max(1, length // 2 + (length % 2 and rng.random() < 0.5))
+    tools = _tools(experience, units, rng)
+    if not tools:
+        tool = rng.choice(sorted(experience.habits))
+        alone = Segment(tool=tool, lookup=experience.habits[tool].lookup, calls=False, requests=units - 1)
+        return Agenda(segments=(alone,), thanks=False, bye=False)
+    segments = [Segment(tool=tool, lookup=experience.habits[tool].lookup) for tool in tools]
+    spare = units - sum(segment.cost for segment in segments)
+    bye = spare > 0 and rng.random() < 0.95
+    thanks = spare - bye > 0 and rng.random() < 0.65
+    spare -= bye + thanks
+    spare -= _first_requests(experience, segments[0], spare, rng)
+    while spare >= _ROOM and rng.random() < 0.5 + 0.02 * spare:
+        more = [_segment(experience, tool) for tool in _tools(experience, spare // 2, rng)]
+        spare -= sum(segment.cost for segment in more)
+        segments += more
+    while spare > 0:
+        spare -= _extend(experience, segments, spare, complexity, rng)
+    return Agenda(segments=tuple(segments), thanks=thanks, bye=bye)
+
+
+def _segment(experience: Experience, tool: str) -> Segment:
+    return Segment(tool=tool, lookup=experience.habits[tool].lookup)
+
+
+def _tools(experience: Experience, units: int, rng: Random) -> tuple[str, ...]:
+    """Return the tools of one matter in order: a trace's, or a part of it, preferring what takes about so long."""
+    usual = sorted({names: None for _, names in experience.sequences if names})
+    weights = {names: sum(names == other for _, other in experience.sequences) * 1.0 for names in usual}
+    for names in usual:
+        for place in range(len(names)):
+            for part in (names[:place], names[place:]):
+                if part and part not in usual:
+                    weights[part] = weights.get(part, 0.0) + _VARIANT * weights[names]
+    for tool in experience.habits:
+        weights.setdefault((tool,), _VARIANT if usual else 1.0)
+    stretch = _stretch(experience)
+    fitting = {names: weight for names, weight in weights.items() if _least(experience, names) <= units}
+    if not fitting:
+        return ()
+    order = sorted(fitting)
+    likely = [fitting[names] * math.exp(-abs(units - stretch * _least(experience, names)) / _SPREAD) for names in order]
+    return rng.choices(order, weights=likely)[0] if sum(likely) > 0 else order[-1]
+
+
+def _least(experience: Experience, names: Sequence[str]) -> int:
+    return sum(_segment(experience, name).cost for name in names)
+
+
+def _stretch(experience: Experience) -> float:
+    """Return how much longer conversations are than the shortest with the same calls."""
+    ratios = [messages / 2 / _least(experience, names) for messages, names in experience.sequences if names]
+    return sum(ratios) / len(ratios) if ratios else 2.0
+
+
+def _first_requests(experience: Experience, first: Segment, spare: int, rng: Random) -> int:
+    """Let the agent ask before the first call as often as in a trace; return what that costs."""
+    habit = experience.habits[first.tool]
+    waits = experience.waits or (1, 2, 3)
+    before = rng.choice(waits) - (1 if first.lookup else 2)
+    first.requests = max(0, min(before, len(habit.order), spare))
+    return first.requests
+
+
+def _extend(experience: Experience, segments: list[Segment], spare: int, complexity: int, rng: Random) -> int:
+    """Make one segment longer; return by how much."""
+    segment = rng.choice(segments)
+    habit = experience.habits[segment.tool]
+    rows = 1 + segment.actions.count("another") + segment.actions.count("refine")
+    askable = min(4, len(set(habit.columns) - set(habit.order) - set(experience.entity(habit))) * rows)
+    weights = {"ask": 3.0 if segment.actions.count("ask") < askable else 0.1, "wait": 0.02}
+    if segment.lookup:
+        if experience.entity(habit):
+            weights["another"] = 1.5 if segment.actions.count("another") < 3 else 0.2
+        weights["refine"] = 0.6 + 0.2 * complexity
+    else:
+        if segment.requests < len(habit.order):
+            weights["request"] = 3.0
+        weights["nudge"] = 0.0 if segment.nudge or segment is segments[0] else 1.0
+        weights["correct"] = 0.25 * complexity if segment.corrections < 2 else 0.0
+        fails = segment.tool not in experience.layout.single and segment.failures < 2
+        weights["fail"] = 0.2 + 0.1 * complexity if fails else 0.0
+    fitting = [name for name in weights if _COSTS[name] <= spare]
+    action = rng.choices(fitting, weights=[weights[name] for name in fitting])[0]
+    match action:
+        case "request":
+            segment.requests += 1
+        case "nudge":
+            segment.nudge = True
+        case "correct":
+            segment.corrections += 1
+        case "fail":
+            segment.failures += 1
+        case _:
+            segment.actions.append(action)
+    return _COSTS[action]

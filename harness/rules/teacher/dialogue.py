@@ -1,0 +1,229 @@
+"""One synthetic conversation: the agenda is acted out, with the database answering and every value accounted for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any
+
+from harness.records import Message, ToolCall
+from harness.rules.teacher.agenda import Agenda, Segment
+from harness.rules.teacher.experience import Experience, Habit
+from harness.rules.teacher.voice import Voice
+from harness.rules.teacher.wishes import Wishes
+from harness.rules.teacher.world import Row, World
+
+_TWO = 0.35
+"""How often two questions come in one turn."""
+_EMPTY = 0.25
+"""How often the search before a change of mind finds nothing."""
+
+
+class Dialogue:
+    """Writes one conversation; what was settled, asked and returned is kept for the draft's plan."""
+
+    def __init__(self, name: str, experience: Experience, voice: Voice, rng: Random) -> None:
+        self.messages: list[Message] = []
+        self.calls: list[dict[str, Any]] = []
+        """Of each service call: tool, arguments, rows."""
+        self._name = name
+        self._experience = experience
+        self._voice = voice
+        self._rng = rng
+        self._world = World(experience, rng)
+        self._wishes = Wishes(experience, rng)
+        self._settled: Row = {}
+        """Arguments that are known from earlier calls."""
+        self._rows: list[Row] = []
+        self._place = 0
+        self._told: set[str] = set()
+        self._exhausted = False
+        """The user knows that there is nothing else on offer."""
+        self._owed = 0
+        """Turns that were planned and had nothing to say; the user asks something instead."""
+
+    def write(self, agenda: Agenda) -> None:
+        """Act out the agenda."""
+        for position, segment in enumerate(agenda.segments):
+            if segment.lookup:
+                self._look_up(segment, first=position == 0)
+            else:
+                self._transact(segment, first=position == 0)
+        for _ in range(self._owed):
+            self._ask(again=True)
+        if agenda.thanks:
+            self._exchange(self._voice.user("thanks", {}), self._voice.agent("more", {}))
+        if agenda.bye:
+            self._exchange(self._voice.user("bye", {}), self._voice.agent("goodbye", {}))
+
+    @property
+    def _row(self) -> Row:
+        return self._rows[self._place] if self._place < len(self._rows) else {}
+
+    def _look_up(self, segment: Segment, *, first: bool) -> None:
+        habit = self._experience.habits[segment.tool]
+        arguments = self._wishes.lookup(habit, {} if first else self._settled, self._row)
+        mine = {key: value for key, value in arguments.items() if first or value != self._settled.get(key)}
+        left = self._open(habit, mine, segment, act="open" if first else "open_again")
+        if not segment.calls:
+            self._say(self._voice.request(left or self._rng.choice(habit.order)) if habit.order else "?")
+            return
+        empty = segment.actions[:1] == ["refine"] and self._rng.random() < _EMPTY
+        self._search(habit, arguments, empty=empty and segment.tool not in self._experience.layout.single)
+        for action in segment.actions:
+            if action == "refine":
+                arguments = self._refine(habit, arguments)
+            elif action == "another" and self._rows:
+                self._another(habit, arguments)
+            else:
+                self._ask(again=action == "wait")
+        while self._owed and self._row:
+            self._owed -= 1
+            self._ask()
+
+    def _open(self, habit: Habit, mine: Mapping[str, Any], segment: Segment, *, act: str) -> str | None:
+        """The user says what is wanted; the agent asks for what is missing, as often as planned and possible.
+
+        Returns an argument that nobody has spoken of yet, where the plan leaves one.
+        """
+        missing = self._wishes.asked(list(mine), segment.requests + (not segment.calls), habit)
+        self._hear(self._voice.user(act, {key: mine[key] for key in mine if key not in missing}, tool=habit.name))
+        self._owed += max(0, segment.requests - len(missing))
+        for key in missing[: segment.requests]:
+            self._say(self._voice.request(key))
+            self._hear(self._voice.user("give", {key: mine[key]}, tool=habit.name))
+        return missing[-1] if len(missing) > segment.requests else None
+
+    def _search(self, habit: Habit, arguments: Row, *, empty: bool = False) -> None:
+        self._rows = self._world.search(habit, arguments, self._settled, empty=empty)
+        self._place, self._told, self._exhausted = 0, set(), False
+        self._settled = {**self._settled, **arguments}
+        self._call(habit, arguments, self._rows)
+        if not self._rows:
+            self._say(self._voice.agent("none", {}, tool=habit.name))
+            return
+        entity = self._experience.entity(habit)
+        if not entity or not set(entity) <= self._row.keys():
+            keys = [key for key in self._row if key not in arguments][:3] or list(self._row)[:2]
+            told = self._rng.sample(keys, min(2, len(keys)))
+            self._told |= set(told)
+            self._say(self._voice.inform(self._row, told) if told else self._voice.agent("done", {}))
+            return
+        act = "offer_many" if len(self._rows) > 1 and self._rng.random() < 0.6 else "offer"
+        self._say(self._voice.offer(act, self._row, arguments, tool=habit.name, count=len(self._rows)))
+
+    def _refine(self, habit: Habit, arguments: Row) -> Row:
+        """The user wants something else: a call more."""
+        changed = self._wishes.refine(habit, arguments, self._rows)
+        self._hear(self._voice.user("refine", changed, tool=habit.name))
+        wanted = self._wishes.ordered(habit, {**arguments, **changed})
+        self._search(habit, wanted)
+        return wanted
+
+    def _another(self, habit: Habit, arguments: Row) -> None:
+        if self._exhausted:
+            self._ask()
+            return
+        self._hear(self._voice.user("another", {}))
+        if self._place + 1 >= len(self._rows):
+            self._exhausted = True
+            self._say(self._voice.agent("no_more", {}))
+            return
+        self._place, self._told = self._place + 1, set()
+        self._say(self._voice.offer("offer_next", self._row, arguments, tool=habit.name))
+
+    def _ask(self, *, again: bool = False) -> None:
+        """The user asks about what is on offer, about the same once more where nothing is left to ask, or hesitates."""
+        keys = [] if again else self._curious()
+        if keys:
+            self._exchange(self._voice.ask(keys), self._voice.tell(self._row, keys))
+        elif not again and (known := sorted(self._told & self._row.keys())):
+            key = self._rng.choice(known)
+            self._exchange(self._voice.repeat(key), self._voice.tell(self._row, [key]))
+        else:
+            self._exchange(self._voice.user("wait", {}), self._voice.agent("patience", {}))
+
+    def _curious(self) -> list[str]:
+        """Return one or two columns that nobody has spoken of yet."""
+        known = self._told | self._settled.keys()
+        entity = {key for habit in self._experience.habits.values() for key in self._experience.entity(habit)}
+        keys = [key for key in self._row if key not in known and key not in entity]
+        chosen = self._rng.sample(keys, min(len(keys), 2 if self._rng.random() < _TWO else 1))
+        self._told |= set(chosen)
+        return chosen
+
+    def _transact(self, segment: Segment, *, first: bool) -> None:
+        habit = self._experience.habits[segment.tool]
+        plan = self._wishes.transaction(habit, self._row, self._settled)
+        if segment.nudge:
+            self._exchange(self._voice.user("accept", {}), self._voice.agent("nudge", {}, tool=habit.name))
+        all_asked = len(plan.told) <= segment.requests
+        act = "open" if first else "agree" if segment.nudge and all_asked else "want" if self._row else "open_again"
+        left = self._open(habit, plan.told, segment, act=act)
+        arguments = dict(plan.arguments)
+        if left:
+            self._say(self._voice.request(left))
+            return
+        self._say(self._voice.confirm(habit.name, arguments, frozenset(arguments)))
+        if not segment.calls:
+            return
+        for _ in range(segment.corrections):
+            self._correct(habit, arguments, plan.told)
+        self._finish(segment, habit, arguments, plan.told)
+
+    def _correct(self, habit: Habit, arguments: Row, own: Mapping[str, Any]) -> None:
+        changed = self._wishes.change(habit, arguments, [*own, *(key for key in arguments if key not in self._settled)])
+        self._hear(self._voice.user("correct", changed, tool=habit.name))
+        arguments.update(changed)
+        self._say(self._voice.confirm(habit.name, arguments, frozenset(changed)))
+
+    def _finish(self, segment: Segment, habit: Habit, arguments: Row, own: Mapping[str, Any]) -> None:
+        """The user agrees and the agent calls, again with something changed where it fails."""
+        for _ in range(segment.failures):
+            self._hear(self._voice.user("affirm", {}))
+            self._call(habit, self._wishes.ordered(habit, arguments), [])
+            self._say(self._voice.agent("failed", {}, tool=habit.name))
+            changed = self._wishes.change(habit, arguments, list(own))
+            self._hear(self._voice.user("retry", changed, tool=habit.name))
+            arguments.update(changed)
+            self._say(self._voice.confirm(habit.name, arguments, frozenset(changed)))
+        self._hear(self._voice.user("affirm", {}))
+        wanted = self._wishes.ordered(habit, arguments)
+        row = self._world.change(habit, wanted, self._row)
+        self._call(habit, wanted, [row])
+        self._say(self._voice.agent("done", {}, tool=habit.name))
+        self._settled = {**self._settled, **wanted}
+        self._rows, self._place = [row], 0
+        for action in segment.actions + ["ask"] * self._owed:
+            self._ask(again=action == "wait")
+        self._owed = 0
+
+    def _exchange(self, user: str, agent: str) -> None:
+        self._hear(user)
+        self._say(agent)
+
+    def _hear(self, text: str) -> None:
+        self.messages.append(Message(role="user", content=text))
+
+    def _say(self, text: str) -> None:
+        reply = self._experience.toolbox.reply
+        self._act(ToolCall(name=reply.tool, arguments={reply.argument: text}, id=self._id()))
+
+    def _act(self, call: ToolCall) -> None:
+        self.messages.append(self._experience.toolbox.message_of(call))
+
+    def _call(self, habit: Habit, arguments: Row, rows: Sequence[Row]) -> None:
+        layout = self._experience.layout
+        call = ToolCall(name=habit.name, arguments=arguments, id=self._id())
+        self._act(call)
+        value: Any = rows[0] if habit.name in layout.single and rows else list(rows)
+        value = {layout.wrappers[habit.name]: value} if habit.name in layout.wrappers else value
+        answered = call.id if layout.role == "tool" else None
+        self.messages.append(Message(role=layout.role, content=json.dumps(value), tool_call_id=answered))
+        self.calls.append({"tool": habit.name, "arguments": arguments, "rows": list(rows)})
+
+    def _id(self) -> str:
+        digest = hashlib.sha256(f"{self._name}:{len(self.messages)}".encode()).hexdigest()
+        return f"call_{digest[:12]}"

@@ -1,0 +1,47 @@
+"""`rules:teacher` as the filter's rater: relevance and coherence of a trace by rules, for any task."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from harness.events import events
+from harness.records import Conversation, Task
+from harness.resources import folder
+from harness.rules.teacher.rating_coherence import rate_coherence
+from harness.rules.teacher.rating_relevance import Topic, rate_relevance
+from harness.toolbox import Toolbox
+from harness.trace_records import Rating
+
+VERSION = 1
+
+
+class RulesRater:
+    """Rates each trace by itself, so that neither order nor the rest of the batch matters. Deterministic, no model."""
+
+    name = "rules:teacher"
+
+    def __init__(self, task: Task) -> None:
+        self._toolbox = Toolbox(task.tools)
+        self._topic = Topic.of(task, self._toolbox)
+        words = (folder("eval") / "teacher" / "rating.yaml").read_bytes()
+        self.settings: dict[str, Any] = {"version": VERSION, "words_sha256": hashlib.sha256(words).hexdigest()}
+
+    def rate(self, traces: Sequence[Conversation], on_rating: Callable[[Rating], None]) -> None:
+        """Call `on_rating` with the rating of each trace, in order."""
+        for trace in traces:
+            on_rating(self.rating(trace))
+
+    def rating(self, trace: Conversation) -> Rating:
+        """Return the rating of one trace."""
+        told = events(trace.messages, self._toolbox)
+        relevance, why_relevant = rate_relevance(told, self._topic, self._toolbox)
+        coherence, why_coherent = rate_coherence(told)
+        return Rating(
+            id=trace.id,
+            relevance=relevance,
+            coherence=coherence,
+            relevance_reason=why_relevant,
+            coherence_reason=why_coherent,
+        )

@@ -1,0 +1,168 @@
+"""What the user of a synthetic conversation wants: the arguments of each call, and where each comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from harness.rules.teacher.experience import Experience, Habit
+from harness.rules.teacher.world import Row, as_column
+from harness.toolbox import Parameter
+
+_TRIES = 20
+_SURPRISE = 0.25
+"""How often a wish is drawn without a look at what there is."""
+_CHANGE = 0.35
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """The arguments of a call that changes something."""
+
+    arguments: Row
+    told: Row
+    """Those that the user has to say."""
+    assumed: Row
+    """Those that nobody says: the agent's confirmation has to."""
+
+
+class Wishes:
+    """Draws goals for one conversation."""
+
+    def __init__(self, experience: Experience, rng: Random) -> None:
+        self._experience = experience
+        self._rng = rng
+
+    def lookup(self, habit: Habit, settled: Mapping[str, Any], row: Mapping[str, Any]) -> Row:
+        """Return the arguments of a search: about the row that was chosen where it needs one of its columns.
+
+        What is settled by earlier calls stays so more often than not.
+        """
+        arguments: Row = {}
+        for key in self._given(habit):
+            chosen = self._of_row(habit, key, row) if key in habit.required and key not in settled else None
+            if chosen is not None:
+                arguments[key] = chosen
+            elif key in settled and self._fits(habit, key, settled[key]) and self._rng.random() > _CHANGE:
+                arguments[key] = settled[key]
+            elif key in habit.defaults and self._rng.random() < habit.defaults[key][1]:
+                arguments[key] = habit.defaults[key][0]
+            else:
+                arguments[key] = self._draw(habit, key, arguments)
+        return self.ordered(habit, self._in_sequence(habit, arguments))
+
+    def transaction(self, habit: Habit, row: Mapping[str, Any], settled: Mapping[str, Any]) -> Transaction:
+        """Return the arguments of a transaction on the row that was chosen."""
+        arguments: Row = {}
+        told: list[str] = []
+        assumed: list[str] = []
+        for key in self._given(habit):
+            known = self._of_row(habit, key, row)
+            known = settled.get(key) if known is None else known
+            if known is not None and self._fits(habit, key, known):
+                arguments[key] = known
+            elif key in habit.defaults and self._rng.random() < habit.defaults[key][1]:
+                arguments[key] = habit.defaults[key][0]
+                assumed.append(key)
+            else:
+                arguments[key] = self._draw(habit, key, arguments)
+                told.append(key)
+        arguments = self.ordered(habit, self._in_sequence(habit, arguments, only=told))
+        return Transaction(
+            arguments=arguments,
+            told={key: arguments[key] for key in told},
+            assumed={key: arguments[key] for key in assumed},
+        )
+
+    def asked(self, keys: Sequence[str], number: int, habit: Habit) -> list[str]:
+        """Return which arguments the user leaves open at first, in the order in which the agent asks."""
+        chosen = set(self._rng.sample(list(keys), min(number, len(keys))))
+        listed = [key for key in (*habit.required, *habit.optional) if key in chosen]
+        if len(listed) > 1 and self._rng.random() < 0.5:
+            self._rng.shuffle(listed)
+        return listed
+
+    def refine(self, habit: Habit, arguments: Row, rows: Sequence[Row]) -> Row:
+        """Return one argument that the user adds or changes; an added one mostly finds some of the rows."""
+        free = [key for key in habit.optional if key not in arguments]
+        if rows and free and self._rng.random() > _CHANGE:
+            key = self._rng.choice(free)
+            there = [row[key] for row in rows if key in row]
+            if there and self._rng.random() > _SURPRISE:
+                slot = self._experience.slots[key]
+                value = as_argument(self._rng.choice(there), self._parameter(habit, key), slot.values)
+                if self._fits(habit, key, value):
+                    return {key: value}
+            return {key: self._draw(habit, key, arguments)}
+        return self.change(habit, arguments, list(arguments) or free)
+
+    def change(self, habit: Habit, arguments: Row, keys: Sequence[str]) -> Row:
+        """Return one of the arguments with another value."""
+        known = [key for key in dict.fromkeys(keys) if key in habit.order] or list(arguments) or list(habit.order)
+        order = list(known)
+        self._rng.shuffle(order)
+        for key in order:
+            for _ in range(_TRIES):
+                value = self._draw(habit, key, {})
+                changed = {**arguments, key: value}
+                if str(value) != str(arguments.get(key)) and self._in_sequence(habit, changed) == changed:
+                    return {key: value}
+        return {order[0]: self._draw(habit, order[0], {})}
+
+    def ordered(self, habit: Habit, arguments: Mapping[str, Any]) -> Row:
+        """Return arguments in the order in which the traces write them."""
+        return {key: arguments[key] for key in habit.order if key in arguments}
+
+    def _of_row(self, habit: Habit, key: str, row: Mapping[str, Any]) -> Any:
+        """Return the argument as a row has it, in the column that the traces take it from; None where it has none."""
+        source = self._experience.links.get((habit.name, key), key)
+        if row.get(source) is None:
+            return None
+        value = as_argument(row[source], self._parameter(habit, key), self._experience.slots[key].values)
+        return value if self._fits(habit, key, value) else None
+
+    def _given(self, habit: Habit) -> list[str]:
+        optional = [key for key, share in habit.optional.items() if self._rng.random() < share]
+        return [*habit.required, *optional]
+
+    def _draw(self, habit: Habit, key: str, others: Mapping[str, Any]) -> Any:
+        """Return a new value, not the same as that of another argument of its kind (from and to)."""
+        slot = self._experience.slots[key]
+        alike = {str(value) for other, value in others.items() if self._experience.slots[other].kind == slot.kind}
+        schema = self._parameter(habit, key).schema
+        for _ in range(_TRIES):
+            value = self._experience.values.draw(slot, self._rng, schema=schema)
+            if slot.kind not in ("city", "person") or str(value) not in alike:
+                break
+        return value
+
+    def _in_sequence(self, habit: Habit, arguments: Row, only: Sequence[str] | None = None) -> Row:
+        """Put dates in the order of the schema: a journey begins before it ends."""
+        dates = [
+            key
+            for key in self._experience.toolbox.parameters(habit.name)
+            if key in arguments and self._experience.slots[key].kind == "date" and (only is None or key in only)
+        ]
+        days = {key: self._experience.values.day_of(self._experience.slots[key], arguments[key]) for key in dates}
+        if len(dates) < 2 or not all(days.values()):
+            return arguments
+        by_day = sorted(dates, key=lambda key: str(days[key]))
+        return {**arguments, **{key: arguments[other] for key, other in zip(dates, by_day, strict=True)}}
+
+    def _fits(self, habit: Habit, key: str, value: Any) -> bool:
+        parameter = self._parameter(habit, key)
+        return value is not None and (not parameter.choices or str(value) in parameter.choices)
+
+    def _parameter(self, habit: Habit, key: str) -> Parameter:
+        return self._experience.toolbox.parameters(habit.name)[key]
+
+
+def as_argument(value: Any, parameter: Parameter, seen: tuple[Any, ...]) -> Any:
+    """Return a column's value in the type of the argument."""
+    declared = parameter.schema.get("type")
+    if declared == "string":
+        return value if isinstance(value, str) else str(value)
+    example: tuple[Any, ...] = {"integer": (0,), "number": (0.0,), "boolean": (True,)}.get(str(declared), seen)
+    return as_column(value, example)

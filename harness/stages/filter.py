@@ -1,0 +1,190 @@
+"""Stage `filter`: deterministic checks, then a teacher's ratings; every trace stays in the result with its decision."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from harness.checks.batch import Inspected, Inspection, inspect_traces
+from harness.checks.config import CheckConfig
+from harness.hub import Hub
+from harness.lineage import Lineage
+from harness.stages._card import FILTERED, CardFrame, rule_based, stage_card
+from harness.stages._pipeline import EmptyResult, Place, StageResult, run
+from harness.stages._repository import most_common_first
+from harness.stages.settings import FilterConfig
+from harness.tasks import TaskSource
+from harness.terminal import progress, say
+from harness.trace_records import Rater, Rating, TraceRow
+from harness.traces.redaction import find_pii, redact
+from harness.wire.jsonl import write_jsonl
+from harness.wire.stages import dump_filtered
+
+STAGE = "filter"
+VERSION = 1
+_CHUNK = 2000
+"""Traces that are rated at once and in memory together."""
+_RATINGS = (1, 2, 3, 4, 5, None)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What the card and the terminal say, counted while rows pass by."""
+
+    traces: int = 0
+    kept: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    findings: Counter[tuple[str, str]] = field(default_factory=Counter)
+    relevance: Counter[int | None] = field(default_factory=Counter)
+    coherence: Counter[int | None] = field(default_factory=Counter)
+    pii: Counter[str] = field(default_factory=Counter)
+
+    def ratings(self) -> dict[str, list[int]]:
+        """Return how often each rating was given, 1 to 5 and none, by quality."""
+        return {
+            "relevance": [self.relevance[rating] for rating in _RATINGS],
+            "coherence": [self.coherence[rating] for rating in _RATINGS],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filtering:
+    """The stage, ready to run."""
+
+    rows: Callable[[], Iterator[TraceRow]]
+    source: str
+    task: TaskSource
+    rater: Rater | None
+    """None: the checks alone decide."""
+    config: FilterConfig
+    license: str | None = None
+
+    def lineage(self) -> Lineage:
+        """Return what the result is made from."""
+        rater = self.rater.settings | {"name": self.rater.name} if self.rater else None
+        config = self.config.model_dump() | {"teacher": rater}
+        return Lineage(stage=STAGE, version=VERSION, config=config, inputs=(self.source, self.task.source))
+
+    def run(self, hub: Hub | None, place: Place) -> StageResult:
+        """Filter, row by row in flat memory, and bring the result to its place.
+
+        A row that cannot be read, or that the teacher gave no rating, is in the result with the reason. Raises
+        EmptyResult, which says what rejected how many, where nothing is kept.
+        """
+        return run(self.lineage(), lambda folder: self._write(folder, place.repo_id or ""), hub, place)
+
+    def _write(self, folder: Path, repo_id: str) -> dict[str, Any]:
+        tally = _Tally()
+        with progress("checking traces" if self.rater is None else "checking and rating traces") as advance:
+            write_jsonl(folder / "data" / "train.jsonl", self._rows(tally, advance))
+        if not tally.kept:
+            raise EmptyResult(self._nothing_kept(tally))
+        if tally.pii and not self.config.redact:
+            found = ", ".join(f"{kind} {count}" for kind, count in tally.pii.items())
+            say(f"the traces hold what looks like personal data ({found}); --redact masks it")
+        counts: dict[str, Any] = {
+            "traces": tally.traces,
+            "kept": tally.kept,
+            "dropped": most_common_first(tally.dropped),
+            "findings": dict(sorted(tally.findings.items(), key=lambda item: (-item[1], item[0]))),
+            "ratings": tally.ratings(),
+            "pii": most_common_first(tally.pii),
+        }
+        frame = CardFrame(
+            title="Filtered traces",
+            repo_id=repo_id,
+            license=self.license,
+            rows=tally.traces,
+            columns=FILTERED,
+            configs={"default": "data/train.jsonl"},
+            lineage=self.lineage(),
+        )
+        rules = rule_based(self.lineage().config)
+        card = stage_card("filtered.md.j2", frame, rules=rules, rated=self.rater is not None, **counts)
+        (folder / "README.md").write_text(card, encoding="utf-8")
+        return counts
+
+    def _rows(self, tally: _Tally, advance: Callable[..., None]) -> Iterator[dict[str, Any]]:
+        inspection = Inspection(
+            tools=self.task.task.tools,
+            config=CheckConfig(max_length=self.config.max_length),
+            threshold=self.config.similarity,
+        )
+        inspected = inspect_traces(self._cleaned(tally), inspection)
+        while chunk := list(islice(inspected, _CHUNK)):
+            ratings = self._rate([one for one in chunk if not _rejection(one)[0]])
+            for one in chunk:
+                rating = ratings.get(one.row.conversation.id)
+                kind, reason = self._decide(one, rating)
+                tally.traces += 1
+                tally.kept += not reason
+                tally.findings.update((finding.check, finding.severity) for finding in one.findings)
+                if kind:
+                    tally.dropped[kind] += 1
+                if rating:
+                    tally.relevance[rating.relevance] += 1
+                    tally.coherence[rating.coherence] += 1
+                yield dump_filtered(one.row.conversation, one.findings, rating, reason)
+                advance()
+
+    def _cleaned(self, tally: _Tally) -> Iterator[TraceRow]:
+        """Yield the rows, masked where that is wanted: before anybody else, a teacher above all, sees them."""
+        for row in self.rows():
+            found = find_pii(row.conversation)
+            tally.pii.update(found)
+            masked = self.config.redact and found
+            yield replace(row, conversation=redact(row.conversation)) if masked else row
+
+    def _rate(self, passed: Sequence[Inspected]) -> dict[str, Rating]:
+        ratings: dict[str, Rating] = {}
+        if self.rater is not None and passed:
+            self.rater.rate(
+                [one.row.conversation for one in passed], lambda rating: ratings.update({rating.id: rating})
+            )
+        return ratings
+
+    def _decide(self, one: Inspected, rating: Rating | None) -> tuple[str, str]:
+        """Return the kind of the reason against a trace and the reason; two empty texts for one that is kept."""
+        kind, reason = _rejection(one)
+        if kind:
+            return kind, reason
+        if self.rater is None:
+            return "", ""
+        if rating is None or rating.relevance is None or rating.coherence is None:
+            return "not rated", f"not rated: {rating.error if rating else 'the teacher left it out'}"
+        if rating.relevance < self.config.relevance:
+            return (
+                f"relevance below {self.config.relevance}",
+                f"relevance {rating.relevance}: {rating.relevance_reason}",
+            )
+        if rating.coherence < self.config.coherence:
+            return (
+                f"coherence below {self.config.coherence}",
+                f"coherence {rating.coherence}: {rating.coherence_reason}",
+            )
+        return "", ""
+
+    def _nothing_kept(self, tally: _Tally) -> str:
+        if not tally.traces:
+            return f"{self.source} has no rows; expected one conversation a line"
+        causes = ", ".join(f"{kind} ({count})" for kind, count in most_common_first(tally.dropped).items())
+        most = next(iter(most_common_first(tally.dropped)))
+        threshold = most.split()[0]
+        advice = (
+            f"lower it with --set {threshold}=N" if threshold in ("relevance", "coherence") else "look at the traces"
+        )
+        return f"none of {tally.traces} traces is kept: {causes}; {advice}"
+
+
+def _rejection(one: Inspected) -> tuple[str, str]:
+    """Return the kind of the first reason of the checks against a trace and the reason; two empty texts for none."""
+    against = [finding for finding in one.findings if finding.severity == "reject"]
+    if against:
+        return against[0].check, f"{against[0].check}: {against[0].problem}"
+    if one.duplicate:
+        return "duplicate", f"duplicate of {one.duplicate.of} (similarity {one.duplicate.similarity:.2f})"
+    return "", ""

@@ -1,0 +1,277 @@
+"""Stage `synthesize`: new conversations modelled on accepted ones, until enough of them pass every check."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from harness.checks.batch import Inspected, Inspection, inspect_traces
+from harness.checks.config import CheckConfig
+from harness.checks.decontamination import Decontamination, stop_if_contaminated
+from harness.checks.duplicates import Duplicates
+from harness.errors import DataError
+from harness.hub import Hub
+from harness.lineage import Lineage
+from harness.models.budget import BudgetSpent
+from harness.records import Conversation
+from harness.stages._card import SYNTHETIC, CardFrame, rule_based, stage_card
+from harness.stages._pipeline import EmptyResult, Place, StageResult, run
+from harness.stages._repository import most_common_first
+from harness.stages.settings import SynthesizeConfig, Topic
+from harness.tasks import TaskSource
+from harness.terminal import progress, say
+from harness.trace_records import Draft, Plan, TraceRow, Writer
+from harness.wire.jsonl import write_jsonl
+from harness.wire.stages import dump_synthetic
+
+STAGE = "synthesize"
+VERSION = 1
+_MIDDLE = 3
+"""The complexity where none is drawn, of 1 to 5."""
+_NEXT_TRY = 1_000_003
+"""Added to the seed of a conversation that is written again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What is generated from."""
+
+    seeds: tuple[Conversation, ...]
+    """Accepted conversations."""
+    context: tuple[Conversation, ...]
+    """Unlabelled traces."""
+    sources: tuple[str, ...]
+    """What they were read from, for the lineage."""
+    test: tuple[Conversation, ...] = ()
+    """The test set, of which nothing may be in the seeds, the context or the result."""
+
+    @classmethod
+    def of(
+        cls,
+        rows: Sequence[TraceRow],
+        sources: Sequence[str],
+        *,
+        traces: Sequence[TraceRow] | None = None,
+        test: Sequence[Conversation] = (),
+    ) -> Material:
+        """Return the kept rows as seeds and `traces` as context, by default the rows that were not kept.
+
+        Raises DataError where no row was kept.
+        """
+        seeds = tuple(row.conversation for row in rows if row.kept)
+        if not seeds:
+            raise DataError(f"{sources[0]}: no conversation was accepted, so there is nothing to generate from")
+        others = traces if traces is not None else [row for row in rows if not row.kept]
+        known = {seed.id for seed in seeds}
+        context = tuple(
+            row.conversation
+            for row in others
+            if row.problem is None and row.conversation.messages and row.conversation.id not in known
+        )
+        return cls(seeds=seeds, context=context, sources=tuple(sources), test=tuple(test))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Synthesis:
+    """The stage, ready to run."""
+
+    material: Material
+    task: TaskSource
+    writer: Writer
+    config: SynthesizeConfig
+    topics: tuple[Topic, ...]
+    prefix: str = ""
+    """What ids begin with: `s2-` makes `s2-syn-0000`."""
+    license: str | None = None
+
+    def lineage(self) -> Lineage:
+        """Return what the result is made from."""
+        config = {
+            **self.config.model_dump(),
+            "teacher": self.writer.settings | {"name": self.writer.name},
+            "topics": [topic.model_dump() for topic in self.topics],
+        }
+        inputs = (*self.material.sources, self.task.source)
+        return Lineage(stage=STAGE, version=VERSION, config=config, inputs=inputs, seed=self.config.seed)
+
+    def plans(self) -> list[Plan]:
+        """Return the plans of the first round."""
+        return [self.plan(slot, 0) for slot in range(self.config.target)]
+
+    def plan(self, slot: int, attempt: int) -> Plan:
+        """Return what one conversation is to be: length, topic and complexity are its own, whatever the attempt."""
+        config, material = self.config, self.material
+        id = f"{self.prefix}syn-{slot:04d}"
+        rng = Random(f"{config.seed}:{id}")  # noqa: S311 -- no secret
+        topic = rng.choice(self.topics) if self.topics else None
+        length = self._length(topic, rng)
+        complexity = rng.randint(1, 5) if config.complexity else _MIDDLE
+        again = Random(f"{config.seed}:{id}:{attempt}")  # noqa: S311 -- other examples for another try
+        return Plan(
+            id=id,
+            seed=config.seed + _NEXT_TRY * attempt,
+            length=length,
+            topic=topic.text if topic and config.lengths == "topics" else "",
+            complexity=complexity,
+            exemplars=tuple(again.sample(material.seeds, min(config.exemplars, len(material.seeds)))),
+            context=tuple(again.sample(material.context, min(config.context, len(material.context)))),
+        )
+
+    def _length(self, topic: Topic | None, rng: Random) -> int:
+        """Return a number of messages: a seed's, or one of the topic's that is odd or even as the seeds' are."""
+        known = sorted(len(seed.messages) for seed in self.material.seeds)
+        if topic is None or self.config.lengths == "seeds":
+            return rng.choice(known)
+        parities = {length % 2 for length in known}
+        lengths = [n for n in range(topic.shortest, topic.longest + 1) if n % 2 in parities]
+        return rng.choice(lengths or [topic.longest])
+
+    def run(self, hub: Hub | None, place: Place) -> StageResult:
+        """Generate, and bring accepted and rejected conversations to their place.
+
+        Stops before anything is generated where test conversations are among the seeds or the context
+        (`ContaminationFound`). A spent budget ends the generation with what has been accepted by then. Raises
+        EmptyResult where nothing was accepted, HarnessError where the teacher cannot be asked.
+        """
+        return run(self.lineage(), lambda folder: self._write(folder, place.repo_id or ""), hub, place)
+
+    def _write(self, folder: Path, repo_id: str) -> dict[str, Any]:
+        gate = Decontamination(self.material.test)
+        given = [*self.material.seeds, *self.material.context]
+        stop_if_contaminated(overlap for trace in given for overlap in gate.find(trace))
+        work = _Work(self)
+        work.run()
+        write_jsonl(folder / "data" / "train.jsonl", (work.accepted[slot] for slot in sorted(work.accepted)))
+        write_jsonl(folder / "data" / "rejected.jsonl", work.rejected)
+        if not work.accepted:
+            reasons = (
+                ", ".join(f"{kind} ({n})" for kind, n in most_common_first(work.reasons).items())
+                or "the budget was spent"
+            )
+            raise EmptyResult(f"no conversation was accepted of {work.drafts} drafts: {reasons}")
+        counts = work.counts()
+        frame = CardFrame(
+            title="Synthetic conversations",
+            repo_id=repo_id,
+            license=self.license,
+            rows=len(work.accepted),
+            columns=SYNTHETIC,
+            configs={"default": "data/train.jsonl", "rejected": "data/rejected.jsonl"},
+            lineage=self.lineage(),
+        )
+        rules = rule_based(self.lineage().config)
+        card = stage_card("synthetic.md.j2", frame, rules=rules, **counts)
+        (folder / "README.md").write_text(card, encoding="utf-8")
+        return counts
+
+
+class _Work:
+    """The rounds: what is open, what was accepted, what was rejected and why."""
+
+    def __init__(self, stage: Synthesis) -> None:
+        self._stage = stage
+        self._seeds = Duplicates(stage.config.seed_similarity)
+        for seed in stage.material.seeds:
+            self._seeds.add(seed)
+        self._written = Duplicates(stage.config.similarity)
+        self.accepted: dict[int, dict[str, Any]] = {}
+        self.rejected: list[dict[str, Any]] = []
+        self.reasons: Counter[str] = Counter()
+        self.drafts = 0
+        self._planned: list[int] = []
+
+    def run(self) -> None:
+        """Write what is open, round by round, until nothing is or every conversation has had its tries."""
+        config = self._stage.config
+        slots = list(range(config.target))
+        for attempt in range(config.tries):
+            plans = {slot: self._stage.plan(slot, attempt) for slot in slots}
+            if not attempt:
+                self._planned = [plan.length for plan in plans.values()]
+            drafts, spent = self._drafts(list(plans.values()))
+            inspected = self._inspect(drafts.values())
+            for slot in slots:
+                draft = drafts.get(plans[slot].id)
+                if draft is not None:
+                    self._judge(slot, plans[slot], (draft, inspected.get(draft.id)), attempt + 1)
+            slots = [slot for slot in slots if slot not in self.accepted]
+            if spent:
+                say(f"{spent}; {len(self.accepted)} of {config.target} conversations are accepted")
+                return
+            if not slots:
+                return
+        say(f"{len(slots)} of {config.target} conversations were not accepted in {config.tries} tries each")
+
+    def _drafts(self, plans: Sequence[Plan]) -> tuple[dict[str, Draft], BudgetSpent | None]:
+        found: dict[str, Draft] = {}
+        spent = None
+        with progress(f"{self._stage.writer.name} writes", total=len(plans)) as advance:
+
+            def keep(draft: Draft) -> None:
+                found[draft.id] = draft
+                advance()
+
+            try:
+                self._stage.writer.write(plans, keep)
+            except BudgetSpent as error:
+                spent = error
+        return found, spent
+
+    def _inspect(self, drafts: Iterable[Draft]) -> dict[str, Inspected]:
+        """Return what can be said of each draft without the others, made in several processes."""
+        rows = [TraceRow(conversation=draft.conversation) for draft in drafts if draft.conversation]
+        material, config = self._stage.material, self._stage.config
+        inspection = Inspection(
+            tools=self._stage.task.task.tools,
+            config=CheckConfig(strict=True, max_length=config.max_length),
+            test=material.test,
+        )
+        return {one.row.conversation.id: one for one in inspect_traces(rows, inspection)}
+
+    def _judge(self, slot: int, plan: Plan, found: tuple[Draft, Inspected | None], tries: int) -> None:
+        self.drafts += 1
+        kind, reason = self._problem(*found)
+        if not reason:
+            self.accepted[slot] = dump_synthetic(plan, found[0], "", tries=tries)
+            return
+        self.reasons[kind] += 1
+        self.rejected.append(dump_synthetic(plan, found[0], reason, tries=tries))
+
+    def _problem(self, draft: Draft, inspected: Inspected | None) -> tuple[str, str]:
+        """Return the kind of the first problem and what it is; two empty texts where there is none."""
+        if draft.conversation is None or inspected is None:
+            return "no usable answer", draft.error or "the teacher gave no reason"
+        first = next((finding for finding in inspected.findings if finding.severity == "reject"), None)
+        if first:
+            return first.check, f"{first.check}: {first.problem}"
+        overlap = next((overlap for overlap in inspected.overlaps if overlap.reasons), None)
+        if overlap:
+            return "overlaps with the test set", f"overlaps with {overlap.test_id}: {overlap.reasons[0]}"
+        for index, what in ((self._seeds, "a seed"), (self._written, "another one")):
+            twin = index.find(draft.conversation)
+            if twin:
+                return f"near duplicate of {what}", f"near duplicate of {twin.of} (similarity {twin.similarity:.2f})"
+        self._written.add(draft.conversation)
+        return "", ""
+
+    def counts(self) -> dict[str, Any]:
+        """Return what the card says."""
+        from scipy.stats import ks_2samp
+
+        lengths = [len(row["messages"]) for row in self.accepted.values()]
+        return {
+            "accepted": len(self.accepted),
+            "drafts": self.drafts,
+            "rejected": most_common_first(self.reasons),
+            "exemplars": len(self._stage.material.seeds),
+            "context": len(self._stage.material.context),
+            "shortest": min(lengths),
+            "longest": max(lengths),
+            "mean": sum(lengths) / len(lengths),
+            "distance": float(ks_2samp(lengths, self._planned).statistic),
+            "test_conversations": len(self._stage.material.test),
+        }

@@ -1,0 +1,215 @@
+"""The records of a file, whatever it is: JSON lines, a JSON array, one document, Parquet, a zip of JSON."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from harness.errors import DataError, UsageError
+
+_CHUNK = 1 << 16
+_FIRST = 1 << 20
+"""So much of a first line is looked at: an array may be one line of gigabytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One value of a file, or why it is none."""
+
+    line: int
+    """Where it starts, from 1; the number of the row or sample in files without lines."""
+    value: Any
+    problem: str | None = None
+
+
+def records(path: Path) -> Iterator[Record]:
+    """Yield the values of a file, one at a time: memory holds the largest one, not the file.
+
+    A line of JSON lines that is no JSON is a record with a problem. Raises DataError for a file that cannot be opened,
+    is damaged, or is neither JSON, Parquet nor an Inspect archive.
+    """
+    try:
+        with path.open("rb") as stream:
+            yield from _by_content(path, stream)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _by_content(path: Path, stream: IO[bytes]) -> Iterator[Record]:
+    magic = stream.read(4)
+    stream.seek(0)
+    if magic[:2] == b"PK":
+        yield from _archive(path)
+    elif magic == b"PAR1":
+        yield from _parquet(path)
+    elif _is_one_document(path, stream):
+        yield from _document(path, stream)
+    else:
+        yield from _lines(stream)
+
+
+def _is_one_document(path: Path, stream: IO[bytes]) -> bool:
+    """Return whether the file is one JSON value over several lines, or an array of records; reads the first line."""
+    line = stream.readline(_FIRST)
+    while line and not line.strip():
+        line = stream.readline(_FIRST)
+    stream.seek(0)
+    first = line.removeprefix(b"\xef\xbb\xbf").strip()
+    if first[:1] not in (b"[", b"{"):
+        return False
+    if first in (b"[", b"{"):
+        return True
+    try:
+        value = json.loads(first)
+    except (ValueError, RecursionError):
+        return first[:1] == b"[" or path.suffix == ".json"
+    return isinstance(value, list) and not _is_message(value[0] if value else None)
+
+
+def _is_message(value: Any) -> bool:
+    return isinstance(value, dict) and ("role" in value or "from" in value)
+
+
+def _lines(stream: IO[bytes]) -> Iterator[Record]:
+    """Yield a record a line. Lines end at `\\n` only: U+2028 and its like are text."""
+    for number, line in enumerate(stream, start=1):
+        if number == 1:
+            line = line.removeprefix(b"\xef\xbb\xbf")  # noqa: PLW2901 - the mark is no content
+        if not line.strip():
+            continue
+        try:
+            yield Record(line=number, value=json.loads(line.decode("utf-8")))
+        except UnicodeDecodeError as error:
+            yield Record(line=number, value=None, problem=f"not UTF-8 at byte {error.start}; save the file as UTF-8")
+        except json.JSONDecodeError as error:
+            problem = f"not valid JSON ({error.msg} at column {error.colno}); expected one JSON object a line"
+            yield Record(line=number, value=None, problem=problem)
+        except RecursionError:
+            yield Record(line=number, value=None, problem="JSON nested too deeply to read")
+
+
+def _document(path: Path, stream: IO[bytes]) -> Iterator[Record]:
+    """Yield the elements of a JSON array one by one, or the one value that the file is."""
+    text = _Text(path, stream)
+    while text.peek() not in ("[", ""):
+        yield Record(line=text.line, value=text.value())
+    if not text.peek():
+        return
+    text.skip()
+    elements: list[Record] = []
+    while (char := text.peek()) != "]":
+        line = text.line
+        value = text.value()
+        if elements or (_is_message(value) and line is not None):
+            elements.append(Record(line=line, value=value))  # a list of messages is one conversation
+        else:
+            yield Record(line=line, value=value)
+        if (char := text.peek()) == ",":
+            text.skip()
+        elif char != "]":
+            raise text.damaged(f"expected , or ], got {char or 'the end of the file'}")
+    if elements:
+        yield Record(line=elements[0].line, value=[element.value for element in elements])
+
+
+class _Text:
+    """A JSON text that is read as far as needed, decoded value by value."""
+
+    def __init__(self, path: Path, stream: IO[bytes]) -> None:
+        import codecs
+
+        self._path, self._stream = path, stream
+        self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
+        self._text, self._at, self.line = "", 0, 1
+        self._scan = json.JSONDecoder().raw_decode
+
+    def _more(self) -> bool:
+        """Read as much again as there is, so that a long value is scanned a few times only."""
+        chunk = self._stream.read(max(_CHUNK, len(self._text) - self._at))
+        try:
+            self._text = self._text[self._at :] + self._decode(chunk, not chunk)
+        except UnicodeDecodeError as error:
+            raise self.damaged("not UTF-8; save the file as UTF-8") from error
+        self._at = 0
+        return bool(chunk)
+
+    def skip(self) -> None:
+        """Go past one character."""
+        self._at += 1
+
+    def peek(self) -> str:
+        """Return the next character that is no white space, empty at the end."""
+        while True:
+            while self._at < len(self._text) and self._text[self._at].isspace():
+                self.line += self._text[self._at] == "\n"
+                self._at += 1
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._more():
+                return ""
+
+    def value(self) -> Any:
+        """Return the JSON value that starts here; DataError where there is none."""
+        self.peek()
+        while True:
+            try:
+                value, end = self._scan(self._text, self._at)
+            except json.JSONDecodeError as error:
+                if self._more():
+                    continue
+                raise self.damaged(f"{error.msg}; the file may be cut off") from error
+            except RecursionError as error:
+                raise self.damaged("nested too deeply to read") from error
+            if end == len(self._text) and not isinstance(value, dict | list) and self._more():
+                continue  # a number may go on
+            self.line += self._text.count("\n", self._at, end)
+            self._at = end
+            return value
+
+    def damaged(self, problem: str) -> DataError:
+        return DataError.at(self._path, self.line, f"not valid JSON ({problem}); expected an array or JSON lines")
+
+
+def _parquet(path: Path) -> Iterator[Record]:
+    import pyarrow as pa  # type: ignore[import-untyped]
+    from pyarrow import parquet
+
+    number = 0
+    try:
+        for batch in parquet.ParquetFile(path).iter_batches(batch_size=256):
+            for row in batch.to_pylist():
+                number += 1
+                yield Record(line=number, value=row)
+    except pa.ArrowException as error:
+        raise DataError(f"{path} is damaged ({error}); write the Parquet file again") from error
+
+
+def _archive(path: Path) -> Iterator[Record]:
+    """Yield the samples of an Inspect log in its archive form, in the order of their names."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.startswith("samples/") and name.endswith(".json")]
+            if not names:
+                raise DataError(f"{path} is a zip file without samples; expected an Inspect log (.eval)")
+            for number, name in enumerate(names, start=1):
+                yield Record(line=number, value=json.loads(_member(path, archive, name)))
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
+        raise DataError(f"{path} is damaged ({error}); copy the log again") from error
+
+
+def _member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
+    try:
+        return archive.read(name)
+    except NotImplementedError:  # newer logs are compressed by a method that this Python does not know
+        try:
+            import zipfile_zstd  # type: ignore[import-untyped]  # noqa: F401 - teaches zipfile the method; inspect-ai brings it
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                f"{path} needs inspect-ai to be read; install it: pip install 'tft-harness[inspect]'"
+            ) from error
+        return archive.read(name)
