@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,6 +188,17 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, Any]:
             raise UsageError(f"--set {pair!r} has no value; write KEY=VALUE")
         values[key] = yaml.safe_load(value)
     return values
+
+
+def readable(rows: Iterable[TraceRow]) -> tuple[TraceRow, ...]:
+    """Return the rows that can be read, and say of the others how many there are and why the first cannot."""
+    from harness.terminal import say
+
+    every = tuple(rows)
+    problems = [row.problem for row in every if row.problem is not None]
+    if problems:
+        say(f"{len(problems)} of {len(every)} rows cannot be read and are left out, the first one: {problems[0]}")
+    return tuple(row for row in every if row.problem is None)
 
 
 def test_set(start: Start, named: str | None) -> TestConversations | None:

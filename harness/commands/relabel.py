@@ -46,7 +46,7 @@ def command(*, seeds: int | None, clean: Path | None, as_json: bool, **chosen: A
     with _stages.started("relabelled", chosen) as start, ChatModels(chosen_roles.asking, start.hub) as models:
         layers = [start.job.settings("relabel") if start.job else {}, start.set, {"seeds": seeds}]
         stage = Relabelling(
-            rows=tuple(start.rows()),
+            rows=_stages.readable(start.rows()),
             source=start.input.name,
             task=start.task,
             committee=make_committee(chosen_roles.roles, start.task.task, models),

@@ -49,7 +49,7 @@ def command(*, traces: str | None, test: str | None, as_json: bool, **chosen: An
         context = None
         if traces is not None:
             read = read_input(traces, start.hub)
-            context = list(read.rows())
+            context = _stages.readable(read.rows())
             sources.append(read.name)
         held_out = _stages.test_set(start, test)
         if held_out is None:
@@ -57,7 +57,7 @@ def command(*, traces: str | None, test: str | None, as_json: bool, **chosen: An
         else:
             sources.append(held_out.source)
         tested = held_out.conversations if held_out else ()
-        material = Material.of(list(start.rows()), sources, traces=context, test=tested)
+        material = Material.of(_stages.readable(start.rows()), sources, traces=context, test=tested)
         writer = make_writer(
             chosen_roles.roles.teacher,
             start.task.task,

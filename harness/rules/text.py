@@ -74,8 +74,11 @@ def sentences(text: str) -> list[str]:
 
 def tokens(text: str) -> list[str]:
     """Return the words of `text`, plain and without accents."""
-    decomposed = unicodedata.normalize("NFKD", plain(text)).replace("'", "")
-    return _WORD.findall("".join(char for char in decomposed if not unicodedata.combining(char)))
+    found = plain(text).replace("'", "")
+    if not found.isascii():
+        decomposed = unicodedata.normalize("NFKD", found)
+        found = "".join(char for char in decomposed if not unicodedata.combining(char))
+    return _WORD.findall(found)
 
 
 def alike(one: str, other: str) -> bool:

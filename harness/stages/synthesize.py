@@ -146,7 +146,10 @@ class Synthesis:
         work = _Work(self)
         work.run()
         write_jsonl(folder / "data" / "train.jsonl", (work.accepted[slot] for slot in sorted(work.accepted)))
-        write_jsonl(folder / "data" / "rejected.jsonl", work.rejected)
+        configs = {"default": "data/train.jsonl"}
+        if work.rejected:  # an empty file has no rows to be loaded
+            configs["rejected"] = "data/rejected.jsonl"
+            write_jsonl(folder / "data" / "rejected.jsonl", work.rejected)
         if not work.accepted:
             reasons = (
                 ", ".join(f"{kind} ({n})" for kind, n in most_common_first(work.reasons).items())
@@ -160,7 +163,7 @@ class Synthesis:
             license=self.license,
             rows=len(work.accepted),
             columns=SYNTHETIC,
-            configs={"default": "data/train.jsonl", "rejected": "data/rejected.jsonl"},
+            configs=configs,
             lineage=self.lineage(),
         )
         rules = rule_based(self.lineage().config)

@@ -9,6 +9,7 @@ from typing import Any
 from harness.answer_text import clean, excerpt, read_object
 from harness.committee.prompting.asking import MAX_REASON, PromptedRole, expect_keys, expect_text, problem_of
 from harness.committee.prompting.calls import SHORTEST_BOUND, call_schema, read_call
+from harness.events import callable_tools, events
 from harness.models.budget import CostEstimate
 from harness.models.chat import ChatAnswer, ChatRequest
 from harness.prompt_text import lines, show_call
@@ -48,8 +49,10 @@ class LlmArbiter(PromptedRole):
         number = dispute.position + 1
         written = list(lines(dispute.conversation.messages))
 
+        tools = self._tools(dispute)
+
         def check(text: str) -> None:
-            self._read(text, letters)
+            self._read(text, letters, tools)
 
         return ChatRequest(
             id=str(place),
@@ -59,7 +62,7 @@ class LlmArbiter(PromptedRole):
                 after=[line for line in written if line.number > number],
                 candidates=list(zip(letters, map(show_call, dispute.candidates), strict=True)),
             ),
-            schema=_schema(letters, call_schema(self.toolbox, SHORTEST_BOUND)),
+            schema=_schema(letters, call_schema(self.toolbox, SHORTEST_BOUND, tools)),
             max_tokens=self.model.room(_ROOM),
             check=check,
             usual_tokens=_USUAL,
@@ -68,19 +71,26 @@ class LlmArbiter(PromptedRole):
     def _ruling(self, dispute: Dispute, answer: ChatAnswer) -> Ruling:
         if answer.text is None:
             return Ruling(id=dispute.id, call=None, reason=problem_of(answer))
-        reason, choice, own = self._read(answer.text, ascii_uppercase[: len(dispute.candidates)])
+        letters = ascii_uppercase[: len(dispute.candidates)]
+        reason, choice, own = self._read(answer.text, letters, self._tools(dispute))
         if choice in (_OWN, _UNSURE):
             return Ruling(id=dispute.id, call=own, reason=reason)
         chosen = ascii_uppercase.index(choice)
         return Ruling(id=dispute.id, call=dispute.candidates[chosen], reason=reason, chosen=chosen)
 
-    def _read(self, text: str, letters: str) -> tuple[str, str, ToolCall | None]:
+    def _tools(self, dispute: Dispute) -> tuple[str, ...]:
+        """Return the tools that the turn can have called, by what follows it."""
+        return callable_tools(events(dispute.conversation.messages, self.toolbox), self.toolbox)[dispute.position]
+
+    def _read(self, text: str, letters: str, tools: Sequence[str]) -> tuple[str, str, ToolCall | None]:
         """Return reason, choice and the arbiter's own call; ValueError where they are not as asked for."""
         found = expect_keys(read_object(text), _KEYS, "the answer")
         reason, choice = expect_text(found["reason"], "the reason"), found["choice"]
         if choice not in (*letters, _OWN, _UNSURE):
             raise ValueError(f"the choice is {excerpt(choice)}; expected one of {', '.join(letters)}, own, unsure")
         own = read_call(found["call"], self.toolbox, "the arbiter's own call") if choice == _OWN else None
+        if own is not None and own.name not in tools:
+            raise ValueError(f"the arbiter's own call is of {own.name}, which does not fit what comes after the turn")
         return clean(reason), choice, own
 
 
