@@ -42,7 +42,7 @@ class Hub:
         os.environ["HF_ENDPOINT"] = chosen
         from huggingface_hub import HfApi
 
-        _quiet()
+        quiet()
         # Read here and not by the library, which reads the environment once, when it is imported.
         return cls(HfApi(endpoint=chosen, token=os.environ.get("HF_TOKEN") or None, library_name="tft-harness"))
 
@@ -199,7 +199,7 @@ class Hub:
         self.check_writable("dataset", repo_id)  # creating what is there already succeeds without the right to
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """Keep the client's own output for a person who waits: no bars into logs, no remarks on what we do on purpose."""
     import logging
     import sys

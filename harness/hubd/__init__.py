@@ -11,8 +11,12 @@
     pulls.py       discussions and pull requests                shelves.py     collections
     call.py        one request, and the services behind it      ranges.py      content, whole or a range of it
     api_*.py       the HTTP routes                              router.py      raw path to handler
+    sessions.py    browsers that are signed in                  pages/         pages for people
+    objects.py     all git objects, checked and followed        patches.py     a pull request's changes as a diff
+    verify.py      checks that nothing is lost or damaged       gc.py          frees what nothing leads to
     app.py         ASGI                                         server.py      uvicorn
     embedded.py    a server as a child process                  errors.py      refusals, and why a start failed
+    heads.py       the HTTP parser, with a limit on heads
 
 Nothing here imports the rest of the harness: the folder can be lifted out as it is.
 """

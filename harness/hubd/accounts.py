@@ -70,14 +70,18 @@ class Accounts:
         if not authorization:
             return None
         scheme, _, token = authorization.partition(" ")
-        row = None
-        if scheme.lower() == "bearer" and token.strip():
-            row = self._db.row(
-                "select u.name, u.fullname, t.role from tokens t join users u on u.name = t.user where t.hash = ?",
-                token_hash(token.strip()),
-            )
-        if row is None:
+        known = scheme.lower() == "bearer" and token.strip()
+        user = self.holder(token_hash(token.strip())) if known else None
+        if user is None:
             raise Refused(401, "Invalid credentials in Authorization header")
+        return user
+
+    def holder(self, hashed: str) -> User | None:
+        """Return whose token has that hash, None if there is no such token."""
+        query = "select u.name, u.fullname, t.role from tokens t join users u on u.name = t.user where t.hash = ?"
+        row = self._db.row(query, hashed)
+        if row is None:
+            return None
         orgs = self._db.rows("select org from memberships where user = ? order by org", row["name"])
         return User(
             name=row["name"], fullname=row["fullname"], role=row["role"], orgs=tuple(org["org"] for org in orgs)

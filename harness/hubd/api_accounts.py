@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from harness.hubd.call import Call, answer
 from harness.hubd.facts import front_matter
+from harness.hubd.licences import KNOWN, is_known
 
 DISPLAY_NAME = "hub"
 
@@ -51,7 +52,7 @@ def whoami(call: Call) -> Response:
 
 
 def validate_yaml(call: Call) -> Response:
-    """Check the metadata of a card: 200 with warnings, or 400 with errors."""
+    """Check the metadata of a card: 200 with warnings, or 400 with errors, as JSON or as text if that is asked for."""
     content = call.json().get("content")
     errors: list[str] = []
     warnings: list[str] = []
@@ -66,10 +67,14 @@ def validate_yaml(call: Call) -> Response:
         errors += _problems(metadata)
     elif metadata is not None:
         errors.append("YAML metadata must be a mapping")
+    status = 400 if errors else 200
+    if call.headers.get("accept") == "text/plain":
+        lines = [f"- Error: {text}" for text in errors] + [f"- Warning: {text}" for text in warnings]
+        return PlainTextResponse("\n".join(lines), status_code=status)
     body = {"errors": [{"message": text} for text in errors], "warnings": [{"message": text} for text in warnings]}
     if errors:
         body["error"] = "\n".join(errors)  # type: ignore[assignment]
-    return answer(body, status=400 if errors else 200)
+    return answer(body, status=status)
 
 
 def _problems(metadata: dict[Any, Any]) -> list[str]:
@@ -82,6 +87,10 @@ def _problems(metadata: dict[Any, Any]) -> list[str]:
         if not _text_or_texts(metadata.get(key, ""))
     ]
     found += [f'"{key}" must be an array of strings' for key in lists if not _text_or_texts(metadata.get(key) or [])]
+    licences = metadata.get("license")
+    for licence in licences if isinstance(licences, list) else [licences]:
+        if isinstance(licence, str) and licence and not is_known(licence):
+            found.append(f'"license" must be one of {", ".join(sorted(KNOWN))}; got {licence[:80]!r}')
     if not isinstance(metadata.get("model-index") or [], list):
         found.append('"model-index" must be an array')
     return found

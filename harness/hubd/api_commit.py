@@ -26,7 +26,7 @@ from harness.hubd.commits import (
 from harness.hubd.errors import Refused, revision_not_found, stale_parent
 from harness.hubd.pulls import find, open_pull
 from harness.hubd.repos import check_write
-from harness.hubd.store import FULL_SHA, GitRepo
+from harness.hubd.store import FULL_SHA, GitRepo, checked_ref
 from harness.hubd.trees import checked_path
 
 
@@ -168,7 +168,8 @@ def create_tag(call: Call) -> Response:
     git, body = call.git(), call.json()
     name, message = text_of(body, "tag"), text_of(body, "message", "")
     sha = git.resolve("/".join(call.segments))
-    if message:
+    checked_ref(f"refs/tags/{name}")
+    if message and git.ref(f"refs/tags/{name}") is None:
         sha = _annotate(git, name, message, sha, call.required_user().name)
     if not git.set_ref(f"refs/tags/{name}", sha, None):
         raise Refused(409, f"Tag reference exists already: refs/tags/{name}")

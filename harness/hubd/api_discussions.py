@@ -86,7 +86,6 @@ def _title(call: Call, number: int) -> Response:
     db, title = call.services.db, text_of(call.json(), "title")
     row = pulls.find(db, call.repo, number)
     name = _check_owner(call, row["author"])
-    pulls.change(db, call.repo, number, "title", title)
     data = {"from": row["title"], "to": title}
     return answer({"newTitle": pulls.add_event(db, call.repo, number, "title-change", author=name, data=data)})
 
@@ -99,7 +98,6 @@ def _status(call: Call, number: int) -> Response:
     name = _check_owner(call, row["author"])
     if row["status"] == "merged":
         raise Refused(409, "This pull request is merged already.")
-    pulls.change(db, call.repo, number, "status", status)
     return answer(
         {"newStatus": pulls.add_event(db, call.repo, number, "status-change", author=name, data={"status": status})}
     )
@@ -113,8 +111,5 @@ def _merge(call: Call, number: int) -> Response:
         row = pulls.find(db, repo, number)
         if not row["is_pull"] or row["status"] not in OPEN_STATES:
             raise Refused(409, f"Discussion {number} is no open pull request.")
-        sha = pulls.merge(git, row, name)
-        pulls.change(db, repo, number, "status", "merged")
-        pulls.change(db, repo, number, "merged", sha)
-    event = pulls.add_event(db, repo, number, "status-change", author=name, data={"status": "merged"})
+        event = pulls.merge(db, git, repo, row, name)
     return answer({"newEvent": event, "newStatus": event})

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from harness.hubd.blobs import SHA256
-from harness.hubd.call import Call, answer
+from harness.hubd.call import Call, answer, text_of
 from harness.hubd.errors import Refused, entry_not_found
 from harness.hubd.ranges import Content, respond
 from harness.hubd.repos import check_content
@@ -33,6 +33,8 @@ def resolve(call: Call) -> Response:
     media = _IMAGES.get(path.rpartition(".")[2].lower(), "application/octet-stream" if facts.sha256 else _TEXT)
     headers = _headers(path, commit, facts.etag, media)
     if facts.sha256:
+        if call.services.blobs.size(facts.sha256) != facts.size:
+            raise Refused(500, f"This Hub lost the content of {path}; its `hub verify` says what else is missing.")
         headers |= {"X-Linked-Etag": f'"{facts.sha256}"', "X-Linked-Size": str(facts.size)}
         if (xet_hash := call.services.xet.hash_of(facts.sha256)) is not None:
             route = f"{call.base}/api/{call.repo.kind}s/{call.repo.name}/xet-read-token/{commit}"
@@ -79,6 +81,7 @@ def _lfs_object(call: Call, operation: str, item: Any) -> dict[str, Any]:
     known = services.blobs.size(sha256) is not None and services.repos.may_use(call.user, sha256)
     if operation == "upload":
         if known:
+            services.blobs.touch(sha256)
             return described
         claims = {"do": "lfs-put", "oid": sha256, "size": size, "repo": call.repo.id}
         token, _ = services.signer.issue(claims, seconds=LINK_SECONDS)
@@ -140,7 +143,7 @@ def duplicate(call: Call) -> Response:
     target, files = body.get("target"), body.get("files")
     if not isinstance(target, dict) or not isinstance(files, list):
         raise Refused(400, "'target' and 'files' are needed.")
-    repo = services.repos.readable(str(target.get("type")), str(target.get("name")), call.required_user())
+    repo = services.repos.readable(text_of(target, "type"), text_of(target, "name"), call.required_user())
     done, failed = [], []
     for item in files:
         sha256 = str(item.get("sha256")) if isinstance(item, dict) else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import threading
-from functools import lru_cache
 from typing import Any
 
 from starlette.responses import PlainTextResponse, Response
@@ -21,12 +20,21 @@ from harness.hubd.store import GitRepo
 SPACE_SDKS = ("gradio", "streamlit", "docker", "static")
 GATES = ("auto", "manual")
 LIST_LIMIT = 1000
+SUMMARIES = 20_000  # of commits, remembered
 SORT_KEYS = ("createdAt", "lastModified", "downloads", "likes", "trendingScore", "id")
 
 
-@lru_cache(maxsize=20_000)
-def _summary(repo: RepoRow, git: GitRepo, commit: str) -> Summary:
-    return summarise(repo, git, commit)
+_SUMMARIES: dict[tuple[str, str], Summary] = {}  # (repository, commit): no opened repository is kept alive by it
+
+
+def summary_of(repo: RepoRow, git: GitRepo, commit: str) -> Summary:
+    """Return what a commit says of its repository, read once."""
+    found = _SUMMARIES.get((repo.id, commit))
+    if found is None:
+        if len(_SUMMARIES) >= SUMMARIES:
+            _SUMMARIES.clear()
+        found = _SUMMARIES[repo.id, commit] = summarise(repo, git, commit)
+    return found
 
 
 def _kind(body: dict[str, Any]) -> str:
@@ -100,9 +108,8 @@ def _prepare(call: Call, repo: RepoRow) -> None:
         first_commit(files, author, GitRepo(folder, threading.RLock()))
         services.repos.add(repo, folder)
     except Refused as error:
-        existing = services.repos.find(repo.kind, repo.name)
-        if error.status == 409 and existing is not None:
-            raise _already(call, existing) from error
+        if error.status == 409:
+            raise _already(call, services.repos.find(repo.kind, repo.name) or repo) from error
         raise
     finally:
         if folder.exists():
@@ -160,7 +167,7 @@ def info(call: Call) -> Response:
     expand = call.query.getlist("expand") + call.query.getlist("expand[]")
     keys = tuple(expand) if expand else FULL_KEYS
     return answer(
-        repo_json(call.repo, git, _summary(call.repo, git, commit), keys=keys, blobs=call.flag("blobs")),
+        repo_json(call.repo, git, summary_of(call.repo, git, commit), keys=keys, blobs=call.flag("blobs")),
         headers={"X-Repo-Commit": commit},
     )
 
@@ -199,7 +206,7 @@ def _candidates(call: Call) -> list[tuple[RepoRow, GitRepo, Summary]]:
         git = call.services.repos.git(repo)
         head = git.ref("refs/heads/main")
         if head is not None:
-            rows.append((repo, git, _summary(repo, git, head)))
+            rows.append((repo, git, summary_of(repo, git, head)))
     return rows
 
 
@@ -216,19 +223,28 @@ def _matches(call: Call, repo: RepoRow, summary: Summary) -> bool:
 
 def leaderboard(call: Call) -> Response:
     """Rank the visible models by the results they report on this dataset (`task_id` chooses one task)."""
+    wanted = call.query.get("task_id")
+    rows = [row for task, row in reported(call) if wanted in (None, task)]
+    return answer([{"rank": rank, **row} for rank, row in enumerate(rows, start=1)])
+
+
+def reported(call: Call) -> list[tuple[str, dict[str, Any]]]:
+    """Return (task, row) of every result that visible models report on this dataset, the best first.
+
+    Raises Refused (404) if it is no dataset.
+    """
     if call.kind != "dataset":
         raise Refused(404, "Only datasets have a leaderboard.")
-    task, name = call.query.get("task_id"), call.repo.name.lower()
-    rows: list[dict[str, Any]] = []
+    name = call.repo.name.lower()
+    rows: list[tuple[str, dict[str, Any]]] = []
     for repo in call.services.repos.listing("model", call.user):
         git = call.services.repos.git(repo)
         head = git.ref("refs/heads/main")
-        for result in _summary(repo, git, head).eval_results if head else ():
+        for result in summary_of(repo, git, head).eval_results if head else ():
             data = result.get("data")
-            if data and data["dataset"]["id"].lower() == name and task in (None, data["dataset"]["task_id"]):
-                rows.append(_leaderboard_row(call, repo, result))
-    rows.sort(key=lambda row: -row["value"])
-    return answer([{"rank": rank, **row} for rank, row in enumerate(rows, start=1)])
+            if data and data["dataset"]["id"].lower() == name:
+                rows.append((data["dataset"]["task_id"], _leaderboard_row(call, repo, result)))
+    return sorted(rows, key=lambda row: -row[1]["value"])
 
 
 def _leaderboard_row(call: Call, repo: RepoRow, result: dict[str, Any]) -> dict[str, Any]:

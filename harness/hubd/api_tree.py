@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from starlette.responses import Response
@@ -14,6 +15,8 @@ from harness.hubd.trees import Entry
 
 PAGE, PAGE_EXPANDED = 1000, 50
 PATHS_LIMIT = 10_000
+PULLS = "select num from discussions where repo = ? and is_pull = 1"
+HISTORY_LIMIT = 10_000  # commits that a search for the last change of a file looks at
 
 
 def iso(seconds: int) -> str:
@@ -69,23 +72,37 @@ def paths_info(call: Call) -> Response:
     for item in items:
         if "lfs" in item:  # clients copy a large file to another repository by its Xet hash only
             item.setdefault("xetHash", item["lfs"]["oid"])
-    if form.get("expand", [""])[0].lower() in TRUE:
+    if form.get("expand", []) and form["expand"][0].lower() in TRUE:
         add_last_commits(git, commit, items)
     return answer(items, headers={"X-Repo-Commit": commit})
 
 
 def add_last_commits(git: GitRepo, commit: str, items: list[dict[str, Any]]) -> None:
-    """Give each item the last commit that changed it (first parents, newest first)."""
-    open_items = {item["path"]: item for item in items}
-    for facts in git.history(commit):
-        if not open_items:
-            return
+    """Give each item the last commit that changed it (first parents, newest first).
+
+    A commit costs one comparison for each folder, more only where the folder changed. Items that the latest
+    HISTORY_LIMIT commits did not change get none.
+    """
+    folders: dict[str, dict[str, dict[str, Any]]] = {}
+    for item in items:
+        folders.setdefault(item["path"].rpartition("/")[0], {})[item["path"].rpartition("/")[2]] = item
+    trees = {path: git.entry(commit, path) for path in folders}
+    for facts in islice(git.history(commit), HISTORY_LIMIT):
         parent = facts.parents[0] if facts.parents else None
-        for path in list(open_items):
+        for path in list(folders):
             before = git.entry(parent, path) if parent else None
-            if before is None or before.sha != open_items[path]["oid"]:
-                summary = {"id": facts.sha, "title": facts.title, "date": iso(facts.time)}
-                open_items.pop(path)["lastCommit"] = summary
+            if before == trees[path]:
+                continue
+            trees[path] = before
+            names = git.tree(before.sha) if before is not None and before.is_folder else {}
+            for name, item in list(folders[path].items()):
+                if name not in names or names[name].sha != item["oid"]:
+                    item["lastCommit"] = {"id": facts.sha, "title": facts.title, "date": iso(facts.time)}
+                    del folders[path][name]
+            if not folders[path]:
+                del folders[path]
+        if not folders:
+            return
 
 
 def refs(call: Call) -> Response:
@@ -102,7 +119,8 @@ def refs(call: Call) -> Response:
 
     content = {"branches": below("refs/heads/"), "converts": below("refs/convert/"), "tags": below("refs/tags/")}
     if call.flag("include_prs"):
-        content["pullRequests"] = below("refs/pr/")
+        known = {str(row["num"]) for row in call.services.db.rows(PULLS, call.repo.id)}
+        content["pullRequests"] = [item for item in below("refs/pr/") if item["name"] in known]
     return answer(content)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from starlette.responses import Response, StreamingResponse
 
 from harness.hubd.call import Call, answer
-from harness.hubd.errors import Refused
+from harness.hubd.errors import Refused, failed
 from harness.hubd.ranges import Content, byte_range, respond
 from harness.hubd.repos import RepoRow, check_content
 from harness.hubd.xet_reads import piece_name, piece_size, reconstruction, records
@@ -70,8 +70,8 @@ def put_shard(call: Call) -> Response:
                 yield _line({"type": "validating", "verified": done, "total": len(files)})
         except Refused as error:
             yield _line({"type": "error", "message": error.message, "retryable": False})
-        except OSError as error:
-            yield _line({"type": "error", "message": error.strerror or str(error), "retryable": True})
+        except Exception as error:  # the status is sent: only this line can say it
+            yield _line({"type": "error", "message": failed(error).message, "retryable": False})
         else:
             yield _line({"type": "result"})
 

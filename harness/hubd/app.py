@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import secrets
 import sys
 import time
-import traceback
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -17,11 +15,12 @@ from starlette.types import Receive, Scope, Send
 
 from harness.hubd.blobs import Draft
 from harness.hubd.call import Call, Services
-from harness.hubd.errors import Refused
+from harness.hubd.errors import Refused, failed, repo_not_found
+from harness.hubd.pages.errors import error_page, wants_page
 from harness.hubd.router import Match, Route, match
 
 UPLOAD_STEP = 4 << 20
-OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+HEADERS_LIMIT = 32 << 10
 
 
 class HubApp:
@@ -50,20 +49,26 @@ class HubApp:
 
     async def _answer(self, request: Request, raw_path: str) -> Response:
         upload: Draft | None = None
+        call: Call | None = None
         try:
             found = match(request.method, raw_path)
             call = self._call(request, raw_path, found)
+            _check_size(request)
             if found.route.upload:
                 upload = call.upload = await self._receive(request, found.route)
             else:
                 call.body = await _small_body(request, found.route.limit)
             return await run_in_threadpool(found.route.handler, call)
         except Refused as error:
+            if wants_page(request.headers, raw_path):
+                return error_page(error, raw_path)
             return JSONResponse(error.body, status_code=error.status, headers=error.all_headers())
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as error:
-            return _failure(error)
+            gone = call is not None and call.repository_is_gone()  # deleted while it was read
+            refused = repo_not_found(anonymous=False) if gone else failed(error)
+            return JSONResponse(refused.body, status_code=refused.status, headers=refused.all_headers())
         finally:
             if upload is not None:
                 upload.discard()
@@ -81,6 +86,7 @@ class HubApp:
             headers=headers,
             kind=found.kind,
             name=found.name,
+            cookie=found.route.cookie,
         )
 
     async def _receive(self, request: Request, route: Route) -> Draft:
@@ -95,22 +101,21 @@ class HubApp:
                 if route.limit and draft.size + size > route.limit:
                     raise Refused(413, f"The upload is larger than {route.limit >> 20} MiB.")
                 if size >= UPLOAD_STEP:
-                    await run_in_threadpool(draft.write, b"".join(pending))
+                    await run_in_threadpool(draft.write, pending)
                     pending, size = [], 0
-            await run_in_threadpool(draft.write, b"".join(pending))
+            await run_in_threadpool(draft.write, pending)
         except BaseException:
             draft.discard()
             raise
         return draft
 
 
-def _failure(error: Exception) -> Response:
-    if (isinstance(error, OSError) and error.errno in OUT_OF_SPACE) or "database or disk is full" in str(error):
-        status, message = 507, "The disk of this Hub is full; free some space and try again. Nothing was changed."
-    else:
-        traceback.print_exception(error, file=sys.stderr)
-        status, message = 500, "Internal error of this Hub; its log says more."
-    return JSONResponse({"error": message}, status_code=status, headers={"X-Error-Message": message})
+def _check_size(request: Request) -> None:
+    size = sum(len(name) + len(value) for name, value in request.headers.raw)
+    if size > HEADERS_LIMIT:
+        raise Refused(431, f"The headers have {size} bytes; this Hub takes {HEADERS_LIMIT}.")
+    if len(request.scope.get("query_string", b"")) > HEADERS_LIMIT:
+        raise Refused(414, f"The query is longer than {HEADERS_LIMIT} bytes.")
 
 
 async def _small_body(request: Request, limit: int) -> bytes:

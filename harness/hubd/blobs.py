@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +19,10 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (\d+)\n?")
 POINTER_LIMIT = 300
 STEP = 1 << 20
+PARTS_AT_ONCE = 512  # the kernel takes 1024
+Buffer = bytes | bytearray | memoryview
+SYNC_STEP = 64 << 20  # a large file goes to the disk while it is received, not all at its end
+_WRITERS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="write")
 
 
 @dataclass(slots=True)
@@ -28,13 +34,32 @@ class Draft:
     hashed: bool = True
     size: int = 0
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    _syncing: Future[None] | None = None
+    _synced: int = 0
 
-    def write(self, data: bytes) -> None:
-        """Append `data` (bytes)."""
-        self.file.write(data)
-        if self.hashed:
-            self.digest.update(data)
-        self.size += len(data)
+    def write(self, parts: Sequence[Buffer]) -> None:
+        """Append the parts in order; raises OSError. They are written and hashed at the same time: both take long."""
+        writing = _WRITERS.submit(_write_all, self.file.fileno(), parts)
+        try:
+            for part in parts:
+                self.size += len(part)
+                if self.hashed:
+                    self.digest.update(part)
+        finally:
+            writing.result()
+        if self.hashed and self.size - self._synced >= SYNC_STEP:
+            self._settle()
+            self._syncing, self._synced = _WRITERS.submit(os.fdatasync, self.file.fileno()), self.size
+
+    def sync(self) -> None:
+        """Make what was written durable; raises OSError."""
+        self._settle()
+        os.fsync(self.file.fileno())
+
+    def _settle(self) -> None:
+        syncing, self._syncing = self._syncing, None
+        if syncing is not None:
+            syncing.result()
 
     @property
     def sha256(self) -> str:
@@ -43,6 +68,8 @@ class Draft:
 
     def discard(self) -> None:
         """Forget the file."""
+        with suppress(OSError):  # a full disk; nobody wants the file
+            self._settle()
         self.file.close()
         self.path.unlink(missing_ok=True)
 
@@ -70,7 +97,7 @@ class BlobStore:
     def draft(self, *, hashed: bool = True) -> Draft:
         """Start a new file; only a hashed one can be kept."""
         path = self._root.draft()
-        return Draft(path=path, file=path.open("w+b"), hashed=hashed)
+        return Draft(path=path, file=path.open("w+b", buffering=0), hashed=hashed)
 
     def keep(self, draft: Draft, *, sha256: str | None = None) -> str:
         """Move a finished draft into the store and return its hash.
@@ -84,15 +111,20 @@ class BlobStore:
         target = self.path(actual)
         if target.exists():
             draft.discard()
+            self.touch(actual)
+            fsync_folder(target.parent)  # whoever moved it there may not have come that far yet
             return actual
-        draft.file.flush()
-        os.fsync(draft.file.fileno())
+        draft.sync()
         draft.file.close()
         self._make_folders(target.parent)
         draft.path.chmod(0o444)
         draft.path.replace(target)
         fsync_folder(target.parent)
         return actual
+
+    def touch(self, sha256: str) -> None:
+        """Note that a file is wanted: a collection spares what was new or wanted lately."""
+        os.utime(self.path(sha256))
 
     def _make_folders(self, folder: Path) -> None:
         for level in (folder.parent, folder):
@@ -105,6 +137,17 @@ class BlobStore:
         with self.path(sha256).open("rb") as file:
             file.seek(start)
             return file.read(length)
+
+
+def _write_all(descriptor: int, parts: Sequence[Buffer]) -> None:
+    for first in range(0, len(parts), PARTS_AT_ONCE):
+        rest: list[Buffer] = list(parts[first : first + PARTS_AT_ONCE])
+        while rest:
+            written = os.writev(descriptor, rest)
+            while rest and written >= len(rest[0]):
+                written -= len(rest.pop(0))
+            if rest:
+                rest[0] = memoryview(rest[0])[written:]
 
 
 def stream(path: Path, start: int, length: int) -> Iterator[bytes]:

@@ -15,8 +15,10 @@ from harness.hubd.accounts import Accounts, User
 from harness.hubd.blobs import BlobStore, Draft
 from harness.hubd.db import Database
 from harness.hubd.errors import Refused, login_required
+from harness.hubd.pulls import settle
 from harness.hubd.repos import RepoRow, Repos
 from harness.hubd.root import Root
+from harness.hubd.sessions import signed_in
 from harness.hubd.signing import Signer
 from harness.hubd.store import GitRepo
 from harness.hubd.xet import XetStore
@@ -36,6 +38,7 @@ class Services:
         self.blobs = BlobStore(root)
         self.signer = Signer(root.key)
         self.xet = XetStore(root, self.db, self.blobs)
+        settle(self.db, self.repos)
 
 
 @dataclass(kw_only=True)
@@ -53,11 +56,15 @@ class Call:
     upload: Draft | None = None
     kind: str = "model"
     name: str = ""
+    cookie: bool = False  # a browser's sign-in counts here
 
     @cached_property
     def user(self) -> User | None:
         """Return the caller, None if anonymous; raises Refused (401) on an unknown token."""
-        return self.services.accounts.caller(self.headers.get("authorization"))
+        services, authorization = self.services, self.headers.get("authorization")
+        if authorization is None and self.cookie:
+            return signed_in(services.signer, services.accounts, self.headers.get("cookie"))
+        return services.accounts.caller(authorization)
 
     def required_user(self) -> User:
         """Return the caller; raises Refused (401) if anonymous."""
@@ -73,6 +80,11 @@ class Call:
     def writable_repo(self) -> RepoRow:
         """Return the repository of the path, if the caller may change it; raises Refused."""
         return self.services.repos.writable(self.kind, self.name, self.user)
+
+    def repository_is_gone(self) -> bool:
+        """Return whether the repository of the path was deleted after this request found it."""
+        found: RepoRow | None = self.__dict__.get("repo")
+        return found is not None and self.services.repos.by_id(found.id) is None
 
     def git(self) -> GitRepo:
         """Return the git repository of the path."""
@@ -95,6 +107,8 @@ class Call:
             return {}
         try:
             content = json.loads(self.body)
+            if b"\\ud" in self.body.lower():  # half a character, escaped: it cannot be stored or sent back
+                json.dumps(content, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise Refused(400, "The body is not valid JSON.") from error
         if not isinstance(content, dict):

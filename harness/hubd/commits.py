@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from typing import Any
 
 from dulwich.objects import Blob, Commit, ShaFile
 
-from harness.hubd.blobs import SHA256, pointer
+from harness.hubd.blobs import SHA256, pointer, read_pointer
 from harness.hubd.errors import Refused, entry_not_found, revision_not_found, stale_parent
 from harness.hubd.store import GitRepo
 from harness.hubd.trees import Change, checked_path, edited_tree
@@ -123,6 +122,8 @@ def read_header(lines: Iterator[tuple[str, dict[str, Any]]]) -> Header:
         raise Refused(
             400, "A commit starts with a header that has a summary, and possibly description and parentCommit."
         )
+    if any(0xD800 <= ord(c) <= 0xDFFF for c in title + description):
+        raise Refused(400, "The commit message is not valid Unicode.")
     if len(title) + len(description) > MESSAGE_LIMIT:
         raise Refused(413, "The commit message is larger than 1 MiB.")
     return Header(title=str(title), description=str(description), parent=parent)
@@ -143,16 +144,16 @@ class Operations:
         """Take one operation; raises Refused (400, 404 or 422)."""
         path = checked_path(value.get("path"))
         if key == "file":
-            self.changes[path] = self.staging.add(Blob.from_string(_content(path, value)))
+            content = _content(path, value)
+            if (pointed := read_pointer(content)) is not None:
+                self._point(path, *pointed)  # a pointer written by hand leads to no file that the caller may not use
+            else:
+                self.changes[path] = self.staging.add(Blob.from_string(content))
         elif key == "lfsFile":
             sha256 = value.get("oid")
             if value.get("algo", "sha256") != "sha256" or not isinstance(sha256, str) or not SHA256.fullmatch(sha256):
                 raise Refused(400, f"{path}: expected algo sha256 and its 64 hex digits as oid.")
-            size = self.size_of_large(sha256)
-            if isinstance(value.get("size"), int) and value["size"] != size:
-                raise Refused(400, f"{path}: the size is {value['size']}, the uploaded file has {size} bytes.")
-            self.changes[path] = self.staging.add(Blob.from_string(pointer(sha256, size)))
-            self.large.add(sha256)
+            self._point(path, sha256, value.get("size"))
         elif key in ("deletedFile", "deletedFolder"):
             # A folder named in a deletedFile is deleted as well: clients rely on it.
             entry = self.git.entry(self.parent, path)
@@ -161,6 +162,13 @@ class Operations:
             self.changes.setdefault(path, None)
         else:
             raise Refused(400, f"Unknown operation {key[:80]!r} in the commit.")
+
+    def _point(self, path: str, sha256: str, announced: object) -> None:
+        size = self.size_of_large(sha256)
+        if isinstance(announced, int) and announced != size:
+            raise Refused(400, f"{path}: the size is {announced}, the uploaded file has {size} bytes.")
+        self.changes[path] = self.staging.add(Blob.from_string(pointer(sha256, size)))
+        self.large.add(sha256)
 
     def tree(self) -> str:
         """Return the id of the tree after all operations."""
@@ -174,7 +182,7 @@ def _content(path: str, value: dict[str, Any]) -> bytes:
         raise Refused(400, f"{path}: expected content as text, encoded as base64 or utf-8.")
     try:
         return base64.b64decode(content, validate=True) if encoding == "base64" else content.encode()
-    except (binascii.Error, UnicodeEncodeError) as error:
+    except ValueError as error:
         raise Refused(400, f"{path}: the content is not valid {encoding}.") from error
 
 

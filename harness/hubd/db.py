@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.hubd.root import fsync_folder
+
 SCHEMA = """
 create table if not exists meta(key text primary key, value text not null);
 create table if not exists users(name text primary key collate nocase, fullname text not null, created text not null);
@@ -46,6 +48,13 @@ create table if not exists shelf_items(
 Row = sqlite3.Row
 
 
+def read_only(path: Path) -> sqlite3.Connection:
+    """Return a connection that cannot write; raises sqlite3.Error if the file is damaged."""
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=60)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
 def now() -> str:
     """Return the present time as the Hub writes it, e.g. 2026-01-31T12:00:00.123Z."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
@@ -59,6 +68,7 @@ class Database:
         self._local = threading.local()
         self._writing = threading.RLock()
         self._connection().executescript(SCHEMA)
+        fsync_folder(path.parent)  # the name of the write-ahead log
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -87,10 +97,11 @@ class Database:
             connection.execute("begin immediate")
             try:
                 yield connection
+                connection.execute("commit")
             except BaseException:
-                connection.execute("rollback")
+                if connection.in_transaction:  # a full disk ends it by itself
+                    connection.execute("rollback")
                 raise
-            connection.execute("commit")
 
     def meta(self, key: str, default: str) -> str:
         """Return the stored value of `key`; the first call stores `default`."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import sqlite3
+import sys
+import traceback
 from typing import Any
 
 
@@ -35,6 +39,19 @@ class Refused(Exception):
         if self.code:
             headers["X-Error-Code"] = self.code
         return headers
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DATABASE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
+
+
+def failed(error: Exception) -> Refused:
+    """Return the answer for an error that nobody expected: 507 if the disk is full, else 500 and a line in the log."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code in _DATABASE_FULL or (isinstance(error, OSError) and error.errno in _FULL):
+        return Refused(507, "The disk of this Hub is full; free some space and try again. Nothing was changed.")
+    traceback.print_exception(error, file=sys.stderr)
+    return Refused(500, "Internal error of this Hub; its log says more.")
 
 
 def repo_not_found(*, anonymous: bool) -> Refused:

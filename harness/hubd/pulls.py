@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import secrets
+import sqlite3
+from dataclasses import dataclass
 from typing import Any
 
 from harness.hubd.commits import Author, Staging, record
 from harness.hubd.db import Database, Row, now
 from harness.hubd.errors import Refused, stale_parent
-from harness.hubd.repos import RepoRow
+from harness.hubd.patches import patch
+from harness.hubd.repos import RepoRow, Repos
 from harness.hubd.store import GitRepo
 from harness.hubd.trees import Change, edited_tree
 
 MAIN = "refs/heads/main"
+MERGED = "merged"
 
 
 def open_pull(db: Database, git: GitRepo, repo: RepoRow, author: Author, *, base: str, head: str) -> int:
@@ -21,8 +25,7 @@ def open_pull(db: Database, git: GitRepo, repo: RepoRow, author: Author, *, base
     number = _next_number(db, git, repo)
     if not git.set_ref(f"refs/pr/{number}", head, None):
         raise stale_parent()
-    _insert(db, repo, number, author, pull_base=base)
-    add_event(db, repo, number, "commit", author=author.name, data={"subject": author.title, "oid": head})
+    _insert(db, repo, number, author, _Kind(base=base, head=head))
     return number
 
 
@@ -32,7 +35,7 @@ def open_discussion(db: Database, git: GitRepo, repo: RepoRow, author: Author, *
         number = _next_number(db, git, repo)
         if pull and not git.set_ref(f"refs/pr/{number}", git.resolve("main"), None):
             raise stale_parent()
-        _insert(db, repo, number, author, pull_base=MAIN if pull else None, status="draft" if pull else "open")
+        _insert(db, repo, number, author, _Kind(base=MAIN if pull else None, status="draft" if pull else "open"))
     return number
 
 
@@ -42,15 +45,27 @@ def _next_number(db: Database, git: GitRepo, repo: RepoRow) -> int:
     return max([int(row["last"] or 0) if row else 0, *taken]) + 1
 
 
-def _insert(
-    db: Database, repo: RepoRow, number: int, author: Author, *, pull_base: str | None, status: str = "open"
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """What is opened: a pull request where there is a base, else a discussion."""
+
+    base: str | None
+    status: str = "open"
+    head: str | None = None
+    """The commit that a pull request begins with."""
+
+
+def _insert(db: Database, repo: RepoRow, number: int, author: Author, kind: _Kind) -> None:
     with db.transaction() as write:
         write.execute(
             "insert into discussions values(?, ?, ?, ?, ?, ?, ?, ?, null)",
-            (repo.id, number, author.title, int(pull_base is not None), status, author.name, now(), pull_base),
+            (repo.id, number, author.title, int(kind.base is not None), kind.status, author.name, now(), kind.base),
         )
-    add_event(db, repo, number, "comment", author=author.name, data=comment(author.description, author.name))
+        said = _event("comment", author.name, comment(author.description, author.name))
+        _write_event(write, repo, number, said)
+        if kind.head is not None:
+            begun = {"subject": author.title, "oid": kind.head}
+            _write_event(write, repo, number, _event("commit", author.name, begun))
 
 
 def comment(text: str, author: str) -> dict[str, Any]:
@@ -62,14 +77,28 @@ def comment(text: str, author: str) -> dict[str, Any]:
 def add_event(
     db: Database, repo: RepoRow, number: int, kind: str, *, author: str, data: dict[str, Any]
 ) -> dict[str, Any]:
-    """Store an event of a discussion and return it as clients read it."""
-    event = {"id": secrets.token_hex(12), "type": kind, "createdAt": now(), "author": {"name": author}, "data": data}
+    """Store an event of a discussion, with what it changes, and return it as clients read it.
+
+    An event `title-change` sets the title, `status-change` the status; both become visible together.
+    """
+    column, value = {"title-change": ("title", "to"), "status-change": ("status", "status")}.get(kind, (None, ""))
     with db.transaction() as write:
-        write.execute(
-            "insert into events values(?, ?, ?, ?, ?, ?, ?)",
-            (event["id"], repo.id, number, kind, author, event["createdAt"], json.dumps(data)),
-        )
+        if column:
+            query = f"update discussions set {column} = ? where repo = ? and num = ?"  # noqa: S608 - a fixed name
+            write.execute(query, (data[value], repo.id, number))
+        event = _event(kind, author, data)
+        _write_event(write, repo, number, event)
     return event
+
+
+def _event(kind: str, author: str, data: dict[str, Any]) -> dict[str, Any]:
+    return {"id": secrets.token_hex(12), "type": kind, "createdAt": now(), "author": {"name": author}, "data": data}
+
+
+def _write_event(write: sqlite3.Connection, repo: RepoRow, number: int, event: dict[str, Any]) -> None:
+    who, data = event["author"]["name"], json.dumps(event["data"])
+    values = (event["id"], repo.id, number, event["type"], who, event["createdAt"], data)
+    write.execute("insert into events values(?, ?, ?, ?, ?, ?, ?)", values)
 
 
 def find(db: Database, repo: RepoRow, number: int) -> Row:
@@ -78,15 +107,6 @@ def find(db: Database, repo: RepoRow, number: int) -> Row:
     if row is None:
         raise Refused(404, f"There is no discussion {number} in {repo.name}.")
     return row
-
-
-def change(db: Database, repo: RepoRow, number: int, column: str, value: str) -> None:
-    """Set title, status or merged of a discussion."""
-    if column not in ("title", "status", "merged"):
-        raise ValueError(column)
-    with db.transaction() as write:
-        query = f"update discussions set {column} = ? where repo = ? and num = ?"  # noqa: S608 - checked above
-        write.execute(query, (value, repo.id, number))
 
 
 def summary(row: Row, repo: RepoRow) -> dict[str, Any]:
@@ -117,14 +137,18 @@ def details(db: Database, git: GitRepo, repo: RepoRow, row: Row) -> dict[str, An
     ]
     content = {**summary(row, repo), "events": events}
     if row["is_pull"]:
-        content["changes"] = {"base": row["base"], **({"mergeCommitId": row["merged"]} if row["merged"] else {})}
-        content["filesWithConflicts"] = [] if row["merged"] else sorted(_merge(git, row)[1])
-        content["diff"] = ""
+        content["changes"] = {
+            "base": row["base"],
+            **({"mergeCommitId": row["merged"]} if row["status"] == MERGED else {}),
+        }
+        content["filesWithConflicts"] = [] if row["status"] == MERGED else sorted(_merge(git, row)[1])
+        head = git.resolve(f"refs/pr/{row['num']}")
+        content["diff"] = patch(git, _fork(git, git.ref(row["base"]), head), head)
     return content
 
 
-def merge(git: GitRepo, row: Row, author: str) -> str:
-    """Merge a pull request into its base and return the new commit; raises Refused (409) on conflicts."""
+def merge(db: Database, git: GitRepo, repo: RepoRow, row: Row, author: str) -> dict[str, Any]:
+    """Merge a pull request into its base and return the event of it; raises Refused (409) on conflicts."""
     with git.writing:
         changes, conflicts, base_head = *_merge(git, row), git.ref(row["base"])
         if conflicts or base_head is None:
@@ -134,9 +158,29 @@ def merge(git: GitRepo, row: Row, author: str) -> str:
         message = Author(name=author, title=f"{row['title']} (#{row['num']})")
         head = git.resolve(f"refs/pr/{row['num']}")
         sha = record(staging, tree, [base_head, head], message)
+        _intend(db, repo.id, row["num"], sha)
         if not git.set_ref(row["base"], sha, base_head):
             raise stale_parent()
-    return sha
+        return add_event(db, repo, row["num"], "status-change", author=author, data={"status": MERGED})
+
+
+def _intend(db: Database, repo_id: str, number: int, commit: str | None) -> None:
+    with db.transaction() as write:
+        write.execute("update discussions set merged = ? where repo = ? and num = ?", (commit, repo_id, number))
+
+
+def settle(db: Database, repos: Repos) -> None:
+    """Finish or forget merges that a crash interrupted: what counts is whether the base has the merge commit."""
+    for row in db.rows("select * from discussions where merged is not null and status != ?", MERGED):
+        repo = repos.by_id(row["repo"])
+        if repo is None:
+            continue
+        git = repos.git(repo)
+        head = git.ref(row["base"])
+        if head is not None and any(commit.sha == row["merged"] for commit in git.history(head)):
+            add_event(db, repo, row["num"], "status-change", author=row["author"], data={"status": MERGED})
+        else:
+            _intend(db, repo.id, row["num"], None)
 
 
 def _merge(git: GitRepo, row: Row) -> tuple[dict[str, Change], set[str]]:
@@ -145,14 +189,18 @@ def _merge(git: GitRepo, row: Row) -> tuple[dict[str, Change], set[str]]:
     if base_head is None:
         return {}, set()
     head = git.resolve(f"refs/pr/{row['num']}")
-    known = {commit.sha for commit in git.history(base_head)}
-    fork = next((commit.sha for commit in git.history(head) if commit.sha in known), None)
-    before = _file_ids(git, fork)
+    before = _file_ids(git, _fork(git, base_head, head))
     ours, theirs = _file_ids(git, base_head), _file_ids(git, head)
     paths = before.keys() | theirs.keys()
     changes: dict[str, Change] = {path: theirs.get(path) for path in paths if theirs.get(path) != before.get(path)}
     conflicts = {p for p in changes if ours.get(p) != before.get(p) and ours.get(p) != changes[p]}
     return changes, conflicts
+
+
+def _fork(git: GitRepo, base_head: str | None, head: str) -> str | None:
+    """Return the last commit that the base and the pull request have in common (first parents)."""
+    known = {commit.sha for commit in git.history(base_head)} if base_head else set()
+    return next((commit.sha for commit in git.history(head) if commit.sha in known), None)
 
 
 def _file_ids(git: GitRepo, commit: str | None) -> dict[str, str]:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dulwich.errors import NotGitRepository
+
 from harness.hubd.accounts import User
 from harness.hubd.db import Database, Row, now
 from harness.hubd.errors import Refused, login_required, repo_not_found
@@ -62,12 +64,17 @@ class Repos:
         self._writing: dict[str, threading.RLock] = {}
 
     def git(self, repo: RepoRow) -> GitRepo:
-        """Return the git repository, kept open between requests."""
+        """Return the git repository, kept open between requests; raises Refused (404) if it was just deleted."""
         with self._opening:
             found = self._open.pop(repo.id, None)
             if found is None:
                 # The lock outlives the opened repository: whoever still holds an evicted one is kept out too.
-                found = GitRepo(self.folder(repo.id), self._writing.setdefault(repo.id, threading.RLock()))
+                try:
+                    found = GitRepo(self.folder(repo.id), self._writing.setdefault(repo.id, threading.RLock()))
+                except NotGitRepository as error:
+                    if self.by_id(repo.id) is None:
+                        raise repo_not_found(anonymous=False) from error
+                    raise
             self._open[repo.id] = found
             if len(self._open) > OPEN_REPOS:
                 self._open.popitem(last=False)  # not closed: another thread may still read from it
@@ -112,6 +119,7 @@ class Repos:
 
     def add(self, repo: RepoRow, prepared: Path) -> None:
         """Register a repository whose prepared folder is then moved to its place; raises Refused (409) if taken."""
+        fsync_folder(prepared)
         prepared.replace(self.folder(repo.id))
         fsync_folder(self._root.folder("repos"))
         try:
@@ -145,11 +153,12 @@ class Repos:
             raise taken(repo.kind, name) from error
 
     def delete(self, repo: RepoRow) -> None:
-        """Forget a repository, then remove its folder."""
+        """Forget a repository, then remove its folder; raises Refused (404) if somebody else did meanwhile."""
         with self._db.transaction() as write:
-            for table, column in (("repos", "id"), ("renames", "repo"), ("holdings", "repo"), ("events", "repo")):
-                write.execute(f"delete from {table} where {column} = ?", (repo.id,))  # noqa: S608 - fixed names
-            write.execute("delete from discussions where repo = ?", (repo.id,))
+            if write.execute("delete from repos where id = ?", (repo.id,)).rowcount == 0:
+                raise repo_not_found(anonymous=False)
+            for table in ("renames", "holdings", "events", "discussions"):
+                write.execute(f"delete from {table} where repo = ?", (repo.id,))  # noqa: S608 - fixed names
         with self._opening:
             self._open.pop(repo.id, None)
         self._trash(repo.id)

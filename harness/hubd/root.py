@@ -29,6 +29,18 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def fsync_tree(folder: Path) -> None:
+    """Make everything inside `folder` survive a power cut."""
+    for level, _, names in os.walk(folder):
+        for name in names:
+            descriptor = os.open(Path(level) / name, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        fsync_folder(Path(level))
+
+
 def write_private(path: Path, content: bytes) -> None:
     """Write `content` to `path`, atomically and durably, readable by the owner only."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -43,7 +55,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Root:
-    """An opened and locked root folder.
+    """An opened root folder, locked unless it is only read (`lock` None, no key).
 
     `repos/<id>.git` are bare git repositories, `files/ab/cd/<sha256>` large files, `xorbs/` Xet uploads not yet
     unpacked, `tmp/` uploads in progress, `trash/` deleted repositories until they are gone; `hub.db`, `key`, `token`.
@@ -51,7 +63,7 @@ class Root:
 
     path: Path
     key: bytes
-    lock: int
+    lock: int | None
 
     def folder(self, name: str) -> Path:
         """Return one of the folders in FOLDERS."""
@@ -73,7 +85,8 @@ class Root:
 
     def close(self) -> None:
         """Let the next server in."""
-        os.close(self.lock)
+        if self.lock is not None:
+            os.close(self.lock)
 
 
 def open_root(path: Path) -> Root:
@@ -91,11 +104,26 @@ def open_root(path: Path) -> Root:
     except OSError as error:
         os.close(lock)
         raise HubStartError(f"{path} is in use by another Hub; stop that one, or choose another --root.") from error
-    for name in FOLDERS:
-        (path / name).mkdir(exist_ok=True)
-    root = Root(path=path.resolve(), key=_key(path / "key"), lock=lock)
-    _clear_leftovers(root)
+    try:
+        for name in FOLDERS:
+            (path / name).mkdir(exist_ok=True)
+        fsync_folder(path)
+        root = Root(path=path.resolve(), key=_key(path / "key"), lock=lock)
+        _clear_leftovers(root)
+    except OSError as error:
+        os.close(lock)
+        raise HubStartError(f"{path}: {error.strerror}; free it, or choose another folder with --root.") from error
     return root
+
+
+def existing_root(path: Path, *, locked: bool) -> Root:
+    """Return the root of a Hub that was used before, `locked` against a server or only to be read.
+
+    Raises HubStartError if there is none, or if it is to be locked and a server uses it.
+    """
+    if not (path / "hub.db").is_file():
+        raise HubStartError(f"{path} holds no Hub; give the folder that `hub serve` prints or was given, with --root.")
+    return open_root(path) if locked else Root(path=path.resolve(), key=b"", lock=None)
 
 
 def _key(path: Path) -> bytes:
@@ -112,5 +140,15 @@ def _clear_leftovers(root: Root) -> None:
             else:
                 leftover.unlink()
     # We hold the root's lock, so no git lock below can belong to a living writer.
-    for stale in root.folder("repos").glob("*.git/**/*.lock"):
-        stale.unlink()
+    for repository in root.folder("repos").iterdir():
+        clear_git_leftovers(repository)
+
+
+def clear_git_leftovers(repository: Path) -> None:
+    """Remove locks and half-written objects and packs from a bare repository to which nobody else writes."""
+    packs = repository / "objects" / "pack"
+    leftovers = [*repository.glob("*.lock"), *repository.glob("refs/**/*.lock"), *packs.glob("*.lock")]
+    leftovers += [*repository.glob("objects/tmp_*"), *packs.glob("tmp*")]
+    leftovers += [pack for pack in packs.glob("*.pack") if not pack.with_suffix(".idx").exists()]
+    for leftover in leftovers:
+        leftover.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from harness.hubd import api_accounts, api_commit, api_discussions, api_files, a
 from harness.hubd import api_collections as shelf
 from harness.hubd.call import KINDS_IN_PATHS, Call
 from harness.hubd.errors import Refused
+from harness.hubd.pages import addresses
 from harness.hubd.xet import XORB_LIMIT
 
 MIB = 1 << 20
@@ -27,12 +28,16 @@ Handler = Callable[[Call], Response]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A handler, and its body: at most `limit` bytes (0: any), in memory or, if `upload`, in a file (and hashed)."""
+    """A handler, and its body: at most `limit` bytes (0: any), in memory or, if `upload`, in a file (and hashed).
+
+    `cookie`: a browser's sign-in counts.
+    """
 
     handler: Handler
     upload: bool = False
     hashed: bool = False
     limit: int = SMALL_BODY
+    cookie: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,16 +169,24 @@ def _xet(method: str, rest: list[str]) -> Match:
 
 
 def _content(method: str, segments: list[str]) -> Match:
-    kind = "model"
+    kind, below = "model", segments
     if segments[0] in KINDS_IN_PATHS:
-        kind, segments = KINDS_IN_PATHS[segments[0]], segments[1:]
-    if method == "POST" and len(segments) == 6 and segments[2:] == ["info", "lfs", "objects", "batch"]:
-        name = f"{segments[0]}/{segments[1].removesuffix('.git')}"
+        kind, below = KINDS_IN_PATHS[segments[0]], segments[1:]
+    if method == "POST" and len(below) == 6 and below[2:] == ["info", "lfs", "objects", "batch"]:
+        name = f"{below[0]}/{below[1].removesuffix('.git')}"
         return Match(route=Route(handler=api_files.lfs_batch), segments=[], kind=kind, name=name)
     if method == "GET":
         for at in (2, 1):
-            if len(segments) > at + 1 and segments[at] in ("resolve", "raw"):
-                handler = api_files.resolve if segments[at] == "resolve" else api_files.raw
-                name, rest = "/".join(segments[:at]), _joined_ref(segments[at + 1 :])
-                return Match(route=Route(handler=handler), segments=rest, kind=kind, name=name)
-    raise NO_ENDPOINT
+            if len(below) > at + 1 and below[at] in ("resolve", "raw"):
+                handler = api_files.resolve if below[at] == "resolve" else api_files.raw
+                name, rest = "/".join(below[:at]), _joined_ref(below[at + 1 :])
+                return Match(route=Route(handler=handler, cookie=True), segments=rest, kind=kind, name=name)
+    return _page(method, segments)
+
+
+def _page(method: str, segments: list[str]) -> Match:
+    page = addresses.find(method, segments)
+    if page is None:
+        raise NO_ENDPOINT
+    route = Route(handler=page.handler, limit=addresses.FORM_LIMIT, cookie=True)
+    return Match(route=route, segments=_joined_ref(page.segments), kind=page.kind, name=page.name)

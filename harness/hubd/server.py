@@ -15,12 +15,12 @@ import uvicorn
 from harness.hubd.app import HubApp
 from harness.hubd.call import Services
 from harness.hubd.errors import HubStartError
+from harness.hubd.heads import HEAD_LIMIT, bounded_protocol
 from harness.hubd.root import default_root, open_root
 from harness.hubd.users_file import load_users
 
 DEFAULT_PORT = 7860
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-HEADER_LIMIT = 64 << 10  # bytes of request line and headers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,9 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
                 lifespan="off",
                 server_header=False,
                 timeout_graceful_shutdown=5,
-                h11_max_incomplete_event_size=HEADER_LIMIT,
+                http=bounded_protocol(),
+                h11_max_incomplete_event_size=HEAD_LIMIT,
+                ws="none",
             ),
             lambda: _announce(settings, listener, root.token_file, new_token, say),
         )

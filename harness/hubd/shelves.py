@@ -44,12 +44,12 @@ class Shelves:
 
     def create(self, owner: str, title: str, description: str | None, private: bool) -> tuple[Row, bool]:
         """Return the collection of that owner and title, and whether it is new."""
-        known = self._db.row("select * from collections where owner = ? and title = ?", owner, title)
-        if known is not None:
-            return known, False
         collection = secrets.token_hex(12)
         values = (collection, owner, title, description, int(private), THEMES[0], 0, now())
         with self._db.transaction() as write:
+            found = write.execute("select * from collections where owner = ? and title = ?", (owner, title)).fetchone()
+            if found is not None:
+                return found, False
             write.execute("insert into collections values(?, ?, ?, ?, ?, ?, ?, ?)", values)
         return self.get(collection), True
 
@@ -88,10 +88,9 @@ class Shelves:
 
     def add(self, collection: str, kind: str, item: str, note: str | None) -> None:
         """Append an item; raises Refused (409) if it is in the collection already."""
-        position = len(self.items(collection))
-        values = (secrets.token_hex(12), collection, kind, item, note, position)
         try:
             with self._db.transaction() as write:
+                values = (secrets.token_hex(12), collection, kind, item, note, len(self.items(collection)))
                 write.execute("insert into shelf_items values(?, ?, ?, ?, ?, ?)", values)
                 write.execute("update collections set updated = ? where id = ?", (now(), collection))
         except sqlite3.IntegrityError as error:

@@ -23,7 +23,7 @@ class Signer:
         """Return the signed token for `claims` and its expiry (seconds since the epoch)."""
         expires = int(time.time()) + seconds
         payload = json.dumps({**claims, "exp": expires}, separators=(",", ":"), sort_keys=True).encode()
-        return f"{_encode(payload)}.{_encode(self._sign(payload))}", expires
+        return f"{_encode(payload)}.{_encode(self.sign(payload))}", expires
 
     def check(self, token: str, **expected: Any) -> dict[str, Any]:
         """Return the claims of a valid token that holds all `expected` values; otherwise raise Refused (401 or 403)."""
@@ -31,7 +31,7 @@ class Signer:
             payload, signature = (_decode(part) for part in token.split("."))
         except (ValueError, binascii.Error) as error:
             raise Refused(401, "This link or token is damaged; ask for a new one.") from error
-        if not hmac.compare_digest(signature, self._sign(payload)):
+        if not hmac.compare_digest(signature, self.sign(payload)):
             raise Refused(401, "This link or token was not issued by this Hub.")
         claims: dict[str, Any] = json.loads(payload)
         if claims["exp"] < time.time():
@@ -40,7 +40,8 @@ class Signer:
             raise Refused(403, "This link or token does not allow that.")
         return claims
 
-    def _sign(self, payload: bytes) -> bytes:
+    def sign(self, payload: bytes) -> bytes:
+        """Return the signature of `payload` (32 bytes)."""
         return hmac.new(self._key, payload, hashlib.sha256).digest()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,12 +17,37 @@ from dulwich.repo import Repo
 
 from harness.hubd.blobs import read_pointer
 from harness.hubd.errors import Refused, revision_not_found
-from harness.hubd.root import fsync_folder
+from harness.hubd.root import clear_git_leftovers, fsync_folder, fsync_tree
 from harness.hubd.trees import FOLDER_MODE, Entry
 
 FULL_SHA = re.compile(r"[0-9a-f]{40}")
 SHORT_SHA = re.compile(r"[0-9a-f]{4,39}")
+REF_LIMIT, NAME_LIMIT = 1000, 240  # bytes of a ref and of one of its parts; file systems end at 255
 LOOSE_LIMIT = 12  # more new objects than this are written as one pack: one fsync instead of many
+
+
+def _write_loose(folder: Path, sha: str, item: ShaFile) -> None:
+    """Write one object below `folder`: whole under its name, or not at all. Its folder is not yet synced."""
+    target = folder / sha[:2] / sha[2:]
+    if target.exists():
+        return
+    target.parent.mkdir(exist_ok=True)
+    draft = folder / f"tmp_obj_{secrets.token_hex(8)}"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(item.as_legacy_object())
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(target)
+
+
+def checked_ref(name: str) -> bytes:
+    """Return a full ref name as git stores it; raises Refused (400) if git or a file system does not take it."""
+    encoded = name.encode()
+    too_long = len(encoded) > REF_LIMIT or any(len(part) > NAME_LIMIT for part in encoded.split(b"/"))
+    if too_long or not check_ref_format(encoded):
+        raise Refused(400, f"Invalid reference name: {name[:200]!r}")
+    return encoded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +97,7 @@ class GitRepo:
         """Make an empty bare repository with the branch `main`."""
         path.mkdir(parents=True)
         Repo.init_bare(str(path), default_branch=b"main").close()
+        fsync_tree(path)
 
     def _object(self, sha: str) -> ShaFile:
         with self._reading:
@@ -91,6 +118,9 @@ class GitRepo:
 
     def resolve(self, revision: str) -> str:
         """Return the commit of a branch, tag, full ref, or (short) commit id; raises Refused (RevisionNotFound)."""
+        # As in git, a full id is never the name of a branch; clients ask for every file of a snapshot by its id.
+        if FULL_SHA.fullmatch(revision) and (commit := self._as_commit(revision)) is not None:
+            return commit
         candidates = [f"refs/heads/{revision}", f"refs/tags/{revision}"]
         if revision.startswith("refs/"):
             candidates.insert(0, revision)
@@ -205,43 +235,54 @@ class GitRepo:
 
     def write(self, objects: dict[str, ShaFile]) -> None:
         """Make new objects durable; they are visible only once a ref leads to them."""
-        store = self._repo.object_store
-        with self._reading:
-            if len(objects) > LOOSE_LIMIT:
-                store.add_objects([(item, None) for item in objects.values()])
-                fsync_folder(self.path / "objects" / "pack")
-                return
-            for item in objects.values():
-                store.add_object(item)
-        for folder in {sha[:2] for sha in objects}:
-            fsync_folder(self.path / "objects" / folder)
-        fsync_folder(self.path / "objects")
+        folder = self.path / "objects"
+        with self.writing:
+            try:
+                if len(objects) > LOOSE_LIMIT:
+                    with self._reading:
+                        self._repo.object_store.add_objects([(item, None) for item in objects.values()])
+                    fsync_folder(folder / "pack")
+                    return
+                for sha, item in objects.items():
+                    _write_loose(folder, sha, item)
+            except OSError:
+                clear_git_leftovers(self.path)
+                raise
+            for name in {sha[:2] for sha in objects}:
+                fsync_folder(folder / name)
+            fsync_folder(folder)
 
     def set_ref(self, name: str, new: str, old: str | None) -> bool:
         """Move a ref from `old` (None: it must not exist yet) to `new`; return False if it was not at `old`."""
-        encoded = name.encode()
-        if not check_ref_format(encoded):
-            raise Refused(400, f"Invalid reference name: {name!r}")
-        try:
-            if old is None:
-                moved = self._repo.refs.add_if_new(encoded, new.encode())
-            else:
-                moved = self._repo.refs.set_if_equals(encoded, old.encode(), new.encode())
-        except (NotADirectoryError, IsADirectoryError, FileExistsError) as error:
-            raise Refused(409, f"Reference {name} collides with another one: one is a folder of the other.") from error
-        self._sync_ref(name)
+        encoded = checked_ref(name)
+        with self.writing:
+            try:
+                if old is None:
+                    moved = self._repo.refs.add_if_new(encoded, new.encode())
+                else:
+                    moved = self._repo.refs.set_if_equals(encoded, old.encode(), new.encode())
+            except (NotADirectoryError, IsADirectoryError, FileExistsError) as error:
+                raise Refused(
+                    409, f"Reference {name} collides with another one: one is a folder of the other."
+                ) from error
+            except OSError:
+                clear_git_leftovers(self.path)
+                raise
+            self._sync_ref(name)
         return bool(moved)
 
     def delete_ref(self, name: str, old: str) -> bool:
         """Remove a ref that is at `old`; return False if it is not."""
-        removed = bool(self._repo.refs.remove_if_equals(name.encode(), old.encode()))
-        fsync_folder(self.path / "refs")
+        with self.writing:
+            removed = bool(self._repo.refs.remove_if_equals(name.encode(), old.encode()))
+            self._sync_ref(name)
         return removed
 
     def _sync_ref(self, name: str) -> None:
         folder = (self.path / os.fsdecode(name)).parent
         while folder != self.path:
-            fsync_folder(folder)
+            if folder.exists():  # the folder of a removed ref goes with its last one
+                fsync_folder(folder)
             folder = folder.parent
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import yaml
 from harness.hubd.errors import HubStartError
 
 NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
+RESERVED = {"api", "collections", "datasets", "lfs", "models", "spaces", "xet"}
+"""Names with which the Hub's own addresses begin."""
 ROLES = ("write", "read")
 
 
@@ -58,7 +60,7 @@ class Directory:
 def load_users(path: Path) -> Directory:
     """Read a users file; anything unexpected raises HubStartError with the place and what was expected."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise HubStartError(f"{path}: {error.strerror}; --users needs a readable YAML file.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -69,17 +71,27 @@ def load_users(path: Path) -> Directory:
     orgs = [reader.org(item, f"orgs[{i}]") for i, item in enumerate(reader.items(top.get("orgs"), "orgs"))]
     if not users:
         reader.fail("users", "expected at least one user")
-    declared = {org.name.lower() for org in orgs}
-    named = {name.lower(): name for user in users for name in user.orgs}
-    orgs += [
-        OrgEntry(name=name, private_by_default=False, fullname=name)
-        for key, name in named.items()
-        if key not in declared
-    ]
+    spelled = {org.name.lower(): org.name for org in orgs}
+    for name in (name for user in users for name in user.orgs):
+        if name.lower() not in spelled:
+            spelled[name.lower()] = name
+            orgs.append(OrgEntry(name=name, private_by_default=False, fullname=name))
+    users = tuple(replace(user, orgs=tuple(spelled[name.lower()] for name in user.orgs)) for user in users)
     names = [user.name.lower() for user in users] + [org.name.lower() for org in orgs]
     reader.unique(names, "the name")
     reader.unique((token.token for user in users for token in user.tokens), "the token", show=False)
     return Directory(users=users, orgs=tuple(orgs))
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, which does not let the second of two equal keys win."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value]
+        for name in names:
+            if names.count(name) > 1:
+                raise yaml.MarkedYAMLError(problem=f"the key {name!r} occurs twice", problem_mark=node.start_mark)
+        return dict(super().construct_mapping(node, deep))
 
 
 class _Reader:
@@ -107,6 +119,10 @@ class _Reader:
     def name(self, value: Any, where: str) -> str:
         if not isinstance(value, str) or not NAME.fullmatch(value):
             self.fail(where, f"{value!r} is no name; expected letters, digits, '-', '_' and '.', at most 96")
+        if "--" in value or ".." in value or value.endswith(".git"):
+            self.fail(where, f"{value!r} is no name: clients refuse '--', '..' and '.git' at the end")
+        if value.lower() in RESERVED:
+            self.fail(where, f"{value!r} begins addresses of the Hub itself; take another name")
         return str(value)
 
     def text(self, value: Any, where: str) -> str:
@@ -117,7 +133,10 @@ class _Reader:
     def user(self, value: Any, where: str) -> UserEntry:
         entry = self.mapping(value, where, {"name", "fullname", "orgs", "tokens"})
         name = self.name(entry.get("name"), f"{where}.name")
-        orgs = [self.name(org, f"{where}.orgs[{i}]") for i, org in enumerate(self.items(entry.get("orgs"), where))]
+        orgs = [
+            self.name(org, f"{where}.orgs[{i}]") for i, org in enumerate(self.items(entry.get("orgs"), f"{where}.orgs"))
+        ]
+        self.unique((org.lower() for org in orgs), "the organisation", where=f"{where}.orgs")
         tokens = self.items(entry.get("tokens"), f"{where}.tokens")
         fullname = self.text(entry.get("fullname", name), f"{where}.fullname")
         return UserEntry(
@@ -131,7 +150,7 @@ class _Reader:
         entry = self.mapping(value, where, {"token", "role"})
         token, role = entry.get("token"), entry.get("role", "write")
         if not isinstance(token, str) or not re.fullmatch(r"[!-~]{4,}", token):
-            self.fail(f"{where}.token", "expected at least 4 printable characters without spaces")
+            self.fail(f"{where}.token", "expected text of at least 4 printable characters without spaces")
         if role not in ROLES:
             self.fail(f"{where}.role", f"{role!r} is no role; expected write or read")
         return Token(token=str(token), role=str(role))
@@ -146,9 +165,9 @@ class _Reader:
             name=name, private_by_default=private, fullname=self.text(entry.get("fullname", name), f"{where}.fullname")
         )
 
-    def unique(self, values: Iterable[str], what: str, *, show: bool = True) -> None:
+    def unique(self, values: Iterable[str], what: str, *, show: bool = True, where: str = "the file") -> None:
         seen: set[str] = set()
         for value in values:
             if value in seen:
-                self.fail("the file", f"{what}{' ' + repr(value) if show else ''} occurs twice")
+                self.fail(where, f"{what}{' ' + repr(value) if show else ''} occurs twice")
             seen.add(value)

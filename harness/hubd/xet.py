@@ -18,11 +18,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
-from harness.hubd.blobs import BlobStore, Draft
+from harness.hubd.blobs import BlobStore, Buffer, Draft
 from harness.hubd.db import Database
 from harness.hubd.errors import Refused
 from harness.hubd.root import Root
-from harness.hubd.xorbs import Chunk, Segment, ShardFile, unpack, xorb_chunks
+from harness.hubd.xorbs import Chunk, Segment, ShardFile, read_chunks, xorb_chunks
 
 XORB_LIMIT = (64 << 20) + (1 << 20)
 XORB_NAME = re.compile(r"[0-9a-f]{64}")
@@ -48,6 +48,7 @@ class XetStore:
         self._folder = root.folder("xorbs")
         self._root, self._db, self._blobs = root, db, blobs
         self._unpacking = threading.Lock()
+        self._remembering = threading.Lock()
         self._chunks: OrderedDict[str, list[Chunk]] = OrderedDict()
         self.name = self._start()
 
@@ -75,6 +76,7 @@ class XetStore:
             if (self._folder / name).exists() or self._covered(name, 0, len(chunks)):
                 return False
             draft.path.replace(self._folder / name)
+            self._remember(name, chunks)
             return True
         finally:
             draft.path.unlink(missing_ok=True)
@@ -117,9 +119,9 @@ class XetStore:
         try:
             for segment in file.segments:
                 start, sizes = draft.size, []
-                for content in self._contents(segment):
-                    draft.write(content)
-                    sizes.append(len(content))
+                for contents in self._contents(segment):
+                    draft.write(contents)
+                    sizes += [len(content) for content in contents]
                 if draft.size - start != segment.size or len(sizes) != segment.last - segment.first:
                     raise Refused(400, "A segment of the shard has another size than its chunks.")
                 places.append((segment, start, tuple(sizes)))
@@ -132,21 +134,18 @@ class XetStore:
             for s, at, sizes in places
         ]
 
-    def _contents(self, segment: Segment) -> Iterator[bytes]:
+    def _contents(self, segment: Segment) -> Iterator[list[Buffer]]:
+        """Yield the contents of the chunks, some at a time; they are good until the next are asked for."""
         path = self._folder / segment.xorb
         if path.exists():
-            chunks = self._chunk_list(segment.xorb)[segment.first : segment.last]
-            with path.open("rb") as file:
-                for chunk in chunks:
-                    file.seek(chunk.offset)
-                    yield unpack(file.read(chunk.packed), chunk)
+            yield from read_chunks(path, self._chunk_list(segment.xorb)[segment.first : segment.last])
             return
         at = segment.first
         for part in self._parts(segment.xorb):
             if part.first <= at < part.last:
                 starts = [part.offset, *accumulate(part.sizes, initial=part.offset)][1:]
                 for index in range(at, min(part.last, segment.last)):
-                    yield self._blobs.read(part.sha256, starts[index - part.first], part.sizes[index - part.first])
+                    yield [self._blobs.read(part.sha256, starts[index - part.first], part.sizes[index - part.first])]
                 at = min(part.last, segment.last)
         if at < segment.last:
             raise Refused(400, f"The shard needs xorb {segment.xorb}, which is not here; upload it again.")
@@ -154,10 +153,15 @@ class XetStore:
     def _chunk_list(self, xorb: str) -> list[Chunk]:
         found = self._chunks.get(xorb)
         if found is None:
-            found = self._chunks[xorb] = xorb_chunks(self._folder / xorb)
+            found = xorb_chunks(self._folder / xorb)
+            self._remember(xorb, found)
+        return found
+
+    def _remember(self, xorb: str, chunks: list[Chunk]) -> None:
+        with self._remembering:
+            self._chunks[xorb] = chunks
             if len(self._chunks) > REMEMBERED_XORBS:
                 self._chunks.popitem(last=False)
-        return found
 
     def _parts(self, xorb: str) -> Iterator[Part]:
         for row in self._db.rows("select * from xorb_parts where xorb = ? order by first, last desc", xorb):
@@ -173,8 +177,22 @@ class XetStore:
     def _drop_if_covered(self, xorb: str) -> None:
         path = self._folder / xorb
         if path.exists() and self._covered(xorb, 0, len(self._chunk_list(xorb))):
-            self._chunks.pop(xorb, None)
+            with self._remembering:
+                self._chunks.pop(xorb, None)
             path.unlink()
+
+
+def forget(db: Database, files: list[str]) -> None:
+    """Strike large files (sha256) that are about to be removed from all tables.
+
+    If clients may remember chunks of them, the store gets another name, under which they remember nothing.
+    """
+    named = [(sha256,) for sha256 in files]
+    with db.transaction() as write:
+        if write.executemany("delete from xorb_parts where sha256 = ?", named).rowcount > 0:
+            write.execute("update meta set value = ? where key = 'store'", (secrets.token_hex(8),))
+        write.executemany("delete from xet_files where sha256 = ?", named)
+        write.executemany("delete from holdings where sha256 = ?", named)
 
 
 def _pack(sizes: tuple[int, ...]) -> bytes:

@@ -5,6 +5,7 @@ Both are little-endian. A hash is written as hex of four 64-bit numbers. Layouts
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import lz4.frame
 
+from harness.hubd.blobs import Buffer
 from harness.hubd.errors import Refused
 
 SHARD_TAG = b"HFRepoMetaDa"
@@ -20,6 +22,7 @@ BOOKEND = b"\xff" * 32
 HAS_VERIFICATION, HAS_SHA256 = 1 << 31, 1 << 30
 XORB_FOOTER = b"XETBLOB"
 PLAIN, LZ4, GROUPED_LZ4 = 0, 1, 2
+READ_STEP = 2 << 20
 CHUNK_LIMIT = 4 << 20  # chunks are at most 128 KiB; a header that says much more is an attack
 
 
@@ -93,11 +96,10 @@ def xorb_chunks(path: Path) -> list[Chunk]:
     """Return the chunks of a xorb file in order; raises Refused (400) if it is damaged."""
     chunks: list[Chunk] = []
     total = path.stat().st_size
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         at = 0
         while at + 8 <= total:
-            file.seek(at)
-            header = file.read(8)
+            header = os.pread(file.fileno(), 8, at)
             if header.startswith(XORB_FOOTER):
                 break
             packed, size = int.from_bytes(header[1:4], "little"), int.from_bytes(header[5:8], "little")
@@ -110,10 +112,30 @@ def xorb_chunks(path: Path) -> list[Chunk]:
     return chunks
 
 
-def unpack(data: bytes, chunk: Chunk) -> bytes:
+def read_chunks(path: Path, chunks: list[Chunk]) -> Iterator[list[Buffer]]:
+    """Yield the contents of neighbouring chunks of a xorb file, about READ_STEP bytes at a time; raises Refused (400).
+
+    Plain chunks are views of one buffer: they are good until the next ones are asked for.
+    """
+    buffer = memoryview(bytearray(max([READ_STEP, *(chunk.packed for chunk in chunks)])))
+    with path.open("rb", buffering=0) as file:
+        at = 0
+        while at < len(chunks):
+            start, first = chunks[at].offset, at
+            while at < len(chunks) and chunks[at].offset + chunks[at].packed - start <= len(buffer):
+                at += 1
+            os.preadv(file.fileno(), [buffer], start)
+            yield [_view(buffer, chunk, start) for chunk in chunks[first:at]]
+
+
+def _view(buffer: memoryview, chunk: Chunk, start: int) -> Buffer:
+    return unpack(buffer[chunk.offset - start : chunk.offset - start + chunk.packed], chunk)
+
+
+def unpack(data: Buffer, chunk: Chunk) -> Buffer:
     """Return the content of a chunk from its packed bytes; raises Refused (400) if it is damaged."""
     if chunk.scheme == PLAIN:
-        content = data
+        content: Buffer = data
     else:
         try:
             content = _decompress(data, chunk.size)
@@ -126,13 +148,13 @@ def unpack(data: bytes, chunk: Chunk) -> bytes:
     return content
 
 
-def _decompress(data: bytes, size: int) -> bytes:
+def _decompress(data: Buffer, size: int) -> bytes:
     # Bounded: a chunk that unpacks to more than it announces is never held in memory.
     content: bytes = lz4.frame.LZ4FrameDecompressor().decompress(data, max_length=size + 1)
     return content
 
 
-def _ungroup(data: bytes) -> bytes:
+def _ungroup(data: Buffer) -> Buffer:
     """Undo the grouping of bytes by their position modulo 4."""
     whole, rest = divmod(len(data), 4)
     result = bytearray(len(data))
@@ -141,4 +163,4 @@ def _ungroup(data: bytes) -> bytes:
         length = whole + (position < rest)
         result[position::4] = data[at : at + length]
         at += length
-    return bytes(result)
+    return result

@@ -23,7 +23,7 @@ def write_dialogues(sources: Sources, path: Path, *, exclude: Sequence[str] = ()
     the sources is read, in the order of the splits; those that the benchmark declares are verified. Raises
     UsageError where `exclude` names no service or leaves none, SourceError and DataError where a file is damaged.
     """
-    traces = list(_read(sources))
+    traces = list(read_all(sources))
     found = {trace.service for trace in traces}
     for name in exclude:
         if not any(_is_named(service, name) for service in found):
@@ -39,7 +39,8 @@ def _is_named(service: str, name: str) -> bool:
     return name in (service, service.rsplit("_", 1)[0])
 
 
-def _read(sources: Sources) -> list[Trace]:
+def read_all(sources: Sources) -> list[Trace]:
+    """Return the dialogues with one service of every SGD file in the sources, in the order of the splits."""
     traces: list[Trace] = []
     for split in _SPLITS:
         for file in sorted((sources.folder / "sgd" / split).glob("dialogues_*.json")):

@@ -16,7 +16,7 @@ from harness.scenarios._base import SEED
 from harness.scenarios._task import Damaged, Material, task_scenarios
 from harness.sources import Sources
 from harness.stages._repository import most_common_first
-from harness.stages.dialogues import _read as read_all
+from harness.stages.dialogues import read_all
 from harness.toolbox import Toolbox
 from harness.wire.jsonl import write_atomic, write_json, write_jsonl
 from harness.wire.messages import dump_conversation

@@ -176,7 +176,7 @@ class _Text:
 
 
 def _parquet(path: Path) -> Iterator[Record]:
-    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow as pa
     from pyarrow import parquet
 
     number = 0
@@ -207,7 +207,7 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
         return archive.read(name)
     except NotImplementedError:  # newer logs are compressed by a method that this Python does not know
         try:
-            import zipfile_zstd  # type: ignore[import-untyped]  # noqa: F401 - teaches zipfile the method; inspect-ai brings it
+            import zipfile_zstd  # noqa: F401 - teaches zipfile the method; inspect-ai brings it
         except ModuleNotFoundError as error:
             raise UsageError(
                 f"{path} needs inspect-ai to be read; install it: pip install 'tft-harness[inspect]'"

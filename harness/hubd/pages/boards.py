@@ -1,0 +1,45 @@
+"""Pages: a collection, and the leaderboard of a dataset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from harness.hubd.api_repos import reported
+from harness.hubd.call import Call
+from harness.hubd.pages.lists import known_repo, repo_item
+from harness.hubd.pages.repo_page import moved, open_page
+from harness.hubd.pages.view import page, redirect
+from harness.hubd.repos import KINDS
+from harness.hubd.shelves import Shelves, slug_of
+
+TASKS, ROWS = 50, 500
+
+
+def collection(call: Call) -> Response:
+    """Show a collection: its repositories in their order, with notes."""
+    shelves = Shelves(call.services.db)
+    row = shelves.find("/".join(call.segments), call.user)
+    if "/".join(call.segments) != slug_of(row):
+        return redirect(f"/collections/{slug_of(row)}")
+    entries = []
+    for item in shelves.items(row["id"]):
+        repo = known_repo(call, item["type"], item["item"]) if item["type"] in KINDS else None
+        if repo is not None:
+            entries.append({"item": repo_item(call, repo), "note": item["note"] or ""})
+        elif item["type"] not in KINDS:
+            entries.append({"item": None, "kind": item["type"], "name": item["item"], "note": item["note"] or ""})
+    return page(call, "collection", row=row, entries=entries)
+
+
+def leaderboard(call: Call) -> Response:
+    """Rank the models that report results on this dataset, one table a task."""
+    if (away := moved(call)) is not None:
+        return away
+    view = open_page(call, files=False)
+    tables: dict[str, list[dict[str, Any]]] = {}
+    for task, row in reported(call):
+        tables.setdefault(task, []).append(row)
+    shown = [(task, rows[:ROWS]) for task, rows in sorted(tables.items())[:TASKS]]
+    return view.show("leaderboard", "leaderboard", tables=shown)

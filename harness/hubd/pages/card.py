@@ -1,0 +1,88 @@
+"""Page: a repository's card, with its metadata as a table and the results it reports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from starlette.responses import Response
+
+from harness.hubd.call import Call
+from harness.hubd.facts import FRONT_MATTER, front_matter
+from harness.hubd.pages.lists import known_repo
+from harness.hubd.pages.prose import PROSE_LIMIT, Place, safe_html
+from harness.hubd.pages.repo_page import RepoPage, moved, open_page
+from harness.hubd.pages.view import path
+
+CARD_BYTES = 4 << 20
+VALUES, TEXT = 30, 300  # how much of the metadata is shown
+_LINKED = {"base_model": "model", "new_version": "model", "datasets": "dataset", "source_datasets": "dataset"}
+_ELSEWHERE = ("model-index", "dataset_info", "configs", "widget")  # long, and shown by other means or not for people
+
+
+def card(call: Call) -> Response:
+    """Show the card of a repository."""
+    if (away := moved(call)) is not None:
+        return away
+    view = open_page(call, files=False)
+    text = view.git.text(view.commit, "README.md", limit=CARD_BYTES)
+    problem, body = "", ""
+    if text is not None:
+        problem, body = _problem(text), FRONT_MATTER.sub("", text, count=1)
+    place = Place(web_path=view.repo.web_path, revision=view.revision)
+    files = view.git.entry(view.commit, "README.md")
+    return view.show(
+        "card", "card", body=safe_html(body, place), cut=len(body) > PROSE_LIMIT, problem=problem,
+        has_card=text is not None, too_large=text is None and files is not None, metadata=_metadata(view),
+        results=_results(view), summary=view.summary,
+    )  # fmt: skip
+
+
+def _problem(text: str) -> str:
+    try:
+        content = front_matter(text)
+    except yaml.YAMLError as error:
+        return " ".join(str(error).split())[:TEXT]
+    return "" if content is None or isinstance(content, dict) else "it is not a list of keys with values"
+
+
+def _metadata(view: RepoPage) -> list[dict[str, Any]]:
+    """Return the rows of the table: a key, and its values with the addresses they lead to ("" for none)."""
+    rows = []
+    for key, value in view.summary.card.items():
+        if key in _ELSEWHERE or value in (None, "", [], {}):
+            continue
+        values = value if isinstance(value, list) else [value]
+        shown = [(_text(item), _address(view, key, item)) for item in values[:VALUES]]
+        rows.append({"key": key[:TEXT], "values": shown, "more": max(len(values) - VALUES, 0)})
+    return rows[:VALUES]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {item}" for key, item in value.items())[:TEXT]
+    return str(value)[:TEXT]
+
+
+def _address(view: RepoPage, key: str, value: Any) -> str:
+    kind = _LINKED.get(key)
+    repo = known_repo(view.call, kind, value) if kind and isinstance(value, str) else None
+    return path(repo.web_path) if repo else ""
+
+
+def _results(view: RepoPage) -> list[dict[str, Any]]:
+    rows = []
+    for result in view.summary.eval_results:
+        data = result.get("data")
+        row = {"filename": result["filename"], "file": view.address("blob", result["filename"])}
+        if data is None:
+            rows.append({**row, "error": result["error"]})
+            continue
+        dataset = data["dataset"]
+        repo = known_repo(view.call, "dataset", dataset["id"])
+        rows.append({
+            **row, "error": "", "dataset": dataset["id"], "task": dataset["task_id"], "value": data["value"],
+            "address": path(repo.web_path) if repo else "", "revision": str(dataset.get("revision") or ""),
+            "notes": str(data.get("notes") or "")[:TEXT], "date": str(data.get("date") or "")[:40],
+        })  # fmt: skip
+    return rows

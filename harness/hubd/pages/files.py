@@ -1,0 +1,132 @@
+"""Pages: the files of a revision, and one of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from starlette.responses import Response
+
+from harness.hubd.api_tree import iso
+from harness.hubd.call import Call
+from harness.hubd.errors import entry_not_found
+from harness.hubd.pages.repo_page import RepoPage, moved, open_page
+from harness.hubd.pages.rows import Preview, first_rows, has_rows
+from harness.hubd.pages.view import redirect
+from harness.hubd.store import CommitFacts, FileFacts, GitRepo
+from harness.hubd.trees import Entry
+
+TREE_PAGE = 500
+LOOK_BACK = 200  # commits that are searched for the last change of a file
+TEXT_BYTES, TEXT_LINES = 400_000, 4_000
+PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A file or folder in a list, and the last commit that changed it, if it was found."""
+
+    name: str
+    address: str
+    folder: bool
+    size: int
+    large: bool
+    download: str
+    commit: CommitFacts | None
+    date: str
+
+
+def tree(call: Call) -> Response:
+    """List a folder."""
+    if (away := moved(call)) is not None:
+        return away
+    view, inside = _opened(call)
+    entry = view.git.entry(view.commit, inside)
+    if entry is None:
+        raise entry_not_found(inside, view.commit)
+    if not entry.is_folder:
+        return redirect(view.address("blob", inside))
+    entries = sorted(view.git.tree(entry.sha).items(), key=lambda item: (not item[1].is_folder, item[0]))
+    start = call.number("p", 0, 1 << 30) * TREE_PAGE
+    changed = last_changes(view.git, view.commit, inside)
+    lines = [_line(view, inside, name, item, changed) for name, item in entries[start : start + TREE_PAGE]]
+    return view.show(
+        "tree", "tree", lines=lines, crumbs=view.crumbs("tree", inside), total=len(entries), start=start,
+        older=f"?p={start // TREE_PAGE + 1}" if start + TREE_PAGE < len(entries) else "",
+        newer=f"?p={start // TREE_PAGE - 1}" if start else "",
+    )  # fmt: skip
+
+
+def _opened(call: Call) -> tuple[RepoPage, str]:
+    """Return the page and the path in the repository."""
+    return open_page(call, revision=call.segments[0]), "/".join(call.segments[1:]).strip("/")
+
+
+def _line(view: RepoPage, inside: str, name: str, entry: Entry, changed: dict[str, CommitFacts]) -> Line:
+    whole = f"{inside}/{name}" if inside else name
+    facts = None if entry.is_folder else view.git.facts(entry.sha)
+    commit = changed.get(name)
+    return Line(
+        name=name,
+        address=view.address("tree" if entry.is_folder else "blob", whole),
+        folder=entry.is_folder,
+        size=facts.size if facts else 0,
+        large=bool(facts and facts.sha256),
+        download="" if entry.is_folder else view.address("resolve", whole),
+        commit=commit,
+        date=iso(commit.time) if commit else "",
+    )
+
+
+@lru_cache(maxsize=512)
+def last_changes(git: GitRepo, commit: str, inside: str) -> dict[str, CommitFacts]:
+    """Return the last commit that changed each name in a folder; names that changed before LOOK_BACK are missing."""
+    now = _folder(git, commit, inside)
+    open_names = set(now)
+    found: dict[str, CommitFacts] = {}
+    for number, facts in enumerate(git.history(commit)):
+        if number == LOOK_BACK or not open_names:
+            break
+        before = _folder(git, facts.parents[0], inside) if facts.parents else {}
+        changed = {name for name in open_names if name not in before or before[name].sha != now[name].sha}
+        found |= dict.fromkeys(changed, facts)
+        open_names -= changed
+    return found
+
+
+def _folder(git: GitRepo, commit: str, inside: str) -> dict[str, Entry]:
+    entry = git.entry(commit, inside)
+    return git.tree(entry.sha) if entry is not None and entry.is_folder else {}
+
+
+def blob(call: Call) -> Response:
+    """Show a file: text with line numbers, a picture, the first rows of a table, or what is known of it."""
+    if (away := moved(call)) is not None:
+        return away
+    view, inside = _opened(call)
+    entry = view.git.entry(view.commit, inside)
+    if entry is None:
+        raise entry_not_found(inside, view.commit)
+    if entry.is_folder:
+        return redirect(view.address("tree", inside))
+    facts = view.git.facts(entry.sha)
+    picture = inside.lower().endswith(PICTURES)
+    rows = _rows(view, inside, facts)
+    text = None if picture or rows is not None else _text(view.git, facts)
+    return view.show(
+        "blob", "tree", name=inside, crumbs=view.crumbs("blob", inside), facts=facts, picture=picture, rows=rows,
+        text=text, lines=text.split("\n")[:TEXT_LINES] if text else [], limit=TEXT_LINES,
+        download=view.address("resolve", inside), history=view.address("commits"),
+    )  # fmt: skip
+
+
+def _rows(view: RepoPage, inside: str, facts: FileFacts) -> Preview | None:
+    return first_rows(view.call.services.blobs, view.git, inside, facts) if has_rows(inside) else None
+
+
+def _text(git: GitRepo, facts: FileFacts) -> str | None:
+    """Return the beginning of a text file, None if it is none or a large file."""
+    if facts.sha256:
+        return None
+    data = git.blob(facts.sha)[:TEXT_BYTES]
+    return None if b"\0" in data else data.decode("utf-8", "replace").removesuffix("\n")

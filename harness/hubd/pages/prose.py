@@ -1,0 +1,196 @@
+"""Markdown that strangers wrote as HTML that is safe to show: cards and comments."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from html import escape
+from html.parser import HTMLParser
+from urllib.parse import unquote, urlsplit
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from harness.hubd.pages.view import path, segment
+
+PROSE_LIMIT = 120_000  # characters; a longer text is cut
+ID_PREFIX = "card-"
+TAGS = {
+    "a", "abbr", "b", "blockquote", "br", "caption", "center", "code", "dd", "del", "details", "div", "dl", "dt",
+    "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd", "li", "mark", "ol", "p", "pre", "q", "s",
+    "samp", "small", "span", "strike", "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th",
+    "thead", "tr", "tt", "u", "ul", "var",
+}  # fmt: skip
+_HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
+_ALIGNED = {"td", "th", "p", "div", "img", *_HEADINGS}
+ATTRIBUTES = {
+    "a": {"href", "title"},
+    "img": {"src", "alt", "title", "width", "height"},
+    "ol": {"start"},
+    "details": {"open"},
+    "abbr": {"title"},
+} | {tag: {"align"} for tag in _ALIGNED - {"img"}}
+ATTRIBUTES["img"] = ATTRIBUTES["img"] | {"align"}
+ATTRIBUTES |= {tag: ATTRIBUTES.get(tag, set()) | {"id"} for tag in _HEADINGS | {"a"}}
+ATTRIBUTES |= {tag: ATTRIBUTES[tag] | {"colspan", "rowspan"} for tag in ("td", "th")}
+SCHEMES = {"http", "https", "mailto", "data"}  # data: pictures only, see _Place.attribute
+_PICTURE_DATA = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*")
+_NUMBER = re.compile(r"\d{1,4}%?")
+_MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a text stands: `web_path` of the repository, the revision, and the folder of the file ("" is the root)."""
+
+    web_path: str
+    revision: str
+    folder: str = ""
+
+    def link(self, target: str) -> str | None:
+        """Return the address that a link of the text leads to, None if it may not lead there."""
+        parts = urlsplit(target)
+        if parts.scheme:
+            return target if parts.scheme.lower() in ("http", "https", "mailto") else None
+        if parts.netloc:
+            return f"https:{target}"
+        if target.startswith("#"):
+            return f"#{ID_PREFIX}{target[1:].removeprefix(ID_PREFIX)}"
+        if target.startswith("/"):
+            return target
+        inside = self._inside(parts.path)
+        tail = f"#{parts.fragment}" if parts.fragment else ""
+        return f"{self._address('blob', inside)}{tail}" if inside else self._address("tree", "") + tail
+
+    def picture(self, source: str) -> str | None:
+        """Return the address of a picture in this repository, or the data of one; None for any other."""
+        if _PICTURE_DATA.fullmatch(source):
+            return source
+        prefix = f"{path(self.web_path)}/resolve/"
+        if source.startswith(prefix) and ".." not in unquote(source) and "\\" not in source:
+            return source
+        parts = urlsplit(source)
+        if parts.scheme or parts.netloc or source.startswith("/"):
+            return None
+        inside = self._inside(parts.path)
+        return self._address("resolve", inside) if inside else None
+
+    def _inside(self, relative: str) -> str:
+        """Return a relative address as a path in the repository; what leads out of it leads to its root."""
+        joined = posixpath.normpath(posixpath.join("/", self.folder, unquote(relative)))
+        return joined.strip("/")
+
+    def _address(self, tab: str, inside: str) -> str:
+        base = f"{path(self.web_path)}/{tab}/{segment(self.revision)}"
+        return base + path(inside) if inside else base
+
+
+@dataclass(slots=True)
+class _Filter:
+    place: Place
+
+    def attribute(self, _tag: str, name: str, value: str) -> str | None:
+        """Return the value that an attribute may have, None to drop it (called by nh3)."""
+        try:
+            if name == "href":
+                return self.place.link(value.strip())
+            if name == "src":
+                # A picture from outside is not loaded: _Pictures makes a link of what stays here.
+                return self.place.picture(value.strip()) or self.place.link(value.strip())
+        except ValueError:  # no address at all, e.g. http://[
+            return None
+        if name in ("width", "height"):
+            return value if _NUMBER.fullmatch(value) else None
+        if name in ("colspan", "rowspan", "start"):
+            return value if value.isascii() and value.isdigit() and len(value) < 4 else None
+        return value
+
+
+@dataclass(slots=True)
+class _Pictures:
+    """Rewrites clean HTML: pictures from elsewhere become links, those of the repository load when they are seen."""
+
+    place: Place
+    out: list[str] = field(default_factory=list)
+    links: int = 0
+
+    def start(self, tag: str, attributes: Sequence[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attributes}
+        if tag != "img":
+            self.links += tag == "a"
+            self.out.append(_tag(tag, values))
+            return
+        source = values.get("src", "")
+        if self.place.picture(source) is not None:
+            self.out.append(_tag("img", {"alt": "", **values, "loading": "lazy"}))
+            return
+        words = escape(values.get("alt") or source or "picture", quote=False)
+        if self.links or not source:
+            self.out.append(f"<span>{words}</span>")
+        else:
+            self.out.append(f"{_tag('a', {'href': source, 'rel': _REL})}{words}</a>")
+
+    def end(self, tag: str) -> None:
+        self.links -= tag == "a"
+        self.out.append(f"</{tag}>")
+
+
+_REL = "noopener noreferrer nofollow"
+
+
+def _tag(name: str, attributes: dict[str, str]) -> str:
+    return "<" + " ".join([name, *(f'{key}="{escape(value)}"' for key, value in attributes.items())]) + ">"
+
+
+class _Walk(HTMLParser):
+    def __init__(self, rewriter: _Pictures) -> None:
+        super().__init__(convert_charrefs=True)
+        self._rewriter = rewriter
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._rewriter.start(tag, attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._rewriter.end(tag)
+
+    def handle_data(self, data: str) -> None:
+        self._rewriter.out.append(escape(data, quote=False))
+
+
+@lru_cache(maxsize=256)
+def safe_html(text: str, place: Place) -> str:
+    """Return Markdown (with HTML in it) as HTML without scripts, styles, forms, frames, or anything from outside."""
+    tokens = _MARKDOWN.parse(text[:PROSE_LIMIT])
+    _prepare(tokens)
+    html: str = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})
+    clean = nh3.clean(
+        html,
+        tags=TAGS,
+        attributes=ATTRIBUTES,
+        url_schemes=SCHEMES,
+        attribute_filter=_Filter(place).attribute,
+        link_rel=_REL,
+        id_prefix=ID_PREFIX,
+    )
+    rewriter = _Pictures(place)
+    walk = _Walk(rewriter)
+    walk.feed(clean)
+    walk.close()
+    return "".join(rewriter.out)
+
+
+def _prepare(tokens: Sequence[Token]) -> None:
+    """Give headings their anchors, and table cells their alignment as an attribute instead of a style."""
+    seen: dict[str, int] = {}
+    for token, following in zip(tokens, [*tokens[1:], None], strict=False):
+        if token.type == "heading_open" and following is not None:
+            slug = re.sub(r"[^\w]+", "-", following.content.lower()).strip("-")[:80] or "section"
+            seen[slug] = seen.get(slug, -1) + 1
+            token.attrSet("id", f"{slug}-{seen[slug]}" if seen[slug] else slug)
+        style = str(token.attrs.pop("style", ""))
+        if style.startswith("text-align:"):
+            token.attrSet("align", style.removeprefix("text-align:"))

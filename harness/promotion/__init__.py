@@ -1,0 +1,1 @@
+"""Copying repositories and collections from one Hub to another: what is missing, whole, and nothing twice."""
