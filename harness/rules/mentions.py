@@ -87,8 +87,7 @@ def _numbers(text: str) -> list[Mention]:
         digits = re.sub(r"\D", "", match[0])
         found.append(Mention(kind="phone", values=frozenset([digits[-10:]]), text=match[0].strip()))
     for match in _MONEY.finditer(text):
-        cents = round(float((match[1] or match[2]).replace(",", "")) * 100)
-        found.append(Mention(kind="money", values=frozenset([cents]), text=match[0]))
+        found.append(Mention(kind="money", values=frozenset([_cents(match)]), text=match[0]))
     for match in _ADDRESS.finditer(text):
         if len(match[1]) == 1 and not _STREET_TYPE.search(match[0]):
             continue
@@ -105,6 +104,10 @@ def _numbers(text: str) -> list[Mention]:
 def _people() -> re.Pattern[str]:
     nouns = "|".join(re.escape(noun) for noun in lexicon().people)
     return re.compile(rf"(?<![\d:$.~-])(\d{{1,2}}) (?:more |other )?(?:{nouns})\b")
+
+
+def _cents(match: re.Match[str]) -> int:
+    return round(float((match[1] or match[2]).replace(",", "")) * 100)
 
 
 def _address(text: str) -> frozenset[str]:
@@ -130,6 +133,8 @@ def mention_of(key: str, value: Any, today: date) -> Mention | None:
         kind, values = "address", _address(text)
     elif "phone" in key and (digits := re.sub(r"\D", "", text)):
         kind, values = "phone", frozenset([digits[-10:]])
+    elif amount := _MONEY.fullmatch(text):
+        kind, values = "money", frozenset([_cents(amount)])
     elif not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,6})?", text):
         return None
     elif key in lexicon().people_arguments:

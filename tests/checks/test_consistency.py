@@ -79,6 +79,15 @@ def test_the_same_value_in_other_words_is_no_difference(talk: Talk, toolbox: Too
     )
 
 
+@pytest.mark.parametrize("value", ["$60", "60 dollars", "$1,200.50"])
+def test_an_amount_with_its_currency_is_known_from_a_result(value: str, talk: Talk, toolbox: Toolbox) -> None:
+    row = {"vet_name": "Paws", "city": "Ely", "visit": value}
+    call = ToolCall(name="FindVets", arguments={"city": "Ely"})
+    assert check(talk("A vet in Ely?", call, [row], f"Paws takes {value}."), toolbox, CONFIG) == []
+    (finding,) = check(talk("A vet in Ely?", call, [row], "Paws takes $75."), toolbox, CONFIG)
+    assert finding.check == "ungrounded-value"
+
+
 def test_a_service_that_offers_something_else_is_a_note(talk: Talk, toolbox: Toolbox) -> None:
     call = ToolCall(name="BookVisit", arguments={"vet_name": "Paws", "date": "2019-03-05", "time": "10:30"})
     row = {"vet_name": "Paws", "date": "2019-03-05", "time": "11:00"}

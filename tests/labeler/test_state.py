@@ -8,15 +8,16 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from bikes import TASK, call, conversation, damaged, returned, say, user
+from bikes import TASK, TOWNS, call, conversation, damaged, returned, say, user
 
 from harness.events import events
-from harness.records import Conversation, Message, ToolCall
+from harness.records import Conversation, Message, Task, ToolCall
 from harness.rules.labeler.arbiter import RulesArbiter
 from harness.rules.labeler.scenes import scenes_of
 from harness.rules.labeler.state import ServiceCalls, StateLabeler
@@ -221,3 +222,73 @@ def test_the_arbiter_rejects_calls_that_the_schema_does_not_allow() -> None:
     rulings: list[Ruling] = []
     RulesArbiter(TASK).rule([replace(dispute, candidates=(wrong,))], rulings.append)
     assert rulings[0].call is None
+
+
+def test_the_arbiter_reads_traces_of_older_tools() -> None:
+    """A candidate in the task's schema agrees with a call of the same under other names."""
+    old = {"SearchBikes": "find_bikes", "RentBike": "hire_bike", "town": "townName", "kind": "kindValue"}
+    asked = [dispute for dispute, right in disputes() if right.name == "SearchBikes"]
+    clean = {one.id: one for one in CLEAN}
+    found: list[Ruling] = []
+    moved, expected = [], []
+    for dispute in asked:
+        one = clean[dispute.conversation.id]
+        right = one.messages[dispute.position].tool_calls[0]
+        wrong = replace(
+            right, arguments={**right.arguments, "town": "Bergen" if right.arguments["town"] != "Bergen" else "Lund"}
+        )
+        renamed = tuple(
+            replace(message, tool_calls=tuple(_renamed(made, old) for made in message.tool_calls))
+            for message in one.messages
+        )
+        moved.append(replace(dispute, conversation=replace(one, messages=renamed), candidates=(wrong, right)))
+        expected.append(right)
+    RulesArbiter(TASK).rule(moved, found.append)
+    assert [ruling.call for ruling in found] == expected
+
+
+def _renamed(made: ToolCall, names: dict[str, str]) -> ToolCall:
+    arguments = {names.get(key, key): value for key, value in made.arguments.items()}
+    return replace(made, name=names.get(made.name, made.name), arguments=arguments)
+
+
+def test_an_empty_call_is_not_taken_for_its_own_where_the_user_asked_for_what_came_back() -> None:
+    """All of the tool's parameters may be left out, so that a call without any always fits the schema."""
+    free = Task(description=TASK.description, tools=(TASK.tools[0], _all_optional(TASK.tools[1]), TASK.tools[2]))
+    batch = [conversation(number) for number in range(20)]
+    place = next(
+        n
+        for n, message in enumerate(batch[0].messages)
+        if message.tool_calls[0:1] and message.tool_calls[0].name == "SearchBikes"
+    )
+    emptied = list(batch[0].messages)
+    right = emptied[place].tool_calls[0]
+    emptied[place] = call("SearchBikes")
+    rewrites: list[Rewrite] = []
+    StateLabeler(free).relabel([replace(batch[0], messages=tuple(emptied)), *batch[1:]], rewrites.append)
+    made = next(one for one in rewrites[0].calls if one is not None and one.name == "SearchBikes")
+    assert made.arguments["town"] == right.arguments["town"]
+
+
+def _all_optional(tool: dict[str, Any]) -> dict[str, Any]:
+    function = tool["function"]
+    return {**tool, "function": {**function, "parameters": {**function["parameters"], "required": []}}}
+
+
+def test_a_few_empty_results_after_calls_mislabelled_as_replies_are_no_receipts() -> None:
+    """Most searches that found nothing were relabelled as replies; replies themselves are answered by the user."""
+    batch = []
+    for number in range(12):
+        town = TOWNS[number % len(TOWNS)]
+        search = call("SearchBikes", town=town) if number % 3 == 0 else say("Bye.")
+        messages = (
+            user(f"A bike in {town}?"),
+            search,
+            returned(),
+            say("There is none."),
+            user("Thanks, bye."),
+            say("Bye."),
+        )
+        batch.append(Conversation(id=f"none-{number}", messages=messages, source="made"))
+    named = [rewrite.calls[0] and rewrite.calls[0].name for rewrite in relabelled([*batch, *CLEAN[:6]])[:12]]
+    assert named == ["SearchBikes"] * 12

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.records import Conversation, Task, ToolCall
 from harness.rules.labeler.scenes import FOREIGN, Turn, scenes_of
+from harness.rules.labeler.schema import canonicalise
 from harness.rules.labeler.state import ServiceCalls
 from harness.toolbox import Toolbox
 from harness.trace_records import Dispute, Ruling
@@ -32,8 +33,9 @@ class RulesArbiter:
 
     def rule(self, disputes: Sequence[Dispute], on_ruling: Callable[[Ruling], None]) -> None:
         """Call `on_ruling` for each dispute, in order."""
-        by_id = {dispute.conversation.id: dispute.conversation for dispute in disputes}
-        conversations = [by_id[name] for name in sorted(by_id)]
+        raw = {dispute.conversation.id: dispute.conversation for dispute in disputes}
+        conversations = canonicalise([raw[name] for name in sorted(raw)], self._task).conversations
+        by_id = {conversation.id: conversation for conversation in conversations}
         calls = ServiceCalls(scenes_of(conversations, self._toolbox), self._toolbox)
         turns = {(turn.scene.id, turn.position): turn for turn in calls.turns}
         strange = self._strange(disputes, by_id)

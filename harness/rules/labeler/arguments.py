@@ -80,7 +80,9 @@ class Arguments:
         outcomes = self._evidence.outcomes(call, self._logged[call.turn.key])
         given = [(rows, said) for _, _, rows, said in outcomes if rows != "absent"]
         good = sum(rows == "same" or (rows == "nothing" and said != "nobody") for rows, said in given)
-        return 1.0 if good > _HALF * len(given) or not given else 0.0
+        if not given:  # a call without arguments, unless the user asked for what came back
+            return 0.0 if any((rows, said) == ("absent", "user") for _, _, rows, said in outcomes) else 1.0
+        return 1.0 if good > _HALF * len(given) else 0.0
 
     def _match(self) -> None:
         """Decide anew which calls have their own arguments, by what those have in common that are thought to."""

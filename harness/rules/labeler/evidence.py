@@ -67,7 +67,9 @@ class Evidence:
 
     def _sources_of(self, call: Call, key: str) -> Iterator[tuple[str, Mention]]:
         scene, position = call.turn.scene, call.turn.position
-        yield "row", (call.known[key],) if key in call.known else ()
+        known = (call.known[key],) if key in call.known else ()
+        yield "row", known
+        yield "rows", known if len(call.turn.rows) > 1 else ()
         last: Mention = ()
         seen: set[str] = set()
         for number, event in enumerate(scene.said_before(position)):

@@ -20,6 +20,8 @@ that is not there; for each required parameter on which the rows returned do not
 that another tool requires and this one does not take."""
 _WORD_WEIGHT, _MOST_BY_WORDS = 0.5, 1.5
 """Words of one utterance depend on each other; as independent features they would outvote everything else."""
+_MOST_BY_NOTHING = 0.8
+"""That nothing was found says little of which tool found nothing, however the few cases of a batch fall."""
 _MOSTLY, _SIGMAS = 0.5, 3.0
 _SERVICE_WITHOUT_RESULT = 0.6
 
@@ -137,6 +139,7 @@ def _shares(priors: Sequence[dict[str, float]]) -> dict[str, float]:
 
 _WORDS = ("user", "agent", "answer")
 Feature = tuple[str, str]
+_NOTHING: tuple[Feature, ...] = (("signature", "=[]"), ("signature", "={}"), ("signature", "=null"))
 
 
 def _features(turn: Turn) -> list[Feature]:
@@ -220,7 +223,9 @@ class _Model:
         for feature in features:
             group = feature[0]
             ratio = math.log(self._share(feature, name) / self._background(feature))
-            if group in _WORDS:
+            if feature in _NOTHING:
+                score += max(-_MOST_BY_NOTHING, min(_MOST_BY_NOTHING, ratio))
+            elif group in _WORDS:
                 words[group] += _WORD_WEIGHT * ratio
             else:
                 score += ratio
@@ -243,7 +248,13 @@ def _normalised(logs: dict[str, float]) -> dict[str, float]:
 
 
 def _reply_results(turns: Sequence[Turn]) -> frozenset[str]:
-    """Return the results that the reply tool returns: some layouts log a receipt for each reply."""
+    """Return the results that the reply tool returns: some layouts log a receipt for each reply.
+
+    Where few replies have one, those are calls mislabelled as replies, and what follows is that nothing was found.
+    """
+    follows = [turn.follows == "result" and not turn.rows for turn in turns if turn.raw_reply]
+    if sum(follows) <= _MOSTLY * len(follows):
+        return frozenset()
     votes: dict[str, Counter[bool]] = defaultdict(Counter)
     for turn in turns:
         if turn.follows == "result" and not turn.rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 from harness.events import Event, events
@@ -83,7 +84,7 @@ class _Labels:
         ends: list[bool] = []
         for conversation in source:
             sequence = events(conversation.messages, toolbox)
-            for event, following in zip(sequence, [*sequence[1:], None], strict=True):
+            for event, following in zip_longest(sequence, sequence[1:]):
                 if following is None and event.is_turn:
                     ends.append(event.kind == "reply")
                 call = event.call if event.kind == "call" and following and following.kind == "result" else None

@@ -51,7 +51,12 @@ class Examples:
         for key, parameter in self._toolbox.parameters(name).items():
             value = fixed.get(key)
             if value is None or not is_known(value, words):
-                value = self._said(key, users) or value or self._called(key, sequence, event.position)
+                said = self._said(key, users)
+                if value is not None and any(said == other for name, other in fixed.items() if name != key):
+                    said = (
+                        None  # what was named is the result's other value: it goes there, and this one was told oddly
+                    )
+                value = said or value or self._called(key, sequence, event.position)
             if value is None and parameter.required:
                 value = scalars(event.call.arguments if event.call else {}).get(key)
             if value is None:

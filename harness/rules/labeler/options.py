@@ -12,6 +12,8 @@ from harness.toolbox import Toolbox
 
 _STRENGTH, _UNKNOWN = 2.0, 0.5
 _SEEN, _HINT, _LIFT, _FEW_VALUES = 3, 0.6, 2.0, 12
+_CHANCE = 0.02
+"""Rows that share a value which they would all have by no greater chance were searched by it."""
 
 
 class Options:
@@ -46,12 +48,19 @@ class Options:
         sources = self._evidence.sources(call)[key]
         value = sources.get("row") or sources.get("user")
         rows = "known" if key in call.known else "rows" if call.turn.rows else "none"
+        rows = "searched" if self._searched(call, key) else rows
         if not value:
             return rows, "unknown"
         said = self._evidence.said(call, key, value[0])
         if said != "user" and self._hints.get((call.tool, key, value[0]), frozenset()) & user_words(call):
             said = "hinted"
         return rows, said
+
+    def _searched(self, call: Call, key: str) -> bool:
+        """Whether so many rows share one value of the parameter that this is no accident."""
+        values, count = self._wording.values[key], len(call.turn.rows)
+        share = values[call.known[key]] / max(1, values.total()) if key in call.known else 1.0
+        return count > 1 and share ** (count - 1) < _CHANCE
 
     def _learn_hints(self, trusted: Sequence[Call]) -> dict[tuple[str, str, str], frozenset[str]]:
         """Return, by tool, optional parameter and value, the words of users that go with it: other words for it."""

@@ -8,10 +8,21 @@ from collections.abc import Mapping, Sequence
 
 from harness.rules.labeler.wording import Mention
 
-SOURCES = {"row": 4.0, "question": 1.5, "user": 1.5, "agent": 1.0, "last": 1.0, "past": 0.7, "later": 0.7, "usual": 0.3}
-"""Where a value can come from, with its weight as long as nothing is known: the rows returned, the agent's question
-just before, the user's and the agent's last words about it, the last words of either, the result before, the result
-after, and what most calls have."""
+SOURCES = {
+    "row": 4.0,
+    "rows": 3.0,
+    "question": 1.5,
+    "user": 1.5,
+    "agent": 1.0,
+    "last": 1.0,
+    "past": 0.7,
+    "later": 0.7,
+    "usual": 0.3,
+}
+"""Where a value can come from, with its weight as long as nothing is known: the rows returned, and that there are
+several of them (one may be another than was asked for, several are what a search was for), the agent's question just
+before, the user's and the agent's last words about it, the last words of either, the result before, the result after,
+and what most calls have."""
 
 Candidates = dict[str, dict[str, float]]
 """The values that sources give, each with how far each source speaks for it."""

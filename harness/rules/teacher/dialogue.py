@@ -73,9 +73,9 @@ class Dialogue:
         empty = segment.actions[:1] == ["refine"] and self._rng.random() < _EMPTY
         self._search(habit, arguments, empty=empty and segment.tool not in self._experience.layout.single)
         for action in segment.actions:
-            if action == "refine":
+            if action == "refine" and habit.order:
                 arguments = self._refine(habit, arguments)
-            elif action == "another" and self._rows:
+            elif action in ("another", "refine") and self._rows:
                 self._another(habit, arguments)
             else:
                 self._ask(again=action == "wait")

@@ -10,15 +10,16 @@ from harness.events import events
 from harness.records import Conversation, Task
 from harness.resources import folder
 from harness.rules.teacher.rating_coherence import rate_coherence
-from harness.rules.teacher.rating_relevance import Topic, rate_relevance
+from harness.rules.teacher.rating_relevance import Returned, Topic, learn_returned, rate_relevance
 from harness.toolbox import Toolbox
 from harness.trace_records import Rating
 
-VERSION = 1
+VERSION = 2
 
 
 class RulesRater:
-    """Rates each trace by itself, so that neither order nor the rest of the batch matters. Deterministic, no model."""
+    """Rates without a model, deterministic. A trace whose calls fit the task's tools, or whose words tell enough, is
+    rated by itself; the rest of the batch matters to the others, as far as it shows what those tools return."""
 
     name = "rules:teacher"
 
@@ -30,13 +31,14 @@ class RulesRater:
 
     def rate(self, traces: Sequence[Conversation], on_rating: Callable[[Rating], None]) -> None:
         """Call `on_rating` with the rating of each trace, in order."""
+        returned = learn_returned((events(trace.messages, self._toolbox) for trace in traces), self._toolbox)
         for trace in traces:
-            on_rating(self.rating(trace))
+            on_rating(self.rating(trace, returned))
 
-    def rating(self, trace: Conversation) -> Rating:
-        """Return the rating of one trace."""
+    def rating(self, trace: Conversation, returned: Returned = frozenset()) -> Rating:
+        """Return the rating of one trace; `returned` is what `learn_returned` found in its batch."""
         told = events(trace.messages, self._toolbox)
-        relevance, why_relevant = rate_relevance(told, self._topic, self._toolbox)
+        relevance, why_relevant = rate_relevance(told, self._topic, self._toolbox, returned)
         coherence, why_coherent = rate_coherence(told)
         return Rating(
             id=trace.id,

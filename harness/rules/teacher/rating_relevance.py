@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise, zip_longest
 
 from harness.events import Event
-from harness.records import Task
+from harness.records import Task, ToolCall
 from harness.resources import folder
 from harness.toolbox import Toolbox
 
@@ -19,7 +21,8 @@ _TOOL, _KEY, _SAID = 3, 2, 1
 _CAP = 6
 """No word counts more, however often the task repeats it."""
 _VALID = 6
-"""What calls count that fit the task's tools as they are."""
+"""What calls count that fit the task's tools as they are, or results like those of such calls."""
+_MOSTLY = 0.5
 _LEVELS = ((14, 5), (6, 4), (4, 3), (2, 2))
 """Evidence -> rating. Traces of the task reach 14 nearly always, those of unrelated services hardly ever 6."""
 _SHARE, _CHANCE = 0.25, 3
@@ -66,25 +69,65 @@ def content_words(text: str) -> frozenset[str]:
     return frozenset(word for word in map(_singular, _WORD.findall(text)) if len(word) >= _SHORTEST) - _common()
 
 
-def rate_relevance(events: Sequence[Event], topic: Topic, toolbox: Toolbox) -> tuple[int, str]:
+Returned = frozenset[frozenset[str]]
+"""The keys of a result's rows, for each kind of result."""
+
+
+def learn_returned(traces: Iterable[Sequence[Event]], toolbox: Toolbox) -> Returned:
+    """Return what the task's tools return, by the traces in which every call fits them; independent of their order.
+
+    Schemas do not tell it, and for a task that says little of itself it is what a trace of older tools is known by.
+    For each tool only what most of its calls return counts: a single stray trace teaches nothing.
+    """
+    votes: dict[str, Counter[frozenset[str]]] = defaultdict(Counter)
+    for trace in traces:
+        calls = [event.call for event in trace if event.kind == "call" and event.call is not None]
+        if not any(call.arguments for call in calls) or any(toolbox.problems(call) for call in calls):
+            continue
+        for event, after in pairwise(trace):
+            if event.kind == "call" and event.call is not None and after.rows:
+                votes[event.call.name][frozenset(after.rows[0])] += 1
+    return frozenset(keys for vote in votes.values() for keys, count in vote.items() if count > _MOSTLY * vote.total())
+
+
+def rate_relevance(
+    events: Sequence[Event], topic: Topic, toolbox: Toolbox, returned_by_task: Returned = frozenset()
+) -> tuple[int, str]:
     """Return how much a trace has to do with the task, 1 to 5, and why.
 
     Users' words, the keys of results and the arguments' names are looked at, and whether calls fit the tools; never
     what the agent said, which may be what is wrong, nor the tools' names, which another service may share. Of
     several messages the one that speaks most for the task is left aside: one message cannot talk a trace in.
+    `returned_by_task` (see `learn_returned`) speaks for traces whose calls do not fit but whose results do.
     """
     said = [content_words(event.text) for event in events if event.kind == "user"]
     returned = [content_words(" ".join(key for row in event.rows[:1] for key in row)) for event in events if event.rows]
     calls = [event.call for event in events if event.kind == "call" and event.call is not None]
     asked = [content_words(" ".join(call.arguments)) for call in calls]
     places = {"the users speak of": said, "the results hold": returned, "the calls ask for": asked}
-    fit = sum(1 for call in calls if call.arguments and not toolbox.problems(call))
+    speaks = topic.weigh(word for bag in said for word in bag) >= _TOOL
+    fit = sum(
+        _fits(event.call, after, toolbox, bare=returned_by_task if speaks else None)
+        for event, after in zip_longest(events, events[1:])
+        if event.kind == "call" and event.call is not None
+    )
     weights = {place: _weigh(topic, bags) for place, bags in places.items()}
     if _by_chance(topic, returned, asked):
         weights["the results hold"] //= _CHANCE
-    evidence = sum(weights.values()) + (_VALID if 2 * fit > len(calls) else 0)
+    kinds = [frozenset(event.rows[0]) for event in events if event.rows]
+    like = sum(kind in returned_by_task for kind in kinds) > _MOSTLY * len(kinds)
+    evidence = sum(weights.values()) + (_VALID if fit > _MOSTLY * len(calls) or like else 0)
     rating = next((level for least, level in _LEVELS if evidence >= least), 1)
-    return rating, _reason(topic, places, foreign=rating < _LEVELS[1][1], fit=fit, calls=len(calls))
+    return rating, _reason(topic, places, foreign=rating < _LEVELS[1][1], fit=fit, calls=len(calls), like=like)
+
+
+def _fits(call: ToolCall, after: Event | None, toolbox: Toolbox, *, bare: Returned | None) -> bool:
+    """Whether a call fits the task's tools. One without arguments may be another service's: it does so where the users
+    speak of the task (`bare` is given), and where nothing came back or what the tools return."""
+    if toolbox.problems(call):
+        return False
+    rows = after.rows if after is not None else ()
+    return bool(call.arguments) or (bare is not None and (not rows or frozenset(rows[0]) in bare))
 
 
 def _weigh(topic: Topic, bags: Sequence[frozenset[str]]) -> int:
@@ -107,7 +150,7 @@ def _by_chance(topic: Topic, returned: Sequence[frozenset[str]], asked: Sequence
 
 
 def _reason(
-    topic: Topic, places: Mapping[str, Sequence[frozenset[str]]], *, foreign: bool, fit: int, calls: int
+    topic: Topic, places: Mapping[str, Sequence[frozenset[str]]], *, foreign: bool, fit: int, calls: int, like: bool
 ) -> str:
     parts = []
     for place, bags in places.items():
@@ -117,7 +160,7 @@ def _reason(
         elif unknown := sorted(words)[:_FEW]:
             parts.append(f"{place} {', '.join(unknown)}, which the task does not know")
     if calls and not fit:
-        parts.append("no call fits the task's tools")
+        parts.append("no call fits the task's tools" + (", but they return what those do" if like else ""))
     if not parts:
         return "nothing in it can be compared with the task"
     return ("little that the task speaks of: " if foreign else "") + "; ".join(parts)
