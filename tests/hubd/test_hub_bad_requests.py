@@ -144,7 +144,7 @@ def test_a_head_that_does_not_end_is_cut_off(hub, start):
 def test_a_pointer_written_by_hand_does_not_open_the_large_file_of_someone_else(hub, api, bob, repo):
     secret = api.get_paths_info("ada/hidden", "secret.bin")[0].lfs
     pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{secret.sha256}\nsize {secret.size}\n"
-    mine = bob.create_repo("bob/thief").repo_id
+    mine = bob.create_repo("bob/forger").repo_id
     content = base64.b64encode(pointer.encode()).decode()
     operation = HEADER + line("file", path="stolen.bin", content=content, encoding="base64")
     answer = send(hub.url, "POST", f"/api/models/{mine}/commit/main", operation, "hf_bob_write")

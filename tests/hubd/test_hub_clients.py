@@ -86,8 +86,8 @@ for number in range(7):
     tag = "even" if number % 2 == 0 else "odd"
     card = f"---\\ntags: [{tag}]\\nlicense: mit\\nlanguage: en\\npipeline_tag: text-generation\\n---\\n"
     api.upload_file(path_or_fileobj=card.encode(), path_in_repo="README.md", repo_id=name)
-def names(**how):
-    return [model.id for model in api.list_models(author="lab", **how)]
+def names(search="list-", **how):  # others make repositories in lab too
+    return [model.id for model in api.list_models(author="lab", search=search, **how)]
 assert len(names()) == 7 and len(names(limit=3)) == 3
 assert set(names(filter="even")) == {"lab/list-0", "lab/list-2", "lab/list-4", "lab/list-6"}
 assert names(filter=["even", "license:mit", "en"], search="list-4") == ["lab/list-4"]
@@ -96,7 +96,7 @@ assert names(sort="created_at")[0] == "lab/list-6"
 assert names(sort="last_modified", limit=1) == ["lab/list-6"]
 model = next(iter(api.list_models(author="lab", search="list-1", full=True, cardData=True)))
 assert model.card_data.license == "mit" and {s.rfilename for s in model.siblings} == {".gitattributes", "README.md"}
-expanded = next(iter(api.list_models(author="lab", expand=["downloads", "tags"], limit=1)))
+expanded = next(iter(api.list_models(author="lab", search="list-", expand=["downloads", "tags"], limit=1)))
 assert expanded.tags and expanded.downloads == 0
 api.auth_check("lab/list-0", write=True)
 assert api.repo_exists("lab/list-0") and not api.repo_exists("lab/none") and api.file_exists("lab/list-0", "README.md")

@@ -24,11 +24,12 @@ def test_every_command_of_every_cell_can_be_parsed_and_reads_what_the_one_before
 ) -> None:
     plan = steps(Cell.parse(scenario, arm), Setup(namespace="me", preset=read_preset(preset)))
     for step in plan:
-        context = click.Context(command)
+        context = click.Context(command, info_name="tft", **command.context_settings)
         name, verb, rest = command.resolve_command(context, list(step.words))
         assert verb is not None
         while isinstance(verb, click.Group):
-            name, verb, rest = verb.resolve_command(click.Context(verb), rest)
+            context = click.Context(verb, parent=context, info_name=name)
+            name, verb, rest = verb.resolve_command(context, rest)
             assert verb is not None
         verb.make_context(name, list(rest), parent=context)  # raises for an unknown or malformed option
     for before, after in pairwise(plan):
