@@ -63,6 +63,12 @@ def find_test(named: str, hub: Hub) -> TestConversations:
     )
 
 
+def has_test(named: str, hub: Hub) -> bool:
+    """Return whether a dataset `owner/name[@revision]` holds a test set."""
+    repo_id, _, revision = named.partition("@")
+    return CONVERSATIONS in hub.files(hub.resolve("dataset", repo_id, revision or None))
+
+
 def checksum(path: Path) -> str:
     """Return a file as an input of a lineage."""
     return f"{path.name}@sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"

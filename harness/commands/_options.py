@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+
+from harness.errors import UsageError
 
 Command = Callable[..., Any]
 
@@ -34,6 +36,19 @@ def share_cores() -> None:
     Spinning, which is the default, makes two trainings on one machine many times slower than one after the other.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def set_values(pairs: Sequence[str]) -> dict[str, Any]:
+    """Return what `--set KEY=VALUE` options say, values read as YAML; UsageError for one without a value."""
+    import yaml
+
+    values = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise UsageError(f"--set {pair!r} has no value; write KEY=VALUE")
+        values[key] = yaml.safe_load(value)
+    return values
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")

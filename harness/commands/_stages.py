@@ -112,6 +112,8 @@ def started(suffix: str, chosen: dict[str, Any]) -> Iterator[Start]:
 
     folder, named, limit = chosen.pop("job"), chosen.pop("task"), chosen.pop("limit")
     job = JobFolder.open(folder) if folder else None
+    if job:
+        _say_what_is_not_used(job)
     source = chosen.pop("source") or (str(job.traces) if job else None)
     if source is None:
         raise UsageError("no INPUT: name a dataset (owner/name), a file of traces, or a job folder with --job")
@@ -140,8 +142,22 @@ def started(suffix: str, chosen: dict[str, Any]) -> Iterator[Start]:
             scenario=scenario,
             arm="direct" if arm == "direct" else "tft",
             place=_place(hub, _Named(source, suffix, scenario, namespace), chosen),
-            set=_settings(chosen.pop("settings")),
+            set=_options.set_values(chosen.pop("settings")),
         )
+
+
+def _say_what_is_not_used(job: JobFolder) -> None:
+    """Say what of a job's configuration does nothing here: its models have no addresses, so options name them."""
+    from harness.terminal import say
+
+    named = job.settings("roles")
+    if named:
+        say(
+            f"the job's configuration names models ({', '.join(sorted(named))}), which have no addresses: the options "
+            "say which models are used, by default the rules"
+        )
+    if job.config.ignored:
+        say(f"of the job's configuration these keys change nothing here: {', '.join(job.config.ignored)}")
 
 
 class _Named(NamedTuple):
@@ -178,18 +194,6 @@ def _name(name: _Named) -> str:
     raise UsageError(f"say where the result of {name.source} goes: --out DIR for a folder, or --to REPO to push it")
 
 
-def _settings(pairs: tuple[str, ...]) -> dict[str, Any]:
-    import yaml
-
-    values = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise UsageError(f"--set {pair!r} has no value; write KEY=VALUE")
-        values[key] = yaml.safe_load(value)
-    return values
-
-
 def readable(rows: Iterable[TraceRow]) -> tuple[TraceRow, ...]:
     """Return the rows that can be read, and say of the others how many there are and why the first cannot."""
     from harness.terminal import say
@@ -203,19 +207,13 @@ def readable(rows: Iterable[TraceRow]) -> tuple[TraceRow, ...]:
 
 def test_set(start: Start, named: str | None) -> TestConversations | None:
     """Return the test set that is named, else the job's, else that of the repository that has the task, else None."""
-    from harness.errors import DataError
-    from harness.tasks import find_test
+    from harness.tasks import find_test, has_test
 
-    if named is not None:
-        return find_test(named, start.hub)
-    if start.job is not None:
-        return find_test(str(start.job.test), start.hub) if start.job.test else None
-    if "@sha256:" in start.task.source:
-        return None
-    try:
-        return find_test(start.task.source, start.hub)
-    except DataError:
-        return None  # the repository has a task and no test set
+    if named is None and start.job is not None:
+        named = str(start.job.test) if start.job.test else None
+    elif named is None and "@sha256:" not in start.task.source and has_test(start.task.source, start.hub):
+        named = start.task.source
+    return find_test(named, start.hub) if named is not None else None
 
 
 def show(start: Start, result: StageResult, counts: Mapping[str, Any], as_json: bool) -> None:

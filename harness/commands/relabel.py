@@ -83,6 +83,7 @@ def _truth(start: Start, clean: Path | None) -> Truths | None:
     if start.scenario is None:
         return None
     try:
-        return published_truth(locate(), start.scenario, start.arm)
+        sources = locate()
     except SourceError:
         return None  # without the sources there is no truth, and the card has no such section
+    return published_truth(sources, start.scenario, start.arm)

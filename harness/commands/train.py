@@ -184,8 +184,8 @@ def _without_job_options(words: Sequence[str]) -> list[str]:
 def _config(file: Path | None, settings: tuple[str, ...], chosen: dict[str, Any]) -> TrainConfig:
     """Return the settings of the file, with those of the options over them; UsageError lists the valid keys."""
     import yaml
-    from pydantic import ValidationError
 
+    from harness.stages.settings import resolve
     from harness.training.config import TrainConfig
 
     values: dict[str, Any] = {}
@@ -193,19 +193,8 @@ def _config(file: Path | None, settings: tuple[str, ...], chosen: dict[str, Any]
         values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         if not isinstance(values, dict):
             raise DataError(f"{file} holds no settings; expected YAML such as `epochs: 2`")
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise UsageError(f"--set {setting!r} has no value; write KEY=VALUE")
-        values[key] = yaml.safe_load(value)
-    values |= {key: value for key, value in chosen.items() if value not in (None, False)}
-    try:
-        return TrainConfig(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        known = ", ".join(TrainConfig.model_fields)
-        raise UsageError(f"the setting {key} cannot be used ({first['msg']}); settings are {known}") from error
+    options = {key: value for key, value in chosen.items() if value is not False}
+    return resolve(TrainConfig, values, _options.set_values(settings), options)
 
 
 def _show(hub: Hub, model: TrainedModel, as_json: bool) -> None:

@@ -110,6 +110,18 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(tft, job: Path, tmp_path: 
     assert not (tmp_path / "out").exists()
 
 
+def test_a_jobs_configuration_sets_thresholds_and_what_it_cannot_set_is_said(tft, job: Path, tmp_path: Path) -> None:
+    config = (
+        "trace_processing: {min_coherence_score: 2, convert_to_single_turn: false}\nbase: {teacher_model_name: big}\n"
+    )
+    (job / "config.yaml").write_text(config, encoding="utf-8")
+    done = tft("filter", "--job", job, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert json.loads((tmp_path / "out" / "lineage.json").read_text(encoding="utf-8"))["config"]["coherence"] == 2
+    assert "names models (arbiter, filter, teacher)" in done.stderr
+    assert "trace_processing.convert_to_single_turn" in done.stderr
+
+
 def test_a_folder_that_no_stage_wrote_is_not_touched(tft, job: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("mine", encoding="utf-8")
