@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from markupsafe import Markup
 
+from harness.benchmark.names import CellName
 from harness.errors import DataError, UsageError
 from harness.figures import Arm, ArmFacts, Published, Scenario, ToolFacts, load_published
 from harness.hub import DEFAULT_ENDPOINT
@@ -26,7 +27,6 @@ BEGIN = "<!-- tft-harness:begin -->"
 END = "<!-- tft-harness:end -->"
 STAGED_METRIC = "staged_tool_call"
 
-_BENCHMARK_NAME = re.compile(r"tft-benchmark-s(?P<scenario>[0-9]+)-(?P<arm>tft|direct)-(?P<student>[A-Za-z0-9][\w.-]*)")
 _REPO_ID = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*", re.ASCII)
 _BLOCK = re.compile(rf"^{re.escape(BEGIN)}[ \t\r]*$.*?^{re.escape(END)}[ \t\r]*$", re.MULTILINE | re.DOTALL)
 _MARK = re.compile(rf"^(?:{re.escape(BEGIN)}|{re.escape(END)})[ \t\r]*$", re.MULTILINE)
@@ -70,25 +70,25 @@ def published_facts() -> Published:
 def identify(repo_id: str) -> CardIdentity:
     """Return what the name of a model repository says: scenario, arm and student of a benchmark model, or neither.
 
-    Names of benchmark models are `<namespace>/tft-benchmark-s<N>-<tft|direct>-<student>`.
+    `harness.benchmark.names` says how benchmark models are named.
     """
     facts = published_facts()
     owner, _, name = repo_id.rpartition("/")
-    found = _BENCHMARK_NAME.fullmatch(name)
-    scenario = facts.scenario(int(found["scenario"])) if found else None
+    found = CellName.parse(repo_id)
+    scenario = facts.scenario(found.scenario) if found else None
     if found is None or scenario is None:
         return CardIdentity(
             repo_id=repo_id, scenario=None, arm=None, student=name, base_model=None, license=None, published=False
         )
-    known = found["student"] == facts.student
+    known = found.student == facts.student
     return CardIdentity(
         repo_id=repo_id,
         scenario=scenario.number,
-        arm="tft" if found["arm"] == "tft" else "direct",
-        student=found["student"],
+        arm=found.arm,
+        student=found.student,
         base_model=facts.base_model if known else None,
         license=facts.license if known else None,
-        published=known and owner == facts.namespace,
+        published=known and owner == facts.namespace and not found.fair and not found.seed,
     )
 
 
