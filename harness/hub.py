@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 EMBEDDED = "embedded"
+PRIVATE = "TFT_PRIVATE"
+"""Variable that, set to 1, makes new repositories private: a benchmark is made before it is shown."""
+LINEAGE = "lineage.json"
+"""In every repository that the harness has made."""
 _HTTP_CONFLICT = 409
 
 
@@ -29,6 +33,8 @@ class Hub:
     def __init__(self, api: HfApi) -> None:
         self.api = api
         self.endpoint: str = api.endpoint
+        self.private: bool | None = os.environ.get(PRIVATE) == "1" or None
+        """Whether repositories that are made are private; None: as the namespace's owner has set it."""
 
     @classmethod
     def connect(cls, endpoint: str | None = None) -> Hub:
@@ -102,39 +108,61 @@ class Hub:
         except RepoNotFound:
             return None
 
+    def find_made(self, kind: RepoKind, repo_id: str, fingerprint: str) -> Artifact | None:
+        """Return the artifact that a stage has made with this fingerprint, or None.
+
+        Where a push was killed between its commit and its tag, main is that artifact, and gets the tag now.
+        """
+        tag = f"fp-{fingerprint}"
+        if found := self.find_tag(kind, repo_id, tag):
+            return found
+        try:
+            head = self.resolve(kind, repo_id)
+            file = self.pull(head, [LINEAGE]) / LINEAGE
+        except RepoNotFound:
+            return None
+        if not file.is_file() or f'"fingerprint": "{fingerprint}"' not in file.read_text(encoding="utf-8"):
+            return None
+        self.tag(head, tag)
+        return head
+
     def publish(
         self, kind: RepoKind, repo_id: str, folder: Path, *, message: str, tags: Sequence[str] = ()
     ) -> Artifact:
         """Make the repository equal to `folder` in one commit, then set the tags, and return the artifact.
 
         The repository is created where it is missing. Tags come last: an interrupted push has none,
-        so nothing takes it for complete.
+        so nothing takes it for complete. Raises UsageError, and changes nothing, where the repository holds files
+        that the harness has not made.
         """
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
         local = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
         with self._errors(f"{kind} {repo_id}"):
-            self.api.create_repo(repo_id, repo_type=kind, exist_ok=True)
+            self.api.create_repo(repo_id, repo_type=kind, exist_ok=True, private=self.private)
             remote = self.api.list_repo_files(repo_id, repo_type=kind)
+            check_ours(kind, repo_id, remote)
             operations: list[Operation] = [CommitOperationAdd(name, str(path)) for name, path in local.items()]
             operations += [CommitOperationDelete(name) for name in remote if name not in {*local, ".gitattributes"}]
             commit = self.api.create_commit(repo_id, operations, commit_message=message, repo_type=kind)
             artifact = Artifact(kind=kind, repo_id=repo_id, revision=commit.oid)
-            for tag in tags:
-                self._move_tag(artifact, tag)
+        for tag in tags:
+            self.tag(artifact, tag)
         return artifact
 
-    def _move_tag(self, artifact: Artifact, tag: str) -> None:
+    def tag(self, artifact: Artifact, tag: str) -> None:
+        """Set a tag at the artifact, moving it where it stands elsewhere."""
         from huggingface_hub.errors import HfHubHTTPError
 
         repo_id, kind = artifact.repo_id, artifact.kind
-        try:
-            self.api.create_tag(repo_id, tag=tag, revision=artifact.revision, repo_type=kind)
-        except HfHubHTTPError as error:
-            if error.response.status_code != _HTTP_CONFLICT:
-                raise
-            self.api.delete_tag(repo_id, tag=tag, repo_type=kind)
-            self.api.create_tag(repo_id, tag=tag, revision=artifact.revision, repo_type=kind)
+        with self._errors(f"the tag {tag} of {kind} {repo_id}"):
+            try:
+                self.api.create_tag(repo_id, tag=tag, revision=artifact.revision, repo_type=kind)
+            except HfHubHTTPError as error:
+                if error.response.status_code != _HTTP_CONFLICT:
+                    raise
+                self.api.delete_tag(repo_id, tag=tag, repo_type=kind)
+                self.api.create_tag(repo_id, tag=tag, revision=artifact.revision, repo_type=kind)
 
     def commit_files(
         self,
@@ -195,8 +223,18 @@ class Hub:
     def ensure_dataset(self, repo_id: str) -> None:
         """Create the dataset repository where it is missing; AccessDenied where the token may not write to it."""
         with self._errors(f"dataset {repo_id}"):
-            self.api.create_repo(repo_id, repo_type="dataset", exist_ok=True)
+            self.api.create_repo(repo_id, repo_type="dataset", exist_ok=True, private=self.private)
         self.check_writable("dataset", repo_id)  # creating what is there already succeeds without the right to
+
+
+def check_ours(kind: RepoKind, repo_id: str, files: Sequence[str]) -> None:
+    """Raise UsageError where these files of a repository are somebody else's work, which a push would replace."""
+    if LINEAGE in files or not {*files} - {".gitattributes", "README.md"}:
+        return
+    raise UsageError(
+        f"the {kind} {repo_id} holds files that this harness has not made ({len(files)}, and no {LINEAGE} among them); "
+        "nothing was changed: choose another name or namespace, or delete that repository"
+    )
 
 
 def quiet() -> None:

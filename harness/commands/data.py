@@ -44,22 +44,26 @@ def command() -> None:
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files in the published layout."
 )
 @click.option("--push", is_flag=True, help="Publish the test set and the traces as datasets on the Hub.")
+@click.option("--only", type=click.Choice(["testset", "traces"]), help="Publish only this. Default: both.")
 @_scenario
 @_arm
 @_options.sources
 @_options.hub
 @_options.namespace
 @click.option("--force", is_flag=True, help="Push even where the Hub has the same data already.")
+@_options.as_json
 def build(
     *,
     out: Path | None,
     push: bool,
+    only: str | None,
     numbers: tuple[int, ...],
     arm: Arm | None,
     sources: Path | None,
     hub: str | None,
     namespace: str | None,
     force: bool,
+    as_json: bool,
 ) -> None:
     """Rebuild the published files from their sources, exactly.
 
@@ -74,6 +78,8 @@ def build(
         raise UsageError("nothing to do: give --out DIR to write files, --push to publish datasets, or both")
     if arm and not out:
         raise UsageError("--arm chooses among the files of --out; a published dataset always has both arms")
+    if only and not push:
+        raise UsageError("--only says what is published; add --push")
     chosen = _chosen(numbers)
     located = locate(sources)
     arms = _arms(arm)
@@ -83,7 +89,8 @@ def build(
             for path in write_published(located, dialogues, out, chosen, arms):
                 step(str(path))
     if push:
-        _push(chosen, Inputs(located, dialogues), hub, namespace, force)
+        wanted = _Wanted(testset=only != "traces", scenarios=chosen if only != "testset" else [], force=force)
+        _push(wanted, Inputs(located, dialogues), hub, namespace, as_json=as_json)
 
 
 @command.command(epilog="\b\nExample:\n  tft data verify data")
@@ -163,20 +170,38 @@ def _arms(arm: Arm | None) -> tuple[Arm, ...]:
     return (arm,) if arm else ARMS
 
 
-def _push(chosen: list[Scenario], inputs: Inputs, hub: str | None, namespace: str | None, force: bool) -> None:
+class _Wanted(NamedTuple):
+    """What is published."""
+
+    testset: bool
+    scenarios: list[Scenario]
+    force: bool
+
+
+def _push(wanted: _Wanted, inputs: Inputs, hub: str | None, namespace: str | None, *, as_json: bool) -> None:
+    from functools import partial
+
     from harness.hub import connected
     from harness.stages import collect, corrupt
 
-    with connected(hub) as client, _steps("pushing", total=1 + len(chosen)) as step:
+    with connected(hub) as client, _steps("pushing", total=wanted.testset + len(wanted.scenarios)) as step:
+        report = partial(_report, client, step, as_json=as_json)
         owner = client.namespace(namespace)
-        _report(client, step, collect.collect(*inputs, client, owner, force=force))
-        for scenario in chosen:
-            _report(client, step, corrupt.corrupt(scenario, *inputs, client, owner, force=force))
+        if wanted.testset:
+            report(collect.collect(*inputs, client, owner, force=wanted.force))
+        for scenario in wanted.scenarios:
+            report(corrupt.corrupt(scenario, *inputs, client, owner, force=wanted.force))
 
 
-def _report(hub: Hub, step: Callable[[str], None], published: Published) -> None:
+def _report(hub: Hub, step: Callable[[str], None], published: Published, *, as_json: bool) -> None:
+    import json
+
+    artifact = published.artifact
+    if as_json:
+        step(json.dumps({"repo": artifact.repo_id, "revision": artifact.revision, "reused": published.reused}))
+        return
     note = "  (was there already)" if published.reused else ""
-    step(f"{hub.url(published.artifact)}  {published.artifact.revision}{note}")
+    step(f"{hub.url(artifact)}  {artifact.revision}{note}")
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,20 +13,10 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.hub import Hub
-    from harness.student import StudentSummary
-    from harness.training.data import TrainingData
-    from harness.training.pretrain import Start
+    from harness.stages.student import MadeStudent
 
 _POSITIVE = click.FloatRange(min=0, min_open=True)
 _UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
-
-
-class Pretraining(NamedTuple):
-    """What a student is given a start on, and how."""
-
-    dataset: str
-    epochs: float
-    learning_rate: float
 
 
 @click.group(epilog="\b\nExample:\n  tft student create tiny-student --params 4M")
@@ -52,7 +42,6 @@ def _read_count(_context: click.Context, _parameter: click.Parameter, value: str
 @click.option("--params", "parameters", default="4M", show_default=True, callback=_read_count, help="Size to aim for.")
 @click.option(
     "--texts",
-    "sources",
     multiple=True,
     metavar="FILE|DATASET",
     help="What the tokenizer is trained on: text or JSON lines files, or dataset repositories; repeatable. "
@@ -63,14 +52,33 @@ def _read_count(_context: click.Context, _parameter: click.Parameter, value: str
 @click.option(
     "--pretrain",
     "dataset",
-    metavar="FILE|DATASET[@REVISION]",
-    help="Conversations to start on, in any known layout: all weights are trained on the assistant's turns.",
+    metavar="FILE|DATASET[@REVISION]|sources",
+    help="Conversations to start on, in any known layout, or the source files' dialogues about other services: all "
+    "weights are trained on the assistant's turns.",
+)
+@click.option(
+    "--pretrain-limit", "limit", type=click.IntRange(min=1), metavar="N", help="Draw N. Default: all."
 )
 @click.option("--pretrain-epochs", "epochs", type=_POSITIVE, default=2.0, show_default=True, help="Times to read them.")
 @click.option(
     "--pretrain-rate", "learning_rate", type=_POSITIVE, default=2e-3, show_default=True, help="Peak learning rate."
 )
+@click.option(
+    "--pretrain-batch", "batch_size", type=click.IntRange(min=1), default=1, show_default=True, help="A step."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same files.")
+@click.option(
+    "--task",
+    metavar="FILE|REPO[@REV]",
+    help="Task whose description and tools the tokenizer learns too: prompts get shorter by a third.",
+)
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep checkpoints here; a run that was killed goes on with them.",
+)
+@click.option("--force", is_flag=True, help="Make it even where the Hub has one made from the same inputs.")
+@_options.sources
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Keep the files in this folder.")
 @click.option("--push/--no-push", default=True, show_default=True, help="Push to the Hub; --no-push needs --out.")
 @_options.hub
@@ -79,15 +87,21 @@ def _read_count(_context: click.Context, _parameter: click.Parameter, value: str
 def create(
     *,
     repo: str,
-    sources: tuple[str, ...],
+    texts: tuple[str, ...],
+    task: str | None,
+    dataset: str | None,
+    limit: int | None,
+    sources: Path | None,
     out: Path | None,
+    work: Path | None,
     push: bool,
+    force: bool,
     hub: str | None,
     namespace: str | None,
     as_json: bool,
-    dataset: str | None,
     epochs: float,
     learning_rate: float,
+    batch_size: int,
     **shape: int,
 ) -> None:
     """Make a Qwen3-shaped model and its tokenizer, and push it to REPO.
@@ -97,62 +111,38 @@ def create(
     a task. Either can be evaluated like any other.
     """
     _options.share_cores()
-    import shutil
-    import tempfile
-
     from harness.hub import connected
-    from harness.stages._repository import render
-    from harness.terminal import progress
+    from harness.stages.student import StudentRequest, make_student
+    from harness.tasks import find_task
+    from harness.training.pretrain import pretrain_config
 
     if not push and not out:
         raise UsageError("nothing would be kept: give --out DIR, or leave out --no-push")
-    with connected(hub) as client, tempfile.TemporaryDirectory(prefix="tft-") as scratch:
-        repo_id = repo if "/" in repo or not push else f"{client.namespace(namespace)}/{repo}"
-        folder = Path(scratch) / "student"
-        pretraining = Pretraining(dataset, epochs, learning_rate) if dataset else None
-        student, start = _create(client, folder, sources, shape, pretraining)
-        card = render("sample/student.md.j2", name=repo_id.rsplit("/", 1)[-1], student=student, start=start)
-        (folder / "README.md").write_text(card, encoding="utf-8")
+    training = pretrain_config(epochs=epochs, learning_rate=learning_rate, batch_size=batch_size, seed=shape["seed"])
+    with connected(hub) as client:
+        request = StudentRequest(
+            repo_id=repo if "/" in repo or not push else f"{client.namespace(namespace)}/{repo}",
+            shape=shape,
+            texts=texts,
+            task=find_task(task, client, lambda: client.namespace(namespace)) if task else None,
+            dialogues=dataset,
+            limit=limit,
+            training=training if dataset else None,
+            source_files=sources,
+        )
+        made = make_student(request, client, out=out, push=push, work=work, force=force)
+        _print(_report(request.repo_id, made, client, out), as_json)
+
+
+def _report(repo_id: str, made: MadeStudent, hub: Hub, out: Path | None) -> dict[str, Any]:
+    report: dict[str, Any] = {"repo": repo_id, "reused": made.reused, "folder": str(out) if out else None}
+    if made.summary:
+        start = made.start
         done = f"pretrained on {start.conversations:,} conversations" if start else "random weights"
-        report: dict[str, Any] = {"repo": repo_id, "parameters": student.parameters, "training": done}
-        if out:
-            shutil.copytree(folder, out, dirs_exist_ok=True)
-            report["folder"] = str(out)
-        if push:
-            with progress("pushing the student"):
-                artifact = client.publish("model", repo_id, folder, message=f"{done.capitalize()}, seed {student.seed}")
-            report |= {"revision": artifact.revision, "url": client.url(artifact)}
-    _print(report, as_json)
-
-
-def _create(
-    hub: Hub, folder: Path, sources: tuple[str, ...], shape: dict[str, int], pretraining: Pretraining | None
-) -> tuple[StudentSummary, Start | None]:
-    from transformers.utils import logging
-
-    from harness.student import conversation_texts, create_student, read_texts, sample_texts
-    from harness.terminal import progress
-    from harness.training.data import read_training_data
-
-    logging.disable_progress_bar()  # its bar for a file of some megabytes would break ours
-    data = read_training_data(pretraining.dataset, hub, arm=None) if pretraining else None
-    with progress("making the student"):
-        given = read_texts(hub, sources) if sources else None
-        texts = given or (conversation_texts(data.conversations) if data else sample_texts())
-        student = create_student(folder, texts=texts, **shape)
-    if not pretraining or not data:
-        return student, None
-    return student, _pretrain(folder, data, student, pretraining)
-
-
-def _pretrain(folder: Path, data: TrainingData, student: StudentSummary, pretraining: Pretraining) -> Start:
-    from harness.training.pretrain import pretrain, pretrain_config
-    from harness.wire.jsonl import write_json
-
-    config = pretrain_config(epochs=pretraining.epochs, learning_rate=pretraining.learning_rate, seed=student.seed)
-    start = pretrain(folder, data, config)
-    write_json(folder / "lineage.json", start.lineage(student).dump())
-    return start
+        report |= {"parameters": made.summary.parameters, "training": done}
+    if made.artifact:
+        report |= {"revision": made.artifact.revision, "url": hub.url(made.artifact)}
+    return report
 
 
 def _print(report: dict[str, Any], as_json: bool) -> None:
@@ -162,4 +152,7 @@ def _print(report: dict[str, Any], as_json: bool) -> None:
         click.echo(json.dumps(report))
         return
     where = f"{report['url']}  {report['revision']}" if "url" in report else report["folder"]
+    if report["reused"]:
+        click.echo(f"{where}  (there already, made from the same inputs)")
+        return
     click.echo(f"{where}  ({report['parameters']:,} parameters, {report['training']})")

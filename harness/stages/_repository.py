@@ -29,7 +29,7 @@ def publish(
     hub: Hub, repo_id: str, lineage: Lineage, write: Callable[[Path], None], *, force: bool = False
 ) -> Published:
     """Push the dataset folder that `write` fills, with its `lineage.json`, unless this fingerprint is there already."""
-    found = None if force else hub.find_tag("dataset", repo_id, lineage.tag())
+    found = None if force else hub.find_made("dataset", repo_id, lineage.fingerprint())
     if found:
         return Published(artifact=found, reused=True)
     with tempfile.TemporaryDirectory(prefix="tft-") as name:

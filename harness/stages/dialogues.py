@@ -13,6 +13,8 @@ from harness.wire.jsonl import write_jsonl
 from harness.wire.messages import dump_conversation
 from harness.wire.sgd import Trace, parse_dialogues
 
+OTHER_SERVICES = ("Restaurants",)
+"""What is excluded where the benchmark's own domain is not to be seen."""
 _SPLITS = ("train", "dev", "test")
 
 

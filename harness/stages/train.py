@@ -90,7 +90,7 @@ def train_student(
     """
     prepared = _prepare(request, hub)
     lineage = prepared.lineage
-    if push and not force and (found := hub.find_tag("model", request.repo_id, lineage.tag())):
+    if push and not force and (found := hub.find_made("model", request.repo_id, lineage.fingerprint())):
         return TrainedModel(folder=None, lineage=lineage, facts=None, artifact=found, reused=True)
     folder = out or Path("runs") / f"{request.repo_id.replace('/', '--')}-{lineage.fingerprint()}"
     _check_folder(folder, resume=resume)

@@ -6,13 +6,12 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError
-from harness.lineage import Lineage
 from harness.records import Conversation, Task
 from harness.training.config import TrainConfig
 from harness.training.data import TrainingData
@@ -23,9 +22,8 @@ from harness.training.rendering import TrainingRendering
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from harness.student import StudentSummary
-
-_STAGE, _VERSION = "student", 1
+_SAVE_EVERY = 100
+"""Steps between checkpoints: half a minute of a small student's start."""
 _DESCRIPTION = "Talk with people, and call the services that they need."
 
 
@@ -43,21 +41,26 @@ class Start:
     loss: float
     """Mean over the last tenth of the steps, nats a token."""
 
-    def lineage(self, student: StudentSummary) -> Lineage:
-        """Return what the student is made from: the dialogues, the settings, and its shape."""
-        config = {"student": asdict(student), "pretrain": self.config.model_dump()}
-        return Lineage(stage=_STAGE, version=_VERSION, config=config, inputs=self.inputs, seed=self.config.seed)
 
-
-def pretrain_config(*, epochs: float = 2, learning_rate: float = 2e-3, seed: int = 0) -> TrainConfig:
+def pretrain_config(
+    *, epochs: float = 2, learning_rate: float = 2e-3, batch_size: int = 1, seed: int = 0
+) -> TrainConfig:
     """Return settings under which a few million random weights learn on a CPU in minutes."""
-    return TrainConfig(method="full", epochs=epochs, learning_rate=learning_rate, schedule="linear", seed=seed)
+    return TrainConfig(
+        method="full",
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        save_every=_SAVE_EVERY,
+        seed=seed,
+    )
 
 
-def pretrain(folder: Path, data: TrainingData, config: TrainConfig) -> Start:
+def pretrain(folder: Path, data: TrainingData, config: TrainConfig, *, work: Path | None = None) -> Start:
     """Train the model in `folder` from nothing on the agent's turns in the dialogues, and replace its weights.
 
-    Raises DataError where no conversation can be learned from, and what rendering and training raise.
+    `work` keeps the checkpoints, with which a run that was killed goes on. Raises DataError where no conversation
+    can be learned from, and what rendering and training raise.
     """
     from harness.prompts import load_tokenizer
     from harness.student import prepare_to_learn
@@ -68,7 +71,8 @@ def pretrain(folder: Path, data: TrainingData, config: TrainConfig) -> Start:
     if not examples.items:
         raise DataError(f"none of the {len(data.conversations)} conversations can be learned from: {examples.skipped}")
     with tempfile.TemporaryDirectory(prefix="tft-") as scratch:
-        trained = train(folder, examples, config, Path(scratch), pad_token_id=int(tokenizer.pad_token_id), resume=False)
+        place, pad = work or Path(scratch), int(tokenizer.pad_token_id)
+        trained = train(folder, examples, config, place, pad_token_id=pad, resume=work is not None)
         shutil.copyfile(trained.folder / "model.safetensors", folder / "model.safetensors")
     return Start(
         inputs=data.inputs,

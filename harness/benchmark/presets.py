@@ -1,0 +1,78 @@
+"""Presets: how the cells of a run are run, from `datasets/presets.yaml` or a file of the user's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+from harness import resources
+from harness.errors import DataError, UsageError
+
+
+class StudentRecipe(BaseModel):
+    """A small student that the run makes itself. Frozen; a key that is not here is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    params: str
+    """Size to aim for, as `tft student create --params` takes it."""
+    vocabulary: PositiveInt
+    dialogues: PositiveInt
+    """How many of the sources' dialogues about other services it starts on."""
+    epochs: float = Field(gt=0)
+    rate: float = Field(gt=0)
+    batch: PositiveInt = 1
+
+
+class Preset(BaseModel):
+    """How cells are run. Frozen; a key that is not here is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    summary: str = ""
+    student: str
+    """The model to train: `owner/name[@revision]`, or a name in the namespace."""
+    make_student: StudentRecipe | None = None
+    """How a student that is a name in the namespace is made; None: it is there already."""
+    models: str = "rules"
+    """Which model plays which role: rules, published, or a YAML file."""
+    judge: bool = True
+    """Whether the roles' judge judges the answers."""
+    seeds: bool = False
+    """Relabel as many traces as the published run did, instead of all; the rest is unlabelled context."""
+    target: PositiveInt | None = None
+    """Synthetic conversations; None: as published."""
+    train: dict[str, Any] = Field(default_factory=dict)
+    """Settings of the training that are not the published ones."""
+    max_tokens: PositiveInt = 256
+    """Longest answer of an evaluated model."""
+    parallel: PositiveInt = 1
+    """Steps that run side by side where `--parallel` says nothing."""
+    threads: PositiveInt | None = None
+    """Threads of a step that trains; None: as many as there are cores. Sums depend on it, and so do weights."""
+    hardware: str | None = None
+    """Whose rates in `datasets/rates.yaml` the estimate uses; None: there is no estimate of time."""
+
+
+def read_preset(name: str) -> Preset:
+    """Return a preset by its name, or of a YAML file; UsageError lists the known ones or says what is wrong."""
+    from harness.stages.settings import resolve
+
+    path = Path(name)
+    known = yaml.safe_load((resources.folder("datasets") / "presets.yaml").read_text(encoding="utf-8"))
+    if name in known:
+        return Preset(**known[name])
+    if not path.is_file():
+        raise UsageError(f"there is no preset {name!r}; known are {', '.join(known)}, or name a YAML file")
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path} is no YAML ({error}); expected keys such as {', '.join(Preset.model_fields)}"
+        ) from error
+    if not isinstance(document, dict):
+        raise UsageError(f"{path} holds no preset; expected YAML with {', '.join(Preset.model_fields)}")
+    return resolve(Preset, document)
