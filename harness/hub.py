@@ -108,6 +108,14 @@ class Hub:
         except RepoNotFound:
             return None
 
+    def tags(self, kind: RepoKind, repo_id: str) -> list[str]:
+        """Return the names of a repository's tags; none where it is missing."""
+        try:
+            with self._errors(f"{kind} {repo_id}"):
+                return [tag.name for tag in self.api.list_repo_refs(repo_id, repo_type=kind).tags]
+        except RepoNotFound:
+            return []
+
     def find_made(self, kind: RepoKind, repo_id: str, fingerprint: str) -> Artifact | None:
         """Return the artifact that a stage has made with this fingerprint, or None.
 

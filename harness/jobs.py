@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness import __version__
-from harness.errors import AccessDenied, UsageError
+from harness.errors import AccessDenied, HubError, UsageError
 from harness.hub import Hub
 from harness.refusals import translated
 
@@ -24,6 +24,7 @@ _MASK = "***"
 _TOKEN = "HF_TOKEN"  # noqa: S105 -- a variable's name
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _NOT_FOUND = 404
+_COMPLETED = "COMPLETED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,7 @@ class JobSpec:
     namespace: str | None
     url: str | None = None
     """Its page; None where it was not submitted."""
+    id: str | None = None
 
     def dump(self) -> dict[str, Any]:
         """Return what is posted, each secret masked."""
@@ -191,4 +193,16 @@ def _send(spec: JobSpec, hub: Hub, token: str) -> JobSpec:
                     "such as https://huggingface.co, or leave --jobs out to run here"
                 ) from error
             raise
-    return replace(spec, url=job.url)
+    return replace(spec, url=job.url, id=job.id)
+
+
+def wait(spec: JobSpec, hub: Hub) -> None:
+    """Return when a submitted job has completed; HubError where it ended in another way."""
+    if spec.id is None:
+        raise ValueError("only a job that was submitted can be waited for")
+    with translated(f"the job {spec.url}", hub.endpoint):
+        job = hub.api.wait_for_job(job_id=spec.id, namespace=spec.namespace)
+    stage = job.status.stage if job.status else None
+    if stage != _COMPLETED:
+        said = f": {job.status.message}" if job.status and job.status.message else ""
+        raise HubError(f"the job {spec.url} ended as {stage}{said}; its page has the log")

@@ -62,7 +62,7 @@ def destination(
 
 def _keep_larger_result(hub: Hub, results: str, name: str, test_set: TestSet) -> None:
     """Raise UsageError where the part of the test set that `--limit` left would replace a result on more of it."""
-    known = _reports(hub, results).get(config_name(name))
+    known = read_reports(hub, results).get(config_name(name))
     pairs = known.run.config.get("pairs") if known and known.run.dataset == test_set.artifact.repo_id else None
     if isinstance(pairs, int) and pairs > len(test_set.pairs):
         raise UsageError(
@@ -136,7 +136,7 @@ def _push_results(hub: Hub, repo_id: str, name: str, folder: Path) -> str:
     report = read_report(folder / REPORT)
     for attempt in range(1, _ATTEMPTS + 1):
         head = hub.resolve("dataset", repo_id)
-        reports = {**_reports(hub, repo_id), config: report}
+        reports = {**read_reports(hub, repo_id), config: report}
         files: dict[str, str | bytes | Path] = {
             f"data/{config}/test.jsonl": folder / ROWS,
             f"lineage/{config}.json": folder / LINEAGE,
@@ -152,7 +152,7 @@ def _push_results(hub: Hub, repo_id: str, name: str, folder: Path) -> str:
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _reports(hub: Hub, repo_id: str) -> dict[str, EvalReport]:
+def read_reports(hub: Hub, repo_id: str) -> dict[str, EvalReport]:
     """Return the reports that the results dataset holds, by config."""
     try:
         folder = hub.pull(hub.resolve("dataset", repo_id), ["reports/*.json"])

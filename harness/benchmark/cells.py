@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from harness.benchmark.names import PREFIX, CellName
 from harness.benchmark.presets import Preset
 from harness.errors import UsageError
+from harness.records import RepoKind
 from harness.scenarios import ARMS, Arm, all_scenarios
 from harness.stages.settings import published
 from harness.testset import REPOSITORY as TEST_SET
@@ -126,6 +127,8 @@ class Step:
     """Repository; of `evaluate` the model, whose result it is."""
     needs: tuple[str, ...] = ()
     """Repositories that other steps make. Words that name them stand for their commits."""
+    places: tuple[str, ...] = ()
+    """More words of the command, which say where things are and what may be spent: no part of what is made."""
 
     @property
     def key(self) -> str:
@@ -133,8 +136,8 @@ class Step:
         return f"{self.stage} {self.makes}"
 
     @property
-    def kind(self) -> str:
-        """Whether it makes a model or a dataset."""
+    def kind(self) -> RepoKind:
+        """What it makes, a model or a dataset."""
         return "model" if self.stage in ("student", "train", "evaluate") else "dataset"
 
 
@@ -146,9 +149,11 @@ class _Chain:
     setup: Setup
     steps: list[Step] = field(default_factory=list)
 
-    def add(self, stage: str, makes: str, words: Sequence[str], needs: Sequence[str] = ()) -> None:
-        namespace = ("--namespace", self.setup.namespace)
-        self.steps.append(Step(stage=stage, words=(*words, *namespace), makes=makes, needs=tuple(needs)))
+    def add(
+        self, stage: str, makes: str, words: Sequence[str], *, needs: Sequence[str] = (), places: Sequence[str] = ()
+    ) -> None:
+        named = (*words, "--namespace", self.setup.namespace)
+        self.steps.append(Step(stage=stage, words=named, makes=makes, needs=tuple(needs), places=tuple(places)))
 
 
 def steps(cell: Cell, setup: Setup, *, until: str | None = None) -> list[Step]:
@@ -165,36 +170,38 @@ def steps(cell: Cell, setup: Setup, *, until: str | None = None) -> list[Step]:
     settings = [word for key, value in setup.preset.train.items() for word in ("--set", f"{key}={value}")]
     to = ("--student", setup.student, "--to", model, "--task", setup.test_set)
     student = (setup.student,) if setup.makes_student else ()
-    words = ("train", data, *arm, *to, *settings, "--seed", str(cell.seed))
-    chain.add("train", model, words, (data, setup.test_set, *student))
-    judge = ("--models", setup.preset.models, *setup.judging) if setup.preset.judge else ()
+    words = ("train", data, *arm, *to, *settings, "--seed", str(cell.seed), "--json")
+    chain.add("train", model, words, needs=(data, setup.test_set, *student))
+    judge = ("--models", setup.preset.models) if setup.preset.judge else ()
     tokens = ("--max-tokens", str(setup.preset.max_tokens))
-    words = ("evaluate", model, "--dataset", setup.test_set, *tokens, *judge)
-    chain.add("evaluate", model, words, (model, setup.test_set))
+    words = ("evaluate", model, "--dataset", setup.test_set, *tokens, *judge, "--json")
+    asking = setup.judging if setup.preset.judge else ()
+    chain.add("evaluate", model, words, needs=(model, setup.test_set), places=asking)
     return _until(cell, chain.steps, until)
 
 
 def _add_shared(chain: _Chain) -> None:
     """Add the test set, the student where the run makes it, and the traces."""
     setup, cell = chain.setup, chain.cell
-    chain.add("collect", setup.test_set, _build(cell, setup, "testset"))
+    places = ("--folder", setup.job.folder) if setup.job else setup.sources
+    chain.add("collect", setup.test_set, _build(cell, setup, "testset"), places=places)
     recipe = setup.preset.make_student
     if recipe and setup.makes_student:
         shape = ("--params", recipe.params, "--vocabulary", str(recipe.vocabulary), "--task", setup.test_set)
         start = ("--pretrain", "sources", "--pretrain-limit", str(recipe.dialogues))
         how = ("--pretrain-epochs", str(recipe.epochs), "--pretrain-rate", str(recipe.rate))
         batch = ("--pretrain-batch", str(recipe.batch))
-        words = ("student", "create", setup.student, *shape, *start, *how, *batch, *setup.sources)
-        chain.add("student", setup.student, words, (setup.test_set,))
-    chain.add("corrupt", f"{setup.base(cell)}-traces", _build(cell, setup, "traces"))
+        words = ("student", "create", setup.student, *shape, *start, *how, *batch, "--json")
+        chain.add("student", setup.student, words, needs=(setup.test_set,), places=setup.sources)
+    chain.add("corrupt", f"{setup.base(cell)}-traces", _build(cell, setup, "traces"), places=places)
 
 
 def _build(cell: Cell, setup: Setup, what: str) -> tuple[str, ...]:
     """Return the command that pushes the test set or the traces."""
     if setup.job:
-        return ("data", "job", setup.job.folder, "--name", setup.job.name, "--only", what)
+        return ("data", "job", setup.job.name, "--only", what, "--json")
     scenario = ("--scenario", str(cell.scenario)) if what == "traces" else ()
-    return ("data", "build", "--push", "--only", what, *scenario, *setup.sources)
+    return ("data", "build", "--push", "--only", what, *scenario, "--json")
 
 
 def _add_pipeline(chain: _Chain) -> str:
@@ -215,8 +222,8 @@ def _add_pipeline(chain: _Chain) -> str:
         ("synthesize", synthetic, (*target, "--seed", str(cell.seed))),
     ):
         to = ("--to", makes, "--task", setup.test_set, "--models", setup.preset.models)
-        test = ("--test", setup.test_set) if setup.job and stage == "synthesize" else ()
-        chain.add(stage, makes, (stage, read, *words, *job, *to, *test, *setup.options), (read, setup.test_set))
+        command = (stage, read, *words, *to, "--json")
+        chain.add(stage, makes, command, needs=(read, setup.test_set), places=(*job, *setup.options))
         read = makes
     return synthetic
 

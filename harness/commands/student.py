@@ -56,9 +56,7 @@ def _read_count(_context: click.Context, _parameter: click.Parameter, value: str
     help="Conversations to start on, in any known layout, or the source files' dialogues about other services: all "
     "weights are trained on the assistant's turns.",
 )
-@click.option(
-    "--pretrain-limit", "limit", type=click.IntRange(min=1), metavar="N", help="Draw N. Default: all."
-)
+@click.option("--pretrain-limit", "limit", type=click.IntRange(min=1), metavar="N", help="Draw N. Default: all.")
 @click.option("--pretrain-epochs", "epochs", type=_POSITIVE, default=2.0, show_default=True, help="Times to read them.")
 @click.option(
     "--pretrain-rate", "learning_rate", type=_POSITIVE, default=2e-3, show_default=True, help="Peak learning rate."

@@ -119,7 +119,7 @@ def _prepare(request: TrainRequest, hub: Hub) -> _Prepared:
     artifact = hub.resolve("model", name.id, name.revision)
     say(f"pulling {artifact}")
     checkpoint = pull_checkpoint(hub, artifact)
-    data = read_training_data(request.source, hub, arm=request.arm, task=request.task)
+    data = read_training_data(request.source, hub, arm=request.arm, task=request.task, limit=config.limit)
     with progress("rendering conversations"):
         tokenizer = load_tokenizer(checkpoint.folder, name.id)
         rendering = choose_rendering(tokenizer, request.task, name.id, data.conversations)

@@ -34,6 +34,8 @@ class TrainConfig(BaseModel):
     """Every turn counts the same, however long: the objective of expanded turns."""
     packing: bool = False
     """The examples of a batch end to end in one row, instead of padded."""
+    limit: PositiveInt | None = None
+    """Most conversations, the first ones of the data. None: all."""
     max_length: PositiveInt | None = None
     """Longest example in tokens; longer ones are dropped and counted. None: the model's context."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

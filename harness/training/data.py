@@ -26,8 +26,12 @@ class TrainingData:
     """
 
 
-def read_training_data(source: str, hub: Hub | None, *, arm: str | None, task: Task | None = None) -> TrainingData:
+def read_training_data(
+    source: str, hub: Hub | None, *, arm: str | None, task: Task | None = None, limit: int | None = None
+) -> TrainingData:
     """Return the conversations of a local file in any known layout, or of a dataset `owner/name[@revision]`.
+
+    With `limit` the first so many of those that are not left out.
 
     Which file of a repository is read says `harness.traces.inputs.choose_file`. With `task`, calls that its tools do
     not allow are counted. Raises UsageError for a source that is neither, or several files and no `arm`; DataError for
@@ -42,10 +46,14 @@ def read_training_data(source: str, hub: Hub | None, *, arm: str | None, task: T
             conversations.append(row.conversation)
         else:
             rejected += 1
+    every = len(conversations)
+    conversations = conversations[:limit]
     if not any(message.role == "assistant" for one in conversations for message in one.messages):
         left = f" ({rejected} conversations were rejected by an earlier stage)" if rejected else ""
         raise DataError(f"{source} has no assistant turn to learn from{left}; expected one conversation a line")
     counts = count(conversations, task.tools if task else None)
+    if every > len(conversations):
+        counts["conversations left out, above the limit"] = every - len(conversations)
     if rejected:
         counts["conversations left out, rejected by an earlier stage"] = rejected
     return TrainingData(conversations=tuple(conversations), inputs=(found.name,), counts=counts)

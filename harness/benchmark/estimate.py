@@ -1,0 +1,119 @@
+"""What a plan would take, before it is run: seconds, tokens of training, questions to language models, their cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import yaml
+
+from harness import resources, scenarios
+from harness.benchmark.cells import Cell, Step
+from harness.benchmark.plan import Plan
+from harness.cards import published_facts
+from harness.models import ModelName
+from harness.models.endpoints import Endpoints
+from harness.records import Usage
+from harness.roles import Roles
+from harness.stages.settings import published
+from harness.training.config import TrainConfig
+
+_ASKING = ("filter", "relabel", "synthesize")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEstimate:
+    """What one step would take; None where nothing is known."""
+
+    seconds: float | None
+    training_tokens: int = 0
+    questions: Mapping[str, int] | None = None
+    """Model -> questions; models that play by rules are not in it."""
+    prompt_tokens: int = 0
+    answer_tokens: int = 0
+    cost: float | None = 0.0
+    """USD; None where a model that is asked has no price."""
+
+
+@cache
+def rates() -> dict[str, Any]:
+    """Return `datasets/rates.yaml`."""
+    return dict(yaml.safe_load((resources.folder("datasets") / "rates.yaml").read_text(encoding="utf-8")))
+
+
+class Estimator:
+    """Estimates the steps of a plan, one by one."""
+
+    def __init__(self, plan: Plan, endpoints: Endpoints) -> None:
+        self._plan, self._endpoints = plan, endpoints
+        self._preset = plan.setup.preset
+        self._roles = Roles.named(self._preset.models)
+
+    def step(self, step: Step) -> StepEstimate:
+        """Return what a step would take, had nothing of it been done before."""
+        cell = next(cell for cell, chain in self._plan.of_cell.items() if step in chain)
+        units = self._units(step, cell)
+        seconds = self._seconds(step.stage, units)
+        if step.stage == "train":
+            return StepEstimate(seconds=seconds, training_tokens=round(units or 0))
+        if step.stage not in _ASKING or units is None:
+            return StepEstimate(seconds=seconds)
+        return self._asked(step.stage, round(units), seconds)
+
+    def _seconds(self, stage: str, units: float | None) -> float | None:
+        rate = rates()["hardware"].get(self._preset.hardware, {}).get(stage)
+        return None if rate is None or units is None else float(rate["start"] + rate["each"] * units)
+
+    def _units(self, step: Step, cell: Cell) -> float | None:
+        """Return how much a step does, in the units of the rates; None for traces of one's own, not counted here."""
+        if cell.scenario is None:
+            return None
+        traces = scenarios.describe(cell.scenario).facts[cell.traces].conversations
+        # S5's traces of another service do not pass the filter; nowhere else are many lost.
+        kept = published("relabel", cell.scenario).get("seeds") if self._preset.seeds else traces
+        target = self._preset.target or published("synthesize", cell.scenario)["target"]
+        limit = self._preset.train.get("limit")
+        data = target if cell.arm == "tft" else traces
+        learned = min(data, limit) if limit else data
+        epochs = self._preset.train.get("epochs", TrainConfig().epochs)
+        recipe = self._preset.make_student
+        units: dict[str, float] = {
+            "filter": traces,
+            "relabel": min(kept or traces, traces),
+            "synthesize": target,
+            "train": learned * epochs * self._conversation_tokens(),
+            "student": recipe.dialogues * recipe.epochs * self._conversation_tokens() if recipe else 0,
+            "evaluate": published_facts().test_set.pairs,
+        }
+        return units.get(step.stage, 0)
+
+    def _conversation_tokens(self) -> int:
+        return int(rates()["conversation_tokens"]["tiny" if self._preset.make_student else "published"])
+
+    def _asked(self, stage: str, units: int, seconds: float | None) -> StepEstimate:
+        """Return the questions of a stage: one a trace and member, or a conversation. Disputes are not foreseen."""
+        names = {
+            "filter": (self._roles.filter,),
+            "relabel": self._roles.committee,
+            "synthesize": (self._roles.teacher,),
+        }
+        asked = [name for name in names[stage] if ModelName.parse(name).backend != "rules"]
+        tokens = rates()["questions"][stage]
+        usage = Usage(prompt=units * tokens["prompt"], completion=units * tokens["usual"])
+        costs = [self._price(name, usage) for name in asked]
+        return StepEstimate(
+            seconds=seconds if not asked else None,
+            questions=dict.fromkeys(asked, units),
+            prompt_tokens=usage.prompt * len(asked),
+            answer_tokens=usage.completion * len(asked),
+            cost=None if None in costs else sum(cost for cost in costs if cost is not None),
+        )
+
+    def _price(self, name: str, usage: Usage) -> float | None:
+        model = ModelName.parse(name)
+        if model.backend != "openai" or self._endpoints.file is None:
+            return None
+        price = self._endpoints.address(model).price
+        return price.cost(usage) if price else None

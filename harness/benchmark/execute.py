@@ -1,0 +1,115 @@
+"""How a step is run: as a command of `tft` in a process of its own here, or as a job on rented hardware."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.benchmark.cells import Step
+from harness.benchmark.plan import pinned
+from harness.benchmark.schedule import Made
+from harness.benchmark.state import State
+from harness.errors import HarnessError
+from harness.hub import Hub
+from harness.jobs import JobOptions, submit, wait
+from harness.records import Artifact
+
+_TRAINING = ("student", "train")
+_RESUMABLE = {
+    "student": ("--work", "{folder}"),
+    "train": ("--out", "{folder}", "--resume"),
+    "evaluate": ("--out", "{folder}", "--resume"),
+}
+"""Words by which a stage keeps its work in a folder and goes on with what it finds there."""
+_TAIL = 5
+
+# Between fork and exec a process with threads must not run Python, so that a small program ties the command to this
+# process: the kernel kills it when the one that started it dies, kill -9 included, and nothing goes on unseen.
+_TETHER = (
+    "import ctypes, os, sys\n"
+    "sys.platform == 'linux' and ctypes.CDLL(None).prctl(1, 9)\n"
+    "os.getppid() == int(sys.argv[1]) or sys.exit(1)\n"
+    "os.execv(sys.executable, [sys.executable, *sys.argv[2:]])\n"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Where steps are run, and where they keep logs and unfinished work."""
+
+    folder: Path
+    threads: int | None = None
+    """Threads of a step that trains; None: the cores."""
+    flavors: Mapping[str, str] | None = None
+    """Stage -> hardware flavor of a Hugging Face Job, for the stages that run elsewhere."""
+    job: JobOptions | None = None
+
+
+class Runner:
+    """Runs steps, unless the Hub has their results."""
+
+    def __init__(self, hub: Hub, state: State, machine: Machine) -> None:
+        self._hub, self._state, self._machine = hub, state, machine
+
+    def __call__(self, step: Step, artifacts: Mapping[str, Artifact]) -> Made:
+        """Return what the step has made; HarnessError says in which log its failure is explained."""
+        words = pinned(step, artifacts)
+        if found := self._state.find(step, words, artifacts):
+            return Made(artifact=found, reused=True)
+        flavor = (self._machine.flavors or {}).get(step.stage)
+        if flavor:
+            self._run_job(step, words, flavor)
+            made = Made(artifact=self._newest(step, artifacts), reused=False)
+        else:
+            made = self._run_here(step, words, artifacts)
+        self._state.keep(step, words, made.artifact)
+        if step.stage == "evaluate":
+            self._state.forget_reports()
+        return made
+
+    def _newest(self, step: Step, artifacts: Mapping[str, Artifact]) -> Artifact:
+        """Return what a job has pushed."""
+        if step.stage == "evaluate":
+            return artifacts[step.makes]
+        return self._hub.resolve(step.kind, step.makes)
+
+    def _run_job(self, step: Step, words: Sequence[str], flavor: str) -> None:
+        spec = submit(
+            ["tft", *words, *step.places], flavor=flavor, hub=self._hub, dry_run=False, options=self._machine.job
+        )
+        wait(spec, self._hub)
+
+    def _run_here(self, step: Step, words: Sequence[str], artifacts: Mapping[str, Artifact]) -> Made:
+        name = f"{step.stage}-{step.makes.rpartition('/')[2]}"
+        log = self._machine.folder / "logs" / f"{name}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        folder = str(self._machine.folder / name)
+        kept = [word.format(folder=folder) for word in _RESUMABLE.get(step.stage, ())]
+        environment = dict(os.environ)
+        if step.stage in _TRAINING and self._machine.threads:
+            environment["OMP_NUM_THREADS"] = str(self._machine.threads)
+        command = [sys.executable, "-c", _TETHER, str(os.getpid()), "-m", "harness.cli", *words, *step.places, *kept]
+        with log.open("wb") as stream:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stream, env=environment, check=False
+            )
+        if done.returncode:
+            raise HarnessError(_failure(done.returncode, log))
+        if step.stage == "evaluate":
+            return Made(artifact=artifacts[step.makes], reused=False)
+        said = json.loads(done.stdout.decode().strip().splitlines()[-1])
+        artifact = Artifact(kind=step.kind, repo_id=step.makes, revision=said["revision"])
+        return Made(artifact=artifact, reused=bool(said["reused"]))
+
+
+def _failure(status: int, log: Path) -> str:
+    """Return why a command failed: its own sentence, or the end of what it said."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    said = next((line.removeprefix("error: ") for line in reversed(lines) if line.startswith("error: ")), None)
+    said = said or " / ".join(lines[-_TAIL:]) or "it said nothing"
+    return f"{said} (exit status {status}; the log is {log})"

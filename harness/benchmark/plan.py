@@ -1,0 +1,54 @@
+"""A run of the benchmark as a graph of steps: each once, what it waits for, and the cells that need it. No effects."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.benchmark.cells import Cell, Setup, Step, steps
+from harness.records import Artifact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All steps of some cells, in an order in which they could be run one after the other."""
+
+    setup: Setup
+    cells: tuple[Cell, ...]
+    steps: tuple[Step, ...]
+    of_cell: Mapping[Cell, tuple[Step, ...]]
+    salt: str
+    """What decides about results and stands in no word: the models in their roles, the content of a job folder."""
+
+    @classmethod
+    def of(cls, cells: Sequence[Cell], setup: Setup, *, salt: str, until: str | None = None) -> Plan:
+        """Return the plan; UsageError for a stage that no cell has."""
+        of_cell = {cell: tuple(steps(cell, setup, until=until)) for cell in cells}
+        unique = {step.key: step for chain in of_cell.values() for step in chain}
+        return cls(setup=setup, cells=tuple(cells), steps=tuple(unique.values()), of_cell=of_cell, salt=salt)
+
+    def makers(self, step: Step) -> tuple[Step, ...]:
+        """Return the steps that make what this one needs."""
+        return tuple(other for other in self.steps if other.makes in step.needs and other.stage != "evaluate")
+
+
+def pinned(step: Step, artifacts: Mapping[str, Artifact]) -> tuple[str, ...]:
+    """Return the words of a step with a commit at each repository that it reads; `artifacts` are by repository."""
+    words = []
+    for before, word in zip(("", *step.words), step.words, strict=False):
+        artifact = artifacts.get(word) if word in step.needs and before != "--to" else None
+        words.append(f"{word}@{artifact.revision}" if artifact else word)
+    return tuple(words)
+
+
+def step_tag(step: Step, words: Sequence[str], salt: str, versions: Mapping[str, int]) -> str:
+    """Return the tag that marks the result of a step: a hash of its pinned command and of the code's versions.
+
+    It finds in one request what the stage's own fingerprint finds after reading inputs: a run that has nothing to do
+    asks the Hub once a step.
+    """
+    decisive = [step.stage, versions.get(step.stage, 0), list(words), salt]
+    text = json.dumps(decisive, ensure_ascii=False, separators=(",", ":"))
+    return f"run-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

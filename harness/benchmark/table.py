@@ -1,0 +1,165 @@
+"""The cells and stages of a run as a table: live on a terminal, a line a change elsewhere, and at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from harness.benchmark.cells import STAGES, Cell
+from harness.benchmark.estimate import StepEstimate
+from harness.benchmark.plan import Plan
+from harness.benchmark.schedule import Outcome, Watch
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_MARKS = {"waiting": "·", "skipped": "–", "reused": "=", "failed": "failed", "done": "", "running": ""}
+_COLOURS = {
+    "waiting": "dim",
+    "skipped": "dim",
+    "reused": "cyan",
+    "failed": "bold red",
+    "done": "green",
+    "running": "yellow",
+}
+_REFRESH = 2
+
+
+def clock(seconds: float) -> str:
+    """Return seconds as `m:ss`, from an hour on as `h:mm:ss`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def cell_text(outcome: Outcome) -> str:
+    """Return what a cell of the table says of a step."""
+    if outcome.status == "running" and outcome.started is not None:
+        return f"{clock(time.monotonic() - outcome.started)} …"
+    if outcome.status == "done" and outcome.seconds is not None:
+        return clock(outcome.seconds)
+    return _MARKS[outcome.status]
+
+
+def outcome_table(plan: Plan, outcomes: Mapping[str, Outcome]) -> Table:
+    """Return one row a cell and one column a stage; a step that cells share stands in each of their rows."""
+    from harness.report import table
+
+    stages = [stage for stage in STAGES if any(step.stage == stage for step in plan.steps)]
+    shown = table("cell", *stages)
+    for cell, chain in plan.of_cell.items():
+        by_stage = {step.stage: outcomes[step.key] for step in chain}
+        shown.add_row(str(cell), *(_styled(by_stage.get(stage)) for stage in stages))
+    return shown
+
+
+def _styled(outcome: Outcome | None) -> str:
+    if outcome is None:
+        return ""
+    colour, text = _COLOURS[outcome.status], cell_text(outcome)
+    return f"[{colour}]{text}[/{colour}]" if text else ""
+
+
+def legend() -> str:
+    """Return what the marks of the table mean."""
+    return "m:ss done   m:ss … running   = there already   · waits   – skipped, because what it needs failed"
+
+
+@contextmanager
+def watching(plan: Plan) -> Iterator[Watch]:
+    """Yield what shows each change on stderr: a table that is drawn anew, or a line where there is no terminal."""
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield _Lines(plan)
+        return
+    latest: dict[str, Outcome] = {step.key: Outcome(status="waiting") for step in plan.steps}
+
+    def watch(outcomes: Mapping[str, Outcome]) -> None:
+        latest.update(outcomes)
+
+    with Live(
+        console=console,
+        get_renderable=lambda: outcome_table(plan, latest),
+        refresh_per_second=_REFRESH,
+        transient=True,
+    ):
+        yield watch
+
+
+class _Lines:
+    """Says on stderr what starts and what ends."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._known: dict[str, str] = {}
+
+    def __call__(self, outcomes: Mapping[str, Outcome]) -> None:
+        from harness.terminal import say
+
+        for step in self._plan.steps:
+            outcome = outcomes[step.key]
+            if outcome.status == self._known.get(step.key, "waiting"):
+                continue
+            self._known[step.key] = outcome.status
+            took = f" in {clock(outcome.seconds)}" if outcome.seconds is not None and outcome.status == "done" else ""
+            why = f": {outcome.problem}" if outcome.problem else ""
+            say(f"{outcome.status:<7} {step.stage} {step.makes}{took}{why}")
+
+
+def counts(outcomes: Mapping[str, Outcome]) -> str:
+    """Return how many steps ended how, in words."""
+    found = {status: sum(one.status == status for one in outcomes.values()) for status in _MARKS}
+    words = {"done": "made", "reused": "there already", "failed": "failed", "skipped": "skipped"}
+    return ", ".join(f"{found[status]} {word}" for status, word in words.items() if found[status])
+
+
+def problems(plan: Plan, outcomes: Mapping[str, Outcome]) -> list[tuple[list[Cell], str]]:
+    """Return each failure with the cells that it ended."""
+    found = []
+    for step in plan.steps:
+        outcome = outcomes[step.key]
+        if outcome.status == "failed":
+            cells = [cell for cell, chain in plan.of_cell.items() if step in chain]
+            found.append((cells, f"{step.stage} {step.makes}: {outcome.problem}"))
+    return found
+
+
+def estimate_table(plan: Plan, estimates: Mapping[str, StepEstimate], known: Mapping[str, bool]) -> Table:
+    """Return one row a stage: its steps, how many are there already, and what the others would take."""
+    from harness.report import table
+
+    shown = table("stage", "steps", "there already", "time", "training tokens", "questions", "tokens asked", "USD")
+    rows = [stage for stage in STAGES if any(step.stage == stage for step in plan.steps)]
+    for stage in [*rows, None]:
+        steps = [step for step in plan.steps if stage in (step.stage, None)]
+        missing = [estimates[step.key] for step in steps if not known[step.key]]
+        costs = [one.cost for one in missing]
+        asked = sum(sum((one.questions or {}).values()) for one in missing)
+        shown.add_row(
+            stage or "all, one after the other",
+            str(len(steps)),
+            str(len(steps) - len(missing)),
+            _total_time([one.seconds for one in missing]),
+            _number(sum(one.training_tokens for one in missing)),
+            _number(asked),
+            _number(sum(one.prompt_tokens + one.answer_tokens for one in missing)),
+            "no price" if None in costs else f"{sum(cost for cost in costs if cost is not None):.2f}" if asked else "",
+        )
+    return shown
+
+
+def _total_time(seconds: list[float | None]) -> str:
+    """Return the sum; with a `+` where a part of it is not known."""
+    found = [one for one in seconds if one is not None]
+    if not found:
+        return "not known" if seconds else ""
+    return clock(sum(found)) + (" +" if len(found) < len(seconds) else "")
+
+
+def _number(value: int) -> str:
+    return f"{value:,}" if value else ""

@@ -1,0 +1,220 @@
+"""What `tft run` and `tft benchmark` share: their options, and how a plan is shown, run and recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.commands import _options
+
+if TYPE_CHECKING:
+    from harness.benchmark.cells import Cell, Job, Setup
+    from harness.benchmark.plan import Plan
+    from harness.benchmark.schedule import Outcome
+    from harness.benchmark.state import State
+    from harness.hub import Hub
+
+Command = Callable[..., Any]
+
+_OPTIONS: list[Command] = [
+    click.option("--student", metavar="REPO[@REV]", help="The model to train. Default: the preset's."),
+    click.option("--until", metavar="STAGE", help="Stop after this stage."),
+    click.option(
+        "--models", metavar="rules|published|FILE", help="Which model plays which role. Default: the preset's."
+    ),
+    click.option(
+        "--endpoints",
+        type=click.Path(path_type=Path, dir_okay=False, exists=True),
+        envvar="TFT_ENDPOINTS",
+        help="YAML file of endpoints, for models behind one.",
+    ),
+    click.option("--budget", type=click.FloatRange(min=0), metavar="USD", help="Most that each stage may spend."),
+    click.option(
+        "--parallel", type=click.IntRange(min=1), metavar="N", help="Stages side by side. Default: the preset's."
+    ),
+    click.option(
+        "--jobs",
+        multiple=True,
+        metavar="[STAGE=]hf:FLAVOR",
+        help="Run a stage as a Hugging Face Job; without STAGE, train and evaluate. Repeatable.",
+    ),
+    click.option(
+        "--package", metavar="URL", help="With --jobs: where tft-harness is installed from. Default: the index."
+    ),
+    click.option("--job-timeout", metavar="TIME", default="6h", show_default=True, help="With --jobs: longest stage."),
+    click.option(
+        "--work",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=Path("runs/benchmark"),
+        show_default=True,
+        help="Folder of logs and of work that a kill would lose.",
+    ),
+    click.option(
+        "--public", is_flag=True, help="Make new repositories public at once. Default: private until published."
+    ),
+    click.option("--dry-run", is_flag=True, help="Only show the commands, and what they would take."),
+    _options.sources,
+    _options.hub,
+    _options.namespace,
+]
+
+
+def options(command: Command) -> Command:
+    """Add the options that both verbs have."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What is to be run."""
+
+    cells: Sequence[Cell]
+    preset: str
+    job: Job | None = None
+    seeds: int = 1
+    version: str | None = None
+    """The version that the results are to be published as; None: none that is published is to be replaced."""
+
+
+def run(chosen: Chosen, settings: dict[str, Any]) -> tuple[Plan, dict[str, Outcome]] | None:
+    """Show the plan, run it and record what became of it; None where `--dry-run` stopped it before.
+
+    `settings` are the values of this module's options. Raises HarnessError before anything is run where the plan
+    cannot be carried out.
+    """
+    import os
+
+    from harness.benchmark.execute import Machine, Runner
+    from harness.benchmark.recording import check_version, record
+    from harness.benchmark.schedule import run_plan
+    from harness.benchmark.state import State, check_names
+    from harness.benchmark.table import watching
+    from harness.hub import PRIVATE, connected
+    from harness.jobs import JobOptions
+
+    if not settings["public"]:
+        os.environ[PRIVATE] = "1"
+    with connected(settings["hub"]) as hub:
+        plan = _plan(hub, chosen, settings)
+        state = State(hub, plan)
+        _show(plan, state, settings)
+        if settings["dry_run"]:
+            return None
+        results = check_version(hub, plan, chosen.version)
+        hub.ensure_dataset(results)  # whether the namespace may be written to, before the work and not after it
+        check_names(hub, plan)
+        machine = Machine(
+            folder=settings["work"],
+            threads=plan.setup.preset.threads,
+            flavors=_flavors(settings["jobs"]),
+            job=JobOptions(
+                package=settings["package"], timeout=settings["job_timeout"], namespace=settings["namespace"]
+            ),
+        )
+        parallel = settings["parallel"] or plan.setup.preset.parallel
+        with watching(plan) as watch:
+            outcomes = run_plan(plan, Runner(hub, state, machine), parallel=parallel, watch=watch)
+        if settings["until"] is None:
+            record(hub, plan, outcomes, preset=chosen.preset, seeds=chosen.seeds, version=chosen.version)
+        return plan, outcomes
+
+
+def _plan(hub: Hub, chosen: Chosen, settings: dict[str, Any]) -> Plan:
+    from harness.benchmark.cells import Setup
+    from harness.benchmark.plan import Plan
+    from harness.benchmark.presets import read_preset
+
+    preset = read_preset(chosen.preset)
+    changes = {key: settings[key] for key in ("student", "models") if settings[key]}
+    preset = preset.model_copy(update=changes)
+    if "/" in preset.student:
+        name, _, revision = preset.student.partition("@")
+        artifact = hub.resolve("model", name, revision or None)
+        preset = preset.model_copy(update={"student": f"{artifact.repo_id}@{artifact.revision}"})
+    endpoints = ("--endpoints", str(settings["endpoints"])) if settings["endpoints"] else ()
+    budget = ("--budget", str(settings["budget"])) if settings["budget"] is not None else ()
+    setup = Setup(
+        namespace=hub.namespace(settings["namespace"]),
+        preset=preset,
+        options=(*endpoints, *budget),
+        judging=endpoints,
+        sources=("--sources", str(settings["sources"])) if settings["sources"] else (),
+        job=chosen.job,
+    )
+    return Plan.of(chosen.cells, setup, salt=_salt(setup), until=settings["until"])
+
+
+def _salt(setup: Setup) -> str:
+    """Return a hash of what decides about results and stands in files of this machine."""
+    import hashlib
+    from dataclasses import asdict
+
+    from harness.roles import Roles
+    from harness.tasks import checksum
+
+    files = sorted(path for path in Path(setup.job.folder).iterdir() if path.is_file()) if setup.job else []
+    decisive = [asdict(Roles.named(setup.preset.models)), [checksum(path) for path in files]]
+    return hashlib.sha256(repr(decisive).encode()).hexdigest()
+
+
+def _flavors(jobs: Sequence[str]) -> dict[str, str]:
+    """Return stage -> flavor of what `--jobs` says; UsageError for a stage that cannot run elsewhere."""
+    from harness.benchmark.cells import STAGES
+    from harness.errors import UsageError
+    from harness.jobs import parse_jobs
+
+    found: dict[str, str] = {}
+    for text in jobs:
+        stage, equals, provider = text.rpartition("=")
+        if equals and stage not in STAGES:
+            raise UsageError(f"--jobs {text!r} names no stage; the stages are {', '.join(STAGES)}")
+        found |= dict.fromkeys([stage] if equals else ["train", "evaluate"], parse_jobs(provider))
+    return found
+
+
+def _show(plan: Plan, state: State, settings: dict[str, Any]) -> None:
+    """Print the plan: with --dry-run every command on stdout; always what is there and what the rest would take."""
+    import shlex
+
+    from rich.console import Console
+
+    from harness.benchmark.estimate import Estimator
+    from harness.benchmark.known import known_steps
+    from harness.benchmark.table import estimate_table
+    from harness.models.endpoints import Endpoints
+
+    known = known_steps(plan, state)
+    estimator = Estimator(plan, Endpoints(file=settings["endpoints"]))
+    estimates = {step.key: estimator.step(step) for step in plan.steps}
+    if settings["dry_run"]:
+        for step in plan.steps:
+            click.echo(shlex.join(("tft", *step.words, *step.places)))
+    console = Console(stderr=not settings["dry_run"], highlight=False)
+    console.print(estimate_table(plan, estimates, known))
+    parallel = settings["parallel"] or plan.setup.preset.parallel
+    if parallel > 1:
+        console.print(f"{parallel} stages run side by side.")
+
+
+def show_outcomes(plan: Plan, outcomes: Mapping[str, Outcome]) -> None:
+    """Print the table of cells and stages on stdout; CheckFailed, which names every failure, where a cell failed."""
+    from rich.console import Console
+
+    from harness.benchmark.table import counts, legend, outcome_table, problems
+    from harness.errors import CheckFailed
+
+    console = Console(highlight=False)
+    console.print(outcome_table(plan, outcomes))
+    console.print(legend())
+    console.print(f"{len(plan.steps)} stages: {counts(outcomes)}")
+    if found := problems(plan, outcomes):
+        told = "\n".join(f"  {', '.join(map(str, cells))}: {why}" for cells, why in found)
+        raise CheckFailed(
+            f"not every cell came to its end; mend this and run the same command again, what is done is reused:\n{told}"
+        )
