@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.benchmark.cells import STAGES, Cell
@@ -133,24 +134,46 @@ def estimate_table(plan: Plan, estimates: Mapping[str, StepEstimate], known: Map
     """Return one row a stage: its steps, how many are there already, and what the others would take."""
     from harness.report import table
 
-    shown = table("stage", "steps", "there already", "time", "training tokens", "questions", "tokens asked", "USD")
     rows = [stage for stage in STAGES if any(step.stage == stage for step in plan.steps)]
-    for stage in [*rows, None]:
-        steps = [step for step in plan.steps if stage in (step.stage, None)]
-        missing = [estimates[step.key] for step in steps if not known[step.key]]
-        costs = [one.cost for one in missing]
-        asked = sum(sum((one.questions or {}).values()) for one in missing)
-        shown.add_row(
-            stage or "all, one after the other",
-            str(len(steps)),
-            str(len(steps) - len(missing)),
-            _total_time([one.seconds for one in missing]),
-            _number(sum(one.training_tokens for one in missing)),
-            _number(asked),
-            _number(sum(one.prompt_tokens + one.answer_tokens for one in missing)),
-            "no price" if None in costs else f"{sum(cost for cost in costs if cost is not None):.2f}" if asked else "",
-        )
+    totals = {stage: _total(plan, estimates, known, stage) for stage in [*rows, None]}
+    asked = bool(totals[None].questions)
+    shown = table("stage", "steps", "there", "time", "tokens\ntrained", *(_ASKED if asked else ()))
+    for stage, total in totals.items():
+        price = "" if not total.questions else "no price" if total.cost is None else f"{total.cost:.2f}"
+        cells = (_number(total.questions), _number(total.asked_tokens), price) if asked else ()
+        counted = (str(total.steps), str(total.there), total.time, _number(total.trained))
+        shown.add_row(stage or "all, one by one", *counted, *cells)
     return shown
+
+
+_ASKED = ("questions", "tokens\nasked", "USD")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Total:
+    steps: int
+    there: int
+    time: str
+    trained: int
+    questions: int
+    asked_tokens: int
+    cost: float | None
+
+
+def _total(plan: Plan, estimates: Mapping[str, StepEstimate], known: Mapping[str, bool], stage: str | None) -> _Total:
+    """Add up the steps of a stage, or of all, that are not there."""
+    steps = [step for step in plan.steps if stage in (step.stage, None)]
+    missing = [estimates[step.key] for step in steps if not known[step.key]]
+    costs = [one.cost for one in missing]
+    return _Total(
+        steps=len(steps),
+        there=len(steps) - len(missing),
+        time=_total_time([one.seconds for one in missing]),
+        trained=sum(one.training_tokens for one in missing),
+        questions=sum(sum((one.questions or {}).values()) for one in missing),
+        asked_tokens=sum(one.prompt_tokens + one.answer_tokens for one in missing),
+        cost=None if None in costs else sum(cost for cost in costs if cost is not None),
+    )
 
 
 def _total_time(seconds: list[float | None]) -> str:

@@ -93,6 +93,52 @@ def build(
         _push(wanted, Inputs(located, dialogues), hub, namespace, as_json=as_json)
 
 
+@command.command(
+    epilog="\b\nExamples:\n  tft data job my-agent --folder path/to/my-agent\n"
+    "  tft data job my-agent --folder path/to/my-agent --only testset --public"
+)
+@click.argument("name")
+@click.option(
+    "--folder",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Job folder: job_description.json, traces.jsonl, test.jsonl.",
+)
+@click.option("--only", type=click.Choice(["testset", "traces"]), help="Publish only this. Default: both.")
+@click.option("--public", is_flag=True, help="Let everybody see them. Default: private.")
+@click.option("--force", is_flag=True, help="Push even where the Hub has the same data already.")
+@_options.hub
+@_options.namespace
+@_options.as_json
+def job(
+    *,
+    name: str,
+    folder: Path,
+    only: str | None,
+    public: bool,
+    force: bool,
+    hub: str | None,
+    namespace: str | None,
+    as_json: bool,
+) -> None:
+    """Push a job folder as datasets, NAME-traces and NAME-testset, which `tft benchmark --job` reads."""
+    import os
+
+    from harness.hub import PRIVATE, connected
+    from harness.stages.own import push_test_set, push_traces
+    from harness.traces.job import JobFolder
+
+    opened = JobFolder.open(folder)
+    if not public:
+        os.environ[PRIVATE] = "1"
+    pushes = {"testset": push_test_set, "traces": push_traces}
+    chosen = [only] if only else list(pushes)
+    with connected(hub) as client, _steps("pushing", total=len(chosen)) as step:
+        owner = client.namespace(namespace)
+        for what in chosen:
+            _report(client, step, pushes[what](opened, client, f"{owner}/{name}-{what}", force=force), as_json=as_json)
+
+
 @command.command(epilog="\b\nExample:\n  tft data verify data")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @_scenario
