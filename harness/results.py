@@ -79,8 +79,8 @@ def publish(hub: Hub, place: Destination, evaluation: Evaluation, test_set: Test
     report = evaluation.scorecard.report
     _check_scored(report, place.max_unscored)
     name = place.model or report.run.model
-    changed = [_push_results(hub, place.results, name, evaluation.folder)]
-    if place.model:
+    changed = []
+    if place.model:  # first: what the results dataset holds is taken for published, by a run that is repeated too
         card, _ = readme(hub, place.model, report, test_set.task, namespace=place.results.partition("/")[0])
         files: dict[str, str | bytes | Path] = {
             f".eval_results/{test_set.artifact.repo_id.rpartition('/')[2]}.yaml": eval_results_yaml(
@@ -90,7 +90,7 @@ def publish(hub: Hub, place: Destination, evaluation: Evaluation, test_set: Test
         }
         message = f"Evaluation on {test_set.artifact.repo_id}"
         changed.append(hub.commit_files("model", place.model, files, message=message, create_pr=place.create_pr))
-    return changed
+    return [_push_results(hub, place.results, name, evaluation.folder), *changed]
 
 
 def _check_scored(report: EvalReport, limit: float) -> None:
