@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from harness.github import MARK
 from harness.judging import JUDGE_METRIC
+from harness.leaderboard import DEFAULT_METRIC
 from harness.models import ModelName
 from harness.records import EvalReport
 from harness.report import BESIDE
@@ -29,7 +30,7 @@ def as_comment(reports: Sequence[EvalReport]) -> str:
 
 def _values(report: EvalReport) -> dict[str, object]:
     model = report.rows["model"]
-    main = JUDGE_METRIC if JUDGE_METRIC in model else next(iter(model))
+    main = next(metric for metric in (JUDGE_METRIC, DEFAULT_METRIC, *model) if metric in model)
     tools = sorted(report.by_tool[main].items(), key=lambda item: -item[1].n)
     return {
         "report": report,

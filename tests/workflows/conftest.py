@@ -25,7 +25,10 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 RUNNER = SimpleNamespace(**runpy.run_path(str(HERE / "runner.py")))
 CONVERSATIONS = 8
-USERS = "users:\n  - {name: ada, tokens: [{token: hf_ada_write, role: write}, {token: hf_ada_read, role: read}]}\n"
+USERS = """
+users: [{name: ada, orgs: [lab], tokens: [{token: hf_ada_write, role: write}]}]
+orgs: [{name: lab}]
+"""
 INSTALLED = ("Makefile", "pyproject.toml", "requirements", "datasets")
 """What of the checkout the action looks at, besides the harness itself."""
 
@@ -47,14 +50,14 @@ def api(hub: EmbeddedHub) -> Any:
 
 @pytest.fixture(scope="session")
 def put(api: Any) -> Callable[..., str]:
-    """Make a repository of Ada's with these files, and return its name."""
+    """Make a repository with these files, and return its name."""
     from huggingface_hub import CommitOperationAdd
 
     def put(name: str, files: Mapping[str, bytes | Path], kind: str = "model") -> str:
-        api.create_repo(f"ada/{name}", repo_type=kind, exist_ok=True)
+        api.create_repo(name, repo_type=kind, exist_ok=True)
         operations = [CommitOperationAdd(path, body) for path, body in files.items()]
-        api.create_commit(f"ada/{name}", operations, commit_message="Files of a test", repo_type=kind)
-        return f"ada/{name}"
+        api.create_commit(name, operations, commit_message="Files of a test", repo_type=kind)
+        return name
 
     return put
 
@@ -65,7 +68,7 @@ def pairs(put: Any, tmp_path_factory: pytest.TempPathFactory) -> list[TurnPair]:
     folder = tmp_path_factory.mktemp("sample")
     write_test_set(folder, CONVERSATIONS, repo_id="ada/tft-benchmark-testset")
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    put("tft-benchmark-testset", files, kind="dataset")
+    put("ada/tft-benchmark-testset", files, kind="dataset")
     return expand_pairs(read_test_conversations(folder / "data" / "conversations" / "test.jsonl"))
 
 
@@ -143,17 +146,28 @@ def evaluated(
 
 
 @pytest.fixture(scope="session")
-def models(evaluated: Any, put: Any) -> list[str]:
-    """Two models of Ada's on the Hub, with that evaluation as their results, and without cards."""
-    artifact, files = evaluated[2], {}
-    report = json.loads((artifact / "report.json").read_text())
-    report["plots"] = {}
-    for name in ("base", "other"):
-        report["run"]["model"] = f"vllm:{put(name, {'config.json': b'{}'})}"
-        files[f"reports/ada--{name}.json"] = json.dumps(report).encode()
-        files[f"data/ada--{name}/test.jsonl"] = (artifact / "data" / "test.jsonl").read_bytes()
-    put("tft-benchmark-results", files, kind="dataset")
-    return ["ada/base", "ada/other"]
+def with_results(evaluated: Any, put: Any) -> Callable[..., list[str]]:
+    """Make models on the Hub that have that evaluation as their results, and no cards."""
+
+    def make(owner: str, *names: str) -> list[str]:
+        artifact, files = evaluated[2], {}
+        report = json.loads((artifact / "report.json").read_text())
+        report["plots"] = {}
+        for name in names:
+            model = put(f"{owner}/{name}", {"config.json": b"{}"})
+            report["run"]["model"] = f"vllm:{model}"
+            files[f"reports/{owner}--{name}.json"] = json.dumps(report).encode()
+            files[f"data/{owner}--{name}/test.jsonl"] = (artifact / "data" / "test.jsonl").read_bytes()
+        put(f"{owner}/tft-benchmark-results", files, kind="dataset")
+        return [f"{owner}/{name}" for name in names]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def models(with_results: Callable[..., list[str]]) -> list[str]:
+    """Two models of Ada's with results."""
+    return with_results("ada", "base", "other")
 
 
 @pytest.fixture

@@ -11,7 +11,12 @@ import pytest
 
 _OIDC = runpy.run_path(str(Path(__file__).parent / "oidc.py"))
 OLD = "---\nlicense: mit\n---\n\nAn old card.\n"
-INPUTS = {"model": "ada/other", "mode": "push", "oidc_resource": "ada/other"}
+INPUTS = {"model": "lab/keyless", "namespace": "lab", "mode": "push", "oidc_resource": "lab/keyless"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def model(with_results: Callable[..., list[str]]) -> str:
+    return with_results("lab", "keyless")[0]
 
 
 @pytest.fixture
@@ -27,23 +32,23 @@ def cards(repository: Any, hub: str, identity: dict[str, str]) -> Any:
 
 
 def test_a_trusted_publisher_pushes_a_card_without_a_secret(
-    repository: Any, models: list[str], front: Any, api: Any, read_card: Callable[[str], str]
+    repository: Any, front: Any, api: Any, read_card: Callable[[str], str]
 ) -> None:
     identity = {
         "ACTIONS_ID_TOKEN_REQUEST_URL": f"{front.url}/github?api=1",
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN": _OIDC["REQUEST_TOKEN"],
     }
-    api.upload_file(path_or_fileobj=OLD.encode(), path_in_repo="README.md", repo_id="ada/other")
+    api.upload_file(path_or_fileobj=OLD.encode(), path_in_repo="README.md", repo_id="lab/keyless")
     job = cards(repository, front.url, identity)
     assert not job.failed, job.said()
     assert job.outcomes()["Push"] == "success"
-    assert {one["resource"] for one in front.exchanges} == {"ada/other"}
+    assert {one["resource"] for one in front.exchanges} == {"lab/keyless"}
     assert {one["subject_token"] for one in front.exchanges} == {f"jwt for {front.url}"}
-    assert read_card("ada/other").startswith(f"{OLD}\n<!-- tft-harness:begin -->")
+    assert read_card("lab/keyless").startswith(f"{OLD}\n<!-- tft-harness:begin -->")
     assert "hf_ada_write" not in job.said()
 
 
-def test_without_the_permission_the_job_says_what_it_lacks(repository: Any, models: list[str], front: Any) -> None:
+def test_without_the_permission_the_job_says_what_it_lacks(repository: Any, front: Any) -> None:
     job = cards(repository, front.url, {})
     assert job.failed
     assert "Traceback" not in job.said()

@@ -112,7 +112,7 @@ def test_a_comment_evaluates_a_model_of_the_hub_with_the_engine(
     from harness.student import create_student, sample_texts
 
     create_student(tmp_path / "student", texts=sample_texts(), parameters=400_000, vocabulary=600, context=4096)
-    model = put("small", {path.name: path for path in (tmp_path / "student").iterdir()})
+    model = put("ada/small", {path.name: path for path in (tmp_path / "student").iterdir()})
     event = comment_event(f"/evaluate {model}@main\r\n\nthe small one")
     variables = {"TFT_LIMIT": "4", "TFT_DATASET": "ada/tft-benchmark-testset"}
     job = repository.job(*EVALUATE, event_name="issue_comment", event=event, vars=variables).run()
