@@ -339,7 +339,7 @@ def test_a_comment_stays_below_the_limit_and_shows_as_many_turns_as_fit(write: C
     assert MAX_BYTES / 2 < len(comment.encode()) <= MAX_BYTES < GITHUB_LIMIT
     shown = int(re.search(r"160 lower in B, 0 higher \((\d+) shown\)", comment)[1])  # type: ignore[index]
     assert 0 < shown < 160
-    assert comment.count("\n   - B: ") == shown
+    assert comment.count("\n     - B: ") == shown
     assert "and 30 more tools" in comment
     assert comment.rstrip().endswith("</details>")
 
