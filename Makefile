@@ -23,7 +23,7 @@ OVERRIDE = $(if $(filter cpu,$(1)),--override requirements/overrides.txt)
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra train --extra inspect --group dev \
   --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test check bench lock keys clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,13 @@ lock: $(BIN)/uv ## resolve requirements/*.txt again; existing versions are kept 
 	$(COMPILE) --extra cpu $(call TORCH,cpu) $(call OVERRIDE,cpu) pyproject.toml -o requirements/cpu.txt
 	sed -E 's/^(torch==[0-9.]+).*/\1/' requirements/cpu.txt | awk '!seen[$$0]++' > requirements/cpu.txt.bak
 	mv requirements/cpu.txt.bak requirements/cpu.txt
+
+# One hash over the names' files: a cache with this key holds what they ask for.
+HASH = $(PYTHON) -c 'import hashlib, sys; print(hashlib.sha256(b"".join(open(f, "rb").read() for f in sys.argv[1:])).hexdigest())'
+
+keys: ## print the keys of what can be cached between runs, as outputs of a workflow's step
+	@echo "packages=$(BACKEND)-$$($(HASH) $(LOCK) requirements/overrides.txt)"
+	@echo "sources=$$($(HASH) $(wildcard datasets/*.yaml))"
 
 clean: ## remove .venv, caches and build outputs
 	rm -rf .venv .demo dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -31,7 +31,16 @@ class _Verbs(click.Group):
         return command
 
 
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+_SETTINGS = {
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": 110,
+    # Every option is a variable too, TFT_EVALUATE_LIMIT for `tft evaluate --limit`; an empty one is none. Workflows
+    # hand what people typed over in variables: no shell reads it.
+    "auto_envvar_prefix": "TFT",
+}
+
+
+@click.group(cls=_Verbs, context_settings=_SETTINGS)
 @click.version_option(__version__, prog_name="tft")
 def tft() -> None:
     """Evaluate tool-calling models on the TFT (Training from Traces) benchmark, and publish what was measured.

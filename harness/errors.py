@@ -8,6 +8,7 @@ HarnessError            a sentence that says what to do next; the CLI prints it 
 │   ├── RepoNotFound        no such repository or revision
 │   ├── AccessDenied        gated, private, or a token without the right
 │   └── HubUnreachable      no answer from the endpoint
+├── GitHubError         GitHub said no
 ├── ModelError          a model that cannot be evaluated (no causal LM, no chat template, unsafe weights)
 ├── EngineError         the inference engine is missing, did not start, or died
 ├── TrainingError       a training run that cannot go on (no memory left, a loss that is not a number)
@@ -61,6 +62,10 @@ class HubUnreachable(HubError):
 
 class CommitConflict(HubError):
     """The branch has moved since the parent commit that was named."""
+
+
+class GitHubError(HarnessError):
+    """GitHub refused a request, or its program is missing."""
 
 
 class ModelError(HarnessError):

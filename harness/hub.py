@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from harness.errors import AccessDenied, DataError, HubError, RepoNotFound, UsageError
@@ -63,7 +63,9 @@ class Hub:
         if not self.api.token and not os.environ.get("HF_TOKEN"):
             from huggingface_hub import get_token
 
-            if not get_token():
+            with self._errors("the account of this token"):
+                token = get_token()
+            if not token:
                 raise AccessDenied(
                     f"no token for {self.endpoint}: set HF_TOKEN, run `hf auth login`, or give --namespace"
                 )
@@ -202,6 +204,38 @@ class Hub:
                 parent_commit=parent,
             )
         return commit.pr_url or commit.commit_url
+
+    def propose(self, repo_id: str, files: Mapping[str, str], *, message: str) -> tuple[str, bool]:
+        """Have one open pull request of ours on a model propose `files`; return its URL and whether anything was sent.
+
+        One with this title that is open already is brought up to date; those of others are left alone.
+        """
+        from huggingface_hub import CommitOperationAdd
+
+        me = self.namespace()
+        with self._errors(f"model {repo_id}"):
+            filters: dict[str, Any] = {"discussion_type": "pull_request", "discussion_status": "open"}
+            found = [
+                one
+                for one in self.api.get_repo_discussions(repo_id, author=me, **filters)
+                if (one.title, one.author) == (message, me)
+            ]
+        if not found:
+            return self.commit_files("model", repo_id, files, message=message, create_pr=True), True
+        branch = self.resolve("model", repo_id, found[0].git_reference)
+        folder = self.pull(branch, list(files))
+        if all((folder / name).is_file() and (folder / name).read_bytes() == files[name].encode() for name in files):
+            return found[0].url, False
+        operations = [CommitOperationAdd(name, body.encode()) for name, body in files.items()]
+        with self._errors(f"model {repo_id}"):
+            self.api.create_commit(
+                repo_id,
+                operations,
+                commit_message=message,
+                revision=found[0].git_reference,
+                parent_commit=branch.revision,
+            )
+        return found[0].url, True
 
     def url(self, artifact: Artifact) -> str:
         """Return the address of the repository's page."""

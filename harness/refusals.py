@@ -35,6 +35,11 @@ def translated(what: str, endpoint: str) -> Iterator[None]:
         ) from error
     except errors.HfHubHTTPError as error:
         raise _http_error(what, endpoint, error) from error
+    except errors.OIDCError as error:
+        raise AccessDenied(
+            f"{what}: HF_OIDC_RESOURCE asks for a token by OIDC, and there is none ({_first_line(error)}); "
+            "give the job the permission `id-token: write`, or set HF_TOKEN and no HF_OIDC_RESOURCE"
+        ) from error
     except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, httpx2.TransportError) as error:
         cause = error.__cause__ if isinstance(error, errors.LocalEntryNotFoundError) and error.__cause__ else error
         raise HubUnreachable(

@@ -72,13 +72,13 @@ def value(one: Estimate) -> str:
     return f"{one.value:.3f} ({low}-{high})"
 
 
-_ROWS = {"null": "null", "majority_by_turn": "by\nturn", "copy_last": "copy\nlast", "gold": "gold"}
+BESIDE = {"null": "null", "majority_by_turn": "by\nturn", "copy_last": "copy\nlast", "gold": "gold"}
 """Rows beside the model's, and their headings."""
 
 
 def _scores(report: EvalReport) -> Table:
-    others = [row for row in _ROWS if row in report.rows]  # older reports have two of them
-    scores = table("metric", "model", "macro", *(_ROWS[row] for row in others))
+    others = [row for row in BESIDE if row in report.rows]  # older reports have two of them
+    scores = table("metric", "model", "macro", *(BESIDE[row] for row in others))
     for metric, one in report.rows["model"].items():
         beside = (report.rows[row].get(metric) for row in others)
         cells = (number(None if found is None else found.value) for found in beside)

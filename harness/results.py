@@ -152,6 +152,18 @@ def _push_results(hub: Hub, repo_id: str, name: str, folder: Path) -> str:
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
+def evaluated_models(hub: Hub, namespace: str) -> list[str]:
+    """Return the model repositories of `namespace` with a report in its results dataset; UsageError for none."""
+    names = [ModelName.parse(report.run.model) for report in read_reports(hub, f"{namespace}/{RESULTS}").values()]
+    found = sorted(name.id for name in names if name.backend == "vllm" and name.id.startswith(f"{namespace}/"))
+    if not found:
+        raise UsageError(
+            f"{namespace}/{RESULTS} has no report of a model of {namespace}; run `tft evaluate {namespace}/MODEL`, or "
+            "name the owner of the results with --namespace"
+        )
+    return found
+
+
 def read_reports(hub: Hub, repo_id: str) -> dict[str, EvalReport]:
     """Return the reports that the results dataset holds, by config."""
     try:

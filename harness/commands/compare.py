@@ -60,6 +60,7 @@ Examples:
     metavar="X",
     help="Level of the gate's tests and of the smallest detectable difference.",
 )
+@click.option("--allow-inconclusive", is_flag=True, help="With --gate: INCONCLUSIVE exits with 0 and not with 3.")
 @click.option("--show", type=click.IntRange(min=0), default=10, show_default=True, metavar="N", help="Turns to show.")
 @click.option(
     "--markdown",
@@ -80,6 +81,7 @@ def command(
     gate: Claim | None,
     minimum_effect: float,
     alpha: float,
+    allow_inconclusive: bool,
     show: int,
     markdown: str | None,
     results: str | None,
@@ -123,15 +125,15 @@ def command(
         click.echo(as_markdown(comparison, show), nl=False)
     else:
         print_comparison(comparison, show)
-    _conclude(comparison)
+    _conclude(comparison, allow_inconclusive=allow_inconclusive)
 
 
-def _conclude(comparison: Comparison) -> None:
+def _conclude(comparison: Comparison, *, allow_inconclusive: bool) -> None:
     """Raise what sets the exit status where the gate does not say GO."""
     verdict = comparison.verdict
     if verdict and verdict.decision == "NO-GO":
         raise CheckFailed(f"NO-GO: {verdict.reason}")
-    if verdict and verdict.decision == "INCONCLUSIVE":
+    if verdict and verdict.decision == "INCONCLUSIVE" and not allow_inconclusive:
         raise Inconclusive(f"INCONCLUSIVE: {verdict.reason}")
 
 

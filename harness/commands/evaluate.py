@@ -83,6 +83,11 @@ Examples:
 )
 @click.option("--label", "label_column", default="label", show_default=True, help="Their column: good or bad, 1 or 0.")
 @click.option(
+    "--markdown",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the scores there as a comment for a pull request.",
+)
+@click.option(
     "--inspect",
     "inspect_folder",
     type=click.Path(path_type=Path, file_okay=False),
@@ -111,6 +116,7 @@ def command(
     hub: str | None,
     namespace: str | None,
     as_json: bool,
+    markdown: Path | None,
     inspect_folder: Path | None,
     inspect_site: Path | None,
     **settings: Any,
@@ -153,7 +159,7 @@ def command(
         if inspect_folder:
             _transcribe(evaluations, test_set, inspect_folder, inspect_site)
         changed = [_push(client, place, one, test_set) for place, one in zip(places, evaluations, strict=True)]
-    _show(evaluations, changed, as_json)
+    _show(evaluations, changed, as_json, markdown)
 
 
 def _on_base(models: Sequence[ModelName], adapters: Sequence[str]) -> tuple[ModelName, list[ModelName]]:
@@ -221,12 +227,18 @@ def _as_begun(
     return name, base, dataset
 
 
-def _show(evaluations: Sequence[Evaluation], changed: Sequence[list[str]], as_json: bool) -> None:
+def _show(
+    evaluations: Sequence[Evaluation], changed: Sequence[list[str]], as_json: bool, markdown: Path | None
+) -> None:
     import json
 
+    from harness.comment import as_comment
     from harness.report import print_report
+    from harness.wire.jsonl import write_atomic
     from harness.wire.reports import dump_report
 
+    if markdown:
+        write_atomic(markdown, [as_comment([one.scorecard.report for one in evaluations])])
     for one, addresses in zip(evaluations, changed, strict=True):
         report = one.scorecard.report
         if as_json:

@@ -97,6 +97,10 @@ def test_card_from_a_report_file_needs_no_hub(tmp_path: Path, make_report: Any) 
         (["Qwen/Qwen3-1.7B", "--published"], "there is nothing to say about Qwen/Qwen3-1.7B"),
         ([EXAMPLE, "--push", "--check"], "one of the two"),
         ([EXAMPLE, "--create-pr"], "together with --push"),
+        ([], "name one MODEL, or give --all"),
+        ([EXAMPLE, "--all", "--check"], "name one MODEL, or give --all"),
+        (["--all"], "--all goes with --check or --push"),
+        (["--all", "--check", "--out", "README.md"], "neither --out"),
         ([EXAMPLE, "--published", "--report", "x.json"], "not both"),
         ([EXAMPLE, "--report", "no-such-file.json"], "cannot read the report no-such-file.json"),
     ],
@@ -157,6 +161,7 @@ def test_a_foreign_model_can_get_a_pull_request(world: World) -> None:
     [
         (["local/never-evaluated"], "tft evaluate local/never-evaluated"),
         (["local/never-evaluated", "--namespace", "nobody"], "nobody/tft-benchmark-results"),
+        (["--all", "--check", "--namespace", "nobody"], "nobody/tft-benchmark-results"),
         (["local/no-such-tft-benchmark-s1-tft-x", "--push"], "tft evaluate"),
         ([EXAMPLE, "--published", "--push"], EXAMPLE),
     ],

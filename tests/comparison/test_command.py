@@ -339,7 +339,7 @@ def test_a_comment_stays_below_the_limit_and_shows_as_many_turns_as_fit(write: C
     assert MAX_BYTES / 2 < len(comment.encode()) <= MAX_BYTES < GITHUB_LIMIT
     shown = int(re.search(r"160 lower in B, 0 higher \((\d+) shown\)", comment)[1])  # type: ignore[index]
     assert 0 < shown < 160
-    assert comment.count("\n   - B: ") == shown
+    assert comment.count("\n     - B: ") == shown
     assert "and 30 more tools" in comment
     assert comment.rstrip().endswith("</details>")
 
@@ -365,3 +365,12 @@ def test_the_published_predictions_as_a_user_compares_them(sources: Path) -> Non
     assert re.search(r"llm-as-a-judge +0\.513 +0\.846 +\+0\.333 ", out)
     assert re.search(r"staged_tool_call +0\.535 +0\.769 +\+0\.234 ", out)
     assert "GO: B is better than A, as measured by more than 0.02 in llm-as-a-judge" in " ".join(out.split())
+
+
+def test_the_tenth_turn_of_a_comment_is_listed_like_the_first(write: Callable[..., str]) -> None:
+    """A list below `10.` needs more room than one below `1.`, or it leaves its turn."""
+    a, b = write("a.jsonl", rows([1.0] * 48)), write("b.jsonl", rows([0.0] * 24 + [1.0] * 24))
+    comment = works(a, b, "--show", "11", "--markdown")
+    nesting = [token.level for token in MarkdownIt().parse(comment) if token.type == "bullet_list_open" and token.level]
+    assert len(nesting) == 11
+    assert len(set(nesting)) == 1
