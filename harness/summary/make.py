@@ -10,12 +10,21 @@ from harness.cards import published_facts
 from harness.hub import Hub
 from harness.leaderboard import DEFAULT_METRIC
 from harness.records import EvalReport
-from harness.summary.judges import common_judge, judges_named, shared_metrics
+from harness.summary import dumbbell, repair_plot
+from harness.summary import losses as loss_plots
+from harness.summary.judges import common_judge, shared_metrics
+from harness.summary.losses import read_losses
+from harness.summary.notes import notes
 from harness.summary.placing import Placed, place
 from harness.summary.read import Result, Results, read_results
-from harness.summary.records import Baseline, Other, Summary
+from harness.summary.records import Baseline, Other, Picture, Summary
+from harness.summary.repairs import measure_repairs
 from harness.summary.tables import fair_table, main_table
 from harness.summary.verdict import reach_verdict
+
+PLOTS = "plots"
+_NAMES = ("dumbbell", "dumbbell-code")
+"""Plots of the primary metric, and of code's where the primary one is the judge's."""
 
 
 def make_report(
@@ -30,8 +39,25 @@ def make_report(
     from harness.summary.files import write_files
 
     summary = summarize(read_results(hub, namespace), namespace, hub.endpoint, student)
-    write_files(summary, hub, out)
+    losses, without = read_losses(hub, summary.tables)
+    repairs, no_repairs = measure_repairs(hub, summary.main, sources)
+    summary = replace(summary, losses=losses, no_losses=without, repairs=repairs, no_repairs=no_repairs)
+    summary = replace(summary, pictures=_draw(summary, out / PLOTS))
+    write_files(summary, out)
     return summary
+
+
+def _draw(summary: Summary, folder: Path) -> tuple[Picture, ...]:
+    """Draw the plots into `folder`, which holds nothing else afterwards."""
+    for old in folder.glob("*.png"):
+        old.unlink()
+    pictures = [
+        dumbbell.draw(summary, metric, name, folder)
+        for metric, name in zip(summary.shown_metrics, _NAMES, strict=False)
+    ]
+    pictures += [repair_plot.draw(summary.repairs, folder)] if summary.repairs else []
+    pictures += [loss_plots.draw(summary.losses, folder)] if summary.losses else []
+    return tuple(pictures)
 
 
 def summarize(results: Results, namespace: str, endpoint: str, student: str | None = None) -> Summary:
@@ -70,7 +96,7 @@ def summarize(results: Results, namespace: str, endpoint: str, student: str | No
         verdict=reach_verdict(main, baselines, primary),
         notes=(),
     )
-    return replace(summary, notes=tuple(_notes(summary, reports)))
+    return replace(summary, notes=tuple(notes(summary, placed, results)))
 
 
 def _baselines(placed: Placed, metrics: Sequence[str]) -> tuple[Baseline, ...]:
@@ -112,14 +138,3 @@ def _versions(reports: Sequence[EvalReport]) -> dict[str, tuple[str, ...]]:
         name: tuple(sorted({report.run.versions[name] for report in reports if name in report.run.versions}))
         for name in names
     }
-
-
-def _notes(summary: Summary, reports: Sequence[EvalReport]) -> list[str]:
-    notes = []
-    judges = judges_named(reports)
-    if summary.judge is None and judges:
-        notes.append(
-            f"Not one judge has judged all results (named are {', '.join(judges)}), so the primary metric is "
-            f"{summary.metric}, which code computes."
-        )
-    return notes

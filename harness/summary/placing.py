@@ -141,10 +141,24 @@ def _run(entry: _Entry, result: Result | None, test_set: TestSetKey, pairs: froz
     if record is not None and record.status == "failed":
         later = "; a result of it in the dataset is from another run and is left out" if result else ""
         problem = f"{record.problem or 'no reason was recorded'}{later}"
-        return Run(model=entry.model, seed=entry.seed, status="failed", stage=record.stage, problem=problem)
+        return Run(
+            model=entry.model,
+            seed=entry.seed,
+            status="failed",
+            stage=record.stage,
+            problem=problem,
+            artifacts=record.artifacts,
+        )
     if result is None:
         problem = "the run of the benchmark says that it is done, and the results dataset has no report of it"
-        return Run(model=entry.model, seed=entry.seed, status="unusable", stage="evaluate", problem=problem)
+        return Run(
+            model=entry.model,
+            seed=entry.seed,
+            status="unusable",
+            stage="evaluate",
+            problem=problem,
+            artifacts=record.artifacts if record else {},
+        )
     why = _problem(result, test_set, pairs)
     return Run(
         model=entry.model,
@@ -154,8 +168,12 @@ def _run(entry: _Entry, result: Result | None, test_set: TestSetKey, pairs: froz
         config=result.config,
         fingerprint=result.fingerprint,
         date=result.report.run.date,
+        pairs=len(result.rows),
+        errors=sum(row.get("error") is not None for row in result.rows),
+        unscored={metric: one.unscored for metric, one in result.report.rows["model"].items()},
         stage="evaluate" if why else None,
         problem=why,
+        artifacts=record.artifacts if record else {},
     )
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.figures import Arm
+from harness.leaderboard import DEFAULT_METRIC
 from harness.records import Artifact, Estimate
+from harness.repair.report import RepairReport
 
 Status = Literal["done", "failed", "unusable", "not run"]
 """Unusable: there is a result, and it must not stand beside the others, for the reason given."""
@@ -28,10 +30,18 @@ class Run:
     fingerprint: str | None = None
     """Of its evaluation."""
     date: str | None = None
+    pairs: int = 0
+    """Turns that were asked."""
+    errors: int = 0
+    """Turns without an answer."""
+    unscored: Mapping[str, int] = field(default_factory=dict)
+    """Metric -> turns without a value, errors included."""
     stage: str | None = None
     """The stage that failed."""
     problem: str | None = None
     """Why it failed, or cannot be used."""
+    artifacts: Mapping[str, str] = field(default_factory=dict)
+    """Stage -> `repo@commit`, where the run of the benchmark recorded it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +185,35 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """How well the traces of a scenario were filtered and relabelled, measured against the clean ones."""
+
+    scenario: str
+    title: str
+    filtered: Artifact | None
+    relabelled: Artifact | None
+    rejected: RepairReport | None
+    """Of the filtered dataset: which conversations were kept."""
+    repaired: RepairReport | None
+    """Of the relabelled dataset: what became of the turns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """The log of one training."""
+
+    scenario: str
+    title: str
+    arm: Arm
+    fair: bool
+    seed: int
+    model: Artifact
+    epochs: tuple[float, ...]
+    losses: tuple[float, ...]
+    """Of each logged step, nats a token."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """A plot below `plots/` and what it shows, in words."""
 
@@ -215,8 +254,19 @@ class Summary:
     verdict: Verdict
     notes: tuple[str, ...]
     """What a reader has to know besides."""
+    repairs: tuple[Repair, ...] = ()
+    no_repairs: str | None = None
+    """Why repairs are not measured."""
+    losses: tuple[Loss, ...] = ()
+    no_losses: tuple[str, ...] = ()
+    """Models without a log of their training."""
     pictures: tuple[Picture, ...] = ()
 
     @property
     def main(self) -> Table:
         return self.tables[0]
+
+    @property
+    def shown_metrics(self) -> tuple[str, ...]:
+        """The metrics with a table and a plot of their own: the primary one, and code's beside a judge's."""
+        return tuple(name for name in self.metrics if name in (self.metric, DEFAULT_METRIC))

@@ -118,8 +118,7 @@ class _Columns:
     def _cell(self, key: CellKey, values: Mapping[str, Mapping[int, Column]]) -> Cell:
         scenario, arm, fair = key
         runs = self._runs(key)
-        configs = [run.config for run in runs if run.status == "done" and run.config]
-        errors = sum(row.get("error") is not None for config in configs for row in self.placed.results[config].rows)
+        errors = sum(run.errors for run in runs if run.status == "done")
         scores = {metric: self._score(by_seed, errors) for metric, by_seed in values.items()}
         return Cell(scenario=scenario, arm=arm, fair=fair, runs=runs, scores=scores)
 
