@@ -86,10 +86,10 @@ def _line(axes: Axes, place: int, row: Row, metric: str, left: float) -> None:
         color, marker, offset = _MARKS[arm]
         if one.value is None:
             continue
-        bar = None if one.low is None or one.high is None else [[one.value - one.low], [one.high - one.value]]
-        axes.errorbar(
-            one.value, place + offset, xerr=bar, fmt=marker, color=color, markersize=8, capsize=3, label=_LABELS[arm]
-        )
+        if one.low is not None and one.high is not None:
+            bar = [[one.value - one.low], [one.high - one.value]]
+            axes.errorbar(one.value, place + offset, xerr=bar, fmt="none", ecolor=color, capsize=3)
+        axes.plot(one.value, place + offset, marker, color=color, markersize=8, label=_LABELS[arm], linestyle="none")
     for arm, value in _published(row, metric):
         color, marker, _ = _MARKS[arm]
         axes.plot(

@@ -89,9 +89,11 @@ def _panel(axes: Axes, title: str, marks: Sequence[_Mark], repairs: Sequence[Rep
             one = read(repair)
             if one is None or one.value is None:
                 continue
-            bar = None if one.low is None or one.high is None else [[one.value - one.low], [one.high - one.value]]
-            offset = 0.14 * (2 * number - 1)
-            axes.errorbar(one.value, place + offset, xerr=bar, fmt=marker, color=color, capsize=2.5, label=label)
+            y = place + 0.14 * (2 * number - 1)
+            if one.low is not None and one.high is not None:
+                bar = [[one.value - one.low], [one.high - one.value]]
+                axes.errorbar(one.value, y, xerr=bar, fmt="none", ecolor=color, capsize=2.5)
+            axes.plot(one.value, y, marker, color=color, markersize=6, label=label, linestyle="none")
     axes.set_xlim(-0.03, 1.03)
     axes.set_xticks([0, 0.5, 1])
     axes.tick_params(axis="y", length=0)
