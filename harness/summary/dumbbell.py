@@ -47,7 +47,7 @@ def _figure(summary: Summary, metric: str) -> Figure:
     )
     low, high = _limits(summary, metric)
     for place, row in enumerate(rows):
-        _line(axes, place, row, metric, low)
+        _line(axes, place, row, metric)
     _baseline(axes, summary, metric)
     axes.set_yticks(range(len(rows)), [shown(row.title, 30) for row in rows])
     axes.set(ylim=(max(len(rows), 1) - 0.45, -0.55), xlim=(low, high))
@@ -77,7 +77,7 @@ def _beside(axes: Axes) -> Any:
     return blended_transform_factory(axes.transAxes, axes.transData)
 
 
-def _line(axes: Axes, place: int, row: Row, metric: str, left: float) -> None:
+def _line(axes: Axes, place: int, row: Row, metric: str) -> None:
     values = {cell.arm: cell.scores[metric].overall for cell in row.cells if metric in cell.scores}
     known = [one.value for one in values.values() if one.value is not None]
     if len(known) > 1:
@@ -102,10 +102,19 @@ def _line(axes: Axes, place: int, row: Row, metric: str, left: float) -> None:
             label=f"{_LABELS[arm]}, published",
             linestyle="none",
         )
-    missing = [f"{_LABELS[cell.arm]} {state(cell.runs[0])}" for cell in row.cells if metric not in cell.scores]
-    if missing:
-        axes.text(left, place - 0.02, f"  {'; '.join(missing)}", va="center", fontsize=8.5, color=GREY, style="italic")
-    axes.text(1.02, place, _difference(row, metric), transform=_beside(axes), va="center", fontsize=9)
+    beside = {"transform": _beside(axes), "va": "center"}
+    if any(metric not in cell.scores for cell in row.cells):
+        axes.text(1.02, place, _missing(row, metric), fontsize=8.5, color=GREY, style="italic", **beside)
+        return
+    axes.text(1.02, place, _difference(row, metric), fontsize=9, **beside)
+
+
+def _missing(row: Row, metric: str) -> str:
+    """Return what became of the cells without a score."""
+    states = {_LABELS[cell.arm]: state(cell.runs[0]) for cell in row.cells if metric not in cell.scores}
+    if len(states) > 1 and len(set(states.values())) == 1:
+        return next(iter(states.values()))
+    return "\n".join(f"{name} {became}" for name, became in states.items())
 
 
 def _published(row: Row, metric: str) -> list[tuple[Arm, float]]:

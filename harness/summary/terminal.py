@@ -36,11 +36,12 @@ def print_summary(summary: Summary, width: int | None = None) -> None:
         f"{n}Below each figure its 95 % interval, clustered by conversation; the difference is paired, p adjusted for "
         f"all rows (Holm), {TIE}: cannot be told apart. Published figures are not measured here."
     )
-    for row in summary.main.rows:
-        for cell in row.cells:
-            for run in cell.runs:
-                if run.problem:
-                    console.print(f"{short(row)} {arm_name(cell)} {state(run)}: {run.problem}")
+    for part in summary.tables:
+        for row in part.rows:
+            for cell in (one for one in row.cells if part.name == "main" or one.fair):
+                for run in (one for one in cell.runs if one.problem):
+                    seed = f", seed {run.seed}" if len(summary.seeds) > 1 else ""
+                    console.print(f"{short(row)} {arm_name(cell)}{seed} {state(run)}: {run.problem}")
     for sentence in (*summary.verdict.sentences, *summary.notes):
         console.print(sentence)
 

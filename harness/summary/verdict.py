@@ -37,10 +37,13 @@ def reach_verdict(main: Table, baselines: Sequence[Baseline], metric: str) -> Ve
 def _sentences(verdict: Verdict, main: Table, null: tuple[str, Estimate] | None) -> Iterator[str]:
     rows = {row.scenario: row for row in main.rows}
     metric = verdict.metric
+    if null and verdict.beats_baselines is False:
+        yield _too_weak(_scored_cells(main, metric)[0], null)
     if verdict.tft or verdict.direct or verdict.untold:
-        compared = [row for row in main.rows if row.corrupted and metric in row.contrasts]
         if not verdict.tft:
-            yield f"TFT is not significantly better than Direct in {_any([short(row) for row in compared])}."
+            compared = [short(row) for row in main.rows if row.corrupted and metric in row.contrasts]
+            nowhere = f"not significantly better than Direct in {compared[0]}"
+            yield f"TFT is {nowhere if len(compared) == 1 else f'significantly better than Direct in none of {listed(compared)}'}."
         for better, other, names in (("TFT", "Direct", verdict.tft), ("Direct", "TFT", verdict.direct)):
             if names:
                 yield _winners(better, other, [rows[name] for name in names], metric)
@@ -50,18 +53,14 @@ def _sentences(verdict: Verdict, main: Table, null: tuple[str, Estimate] | None)
     for name in verdict.missing:
         yield f"{short(rows[name])} has no comparison: {_why_missing(rows[name])}."
     yield from (_clean(row, metric) for row in main.rows if not row.corrupted and metric in row.contrasts)
-    if null:
-        yield from _against_null(_scored_cells(main, metric), null)
+    if null and verdict.beats_baselines:
+        yield from _below_null(_scored_cells(main, metric), null)
     yield from _about_seeds(main, metric)
 
 
 def _winners(better: str, other: str, rows: Sequence[Row], metric: str) -> str:
     named = [f"{short(row)} ({points(row.contrasts[metric].difference.value)} points)" for row in rows]
     return f"{better} is significantly better than {other} in {listed(named)}."
-
-
-def _any(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"any of {listed(names)}"
 
 
 def _untold(rows: Sequence[Row], metric: str) -> str:
@@ -90,12 +89,10 @@ def _how(contrasts: Sequence[Contrast], verdict: Verdict) -> str:
 
 
 def _why_missing(row: Row) -> str:
-    parts = []
-    for cell in row.cells:
-        if not cell.done:
-            first = cell.runs[0]
-            parts.append(f"{arm_name(cell)} {state(first)}")
-    return ", ".join(parts) or "the two have no metric in common"
+    states = [(arm_name(cell), state(cell.runs[0])) for cell in row.cells if not cell.done]
+    if len(states) > 1 and states[0][1] == states[1][1]:
+        return f"both {states[0][1]}"
+    return ", ".join(f"{name} {became}" for name, became in states) or "the two have no metric in common"
 
 
 def _clean(row: Row, metric: str) -> str:
@@ -132,20 +129,22 @@ def _beats(one: Estimate, null: Estimate) -> bool:
     return low is not None and low > (null.value or 0.0)
 
 
-def _against_null(cells: Sequence[tuple[str, Estimate]], null: tuple[str, Estimate]) -> Iterator[str]:
-    if not cells:
-        return
-    name, best = cells[0]
-    what = f"the best null baseline ({BASELINES.get(null[0], null[0])}: {score(null[1].value)})"
-    if not _beats(best, null[1]):
-        yield (
-            f"Even the best cell, {name} with {score(best.value)} {span(best)}, is not shown to beat {what}: "
-            "a student this weak says nothing about the pipelines."
-        )
-        return
+def _too_weak(best: tuple[str, Estimate], null: tuple[str, Estimate]) -> str:
+    name, one = best
+    return (
+        f"The student is too small to tell anything about the pipelines: even its best cell, {name} with "
+        f"{score(one.value)} {span(one)}, is not shown to beat {_named(null)}."
+    )
+
+
+def _below_null(cells: Sequence[tuple[str, Estimate]], null: tuple[str, Estimate]) -> Iterator[str]:
     below = [cell for cell, one in cells if not _beats(one, null[1])]
     if below:
-        yield f"Not shown to beat {what}: {listed(below)}."
+        yield f"Not shown to beat {_named(null)}: {listed(below)}."
+
+
+def _named(null: tuple[str, Estimate]) -> str:
+    return f"the best null baseline ({BASELINES.get(null[0], null[0])}: {score(null[1].value)})"
 
 
 def _about_seeds(main: Table, metric: str) -> Iterator[str]:
@@ -155,6 +154,11 @@ def _about_seeds(main: Table, metric: str) -> Iterator[str]:
         yield (
             "Every cell was trained once: the intervals say how far other conversations could move a score, not how "
             "far another training could."
+        )
+    elif counts:
+        yield (
+            f"Scores are means over up to {max(counts)} trainings a cell; the intervals hold the luck of the "
+            "conversations, and the spread of the trainings has its own table."
         )
     for row in main.rows:
         one = row.contrasts.get(metric)
