@@ -61,14 +61,23 @@ def read_results(hub: Hub, namespace: str) -> Results:
         artifact = hub.resolve("dataset", repo_id)
     except RepoNotFound as error:
         raise RepoNotFound(f"{error}; there are no results to report: {advice}") from error
-    folder = hub.pull(artifact, _PATTERNS)
-    reports = {path.stem: read_report(path) for path in sorted((folder / "reports").glob("*.json"))}
-    file = folder / FILE
-    record = load_record(file.read_text(encoding="utf-8"), str(artifact)) if file.is_file() else None
-    if not reports and record is None:
+    results = read_folder(artifact, hub.pull(artifact, _PATTERNS))
+    if not results.by_config and results.record is None:
         raise DataError(f"dataset {artifact} holds no results, expected reports/<configuration>.json; {advice}")
-    found = {config: _result(folder, config, report) for config, report in reports.items()}
-    return Results(artifact=artifact, by_config=found, record=record)
+    return results
+
+
+def read_folder(artifact: Artifact, folder: Path) -> Results:
+    """Return what a copy of the artifact in `folder` holds; DataError for a file that cannot be read."""
+    file = folder / FILE
+    return Results(
+        artifact=artifact,
+        by_config={
+            path.stem: _result(folder, path.stem, read_report(path))
+            for path in sorted((folder / "reports").glob("*.json"))
+        },
+        record=load_record(file.read_text(encoding="utf-8"), str(artifact)) if file.is_file() else None,
+    )
 
 
 def _result(folder: Path, config: str, report: EvalReport) -> Result:

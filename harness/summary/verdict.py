@@ -42,8 +42,8 @@ def _sentences(verdict: Verdict, main: Table, null: tuple[str, Estimate] | None)
     if verdict.tft or verdict.direct or verdict.untold:
         if not verdict.tft:
             compared = [short(row) for row in main.rows if row.corrupted and metric in row.contrasts]
-            nowhere = f"not significantly better than Direct in {compared[0]}"
-            yield f"TFT is {nowhere if len(compared) == 1 else f'significantly better than Direct in none of {listed(compared)}'}."
+            nowhere = compared[0] if len(compared) == 1 else f"any of the {len(compared)}, {listed(compared)}"
+            yield f"TFT is not significantly better than Direct in {nowhere}."
         for better, other, names in (("TFT", "Direct", verdict.tft), ("Direct", "TFT", verdict.direct)):
             if names:
                 yield _winners(better, other, [rows[name] for name in names], metric)
