@@ -42,22 +42,23 @@ def make_report(
     losses, without = read_losses(hub, summary.tables)
     repairs, no_repairs = measure_repairs(hub, summary.main, sources)
     summary = replace(summary, losses=losses, no_losses=without, repairs=repairs, no_repairs=no_repairs)
-    summary = replace(summary, pictures=_draw(summary, out / PLOTS))
+    summary = draw(summary, out)
     write_files(summary, out)
     return summary
 
 
-def _draw(summary: Summary, folder: Path) -> tuple[Picture, ...]:
-    """Draw the plots into `folder`, which holds nothing else afterwards."""
+def draw(summary: Summary, out: Path) -> Summary:
+    """Draw the plots into `out/plots`, which has no others afterwards, and return the summary that names them."""
+    folder = out / PLOTS
     for old in folder.glob("*.png"):
         old.unlink()
-    pictures = [
+    pictures: list[Picture] = [
         dumbbell.draw(summary, metric, name, folder)
         for metric, name in zip(summary.shown_metrics, _NAMES, strict=False)
     ]
     pictures += [repair_plot.draw(summary.repairs, folder)] if summary.repairs else []
     pictures += [loss_plots.draw(summary.losses, folder)] if summary.losses else []
-    return tuple(pictures)
+    return replace(summary, pictures=tuple(pictures))
 
 
 def summarize(results: Results, namespace: str, endpoint: str, student: str | None = None) -> Summary:
