@@ -21,7 +21,7 @@ from harness.summary import formats
 from harness.summary.export import dump
 from harness.summary.links import Links, lineage_command
 from harness.summary.records import Row, Summary
-from harness.summary.repair_plot import detection
+from harness.summary.repair_plot import detection, rejection
 from harness.wire.jsonl import write_atomic
 
 if TYPE_CHECKING:
@@ -89,11 +89,13 @@ def _context(summary: Summary) -> Mapping[str, Any]:
         "links": Links.of(summary),
         "published": published_facts(),
         "arm_name": formats.arm_name,
+        "share_of_runs": formats.share_of_runs,
         "metric_name": lambda metric: formats.metric_name(metric, rules=rules),
         "row_title": lambda row: f"{row.title}, {row.note}" if row.note else row.title,
         "lineage_command": lineage_command,
         "baseline_names": formats.BASELINES,
         "detection": detection,
+        "rejection": rejection,
         "judge_metric": JUDGE_METRIC,
         "summary_of": _summary_of,
         "engines": [name for name in _ENGINES if name in summary.versions],

@@ -75,6 +75,11 @@ def state(run: Run) -> str:
     return f"{run.status}{stage}"
 
 
+def share_of_runs(cell: Cell) -> str:
+    """Return how many of a cell's runs count, where not all do; nothing where all do."""
+    return f"{len(cell.done)} of {len(cell.runs)} seeds" if 0 < len(cell.done) < len(cell.runs) else ""
+
+
 def short(row: Row) -> str:
     """Return the shortest name of a row: `S2`, or the job's name."""
     return f"S{row.number}" if row.number is not None else row.title

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,13 @@ from harness.benchmark.record import load as load_record
 from harness.errors import DataError, RepoNotFound
 from harness.hub import Hub
 from harness.leaderboard import Rows
-from harness.models import ModelName
+from harness.models import DEFAULT_BACKEND
 from harness.records import Artifact, EvalReport
 from harness.wire.jsonl import read_jsonl
 from harness.wire.reports import RESULTS, read_report
 
+_TEXTS = ("pair_id", "conversation", "reference")
+"""What every row has."""
 _PATTERNS = ("reports/*.json", "data/*/test.jsonl", "lineage/*.json", FILE)
 
 
@@ -35,8 +37,8 @@ class Result:
     @property
     def repository(self) -> str | None:
         """The model's repository; None for a model behind an endpoint or recorded answers."""
-        name = ModelName.parse(self.report.run.model)
-        return name.id if name.backend == "vllm" else None
+        backend, _, name = self.report.run.model.partition(":")
+        return name if backend == DEFAULT_BACKEND and name else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +88,26 @@ def _result(folder: Path, config: str, report: EvalReport) -> Result:
     return Result(
         config=config,
         report=report,
-        rows=[row for _, row in read_jsonl(rows)] if rows.is_file() else [],
+        rows=_rows(rows, config, list(report.rows["model"])) if rows.is_file() else [],
         fingerprint=_fingerprint(lineage) if lineage.is_file() else None,
     )
+
+
+def _rows(path: Path, config: str, metrics: Sequence[str]) -> Rows:
+    """Return the rows of a configuration; DataError for one without its pair, or with a score that is none."""
+    found = []
+    for number, row in read_jsonl(path):
+        missing = [key for key in _TEXTS if not isinstance(row.get(key), str)]
+        wrong = [metric for metric in metrics if not _is_score(row.get(metric))]
+        if missing or wrong:
+            problem = f"no text under {missing[0]!r}" if missing else f"{wrong[0]} is no number from 0 to 1, nor null"
+            raise DataError.at(f"data/{config}/test.jsonl", number, f"{problem}; evaluate that model again")
+        found.append(row)
+    return found
+
+
+def _is_score(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1)
 
 
 def _fingerprint(path: Path) -> str | None:

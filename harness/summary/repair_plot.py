@@ -25,31 +25,41 @@ def _share(when: str, what: str) -> Callable[[Repair], Estimate | None]:
 
 
 def detection(report: RepairReport | None) -> Measure | None:
-    """Return how wrong turns were found; None where none was measured."""
-    return next((one for one in report.measures if one.name == "detection"), None) if report else None
+    """Return how wrong turns were found; None where none was wrong, or none was measured."""
+    found = report.measures if report else ()
+    return next((one for one in found if one.name == "detection" and one.positives), None)
 
 
-def _precision(one: Repair) -> Estimate | None:
-    found = detection(one.repaired)
-    return found.precision if found else None
+def rejection(repair: Repair) -> Measure | None:
+    """Return how conversations of another task were found; None where all are the task's, or none was measured."""
+    report = repair.rejected or repair.repaired
+    found = report.rejection if report else None
+    return found if found and found.positives else None
 
 
-def _recall(one: Repair) -> Estimate | None:
-    found = detection(one.repaired)
-    return found.recall if found else None
+def _found(repair: Repair) -> Measure | None:
+    return detection(repair.repaired)
 
 
-_PANELS: tuple[tuple[str, tuple[_Mark, _Mark]], ...] = (
-    (
-        "right tool",
-        (("as they came", _CAME, "x", _share("before", "name")), ("now", _NOW, "o", _share("after", "name"))),
-    ),
-    (
-        "service call all right",
-        (("as they came", _CAME, "x", _share("before", "arguments")), ("now", _NOW, "o", _share("after", "arguments"))),
-    ),
-    ("wrong turns found", (("precision", SECOND, "s", _precision), ("recall", "#009E73", "D", _recall))),
+def _of(measure: Callable[[Repair], Measure | None], what: str) -> Callable[[Repair], Estimate | None]:
+    return lambda one: getattr(found, what) if (found := measure(one)) else None
+
+
+def _before_after(what: str) -> tuple[_Mark, _Mark]:
+    return ("as they came", _CAME, "x", _share("before", what)), ("now", _NOW, "o", _share("after", what))
+
+
+def _found_marks(measure: Callable[[Repair], Measure | None]) -> tuple[_Mark, _Mark]:
+    return ("precision", SECOND, "s", _of(measure, "precision")), ("recall", "#009E73", "D", _of(measure, "recall"))
+
+
+_PANELS: tuple[tuple[str, str, tuple[_Mark, _Mark]], ...] = (
+    ("right tool", "not relabelled", _before_after("name")),
+    ("service call all right", "not relabelled", _before_after("arguments")),
+    ("wrong turns found", "none wrong", _found_marks(_found)),
+    ("foreign ones rejected", "none foreign", _found_marks(rejection)),
 )
+"""Title, what stands where there is nothing to measure, and the two marks."""
 
 
 def draw(repairs: Sequence[Repair], folder: Path) -> Picture:
@@ -68,44 +78,52 @@ def draw(repairs: Sequence[Repair], folder: Path) -> Picture:
         )
         grid = figure.subplots(1, len(_PANELS), sharey=True)
         known: dict[str, Any] = {}
-        for axes, (title, marks) in zip(grid, _PANELS, strict=True):
-            _panel(axes, title, marks, repairs)
+        for axes, panel in zip(grid, _PANELS, strict=True):
+            _panel(axes, panel, repairs)
             handles, labels = axes.get_legend_handles_labels()
             known |= dict(zip(labels, handles, strict=True))
         grid[0].set_yticks(range(len(repairs)), [shown(one.title, 26) for one in repairs])
         grid[0].set_ylim(len(repairs) - 0.5, -0.5)
-        figure.supxlabel("share; bars: 95 % intervals, clustered by conversation", fontsize=9, color=GREY)
         figure.legend(known.values(), known.keys(), loc="outside lower left", ncols=len(known), fontsize=9)
+        note = "shares from 0 to 1; bars: 95 % intervals, by conversation"
+        figure.text(0.99, 0.02, note, ha="right", va="bottom", fontsize=8, color=GREY)
         alt = _alt(repairs)
         save(folder, "repairs", figure, alt)
     return Picture(name="repairs", title="Repair of the TFT traces", alt=alt)
 
 
-def _panel(axes: Axes, title: str, marks: Sequence[_Mark], repairs: Sequence[Repair]) -> None:
+def _panel(axes: Axes, panel: tuple[str, str, tuple[_Mark, _Mark]], repairs: Sequence[Repair]) -> None:
+    title, nothing, marks = panel
     axes.set_title(title, fontsize=9.5, fontweight="normal")
     for place, repair in enumerate(repairs):
         axes.axhline(place, color="#E5E5E5", linewidth=0.8, zorder=0)
+        if all((one := read(repair)) is None or one.value is None for _, _, _, read in marks):
+            text: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8, "style": "italic", "color": GREY}
+            axes.text(0.5, place, nothing, **text, backgroundcolor="white")
         for number, (label, color, marker, read) in enumerate(marks):
-            one = read(repair)
-            if one is None or one.value is None:
-                continue
-            y = place + 0.14 * (2 * number - 1)
-            if one.low is not None and one.high is not None:
-                bar = [[one.value - one.low], [one.high - one.value]]
-                axes.errorbar(one.value, y, xerr=bar, fmt="none", ecolor=color, capsize=2.5)
-            axes.plot(one.value, y, marker, color=color, markersize=6, label=label, linestyle="none")
-    axes.set_xlim(-0.03, 1.03)
-    axes.set_xticks([0, 0.5, 1])
+            _mark(axes, place + 0.14 * (2 * number - 1), read(repair), (label, color, marker))
+    axes.set_xlim(-0.06, 1.06)
+    axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=8)
+
+
+def _mark(axes: Axes, y: float, one: Estimate | None, style: tuple[str, str, str]) -> None:
+    label, color, marker = style
+    if one is None or one.value is None:
+        return
+    if one.low is not None and one.high is not None:
+        bar = [[one.value - one.low], [one.high - one.value]]
+        axes.errorbar(one.value, y, xerr=bar, fmt="none", ecolor=color, capsize=2.5)
+    axes.plot(one.value, y, marker, color=color, markersize=6, label=label, linestyle="none")
 
 
 def _alt(repairs: Sequence[Repair]) -> str:
     told = []
     for repair in repairs:
         parts = []
-        for title, marks in _PANELS:
+        for title, nothing, marks in _PANELS:
             figures = [f"{label} {score(one.value)}" for label, _, _, read in marks if (one := read(repair))]
-            parts += [f"{title}: {', '.join(figures)}"] if figures else []
-        told.append(f"{repair.title}: {'; '.join(parts) or 'only filtered'}")
+            parts.append(f"{title}: {', '.join(figures) or nothing}")
+        told.append(f"{repair.title}: {'; '.join(parts)}")
     return f"Repair of the TFT traces against the clean ones. {'. '.join(told)}."

@@ -15,6 +15,7 @@ from harness.summary.formats import (
     points_span,
     published_points,
     score,
+    share_of_runs,
     short,
     state,
 )
@@ -84,4 +85,4 @@ def _figure(cell: Cell, metric: str) -> str:
     if one.low is None or one.high is None:
         return score(one.value)
     low, high = (f"{end:.2f}".removeprefix("0") for end in (one.low, one.high))
-    return f"{score(one.value)}\n{low}-{high}"
+    return f"{score(one.value)}\n{low}-{high}\n{share_of_runs(cell)}".rstrip()

@@ -74,7 +74,7 @@ def _untold(rows: Sequence[Row], metric: str) -> str:
         parts.append(measured if least is None else f"{measured}, detectable {POINTS * least:.1f}")
     return (
         f"In {names} the two cannot be told apart: {TOO_SMALL}. In points: {'; '.join(parts)} "
-        "(the true difference that this comparison finds in 80 % of cases)."
+        "(the true difference that this comparison, taken alone, finds in 80 % of cases)."
     )
 
 

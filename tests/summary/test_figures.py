@@ -14,6 +14,7 @@ import pytest
 from harness.benchmark.record import CellRecord
 from harness.errors import DataError, UsageError
 from harness.statistics import holm, paired
+from harness.summary.formats import share_of_runs
 from harness.wire.reports import config_name, report_path
 
 JUDGE, STAGED = "llm-as-a-judge", "staged_tool_call"
@@ -184,6 +185,30 @@ def test_rows_that_are_missing_or_fewer_than_the_others_make_a_result_unusable(
     found = summary({path: text for path, text in {**made, short: "".join(kept)}.items() if path != gone})
     assert "rows are missing" in found.main.rows[1].tft.runs[0].problem
     assert "other pairs" in found.main.rows[2].tft.runs[0].problem
+
+
+def test_a_seed_that_failed_leaves_the_mean_of_the_others_and_is_counted(
+    files: Made, summary: Made, record: Made, cell: Made
+) -> None:
+    seeds = [cell(2, arm, chance, seed=seed) for arm, chance in (("tft", 0.8), ("direct", 0.5)) for seed in range(2)]
+    done = [seeds[0], *seeds[2:]]
+    fields: dict[str, Any] = {"scenario": "s2", "arm": "tft", "fair": False, "seed": 1, "model": seeds[1].name}
+    failed = CellRecord(**fields, status="failed", stage="train", problem="no memory left")
+    row = summary({**files(*done), **record(done, [failed], seeds=2)}).main.rows[1]
+    assert share_of_runs(row.tft) == "1 of 2 seeds"
+    assert share_of_runs(row.direct) == ""
+    assert row.tft.scores[STAGED].spread is None
+    assert STAGED in row.contrasts
+    assert list(row.contrasts[STAGED].by_seed) == [0]
+
+
+def test_a_damaged_row_is_named(files: Made, summary: Made, ten: list[Any]) -> None:
+    path = f"data/{config_name(ten[0].name)}/test.jsonl"
+    lines = files(ten[0])[path].splitlines()
+    for change, problem in (({"conversation": None}, "'conversation'"), ({STAGED: "1"}, STAGED)):
+        lines[2] = json.dumps({**json.loads(lines[2]), "conversation": "c", STAGED: 1.0, **change})
+        with pytest.raises(DataError, match=f"test.jsonl, line 3: .*{problem}"):
+            summary({**files(ten[0]), path: "\n".join(lines)})
 
 
 def test_the_judge_counts_only_where_one_judge_judged_all_and_rules_are_named_so(
