@@ -68,3 +68,10 @@ def figure_of(height: float, title: str, subtitle: str) -> tuple[Figure, Axes]:
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
     axes.set_title(subtitle, fontsize=9, fontweight="normal", color=GREY)
     return figure, axes
+
+
+def shown(name: str, longest: int = 26) -> str:
+    """Return a name as any font can draw it: ASCII in one line, the middle left out where it is long."""
+    text = name.encode("unicode_escape").decode("ascii")
+    half = (longest - 3) // 2
+    return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"

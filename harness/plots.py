@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import parsing
-from harness.canvas import MODEL, SECOND, Plot, figure_of, save, style
+from harness.canvas import MODEL, SECOND, Plot, figure_of, save, shown, style
 from harness.judging import JUDGE_METRIC
 from harness.records import Estimate, EvalReport
 from harness.statistics import estimate
@@ -54,13 +54,6 @@ def draw(report: EvalReport, rows: Rows, folder: Path) -> list[Plot]:
         ]
 
 
-def _shown(name: str, longest: int = 26) -> str:
-    """Return a name as any font can draw it: ASCII in one line, the middle left out where it is long."""
-    text = name.encode("unicode_escape").decode("ascii")
-    half = (longest - 3) // 2
-    return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"
-
-
 def _number(one: Estimate) -> str:
     if one.value is None:
         return "not scored"
@@ -96,11 +89,11 @@ def _scores(report: EvalReport) -> tuple[Figure, str]:
         if one.value is not None:
             axes.errorbar(one.value, place, xerr=_bar(one), fmt="o", color=MODEL, capsize=3, label="model")
         axes.text(1.05, place, _number(one), va="center", fontsize=9, color=MODEL)
-    labels = [_shown(name) + (f"\n{one.unscored} unscored" if one.unscored else "") for name, one in metrics.items()]
+    labels = [shown(name) + (f"\n{one.unscored} unscored" if one.unscored else "") for name, one in metrics.items()]
     axes.set_yticks(range(len(metrics)), labels)
     axes.set(ylim=(max(len(metrics), 1) - 0.5, -0.5), xlim=(-0.02, 1.02))
     _legend(figure, axes)
-    told = [f"{_shown(name)} {_number(one)}{_beside(report, baselines, name)}" for name, one in metrics.items()]
+    told = [f"{shown(name)} {_number(one)}{_beside(report, baselines, name)}" for name, one in metrics.items()]
     return figure, f"Mean scores with 95 % intervals over {n} turns: " + ("; ".join(told) or "none") + "."
 
 
@@ -134,15 +127,15 @@ def _tools(rows: Rows) -> tuple[Figure, str]:
         f"the reference's tool in {right} of {len(rows)} turns; colour: share of the row",
     )
     _matrix(axes, [[found[line, column] for column in columns] for line in lines], dense=dense)
-    down = [f"{_shown(line, 40 if dense else 26)} ({totals[line]})" for line in lines]
-    across = [textwrap.fill(_shown(name), 85 // len(columns)) for name in columns]
+    down = [f"{shown(line, 40 if dense else 26)} ({totals[line]})" for line in lines]
+    across = [textwrap.fill(shown(name), 85 // len(columns)) for name in columns]
     if dense:  # rows are numbered, and columns show the numbers
         down = [f"{label}  {number}" for number, label in enumerate(down, 1)]
         across = [str(number) if name in names else name for number, name in enumerate(columns, 1)]
     axes.set_xticks(range(len(columns)), across, rotation=90 if dense else 0, fontsize=8)
     axes.set_yticks(range(len(lines)), down)
     axes.set(xlabel="called by the model", ylabel="reference")
-    told = ", ".join(f"{_shown(name)} {found[name, name]} of {totals[name]}" for name in names)
+    told = ", ".join(f"{shown(name)} {found[name, name]} of {totals[name]}" for name in names)
     return figure, f"The model called the reference's tool in {right} of {len(rows)} turns: {told or 'none'}."
 
 

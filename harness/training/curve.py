@@ -16,7 +16,7 @@ def draw_loss(log: Sequence[LogEntry], folder: Path) -> Plot:
     """Draw `loss.png` into `folder`: the loss of every logged step, and its moving mean. `log` is not empty."""
     folder.mkdir(parents=True, exist_ok=True)
     steps, losses = [entry.step for entry in log], [entry.loss for entry in log]
-    smooth = _moving_mean(losses, max(1, round(len(losses) * _WINDOW)))
+    smooth = moving_mean(losses, max(1, round(len(losses) * _WINDOW)))
     with style():
         figure, axes = figure_of(3.2, "Training loss", f"{steps[-1]} steps, {log[-1].epoch:.3g} epochs")
         axes.plot(steps, losses, color=GREY, alpha=0.35, linewidth=0.8, label="each step")
@@ -29,7 +29,7 @@ def draw_loss(log: Sequence[LogEntry], folder: Path) -> Plot:
         return save(folder, "loss", figure, alt)
 
 
-def _moving_mean(values: Sequence[float], window: int) -> list[float]:
+def moving_mean(values: Sequence[float], window: int) -> list[float]:
     """Return the mean of each value and the `window - 1` before it."""
     means, total = [], 0.0
     for place, value in enumerate(values):

@@ -1,0 +1,89 @@
+"""What a reader has to know beside the tables: who judged, what cannot be compared, what was measured anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.baselines import GOLD
+from harness.cards import published_facts
+from harness.judging import JUDGE_METRIC
+from harness.records import EvalReport
+from harness.summary.judges import judges_named
+from harness.summary.placing import Placed
+from harness.summary.read import Results
+from harness.summary.records import Summary
+
+
+def notes(summary: Summary, placed: Placed, results: Results) -> Iterator[str]:
+    """Yield one sentence or two a fact."""
+    reports = [one.report for _, one in sorted(placed.results.items())]
+    yield from _about_judges(summary, reports)
+    if summary.main.rows and any(row.published for row in summary.main.rows):
+        yield from _about_published(summary)
+    yield from _about_runs(placed, results)
+    yield from _about_baselines(reports, summary.metrics)
+
+
+def _about_judges(summary: Summary, reports: list[EvalReport]) -> Iterator[str]:
+    judges = judges_named(reports)
+    if summary.judge and summary.judge.rules:
+        yield (
+            f"The judge is {summary.judge.name}: rules written as code, not a language model. "
+            "Its scores say nothing about what a language model would have said."
+        )
+    elif summary.judge is None and len(judges) == 1 and all(_judged(report) for report in reports):
+        yield (
+            f"{judges[0]} judged with different prompts or panels, so the primary metric is {summary.metric}, "
+            "which code computes."
+        )
+    elif summary.judge is None and judges:
+        yield (
+            f"Not all results were judged by one judge (named are {', '.join(judges)}), so the primary metric is "
+            f"{summary.metric}, which code computes."
+        )
+
+
+def _judged(report: EvalReport) -> bool:
+    return JUDGE_METRIC in report.rows["model"]
+
+
+def _about_published(summary: Summary) -> Iterator[str]:
+    """Yield what is other about the published figures than about ours."""
+    facts = published_facts()
+    other = []
+    if summary.student != facts.student:
+        other.append(f"another student ({facts.student}, here {summary.student})")
+    judge = summary.judge.name if summary.judge else None
+    if JUDGE_METRIC in summary.metrics and judge != facts.configuration.judge:
+        other.append(f"by another judge ({facts.configuration.judge}, here {judge})")
+    if other:
+        yield f"The published figures are of {' and '.join(other)}: they are shown beside, not compared."
+
+
+def _about_runs(placed: Placed, results: Results) -> Iterator[str]:
+    """Yield which results are not those of the recorded run."""
+    recorded = {cell.model: cell.result for cell in results.record.cells} if results.record else {}
+    anew, besides = [], []
+    for run in (run for runs in placed.runs.values() for run in runs if run.status == "done" and run.model):
+        if run.model not in recorded:
+            besides.append(run.model or "")
+        elif (wanted := recorded[run.model]) and run.fingerprint and wanted != run.fingerprint:
+            anew.append(run.model or "")
+    if anew:
+        yield f"Evaluated again after the recorded run, the newest result counts: {', '.join(sorted(anew))}."
+    if besides and results.record:
+        yield f"Not of the recorded run, but of its student: {', '.join(sorted(besides))}."
+
+
+def _about_baselines(reports: list[EvalReport], metrics: tuple[str, ...]) -> Iterator[str]:
+    """Yield where the rows that need no model differ between results: then something was scored in another way."""
+    for metric in metrics:
+        found = {
+            tuple((name, row[metric].value) for name, row in report.rows.items() if name != "model" and metric in row)
+            for report in reports
+        }
+        if len(found) > 1:
+            yield (
+                f"The null baselines or the {GOLD} row differ between results in {metric}: they were not all scored by "
+                "the same version; evaluate the older ones again."
+            )
