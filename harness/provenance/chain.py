@@ -16,7 +16,8 @@ from harness.wire.reports import RESULTS
 Kind = Literal["model", "dataset", "results", "evaluation", "source", "file", "other", "missing"]
 _OWN = "tft-benchmark-"
 """What names of the benchmark's repositories begin with: those are never without a lineage."""
-_FOLDER = "lineage/"
+_FOLDERS = ("lineage/", "reports/")
+"""Of a results dataset: what was recorded of each configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +57,26 @@ class Node:
                 waiting.extend(node.inputs)
 
 
-def read_chain(hub: Hub, artifact: Artifact) -> Node:
+def read_chain(hub: Hub, artifact: Artifact, config: str | None = None) -> Node:
     """Return the artifact with all that it was made from. What is wrong is in the nodes' `problems`.
 
-    Raises HubUnreachable or HubError where the Hub does not answer: that says nothing about the chain.
+    `config` names one evaluation of a results dataset, whose node is then returned. Raises HubUnreachable or HubError
+    where the Hub does not answer: that says nothing about the chain.
     """
-    return _Reader(hub).artifact(artifact)
+    reader = _Reader(hub)
+    return reader.artifact(artifact) if config is None else reader.evaluation(artifact, config)
+
+
+def is_results(artifact: Artifact) -> bool:
+    """Return whether an artifact is a dataset of results."""
+    return artifact.kind == "dataset" and artifact.repo_id.rpartition("/")[2] == RESULTS
+
+
+def configs(hub: Hub, artifact: Artifact) -> list[str]:
+    """Return the configurations of a results dataset, by name: those that have a report or a lineage."""
+    files = hub.files(artifact)
+    found = {file[len(place) : -len(".json")] for place in _FOLDERS for file in files if _is_json(file, place)}
+    return sorted(found)
 
 
 class _Reader:
@@ -82,8 +97,7 @@ class _Reader:
         if name in self._open:  # no honest Hub can do this: a commit's hash covers what it names
             return Node(name=name, kind="missing", problems=(f"{artifact} names itself among its inputs",))
         self._open.add(name)
-        is_results = artifact.kind == "dataset" and artifact.repo_id.rpartition("/")[2] == RESULTS
-        node = self._results(name, artifact) if is_results else self._made(name, artifact)
+        node = self._results(name, artifact) if is_results(artifact) else self._made(name, artifact)
         self._open.remove(name)
         return self._nodes.setdefault(name, node)
 
@@ -103,16 +117,14 @@ class _Reader:
         )
 
     def _results(self, name: str, artifact: Artifact) -> Node:
-        """Return a results dataset, with a node for each configuration that has a report or a lineage."""
-        files = self._hub.files(artifact)
-        configs = {file[len(_FOLDER) : -len(".json")] for file in files if _is_json(file, _FOLDER)}
-        reported = {file[len("reports/") : -len(".json")] for file in files if _is_json(file, "reports/")}
-        problems = () if configs | reported else (f"{artifact} holds no results",)
-        inputs = tuple(self._evaluation(artifact, config) for config in sorted(configs | reported))
+        """Return a results dataset, with a node for each configuration."""
+        inputs = tuple(self.evaluation(artifact, config) for config in configs(self._hub, artifact))
+        problems = () if inputs else (f"{artifact} holds no results",)
         return Node(name=name, kind="results", artifact=artifact, inputs=inputs, problems=problems)
 
-    def _evaluation(self, artifact: Artifact, config: str) -> Node:
-        path = f"{_FOLDER}{config}.json"
+    def evaluation(self, artifact: Artifact, config: str) -> Node:
+        """Return the node of one configuration of a results dataset."""
+        path = f"{_FOLDERS[0]}{config}.json"
         record, problems = self._record(artifact, path)
         if record is None and not problems:
             problems = (f"{artifact} has results of {config} but no {path}; evaluate that model again",)

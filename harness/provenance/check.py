@@ -20,7 +20,7 @@ def check_chain(hub: Hub, artifact: Artifact) -> list[str]:
 
     Raises HubUnreachable or HubError where the Hub does not answer: that says nothing about the chain.
     """
-    return list(dict.fromkeys(problem for found in checked(hub, artifact).problems.values() for problem in found))
+    return checked(hub, artifact).sentences()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +30,14 @@ class Checked:
     root: Node
     problems: Mapping[str, tuple[str, ...]]
 
+    def sentences(self) -> list[str]:
+        """Return every problem once, those of the newest artifacts first."""
+        return list(dict.fromkeys(problem for found in self.problems.values() for problem in found))
 
-def checked(hub: Hub, artifact: Artifact) -> Checked:
-    """Return the chain behind an artifact with all that is wrong with it; see `check_chain`."""
-    root = read_chain(hub, artifact)
+
+def checked(hub: Hub, artifact: Artifact, config: str | None = None) -> Checked:
+    """Return the chain behind an artifact, or one evaluation in it, with all that is wrong; see `check_chain`."""
+    root = read_chain(hub, artifact, config)
     checks = _Checks(hub)
     found = {node.name: (*node.problems, *checks.of(node)) for node in root.walk()}
     return Checked(root=root, problems={name: problems for name, problems in found.items() if problems})
