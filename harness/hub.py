@@ -179,35 +179,13 @@ class Hub:
     def read_text(self, kind: RepoKind, repo_id: str, path: str) -> str | None:
         """Return a text file of the newest revision, None where the repository or the file is missing."""
         try:
-            return self.read_at(self.resolve(kind, repo_id), path)
+            found = self.pull(self.resolve(kind, repo_id), [path]) / path
         except RepoNotFound:
             return None
-
-    def read_at(self, artifact: Artifact, path: str) -> str | None:
-        """Return a text file of the artifact, None where it has no such file; DataError where it is not UTF-8."""
-        found = self.pull(artifact, [path]) / path
         try:
             return found.read_bytes().decode("utf-8") if found.is_file() else None  # line ends stay as they are
         except UnicodeDecodeError as error:
-            where = f"{path} of {artifact.repo_id}"
-            raise DataError(f"{where} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
-
-    def tags(self, kind: RepoKind, repo_id: str) -> dict[str, str]:
-        """Return the repository's tags, each with the commit that it means."""
-        with self._errors(f"{kind} {repo_id}"):
-            refs = self.api.list_repo_refs(repo_id, repo_type=kind)
-        return {tag.name: tag.target_commit for tag in refs.tags}
-
-    def hashes(self, artifact: Artifact) -> dict[str, str]:
-        """Return the artifact's files, each with the hash of its content: SHA-256 of a large one, git's otherwise."""
-        from huggingface_hub.hf_api import RepoFile
-
-        with self._errors(f"{artifact.kind} {artifact}"):
-            items = self.api.list_repo_tree(
-                artifact.repo_id, repo_type=artifact.kind, revision=artifact.revision, recursive=True
-            )
-            files = [item for item in items if isinstance(item, RepoFile)]
-        return {file.path: file.lfs.sha256 if file.lfs else file.blob_id for file in files}
+            raise DataError(f"{path} of {repo_id} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
 
     def check_writable(self, kind: RepoKind, repo_id: str) -> None:
         """Raise AccessDenied where the token may not write to the repository, RepoNotFound where it is missing."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from harness.errors import AccessDenied, DataError, RepoNotFound
 from harness.hub import Hub
+from harness.provenance.reads import read_at, tags
 from harness.provenance.record import FILE, InputName, Record, parse_input, parse_record
 from harness.records import Artifact, RepoKind
 from harness.sources import declared
@@ -102,16 +103,16 @@ class _Reader:
         return self._nodes.setdefault(name, node)
 
     def _made(self, name: str, artifact: Artifact) -> Node:
-        tags = self._tags_of(artifact)
+        known = self._tags_of(artifact)
         record, problems = self._record(artifact, FILE)
-        if record is None and not problems and _should_have(artifact, tags):
+        if record is None and not problems and _should_have(artifact, known):
             problems = (f"{artifact} has no {FILE}, which says what it was made from; push it again with its stage",)
         return Node(
             name=name,
             kind="model" if artifact.kind == "model" else "dataset",
             artifact=artifact,
             record=record,
-            tags=tuple(sorted(tag for tag, commit in tags.items() if commit == artifact.revision)),
+            tags=tuple(sorted(tag for tag, commit in known.items() if commit == artifact.revision)),
             inputs=self._inputs(record),
             problems=problems,
         )
@@ -141,7 +142,7 @@ class _Reader:
     def _record(self, artifact: Artifact, path: str) -> tuple[Record | None, tuple[str, ...]]:
         """Return the lineage in a file, None where there is none, and what is wrong with it."""
         try:
-            text = self._hub.read_at(artifact, path)
+            text = read_at(self._hub, artifact, path)
             record = None if text is None else parse_record(text)
         except (DataError, ValueError) as error:
             return None, (f"{path} of {artifact} cannot be read: {error}",)
@@ -197,7 +198,7 @@ class _Reader:
     def _tags_of(self, artifact: Artifact) -> dict[str, str]:
         key = (artifact.kind, artifact.repo_id)
         if key not in self._tags:
-            self._tags[key] = self._hub.tags(*key)
+            self._tags[key] = tags(self._hub, *key)
         return self._tags[key]
 
 

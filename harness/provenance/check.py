@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from harness.errors import DataError
 from harness.hub import Hub
 from harness.provenance.chain import Node, read_chain
-from harness.records import Artifact
+from harness.provenance.reads import hashes, read_at
+from harness.records import Artifact, EvalReport, EvalRun
+from harness.wire.jsonl import read_jsonl
 from harness.wire.reports import load_report
 
-_TAGLESS = ("student", "evaluate")
-"""Stages whose results carry no tag."""
+_TAGLESS = (("student", 1),)
+"""Stages, with their versions, whose results have no tag."""
+_FROM_NOTHING = ("student",)
+"""Stages that need no input: a small model with random weights."""
 
 
 def check_chain(hub: Hub, artifact: Artifact) -> list[str]:
@@ -56,7 +62,7 @@ class _Checks:
             return
         if node.kind == "evaluation":
             yield from self._evaluation(node, node.artifact)
-        elif node.stage not in _TAGLESS:
+        elif (node.stage, node.record.lineage.version) not in _TAGLESS:
             yield from self._tag(node, node.artifact)
         yield from _own(node)
 
@@ -85,30 +91,72 @@ class _Checks:
 
     def _made(self, artifact: Artifact) -> dict[str, str]:
         if artifact not in self._hashes:
-            self._hashes[artifact] = self._hub.hashes(artifact)
+            self._hashes[artifact] = hashes(self._hub, artifact)
         return {path: found for path, found in self._hashes[artifact].items() if not _is_changed_later(path)}
 
     def _evaluation(self, node: Node, artifact: Artifact) -> Iterator[str]:
-        """The report must be of the model and the test set that the lineage names."""
+        """The report must be of the model and the test set that the lineage names, and add up from its rows."""
         path = f"reports/{node.config}.json"
-        text = self._hub.read_at(artifact, path)
+        text = read_at(self._hub, artifact, path)
         if text is None:
             yield f"{artifact} has a lineage of {node.config} but no {path}"
             return
         try:
-            run = _run_of(text)
-        except ValueError as error:
+            report = load_report(json.loads(text))
+        except (ValueError, RecursionError) as error:
             yield f"{path} of {artifact} cannot be read: {error}"
             return
         inputs = node.record.lineage.inputs if node.record else ()
-        for what, pinned in run.items():
+        for what, pinned in _run_of(report.run).items():
             if pinned not in inputs:
                 yield f"{path} of {artifact} is of the {what} {pinned}, which its lineage does not name"
+        yield from self._figures(node, artifact, report)
+        yield from self._test_sets(node, report.run)
+
+    def _figures(self, node: Node, artifact: Artifact, report: EvalReport) -> Iterator[str]:
+        """Each figure of the model must be the mean of its column in the rows."""
+        path = f"data/{node.config}/test.jsonl"
+        try:
+            rows = [row for _, row in read_jsonl(self._hub.pull(artifact, [path]) / path)]
+        except DataError as error:
+            yield f"the rows of {node.config} in {artifact} cannot be read: {error}"
+            return
+        for metric, one in report.rows["model"].items():
+            values = [row[metric] for row in rows if isinstance(row.get(metric), int | float)]
+            mean = sum(values) / len(values) if values else None
+            if len(values) != one.n or not _same(mean, one.value):
+                yield (
+                    f"the report of {node.config} in {artifact} has {metric} {_figure(one.value)} of {one.n} pairs, "
+                    f"and its rows have {_figure(mean)} of {len(values)}"
+                )
+
+    def _test_sets(self, node: Node, run: EvalRun) -> Iterator[str]:
+        """What a model was kept clear of must be what it was tested on, at whatever commit."""
+        tested = next((one for one in node.inputs if one.name == f"{run.dataset}@{run.dataset_revision}"), None)
+        if tested is None or tested.artifact is None:
+            return
+        for one in node.walk():
+            if one.artifact is None or one.artifact.repo_id != run.dataset or one.artifact == tested.artifact:
+                continue
+            differing = [path for path in self._differing(one.artifact, tested.artifact) if path.startswith("data/")]
+            if differing:
+                yield (
+                    f"{node.config} was tested on {tested.artifact}, and its data was made with {one.artifact}, whose "
+                    f"{_listed(differing)} other ones"
+                )
 
 
-def _run_of(text: str) -> dict[str, str]:
+def _same(one: float | None, other: float | None) -> bool:
+    """Whether two means are the same, however they were added up."""
+    return one == other or (one is not None and other is not None and math.isclose(one, other, rel_tol=1e-9))
+
+
+def _figure(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"
+
+
+def _run_of(run: EvalRun) -> dict[str, str]:
     """Return what the report is about, as inputs of a lineage."""
-    run = load_report(json.loads(text)).run
     found = {"test set": f"{run.dataset}@{run.dataset_revision}"}
     if run.model_revision:
         found["model"] = f"{run.model.partition(':')[2]}@{run.model_revision}"
@@ -131,7 +179,7 @@ def _own(node: Node) -> Iterator[str]:
     if node.record is None:
         return
     lineage = node.record.lineage
-    if not lineage.inputs:
+    if not lineage.inputs and lineage.stage not in _FROM_NOTHING:
         yield f"the lineage of {node.artifact} names no input"
     training = lineage.extra.get("training")
     if isinstance(training, dict):

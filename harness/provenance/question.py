@@ -67,6 +67,11 @@ def ask(hub: Hub, artifact: Artifact, row: str | None, *, results: str | None, s
         return Found(chain=chain, example=_example(shelf, chain.root))
     historian = Historian(shelf=shelf, dialogues=Dialogues(sources))
     node = _dataset(chain.root, row)
+    if artifact.kind == "model" and ":" in row and shelf.find(node, row) is None:
+        raise UsageError(
+            f"{row!r} looks like a turn of the test set, and there are no scores of {artifact.repo_id} in "
+            f"{_results_of(artifact)}; `tft evaluate` makes them, --results names another dataset that has them"
+        )
     return Found(chain=chain, row=historian.follow(node, shelf.expect(node, row)))
 
 
@@ -77,7 +82,7 @@ def _score(hub: Hub, results: Artifact, config: str, pair_id: str) -> Found:
 
 def _scores_of(hub: Hub, model: Artifact, named: str | None) -> Artifact | None:
     """Return the results dataset that has scores of a model; None where none has and none was named."""
-    repo_id, _, revision = (named or f"{model.repo_id.partition('/')[0]}/{RESULTS}").partition("@")
+    repo_id, _, revision = (named or _results_of(model)).partition("@")
     try:
         results = hub.resolve("dataset", repo_id, revision or None)
     except RepoNotFound:
@@ -89,6 +94,10 @@ def _scores_of(hub: Hub, model: Artifact, named: str | None) -> Artifact | None:
     if named:
         raise UsageError(f"{results} has no scores of {model.repo_id}; `tft evaluate {model.repo_id}` makes them")
     return None
+
+
+def _results_of(model: Artifact) -> str:
+    return f"{model.repo_id.partition('/')[0]}/{RESULTS}"
 
 
 def _check_known(root: Node) -> None:

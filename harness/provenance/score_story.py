@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.provenance.scores import ScoreHistory
-from harness.provenance.settings import HASH, short
+from harness.provenance.settings import HASH, in_words
 from harness.provenance.story import Entry, block
 from harness.provenance.tree import line
 
@@ -80,7 +80,7 @@ def _votes(row: Mapping[str, Any]) -> Iterator[Entry]:
 
 def _run_settings(config: Mapping[str, Any]) -> str:
     plain = {key: value for key, value in config.items() if isinstance(value, str | int | float | bool)}
-    return ", ".join(f"{key} {short(str(value))}" for key, value in plain.items())
+    return ", ".join(f"{key} {in_words(value)}" for key, value in plain.items())
 
 
 def _cut(text: object) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from harness.errors import DataError, UsageError
 from harness.hub import Hub
 from harness.provenance.chain import Node
+from harness.provenance.reads import read_at
 from harness.provenance.rows import no_row
 from harness.records import Artifact, EvalRun
 from harness.testset import PAIRS
@@ -72,7 +73,7 @@ def follow_score(hub: Hub, node: Node, pair_id: str) -> ScoreHistory:
     if pair_id not in rows:
         raise no_row(node, [str(id) for id in rows], pair_id, f"row of {node.config} for the pair")
     row = rows[pair_id]
-    text = hub.read_at(artifact, f"reports/{node.config}.json")
+    text = read_at(hub, artifact, f"reports/{node.config}.json")
     if text is None:
         raise DataError(f"{artifact} has rows of {node.config} but no report of it; evaluate that model again")
     try:

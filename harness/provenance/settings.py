@@ -30,11 +30,11 @@ def models(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def settings(record: Record) -> list[str]:
-    """Return what is set of a stage in words, `key value` each, in order; models are not among it, nor what is unset."""
+    """Return what is set of a stage in words, `key value` each, in order; models are not among it."""
     config = {**record.lineage.config}
     if record.lineage.seed is not None:
         config["seed"] = record.lineage.seed
-    return [f"{key} {_value(value)}" for key, value in config.items() if key not in _MODELS and value is not None]
+    return [f"{key} {in_words(value)}" for key, value in config.items() if key not in _MODELS and value is not None]
 
 
 def short(text: str) -> str:
@@ -48,7 +48,7 @@ def short(text: str) -> str:
 def _model(settings: Mapping[str, Any]) -> str:
     """Return a model's name, and in brackets what it was: its commit, its prompt, and how it was asked."""
     rest = {key: value for key, value in settings.items() if key != "name" and value not in (None, [], {})}
-    said = ", ".join(f"{_words(key)} {_value(value)}" for key, value in rest.items())
+    said = ", ".join(f"{_words(key)} {in_words(value)}" for key, value in rest.items())
     return f"{settings.get('name', 'a model without a name')}" + (f" ({said})" if said else "")
 
 
@@ -56,12 +56,13 @@ def _words(key: str) -> str:
     return key.removesuffix("_sha256")
 
 
-def _value(value: Any) -> str:
+def in_words(value: Any) -> str:
+    """Return the value of a setting in a few words, hashes cut."""
     if isinstance(value, str):
         is_hash = len(value) in (40, 64) and not set(value) - set("0123456789abcdef")
         return value[:HASH] if is_hash else _cut(value)
     if isinstance(value, Mapping):
-        inner = ", ".join(f"{key} {_value(one)}" for key, one in value.items())
+        inner = ", ".join(f"{key} {in_words(one)}" for key, one in value.items())
         return f"({_cut(inner)})"
     if isinstance(value, Sequence):
         plain = all(isinstance(one, str | int | float) for one in value)

@@ -74,8 +74,8 @@ def _lines(node: Node, problems: Mapping[str, Sequence[str]]) -> Iterator[Text]:
     head = line(short(node.name), "bold")
     if node.kind == "evaluation" and node.artifact:
         head = line(f"evaluation {node.config}", "bold").append_text(line(f"  in {node.artifact}"))
-    head.append_text(line(f"  {_what(node)}", "cyan"))
     yield head
+    yield line(_what(node), "cyan")
     if node.record is not None:
         for role, model in models(node.record):
             yield line(f"{role}: {model}")
