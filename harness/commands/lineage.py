@@ -31,7 +31,7 @@ Examples:
 """
 )
 @click.argument("repo", metavar="REPO[@REV]")
-@click.option("--row", metavar="ID", help="Follow one row: a conversation of a dataset, or a score (see below).")
+@click.option("--row", metavar="ID", help="Follow one row: a conversation of a dataset, or a score: see above.")
 @click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Levels of the chain to print. Default: all.")
 @click.option("--kind", type=click.Choice(["model", "dataset"]), help="What REPO is. Default: what there is.")
 @click.option(
@@ -64,8 +64,11 @@ def command(
     """
     from harness.hub import connected
     from harness.provenance.question import ask
+    from harness.provenance.reads import without_bars
+    from harness.terminal import progress
 
-    with connected(hub) as client:
+    with connected(hub) as client, progress("following the chain"):
+        without_bars()
         artifact = _artifact(client, repo, kind)
         found = ask(client, artifact, row, results=results, sources=_sources(sources))
     if as_json:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from harness.errors import AccessDenied, DataError, RepoNotFound
 from harness.hub import Hub
+from harness.provenance.copies import find_copy
 from harness.provenance.reads import read_at, tags
 from harness.provenance.record import FILE, InputName, Record, parse_input, parse_record
 from harness.records import Artifact, RepoKind
@@ -30,7 +31,7 @@ class Node:
     kind: Kind
     """Evaluation: one configuration of a results dataset, which is `results`. Source: where files were fetched."""
     artifact: Artifact | None = None
-    """Where it lies on the Hub; None for what does not."""
+    """Where it lies on the Hub, under another name where it was promoted; None for what does not."""
     config: str | None = None
     """Of an evaluation: its configuration in the results dataset."""
     record: Record | None = None
@@ -113,7 +114,7 @@ class _Reader:
             artifact=artifact,
             record=record,
             tags=tuple(sorted(tag for tag, commit in known.items() if commit == artifact.revision)),
-            inputs=self._inputs(record),
+            inputs=self._inputs(record, artifact),
             problems=problems,
         )
 
@@ -135,7 +136,7 @@ class _Reader:
             artifact=artifact,
             config=config,
             record=record,
-            inputs=self._inputs(record),
+            inputs=self._inputs(record, artifact),
             problems=problems,
         )
 
@@ -154,24 +155,24 @@ class _Reader:
             f"{record.fingerprint}, and its content has {computed}",
         )
 
-    def _inputs(self, record: Record | None) -> tuple[Node, ...]:
-        """Return the nodes of a record's inputs, in order; one that is named twice is there once."""
+    def _inputs(self, record: Record | None, made: Artifact) -> tuple[Node, ...]:
+        """Return the nodes of the inputs of what was made, in order; one that is named twice is there once."""
         if record is None:
             return ()
         names = list(dict.fromkeys(record.lineage.inputs))
-        return tuple(self._input(name, record, place) for place, name in enumerate(names))
+        return tuple(self._input(name, _kinds(record.lineage.stage, place), made) for place, name in enumerate(names))
 
-    def _input(self, name: str, record: Record, place: int) -> Node:
+    def _input(self, name: str, kinds: tuple[RepoKind, ...], made: Artifact) -> Node:
         found = parse_input(name)
         if found.kind == "repository" and found.name not in self._sources and found.name.count("/") == 1:
             if name not in self._nodes and name not in self._open:
-                return self._repository(name, found, _kinds(record.lineage.stage, place))
+                return self._repository(name, found, kinds, made.repo_id.partition("/")[0])
             return self._nodes.get(name) or Node(name=name, kind="missing", problems=(f"{name} names itself",))
         kind: Kind = "source" if found.kind == "repository" else "file" if found.kind == "file" else "other"
         return self._nodes.setdefault(name, Node(name=name, kind=kind))
 
-    def _repository(self, name: str, found: InputName, kinds: tuple[RepoKind, ...]) -> Node:
-        """Return the node of a repository at a commit, after finding out of which kind it is, if it is there at all."""
+    def _repository(self, name: str, found: InputName, kinds: tuple[RepoKind, ...], owner: str) -> Node:
+        """Return the node of a repository at a commit, or of its copy; what is wrong where there is neither."""
         refused = None
         for kind in kinds:
             try:
@@ -180,6 +181,8 @@ class _Reader:
                 continue
             except AccessDenied as error:
                 refused = str(error)
+        if copy := find_copy(self._hub, found, kinds, owner):
+            return self._nodes.setdefault(name, replace(self.artifact(copy), name=name))
         problem = refused or self._why_missing(found, kinds)
         return self._nodes.setdefault(name, Node(name=name, kind="missing", problems=(problem,)))
 

@@ -136,7 +136,11 @@ class _Checks:
         if tested is None or tested.artifact is None:
             return
         for one in node.walk():
-            if one.artifact is None or one.artifact.repo_id != run.dataset or one.artifact == tested.artifact:
+            if (
+                one.artifact is None
+                or one.artifact.repo_id != tested.artifact.repo_id
+                or one.artifact == tested.artifact
+            ):
                 continue
             differing = [path for path in self._differing(one.artifact, tested.artifact) if path.startswith("data/")]
             if differing:

@@ -8,6 +8,13 @@ from harness.records import Artifact, RepoKind
 from harness.refusals import translated
 
 
+def without_bars() -> None:
+    """Keep the client's bars away: a chain is read in dozens of small files, and there is a bar for all of it."""
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    disable_progress_bars()
+
+
 def read_at(hub: Hub, artifact: Artifact, path: str) -> str | None:
     """Return a text file of the artifact, None where it has no such file; DataError where it is not UTF-8."""
     found = hub.pull(artifact, [path]) / path

@@ -74,6 +74,8 @@ def _lines(node: Node, problems: Mapping[str, Sequence[str]]) -> Iterator[Text]:
     head = line(short(node.name), "bold")
     if node.kind == "evaluation" and node.artifact:
         head = line(f"evaluation {node.config}", "bold").append_text(line(f"  in {node.artifact}"))
+    if node.artifact and node.kind != "evaluation" and node.name.partition("@")[0] != node.artifact.repo_id:
+        head.append_text(line(f" here as {node.artifact}"))
     yield head
     yield line(_what(node), "cyan")
     if node.record is not None:

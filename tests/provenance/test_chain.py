@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from harness.hub import Hub
+from harness.hubd.embedded import running
 from harness.lineage import Lineage
 from harness.provenance.chain import Node, read_chain
 from harness.provenance.check import check_chain
@@ -231,3 +232,25 @@ def test_what_a_lineage_writes_is_what_is_read() -> None:
     record = parse_record(json.dumps(replace(lineage, extra={"more": 1}).dump()))
     assert record.lineage == replace(lineage, extra={"more": 1})
     assert record.fingerprint == lineage.fingerprint() == record.lineage.fingerprint()
+
+
+def test_a_chain_that_was_promoted_to_another_hub_and_owner_is_whole_there(
+    world, newest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = ("testset", "s4-traces", "s4-filtered", "s4-relabelled", "s4-synthetic", "results")
+    names = [f"datasets/{NS}/tft-benchmark-{stage}" for stage in stages]
+    (tmp_path / "users.yaml").write_text("users:\n  - {name: far, tokens: [{token: hf_far}]}\n")
+    with running(tmp_path / "far", users=tmp_path / "users.yaml") as far:
+        monkeypatch.setenv("HF_TOKEN", "hf_far")
+        monkeypatch.setenv("HF_ENDPOINT", world.hub.endpoint)  # connecting changes it, the end of the test undoes that
+        words = ("hub", "promote", *names, newest["model"].repo_id, f"{NS}/small", "--from", world.hub.endpoint)
+        done = world.tft(*words, "--to", far.url, "--namespace", "far")
+        assert done.exit_code == 0, f"{done.output} {done.exception}"
+        there = Hub.connect(far.url)
+        for kind, name in (("dataset", "tft-benchmark-results"), ("model", "tft-benchmark-s4-tft-small")):
+            artifact = there.resolve(kind, f"far/{name}")
+            assert check_chain(there, artifact) == []
+            assert {node.stage for node in read_chain(there, artifact).walk()} >= {"corrupt", "filter", "relabel"}
+        there.api.delete_repo("far/tft-benchmark-s4-filtered", repo_type="dataset")
+        [problem] = check_chain(there, there.resolve("model", "far/tft-benchmark-s4-tft-small"))
+        assert f"{NS}/tft-benchmark-s4-filtered is not on" in problem
