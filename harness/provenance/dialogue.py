@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from harness.errors import SourceError
 from harness.provenance.chain import Node
-from harness.provenance.record import parse_input
+from harness.provenance.record import InputName, parse_input
 from harness.records import Conversation
-from harness.sources import Sources
+from harness.sources import Sources, declared
 from harness.wire.sgd import parse_dialogues
 
 _DIALOGUE = re.compile(r"(?P<split>train|dev|test)/(?P<file>\d+)_\d+")
@@ -35,6 +37,7 @@ class Dialogues:
     def __init__(self, sources: Sources | None) -> None:
         self._sources = sources
         self._files: dict[str, dict[str, Conversation]] = {}
+        self._declared = declared().files
 
     def find(self, name: str, made: Node) -> SourceDialogue:
         """Return the dialogue that a row of `made` names as its source.
@@ -43,16 +46,13 @@ class Dialogues:
         """
         inputs = [parse_input(one.name) for one in made.inputs]
         path = _path(name)
-        files = [one for one in inputs if one.kind == "file"]
-        holding = [one for one in files if one.name in (path, name.rpartition(":")[0])]
-        if path is None and not holding and len(files) == 1:
-            holding = files
-        repositories = [one for one in inputs if one.kind == "repository"]
-        place = holding[0] if holding else None
+        place = _holding([one for one in inputs if one.kind == "file"], path, name)
+        repositories = [f"{one.name}@{one.revision}" for one in inputs if one.kind == "repository"]
+        fetched = self._declared[place.name].repository if place and place.name in self._declared else None
         return SourceDialogue(
             name=name,
             file=f"{place.name}@sha256:{place.sha256}" if place else None,
-            repository=f"{repositories[0].name}@{repositories[0].revision}" if repositories else None,
+            repository=next((one for one in repositories if one == fetched), None),
             conversation=self._read(place.name, place.sha256).get(name) if place and path else None,
         )
 
@@ -68,6 +68,15 @@ class Dialogues:
             traces = parse_dialogues(self._sources.read(path), split=path.split("/")[1], where=path)
             self._files[path] = {trace.conversation.source: trace.conversation for trace in traces}
         return self._files[path]
+
+
+def _holding(files: Sequence[InputName], path: str | None, name: str) -> InputName | None:
+    """Return the file that holds what a row names as its source: `split/dialogue_id`, or `file:line`."""
+    if path is not None:
+        return next((one for one in files if one.name == path), None)
+    base = name.rpartition(":")[0] or name
+    named = [one for one in files if PurePosixPath(one.name).name == base]
+    return named[0] if named else files[0] if len(files) == 1 else None
 
 
 def _path(name: str) -> str | None:

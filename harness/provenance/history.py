@@ -71,6 +71,8 @@ class Historian:
             earlier, problems = self._material(node, row)
         elif stage in _EARLIER:
             earlier, problems = self._same(node, row)
+        elif "conversation" in row.values:
+            earlier, problems = self._whole(node, row)
         else:
             earlier, problems = (), []
         source = None
@@ -110,6 +112,14 @@ class Historian:
         if not exemplars:
             problems.append(f"{row.id} does not say which conversations it was modelled on")
         return tuple(found), problems
+
+    def _whole(self, node: Node, row: StoredRow) -> tuple[tuple[RowHistory, ...], list[str]]:
+        """Return the conversation of the same test set that a turn is of."""
+        id = str(row.values["conversation"])
+        found = self.shelf.find(node, id)
+        if found is None:
+            return (), [f"{row.id} of {node.artifact} is of the conversation {id}, which is not there"]
+        return (self.follow(node, found),), []
 
     def _same(self, node: Node, row: StoredRow) -> tuple[tuple[RowHistory, ...], list[str]]:
         """Return the row that a row of filter or relabel was made from: it has the same id."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
+from harness.errors import DataError, UsageError
 from harness.hub import Hub
 from harness.provenance.chain import Node
 from harness.traces.reading import read_traces
@@ -72,7 +72,12 @@ class Shelf:
         for file in files:
             # A stage writes plain rows; those of somebody else may have any known layout, and ids by their position.
             own = node.record is not None and file.endswith(".jsonl")
-            for values in _plain(folder / file) if own else _any_layout(folder / file):
+            try:
+                rows = _plain(folder / file) if own else _any_layout(folder / file)
+            except DataError as error:  # its place on the Hub says more than the one in the cache
+                problem = str(error).replace(f"{folder}/", "")
+                raise DataError(f"{node.artifact}: {problem}; correct it there and push it again") from error
+            for values in rows:
                 id = str(values.get("id"))
                 found.setdefault(id, []).append(StoredRow(id=id, file=file, values=values))
         return {id: sorted(rows, key=lambda row: not row.kept) for id, rows in found.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _LONG = 600
+_NOTHING_SENT = hashlib.sha256(b"").hexdigest()
+"""The hash over the prompts of a run that sent none."""
 
 
 def score_story(history: ScoreHistory) -> Iterator[RenderableType]:
@@ -45,8 +48,11 @@ def _question(history: ScoreHistory) -> Iterator[Entry]:
         last = messages[-1]
         yield "asked", f"{len(messages)} messages, the last one ({last.get('role')}): {_cut(last.get('content'))}", ""
     prompt = history.row.get("prompt_sha256")
-    own = f"sha256 {prompt[:HASH]}" if isinstance(prompt, str) else "no hash is recorded with this row"
-    yield "prompt", f"{own}; of all prompts of the run {history.run.prompt_sha256[:HASH]}", ""
+    if history.run.prompt_sha256 == _NOTHING_SENT:
+        yield "prompt", "none: the answers were recorded before, and nothing was sent", ""
+    else:
+        own = f"sha256 {prompt[:HASH]}" if isinstance(prompt, str) else "no hash is recorded with this row"
+        yield "prompt", f"{own}; of all prompts of the run {history.run.prompt_sha256[:HASH]}", ""
     yield "reference", _cut(history.row.get("reference")), ""
 
 

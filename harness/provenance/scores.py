@@ -104,7 +104,10 @@ def _unlike(row: Mapping[str, Any], pair: Mapping[str, Any], node: Node) -> list
     from harness.parsing import canonical
     from harness.wire.messages import parse_call
 
-    reference = canonical(parse_call(pair["reference"]))
+    try:
+        reference = canonical(parse_call(pair["reference"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return [f"the reference of {pair.get('id')} in the test set cannot be read: {error!r}"]
     if row.get("reference") == reference:
         return []
     return [f"{row.get('pair_id')} in {node.name} was scored against {row.get('reference')}, not {reference}"]

@@ -20,6 +20,7 @@ Entry = tuple[str, str, str]
 """Label, text and style."""
 
 _LONG = 300
+_STYLES = {"trace": "red", "now": "green"}
 _ROLES = {"exemplar": "exemplar", "context": "unlabelled context", "row": "row"}
 
 
@@ -61,7 +62,7 @@ def block(entries: list[Entry], indent: int = 2) -> Table:
     table.add_column(width=12, no_wrap=True)
     table.add_column(overflow="fold")
     for label, text, style in entries:
-        table.add_row(line(label, "dim"), line(text, style))
+        table.add_row(line(label, "cyan" if style == "bold" else "dim"), line(text, style))
     return Padding(table, (0, 0, 0, indent))  # type: ignore[return-value] # it is printed, nothing else
 
 
@@ -157,7 +158,7 @@ def _decision(history: RowHistory) -> Entry:
 
 def _turn(turn: Turn) -> list[Entry]:
     found: list[Entry] = [(f"message {turn.position}", turn.verdict, "bold")]
-    found += [(who, call, "") for who, call in turn.calls]
+    found += [(who, call, _STYLES.get(who, "")) for who, call in turn.calls]
     if turn.reason:
         found.append(("because", turn.reason, "dim"))
     return found

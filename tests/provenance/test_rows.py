@@ -146,3 +146,30 @@ def test_rows_of_a_dataset_that_is_not_ours_are_read_in_their_own_layout(world, 
     node = Node(name=f"{made.repo_id}@{made.revision}", kind="dataset", artifact=made)
     found = Shelf(world.hub).expect(node, "trace-0001")
     assert found.values["messages"][0]["content"] == "second"
+
+
+def test_a_turn_of_the_test_set_is_followed_to_its_conversation_and_file(world) -> None:
+    root = read_chain(world.hub, world.hub.resolve("dataset", "local/tft-benchmark-testset"))
+    shelf = Shelf(world.hub)
+    history = Historian(shelf=shelf, dialogues=Dialogues(None)).follow(root, shelf.expect(root, "test-0001:2"))
+    [conversation] = history.earlier
+    assert conversation.row.id == "test-0001"
+    assert conversation.source
+    assert conversation.source.file
+    assert conversation.source.file.startswith("tft-benchmark/test.jsonl@sha256:")
+    assert conversation.source.repository
+    assert conversation.source.repository.startswith("distil-labs/")
+
+
+def test_a_row_that_was_made_from_a_file_names_its_line(world, tmp_path: Path) -> None:
+    lines = [{"messages": [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}]}] * 2
+    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    done = world.tft("filter", str(tmp_path / "mine.jsonl"), "--set", "rate=false", "--to", "local/mine-filtered")
+    assert done.exit_code == 0, f"{done.output} {done.exception}"
+    [history, *_] = _follow(world.hub, world.hub.resolve("dataset", "local/mine-filtered"), None)
+    assert row_problems(history) == []
+    assert history.source
+    assert history.source.name == "mine.jsonl:1"
+    assert history.source.file
+    assert history.source.file.startswith("mine.jsonl@sha256:")
+    assert history.source.repository is None
