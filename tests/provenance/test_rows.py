@@ -173,3 +173,12 @@ def test_a_row_that_was_made_from_a_file_names_its_line(world, tmp_path: Path) -
     assert history.source.file
     assert history.source.file.startswith("mine.jsonl@sha256:")
     assert history.source.repository is None
+
+
+def test_a_part_of_an_input_is_not_taken_for_all_of_it(world) -> None:
+    words = ("filter", "local/tft-benchmark-s4-traces", "--set", "rate=false", "--to", "local/parts", "--json")
+    parts = [("--arm", "tft"), ("--arm", "direct"), ("--arm", "tft", "--limit", "2")]
+    done = [json.loads(world.tft(*words, *part).stdout) for part in parts]
+    assert [one["reused"] for one in done] == [False, False, False]
+    assert [one["traces"] for one in done] == [5, 5, 2]
+    assert json.loads(world.tft(*words, *parts[0]).stdout)["reused"]
