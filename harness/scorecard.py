@@ -215,6 +215,7 @@ def _outcome(answer: Prediction, reading: Reading | None) -> dict[str, Any]:
     usage = answer.usage
     return {
         "reason": answer.error if reading is None else reading.reason,
+        "prompt_sha256": answer.prompt_sha256,
         "finish_reason": answer.finish_reason,
         # Cached tokens depend on what was asked before: they are in the report, not in rows that can be compared.
         "usage": {"prompt": usage.prompt, "completion": usage.completion} if usage else None,

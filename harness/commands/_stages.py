@@ -90,6 +90,8 @@ class Start:
     place: Place
     set: Mapping[str, Any]
     """What `--set` says."""
+    selection: Mapping[str, Any]
+    """Which part of the input is read, where not all of it is: `arm`, `limit`."""
 
     @property
     def license(self) -> str | None:
@@ -143,6 +145,7 @@ def started(suffix: str, chosen: dict[str, Any]) -> Iterator[Start]:
             arm="direct" if arm == "direct" else "tft",
             place=_place(hub, _Named(source, suffix, scenario, namespace), chosen),
             set=_options.set_values(chosen.pop("settings")),
+            selection={key: value for key, value in (("arm", arm), ("limit", limit)) if value is not None},
         )
 
 

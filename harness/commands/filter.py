@@ -49,6 +49,7 @@ def command(
             rater=make_rater(chosen_roles.roles.filter, start.task.task, models) if config.rate else None,
             config=config,
             license=start.license,
+            selection=start.selection,
         )
         if chosen_roles.dry_run:
             if stage.rater is not None:

@@ -52,6 +52,7 @@ def command(*, seeds: int | None, clean: Path | None, as_json: bool, **chosen: A
             committee=make_committee(chosen_roles.roles, start.task.task, models),
             config=resolve(RelabelConfig, *layers),
             license=start.license,
+            selection=start.selection,
             truth=_truth(start, clean),
         )
         if chosen_roles.dry_run:

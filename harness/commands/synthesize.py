@@ -73,6 +73,7 @@ def command(*, traces: str | None, test: str | None, as_json: bool, **chosen: An
             topics=(start.job.topics if start.job else ()) or topics(),
             prefix=start.prefix,
             license=start.license,
+            selection=start.selection,
         )
         if chosen_roles.dry_run:
             click.echo(estimate_of(stage.writer, stage.plans()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -62,11 +62,13 @@ class Filtering:
     """None: the checks alone decide."""
     config: FilterConfig
     license: str | None = None
+    selection: Mapping[str, Any] = field(default_factory=dict)
+    """Which part of the source is read, where not all of it is: for the lineage."""
 
     def lineage(self) -> Lineage:
         """Return what the result is made from."""
         rater = self.rater.settings | {"name": self.rater.name} if self.rater else None
-        config = self.config.model_dump() | {"teacher": rater}
+        config = {**self.config.model_dump(), **self.selection, "teacher": rater}
         return Lineage(stage=STAGE, version=VERSION, config=config, inputs=(self.source, self.task.source))
 
     def run(self, hub: Hub | None, place: Place) -> StageResult:

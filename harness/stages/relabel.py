@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -69,6 +69,8 @@ class Relabelling:
     config: RelabelConfig
     license: str | None = None
     """Of the traces, as the Hub names it, where that is known."""
+    selection: Mapping[str, Any] = field(default_factory=dict)
+    """Which part of the source is read, where not all of it is: for the lineage."""
     truth: Truths | None = None
     """The clean traces, where they are known: the card then says how well the committee repairs."""
 
@@ -77,6 +79,7 @@ class Relabelling:
         arbiter = self.committee.arbiter
         config = {
             **self.config.model_dump(),
+            **self.selection,
             "committee": [member.settings | {"name": member.name} for member in self.committee.members],
             "arbiter": arbiter.settings | {"name": arbiter.name} if arbiter else None,
         }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -87,11 +87,14 @@ class Synthesis:
     prefix: str = ""
     """What ids begin with: `s2-` makes `s2-syn-0000`."""
     license: str | None = None
+    selection: Mapping[str, Any] = field(default_factory=dict)
+    """Which part of the source is read, where not all of it is: for the lineage."""
 
     def lineage(self) -> Lineage:
         """Return what the result is made from."""
         config = {
             **self.config.model_dump(),
+            **self.selection,
             "teacher": self.writer.settings | {"name": self.writer.name},
             "topics": [topic.model_dump() for topic in self.topics],
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,13 @@ def test_every_pair_is_asked_once_with_its_conversation_and_the_tools(
     assert [call["function"]["arguments"] for call in calls] == [dump_arguments(call.arguments) for call in references]
     assert {tool["function"]["name"] for tool in sent["tools"]} == {pair.reference.name for pair in test_set}
     assert (sent["temperature"], sent["max_tokens"], sent["tool_choice"]) == (0, 64, "required")
+
+
+def test_each_row_has_the_hash_of_its_prompt_and_the_report_that_of_all(undisturbed: Any) -> None:
+    sent = [row["prompt_sha256"] for _, row in read_jsonl(undisturbed.run / "data" / "test.jsonl")]
+    assert len(set(sent)) == len(sent)
+    whole = hashlib.sha256("".join(sent).encode()).hexdigest()
+    assert read_report(undisturbed.run / "report.json").run.prompt_sha256 == whole
 
 
 def test_the_report_counts_what_the_endpoint_counted_and_the_key_is_written_nowhere(
