@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -45,7 +45,7 @@ class GateRecord:
     test_set: str | None
     """As in the lineage's inputs; None: there was no test set, and nothing was compared."""
     test_conversations: int
-    compared: Mapping[str, int]
+    compared: dict[str, int]
     """`seeds`, `context` (both were stopped for by any overlap) and `drafts` -> conversations."""
     rejected: int
     """Drafts that were left out for an overlap."""
