@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 class ShelfItem:
     """An entry of a collection."""
 
-    key: str
-    """The Hub's own name of the entry."""
     kind: str
     id: str
     note: str | None
@@ -89,7 +87,7 @@ class ReleaseHub:
                 return None
             found = self.hub.api.get_collection(known[0].slug)  # the list shows a few items of each only
         items = tuple(
-            ShelfItem(key=item.item_object_id, kind=str(item.item_type), id=item.item_id, note=item.note)
+            ShelfItem(kind=str(item.item_type), id=item.item_id, note=item.note)
             for item in sorted(found.items, key=lambda item: item.position)
         )
         return Shelf(

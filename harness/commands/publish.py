@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,7 @@ from harness.commands import _options
 if TYPE_CHECKING:
     from harness.hub import Hub
     from harness.publication.changes import Plan
+    from harness.publication.plan import Parts
 
 
 @click.command(
@@ -57,6 +58,8 @@ def command(
     it is in place. What was interrupted goes on with the same command; where nothing is missing, nothing is changed.
     A published version keeps its results: other ones need a new --version.
     """
+    from contextlib import closing
+
     from harness.hub import connected
     from harness.hub_release import ReleaseHub
     from harness.publication.carry_out import carry_out
@@ -82,12 +85,13 @@ def command(
         for note in plan.notes:
             say(f"note: {note}")
         if not dry_run:
-            for number, change in enumerate(carry_out(ReleaseHub(client), plan), start=1):
-                say(f"{number} of {len(plan.changes)}  {change.line()}")
+            with closing(carry_out(ReleaseHub(client), plan)) as made:  # an interruption must reach it at once
+                for number, change in enumerate(made, start=1):
+                    say(f"{number} of {len(plan.changes)}  {change.line()}")
         _show(client, plan, done=not dry_run, as_json=as_json)
 
 
-def _parts(sources: Path | None) -> Any:
+def _parts(sources: Path | None) -> Parts:
     from functools import partial
 
     from harness.provenance.check import check_chain

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
 from harness.errors import HubError
@@ -37,7 +37,7 @@ class _Made:
         return self.slug
 
 
-def carry_out(hub: ReleaseHub, plan: Plan) -> Iterator[Change]:
+def carry_out(hub: ReleaseHub, plan: Plan) -> Generator[Change, None, None]:
     """Make the changes in their order, and yield each when it is made.
 
     May be interrupted at any moment: what was private is private still unless all hidden changes are made, and what
@@ -76,7 +76,7 @@ def _make(hub: ReleaseHub, change: Hidden, made: _Made) -> None:
             hub.change_item(made.shelf, place.kind, place.repo_id, note=change.note, position=change.position)
 
 
-def _show_all(hub: ReleaseHub, changes: Sequence[Visible], made: _Made) -> Iterator[Visible]:
+def _show_all(hub: ReleaseHub, changes: Sequence[Visible], made: _Made) -> Generator[Visible, None, None]:
     begun: list[Visible] = []
     try:
         for change in changes:

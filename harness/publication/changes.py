@@ -10,6 +10,8 @@ from typing import Any
 from harness.promotion.sides import Place
 
 _SHOWN = 12
+_KILO = 10_000
+"""From so many bytes on a size is told in thousands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +176,7 @@ def described(before: bytes | None, after: bytes) -> str:
         lines = Counter(after.decode("utf-8").splitlines())
         old = Counter((before or b"").decode("utf-8").splitlines())
     except UnicodeDecodeError:
-        size = f"{len(after) / 1000:.1f} kB"
+        size = f"{len(after) / 1000:.0f} kB" if len(after) >= _KILO else f"{len(after)} bytes"
         return f"new, {size}" if before is None else f"changed, {size}"
     if before is None:
         return f"new, {lines.total()} lines"

@@ -209,17 +209,9 @@ def _same_test(reader: Reader, test_set: Repo, named: str) -> bool:
 
 
 def chains(hub: Hub, found: Found, check_chain: CheckChain) -> Iterator[str]:
-    """Yield what is wrong with the lineage of any repository, each thing once."""
-    said: set[str] = set()
-    for entry, repo in found.present():
-        if repo.lineage is None or entry.role in ("leaderboard", "results"):
-            continue
-        state = repo.state
-        artifact = Artifact(kind=state.place.kind, repo_id=state.place.repo_id, revision=state.main)
-        for problem in check_chain(hub, artifact):
-            if problem not in said:
-                said.add(problem)
-                yield f"lineage: {problem}"
+    """Yield what is wrong with the lineage of the results: behind them are all models and their data."""
+    for problem in check_chain(hub, found.results.artifact):
+        yield f"lineage: {problem}"
 
 
 def changed_results(found: Found, namespace: str, version: str) -> list[str]:
