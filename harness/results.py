@@ -96,8 +96,8 @@ def model_files(hub: Hub, model: str, report: EvalReport, task: Task, *, results
 
 
 def results_readme(hub: Hub, repo_id: str) -> str:
-    """Return the card that the results dataset should have, from the reports and rows that it holds."""
-    return _results_card(repo_id, _reports(hub, repo_id), _rows(hub, repo_id))
+    """Return the card of a results dataset with the benchmark's report beside the reports and rows that it holds."""
+    return _results_card(repo_id, _reports(hub, repo_id), _rows(hub, repo_id), with_report=True)
 
 
 def _check_scored(report: EvalReport, limit: float) -> None:
@@ -181,9 +181,12 @@ def _read_rows(path: Path) -> Rows:
     return [row for _, row in read_jsonl(path)]
 
 
-def _results_card(repo_id: str, reports: Mapping[str, EvalReport], rows: Mapping[str, Rows]) -> str:
+def _results_card(
+    repo_id: str, reports: Mapping[str, EvalReport], rows: Mapping[str, Rows], *, with_report: bool = False
+) -> str:
     from harness.stages._repository import render, size_category
 
     size = size_category(sum(next(iter(report.rows["model"].values())).n for report in reports.values()))
     ordered = dict(sorted(reports.items()))
-    return render(CARD_TEMPLATE, repo_id=repo_id, reports=ordered, boards=boards(reports, rows), size=size)
+    found = boards(reports, rows)
+    return render(CARD_TEMPLATE, repo_id=repo_id, reports=ordered, boards=found, size=size, with_report=with_report)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from harness.publication.changes import Plan
     from harness.publication.plan import Parts
 
+_SHOWN_DATA = ("-testset", "-results")
+"""Data sets whose addresses a person wants to see; the collection has the others."""
+
 
 @click.command(
     epilog="""\b
@@ -104,11 +107,11 @@ def _parts(sources: Path | None) -> Parts:
 
 def _show(hub: Hub, plan: Plan, *, done: bool, as_json: bool) -> None:
     """Print the changes, and after a release where it is."""
-    addresses = _addresses(hub, plan) if done else []
+    addresses = _addresses(hub, plan) if done else {}
     if as_json:
         changes = [change.record() for change in plan.changes]
         found = {"done": done, "version": plan.version, "changes": changes, "notes": list(plan.notes)}
-        click.echo(json.dumps({**found, "addresses": addresses}, indent=2))
+        click.echo(json.dumps({**found, "addresses": list(addresses.values())}, indent=2))
         return
     if not plan.changes:
         click.echo(f"nothing to change: {plan.version} of {plan.namespace} is published")
@@ -117,17 +120,19 @@ def _show(hub: Hub, plan: Plan, *, done: bool, as_json: bool) -> None:
             click.echo(change.line())
         click.echo(f"{len(plan.changes)} changes would be made for {plan.version} of {plan.namespace}")
     else:
-        click.echo(f"{plan.version} of {plan.namespace} is published, with {len(plan.changes)} changes:")
-    for address in addresses:
-        click.echo(f"  {address}")
-    if done:
+        click.echo(f"{plan.version} of {plan.namespace} is published, with {len(plan.changes)} changes")
+    for name, address in addresses.items():
+        if not name.startswith("datasets/") or name.endswith(_SHOWN_DATA):
+            click.echo(f"  {address}")
+    if done and plan.changes:
         _offer_promotion(hub, plan)
 
 
-def _addresses(hub: Hub, plan: Plan) -> list[str]:
-    return [f"{hub.endpoint}/collections/{_slug(hub, plan)}"] + [
-        hub.page(place.kind, place.repo_id) for place in plan.places
-    ]
+def _addresses(hub: Hub, plan: Plan) -> dict[str, str]:
+    """Return what was released and where it is, the collection first."""
+    collection = f"collections/{_slug(hub, plan)}"
+    pages = {str(place): hub.page(place.kind, place.repo_id) for place in plan.places}
+    return {collection: f"{hub.endpoint}/{collection}", **pages}
 
 
 def _slug(hub: Hub, plan: Plan) -> str:
