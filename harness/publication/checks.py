@@ -23,6 +23,7 @@ from harness.wire.reports import config_name, load_record
 
 CheckChain = Callable[[Hub, Artifact], list[str]]
 """Returns what is wrong with the lineage of an artifact; `harness.provenance.check.check_chain`."""
+_CHANGED_LATER = (README, ".gitattributes")
 _RESULTS_OF_A_MODEL = ".eval_results/"
 
 
@@ -132,42 +133,34 @@ def up_to_date(found: Found) -> Iterator[str]:
                 "again, so that all cells are measured alike"
             )
         repo, commit = found.repos.get(entry.place), report.run.model_revision
-        if repo and commit and not _same_model(found.reader, repo, commit):
+        if repo and commit and not _same_made(found.reader, repo, commit):
             yield f"the results of {entry.place} are of other weights ({commit[:12]}) than main has; evaluate it again"
 
 
 def unchanged(found: Found) -> Iterator[str]:
     """Yield a problem for each repository whose main is not what the cells have made or read."""
     for entry, repo in found.present():
-        if entry.commit is None or entry.commit == repo.state.main or repo.stage not in STAGE_OF[entry.role]:
+        if entry.commit is None or repo.stage not in STAGE_OF[entry.role]:
             continue
-        if entry.role == "model":
-            same = _same_model(found.reader, repo, entry.commit)
-        else:
-            same = _hashes(found.reader.tree(entry.place, entry.commit)) == _hashes(repo.tree)
-        if not same:
+        if not _same_made(found.reader, repo, entry.commit):
             yield (
                 f"{entry.place} has changed since the cells were run (main is {repo.state.main[:12]}, they used "
                 f"{entry.commit[:12]}); run `tft benchmark` again"
             )
 
 
-def _same_model(reader: Reader, repo: Repo, commit: str) -> bool:
-    """Return whether a commit of a model has the files of main, card and results aside."""
+def _same_made(reader: Reader, repo: Repo, commit: str) -> bool:
+    """Return whether a commit has the files of main, but for those that people and evaluations change later."""
     then = reader.tree(repo.state.place, commit)
-    return then is not None and _trained(then) == _trained(repo.tree)
+    return then is not None and _made(then) == _made(repo.tree)
 
 
-def _trained(tree: Tree) -> dict[str, str]:
+def _made(tree: Tree) -> dict[str, str]:
     return {
         path: file.hash
         for path, file in tree.items()
-        if path != README and not path.startswith(_RESULTS_OF_A_MODEL)
-    }  # fmt: skip
-
-
-def _hashes(tree: Tree | None) -> dict[str, str] | None:
-    return None if tree is None else {path: file.hash for path, file in tree.items()}
+        if path not in _CHANGED_LATER and not path.startswith(_RESULTS_OF_A_MODEL)
+    }
 
 
 def decontaminated(found: Found) -> Iterator[str]:

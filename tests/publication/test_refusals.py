@@ -112,6 +112,8 @@ def test_data_that_changed_since_the_cells_were_run(benchmark, api, refused, pla
         (problem,) = refused()
         assert problem.startswith(f"datasets/{repo_id} has changed since the cells were run")
     assert plan(benchmark).changes, "a commit that leads to the same files is no change"
+    with changed(api, "dataset", repo_id, README__md=b"---\nlicense: mit\n---\n# By hand\n"):
+        assert plan(benchmark).changes, "nor is a card that was written anew"
 
 
 def test_a_model_that_was_trained_again(benchmark, api, refused) -> None:
