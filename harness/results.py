@@ -81,16 +81,23 @@ def publish(hub: Hub, place: Destination, evaluation: Evaluation, test_set: Test
     name = place.model or report.run.model
     changed = []
     if place.model:  # first: what the results dataset holds is taken for published, by a run that is repeated too
-        card, _ = readme(hub, place.model, report, test_set.task, namespace=place.results.partition("/")[0])
-        files: dict[str, str | bytes | Path] = {
-            f".eval_results/{test_set.artifact.repo_id.rpartition('/')[2]}.yaml": eval_results_yaml(
-                report, test_set.artifact.repo_id, source_url=hub.page("dataset", place.results)
-            ),
-            README: card,
-        }
+        files = model_files(hub, place.model, report, test_set.task, results=place.results)
         message = f"Evaluation on {test_set.artifact.repo_id}"
         changed.append(hub.commit_files("model", place.model, files, message=message, create_pr=place.create_pr))
     return [_push_results(hub, place.results, name, evaluation.folder), *changed]
+
+
+def model_files(hub: Hub, model: str, report: EvalReport, task: Task, *, results: str) -> dict[str, str]:
+    """Return what a model's repository says of its evaluation: its README, and `.eval_results` for the Hub."""
+    card, _ = readme(hub, model, report, task, namespace=results.partition("/")[0])
+    test_set = report.run.dataset
+    scores = eval_results_yaml(report, test_set, source_url=hub.page("dataset", results))
+    return {f".eval_results/{test_set.rpartition('/')[2]}.yaml": scores, README: card}
+
+
+def results_readme(hub: Hub, repo_id: str) -> str:
+    """Return the card of a results dataset with the benchmark's report beside the reports and rows that it holds."""
+    return _results_card(repo_id, _reports(hub, repo_id), _rows(hub, repo_id), with_report=True)
 
 
 def _check_scored(report: EvalReport, limit: float) -> None:
@@ -186,9 +193,12 @@ def _read_rows(path: Path) -> Rows:
     return [row for _, row in read_jsonl(path)]
 
 
-def _results_card(repo_id: str, reports: Mapping[str, EvalReport], rows: Mapping[str, Rows]) -> str:
+def _results_card(
+    repo_id: str, reports: Mapping[str, EvalReport], rows: Mapping[str, Rows], *, with_report: bool = False
+) -> str:
     from harness.stages._repository import render, size_category
 
     size = size_category(sum(next(iter(report.rows["model"].values())).n for report in reports.values()))
     ordered = dict(sorted(reports.items()))
-    return render(CARD_TEMPLATE, repo_id=repo_id, reports=ordered, boards=boards(reports, rows), size=size)
+    found = boards(reports, rows)
+    return render(CARD_TEMPLATE, repo_id=repo_id, reports=ordered, boards=found, size=size, with_report=with_report)

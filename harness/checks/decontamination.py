@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from harness.checks.duplicates import Fingerprint, fingerprint
 from harness.checks.shingles import as_text, digest, grams, user_words, words
@@ -33,6 +34,25 @@ _LEAST_ARGUMENTS = 3
 _PHRASE = 3
 """A run that so many conversations of the test set share is a phrase of users, and tells none of them."""
 _SHOWN = 10
+GATE_RECORD = "decontamination.json"
+"""In a dataset of synthetic conversations: what the gate has seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRecord:
+    """That the gate was there, and what it has compared with which test set; what did not pass is not in the data."""
+
+    test_set: str | None
+    """As in the lineage's inputs; None: there was no test set, and nothing was compared."""
+    test_conversations: int
+    compared: dict[str, int]
+    """`seeds`, `context` (both were stopped for by any overlap) and `drafts` -> conversations."""
+    rejected: int
+    """Drafts that were left out for an overlap."""
+
+    def dump(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

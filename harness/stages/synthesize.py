@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.checks.batch import Inspected, Inspection, inspect_traces
 from harness.checks.config import CheckConfig
-from harness.checks.decontamination import Decontamination, stop_if_contaminated
+from harness.checks.decontamination import GATE_RECORD, Decontamination, GateRecord, stop_if_contaminated
 from harness.checks.duplicates import Duplicates
 from harness.errors import DataError
 from harness.hub import Hub
@@ -25,13 +25,14 @@ from harness.stages.settings import SynthesizeConfig, Topic
 from harness.tasks import TaskSource
 from harness.terminal import progress, say
 from harness.trace_records import Draft, Plan, TraceRow, Writer
-from harness.wire.jsonl import write_jsonl
+from harness.wire.jsonl import write_json, write_jsonl
 from harness.wire.stages import dump_synthetic
 
 STAGE = "synthesize"
-VERSION = 1
+VERSION = 2
 _MIDDLE = 3
 """The complexity where none is drawn, of 1 to 5."""
+_OVERLAPS = "overlaps with the test set"
 _NEXT_TRY = 1_000_003
 """Added to the seed of a conversation that is written again."""
 
@@ -45,7 +46,7 @@ class Material:
     context: tuple[Conversation, ...]
     """Unlabelled traces."""
     sources: tuple[str, ...]
-    """What they were read from, for the lineage."""
+    """What they were read from, for the lineage; the test set's is the last one, where there is a test set."""
     test: tuple[Conversation, ...] = ()
     """The test set, of which nothing may be in the seeds, the context or the result."""
 
@@ -159,6 +160,7 @@ class Synthesis:
                 or "the budget was spent"
             )
             raise EmptyResult(f"no conversation was accepted of {work.drafts} drafts: {reasons}")
+        write_json(folder / GATE_RECORD, self._gate_record(work).dump())
         counts = work.counts()
         frame = CardFrame(
             title="Synthetic conversations",
@@ -173,6 +175,16 @@ class Synthesis:
         card = stage_card("synthetic.md.j2", frame, rules=rules, **counts)
         (folder / "README.md").write_text(card, encoding="utf-8")
         return counts
+
+    def _gate_record(self, work: _Work) -> GateRecord:
+        """Return what the gate has seen: it lets nothing through, or this line is not reached."""
+        material = self.material
+        return GateRecord(
+            test_set=material.sources[-1] if material.test else None,
+            test_conversations=len(material.test),
+            compared={"seeds": len(material.seeds), "context": len(material.context), "drafts": work.drafts},
+            rejected=work.reasons[_OVERLAPS],
+        )
 
 
 class _Work:
@@ -256,7 +268,7 @@ class _Work:
             return first.check, f"{first.check}: {first.problem}"
         overlap = next((overlap for overlap in inspected.overlaps if overlap.reasons), None)
         if overlap:
-            return "overlaps with the test set", f"overlaps with {overlap.test_id}: {overlap.reasons[0]}"
+            return _OVERLAPS, f"overlaps with {overlap.test_id}: {overlap.reasons[0]}"
         for index, what in ((self._seeds, "a seed"), (self._written, "another one")):
             twin = index.find(draft.conversation)
             if twin:

@@ -101,6 +101,10 @@ def test_synthetic_conversations_are_valid_differ_and_reach_the_target(
         assert messages[-1].role == "assistant"
         assert not [problem for one in messages for call in one.tool_calls for problem in toolbox.problems(call)]
     assert len({json.dumps(row["messages"]) for row in found}) == 60
+    gate = json.loads((tmp_path / "synthetic" / "decontamination.json").read_text(encoding="utf-8"))
+    assert gate["test_set"].startswith("test.jsonl@sha256:")
+    assert gate["test_conversations"] == 6
+    assert gate["compared"]["drafts"] >= 60
     again = tft(*words, "--out", tmp_path / "again")
     assert again.exit_code == 0
     assert rows(tmp_path / "again") == found
