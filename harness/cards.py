@@ -11,9 +11,9 @@ import yaml
 from markupsafe import Markup
 
 from harness.benchmark.names import CellName
+from harness.connecting import DEFAULT_ENDPOINT
 from harness.errors import DataError, UsageError
 from harness.figures import Arm, ArmFacts, Published, Scenario, ToolFacts, load_published
-from harness.hub import DEFAULT_ENDPOINT
 from harness.judging import JUDGE_METRIC
 from harness.markdown import environment
 from harness.prompts import system_message

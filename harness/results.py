@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.connecting import DEFAULT_ENDPOINT
 from harness.errors import AccessDenied, CommitConflict, DataError, RepoNotFound, UsageError
-from harness.hub import DEFAULT_ENDPOINT, Hub
+from harness.hub import Hub
 from harness.leaderboard import Rows, boards
 from harness.models import ModelName
 from harness.records import EvalReport, Task
@@ -97,7 +98,7 @@ def model_files(hub: Hub, model: str, report: EvalReport, task: Task, *, results
 
 def results_readme(hub: Hub, repo_id: str) -> str:
     """Return the card of a results dataset with the benchmark's report beside the reports and rows that it holds."""
-    return _results_card(repo_id, _reports(hub, repo_id), _rows(hub, repo_id), with_report=True)
+    return _results_card(repo_id, read_reports(hub, repo_id), _rows(hub, repo_id), with_report=True)
 
 
 def _check_scored(report: EvalReport, limit: float) -> None:

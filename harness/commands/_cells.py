@@ -80,6 +80,8 @@ class Chosen:
     seeds: int = 1
     version: str | None = None
     """The version that the results are to be published as; None: none that is published is to be replaced."""
+    report: Path | None = None
+    """Folder for the report; None: none is made."""
 
 
 def run(chosen: Chosen, settings: dict[str, Any]) -> tuple[Plan, dict[str, Outcome]] | None:
@@ -95,7 +97,8 @@ def run(chosen: Chosen, settings: dict[str, Any]) -> tuple[Plan, dict[str, Outco
     from harness.benchmark.schedule import run_plan
     from harness.benchmark.state import State, check_names
     from harness.benchmark.table import watching
-    from harness.hub import PRIVATE, connected
+    from harness.connecting import connected
+    from harness.hub import PRIVATE
     from harness.jobs import JobOptions
 
     if not settings["public"]:
@@ -122,7 +125,24 @@ def run(chosen: Chosen, settings: dict[str, Any]) -> tuple[Plan, dict[str, Outco
             outcomes = run_plan(plan, Runner(hub, state, machine), parallel=parallel, watch=watch)
         if settings["until"] is None:
             record(hub, plan, outcomes, preset=chosen.preset, seeds=chosen.seeds, version=chosen.version)
+            if chosen.report is not None:
+                _report(hub, plan, outcomes, chosen.report, settings["sources"])
         return plan, outcomes
+
+
+def _report(hub: Hub, plan: Plan, outcomes: Mapping[str, Outcome], folder: Path, sources: Path | None) -> None:
+    """Write the report of the results and print its main table, where a cell has come to a result."""
+    from harness.summary.make import make_report
+    from harness.summary.terminal import print_summary
+    from harness.terminal import progress, say
+
+    ended = [outcomes[step.key].status for step in plan.steps if step.stage == "evaluate"]
+    if not {*ended} & {"done", "reused"}:
+        return
+    with progress("making the report"):
+        summary = make_report(hub, plan.setup.namespace, folder, sources=sources)
+    print_summary(summary)
+    say(f"wrote {folder}/RESULTS.md, results.json, index.html and {len(summary.pictures)} plots")
 
 
 def _plan(hub: Hub, chosen: Chosen, settings: dict[str, Any]) -> Plan:

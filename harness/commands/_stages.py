@@ -107,7 +107,7 @@ class Start:
 @contextmanager
 def started(suffix: str, chosen: dict[str, Any]) -> Iterator[Start]:
     """Yield what the options of this module say, taken out of `chosen`; `suffix` ends the default dataset's name."""
-    from harness.hub import connected
+    from harness.connecting import connected
     from harness.tasks import find_task
     from harness.traces.inputs import read_input
     from harness.traces.job import JobFolder

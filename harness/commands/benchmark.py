@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from harness.commands import _cells
-
-if TYPE_CHECKING:
-    from harness.benchmark.plan import Plan
-    from harness.benchmark.schedule import Outcome
 
 
 @click.command(
@@ -86,10 +82,9 @@ def command(
         chosen = None
         wanted = {Cell.parse(scenario, "tft").scenario for scenario in only}
         cells = [cell for cell in all_cells(fair=arms == "fair", seeds=seeds) if not wanted or cell.scenario in wanted]
-    run = _cells.Chosen(cells=cells, preset=preset, job=chosen, seeds=seeds, version=version)
-    done = _cells.run(run, settings)
-    if done:
-        _finish(*done, report)
+    run = _cells.Chosen(cells=cells, preset=preset, job=chosen, seeds=seeds, version=version, report=report)
+    if done := _cells.run(run, settings):
+        _cells.show_outcomes(*done)
 
 
 def _name(text: str) -> str:
@@ -100,9 +95,3 @@ def _name(text: str) -> str:
     if not found:
         raise UsageError(f"{text!r} is no name for repositories; give one with --name")
     return found
-
-
-def _finish(plan: Plan, outcomes: dict[str, Outcome], report: Path) -> None:
-    """Print what became of the cells, then the results; CheckFailed where a cell failed."""
-    del report
-    _cells.show_outcomes(plan, outcomes)

@@ -75,7 +75,7 @@ def command(
     """
     wish = _Wish(**wishes)
     _check_options(wish, model, every)
-    from harness.hub import connected
+    from harness.connecting import connected
 
     online = every or wish.push or wish.check or hub is not None or not (wish.published or wish.report_file)
     with connected(hub) if online else nullcontext() as client:

@@ -146,7 +146,7 @@ def _write(path: Path, text: str) -> None:
 
 def _sides(names: tuple[str, str], results: str | None, hub: str | None, namespace: str | None) -> tuple[Side, Side]:
     """Return the two results; a Hub is asked only where one of them is no file and no folder."""
-    from harness.hub import connected
+    from harness.connecting import connected
 
     with ExitStack() as stack:
         client: Hub | None = None

@@ -124,7 +124,8 @@ def job(
     """Push a job folder as datasets, NAME-traces and NAME-testset, which `tft benchmark --job` reads."""
     import os
 
-    from harness.hub import PRIVATE, connected
+    from harness.connecting import connected
+    from harness.hub import PRIVATE
     from harness.stages.own import push_test_set, push_traces
     from harness.traces.job import JobFolder
 
@@ -227,7 +228,7 @@ class _Wanted(NamedTuple):
 def _push(wanted: _Wanted, inputs: Inputs, hub: str | None, namespace: str | None, *, as_json: bool) -> None:
     from functools import partial
 
-    from harness.hub import connected
+    from harness.connecting import connected
     from harness.stages import collect, corrupt
 
     with connected(hub) as client, _steps("pushing", total=wanted.testset + len(wanted.scenarios)) as step:

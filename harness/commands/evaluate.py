@@ -130,7 +130,7 @@ def command(
     and not evaluated itself; each adapter (also one in the folder `adapter` of a trained model's repository)
     gets a run, results and a card of its own.
     """
-    from harness.hub import connected
+    from harness.connecting import connected
     from harness.models import ModelName
     from harness.models.engine import split_engine_args
     from harness.results import destination

@@ -53,7 +53,7 @@ def command(
     from contextlib import nullcontext
     from itertools import islice
 
-    from harness.hub import connected
+    from harness.connecting import connected
     from harness.terminal import progress
     from harness.traces.inputs import read_input
     from harness.traces.job import TASK as TASK_FILE

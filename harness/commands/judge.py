@@ -63,8 +63,8 @@ def command(
     `tft agreement OUT --label label` compares both. Verdicts are cached: a second run, or one after a kill, asks
     only for what is missing.
     """
+    from harness.connecting import connected
     from harness.errors import UsageError
-    from harness.hub import connected
     from harness.judging.files import judge_files
     from harness.testset import pull_test_set
     from harness.wire.published import read_task

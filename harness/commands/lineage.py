@@ -62,7 +62,7 @@ def command(
     The chain is checked on the way: inputs that are missing, records that were changed, tags that lead elsewhere. Exit
     status 1 where something is wrong; it is printed.
     """
-    from harness.hub import connected
+    from harness.connecting import connected
     from harness.provenance.question import ask
     from harness.provenance.reads import without_bars
     from harness.terminal import progress

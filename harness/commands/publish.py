@@ -63,7 +63,7 @@ def command(
     """
     from contextlib import closing
 
-    from harness.hub import connected
+    from harness.connecting import connected
     from harness.hub_release import ReleaseHub
     from harness.publication.carry_out import carry_out
     from harness.publication.checks import Refused
@@ -145,7 +145,7 @@ def _slug(hub: Hub, plan: Plan) -> str:
 
 
 def _offer_promotion(hub: Hub, plan: Plan) -> None:
-    from harness.hub import DEFAULT_ENDPOINT
+    from harness.connecting import DEFAULT_ENDPOINT
     from harness.terminal import say
 
     if hub.endpoint == DEFAULT_ENDPOINT:

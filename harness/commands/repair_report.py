@@ -105,7 +105,7 @@ def _against(
 def _measure(source: str, against: Against, raw: Path | None, hub: str | None) -> RepairReport:
     from contextlib import ExitStack
 
-    from harness.hub import connected
+    from harness.connecting import connected
     from harness.repair.measure import measure, readable
     from harness.traces.inputs import read_input
 

@@ -36,7 +36,7 @@ def command(
     Reads <namespace>/tft-benchmark-results at its newest commit, prints the main table, and writes RESULTS.md,
     results.json (every figure with what it was computed from), a static page with its Space card, and plots.
     """
-    from harness.hub import connected
+    from harness.connecting import connected
     from harness.summary.make import make_report
     from harness.terminal import progress, say
 

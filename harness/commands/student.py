@@ -109,7 +109,7 @@ def create(
     a task. Either can be evaluated like any other.
     """
     _options.share_cores()
-    from harness.hub import connected
+    from harness.connecting import connected
     from harness.stages.student import StudentRequest, make_student
     from harness.tasks import find_task
     from harness.training.pretrain import pretrain_config

@@ -95,7 +95,7 @@ def command(
     conversations, loss on every assistant turn. What is trained is token for token what `tft evaluate` sends.
     """
     _options.share_cores()
-    from harness.hub import connected
+    from harness.connecting import connected
     from harness.models import ModelName
     from harness.stages.train import TrainRequest, train_student
     from harness.tasks import find_task

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.connecting import check_address
 from harness.errors import DataError, UsageError
-from harness.hub import check_address
 from harness.models import ModelName
 from harness.models.budget import Price
 from harness.wire.yaml_lines import Lines, read_mapping, refuse_unknown

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import parsing
+from harness.connecting import check_address
 from harness.errors import EngineError, UsageError
-from harness.hub import Hub, check_address
+from harness.hub import Hub
 from harness.models import ModelName
 from harness.prompts import system_message, system_template
 from harness.records import Prediction, Task, ToolCall, TurnPair, Usage

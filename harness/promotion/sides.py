@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.connecting import DEFAULT_ENDPOINT, EMBEDDED, check_address
 from harness.errors import AccessDenied, HubError, RepoNotFound, UsageError
-from harness.hub import DEFAULT_ENDPOINT, EMBEDDED, check_address
 from harness.promotion.trees import Changes, File, Tree
 from harness.records import RepoKind
 from harness.refusals import translated
@@ -201,7 +201,7 @@ def _opened(address: str, option: str, variable: str) -> Iterator[Side]:
 def _side(endpoint: str, token: str | None, variable: str) -> Side:
     from huggingface_hub import HfApi, get_token
 
-    from harness.hub import quiet
+    from harness.connecting import quiet
 
     quiet()
     if token is None and variable == TARGET_TOKEN and endpoint == DEFAULT_ENDPOINT:
