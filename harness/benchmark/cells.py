@@ -156,11 +156,10 @@ class _Chain:
         self.steps.append(Step(stage=stage, words=named, makes=makes, needs=tuple(needs), places=tuple(places)))
 
 
-def steps(cell: Cell, setup: Setup, *, until: str | None = None) -> list[Step]:
-    """Return the commands of a cell in order, up to a stage. Each reads what those before have pushed.
+def steps(cell: Cell, setup: Setup) -> list[Step]:
+    """Return the commands of a cell in order. Each reads what those before have pushed.
 
-    A stage whose inputs and settings have not changed finds its result on the Hub and does nothing. Raises UsageError
-    for a stage that the cell does not have.
+    A stage whose inputs and settings have not changed finds its result on the Hub and does nothing.
     """
     chain = _Chain(cell=cell, setup=setup)
     _add_shared(chain)
@@ -177,7 +176,7 @@ def steps(cell: Cell, setup: Setup, *, until: str | None = None) -> list[Step]:
     words = ("evaluate", model, "--dataset", setup.test_set, *tokens, *judge, "--json")
     asking = setup.judging if setup.preset.judge else ()
     chain.add("evaluate", model, words, needs=(model, setup.test_set), places=asking)
-    return _until(cell, chain.steps, until)
+    return chain.steps
 
 
 def _add_shared(chain: _Chain) -> None:
@@ -226,15 +225,6 @@ def _add_pipeline(chain: _Chain) -> str:
         chain.add(stage, makes, command, needs=(read, setup.test_set), places=(*job, *setup.options))
         read = makes
     return synthetic
-
-
-def _until(cell: Cell, found: Sequence[Step], until: str | None) -> list[Step]:
-    names = [step.stage for step in found]
-    if until is None:
-        return list(found)
-    if until not in names:
-        raise UsageError(f"{cell} has no stage {until!r}; it has {', '.join(names)}")
-    return list(found[: names.index(until) + 1])
 
 
 def all_cells(*, fair: bool, seeds: int) -> list[Cell]:

@@ -7,7 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.benchmark.cells import Cell, Setup, Step, steps
+from harness.benchmark.cells import STAGES, Cell, Setup, Step, steps
+from harness.errors import UsageError
 from harness.records import Artifact
 
 
@@ -24,14 +25,25 @@ class Plan:
 
     @classmethod
     def of(cls, cells: Sequence[Cell], setup: Setup, *, salt: str, until: str | None = None) -> Plan:
-        """Return the plan; UsageError for a stage that no cell has."""
-        of_cell = {cell: tuple(steps(cell, setup, until=until)) for cell in cells}
+        """Return the plan, up to a stage or to what comes before it; UsageError for a stage that no cell has."""
+        of_cell = {cell: tuple(steps(cell, setup)) for cell in cells}
+        if until is not None:
+            of_cell = _until(of_cell, until)
         unique = {step.key: step for chain in of_cell.values() for step in chain}
         return cls(setup=setup, cells=tuple(cells), steps=tuple(unique.values()), of_cell=of_cell, salt=salt)
 
     def makers(self, step: Step) -> tuple[Step, ...]:
         """Return the steps that make what this one needs."""
         return tuple(other for other in self.steps if other.makes in step.needs and other.stage != "evaluate")
+
+
+def _until(of_cell: Mapping[Cell, tuple[Step, ...]], until: str) -> dict[Cell, tuple[Step, ...]]:
+    known = [stage for stage in STAGES if any(step.stage == stage for chain in of_cell.values() for step in chain)]
+    if until not in known:
+        cells = ", ".join(map(str, of_cell))
+        raise UsageError(f"there is no stage {until!r} in {cells}; stages are {', '.join(known)}")
+    wanted = STAGES[: STAGES.index(until) + 1]
+    return {cell: tuple(step for step in chain if step.stage in wanted) for cell, chain in of_cell.items()}
 
 
 def pinned(step: Step, artifacts: Mapping[str, Artifact]) -> tuple[str, ...]:

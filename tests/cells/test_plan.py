@@ -132,8 +132,16 @@ def test_the_mark_of_a_result_follows_inputs_settings_code_and_models() -> None:
 
 
 def test_the_published_preset_relabels_as_many_seeds_as_were_published() -> None:
-    chain = steps(Cell.parse("s2", "tft"), Setup(namespace="me", preset=read_preset("published")), until="relabel")
-    assert chain[-1].words[chain[-1].words.index("--seeds") + 1] == "90"
+    chain = steps(Cell.parse("s2", "tft"), Setup(namespace="me", preset=read_preset("published")))
+    (relabel,) = [step for step in chain if step.stage == "relabel"]
+    assert relabel.words[relabel.words.index("--seeds") + 1] == "90"
+
+
+def test_a_run_up_to_a_stage_leaves_out_what_comes_after_it_in_every_cell() -> None:
+    cells = [Cell.parse("s2", arm) for arm in ARMS]
+    plan = Plan.of(cells, Setup(namespace="me", preset=read_preset("tiny")), salt="", until="synthesize")
+    assert [step.stage for step in plan.of_cell[cells[0]]] == [*STAGES[:6]]
+    assert [step.stage for step in plan.of_cell[cells[1]]] == [*STAGES[:3]]
 
 
 @pytest.mark.parametrize(("scenario", "arm"), [("s6", "tft"), ("two", "tft"), ("s2", "both")])
@@ -144,8 +152,8 @@ def test_an_unknown_cell_is_refused(scenario: str, arm: str) -> None:
 
 def test_an_unknown_stage_or_preset_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     setup = Setup(namespace="me", preset=read_preset("tiny"))
-    with pytest.raises(UsageError, match="it has collect, student, corrupt, train, evaluate"):
-        steps(Cell.parse("s2", "direct"), setup, until="relabel")
+    with pytest.raises(UsageError, match="stages are collect, student, corrupt, train, evaluate"):
+        Plan.of([Cell.parse("s2", "direct")], setup, salt="", until="relabel")
     with pytest.raises(UsageError, match="published, tiny"):
         read_preset("huge")
     file = tmp_path / "mine.yaml"
