@@ -11,7 +11,7 @@ from harness.errors import DataError
 from harness.hub import Hub
 from harness.provenance.chain import Node, read_chain
 from harness.provenance.reads import hashes, read_at
-from harness.records import Artifact, EvalReport, EvalRun
+from harness.records import Artifact, EvalReport, EvalRun, RepoKind
 from harness.wire.jsonl import read_jsonl
 from harness.wire.reports import load_report
 
@@ -55,6 +55,7 @@ class _Checks:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._hashes: dict[Artifact, dict[str, str]] = {}
+        self._heads: dict[tuple[RepoKind, str], Artifact] = {}
 
     def of(self, node: Node) -> Iterator[str]:
         """Yield what is wrong with a node that the reading of the chain has not shown."""
@@ -112,6 +113,28 @@ class _Checks:
                 yield f"{path} of {artifact} is of the {what} {pinned}, which its lineage does not name"
         yield from self._figures(node, artifact, report)
         yield from self._test_sets(node, report.run)
+        yield from self._newer(node, artifact)
+
+    def _newer(self, node: Node, results: Artifact) -> Iterator[str]:
+        """The newest results must be of the newest weights; earlier results may be of earlier ones."""
+        if self._head(results) != results:
+            return
+        for one in node.inputs:
+            if one.kind != "model" or one.artifact is None or one.record is None:
+                continue
+            differing = self._differing(self._head(one.artifact), one.artifact)
+            if differing:
+                yield (
+                    f"{node.config} was evaluated at commit {one.artifact.revision[:12]}, and the model has changed "
+                    f"since: {_listed(differing)} not those of its main; evaluate it again"
+                )
+
+    def _head(self, artifact: Artifact) -> Artifact:
+        """Return what main of an artifact's repository is now."""
+        key = (artifact.kind, artifact.repo_id)
+        if key not in self._heads:
+            self._heads[key] = self._hub.resolve(*key)
+        return self._heads[key]
 
     def _figures(self, node: Node, artifact: Artifact, report: EvalReport) -> Iterator[str]:
         """Each figure of the model must be the mean of its column in the rows."""

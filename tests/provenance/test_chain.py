@@ -164,6 +164,20 @@ def test_weights_that_are_not_those_of_the_training_are_found(world, newest, res
     assert "model.safetensors is not those of" in problem
 
 
+def test_scores_of_weights_that_were_replaced_since_are_found(world, newest, tmp_path: Path) -> None:
+    results = newest["results"]
+    model = world.hub.resolve("model", f"{NS}/tft-benchmark-s4-tft-small")
+    before = (world.hub.pull(model) / "model.safetensors").read_bytes()
+    changed = {"model.safetensors": before[:-1] + b"\x01"}
+    world.hub.commit_files("model", model.repo_id, changed, message="trained again")
+    try:
+        [problem] = check_chain(world.hub, results)
+    finally:
+        world.hub.commit_files("model", model.repo_id, {"model.safetensors": before}, message="as before")
+    assert "model.safetensors is not those of its main; evaluate it again" in problem
+    assert check_chain(world.hub, results) == []
+
+
 def _forge(folder: Path, change: Callable[[dict[str, Any]], None], pattern: str) -> dict[str, str]:
     [path] = folder.glob(pattern)
     written = json.loads(path.read_text(encoding="utf-8"))
