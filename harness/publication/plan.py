@@ -59,26 +59,23 @@ def plan_release(hub: Hub, wishes: Wishes, parts: Parts) -> Plan:
     namespace = wishes.namespace
     check_may_write(reader.side, [results_place(namespace)])
     parts.say(f"reading what {namespace} has")
-    results = read_benchmark(hub, _results_artifact(hub, namespace))
-    listed = entries(namespace, results.record)
-    repos = reader.repos(entry.place for entry in listed)
-    found = Found(reader=reader, results=results, entries=listed, repos=repos)
+    found = _read(hub, reader, namespace)
     shelf = shelves.find_shelf(namespace, wishes.title)
-    _check_rights(hub, repos)
+    _check_rights(hub, found.repos)
     parts.say("checking scores, lineage and decontamination")
     problems = list(_problems(hub, found, shelf, wishes, parts))
     if problems:
         raise Refused(namespace, problems)
-    setting = Setting(hub=hub, reader=reader, namespace=namespace, results=results, repos=repos)
+    setting = Setting(hub=hub, reader=reader, namespace=namespace, results=found.results, repos=found.repos)
     parts.say("rendering cards and the report")
-    wanted = wanted_files(setting, listed, parts.make_report)
+    wanted = wanted_files(setting, found.entries, parts.make_report)
     planned = _Planned(setting=setting, wishes=wishes, wanted=wanted)
     commits = planned.commits()
     conflicts = list(planned.conflicts(commits))
     if conflicts:
         raise Refused(namespace, conflicts)
-    beside = notes(listed, results.reports)
-    hidden: list[Hidden] = [CreateSpace(place=place) for place, repo in repos.items() if repo is None]
+    beside = notes(found.entries, found.results.reports)
+    hidden: list[Hidden] = [CreateSpace(place=place) for place, repo in found.repos.items() if repo is None]
     hidden += [*commits.values(), *shelf_changes(shelf, namespace, wishes.title, beside), *planned.tags(commits)]
     return Plan(
         namespace=namespace,
@@ -90,6 +87,13 @@ def plan_release(hub: Hub, wishes: Wishes, parts: Parts) -> Plan:
         visible=tuple(_visible(found, shelf, wishes)),
         notes=tuple(_remarks(found, shelf, wishes, hidden=hidden)),
     )
+
+
+def _read(hub: Hub, reader: Reader, namespace: str) -> Found:
+    results = read_benchmark(hub, _results_artifact(hub, namespace))
+    listed = entries(namespace, results.record)
+    repos = reader.repos(entry.place for entry in listed)
+    return Found(reader=reader, results=results, entries=listed, repos=repos)
 
 
 def _check_wishes(wishes: Wishes) -> None:

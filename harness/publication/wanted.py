@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -55,7 +55,7 @@ class Setting:
     repos: Mapping[Place, Repo | None]
 
 
-def wanted_files(setting: Setting, entries: list[Entry], make_report: MakeReport) -> dict[Place, Files]:
+def wanted_files(setting: Setting, entries: Sequence[Entry], make_report: MakeReport) -> dict[Place, Files]:
     """Return the files that each repository should have beside those that the stages have put there.
 
     CommitConflict where results were pushed meanwhile.
