@@ -38,11 +38,10 @@ def draw(summary: Summary, metric: str, name: str, folder: Path) -> Picture:
 
 def _figure(summary: Summary, metric: str) -> Figure:
     rows = summary.main.rows
-    rules = summary.judge is not None and summary.judge.rules
     figure, axes = figure_of(
         1.9 + 0.62 * max(len(rows), 1),
         "TFT against Direct",
-        f"by {shown(metric_name(metric, rules=rules), 60)}\n{summary.pairs} turns of {summary.conversations} "
+        f"by {shown(_named(summary, metric), 60)}\n{summary.pairs} turns of {summary.conversations} "
         "conversations; bars: 95 % intervals, by conversation",
     )
     low, high = _limits(summary, metric)
@@ -60,6 +59,10 @@ def _figure(summary: Summary, metric: str) -> Figure:
     axes.text(1.02, len(rows) - 0.32, f"{TIE} cannot be told apart", va="center", **beside)
     _legend(figure, axes)
     return figure
+
+
+def _named(summary: Summary, metric: str) -> str:
+    return metric_name(metric, rules=summary.judge is not None and summary.judge.rules)
 
 
 def _legend(figure: Figure, axes: Axes) -> None:
@@ -167,7 +170,7 @@ def _alt(summary: Summary, metric: str) -> str:
     null = _null(summary, metric)
     published = [short(row) for row in summary.main.rows if _published(row, metric)]
     return (
-        f"{metric} of TFT and Direct by scenario with 95 % intervals. {'; '.join(told)}."
+        f"{_named(summary, metric)} of TFT and Direct by scenario with 95 % intervals. {'; '.join(told)}."
         + (f" The best null baseline has {score(null)}." if null is not None else "")
         + (f" Hollow marks show the published values of {listed(published)}." if published else "")
     )

@@ -94,7 +94,7 @@ def summarize(results: Results, namespace: str, endpoint: str, student: str | No
         others=_others(results, placed),
         dates=_dates(reports),
         versions=_versions(reports),
-        verdict=reach_verdict(main, baselines, primary),
+        verdict=reach_verdict(main, baselines, primary, judge),
         notes=(),
     )
     return replace(summary, notes=tuple(notes(summary, placed, results)))

@@ -8,15 +8,16 @@ from dataclasses import replace
 from harness.baselines import GOLD
 from harness.figures import POINTS
 from harness.records import Estimate
-from harness.summary.formats import BASELINES, arm_name, listed, p_value, points, score, short, span, state
-from harness.summary.records import Baseline, Cell, Contrast, Row, Table, Verdict
+from harness.summary.formats import BASELINES, arm_name, listed, metric_name, p_value, points, score, short, span, state
+from harness.summary.records import Baseline, Cell, Contrast, Judge, Row, Table, Verdict
 from harness.summary.tables import ALPHA
 
 TOO_SMALL = "the student is too small (or the data too few) to tell"
 
 
-def reach_verdict(main: Table, baselines: Sequence[Baseline], metric: str) -> Verdict:
+def reach_verdict(main: Table, baselines: Sequence[Baseline], metric: str, judge: Judge | None) -> Verdict:
     """Return the verdict on the corrupted scenarios, by `metric`: paired, clustered by conversation, Holm-adjusted."""
+    by = metric_name(metric, rules=judge is not None and judge.rules)
     compared = {row.scenario: row.contrasts[metric] for row in main.rows if row.corrupted and metric in row.contrasts}
     told = {name: one for name, one in compared.items() if not one.tie}
     null = _best_baseline(baselines, metric)
@@ -31,10 +32,10 @@ def reach_verdict(main: Table, baselines: Sequence[Baseline], metric: str) -> Ve
         beats_baselines=_beats(cells[0][1], null[1]) if null and cells else None,
         sentences=(),
     )
-    return replace(verdict, sentences=tuple(_sentences(verdict, main, null)))
+    return replace(verdict, sentences=tuple(_sentences(verdict, main, null, by)))
 
 
-def _sentences(verdict: Verdict, main: Table, null: tuple[str, Estimate] | None) -> Iterator[str]:
+def _sentences(verdict: Verdict, main: Table, null: tuple[str, Estimate] | None, by: str) -> Iterator[str]:
     rows = {row.scenario: row for row in main.rows}
     metric = verdict.metric
     if null and verdict.beats_baselines is False:
@@ -49,7 +50,7 @@ def _sentences(verdict: Verdict, main: Table, null: tuple[str, Estimate] | None)
                 yield _winners(better, other, [rows[name] for name in names], metric)
         if verdict.untold:
             yield _untold([rows[name] for name in verdict.untold], metric)
-        yield _how([row.contrasts[metric] for row in main.rows if metric in row.contrasts], verdict)
+        yield _how([row.contrasts[metric] for row in main.rows if metric in row.contrasts], by)
     for name in verdict.missing:
         yield f"{short(rows[name])} has no comparison: {_why_missing(rows[name])}."
     yield from (_clean(row, metric) for row in main.rows if not row.corrupted and metric in row.contrasts)
@@ -78,13 +79,13 @@ def _untold(rows: Sequence[Row], metric: str) -> str:
     )
 
 
-def _how(contrasts: Sequence[Contrast], verdict: Verdict) -> str:
+def _how(contrasts: Sequence[Contrast], by: str) -> str:
     pairs = {one.difference.n for one in contrasts}
     conversations = max(one.difference.clusters for one in contrasts)
     n = f"{min(pairs)} to {max(pairs)}" if len(pairs) > 1 else str(pairs.pop())
     return (
-        f"That is by {verdict.metric}, paired over {n} turns, clustered by {conversations} conversations, "
-        f"p adjusted for {len(contrasts)} scenarios (Holm), at the {100 * verdict.alpha:g} % level."
+        f"That is by {by}, paired over {n} turns, clustered by {conversations} conversations, "
+        f"p adjusted for {len(contrasts)} scenarios (Holm), at the {100 * ALPHA:g} % level."
     )
 
 

@@ -218,6 +218,7 @@ def test_the_judge_counts_only_where_one_judge_judged_all_and_rules_are_named_so
     rules = summary(files(tft, direct))
     assert rules.judge.rules
     assert any("not a language model" in note for note in rules.notes)
+    assert any("llm-as-a-judge (rules, no language model)" in sentence for sentence in rules.verdict.sentences)
     model = replace(tft, judge="openai:x")
     mixed = summary(files(model, direct))
     assert (mixed.judge, mixed.metric) == (None, STAGED)
