@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 from harness.benchmark.cells import Step
 from harness.benchmark.plan import pinned
@@ -45,6 +47,8 @@ class Machine:
     folder: Path
     threads: int | None = None
     """Threads of a step that trains; None: the cores."""
+    parallel: int = 1
+    """Steps side by side."""
     flavors: Mapping[str, str] | None = None
     """Stage -> hardware flavor of a Hugging Face Job, for the stages that run elsewhere."""
     job: JobOptions | None = None
@@ -55,6 +59,9 @@ class Runner:
 
     def __init__(self, hub: Hub, state: State, machine: Machine) -> None:
         self._hub, self._state, self._machine = hub, state, machine
+        self._shares: SimpleQueue[str] = SimpleQueue()
+        for share in shares(machine.parallel):
+            self._shares.put(share)
 
     def __call__(self, step: Step, artifacts: Mapping[str, Artifact]) -> Made:
         """Return what the step has made; HarnessError says in which log its failure is explained."""
@@ -90,11 +97,8 @@ class Runner:
         log.parent.mkdir(parents=True, exist_ok=True)
         folder = str(self._machine.folder / name)
         kept = [word.format(folder=folder) for word in _RESUMABLE.get(step.stage, ())]
-        environment = dict(os.environ)
-        if step.stage in _TRAINING and self._machine.threads:
-            environment["OMP_NUM_THREADS"] = str(self._machine.threads)
         command = [sys.executable, "-c", _TETHER, str(os.getpid()), "-m", "harness.cli", *words, *step.places, *kept]
-        with log.open("wb") as stream:
+        with log.open("wb") as stream, self._environment(step) as environment:
             done = subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stream, env=environment, check=False
             )
@@ -105,6 +109,29 @@ class Runner:
         said = json.loads(done.stdout.decode().strip().splitlines()[-1])
         artifact = Artifact(kind=step.kind, repo_id=step.makes, revision=said["revision"])
         return Made(artifact=artifact, reused=bool(said["reused"]))
+
+    @contextmanager
+    def _environment(self, step: Step) -> Iterator[dict[str, str]]:
+        """Yield the environment of a command, with cores that no other one computes on meanwhile."""
+        share = self._shares.get()
+        environment = dict(os.environ)
+        if share:
+            # Engines whose threads wait for one another on the same cores take many times as long.
+            environment.setdefault("VLLM_CPU_OMP_THREADS_BIND", share)
+        if step.stage in _TRAINING and self._machine.threads:
+            environment["OMP_NUM_THREADS"] = str(self._machine.threads)
+        try:
+            yield environment
+        finally:
+            self._shares.put(share)
+
+
+def shares(parallel: int) -> list[str]:
+    """Return the cores of each of so many commands, as `0,2`; empty where all may use all of them."""
+    cores = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
+    if parallel == 1 or len(cores) < parallel:
+        return [""] * parallel
+    return [",".join(map(str, cores[place::parallel])) for place in range(parallel)]
 
 
 def _failure(status: int, log: Path) -> str:

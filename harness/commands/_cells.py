@@ -112,7 +112,9 @@ def run(chosen: Chosen, settings: dict[str, Any]) -> tuple[Plan, dict[str, Outco
         results = check_version(hub, plan, chosen.version)
         hub.ensure_dataset(results)  # whether the namespace may be written to, before the work and not after it
         check_names(hub, plan)
+        parallel = settings["parallel"] or plan.setup.preset.parallel
         machine = Machine(
+            parallel=parallel,
             folder=settings["work"],
             threads=plan.setup.preset.threads,
             flavors=_flavors(settings["jobs"]),
@@ -120,7 +122,6 @@ def run(chosen: Chosen, settings: dict[str, Any]) -> tuple[Plan, dict[str, Outco
                 package=settings["package"], timeout=settings["job_timeout"], namespace=settings["namespace"]
             ),
         )
-        parallel = settings["parallel"] or plan.setup.preset.parallel
         with watching(plan) as watch:
             outcomes = run_plan(plan, Runner(hub, state, machine), parallel=parallel, watch=watch)
         if settings["until"] is None:

@@ -81,7 +81,7 @@ class Voice:
         ]
         chosen = self._chosen(fitting)
         if chosen:
-            return self._fill(chosen.text, {key: row[key] for key in chosen.slots}, plainly=True)
+            return self._fill(chosen.text, {key: row[key] for key in sorted(chosen.slots)}, plainly=True)
         told = [self._told(key, row[key]) for key in keys]
         return " ".join(told)
 
@@ -113,7 +113,7 @@ class Voice:
         ]
         chosen = self._chosen(fitting)
         if chosen:
-            shown_row = {key: row[key] for key in chosen.slots - {COUNT}}
+            shown_row = {key: row[key] for key in sorted(chosen.slots - {COUNT})}
             return self._fill(chosen.text, shown_row, plainly=True, fields={COUNT: str(count)})
         fields = {
             "entity": self._entity(row, entity),
@@ -131,7 +131,7 @@ class Voice:
         sure = [one for one in self._templates.get("confirm", ()) if one.tool == tool and needed <= one.slots]
         chosen = self._chosen([one for one in sure if one.slots <= values.keys()])
         if chosen:
-            return self._fill(chosen.text, {key: values[key] for key in chosen.slots}, plainly=True)
+            return self._fill(chosen.text, {key: values[key] for key in sorted(chosen.slots)}, plainly=True)
         return phrase("confirm", self._rng, self._fields(values, tool, None, speaker="agent"))
 
     def _own(self, act: str, values: Mapping[str, Any], *, tool: str, plainly: bool) -> str:
