@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 
 from harness import __version__
 from harness.errors import AccessDenied, HubError, UsageError
-from harness.hub import Hub
+from harness.hub import PRIVATE, Hub
 from harness.refusals import translated
 
 PROVIDER = "hf"
@@ -131,13 +132,18 @@ def _specify(command: Sequence[str], flavor: str, endpoint: str, options: JobOpt
     return JobSpec(
         image=options.image,
         command=("uvx", *_install_words(options.package, flavor), *command),
-        environment={"HF_ENDPOINT": endpoint, "PYTHONUNBUFFERED": "1"},
+        environment={"HF_ENDPOINT": endpoint, "PYTHONUNBUFFERED": "1", **_kept()},
         secrets=(_TOKEN,),
         flavor=flavor,
         seconds=_seconds(options.timeout),
         labels={"name": "-".join(command[:2])},
         namespace=options.namespace,
     )
+
+
+def _kept() -> dict[str, str]:
+    """Return the settings of this environment that decide about what a job pushes."""
+    return {name: os.environ[name] for name in (PRIVATE,) if os.environ.get(name)}
 
 
 def _install_words(package: str | None, flavor: str) -> list[str]:

@@ -19,7 +19,7 @@ import yaml
 from harness import __version__
 from harness.errors import AccessDenied, HubError, HubUnreachable, UsageError
 from harness.hub import Hub
-from harness.jobs import IMAGE, JobOptions, parse_jobs, submit
+from harness.jobs import IMAGE, JobOptions, parse_jobs, submit, wait
 
 TOKEN = "hf_aTokenThatMustNotBeSeen"
 COMMAND = ("tft", "train", "ada/traces", "--student", "ada/student", "--to", "ada/trained")
@@ -32,6 +32,8 @@ class Service:
 
     url: str = ""
     status: int = 200
+    stages: list[str] = field(default_factory=lambda: ["RUNNING", "COMPLETED"])
+    """How the job stands, each time it is asked for."""
     posted: list[tuple[str, str | None, dict[str, Any]]] = field(default_factory=list)
     """Path, authorization and body of each request for a job."""
 
@@ -45,6 +47,11 @@ def service() -> Iterator[Service]:
             pass
 
         def do_GET(self) -> None:
+            if self.path.endswith("/job1"):
+                owner = {"id": "1", "name": "ada", "type": "user"}
+                status = {"stage": state.stages.pop(0), "message": "no space left"}
+                self._send({"id": "job1", "owner": owner, "status": status}, 200)
+                return
             self._send({"name": "ada", "type": "user"} if self.path == "/api/whoami-v2" else {}, 200)
 
         def do_POST(self) -> None:
@@ -199,3 +206,18 @@ def test_a_service_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     with pytest.raises(HubUnreachable, match=r"127\.0\.0\.1:9"):
         submit(COMMAND, flavor="h200", hub=Hub.connect("http://127.0.0.1:9"), dry_run=False)
+
+
+def test_a_job_is_waited_for_and_its_failure_is_told_with_its_page(service: Service, hub: Hub) -> None:
+    job = submit(COMMAND, flavor="a100-large", hub=hub, dry_run=False)
+    wait(job, hub)
+    assert service.stages == []
+    service.stages = ["RUNNING", "ERROR"]
+    with pytest.raises(HubError, match="job1 ended as ERROR: no space left"):
+        wait(job, hub)
+
+
+def test_a_job_makes_private_what_this_machine_would_make_private(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "TFT_PRIVATE" not in submit(COMMAND, flavor="a100-large", hub=hub, dry_run=True).environment
+    monkeypatch.setenv("TFT_PRIVATE", "1")
+    assert submit(COMMAND, flavor="a100-large", hub=hub, dry_run=True).environment["TFT_PRIVATE"] == "1"

@@ -13,10 +13,10 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from harness.benchmark.cells import Step
-from harness.benchmark.plan import pinned
+from harness.benchmark.plan import Plan, pinned
 from harness.benchmark.schedule import Made
 from harness.benchmark.state import State
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.hub import Hub
 from harness.jobs import JobOptions, submit, wait
 from harness.records import Artifact
@@ -70,7 +70,7 @@ class Runner:
             return Made(artifact=found, reused=True)
         flavor = (self._machine.flavors or {}).get(step.stage)
         if flavor:
-            self._run_job(step, words, flavor)
+            self._run_job(words, flavor)
             made = Made(artifact=self._newest(step, artifacts), reused=False)
         else:
             made = self._run_here(step, words, artifacts)
@@ -85,11 +85,9 @@ class Runner:
             return artifacts[step.makes]
         return self._hub.resolve(step.kind, step.makes)
 
-    def _run_job(self, step: Step, words: Sequence[str], flavor: str) -> None:
-        spec = submit(
-            ["tft", *words, *step.places], flavor=flavor, hub=self._hub, dry_run=False, options=self._machine.job
-        )
-        wait(spec, self._hub)
+    def _run_job(self, words: Sequence[str], flavor: str) -> None:
+        command = ["tft", *words]  # without places, which are of this machine
+        wait(submit(command, flavor=flavor, hub=self._hub, dry_run=False, options=self._machine.job), self._hub)
 
     def _run_here(self, step: Step, words: Sequence[str], artifacts: Mapping[str, Artifact]) -> Made:
         name = f"{step.stage}-{step.makes.rpartition('/')[2]}"
@@ -124,6 +122,17 @@ class Runner:
             yield environment
         finally:
             self._shares.put(share)
+
+
+def check_jobs(plan: Plan, flavors: Mapping[str, str]) -> None:
+    """Raise UsageError where a stage that is to run as a job reads files of this machine; a job has the Hub only."""
+    for step in plan.steps:
+        local = [word for word in step.places if word in ("--endpoints", "--job", "--folder")]
+        if step.stage in flavors and local:
+            raise UsageError(
+                f"the stage {step.stage} cannot run as a job: {local[0]} names files of this machine; run it here, or "
+                "name models that need no endpoint"
+            )
 
 
 def shares(parallel: int) -> list[str]:

@@ -92,7 +92,7 @@ def run(chosen: Chosen, settings: dict[str, Any]) -> tuple[Plan, dict[str, Outco
     """
     import os
 
-    from harness.benchmark.execute import Machine, Runner
+    from harness.benchmark.execute import Machine, Runner, check_jobs
     from harness.benchmark.recording import check_version, record
     from harness.benchmark.schedule import run_plan
     from harness.benchmark.state import State, check_names
@@ -106,6 +106,8 @@ def run(chosen: Chosen, settings: dict[str, Any]) -> tuple[Plan, dict[str, Outco
     with connected(settings["hub"]) as hub:
         plan = _plan(hub, chosen, settings)
         state = State(hub, plan)
+        flavors = _flavors(settings["jobs"])
+        check_jobs(plan, flavors)
         _show(plan, state, settings)
         if settings["dry_run"]:
             return None
@@ -117,7 +119,7 @@ def run(chosen: Chosen, settings: dict[str, Any]) -> tuple[Plan, dict[str, Outco
             parallel=parallel,
             folder=settings["work"],
             threads=plan.setup.preset.threads,
-            flavors=_flavors(settings["jobs"]),
+            flavors=flavors,
             job=JobOptions(
                 package=settings["package"], timeout=settings["job_timeout"], namespace=settings["namespace"]
             ),

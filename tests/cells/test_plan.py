@@ -8,6 +8,7 @@ import click
 import pytest
 
 from harness.benchmark.cells import FAIR_SCENARIOS, Cell, Job, Setup, all_cells, steps
+from harness.benchmark.execute import check_jobs, shares
 from harness.benchmark.names import CellName
 from harness.benchmark.plan import Plan, pinned, step_tag
 from harness.benchmark.presets import read_preset
@@ -142,6 +143,21 @@ def test_a_run_up_to_a_stage_leaves_out_what_comes_after_it_in_every_cell() -> N
     plan = Plan.of(cells, Setup(namespace="me", preset=read_preset("tiny")), salt="", until="synthesize")
     assert [step.stage for step in plan.of_cell[cells[0]]] == [*STAGES[:6]]
     assert [step.stage for step in plan.of_cell[cells[1]]] == [*STAGES[:3]]
+
+
+def test_a_stage_that_reads_files_of_this_machine_is_refused_as_a_job() -> None:
+    setup = Setup(namespace="me", preset=read_preset("published"), options=("--endpoints", "endpoints.yaml"))
+    plan = Plan.of(all_cells(fair=False, seeds=1), setup, salt="")
+    check_jobs(plan, {"train": "a100-large"})
+    with pytest.raises(UsageError, match="the stage relabel cannot run as a job: --endpoints"):
+        check_jobs(plan, {"relabel": "a100-large"})
+
+
+@pytest.mark.parametrize("parallel", [1, 2, 3])
+def test_commands_side_by_side_share_no_core(parallel: int) -> None:
+    found = [{*share.split(",")} for share in shares(parallel) if share]
+    assert len(shares(parallel)) == parallel
+    assert sum(map(len, found)) == len(set().union(*found))
 
 
 @pytest.mark.parametrize(("scenario", "arm"), [("s6", "tft"), ("two", "tft"), ("s2", "both")])
