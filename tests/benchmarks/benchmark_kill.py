@@ -5,7 +5,7 @@
 Two Hubs of their own, the real sources (TFT_SOURCES), the real engine. Only the process of `tft benchmark` is killed
 (kill -9); its commands and engines have to go with it. The moments are drawn evenly over the time that the undisturbed
 run took. Compared is every file of every repository by its hash, but for those that hold times or commits: cards,
-`lineage.json`, `.eval_results`, reports, plots, training logs, `benchmark.json`. Ends with 1 where anything differs, a
+`lineage.json`, `decontamination.json`, `.eval_results`, reports, plots, training logs, `benchmark.json`. Ends with 1 where anything differs, a
 command outlives its run, or a stage is pushed twice.
 """
 
@@ -24,7 +24,7 @@ from pathlib import Path
 
 from harness.hubd.embedded import EmbeddedHub, running
 
-TIMED = ("README.md", "lineage.json", "benchmark.json", ".gitattributes")
+TIMED = ("README.md", "lineage.json", "benchmark.json", "decontamination.json", ".gitattributes")
 TIMED_FOLDERS = (".eval_results/", "reports/", "plots/", "lineage/", "training/")
 
 

@@ -19,6 +19,7 @@ from harness.hubd.embedded import running
 
 Tft = Callable[..., "subprocess.CompletedProcess[str]"]
 KILLS = 3
+NAMING_COMMITS = ("README.md", "lineage.json", "decontamination.json", ".gitattributes")
 DATA = ("benchmark", "--preset", "preset.yaml", "--only", "s4", "--until", "synthesize")
 REPOSITORIES = [
     *(("dataset", f"ada/tft-benchmark-{name}") for name in ("testset", "s4-traces", "s4-filtered", "s4-relabelled")),
@@ -34,11 +35,7 @@ def _commits(hub: Hub) -> dict[str, int]:
 def _content(hub: Hub, kind: str, name: str) -> dict[str, str]:
     """Return path -> git hash of what a stage has made; cards and lineages name commits, which hold times."""
     files = hub.api.list_repo_tree(name, repo_type=kind, recursive=True)
-    return {
-        file.path: file.blob_id
-        for file in files
-        if hasattr(file, "blob_id") and file.path not in ("README.md", "lineage.json", ".gitattributes")
-    }
+    return {file.path: file.blob_id for file in files if hasattr(file, "blob_id") and file.path not in NAMING_COMMITS}
 
 
 @pytest.fixture(scope="module")
