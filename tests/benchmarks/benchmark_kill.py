@@ -5,8 +5,8 @@
 Two Hubs of their own, the real sources (TFT_SOURCES), the real engine. Only the process of `tft benchmark` is killed
 (kill -9); its commands and engines have to go with it. The moments are drawn evenly over the time that the undisturbed
 run took. Compared is every file of every repository by its hash, but for those that hold times or commits: cards,
-`lineage.json`, `decontamination.json`, `.eval_results`, reports, plots, training logs, `benchmark.json`. Ends with 1 where anything differs, a
-command outlives its run, or a stage is pushed twice.
+`lineage.json`, `decontamination.json`, `benchmark.json`, `.eval_results`, reports, plots, training logs. Ends with 1
+where anything differs, a command outlives its run, or a stage is pushed twice.
 """
 
 from __future__ import annotations
