@@ -47,6 +47,10 @@ class CardIdentity:
     license: str | None
     published: bool
     """Whether these are the weights that the published scores belong to."""
+    fair: bool = False
+    """Whether it is of the arms whose traces are swapped."""
+    seed: int = 0
+    """Which repetition of its cell."""
 
     @property
     def name(self) -> str:
@@ -89,6 +93,8 @@ def identify(repo_id: str) -> CardIdentity:
         base_model=facts.base_model if known else None,
         license=facts.license if known else None,
         published=known and owner == facts.namespace and not found.fair and not found.seed,
+        fair=found.fair,
+        seed=found.seed,
     )
 
 

@@ -23,6 +23,7 @@ from harness.training.config import TrainConfig
 from harness.training.data import TrainingData, read_training_data
 from harness.training.examples import Examples, make_examples
 from harness.training.facts import TrainingFacts
+from harness.training.roles import read_roles
 from harness.wire.jsonl import write_atomic, write_json
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def train_student(
     trained = _train(prepared, request.config, folder / WORK, resume=resume)
     if not is_first_process():
         return TrainedModel(folder=None, lineage=lineage, facts=None, artifact=None)
-    facts = _write_model(prepared, request, trained, folder / MODEL, hub.endpoint)
+    facts = _write_model(prepared, request, trained, folder / MODEL, hub)
     artifact = None
     if push:
         with progress("pushing the model"):
@@ -169,9 +170,7 @@ def _pad_token(prepared: _Prepared) -> int:
     return int(found or 0)
 
 
-def _write_model(
-    prepared: _Prepared, request: TrainRequest, trained: Trained, folder: Path, endpoint: str
-) -> TrainingFacts:
+def _write_model(prepared: _Prepared, request: TrainRequest, trained: Trained, folder: Path, hub: Hub) -> TrainingFacts:
     """Write the files of the model repository, and return what its card says."""
     if folder.exists():
         shutil.rmtree(folder)  # a part of an interrupted write; it is made from the trained weights again
@@ -182,15 +181,16 @@ def _write_model(
     write_atomic(folder / "chat_template.jinja", [prepared.rendering.template])
     _write_generation(prepared, folder)
     plot = _write_log(trained, folder.parent / WORK, folder / "training")
-    facts = _facts(prepared, request, trained, difference, plot)
+    roles = read_roles(hub, prepared.data.inputs[0])
+    facts = replace(_facts(prepared, request, trained, difference, plot), roles=roles)
     lineage = replace(prepared.lineage, extra={"training": facts.dump()})
     write_json(folder / "lineage.json", lineage.dump())
     identity = identify(request.repo_id)
     if identity.scenario:
         namespace = identity.owner
-        text = render_card(None, identity, request.task, namespace=namespace, endpoint=endpoint, training=facts)
+        text = render_card(None, identity, request.task, namespace=namespace, endpoint=hub.endpoint, training=facts)
     else:
-        text = render_trained(facts, identity, endpoint=endpoint)
+        text = render_trained(facts, identity, endpoint=hub.endpoint)
     write_atomic(folder / "README.md", [text])
     return facts
 

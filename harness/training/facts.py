@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.wire.reports import load_record
@@ -43,6 +43,9 @@ class TrainingFacts:
     """Largest difference between logits of the merged weights and of base and adapter; None without an adapter."""
     loss_plot: str
     """What the plot of the loss shows, in words."""
+
+    roles: dict[str, str] = field(default_factory=dict)
+    """What was done to make the data -> by which model or rules, see `harness.training.roles`; empty for raw traces."""
 
     def dump(self) -> dict[str, Any]:
         """Return the facts as plain JSON values."""

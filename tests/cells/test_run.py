@@ -16,6 +16,7 @@ import pytest
 from harness.benchmark.record import FILE, load
 from harness.hub import Hub
 from harness.hubd.embedded import running
+from harness.training.roles import read_roles
 
 Tft = Callable[..., "subprocess.CompletedProcess[str]"]
 KILLS = 3
@@ -52,6 +53,20 @@ def test_a_run_shows_its_plan_makes_every_stage_once_and_says_so(
     # One commit is the repository's creation.
     assert _commits(hub) == {name: 2 for _, name in REPOSITORIES}
     assert all(hub.api.repo_info(name, repo_type=kind).private for kind, name in REPOSITORIES)
+
+
+def test_the_models_behind_training_data_are_named(ran: subprocess.CompletedProcess[str], hub: Hub) -> None:
+    """Rules too: nobody is to take their work for a language model's."""
+    assert ran.returncode == 0
+    made = hub.resolve("dataset", "ada/tft-benchmark-s4-synthetic")
+    assert read_roles(hub, f"{made.repo_id}@{made.revision}") == {
+        "Synthetic conversations written by": "rules:teacher",
+        "Traces relabelled by": "rules:labeler-state, rules:labeler-neighbour",
+        "Disputes decided by": "rules:arbiter",
+        "Traces rated by": "rules:teacher",
+    }
+    traces = hub.resolve("dataset", "ada/tft-benchmark-s4-traces")
+    assert read_roles(hub, f"{traces.repo_id}@{traces.revision}") == {}
 
 
 def test_a_second_run_makes_nothing(ran: subprocess.CompletedProcess[str], tft: Tft, hub: Hub) -> None:
