@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -64,7 +64,16 @@ class Estimator:
 
     def _seconds(self, stage: str, units: float | None) -> float | None:
         rate = rates()["hardware"].get(self._preset.hardware, {}).get(stage)
-        return None if rate is None or units is None else float(rate["start"] + rate["each"] * units)
+        if rate is None or units is None:
+            return None
+        each = rate["each"] if "each" in rate else 1 / self._tokens_per_second(rate["ways"])
+        return float(rate["start"] + each * units)
+
+    def _tokens_per_second(self, ways: Sequence[Mapping[str, Any]]) -> float:
+        """Return the rate of the way of training whose settings all hold, the one with most of them."""
+        settings = TrainConfig(**self._preset.train).model_dump()
+        fitting = [way for way in ways if way["settings"].items() <= settings.items()]
+        return float(max(fitting, key=lambda way: len(way["settings"]))["tokens_per_second"])
 
     def _units(self, step: Step, cell: Cell) -> float | None:
         """Return how much a step does, in the units of the rates; None for traces of one's own, not counted here."""

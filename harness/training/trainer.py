@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
+from peft.helpers import disable_input_dtype_casting
 from tokenizers import Tokenizer, models
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerFast, PrinterCallback, TrainerCallback
@@ -77,7 +78,10 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
     def train(self, *args: Any, **settings: Any) -> Any:
         """Train to the end of the schedule, from the checkpoint of the work if it has one."""
         self._started = time.monotonic()
-        return super().train(*args, **settings)
+        # The adapters are held in float32, and PEFT converts what goes into them to that. Autocast then converts it
+        # back: with it, the detour costs time and memory and changes nothing.
+        with disable_input_dtype_casting(self.model, active=self.args.bf16):
+            return super().train(*args, **settings)
 
     def get_train_dataloader(self) -> Any:
         """Return the batches of this process; they are dealt out by the order, not by accelerate."""

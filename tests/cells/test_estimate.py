@@ -59,6 +59,18 @@ def test_training_follows_from_conversations_and_epochs() -> None:
     assert found["train me/tft-benchmark-s1-direct-tft-tiny"].training_tokens == preset.train["limit"] * epochs * token
 
 
+def test_the_rate_of_training_is_that_of_its_settings() -> None:
+    preset = read_preset("published")
+    slow, fast = (
+        _estimates(preset.model_copy(update={"train": train}))[1]["train me/tft-benchmark-s1-tft-Qwen3-1.7B"]
+        for train in ({}, {"batch_size": 4})
+    )
+    ways = rates()["hardware"]["h100"]["train"]["ways"]
+    assert slow.seconds == pytest.approx(slow.training_tokens / ways[0]["tokens_per_second"])
+    (batched,) = [way for way in ways if way["settings"] == {"batch_size": 4}]
+    assert fast.seconds == pytest.approx(fast.training_tokens / batched["tokens_per_second"])
+
+
 def test_the_table_leaves_out_what_is_there_and_marks_sums_with_unknown_parts() -> None:
     plan, found = _estimates(read_preset("tiny"))
     nothing = estimate_table(plan, found, dict.fromkeys(found, False))
