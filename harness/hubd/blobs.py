@@ -39,15 +39,17 @@ class Draft:
 
     def write(self, parts: Sequence[Buffer]) -> None:
         """Append the parts in order; raises OSError. They are written and hashed at the same time: both take long."""
+        self.size += sum(map(len, parts))
+        if not self.hashed:
+            _write_all(self.file.fileno(), parts)
+            return
         writing = _WRITERS.submit(_write_all, self.file.fileno(), parts)
         try:
             for part in parts:
-                self.size += len(part)
-                if self.hashed:
-                    self.digest.update(part)
+                self.digest.update(part)
         finally:
             writing.result()
-        if self.hashed and self.size - self._synced >= SYNC_STEP:
+        if self.size - self._synced >= SYNC_STEP:
             self._settle()
             self._syncing, self._synced = _WRITERS.submit(os.fdatasync, self.file.fileno()), self.size
 
