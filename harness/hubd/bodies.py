@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.flow_control import FlowControl
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-STEP = 1 << 20
+STEP = 2 << 20
 REST_STEP = 64 << 10
 LARGE = 256 << 10  # bytes from which a body is worth it
 STATE = "direct_body"  # its name in the state of a request

@@ -114,8 +114,8 @@ def test_a_refusal_of_a_body_under_way_lets_the_connection_go_on(hub, api, repo,
     size = XORB_LIMIT + 8 * STEP
     head = f"POST {path} HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {cas['accessToken']}\r\n"
     connection.sendall(f"{head}Content-Length: {size}\r\n\r\n".encode())
-    for _ in range(0, size, STEP):
-        connection.sendall(bytes(min(STEP, size)))
+    for at in range(0, size, STEP):
+        connection.sendall(bytes(min(STEP, size - at)))
     assert status(connection) == 413
     connection.sendall(WHO)
     assert status(connection) == 200
