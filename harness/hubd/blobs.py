@@ -20,8 +20,8 @@ POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\noid sha256
 POINTER_LIMIT = 300
 STEP = 1 << 20
 PARTS_AT_ONCE = 512  # the kernel takes 1024
-# A larger write gets larger pieces of memory for the file's cache. Those are seldom free but where memory was long unused:
-# cold, and in a virtual machine given back to its host. Four times the processor time was measured with 2 MiB.
+# A larger write gets larger pieces of memory for the file's cache. Those are free only where memory was long unused: it
+# is cold, and a virtual machine may have given it back to its host. 2 MiB took four times the processor time.
 WRITE_STEP = 256 << 10
 Buffer = bytes | bytearray | memoryview
 SYNC_STEP = 64 << 20  # a large file goes to the disk while it is received, not all at its end
@@ -147,7 +147,8 @@ class BlobStore:
 def _write_all(descriptor: int, parts: Sequence[Buffer]) -> None:
     batch: list[memoryview] = []
     size = 0
-    for view in map(memoryview, parts):
+    for part in parts:
+        view = memoryview(part)
         for at in range(0, len(view), WRITE_STEP):
             piece = view[at : at + WRITE_STEP]
             if size + len(piece) > WRITE_STEP or len(batch) == PARTS_AT_ONCE:

@@ -69,10 +69,10 @@ class DirectBody(asyncio.BufferedProtocol):
         del self._cycle.body[:size]
         if size == len(buffer) or not self._cycle.more_body:
             return size
+        if self._cycle.disconnected or self._connection.transport.is_closing():
+            raise ClientDisconnect
         if self._left < 0:
             self._take_over()
-        if self._cycle.disconnected:
-            raise ClientDisconnect
         self._buffer, self._filled = buffer, size
         self._full = asyncio.get_running_loop().create_future()
         self._connection.flow.resume_reading()
