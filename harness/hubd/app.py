@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 import time
+from contextlib import aclosing
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -14,12 +15,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from harness.hubd.blobs import Draft
+from harness.hubd.bodies import steps
 from harness.hubd.call import Call, Services
 from harness.hubd.errors import Refused, failed, repo_not_found
 from harness.hubd.pages.errors import error_page, wants_page
 from harness.hubd.router import Match, Route, match
 
-UPLOAD_STEP = 4 << 20
 HEADERS_LIMIT = 32 << 10
 
 
@@ -93,17 +94,11 @@ class HubApp:
         """Write the body to a file as it comes; memory holds one step of it."""
         draft = self._services.blobs.draft(hashed=route.hashed)
         try:
-            pending: list[bytes] = []
-            size = 0
-            async for data in request.stream():
-                pending.append(data)
-                size += len(data)
-                if route.limit and draft.size + size > route.limit:
-                    raise Refused(413, f"The upload is larger than {route.limit >> 20} MiB.")
-                if size >= UPLOAD_STEP:
-                    await run_in_threadpool(draft.write, pending)
-                    pending, size = [], 0
-            await run_in_threadpool(draft.write, pending)
+            async with aclosing(steps(request)) as parts:
+                async for part in parts:
+                    if route.limit and draft.size + sum(map(len, part)) > route.limit:
+                        raise Refused(413, f"The upload is larger than {route.limit >> 20} MiB.")
+                    await run_in_threadpool(draft.write, part)
         except BaseException:
             draft.discard()
             raise

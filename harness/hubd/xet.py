@@ -3,17 +3,21 @@
 A shard says which chunks of which xorbs make a file. The file is unpacked, checked against its sha256, and kept as an
 ordinary large file. From then on its chunks are found there (table `xorb_parts`), and a xorb whose every chunk is found
 in a file is deleted: nothing is stored twice, and clients that remember a xorb from an earlier upload stay right.
-A xorb with chunks that no file uses goes when the server next starts; the store's name, part of the URL that clients
-cache under, then changes, so that no client refers to what is gone.
+A xorb that is one whole segment of a file and of no other is emptied as soon as it is copied, so that the disk and its
+cache need not hold everything twice. A xorb with chunks that no file uses goes when the server next starts; then, and
+when a file fails whose xorbs are emptied, the store's name, part of the URL that clients cache under, changes, so that
+no client refers to what is gone.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
+import sqlite3
 import struct
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
@@ -58,7 +62,7 @@ class XetStore:
         leftovers = list(self._folder.iterdir())
         if leftovers:
             with self._db.transaction() as write:
-                write.execute("update meta set value = ? where key = 'store'", (fresh,))
+                _rename(write, fresh)
                 write.execute("delete from xorb_parts")
             for leftover in leftovers:
                 leftover.unlink()
@@ -73,7 +77,7 @@ class XetStore:
         try:
             draft.file.close()
             chunks = xorb_chunks(draft.path)
-            if (self._folder / name).exists() or self._covered(name, 0, len(chunks)):
+            if self._here(name) or self._covered(name, 0, len(chunks)):
                 return False
             draft.path.replace(self._folder / name)
             self._remember(name, chunks)
@@ -86,14 +90,22 @@ class XetStore:
         with self._unpacking:
             touched: set[str] = set()
             for file in files:
-                sha256, parts = self._unpack(file)
-                with self._db.transaction() as write:
-                    write.execute("insert or replace into xet_files values(?, ?)", (file.hash, sha256))
-                    write.executemany(
-                        "insert or replace into xorb_parts values(?, ?, ?, ?, ?, ?)",
-                        [(p.xorb, p.first, p.last, p.sha256, p.offset, _pack(p.sizes)) for p in parts],
-                    )
-                touched |= {part.xorb for part in parts}
+                emptied: list[str] = []
+                try:
+                    sha256, parts = self._unpack(file, emptied)
+                    with self._db.transaction() as write:
+                        write.execute("insert or replace into xet_files values(?, ?)", (file.hash, sha256))
+                        write.executemany(
+                            "insert or replace into xorb_parts values(?, ?, ?, ?, ?, ?)",
+                            [(p.xorb, p.first, p.last, p.sha256, p.offset, _pack(p.sizes)) for p in parts],
+                        )
+                except BaseException:
+                    if emptied:
+                        self._forget_all()
+                    raise
+                for xorb in emptied:
+                    self._remove(xorb)
+                touched |= {part.xorb for part in parts} - set(emptied)
                 yield sha256
             for xorb in touched:
                 self._drop_if_covered(xorb)
@@ -113,9 +125,10 @@ class XetStore:
         row = self._db.row("select hash from xet_files where sha256 = ?", sha256)
         return str(row["hash"]) if row else None
 
-    def _unpack(self, file: ShardFile) -> tuple[str, list[Part]]:
+    def _unpack(self, file: ShardFile, emptied: list[str]) -> tuple[str, list[Part]]:
         draft = self._blobs.draft()
         places: list[tuple[Segment, int, tuple[int, ...]]] = []
+        uses = Counter(segment.xorb for segment in file.segments)
         try:
             for segment in file.segments:
                 start, sizes = draft.size, []
@@ -125,6 +138,9 @@ class XetStore:
                 if draft.size - start != segment.size or len(sizes) != segment.last - segment.first:
                     raise Refused(400, "A segment of the shard has another size than its chunks.")
                 places.append((segment, start, tuple(sizes)))
+                if uses[segment.xorb] == 1 and self._only_in(segment):
+                    emptied.append(segment.xorb)
+                    os.truncate(self._folder / segment.xorb, 0)
             sha256 = self._blobs.keep(draft, sha256=file.sha256)
         except BaseException:
             draft.discard()
@@ -136,9 +152,9 @@ class XetStore:
 
     def _contents(self, segment: Segment) -> Iterator[list[Buffer]]:
         """Yield the contents of the chunks, some at a time; they are good until the next are asked for."""
-        path = self._folder / segment.xorb
-        if path.exists():
-            yield from read_chunks(path, self._chunk_list(segment.xorb)[segment.first : segment.last])
+        if self._here(segment.xorb):
+            chunks = self._chunk_list(segment.xorb)[segment.first : segment.last]
+            yield from read_chunks(self._folder / segment.xorb, chunks)
             return
         at = segment.first
         for part in self._parts(segment.xorb):
@@ -149,6 +165,24 @@ class XetStore:
                 at = min(part.last, segment.last)
         if at < segment.last:
             raise Refused(400, f"The shard needs xorb {segment.xorb}, which is not here; upload it again.")
+
+    def _here(self, xorb: str) -> bool:
+        """Return whether a xorb is here; an empty file only reminds the next start of one that was copied."""
+        try:
+            return (self._folder / xorb).stat().st_size > 0
+        except FileNotFoundError:
+            return False
+
+    def _only_in(self, segment: Segment) -> bool:
+        """Return whether a segment is a whole xorb, which no client can have learnt of from another file."""
+        whole = self._here(segment.xorb) and (0, len(self._chunk_list(segment.xorb))) == (segment.first, segment.last)
+        return whole and next(self._parts(segment.xorb), None) is None
+
+    def _forget_all(self) -> None:
+        """Have clients forget what they know: some of it is neither here nor in a file."""
+        self.name = secrets.token_hex(8)
+        with self._db.transaction() as write:
+            _rename(write, self.name)
 
     def _chunk_list(self, xorb: str) -> list[Chunk]:
         found = self._chunks.get(xorb)
@@ -175,11 +209,13 @@ class XetStore:
         return at >= last
 
     def _drop_if_covered(self, xorb: str) -> None:
-        path = self._folder / xorb
-        if path.exists() and self._covered(xorb, 0, len(self._chunk_list(xorb))):
-            with self._remembering:
-                self._chunks.pop(xorb, None)
-            path.unlink()
+        if self._here(xorb) and self._covered(xorb, 0, len(self._chunk_list(xorb))):
+            self._remove(xorb)
+
+    def _remove(self, xorb: str) -> None:
+        with self._remembering:
+            self._chunks.pop(xorb, None)
+        (self._folder / xorb).unlink()
 
 
 def forget(db: Database, files: list[str]) -> None:
@@ -190,9 +226,13 @@ def forget(db: Database, files: list[str]) -> None:
     named = [(sha256,) for sha256 in files]
     with db.transaction() as write:
         if write.executemany("delete from xorb_parts where sha256 = ?", named).rowcount > 0:
-            write.execute("update meta set value = ? where key = 'store'", (secrets.token_hex(8),))
+            _rename(write, secrets.token_hex(8))
         write.executemany("delete from xet_files where sha256 = ?", named)
         write.executemany("delete from holdings where sha256 = ?", named)
+
+
+def _rename(write: sqlite3.Connection, name: str) -> None:
+    write.execute("update meta set value = ? where key = 'store'", (name,))
 
 
 def _pack(sizes: tuple[int, ...]) -> bytes:
