@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,17 @@ def test_wrong_usage_says_what_to_do(tmp_path: Path) -> None:
         assert isinstance(error, UsageError)
         assert hint in str(error)
         assert error.exit_code == 2
+
+
+def test_a_scenario_of_ones_own_is_not_compared_with_published_files(built: Path) -> None:
+    own = replace(scenarios.get(4), number=6, slug="own")
+    checks = list(corrupt.verify(built, [scenarios.get(4), own], ["tft"]))
+    assert [(check.path, check.status) for check in checks] == [
+        ("scenario-4-low-data/tft/traces.jsonl", "ok"),
+        ("scenario-4-low-data/tft/test.jsonl", "ok"),
+    ]
+    with pytest.raises(UsageError, match="scenario-6-own"):
+        list(corrupt.verify(built, [own], ["tft"]))
 
 
 def test_built_traces_read_back_as_the_conversations_they_were_written_from(built: Path, sources: Path) -> None:

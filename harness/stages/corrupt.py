@@ -12,6 +12,7 @@ from typing import Literal
 import yaml
 
 from harness import resources, scenarios
+from harness.errors import UsageError
 from harness.hub import Hub
 from harness.lineage import Lineage
 from harness.scenarios import ARMS, Arm, Dialogues, Scenario, TraceFacts
@@ -81,11 +82,17 @@ def _lines(scenario: Scenario, traces: Sequence[Trace], arm: Arm) -> Iterator[st
 
 
 def verify(folder: Path, chosen: Sequence[Scenario], arms: Sequence[Arm]) -> Iterator[FileCheck]:
-    """Yield one check for each published file of the chosen scenarios and arms."""
+    """Yield one check for each published file of the chosen scenarios and arms.
+
+    A scenario of one's own has none and is left out; UsageError where that leaves nothing to compare.
+    """
     table = yaml.safe_load((resources.folder("datasets") / "published.yaml").read_text(encoding="utf-8"))
     pattern = re.compile(table["mask"]["pattern"].encode())
     replacement = table["mask"]["replacement"].encode()
-    for scenario in chosen:
+    known = [one for one in chosen if any(path.startswith(f"{one.folder}/") for path in table["exact"])]
+    if not known:
+        raise UsageError(f"nothing of {', '.join(one.folder for one in chosen)} was published to compare with")
+    for scenario in known:
         for arm in arms:
             masked = f"{scenario.folder}/{arm}/{_FILE_NAMES[arm]}"
             exact = f"{scenario.folder}/{arm}/test.jsonl"
