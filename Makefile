@@ -32,7 +32,7 @@ help: ## show this list
 
 setup: $(STAMP) ## make .venv with the locked packages and this project
 
-demo: setup ## evaluate a small model on a small task, on a local Hub: no keys, no downloads
+demo: setup ## the benchmark once, small, on a local Hub: no keys, no downloads
 	$(BIN)/tft demo
 
 test: setup ## run all tests that need neither the internet nor a GPU

@@ -225,6 +225,7 @@ def test_json_lines_give_their_strings_and_other_files_their_lines(tmp_path: Pat
         (["--no-push", "--out", "student", "--texts", "nowhere.txt"], "neither a file nor a dataset"),
         (["--no-push", "--out", "student", "--pretrain", "nowhere.jsonl"], "neither a file nor a dataset"),
         (["--no-push", "--out", "student", "--pretrain", "x", "--pretrain-epochs", "0"], "--pretrain-epochs"),
+        (["--no-push", "--out", "student", "--pretrain", "x", "--learnable"], "leave out --learnable"),
     ],
 )
 def test_what_cannot_be_made_is_refused_with_a_sentence(arguments: list[str], sentence: str, tmp_path: Path) -> None:
@@ -240,6 +241,19 @@ def _run(code: str, *arguments: str, **environment: str) -> str:
     done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_a_student_that_is_to_learn_is_another_artifact_and_its_card_says_so(tmp_path: Path) -> None:
+    tft = [sys.executable, "-W", "ignore", "-m", "harness.cli", "student", "create", "tiny", "--no-push"]
+    shape = ["--params", "600K", "--vocabulary", "300"]
+    for name, words in (("stable", []), ("learnable", ["--learnable"])):
+        subprocess.run([*tft, *shape, *words, "--out", str(tmp_path / name)], check=True, capture_output=True)
+    stable, learnable = tmp_path / "stable", tmp_path / "learnable"
+    different = {name for name, value in _hashes(stable).items() if _hashes(learnable)[name] != value}
+    assert different == {"README.md", "lineage.json", "model.safetensors"}
+    prepare_to_learn(stable, seed=0)
+    assert _hashes(stable)["model.safetensors"] == _hashes(learnable)["model.safetensors"]
+    assert "to be trained" in (learnable / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

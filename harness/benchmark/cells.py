@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.benchmark.names import PREFIX, CellName
-from harness.benchmark.presets import Preset
+from harness.benchmark.presets import Preset, StudentRecipe
 from harness.errors import UsageError
 from harness.records import RepoKind
 from harness.scenarios import ARMS, Arm, all_scenarios
@@ -182,17 +182,24 @@ def steps(cell: Cell, setup: Setup) -> list[Step]:
 def _add_shared(chain: _Chain) -> None:
     """Add the test set, the student where the run makes it, and the traces."""
     setup, cell = chain.setup, chain.cell
-    places = ("--folder", setup.job.folder) if setup.job else setup.sources
-    chain.add("collect", setup.test_set, _build(cell, setup, "testset"), places=places)
+    data = ("--folder", setup.job.folder) if setup.job else setup.sources
+    chain.add("collect", setup.test_set, _build(cell, setup, "testset"), places=data)
     recipe = setup.preset.make_student
     if recipe and setup.makes_student:
         shape = ("--params", recipe.params, "--vocabulary", str(recipe.vocabulary), "--task", setup.test_set)
-        start = ("--pretrain", "sources", "--pretrain-limit", str(recipe.dialogues))
-        how = ("--pretrain-epochs", str(recipe.epochs), "--pretrain-rate", str(recipe.rate))
-        batch = ("--pretrain-batch", str(recipe.batch))
-        words = ("student", "create", setup.student, *shape, *start, *how, *batch, "--json")
-        chain.add("student", setup.student, words, needs=(setup.test_set,), places=setup.sources)
-    chain.add("corrupt", f"{setup.base(cell)}-traces", _build(cell, setup, "traces"), places=places)
+        words = ("student", "create", setup.student, *shape, *_start(recipe), "--json")
+        places = setup.sources if recipe.dialogues else ()
+        chain.add("student", setup.student, words, needs=(setup.test_set,), places=places)
+    chain.add("corrupt", f"{setup.base(cell)}-traces", _build(cell, setup, "traces"), places=data)
+
+
+def _start(recipe: StudentRecipe) -> tuple[str, ...]:
+    """Return the words that say from what the student starts."""
+    if recipe.dialogues is None:
+        return ("--learnable",)
+    data = ("--pretrain", "sources", "--pretrain-limit", str(recipe.dialogues))
+    how = ("--pretrain-epochs", str(recipe.epochs), "--pretrain-rate", str(recipe.rate))
+    return (*data, *how, "--pretrain-batch", str(recipe.batch))
 
 
 def _build(cell: Cell, setup: Setup, what: str) -> tuple[str, ...]:

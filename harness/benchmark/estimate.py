@@ -12,6 +12,7 @@ import yaml
 from harness import resources, scenarios
 from harness.benchmark.cells import Cell, Step
 from harness.benchmark.plan import Plan
+from harness.benchmark.presets import StudentRecipe
 from harness.cards import published_facts
 from harness.models import ModelName
 from harness.models.endpoints import Endpoints
@@ -93,7 +94,7 @@ class Estimator:
             "relabel": min(kept or traces, traces),
             "synthesize": target,
             "train": learned * epochs * self._conversation_tokens(),
-            "student": recipe.dialogues * recipe.epochs * self._conversation_tokens() if recipe else 0,
+            "student": _readings(recipe) * self._conversation_tokens(),
             "evaluate": published_facts().test_set.pairs,
         }
         return units.get(step.stage, 0)
@@ -126,3 +127,8 @@ class Estimator:
             return None
         price = self._endpoints.address(model).price
         return price.cost(usage) if price else None
+
+
+def _readings(recipe: StudentRecipe | None) -> float:
+    """Return how many dialogues a student that is made reads, repetitions counted."""
+    return recipe.dialogues * recipe.epochs if recipe and recipe.dialogues and recipe.epochs else 0

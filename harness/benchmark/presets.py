@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from harness import resources
 from harness.errors import DataError, UsageError
@@ -20,11 +20,17 @@ class StudentRecipe(BaseModel):
     params: str
     """Size to aim for, as `tft student create --params` takes it."""
     vocabulary: PositiveInt
-    dialogues: PositiveInt
-    """How many of the sources' dialogues about other services it starts on."""
-    epochs: float = Field(gt=0)
-    rate: float = Field(gt=0)
+    dialogues: PositiveInt | None = None
+    """How many of the sources' dialogues about other services it starts on; None: random weights that can learn."""
+    epochs: float | None = Field(default=None, gt=0)
+    rate: float | None = Field(default=None, gt=0)
     batch: PositiveInt = 1
+
+    @model_validator(mode="after")
+    def _start_is_whole(self) -> Self:
+        if len({self.dialogues is None, self.epochs is None, self.rate is None}) > 1:
+            raise ValueError("dialogues, epochs and rate belong together; give all three, or none for random weights")
+        return self
 
 
 class Preset(BaseModel):

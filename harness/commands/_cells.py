@@ -70,6 +70,12 @@ def options(command: Command) -> Command:
     return command
 
 
+def defaults(**given: Any) -> dict[str, Any]:
+    """Return the values of these options where nobody gives any, `given` ones over them; no variable counts."""
+    taken = click.command(options(lambda **settings: settings))
+    return dict(click.Context(taken).invoke(taken, **given))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
     """What is to be run."""

@@ -64,6 +64,12 @@ def _read_count(_context: click.Context, _parameter: click.Parameter, value: str
 @click.option(
     "--pretrain-batch", "batch_size", type=click.IntRange(min=1), default=1, show_default=True, help="A step."
 )
+@click.option(
+    "--learnable",
+    is_flag=True,
+    help="Without --pretrain: random weights that `tft train --set method=full` can teach, instead of ones that give "
+    "the same answers in every batch.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same files.")
 @click.option(
     "--task",
@@ -100,6 +106,7 @@ def create(
     epochs: float,
     learning_rate: float,
     batch_size: int,
+    learnable: bool,
     **shape: int,
 ) -> None:
     """Make a Qwen3-shaped model and its tokenizer, and push it to REPO.
@@ -116,6 +123,8 @@ def create(
 
     if not push and not out:
         raise UsageError("nothing would be kept: give --out DIR, or leave out --no-push")
+    if learnable and dataset:
+        raise UsageError("--pretrain trains weights that can learn anyway; leave out --learnable")
     training = pretrain_config(epochs=epochs, learning_rate=learning_rate, batch_size=batch_size, seed=shape["seed"])
     with connected(hub) as client:
         request = StudentRequest(
@@ -126,6 +135,7 @@ def create(
             dialogues=dataset,
             limit=limit,
             training=training if dataset else None,
+            learnable=learnable,
             source_files=sources,
         )
         made = make_student(request, client, out=out, push=push, work=work, force=force)

@@ -52,6 +52,8 @@ class StudentRequest:
     """How many of them, drawn by the seed; None: all."""
     training: TrainConfig | None = None
     """How it starts; None without dialogues."""
+    learnable: bool = False
+    """Without dialogues: random weights that all can be trained, instead of ones that give stable answers."""
     source_files: Path | None = None
     """The folder of the source files, for `sources`."""
 
@@ -125,6 +127,8 @@ def _lineage(request: StudentRequest, hub: Hub, data: TrainingData | None) -> Li
         "limit": request.limit,
         "pretrain": request.training.model_dump() if request.training else None,
     }
+    if request.learnable:
+        config["learnable"] = True
     inputs = [*(data.inputs if data else ()), *(_pinned(text, hub) for text in request.texts)]
     inputs += [request.task.source] if request.task else []
     return Lineage(stage=STAGE, version=VERSION, config=config, inputs=tuple(inputs), seed=request.shape["seed"])
@@ -145,7 +149,7 @@ def _make(
 ) -> tuple[StudentSummary, Start | None]:
     from transformers.utils import logging
 
-    from harness.student import conversation_texts, create_student, read_texts, sample_texts
+    from harness.student import conversation_texts, create_student, prepare_to_learn, read_texts, sample_texts
     from harness.training.pretrain import pretrain
 
     logging.disable_progress_bar()  # its bar for a file of some megabytes would break ours
@@ -154,6 +158,8 @@ def _make(
         texts = given or (conversation_texts(data.conversations) if data else sample_texts())
         summary = create_student(folder, texts=[*texts, *_task_texts(request.task)], **request.shape)
     if data is None or request.training is None:
+        if request.learnable:
+            prepare_to_learn(folder, request.shape["seed"])
         return summary, None
     return summary, pretrain(folder, data, request.training, work=work)
 
@@ -168,6 +174,7 @@ def _describe(
     """Write the card and the lineage."""
     from harness.stages._repository import render
 
-    card = render("sample/student.md.j2", name=request.repo_id.rpartition("/")[2], student=summary, start=start)
+    name = request.repo_id.rpartition("/")[2]
+    card = render("sample/student.md.j2", name=name, student=summary, start=start, learnable=request.learnable)
     (folder / "README.md").write_text(card, encoding="utf-8")
     write_json(folder / LINEAGE, lineage.dump())
