@@ -86,8 +86,8 @@ def _show_damage(traces: Sequence[Damaged], folder: Path) -> None:
     changed = [one for one in traces if one.changes]
     before, after = next(zip(changed[0].clean.calls, changed[0].trace.calls, strict=True))
     click.echo(
-        f"{len(traces)} simulated conversations in {_short(folder)}, damaged like the benchmark's scenario {DAMAGE}: in\n"
-        f"{len(changed)} of them tools and arguments have other names, each time different ones. A call before and after:\n"
+        f"{len(traces)} simulated conversations in {_short(folder)}, damaged like the benchmark's scenario {DAMAGE}:\n"
+        f"in {len(changed)} of them tools and arguments have other names, each time others. A call before and after:\n"
         f"  {canonical(before)}\n  {canonical(after)}\n"
     )
 
