@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness import parsing
 from harness.baselines import GOLD
 from harness.cards import published_facts
 from harness.judging import JUDGE_METRIC
@@ -12,6 +13,7 @@ from harness.summary.judges import judges_named
 from harness.summary.placing import Placed
 from harness.summary.read import Results
 from harness.summary.records import Summary
+from harness.wire.published import parse_answer
 
 
 def notes(summary: Summary, placed: Placed, results: Results) -> Iterator[str]:
@@ -20,6 +22,7 @@ def notes(summary: Summary, placed: Placed, results: Results) -> Iterator[str]:
     yield from _about_judges(summary, reports)
     if summary.main.rows and any(row.published for row in summary.main.rows):
         yield from _about_published(summary)
+    yield from _about_single_tools(placed)
     yield from _about_runs(placed, results)
     yield from _about_baselines(reports, summary.metrics)
 
@@ -58,6 +61,27 @@ def _about_published(summary: Summary) -> Iterator[str]:
         other.append(f"by another judge ({facts.configuration.judge}, here {judge})")
     if other:
         yield f"The published figures are of {' and '.join(other)}: they are shown beside, not compared."
+
+
+def _about_single_tools(placed: Placed) -> Iterator[str]:
+    """Yield which models call the same tool on every turn, though the references call several."""
+    found = []
+    for _, result in sorted(placed.results.items()):
+        called = {_tool(row["prediction"]) for row in result.rows if row["prediction"] is not None}
+        wanted = {_tool(row["reference"]) for row in result.rows}
+        if len(called) == 1 and len(wanted) > 1 and (tool := called.pop()) is not None:
+            found.append(f"{result.repository or result.config} ({tool})")
+    if found:
+        yield (
+            f"Always the same tool, whatever the turn: {', '.join(found)}. Such a model has not learned when to call "
+            "what; its scores are what the test set gives to that, and the means over the tools show it."
+        )
+
+
+def _tool(text: str) -> str | None:
+    """Return the tool that a text calls, by the lenient reading; None for none."""
+    call = parse_answer(text) or parsing.read(text).call
+    return call.name if call else None
 
 
 def _about_runs(placed: Placed, results: Results) -> Iterator[str]:

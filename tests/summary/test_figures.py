@@ -280,3 +280,14 @@ def test_a_result_from_after_the_recorded_run_counts_and_is_said(
     found = summary({**files(*ten[:6]), "benchmark.json": json.dumps(run)})
     assert any(ten[0].name in note and "again after the recorded run" in note for note in found.notes)
     assert any(ten[4].name in note and "Not of the recorded run" in note for note in found.notes)
+
+
+def test_a_model_that_calls_one_tool_on_every_turn_is_named(files: Any, summary: Any, ten: Any) -> None:
+    found = dict(files(*ten))
+    path = f"data/{config_name(ten[0].name)}/test.jsonl"
+    same = {"prediction": '{"name": "respond_to_user", "parameters": {"message": "Good evening!"}}'}
+    found[path] = "".join(json.dumps(json.loads(line) | same) + "\n" for line in found[path].splitlines())
+    (note,) = [note for note in summary(found).notes if note.startswith("Always the same tool")]
+    assert f"{ten[0].name} (respond_to_user)" in note
+    assert not any(one.name in note for one in ten[1:])
+    assert not any(note.startswith("Always the same tool") for note in summary(files(*ten)).notes)
