@@ -64,13 +64,13 @@ def _about_published(summary: Summary) -> Iterator[str]:
 
 
 def _about_single_tools(placed: Placed) -> Iterator[str]:
-    """Yield which models call the same tool on every turn, though the references call several."""
+    """Yield which models call the same tool whenever they call one, though the references call several."""
     found = []
     for _, result in sorted(placed.results.items()):
-        called = {_tool(row["prediction"]) for row in result.rows if row["prediction"] is not None}
+        called = {_tool(row["prediction"]) for row in result.rows if row["prediction"] is not None} - {None}
         wanted = {_tool(row["reference"]) for row in result.rows}
-        if len(called) == 1 and len(wanted) > 1 and (tool := called.pop()) is not None:
-            found.append(f"{result.repository or result.config} ({tool})")
+        if len(called) == 1 and len(wanted) > 1:
+            found.append(f"{result.repository or result.config} ({called.pop()})")
     if found:
         yield (
             f"Always the same tool, whatever the turn: {', '.join(found)}. Such a model has not learned when to call "
