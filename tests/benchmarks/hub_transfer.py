@@ -3,7 +3,9 @@
 A safetensors file of random bytes, and one of weights in half precision stored as float32 (which Xet compresses), go up
 and down with the real client, with Xet and without; beside each stands what a plain copy of the same file takes that
 computes its sha256 and ends with fsync, measured just before. Then a folder of many small files is pushed and its
-snapshot downloaded. Memory is the server's peak, processor seconds are those of the whole step.
+snapshot downloaded. Memory is the server's peak, processor seconds are those of the whole step. Each round has a Hub of
+its own, whose folder is removed afterwards: a machine that fills up gets slower, above all a virtual one, whose memory
+costs the first to touch it about a second of processor time a GiB.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,7 +148,26 @@ class Bench:
         return Step(seconds=said["seconds"], client=said["cpu"], server=used, peak=self.server.peak())
 
 
-def large_files(bench: Bench, mebibytes: int, rounds: int) -> None:
+@contextmanager
+def fresh_bench() -> Iterator[Bench]:
+    """Run a new Hub with an empty folder."""
+    from harness.hubd.embedded import running
+
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "root") as hub:
+        yield Bench(url=hub.url, token=hub.token, work=Path(folder), server=Server())
+
+
+def one_round(kind: str, route: str, mebibytes: int) -> Iterator[tuple[str, float, Step]]:
+    """Push a large file and pull it; yields what was done, the seconds of a plain copy just before, and the step."""
+    with fresh_bench() as bench:
+        source = bench.work / "model.safetensors"
+        make_file(source, mebibytes, compressible=kind == "compressible")
+        for what in ("push", "pull"):
+            copied = plain_copy(source, bench.work / "copy")
+            yield what, copied, bench.step(what, f"local/{kind}", source, xet=route == "xet")
+
+
+def large_files(mebibytes: int, rounds: int) -> None:
     """Print the table of pushes and pulls of one large file; the median round of each."""
     print(f"{mebibytes} MiB in one file (medians of {rounds})")
     columns = (("copy s", 8), ("s", 8), ("speed", 8), ("client cpu", 12), ("server cpu", 12), ("peak MiB", 10))
@@ -152,16 +175,9 @@ def large_files(bench: Bench, mebibytes: int, rounds: int) -> None:
     for kind in ("random", "compressible"):
         for route in ("xet", "lfs"):
             found: dict[str, list[tuple[float, Step]]] = {"push": [], "pull": []}
-            for number in range(rounds):
-                source = bench.work / "model.safetensors"
-                make_file(source, mebibytes, compressible=kind == "compressible")
-                with source.open("r+b") as file:  # no two uploads are of the same bytes
-                    file.seek(1 << 16)
-                    file.write(os.urandom(1 << 16))
-                for what in ("push", "pull"):
-                    copied = plain_copy(source, bench.work / "copy")
-                    repo = f"local/{kind}-{route}-{number}"
-                    found[what].append((copied, bench.step(what, repo, source, xet=route == "xet")))
+            for _ in range(rounds):
+                for what, copied, step in one_round(kind, route, mebibytes):
+                    found[what].append((copied, step))
             for what, steps in found.items():
                 copied, step = sorted(steps, key=lambda pair: pair[1].seconds / pair[0])[len(steps) // 2]
                 print(
@@ -190,18 +206,15 @@ def small_files(bench: Bench, files: int, rounds: int) -> None:
 
 def main() -> None:
     """Run both."""
-    from harness.hubd.embedded import running
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mebibytes", type=int, default=1024)
     parser.add_argument("--files", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "root") as hub:
-        bench = Bench(url=hub.url, token=hub.token, work=Path(folder), server=Server())
-        if options.mebibytes:
-            large_files(bench, options.mebibytes, options.rounds)
-        if options.files:
+    if options.mebibytes:
+        large_files(options.mebibytes, options.rounds)
+    if options.files:
+        with fresh_bench() as bench:
             small_files(bench, options.files, options.rounds)
 
 
