@@ -49,6 +49,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "push" / "data").mkdir(parents=True)
     (tmp_path / "push" / "README.md").write_text("---\nlicense: mit\n---\nFirst\n")
     (tmp_path / "push" / "data" / "rows.jsonl").write_text('{"a": 1}\n')
+    (tmp_path / "push" / "lineage.json").write_text('{"fingerprint": "0123456789ab"}\n')
     return tmp_path / "push"
 
 
@@ -85,13 +86,47 @@ def test_a_push_makes_the_repository_equal_to_the_folder_in_one_commit(
 ) -> None:
     hub = connect()
     first = hub.publish("model", "ada/equal", folder, message="one")
-    assert sorted(hub.files(first)) == [".gitattributes", "README.md", "data/rows.jsonl"]
+    assert sorted(hub.files(first)) == [".gitattributes", "README.md", "data/rows.jsonl", "lineage.json"]
     (folder / "data" / "rows.jsonl").rename(folder / "data" / "other.jsonl")
     second = hub.publish("model", "ada/equal", folder, message="two")
-    assert sorted(hub.files(second)) == [".gitattributes", "README.md", "data/other.jsonl"]
-    assert sorted(hub.files(first)) == [".gitattributes", "README.md", "data/rows.jsonl"]
+    assert sorted(hub.files(second)) == [".gitattributes", "README.md", "data/other.jsonl", "lineage.json"]
+    assert sorted(hub.files(first)) == [".gitattributes", "README.md", "data/rows.jsonl", "lineage.json"]
     titles = [commit.title for commit in hub.api.list_repo_commits("ada/equal")]
     assert titles[:2] == ["two", "one"]
+
+
+def test_a_push_never_replaces_what_the_harness_has_not_made(connect: Callable[..., Hub], folder: Path) -> None:
+    hub = connect()
+    hub.api.create_repo("ada/thesis")
+    hub.api.upload_file(path_or_fileobj=b"mine", path_in_repo="thesis.txt", repo_id="ada/thesis")
+    before = hub.resolve("model", "ada/thesis")
+    with pytest.raises(UsageError, match="holds files that this harness has not made"):
+        hub.publish("model", "ada/thesis", folder, message="one")
+    assert hub.resolve("model", "ada/thesis") == before
+    hub.api.create_repo("ada/empty")
+    hub.api.upload_file(path_or_fileobj=b"soon", path_in_repo="README.md", repo_id="ada/empty")
+    assert hub.publish("model", "ada/empty", folder, message="one")  # a description alone is nobody's work
+
+
+def test_a_push_that_was_killed_before_its_tag_is_found_and_tagged(connect: Callable[..., Hub], folder: Path) -> None:
+    hub = connect()
+    assert hub.find_made("dataset", "ada/killed", "0123456789ab") is None
+    made = hub.publish("dataset", "ada/killed", folder, message="one")
+    assert hub.find_made("dataset", "ada/killed", "ba9876543210") is None
+    assert hub.find_made("dataset", "ada/killed", "0123456789ab") == made
+    assert hub.tags("dataset", "ada/killed") == ["fp-0123456789ab"]
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_new_repositories_are_private_where_the_environment_says_so(
+    connect: Callable[..., Hub], folder: Path, private: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFT_PRIVATE", "1" if private else "")
+    hub = connect()
+    hub.publish("dataset", f"ada/private-{private}", folder, message="one")
+    hub.ensure_dataset(f"ada/ensured-{private}")
+    for name in ("private", "ensured"):
+        assert hub.api.dataset_info(f"ada/{name}-{private}").private is private
 
 
 def test_what_is_pulled_is_what_was_pushed_at_that_commit(
