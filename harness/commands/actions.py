@@ -71,7 +71,6 @@ def comment(*, file: Path, pull_request: int, repository: str) -> None:
 
     \b
     Example:
-      tft compare me/model runs/next --gate --markdown comment.md
       tft actions comment comment.md --repository me/project --pull-request 7
     """
     from harness.github import put_comment

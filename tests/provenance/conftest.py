@@ -54,7 +54,9 @@ class World:
             known = json.loads((folder / "lineage.json").read_text())["fingerprint"]
             change(folder)
             tags = [tag or f"fp-{known}"]
-            return self.hub.publish(artifact.kind, f"{NAMESPACE}/{name}", folder, message="changed", tags=tags)
+            repo_id = f"{NAMESPACE}/{name}"
+            self.hub.api.delete_repo(repo_id, repo_type=artifact.kind, missing_ok=True)  # it may be without a lineage
+            return self.hub.publish(artifact.kind, repo_id, folder, message="changed", tags=tags)
 
 
 @pytest.fixture(scope="session")

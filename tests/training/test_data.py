@@ -167,6 +167,7 @@ def test_of_a_repository_the_arm_is_read_at_its_commit(hub: Hub, tmp_path: Path)
     """Without --arm the only one is; of several one has to be chosen."""
     lines = [json.dumps(dump_conversation(one)) + "\n" for one in SAMPLE]
     files = {"data/tft/train.jsonl": lines[0], "data/direct/train.jsonl": "".join(lines[1:]), "notes.txt": "Traces"}
+    files["lineage.json"] = "{}"
     name, commit = push(hub, "traces", files, tmp_path / "two")
     direct = read_training_data(name, hub, arm="direct")
     assert direct.inputs == (f"{name}@{commit}",)
