@@ -4,7 +4,7 @@
 #   BACKEND=cpu|cuda    which build of the inference engine; default: cuda where nvidia-smi works
 #   PIP_FIND_LINKS=DIR  a wheelhouse with PyTorch in it; without one uv finds PyTorch's own index
 #   TFT_SOURCES=DIR     the real source files; tests that need them are skipped without it
-#   JOBS=2              folders of tests side by side
+#   JOBS=2              files of tests side by side
 
 PYTHON ?= python3
 JOBS ?= 2
@@ -36,7 +36,7 @@ demo: setup ## the benchmark once, small, on a local Hub: no keys, no downloads
 	$(BIN)/tft demo
 
 test: setup ## run all tests that need neither the internet nor a GPU
-	$(BIN)/python -m pytest -m "not network and not gpu" -n $(JOBS) --dist loadgroup
+	$(BIN)/python -m pytest -m "not network and not gpu" -n $(JOBS) --dist loadfile
 
 check: setup ## lint, formatting and types
 	$(BIN)/ruff check .

@@ -11,14 +11,6 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.hookimpl(tryfirst=True)  # before the plugin that runs groups side by side looks for marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a folder in one process and in their order: they share a Hub, and what others left on it."""
-    for item in items:
-        place = item.path.relative_to(ROOT / "tests")
-        item.add_marker(pytest.mark.xdist_group(place.parts[0]))
-
-
 @pytest.fixture(autouse=True)
 def environment_restored() -> Iterator[None]:
     """Connecting to a Hub sets variables that others read: no test sees those of another one."""
