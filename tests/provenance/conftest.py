@@ -55,7 +55,11 @@ class World:
             change(folder)
             tags = [tag or f"fp-{known}"]
             repo_id = f"{NAMESPACE}/{name}"
-            self.hub.api.delete_repo(repo_id, repo_type=artifact.kind, missing_ok=True)  # it may be without a lineage
+            known_names = {"lineage.json"}
+            if self.hub.api.repo_exists(repo_id, repo_type=artifact.kind):
+                known_names = {*self.hub.files(self.hub.resolve(artifact.kind, repo_id))}
+            if "lineage.json" not in known_names:  # nothing would be replaced
+                self.hub.api.delete_repo(repo_id, repo_type=artifact.kind)
             return self.hub.publish(artifact.kind, repo_id, folder, message="changed", tags=tags)
 
 
