@@ -83,7 +83,7 @@ def test_a_start_on_dialogues_is_given_whole_or_not_at_all() -> None:
         StudentRecipe(params="1M", vocabulary=300, dialogues=5)
 
 
-def test_options_that_nobody_gives_have_their_defaults_whatever_the_environment(
+def test_options_that_nobody_gives_are_defaults_whatever_the_variables(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TFT_ENDPOINTS", "/nowhere/endpoints.yaml")

@@ -50,6 +50,7 @@ def outcome_table(plan: Plan, outcomes: Mapping[str, Outcome]) -> Table:
 
     stages = [stage for stage in STAGES if any(step.stage == stage for step in plan.steps)]
     shown = table("cell", *stages)
+    shown.padding = 0  # so that all stages have room in 80 columns
     for cell, chain in plan.of_cell.items():
         by_stage = {step.stage: outcomes[step.key] for step in chain}
         shown.add_row(str(cell), *(_styled(by_stage.get(stage)) for stage in stages))
@@ -137,11 +138,12 @@ def estimate_table(plan: Plan, estimates: Mapping[str, StepEstimate], known: Map
     rows = [stage for stage in STAGES if any(step.stage == stage for step in plan.steps)]
     totals = {stage: _total(plan, estimates, known, stage) for stage in [*rows, None]}
     asked = bool(totals[None].questions)
-    shown = table("stage", "steps", "there", "time", "tokens\ntrained", *(_ASKED if asked else ()))
+    trained = ("tokens\ntrained",) if totals[None].trained else ()
+    shown = table("stage", "steps", "there", "time", *trained, *(_ASKED if asked else ()))
     for stage, total in totals.items():
         price = "" if not total.questions else "no price" if total.cost is None else f"{total.cost:.2f}"
         cells = (_number(total.questions), _number(total.asked_tokens), price) if asked else ()
-        counted = (str(total.steps), str(total.there), total.time, _number(total.trained))
+        counted = (str(total.steps), str(total.there), total.time, *((_number(total.trained),) if trained else ()))
         shown.add_row(stage or "all, one by one", *counted, *cells)
     return shown
 

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
     from harness.benchmark.plan import Plan
     from harness.hub import Hub
+    from harness.records import ToolCall
     from harness.scenarios._task import Damaged
 
 _NAME, _PRESET = "sample", "demo"
-_TRACES, _TEST = 96, 8
+_TRACES, _TEST = 192, 8
 """Conversations: as many as a student learns in a minute, and as few as can show a significant difference."""
 
 
@@ -52,11 +53,26 @@ def command(folder: Path) -> None:
     from harness.hubd.errors import HubStartError
 
     try:
-        with running(folder / "hub") as served:
+        with running(folder / "hub", port=_free_port()) as served:
             os.environ["HF_TOKEN"] = served.token
             _run(Hub.connect(served.url), folder)
     except HubStartError as error:
         raise HubError(f"the Hub of the demonstration did not start: {error}") from error
+
+
+def _free_port() -> int:
+    """Return the port of `tft hub serve`, where the links in the cards lead afterwards; 0 where it is taken."""
+    import socket
+
+    from harness.hubd.server import DEFAULT_PORT
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", DEFAULT_PORT))
+        except OSError:
+            return 0
+    return DEFAULT_PORT
 
 
 def _run(hub: Hub, folder: Path) -> None:
@@ -79,33 +95,43 @@ def _run(hub: Hub, folder: Path) -> None:
 
 
 def _show_damage(traces: Sequence[Damaged], folder: Path) -> None:
-    """Print what was done to the traces, with one call before and after."""
-    from harness.parsing import canonical
+    """Print what was done to the traces, with one call before and after, in lines of 80 columns."""
     from harness.sample.job import DAMAGE
 
     changed = [one for one in traces if one.changes]
     before, after = next(zip(changed[0].clean.calls, changed[0].trace.calls, strict=True))
     click.echo(
-        f"{len(traces)} simulated conversations in {_short(folder)}, damaged like the benchmark's scenario {DAMAGE}:\n"
-        f"in {len(changed)} of them tools and arguments have other names, each time others. A call before and after:\n"
-        f"  {canonical(before)}\n  {canonical(after)}\n"
+        f"{len(traces)} simulated conversations in {_short(folder)}, damaged like the benchmark's\n"
+        f"scenario {DAMAGE}: in {len(changed)} of them tools and arguments have other names,\n"
+        f"drawn anew for each. A call, before and after:\n"
+        f"  {_one_line(before)}\n  {_one_line(after)}\n"
     )
+
+
+def _one_line(call: ToolCall) -> str:
+    arguments = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
+    return f"{call.name}({arguments})"
 
 
 def _show_places(hub: Hub, plan: Plan, folder: Path) -> None:
     """Write the cards, and say what this was and where everything lies."""
+    from urllib.parse import urlsplit
+
     cards = []
     for cell in plan.cells:
         card = folder / f"card-{cell.arm}.md"
         card.write_text(hub.read_text("model", plan.setup.model(cell), "README.md") or "", encoding="utf-8")
         cards.append(_short(card))
     click.echo(
-        "\nThis shows the way and is no result: a student that knew nothing before, one training of a minute for each\n"
-        "pipeline, simulated conversations, and rules where the benchmark has language models.\n"
+        "\nThis shows the way, not a result: simulated conversations, a student that knew\n"
+        "nothing before, one short training for each pipeline, and rules where the\n"
+        "benchmark has language models. Neither student is good at the task: what differs\n"
+        "is whether it calls tools that exist.\n"
         f"  report and page   {_short(folder / 'report')}/RESULTS.md, index.html\n"
         f"  the models' cards {', '.join(cards)}\n"
         f"  logs              {_short(folder / 'work' / 'logs')}\n"
-        f"  the Hub           tft hub serve --root {_short(folder / 'hub')}\n"
+        f"  the Hub           tft hub serve --root {_short(folder / 'hub')} --port {urlsplit(hub.endpoint).port}\n"
+        f"                    then {hub.endpoint}, where the links of the page and the cards lead\n"
         "Next: tft benchmark --job FOLDER, with traces of your own"
     )
 

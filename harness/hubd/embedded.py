@@ -27,12 +27,13 @@ class EmbeddedHub:
 
 
 @contextmanager
-def running(root: Path, *, users: Path | None = None) -> Iterator[EmbeddedHub]:
-    """Start a Hub on `root` and a free loopback port; stop it at the end of the block, or when this process dies.
+def running(root: Path, *, users: Path | None = None, port: int = 0) -> Iterator[EmbeddedHub]:
+    """Start a Hub on `root` and a loopback port; stop it at the end of the block, or when this process dies.
 
-    Without `users` it has one user, `local`. Raises HubStartError if it does not start, with what it said.
+    Port 0 takes a free one. Without `users` it has one user, `local`. Raises HubStartError if it does not start, with
+    what it said.
     """
-    command = [sys.executable, "-m", "harness.hubd", "--root", str(root), "--port", "0", "--stop-with-stdin"]
+    command = [sys.executable, "-m", "harness.hubd", "--root", str(root), "--port", str(port), "--stop-with-stdin"]
     command += ["--users", str(users)] if users else []
     with tempfile.TemporaryFile() as said:
         # A session of its own: Ctrl-C reaches the caller, who may still need the Hub to clean up.

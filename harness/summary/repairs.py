@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LINEAGE = "lineage.json"
 NO_TRACES = "Repairs are not measured: no model of the TFT pipeline names relabelled traces that are on this Hub."
+NO_TRUTH = "Repairs are not measured: what traces of one's own should have been is not known."
 _CHAIN = ("synthesize", "relabel", "filter")
 """Stages of the TFT pipeline from the model back."""
 _PINNED = re.compile(r"(?P<repo>[^@\s]+/[^@\s]+)@(?P<revision>[0-9a-f]{40})", re.ASCII)
@@ -33,7 +34,10 @@ def measure_repairs(hub: Hub, main: Table, sources: Path | None) -> tuple[tuple[
     """
     from harness.sources import locate
 
-    found = {row.scenario: _stages(hub, row) for row in main.rows if row.number is not None}
+    known = [row for row in main.rows if row.number is not None]
+    if not known:
+        return (), NO_TRUTH
+    found = {row.scenario: _stages(hub, row) for row in known}
     wanted = {scenario: stages for scenario, stages in found.items() if stages}
     if not wanted:
         return (), NO_TRACES
