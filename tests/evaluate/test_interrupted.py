@@ -221,6 +221,6 @@ def test_a_hub_that_goes_away_before_the_push_loses_nothing(new_terminal: Any, e
         folder = sentence.partition("--out ")[2].split()[0]
         done = terminal(*arguments, "--resume", "--out", folder).worked()
         assert f"pushed: {hub.url}/datasets/ada/tft-benchmark-results/commit/" in done.err
-        files = HfApi(endpoint=hub.url).list_repo_files("ada/tft-benchmark-results", repo_type="dataset")
+        files = HfApi(endpoint=hub.url, token=False).list_repo_files("ada/tft-benchmark-results", repo_type="dataset")
     assert "data/openai-counting-model/test.jsonl" in files
     assert endpoint.asked.total() == asked
