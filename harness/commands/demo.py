@@ -44,8 +44,9 @@ def command(folder: Path) -> None:
 
     _options.share_cores()
     folder = folder.resolve()
-    # Read by the client when it is imported: the demonstration leaves the user's own cache alone.
+    # Read by the client when it is imported. The demonstration leaves the user's own cache alone.
     os.environ["HF_HUB_CACHE"] = str(folder / "cache")
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     os.environ.pop("HF_HUB_OFFLINE", None)
     os.environ.pop(PRIVATE, None)  # on this Hub everything is to be seen
     from harness.hub import Hub
@@ -125,13 +126,13 @@ def _show_places(hub: Hub, plan: Plan, folder: Path) -> None:
     click.echo(
         "\nThis shows the way, not a result: simulated conversations, a student that knew\n"
         "nothing before, one short training for each pipeline, and rules where the\n"
-        "benchmark has language models. Neither student is good at the task: what differs\n"
-        "is whether it calls tools that exist.\n"
+        "benchmark has language models. So little training teaches when to call which\n"
+        "tool, and hardly what to fill in: the figures are about tools more than answers.\n"
         f"  report and page   {_short(folder / 'report')}/RESULTS.md, index.html\n"
         f"  the models' cards {', '.join(cards)}\n"
         f"  logs              {_short(folder / 'work' / 'logs')}\n"
         f"  the Hub           tft hub serve --root {_short(folder / 'hub')} --port {urlsplit(hub.endpoint).port}\n"
-        f"                    then {hub.endpoint}, where the links of the page and the cards lead\n"
+        "                    (it must run for the links of the page and the cards)\n"
         "Next: tft benchmark --job FOLDER, with traces of your own"
     )
 
