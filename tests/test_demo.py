@@ -77,6 +77,17 @@ def test_the_demonstrations_commands_can_be_parsed_and_need_no_sources(arm: str,
         verb.make_context(name, list(rest), parent=context)
 
 
+@pytest.mark.parametrize("public", [True, False])
+def test_a_jobs_data_are_public_where_the_run_is(public: bool) -> None:
+    """The links of the demonstration's page lead to its test set."""
+    setup = Setup(namespace="me", preset=read_preset("demo"), job=Job(name="sample", folder="job"), public=public)
+    plan = steps(Cell(scenario=None, arm="tft"), setup)
+    assert {step.stage: "--public" in step.places for step in plan if step.words[0] == "data"} == {
+        "collect": public,
+        "corrupt": public,
+    }
+
+
 def test_a_start_on_dialogues_is_given_whole_or_not_at_all() -> None:
     assert StudentRecipe(params="1M", vocabulary=300).dialogues is None
     with pytest.raises(ValueError, match="belong together"):

@@ -84,6 +84,8 @@ class Setup:
     """Words about the source files (`--sources DIR`), for the stages that read them."""
     job: Job | None = None
     """None: the benchmark's own scenarios."""
+    public: bool = False
+    """Whether new repositories are public: a job's data are private unless this says so."""
 
     @property
     def student(self) -> str:
@@ -182,7 +184,8 @@ def steps(cell: Cell, setup: Setup) -> list[Step]:
 def _add_shared(chain: _Chain) -> None:
     """Add the test set, the student where the run makes it, and the traces."""
     setup, cell = chain.setup, chain.cell
-    data = ("--folder", setup.job.folder) if setup.job else setup.sources
+    shown = ("--public",) if setup.public else ()
+    data = ("--folder", setup.job.folder, *shown) if setup.job else setup.sources
     chain.add("collect", setup.test_set, _build(cell, setup, "testset"), places=data)
     recipe = setup.preset.make_student
     if recipe and setup.makes_student:

@@ -175,6 +175,7 @@ def _plan(hub: Hub, chosen: Chosen, settings: dict[str, Any]) -> Plan:
         judging=endpoints,
         sources=("--sources", str(settings["sources"])) if settings["sources"] else (),
         job=chosen.job,
+        public=settings["public"],
     )
     return Plan.of(chosen.cells, setup, salt=_salt(setup), until=settings["until"])
 
