@@ -32,7 +32,7 @@ Tft = Callable[..., Result]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """The Hub, and `tft` in this process."""
+    """The Hub, and `tft` in this process; keywords are environment variables."""
 
     hub: Hub
     tft: Tft
@@ -73,16 +73,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
 def world(server: EmbeddedHub, sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Everything that the tests follow, made once by the real stages; weights alone are made up."""
     folder = tmp_path_factory.mktemp("world")
+    variables: dict[str, str | None] = {
+        "HF_ENDPOINT": server.url,
+        "HF_TOKEN": server.token,
+        "TFT_SOURCES": str(sources),
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        "COLUMNS": "200",
+    }
+
+    def run(*words: str, **changed: str | None) -> Result:
+        from harness.cli import tft
+
+        return CliRunner(env=variables | changed).invoke(tft, list(words), catch_exceptions=True)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HF_ENDPOINT", server.url)
-        patch.setenv("HF_TOKEN", server.token)
-        patch.setenv("TFT_SOURCES", str(sources))
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        patch.setenv("COLUMNS", "200")
         patch.chdir(folder)
-        world = World(hub=Hub.connect(server.url), tft=_tft)
+        patch.setenv("HF_TOKEN", server.token)
+        world = World(hub=Hub.connect(server.url), tft=run)
         for words in _STAGES:
-            done = _tft(*words.split())
+            done = run(*words.split())
             assert done.exit_code == 0, done.output
         model = train(world, MODEL, world.dataset(4, "synthetic"), folder / "model")
         evaluate(world, model, folder)
@@ -98,12 +107,6 @@ _STAGES = (
     f"relabel {_S2}-traces --arm tft --limit 8 --seeds 6",
     f"synthesize {_S2}-relabelled --target 4",
 )
-
-
-def _tft(*words: str) -> Result:
-    from harness.cli import tft
-
-    return CliRunner().invoke(tft, list(words), catch_exceptions=True)
 
 
 def train(world: World, repo_id: str, data: Artifact, folder: Path) -> Artifact:
@@ -163,7 +166,7 @@ def evaluate(world: World, model: Artifact, folder: Path, results: str = RESULTS
     (folder / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     run = folder / f"run-{config_name(results)}-{model.revision[:8]}"
     words = ("evaluate", f"replay:{folder}/answers.jsonl", "--limit", str(PAIRS), "--no-push", "--judge", "rules:judge")
-    done = _tft(*words, "--namespace", NAMESPACE, "--out", str(run))
+    done = world.tft(*words, "--namespace", NAMESPACE, "--out", str(run))
     assert done.exit_code == 0, done.output
     _rename(run, model)
     world.hub.ensure_dataset(results)

@@ -16,8 +16,8 @@ SYNTHETIC, RELABELLED = f"{NS}/tft-benchmark-s4-synthetic", f"{NS}/tft-benchmark
 MODEL, RESULTS = f"{NS}/tft-benchmark-s4-tft-small", f"{NS}/tft-benchmark-results"
 
 
-def _ran(world: Any, *words: str) -> str:
-    done = world.tft("lineage", *words)
+def _ran(world: Any, *words: str, **variables: str | None) -> str:
+    done = world.tft("lineage", *words, **variables)
     assert done.exit_code == 0, f"{done.output} {done.exception}"
     return str(done.stdout)
 
@@ -114,12 +114,8 @@ def test_a_damaged_row_shows_source_trace_votes_and_result_of_each_changed_turn(
     assert "calls are not those of the dialogue" in said
 
 
-def test_without_the_sources_dialogues_are_named_and_not_shown(
-    world, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.delenv("TFT_SOURCES")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    said = _ran(world, SYNTHETIC, "--row", "s4-syn-0003")
+def test_without_the_sources_dialogues_are_named_and_not_shown(world, tmp_path: Path) -> None:
+    said = _ran(world, SYNTHETIC, "--row", "s4-syn-0003", TFT_SOURCES=None, XDG_CACHE_HOME=str(tmp_path))
     assert re.search(r"source +(train|dev|test)/\d+_\d+ in sgd/", said)
     assert "tft sources fetch" in said
     assert "damage" not in said

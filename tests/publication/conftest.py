@@ -59,11 +59,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
 
 
 @pytest.fixture(scope="session")
-def hub(server: EmbeddedHub) -> Iterator[Hub]:
+def hub(server: EmbeddedHub) -> Hub:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_TOKEN", "hf_ada")
-        patch.setenv("HF_ENDPOINT", server.url)
-        yield Hub.connect(server.url)
+        return Hub.connect(server.url)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness.cli import tft
+from harness.hub import Hub
 
 pytest.importorskip("harness.summary.make")
 pytest.importorskip("harness.provenance.check")
@@ -21,11 +22,12 @@ def benchmark(make_benchmark: Callable[..., Any]) -> Any:
 
 
 @pytest.fixture
-def publish(benchmark: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    monkeypatch.delenv("TFT_SOURCES", raising=False)  # the traces here are made up, and have no truth
+def publish(benchmark: Any, hub: Hub) -> Callable[..., Result]:
+    # Without the sources: the traces here are made up, and have no truth.
+    variables = {"HF_ENDPOINT": hub.endpoint, "HF_TOKEN": "hf_ada", "TFT_SOURCES": None}
 
     def run(*words: str) -> Result:
-        return CliRunner().invoke(tft, ["publish", "--namespace", benchmark.namespace, *words])
+        return CliRunner(env=variables).invoke(tft, ["publish", "--namespace", benchmark.namespace, *words])
 
     return run
 
