@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
 import os
 import signal
@@ -18,6 +17,7 @@ from pathlib import Path
 from harness.errors import EngineError
 from harness.lineage import package_versions
 from harness.models.checkpoint import Checkpoint
+from harness.models.watch import ends_with_this_process
 
 SERVED_NAME = "model"
 _MODULE = "vllm.entrypoints.openai.api_server"  # `vllm serve` does not start with the CPU build's package name
@@ -26,7 +26,6 @@ _POLL = 0.2
 _STOP_LIMIT = 20.0
 _LOG_TAIL = 15
 _GIB = 1024**3
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,12 +144,6 @@ def command_line(checkpoint: Checkpoint, options: EngineOptions, port: int) -> t
     return [*arguments, *options.extra_args], environment
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to stop the engine when the harness dies, kill -9 included."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -176,12 +169,12 @@ def serving(checkpoint: Checkpoint, options: EngineOptions, log: Path) -> Iterat
             stderr=subprocess.STDOUT,
             env={**os.environ, **environment},
             start_new_session=True,  # Ctrl-C reaches the harness alone, which then stops the engine in order
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 -- one system call, before any thread of ours exists
         )
-    try:
-        yield Server(port=port, log=log, process=process)
-    finally:
-        _stop(process)
+    with ends_with_this_process(process.pid):
+        try:
+            yield Server(port=port, log=log, process=process)
+        finally:
+            _stop(process)
 
 
 def _answers(port: int) -> bool:

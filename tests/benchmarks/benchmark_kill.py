@@ -1,12 +1,13 @@
 """Kills `tft benchmark` at random moments and compares what it ends with to an undisturbed run's.
 
-    python tests/benchmarks/benchmark_kill.py [--preset tiny] [--kills 15] [--only s4] [--seed 0]
+    python tests/benchmarks/benchmark_kill.py [--preset tiny] [--kills 15] [--only s4] [--seed 0] [--folder NEW]
 
 Two Hubs of their own, the real sources (TFT_SOURCES), the real engine. Only the process of `tft benchmark` is killed
 (kill -9); its commands and engines have to go with it. The moments are drawn evenly over the time that the undisturbed
 run took. Compared is every file of every repository by its hash, but for those that hold times or commits: cards,
-`lineage.json`, `decontamination.json`, `benchmark.json`, `.eval_results`, reports, plots, training logs. Ends with 1
-where anything differs, a command outlives its run, or a stage is pushed twice.
+`lineage.json`, `decontamination.json`, `benchmark.json`, `.eval_results`, reports, plots, training logs. The Hubs and
+what the runs print stay in the folder, if one is named. Ends with 1 where anything differs, a command outlives its run,
+or a stage is pushed twice.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +68,7 @@ def alive(mark: str) -> list[str]:
 def contents(hub: EmbeddedHub) -> tuple[dict[str, str], dict[str, int]]:
     """Return `repository/path` -> hash, and repository -> commits that push the result of a stage."""
     from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
 
     api = HfApi(endpoint=hub.url, token=hub.token)
     hashes: dict[str, str] = {}
@@ -75,7 +78,7 @@ def contents(hub: EmbeddedHub) -> tuple[dict[str, str], dict[str, int]]:
             titles = [commit.title for commit in api.list_repo_commits(one.id, repo_type=kind)]
             pushes |= {f"{one.id} {title}": titles.count(title) for title in titles if title.partition(":")[2]}
             for file in api.list_repo_tree(one.id, repo_type=kind, recursive=True):
-                if not hasattr(file, "blob_id") or file.path in TIMED or file.path.startswith(TIMED_FOLDERS):
+                if not isinstance(file, RepoFile) or file.path in TIMED or file.path.startswith(TIMED_FOLDERS):
                     continue
                 hashes[f"{one.id}/{file.path}"] = file.lfs.sha256 if file.lfs else file.blob_id
     return hashes, pushes
@@ -100,7 +103,7 @@ def killed(run: Run, moments: list[float]) -> tuple[int, list[str]]:
             print(f"  kill {kills} after {moment:.0f} s" + (f", left: {still}" if still else ""), flush=True)
             continue
         if status:
-            raise SystemExit(f"the run ended with {status}; see {run.folder / 'output.log'}")
+            raise SystemExit(f"{(run.folder / 'output.log').read_text()[-3000:]}\nthe run ended with {status}")
         if moment is None:
             break
     return kills, left
@@ -125,10 +128,13 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--kills", type=int, default=15)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path)
     chosen = parser.parse_args()
     preset = str(Path(chosen.preset).resolve()) if Path(chosen.preset).is_file() else chosen.preset
     words = ("--preset", preset, *(word for one in chosen.only for word in ("--only", one)))
-    with tempfile.TemporaryDirectory(prefix="tft-kill-") as scratch:
+    if chosen.folder:
+        chosen.folder.mkdir(parents=True)
+    with nullcontext(chosen.folder) if chosen.folder else tempfile.TemporaryDirectory(prefix="tft-kill-") as scratch:
         found = []
         total = 0.0
         for name in ("undisturbed", "killed"):
