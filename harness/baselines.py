@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from harness.parsing import canonical
 from harness.records import Task, ToolCall, TurnPair
 
 GOLD = "gold"
@@ -16,7 +17,9 @@ def baselines(pairs: Sequence[TurnPair], task: Task) -> dict[str, list[ToolCall]
 
     `null` always calls the most frequent tool with its required arguments empty. `majority_by_turn` calls the
     most frequent tool of each turn number, arguments empty too. `copy_last` repeats the conversation's last call,
-    and is `null` where there is none yet. Frequencies are those of the references: the baselines see the answers.
+    and is `null` where there is none yet. `same_call` is the most frequent call of all, arguments included: with an
+    agent that talks by a tool, the same reply to everything. Frequencies are those of the references: the baselines
+    see the answers.
     """
     constant = constant_call(pairs, task)
     by_turn = {
@@ -27,6 +30,7 @@ def baselines(pairs: Sequence[TurnPair], task: Task) -> dict[str, list[ToolCall]
         "null": [constant] * len(pairs),
         "majority_by_turn": [by_turn[pair.turn] for pair in pairs],
         "copy_last": [_last_call(pair) or constant for pair in pairs],
+        "same_call": [_most_frequent_call(pairs)] * len(pairs),
     }
 
 
@@ -37,6 +41,12 @@ def constant_call(pairs: Sequence[TurnPair], task: Task) -> ToolCall:
 
 def _most_frequent(pairs: Sequence[TurnPair]) -> str:
     return Counter(pair.reference.name for pair in pairs).most_common(1)[0][0]
+
+
+def _most_frequent_call(pairs: Sequence[TurnPair]) -> ToolCall:
+    """Return the most frequent reference; of several, the one that comes first."""
+    text, _ = Counter(canonical(pair.reference) for pair in pairs).most_common(1)[0]
+    return next(pair.reference for pair in pairs if canonical(pair.reference) == text)
 
 
 def _empty_call(name: str, task: Task) -> ToolCall:

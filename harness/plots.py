@@ -24,6 +24,7 @@ _BASELINES = {
     "null": ("x", "#000000", "null"),
     "majority_by_turn": ("^", "#E69F00", "by turn"),
     "copy_last": ("D", "#CC79A7", "copy last"),
+    "same_call": ("s", "#56B4E9", "same call"),
     "gold": ("|", "#009E73", "gold"),
 }
 """Row of the report -> shape, colour and label, as the tables call it."""

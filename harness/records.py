@@ -270,7 +270,7 @@ class EvalReport:
 
     run: EvalRun
     rows: dict[str, dict[str, Estimate]]
-    """Row (`model`, the null baselines `null`, `majority_by_turn` and `copy_last`, `gold`) -> metric -> estimate."""
+    """Row (`model`, `gold`, or a null baseline, see `harness.baselines`) -> metric -> estimate."""
     by_tool: dict[str, dict[str, Estimate]]
     """Metric -> reference tool -> estimate."""
     macro: dict[str, float | None]

@@ -34,7 +34,7 @@ def _parts(report: EvalReport) -> Iterable[RenderableType]:
         f"n = {first.n} pairs from {first.clusters} conversations; {first.errors} errors, {first.unscored} unscored. "
         "Brackets hold 95 % intervals, clustered by conversation. null always calls the "
         "most frequent tool with empty arguments, by turn the most frequent one of each turn, copy last repeats the "
-        "conversation's last call; gold is the reference itself."
+        "conversation's last call, same call is the most frequent call at every turn; gold is the reference itself."
     )
     yield _by_tool(report)
     if report.dialogues:
@@ -72,7 +72,13 @@ def value(one: Estimate) -> str:
     return f"{one.value:.3f} ({low}-{high})"
 
 
-BESIDE = {"null": "null", "majority_by_turn": "by\nturn", "copy_last": "copy\nlast", "gold": "gold"}
+BESIDE = {
+    "null": "null",
+    "majority_by_turn": "by\nturn",
+    "copy_last": "copy\nlast",
+    "same_call": "same\ncall",
+    "gold": "gold",
+}
 """Rows beside the model's, and their headings."""
 
 
@@ -81,7 +87,7 @@ def _scores(report: EvalReport) -> Table:
     scores = table("metric", "model", "macro", *(BESIDE[row] for row in others))
     for metric, one in report.rows["model"].items():
         beside = (report.rows[row].get(metric) for row in others)
-        cells = (number(None if found is None else found.value) for found in beside)
+        cells = (number(None if found is None else found.value).removeprefix("0") for found in beside)  # 80 columns
         scores.add_row(metric, value(one), number(report.macro[metric]), *cells)
     return scores
 

@@ -132,10 +132,10 @@ def test_the_alternative_text_states_the_scores_and_what_stands_beside_them(tmp_
 def test_each_baseline_changes_the_picture(tmp_path: Path) -> None:
     known = {name: Estimate(value=0.25, low=0.2, high=0.3, n=120, clusters=20) for name in METRICS}
     rows, seen = mixed(count=12), set()
-    for names in ((), ("null",), ("majority_by_turn",), ("copy_last",), ("gold",)):
+    for names in ((), ("null",), ("majority_by_turn",), ("copy_last",), ("same_call",), ("gold",)):
         plot = drawn(tmp_path, rows, **dict.fromkeys(names, known))["scores"]
         seen.add(hashlib.sha256(plot.path.read_bytes()).digest())
-    assert len(seen) == 5
+    assert len(seen) == 6
 
 
 LONG = "a_tool_with_a_name_that_never_seems_to_come_to_an_end_number"

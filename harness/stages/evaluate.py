@@ -38,7 +38,7 @@ from harness.wire.jsonl import write_json, write_jsonl
 from harness.wire.reports import config_name, dump_report, read_report
 
 STAGE = "evaluate"
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

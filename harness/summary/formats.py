@@ -14,6 +14,7 @@ BASELINES = {
     "null": "most frequent tool, no arguments",
     "majority_by_turn": "most frequent tool of each turn, no arguments",
     "copy_last": "the conversation's last call again",
+    "same_call": "the most frequent call, arguments included, at every turn",
     GOLD: "the reference itself",
 }
 """Row of a report -> what it is."""

@@ -51,7 +51,7 @@ def test_every_row_of_the_report_is_judged_by_the_same_code(
     replay(_mixed, "--judge", "rules:judge", "--inspect", "logs", "--inspect-site", "site").worked()
     report = read_report(tmp_path / "run" / "report.json")
     assert [row for row, found in report.rows.items() if METRIC in found] == list(report.rows)
-    assert list(report.rows) == ["model", "null", "majority_by_turn", "copy_last", "gold"]
+    assert list(report.rows) == ["model", "null", "majority_by_turn", "copy_last", "same_call", "gold"]
     gold, model = report.rows["gold"][METRIC], report.rows["model"][METRIC]
     assert gold.value == 1.0
     assert (model.errors, model.unscored, model.n + model.unscored) == (len(test_set) // 5,) * 2 + (len(test_set),)
