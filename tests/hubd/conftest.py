@@ -1,4 +1,4 @@
-"""One Hub for the session, in a child process, with two users, an organisation and a read-only token."""
+"""A Hub for each file of tests, in a child process, with two users, an organisation and a read-only token."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ orgs:
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
     folder = tmp_path_factory.mktemp("hub")
     users = folder / "users.yaml"
@@ -33,14 +33,14 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def api(hub: EmbeddedHub):
     from huggingface_hub import HfApi
 
     return HfApi(endpoint=hub.url, token=hub.token)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def bob(hub: EmbeddedHub):
     from huggingface_hub import HfApi
 
