@@ -181,6 +181,16 @@ def read_reports(hub: Hub, repo_id: str) -> dict[str, EvalReport]:
     return {path.stem: read_report(path) for path in sorted((folder / "reports").glob("*.json"))}
 
 
+def read_versions(hub: Hub, repo_id: str) -> dict[str, int | None]:
+    """Return the version of the code that has made each result of the results dataset, by config."""
+    try:
+        folder = hub.pull(hub.resolve("dataset", repo_id), ["lineage/*.json"])
+    except RepoNotFound:
+        return {}
+    files = sorted((folder / "lineage").glob("*.json"))
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")).get("stage_version") for path in files}
+
+
 def _rows(hub: Hub, repo_id: str) -> dict[str, Rows]:
     """Return the rows that the results dataset holds, by config."""
     try:

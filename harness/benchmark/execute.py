@@ -93,7 +93,8 @@ class Runner:
         name = f"{step.stage}-{step.makes.rpartition('/')[2]}"
         log = self._machine.folder / "logs" / f"{name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        folder = str(self._machine.folder / name)
+        # Unfinished work of other inputs or another version is not gone on with.
+        folder = str(self._machine.folder / f"{name}-{self._state.mark(step, words)}")
         kept = [word.format(folder=folder) for word in _RESUMABLE.get(step.stage, ())]
         command = [sys.executable, "-c", _TETHER, str(os.getpid()), "-m", "harness.cli", *words, *step.places, *kept]
         with log.open("wb") as stream, self._environment(step) as environment:

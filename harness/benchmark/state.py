@@ -12,7 +12,7 @@ from harness.benchmark.plan import Plan, step_tag
 from harness.errors import RepoNotFound, UsageError
 from harness.hub import Hub, check_ours
 from harness.records import Artifact, EvalReport
-from harness.results import read_reports
+from harness.results import read_reports, read_versions
 from harness.roles import Roles
 from harness.wire.reports import RESULTS, config_name, judge_name
 
@@ -31,24 +31,29 @@ class State:
         self._judge = Roles.named(plan.setup.preset.models).judge if plan.setup.preset.judge else None
         self._lock = threading.Lock()
         self._reports: Mapping[str, EvalReport] | None = None
+        self._versions: Mapping[str, int | None] = {}
 
     def find(self, step: Step, words: Sequence[str], artifacts: Mapping[str, Artifact]) -> Artifact | None:
         """Return what the step would make where it is there; of `evaluate` the model that has its result."""
         if step.stage == "evaluate":
             return self._evaluated(step, artifacts)
-        tag = step_tag(step, words, self._plan.salt, stage_versions())
-        return self._hub.find_tag(step.kind, step.makes, tag)
+        return self._hub.find_tag(step.kind, step.makes, self.mark(step, words))
+
+    def mark(self, step: Step, words: Sequence[str]) -> str:
+        """Return the name of a step with these inputs and this version of the code, `run-<hash>`."""
+        return step_tag(step, words, self._plan.salt, stage_versions())
 
     def keep(self, step: Step, words: Sequence[str], artifact: Artifact) -> None:
         """Mark the result of a step, so that it is found next time."""
         if step.stage != "evaluate":
-            self._hub.tag(artifact, step_tag(step, words, self._plan.salt, stage_versions()))
+            self._hub.tag(artifact, self.mark(step, words))
 
     def report(self, model: str) -> EvalReport | None:
         """Return the newest report of a model."""
         with self._lock:
             if self._reports is None:
-                self._reports = read_reports(self._hub, f"{self._plan.setup.namespace}/{RESULTS}")
+                results = f"{self._plan.setup.namespace}/{RESULTS}"
+                self._reports, self._versions = read_reports(self._hub, results), read_versions(self._hub, results)
         return self._reports.get(config_name(model))
 
     def forget_reports(self) -> None:
@@ -59,7 +64,7 @@ class State:
     def _evaluated(self, step: Step, artifacts: Mapping[str, Artifact]) -> Artifact | None:
         report, model = self.report(step.makes), artifacts[step.makes]
         test_set = artifacts[self._plan.setup.test_set]
-        if report is None:
+        if report is None or self._versions.get(config_name(step.makes)) != stage_versions()["evaluate"]:
             return None
         run, preset = report.run, self._plan.setup.preset
         wanted = (model.revision, test_set.revision, preset.max_tokens, run.config.get("pairs_in_test_set"))
