@@ -15,11 +15,11 @@ _PACKAGE = Path(__file__).resolve().parent
 def folder(name: FolderName) -> Path:
     """Return the absolute path of a folder of declarations.
 
-    The wheel carries the three folders under `harness/_data`. That place is looked at first: next to
+    The wheel carries the three folders under `harness/_resources`. That place is looked at first: next to
     an installed package lies site-packages, where `datasets` is the library of that name.
     Raises UsageError where neither place has the folder.
     """
-    for candidate in (_PACKAGE / "_data" / name, _PACKAGE.parent / name):
+    for candidate in (_PACKAGE / "_resources" / name, _PACKAGE.parent / name):
         if candidate.is_dir():
             return candidate
     raise UsageError(f"this installation has no folder {name}/ (looked beside {_PACKAGE}); install tft-harness again")

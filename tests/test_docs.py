@@ -23,15 +23,16 @@ from typing import Any
 import click
 import pytest
 
-from harness.cli import tft
+from harness.cli.__main__ import tft
+from harness.data.formats.jsonl import read_jsonl, write_json, write_jsonl
+from harness.data.formats.messages import dump_conversation, expand_pairs
+from harness.data.formats.published import dump_row, read_test_conversations
+from harness.data.formats.task import read_task
+from harness.data.records import Conversation, Message, TurnPair
+from harness.data.sample import sample_conversations, sample_task
+from harness.data.traces.agent_messages import read_messages
 from harness.errors import HarnessError
-from harness.records import Conversation, Message, TurnPair
-from harness.sample import sample_conversations, sample_task
-from harness.traces.messages import read_messages
-from harness.wire.jsonl import read_jsonl, write_json, write_jsonl
-from harness.wire.messages import dump_conversation, expand_pairs
-from harness.wire.published import dump_row, read_task, read_test_conversations
-from harness.wire.reports import read_report
+from harness.evaluation.report_json import read_report
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = {page.name: page for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}

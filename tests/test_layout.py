@@ -157,9 +157,9 @@ def test_the_command_line_imports_nothing_heavy() -> None:
     """`tft --help` lists and imports every command."""
     code = (
         "import importlib, pkgutil, sys\n"
-        "import harness.cli, harness.commands as commands\n"
+        "import harness.cli.__main__, harness.cli as commands\n"
         "for module in pkgutil.iter_modules(commands.__path__):\n"
-        "    importlib.import_module(f'harness.commands.{module.name}')\n"
+        "    importlib.import_module(f'harness.cli.{module.name}')\n"
         f"print(*[name for name in {HEAVY!r} if name in sys.modules])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

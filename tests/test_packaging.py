@@ -64,7 +64,7 @@ def test_the_wheel_installs_one_top_level_package(wheel: Path) -> None:
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_the_wheel_carries_every_file_of_the_folders(wheel: Path, name: str) -> None:
-    start = f"harness/_data/{name}/"
+    start = f"harness/_resources/{name}/"
     carried = {entry.removeprefix(start) for entry in zipfile.ZipFile(wheel).namelist() if entry.startswith(start)}
     assert carried == _data(ROOT / name)
     assert carried
@@ -79,7 +79,7 @@ def test_the_installed_package_reads_its_own_folders(installed: Path, tmp_path: 
     code = (
         "import json, datasets, harness\n"
         "from harness.resources import folder\n"
-        "from harness.sample import sample_task, write_test_set\n"
+        "from harness.data.sample import sample_task; from harness.stages.sample_testset import write_test_set\n"
         "from pathlib import Path\n"
         "write_test_set(Path('out'), 4)\n"
         f"print(json.dumps([harness.__file__, datasets.__version__, *[str(folder(name)) for name in {FOLDERS!r}]]))\n"
@@ -88,7 +88,7 @@ def test_the_installed_package_reads_its_own_folders(installed: Path, tmp_path: 
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True)
     package, _version, *folders = json.loads(done.stdout)
     assert not Path(package).is_relative_to(ROOT)
-    assert [Path(folder) for folder in folders] == [Path(package).parent / "_data" / name for name in FOLDERS]
+    assert [Path(folder) for folder in folders] == [Path(package).parent / "_resources" / name for name in FOLDERS]
     assert (tmp_path / "out" / "job_description.json").is_file()
 
 

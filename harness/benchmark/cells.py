@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from harness.benchmark.names import PREFIX, CellName
 from harness.benchmark.presets import Preset, StudentRecipe
+from harness.curation.settings import published
+from harness.data.cell_names import PREFIX, CellName
+from harness.data.scenarios import ARMS, Arm, all_scenarios
+from harness.data.tasks import REPOSITORY as TEST_SET
 from harness.errors import UsageError
-from harness.records import RepoKind
-from harness.scenarios import ARMS, Arm, all_scenarios
-from harness.stages.settings import published
-from harness.testset import REPOSITORY as TEST_SET
+from harness.hub.artifact import RepoKind
 
 STAGES = ("collect", "student", "corrupt", "filter", "relabel", "synthesize", "train", "evaluate")
 """Every stage that a cell can have, in order. The first two are shared by all cells."""

@@ -9,16 +9,17 @@ from typing import Any
 
 import yaml
 
-from harness import resources, scenarios
+from harness import resources
 from harness.benchmark.cells import Cell, Step
 from harness.benchmark.plan import Plan
 from harness.benchmark.presets import StudentRecipe
-from harness.cards import published_facts
-from harness.models import ModelName
-from harness.models.endpoints import Endpoints
-from harness.records import Usage
-from harness.roles import Roles
-from harness.stages.settings import published
+from harness.curation.settings import published
+from harness.data import scenarios
+from harness.data.published_facts import published_facts
+from harness.data.records import Usage
+from harness.models.chat.endpoints import Endpoints
+from harness.models.names import ModelName
+from harness.models.roles import Roles
 from harness.training.config import TrainConfig
 
 _ASKING = ("filter", "relabel", "synthesize")

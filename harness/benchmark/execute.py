@@ -14,12 +14,12 @@ from queue import SimpleQueue
 
 from harness.benchmark.cells import Step
 from harness.benchmark.plan import Plan, pinned
+from harness.benchmark.reuse import State
 from harness.benchmark.schedule import Made
-from harness.benchmark.state import State
 from harness.errors import HarnessError, UsageError
-from harness.hub import Hub
-from harness.jobs import JobOptions, submit, wait
-from harness.records import Artifact
+from harness.hub.artifact import Artifact
+from harness.hub.client import Hub
+from harness.hub.jobs import JobOptions, submit, wait
 
 _TRAINING = ("student", "train")
 _RESUMABLE = {

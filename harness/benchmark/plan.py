@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness.benchmark.cells import STAGES, Cell, Setup, Step, steps
 from harness.errors import UsageError
-from harness.records import Artifact
+from harness.hub.artifact import Artifact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from harness.errors import DataError
-from harness.wire.reports import load_record
+from harness.benchmark.cells import Cell
+from harness.benchmark.plan import Plan
+from harness.benchmark.schedule import Outcome, failure_of
+from harness.data.formats.dataclass_json import load_record
+from harness.errors import DataError, UsageError
+from harness.evaluation.report_json import RESULTS, config_name
+from harness.hub.client import Hub
 
 FILE = "benchmark.json"
 """In the results dataset."""
@@ -68,3 +74,105 @@ def load(text: str, where: str) -> BenchmarkRecord:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{FILE} of {where} cannot be read ({error}); run `tft benchmark` again") from error
     return record
+
+
+_VERSION = re.compile(r"v\d+(\.\d+)*")
+
+
+def check_version(hub: Hub, plan: Plan, version: str | None) -> str:
+    """Return the results dataset; UsageError where the run would replace published results of other settings.
+
+    Published results carry a version tag. A run with other settings names the version that it is for.
+    """
+    results = f"{plan.setup.namespace}/{RESULTS}"
+    published = [tag for tag in hub.tags("dataset", results) if _VERSION.fullmatch(tag)]
+    if version is not None:
+        if not _VERSION.fullmatch(version):
+            raise UsageError(f"--version {version!r} is no version; expected v1, v2, ...")
+        if version in published:
+            raise UsageError(f"{results} has {version} already; name a new version")
+        return results
+    before = hub.read_text("dataset", results, FILE) if published else None
+    if before is None:
+        return results
+    record = load(before, results)
+    settings = plan.setup.preset.model_dump(mode="json")
+    other = sorted(key for key in settings if record.settings.get(key) != settings[key] and key not in _FREE)
+    if other:
+        raise UsageError(
+            f"{results} holds published results ({', '.join(published)}) of other settings ({', '.join(other)}); "
+            "say with --version which new version these are for, or use another --namespace"
+        )
+    return results
+
+
+_FREE = ("summary", "parallel", "hardware")
+"""Settings of a preset that decide about no result."""
+
+
+def record(
+    hub: Hub,
+    plan: Plan,
+    outcomes: Mapping[str, Outcome],
+    *,
+    preset: str,
+    seeds: int,
+    version: str | None = None,
+) -> None:
+    """Push `benchmark.json`, unless it is there as it should be."""
+    setup = plan.setup
+    made = {step.makes: outcomes[step.key].artifact for step in plan.steps if step.stage != "evaluate"}
+    student = made.get(setup.student)
+    test_set = made.get(setup.test_set)
+    found = BenchmarkRecord(
+        format=FORMAT,
+        preset=preset,
+        settings=setup.preset.model_dump(mode="json"),
+        student=f"{student.repo_id}@{student.revision}" if student else setup.student,
+        test_set=f"{test_set.repo_id}@{test_set.revision}" if test_set else setup.test_set,
+        seeds=seeds,
+        cells=tuple(_cell(hub, plan, cell, outcomes) for cell in plan.cells),
+    )
+    results = f"{setup.namespace}/{RESULTS}"
+    before = hub.read_text("dataset", results, FILE)
+    if before is not None:
+        found = _with_others(found, load(before, results))
+    text = json.dumps(found.dump(), ensure_ascii=False, indent=2) + "\n"
+    if before != text:
+        said = f" for {version}" if version else ""
+        hub.commit_files(
+            "dataset", results, {FILE: text}, message=f"The run of the benchmark{said}: cells and artifacts"
+        )
+
+
+def _with_others(found: BenchmarkRecord, before: BenchmarkRecord) -> BenchmarkRecord:
+    """Return the record with the cells of earlier runs that had the same settings and are not in this one."""
+    same = (before.settings, before.student, before.test_set) == (found.settings, found.student, found.test_set)
+    models = {cell.model for cell in found.cells}
+    kept = tuple(cell for cell in before.cells if same and cell.model not in models)
+    cells = sorted((*found.cells, *kept), key=lambda cell: (cell.seed, cell.fair, cell.scenario, cell.arm != "tft"))
+    return replace(found, cells=tuple(cells), seeds=max(found.seeds, before.seeds if kept else 0))
+
+
+def _cell(hub: Hub, plan: Plan, cell: Cell, outcomes: Mapping[str, Outcome]) -> CellRecord:
+    chain, failed = plan.of_cell[cell], failure_of(plan, cell, outcomes)
+    model = plan.setup.model(cell)
+    artifacts = {
+        step.stage: f"{artifact.repo_id}@{artifact.revision}"
+        for step in chain
+        if step.stage != "evaluate" and (artifact := outcomes[step.key].artifact)
+    }
+    results = f"{plan.setup.namespace}/{RESULTS}"
+    lineage = hub.read_text("dataset", results, f"lineage/{config_name(model)}.json") if failed is None else None
+    return CellRecord(
+        scenario=plan.setup.group(cell),
+        arm=cell.arm,
+        fair=cell.fair,
+        seed=cell.seed,
+        model=model,
+        status="failed" if failed else "done",
+        stage=failed.stage if failed else None,
+        problem=outcomes[failed.key].problem if failed else None,
+        artifacts=artifacts,
+        result=json.loads(lineage)["fingerprint"] if lineage else None,
+    )

@@ -12,7 +12,7 @@ from typing import Literal
 from harness.benchmark.cells import Cell, Step
 from harness.benchmark.plan import Plan
 from harness.errors import HarnessError
-from harness.records import Artifact
+from harness.hub.artifact import Artifact
 
 Status = Literal["waiting", "running", "done", "reused", "failed", "skipped"]
 

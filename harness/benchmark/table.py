@@ -46,7 +46,7 @@ def cell_text(outcome: Outcome) -> str:
 
 def outcome_table(plan: Plan, outcomes: Mapping[str, Outcome]) -> Table:
     """Return one row a cell and one column a stage; a step that cells share stands in each of their rows."""
-    from harness.report import table
+    from harness.reports.evaluation_tables import table
 
     stages = [stage for stage in STAGES if any(step.stage == stage for step in plan.steps)]
     shown = table("cell", *stages)
@@ -133,7 +133,7 @@ def problems(plan: Plan, outcomes: Mapping[str, Outcome]) -> list[tuple[list[Cel
 
 def estimate_table(plan: Plan, estimates: Mapping[str, StepEstimate], known: Mapping[str, bool]) -> Table:
     """Return one row a stage: its steps, how many are there already, and what the others would take."""
-    from harness.report import table
+    from harness.reports.evaluation_tables import table
 
     rows = [stage for stage in STAGES if any(step.stage == stage for step in plan.steps)]
     totals = {stage: _total(plan, estimates, known, stage) for stage in [*rows, None]}

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from harness.hubd.errors import HubStartError
-from harness.hubd.server import DEFAULT_PORT, Settings, serve
+from harness.hubd.server.serve import DEFAULT_PORT, Settings, serve
 
 
 def main() -> int:

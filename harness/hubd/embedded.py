@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.hubd.accounts.users_file import load_users
 from harness.hubd.errors import HubStartError
-from harness.hubd.users_file import load_users
 
 STOP_SECONDS = 10
 READY = "Hub ready: "

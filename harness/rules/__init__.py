@@ -1,1 +1,1 @@
-"""`rules:judge`: the benchmark's rubric as code, deterministic and without a model."""
+"""Rule-based stand-ins for models, deterministic: judge, labelers, arbiter, rater and writer."""

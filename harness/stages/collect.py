@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import resources
+from harness.data.formats.published import read_test_conversations
+from harness.data.formats.task import read_task
+from harness.data.records import Conversation, TurnPair
+from harness.data.scenarios import Dialogues, dialogue_files
+from harness.data.sources import Sources
+from harness.data.tasks import REPOSITORY, TASK, write_examples
 from harness.errors import DataError
-from harness.hub import Hub
-from harness.lineage import Lineage
-from harness.records import Conversation, TurnPair
-from harness.scenarios import Dialogues, dialogue_files
-from harness.sources import Sources
-from harness.stages._repository import Published, most_common_first, publish, render, size_category
-from harness.testset import REPOSITORY, TASK, write_examples
-from harness.wire.published import read_task, read_test_conversations
+from harness.hub.client import Hub
+from harness.hub.lineage import Lineage
+from harness.reports.dataset_card import most_common_first, render, size_category
+from harness.stages._push import Published, publish
 
 STAGE = "collect"
 VERSION = 1

@@ -11,19 +11,21 @@ from typing import Literal
 
 import yaml
 
-from harness import resources, scenarios
+from harness import resources
+from harness.data import scenarios
+from harness.data.formats.jsonl import write_atomic, write_jsonl
+from harness.data.formats.messages import dump_conversation
+from harness.data.formats.published import dump_row, dump_trace
+from harness.data.formats.sgd import Trace
+from harness.data.scenarios import ARMS, Arm, Dialogues, Scenario, TraceFacts
+from harness.data.scenarios._base import CLEAN_FRACTION, SEED
+from harness.data.sources import Sources
 from harness.errors import UsageError
-from harness.hub import Hub
-from harness.lineage import Lineage
-from harness.scenarios import ARMS, Arm, Dialogues, Scenario, TraceFacts
-from harness.scenarios._base import CLEAN_FRACTION, SEED
-from harness.sources import Sources
-from harness.stages._repository import Published, publish, render, size_category
+from harness.hub.client import Hub
+from harness.hub.lineage import Lineage
+from harness.reports.dataset_card import render, size_category
+from harness.stages._push import Published, publish
 from harness.stages.collect import TEST_FILE
-from harness.wire.jsonl import write_atomic, write_jsonl
-from harness.wire.messages import dump_conversation
-from harness.wire.published import dump_row, dump_trace
-from harness.wire.sgd import Trace
 
 STAGE = "corrupt"
 VERSION = 1

@@ -11,53 +11,35 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import __version__
+from harness.data.formats.jsonl import write_json, write_jsonl
+from harness.data.records import Prediction
+from harness.data.tasks import TestSet
 from harness.errors import UsageError
-from harness.hub import Hub
-from harness.judging.evaluations import ToJudge, check, judge_evaluations
-from harness.judging.judges import JudgeConfig
-from harness.lineage import Lineage, package_versions
-from harness.models import ModelName
-from harness.plots import draw
-from harness.records import EvalRun, Prediction
-from harness.runner import AnswerLog, ask_all
-from harness.runs import ENGINE_LOG, JUDGE_LOG, LINEAGE, PLOTS, REPORT, ROWS, RunFolder, open_run
-from harness.scorecard import (
+from harness.evaluation.answers import AnswerLog, ask_all
+from harness.evaluation.judge.judge_evaluations import ToJudge, check, judge_evaluations
+from harness.evaluation.judge.judges import JudgeConfig
+from harness.evaluation.outcome import Answered, Evaluation
+from harness.evaluation.records import EvalRun
+from harness.evaluation.report_json import config_name, dump_report, read_report
+from harness.evaluation.run_folder import ENGINE_LOG, JUDGE_LOG, LINEAGE, PLOTS, REPORT, ROWS, RunFolder, open_run
+from harness.evaluation.scorecard import (
     HEADLINE,
     Judgements,
     Readings,
-    Scorecard,
-    Scores,
     make_scorecard,
     read_answers,
     score_answers,
 )
-from harness.subjects import EvaluateConfig, Subject, preparing
+from harness.hub.client import Hub
+from harness.hub.lineage import Lineage, package_versions
+from harness.models.backends.prepare import preparing
+from harness.models.backends.subject import EvaluateConfig, Subject
+from harness.models.names import ModelName
+from harness.reports.evaluation_plots import draw
 from harness.terminal import progress, say
-from harness.testset import TestSet
-from harness.wire.jsonl import write_json, write_jsonl
-from harness.wire.reports import config_name, dump_report, read_report
 
 STAGE = "evaluate"
 VERSION = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """A model's answers to the whole test set, scored by code, and the folder that they lie in."""
-
-    folder: Path
-    lineage: Lineage
-    run: EvalRun
-    scores: Scores
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
-    """A finished evaluation: its folder and its numbers."""
-
-    folder: Path
-    lineage: Lineage
-    scorecard: Scorecard
 
 
 class _Timings(dict[str, float]):

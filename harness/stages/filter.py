@@ -9,20 +9,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from harness.checks.batch import Inspected, Inspection, inspect_traces
-from harness.checks.config import CheckConfig
-from harness.hub import Hub
-from harness.lineage import Lineage
-from harness.stages._card import FILTERED, CardFrame, rule_based, stage_card
-from harness.stages._pipeline import EmptyResult, Place, StageResult, run
-from harness.stages._repository import most_common_first
-from harness.stages.settings import FilterConfig
-from harness.tasks import TaskSource
+from harness.curation.checks.batch import Inspected, Inspection, inspect_traces
+from harness.curation.checks.layout import CheckConfig
+from harness.curation.inspection.redaction import find_pii, redact
+from harness.curation.settings import FilterConfig
+from harness.data.annotations import Rater, Rating, TraceRow
+from harness.data.formats.jsonl import write_jsonl
+from harness.data.formats.stage_rows import dump_filtered
+from harness.data.tasks import TaskSource
+from harness.hub.client import Hub
+from harness.hub.lineage import Lineage
+from harness.reports.dataset_card import FILTERED, CardFrame, most_common_first, rule_based, stage_card
+from harness.stages._run import EmptyResult, Place, StageResult, run
 from harness.terminal import progress, say
-from harness.trace_records import Rater, Rating, TraceRow
-from harness.traces.redaction import find_pii, redact
-from harness.wire.jsonl import write_jsonl
-from harness.wire.stages import dump_filtered
 
 STAGE = "filter"
 VERSION = 1

@@ -3,59 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from markupsafe import Markup
 
-from harness.committee.decide import Verdict, decide, settle
-from harness.committee.summary import summarise
+from harness.curation.committee.relabel import Committee, Relabelled, relabel_conversations
+from harness.curation.committee.summary import summarise
+from harness.curation.repair.ground_truth import Truths
+from harness.curation.repair.measure import Against, measure
+from harness.curation.settings import RelabelConfig
+from harness.data.annotations import TraceRow
+from harness.data.formats.jsonl import write_jsonl
+from harness.data.formats.stage_rows import CONTEXT, dump_relabelled
+from harness.data.records import Conversation
+from harness.data.tasks import TaskSource
+from harness.data.tools import Toolbox
+from harness.data.traces.read import read_traces
 from harness.errors import DataError
-from harness.events import callable_tools, events
-from harness.hub import Hub
-from harness.lineage import Lineage
-from harness.records import Conversation
-from harness.repair.measure import Against, measure
-from harness.repair.plot import draw
-from harness.repair.tables import as_markdown
-from harness.repair.truth import Truths
-from harness.stages._card import RELABELLED, CardFrame, rule_based, stage_card
-from harness.stages._pipeline import EmptyResult, Place, StageResult, run
-from harness.stages._repository import most_common_first
-from harness.stages.settings import RelabelConfig
-from harness.tasks import TaskSource
-from harness.terminal import progress
-from harness.toolbox import Toolbox
-from harness.trace_records import Arbiter, Labeler, Rewrite, Ruling, TraceRow, TurnDecision
-from harness.traces.reading import read_traces
-from harness.wire.jsonl import write_jsonl
-from harness.wire.stages import dump_relabelled
+from harness.hub.client import Hub
+from harness.hub.lineage import Lineage
+from harness.reports.dataset_card import RELABELLED, CardFrame, most_common_first, rule_based, stage_card
+from harness.reports.repair_plot import draw
+from harness.reports.repair_tables import as_markdown
+from harness.stages._run import EmptyResult, Place, StageResult, run
 
 STAGE = "relabel"
 VERSION = 1
 PLOT = "plots/repair.png"
-CONTEXT = "no seed: unlabelled context"
-"""The reason of rows that were not relabelled."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Committee:
-    """Who relabels."""
-
-    members: tuple[Labeler, ...]
-    arbiter: Arbiter | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Relabelled:
-    """One conversation after the committee."""
-
-    conversation: Conversation
-    decisions: tuple[TurnDecision, ...]
-    reason: str
-    """Why it is dropped; empty for one that is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,80 +132,6 @@ class Relabelling:
             [one for position, one in enumerate(usable) if position in drawn],
             [one for position, one in enumerate(usable) if position not in drawn],
         )
-
-
-def relabel_conversations(
-    conversations: Sequence[Conversation], committee: Committee, toolbox: Toolbox, *, seed: int = 0
-) -> list[Relabelled]:
-    """Return every conversation as the committee decides it, in order; see `Committee`."""
-    rewrites = [_rewrites(member, conversations) for member in committee.members]
-    verdicts = [
-        decide(conversation, [by_id.get(conversation.id) for by_id in rewrites], toolbox, seed=seed)
-        for conversation in conversations
-    ]
-    rulings = _rulings(committee.arbiter, verdicts)
-    results = []
-    for conversation, turns in zip(conversations, verdicts, strict=True):
-        decisions = tuple(settle(verdict, rulings, toolbox) for verdict in turns)
-        errors = [by_id[conversation.id].error for by_id in rewrites if conversation.id in by_id]
-        results.append(_result(conversation, decisions, [error for error in errors if error], toolbox))
-    return results
-
-
-def _rewrites(member: Labeler, conversations: Sequence[Conversation]) -> dict[str, Rewrite]:
-    found: dict[str, Rewrite] = {}
-    with progress(f"{member.name} relabels", total=len(conversations)) as advance:
-
-        def keep(rewrite: Rewrite) -> None:
-            found[rewrite.id] = rewrite
-            advance()
-
-        member.relabel(conversations, keep)
-    return found
-
-
-def _rulings(arbiter: Arbiter | None, verdicts: Sequence[Sequence[Verdict]]) -> dict[str, Ruling]:
-    disputes = [verdict.dispute for turns in verdicts for verdict in turns if verdict.dispute is not None]
-    found: dict[str, Ruling] = {}
-    if arbiter is None or not disputes:
-        return found
-    with progress(f"{arbiter.name} decides", total=len(disputes)) as advance:
-
-        def keep(ruling: Ruling) -> None:
-            found[ruling.id] = ruling
-            advance()
-
-        arbiter.rule(disputes, keep)
-    return found
-
-
-def _result(
-    conversation: Conversation, decisions: tuple[TurnDecision, ...], errors: Sequence[str], toolbox: Toolbox
-) -> Relabelled:
-    messages = list(conversation.messages)
-    for decision in decisions:
-        if decision.call is not None and decision.changed:
-            messages[decision.position] = toolbox.message_of(decision.call, like=messages[decision.position])
-    changed = replace(conversation, messages=tuple(messages))
-    undecided = [decision for decision in decisions if decision.call is None]
-    if not decisions:
-        reason = "there is no assistant turn"
-    elif undecided:
-        cause = errors[0] if errors else undecided[0].reason
-        reason = f"undecided turns: {len(undecided)}, the first in message {undecided[0].position} ({cause})"
-    else:
-        reason = _out_of_place(changed, decisions, toolbox)
-    return Relabelled(conversation=changed, decisions=decisions, reason=reason)
-
-
-def _out_of_place(conversation: Conversation, decisions: Sequence[TurnDecision], toolbox: Toolbox) -> str:
-    """Return why a decided conversation cannot be: a call where the user answers, a message where a tool does."""
-    tools = callable_tools(events(conversation.messages, toolbox), toolbox)
-    for decision in decisions:
-        if decision.call is not None and decision.call.name not in tools[decision.position]:
-            what = f"message {decision.position} calls {decision.call.name}"
-            return f"out of place: {what}, which does not fit what comes after it"
-    return ""
 
 
 def _counted_reasons(results: Sequence[Relabelled]) -> dict[str, int]:

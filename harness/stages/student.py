@@ -12,19 +12,19 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from harness.data.formats.jsonl import write_json
+from harness.data.tasks import TaskSource, checksum
 from harness.errors import UsageError
-from harness.hub import LINEAGE, Hub
-from harness.lineage import Lineage
-from harness.records import Artifact
-from harness.tasks import TaskSource, checksum
+from harness.hub.artifact import Artifact
+from harness.hub.client import LINEAGE, Hub
+from harness.hub.lineage import Lineage
 from harness.terminal import progress
 from harness.training.config import TrainConfig
 from harness.training.data import TrainingData, read_training_data
-from harness.wire.jsonl import write_json
 
 if TYPE_CHECKING:
-    from harness.student import StudentSummary
     from harness.training.pretrain import Start
+    from harness.training.small_model import StudentSummary
 
 STAGE = "student"
 VERSION = 2
@@ -41,7 +41,7 @@ class StudentRequest:
 
     repo_id: str
     shape: dict[str, int]
-    """`parameters`, `vocabulary`, `context`, `seed`, as `harness.student.create_student` takes them."""
+    """`parameters`, `vocabulary`, `context`, `seed`, as `harness.training.small_model.create_student` takes them."""
     texts: tuple[str, ...] = ()
     """Files and datasets that the tokenizer learns from; empty: the dialogues, else the sample task."""
     task: TaskSource | None = None
@@ -114,8 +114,8 @@ def _dialogues(request: StudentRequest, hub: Hub) -> Iterator[TrainingData | Non
 
 
 def _write_dialogues(path: Path, source_files: Path | None) -> None:
-    from harness.sources import locate
-    from harness.stages.dialogues import OTHER_SERVICES, write_dialogues
+    from harness.data.sources import locate
+    from harness.stages.sgd_dialogues import OTHER_SERVICES, write_dialogues
 
     with progress("reading dialogues"):
         write_dialogues(locate(source_files), path, exclude=OTHER_SERVICES)
@@ -149,8 +149,14 @@ def _make(
 ) -> tuple[StudentSummary, Start | None]:
     from transformers.utils import logging
 
-    from harness.student import conversation_texts, create_student, prepare_to_learn, read_texts, sample_texts
     from harness.training.pretrain import pretrain
+    from harness.training.small_model import (
+        conversation_texts,
+        create_student,
+        prepare_to_learn,
+        read_texts,
+        sample_texts,
+    )
 
     logging.disable_progress_bar()  # its bar for a file of some megabytes would break ours
     with progress("making the student"):
@@ -172,7 +178,7 @@ def _describe(
     request: StudentRequest, lineage: Lineage, summary: StudentSummary, start: Start | None, folder: Path
 ) -> None:
     """Write the card and the lineage."""
-    from harness.stages._repository import render
+    from harness.reports.dataset_card import render
 
     name = request.repo_id.rpartition("/")[2]
     card = render("sample/student.md.j2", name=name, student=summary, start=start, learnable=request.learnable)

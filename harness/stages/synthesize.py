@@ -9,24 +9,23 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from harness.checks.batch import Inspected, Inspection, inspect_traces
-from harness.checks.config import CheckConfig
-from harness.checks.decontamination import GATE_RECORD, Decontamination, GateRecord, stop_if_contaminated
-from harness.checks.duplicates import Duplicates
+from harness.curation.checks.batch import Inspected, Inspection, inspect_traces
+from harness.curation.checks.decontamination import GATE_RECORD, Decontamination, GateRecord, stop_if_contaminated
+from harness.curation.checks.duplicates import Duplicates
+from harness.curation.checks.layout import CheckConfig
+from harness.curation.settings import SynthesizeConfig, Topic
+from harness.data.annotations import Draft, Plan, TraceRow, Writer
+from harness.data.formats.jsonl import write_json, write_jsonl
+from harness.data.formats.stage_rows import dump_synthetic
+from harness.data.records import Conversation
+from harness.data.tasks import TaskSource
 from harness.errors import DataError
-from harness.hub import Hub
-from harness.lineage import Lineage
-from harness.models.budget import BudgetSpent
-from harness.records import Conversation
-from harness.stages._card import SYNTHETIC, CardFrame, rule_based, stage_card
-from harness.stages._pipeline import EmptyResult, Place, StageResult, run
-from harness.stages._repository import most_common_first
-from harness.stages.settings import SynthesizeConfig, Topic
-from harness.tasks import TaskSource
+from harness.hub.client import Hub
+from harness.hub.lineage import Lineage
+from harness.models.chat.budget import BudgetSpent
+from harness.reports.dataset_card import SYNTHETIC, CardFrame, most_common_first, rule_based, stage_card
+from harness.stages._run import EmptyResult, Place, StageResult, run
 from harness.terminal import progress, say
-from harness.trace_records import Draft, Plan, TraceRow, Writer
-from harness.wire.jsonl import write_json, write_jsonl
-from harness.wire.stages import dump_synthetic
 
 STAGE = "synthesize"
 VERSION = 2

@@ -10,21 +10,22 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cards import identify, render_card, render_trained
+from harness.data.formats.jsonl import write_atomic, write_json
+from harness.data.records import Task
 from harness.errors import DataError, UsageError
-from harness.hub import Hub
-from harness.lineage import Lineage
-from harness.models import ModelName
-from harness.models.checkpoint import Checkpoint, pull_checkpoint
-from harness.prompts import load_tokenizer
-from harness.records import Artifact, Task
+from harness.hub.artifact import Artifact
+from harness.hub.client import Hub
+from harness.hub.lineage import Lineage
+from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
+from harness.models.names import ModelName
+from harness.models.prompts import load_tokenizer
+from harness.reports.model_card import identify, render_card, render_trained
 from harness.terminal import progress, say
 from harness.training.config import TrainConfig
 from harness.training.data import TrainingData, read_training_data
+from harness.training.data_credits import read_roles
 from harness.training.examples import Examples, make_examples
-from harness.training.facts import TrainingFacts
-from harness.training.roles import read_roles
-from harness.wire.jsonl import write_atomic, write_json
+from harness.training.run_summary import TrainingFacts
 
 if TYPE_CHECKING:
     from harness.training.loop import LogEntry, Trained
@@ -231,7 +232,7 @@ def _write_generation(prepared: _Prepared, folder: Path) -> None:
 
 def _write_log(trained: Trained, work: Path, folder: Path) -> str:
     """Write the log and the plot of the loss, and return what it shows in words."""
-    from harness.training.curve import draw_loss
+    from harness.reports.training_loss import draw_loss
 
     plot = draw_loss(trained.log, folder)
     shutil.copyfile(work / LOG, folder / LOG)

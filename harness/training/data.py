@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.data.records import Conversation, Message, Task, ToolCall
+from harness.data.traces.source import read_input
 from harness.errors import DataError
-from harness.hub import Hub
-from harness.records import Conversation, Message, Task, ToolCall
-from harness.traces.inputs import read_input
+from harness.hub.client import Hub
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ def read_training_data(
 
     With `limit` the first so many of those that are not left out.
 
-    Which file of a repository is read says `harness.traces.inputs.choose_file`. With `task`, calls that its tools do
+    Which file of a repository is read says `data.traces.source.choose_file`. With `task`, calls that its tools do
     not allow are counted. Raises UsageError for a source that is neither, or several files and no `arm`; DataError for
     an empty dataset or a row that cannot be read; HubError where a repository cannot be had.
     """

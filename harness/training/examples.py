@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.data.records import Conversation
 from harness.errors import DataError
-from harness.records import Conversation
 from harness.training.data import ends_open
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from harness.terminal import progress
 from harness.training.checkpoints import Checkpoints, identify
 from harness.training.config import TrainConfig
 from harness.training.examples import Examples
-from harness.training.journal import Journal, LogEntry
+from harness.training.log import Journal, LogEntry
 from harness.training.quiet import quiet
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def train(
 def _train(base: Path, examples: Examples, config: TrainConfig, args: SFTConfig, pad_token_id: int) -> None:
     """Train from the last checkpoint, or from the start, to the end of the schedule."""
     from harness.training.objective import Collator
-    from harness.training.order import Order
+    from harness.training.sampler import Order
 
     folder = Path(args.output_dir).parent
     checkpoints = Checkpoints(folder / CHECKPOINTS)

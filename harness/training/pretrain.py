@@ -11,8 +11,8 @@ from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
+from harness.data.records import Conversation, Task
 from harness.errors import DataError
-from harness.records import Conversation, Task
 from harness.training.config import TrainConfig
 from harness.training.data import TrainingData
 from harness.training.examples import Examples, make_examples
@@ -62,8 +62,8 @@ def pretrain(folder: Path, data: TrainingData, config: TrainConfig, *, work: Pat
     `work` keeps the checkpoints, with which a run that was killed goes on. Raises DataError where no conversation
     can be learned from, and what rendering and training raise.
     """
-    from harness.prompts import load_tokenizer
-    from harness.student import prepare_to_learn
+    from harness.models.prompts import load_tokenizer
+    from harness.training.small_model import prepare_to_learn
 
     prepare_to_learn(folder, config.seed)
     tokenizer = load_tokenizer(folder, folder.name)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from harness.data.formats.messages import template_message
+from harness.data.records import Conversation, Message, Task, ToolCall, TurnPair
 from harness.errors import ModelError
-from harness.prompts import Form, Renderer, fitting_renderer
-from harness.records import Conversation, Message, Task, ToolCall, TurnPair
+from harness.models.prompts import Form, Renderer, fitting_renderer
 from harness.training.templates import chat_template, switch_thinking_off, training_variant
-from harness.wire.messages import template_message
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -68,7 +68,7 @@ class _End:
 class TrainingRendering:
     """Renders conversations for training with one tokenizer, whose chat template is the one to serve with.
 
-    Every prompt is the one that `harness.prompts.Renderer`, and so `tft evaluate`, sends: thinking is off, the
+    Every prompt is the one that `harness.models.prompts.Renderer`, and so `tft evaluate`, sends: thinking is off, the
     system message and the tools are the task's.
     """
 

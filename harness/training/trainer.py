@@ -24,9 +24,9 @@ from harness.errors import TrainingError
 from harness.terminal import Advance
 from harness.training.checkpoints import Checkpoint, Checkpoints
 from harness.training.examples import Example
-from harness.training.journal import Journal, LogEntry
+from harness.training.log import Journal, LogEntry
 from harness.training.objective import Collator, weighted_loss
-from harness.training.order import Order
+from harness.training.sampler import Order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

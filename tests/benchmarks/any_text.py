@@ -11,8 +11,8 @@ import argparse
 import random
 import time
 
-from harness.parsing import canonical, families, read
-from harness.parsing.answers import END_TOKENS, THINKING
+from harness.models.parsing import canonical, families, read
+from harness.models.parsing.answers import END_TOKENS, THINKING
 
 PIECES = [
     *sorted({mark for family in families().values() for mark in family.markers}),

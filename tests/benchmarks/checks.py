@@ -19,13 +19,13 @@ from itertools import count, islice
 from pathlib import Path
 from random import Random
 
-from harness.checks.batch import Inspection, inspect_traces
-from harness.checks.config import CheckConfig
-from harness.records import Conversation
-from harness.sample import sample_conversations, sample_task
-from harness.trace_records import TraceRow
-from harness.wire.jsonl import read_jsonl
-from harness.wire.messages import dump_conversation, parse_conversation
+from harness.curation.checks.batch import Inspection, inspect_traces
+from harness.curation.checks.layout import CheckConfig
+from harness.data.annotations import TraceRow
+from harness.data.formats.jsonl import read_jsonl
+from harness.data.formats.messages import dump_conversation, parse_conversation
+from harness.data.records import Conversation
+from harness.data.sample import sample_conversations, sample_task
 
 _BLOCK = 2000
 _MESSAGES = 20

@@ -16,16 +16,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from harness.curation.repair.ground_truth import Truth, published_truth, read_truth
+from harness.data.annotations import Labeler, Rewrite
+from harness.data.events import events
+from harness.data.formats.published import read_conversations
+from harness.data.formats.task import read_task
+from harness.data.records import Conversation, Task, ToolCall
+from harness.data.scenarios import ARMS, noisy_labels
+from harness.data.scenarios._base import read_dialogues
+from harness.data.sources import Sources, locate
+from harness.data.tools import Toolbox
 from harness.errors import HarnessError
-from harness.events import events
-from harness.records import Conversation, Task, ToolCall
-from harness.repair.truth import Truth, published_truth, read_truth
-from harness.scenarios import ARMS, noisy_labels
-from harness.scenarios._base import read_dialogues
-from harness.sources import Sources, locate
-from harness.toolbox import Toolbox
-from harness.trace_records import Labeler, Rewrite
-from harness.wire.published import read_conversations, read_task
 
 Case = tuple[str, Task, list[Conversation], list[Truth]]
 COLUMNS = ("case", "traces", "names repaired", "names broken", "arguments", "of damaged", "silent", "replies kept", "s")
@@ -61,7 +62,7 @@ def published(sources: Sources) -> Iterator[Case]:
 
 def services(sources: Sources, names: Sequence[str], scenario: str) -> Iterator[Case]:
     """Yield a scenario of each service's job folder."""
-    from harness.stages.task import write_job_folder
+    from harness.stages.sgd_task import write_job_folder
 
     with tempfile.TemporaryDirectory() as folder:
         for name in names:

@@ -24,10 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from harness.agreement import corrected_score, kappa
-from harness.statistics import bootstrap, estimate, half_width, paired
-from harness.wire.messages import expand_pairs
-from harness.wire.published import read_test_conversations
+from harness.data.formats.messages import expand_pairs
+from harness.data.formats.published import read_test_conversations
+from harness.statistics.agreement import corrected_score, kappa
+from harness.statistics.estimates import bootstrap, estimate, half_width, paired
 
 MEANS, CORRELATIONS = (0.95, 0.85, 0.75, 0.5), (0.0, 0.05, 0.1, 0.2)
 JUDGE_LIMITS = (0.92, 0.98)

@@ -22,14 +22,14 @@ from pathlib import Path
 
 from evaluation_inputs import STUDENT, push_inputs
 
-from harness.hub import Hub
+from harness.data.tasks import TestSet, pull_test_set
+from harness.evaluation.answers import ask_all
+from harness.hub.client import Hub
 from harness.hubd.embedded import running
-from harness.models.checkpoint import pull_checkpoint
-from harness.models.engine import EngineOptions, serving
-from harness.models.vllm import VllmBackend
-from harness.prompts import Prompt, fitting_renderer, load_tokenizer
-from harness.runner import ask_all
-from harness.testset import TestSet, pull_test_set
+from harness.models.backends.vllm import VllmBackend
+from harness.models.engine.checkpoint import pull_checkpoint
+from harness.models.engine.server import EngineOptions, serving
+from harness.models.prompts import Prompt, fitting_renderer, load_tokenizer
 
 LIMIT, SHARE, CONCURRENCY = 1.25, 0.85, 32
 

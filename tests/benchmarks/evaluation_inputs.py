@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness.hub import Hub
-from harness.sample import write_test_set
-from harness.student import create_student
+from harness.hub.client import Hub
+from harness.stages.sample_testset import write_test_set
+from harness.training.small_model import create_student
 
 STUDENT = "local/bench-student"
 

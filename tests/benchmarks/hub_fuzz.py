@@ -24,11 +24,11 @@ from typing import Any
 from hub_requests import Grammar, beginning
 from hub_words import Request
 
-from harness.hubd.app import HubApp
-from harness.hubd.call import Services
+from harness.hubd.accounts.users_file import load_users
+from harness.hubd.api.request import Services
 from harness.hubd.root import existing_root, open_root
-from harness.hubd.users_file import load_users
-from harness.hubd.verify import verify
+from harness.hubd.server.app import HubApp
+from harness.hubd.storage.verify import verify
 
 USERS = """
 users:

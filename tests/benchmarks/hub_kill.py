@@ -92,7 +92,7 @@ def start_client(folder: Path, url: str, token: str, seed: int) -> subprocess.Po
 
 def inspect(root: Path) -> list[str]:
     from harness.hubd.root import existing_root
-    from harness.hubd.verify import verify
+    from harness.hubd.storage.verify import verify
 
     problems = list(verify(existing_root(root, locked=False)).problems)
     for repository in sorted((root / "repos").iterdir()):
@@ -105,7 +105,7 @@ def inspect(root: Path) -> list[str]:
 
 
 def collect(root: Path) -> list[str]:
-    from harness.hubd.gc import collect as collect_garbage
+    from harness.hubd.storage.gc import collect as collect_garbage
 
     # Young files stay: a client may be between its upload and its commit.
     collect_garbage(root, grace=120)

@@ -22,10 +22,10 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from harness.hubd.call import Services
+from harness.hubd.api.request import Services
 from harness.hubd.embedded import running
-from harness.hubd.repos import new_row
 from harness.hubd.root import open_root
+from harness.hubd.storage.repos import new_row
 
 LIMITS = {"/": 100.0}
 LIMIT = 150.0

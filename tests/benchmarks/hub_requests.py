@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from hub_words import CARDS, KINDS, METHODS, NAMES, PAGES, PATHS, READS, TABS, TOKENS, Request, Words
 
-from harness.hubd.blobs import pointer
+from harness.hubd.storage.blobs import pointer
 
 
 class Grammar(Words):

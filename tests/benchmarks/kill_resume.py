@@ -22,9 +22,9 @@ from pathlib import Path
 
 from evaluation_inputs import STUDENT, push_inputs
 
-from harness.hub import Hub
+from harness.data.formats.jsonl import read_jsonl
+from harness.hub.client import Hub
 from harness.hubd.embedded import running
-from harness.wire.jsonl import read_jsonl
 
 STARTING, DONE_WAITING = 25.0, 900.0
 

@@ -16,16 +16,16 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "rules"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "rules" / "judge"))
 
 from corruptions import case, corrupted
 
-from harness.predictions import read_predictions
-from harness.records import Case, TurnPair
-from harness.rules.judge import judge, settings
-from harness.wire.messages import expand_pairs
-from harness.wire.published import read_test_conversations
-from harness.wire.sgd import parse_dialogues
+from harness.data.formats.messages import expand_pairs
+from harness.data.formats.published import read_test_conversations
+from harness.data.formats.sgd import parse_dialogues
+from harness.data.records import Case, TurnPair
+from harness.evaluation.predictions import read_predictions
+from harness.rules.judge.rubric import judge, settings
 
 LABEL = "llm-as-a-judge"
 

@@ -19,15 +19,15 @@ from random import Random
 
 from scipy.stats import ks_2samp
 
-from harness.checks.batch import Inspection, inspect_traces
-from harness.checks.config import CheckConfig
-from harness.records import Conversation, Task
+from harness.curation.checks.batch import Inspection, inspect_traces
+from harness.curation.checks.layout import CheckConfig
+from harness.data.annotations import Draft, Plan, TraceRow
+from harness.data.formats.jsonl import read_jsonl
+from harness.data.formats.messages import parse_conversation
+from harness.data.records import Conversation, Task
+from harness.data.scenarios import get, read_dialogues
+from harness.data.sources import locate
 from harness.rules.teacher.writer import RulesWriter
-from harness.scenarios import get, read_dialogues
-from harness.sources import locate
-from harness.trace_records import Draft, Plan, TraceRow
-from harness.wire.jsonl import read_jsonl
-from harness.wire.messages import parse_conversation
 
 NEAR = 0.7
 

@@ -11,8 +11,8 @@ from train_inputs import create_base, examples, inputs
 
 from harness.training.config import TrainConfig
 from harness.training.examples import Example, Examples
-from harness.training.journal import LogEntry
-from harness.training.order import Order
+from harness.training.log import LogEntry
+from harness.training.sampler import Order
 
 QWEN3_1_7B: dict[str, Any] = {
     "vocab_size": 151936,

@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import scenarios, sources
-from harness.records import Conversation, Task
-from harness.sample import sample_conversations, sample_task
-from harness.scenarios import read_dialogues
+from harness.data import scenarios, sources
+from harness.data.formats.messages import dump_conversation
+from harness.data.formats.task import read_task
+from harness.data.records import Conversation, Task
+from harness.data.sample import sample_conversations, sample_task
+from harness.data.scenarios import read_dialogues
 from harness.stages.collect import TASK_FILE
-from harness.student import create_student, prepare_to_learn
 from harness.training.config import TrainConfig
 from harness.training.examples import Examples, make_examples
 from harness.training.loop import Trained, train
 from harness.training.quiet import quiet
 from harness.training.rendering import choose_rendering
-from harness.wire.messages import dump_conversation
-from harness.wire.published import read_task
+from harness.training.small_model import create_student, prepare_to_learn
 
 
 def inputs(number: int) -> tuple[Task, list[Conversation]]:

@@ -18,7 +18,7 @@ import pytest
 
 from harness.hubd.embedded import running
 from harness.hubd.root import existing_root
-from harness.hubd.verify import verify
+from harness.hubd.storage.verify import verify
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 

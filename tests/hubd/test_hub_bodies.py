@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from harness.hubd.bodies import LARGE, STEP
-from harness.hubd.xet import XORB_LIMIT
+from harness.hubd.server.bodies import LARGE, STEP
+from harness.hubd.storage.xet_uploads import XORB_LIMIT
 
 WHO = b"GET /api/whoami-v2 HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer hf_ada_write\r\n\r\n"
 

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from dulwich.objects import Blob
 from huggingface_hub import CommitOperationAdd, HfApi
 
-from harness.cli import tft
+from harness.cli.__main__ import tft
 from harness.errors import HarnessError
 from harness.hubd.embedded import running
 from harness.hubd.errors import HubStartError

@@ -11,10 +11,10 @@ import pytest
 from dulwich.objects import Blob
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-from harness.hubd.api_tree import add_last_commits
-from harness.hubd.commits import Author, Staging, record
-from harness.hubd.store import GitRepo
-from harness.hubd.trees import edited_tree
+from harness.hubd.api.tree import add_last_commits
+from harness.hubd.storage.commits import Author, Staging, record
+from harness.hubd.storage.git import GitRepo
+from harness.hubd.storage.trees import edited_tree
 
 COMMITS = 60
 

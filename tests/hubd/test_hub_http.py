@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from harness.hubd.xorbs import shard_files
+from harness.hubd.storage.xorbs import shard_files
 
 
 @pytest.fixture(scope="module")

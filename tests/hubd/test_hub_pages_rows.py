@@ -13,14 +13,14 @@ from dulwich.objects import Blob
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.hubd.blobs import BlobStore
-from harness.hubd.commits import Author, Staging, record
-from harness.hubd.pages import diffs
-from harness.hubd.pages.diffs import changes
 from harness.hubd.pages.rows import first_rows
 from harness.hubd.root import open_root
-from harness.hubd.store import GitRepo
-from harness.hubd.trees import edited_tree
+from harness.hubd.storage import diffs
+from harness.hubd.storage.blobs import BlobStore
+from harness.hubd.storage.commits import Author, Staging, record
+from harness.hubd.storage.diffs import changes
+from harness.hubd.storage.git import GitRepo
+from harness.hubd.storage.trees import edited_tree
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi
 
+from harness.hubd.accounts.users_file import RESERVED, load_users
 from harness.hubd.embedded import running
 from harness.hubd.errors import HubStartError
-from harness.hubd.users_file import RESERVED, load_users
 
 FULL = """
 users:

@@ -10,13 +10,13 @@ from random import Random
 import lz4.frame
 import pytest
 
-from harness.hubd.blobs import PARTS_AT_ONCE, SYNC_STEP, BlobStore, Draft
+from harness.hubd.api.licences import is_known
 from harness.hubd.db import Database
 from harness.hubd.errors import Refused
-from harness.hubd.licences import is_known
 from harness.hubd.root import Root, open_root
-from harness.hubd.xet import XetStore
-from harness.hubd.xorbs import GROUPED_LZ4, LZ4, PLAIN, READ_STEP, Segment, ShardFile, read_chunks, xorb_chunks
+from harness.hubd.storage.blobs import PARTS_AT_ONCE, SYNC_STEP, BlobStore, Draft
+from harness.hubd.storage.xet_uploads import XetStore
+from harness.hubd.storage.xorbs import GROUPED_LZ4, LZ4, PLAIN, READ_STEP, Segment, ShardFile, read_chunks, xorb_chunks
 
 
 def packed(content: bytes, scheme: int) -> bytes:

@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 
-from harness import scenarios
+from harness.data import scenarios
+from harness.data.formats.messages import dump_conversation
+from harness.data.formats.published import dump_row, dump_trace
+from harness.data.formats.task import read_task
+from harness.data.records import Conversation, Message, Task, ToolCall
+from harness.data.sample import sample_conversations, sample_task
+from harness.data.sources import locate
 from harness.errors import DataError, RepoNotFound, UsageError
-from harness.hub import Hub
+from harness.hub.client import Hub
 from harness.hubd.embedded import running
-from harness.records import Conversation, Message, Task, ToolCall
-from harness.sample import sample_conversations, sample_task
-from harness.sources import locate
 from harness.training.data import count, read_training_data
-from harness.wire.messages import dump_conversation
-from harness.wire.published import dump_row, dump_trace, read_task
 
 SAMPLE = sample_conversations(3)
 USER = {"role": "user", "content": "A table, please."}

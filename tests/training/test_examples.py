@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from harness import scenarios
+from harness.data import scenarios
+from harness.data.formats.messages import expand_pairs
+from harness.data.formats.task import read_task
+from harness.data.records import Conversation, Message
+from harness.data.sample import sample_conversations, sample_task
+from harness.data.sources import locate
 from harness.errors import DataError
-from harness.prompts import Renderer, load_tokenizer
-from harness.records import Conversation, Message
-from harness.sample import sample_conversations, sample_task
-from harness.sources import locate
-from harness.student import create_student, sample_texts
+from harness.models.prompts import Renderer, load_tokenizer
 from harness.training.examples import NO_TURN, OPEN_END, Examples, make_examples
 from harness.training.rendering import TrainingRendering, choose_rendering
-from harness.wire.messages import expand_pairs
-from harness.wire.published import read_task
+from harness.training.small_model import create_student, sample_texts
 
 SAMPLE = sample_conversations(6)
 PAIRS = expand_pairs(SAMPLE)

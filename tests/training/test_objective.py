@@ -14,7 +14,7 @@ from torch.nn.functional import log_softmax
 
 from harness.training.examples import Example, Examples
 from harness.training.objective import Collator, weighted_loss
-from harness.training.order import Order
+from harness.training.sampler import Order
 
 
 @pytest.fixture(scope="module")

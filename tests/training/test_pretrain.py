@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from harness.cli import tft
-from harness.prompts import load_tokenizer
-from harness.records import Conversation, Message, ToolCall
-from harness.sample import sample_conversations
-from harness.student import conversation_texts, create_student, prepare_to_learn, sample_texts
+from harness.cli.__main__ import tft
+from harness.data.formats.jsonl import write_jsonl
+from harness.data.formats.messages import dump_conversation
+from harness.data.records import Conversation, Message, ToolCall
+from harness.data.sample import sample_conversations
+from harness.models.prompts import load_tokenizer
 from harness.training.pretrain import pretrain_examples
-from harness.wire.jsonl import write_jsonl
-from harness.wire.messages import dump_conversation
+from harness.training.small_model import conversation_texts, create_student, prepare_to_learn, sample_texts
 
 CONTEXT = 2048
 

@@ -13,15 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import parsing
+from harness.data.formats.published import read_test_conversations
+from harness.data.formats.task import read_task
+from harness.data.records import Conversation, Message, Task, ToolCall, TurnPair
+from harness.data.sample import sample_conversations, sample_task
 from harness.errors import ModelError
-from harness.prompts import Form, Renderer, load_tokenizer
-from harness.records import Conversation, Message, Task, ToolCall, TurnPair
-from harness.sample import sample_conversations, sample_task
-from harness.student import create_student, sample_texts
+from harness.models import parsing
+from harness.models.prompts import Form, Renderer, load_tokenizer
 from harness.training.rendering import TrainingRendering, choose_rendering
+from harness.training.small_model import create_student, sample_texts
 from harness.training.templates import training_variant
-from harness.wire.published import read_task, read_test_conversations
 
 SAMPLE = sample_conversations(4)
 CHATML = (
@@ -29,7 +30,7 @@ CHATML = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 """A template that knows nothing of tools and calls."""
-SPECIAL = Path(__file__).parents[1] / "parsing" / "special_tokens.txt"
+SPECIAL = Path(__file__).parents[1] / "models" / "parsing" / "special_tokens.txt"
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import pytest
 from harness.training.checkpoints import Checkpoints
 from harness.training.config import TrainConfig
 from harness.training.examples import Examples
-from harness.training.journal import Journal, LogEntry
+from harness.training.log import Journal, LogEntry
 from harness.training.loop import train
 
 CONFIG = TrainConfig(

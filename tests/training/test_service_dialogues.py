@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness.cli import tft
+from harness.cli.__main__ import tft
+from harness.data.formats.published import read_conversations, read_test_conversations
+from harness.data.sources import locate
 from harness.errors import SourceError, UsageError
-from harness.sources import locate
-from harness.stages.dialogues import write_dialogues
-from harness.wire.published import read_conversations, read_test_conversations
+from harness.stages.sgd_dialogues import write_dialogues
 
 EXTRA = "sgd/train/dialogues_999.json"
 

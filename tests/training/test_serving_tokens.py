@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 
-from harness.models.checkpoint import Checkpoint
-from harness.models.engine import EngineOptions, serving
-from harness.prompts import load_tokenizer, system_message
-from harness.records import Artifact, Conversation, Task
-from harness.sample import sample_conversations
-from harness.student import create_student, sample_texts
+from harness.data.formats.messages import dump_message
+from harness.data.formats.published import read_test_conversations
+from harness.data.formats.task import read_task
+from harness.data.records import Conversation, Task
+from harness.data.sample import sample_conversations
+from harness.hub.artifact import Artifact
+from harness.models.engine.checkpoint import Checkpoint
+from harness.models.engine.server import EngineOptions, serving
+from harness.models.prompts import load_tokenizer, system_message
 from harness.training.rendering import TrainingRendering, choose_rendering
-from harness.wire.messages import dump_message
-from harness.wire.published import read_task, read_test_conversations
+from harness.training.small_model import create_student, sample_texts
 
 pytestmark = pytest.mark.slow
 

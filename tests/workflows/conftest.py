@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from harness import parsing
+from harness.data.formats.messages import expand_pairs
+from harness.data.formats.published import read_test_conversations
+from harness.data.records import TurnPair
 from harness.hubd.embedded import EmbeddedHub, running
-from harness.records import TurnPair
-from harness.sample import write_test_set
-from harness.wire.messages import expand_pairs
-from harness.wire.published import read_test_conversations
+from harness.models import parsing
+from harness.stages.sample_testset import write_test_set
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

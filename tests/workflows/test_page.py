@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.cli import tft
+from harness.cli.__main__ import tft
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "actions.md").read_text(encoding="utf-8")

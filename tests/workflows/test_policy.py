@@ -13,7 +13,7 @@ from typing import Any
 import click
 import pytest
 
-from harness.cli import tft
+from harness.cli.__main__ import tft
 
 ROOT = Path(__file__).resolve().parents[2]
 GITHUB = ROOT / ".github"

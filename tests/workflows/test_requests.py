@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from harness.cli import tft
+from harness.cli.__main__ import tft
 from harness.errors import GitHubError, HarnessError
 
 PULL_REQUEST = {"pull_request": {"number": 7, "body": "A change."}}

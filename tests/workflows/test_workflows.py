@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.records import TurnPair
+from harness.data.records import TurnPair
 
 EVALUATE = ("evaluate", "evaluate")
 GATE = ("gate", "gate")
@@ -109,7 +109,7 @@ def test_an_evaluation_that_fails_says_so_on_the_pull_request(repository: Any) -
 def test_a_comment_evaluates_a_model_of_the_hub_with_the_engine(
     repository: Any, put: Callable[..., str], tmp_path: Path
 ) -> None:
-    from harness.student import create_student, sample_texts
+    from harness.training.small_model import create_student, sample_texts
 
     create_student(tmp_path / "student", texts=sample_texts(), parameters=400_000, vocabulary=600, context=4096)
     model = put("ada/small", {path.name: path for path in (tmp_path / "student").iterdir()})

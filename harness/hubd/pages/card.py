@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 from starlette.responses import Response
 
-from harness.hubd.call import Call
-from harness.hubd.facts import FRONT_MATTER, front_matter
+from harness.hubd.api.card_facts import FRONT_MATTER, front_matter
+from harness.hubd.api.request import Call
 from harness.hubd.pages.lists import known_repo
 from harness.hubd.pages.prose import PROSE_LIMIT, Place, safe_html
 from harness.hubd.pages.repo_page import RepoPage, moved, open_page

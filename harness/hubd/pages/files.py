@@ -7,14 +7,14 @@ from functools import lru_cache
 
 from starlette.responses import Response
 
-from harness.hubd.api_tree import iso
-from harness.hubd.call import Call
+from harness.hubd.api.request import Call
+from harness.hubd.api.tree import iso
 from harness.hubd.errors import entry_not_found
 from harness.hubd.pages.repo_page import RepoPage, moved, open_page
 from harness.hubd.pages.rows import Preview, first_rows, has_rows
 from harness.hubd.pages.view import redirect
-from harness.hubd.store import CommitFacts, FileFacts, GitRepo
-from harness.hubd.trees import Entry
+from harness.hubd.storage.git import CommitFacts, FileFacts, GitRepo
+from harness.hubd.storage.trees import Entry
 
 TREE_PAGE = 500
 LOOK_BACK = 200  # commits that are searched for the last change of a file

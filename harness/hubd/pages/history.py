@@ -6,11 +6,11 @@ from itertools import islice
 
 from starlette.responses import Response
 
-from harness.hubd.api_tree import iso
-from harness.hubd.call import Call
-from harness.hubd.pages.diffs import changes
+from harness.hubd.api.request import Call
+from harness.hubd.api.tree import iso
 from harness.hubd.pages.repo_page import moved, open_page
-from harness.hubd.store import GitRepo
+from harness.hubd.storage.diffs import changes
+from harness.hubd.storage.git import GitRepo
 
 PAGE = 50
 NAMES = {"refs/heads/": "branch", "refs/tags/": "tag"}

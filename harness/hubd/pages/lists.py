@@ -10,13 +10,13 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from harness.hubd.api_repos import summary_of
-from harness.hubd.call import Call
+from harness.hubd.api.repos import summary_of
+from harness.hubd.api.request import Call
 from harness.hubd.db import Row
 from harness.hubd.errors import Refused
 from harness.hubd.pages.view import page
-from harness.hubd.repos import KINDS, RepoRow, visible
-from harness.hubd.shelves import Shelves, slug_of
+from harness.hubd.storage.collections import Shelves, slug_of
+from harness.hubd.storage.repos import KINDS, RepoRow, visible
 
 PAGE = 30
 SHOWN_TAGS = 4

@@ -8,12 +8,12 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from harness.hubd.api_repos import summary_of
-from harness.hubd.call import Call
-from harness.hubd.facts import Summary
+from harness.hubd.api.card_facts import Summary
+from harness.hubd.api.repos import summary_of
+from harness.hubd.api.request import Call
 from harness.hubd.pages.view import page, path, redirect, segment
-from harness.hubd.repos import RepoRow, check_content
-from harness.hubd.store import GitRepo
+from harness.hubd.storage.git import GitRepo
+from harness.hubd.storage.repos import RepoRow, check_content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
-from harness.hubd.blobs import BlobStore
 from harness.hubd.pages.view import size as size_text
-from harness.hubd.store import FileFacts, GitRepo
+from harness.hubd.storage.blobs import BlobStore
+from harness.hubd.storage.git import FileFacts, GitRepo
 
 ROWS, COLUMNS, CELL = 25, 40, 500  # what is shown: rows, columns, characters of a cell
 JSONL_BYTES = 2 << 20  # read from the file's beginning

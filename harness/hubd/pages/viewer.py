@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from harness.hubd.call import Call
+from harness.hubd.api.request import Call
 from harness.hubd.errors import Refused
 from harness.hubd.pages.repo_page import RepoPage, moved, open_page
 from harness.hubd.pages.rows import first_rows, has_rows

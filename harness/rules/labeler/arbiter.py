@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.records import Conversation, Task, ToolCall
+from harness.data.annotations import Dispute, Ruling
+from harness.data.records import Conversation, Task, ToolCall
+from harness.data.tools import Toolbox
 from harness.rules.labeler.scenes import FOREIGN, Turn, scenes_of
 from harness.rules.labeler.schema import canonicalise
 from harness.rules.labeler.state import ServiceCalls
-from harness.toolbox import Toolbox
-from harness.trace_records import Dispute, Ruling
 
 NAME = "rules:arbiter"
 _SURE = 0.6

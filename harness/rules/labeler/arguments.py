@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
+from harness.data.tools import Parameter, Toolbox
 from harness.rules.labeler.evidence import Call, Evidence, Outcome
 from harness.rules.labeler.options import Options
 from harness.rules.labeler.scenes import Turn, as_text
 from harness.rules.labeler.weights import SOURCES, Example, best, candidates, fit
 from harness.rules.labeler.wording import Wording
-from harness.toolbox import Parameter, Toolbox
 
 _ROUNDS, _DRAWS = 3, 4
 _HALF, _STRENGTH, _OUTCOMES = 0.5, 2.0, 12

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.events import Event
+from harness.data.events import Event
+from harness.data.tools import Toolbox
 from harness.rules.labeler.scenes import Turn, constants
 from harness.rules.labeler.wording import Mention, Wording, words_of
-from harness.toolbox import Toolbox
 
 Outcome = tuple[str, str, str, str]
 """Tool, parameter, how its value (or its absence) agrees with the rows returned, and who stated it."""

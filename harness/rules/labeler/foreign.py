@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.records import Conversation, Task
+from harness.data.records import Conversation, Task
+from harness.data.text import tokens
+from harness.data.tools import Toolbox
 from harness.rules.labeler.foreign_text import Place, places, trusted_words
-from harness.rules.text import tokens
-from harness.toolbox import Toolbox
 
 if TYPE_CHECKING:
     from harness.rules.labeler.foreign_model import Fits

@@ -9,10 +9,10 @@ from datetime import date
 from functools import lru_cache
 from itertools import pairwise
 
-from harness.events import Event, events
-from harness.records import Conversation
-from harness.rules.text import tokens
-from harness.toolbox import Toolbox
+from harness.data.events import Event, events
+from harness.data.records import Conversation
+from harness.data.text import tokens
+from harness.data.tools import Toolbox
 
 _ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _RAW_WORD = re.compile(r"[^\W_]+(?:'[a-z]+)?")
@@ -25,7 +25,7 @@ _AHEAD = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A reply and where it stands. All words are plain (see `harness.rules.text.tokens`)."""
+    """A reply and where it stands. All words are plain (see `harness.data.text.tokens`)."""
 
     key: tuple[str, int]
     """Id of the conversation, position of the message."""
@@ -158,7 +158,7 @@ def _known_words(given: Sequence[Event]) -> frozenset[str]:
 
 @lru_cache(maxsize=1 << 16)
 def plain_line(text: str) -> str:
-    """Return the words of a text, as `harness.rules.text.tokens` reads them, with a space between."""
+    """Return the words of a text, as `harness.data.text.tokens` reads them, with a space between."""
     return " ".join(tokens(text))
 
 

@@ -7,9 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 
+from harness.data.text import tokens
+from harness.data.tools import Toolbox
 from harness.rules.labeler.scenes import Key, Turn, as_text, constants
-from harness.rules.text import tokens
-from harness.toolbox import Toolbox
 
 _ROUNDS = 12
 _SMOOTHING = 0.5

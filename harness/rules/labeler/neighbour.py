@@ -8,16 +8,16 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
-from harness.events import Event, events
-from harness.records import Conversation, Message, Task, ToolCall
+from harness.data.annotations import Rewrite
+from harness.data.events import Event, events
+from harness.data.records import Conversation, Message, Task, ToolCall
+from harness.data.tools import Toolbox
 from harness.rules.labeler.foreign_text import Place, place_at
 from harness.rules.labeler.neighbour_arguments import Examples, agrees
 from harness.rules.labeler.replies import Replies
 from harness.rules.labeler.reply_index import PlaceIndex
 from harness.rules.labeler.reply_values import known_words
 from harness.rules.labeler.scenes import Scene
-from harness.toolbox import Toolbox
-from harness.trace_records import Rewrite
 
 NAME = "rules:labeler-neighbour"
 _NEIGHBOURS = 15

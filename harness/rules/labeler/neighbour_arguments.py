@@ -6,12 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.events import Event
-from harness.records import ToolCall
+from harness.data.events import Event
+from harness.data.records import ToolCall
+from harness.data.text import tokens
+from harness.data.tools import Toolbox
 from harness.rules.labeler.foreign_text import plain_line
 from harness.rules.labeler.reply_values import flag, forms, is_known, known_words, scalars
-from harness.rules.text import tokens
-from harness.toolbox import Toolbox
 
 _USUAL, _EVER = 0.5, 0.05
 _FEW = 3

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from harness.data.tools import Toolbox
 from harness.rules.labeler.evidence import Call, Evidence, user_words
 from harness.rules.labeler.scenes import as_text
 from harness.rules.labeler.wording import Wording
-from harness.toolbox import Toolbox
 
 _STRENGTH, _UNKNOWN = 2.0, 0.5
 _SEEN, _HINT, _LIFT, _FEW_VALUES = 3, 0.6, 2.0, 12

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from harness.events import Event, events
-from harness.records import Conversation, Task
+from harness.data.events import Event, events
+from harness.data.records import Conversation, Task
+from harness.data.text import tokens
+from harness.data.tools import Toolbox
 from harness.rules.labeler.foreign_text import Place, place_at, strangers
 from harness.rules.labeler.reply_index import PlaceIndex
 from harness.rules.labeler.reply_phrases import say
 from harness.rules.labeler.reply_values import RELATIVE_DAYS, Told, flag, forms, scalars, told
-from harness.rules.text import tokens
-from harness.toolbox import Toolbox
 
 Style = Literal["state", "neighbour"]
 _TRUSTED = 0.3

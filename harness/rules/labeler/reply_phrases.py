@@ -4,53 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
-from harness.errors import DataError
-from harness.events import Event
-from harness.records import ToolCall
-from harness.resources import folder
+from harness.data.events import Event
+from harness.data.records import ToolCall
+from harness.data.text import tokens
+from harness.data.tools import Toolbox
+from harness.rules.judge.scene import is_lookup
+from harness.rules.labeler.reply_lexicon import phrases
 from harness.rules.labeler.reply_values import Told, asks_for_others, flag, forms, is_known, known_words, spoken
-from harness.rules.scene import is_lookup
-from harness.rules.text import tokens
-from harness.toolbox import Toolbox
 
 _MOST_FACTS = 8
 _SHORT_WORD = 2
 _FIRST = 4
 _VERBS = frozenset(["has", "have", "is", "are", "does"])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Phrases:
-    """The data of `eval/labeler/phrases.yaml`."""
-
-    replies: Mapping[str, str]
-    pair: str
-    join: str
-    others: frozenset[str]
-    ends: frozenset[str]
-    corrections: frozenset[str]
-
-
-@cache
-def phrases() -> Phrases:
-    """Return the phrases. DataError where the file lacks something."""
-    import yaml
-
-    path = folder("eval") / "labeler" / "phrases.yaml"
-    data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    try:
-        return Phrases(
-            replies=data["replies"],
-            pair=data["facts"]["pair"],
-            join=data["facts"]["join"],
-            others=frozenset(data["users"]["others"]),
-            ends=frozenset(data["users"]["ends"]),
-            corrections=frozenset(data["users"]["corrections"]),
-        )
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{path} lacks {error}; restore it from the repository") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,10 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from harness.events import Event
-from harness.rules.clock import find_times
+from harness.data.events import Event
+from harness.data.text import plain, tokens
 from harness.rules.labeler.foreign_text import plain_line
-from harness.rules.text import plain, tokens
+from harness.rules.language.clock import find_times
 
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _ISO = re.compile(r"(?<!\d)(?:\d{4}-\d{2}-\d{2}|\d{1,2}:\d{2})(?!\d)")
@@ -152,7 +152,7 @@ def _focus(sequence: Sequence[Event], position: int, result: Event) -> dict[str,
 
 def asks_for_others(text: str) -> bool:
     """Whether a user asks for something else than what was offered."""
-    from harness.rules.labeler.reply_phrases import phrases
+    from harness.rules.labeler.reply_lexicon import phrases
 
     return bool(phrases().others & set(tokens(text)))
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from harness.events import Event, events
-from harness.records import Conversation, ToolCall
-from harness.toolbox import Toolbox
+from harness.data.events import Event, events
+from harness.data.records import Conversation, ToolCall
+from harness.data.tools import Toolbox
 
 Key = tuple[int, int]
 Follows = Literal["result", "user", "turn", "end"]

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.events import events
-from harness.records import Conversation, Message, Task, ToolCall
+from harness.data.annotations import Rewrite
+from harness.data.events import events
+from harness.data.records import Conversation, Message, Task, ToolCall
+from harness.data.tools import Toolbox
 from harness.rules.labeler.schema_match import Match, Matcher
 from harness.rules.labeler.schema_usage import Use, uses
 from harness.rules.labeler.schema_values import fitted, says_nothing
-from harness.toolbox import Toolbox
-from harness.trace_records import Rewrite
 
 _UNSURE = 0.55
 

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.data.tools import Toolbox
 from harness.rules.labeler.schema_profile import Profiles
 from harness.rules.labeler.schema_usage import Evidence, Group
 from harness.rules.labeler.schema_words import is_opaque, likeness, name_words
-from harness.toolbox import Toolbox
 
 _NAME, _TIE, _SAME, _REQUIRED = 3.0, 4.0, 1.0, 0.5
 _ACCEPT = 0.9

@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.data.canonical import plain_text
+from harness.data.tools import Toolbox
 from harness.rules.labeler.schema_arguments import Arguments, Pair
 from harness.rules.labeler.schema_profile import Profiles
 from harness.rules.labeler.schema_usage import Evidence, Group, Use, grouped
 from harness.rules.labeler.schema_words import likeness, name_words, verb_class, word_likeness, word_weight, words
-from harness.rules.labeler.values import plain_text
-from harness.toolbox import Toolbox
 
 _NAME, _SAME = 2.5, 2.0
 _ARGUMENTS, _LACKS, _SPARE = 0.8, 1.5, 0.6

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.data.canonical import canonical_value, kind_of
+from harness.data.tools import Parameter, Toolbox
 from harness.rules.labeler.schema_usage import Use
 from harness.rules.labeler.schema_values import into_choices
-from harness.rules.labeler.values import canonical_value, kind_of
-from harness.toolbox import Parameter, Toolbox
 
 _DATE, _TIME = re.compile(r"\d{4}-\d{2}-\d{2}|--\d{2}-\d{2}"), re.compile(r"\d{1,2}:\d{2}")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")

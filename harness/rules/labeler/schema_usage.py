@@ -7,10 +7,10 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.events import Event, events
-from harness.records import Conversation, ToolCall
-from harness.rules.labeler.values import canonical_value
-from harness.toolbox import Toolbox
+from harness.data.canonical import canonical_value
+from harness.data.events import Event, events
+from harness.data.records import Conversation, ToolCall
+from harness.data.tools import Toolbox
 
 _ROWS = 30
 """Of a longer result the first rows say enough."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from harness.data.canonical import canonical_value, number_of, plain_text
+from harness.data.tools import Parameter
 from harness.rules.labeler.schema_words import name_words, word_likeness, word_weight, words
-from harness.rules.labeler.values import canonical_value, number_of, plain_text
-from harness.toolbox import Parameter
 
 _ALIKE = 0.7
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from harness.data.canonical import plain_text
+from harness.data.text import alike
 from harness.resources import folder
-from harness.rules.labeler.values import plain_text
-from harness.rules.text import alike
 
 _SPLIT = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"[^\W\d_]+|\d+")

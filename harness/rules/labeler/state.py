@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from harness.records import Conversation, Message, Task, ToolCall
+from harness.data.annotations import Rewrite
+from harness.data.records import Conversation, Message, Task, ToolCall
+from harness.data.tools import Toolbox
 from harness.rules.labeler.arguments import Arguments
 from harness.rules.labeler.evidence import Call
 from harness.rules.labeler.naming import Names
 from harness.rules.labeler.scenes import Key, Scene, Turn, constants, scenes_of, turns_of
 from harness.rules.labeler.wording import Wording
-from harness.toolbox import Toolbox
-from harness.trace_records import Rewrite
 
 if TYPE_CHECKING:
     from harness.rules.labeler.replies import Replies

@@ -9,11 +9,11 @@ from datetime import date, datetime
 from functools import cached_property, lru_cache
 from typing import Literal
 
-from harness.rules.calendar import find_dates
-from harness.rules.clock import find_times
+from harness.data.text import alike, plain, tokens
+from harness.data.tools import Toolbox
 from harness.rules.labeler.scenes import Scene, Turn, as_text
-from harness.rules.text import alike, plain, tokens
-from harness.toolbox import Toolbox
+from harness.rules.language.calendar import find_dates
+from harness.rules.language.clock import find_times
 
 Kind = Literal["date", "time", "number", "flag", "words"]
 Mention = tuple[str, ...]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
-from harness.records import Message, ToolCall
+from harness.data.records import Message, ToolCall
 from harness.rules.teacher.agenda import Agenda, Segment
 from harness.rules.teacher.experience import Experience, Habit
 from harness.rules.teacher.voice import Voice

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from harness.events import Event
-from harness.records import Conversation, ToolCall
+from harness.data.events import Event
+from harness.data.records import Conversation, ToolCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

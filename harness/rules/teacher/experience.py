@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from harness.events import Event, events
-from harness.records import Conversation
-from harness.rules.scene import is_lookup
+from harness.data.events import Event, events
+from harness.data.records import Conversation
+from harness.data.tools import Toolbox
+from harness.rules.judge.scene import is_lookup
 from harness.rules.teacher.exchanges import Exchange, Layout, exchanges_of, layout_of, links_of
 from harness.rules.teacher.names import names
 from harness.rules.teacher.slots import Slot, learn_slot, tokens, truth
 from harness.rules.teacher.speech import mention
 from harness.rules.teacher.values import Values, parse_day
-from harness.toolbox import Toolbox
 
 _USUAL = 0.5
 _LONG = 7

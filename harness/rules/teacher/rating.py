@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness.events import events
-from harness.records import Conversation, Task
+from harness.data.annotations import Rating
+from harness.data.events import events
+from harness.data.records import Conversation, Task
+from harness.data.tools import Toolbox
 from harness.resources import folder
 from harness.rules.teacher.rating_coherence import rate_coherence
 from harness.rules.teacher.rating_relevance import Returned, Topic, learn_returned, rate_relevance
-from harness.toolbox import Toolbox
-from harness.trace_records import Rating
 
 VERSION = 2
 

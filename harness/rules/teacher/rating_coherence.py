@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from harness.events import Event
-from harness.rules.text import plain
+from harness.data.events import Event
+from harness.data.text import plain
 
 _ORDER, _MANY = 0.15, 0.35
 """Share of messages out of order that no conversation survives; share of odd turns that a few slips stay below."""

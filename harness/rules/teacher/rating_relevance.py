@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise, zip_longest
 
-from harness.events import Event
-from harness.records import Task, ToolCall
+from harness.data.events import Event
+from harness.data.records import Task, ToolCall
+from harness.data.tools import Toolbox
 from harness.resources import folder
-from harness.toolbox import Toolbox
 
 _WORD = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+(?![^\W\d_A-Z])")
 _SHORTEST, _PLURAL = 3, 4

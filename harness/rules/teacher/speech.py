@@ -8,12 +8,12 @@ from datetime import date
 from random import Random
 from typing import Any
 
-from harness.rules.calendar import find_dates
-from harness.rules.clock import find_times
+from harness.data.text import plain
+from harness.rules.language.calendar import find_dates
+from harness.rules.language.clock import find_times
 from harness.rules.teacher.names import names
 from harness.rules.teacher.slots import Slot, tokens
 from harness.rules.teacher.values import Values, parse_minutes
-from harness.rules.text import plain
 
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _WEEK = 7

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.events import Event
-from harness.records import ToolCall
+from harness.data.events import Event
+from harness.data.records import ToolCall
 from harness.rules.teacher.blanks import COUNT, Blank, Blanks
 from harness.rules.teacher.exchanges import Exchange
 from harness.rules.teacher.experience import Experience

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from harness.data.tools import Parameter
 from harness.rules.teacher.experience import Experience, Habit
 from harness.rules.teacher.world import Row, as_column
-from harness.toolbox import Parameter
 
 _TRIES = 20
 _SURPRISE = 0.25

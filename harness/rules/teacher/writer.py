@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
+from harness.data.annotations import Draft, Plan
+from harness.data.records import Conversation, Task
+from harness.data.tools import Toolbox
 from harness.errors import DataError
-from harness.records import Conversation, Task
 from harness.rules.teacher.agenda import draw_agenda
 from harness.rules.teacher.dialogue import Dialogue
 from harness.rules.teacher.experience import Experience, learn
 from harness.rules.teacher.templates import Template, learn_templates
 from harness.rules.teacher.voice import Voice
-from harness.toolbox import Toolbox
-from harness.trace_records import Draft, Plan
 
 _VERSION = 1
 

@@ -1,0 +1,121 @@
+"""Carrying a plan out, change by change; visibility comes last, whole or taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+
+from harness.benchmark.release.changes import (
+    AddItem,
+    Change,
+    ChangeItem,
+    Commit,
+    CreateShelf,
+    CreateSpace,
+    Hidden,
+    Plan,
+    SetTag,
+    Show,
+    Visible,
+)
+from harness.errors import HubError
+from harness.hub.release import ReleaseHub
+from harness.hub.repository import Place
+
+
+@dataclass(slots=True)
+class _Made:
+    """What this run has made so far, for the changes that need it."""
+
+    slug: str | None
+    commits: dict[Place, str] = field(default_factory=dict)
+
+    @property
+    def shelf(self) -> str:
+        if self.slug is None:
+            raise ValueError("the plan changes a collection before it makes it")
+        return self.slug
+
+
+def carry_out(hub: ReleaseHub, plan: Plan) -> Generator[Change, None, None]:
+    """Make the changes in their order, and yield each when it is made.
+
+    May be interrupted at any moment: what was private is private still unless all hidden changes are made, and what
+    an interrupted run has shown is hidden again as far as the Hub lets it. A new plan has what is left. HubError says
+    what could not be done and what is visible.
+    """
+    made = _Made(slug=plan.slug)
+    for change in plan.hidden:
+        try:
+            _make(hub, change, made)
+        except HubError as error:
+            again = "" if "run this again" in str(error) else "; the same command goes on from here"
+            raise type(error)(f"{error}; what was private is private still{again}") from error
+        yield change
+    yield from _show_all(hub, plan.visible, made)
+
+
+def _make(hub: ReleaseHub, change: Hidden, made: _Made) -> None:
+    match change:
+        case CreateSpace():
+            hub.create_space(change.place)
+        case Commit():
+            parent = change.parent or hub.hub.resolve(change.place.kind, change.place.repo_id).revision
+            made.commits[change.place] = hub.commit(
+                change.place, change.files, change.removed, message=change.message, parent=parent
+            )
+        case SetTag():
+            commit = change.commit or made.commits[change.place]
+            hub.set_tag(change.place, change.tag, commit, moved=change.moved)
+        case CreateShelf():
+            made.slug = hub.create_shelf(change.owner, change.title, change.description)
+        case AddItem():
+            hub.add_item(made.shelf, change.place.kind, change.place.repo_id, change.note)
+        case ChangeItem():
+            place = change.place
+            hub.change_item(made.shelf, place.kind, place.repo_id, note=change.note, position=change.position)
+
+
+def _show_all(hub: ReleaseHub, changes: Sequence[Visible], made: _Made) -> Generator[Visible, None, None]:
+    begun: list[Visible] = []
+    try:
+        for change in changes:
+            begun.append(change)
+            _set_private(hub, change, made, private=False)
+            yield change
+    except HubError as error:
+        left = _hide(hub, begun, made)
+        raise type(error)(f"{error}; {_outcome(left)}") from error
+    except BaseException:  # an interruption too must not leave a half of it to be seen
+        if len(begun) < len(changes):
+            _hide(hub, begun, made)
+        raise
+
+
+def _outcome(left: Sequence[Visible]) -> str:
+    if not left:
+        return "everything that was private is private again, and the same command shows it"
+    names = ", ".join(_name(change) for change in left)
+    return f"visible to everyone are now {names}, which could not be hidden again; the same command shows the rest"
+
+
+def _hide(hub: ReleaseHub, changes: Sequence[Visible], made: _Made) -> list[Visible]:
+    """Hide again what was shown, the last first, and return what could not be hidden."""
+    left = []
+    for change in reversed(changes):
+        try:
+            _set_private(hub, change, made, private=True)
+        except HubError:
+            left.append(change)
+    return left
+
+
+def _set_private(hub: ReleaseHub, change: Visible, made: _Made, *, private: bool) -> None:
+    if isinstance(change, Show):
+        hub.set_private(change.place, private)
+    else:
+        hub.set_shelf_private(made.shelf, private)
+
+
+def _name(change: Visible) -> str:
+    return str(change.place) if isinstance(change, Show) else f"the collection {change.title!r}"

@@ -1,0 +1,183 @@
+"""The changes that make a release, as values: each can be shown in a line, and carried out. No effects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.hub.repository import Place
+
+_SHOWN = 12
+_KILO = 10_000
+"""From so many bytes on a size is told in thousands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateSpace:
+    """Make a Space."""
+
+    place: Place
+
+    def line(self) -> str:
+        return f"create  {self.place} (static, private)"
+
+    def record(self) -> dict[str, Any]:
+        return {"change": "create", "repo": str(self.place)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """Write files of a repository, and remove some, in one commit."""
+
+    place: Place
+    parent: str | None
+    """The commit that it is made on; None for a Space that is made by this release."""
+    files: Mapping[str, bytes]
+    removed: tuple[str, ...]
+    summary: Mapping[str, str]
+    """File -> what becomes of it: `new, 30 lines`, `+2 -2 lines`."""
+    message: str
+
+    def line(self) -> str:
+        shown = [f"{path} ({what})" for path, what in self.summary.items()]
+        more = f" and {len(shown) - _SHOWN} more files" if len(shown) > _SHOWN else ""
+        return f"commit  {self.place}: {', '.join(shown[:_SHOWN])}{more}"
+
+    def record(self) -> dict[str, Any]:
+        return {"change": "commit", "repo": str(self.place), "files": dict(self.summary)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetTag:
+    """Give a repository its version."""
+
+    place: Place
+    tag: str
+    commit: str | None
+    """None: the commit that this release makes."""
+    moved: bool = False
+    """Whether it is on another commit now."""
+
+    def line(self) -> str:
+        target = self.commit[:12] if self.commit else "the commit above"
+        return f"{'move' if self.moved else 'tag':<6}  {self.place}: {self.tag} = {target}"
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "change": "tag", "repo": str(self.place), "tag": self.tag, "commit": self.commit, "moved": self.moved
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateShelf:
+    """Make the collection."""
+
+    owner: str
+    title: str
+    description: str
+
+    def line(self) -> str:
+        return f"create  collection {self.title!r} of {self.owner} (private)"
+
+    def record(self) -> dict[str, Any]:
+        return {"change": "create", "collection": self.title}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddItem:
+    """Append a repository to the collection."""
+
+    place: Place
+    note: str
+
+    def line(self) -> str:
+        return f"add     {self.place} to the collection: {self.note}"
+
+    def record(self) -> dict[str, Any]:
+        return {"change": "add item", "repo": str(self.place), "note": self.note}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeItem:
+    """Set the note of an item of the collection, or move it."""
+
+    place: Place
+    note: str | None = None
+    position: int | None = None
+
+    def line(self) -> str:
+        if self.note is not None:
+            return f"note    {self.place} in the collection: {self.note}"
+        return f"move    {self.place} to place {(self.position or 0) + 1} of the collection"
+
+    def record(self) -> dict[str, Any]:
+        return {"change": "change item", "repo": str(self.place), "note": self.note, "position": self.position}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Show:
+    """Make a repository public."""
+
+    place: Place
+
+    def line(self) -> str:
+        return f"public  {self.place}"
+
+    def record(self) -> dict[str, Any]:
+        return {"change": "make public", "repo": str(self.place)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowShelf:
+    """Make the collection public."""
+
+    title: str
+
+    def line(self) -> str:
+        return f"public  collection {self.title!r}"
+
+    def record(self) -> dict[str, Any]:
+        return {"change": "make public", "collection": self.title}
+
+
+Hidden = CreateSpace | Commit | CreateShelf | AddItem | ChangeItem | SetTag
+"""What nobody else sees while everything is private."""
+Visible = Show | ShowShelf
+Change = Hidden | Visible
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All changes of one release, in their order: what is hidden first, visibility last."""
+
+    namespace: str
+    version: str
+    title: str
+    places: tuple[Place, ...]
+    """All repositories of the release, in the order of the collection."""
+    slug: str | None
+    """Of the collection; None where it is made."""
+    hidden: tuple[Hidden, ...]
+    visible: tuple[Visible, ...]
+    notes: tuple[str, ...] = field(default=())
+    """What the person should know besides."""
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Return all changes in the order in which they are made."""
+        return (*self.hidden, *self.visible)
+
+
+def described(before: bytes | None, after: bytes) -> str:
+    """Return what becomes of a file: how many lines come and go, or its size where it is no text."""
+    try:
+        lines = Counter(after.decode("utf-8").splitlines())
+        old = Counter((before or b"").decode("utf-8").splitlines())
+    except UnicodeDecodeError:
+        size = f"{len(after) / 1000:.0f} kB" if len(after) >= _KILO else f"{len(after)} bytes"
+        return f"new, {size}" if before is None else f"changed, {size}"
+    if before is None:
+        return f"new, {lines.total()} lines"
+    return f"+{(lines - old).total()} -{(old - lines).total()} lines"

@@ -1,0 +1,225 @@
+"""What speaks against a release: each check returns its problems, a sentence each, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.benchmark.record import CellRecord
+from harness.benchmark.release.collection import MARK
+from harness.benchmark.release.contents import STAGE_OF, Entry, results_place
+from harness.benchmark.release.current import Reader, Repo, Results
+from harness.benchmark.release.desired import STAGE
+from harness.curation.checks.decontamination import GATE_RECORD, GateRecord
+from harness.data.formats.dataclass_json import load_record
+from harness.data.tasks import CONVERSATIONS
+from harness.errors import CheckFailed
+from harness.evaluation.records import EvalReport
+from harness.evaluation.report_json import config_name
+from harness.hub.artifact import Artifact
+from harness.hub.client import Hub
+from harness.hub.collections import Shelf
+from harness.hub.repository import Place
+from harness.hub.trees import Tree
+from harness.reports.publish import README
+
+CheckChain = Callable[[Hub, Artifact], list[str]]
+"""Returns what is wrong with the lineage of an artifact; `harness.reports.lineage.check.check_chain`."""
+_CHANGED_LATER = (README, ".gitattributes")
+_RESULTS_OF_A_MODEL = ".eval_results/"
+
+
+class Refused(CheckFailed):
+    """A release that must not be made as things are; nothing was changed."""
+
+    def __init__(self, namespace: str, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        listed = "".join(f"\n  - {problem}" for problem in self.problems)
+        number = "one thing speaks" if len(self.problems) == 1 else f"{len(self.problems)} things speak"
+        super().__init__(f"{namespace} was not published and nothing was changed, {number} against it:{listed}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What was read, for the checks."""
+
+    reader: Reader
+    results: Results
+    entries: Sequence[Entry]
+    repos: Mapping[Place, Repo | None]
+
+    def present(self, *roles: str) -> Iterator[tuple[Entry, Repo]]:
+        """Yield the entries that are on the Hub, those of these roles where some are named."""
+        for entry in self.entries:
+            repo = self.repos.get(entry.place)
+            if repo is not None and (not roles or entry.role in roles):
+                yield entry, repo
+
+    def models(self) -> Iterator[tuple[Entry, CellRecord, EvalReport | None]]:
+        """Yield each model with its cell and its report."""
+        for entry in self.entries:
+            if entry.cell is not None:
+                yield entry, entry.cell, self.results.reports.get(config_name(entry.cell.model))
+
+
+def names(found: Found, namespace: str) -> Iterator[str]:
+    """Yield what is missing, and what has the name of something of the benchmark and is something else."""
+    for entry in found.entries:
+        place, repo = entry.place, found.repos.get(entry.place)
+        if place.repo_id.partition("/")[0] != namespace:
+            yield f"{place} is not in {namespace}; run the benchmark with everything in one namespace"
+        elif repo is None:
+            if entry.role != "leaderboard":
+                yield f"{place} is missing; run `tft benchmark` again, which makes what is not there"
+        elif repo.state.place.repo_id != place.repo_id:
+            yield f"{place} leads to {repo.state.place}, which was renamed; name it as before"
+        elif not _ours(entry, repo):
+            yield (
+                f"{place} is taken by something else ({_says(repo)}), which is left as it is; rename that, or publish "
+                "in another namespace"
+            )
+
+
+def _ours(entry: Entry, repo: Repo) -> bool:
+    if entry.role == "results":
+        return True  # the record of the benchmark lies in it
+    if entry.role == "leaderboard":
+        return repo.stage == STAGE or repo.untouched
+    return repo.stage in STAGE_OF[entry.role]
+
+
+def _says(repo: Repo) -> str:
+    return f"its lineage.json says stage {repo.stage!r}" if repo.lineage else "it has no lineage.json of the benchmark"
+
+
+def shelf_is_free(shelf: Shelf | None, owner: str) -> Iterator[str]:
+    """Yield a problem where a collection of the wanted title is somebody else's work."""
+    if shelf is not None and shelf.description != MARK:
+        yield (
+            f"the collection {shelf.title!r} of {owner} is taken by another one, which is left as it is; rename that, "
+            "or give --title"
+        )
+
+
+def scored(found: Found, limit: float) -> Iterator[str]:
+    """Yield a problem for each model without a result, with one on a part of the test set, or with too many gaps."""
+    for entry, cell, report in found.models():
+        if report is None:
+            yield f"{entry.place} has no report in the results; run `tft evaluate {cell.model}`"
+            continue
+        asked, total = report.run.config.get("pairs"), report.run.config.get("pairs_in_test_set")
+        if asked != total:
+            yield f"{entry.place} was asked only {asked} of {total} pairs; evaluate it without --limit"
+        for metric, one in report.rows["model"].items():
+            number = one.n + one.unscored
+            if one.unscored > limit * number:
+                yield (
+                    f"{entry.place}: {one.unscored} of {number} pairs have no {metric}, more than {limit:.0%}; ask "
+                    "again for what is missing (tft evaluate --resume), or raise --max-unscored"
+                )
+
+
+def up_to_date(found: Found) -> Iterator[str]:
+    """Yield a problem for each result that is not of the weights, the test set and the run that are published."""
+    test_set = found.results.record.test_set
+    for entry, cell, report in found.models():
+        if report is None:
+            continue
+        measured_on = f"{report.run.dataset}@{report.run.dataset_revision}"
+        if measured_on != test_set:
+            yield f"{entry.place} was measured on {measured_on}, the benchmark's test set is {test_set}; evaluate again"
+        made = found.results.fingerprints.get(config_name(cell.model))
+        if cell.result and made != cell.result.removeprefix("fp-"):
+            yield (
+                f"{entry.place} was evaluated again since the benchmark ran, with other settings; run `tft benchmark` "
+                "again, so that all cells are measured alike"
+            )
+        repo, commit = found.repos.get(entry.place), report.run.model_revision
+        if repo and commit and not _same_made(found.reader, repo, commit):
+            yield f"the results of {entry.place} are of other weights ({commit[:12]}) than main has; evaluate it again"
+
+
+def unchanged(found: Found) -> Iterator[str]:
+    """Yield a problem for each repository whose main is not what the cells have made or read."""
+    for entry, repo in found.present():
+        if entry.commit is None or repo.stage not in STAGE_OF[entry.role]:
+            continue
+        if not _same_made(found.reader, repo, entry.commit):
+            yield (
+                f"{entry.place} has changed since the cells were run (main is {repo.state.main[:12]}, they used "
+                f"{entry.commit[:12]}); run `tft benchmark` again"
+            )
+
+
+def _same_made(reader: Reader, repo: Repo, commit: str) -> bool:
+    """Return whether a commit has the files of main, but for those that people and evaluations change later."""
+    then = reader.tree(repo.state.place, commit)
+    return then is not None and _made(then) == _made(repo.tree)
+
+
+def _made(tree: Tree) -> dict[str, str]:
+    return {
+        path: file.hash
+        for path, file in tree.items()
+        if path not in _CHANGED_LATER and not path.startswith(_RESULTS_OF_A_MODEL)
+    }
+
+
+def decontaminated(found: Found) -> Iterator[str]:
+    """Yield a problem for each data set of synthetic conversations that no gate has compared with the test set."""
+    repo_id = found.results.record.test_set.partition("@")[0]
+    test_set = found.repos.get(Place(kind="dataset", repo_id=repo_id))
+    for entry, repo in found.present("synthetic"):
+        record = _gate_record(found.reader, repo)
+        again = "synthesize again"
+        if record is None:
+            yield f"{entry.place} has no record of the decontamination gate ({GATE_RECORD}); {again} with --force"
+        elif record.test_set is None or not record.test_conversations:
+            yield f"{entry.place} was made without a test set to keep out; {again} with --test"
+        elif test_set and not _same_test(found.reader, test_set, record.test_set):
+            yield (
+                f"{entry.place} was kept apart from {record.test_set}, which does not hold the conversations of "
+                f"{test_set.state.place}; {again}"
+            )
+
+
+def _gate_record(reader: Reader, repo: Repo) -> GateRecord | None:
+    if GATE_RECORD not in repo.tree:
+        return None
+    value = reader.json(repo.state.place, repo.state.main, GATE_RECORD)
+    try:
+        record: GateRecord = load_record(GateRecord, value, "record")
+    except ValueError:
+        return None
+    return record
+
+
+def _same_test(reader: Reader, test_set: Repo, named: str) -> bool:
+    """Return whether what the gate read, `repo@commit`, has the conversations of the test set's main."""
+    repo_id, _, commit = named.partition("@")
+    then = reader.tree(test_set.state.place, commit) if repo_id == test_set.state.place.repo_id else None
+    wanted = test_set.tree.get(CONVERSATIONS)
+    file = then.get(CONVERSATIONS) if then else None
+    return wanted is not None and file is not None and file.hash == wanted.hash
+
+
+def chains(hub: Hub, found: Found, check_chain: CheckChain) -> Iterator[str]:
+    """Yield what is wrong with the lineage of the results: behind them are all models and their data."""
+    for problem in check_chain(hub, found.results.artifact):
+        yield f"lineage: {problem}"
+
+
+def changed_results(found: Found, namespace: str, version: str) -> list[str]:
+    """Return the configurations whose reports are not those of a version that the results have already."""
+    place = results_place(namespace)
+    repo = found.repos.get(place)
+    commit = repo.state.tags.get(version) if repo else None
+    then = found.reader.tree(place, commit) if commit else None
+    if repo is None or then is None:
+        return []
+    reports = {path for path in {*then, *repo.tree} if path.startswith("reports/")}
+    return sorted(
+        path.removeprefix("reports/").removesuffix(".json")
+        for path in reports
+        if path not in then or path not in repo.tree or then[path].hash != repo.tree[path].hash
+    )

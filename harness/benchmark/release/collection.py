@@ -1,0 +1,101 @@
+"""The collection of a release: its order, its notes, and what has to be changed for it. No effects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from harness.benchmark.release.changes import AddItem, ChangeItem, CreateShelf
+from harness.benchmark.release.contents import Entry, Role, title_of
+from harness.evaluation.metrics import JUDGE_METRIC
+from harness.evaluation.records import EvalReport
+from harness.evaluation.report_json import config_name, judge_name
+from harness.hub.collections import Shelf
+from harness.hub.repository import Place
+from harness.reports.leaderboard import DEFAULT_METRIC
+
+TITLE = "TFT benchmark"
+TITLE_LIMIT = 60
+MARK = "Training from Traces: models, their data and results. Made by tft publish."
+"""The description, by which the collection is known again; the Hub takes 150 characters."""
+
+_WHAT: dict[Role, str] = {
+    "traces": "traces",
+    "filtered": "filtered traces",
+    "relabelled": "relabelled traces",
+    "synthetic": "synthetic conversations",
+}
+_ARMS = {"tft": "TFT model", "direct": "Direct model"}
+
+Notes = Mapping[Place, str]
+"""Repository -> the note beside it; in the order of the collection."""
+
+
+def notes(entries: Sequence[Entry], reports: Mapping[str, EvalReport]) -> dict[Place, str]:
+    """Return the items of the collection with their notes; `reports` are by configuration."""
+    models = {entry.place: reports[config_name(entry.place.repo_id)] for entry in entries if entry.role == "model"}
+    metric = _metric(list(models.values()))
+    found: dict[Place, str] = {}
+    for entry in entries:
+        if entry.role == "model":
+            found[entry.place] = f"{_model(entry)}. {_score(models[entry.place], metric)}"
+        elif entry.role == "test set":
+            turns = {report.run.config.get("pairs_in_test_set") for report in models.values()}
+            found[entry.place] = f"Test set: {' or '.join(map(str, turns))} turns to predict"
+        elif entry.role == "results":
+            found[entry.place] = f"Results: predictions, scores and reports of {len(models)} models"
+        elif entry.role == "leaderboard":
+            found[entry.place] = "Leaderboard: tables, plots, every figure as JSON"
+        elif entry.role == "student":
+            found[entry.place] = "The student before its training"
+        else:
+            found[entry.place] = f"{title_of(entry.scenario or '')}: {_WHAT[entry.role]}"
+    return found
+
+
+def _metric(reports: Sequence[EvalReport]) -> str:
+    """Return the judge's metric where one judge has judged all, else code's."""
+    judges = {judge_name(report) if JUDGE_METRIC in report.rows["model"] else None for report in reports}
+    return JUDGE_METRIC if len(judges) == 1 and None not in judges else DEFAULT_METRIC
+
+
+def _model(entry: Entry) -> str:
+    cell = entry.cell
+    if cell is None:
+        raise ValueError(f"{entry.place} is a model without a cell")
+    fair = ", same damage for both" if cell.fair else ""
+    seed = f", repetition {cell.seed}" if cell.seed else ""
+    return f"{title_of(cell.scenario)}: {_ARMS[cell.arm]}{fair}{seed}"
+
+
+def _score(report: EvalReport, metric: str) -> str:
+    estimate = report.rows["model"].get(metric)
+    if estimate is None or estimate.value is None:
+        return f"{metric}: not scored"
+    by = f", judged by {judge_name(report)}" if metric == JUDGE_METRIC else ""
+    interval = ""
+    if estimate.low is not None and estimate.high is not None:
+        interval = f" (95 % interval {estimate.low:.3f} to {estimate.high:.3f})"
+    return f"{metric} {estimate.value:.3f}{interval}{by}"
+
+
+def shelf_changes(
+    shelf: Shelf | None, owner: str, title: str, wanted: Notes
+) -> Iterator[CreateShelf | AddItem | ChangeItem]:
+    """Yield what makes the collection begin with the wanted items in their order; what else it lists stays behind."""
+    if shelf is None:
+        yield CreateShelf(owner=owner, title=title, description=MARK)
+    present = {(item.kind, item.id): item.note for item in shelf.items} if shelf else {}
+    order = list(present)
+    for place, note in wanted.items():
+        key: tuple[str, str] = (place.kind, place.repo_id)
+        if key not in present:
+            yield AddItem(place=place, note=note)
+            order.append(key)
+        elif present[key] != note:
+            yield ChangeItem(place=place, note=note)
+    for position, place in enumerate(wanted):
+        key = (place.kind, place.repo_id)
+        if order[position] != key:
+            yield ChangeItem(place=place, position=position)
+            order.remove(key)
+            order.insert(position, key)

@@ -1,0 +1,141 @@
+"""What is on the Hub before a release: every repository at a pinned commit. Reads only."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.benchmark.record import FILE, BenchmarkRecord
+from harness.benchmark.record import load as load_benchmark
+from harness.errors import AccessDenied, DataError, RepoNotFound
+from harness.evaluation.records import EvalReport
+from harness.evaluation.report_json import read_report
+from harness.evaluation.run_folder import LINEAGE
+from harness.hub.artifact import Artifact
+from harness.hub.client import Hub
+from harness.hub.repository import TARGET_TOKEN, Place, Side, State
+from harness.hub.trees import Tree
+
+_ASKED_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repo:
+    """A repository as it is: its names for commits, its files, and what it says of its own origin."""
+
+    state: State
+    tree: Tree
+    """Of main."""
+    lineage: Mapping[str, Any] | None
+    """Its `lineage.json`; None where it has none, or one that is no JSON object."""
+    titles: tuple[str, ...]
+    """Of main's commits, the newest first; read where there is no lineage."""
+
+    @property
+    def stage(self) -> str | None:
+        """The stage that has made it; None where it does not say."""
+        found = self.lineage.get("stage") if self.lineage else None
+        return found if isinstance(found, str) else None
+
+    @property
+    def untouched(self) -> bool:
+        """Whether it is private and holds nothing but what the Hub puts into a new one."""
+        return self.state.private and not self.state.tags and list(self.titles) == ["initial commit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """The results dataset at one commit."""
+
+    artifact: Artifact
+    record: BenchmarkRecord
+    reports: Mapping[str, EvalReport]
+    """By configuration."""
+    fingerprints: Mapping[str, str | None]
+    """Configuration -> fingerprint of the evaluation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads from the Hub of a release; what a commit holds is asked for once."""
+
+    side: Side
+
+    @classmethod
+    def of(cls, hub: Hub) -> Reader:
+        """Return the reader with the token that the Hub's client uses; AccessDenied where there is none."""
+        from huggingface_hub import HfApi, get_token
+
+        token = hub.api.token or get_token()
+        if not token:
+            raise AccessDenied(f"no token for {hub.endpoint}: set {TARGET_TOKEN}, or run `hf auth login`")
+        return cls(Side(HfApi(endpoint=hub.endpoint, token=token, library_name="tft-harness"), TARGET_TOKEN))
+
+    def repos(self, places: Iterable[Place]) -> dict[Place, Repo | None]:
+        """Return each repository, None where it is missing or hidden from this token."""
+        wanted = list(dict.fromkeys(places))
+        with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+            return dict(zip(wanted, pool.map(self.repo, wanted), strict=True))
+
+    def repo(self, place: Place) -> Repo | None:
+        """Return a repository, None where it is missing or hidden from this token."""
+        state = self.side.state(place)
+        if state is None:
+            return None
+        tree = self.side.tree(state.place, state.main)
+        lineage = self.json(state.place, state.main, LINEAGE) if LINEAGE in tree else None
+        titles = () if lineage else tuple(self.side.titles(state.place))
+        return Repo(state=state, tree=tree, lineage=lineage, titles=titles)
+
+    def tree(self, place: Place, commit: str) -> Tree | None:
+        """Return the files of a commit, None where the repository has no such commit."""
+        try:
+            return self.side.tree(place, commit)
+        except RepoNotFound:
+            return None
+
+    def read(self, place: Place, commit: str, path: str) -> bytes:
+        """Return a file of a commit."""
+        with tempfile.TemporaryDirectory() as folder:
+            return self.side.fetch(place, commit, path, Path(folder)).read_bytes()
+
+    def json(self, place: Place, commit: str, path: str) -> dict[str, Any] | None:
+        """Return a JSON object that a file of a commit holds; None where it holds something else."""
+        try:
+            value = json.loads(self.read(place, commit, path))
+        except (ValueError, RecursionError):
+            return None
+        return value if isinstance(value, dict) else None
+
+
+def read_benchmark(hub: Hub, results: Artifact) -> Results:
+    """Return the record of the benchmark and all reports that lie beside it.
+
+    DataError where there is no record, or where a file cannot be read.
+    """
+    folder = hub.pull(results, [FILE, "reports/*.json", "lineage/*.json"])
+    if not (folder / FILE).is_file():
+        raise DataError(
+            f"dataset {results} has no {FILE}, so no run of the benchmark has come to its end; run `tft benchmark`"
+        )
+    reports = {path.stem: read_report(path) for path in sorted((folder / "reports").glob("*.json"))}
+    return Results(
+        artifact=results,
+        record=load_benchmark((folder / FILE).read_text(encoding="utf-8"), str(results)),
+        reports=reports,
+        fingerprints={config: _fingerprint(folder / "lineage" / f"{config}.json") for config in reports},
+    )
+
+
+def _fingerprint(path: Path) -> str | None:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    found = value.get("fingerprint") if isinstance(value, dict) else None
+    return found if isinstance(found, str) else None

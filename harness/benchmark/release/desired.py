@@ -1,0 +1,162 @@
+"""The files that the repositories of a release should have: cards, scores, the report, the page of the leaderboard."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness import __version__
+from harness.benchmark.release.contents import Entry, results_place, space_place
+from harness.benchmark.release.current import Reader, Repo, Results
+from harness.data.formats.task import read_task
+from harness.data.records import Task
+from harness.data.tasks import TASK
+from harness.errors import CommitConflict
+from harness.evaluation.report_json import config_name
+from harness.evaluation.run_folder import LINEAGE
+from harness.hub.artifact import Artifact
+from harness.hub.client import Hub
+from harness.hub.lineage import Lineage
+from harness.hub.repository import Place
+from harness.hub.trees import Tree
+from harness.reports.publish import README, model_files, results_readme
+
+STAGE, VERSION = "publish", 1
+_OF_REPORT = re.compile(r"README\.md|RESULTS\.md|results\.json|plots/[^/]+")
+"""Files of the results dataset that come from the others: what the report is made of is the rest."""
+
+
+class Reported(Protocol):
+    """What a report says of itself."""
+
+    @property
+    def results(self) -> Artifact:
+        """The commit of the results dataset that it is about."""
+        ...
+
+
+MakeReport = Callable[[Hub, str, Path], Reported]
+"""Writes the report of a namespace into a folder; `harness.benchmark.report.build.make_report`."""
+Files = Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What the files are made from."""
+
+    hub: Hub
+    reader: Reader
+    namespace: str
+    results: Results
+    repos: Mapping[Place, Repo | None]
+
+
+def wanted_files(setting: Setting, entries: Sequence[Entry], make_report: MakeReport) -> dict[Place, Files]:
+    """Return the files that each repository should have beside those that the stages have put there.
+
+    CommitConflict where results were pushed meanwhile.
+    """
+    found = {entry.place: _model(setting, entry.place) for entry in entries if entry.role == "model"}
+    results, space = results_place(setting.namespace), space_place(setting.namespace)
+    before = setting.repos.get(space)
+    about = _reported_commit(setting, before)
+    report = _report(setting, make_report, about)
+    card = {README: results_readme(setting.hub, results.repo_id).encode()}
+    shared = {path: body for path, body in report.items() if path not in (README, "index.html")}
+    found[results] = {**shared, **card}
+    found[space] = {**report, LINEAGE: _lineage(f"{results.repo_id}@{about}", [*report], before, setting.reader)}
+    return found
+
+
+def _model(setting: Setting, place: Place) -> Files:
+    report = setting.results.reports[config_name(place.repo_id)]
+    task = _task(setting.hub, report.run.dataset, report.run.dataset_revision)
+    files = model_files(setting.hub, place.repo_id, report, task, results=results_place(setting.namespace).repo_id)
+    return {path: text.encode() for path, text in files.items()}
+
+
+def _task(hub: Hub, repo_id: str, commit: str) -> Task:
+    test_set = Artifact(kind="dataset", repo_id=repo_id, revision=commit)
+    return read_task(hub.pull(test_set, [TASK]) / TASK)
+
+
+def _reported_commit(setting: Setting, space: Repo | None) -> str:
+    """Return the commit of the results that the report is about: main, or the one that an earlier report names.
+
+    The release puts the report beside the results, which moves main and changes no result: a report that named the
+    new commit would be another one each time.
+    """
+    results, place = setting.results.artifact, results_place(setting.namespace)
+    for name in space.lineage.get("inputs", []) if space and space.lineage else []:
+        repo_id, _, commit = str(name).partition("@")
+        if repo_id == results.repo_id and commit != results.revision:
+            then, now = (setting.reader.tree(place, one) for one in (commit, results.revision))
+            if then is not None and now is not None and _measured(then) == _measured(now):
+                return commit
+    return results.revision
+
+
+def _measured(tree: Tree) -> dict[str, str]:
+    return {path: file.hash for path, file in tree.items() if not _OF_REPORT.fullmatch(path)}
+
+
+def _report(setting: Setting, make_report: MakeReport, about: str) -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory(prefix="tft-publish-") as name:
+        folder = Path(name)
+        made = make_report(setting.hub, setting.namespace, folder)
+        files = {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+    now = made.results.revision
+    if now != setting.results.artifact.revision:
+        raise CommitConflict(f"{setting.results.artifact.repo_id}: somebody else pushed in between; run this again")
+    return {path: _renamed(body, now, about) for path, body in files.items()}
+
+
+def _renamed(body: bytes, now: str, about: str) -> bytes:
+    """Return a text with one commit in the place of another, whole or by its first 12 digits."""
+    return body.replace(now.encode(), about.encode()).replace(now[:12].encode(), about[:12].encode())
+
+
+def _lineage(results: str, files: list[str], before: Repo | None, reader: Reader) -> bytes:
+    """Return the Space's `lineage.json`; that of an earlier release stays where it says the same.
+
+    It lists the files of the report: what an earlier one had put there and this one has not is removed by that.
+    """
+    lineage = Lineage(stage=STAGE, version=VERSION, config={"files": sorted(files)}, inputs=(results,))
+    if before and before.lineage and before.lineage.get("fingerprint") == lineage.fingerprint():
+        return reader.read(before.state.place, before.state.main, LINEAGE)
+    record: dict[str, Any] = {
+        "stage": lineage.stage,
+        "stage_version": lineage.version,
+        "fingerprint": lineage.fingerprint(),
+        "inputs": list(lineage.inputs),
+        "config": lineage.config,
+        "seed": None,
+        "harness": __version__,
+        "packages": {},
+    }
+    return (json.dumps(record, indent=2) + "\n").encode()
+
+
+def stale_files(setting: Setting, place: Place, wanted: Files) -> tuple[str, ...]:
+    """Return the files that an earlier release has put there and this one has not; nobody else's are among them."""
+    repo = setting.repos.get(place)
+    if repo is None:
+        return ()
+    if place == space_place(setting.namespace):
+        config = repo.lineage.get("config") if repo.lineage else None
+        listed = config.get("files") if isinstance(config, dict) else None
+        ours = {str(path) for path in listed} if isinstance(listed, list) else set()
+    elif place == results_place(setting.namespace):
+        ours = {path for path in repo.tree if _OF_REPORT.fullmatch(path)}
+    else:
+        return ()
+    return tuple(sorted(path for path in ours if path in repo.tree and path not in wanted))

@@ -1,0 +1,142 @@
+"""The report of the benchmark: from the results dataset at one commit to tables, plots and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness.benchmark.report import plot_losses as loss_plots
+from harness.benchmark.report import plot_repair as repair_plot
+from harness.benchmark.report import plot_scores as dumbbell
+from harness.benchmark.report.assign import Placed, place
+from harness.benchmark.report.judges import common_judge, shared_metrics
+from harness.benchmark.report.notes import notes
+from harness.benchmark.report.plot_losses import read_losses
+from harness.benchmark.report.records import Baseline, Other, Picture, Summary
+from harness.benchmark.report.repairs import measure_repairs
+from harness.benchmark.report.results import Result, Results, read_results
+from harness.benchmark.report.tables import fair_table, main_table
+from harness.benchmark.report.verdict import reach_verdict
+from harness.data.published_facts import published_facts
+from harness.evaluation.records import EvalReport
+from harness.hub.client import Hub
+from harness.reports.leaderboard import DEFAULT_METRIC
+
+PLOTS = "plots"
+_NAMES = ("dumbbell", "dumbbell-code")
+"""Plots of the primary metric, and of code's where the primary one is the judge's."""
+
+
+def make_report(
+    hub: Hub, namespace: str, out: Path, *, sources: Path | None = None, student: str | None = None
+) -> Summary:
+    """Write the report of `<namespace>/tft-benchmark-results` into `out`, and return what it shows.
+
+    `out` gets RESULTS.md, results.json, index.html, README.md (the card of a Space) and plots/*.png. The same commit of
+    the results gives the same bytes from the same Hub. `sources` is the folder of source files, from which the truth
+    for repairs comes; without them repairs are left out. Raises HarnessError where there is nothing to report.
+    """
+    from harness.benchmark.report.write import write_files
+
+    summary = summarize(read_results(hub, namespace), namespace, hub.endpoint, student)
+    losses, without = read_losses(hub, summary.tables)
+    repairs, no_repairs = measure_repairs(hub, summary.main, sources)
+    summary = replace(summary, losses=losses, no_losses=without, repairs=repairs, no_repairs=no_repairs)
+    summary = draw(summary, out)
+    write_files(summary, out)
+    return summary
+
+
+def draw(summary: Summary, out: Path) -> Summary:
+    """Draw the plots into `out/plots`, which has no others afterwards, and return the summary that names them."""
+    folder = out / PLOTS
+    for old in folder.glob("*.png"):
+        old.unlink()
+    pictures: list[Picture] = [
+        dumbbell.draw(summary, metric, name, folder)
+        for metric, name in zip(summary.shown_metrics, _NAMES, strict=False)
+    ]
+    pictures += [repair_plot.draw(summary.repairs, folder)] if summary.repairs else []
+    pictures += [loss_plots.draw(summary.losses, folder)] if summary.losses else []
+    return replace(summary, pictures=tuple(pictures))
+
+
+def summarize(results: Results, namespace: str, endpoint: str, student: str | None = None) -> Summary:
+    """Return all figures of the report, without plots. No effects."""
+    facts = published_facts()
+    placed = place(results, namespace, student)
+    reports = [one.report for _, one in sorted(placed.results.items())]
+    judge = common_judge(reports)
+    metrics = shared_metrics(reports, judge)
+    main, fair = main_table(placed, facts, metrics), fair_table(placed, facts, metrics)
+    baselines = _baselines(placed, metrics)
+    primary = metrics[0] if metrics else DEFAULT_METRIC
+    record = results.record
+    runs = [run for found in placed.runs.values() for run in found]
+    first = next(iter(placed.results.values()), None)
+    summary = Summary(
+        namespace=namespace,
+        endpoint=endpoint.rstrip("/"),
+        results=results.artifact,
+        student=placed.student,
+        student_revision=record.student.partition("@")[2] or None if record else None,
+        preset=record.preset if record else None,
+        test_set=placed.test_set[0],
+        test_set_revision=placed.test_set[1],
+        pairs=len(first.rows) if first else 0,
+        conversations=len({row["conversation"] for row in first.rows}) if first else 0,
+        judge=judge,
+        metric=primary,
+        metrics=metrics,
+        seeds=tuple(sorted({run.seed for run in runs})),
+        tables=(main, fair) if fair else (main,),
+        baselines=baselines,
+        others=_others(results, placed),
+        dates=_dates(reports),
+        versions=_versions(reports),
+        verdict=reach_verdict(main, baselines, primary, judge),
+        notes=(),
+    )
+    return replace(summary, notes=tuple(notes(summary, placed, results)))
+
+
+def _baselines(placed: Placed, metrics: Sequence[str]) -> tuple[Baseline, ...]:
+    """Return the rows beside the model's of the first result: they are the same for all on one test set and judge."""
+    first = next((placed.results[config] for config in sorted(placed.results)), None)
+    if first is None:
+        return ()
+    return tuple(
+        Baseline(name=name, scores={metric: row[metric] for metric in metrics if metric in row})
+        for name, row in first.report.rows.items()
+        if name != "model"
+    )
+
+
+def _others(results: Results, placed: Placed) -> tuple[Other, ...]:
+    return tuple(_other(results.by_config[config], reason) for config, reason in sorted(placed.others.items()))
+
+
+def _other(result: Result, reason: str) -> Other:
+    run, scores = result.report.run, result.report.rows["model"]
+    return Other(
+        config=result.config,
+        model=result.repository or run.model,
+        revision=run.model_revision,
+        scores=scores,
+        pairs=max((one.n + one.unscored for one in scores.values()), default=0),
+        reason=reason,
+    )
+
+
+def _dates(reports: Sequence[EvalReport]) -> tuple[str, str]:
+    days = sorted(report.run.date[:10] for report in reports if report.run.date)
+    return (days[0], days[-1]) if days else ("", "")
+
+
+def _versions(reports: Sequence[EvalReport]) -> dict[str, tuple[str, ...]]:
+    names = sorted({name for report in reports for name in report.run.versions})
+    return {
+        name: tuple(sorted({report.run.versions[name] for report in reports if name in report.run.versions}))
+        for name in names
+    }

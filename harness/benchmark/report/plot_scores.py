@@ -1,0 +1,184 @@
+"""TFT against Direct as a picture: one line a scenario, with intervals, and the published values as hollow marks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.benchmark.report.format import TIE, listed, metric_name, points, points_span, score, short, span, state
+from harness.benchmark.report.records import Cell, Picture, Row, Summary
+from harness.data.published_facts import ARMS, Arm
+from harness.evaluation.baselines import GOLD
+from harness.reports.plot_style import GREY, MODEL, SECOND, figure_of, save, shown, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MARKS: dict[Arm, tuple[str, str, float]] = {"tft": (MODEL, "o", -0.12), "direct": (SECOND, "s", 0.12)}
+"""Pipeline -> colour, shape, and how far its marks lie from the middle of the line."""
+_LABELS: dict[Arm, str] = {"tft": "TFT", "direct": "Direct"}
+_NULL = "best null baseline"
+_ORDER = ("TFT", "Direct", "TFT, published", "Direct, published", _NULL)
+_PUBLISHED = 0.34
+"""How far published marks lie below the middle of the line."""
+_MARGIN = 0.04
+
+
+def draw(summary: Summary, metric: str, name: str, folder: Path) -> Picture:
+    """Draw `<name>.png` into `folder`: the main table by `metric`. Equal input gives equal bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with style():
+        figure = _figure(summary, metric)
+        alt = _alt(summary, metric)
+        save(folder, name, figure, alt)
+    return Picture(name=name, title=f"TFT against Direct, {metric}", alt=alt)
+
+
+def _figure(summary: Summary, metric: str) -> Figure:
+    rows = summary.main.rows
+    figure, axes = figure_of(
+        1.9 + 0.62 * max(len(rows), 1),
+        "TFT against Direct",
+        f"by {shown(_named(summary, metric), 60)}\n{summary.pairs} turns of {summary.conversations} "
+        "conversations; bars: 95 % intervals, by conversation",
+    )
+    low, high = _limits(summary, metric)
+    for place, row in enumerate(rows):
+        _line(axes, place, row, metric)
+    _baseline(axes, summary, metric)
+    axes.set_yticks(range(len(rows)), [shown(row.title, 30) for row in rows])
+    axes.set(ylim=(max(len(rows), 1) - 0.45, -0.55), xlim=(low, high))
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x", color="#E5E5E5", linewidth=0.8)
+    axes.set_axisbelow(True)
+    beside = {"transform": _beside(axes), "fontsize": 8.5, "color": GREY}
+    axes.text(1.02, -0.62, "TFT − Direct, points", **beside)
+    axes.text(1.02, len(rows) - 0.32, f"{TIE} cannot be told apart", va="center", **beside)
+    _legend(figure, axes)
+    return figure
+
+
+def _named(summary: Summary, metric: str) -> str:
+    return metric_name(metric, rules=summary.judge is not None and summary.judge.rules)
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    """One entry a label, below the plot: measured, published, baseline."""
+    handles, labels = axes.get_legend_handles_labels()
+    known = dict(sorted(zip(labels, handles, strict=True), key=lambda item: _ORDER.index(item[0])))
+    if known:
+        figure.legend(known.values(), known.keys(), loc="outside lower left", ncols=len(known), fontsize=9)
+
+
+def _beside(axes: Axes) -> Any:
+    """Return the transform of text beside the plot: across in shares of its width, down in lines."""
+    from matplotlib.transforms import blended_transform_factory
+
+    return blended_transform_factory(axes.transAxes, axes.transData)
+
+
+def _line(axes: Axes, place: int, row: Row, metric: str) -> None:
+    values = {cell.arm: cell.scores[metric].overall for cell in row.cells if metric in cell.scores}
+    known = [one.value for one in values.values() if one.value is not None]
+    if len(known) > 1:
+        axes.plot([min(known), max(known)], [place] * 2, color="#B8B8B8", linewidth=5, solid_capstyle="round", zorder=1)
+    for arm, one in values.items():
+        color, marker, offset = _MARKS[arm]
+        if one.value is None:
+            continue
+        if one.low is not None and one.high is not None:
+            bar = [[one.value - one.low], [one.high - one.value]]
+            axes.errorbar(one.value, place + offset, xerr=bar, fmt="none", ecolor=color, capsize=3)
+        axes.plot(one.value, place + offset, marker, color=color, markersize=8, label=_LABELS[arm], linestyle="none")
+    for arm, value in _published(row, metric):
+        color, marker, _ = _MARKS[arm]
+        axes.plot(
+            value,
+            place + _PUBLISHED,
+            marker,
+            color=color,
+            markersize=6,
+            markerfacecolor="none",
+            label=f"{_LABELS[arm]}, published",
+            linestyle="none",
+        )
+    beside = {"transform": _beside(axes), "va": "center"}
+    if any(metric not in cell.scores for cell in row.cells):
+        axes.text(1.02, place, _missing(row, metric), fontsize=8.5, color=GREY, style="italic", **beside)
+        return
+    axes.text(1.02, place, _difference(row, metric), fontsize=9, **beside)
+
+
+def _missing(row: Row, metric: str) -> str:
+    """Return what became of the cells without a score."""
+    states = {_LABELS[cell.arm]: state(cell.runs[0]) for cell in row.cells if metric not in cell.scores}
+    if len(states) > 1 and len(set(states.values())) == 1:
+        return next(iter(states.values()))
+    return "\n".join(f"{name} {became}" for name, became in states.items())
+
+
+def _published(row: Row, metric: str) -> list[tuple[Arm, float]]:
+    found = row.published.get(metric, {})
+    return [(arm, value) for arm in ARMS if (value := found.get(arm)) is not None]
+
+
+def _difference(row: Row, metric: str) -> str:
+    one = row.contrasts.get(metric)
+    if one is None or one.difference.value is None:
+        return ""
+    return f"{points(one.difference.value)} {points_span(one.difference)}{f' {TIE}' if one.tie else ''}"
+
+
+def _limits(summary: Summary, metric: str) -> tuple[float, float]:
+    """Return an axis that holds all marks and bars, within 0 and 1 but for a little room."""
+    estimates = [cell.scores[metric].overall for cell in _cells(summary) if metric in cell.scores]
+    ends = [end for one in estimates for end in (one.low, one.value, one.high) if end is not None]
+    ends += [value for row in summary.main.rows for _, value in _published(row, metric)]
+    ends += [value for value in (_null(summary, metric),) if value is not None]
+    low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
+    return max(low - _MARGIN, -0.02), min(high + _MARGIN, 1.02)
+
+
+def _cells(summary: Summary) -> Sequence[Cell]:
+    return [cell for row in summary.main.rows for cell in row.cells]
+
+
+def _null(summary: Summary, metric: str) -> float | None:
+    """Return the mean of the best null baseline."""
+    found = [one.scores[metric].value for one in summary.baselines if one.name != GOLD and metric in one.scores]
+    return max((value for value in found if value is not None), default=None)
+
+
+def _baseline(axes: Axes, summary: Summary, metric: str) -> None:
+    value = _null(summary, metric)
+    if value is not None:
+        axes.axvline(value, color="#000000", linewidth=1, linestyle=(0, (4, 3)), zorder=0.5, label=_NULL)
+
+
+def _alt(summary: Summary, metric: str) -> str:
+    told = []
+    for row in summary.main.rows:
+        parts = []
+        for cell in row.cells:
+            one = cell.scores[metric].overall if metric in cell.scores else None
+            figure = f"{score(one.value)} {span(one)}".strip() if one else state(cell.runs[0])
+            parts.append(f"{_LABELS[cell.arm]} {figure}")
+        told.append(f"{short(row)}: {', '.join(parts)}{_told_difference(row, metric)}")
+    null = _null(summary, metric)
+    published = [short(row) for row in summary.main.rows if _published(row, metric)]
+    return (
+        f"{_named(summary, metric)} of TFT and Direct by scenario with 95 % intervals. {'; '.join(told)}."
+        + (f" The best null baseline has {score(null)}." if null is not None else "")
+        + (f" Hollow marks show the published values of {listed(published)}." if published else "")
+    )
+
+
+def _told_difference(row: Row, metric: str) -> str:
+    one = row.contrasts.get(metric)
+    if one is None or one.difference.value is None:
+        return ""
+    tie = ", which cannot be told from none" if one.tie else ""
+    return f", difference {points(one.difference.value)} points {points_span(one.difference)}{tie}"

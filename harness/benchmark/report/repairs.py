@@ -1,0 +1,133 @@
+"""Repair quality by scenario: the filtered and relabelled traces that models came from, against the clean ones."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.benchmark.report.records import Repair, Row, Run, Table
+from harness.errors import DataError, RepoNotFound, SourceError
+from harness.hub.artifact import Artifact, RepoKind
+from harness.hub.client import Hub
+
+if TYPE_CHECKING:
+    from harness.curation.repair.scores import RepairReport
+    from harness.data.sources import Sources
+
+LINEAGE = "lineage.json"
+NO_TRACES = "Repairs are not measured: no model of the TFT pipeline names relabelled traces that are on this Hub."
+NO_TRUTH = "Repairs are not measured: what traces of one's own should have been is not known."
+_CHAIN = ("synthesize", "relabel", "filter")
+"""Stages of the TFT pipeline from the model back."""
+_PINNED = re.compile(r"(?P<repo>[^@\s]+/[^@\s]+)@(?P<revision>[0-9a-f]{40})", re.ASCII)
+
+
+def measure_repairs(hub: Hub, main: Table, sources: Path | None) -> tuple[tuple[Repair, ...], str | None]:
+    """Return the repairs of the published scenarios, or none and the reason in a sentence.
+
+    Which datasets: those at the commits that the TFT models were trained from, by the record of the run, else by the
+    chain of `lineage.json`. Without source files there is no truth to measure against: that is a reason, unless
+    `sources` was named, in which case it is a SourceError.
+    """
+    from harness.data.sources import locate
+
+    known = [row for row in main.rows if row.number is not None]
+    if not known:
+        return (), NO_TRUTH
+    found = {row.scenario: _stages(hub, row) for row in known}
+    wanted = {scenario: stages for scenario, stages in found.items() if stages}
+    if not wanted:
+        return (), NO_TRACES
+    try:
+        located = locate(sources)
+    except SourceError:
+        if sources is not None:
+            raise
+        return (), (
+            "Repairs are not measured: the clean traces are not at hand; fetch them with `tft sources fetch` or name "
+            "their folder with --sources."
+        )
+    rows = {row.scenario: row for row in main.rows}
+    return tuple(_repair(hub, rows[scenario], stages, located) for scenario, stages in wanted.items()), None
+
+
+def _stages(hub: Hub, row: Row) -> dict[str, Artifact]:
+    """Return stage -> dataset, of the first run of the TFT cell that tells."""
+    for run in row.tft.runs:
+        recorded = {stage: _artifact("dataset", run.artifacts.get(stage, "")) for stage in _CHAIN}
+        found = {stage: artifact for stage, artifact in recorded.items() if artifact}
+        if "relabel" in found or (found := _chain(hub, run)):
+            return found
+    return {}
+
+
+def _artifact(kind: RepoKind, text: str) -> Artifact | None:
+    found = _PINNED.fullmatch(text)
+    return Artifact(kind=kind, repo_id=found["repo"], revision=found["revision"]) if found else None
+
+
+def _chain(hub: Hub, run: Run) -> dict[str, Artifact]:
+    """Return the datasets that a model comes from, followed from one `lineage.json` to the next."""
+    if not run.model or not run.revision:
+        return {}
+    found: dict[str, Artifact] = {}
+    lineage = _lineage(hub, Artifact(kind="model", repo_id=run.model, revision=run.revision))
+    for stage in _CHAIN:
+        for name in lineage.get("inputs") or ():
+            artifact = _artifact("dataset", str(name))
+            above = _lineage(hub, artifact) if artifact else {}
+            if artifact and above.get("stage") == stage:
+                found[stage], lineage = artifact, above
+                break
+        else:
+            break
+    return found
+
+
+def _lineage(hub: Hub, artifact: Artifact) -> Mapping[str, Any]:
+    """Return the content of `lineage.json`; nothing where there is none, as in a base model's repository."""
+    try:
+        path = hub.pull(artifact, [LINEAGE]) / LINEAGE
+    except RepoNotFound:
+        return {}
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(
+            f"{LINEAGE} of {artifact} cannot be read ({error}); run its stage again with --force"
+        ) from error
+    return found if isinstance(found, dict) else {}
+
+
+def _repair(hub: Hub, row: Row, stages: Mapping[str, Artifact], sources: Sources) -> Repair:
+    filtered, relabelled = stages.get("filter"), stages.get("relabel")
+    return Repair(
+        scenario=row.scenario,
+        title=row.title,
+        filtered=filtered,
+        relabelled=relabelled,
+        rejected=_measure(hub, row, filtered, sources) if filtered else None,
+        repaired=_measure(hub, row, relabelled, sources) if relabelled else None,
+    )
+
+
+def _measure(hub: Hub, row: Row, artifact: Artifact, sources: Sources) -> RepairReport:
+    from harness.curation.repair.ground_truth import published_truth
+    from harness.curation.repair.measure import Against, measure
+    from harness.data.formats.task import read_task
+    from harness.data.tools import Toolbox
+    from harness.data.traces.source import read_input
+
+    task = read_task(sources.folder / "tft-benchmark" / "job_description.json")
+    against = Against(
+        truths=published_truth(sources, row.number or 0, "tft"),
+        toolbox=Toolbox(task.tools),
+        source=str(artifact),
+        truth=f"scenario {row.number}, arm tft",
+    )
+    return measure(read_input(f"{artifact.repo_id}@{artifact.revision}", hub).rows(), against)

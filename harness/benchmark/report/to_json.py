@@ -1,0 +1,171 @@
+"""`results.json`: every figure of the report, with what it was computed from. No effects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from harness.benchmark.report.links import Links, lineage_command, origin
+from harness.benchmark.report.records import Cell, Contrast, Loss, Repair, Row, Run, Score, Summary, Table
+from harness.data.published_facts import published_facts
+from harness.hub.artifact import Artifact
+from harness.statistics.records import Estimate
+
+FORMAT = 1
+
+
+def dump(summary: Summary) -> dict[str, Any]:
+    """Return the report as plain JSON values. Scores and differences are from 0 to 1, published points in points."""
+    links = Links.of(summary)
+    return {
+        "format": FORMAT,
+        "namespace": summary.namespace,
+        "endpoint": summary.endpoint,
+        "results": _artifact(summary.results),
+        "student": {"name": summary.student, "revision": summary.student_revision},
+        "preset": summary.preset,
+        "test_set": f"{summary.test_set}@{summary.test_set_revision}",
+        "pairs": summary.pairs,
+        "conversations": summary.conversations,
+        "judge": asdict(summary.judge) if summary.judge else None,
+        "metric": summary.metric,
+        "metrics": list(summary.metrics),
+        "seeds": list(summary.seeds),
+        "dates": list(summary.dates),
+        "versions": {name: list(found) for name, found in summary.versions.items()},
+        "verdict": asdict(summary.verdict),
+        "notes": list(summary.notes),
+        "tables": [_table(table, summary) for table in summary.tables],
+        "baselines": _baselines(summary),
+        "others": [_other(summary, place, links) for place in range(len(summary.others))],
+        "repairs": [_repair(one) for one in summary.repairs],
+        "no_repairs": summary.no_repairs,
+        "losses": [_loss(one) for one in summary.losses],
+        "no_losses": list(summary.no_losses),
+        "plots": {f"plots/{one.name}.png": one.alt for one in summary.pictures},
+        "published": _published_source(),
+    }
+
+
+def _artifact(artifact: Artifact | None) -> str | None:
+    return None if artifact is None else f"{artifact.repo_id}@{artifact.revision}"
+
+
+def _published_source() -> dict[str, str]:
+    facts = published_facts()
+    return {
+        "title": facts.source.title,
+        "url": facts.source.url,
+        "commit": facts.source.commit,
+        "student": facts.student,
+        "judge": facts.configuration.judge,
+    }
+
+
+def _table(table: Table, summary: Summary) -> dict[str, Any]:
+    return {"name": table.name, "rows": [_row(row, summary) for row in table.rows]}
+
+
+def _row(row: Row, summary: Summary) -> dict[str, Any]:
+    origins = [origin(run, summary.results) for cell in row.cells for run in cell.done]
+    return {
+        "scenario": row.scenario,
+        "number": row.number,
+        "title": row.title,
+        "note": row.note,
+        "tft": _cell(row.tft, summary),
+        "direct": _cell(row.direct, summary),
+        "contrasts": {metric: {**_contrast(one), "computed_from": origins} for metric, one in row.contrasts.items()},
+        "published": {metric: dict(one) for metric, one in row.published.items()},
+    }
+
+
+def _cell(cell: Cell, summary: Summary) -> dict[str, Any]:
+    origins = [origin(run, summary.results) for run in cell.done]
+    return {
+        "arm": cell.arm,
+        "fair": cell.fair,
+        "status": cell.status,
+        "runs": [_run(run) for run in cell.runs],
+        "scores": {metric: {**_score(one), "computed_from": origins} for metric, one in cell.scores.items()},
+    }
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {**asdict(run), "lineage": lineage_command(run)}
+
+
+def _score(one: Score) -> dict[str, Any]:
+    return {
+        **asdict(one.overall),
+        "by_seed": _by_seed(one.by_seed),
+        "spread": one.spread,
+        "macro": one.macro,
+        "by_tool": {tool: asdict(found) for tool, found in one.by_tool.items()},
+    }
+
+
+def _contrast(one: Contrast) -> dict[str, Any]:
+    return {
+        "difference": asdict(one.difference),
+        "p": one.p,
+        "adjusted_p": one.adjusted,
+        "smallest_detectable": one.smallest_detectable,
+        "tie": one.tie,
+        "by_seed": _by_seed(one.by_seed),
+    }
+
+
+def _by_seed(found: Mapping[int, float | None]) -> dict[str, float | None]:
+    return {str(seed): value for seed, value in sorted(found.items())}
+
+
+def _estimates(found: Mapping[str, Estimate]) -> dict[str, Any]:
+    return {name: asdict(one) for name, one in found.items()}
+
+
+def _baselines(summary: Summary) -> dict[str, Any]:
+    done = [run for row in summary.main.rows for cell in row.cells for run in cell.done]
+    first = min((run.config for run in done if run.config), default=None)
+    source = f"{summary.results.repo_id}@{summary.results.revision}:reports/{first}.json" if first else None
+    return {
+        "computed_from": source,
+        "rows": {one.name: _estimates(one.scores) for one in summary.baselines},
+    }
+
+
+def _other(summary: Summary, place: int, links: Links) -> dict[str, Any]:
+    one = summary.others[place]
+    return {
+        "config": one.config,
+        "model": one.model,
+        "revision": one.revision,
+        "pairs": one.pairs,
+        "reason": one.reason,
+        "scores": _estimates(one.scores),
+        "computed_from": links.report(one.config),
+    }
+
+
+def _repair(one: Repair) -> dict[str, Any]:
+    return {
+        "scenario": one.scenario,
+        "filtered": _artifact(one.filtered),
+        "relabelled": _artifact(one.relabelled),
+        "rejected": asdict(one.rejected) if one.rejected else None,
+        "repaired": asdict(one.repaired) if one.repaired else None,
+    }
+
+
+def _loss(one: Loss) -> dict[str, Any]:
+    return {
+        "scenario": one.scenario,
+        "arm": one.arm,
+        "fair": one.fair,
+        "seed": one.seed,
+        "steps": len(one.losses),
+        "first": one.losses[0],
+        "last": one.losses[-1],
+        "computed_from": f"{_artifact(one.model)}:training/log.jsonl",
+    }

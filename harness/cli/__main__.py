@@ -1,0 +1,78 @@
+"""The command `tft`: one file a verb beside this one, nothing heavy imported until a verb runs."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import pkgutil
+import sys
+
+import click
+
+from harness import __version__, cli
+from harness.errors import HarnessError
+
+EXIT_INTERRUPTED = 130
+
+
+class _Verbs(click.Group):
+    """Finds commands by listing this package; each module defines `command`, in names `_` is `-`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
+        modules = pkgutil.iter_modules(cli.__path__)
+        return sorted(module.name.replace("_", "-") for module in modules if not module.name.startswith("_"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = cmd_name.replace("-", "_")
+        command: click.Command = importlib.import_module(f"{cli.__name__}.{module}").command
+        return command
+
+
+_SETTINGS = {
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": 110,
+    # Every option is a variable too, TFT_EVALUATE_LIMIT for `tft evaluate --limit`; an empty one is none. Workflows
+    # hand what people typed over in variables: no shell reads it.
+    "auto_envvar_prefix": "TFT",
+}
+
+
+@click.group(cls=_Verbs, context_settings=_SETTINGS)
+@click.version_option(__version__, prog_name="tft")
+def tft() -> None:
+    """Evaluate tool-calling models on the TFT (Training from Traces) benchmark, and publish what was measured.
+
+    Models and datasets live on a Hugging Face Hub: huggingface.co with HF_TOKEN, or a local one (tft hub serve).
+    """
+
+
+def main() -> None:
+    """Run `tft`; errors raised on purpose end as one sentence on stderr and their exit status."""
+    try:
+        status = tft.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except HarnessError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        advice = "; free some space and run this again (--resume goes on with an evaluation)"
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        click.echo(f"error: {where}{error.strerror or error}{advice if full else ''}", err=True)
+        sys.exit(2)
+    sys.exit(status or 0)
+
+
+if __name__ == "__main__":
+    main()

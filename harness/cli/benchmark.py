@@ -1,0 +1,99 @@
+"""`tft benchmark`: all cells of the benchmark, or both pipelines on traces of your own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.benchmark.run import Chosen
+from harness.benchmark.run import run as benchmark_run
+from harness.cli import _benchmark as _cells
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tft benchmark --preset tiny --hub embedded
+  tft benchmark --preset published --endpoints endpoints.yaml --budget 20 --dry-run
+  tft benchmark --preset tiny --arms fair --seeds 3 --only s2 --only s3
+  tft benchmark --job my-agent --preset tiny
+  tft benchmark --jobs train=hf:a100-large --jobs evaluate=hf:l4x1
+"""
+)
+@click.option(
+    "--preset", default="published", show_default=True, metavar="NAME|FILE", help="Student, models, settings."
+)
+@click.option(
+    "--arms",
+    type=click.Choice(["published", "fair"]),
+    default="published",
+    show_default=True,
+    help="fair: also the arms that see the other pipeline's traces, where the published ones differ (s2, s3).",
+)
+@click.option("--only", multiple=True, metavar="SCENARIO", help="Only this scenario, s1 to s5; repeatable.")
+@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Repetitions of each cell.")
+@click.option(
+    "--job",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Both pipelines on your own traces: a job folder with task, traces and test set.",
+)
+@click.option(
+    "--name", metavar="NAME", help="With --job: what its repositories are called. Default: the folder's name."
+)
+@click.option("--version", metavar="vN", help="The version these results are for, where others are published already.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("report"),
+    show_default=True,
+    help="Folder for results, plots and the leaderboard page; see `tft report`.",
+)
+@_cells.options
+def command(
+    *,
+    preset: str,
+    arms: str,
+    only: tuple[str, ...],
+    seeds: int,
+    job: Path | None,
+    name: str | None,
+    version: str | None,
+    report: Path,
+    **settings: Any,
+) -> None:
+    """Run the benchmark: five scenarios through two pipelines, each from its traces to a scored model.
+
+    The plan is shown first, with what is on the Hub already and what the rest would take. Every stage is a command of
+    tft that reads commits and pushes one repository; those whose inputs and settings have not changed are reused, so
+    that a run that was interrupted, however, goes on where it was. A cell that fails does not stop the others.
+    """
+    from harness.benchmark.cells import Cell, Job, all_cells
+    from harness.errors import UsageError
+
+    if name and not job:
+        raise UsageError("--name is for the repositories of a --job")
+    if job:
+        if arms == "fair" or only:
+            raise UsageError("--arms fair and --only choose among the benchmark's scenarios; a --job has none")
+        chosen = Job(name=_name(name or job.resolve().name), folder=str(job))
+        cells = [Cell(scenario=None, arm=arm, seed=seed) for seed in range(seeds) for arm in ("tft", "direct")]
+    else:
+        chosen = None
+        wanted = {Cell.parse(scenario, "tft").scenario for scenario in only}
+        cells = [cell for cell in all_cells(fair=arms == "fair", seeds=seeds) if not wanted or cell.scenario in wanted]
+    run = Chosen(cells=cells, preset=preset, job=chosen, seeds=seeds, version=version, report=report)
+    if done := benchmark_run(run, settings):
+        _cells.show_outcomes(*done)
+
+
+def _name(text: str) -> str:
+    """Return a name that repositories can have; UsageError where nothing of it can stay."""
+    from harness.errors import UsageError
+
+    found = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")
+    if not found:
+        raise UsageError(f"{text!r} is no name for repositories; give one with --name")
+    return found

@@ -1,0 +1,202 @@
+"""`tft card`: render the cards of models, compare them with those on the Hub, push them."""
+
+from __future__ import annotations
+
+import difflib
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli import _options
+from harness.errors import CheckFailed, HarnessError, RepoNotFound, UsageError
+
+if TYPE_CHECKING:
+    from harness.data.records import Task
+    from harness.evaluation.records import EvalReport
+    from harness.hub.client import Hub
+    from harness.reports.model_card import CardIdentity
+
+README = "README.md"
+MESSAGE = "Update the model card from its evaluation report"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """What is to be done with a card, as the options say it."""
+
+    push: bool
+    create_pr: bool
+    check: bool
+    out: Path | None
+    report_file: Path | None
+    published: bool
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tft card me/tft-benchmark-s2-tft-Qwen3-1.7B --push
+  tft card me/my-model --report results/report.json --out README.md
+  tft card me/tft-benchmark-s2-tft-Qwen3-1.7B --check
+  tft card --all --namespace me --push --create-pr
+"""
+)
+@click.argument("model", required=False)
+@click.option("--all", "every", is_flag=True, help="With --check or --push: each model of the namespace with results.")
+@click.option("--push", is_flag=True, help="Commit the card as README.md of the model repository.")
+@click.option("--create-pr", is_flag=True, help="With --push: have one open pull request propose it.")
+@click.option("--check", is_flag=True, help="Exit with 1 and a diff where the card on the Hub is not this one.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the card to a file.")
+@click.option(
+    "--report",
+    "report_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Use this report. Default: the newest one in <namespace>/tft-benchmark-results.",
+)
+@click.option("--published", is_flag=True, help="Render from the published figures alone (benchmark models).")
+@_options.hub
+@_options.namespace
+def command(
+    *,
+    model: str | None,
+    every: bool,
+    hub: str | None,
+    namespace: str | None,
+    **wishes: Any,
+) -> None:
+    """Render the card of MODEL (owner/name) from its evaluation report, and print it.
+
+    A benchmark model (tft-benchmark-s<N>-<tft|direct>-<student>) gets a whole README. In the README of
+    any other model only the block between the tft-harness marks is written; the rest stays as it is.
+    With --all the cards that cannot be made or pushed are named in the end, and the exit status is 1.
+    """
+    wish = _Wish(**wishes)
+    _check_options(wish, model, every)
+    from harness.hub.connect import connected
+
+    online = every or wish.push or wish.check or hub is not None or not (wish.published or wish.report_file)
+    with connected(hub) if online else nullcontext() as client:
+        owner = namespace if wish.published or client is None else client.namespace(namespace)
+        if client and every:
+            _all(client, str(owner), wish)
+        else:
+            _one(client, str(model).removeprefix("vllm:").partition("@")[0], owner, wish)
+
+
+def _one(client: Hub | None, model: str, owner: str | None, wish: _Wish) -> None:
+    """Render one card and do with it what is wished."""
+    from harness.reports.model_card import identify
+    from harness.reports.publish import readme
+
+    identity = identify(model)
+    report = None if wish.published else _report(client, identity, wish.report_file, owner)
+    task = _task(client, report) if client and report else None
+    text, current = readme(client, identity.repo_id, report, task, namespace=owner)
+    if wish.out:
+        _write(wish.out, text)
+    if wish.check:
+        _compare(identity, current, text)
+    elif wish.push and client:
+        _push(client, identity, current, text, create_pr=wish.create_pr)
+    elif not wish.out:
+        click.echo(text, nl=False)
+
+
+def _all(client: Hub, owner: str, wish: _Wish) -> None:
+    """Do it for each model of `owner` in their results; CheckFailed names those where it did not work."""
+    from harness.evaluation.results import evaluated_models
+
+    models = evaluated_models(client, owner)
+    problems = []
+    for model in models:
+        try:
+            _one(client, model, owner, wish)
+        except HarnessError as error:
+            click.echo(f"{model}: {error}", err=True)
+            problems.append(model)
+    if problems:
+        raise CheckFailed(f"{len(problems)} of {len(models)} cards are not as they should be: {', '.join(problems)}")
+    click.echo(f"{len(models)} cards of {owner}", err=True)
+
+
+def _check_options(wish: _Wish, model: str | None, every: bool) -> None:
+    if bool(model) == every:
+        raise UsageError("name one MODEL, or give --all for those of the namespace")
+    if every and (wish.push == wish.check or wish.out or wish.report_file or wish.published):
+        raise UsageError("--all goes with --check or --push, and with neither --out, --report nor --published")
+    if wish.push and wish.check:
+        raise UsageError("--push writes the card and --check only compares it; give one of the two")
+    if wish.create_pr and not wish.push:
+        raise UsageError("--create-pr says how to push; give it together with --push")
+    if wish.published and wish.report_file:
+        raise UsageError("--published leaves every report out; give --published or --report, not both")
+
+
+def _report(hub: Hub | None, identity: CardIdentity, file: Path | None, owner: str | None) -> EvalReport:
+    """Return the report in `file`, or the newest one in the results dataset of `owner`."""
+    from harness.evaluation.report_json import RESULTS, read_report, report_path
+
+    if file:
+        return read_report(file)
+    if hub is None:
+        raise UsageError("there is no Hub to read a report from; give --report FILE")
+    name = report_path(identity.repo_id)
+    advice = f"run `tft evaluate {identity.repo_id}` first, name its owner with --namespace, or give --report FILE"
+    try:
+        results = hub.resolve("dataset", f"{owner}/{RESULTS}")
+    except RepoNotFound as error:
+        raise RepoNotFound(f"{error}; no results there yet: {advice}") from error
+    path = hub.pull(results, [name]) / name
+    if not path.is_file():
+        raise RepoNotFound(f"{results.repo_id} has no {name}, so {identity.repo_id} has no report there; {advice}")
+    return read_report(path)
+
+
+def _task(hub: Hub, report: EvalReport) -> Task:
+    """Return the task that lies beside the test set of the report."""
+    from harness.data.formats.task import read_task
+    from harness.data.tasks import TASK
+    from harness.hub.artifact import Artifact
+
+    test_set = Artifact(kind="dataset", repo_id=report.run.dataset, revision=report.run.dataset_revision)
+    return read_task(hub.pull(test_set, [TASK]) / TASK)
+
+
+def _write(out: Path, text: str) -> None:
+    from harness.data.formats.jsonl import write_atomic
+
+    write_atomic(out, [text])
+    click.echo(f"wrote {out}", err=True)
+
+
+def _compare(identity: CardIdentity, current: str | None, text: str) -> None:
+    """Print the difference between the card on the Hub and `text`; CheckFailed where there is one."""
+    if current == text:
+        click.echo(f"the card of {identity.repo_id} is up to date")
+        return
+    before, after = (current or "").splitlines(keepends=True), text.splitlines(keepends=True)
+    label = f"{identity.repo_id}/{README}"
+    for line in difflib.unified_diff(before, after, fromfile=label, tofile="rendered now"):
+        click.echo(line, nl=not line.endswith("\n"))
+    raise CheckFailed(
+        f"the card of {identity.repo_id} is {'stale' if current is not None else 'missing'}; "
+        "run the same command with --push in the place of --check"
+    )
+
+
+def _push(hub: Hub, identity: CardIdentity, current: str | None, text: str, *, create_pr: bool) -> None:
+    if current == text:
+        click.echo(f"the card of {identity.repo_id} is up to date, nothing to push", err=True)
+        return
+    files = {README: text}
+    if not create_pr:
+        click.echo(hub.commit_files("model", identity.repo_id, files, message=MESSAGE))
+        return
+    address, sent = hub.propose(identity.repo_id, files, message=MESSAGE)
+    click.echo(address)
+    if not sent:
+        click.echo(f"this pull request proposes the card of {identity.repo_id} already", err=True)

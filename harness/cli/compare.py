@@ -1,0 +1,226 @@
+"""`tft compare`: two results on the same pairs, a gate on their difference, and a comment for a pull request."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli import _options
+from harness.errors import CheckFailed, DataError, Inconclusive, RepoNotFound, UsageError
+
+if TYPE_CHECKING:
+    from harness.evaluation.comparison.compare import Comparison
+    from harness.evaluation.comparison.gate import Claim
+    from harness.evaluation.comparison.sides import Side
+    from harness.hub.artifact import Artifact
+    from harness.hub.client import Hub
+
+ROWS = "data/test.jsonl"
+REPORT = "report.json"
+STDOUT = "-"
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tft compare predictions/base.jsonl predictions/tuned.jsonl
+  tft compare me/my-model runs/my-next-model --gate --markdown comment.md
+  tft compare Qwen/Qwen3-1.7B me/my-model --metric staged_tool_call --gate=better --minimum-effect 0.05
+  tft compare me/one me/other --results org/tft-benchmark-results@v3 --json
+"""
+)
+@click.argument("a")
+@click.argument("b")
+@click.option(
+    "--metric", "metrics", multiple=True, metavar="M", help="Compare only M (repeatable); the first is the main one."
+)
+@click.option(
+    "--gate",
+    is_flag=False,
+    flag_value="not-worse",
+    type=click.Choice(["not-worse", "better"]),
+    help="Decide on the main metric and set the exit status: B must be not worse than A (default), or better.",
+)
+@click.option(
+    "--minimum-effect",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.02,
+    show_default=True,
+    metavar="X",
+    help="With --gate: the smallest difference of scores that matters.",
+)
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 0.5, min_open=True),
+    default=0.05,
+    show_default=True,
+    metavar="X",
+    help="Level of the gate's tests and of the smallest detectable difference.",
+)
+@click.option("--allow-inconclusive", is_flag=True, help="With --gate: INCONCLUSIVE exits with 0 and not with 3.")
+@click.option("--show", type=click.IntRange(min=0), default=10, show_default=True, metavar="N", help="Turns to show.")
+@click.option(
+    "--markdown",
+    is_flag=False,
+    flag_value=STDOUT,
+    metavar="[FILE]",
+    help="Print the comparison as a pull request comment, or write it to FILE.",
+)
+@click.option("--results", metavar="REPO[@REV]", help="Default: <namespace>/tft-benchmark-results.")
+@_options.hub
+@_options.namespace
+@_options.as_json
+def command(
+    *,
+    a: str,
+    b: str,
+    metrics: tuple[str, ...],
+    gate: Claim | None,
+    minimum_effect: float,
+    alpha: float,
+    allow_inconclusive: bool,
+    show: int,
+    markdown: str | None,
+    results: str | None,
+    hub: str | None,
+    namespace: str | None,
+    as_json: bool,
+) -> None:
+    """Compare two results pair by pair: B against A, clustered by conversation.
+
+    A and B are each a file of rows (results, or question/answer/prediction), the folder of a run, or a model
+    whose result is in the results dataset. The main metric is llm-as-a-judge where both have it, else
+    staged_tool_call.
+
+    \b
+    --gate says GO (exit status 0), NO-GO (1) or INCONCLUSIVE (3), with m the minimum effect:
+      not-worse  GO: the interval of B - A lies above -m, a loss that matters is excluded.
+                 NO-GO: B is significantly below A, and by more than m in the mean.
+      better     GO: B is significantly above A, and by more than m in the mean.
+                 NO-GO: the interval of B - A lies below m, a gain that matters is excluded.
+    Anything else is INCONCLUSIVE, and so is a verdict that pairs without a score could overturn. With fewer
+    conversations than could ever be significant (6 at alpha 0.05) nothing is decided.
+    """
+    if as_json and markdown == STDOUT:
+        raise UsageError("--json and --markdown would both print to stdout; write the comment with --markdown FILE")
+    from harness.evaluation.comparison.compare import compare
+    from harness.evaluation.comparison.gate import Rule
+    from harness.evaluation.comparison.sides import choose
+    from harness.reports.comparison import as_document, as_markdown, print_comparison
+
+    first, second = _sides((a, b), results, hub, namespace)
+    rule = Rule(claim=gate, minimum_effect=minimum_effect) if gate else None
+    chosen = choose(first, second, metrics, gate=rule is not None)
+    comparison = compare(first, second, chosen, rule=rule, alpha=alpha)
+    if markdown and markdown != STDOUT:
+        _write(Path(markdown), as_markdown(comparison, show))
+    if as_json:
+        import json
+
+        click.echo(json.dumps(as_document(comparison), indent=2))  # ASCII: texts may hold what UTF-8 cannot
+    elif markdown == STDOUT:
+        click.echo(as_markdown(comparison, show), nl=False)
+    else:
+        print_comparison(comparison, show)
+    _conclude(comparison, allow_inconclusive=allow_inconclusive)
+
+
+def _conclude(comparison: Comparison, *, allow_inconclusive: bool) -> None:
+    """Raise what sets the exit status where the gate does not say GO."""
+    verdict = comparison.verdict
+    if verdict and verdict.decision == "NO-GO":
+        raise CheckFailed(f"NO-GO: {verdict.reason}")
+    if verdict and verdict.decision == "INCONCLUSIVE" and not allow_inconclusive:
+        raise Inconclusive(f"INCONCLUSIVE: {verdict.reason}")
+
+
+def _write(path: Path, text: str) -> None:
+    from harness.data.formats.jsonl import write_atomic
+
+    write_atomic(path, [text])
+    click.echo(f"wrote {path}", err=True)
+
+
+def _sides(names: tuple[str, str], results: str | None, hub: str | None, namespace: str | None) -> tuple[Side, Side]:
+    """Return the two results; a Hub is asked only where one of them is no file and no folder."""
+    from harness.hub.connect import connected
+
+    with ExitStack() as stack:
+        client: Hub | None = None
+        dataset: Artifact | None = None
+        if not all(Path(name).exists() for name in names):
+            for name in names:
+                _check_name(name)
+            client = stack.enter_context(connected(hub))
+            dataset = _results(client, results, namespace)
+        elif results:
+            raise UsageError("--results says where results of models are, but A and B are both here; leave it out")
+        first, second = (
+            _local(name) if client is None or dataset is None or Path(name).exists() else _remote(client, dataset, name)
+            for name in names
+        )
+    return first, second
+
+
+def _check_name(name: str) -> None:
+    """Raise UsageError for what is neither there nor can be a model's name."""
+    if Path(name).exists():
+        return
+    model = name.removeprefix("vllm:")
+    if not model or model.startswith(("/", "./", "../", "~")) or model.endswith((".jsonl", ".json", "/")):
+        raise UsageError(f"{name!r} is neither a file nor a folder; expected rows, the folder of a run, or owner/model")
+    if "@" in model:
+        raise UsageError(
+            f"{name!r} names a revision, but the results dataset keeps one result a model; leave it out, and give "
+            "--results REPO@REV for an earlier state of the results"
+        )
+
+
+def _results(hub: Hub, results: str | None, namespace: str | None) -> Artifact:
+    from harness.evaluation.report_json import RESULTS
+
+    repo_id, _, revision = (results or f"{hub.namespace(namespace)}/{RESULTS}").partition("@")
+    try:
+        return hub.resolve("dataset", repo_id, revision or None)
+    except RepoNotFound as error:
+        raise RepoNotFound(f"{error}; name the results dataset with --results, or give files or run folders") from error
+
+
+def _local(name: str) -> Side:
+    path = Path(name)
+    if not path.is_dir():
+        return _side(name, name, path, None)
+    if not (path / ROWS).is_file():
+        raise UsageError(f"{name} is no folder of a finished run: it has no {ROWS}; `tft evaluate --out` makes one")
+    return _side(name, name, path / ROWS, path / REPORT)
+
+
+def _remote(hub: Hub, dataset: Artifact, name: str) -> Side:
+    from harness.evaluation.report_json import config_name, report_path
+
+    model = name.removeprefix("vllm:")
+    config = config_name(model)
+    rows, report = f"data/{config}/test.jsonl", report_path(model)
+    folder = hub.pull(dataset, [rows, report])
+    if not (folder / rows).is_file() or not (folder / report).is_file():
+        there = sorted(path.split("/")[1] for path in hub.files(dataset) if path.startswith("data/"))
+        raise RepoNotFound(
+            f"{dataset} has no result of {name}; it has {', '.join(there) or 'none'}. "
+            f"Run `tft evaluate {name}`, or give a file or the folder of a run"
+        )
+    try:
+        return _side(name, f"{config} of {dataset}", folder / rows, folder / report)
+    except DataError as error:  # its place on the Hub says more than the one in the cache
+        problem = str(error).replace(f"{folder}/", "")
+        raise DataError(f"{dataset}: {problem}; evaluate the model again") from error
+
+
+def _side(name: str, source: str, rows: Path, report: Path | None) -> Side:
+    from harness.evaluation.comparison.sides import make_side
+    from harness.evaluation.predictions import read_predictions
+    from harness.evaluation.report_json import read_report
+
+    return make_side(name, source, rows, read_predictions(rows), read_report(report) if report else None)

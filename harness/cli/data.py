@@ -1,0 +1,276 @@
+"""`tft data`: build the benchmark's files, check them, and publish them as datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from harness.cli import _options
+from harness.errors import CheckFailed, UsageError
+
+if TYPE_CHECKING:
+    from harness.data.scenarios import Arm, Dialogues, Scenario
+    from harness.data.sources import Sources
+    from harness.hub.client import Hub
+    from harness.stages._push import Published
+
+_scenario = click.option(
+    "--scenario", "numbers", type=int, multiple=True, metavar="N", help="Only this scenario; repeatable. Default: all."
+)
+_arm = click.option("--arm", type=click.Choice(["tft", "direct"]), help="Only this arm's files. Default: both.")
+
+
+class Inputs(NamedTuple):
+    """What every data stage reads."""
+
+    sources: Sources
+    dialogues: Dialogues
+
+
+@click.group(epilog="\b\nExample:\n  tft data build --out data && tft data verify data")
+def command() -> None:
+    """Build, verify and publish the benchmark's test set and traces."""
+
+
+@command.command(
+    epilog="\b\nExamples:\n  tft data build --out data\n  tft data build --out data --scenario 2 --arm tft\n"
+    "  HF_TOKEN=... tft data build --push --namespace my-org"
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files in the published layout."
+)
+@click.option("--push", is_flag=True, help="Publish the test set and the traces as datasets on the Hub.")
+@click.option("--only", type=click.Choice(["testset", "traces"]), help="Publish only this. Default: both.")
+@_scenario
+@_arm
+@_options.sources
+@_options.hub
+@_options.namespace
+@click.option("--force", is_flag=True, help="Push even where the Hub has the same data already.")
+@_options.as_json
+def build(
+    *,
+    out: Path | None,
+    push: bool,
+    only: str | None,
+    numbers: tuple[int, ...],
+    arm: Arm | None,
+    sources: Path | None,
+    hub: str | None,
+    namespace: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Rebuild the published files from their sources, exactly.
+
+    Call ids aside, which are random in the published files, each file is equal to the published one byte
+    by byte. With --push, each dataset repository gets both arms, a card and its lineage.
+    """
+    from harness.data.scenarios import read_dialogues
+    from harness.data.sources import locate
+    from harness.stages.corrupt import write_published
+
+    if not out and not push:
+        raise UsageError("nothing to do: give --out DIR to write files, --push to publish datasets, or both")
+    if arm and not out:
+        raise UsageError("--arm chooses among the files of --out; a published dataset always has both arms")
+    if only and not push:
+        raise UsageError("--only says what is published; add --push")
+    chosen = _chosen(numbers)
+    located = locate(sources)
+    arms = _arms(arm)
+    with _steps("building", total=2 * len(chosen) * len(arms)) as step:
+        dialogues = read_dialogues(located)
+        if out:
+            for path in write_published(located, dialogues, out, chosen, arms):
+                step(str(path))
+    if push:
+        wanted = _Wanted(testset=only != "traces", scenarios=chosen if only != "testset" else [], force=force)
+        _push(wanted, Inputs(located, dialogues), hub, namespace, as_json=as_json)
+
+
+@command.command(
+    epilog="\b\nExamples:\n  tft data job my-agent --folder path/to/my-agent\n"
+    "  tft data job my-agent --folder path/to/my-agent --only testset --public"
+)
+@click.argument("name")
+@click.option(
+    "--folder",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Job folder: job_description.json, traces.jsonl, test.jsonl.",
+)
+@click.option("--only", type=click.Choice(["testset", "traces"]), help="Publish only this. Default: both.")
+@click.option("--public", is_flag=True, help="Let everybody see them. Default: private.")
+@click.option("--force", is_flag=True, help="Push even where the Hub has the same data already.")
+@_options.hub
+@_options.namespace
+@_options.as_json
+def job(
+    *,
+    name: str,
+    folder: Path,
+    only: str | None,
+    public: bool,
+    force: bool,
+    hub: str | None,
+    namespace: str | None,
+    as_json: bool,
+) -> None:
+    """Push a job folder as datasets, NAME-traces and NAME-testset, which `tft benchmark --job` reads."""
+    import os
+
+    from harness.curation.job_folder import JobFolder
+    from harness.hub.client import PRIVATE
+    from harness.hub.connect import connected
+    from harness.stages.job_folder import push_test_set, push_traces
+
+    opened = JobFolder.open(folder)
+    if not public:
+        os.environ[PRIVATE] = "1"
+    pushes = {"testset": push_test_set, "traces": push_traces}
+    chosen = [only] if only else list(pushes)
+    with connected(hub) as client, _steps("pushing", total=len(chosen)) as step:
+        owner = client.namespace(namespace)
+        for what in chosen:
+            _report(client, step, pushes[what](opened, client, f"{owner}/{name}-{what}", force=force), as_json=as_json)
+
+
+@command.command(epilog="\b\nExample:\n  tft data verify data")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@_scenario
+@_arm
+@_options.as_json
+def verify(folder: Path, numbers: tuple[int, ...], arm: Arm | None, as_json: bool) -> None:
+    """Compare the files below FOLDER with the published ones, by sha256 with call ids masked.
+
+    Prints a line a file; exits with 1 where one differs or is missing.
+    """
+    import json
+    from dataclasses import asdict
+
+    from harness.stages import corrupt
+
+    checks = list(corrupt.verify(folder, _chosen(numbers), _arms(arm)))
+    bad = [check for check in checks if check.status != "ok"]
+    if as_json:
+        click.echo(json.dumps({"ok": not bad, "files": [asdict(check) for check in checks]}))
+    else:
+        for check in checks:
+            hashes = "" if check.status == "ok" else f"  expected {check.expected}, found {check.found or 'no file'}"
+            click.echo(f"{check.status:<7}  {check.path}{hashes}")
+    if bad:
+        raise CheckFailed(
+            f"{len(bad)} of {len(checks)} files are not the published ones; build them again: "
+            f"tft data build --out {folder}"
+        )
+
+
+@command.command(
+    epilog="\b\nExamples:\n  tft data dialogues --out dialogues.jsonl\n"
+    "  tft data dialogues --out dialogues.jsonl --exclude Restaurants --exclude Hotels_1"
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    default=("Restaurants",),
+    show_default=True,
+    metavar="SERVICE",
+    help="Leave out this service (Restaurants_1) or all of its kind (Restaurants); repeatable.",
+)
+@_options.sources
+@_options.as_json
+def dialogues(*, out: Path, exclude: tuple[str, ...], sources: Path | None, as_json: bool) -> None:
+    """Write the dialogues about other services, for `tft student create --pretrain`.
+
+    One conversation a line, services as tools, as in the traces. All Schema-Guided Dialogue files in the
+    sources' folder are read; more of them there give more dialogues.
+    """
+    import json
+
+    from harness.data.sources import locate
+    from harness.stages.sgd_dialogues import write_dialogues
+    from harness.terminal import progress
+
+    with progress("reading dialogues"):
+        counts = write_dialogues(locate(sources), out, exclude=exclude)
+    if as_json:
+        click.echo(json.dumps({"file": str(out), "conversations": sum(counts.values()), "services": counts}))
+        return
+    click.echo(f"{out}  {sum(counts.values()):,} conversations about {len(counts)} services")
+
+
+def _chosen(numbers: tuple[int, ...]) -> list[Scenario]:
+    from harness.data import scenarios
+
+    return [scenarios.get(number) for number in sorted(set(numbers))] if numbers else scenarios.all_scenarios()
+
+
+def _arms(arm: Arm | None) -> tuple[Arm, ...]:
+    from harness.data.scenarios import ARMS
+
+    return (arm,) if arm else ARMS
+
+
+class _Wanted(NamedTuple):
+    """What is published."""
+
+    testset: bool
+    scenarios: list[Scenario]
+    force: bool
+
+
+def _push(wanted: _Wanted, inputs: Inputs, hub: str | None, namespace: str | None, *, as_json: bool) -> None:
+    from functools import partial
+
+    from harness.hub.connect import connected
+    from harness.stages import collect, corrupt
+
+    with connected(hub) as client, _steps("pushing", total=wanted.testset + len(wanted.scenarios)) as step:
+        report = partial(_report, client, step, as_json=as_json)
+        owner = client.namespace(namespace)
+        if wanted.testset:
+            report(collect.collect(*inputs, client, owner, force=wanted.force))
+        for scenario in wanted.scenarios:
+            report(corrupt.corrupt(scenario, *inputs, client, owner, force=wanted.force))
+
+
+def _report(hub: Hub, step: Callable[[str], None], published: Published, *, as_json: bool) -> None:
+    import json
+
+    artifact = published.artifact
+    if as_json:
+        step(json.dumps({"repo": artifact.repo_id, "revision": artifact.revision, "reused": published.reused}))
+        return
+    note = "  (was there already)" if published.reused else ""
+    step(f"{hub.url(artifact)}  {artifact.revision}{note}")
+
+
+@contextmanager
+def _steps(doing: str, total: int) -> Iterator[Callable[[str], None]]:
+    """Show a progress bar on a terminal, and at the end print the line of each finished step on stdout.
+
+    Not at once: while a bar is shown, rich sends what is printed to the bar's own stream, stderr.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    lines: list[str] = []
+    try:
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task(doing, total=total)
+
+            def step(line: str) -> None:
+                lines.append(line)
+                bar.advance(task)
+
+            yield step
+    finally:
+        for line in lines:
+            click.echo(line)

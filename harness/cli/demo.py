@@ -1,0 +1,145 @@
+"""`tft demo`: the benchmark once, small: traces, damage, both pipelines, results, cards, page, on a Hub of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.benchmark.run import Chosen, run
+from harness.cli import _benchmark as _cells
+from harness.cli import _options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.benchmark.plan import Plan
+    from harness.data.records import ToolCall
+    from harness.data.scenarios._task import Damaged
+    from harness.hub.client import Hub
+
+_NAME, _PRESET = "sample", "demo"
+_TRACES, _TEST = 192, 8
+"""Conversations: as many as a student learns in a minute, and as few as can show a significant difference."""
+
+
+@click.command(epilog="\b\nExample:\n  tft demo --folder /tmp/tft-demo")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".demo"),
+    show_default=True,
+    help="Where the Hub of the demonstration and the results are kept.",
+)
+def command(folder: Path) -> None:
+    """Run the whole benchmark once on a small task, for real, on a local Hub: no keys, no downloads.
+
+    Simulated restaurant conversations are damaged as in the benchmark. One small student is trained on them as they
+    are (Direct), another on what the TFT pipeline makes of them; vLLM answers the test set with both, rules judge, and
+    there are tables, cards and a page. It is `tft benchmark --job` with small settings; a second run reuses everything.
+    """
+    import os
+
+    from harness.errors import HubError
+    from harness.hub.client import PRIVATE
+
+    _options.share_cores()
+    folder = folder.resolve()
+    # Read by the client when it is imported. The demonstration leaves the user's own cache alone.
+    os.environ["HF_HUB_CACHE"] = str(folder / "cache")
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+    os.environ.pop("HF_HUB_OFFLINE", None)
+    os.environ.pop(PRIVATE, None)  # on this Hub everything is to be seen
+    from harness.hub.client import Hub
+    from harness.hubd.embedded import running
+    from harness.hubd.errors import HubStartError
+
+    try:
+        with running(folder / "hub", port=_free_port()) as served:
+            os.environ["HF_TOKEN"] = served.token
+            _run(Hub.connect(served.url), folder)
+    except HubStartError as error:
+        raise HubError(f"the Hub of the demonstration did not start: {error}") from error
+
+
+def _free_port() -> int:
+    """Return the port of `tft hub serve`, where the links in the cards lead afterwards; 0 where it is taken."""
+    import socket
+
+    from harness.hubd.server.serve import DEFAULT_PORT
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", DEFAULT_PORT))
+        except OSError:
+            return 0
+    return DEFAULT_PORT
+
+
+def _run(hub: Hub, folder: Path) -> None:
+    from harness.benchmark.cells import Cell, Job
+    from harness.benchmark.sample_job import write_job
+    from harness.data.scenarios import ARMS
+    from harness.terminal import say
+
+    say(f"a Hub on {hub.endpoint}, kept in {_short(folder / 'hub')}")
+    _show_damage(write_job(folder / "job", traces=_TRACES, test=_TEST), folder / "job")
+    chosen = Chosen(
+        cells=[Cell(scenario=None, arm=arm) for arm in ARMS],
+        preset=_PRESET,
+        job=Job(name=_NAME, folder=str(folder / "job")),
+        report=Path(_short(folder / "report")),
+    )
+    if done := run(chosen, _cells.defaults(hub=hub.endpoint, public=True, work=folder / "work")):
+        _cells.show_outcomes(*done)
+        _show_places(hub, done[0], folder)
+
+
+def _show_damage(traces: Sequence[Damaged], folder: Path) -> None:
+    """Print what was done to the traces, with one call before and after, in lines of 80 columns."""
+    from harness.benchmark.sample_job import DAMAGE
+
+    changed = [one for one in traces if one.changes]
+    before, after = next(zip(changed[0].clean.calls, changed[0].trace.calls, strict=True))
+    click.echo(
+        f"{len(traces)} simulated conversations in {_short(folder)}, damaged like the benchmark's\n"
+        f"scenario {DAMAGE}: in {len(changed)} of them tools and arguments have other names,\n"
+        f"drawn anew for each. A call, before and after:\n"
+        f"  {_one_line(before)}\n  {_one_line(after)}\n"
+    )
+
+
+def _one_line(call: ToolCall) -> str:
+    arguments = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
+    return f"{call.name}({arguments})"
+
+
+def _show_places(hub: Hub, plan: Plan, folder: Path) -> None:
+    """Write the cards, and say what this was and where everything lies."""
+    from urllib.parse import urlsplit
+
+    cards = []
+    for cell in plan.cells:
+        card = folder / f"card-{cell.arm}.md"
+        card.write_text(hub.read_text("model", plan.setup.model(cell), "README.md") or "", encoding="utf-8")
+        cards.append(_short(card))
+    click.echo(
+        "\nThis shows the way, not a result: simulated conversations, a student that knew\n"
+        "nothing before, one short training for each pipeline, and rules where the\n"
+        "benchmark has language models. So little training teaches when to call which\n"
+        "tool, and hardly what to fill in: the figures are about tools more than answers.\n"
+        f"  report and page   {_short(folder / 'report')}/RESULTS.md, index.html\n"
+        f"  the models' cards {', '.join(cards)}\n"
+        f"  logs              {_short(folder / 'work' / 'logs')}\n"
+        f"  the Hub           tft hub serve --root {_short(folder / 'hub')} --port {urlsplit(hub.endpoint).port}\n"
+        "                    (it must run for the links of the page and the cards)\n"
+        "Next: tft benchmark --job FOLDER, with traces of your own"
+    )
+
+
+def _short(path: Path) -> str:
+    """Return the path from here, where it lies below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,0 +1,156 @@
+"""`tft publish`: what the benchmark has pushed becomes a public, versioned release."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli import _options
+
+if TYPE_CHECKING:
+    from harness.benchmark.release.changes import Plan
+    from harness.benchmark.release.plan import Parts
+    from harness.hub.client import Hub
+
+_SHOWN_DATA = ("-testset", "-results")
+"""Data sets whose addresses a person wants to see; the collection has the others."""
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tft publish --namespace my-org --dry-run
+  tft publish --namespace my-org
+  tft publish --namespace my-org --version v2 --max-unscored 0.02
+"""
+)
+@click.option("--version", default="v1", show_default=True, metavar="TAG", help="Tag of this release.")
+@click.option("--title", metavar="TEXT", help="Title of the collection. Default: TFT benchmark.")
+@click.option(
+    "--max-unscored",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    help="Largest share of a model's pairs without a score, of any metric.",
+)
+@click.option("--partial", is_flag=True, help="Publish although cells failed or were not run; the results name them.")
+@click.option("--dry-run", is_flag=True, help="Print each change that would be made, and change nothing.")
+@_options.sources
+@_options.hub
+@_options.namespace
+@_options.as_json
+def command(
+    *,
+    version: str,
+    title: str | None,
+    max_unscored: float,
+    partial: bool,
+    dry_run: bool,
+    sources: Path | None,
+    hub: str | None,
+    namespace: str | None,
+    as_json: bool,
+) -> None:
+    """Publish the benchmark of a namespace: models, datasets, results, leaderboard and a collection, as one version.
+
+    Reads what `tft benchmark` has pushed, checks it, and lists each change first. Nothing becomes public before all of
+    it is in place. What was interrupted goes on with the same command; where nothing is missing, nothing is changed.
+    A published version keeps its results: other ones need a new --version.
+    """
+    from contextlib import closing
+
+    from harness.benchmark.release.apply import carry_out
+    from harness.benchmark.release.checks import Refused
+    from harness.benchmark.release.collection import TITLE
+    from harness.benchmark.release.plan import Wishes, plan_release
+    from harness.hub.connect import connected
+    from harness.hub.release import ReleaseHub
+    from harness.terminal import say
+
+    with connected(hub) as client:
+        wishes = Wishes(
+            namespace=client.namespace(namespace),
+            version=version,
+            title=title or TITLE,
+            max_unscored=max_unscored,
+            partial=partial,
+        )
+        try:
+            plan = plan_release(client, wishes, _parts(sources))
+        except Refused as error:
+            if as_json:
+                click.echo(json.dumps({"done": False, "problems": list(error.problems)}, indent=2))
+            raise
+        for note in plan.notes:
+            say(f"note: {note}")
+        if not dry_run:
+            with closing(carry_out(ReleaseHub(client), plan)) as made:  # an interruption must reach it at once
+                for number, change in enumerate(made, start=1):
+                    say(f"{number} of {len(plan.changes)}  {change.line()}")
+        _show(client, plan, done=not dry_run, as_json=as_json)
+
+
+def _parts(sources: Path | None) -> Parts:
+    from functools import partial
+
+    from harness.benchmark.release.plan import Parts
+    from harness.benchmark.report.build import make_report
+    from harness.reports.lineage.check import check_chain
+    from harness.terminal import say
+
+    return Parts(make_report=partial(make_report, sources=sources), check_chain=check_chain, say=say)
+
+
+def _show(hub: Hub, plan: Plan, *, done: bool, as_json: bool) -> None:
+    """Print the changes, and after a release where it is."""
+    addresses = _addresses(hub, plan) if done else {}
+    if as_json:
+        changes = [change.record() for change in plan.changes]
+        found = {"done": done, "version": plan.version, "changes": changes, "notes": list(plan.notes)}
+        click.echo(json.dumps({**found, "addresses": list(addresses.values())}, indent=2))
+        return
+    if not plan.changes:
+        click.echo(f"nothing to change: {plan.version} of {plan.namespace} is published")
+    elif not done:
+        for change in plan.changes:
+            click.echo(change.line())
+        click.echo(f"{len(plan.changes)} changes would be made for {plan.version} of {plan.namespace}")
+    else:
+        click.echo(f"{plan.version} of {plan.namespace} is published, with {len(plan.changes)} changes")
+    for name, address in addresses.items():
+        if not name.startswith("datasets/") or name.endswith(_SHOWN_DATA):
+            click.echo(f"  {address}")
+    if done and plan.changes:
+        _offer_promotion(hub, plan)
+
+
+def _addresses(hub: Hub, plan: Plan) -> dict[str, str]:
+    """Return what was released and where it is, the collection first."""
+    collection = f"collections/{_slug(hub, plan)}"
+    pages = {str(place): hub.page(place.kind, place.repo_id) for place in plan.places}
+    return {collection: f"{hub.endpoint}/{collection}", **pages}
+
+
+def _slug(hub: Hub, plan: Plan) -> str:
+    from harness.hub.release import ReleaseHub
+
+    if plan.slug:
+        return plan.slug
+    shelf = ReleaseHub(hub).find_shelf(plan.namespace, plan.title)
+    return shelf.slug if shelf else plan.namespace
+
+
+def _offer_promotion(hub: Hub, plan: Plan) -> None:
+    from harness.hub.address import DEFAULT_ENDPOINT
+    from harness.terminal import say
+
+    if hub.endpoint == DEFAULT_ENDPOINT:
+        return
+    names = [str(place) if place.kind != "model" else place.repo_id for place in plan.places]
+    words = ["tft", "hub", "promote", *names, f"collections/{_slug(hub, plan)}"]
+    say("to bring it to huggingface.co, with HF_TOKEN of there and TFT_FROM_TOKEN of here:")
+    say(f"  {shlex.join([*words, '--from', hub.endpoint, '--to', DEFAULT_ENDPOINT])}")

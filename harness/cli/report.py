@@ -1,0 +1,51 @@
+"""`tft report`: the benchmark's results as tables, plots and a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.cli import _options
+
+
+@click.command(
+    epilog="\b\nExamples:\n  tft report\n  tft report --namespace me --out report --sources sources\n"
+    "  tft report --student Qwen3-1.7B --json"
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("report"), show_default=True,
+    help="Folder for RESULTS.md, results.json, index.html, README.md and plots/.",
+)  # fmt: skip
+@click.option("--student", metavar="NAME", help="Whose cells. Default: the student of the last run of the benchmark.")
+@_options.sources
+@_options.hub
+@_options.namespace
+@_options.as_json
+def command(
+    *,
+    out: Path,
+    student: str | None,
+    sources: Path | None,
+    hub: str | None,
+    namespace: str | None,
+    as_json: bool,
+) -> None:
+    """Report the benchmark's results: TFT against Direct in every scenario, measured beside published.
+
+    Reads <namespace>/tft-benchmark-results at its newest commit, prints the main table, and writes RESULTS.md,
+    results.json (every figure with what it was computed from), a static page with its Space card, and plots.
+    """
+    from harness.benchmark.report.build import make_report
+    from harness.hub.connect import connected
+    from harness.terminal import progress, say
+
+    with connected(hub) as client, progress("reading results"):
+        summary = make_report(client, client.namespace(namespace), out, sources=sources, student=student)
+    if as_json:
+        click.echo((out / "results.json").read_text(encoding="utf-8"), nl=False)
+    else:
+        from harness.benchmark.report.terminal import print_summary
+
+        print_summary(summary)
+    say(f"wrote {out}/RESULTS.md, results.json, index.html, README.md and {len(summary.pictures)} plots")

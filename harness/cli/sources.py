@@ -1,0 +1,50 @@
+"""`tft sources`: get the files that the benchmark is built from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group(epilog="\b\nExample:\n  tft sources fetch")
+def command() -> None:
+    """Get and check the files that the benchmark is built from."""
+
+
+@command.command(
+    epilog="\b\nExamples:\n  tft sources fetch\n  tft sources fetch --to sources\n"
+    "  TFT_SOURCES=sources tft data build --out data"
+)
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to fill. Default: the cache, where `tft data build` looks too.",
+)
+@click.option("--base-url", metavar="URL", help="Mirror to download from, laid out like raw.githubusercontent.com.")
+def fetch(to: Path | None, base_url: str | None) -> None:
+    """Download the source dialogues and the published test set at their pinned commits.
+
+    Every file is verified by sha256. A broken download goes on where it stopped when this is run again;
+    files that are there and right are not fetched again. Prints the folder.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    from harness.data import sources
+
+    folder = to or sources.cache_folder()
+    sizes = {path: file.size for path, file in sources.declared().files.items()}
+    done: dict[str, int] = {}
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("sources", total=sum(sizes.values()))
+
+        def show(path: str, now: int, _total: int) -> None:
+            done[path] = now
+            bar.update(task, completed=sum(done.values()), description=path)
+
+        sources.fetch(folder, base_url=base_url, progress=show)
+    click.echo(f"{len(sizes)} files, all verified", err=True)
+    click.echo(folder)

@@ -1,0 +1,166 @@
+"""`tft student`: small models made on the spot."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli import _options
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.hub.client import Hub
+    from harness.stages.student import MadeStudent
+
+_POSITIVE = click.FloatRange(min=0, min_open=True)
+_UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
+
+
+@click.group(epilog="\b\nExample:\n  tft student create tiny-student --params 4M")
+def command() -> None:
+    """Make small students, to try things out without a download."""
+
+
+def _read_count(_context: click.Context, _parameter: click.Parameter, value: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMB]?)", value.strip().upper())
+    if not match or not float(match[1]):
+        raise click.BadParameter(f"{value!r} is no number of parameters; write one like 4M, 500K or 4000000")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+@command.command(
+    epilog="\b\nExamples:\n  tft student create tiny-student\n"
+    "  tft student create my-org/student-20m --params 20M --texts my-org/tft-benchmark-testset\n"
+    "  tft student create tiny-student --out student --no-push\n"
+    "  tft data dialogues --out dialogues.jsonl\n"
+    "  tft student create talker --params 1.6M --vocabulary 2048 --pretrain dialogues.jsonl"
+)
+@click.argument("repo")
+@click.option("--params", "parameters", default="4M", show_default=True, callback=_read_count, help="Size to aim for.")
+@click.option(
+    "--texts",
+    multiple=True,
+    metavar="FILE|DATASET",
+    help="What the tokenizer is trained on: text or JSON lines files, or dataset repositories; repeatable. "
+    "Default: the conversations of --pretrain, else the sample task.",
+)
+@click.option("--vocabulary", type=click.IntRange(min=1), default=4096, show_default=True, help="Most tokens to have.")
+@click.option("--context", type=click.IntRange(min=1), default=16384, show_default=True, help="Longest sequence.")
+@click.option(
+    "--pretrain",
+    "dataset",
+    metavar="FILE|DATASET[@REVISION]|sources",
+    help="Conversations to start on, in any known layout, or the source files' dialogues about other services: all "
+    "weights are trained on the assistant's turns.",
+)
+@click.option("--pretrain-limit", "limit", type=click.IntRange(min=1), metavar="N", help="Draw N. Default: all.")
+@click.option("--pretrain-epochs", "epochs", type=_POSITIVE, default=2.0, show_default=True, help="Times to read them.")
+@click.option(
+    "--pretrain-rate", "learning_rate", type=_POSITIVE, default=2e-3, show_default=True, help="Peak learning rate."
+)
+@click.option(
+    "--pretrain-batch", "batch_size", type=click.IntRange(min=1), default=1, show_default=True, help="A step."
+)
+@click.option(
+    "--learnable",
+    is_flag=True,
+    help="Without --pretrain: random weights that `tft train --set method=full` can teach, instead of ones that give "
+    "the same answers in every batch.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same files.")
+@click.option(
+    "--task",
+    metavar="FILE|REPO[@REV]",
+    help="Task whose description and tools the tokenizer learns too: prompts get shorter by a third.",
+)
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep checkpoints here; a run that was killed goes on with them.",
+)
+@click.option("--force", is_flag=True, help="Make it even where the Hub has one made from the same inputs.")
+@_options.sources
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Keep the files in this folder.")
+@click.option("--push/--no-push", default=True, show_default=True, help="Push to the Hub; --no-push needs --out.")
+@_options.hub
+@_options.namespace
+@_options.as_json
+def create(
+    *,
+    repo: str,
+    texts: tuple[str, ...],
+    task: str | None,
+    dataset: str | None,
+    limit: int | None,
+    sources: Path | None,
+    out: Path | None,
+    work: Path | None,
+    push: bool,
+    force: bool,
+    hub: str | None,
+    namespace: str | None,
+    as_json: bool,
+    epochs: float,
+    learning_rate: float,
+    batch_size: int,
+    learnable: bool,
+    **shape: int,
+) -> None:
+    """Make a Qwen3-shaped model and its tokenizer, and push it to REPO.
+
+    REPO is `owner/name`, or a name under --namespace. The model has random weights and is there to try the
+    harness with, unless --pretrain gives it a start: then it is a small student that `tft train` can teach
+    a task. Either can be evaluated like any other.
+    """
+    _options.share_cores()
+    from harness.data.tasks import find_task
+    from harness.hub.connect import connected
+    from harness.stages.student import StudentRequest, make_student
+    from harness.training.pretrain import pretrain_config
+
+    if not push and not out:
+        raise UsageError("nothing would be kept: give --out DIR, or leave out --no-push")
+    if learnable and dataset:
+        raise UsageError("--pretrain trains weights that can learn anyway; leave out --learnable")
+    training = pretrain_config(epochs=epochs, learning_rate=learning_rate, batch_size=batch_size, seed=shape["seed"])
+    with connected(hub) as client:
+        request = StudentRequest(
+            repo_id=repo if "/" in repo or not push else f"{client.namespace(namespace)}/{repo}",
+            shape=shape,
+            texts=texts,
+            task=find_task(task, client, lambda: client.namespace(namespace)) if task else None,
+            dialogues=dataset,
+            limit=limit,
+            training=training if dataset else None,
+            learnable=learnable,
+            source_files=sources,
+        )
+        made = make_student(request, client, out=out, push=push, work=work, force=force)
+        _print(_report(request.repo_id, made, client, out), as_json)
+
+
+def _report(repo_id: str, made: MadeStudent, hub: Hub, out: Path | None) -> dict[str, Any]:
+    report: dict[str, Any] = {"repo": repo_id, "reused": made.reused, "folder": str(out) if out else None}
+    if made.summary:
+        start = made.start
+        done = f"pretrained on {start.conversations:,} conversations" if start else "random weights"
+        report |= {"parameters": made.summary.parameters, "training": done}
+    if made.artifact:
+        report |= {"revision": made.artifact.revision, "url": hub.url(made.artifact)}
+    return report
+
+
+def _print(report: dict[str, Any], as_json: bool) -> None:
+    import json
+
+    if as_json:
+        click.echo(json.dumps(report))
+        return
+    where = f"{report['url']}  {report['revision']}" if "url" in report else report["folder"]
+    if report["reused"]:
+        click.echo(f"{where}  (there already, made from the same inputs)")
+        return
+    click.echo(f"{where}  ({report['parameters']:,} parameters, {report['training']})")

@@ -1,0 +1,223 @@
+"""`tft train`: fine-tune a student on conversations, and push the merged weights."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli import _options
+from harness.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from harness.hub.client import Hub
+    from harness.stages.train import TrainedModel
+    from harness.training.config import TrainConfig
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tft train me/tft-benchmark-s1-traces --arm direct --student Qwen/Qwen3-1.7B --to me/tft-benchmark-s1-direct-Qwen3-1.7B
+  tft train traces.jsonl --task job_description.json --student me/student@v1 --to me/trained --epochs 2
+  tft train traces.jsonl --student me/student --to me/trained --set lora_rank=16 --set learning_rate=1e-4
+  tft train me/traces --arm direct --student me/student --to me/trained --jobs hf:a100-large --dry-run
+  torchrun --standalone --nproc-per-node 2 -m harness.cli train traces.jsonl --student me/student --to me/trained
+"""
+)
+@click.argument("dataset")
+@click.option("--student", required=True, metavar="REPO[@REV]", help="The model to train.")
+@click.option(
+    "--to", "repo", required=True, metavar="REPO", help="The model repository to make, `owner/name` or a name."
+)
+@click.option("--arm", metavar="NAME", help="Which configuration of DATASET, where it has several: direct or tft.")
+@click.option(
+    "--task",
+    metavar="FILE|REPO[@REV]",
+    help="Task definition with system message and tools. Default: <namespace>/tft-benchmark-testset.",
+)
+@click.option("--epochs", type=float, help="Passes over the data. Default: 4.")
+@click.option(
+    "--expand-turns", is_flag=True, help="One example a turn, the published way, instead of one a conversation."
+)
+@click.option("--equal-turns", is_flag=True, help="Every turn counts the same, however long its answer is.")
+@click.option("--seed", type=int, help="The same seed gives the same weights on the CPU. Default: 0.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting; a wrong key lists all.")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="YAML file of settings; options win over it.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the run: checkpoints, log, model."
+)
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run from its last checkpoint.")
+@click.option("--push/--no-push", default=True, show_default=True, help="Push the model when it is trained.")
+@click.option("--jobs", metavar="hf:FLAVOR", help="Run this command as a Hugging Face Job on rented hardware.")
+@click.option("--dry-run", is_flag=True, help="With --jobs: show exactly what would run, and send nothing.")
+@click.option("--package", metavar="URL", help="With --jobs: where tft-harness is installed from. Default: the index.")
+@click.option("--job-timeout", metavar="TIME", default="6h", show_default=True, help="With --jobs: longest run.")
+@click.option("--force", is_flag=True, help="Train even where the Hub has a model made from the same inputs.")
+@_options.hub
+@_options.namespace
+@_options.as_json
+def command(
+    *,
+    dataset: str,
+    student: str,
+    repo: str,
+    arm: str | None,
+    task: str | None,
+    settings: tuple[str, ...],
+    config_file: Path | None,
+    out: Path | None,
+    resume: bool,
+    push: bool,
+    force: bool,
+    hub: str | None,
+    namespace: str | None,
+    as_json: bool,
+    jobs: str | None,
+    dry_run: bool,
+    package: str | None,
+    job_timeout: str,
+    **chosen: Any,
+) -> None:
+    """Fine-tune a student on the conversations of DATASET, and push merged weights, adapter, log and card to REPO.
+
+    DATASET is a dataset repository or a JSON lines file in any known layout: published traces, question and answer
+    rows, or OpenAI messages. LoRA on all linear layers with the published settings, unless set otherwise; whole
+    conversations, loss on every assistant turn. What is trained is token for token what `tft evaluate` sends.
+    """
+    _options.share_cores()
+    from harness.data.tasks import find_task
+    from harness.hub.connect import connected
+    from harness.models.names import ModelName
+    from harness.stages.train import TrainRequest, train_student
+
+    if dry_run and not jobs:
+        raise UsageError("--dry-run shows a job and trains nothing; say with --jobs hf:FLAVOR which")
+    job = _Job(flavor=jobs, dry_run=dry_run, package=package, timeout=job_timeout, namespace=namespace)
+    if jobs:
+        _check_job(dataset, task, config_file, out, hub)
+    config = _config(config_file, settings, chosen)
+    name = ModelName.parse(student)
+    if name.backend != "vllm":
+        raise UsageError(f"{student} cannot be trained; name a model on the Hub, owner/name[@revision]")
+    with connected(hub) as client:
+        if jobs:
+            _submit(client, job)
+            return
+        owner = None if "/" in repo and task else client.namespace(namespace)
+        definition = find_task(task, client, lambda: client.namespace(namespace))
+        request = TrainRequest(
+            source=dataset,
+            arm=arm,
+            student=name,
+            task=definition.task,
+            task_input=definition.source,
+            repo_id=repo if "/" in repo else f"{owner}/{repo}",
+            config=config,
+        )
+        model = train_student(request, client, out=out, resume=resume, push=push, force=force)
+        _show(client, model, as_json)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """Where the command runs, if not here."""
+
+    flavor: str | None
+    dry_run: bool
+    package: str | None
+    timeout: str
+    namespace: str | None
+
+
+_JOB_OPTIONS = {"--jobs": 1, "--package": 1, "--job-timeout": 1, "--dry-run": 0, "--hub": 1}
+"""Options that are about the job and no part of its command, and how many words follow each."""
+
+
+def _check_job(dataset: str, task: str | None, config: Path | None, out: Path | None, hub: str | None) -> None:
+    """Raise UsageError for what only this machine has: a job sees the Hub and nothing else."""
+    local = [name for name in (dataset, task or "") if name and Path(name).exists()]
+    local += [str(config)] if config else []
+    if local:
+        raise UsageError(f"a job cannot read {', '.join(local)} of this machine; push it to the Hub and name that")
+    if out:
+        raise UsageError("--out is a folder of this machine, and a job keeps none; its model is pushed")
+    if hub == "embedded":
+        raise UsageError("a job cannot reach a Hub on this machine; leave out --hub embedded")
+
+
+def _submit(hub: Hub, job: _Job) -> None:
+    from harness.hub.jobs import JobOptions, parse_jobs, submit
+
+    words = ["tft", *_without_job_options(sys.argv[1:])]
+    options = JobOptions(package=job.package, timeout=job.timeout, namespace=job.namespace)
+    flavor = parse_jobs(job.flavor or "")
+    spec = submit(words, flavor=flavor, hub=hub, dry_run=job.dry_run, options=options)
+    click.echo(spec.text())
+    if spec.url:
+        click.echo(f"running: {spec.url}", err=True)
+
+
+def _without_job_options(words: Sequence[str]) -> list[str]:
+    kept: list[str] = []
+    skip = 0
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if skip:
+            skip -= 1
+        elif name in _JOB_OPTIONS:
+            skip = 0 if equals else _JOB_OPTIONS[name]
+        else:
+            kept.append(word)
+    return kept
+
+
+def _config(file: Path | None, settings: tuple[str, ...], chosen: dict[str, Any]) -> TrainConfig:
+    """Return the settings of the file, with those of the options over them; UsageError lists the valid keys."""
+    import yaml
+
+    from harness.curation.settings import resolve
+    from harness.training.config import TrainConfig
+
+    values: dict[str, Any] = {}
+    if file:
+        values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        if not isinstance(values, dict):
+            raise DataError(f"{file} holds no settings; expected YAML such as `epochs: 2`")
+    options = {key: value for key, value in chosen.items() if value is not False}
+    return resolve(TrainConfig, values, _options.set_values(settings), options)
+
+
+def _show(hub: Hub, model: TrainedModel, as_json: bool) -> None:
+    import json
+
+    facts = model.facts
+    if as_json:
+        report = {
+            "folder": str(model.folder) if model.folder else None,
+            "reused": model.reused,
+            "revision": model.artifact.revision if model.artifact else None,
+            "url": hub.url(model.artifact) if model.artifact else None,
+            "training": facts.dump() if facts else None,
+        }
+        click.echo(json.dumps(report))
+        return
+    if facts:
+        click.echo(
+            f"{facts.steps} steps over {facts.conversations} conversations ({facts.turns} turns, {facts.tokens:,} "
+            f"tokens an epoch) in {facts.seconds:.0f} s; "
+            f"loss {facts.first_loss:.3f} at first, {facts.last_loss:.3f} at last"
+        )
+        click.echo(f"model, log and checkpoints: {model.folder}", err=True)
+    if model.artifact:
+        what = "there already, made from the same inputs" if model.reused else "pushed"
+        click.echo(f"{what}: {hub.url(model.artifact)}  {model.artifact.revision}", err=True)

@@ -1,0 +1,1 @@
+"""What is in a file of traces, and personal data."""

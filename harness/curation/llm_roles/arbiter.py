@@ -1,0 +1,107 @@
+"""The arbiter as a language model: which of the proposals for a turn is right, another call, or nobody can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from string import ascii_uppercase
+from typing import Any
+
+from harness.curation.llm_roles.calls import SHORTEST_BOUND, call_schema, read_call
+from harness.curation.llm_roles.prompted_role import MAX_REASON, PromptedRole, expect_keys, expect_text, problem_of
+from harness.data.annotations import Dispute, Ruling
+from harness.data.events import callable_tools, events
+from harness.data.records import ToolCall
+from harness.models.chat.estimate import CostEstimate
+from harness.models.chat.json_answers import clean, excerpt, read_object
+from harness.models.chat.quoting import lines, show_call
+from harness.models.chat.records import ChatAnswer, ChatRequest
+
+_ROOM, _USUAL = 1024, 100
+_KEYS = ("reason", "choice", "call")
+_OWN, _UNSURE = "own", "unsure"
+
+
+class LlmArbiter(PromptedRole):
+    """See `harness.data.annotations.Arbiter`."""
+
+    role = "arbiter"
+
+    def rule(self, disputes: Sequence[Dispute], on_ruling: Callable[[Ruling], None]) -> None:
+        """Ask about each dispute on its own; the turn as it was logged is not shown.
+
+        Raises HarnessError where nobody can be asked or the budget is spent.
+        """
+
+        def tell(place: int, answer: ChatAnswer) -> None:
+            on_ruling(self._ruling(disputes[place], answer))
+
+        self._ask(self._requests(disputes), tell)
+
+    def estimate(self, disputes: Sequence[Dispute]) -> CostEstimate:
+        """Return what ruling would take."""
+        return self._estimate(self._requests(disputes))
+
+    def _requests(self, disputes: Sequence[Dispute]) -> list[ChatRequest]:
+        return [self._request(place, dispute) for place, dispute in enumerate(disputes)]
+
+    def _request(self, place: int, dispute: Dispute) -> ChatRequest:
+        letters = ascii_uppercase[: len(dispute.candidates)]
+        number = dispute.position + 1
+        written = list(lines(dispute.conversation.messages))
+
+        tools = self._tools(dispute)
+
+        def check(text: str) -> None:
+            self._read(text, letters, tools)
+
+        return ChatRequest(
+            id=str(place),
+            messages=self.prompt.messages(
+                before=[line for line in written if line.number < number],
+                number=number,
+                after=[line for line in written if line.number > number],
+                candidates=list(zip(letters, map(show_call, dispute.candidates), strict=True)),
+            ),
+            schema=_schema(letters, call_schema(self.toolbox, SHORTEST_BOUND, tools)),
+            max_tokens=self.model.room(_ROOM),
+            check=check,
+            usual_tokens=_USUAL,
+        )
+
+    def _ruling(self, dispute: Dispute, answer: ChatAnswer) -> Ruling:
+        if answer.text is None:
+            return Ruling(id=dispute.id, call=None, reason=problem_of(answer))
+        letters = ascii_uppercase[: len(dispute.candidates)]
+        reason, choice, own = self._read(answer.text, letters, self._tools(dispute))
+        if choice in (_OWN, _UNSURE):
+            return Ruling(id=dispute.id, call=own, reason=reason)
+        chosen = ascii_uppercase.index(choice)
+        return Ruling(id=dispute.id, call=dispute.candidates[chosen], reason=reason, chosen=chosen)
+
+    def _tools(self, dispute: Dispute) -> tuple[str, ...]:
+        """Return the tools that the turn can have called, by what follows it."""
+        return callable_tools(events(dispute.conversation.messages, self.toolbox), self.toolbox)[dispute.position]
+
+    def _read(self, text: str, letters: str, tools: Sequence[str]) -> tuple[str, str, ToolCall | None]:
+        """Return reason, choice and the arbiter's own call; ValueError where they are not as asked for."""
+        found = expect_keys(read_object(text), _KEYS, "the answer")
+        reason, choice = expect_text(found["reason"], "the reason"), found["choice"]
+        if choice not in (*letters, _OWN, _UNSURE):
+            raise ValueError(f"the choice is {excerpt(choice)}; expected one of {', '.join(letters)}, own, unsure")
+        own = read_call(found["call"], self.toolbox, "the arbiter's own call") if choice == _OWN else None
+        if own is not None and own.name not in tools:
+            raise ValueError(f"the arbiter's own call is of {own.name}, which does not fit what comes after the turn")
+        return clean(reason), choice, own
+
+
+def _schema(letters: str, call: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {
+            "reason": {"type": "string", "maxLength": MAX_REASON},
+            "choice": {"type": "string", "enum": [*letters, _OWN, _UNSURE]},
+            "call": {"anyOf": [*call["anyOf"], {"type": "null"}]},
+        },
+        "required": list(_KEYS),
+        "additionalProperties": False,
+    }

@@ -1,0 +1,1 @@
+"""Conversations, tasks, and the files they come in."""

@@ -1,0 +1,50 @@
+"""job_description.json to a Task, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.data.records import Task
+from harness.errors import DataError
+
+_TASK_KEYS = ("task_description", "tools")
+
+
+def read_task(path: Path) -> Task:
+    """Return the task of a `job_description.json`; DataError says what is missing. Unknown keys are ignored."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"{path} is not valid JSON ({error}); expected an object with {' and '.join(_TASK_KEYS)}"
+        ) from error
+    if not isinstance(document, Mapping) or any(not document.get(key) for key in _TASK_KEYS):
+        raise DataError(f"{path} is no task definition: it needs {' and '.join(_TASK_KEYS)}")
+    if not isinstance(document["tools"], list):
+        raise DataError(f"{path}: tools must be a list of function definitions")
+    return Task(
+        description=_text(path, document, "task_description") or "",
+        tools=tuple(_tool(path, position, tool) for position, tool in enumerate(document["tools"])),
+        rubric=_text(path, document, "llm_as_a_judge_instructions"),
+        system_template=_text(path, document, "system_template"),
+    )
+
+
+def _text(path: Path, document: Mapping[str, Any], key: str) -> str | None:
+    value = document.get(key)
+    if value is not None and not isinstance(value, str):
+        raise DataError(f"{path}: {key} must be text, got {type(value).__name__}")
+    return value
+
+
+def _tool(path: Path, position: int, tool: Any) -> dict[str, Any]:
+    """Return the tool as `{"type": "function", "function": {...}}`, wrapped where it is bare."""
+    function = tool.get("function", tool) if isinstance(tool, Mapping) else None
+    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+        raise DataError(f"{path}: tool {position} has no name; expected a JSON-schema function definition")
+    return dict(tool) if "function" in tool else {"type": "function", "function": dict(tool)}

@@ -1,0 +1,107 @@
+"""The nouns of the harness. Frozen values; `formats/` reads and writes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """One call of a tool. Two calls are equal when name and arguments are; the id does not count."""
+
+    name: str
+    arguments: dict[str, Any]
+    id: str | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message of a conversation."""
+
+    role: Role
+    content: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """A trace: its id, its messages, and where they come from (SGD `split/dialogue_id`, or file and line)."""
+
+    id: str
+    messages: tuple[Message, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What the agent is asked to do, with the tools it has (JSON-schema function definitions)."""
+
+    description: str
+    tools: tuple[dict[str, Any], ...]
+    rubric: str | None = None
+    system_template: str | None = None
+    """The system message with `{task_description}` in it; None means the harness's own wording."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnPair:
+    """A conversation up to an assistant call, and that call: one example of the test set."""
+
+    id: str
+    """`conversation:turn`; turns count the assistant calls of the conversation from 0."""
+    conversation: str
+    turn: int
+    prefix: tuple[Message, ...]
+    reference: ToolCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens of one answer, as counted by the engine; `cached` were served from its prefix cache."""
+
+    prompt: int
+    completion: int
+    cached: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """A model's answer to one pair: the raw text, or the reason why there is none."""
+
+    pair_id: str
+    raw: str | None
+    finish_reason: str | None = None
+    error: str | None = None
+    usage: Usage | None = None
+    prompt_sha256: str | None = None
+    """SHA-256 of the token ids that were sent (little-endian int32), or of the request's JSON."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A prediction to be judged, and what it is judged against."""
+
+    id: str
+    conversation: str
+    prefix: tuple[Message, ...]
+    """The conversation up to the turn."""
+    reference: ToolCall
+    prediction: str
+    """The model's text as it is scored; None would be a failure, and failures are not judged."""
+    call: ToolCall | None
+    """The call that was read from the text, None where it holds none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vote:
+    """What one judge says of one case: good (1.0), bad (0.0), or unscored (None) for the reason given."""
+
+    case_id: str
+    judge: str
+    """The judge's name, `code` where nothing had to be asked."""
+    value: float | None
+    reason: str

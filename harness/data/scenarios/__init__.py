@@ -1,0 +1,71 @@
+"""The benchmark's scenarios, one file each: every module here that defines `SCENARIO` is one.
+
+A scenario turns clean traces into the traces that a pipeline is given. The random streams are those of
+the published files: a fresh `Random(42)` each, drawn from in a fixed order, so the order of the lines
+that draw is part of the data's definition.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+
+import yaml
+
+from harness import resources
+from harness.data.scenarios._base import ARMS, Arm, Dialogues, Scenario, dialogue_files, read_dialogues
+from harness.data.scenarios._facts import TraceFacts, measure, transitions
+from harness.errors import UsageError
+
+__all__ = [
+    "ARMS",
+    "Arm",
+    "Description",
+    "Dialogues",
+    "Scenario",
+    "TraceFacts",
+    "all_scenarios",
+    "describe",
+    "dialogue_files",
+    "get",
+    "measure",
+    "read_dialogues",
+    "transitions",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """A scenario in words, with what was measured on its traces; from `datasets/scenarios.yaml`."""
+
+    number: int
+    slug: str
+    title: str
+    summary: str
+    facts: dict[Arm, TraceFacts]
+
+
+def all_scenarios() -> list[Scenario]:
+    """Return all scenarios by number."""
+    names = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
+    found = [importlib.import_module(f"{__name__}.{name}").SCENARIO for name in names]
+    return sorted(found, key=lambda scenario: scenario.number)
+
+
+def get(number: int) -> Scenario:
+    """Return the scenario with this number; UsageError lists the known ones."""
+    known = {scenario.number: scenario for scenario in all_scenarios()}
+    if number not in known:
+        raise UsageError(f"there is no scenario {number}; known are {', '.join(map(str, known))}")
+    return known[number]
+
+
+def describe(number: int) -> Description:
+    """Return the description of a scenario; UsageError where there is none of this number."""
+    path = resources.folder("datasets") / "scenarios.yaml"
+    for entry in yaml.safe_load(path.read_text(encoding="utf-8")):
+        if entry["number"] == number:
+            facts: dict[Arm, TraceFacts] = {arm: TraceFacts(**entry["facts"][arm]) for arm in ARMS}
+            return Description(**{**entry, "facts": facts})
+    raise UsageError(f"{path} describes no scenario {number}; add its entry there")

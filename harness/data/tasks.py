@@ -1,0 +1,129 @@
+"""Where a task comes from: a definition on this machine, a test set on the Hub, or a job folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.data.formats.jsonl import write_jsonl
+from harness.data.formats.messages import dump_conversation, dump_pair, expand_pairs
+from harness.data.formats.published import read_test_conversations
+from harness.data.formats.task import read_task
+from harness.data.records import Conversation, Task, TurnPair
+from harness.errors import DataError, UsageError
+from harness.hub.artifact import Artifact
+from harness.hub.client import Hub
+
+REPOSITORY = "tft-benchmark-testset"
+CONVERSATIONS = "data/conversations/test.jsonl"
+PAIRS = "data/pairs/test.jsonl"
+TASK = "job_description.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestSet:
+    """What a model is evaluated on."""
+
+    __test__ = False  # its name looks like a test class to pytest
+
+    artifact: Artifact
+    task: Task
+    pairs: tuple[TurnPair, ...]
+    total: int
+    """Pairs of the whole test set, of which `pairs` may be the first few."""
+
+
+def write_examples(folder: Path, conversations: Sequence[Conversation]) -> list[TurnPair]:
+    """Write both configurations of a test set, whole conversations and turn pairs, and return the pairs."""
+    pairs = expand_pairs(conversations)
+    write_jsonl(folder / CONVERSATIONS, map(dump_conversation, conversations))
+    write_jsonl(folder / PAIRS, map(dump_pair, pairs))
+    return pairs
+
+
+def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
+    """Return the test set `owner/name[@revision]` at the commit it has now.
+
+    `limit` keeps the first so many pairs. Raises HubError where it cannot be had, DataError where a row
+    is malformed (with its line) or where the repository holds no test set.
+    """
+    repo_id, _, revision = name.partition("@")
+    artifact = hub.resolve("dataset", repo_id, revision or None)
+    folder = hub.pull(artifact, [CONVERSATIONS, TASK])
+    for needed in (CONVERSATIONS, TASK):
+        if not (folder / needed).is_file():
+            raise DataError(
+                f"dataset {artifact} is no test set of this harness: it has no {needed}; "
+                "`tft data build --push` publishes one"
+            )
+    if limit is not None and limit < 1:
+        raise UsageError(f"--limit must be at least 1, got {limit}")
+    try:
+        pairs = expand_pairs(read_test_conversations(folder / CONVERSATIONS))
+        task = read_task(folder / TASK)
+    except DataError as error:  # its place on the Hub says more than the one in the cache
+        problem = str(error).replace(f"{folder}/", "")
+        raise DataError(f"dataset {artifact}: {problem}; correct it there and push it again") from error
+    return TestSet(artifact=artifact, task=task, pairs=tuple(pairs[:limit]), total=len(pairs))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSource:
+    """A task, and what it was read from, for the lineage: `repo@commit`, or `file@sha256:<hex>`."""
+
+    task: Task
+    source: str
+
+
+def find_task(named: str | None, hub: Hub, namespace: Callable[[], str]) -> TaskSource:
+    """Return the task of a file or of a dataset `owner/name[@revision]`, by default the namespace's test set.
+
+    Raises DataError where there is none or it cannot be read, HubError where a repository cannot be had.
+    """
+    if named and Path(named).is_file():
+        path = Path(named)
+        return TaskSource(task=read_task(path), source=checksum(path))
+    repo_id, _, revision = (named or f"{namespace()}/{REPOSITORY}").partition("@")
+    artifact = hub.resolve("dataset", repo_id, revision or None)
+    path = hub.pull(artifact, [TASK]) / TASK
+    if not path.is_file():
+        raise DataError(f"dataset {artifact} has no {TASK}; give a task definition with --task FILE")
+    return TaskSource(task=read_task(path), source=f"{artifact.repo_id}@{artifact.revision}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestConversations:
+    """A test set that nothing trained on may contain, and what it was read from."""
+
+    __test__ = False  # its name looks like a test class to pytest
+
+    conversations: tuple[Conversation, ...]
+    source: str
+
+
+def find_test(named: str, hub: Hub) -> TestConversations:
+    """Return the test conversations of a file in any known layout, or of a dataset `owner/name[@revision]`."""
+    path = Path(named)
+    if path.is_file():
+        return TestConversations(conversations=tuple(read_test_conversations(path)), source=checksum(path))
+    repo_id, _, revision = named.partition("@")
+    artifact = hub.resolve("dataset", repo_id, revision or None)
+    file = hub.pull(artifact, [CONVERSATIONS]) / CONVERSATIONS
+    if not file.is_file():
+        raise DataError(f"dataset {artifact} has no {CONVERSATIONS}; give the test set with --test FILE")
+    return TestConversations(
+        conversations=tuple(read_test_conversations(file)), source=f"{artifact.repo_id}@{artifact.revision}"
+    )
+
+
+def has_test(named: str, hub: Hub) -> bool:
+    """Return whether a dataset `owner/name[@revision]` holds a test set."""
+    repo_id, _, revision = named.partition("@")
+    return CONVERSATIONS in hub.files(hub.resolve("dataset", repo_id, revision or None))
+
+
+def checksum(path: Path) -> str:
+    """Return a file as an input of a lineage."""
+    return f"{path.name}@sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"

@@ -1,0 +1,1 @@
+"""Answers to scores to a report."""

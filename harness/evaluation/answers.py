@@ -1,0 +1,117 @@
+"""Examples x model -> predictions: bounded concurrency, an append-only log, resume after any interruption."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harness.data.records import Prediction, Usage
+from harness.errors import DataError, UsageError
+from harness.models.backends.backend import NOT_ASKED, Backend, Item
+
+
+class AnswerLog:
+    """One line an answer, written as it arrives; a line that a kill cut off is dropped on opening."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the log, for one process at a time.
+
+        Raises UsageError where another process has it open, DataError where a line is damaged.
+        """
+        self.path = path
+        self.answers: dict[str, Prediction] = {}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Unbuffered: one write call a line, so that a kill loses at most the line it falls into.
+        self._file = path.open("ab", buffering=0)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._file.close()
+            raise UsageError(f"another process writes to {path}; wait for it, or give another --out") from error
+        try:
+            self._load()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _load(self) -> None:
+        data = self.path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            os.truncate(self.path, whole)
+        for number, line in enumerate(data[:whole].split(b"\n")[:-1], start=1):
+            try:
+                answer = _parse(json.loads(line))
+            except (ValueError, TypeError, RecursionError) as error:
+                raise DataError.at(
+                    self.path, number, f"damaged answer ({error}); remove the line and resume"
+                ) from error
+            self.answers[answer.pair_id] = answer
+
+    def missing(self, pair_ids: Iterable[str]) -> list[str]:
+        """Return the ids to ask: without an answer, or with an error that another try may mend."""
+        return [pair for pair in pair_ids if pair not in self.answers or _may_pass(self.answers[pair])]
+
+    def append(self, answer: Prediction) -> None:
+        """Add one answer to the file and to memory."""
+        line = (json.dumps(asdict(answer)) + "\n").encode("ascii")
+        try:
+            written = self._file.write(line)
+        except OSError as error:
+            error.filename = str(self.path)
+            raise
+        if written != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+        self.answers[answer.pair_id] = answer
+
+    def close(self) -> None:
+        """Make the log durable and close it."""
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+
+def _may_pass(answer: Prediction) -> bool:
+    return answer.error is not None and answer.finish_reason != NOT_ASKED
+
+
+def _parse(row: Any) -> Prediction:
+    """Return the answer of a line; ValueError or TypeError where it holds none."""
+    if not isinstance(row, dict) or not isinstance(row.get("pair_id"), str):
+        raise ValueError("no answer of a pair")
+    usage = row.pop("usage", None)
+    return Prediction(usage=Usage(**usage) if usage else None, **row)
+
+
+async def ask_all(
+    items: Sequence[Item],
+    backend: Backend[Item],
+    on_answer: Callable[[Prediction], None],
+    *,
+    concurrency: int,
+) -> None:
+    """Ask for every item, in order, at most `concurrency` at a time; `on_answer` sees each as it arrives.
+
+    The first exception (the engine died, the disk is full) stops the rest and is raised.
+    """
+    queue = iter(items)
+
+    async def work() -> None:
+        for item in queue:  # one shared iterator: each item goes to one worker
+            on_answer(await backend.answer(item))
+
+    workers: list[Awaitable[None]] = [work() for _ in range(min(concurrency, len(items)))]
+    try:
+        async with asyncio.TaskGroup() as group:
+            for worker in workers:
+                group.create_task(worker)  # type: ignore[arg-type]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    finally:
+        await backend.close()

@@ -1,0 +1,62 @@
+"""Null baselines: what answers score that need no model. A model has to beat them before its score says anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from harness.data.records import Task, ToolCall, TurnPair
+from harness.models.parsing import canonical
+
+GOLD = "gold"
+"""The row of the references themselves."""
+
+
+def baselines(pairs: Sequence[TurnPair], task: Task) -> dict[str, list[ToolCall]]:
+    """Return the calls of each baseline, one for each pair.
+
+    `null` always calls the most frequent tool with its required arguments empty. `majority_by_turn` calls the
+    most frequent tool of each turn number, arguments empty too. `copy_last` repeats the conversation's last call,
+    and is `null` where there is none yet. `same_call` is the most frequent call of all, arguments included: with an
+    agent that talks by a tool, the same reply to everything. Frequencies are those of the references: the baselines
+    see the answers.
+    """
+    constant = constant_call(pairs, task)
+    by_turn = {
+        turn: _empty_call(_most_frequent([pair for pair in pairs if pair.turn == turn]), task)
+        for turn in {pair.turn for pair in pairs}
+    }
+    return {
+        "null": [constant] * len(pairs),
+        "majority_by_turn": [by_turn[pair.turn] for pair in pairs],
+        "copy_last": [_last_call(pair) or constant for pair in pairs],
+        "same_call": [_most_frequent_call(pairs)] * len(pairs),
+    }
+
+
+def constant_call(pairs: Sequence[TurnPair], task: Task) -> ToolCall:
+    """Return the most frequent tool of the references, its required arguments empty."""
+    return _empty_call(_most_frequent(pairs), task)
+
+
+def _most_frequent(pairs: Sequence[TurnPair]) -> str:
+    return Counter(pair.reference.name for pair in pairs).most_common(1)[0][0]
+
+
+def _most_frequent_call(pairs: Sequence[TurnPair]) -> ToolCall:
+    """Return the most frequent reference; of several, the one that comes first."""
+    text, _ = Counter(canonical(pair.reference) for pair in pairs).most_common(1)[0]
+    return next(pair.reference for pair in pairs if canonical(pair.reference) == text)
+
+
+def _empty_call(name: str, task: Task) -> ToolCall:
+    schemas = {tool["function"]["name"]: tool["function"].get("parameters") or {} for tool in task.tools}
+    required = schemas.get(name, {}).get("required") or ()
+    return ToolCall(name=name, arguments=dict.fromkeys(required, ""))
+
+
+def _last_call(pair: TurnPair) -> ToolCall | None:
+    for message in reversed(pair.prefix):
+        if message.tool_calls:
+            return message.tool_calls[-1]
+    return None

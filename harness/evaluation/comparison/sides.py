@@ -1,0 +1,185 @@
+"""The two results of a comparison: their rows with metric columns, and which of them answer the same pair."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.data.records import Message, ToolCall
+from harness.errors import DataError, UsageError
+from harness.evaluation import metrics as scoring
+from harness.evaluation.metrics import JUDGE_METRIC
+from harness.evaluation.predictions import PredictedRow
+from harness.evaluation.records import EvalReport
+from harness.evaluation.report_json import judge_name
+from harness.models import parsing
+
+DEFAULT = "staged_tool_call"
+"""The main metric where not both sides are judged."""
+
+Values = Sequence[float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One of the two results."""
+
+    name: str
+    """As it was asked for."""
+    source: str
+    """Where it was read from, with its commit where it has one."""
+    rows: tuple[PredictedRow, ...]
+    columns: Mapping[str, Values]
+    """Metric -> one value a row."""
+    report: EvalReport | None = None
+    """None for a bare file of rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matching:
+    """Rows of A and B that answer the same pair: places in A and in B, None where one of them lacks the pair."""
+
+    places: tuple[tuple[int | None, int | None], ...]
+    """The common pairs in A's order, then those of A alone, then those of B alone."""
+    clusters: tuple[str, ...]
+    """The conversation of each."""
+    common: int
+
+    @property
+    def common_places(self) -> list[tuple[int, int]]:
+        """The places of the common pairs, in A and in B."""
+        return [(i, j) for i, j in self.places if i is not None and j is not None]
+
+
+def make_side(name: str, source: str, path: Path, rows: Sequence[PredictedRow], report: EvalReport | None) -> Side:
+    """Return the rows of `path` with their metric columns; code metrics that the file lacks are computed.
+
+    Raises DataError, with file and line, for a value that is neither a number from 0 to 1 nor null.
+    """
+    columns: dict[str, Values] = {}
+    for metric in (JUDGE_METRIC, *scoring.metric_names()):
+        if any(metric in one.row for one in rows):
+            columns[metric] = [_value(path, one, metric) for one in rows]
+        elif metric != JUDGE_METRIC:
+            columns[metric] = _computed(path, rows, metric)
+    return Side(name=name, source=source, rows=tuple(rows), columns=columns, report=report)
+
+
+def _value(path: Path, one: PredictedRow, metric: str) -> float | None:
+    if metric not in one.row:
+        raise DataError.at(path, one.line, f"no {metric!r}, which other rows have; write null where there is no value")
+    value = one.row[metric]
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise DataError.at(path, one.line, f"{metric} is {value!r:.40}; expected a number from 0 to 1, or null")
+    return float(value)
+
+
+def _computed(path: Path, rows: Sequence[PredictedRow], metric: str) -> Values:
+    answered = [one for one in rows if one.prediction is not None]
+    references = [one.row.get("answer", one.row.get("reference")) for one in answered]
+    texts = [
+        ref if isinstance(ref, str) else parsing.canonical(one.reference)
+        for ref, one in zip(references, answered, strict=True)
+    ]
+    try:
+        scores = iter(scoring.score(metric, [one.prediction or "" for one in answered], texts))
+    except ValueError as error:
+        raise DataError(f"{path}: {metric} cannot be computed: {error}") from error
+    return [None if one.prediction is None else next(scores) for one in rows]
+
+
+def match(a: Side, b: Side) -> Matching:
+    """Return which rows answer the same pair: the same pair id, or the same conversation so far and reference.
+
+    The n-th row of a conversation and reference that occur several times goes with the other side's n-th.
+    Raises DataError where a pair id has two references, UsageError where the layouts differ or no pair is common.
+    """
+    if len({one.prefix is None for side in (a, b) for one in side.rows}) > 1:
+        raise UsageError(
+            "one of the two has rows with pair ids and the other rows with questions, which cannot be matched; "
+            "give both in one layout: two results of `tft evaluate`, or two files of {question, answer, prediction}"
+        )
+    in_a, in_b = _keys(a), _keys(b)
+    common = [(place, in_b[key]) for key, place in in_a.items() if key in in_b]
+    if not common:
+        raise UsageError(f"{a.name} and {b.name} have no pair in common; compare results on the same test set")
+    for i, j in common:
+        if a.rows[i].reference != b.rows[j].reference:
+            raise DataError(
+                f"pair {a.rows[i].id} has one reference in {a.name} and another in {b.name}: these are two test sets; "
+                "evaluate both models on the same one"
+            )
+    only_a = [place for key, place in in_a.items() if key not in in_b]
+    only_b = [place for key, place in in_b.items() if key not in in_a]
+    # A conversation that both know is one cluster, under A's name for it.
+    names = {b.rows[j].conversation: a.rows[i].conversation for i, j in common}
+    return Matching(
+        places=(*common, *((i, None) for i in only_a), *((None, j) for j in only_b)),
+        clusters=(
+            *(a.rows[i].conversation for i, _ in common),
+            *(a.rows[i].conversation for i in only_a),
+            *(names.get(b.rows[j].conversation, f"B: {b.rows[j].conversation}") for j in only_b),
+        ),
+        common=len(common),
+    )
+
+
+def _keys(side: Side) -> dict[tuple[str, int], int]:
+    seen: Counter[str] = Counter()
+    keys: dict[tuple[str, int], int] = {}
+    for place, one in enumerate(side.rows):
+        key = one.id if one.prefix is None else _fingerprint(one.prefix, one.reference)
+        keys[key, seen[key]] = place
+        seen[key] += 1
+    return keys
+
+
+def _fingerprint(prefix: Sequence[Message], reference: ToolCall) -> str:
+    """Return a text that two rows share if they ask the same; call ids do not count."""
+    said = [[one.role, one.content, [[call.name, call.arguments] for call in one.tool_calls]] for one in prefix]
+    return json.dumps([said, reference.name, reference.arguments], sort_keys=True)
+
+
+def judge_conflict(a: Side, b: Side) -> str | None:
+    """Return why the verdicts of the two cannot be compared, None where nothing speaks against it."""
+    known = [_judge(side) for side in (a, b)]
+    if None in known or known[0] == known[1]:
+        return None
+    names = [judge_name(side.report) if side.report else None for side in (a, b)]
+    if names[0] == names[1]:
+        return f"A and B were judged by {names[0]} with different prompts or with different members of the panel"
+    return f"A was judged by {names[0]} and B by {names[1]}"
+
+
+def _judge(side: Side) -> tuple[object, ...] | None:
+    """Return what makes two judges the same: model, prompts, and the members whose votes count."""
+    report = side.report
+    if report is None or judge_name(report) is None:
+        return None
+    judging = report.judging
+    members = sorted(one.name for one in judging.members if one.status != "excluded") if judging else []
+    return judge_name(report), judging and judging.prompt_sha256, tuple(members)
+
+
+def choose(a: Side, b: Side, wanted: Sequence[str] = (), *, gate: bool = False) -> list[str]:
+    """Return the metrics to compare, the main one first: those wanted, else all that both sides have.
+
+    Raises UsageError for a metric that one of them lacks, and for verdicts of different judges where they are
+    wanted or a gate would be about them.
+    """
+    both = [metric for metric in a.columns if metric in b.columns]
+    for metric in wanted:
+        if metric not in both:
+            raise UsageError(f"no metric {metric!r} on both sides; there are {', '.join(both)}")
+    conflict = judge_conflict(a, b) if JUDGE_METRIC in both else None
+    if conflict and (JUDGE_METRIC in wanted or (gate and not wanted)):
+        raise UsageError(f"{conflict}; have both judged by the same (`tft judge`), or give --metric {DEFAULT}")
+    if wanted:
+        return list(dict.fromkeys(wanted))
+    usable = [metric for metric in both if metric != JUDGE_METRIC or not conflict]
+    return sorted(usable, key=lambda metric: (metric != JUDGE_METRIC, metric != DEFAULT, metric))

@@ -1,0 +1,103 @@
+"""The judge metric of evaluations: their rows as cases, judged in one go, and put back into their places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from harness.data.records import Case, Task, TurnPair
+from harness.data.tasks import TestSet
+from harness.evaluation.baselines import GOLD
+from harness.evaluation.judge.judges import JudgeConfig, make_judges
+from harness.evaluation.judge.labels import Labelled, calibration, read_labelled
+from harness.evaluation.judge.prompt import JudgePrompt
+from harness.evaluation.judge.run import judge_cases
+from harness.evaluation.records import Judging
+from harness.evaluation.scorecard import MODEL, Judgements, Scores
+from harness.hub.client import Hub
+
+ALWAYS = (MODEL, GOLD)
+"""Rows that are judged even where the null baselines are not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToJudge:
+    """The scores of one evaluation, and the pairs they belong to."""
+
+    pairs: Sequence[TurnPair]
+    scores: Scores
+
+
+def check(config: JudgeConfig, test_set: TestSet, hub: Hub) -> None:
+    """Raise HarnessError where a judge or the labels cannot be had: before the answers that need them are made."""
+    make_judges(config, test_set.task, hub)
+    _labelled(config, test_set.pairs)
+
+
+def judge_evaluations(
+    evaluations: Sequence[ToJudge],
+    config: JudgeConfig,
+    task: Task,
+    hub: Hub,
+) -> list[Judgements]:
+    """Return the judge metric of each evaluation; every judge is started once for all of them.
+
+    Null baselines (unless the configuration leaves them out) and references are judged like the model's answers.
+    Labelled rows, where the configuration names some, are judged too and say how far the judge can be trusted.
+    """
+    labelled = _labelled(config, evaluations[0].pairs)
+    judges = make_judges(config, task, hub)
+    cases = [case for i, one in enumerate(evaluations) for case in _cases(f"{i}", one, baselines=config.baselines)]
+    cases += [one.case for one in labelled]
+    judged = judge_cases(cases, judges, ask_everything=config.ask_everything)
+    prompt = JudgePrompt(task)
+    settings = {
+        "judge": [judge.name for judge in judges],
+        "judges": {judge.name: judge.settings for judge in judges},
+        "ask_everything": config.ask_everything,
+    }
+    found = []
+    for i, one in enumerate(evaluations):
+        rows = {
+            name: [judged.judgements.get(_id(f"{i}", name, pair)) for pair in one.pairs]
+            for name in one.scores.texts
+            if config.baselines or name in ALWAYS
+        }
+        own = [case for case in cases if case.id.startswith(f"{i}/{MODEL}/")]
+        judging = Judging(
+            members=judged.members,
+            prompt_sha256=prompt.sha256 if any(not judge.name.startswith("rules:") for judge in judges) else None,
+            rubric=prompt.rubric_source,
+            decided_by_code=sum(case.id in judged.decided for case in own),
+            agreement=judged.agreement(own),
+            calibration=calibration(labelled, judged, one.pairs, rows[MODEL], one.scores.calls[MODEL])
+            if labelled
+            else None,
+        )
+        found.append(Judgements(rows=rows, judging=judging, settings=settings))
+    return found
+
+
+def _labelled(config: JudgeConfig, pairs: Sequence[TurnPair]) -> list[Labelled]:
+    return read_labelled(config.labels, config.label_column, pairs) if config.labels else []
+
+
+def _id(evaluation: str, row: str, pair: TurnPair) -> str:
+    return f"{evaluation}/{row}/{pair.id}"
+
+
+def _cases(evaluation: str, one: ToJudge, *, baselines: bool) -> Iterator[Case]:
+    """Yield a case for every text of every row of the report; a pair without an answer has none."""
+    for name, texts in one.scores.texts.items():
+        if not baselines and name not in ALWAYS:
+            continue
+        for pair, text, call in zip(one.pairs, texts, one.scores.calls[name], strict=True):
+            if text is not None:
+                yield Case(
+                    id=_id(evaluation, name, pair),
+                    conversation=pair.conversation,
+                    prefix=pair.prefix,
+                    reference=pair.reference,
+                    prediction=text,
+                    call=call,
+                )

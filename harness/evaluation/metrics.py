@@ -1,0 +1,128 @@
+"""Metrics over raw strings, found by listing `eval/`, one folder a metric.
+
+Every metric is an `evaluate` module and loads with `evaluate.load(<absolute path of its folder>)`. Importing
+`evaluate` brings in torch and takes many seconds, so the harness itself reads only the file `scores.py` beside
+the module, which holds the metric without `evaluate`; the module is a thin wrapper of it. A metric without such
+a file is loaded through `evaluate`. Neither way opens a connection.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from harness.errors import DataError, UsageError
+from harness.resources import folder
+
+JUDGE_METRIC = "llm-as-a-judge"
+"""The metric's name in columns, reports and cards."""
+
+Scores = Callable[..., list[float]]
+Row = dict[str, Any]
+_BATCH = 256
+
+
+def metric_names() -> list[str]:
+    """Return the names of all metrics, sorted: each is a folder of `eval/` with a file of the same name in it."""
+    return sorted(path.parent.name for path in folder("eval").glob("*/*.py") if path.stem == path.parent.name)
+
+
+def score(
+    metric: str,
+    predictions: Sequence[str],
+    references: Sequence[str],
+    tools: Sequence[dict[str, Any]] | None = None,
+) -> list[float]:
+    """Return one score for each pair of raw strings.
+
+    `tools` (JSON-schema function definitions) reach the metrics that take them. Raises UsageError for an
+    unknown metric, and ValueError naming the index of a reference that cannot be scored against.
+    """
+    function = _scores(metric)
+    options = {"tools": list(tools)} if tools and "tools" in inspect.signature(function).parameters else {}
+    return function(list(predictions), list(references), **options)
+
+
+@cache
+def _scores(metric: str) -> Scores:
+    if metric not in metric_names():
+        raise UsageError(f"no metric {metric!r}; there are {', '.join(metric_names())}")
+    place = folder("eval") / metric
+    if (place / "scores.py").is_file():
+        function: Scores = _load(place / "scores.py").scores
+        return function
+    return _through_evaluate(place)
+
+
+def _load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"harness_metric_{path.parent.name}", path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} is no Python file that can be loaded")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _through_evaluate(place: Path) -> Scores:
+    import evaluate
+
+    metric = evaluate.load(str(place))
+
+    def scores(predictions: list[str], references: list[str]) -> list[float]:
+        found: list[float] = metric.compute(predictions=predictions, references=references)["scores"]
+        return found
+
+    return scores
+
+
+def scored_rows(
+    rows: Iterable[tuple[int, Row]], path: Path, tools: Sequence[dict[str, Any]] | None = None
+) -> Iterator[Row]:
+    """Yield each row of a file in the published layout with one column a metric, in order.
+
+    A row without an answer from the model (`prediction` is null) gets null: a failure is not a score. Metric
+    columns that were there are overwritten, all others kept. Raises DataError with file and line.
+    """
+    stream = iter(rows)
+    while batch := list(islice(stream, _BATCH)):
+        for number, row in batch:
+            _check(path, number, row)
+        answered = [(number, row) for number, row in batch if row["prediction"] is not None]
+        for metric in metric_names():
+            for _, row in batch:
+                row[metric] = None
+            for (_, row), value in zip(answered, _score_batch(metric, answered, path, tools), strict=True):
+                row[metric] = value
+        yield from (row for _, row in batch)
+
+
+def _check(path: Path, number: int, row: Row) -> None:
+    if not isinstance(row.get("answer"), str):
+        raise DataError.at(path, number, 'expected the reference call as text under "answer"; every row needs one')
+    if "prediction" not in row:
+        raise DataError.at(path, number, 'no "prediction"; write null where the model gave no answer')
+    if row["prediction"] is not None and not isinstance(row["prediction"], str):
+        kind = type(row["prediction"]).__name__
+        raise DataError.at(path, number, f'"prediction" must be the model\'s raw text or null, got {kind}')
+
+
+def _score_batch(
+    metric: str, rows: Sequence[tuple[int, Row]], path: Path, tools: Sequence[dict[str, Any]] | None
+) -> list[float]:
+    predictions = [row["prediction"] for _, row in rows]
+    references = [row["answer"] for _, row in rows]
+    try:
+        return score(metric, predictions, references, tools)
+    except ValueError:
+        for number, row in rows:  # name the line: the metric only knows positions
+            try:
+                score(metric, [row["prediction"]], [row["answer"]], tools)
+            except ValueError as error:
+                raise DataError.at(path, number, f"{metric}: {error}".replace("reference 0", '"answer"')) from error
+        raise

@@ -1,0 +1,159 @@
+"""Files of predictions, in the published layout or our results' own, as records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.data.formats.jsonl import read_jsonl
+from harness.data.formats.messages import parse_call
+from harness.data.formats.published import parse_answer, parse_row
+from harness.data.records import Case, Message, ToolCall
+from harness.errors import DataError
+from harness.models import parsing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictedRow:
+    """One row of a file: what was asked, the reference, and what the model said."""
+
+    line: int
+    row: dict[str, Any]
+    """The row as it was read."""
+    id: str
+    conversation: str
+    turn: int
+    reference: ToolCall
+    prediction: str | None
+    """None where the model gave no answer."""
+    call: ToolCall | None
+    """The lenient reading of the prediction."""
+    prefix: tuple[Message, ...] | None
+    """The conversation up to the turn; None in results rows, which leave it to the test set."""
+
+    def case(self, prefix: tuple[Message, ...] | None = None) -> Case | None:
+        """Return the row as a case for a judge, None where there is no prediction. A known `prefix` wins."""
+        if self.prediction is None:
+            return None
+        return Case(
+            id=self.id,
+            conversation=self.conversation,
+            prefix=(self.prefix if prefix is None else prefix) or (),
+            reference=self.reference,
+            prediction=self.prediction,
+            call=self.call,
+        )
+
+
+def read_predictions(path: Path) -> list[PredictedRow]:
+    """Return the rows of a JSON lines file of predictions, in order; ids are unique.
+
+    Published rows are `{"question", "answer", "prediction", ...}`; which of them share a conversation follows
+    from their questions. Results rows are `{"pair_id", "conversation", "turn", "reference", "prediction", ...}`.
+    Raises DataError with file and line.
+    """
+    rows: list[PredictedRow] = []
+    chains: list[tuple[Message, ...]] = []
+    known: set[str] = set()
+    for line, row in read_jsonl(path):
+        try:
+            made = _results_row(line, row) if "pair_id" in row else _published_row(line, row, chains)
+        except ValueError as error:
+            raise DataError.at(path, line, f"{error}; expected a row of predictions") from error
+        if made.id in known:
+            raise DataError.at(path, line, f"a second row of {made.id}; keep one")
+        known.add(made.id)
+        rows.append(made)
+    if not rows:
+        raise DataError(f"{path} has no rows; expected one prediction a line")
+    return rows
+
+
+def _published_row(line: int, row: dict[str, Any], chains: list[tuple[Message, ...]]) -> PredictedRow:
+    if row.get("question") is None:
+        raise ValueError('neither "question" and "answer" nor "pair_id"')
+    messages = parse_row(row, id="row", source="row").messages
+    if not messages[-1].tool_calls:
+        raise ValueError('the "answer" is no tool call')
+    conversation = _conversation(messages, chains)
+    *prefix, last = messages
+    raw = _prediction(row)
+    return PredictedRow(
+        line=line,
+        row=row,
+        # Published files may hold the same turn twice (several samples); the line keeps them apart.
+        id=f"line-{line:04d}",
+        conversation=conversation,
+        turn=sum(message.role == "assistant" for message in prefix),
+        reference=last.tool_calls[0],
+        prediction=raw,
+        call=_read(raw),
+        prefix=tuple(prefix),
+    )
+
+
+def _conversation(messages: tuple[Message, ...], chains: list[tuple[Message, ...]]) -> str:
+    """Return the conversation that the messages belong to: the newest that continues them, or that they continue."""
+    for position in range(len(chains) - 1, -1, -1):
+        chain = chains[position]
+        shorter = min(len(chain), len(messages))
+        if chain[:shorter] == messages[:shorter]:
+            chains[position] = max(chain, messages, key=len)
+            return f"conversation-{position:04d}"
+    chains.append(messages)
+    return f"conversation-{len(chains) - 1:04d}"
+
+
+def _results_row(line: int, row: dict[str, Any]) -> PredictedRow:
+    pair, conversation, turn = row["pair_id"], row.get("conversation"), row.get("turn")
+    if not isinstance(pair, str) or not isinstance(conversation, str) or not isinstance(turn, int):
+        raise ValueError('"pair_id" and "conversation" must be text and "turn" a whole number')
+    raw = _prediction(row)
+    return PredictedRow(
+        line=line,
+        row=row,
+        id=pair,
+        conversation=conversation,
+        turn=turn,
+        reference=_reference(row.get("reference")),
+        prediction=raw,
+        call=_read(raw),
+        prefix=None,
+    )
+
+
+def _reference(value: Any) -> ToolCall:
+    if isinstance(value, dict):
+        return parse_call(value)
+    call = parse_answer(value) if isinstance(value, str) else None
+    if call is None:
+        raise ValueError('the "reference" is no tool call')
+    return call
+
+
+def _prediction(row: dict[str, Any]) -> str | None:
+    if "prediction" not in row:
+        raise ValueError('no "prediction" (null where the model gave no answer)')
+    value = row["prediction"]
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f'"prediction" must be text or null, got {type(value).__name__}')
+    return value
+
+
+def _read(raw: str | None) -> ToolCall | None:
+    return None if raw is None else parsing.read(raw).call
+
+
+_LABELS = {"1": 1.0, "1.0": 1.0, "true": 1.0, "good": 1.0, "0": 0.0, "0.0": 0.0, "false": 0.0, "bad": 0.0}
+
+
+def parse_label(path: Path, row: PredictedRow, column: str) -> float | None:
+    """Return a row's label, 1.0 good or 0.0 bad; None where it has none. DataError for anything else."""
+    value = row.row.get(column)
+    if value is None:
+        return None
+    label = _LABELS.get(str(value).strip().lower())
+    if label is None:
+        raise DataError.at(path, row.line, f"{column} is {value!r}; expected good or bad, 1 or 0, true or false, null")
+    return label

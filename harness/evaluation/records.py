@@ -1,0 +1,108 @@
+"""EvalRun, EvalReport and what they are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from harness.data.records import Vote
+from harness.statistics.records import Agreement, Calibration, Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalRun:
+    """What was evaluated, on what, how, and with which versions."""
+
+    model: str
+    """The model as named on the command line, `backend:id` without a revision."""
+    model_revision: str | None
+    dataset: str
+    dataset_revision: str
+    config: dict[str, Any]
+    prompt_sha256: str
+    """Hash over all prompts as sent, in the order of the pairs."""
+    versions: dict[str, str]
+    date: str
+    """ISO 8601, UTC, of the start of the run."""
+    timings: dict[str, float]
+    """Seconds a phase."""
+    base_model: str | None = None
+    """The `base_model` of the model's own card, where it names one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One judge of a panel, and how it did."""
+
+    name: str
+    status: Literal["ok", "degraded", "excluded"]
+    """Degraded: some of its votes are missing. Excluded: so many that none of its votes counts."""
+    votes: int
+    unscored: int
+    good: float | None
+    """Share of good among its votes."""
+    problem: str | None = None
+    """Why votes are missing: the most frequent reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """How the judge metric of a report came about."""
+
+    members: tuple[Member, ...]
+    prompt_sha256: str | None
+    """Hash of the judge's prompt templates, the rubric and the answer's schema; None where nothing is prompted."""
+    rubric: str
+    """Whose rubric: `task` or `default`."""
+    decided_by_code: int
+    """Cases of the model's row that were not asked, because code can decide them."""
+    agreement: Agreement | None = None
+    """For panels."""
+    calibration: Calibration | None = None
+    """Where a labelled slice was given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialogues:
+    """One metric by whole conversation: is every turn right, and where does the first error come."""
+
+    success: Estimate
+    """Share of conversations without a turn below 1.0; one with an unscored turn and no error is unscored."""
+    first_error_turn: float | None
+    """Mean turn (from 0) of the first error, over the conversations with one."""
+    turns_before_error: float | None
+    """Mean number of right turns before the first error, conversations without one counted whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalReport:
+    """All that a table or a card may show of one evaluation."""
+
+    run: EvalRun
+    rows: dict[str, dict[str, Estimate]]
+    """Row (`model`, `gold`, or a null baseline, see `harness.evaluation.baselines`) -> metric -> estimate."""
+    by_tool: dict[str, dict[str, Estimate]]
+    """Metric -> reference tool -> estimate."""
+    macro: dict[str, float | None]
+    """Metric -> unweighted mean over the tools."""
+    readings: dict[str, dict[str, Estimate]]
+    """Way of reading the raw text (`strict`, `lenient`, `vllm:<parser>`) -> metric -> estimate."""
+    tokens: dict[str, float]
+    """`prompt`, `completion`, `cached` token counts and `cached_share`."""
+    dialogues: dict[str, Dialogues] = field(default_factory=dict)
+    """Metric -> whole conversations."""
+    bootstrap: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """Metric -> 95 % interval of the model's row by cluster bootstrap, low and high: a check of the intervals."""
+    judging: Judging | None = None
+    """None where no judge was asked."""
+    plots: dict[str, str] = field(default_factory=dict)
+    """File in the folder `plots` -> what it shows, in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """The verdict on one case, and the votes behind it."""
+
+    value: float | None
+    reason: str
+    votes: tuple[Vote, ...]

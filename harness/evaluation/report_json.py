@@ -1,0 +1,111 @@
+"""Evaluation reports as JSON, and as the Hub's `.eval_results/*.yaml`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.data.formats.dataclass_json import _load
+from harness.errors import DataError
+from harness.evaluation.records import EvalReport
+from harness.statistics.records import Estimate
+
+RESULTS = "tft-benchmark-results"
+"""Name of the dataset repository that holds predictions, scores and reports, one config a model."""
+
+_OUTSIDE_CONFIG_NAME = re.compile(r"[^A-Za-z0-9._-]")
+
+
+def config_name(model_repo_id: str) -> str:
+    """Return the name under which a model's results are kept: a dataset config, and `reports/<name>.json`.
+
+    `/` becomes `--`, which no repository name may contain, so two repositories never share a name;
+    any other character outside letters, digits, `.`, `_` and `-` becomes `-`. ValueError for an empty name.
+    """
+    if not model_repo_id:
+        raise ValueError("a model without a name has no place in the results; give its repository, owner/name")
+    return _OUTSIDE_CONFIG_NAME.sub("-", model_repo_id.replace("/", "--"))
+
+
+def report_path(model_repo_id: str) -> str:
+    """Return where a model's newest report lies in the results dataset."""
+    return f"reports/{config_name(model_repo_id)}.json"
+
+
+def dump_report(report: EvalReport) -> dict[str, Any]:
+    """Return the report as plain JSON values; `load_report` is the inverse."""
+    return dataclasses.asdict(report)
+
+
+def load_report(value: Mapping[str, Any]) -> EvalReport:
+    """Return the report that `dump_report` wrote; ValueError names the first missing, unknown or mistyped key."""
+    report: EvalReport = _load(EvalReport, value, "report")
+    return report
+
+
+def read_report(path: Path) -> EvalReport:
+    """Return the report in a JSON file; DataError says what is wrong with the file."""
+    try:
+        return load_report(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise DataError(f"cannot read the report {path}: {error.strerror}; `tft evaluate` writes one") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is no report of this harness ({error}); write it again with `tft evaluate`") from error
+
+
+def eval_results_yaml(
+    report: EvalReport,
+    dataset_repo: str,
+    *,
+    source_url: str,
+    task_ids: Mapping[str, str] | None = None,
+) -> str:
+    """Return the text of `.eval_results/<benchmark>.yaml` for a model repository: one entry a metric.
+
+    `dataset_repo` is the benchmark dataset (its commit is the report's), `source_url` the page of the
+    results dataset. `task_ids` maps metrics to the task ids of the dataset's `eval.yaml`; default: each
+    metric is its own task id. Metrics without a value are left out. The format is the Hub's (docs/hub/eval-results).
+    """
+    import yaml
+    from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
+
+    entries = [
+        EvalResultEntry(
+            dataset_id=dataset_repo,
+            dataset_revision=report.run.dataset_revision,
+            task_id=(task_ids or {}).get(metric, metric),
+            value=estimate.value,
+            date=report.run.date,
+            source_url=source_url,
+            source_name="tft-harness results",
+            notes=_notes(report, metric, estimate),
+        )
+        for metric, estimate in report.rows["model"].items()
+        if estimate.value is not None and (task_ids is None or metric in task_ids)
+    ]
+    return yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False, allow_unicode=True, width=10_000)
+
+
+def judge_name(report: EvalReport) -> str | None:
+    """Return the judge that the run's configuration names, if it names one; the members of a panel joined by ` + `."""
+    judge = report.run.config.get("judge")
+    names = [judge] if isinstance(judge, str) else judge if isinstance(judge, list) else []
+    return " + ".join(name for name in names if isinstance(name, str) and name) or None
+
+
+def _notes(report: EvalReport, metric: str, estimate: Estimate) -> str:
+    """Return the interval and what the mean is over, in words."""
+    interval = "no interval"
+    if estimate.low is not None and estimate.high is not None:
+        interval = f"95 % interval {estimate.low:.3f} to {estimate.high:.3f}, clustered by conversation"
+    parts = [
+        f"{interval}; {estimate.n} pairs from {estimate.clusters} conversations",
+        f"{estimate.errors} errors, {estimate.unscored} unscored",
+    ]
+    if "judge" in metric:
+        parts.append(f"judged by {judge_name(report) or 'a judge that the run does not name'}")
+    return "; ".join(parts)

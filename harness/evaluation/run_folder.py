@@ -1,0 +1,111 @@
+"""The folder of one evaluation: what was asked, every answer as it arrived, and what came of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness.data.formats.jsonl import write_json
+from harness.errors import DataError, UsageError
+from harness.evaluation.answers import AnswerLog
+from harness.hub.lineage import Lineage
+
+LINEAGE = "lineage.json"
+ANSWERS = "answers.jsonl"
+ENGINE_LOG = "engine.log"
+JUDGE_LOG = "judge-engine.log"
+REPORT = "report.json"
+ROWS = "data/test.jsonl"
+PLOTS = "plots"
+_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFolder:
+    """An opened folder: its lineage as first written, and the log of answers."""
+
+    path: Path
+    lineage: Lineage
+    log: AnswerLog
+
+    @property
+    def started(self) -> str:
+        """When the run began, ISO 8601 in UTC; a resumed run keeps its date."""
+        return str(self.lineage.extra["started"])
+
+
+def open_run(path: Path, lineage: Lineage, *, resume: bool) -> RunFolder:
+    """Open `path` for the run that `lineage` describes.
+
+    Raises UsageError where the folder already holds answers and `resume` is not set, and where they are
+    another run's: the difference is named, and no answer is touched. A folder without answers is free.
+    """
+    log = AnswerLog(path / ANSWERS)  # first, because it keeps other processes out
+    try:
+        started = _started(path, lineage, log, resume=resume)
+        lineage = replace(lineage, extra={**lineage.extra, "started": started})
+        if not log.answers:
+            write_json(path / LINEAGE, lineage.dump())
+    except BaseException:
+        log.close()
+        raise
+    return RunFolder(path=path, lineage=lineage, log=log)
+
+
+def _started(path: Path, lineage: Lineage, log: AnswerLog, *, resume: bool) -> str:
+    """Return when the run began: now, or as recorded with the answers that it has."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    if not log.answers:
+        return now
+    if not (path / LINEAGE).is_file():
+        raise UsageError(f"{path} holds answers but no {LINEAGE} that says whose; give another --out")
+    known = _read(path / LINEAGE)
+    if known.get("fingerprint") != lineage.fingerprint():
+        raise UsageError(f"{path} holds another run ({_difference(known, lineage.dump())}); give another --out")
+    if not resume:
+        raise UsageError(
+            f"{path} already holds {len(log.answers)} answers of this run; add --resume to go on with it "
+            "(nothing is asked twice), or give another --out"
+        )
+    return str(known.get("started", now))
+
+
+def commit_of(path: Path, repo_id: str) -> str | None:
+    """Return the commit of `repo_id` that the run in `path` began with, None where no run of it is there.
+
+    A resumed run goes on with it: branches move, not least when the first results are pushed.
+    """
+    if not (path / LINEAGE).is_file():
+        return None
+    inputs = _read(path / LINEAGE).get("inputs")
+    for entry in inputs if isinstance(inputs, list) else ():
+        name, _, commit = str(entry).partition("@")
+        if name == repo_id:
+            return commit or None
+    return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}); remove the folder or give another --out") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{path} is no lineage record; give another --out")
+    return value
+
+
+def _difference(known: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """Return the first thing in which two runs differ, in words."""
+    if known.get("inputs") != wanted["inputs"]:
+        return f"inputs {known.get('inputs')}, now {wanted['inputs']}"
+    before = known.get("config")
+    if not isinstance(before, dict):
+        before = {}
+    for key, value in wanted["config"].items():
+        if before.get(key) != value:
+            return f"{key} was {str(before.get(key))[:_SHOWN]!r}, now {str(value)[:_SHOWN]!r}"
+    return "made by another version of the harness"

@@ -1,0 +1,232 @@
+"""Answers -> scores -> report: how the numbers of an evaluation are made. No effects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.data.records import Prediction, Task, ToolCall, TurnPair
+from harness.evaluation import metrics as scoring
+from harness.evaluation.baselines import GOLD, baselines
+from harness.evaluation.dialogue_success import dialogues
+from harness.evaluation.metrics import JUDGE_METRIC
+from harness.evaluation.records import EvalReport, EvalRun, Judgement, Judging
+from harness.models import parsing
+from harness.models.parsing import Reading
+from harness.statistics.estimates import bootstrap, estimate
+from harness.statistics.records import Estimate
+
+HEADLINE = "lenient"
+"""The reading of the raw text that the headline scores use."""
+
+MODEL = "model"
+"""The row of the model itself, in reports."""
+
+Columns = dict[str, list[float | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readings:
+    """The calls that were read from the answers: one list for each way of reading, in the pairs' order."""
+
+    by_name: dict[str, list[Reading | None]]
+    """None where there is no answer to read."""
+
+
+def read_answers(
+    answers: Sequence[Prediction], task: Task, family: str | None, vllm: Sequence[Reading] | None, parser: str | None
+) -> Readings:
+    """Return the strict and the lenient reading of each answer, and vLLM's where it was made.
+
+    `vllm` holds one reading for each answer that has text, in order.
+    """
+    by_name: dict[str, list[Reading | None]] = {
+        name: [
+            None
+            if answer.raw is None
+            else parsing.read(answer.raw, family=family, strict=name == "strict", tools=task.tools)
+            for answer in answers
+        ]
+        for name in ("strict", HEADLINE)
+    }
+    if vllm is not None:
+        found = iter(vllm)
+        by_name[f"vllm:{parser}"] = [None if answer.raw is None else next(found) for answer in answers]
+    return Readings(by_name=by_name)
+
+
+def _columns(texts: Sequence[str | None], references: Sequence[str], task: Task) -> Columns:
+    """Return every metric's values for the texts; None stays None. Equal pairs of strings are scored once."""
+    distinct = list(dict.fromkeys((text, ref) for text, ref in zip(texts, references, strict=True) if text is not None))
+    columns: Columns = {}
+    for metric in scoring.metric_names():
+        values = scoring.score(metric, [text for text, _ in distinct], [ref for _, ref in distinct], task.tools)
+        known = dict(zip(distinct, values, strict=True))
+        columns[metric] = [
+            None if text is None else known[text, ref] for text, ref in zip(texts, references, strict=True)
+        ]
+    return columns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """What the metrics say of every pair: for the model, the baselines and the references; columns in pair order."""
+
+    answers: Sequence[Prediction]
+    headline: Sequence[Reading | None]
+    texts: dict[str, list[str | None]]
+    """Row of the report -> what is scored: the call in the published notation, or the raw text where it holds none."""
+    calls: dict[str, list[ToolCall | None]]
+    columns: dict[str, Columns]
+    """Row of the report -> metric -> values."""
+    by_reading: dict[str, Columns]
+
+
+def score_answers(task: Task, pairs: Sequence[TurnPair], answers: Sequence[Prediction], readings: Readings) -> Scores:
+    """Score the answers (one for each pair, in order), the null baselines and the references."""
+    references = [parsing.canonical(pair.reference) for pair in pairs]
+    headline = readings.by_name[HEADLINE]
+    calls: dict[str, list[ToolCall | None]] = {MODEL: [reading.call if reading else None for reading in headline]}
+    calls |= {name: list(row) for name, row in baselines(pairs, task).items()}
+    calls[GOLD] = [pair.reference for pair in pairs]
+    texts: dict[str, list[str | None]] = {
+        name: [None if call is None else parsing.canonical(call) for call in row] for name, row in calls.items()
+    }
+    texts[MODEL] = [_text(answer, reading) for answer, reading in zip(answers, headline, strict=True)]
+    return Scores(
+        answers=answers,
+        headline=headline,
+        texts=texts,
+        calls=calls,
+        columns={name: _columns(row, references, task) for name, row in texts.items()},
+        by_reading={name: _columns(_calls_only(found), references, task) for name, found in readings.by_name.items()},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgements:
+    """The judge metric: judgements of each row of the report (None: a failure, not judged), and how they were made."""
+
+    rows: dict[str, list[Judgement | None]]
+    judging: Judging
+    settings: dict[str, Any]
+    """What the run's configuration says of it: who judged, and what decides about their votes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scorecard:
+    """Scores of one evaluation, pair by pair, with the report they add up to."""
+
+    report: EvalReport
+    rows: list[dict[str, Any]]
+    """One results row a pair, as the results dataset holds them."""
+
+
+def make_scorecard(
+    run: EvalRun, pairs: Sequence[TurnPair], scores: Scores, judgements: Judgements | None = None
+) -> Scorecard:
+    """Add the scores up to a report. A pair without an answer is unscored with the answer's error as the reason."""
+    columns = {name: dict(found) for name, found in scores.columns.items()}
+    for name, judged in (judgements.rows if judgements else {}).items():
+        columns[name][JUDGE_METRIC] = [None if one is None else one.value for one in judged]
+    model = columns[MODEL]
+    clusters, turns = [pair.conversation for pair in pairs], [pair.turn for pair in pairs]
+    errors = sum(answer.raw is None for answer in scores.answers)
+    by_tool = _by_tool(model, pairs)
+    report = EvalReport(
+        run=run,
+        rows={name: _estimates(found, clusters, errors * (name == MODEL)) for name, found in columns.items()},
+        by_tool=by_tool,
+        macro={metric: _macro(tools) for metric, tools in by_tool.items()},
+        readings={name: _estimates(found, clusters, errors) for name, found in scores.by_reading.items()},
+        tokens=_tokens(scores.answers),
+        dialogues={metric: dialogues(values, clusters, turns) for metric, values in model.items()},
+        bootstrap={metric: bootstrap(values, clusters) or () for metric, values in model.items()},
+        judging=judgements.judging if judgements else None,
+    )
+    judged = judgements.rows[MODEL] if judgements else [None] * len(pairs)
+    rows = [
+        {
+            **_row(pair, scores, i),
+            **{metric: values[i] for metric, values in model.items()},
+            **_outcome(scores.answers[i], scores.headline[i]),
+            **(_verdict(judged[i], scores.answers[i]) if judgements else {}),
+        }
+        for i, pair in enumerate(pairs)
+    ]
+    return Scorecard(report=report, rows=rows)
+
+
+def _text(answer: Prediction, reading: Reading | None) -> str | None:
+    """Return what is scored: the call in the published notation, or the raw text where it holds none."""
+    if reading is None:
+        return None
+    return parsing.canonical(reading.call) if reading.call else answer.raw
+
+
+def _calls_only(readings: Sequence[Reading | None]) -> list[str | None]:
+    """Return what one way of reading alone would score: text without a call counts as empty."""
+    return [None if one is None else parsing.canonical(one.call) if one.call else "" for one in readings]
+
+
+def _estimates(columns: Columns, clusters: Sequence[str], errors: int = 0) -> dict[str, Estimate]:
+    return {metric: estimate(values, clusters, errors) for metric, values in columns.items()}
+
+
+def _by_tool(columns: Columns, pairs: Sequence[TurnPair]) -> dict[str, dict[str, Estimate]]:
+    tools = [name for name, _ in Counter(pair.reference.name for pair in pairs).most_common()]
+    places = {tool: [i for i, pair in enumerate(pairs) if pair.reference.name == tool] for tool in tools}
+    return {
+        metric: {
+            tool: estimate([values[i] for i in where], [pairs[i].conversation for i in where])
+            for tool, where in places.items()
+        }
+        for metric, values in columns.items()
+    }
+
+
+def _macro(tools: Mapping[str, Estimate]) -> float | None:
+    values = [one.value for one in tools.values() if one.value is not None]
+    return sum(values) / len(values) if values else None
+
+
+def _tokens(answers: Sequence[Prediction]) -> dict[str, float]:
+    used = [answer.usage for answer in answers if answer.usage]
+    prompt = sum(usage.prompt for usage in used)
+    cached = [usage.cached for usage in used if usage.cached is not None]
+    totals: dict[str, float] = {"prompt": prompt, "completion": sum(usage.completion for usage in used)}
+    if cached and prompt:
+        totals |= {"cached": sum(cached), "cached_share": sum(cached) / prompt}
+    return totals
+
+
+def _row(pair: TurnPair, scores: Scores, place: int) -> dict[str, Any]:
+    return {
+        "pair_id": pair.id,
+        "conversation": pair.conversation,
+        "turn": pair.turn,
+        "reference": parsing.canonical(pair.reference),
+        "raw": scores.answers[place].raw,
+        "prediction": scores.texts[MODEL][place],
+    }
+
+
+def _outcome(answer: Prediction, reading: Reading | None) -> dict[str, Any]:
+    usage = answer.usage
+    return {
+        "reason": answer.error if reading is None else reading.reason,
+        "prompt_sha256": answer.prompt_sha256,
+        "finish_reason": answer.finish_reason,
+        # Cached tokens depend on what was asked before: they are in the report, not in rows that can be compared.
+        "usage": {"prompt": usage.prompt, "completion": usage.completion} if usage else None,
+        "error": answer.error,
+    }
+
+
+def _verdict(judgement: Judgement | None, answer: Prediction) -> dict[str, Any]:
+    if judgement is None:
+        return {"judge_reason": f"not judged: {answer.error}", "judge_votes": None}
+    votes = {vote.judge: {"value": vote.value, "reason": vote.reason} for vote in judgement.votes}
+    return {"judge_reason": judgement.reason, "judge_votes": votes}

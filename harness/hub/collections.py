@@ -1,0 +1,25 @@
+"""A collection on the Hub and its items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShelfItem:
+    """An entry of a collection."""
+
+    kind: str
+    id: str
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """A collection as it is on the Hub; its items in their order."""
+
+    slug: str
+    title: str
+    description: str | None
+    private: bool
+    items: tuple[ShelfItem, ...]

@@ -1,0 +1,226 @@
+"""What a promotion of a repository would do: read from both Hubs, every commit pinned, nothing changed."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import DataError, RepoNotFound, UsageError
+from harness.hub.promotion.record import TITLE
+from harness.hub.promotion.relink import Links, wanted_main
+from harness.hub.promotion.sides import FIRST, UPDATE, changes
+from harness.hub.repository import Place, Side, State
+from harness.hub.trees import RECORD, Changes, Tree, without_record
+
+_FIRST_COMMIT = "initial commit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the caller asks for; the same for every repository."""
+
+    namespace: str | None = None
+    """Owner on the target; None keeps the source's."""
+    tags: tuple[str, ...] | None = None
+    """The tags to copy; None is all."""
+    main: str = "main"
+    """The revision of the source that the target's main becomes."""
+    private: bool | None = None
+    """Visibility on the target; None is as on the source."""
+    move_tags: bool = False
+    overwrite: bool = False
+    relink: bool = False
+    """Whether names in metadata on main follow repositories to their new owner."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """A commit of the source, the tags it gets on the target, and what has to be copied for it."""
+
+    commit: str
+    tags: tuple[str, ...]
+    moved: tuple[str, ...]
+    """Those of the tags that mean other files on the target now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The promotion of one repository."""
+
+    source: State
+    place: Place
+    """Where it goes."""
+    target: State | None
+    """What is there now."""
+    revisions: tuple[Revision, ...]
+    """What is to be copied, the oldest first."""
+    kept: dict[str, tuple[str, str]]
+    """Tags that are there already, with their commits on source and target."""
+    main: str
+    """The commit of the source that main becomes."""
+    main_changes: Changes
+    before: dict[str, Any] | None
+    """The record of an earlier promotion on the target's main."""
+    branch: str
+    """FIRST while the target has never been complete, then UPDATE."""
+    private: bool | None
+    """Visibility when all is done; None leaves it as it is."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Return whether an earlier promotion did not come to its end."""
+        return self.target is not None and (self.branch == FIRST or self.branch in self.target.branches)
+
+    @property
+    def shown(self) -> bool:
+        """Return whether the visibility of what is there changes."""
+        return self.target is not None and self.private not in (None, self.target.private)
+
+    @property
+    def needed(self) -> bool:
+        """Return whether anything has to be changed on the target."""
+        copies = self.target is None or self.revisions or self.main_changes
+        return bool(copies or self.interrupted or self.shown)
+
+
+def planned(source: Side, target: Side, place: Place, wishes: Wishes, links: Links) -> Plan:
+    """Return the plan for one repository of `source`; `links` gets the commits of tags that are there already.
+
+    Raises RepoNotFound where it or a tag is missing, UsageError where the target holds something else of that name.
+    """
+    there = source.state(place)
+    if there is None:
+        raise RepoNotFound(
+            f"{place} was not found on {source.endpoint}; check the name, and if it is private set "
+            f"{source.token_from} to a token that may read it"
+        )
+    goal = target_place(there.place, wishes.namespace)
+    here = target.state(goal)
+    if here is not None and here.place.repo_id.lower() != goal.repo_id.lower():
+        raise UsageError(f"{goal} on {target.endpoint} leads to {here.place}, which was renamed; take another owner")
+    main = there.main if wishes.main == "main" else source.resolve(there.place, wishes.main)
+    before = _record(target, here.place, here.main) if here else None
+    branch = FIRST if here is None or FIRST in here.branches or _begun(target, here) else UPDATE
+    revisions, kept = _revisions(source, target, there, here, wishes)
+    links.commits.update(kept.values())
+    main_changes = _main_changes(source, target, there, here, wanted_main(source, there.place, main, links)[0])
+    plan = Plan(
+        source=there,
+        place=here.place if here else goal,
+        target=here,
+        revisions=revisions,
+        kept=kept,
+        main=main,
+        main_changes=main_changes,
+        before=before,
+        branch=branch,
+        private=there.private if wishes.private is None and branch == FIRST else wishes.private,
+    )
+    _check_visibility(plan, target, wishes)
+    if not wishes.overwrite:
+        _check_free(plan, source, target)
+    return plan
+
+
+def target_place(place: Place, namespace: str | None) -> Place:
+    """Return where a repository goes."""
+    owner, _, name = place.repo_id.rpartition("/")
+    return Place(kind=place.kind, repo_id=f"{namespace or owner}/{name}")
+
+
+def _begun(target: Side, here: State) -> bool:
+    """Return whether the repository is as promotion makes it: private, with nothing in it but what the Hub put there.
+
+    Then it was interrupted before its branch was made. One that its owner made like that is taken for the same.
+    """
+    return here.private and not here.tags and _pristine(target, here)
+
+
+def _pristine(target: Side, here: State) -> bool:
+    given = {".gitattributes", "README.md"} if here.place.kind == "space" else {".gitattributes"}
+    return set(target.tree(here.place, here.main)) <= given and target.titles(here.place) == [_FIRST_COMMIT]
+
+
+def _main_changes(source: Side, target: Side, there: State, here: State | None, want: Tree) -> Changes:
+    if here is None:
+        return Changes(added=tuple(want.values()), removed=())
+    have = without_record(target.tree(here.place, here.main))
+    return changes((target, here.place, here.main), have, (source, there.place, there.main), want)
+
+
+def _revisions(
+    source: Side, target: Side, there: State, here: State | None, wishes: Wishes
+) -> tuple[tuple[Revision, ...], dict[str, tuple[str, str]]]:
+    chosen = sorted(there.tags) if wishes.tags is None else list(dict.fromkeys(wishes.tags))
+    missing = [tag for tag in chosen if tag not in there.tags]
+    if missing:
+        known = ", ".join(sorted(there.tags)) or "none"
+        raise RepoNotFound(f"{there.place} on {source.endpoint} has no tag {missing[0]!r}; its tags are: {known}")
+    kept: dict[str, tuple[str, str]] = {}
+    wanted: dict[str, list[str]] = {}
+    moved: set[str] = set()
+    for tag in chosen:
+        commit, present = there.tags[tag], here.tags.get(tag) if here else None
+        if here is None or present is None:
+            wanted.setdefault(commit, []).append(tag)
+            continue
+        have, want = target.tree(here.place, present), source.tree(there.place, commit)
+        different = changes((target, here.place, present), have, (source, there.place, commit), want)
+        if not different:
+            kept[tag] = (commit, present)
+            continue
+        if not wishes.move_tags:
+            raise UsageError(
+                f"tag {tag} of {here.place} on {target.endpoint} means other files ({different}); "
+                "--move-tags makes it equal the source's, --tag leaves it out"
+            )
+        moved.add(tag)
+        wanted.setdefault(commit, []).append(tag)
+    revisions = tuple(
+        Revision(commit=commit, tags=tuple(wanted[commit]), moved=tuple(t for t in wanted[commit] if t in moved))
+        for commit in sorted(wanted, key=lambda commit: source.age(there.place, commit))
+    )
+    return revisions, kept
+
+
+def _check_visibility(plan: Plan, target: Side, wishes: Wishes) -> None:
+    here = plan.target
+    if here and plan.needed and plan.source.private and not here.private and wishes.private is not False:
+        where = f"{plan.place} on {target.endpoint}"
+        raise UsageError(f"{where} is public and the source is private; --public shows it to everyone")
+
+
+def _check_free(plan: Plan, source: Side, target: Side) -> None:
+    """Raise UsageError where main holds what somebody else made and the source does not know."""
+    here, where = plan.target, f"{plan.place} on {target.endpoint}"
+    if here is None or not plan.main_changes or _pristine(target, here):
+        return
+    back = _record(source, plan.source.place, plan.main)
+    if back and back.get("repo") == here.place.repo_id and back.get("main") == {"source_commit": here.main}:
+        return  # the source was promoted from there, and nothing happened there since
+    if plan.before is None:
+        raise UsageError(f"{where} is there and is something else; take another owner with --namespace, or --overwrite")
+    last = target.titles(here.place)[0]
+    if not last.startswith(TITLE):
+        raise UsageError(
+            f"{where} was changed there after the last promotion ({last!r}); bring that to the source first, or "
+            "replace it with --overwrite (its history keeps it)"
+        )
+
+
+def _record(side: Side, place: Place, commit: str) -> dict[str, Any] | None:
+    """Return what a promotion to this repository wrote, None without one."""
+    if RECORD not in side.tree(place, commit):
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        text = side.fetch(place, commit, RECORD, Path(folder)).read_bytes()
+    try:
+        record = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"{RECORD} of {place} cannot be read ({error}); remove it there") from error
+    if not isinstance(record, dict):
+        raise DataError(f"{RECORD} of {place} is no JSON object; remove it there")
+    return record

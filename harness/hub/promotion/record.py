@@ -1,0 +1,58 @@
+"""`.promotion.json` on the target's main: where the files come from, and which commit is which."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from harness.hub.repository import State
+
+TITLE = "Promote "
+
+
+def title(source: State, commit: str) -> str:
+    """Return the title of the commits that a promotion makes."""
+    return f"{TITLE}{source.place}@{commit[:12]}"
+
+
+def hub_name(endpoint: str) -> str:
+    """Return the address of a Hub as others may read it: that of one on this machine would mean nothing to them."""
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    return "a Hub on one machine" if loopback else endpoint
+
+
+def dump(
+    endpoint: str,
+    source: State,
+    main: str,
+    *,
+    tags: Mapping[str, tuple[str, str]],
+    rewritten: Sequence[str],
+    before: Mapping[str, Any] | None,
+) -> bytes:
+    """Return the content of the file.
+
+    `tags` are the tags with their commits on source and target, `rewritten` the files of main that are not as on the
+    source. `before` is the record that is on the target: its other
+    tags stay listed if it is of the same source.
+    """
+    known: dict[str, Any] = {}
+    if before and before.get("kind") == source.place.kind and before.get("repo") == source.place.repo_id:
+        known = {name: one for name, one in dict(before.get("tags") or {}).items() if name not in tags}
+    known |= {name: {"source_commit": there, "commit": here} for name, (there, here) in tags.items()}
+    record = {
+        "hub": hub_name(endpoint),
+        "kind": source.place.kind,
+        "repo": source.place.repo_id,
+        "main": {"source_commit": main},
+        "rewritten": sorted(rewritten),
+        "tags": dict(sorted(known.items())),
+    }
+    return (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,89 @@
+"""The two Hubs of a promotion: each at its address, with its own token, read by commit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from harness.errors import HubError, UsageError
+from harness.hub.address import DEFAULT_ENDPOINT, EMBEDDED, check_address
+from harness.hub.repository import SOURCE_TOKEN, TARGET_TOKEN, Place, Side
+from harness.hub.trees import Changes, File, Tree
+
+if TYPE_CHECKING:
+    pass
+
+FIRST, UPDATE = "promotion-first", "promotion-update"
+"""The branch on which revisions are put together; while it is there, the promotion is not complete."""
+
+
+def changes(have: tuple[Side, Place, str], have_tree: Tree, want: tuple[Side, Place, str], want_tree: Tree) -> Changes:
+    """Return what makes the tree of `have` equal that of `want` (each a side, a repository and a commit).
+
+    A file that is large on one side only (each Hub decides for itself) is downloaded from the other to compare.
+    """
+
+    def same(one: File, other: File) -> bool:
+        answer = one.same(other)
+        if answer is not None:
+            return answer
+        hashes = {
+            file.hash if file.large else side.sha256(place, commit, file.path)
+            for file, (side, place, commit) in ((one, have), (other, want))
+        }
+        return len(hashes) == 1
+
+    return Changes(
+        added=tuple(
+            f for path, f in sorted(want_tree.items()) if path not in have_tree or not same(have_tree[path], f)
+        ),
+        removed=tuple(sorted(path for path in have_tree if path not in want_tree)),
+    )
+
+
+@contextmanager
+def both(source: str, target: str) -> Iterator[tuple[Side, Side]]:
+    """Connect to two Hubs, each a URL or `embedded` (started for the block, with its own token).
+
+    The token of the source is TFT_FROM_TOKEN, none where that is not set; the target's is HF_TOKEN. Neither is ever
+    sent to the other. Raises UsageError where both are the same Hub.
+    """
+    with _opened(source, "--from", SOURCE_TOKEN) as first:
+        if source == target or first.endpoint == target.rstrip("/"):
+            raise UsageError(f"--from and --to are the same Hub, {first.endpoint}; give two")
+        with _opened(target, "--to", TARGET_TOKEN) as second:
+            yield first, second
+
+
+@contextmanager
+def _opened(address: str, option: str, variable: str) -> Iterator[Side]:
+    if address != EMBEDDED:
+        endpoint = address.rstrip("/")
+        check_address(endpoint, option)
+        yield _side(endpoint, os.environ.get(variable) or None, variable)
+        return
+    from harness.hubd.embedded import running
+    from harness.hubd.errors import HubStartError
+    from harness.hubd.root import default_root
+
+    try:
+        with running(default_root()) as embedded:
+            yield _side(embedded.url, embedded.token, variable)
+    except HubStartError as error:
+        raise HubError(
+            f"{option} embedded: {str(error).rstrip('.')}; where one is running, give its address"
+        ) from error
+
+
+def _side(endpoint: str, token: str | None, variable: str) -> Side:
+    from huggingface_hub import HfApi, get_token
+
+    from harness.hub.address import quiet
+
+    quiet()
+    if token is None and variable == TARGET_TOKEN and endpoint == DEFAULT_ENDPOINT:
+        token = get_token()  # of `hf auth login`, which is for huggingface.co and nobody else
+    # False and not None: the client would take HF_TOKEN, which may be the other Hub's.
+    return Side(HfApi(endpoint=endpoint, token=token or False, library_name="tft-harness"), variable)

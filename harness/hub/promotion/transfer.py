@@ -1,0 +1,199 @@
+"""Carrying a plan out: revisions, then their tags, then main, then visibility; what is done stays done."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import HubError
+from harness.hub.promotion.plan import Plan
+from harness.hub.promotion.record import dump, title
+from harness.hub.promotion.relink import Links, wanted_main
+from harness.hub.promotion.sides import FIRST, changes
+from harness.hub.repository import Place, Side, State
+from harness.hub.trees import RECORD, Changes, File, Tree, without_record
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete
+
+    Operation = CommitOperationAdd | CommitOperationCopy | CommitOperationDelete
+
+_DOWNLOADS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """One repository on its way. Large files that the target has in any known revision are copied there."""
+
+    source: Side
+    target: Side
+    plan: Plan
+    links: Links
+    say: Callable[[str], None]
+    stored: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """SHA-256 of the target's large files -> a commit and a path where one lies."""
+
+    @property
+    def place(self) -> Place:
+        """Return where the repository goes."""
+        return self.plan.place
+
+    def run(self) -> None:
+        """Carry the plan out; may be interrupted at any moment and run again.
+
+        Raises HubError where the target does not end with the same files, or moved meanwhile.
+        """
+        if not self.plan.needed:
+            return
+        here = self._prepared()
+        main = self.plan.target.main if self.plan.target else here.main
+        head = here.branches[self.plan.branch]
+        for commit in {main, head, *(commit for _, commit in self.plan.kept.values())}:
+            self._remember(commit)
+        tags = dict(self.plan.kept)
+        for revision in self.plan.revisions:
+            self.say(f"{self.place}: {', '.join(revision.tags)}")
+            head = self._commit(head, revision.commit)
+            self.links.commits[revision.commit] = head
+            for tag in revision.tags:
+                self._tag(tag, head, moved=tag in revision.moved)
+                tags[tag] = (revision.commit, head)
+        self.say(f"{self.place}: main")
+        if ".gitignore" in self.source.tree(self.plan.source.place, self.plan.main):
+            self._commit(head, self.plan.main)  # clients may leave files out: found on the branch, before main moves
+        self._main(main, tags)
+        self._finish(here)
+
+    def _prepared(self) -> State:
+        """Return the target with its branch for work; made, private, where it was missing."""
+        plan, api, kind = self.plan, self.target.api, self.place.kind
+        here = plan.target
+        with self.target.asking(self.place):
+            if here is None:
+                sdk = plan.source.sdk if kind == "space" else None
+                api.create_repo(self.place.repo_id, repo_type=kind, private=True, space_sdk=sdk)
+            if here is None or plan.branch not in here.branches:
+                api.create_branch(self.place.repo_id, branch=plan.branch, repo_type=kind, exist_ok=True)
+        found = self.target.state(self.place)
+        if found is None or plan.branch not in found.branches:
+            raise HubError(f"{self.place} vanished from {self.target.endpoint} while it was filled; run this again")
+        return found
+
+    def _remember(self, commit: str) -> Tree:
+        tree = self.target.tree(self.place, commit)
+        for file in tree.values():
+            if file.large:
+                self.stored.setdefault(file.hash, (commit, file.path))
+        return tree
+
+    def _commit(self, head: str, commit: str) -> str:
+        """Make the files of the branch for work equal those of a commit of the source; return its new head."""
+        have, want = self._remember(head), self.source.tree(self.plan.source.place, commit)
+        difference = self._difference(head, have, commit, want)
+        if not difference:
+            return head
+        with tempfile.TemporaryDirectory(prefix="tft-promote-") as folder:
+            operations = self._operations(self.plan.branch, difference, commit, Path(folder))
+            made = self._push(self.plan.branch, head, commit, operations)
+        self._check(self._difference(made, self._remember(made), commit, want))
+        return made
+
+    def _main(self, head: str, tags: Mapping[str, tuple[str, str]]) -> None:
+        """Give main its files and the record, in one commit."""
+        plan, commit = self.plan, self.plan.main
+        have = without_record(self._remember(head))
+        want, contents = wanted_main(self.source, plan.source.place, commit, self.links)
+        record = dump(
+            self.source.endpoint, plan.source, commit, tags=tags, rewritten=list(contents), before=plan.before
+        )
+        difference = self._difference(head, have, commit, want)
+        copied = Changes(added=tuple(f for f in difference.added if f.path not in contents), removed=difference.removed)
+        with tempfile.TemporaryDirectory(prefix="tft-promote-") as folder:
+            operations = self._operations("main", copied, commit, Path(folder))
+            operations += [_added(path, content) for path, content in {**contents, RECORD: record}.items()]
+            made = self._push("main", head, commit, operations)
+        self._check(self._difference(made, without_record(self._remember(made)), commit, want))
+
+    def _push(self, branch: str, head: str, commit: str, operations: list[Operation]) -> str:
+        with self.target.asking(self.place):
+            made = self.target.api.create_commit(
+                self.place.repo_id,
+                operations,
+                commit_message=title(self.plan.source, commit),
+                repo_type=self.place.kind,
+                revision=branch,
+                parent_commit=head,
+            )
+        return str(made.oid)
+
+    def _difference(self, head: str, have: Tree, commit: str, want: Tree) -> Changes:
+        return changes((self.target, self.place, head), have, (self.source, self.plan.source.place, commit), want)
+
+    def _check(self, left: Changes) -> None:
+        """Raise HubError where a commit did not make the target equal the source."""
+        if left:
+            path = left.added[0].path if left.added else left.removed[0]
+            raise HubError(
+                f"{self.place} on {self.target.endpoint} differs from the source after the copy, first in {path!r}; "
+                "does a .gitignore of the repository leave it out?"
+            )
+
+    def _operations(self, branch: str, difference: Changes, commit: str, folder: Path) -> list[Operation]:
+        from huggingface_hub import CommitOperationCopy, CommitOperationDelete
+
+        known = [file for file in difference.added if file.large and file.hash in self.stored]
+        fresh = [file for file in difference.added if file.large and file.hash not in self.stored]
+        small = [file for file in difference.added if not file.large]
+        operations: list[Operation] = [CommitOperationDelete(path, is_folder=False) for path in difference.removed]
+        for file in known:
+            revision, path = self.stored[file.hash]
+            operations.append(CommitOperationCopy(path, file.path, src_revision=revision))
+        with ThreadPoolExecutor(_DOWNLOADS) as pool:
+            operations += pool.map(lambda file: self._fetched(file, commit, folder), small)
+        operations += [self._sent(branch, self._fetched(file, commit, folder)) for file in fresh]
+        return operations
+
+    def _fetched(self, file: File, commit: str, folder: Path) -> CommitOperationAdd:
+        return _added(file.path, self.source.fetch(self.plan.source.place, commit, file.path, folder))
+
+    def _sent(self, branch: str, addition: CommitOperationAdd) -> CommitOperationAdd:
+        """Upload a large file before its commit, so that the disk holds one of them at a time."""
+        lies_in = Path(str(addition.path_or_fileobj))
+        with self.target.asking(f"{addition.path_in_repo} of {self.place}"):
+            self.target.api.preupload_lfs_files(
+                self.place.repo_id, [addition], repo_type=self.place.kind, revision=branch
+            )
+        if addition.path_or_fileobj == b"":  # it is there; the target takes some as small ones, with the commit
+            lies_in.unlink()
+        return addition
+
+    def _tag(self, tag: str, commit: str, *, moved: bool) -> None:
+        api, repo_id, kind = self.target.api, self.place.repo_id, self.place.kind
+        with self.target.asking(f"tag {tag} of {self.place}"):
+            if moved:
+                api.delete_tag(repo_id, tag=tag, repo_type=kind)
+            api.create_tag(repo_id, tag=tag, revision=commit, repo_type=kind)
+
+    def _finish(self, here: State) -> None:
+        """Give a new repository its gate, then set the visibility, and remove the branch for work."""
+        api, repo_id, kind, plan = self.target.api, self.place.repo_id, self.place.kind, self.plan
+        with self.target.asking(self.place):
+            if plan.branch == FIRST and plan.source.gated != here.gated:
+                api.update_repo_settings(repo_id, gated=_gate(plan.source.gated), repo_type=kind)
+            if plan.private not in (None, here.private):
+                api.update_repo_settings(repo_id, private=plan.private, repo_type=kind)
+            api.delete_branch(repo_id, branch=plan.branch, repo_type=kind)
+
+
+def _gate(gated: str) -> Any:
+    return gated or False
+
+
+def _added(path: str, content: Path | bytes) -> CommitOperationAdd:
+    from huggingface_hub import CommitOperationAdd
+
+    return CommitOperationAdd(path, str(content) if isinstance(content, Path) else content)

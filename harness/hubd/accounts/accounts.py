@@ -1,0 +1,101 @@
+"""Users, organisations and access tokens; tokens are stored as hashes only."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+from harness.hubd.accounts.users_file import Directory, OrgEntry, Token, UserEntry
+from harness.hubd.db import Database, now
+from harness.hubd.errors import Refused
+from harness.hubd.root import Root, write_private
+
+LOCAL_USER = "local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """The caller of a request: who they are, their organisations, and what their token allows."""
+
+    name: str
+    fullname: str
+    role: str
+    orgs: tuple[str, ...]
+
+    def member_of(self, namespace: str) -> bool:
+        """Return whether the namespace is the user's own or one of their organisations."""
+        return namespace.lower() in {self.name.lower(), *(org.lower() for org in self.orgs)}
+
+
+def token_hash(token: str) -> str:
+    """Return the hash under which a token is stored (tokens are random, so no salt is needed)."""
+    return hashlib.sha256(b"tft-hub-token:" + token.encode()).hexdigest()
+
+
+class Accounts:
+    """The accounts in the database."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def replace(self, directory: Directory) -> None:
+        """Make the database say exactly what a users file says."""
+        with self._db.transaction() as write:
+            for table in ("tokens", "memberships", "orgs"):
+                write.execute(f"delete from {table}")  # noqa: S608 - three fixed names
+            for org in directory.orgs:
+                write.execute("insert into orgs values(?, ?, ?)", (org.name, int(org.private_by_default), org.fullname))
+            for user in directory.users:
+                write.execute(
+                    "insert into users values(?, ?, ?) on conflict(name) do update set fullname = excluded.fullname",
+                    (user.name, user.fullname, now()),
+                )
+                write.executemany("insert into memberships values(?, ?)", [(user.name, org) for org in user.orgs])
+                hashed = [(token_hash(token.token), user.name, token.role) for token in user.tokens]
+                write.executemany("insert into tokens values(?, ?, ?)", hashed)
+
+    def ensure_someone(self, root: Root) -> str | None:
+        """Make the user `local` if there is no token at all; return the new token, which is shown only once."""
+        if self._db.row("select 1 from tokens"):
+            return None
+        token = f"hf_{secrets.token_urlsafe(24).replace('-', 'x').replace('_', 'y')}"
+        user = UserEntry(name=LOCAL_USER, fullname="Local user", orgs=(), tokens=(Token(token=token, role="write"),))
+        write_private(root.token_file, f"{token}\n".encode())
+        self.replace(Directory(users=(user,), orgs=()))
+        return token
+
+    def caller(self, authorization: str | None) -> User | None:
+        """Return who sends an `authorization` header, None without one; raises Refused (401) on an unknown token."""
+        if not authorization:
+            return None
+        scheme, _, token = authorization.partition(" ")
+        known = scheme.lower() == "bearer" and token.strip()
+        user = self.holder(token_hash(token.strip())) if known else None
+        if user is None:
+            raise Refused(401, "Invalid credentials in Authorization header")
+        return user
+
+    def holder(self, hashed: str) -> User | None:
+        """Return whose token has that hash, None if there is no such token."""
+        query = "select u.name, u.fullname, t.role from tokens t join users u on u.name = t.user where t.hash = ?"
+        row = self._db.row(query, hashed)
+        if row is None:
+            return None
+        orgs = self._db.rows("select org from memberships where user = ? order by org", row["name"])
+        return User(
+            name=row["name"], fullname=row["fullname"], role=row["role"], orgs=tuple(org["org"] for org in orgs)
+        )
+
+    def organisation(self, name: str) -> OrgEntry | None:
+        """Return the organisation of that name, or None."""
+        row = self._db.row("select * from orgs where name = ?", name)
+        if row is None:
+            return None
+        return OrgEntry(name=row["name"], private_by_default=bool(row["private_by_default"]), fullname=row["fullname"])
+
+    def canonical(self, namespace: str) -> str | None:
+        """Return the namespace as it was declared (letter case), or None if nobody has that name."""
+        query = "select name from users where name = ?1 union all select name from orgs where name = ?1"
+        row = self._db.row(query, namespace)
+        return str(row["name"]) if row else None

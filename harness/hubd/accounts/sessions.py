@@ -1,0 +1,41 @@
+"""Signed-in browsers: a cookie that stands for a token, but only reads, and only pages and files.
+
+The cookie is a signed claim on the token's hash: it does not reveal the token, and ends with it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from http.cookies import CookieError, SimpleCookie
+
+from harness.hubd.accounts.accounts import Accounts, User, token_hash
+from harness.hubd.accounts.signing import Signer
+from harness.hubd.errors import Refused
+
+SESSION_SECONDS = 14 * 24 * 3600
+CLAIM = "pages"
+
+
+def cookie_name(signer: Signer) -> str:
+    """Return the cookie's name; two Hubs on one host differ in it, since browsers do not tell ports apart."""
+    return f"tft_hub_{hashlib.sha256(signer.sign(b'cookie')).hexdigest()[:12]}"
+
+
+def new_cookie(signer: Signer, accounts: Accounts, token: str) -> str | None:
+    """Return the cookie's value for an access token, None if nobody has that token."""
+    hashed = token_hash(token.strip())
+    if accounts.holder(hashed) is None:
+        return None
+    return signer.issue({"do": CLAIM, "token": hashed}, seconds=SESSION_SECONDS)[0]
+
+
+def signed_in(signer: Signer, accounts: Accounts, header: str | None) -> User | None:
+    """Return who sends a `Cookie` header, as someone who may only read; None without a valid cookie."""
+    try:
+        found = SimpleCookie(header or "").get(cookie_name(signer))
+        claims = signer.check(found.value, do=CLAIM) if found else None
+    except (CookieError, Refused):
+        return None  # an expired or foreign cookie is no reason to refuse what is public
+    user = accounts.holder(claims["token"]) if claims else None
+    return dataclasses.replace(user, role="read") if user else None

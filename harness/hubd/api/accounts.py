@@ -1,0 +1,105 @@
+"""Routes: who am I, and the validation of cards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from starlette.responses import PlainTextResponse, Response
+
+from harness.hubd.api.card_facts import front_matter
+from harness.hubd.api.licences import KNOWN, is_known
+from harness.hubd.api.request import Call, answer
+
+DISPLAY_NAME = "hub"
+
+
+def whoami(call: Call) -> Response:
+    """Answer who the token belongs to, their organisations and the token's role."""
+    user, find = call.required_user(), call.services.accounts.organisation
+    orgs = [
+        {
+            "type": "org",
+            "id": f"org-{name}",
+            "name": name,
+            "fullname": organisation.fullname if (organisation := find(name)) else name,
+            "email": None,
+            "canPay": False,
+            "periodEnd": None,
+            "avatarUrl": "",
+            "roleInOrg": "admin" if user.role == "write" else "read",
+            "isEnterprise": False,
+        }
+        for name in user.orgs
+    ]
+    token = {"displayName": DISPLAY_NAME, "role": user.role, "createdAt": "1970-01-01T00:00:00.000Z"}
+    return answer(
+        {
+            "type": "user",
+            "id": f"user-{user.name}",
+            "name": user.name,
+            "fullname": user.fullname,
+            "email": f"{user.name}@users.noreply.localhost",
+            "emailVerified": True,
+            "canPay": False,
+            "periodEnd": None,
+            "isPro": False,
+            "avatarUrl": "",
+            "orgs": orgs,
+            "auth": {"type": "access_token", "accessToken": token},
+        }
+    )
+
+
+def validate_yaml(call: Call) -> Response:
+    """Check the metadata of a card: 200 with warnings, or 400 with errors, as JSON or as text if that is asked for."""
+    content = call.json().get("content")
+    errors: list[str] = []
+    warnings: list[str] = []
+    metadata: Any = None
+    try:
+        metadata = front_matter(content if isinstance(content, str) else "")
+    except yaml.YAMLError as error:
+        errors.append(f"YAML metadata: {' '.join(str(error).split())}")
+    if metadata is None and not errors:
+        warnings.append("empty or missing yaml metadata in repo card")
+    if isinstance(metadata, dict):
+        errors += _problems(metadata)
+    elif metadata is not None:
+        errors.append("YAML metadata must be a mapping")
+    status = 400 if errors else 200
+    if call.headers.get("accept") == "text/plain":
+        lines = [f"- Error: {text}" for text in errors] + [f"- Warning: {text}" for text in warnings]
+        return PlainTextResponse("\n".join(lines), status_code=status)
+    body = {"errors": [{"message": text} for text in errors], "warnings": [{"message": text} for text in warnings]}
+    if errors:
+        body["error"] = "\n".join(errors)  # type: ignore[assignment]
+    return answer(body, status=status)
+
+
+def _problems(metadata: dict[Any, Any]) -> list[str]:
+    texts = ("pipeline_tag", "library_name", "license_name", "pretty_name")
+    lists = ("tags", "datasets", "metrics")
+    found = [f'"{key}" must be a string' for key in texts if not isinstance(metadata.get(key, ""), str)]
+    found += [
+        f'"{key}" must be a string or a list of strings'
+        for key in ("license", "language", "base_model")
+        if not _text_or_texts(metadata.get(key, ""))
+    ]
+    found += [f'"{key}" must be an array of strings' for key in lists if not _text_or_texts(metadata.get(key) or [])]
+    licences = metadata.get("license")
+    for licence in licences if isinstance(licences, list) else [licences]:
+        if isinstance(licence, str) and licence and not is_known(licence):
+            found.append(f'"license" must be one of {", ".join(sorted(KNOWN))}; got {licence[:80]!r}')
+    if not isinstance(metadata.get("model-index") or [], list):
+        found.append('"model-index" must be an array')
+    return found
+
+
+def _text_or_texts(value: Any) -> bool:
+    # YAML reads the language code `no` as false; the Hub accepts it.
+    return (
+        isinstance(value, str | bool)
+        or (isinstance(value, list) and all(isinstance(item, str | bool) for item in value))
+        or value is None
+    )

@@ -1,0 +1,185 @@
+"""Routes: collections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.responses import Response
+
+from harness.hubd.api.request import Call, answer, text_of
+from harness.hubd.db import Row
+from harness.hubd.errors import Refused
+from harness.hubd.storage.collections import ITEM_TYPES, Shelves, slug_of
+from harness.hubd.storage.repos import KINDS, check_write, visible
+
+TITLE_LIMIT, NOTE_LIMIT = 60, 500
+
+
+def handler(method: str, segments: list[str]) -> Callable[[Call], Response]:
+    """Return the handler for a path below /api/collections; raises Refused (404)."""
+    rest = segments[2:]
+    routes: dict[tuple[str, int], Callable[[Call], Response]] = {
+        ("GET", 0): listing,
+        ("POST", 0): create,
+        ("GET", 2): show,
+        ("PATCH", 2): update,
+        ("DELETE", 2): delete,
+        ("POST", 3): add_item,
+        ("PATCH", 4): change_item,
+        ("DELETE", 4): remove_item,
+    }
+    found = routes.get((method, len(segments)))
+    if found is None or (rest and rest[0] != "items"):
+        raise Refused(404, "There is no such collection.")
+    return found
+
+
+def _shelves(call: Call) -> Shelves:
+    return Shelves(call.services.db)
+
+
+def _found(call: Call, *, write: bool = False) -> Row:
+    row = _shelves(call).find("/".join(call.segments[:2]), call.user)
+    if write:
+        check_write(row["owner"], call.user, f"the collection {row['title']}")
+    return row
+
+
+def _item_json(call: Call, row: Row) -> dict[str, Any]:
+    item = {"_id": row["id"], "id": row["item"], "type": row["type"], "position": row["position"]}
+    if row["type"] in KINDS:
+        repo = call.services.repos.find(row["type"], row["item"])
+        if repo is not None:
+            item |= {"id": repo.name, "author": repo.namespace, "private": repo.private, "gated": repo.gated or False}
+    return {**item, **({"note": {"text": row["note"], "html": ""}} if row["note"] else {})}
+
+
+def _json(call: Call, row: Row) -> dict[str, Any]:
+    user = call.user
+    items = []
+    for item in _shelves(call).items(row["id"]):
+        repo = call.services.repos.find(item["type"], item["item"]) if item["type"] in KINDS else None
+        if item["type"] not in KINDS or (repo is not None and visible(repo, user)):
+            items.append(_item_json(call, item))
+    return {
+        "slug": slug_of(row),
+        "title": row["title"],
+        "description": row["description"],
+        "owner": {"name": row["owner"], "type": "user", "fullname": row["owner"], "avatarUrl": ""},
+        "items": items,
+        "lastUpdated": row["updated"],
+        "position": row["position"],
+        "private": bool(row["private"]),
+        "theme": row["theme"],
+        "upvotes": 0,
+        "isUpvotedByUser": False,
+        "gating": False,
+    }
+
+
+def listing(call: Call) -> Response:
+    """List collections (filters: owner, item, q; limit and paging)."""
+    owners, wanted, words = call.query.getlist("owner"), call.query.getlist("item"), call.query.get("q", "").lower()
+    pages = [_json(call, row) for row in _shelves(call).visible(call.user)]
+    if owners:
+        pages = [page for page in pages if page["owner"]["name"] in owners]
+    if wanted:
+        keys = {tuple(item.split("/", 1)) for item in wanted}
+        pages = [p for p in pages if keys & {(f"{item['type']}s", item["id"]) for item in p["items"]}]
+    pages = [page for page in pages if words in page["title"].lower()]
+    limit, start = call.number("limit", 100, 100) or 100, call.number("cursor", 0, 1 << 40)
+    more = call.next_link(cursor=str(start + limit)) if start + limit < len(pages) else {}
+    # The client numbers the collections of a list itself.
+    page = [{k: v for k, v in item.items() if k != "position"} for item in pages[start : start + limit]]
+    return answer(page, headers=more)
+
+
+def _short_text(body: dict[str, Any], key: str, limit: int) -> str:
+    text = text_of(body, key)
+    if len(text) > limit:
+        raise Refused(400, f"{key} has at most {limit} characters.")
+    return text
+
+
+def create(call: Call) -> Response:
+    """Make a collection; 409 with its slug if the owner has one of that title."""
+    body, user = call.json(), call.required_user()
+    owner = text_of(body, "namespace", "") or user.name
+    owner = call.services.accounts.canonical(owner) or owner
+    check_write(owner, user, f"the namespace {owner}")
+    title = _short_text(body, "title", TITLE_LIMIT).strip()
+    if not title:
+        raise Refused(400, "A collection needs a title.")
+    description = _short_text(body, "description", 5000) if body.get("description") is not None else None
+    row, new = _shelves(call).create(owner, title, description, bool(body.get("private")))
+    if not new:
+        raise Refused(409, "This collection exists already.", body=_json(call, row))
+    return answer(_json(call, row))
+
+
+def show(call: Call) -> Response:
+    """Describe a collection."""
+    return answer(_json(call, _found(call)))
+
+
+def update(call: Call) -> Response:
+    """Change title, description, visibility, theme or position."""
+    row, body = _found(call, write=True), call.json()
+    changes: dict[str, Any] = {}
+    for key, limit in (("title", TITLE_LIMIT), ("description", 5000), ("theme", 20)):
+        if body.get(key) is not None:
+            changes[key] = _short_text(body, key, limit)
+    if body.get("private") is not None:
+        changes["private"] = int(bool(body["private"]))
+    if body.get("position") is not None:
+        changes["position"] = _position(body)
+    _shelves(call).update(row["id"], changes)
+    return answer({"success": True, "data": _json(call, _shelves(call).get(row["id"]))})
+
+
+def _position(body: dict[str, Any]) -> int:
+    position = body["position"]
+    if not isinstance(position, int) or not 0 <= position < 1 << 31:
+        raise Refused(400, "position must be a whole number from 0.")
+    return position
+
+
+def delete(call: Call) -> Response:
+    """Delete a collection; what it lists stays."""
+    _shelves(call).delete(_found(call, write=True)["id"])
+    return answer({"success": True})
+
+
+def add_item(call: Call) -> Response:
+    """Add a repository, 409 if it is there already; answers the whole collection."""
+    row, body = _found(call, write=True), call.json()
+    item = body.get("item")
+    if not isinstance(item, dict):
+        raise Refused(400, "'item' with id and type is needed.")
+    kind, name = text_of(item, "type"), text_of(item, "id")
+    if kind not in ITEM_TYPES:
+        raise Refused(400, f"Unknown item type {kind[:40]!r}.")
+    if kind in KINDS:
+        repo = call.services.repos.find(kind, name)
+        if repo is None or not visible(repo, call.user):
+            raise Refused(404, f"There is no {kind} {name[:200]}.")
+        name = repo.name
+    note = _short_text(body, "note", NOTE_LIMIT) if body.get("note") else None
+    _shelves(call).add(row["id"], kind, name, note)
+    return answer(_json(call, _shelves(call).get(row["id"])))
+
+
+def change_item(call: Call) -> Response:
+    """Change the note or the position of an item."""
+    row, body = _found(call, write=True), call.json()
+    note = _short_text(body, "note", NOTE_LIMIT) if body.get("note") is not None else None
+    position = _position(body) if body.get("position") is not None else None
+    _shelves(call).change_item(row["id"], call.segments[3], note=note, position=position)
+    return answer({"success": True})
+
+
+def remove_item(call: Call) -> Response:
+    """Take an item out."""
+    _shelves(call).remove(_found(call, write=True)["id"], call.segments[3])
+    return answer({"success": True})

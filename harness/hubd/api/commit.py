@@ -1,0 +1,213 @@
+"""Routes that change a repository: preupload, commit, branches, tags, squash."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from dulwich.objects import Commit, Tag
+from starlette.responses import Response
+
+from harness.hubd.accounts.accounts import User
+from harness.hubd.api.request import Call, answer, text_of
+from harness.hubd.errors import Refused, revision_not_found, stale_parent
+from harness.hubd.storage.attributes import LARGE_SIZE, is_ignored, is_large
+from harness.hubd.storage.commits import (
+    Author,
+    Header,
+    Operations,
+    Staging,
+    branch_ref,
+    check_parent,
+    lines_of,
+    read_header,
+    record,
+    squash,
+)
+from harness.hubd.storage.git import FULL_SHA, GitRepo, checked_ref
+from harness.hubd.storage.pulls import find, open_pull
+from harness.hubd.storage.repos import check_write
+from harness.hubd.storage.trees import checked_path
+
+
+def preupload(call: Call) -> Response:
+    """Say for each file whether it is uploaded as a large one, and what lies there already."""
+    _check_may_commit(call)
+    git, body = call.git(), call.json()
+    commit = git.resolve(call.segments[0])
+    files = body.get("files")
+    if not isinstance(files, list):
+        raise Refused(400, "'files' is missing or not a list.")
+    attributes = git.text(commit, ".gitattributes") or ""
+    ignore = body.get("gitIgnore")
+    ignore = ignore if isinstance(ignore, str) else git.text(commit, ".gitignore") or ""
+    found = [_preupload_item(git, commit, item, attributes, ignore) for item in files]
+    return answer({"files": found, "commitOid": commit})
+
+
+def _check_may_commit(call: Call) -> User:
+    """Return the caller if they may commit to the revision: a proposal is open to all, its branch to its author."""
+    repo, user, revision = call.repo, call.required_user(), call.segments[0]
+    number = revision.removeprefix("refs/pr/")
+    if user.role == "write" and number != revision and number.isdigit():
+        row = find(call.services.db, repo, int(number[:9]))
+        if row["author"] == user.name:
+            return user
+    if not call.flag("create_pr"):
+        check_write(repo.namespace, user, f"the {call.kind} {repo.name}")
+    elif user.role != "write":
+        raise Refused(403, "Forbidden: this token can only read; use a write token to propose changes.")
+    return user
+
+
+def _preupload_item(git: GitRepo, commit: str, item: Any, attributes: str, ignore: str) -> dict[str, Any]:
+    if not isinstance(item, dict) or not isinstance(item.get("size"), int):
+        raise Refused(400, "Each file of a preupload needs path and size.")
+    path = checked_path(item.get("path"))
+    large = item["size"] >= LARGE_SIZE or (item["size"] > 0 and is_large(attributes, path))
+    described: dict[str, Any] = {
+        "path": path,
+        "uploadMode": "lfs" if large else "regular",
+        "shouldIgnore": bool(ignore) and is_ignored(ignore, path),
+    }
+    entry = git.entry(commit, path)
+    if entry is not None and not entry.is_folder:
+        described["oid"] = git.facts(entry.sha).etag
+    return described
+
+
+def commit(call: Call) -> Response:
+    """Apply an NDJSON commit to a branch, or to a new pull request (`create_pr`)."""
+    if call.upload is None:
+        raise Refused(400, "A commit needs a body.")
+    user, repo = _check_may_commit(call), call.repo
+    git = call.git()
+    call.upload.file.flush()
+    lines = lines_of(call.upload.path)
+    header = read_header(lines)
+    author = Author(name=user.name, title=header.title, description=header.description)
+    if call.flag("create_pr"):
+        sha, number = _commit_to_pull(call, git, header, author, lines)
+    else:
+        sha, number = _commit_to_branch(call, git, header, author, lines), None
+    answer_body = {
+        "success": True,
+        "commitOid": sha,
+        "commitUrl": f"{call.base}/{repo.web_path}/commit/{sha}",
+        "hookOutput": "",
+    }
+    if number is not None:
+        answer_body["pullRequestUrl"] = f"{call.base}/{repo.web_path}/discussions/{number}"
+    return answer(answer_body)
+
+
+def _staged(call: Call, git: GitRepo, parent: str, author: Author, lines: Any) -> str:
+    """Write the objects of the commit and return its id; no ref moves yet."""
+    operations = Operations(git=git, parent=parent, staging=Staging(git), size_of_large=lambda oid: _large(call, oid))
+    for key, value in lines:
+        operations.apply(key, value)
+    sha = record(operations.staging, operations.tree(), [parent], author)
+    for sha256 in operations.large:
+        call.services.repos.hold(call.repo, sha256)
+    return sha
+
+
+def _large(call: Call, sha256: str) -> int:
+    size = call.services.blobs.size(sha256)
+    if size is None or not call.services.repos.may_use(call.user, sha256):
+        raise Refused(400, f"LFS pointer pointed to a file that does not exist: {sha256}; upload it first.")
+    return size
+
+
+def _commit_to_branch(call: Call, git: GitRepo, header: Header, author: Author, lines: Any) -> str:
+    with git.writing:
+        name, head = branch_ref(git, call.segments[0])
+        check_parent(header, head)
+        sha = _staged(call, git, head, author, lines)
+        if not git.set_ref(name, sha, head):
+            raise stale_parent()
+    return sha
+
+
+def _commit_to_pull(call: Call, git: GitRepo, header: Header, author: Author, lines: Any) -> tuple[str, int]:
+    base = call.segments[0]
+    if FULL_SHA.fullmatch(base):
+        raise revision_not_found(base)
+    with git.writing:
+        name, head = branch_ref(git, base)
+        check_parent(header, head)
+        sha = _staged(call, git, head, author, lines)
+        return sha, open_pull(call.services.db, git, call.repo, author, base=name, head=sha)
+
+
+def create_branch(call: Call) -> Response:
+    """Make a branch at `startingPoint` (default: main)."""
+    call.writable_repo()
+    git, name = call.git(), "/".join(call.segments)
+    if name.startswith("refs/"):
+        raise Refused(400, f"Invalid reference for a branch: {name}")
+    start = git.resolve(text_of(call.json(), "startingPoint", "main"))
+    if not git.set_ref(f"refs/heads/{name}", start, None):
+        raise Refused(409, f"Reference refs/heads/{name} already exists")
+    return Response(status_code=200)
+
+
+def delete_branch(call: Call) -> Response:
+    """Delete a branch other than main."""
+    call.writable_repo()
+    git, name = call.git(), "/".join(call.segments)
+    if name == "main":
+        raise Refused(403, "Cannot delete refs/heads/main")
+    _delete_ref(git, f"refs/heads/{name}", name)
+    return Response(status_code=200)
+
+
+def create_tag(call: Call) -> Response:
+    """Tag a revision; with a message the tag is an annotated one."""
+    call.writable_repo()
+    git, body = call.git(), call.json()
+    name, message = text_of(body, "tag"), text_of(body, "message", "")
+    sha = git.resolve("/".join(call.segments))
+    checked_ref(f"refs/tags/{name}")
+    if message and git.ref(f"refs/tags/{name}") is None:
+        sha = _annotate(git, name, message, sha, call.required_user().name)
+    if not git.set_ref(f"refs/tags/{name}", sha, None):
+        raise Refused(409, f"Tag reference exists already: refs/tags/{name}")
+    return Response(status_code=200)
+
+
+def _annotate(git: GitRepo, name: str, message: str, commit_sha: str, tagger: str) -> str:
+    tag = Tag()
+    tag.name, tag.message = name.encode(), message.encode()
+    tag.object = (Commit, commit_sha.encode())
+    tag.tagger = f"{tagger} <{tagger}@users.noreply.localhost>".encode()
+    tag.tag_time, tag.tag_timezone = int(time.time()), 0
+    staging = Staging(git)
+    sha = staging.add(tag)
+    staging.flush()
+    return sha
+
+
+def delete_tag(call: Call) -> Response:
+    """Delete a tag."""
+    call.writable_repo()
+    name = "/".join(call.segments)
+    _delete_ref(call.git(), f"refs/tags/{name}", name)
+    return Response(status_code=200)
+
+
+def _delete_ref(git: GitRepo, ref: str, name: str) -> None:
+    with git.writing:
+        head = git.ref(ref)
+        if head is None:
+            raise revision_not_found(name)
+        git.delete_ref(ref, head)
+
+
+def super_squash(call: Call) -> Response:
+    """Replace the history of a branch by one commit."""
+    repo, body = call.writable_repo(), call.json()
+    branch = "/".join(call.segments)
+    title = text_of(body, "message", "") or f"Super-squash branch '{branch}' using the Hub"
+    sha = squash(call.git(), branch, Author(name=call.required_user().name, title=title))
+    return answer({"commitOid": sha, "repo": repo.name})

@@ -1,0 +1,94 @@
+"""A repository as JSON: what model_info, dataset_info, space_info and the lists return."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.hubd.api.card_facts import Summary
+from harness.hubd.storage.git import GitRepo
+from harness.hubd.storage.repos import RepoRow
+
+LIST_KEYS = ("author", "lastModified", "createdAt", "private", "gated", "disabled", "downloads", "likes", "tags",
+             "pipeline_tag", "library_name", "modelId", "sdk")  # fmt: skip
+FULL_KEYS = (*LIST_KEYS, "sha", "cardData", "config", "model-index", "description", "usedStorage", "siblings",
+             "transformersInfo", "spaces", "host", "subdomain")  # fmt: skip
+
+
+def siblings(git: GitRepo, commit: str, *, blobs: bool) -> list[dict[str, Any]]:
+    """Return the files of a commit, with sizes and hashes if `blobs`."""
+    if not blobs:
+        tree = git.commit(commit).tree
+        return [{"rfilename": path} for path, entry in git.walk(tree) if not entry.is_folder]
+    items: list[dict[str, Any]] = []
+    for path, facts in git.files(commit):
+        item: dict[str, Any] = {"rfilename": path, "blobId": facts.sha, "size": facts.size}
+        if facts.sha256:
+            item["lfs"] = {"sha256": facts.sha256, "size": facts.size, "pointerSize": facts.pointer_size}
+        items.append(item)
+    return items
+
+
+def base_models(card: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the relation to the base models, None without one."""
+    value = card.get("base_model")
+    names = [name for name in (value if isinstance(value, list) else [value]) if isinstance(name, str)]
+    if not names:
+        return None
+    relation = card.get("base_model_relation")
+    return {"relation": relation if isinstance(relation, str) else "finetune", "models": [{"id": n} for n in names]}
+
+
+def repo_json(
+    repo: RepoRow, git: GitRepo, summary: Summary, *, keys: tuple[str, ...], blobs: bool = False
+) -> dict[str, Any]:
+    """Return id and the given keys that apply to the repository."""
+    card = summary.card
+    known: dict[str, Any] = {
+        "author": repo.namespace,
+        "sha": summary.commit,
+        "lastModified": summary.modified,
+        "createdAt": repo.created,
+        "private": repo.private,
+        "gated": repo.gated or False,
+        "disabled": False,
+        "downloads": 0,
+        "downloadsAllTime": 0,
+        "likes": 0,
+        "trendingScore": 0,
+        "tags": list(summary.tags),
+        "cardData": card or None,
+    }
+    if repo.kind == "model":
+        known |= _model_keys(repo, summary)
+    if repo.kind == "dataset":
+        known |= {"description": card.get("pretty_name") or "", "citation": None, "paperswithcode_id": None}
+    if repo.kind == "space":
+        known |= {"sdk": card.get("sdk") or repo.sdk or "static", "models": [], "datasets": []}
+        known |= {"host": "", "subdomain": repo.name.replace("/", "-").lower(), "runtime": {"stage": "NO_APP_FILE"}}
+    if "usedStorage" in keys:
+        known["usedStorage"] = sum(facts.size for _, facts in git.files(summary.commit))
+    if "siblings" in keys:
+        known["siblings"] = siblings(git, summary.commit, blobs=blobs)
+    chosen = {key: known[key] for key in keys if known.get(key) is not None}
+    return {"_id": repo.id, "id": repo.name, **chosen}
+
+
+def _model_keys(repo: RepoRow, summary: Summary) -> dict[str, Any]:
+    card = summary.card
+    results = list(summary.eval_results)
+    model_type = summary.config.get("model_type")
+    return {
+        "modelId": repo.name,
+        "pipeline_tag": _text(card.get("pipeline_tag")),
+        "library_name": _text(card.get("library_name")) or ("transformers" if model_type else None),
+        "config": summary.config or None,
+        "model-index": card.get("model-index"),
+        "baseModels": base_models(card),
+        "evalResults": results,
+        "spaces": [],
+        "childrenModelCount": 0,
+    }
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,266 @@
+"""Routes: create, delete, move, settings, info, lists, access checks."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from typing import Any
+
+from starlette.responses import PlainTextResponse, Response
+
+from harness.hubd.api.card_facts import Summary, summarise
+from harness.hubd.api.repo_json import FULL_KEYS, LIST_KEYS, repo_json
+from harness.hubd.api.request import Call, answer, text_of
+from harness.hubd.errors import Refused
+from harness.hubd.storage.attributes import DEFAULT_ATTRIBUTES
+from harness.hubd.storage.commits import Author, first_commit
+from harness.hubd.storage.git import GitRepo
+from harness.hubd.storage.repos import KINDS, RepoRow, check_content, check_name, check_write, new_row, taken, visible
+
+SPACE_SDKS = ("gradio", "streamlit", "docker", "static")
+GATES = ("auto", "manual")
+LIST_LIMIT = 1000
+SUMMARIES = 20_000  # of commits, remembered
+SORT_KEYS = ("createdAt", "lastModified", "downloads", "likes", "trendingScore", "id")
+
+
+_SUMMARIES: dict[tuple[str, str], Summary] = {}  # (repository, commit): no opened repository is kept alive by it
+
+
+def summary_of(repo: RepoRow, git: GitRepo, commit: str) -> Summary:
+    """Return what a commit says of its repository, read once."""
+    found = _SUMMARIES.get((repo.id, commit))
+    if found is None:
+        if len(_SUMMARIES) >= SUMMARIES:
+            _SUMMARIES.clear()
+        found = _SUMMARIES[repo.id, commit] = summarise(repo, git, commit)
+    return found
+
+
+def _kind(body: dict[str, Any]) -> str:
+    kind = text_of(body, "type", "model")
+    if kind not in KINDS:
+        raise Refused(400, f"Invalid repo type {kind[:40]!r}: expected one of {', '.join(KINDS)}.")
+    return kind
+
+
+def _visibility(body: dict[str, Any]) -> bool | None:
+    """Return whether private was asked for; None if nothing was."""
+    if body.get("visibility") is not None:
+        visibility = body["visibility"]
+        if visibility not in ("public", "private", "protected"):
+            raise Refused(400, "visibility must be public, private or protected.")
+        return bool(visibility != "public")
+    private = body.get("private")
+    if private is not None and not isinstance(private, bool):
+        raise Refused(400, "private must be true or false.")
+    return private
+
+
+def create(call: Call) -> Response:
+    """Make a repository with its first commit; 409 with its `url` if it exists."""
+    user, body = call.required_user(), call.json()
+    services, kind = call.services, _kind(body)
+    asked = text_of(body, "organization", "") or user.name
+    namespace = services.accounts.canonical(asked) or asked
+    name = f"{namespace}/{check_name(body.get('name'))}"
+    existing = services.repos.find(kind, name)
+    if existing is not None and existing.name.lower() == name.lower() and visible(existing, user):
+        raise _already(call, existing)
+    if not user.member_of(namespace):
+        raise Refused(403, f'You don\'t have the rights to create a {kind} under the namespace "{namespace}"')
+    check_write(namespace, user, f"the namespace {namespace}")
+    private = _visibility(body)
+    if private is None:
+        organisation = services.accounts.organisation(namespace)
+        private = bool(organisation and organisation.private_by_default)
+    sdk = _sdk(kind, body)
+    repo = new_row(kind, name, private=private, author=user.name, sdk=sdk)
+    _prepare(call, repo)
+    return answer({"url": f"{call.base}/{repo.web_path}", "name": repo.name, "id": repo.id})
+
+
+def _sdk(kind: str, body: dict[str, Any]) -> str | None:
+    if kind != "space":
+        return None
+    sdk = text_of(body, "sdk")
+    if sdk not in SPACE_SDKS:
+        raise Refused(400, f"Invalid sdk {sdk[:40]!r}: expected one of {', '.join(SPACE_SDKS)}.")
+    return sdk
+
+
+def _already(call: Call, repo: RepoRow) -> Refused:
+    url = f"{call.base}/{repo.web_path}"
+    return Refused(409, f"You already created this {repo.kind} repo: {repo.name}", body={"url": url, "name": repo.name})
+
+
+def _prepare(call: Call, repo: RepoRow) -> None:
+    services = call.services
+    folder = services.root.draft()
+    files = {".gitattributes": DEFAULT_ATTRIBUTES}
+    if repo.kind == "space":
+        title = repo.name.split("/")[1]
+        files["README.md"] = f"---\ntitle: {title}\nsdk: {repo.sdk}\napp_file: app.py\npinned: false\n---\n".encode()
+    try:
+        GitRepo.create(folder)
+        (folder / "description").write_text(f"{repo.kind} {repo.name}\n")
+        author = Author(name=repo.author, title="initial commit")
+        first_commit(files, author, GitRepo(folder, threading.RLock()))
+        services.repos.add(repo, folder)
+    except Refused as error:
+        if error.status == 409:
+            raise _already(call, services.repos.find(repo.kind, repo.name) or repo) from error
+        raise
+    finally:
+        if folder.exists():
+            shutil.rmtree(folder)
+
+
+def delete(call: Call) -> Response:
+    """Delete a repository named in the body."""
+    user, body = call.required_user(), call.json()
+    namespace = text_of(body, "organization", "") or user.name
+    repo = call.services.repos.writable(_kind(body), f"{namespace}/{text_of(body, 'name')}", user)
+    with call.services.repos.git(repo).writing:
+        call.services.repos.delete(repo)
+    return PlainTextResponse("OK")
+
+
+def move(call: Call) -> Response:
+    """Rename a repository, possibly into another namespace; its old name keeps leading to it."""
+    user, body = call.required_user(), call.json()
+    kind, services = _kind(body), call.services
+    repo = services.repos.writable(kind, text_of(body, "fromRepo"), user)
+    asked, _, name = text_of(body, "toRepo").partition("/")
+    namespace = services.accounts.canonical(asked) or asked
+    check_write(namespace, user, f"the namespace {namespace}")
+    target = f"{namespace}/{check_name(name)}"
+    found = services.repos.find(kind, target)
+    if found is not None and found.id != repo.id and found.name.lower() == target.lower():
+        raise taken(kind, target)
+    services.repos.rename(repo, target)
+    return answer({"url": f"{call.base}/{target if kind == 'model' else f'{kind}s/{target}'}"})
+
+
+def settings(call: Call) -> Response:
+    """Change visibility and gating."""
+    repo, body = call.writable_repo(), call.json()
+    gated = body.get("gated")
+    if gated not in (None, False, *GATES):
+        raise Refused(400, "gated must be auto, manual or false.")
+    call.services.repos.update(repo, private=_visibility(body), gated="" if gated is False else gated)
+    return answer(body)
+
+
+def auth_check(call: Call) -> Response:
+    """200 if the caller may read the files of the repository, or write (`/auth-check/write`)."""
+    if call.segments == ["write"]:
+        call.writable_repo()
+    check_content(call.repo, call.user)
+    return Response(status_code=200)
+
+
+def info(call: Call) -> Response:
+    """Describe a repository at its head or at a revision; `expand` chooses keys, `blobs` adds sizes and hashes."""
+    git = call.git()
+    commit = git.resolve(call.segments[0] if call.segments else "main")
+    expand = call.query.getlist("expand") + call.query.getlist("expand[]")
+    keys = tuple(expand) if expand else FULL_KEYS
+    return answer(
+        repo_json(call.repo, git, summary_of(call.repo, git, commit), keys=keys, blobs=call.flag("blobs")),
+        headers={"X-Repo-Commit": commit},
+    )
+
+
+def listing(call: Call) -> Response:
+    """List the repositories of a kind that the caller may see, filtered, sorted, in pages."""
+    expand = call.query.getlist("expand") + call.query.getlist("expand[]")
+    keys = tuple(expand) if expand else LIST_KEYS
+    if not expand:
+        keys += ("sha", "siblings", "cardData") if call.flag("full") else ()
+        keys += ("cardData",) if call.flag("cardData") else ()
+        keys += ("config",) if call.flag("config") else ()
+    found = [(repo, git, summary) for repo, git, summary in _candidates(call) if _matches(call, repo, summary)]
+    sort = call.query.get("sort") or "createdAt"
+    if sort not in SORT_KEYS:
+        raise Refused(400, f"Cannot sort by {sort[:40]!r}: expected one of {', '.join(SORT_KEYS)}.")
+    if sort in ("lastModified", "id"):
+        order = (lambda item: item[2].modified) if sort == "lastModified" else (lambda item: item[0].name)
+        found.sort(key=order, reverse=call.query.get("direction", "-1") == "-1")
+    limit = call.number("limit", LIST_LIMIT, LIST_LIMIT) or LIST_LIMIT
+    start = call.number("cursor", 0, 1 << 40)
+    page = [repo_json(repo, git, summary, keys=keys) for repo, git, summary in found[start : start + limit]]
+    more = call.next_link(cursor=str(start + limit)) if start + limit < len(found) else {}
+    return answer(page, headers=more)
+
+
+def _candidates(call: Call) -> list[tuple[RepoRow, GitRepo, Summary]]:
+    author = call.query.get("author")
+    words = " ".join(call.query.getlist("search")).lower().split()
+    rows = []
+    for repo in call.services.repos.listing(call.kind, call.user):
+        if author and repo.namespace.lower() != author.lower():
+            continue
+        if any(word not in repo.name.lower() for word in words):
+            continue
+        git = call.services.repos.git(repo)
+        head = git.ref("refs/heads/main")
+        if head is not None:
+            rows.append((repo, git, summary_of(repo, git, head)))
+    return rows
+
+
+def _matches(call: Call, repo: RepoRow, summary: Summary) -> bool:
+    wanted = [tag for value in call.query.getlist("filter") for tag in value.split(",") if tag]
+    if any(tag not in summary.tags for tag in wanted):
+        return False
+    pipeline = call.query.get("pipeline_tag")
+    if pipeline and summary.card.get("pipeline_tag") != pipeline:
+        return False
+    gated = call.query.get("gated")
+    return gated is None or (gated.lower() in ("1", "true")) == bool(repo.gated)
+
+
+def leaderboard(call: Call) -> Response:
+    """Rank the visible models by the results they report on this dataset (`task_id` chooses one task)."""
+    wanted = call.query.get("task_id")
+    rows = [row for task, row in reported(call) if wanted in (None, task)]
+    return answer([{"rank": rank, **row} for rank, row in enumerate(rows, start=1)])
+
+
+def reported(call: Call) -> list[tuple[str, dict[str, Any]]]:
+    """Return (task, row) of every result that visible models report on this dataset, the best first.
+
+    Raises Refused (404) if it is no dataset.
+    """
+    if call.kind != "dataset":
+        raise Refused(404, "Only datasets have a leaderboard.")
+    name = call.repo.name.lower()
+    rows: list[tuple[str, dict[str, Any]]] = []
+    for repo in call.services.repos.listing("model", call.user):
+        git = call.services.repos.git(repo)
+        head = git.ref("refs/heads/main")
+        for result in summary_of(repo, git, head).eval_results if head else ():
+            data = result.get("data")
+            if data and data["dataset"]["id"].lower() == name:
+                rows.append((data["dataset"]["task_id"], _leaderboard_row(call, repo, result)))
+    return sorted(rows, key=lambda row: -row[1]["value"])
+
+
+def _leaderboard_row(call: Call, repo: RepoRow, result: dict[str, Any]) -> dict[str, Any]:
+    data = result["data"]
+    organisation = call.services.accounts.organisation(repo.namespace)
+    author = {
+        "name": repo.namespace,
+        "fullname": repo.namespace,
+        "avatarUrl": "",
+        "type": "org" if organisation else "user",
+    }
+    row = {
+        "modelId": repo.name,
+        "value": data["value"],
+        "filename": result["filename"],
+        "verified": False,
+        "author": author,
+    }
+    return {**row, **{key: data[key] for key in ("source", "notes") if data.get(key)}}

@@ -1,0 +1,148 @@
+"""One request as the routes see it, and the services behind it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qs, quote
+
+from starlette.datastructures import Headers, QueryParams
+from starlette.responses import JSONResponse, Response
+
+from harness.hubd.accounts.accounts import Accounts, User
+from harness.hubd.accounts.sessions import signed_in
+from harness.hubd.accounts.signing import Signer
+from harness.hubd.db import Database
+from harness.hubd.errors import Refused, login_required
+from harness.hubd.root import Root
+from harness.hubd.storage.blobs import BlobStore, Draft
+from harness.hubd.storage.git import GitRepo
+from harness.hubd.storage.pulls import settle
+from harness.hubd.storage.repos import RepoRow, Repos
+from harness.hubd.storage.xet_uploads import XetStore
+
+KINDS_IN_PATHS = {"models": "model", "datasets": "dataset", "spaces": "space"}
+TRUE = ("1", "true")
+
+
+class Services:
+    """Everything that outlives a request."""
+
+    def __init__(self, root: Root) -> None:
+        self.root = root
+        self.db = Database(root.database)
+        self.accounts = Accounts(self.db)
+        self.repos = Repos(root, self.db)
+        self.blobs = BlobStore(root)
+        self.signer = Signer(root.key)
+        self.xet = XetStore(root, self.db, self.blobs)
+        settle(self.db, self.repos)
+
+
+@dataclass(kw_only=True)
+class Call:
+    """A request: `segments` are the parts of the raw path, each unquoted on its own; `body` was read beforehand."""
+
+    services: Services
+    method: str
+    base: str
+    raw_path: str
+    segments: list[str]
+    query: QueryParams
+    headers: Headers
+    body: bytes = b""
+    upload: Draft | None = None
+    kind: str = "model"
+    name: str = ""
+    cookie: bool = False  # a browser's sign-in counts here
+
+    @cached_property
+    def user(self) -> User | None:
+        """Return the caller, None if anonymous; raises Refused (401) on an unknown token."""
+        services, authorization = self.services, self.headers.get("authorization")
+        if authorization is None and self.cookie:
+            return signed_in(services.signer, services.accounts, self.headers.get("cookie"))
+        return services.accounts.caller(authorization)
+
+    def required_user(self) -> User:
+        """Return the caller; raises Refused (401) if anonymous."""
+        if self.user is None:
+            raise login_required()
+        return self.user
+
+    @cached_property
+    def repo(self) -> RepoRow:
+        """Return the repository of the path, if the caller may see it; raises Refused."""
+        return self.services.repos.readable(self.kind, self.name, self.user)
+
+    def writable_repo(self) -> RepoRow:
+        """Return the repository of the path, if the caller may change it; raises Refused."""
+        return self.services.repos.writable(self.kind, self.name, self.user)
+
+    def repository_is_gone(self) -> bool:
+        """Return whether the repository of the path was deleted after this request found it."""
+        found: RepoRow | None = self.__dict__.get("repo")
+        return found is not None and self.services.repos.by_id(found.id) is None
+
+    def git(self) -> GitRepo:
+        """Return the git repository of the path."""
+        return self.services.repos.git(self.repo)
+
+    def flag(self, name: str) -> bool:
+        """Return whether a query parameter is set to true or 1."""
+        return self.query.get(name, "").lower() in TRUE
+
+    def number(self, name: str, default: int, most: int) -> int:
+        """Return a query parameter as a number from 0 to `most`; raises Refused (400)."""
+        text = self.query.get(name) or str(default)
+        if not text.isascii() or not text.isdigit() or len(text) > 12:
+            raise Refused(400, f"{name} must be a whole number, got {text[:40]!r}.")
+        return min(int(text), most)
+
+    def json(self) -> dict[str, Any]:
+        """Return the body as a JSON object ({} if empty); raises Refused (400)."""
+        if not self.body.strip():
+            return {}
+        try:
+            content = json.loads(self.body)
+            if b"\\ud" in self.body.lower():  # half a character, escaped: it cannot be stored or sent back
+                json.dumps(content, ensure_ascii=False).encode()
+        except (ValueError, RecursionError) as error:
+            raise Refused(400, "The body is not valid JSON.") from error
+        if not isinstance(content, dict):
+            raise Refused(400, "The body must be a JSON object.")
+        return content
+
+    def form(self) -> dict[str, list[str]]:
+        """Return a form-encoded or JSON body as name -> values; raises Refused (400)."""
+        if "json" in self.headers.get("content-type", ""):
+            return {k: [str(x) for x in (v if isinstance(v, list) else [v])] for k, v in self.json().items()}
+        try:
+            return parse_qs(self.body.decode(), max_num_fields=100_000)
+        except ValueError as error:
+            raise Refused(400, "The body is not a valid form.") from error
+
+    def next_link(self, **changed: str) -> dict[str, str]:
+        """Return the header that leads to the next page: this URL with some query parameters changed."""
+        kept = [(key, value) for key, value in self.query.multi_items() if key not in changed]
+        pairs = "&".join(f"{quote(k, safe='')}={quote(v, safe='')}" for k, v in [*kept, *changed.items()])
+        return {"Link": f'<{self.base}{self.raw_path}?{pairs}>; rel="next"'}
+
+
+def answer(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return a JSON response."""
+    return JSONResponse(content, status_code=status, headers=headers)
+
+
+def text_of(content: dict[str, Any], key: str, default: str | None = None) -> str:
+    """Return a text from a JSON body; raises Refused (400) if it is missing without a default, or no text."""
+    value = content.get(key)
+    if value is None and default is not None:
+        return default
+    if not isinstance(value, str):
+        raise Refused(400, f"{key!r} is missing or not a text.")
+    if any(0xD800 <= ord(c) <= 0xDFFF for c in value):
+        raise Refused(400, f"{key!r} is not valid Unicode.")
+    return value

@@ -1,0 +1,152 @@
+"""Routes that read a repository: tree, paths-info, refs, commits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from starlette.responses import Response
+
+from harness.hubd.api.request import TRUE, Call, answer
+from harness.hubd.errors import Refused, entry_not_found
+from harness.hubd.storage.git import CommitFacts, GitRepo
+from harness.hubd.storage.trees import Entry
+
+PAGE, PAGE_EXPANDED = 1000, 50
+PATHS_LIMIT = 10_000
+PULLS = "select num from discussions where repo = ? and is_pull = 1"
+HISTORY_LIMIT = 10_000  # commits that a search for the last change of a file looks at
+
+
+def iso(seconds: int) -> str:
+    """Return seconds since the epoch as the Hub writes a date."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def item_of(call: Call, git: GitRepo, path: str, entry: Entry) -> dict[str, Any]:
+    """Return a file or folder as tree and paths-info show it."""
+    if entry.is_folder:
+        return {"type": "directory", "oid": entry.sha, "size": 0, "path": path}
+    facts = git.facts(entry.sha)
+    item: dict[str, Any] = {"type": "file", "oid": facts.sha, "size": facts.size, "path": path}
+    if facts.sha256:
+        item["lfs"] = {"oid": facts.sha256, "size": facts.size, "pointerSize": facts.pointer_size}
+        if (xet_hash := call.services.xet.hash_of(facts.sha256)) is not None:
+            item["xetHash"] = xet_hash
+    return item
+
+
+def tree(call: Call) -> Response:
+    """List a folder: `/tree/{rev}[/path]?recursive&expand&limit&cursor`."""
+    git = call.git()
+    commit = git.resolve(call.segments[0])
+    path = "/".join(call.segments[1:]).strip("/")
+    root = git.entry(commit, path)
+    if root is None or not root.is_folder:
+        raise entry_not_found(path, commit)
+    expand = call.flag("expand")
+    most = PAGE_EXPANDED if expand else PAGE
+    limit = call.number("limit", most, most) or most
+    start = call.number("cursor", 0, 1 << 40)
+    found = list(git.walk(root.sha, f"{path}/" if path else "", recursive=call.flag("recursive")))
+    page = [item_of(call, git, name, entry) for name, entry in found[start : start + limit]]
+    if expand:
+        add_last_commits(git, commit, page)
+    headers = {"X-Repo-Commit": commit}
+    if start + limit < len(found):
+        headers |= call.next_link(cursor=str(start + limit))
+    return answer(page, headers=headers)
+
+
+def paths_info(call: Call) -> Response:
+    """Describe the given paths; those that do not exist are left out."""
+    git = call.git()
+    commit = git.resolve(call.segments[0])
+    form = call.form()
+    paths = form.get("paths", [])
+    if len(paths) > PATHS_LIMIT:
+        raise Refused(413, f"At most {PATHS_LIMIT} paths in one request.")
+    found = ((path.strip("/"), git.entry(commit, path.strip("/"))) for path in paths)
+    items = [item_of(call, git, path, entry) for path, entry in found if entry is not None]
+    for item in items:
+        if "lfs" in item:  # clients copy a large file to another repository by its Xet hash only
+            item.setdefault("xetHash", item["lfs"]["oid"])
+    if form.get("expand", []) and form["expand"][0].lower() in TRUE:
+        add_last_commits(git, commit, items)
+    return answer(items, headers={"X-Repo-Commit": commit})
+
+
+def add_last_commits(git: GitRepo, commit: str, items: list[dict[str, Any]]) -> None:
+    """Give each item the last commit that changed it (first parents, newest first).
+
+    A commit costs one comparison for each folder, more only where the folder changed. Items that the latest
+    HISTORY_LIMIT commits did not change get none.
+    """
+    folders: dict[str, dict[str, dict[str, Any]]] = {}
+    for item in items:
+        folders.setdefault(item["path"].rpartition("/")[0], {})[item["path"].rpartition("/")[2]] = item
+    trees = {path: git.entry(commit, path) for path in folders}
+    for facts in islice(git.history(commit), HISTORY_LIMIT):
+        parent = facts.parents[0] if facts.parents else None
+        for path in list(folders):
+            before = git.entry(parent, path) if parent else None
+            if before == trees[path]:
+                continue
+            trees[path] = before
+            names = git.tree(before.sha) if before is not None and before.is_folder else {}
+            for name, item in list(folders[path].items()):
+                if name not in names or names[name].sha != item["oid"]:
+                    item["lastCommit"] = {"id": facts.sha, "title": facts.title, "date": iso(facts.time)}
+                    del folders[path][name]
+            if not folders[path]:
+                del folders[path]
+        if not folders:
+            return
+
+
+def refs(call: Call) -> Response:
+    """List branches, tags and, if asked for, pull requests."""
+    git = call.git()
+    names = sorted(git.refs().items())
+
+    def below(prefix: str) -> list[dict[str, str]]:
+        return [
+            {"name": name.removeprefix(prefix), "ref": name, "targetCommit": git.peel(sha)}
+            for name, sha in names
+            if name.startswith(prefix)
+        ]
+
+    content = {"branches": below("refs/heads/"), "converts": below("refs/convert/"), "tags": below("refs/tags/")}
+    if call.flag("include_prs"):
+        known = {str(row["num"]) for row in call.services.db.rows(PULLS, call.repo.id)}
+        content["pullRequests"] = [item for item in below("refs/pr/") if item["name"] in known]
+    return answer(content)
+
+
+def commits(call: Call) -> Response:
+    """List the history of a revision, newest first, in pages."""
+    git = call.git()
+    commit = git.resolve(call.segments[0])
+    limit = call.number("limit", 50, 1000) or 50
+    page = call.number("p", 0, 1 << 30)
+    formatted = "formatted" in call.query.getlist("expand[]") + call.query.getlist("expand")
+    history = list(git.history(commit))
+    items = [_commit_item(facts, formatted) for facts in history[page * limit : (page + 1) * limit]]
+    headers = {"X-Total-Count": str(len(history))}
+    if (page + 1) * limit < len(history):
+        headers |= call.next_link(p=str(page + 1), limit=str(limit))
+    return answer(items, headers=headers)
+
+
+def _commit_item(facts: CommitFacts, formatted: bool) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "id": facts.sha,
+        "title": facts.title,
+        "message": facts.message,
+        "date": iso(facts.time),
+        "authors": [{"user": facts.author}],
+    }
+    if formatted:
+        item["formatted"] = {"title": facts.title, "message": facts.message}
+    return item

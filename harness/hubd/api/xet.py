@@ -1,0 +1,116 @@
+"""Routes of the Xet protocol: tokens, xorbs, shards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from starlette.responses import Response, StreamingResponse
+
+from harness.hubd.api.ranges import Content, byte_range, respond
+from harness.hubd.api.request import Call, answer
+from harness.hubd.errors import Refused, failed
+from harness.hubd.storage.repos import RepoRow, check_content
+from harness.hubd.storage.xet_reads import piece_name, piece_size, reconstruction, records
+from harness.hubd.storage.xorbs import shard_files
+
+TOKEN_SECONDS = 3600
+
+
+def write_token(call: Call) -> Response:
+    """Issue a token for uploads to one repository."""
+    # Whoever sees a repository may upload: a pull request needs it. The commit itself is checked later.
+    if call.repo and call.required_user().role != "write":
+        raise Refused(403, "Forbidden: this token can only read; use a write token to upload.")
+    return _token(call, "xet-write")
+
+
+def read_token(call: Call) -> Response:
+    """Issue a token for downloads from one repository."""
+    check_content(call.repo, call.user)
+    return _token(call, "xet-read")
+
+
+def _token(call: Call, right: str) -> Response:
+    token, expires = call.services.signer.issue({"do": right, "repo": call.repo.id}, seconds=TOKEN_SECONDS)
+    url = f"{call.base}/xet/{call.services.xet.name}"
+    return answer(
+        {"accessToken": token, "exp": expires, "casUrl": url},
+        headers={"X-Xet-Cas-Url": url, "X-Xet-Access-Token": token, "X-Xet-Token-Expiration": str(expires)},
+    )
+
+
+def _writing_repo(call: Call) -> RepoRow:
+    token = call.headers.get("authorization", "").removeprefix("Bearer ")
+    claims = call.services.signer.check(token, do="xet-write")
+    repo = call.services.repos.by_id(claims["repo"])
+    if repo is None:
+        raise Refused(404, "The repository of this upload is gone.", code="RepoNotFound")
+    return repo
+
+
+def put_xorb(call: Call) -> Response:
+    """Take a xorb: `/xet/{store}/v1/xorbs/default/{hash}`."""
+    _writing_repo(call)
+    if call.upload is None:
+        raise Refused(400, "A xorb is needed as body.")
+    return answer({"was_inserted": call.services.xet.add_xorb(call.segments[-1], call.upload)})
+
+
+def put_shard(call: Call) -> Response:
+    """Take a shard and unpack its files; progress and the outcome are lines of JSON (v2)."""
+    repo = _writing_repo(call)
+    files = shard_files(call.body)
+    services = call.services
+
+    def lines() -> Iterator[bytes]:
+        try:
+            for done, sha256 in enumerate(services.xet.unpack_shard(files), start=1):
+                services.repos.hold(repo, sha256)
+                yield _line({"type": "validating", "verified": done, "total": len(files)})
+        except Refused as error:
+            yield _line({"type": "error", "message": error.message, "retryable": False})
+        except Exception as error:  # the status is sent: only this line can say it
+            yield _line({"type": "error", "message": failed(error).message, "retryable": False})
+        else:
+            yield _line({"type": "result"})
+
+    if "v1" in call.segments:
+        for sha256 in services.xet.unpack_shard(files):
+            services.repos.hold(repo, sha256)
+        return answer({"result": 1})
+    return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+
+def reconstruct(call: Call) -> Response:
+    """Say how to put together a file, or the Range of it that is asked for: `/v1/reconstructions/{hash}`."""
+    token = call.headers.get("authorization", "").removeprefix("Bearer ")
+    services = call.services
+    claims = services.signer.check(token, do="xet-read")
+    sha256 = services.xet.content_of(call.segments[-1])
+    size = services.blobs.size(sha256) if sha256 and services.repos.holds(claims["repo"], sha256) else None
+    if sha256 is None or size is None:
+        raise Refused(404, "There is no such file.", code="EntryNotFound")
+    start, end = byte_range(call, size)
+    if start >= end:
+        raise Refused(416, "The range starts after the end of the file.")
+    link, _ = services.signer.issue({"do": "xet-get", "oid": sha256}, seconds=TOKEN_SECONDS)
+    url = f"{call.base}/xet/{services.xet.name}/get/{sha256}/{{piece}}?token={link}"
+    return answer(reconstruction(sha256, size, start, end, url))
+
+
+def get_piece(call: Call) -> Response:
+    """Serve a piece of a large file in the form of a xorb, at a signed link."""
+    sha256, number = call.segments[-2:]
+    call.services.signer.check(call.query.get("token", ""), do="xet-get", oid=sha256)
+    size = call.services.blobs.size(sha256)
+    piece = int(number) if number.isascii() and number.isdigit() and len(number) < 8 else -1
+    if size is None or piece < 0 or piece_size(size, piece) <= 0:
+        raise Refused(404, "There is no such piece.", code="EntryNotFound")
+    path = call.services.blobs.path(sha256)
+    content = Content(size=piece_size(size, piece), read=lambda at, length: records(path, size, piece, at, length))
+    return respond(call, content, {"ETag": f'"{piece_name(sha256, piece)}"'})
+
+
+def _line(content: dict[str, object]) -> bytes:
+    return json.dumps(content).encode() + b"\n"

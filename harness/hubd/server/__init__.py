@@ -1,0 +1,1 @@
+"""HTTP: app, router, bodies."""

@@ -1,0 +1,137 @@
+"""Runs the Hub on uvicorn until it is told to stop."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from harness.hubd.accounts.users_file import load_users
+from harness.hubd.api.request import Services
+from harness.hubd.errors import HubStartError
+from harness.hubd.root import default_root, open_root
+from harness.hubd.server.app import HubApp
+from harness.hubd.server.heads import HEAD_LIMIT, bounded_protocol
+
+DEFAULT_PORT = 7860
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to serve: `root` None is the default folder, port 0 a free one, `users` a YAML file or None."""
+
+    root: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    users: Path | None = None
+    verbose: bool = False
+    stop_with_stdin: bool = False
+
+
+def serve(settings: Settings, say: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or Ctrl-C; `say` gets the lines for stdout. Raises HubStartError if it cannot start."""
+    directory = load_users(settings.users) if settings.users else None
+    listener = _listen(settings.host, settings.port)
+    root = open_root(settings.root or default_root())
+    try:
+        services = Services(root)
+        if directory is not None:
+            services.accounts.replace(directory)
+            root.token_file.unlink(missing_ok=True)  # the user it belonged to is gone
+            new_token = None
+        else:
+            new_token = services.accounts.ensure_someone(root)
+        server = _Server(
+            uvicorn.Config(
+                HubApp(services, verbose=settings.verbose),
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                timeout_graceful_shutdown=5,
+                http=bounded_protocol(),
+                h11_max_incomplete_event_size=HEAD_LIMIT,
+                ws="none",
+            ),
+            lambda: _announce(settings, listener, root.token_file, new_token, say),
+        )
+        if settings.stop_with_stdin:
+            threading.Thread(target=_stop_with_stdin, args=(server,), daemon=True).start()
+        server.run(sockets=[listener])
+    finally:
+        listener.close()
+        root.close()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of uvicorn
+        """Stop; a second signal does not wait for open requests. Ending on request is success: nothing is re-raised."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise HubStartError(
+            f"{host}: {error.strerror or error}; give an address of this machine with --host."
+        ) from error
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or "it is no port number"
+        raise HubStartError(
+            f"Cannot listen on {host} port {port}: {reason}; choose another --port (0 takes a free one)."
+        ) from error
+    return listener
+
+
+def _announce(
+    settings: Settings, listener: socket.socket, token_file: Path, new_token: str | None, say: Callable[[str], None]
+) -> None:
+    host, port = listener.getsockname()[:2]
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - what was asked for
+    url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    say(f"Hub ready: {url}")
+    say(f"  export HF_ENDPOINT={url}")
+    if new_token:
+        say(f"  export HF_TOKEN={new_token}")
+        say(f"The token is shown once; it is kept in {token_file}, readable by you only.")
+    elif settings.users:
+        say(f"  export HF_TOKEN=...   # one of the tokens in {settings.users}")
+    elif token_file.exists():
+        say(f'  export HF_TOKEN="$(cat {token_file})"')
+    else:
+        say("  export HF_TOKEN=...   # a token of the users file this Hub was started with before")
+    if settings.host not in LOOPBACK:
+        print(  # noqa: T201
+            f"Listening on {settings.host}: other machines can reach this Hub, and tokens travel unencrypted. "
+            "Put it behind a proxy with TLS outside a trusted network.",
+            file=sys.stderr,
+        )
+
+
+def _stop_with_stdin(server: uvicorn.Server) -> None:
+    """Stop when the parent closes our stdin, also because it died."""
+    sys.stdin.buffer.read()
+    server.should_exit = True

@@ -1,0 +1,1 @@
+"""Git, large files, xet, pull requests, collections."""

@@ -1,0 +1,136 @@
+"""What changed between two commits: files, and unified diffs of text, with limits on size and time."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.hubd.storage.git import FileFacts, GitRepo
+from harness.hubd.storage.trees import Entry
+
+FILES_SHOWN, FILES_COUNTED = 100, 5_000
+TEXT_BYTES = 256_000  # a larger file is not compared
+COMPARED_LINES = 1_500  # lines that differ at most, after equal beginnings and ends
+LINES_SHOWN = 600  # of one file
+SECONDS = 1.0  # for all files; difflib's worst case is slow
+CONTEXT = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line of a diff: `sign` is +, - or a blank, or @ for a gap; numbers in the old and the new file, 0 for none."""
+
+    sign: str
+    text: str
+    old: int = 0
+    new: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileChange:
+    """A changed file: `status` added, deleted or changed; facts before and after; lines, or why there are none."""
+
+    path: str
+    status: str
+    before: FileFacts | None
+    after: FileFacts | None
+    lines: tuple[Line, ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """The changes between two commits; `more` files are not shown."""
+
+    files: tuple[FileChange, ...]
+    more: int
+
+
+def changes(git: GitRepo, old: str | None, new: str) -> Changes:
+    """Return what `new` changed since `old` (commit ids; None: an empty repository)."""
+    before = git.commit(old).tree if old else None
+    pairs = []
+    for number, pair in enumerate(_pairs(git, before, git.commit(new).tree, "")):
+        if number == FILES_COUNTED:
+            break
+        pairs.append(pair)
+    deadline = time.monotonic() + SECONDS
+    files = tuple(_change(git, path, one, two, deadline) for path, one, two in pairs[:FILES_SHOWN])
+    return Changes(files=files, more=len(pairs) - len(files))
+
+
+def _pairs(
+    git: GitRepo, old: str | None, new: str | None, prefix: str
+) -> Iterator[tuple[str, Entry | None, Entry | None]]:
+    """Yield (path, file before, file after) of each difference between two trees."""
+    before, after = (git.tree(old) if old else {}), (git.tree(new) if new else {})
+    for name in sorted(before.keys() | after.keys()):
+        one, two = before.get(name), after.get(name)
+        if one is not None and two is not None and one.sha == two.sha:
+            continue
+        folders = [entry.sha if entry is not None and entry.is_folder else None for entry in (one, two)]
+        files = [None if entry is None or entry.is_folder else entry for entry in (one, two)]
+        if any(files):
+            yield f"{prefix}{name}", files[0], files[1]
+        if any(folders):
+            yield from _pairs(git, folders[0], folders[1], f"{prefix}{name}/")
+
+
+def _change(git: GitRepo, path: str, one: Entry | None, two: Entry | None, deadline: float) -> FileChange:
+    before, after = (git.facts(entry.sha) if entry else None for entry in (one, two))
+    status = "added" if before is None else "deleted" if after is None else "changed"
+    lines: list[Line] = []
+    texts = [_lines(git, facts) for facts in (before, after)]
+    why = next((text for text in texts if isinstance(text, str)), "")
+    if not why and time.monotonic() > deadline:
+        why = "not compared: the files before took all the time a page has"
+    if not why:
+        lines = list(_compare(texts[0], texts[1]))  # type: ignore[arg-type]
+        why = "" if len(lines) <= LINES_SHOWN else f"{len(lines) - LINES_SHOWN} more lines are not shown"
+    return FileChange(path=path, status=status, before=before, after=after, lines=tuple(lines[:LINES_SHOWN]), why=why)
+
+
+def _lines(git: GitRepo, facts: FileFacts | None) -> list[str] | str:
+    """Return the lines of a text file, or why it is not compared."""
+    if facts is None:
+        return []
+    if facts.sha256:
+        return "a large file"
+    if facts.size > TEXT_BYTES:
+        return "too large to compare"
+    data = git.blob(facts.sha)
+    return "not text" if b"\0" in data else data.decode("utf-8", "replace").splitlines()
+
+
+def _compare(old: list[str], new: list[str]) -> Iterator[Line]:
+    start = _equal(old, new)
+    end = _equal(old[start:][::-1], new[start:][::-1])
+    first, second = old[start : len(old) - end], new[start : len(new) - end]
+    if max(len(first), len(second)) > COMPARED_LINES:
+        codes = [("replace", start, start + len(first), start, start + len(second))]
+    else:
+        matcher = difflib.SequenceMatcher(None, first, second)
+        codes = [(tag, a + start, b + start, c + start, d + start) for tag, a, b, c, d in matcher.get_opcodes()]
+    changed = [code for code in codes if code[0] != "equal"]
+    shown = 0  # lines of the old file that were shown or passed
+    for number, (_, a, b, c, d) in enumerate(changed):
+        above = max(shown, a - CONTEXT)
+        if above > shown:
+            yield Line(sign="@", text=f"line {c - (a - above) + 1}")
+        yield from _context(old, above, a, c - a)
+        yield from (Line(sign="-", text=old[at], old=at + 1) for at in range(a, b))
+        yield from (Line(sign="+", text=new[at], new=at + 1) for at in range(c, d))
+        following = changed[number + 1][1] if number + 1 < len(changed) else len(old)
+        shown = min(b + CONTEXT, following)
+        yield from _context(old, b, shown, d - b)
+
+
+def _context(old: list[str], first: int, end: int, shift: int) -> Iterator[Line]:
+    return (Line(sign=" ", text=old[at], old=at + 1, new=at + shift + 1) for at in range(first, end))
+
+
+def _equal(one: list[str], two: list[str]) -> int:
+    """Return how many lines the two begin with in common."""
+    return next((at for at, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))

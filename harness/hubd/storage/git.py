@@ -1,0 +1,290 @@
+"""One bare git repository: resolve, read, and move refs atomically. Ids are 40 hex digits, as text."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from dulwich.objects import Blob, Commit, ShaFile, Tag, Tree
+from dulwich.refs import check_ref_format
+from dulwich.repo import Repo
+
+from harness.hubd.errors import Refused, revision_not_found
+from harness.hubd.root import clear_git_leftovers, fsync_folder, fsync_tree
+from harness.hubd.storage.blobs import read_pointer
+from harness.hubd.storage.trees import FOLDER_MODE, Entry
+
+FULL_SHA = re.compile(r"[0-9a-f]{40}")
+SHORT_SHA = re.compile(r"[0-9a-f]{4,39}")
+REF_LIMIT, NAME_LIMIT = 1000, 240  # bytes of a ref and of one of its parts; file systems end at 255
+LOOSE_LIMIT = 12  # more new objects than this are written as one pack: one fsync instead of many
+
+
+def _write_loose(folder: Path, sha: str, item: ShaFile) -> None:
+    """Write one object below `folder`: whole under its name, or not at all. Its folder is not yet synced."""
+    target = folder / sha[:2] / sha[2:]
+    if target.exists():
+        return
+    target.parent.mkdir(exist_ok=True)
+    draft = folder / f"tmp_obj_{secrets.token_hex(8)}"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(item.as_legacy_object())
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(target)
+
+
+def checked_ref(name: str) -> bytes:
+    """Return a full ref name as git stores it; raises Refused (400) if git or a file system does not take it."""
+    encoded = name.encode()
+    too_long = len(encoded) > REF_LIMIT or any(len(part) > NAME_LIMIT for part in encoded.split(b"/"))
+    if too_long or not check_ref_format(encoded):
+        raise Refused(400, f"Invalid reference name: {name[:200]!r}")
+    return encoded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """A file: git blob id, size in bytes; for a large one its sha256 and the size of the pointer blob."""
+
+    sha: str
+    size: int
+    sha256: str | None = None
+    pointer_size: int = 0
+
+    @property
+    def etag(self) -> str:
+        """Return the sha256 of a large file, the git id of any other."""
+        return self.sha256 or self.sha
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitFacts:
+    """A commit: ids of its tree and parents, author's name, seconds since the epoch, message."""
+
+    sha: str
+    tree: str
+    parents: tuple[str, ...]
+    author: str
+    time: int
+    title: str
+    message: str
+
+
+class GitRepo:
+    """A bare repository on disk; safe to use from any thread. `writing` serialises whoever moves its refs."""
+
+    def __init__(self, path: Path, writing: threading.RLock) -> None:
+        self.path = path
+        self.writing = writing
+        self._reading = threading.Lock()
+        self._repo = Repo(str(path))
+        self._repo.object_store.fsync_object_files = True
+        # Git objects never change, so what was read once stays right.
+        self.tree = lru_cache(maxsize=256)(self._tree)
+        self.facts = lru_cache(maxsize=50_000)(self._facts)
+        self.commit = lru_cache(maxsize=5_000)(self._commit)
+
+    @classmethod
+    def create(cls, path: Path) -> None:
+        """Make an empty bare repository with the branch `main`."""
+        path.mkdir(parents=True)
+        Repo.init_bare(str(path), default_branch=b"main").close()
+        fsync_tree(path)
+
+    def _object(self, sha: str) -> ShaFile:
+        with self._reading:
+            return self._repo.object_store[sha.encode()]
+
+    def refs(self) -> dict[str, str]:
+        """Return every ref but HEAD with the id it points at (annotated tags not yet peeled)."""
+        found = self._repo.refs.as_dict()
+        return {name.decode(): sha.decode() for name, sha in found.items() if name != b"HEAD"}
+
+    def ref(self, name: str) -> str | None:
+        """Return the id that a full ref name points at, or None."""
+        try:
+            sha = self._repo.refs.read_ref(name.encode()) if check_ref_format(name.encode()) else None
+        except (OSError, ValueError):  # e.g. the name of a folder of refs
+            return None
+        return sha.decode() if sha else None
+
+    def resolve(self, revision: str) -> str:
+        """Return the commit of a branch, tag, full ref, or (short) commit id; raises Refused (RevisionNotFound)."""
+        # As in git, a full id is never the name of a branch; clients ask for every file of a snapshot by its id.
+        if FULL_SHA.fullmatch(revision) and (commit := self._as_commit(revision)) is not None:
+            return commit
+        candidates = [f"refs/heads/{revision}", f"refs/tags/{revision}"]
+        if revision.startswith("refs/"):
+            candidates.insert(0, revision)
+        for name in candidates:
+            if (sha := self.ref(name)) is not None:
+                return self.peel(sha)
+        sha = revision if FULL_SHA.fullmatch(revision) else self._complete(revision)
+        commit = self._as_commit(sha) if sha else None
+        if commit is None:
+            raise revision_not_found(revision)
+        return commit
+
+    def _complete(self, short: str) -> str | None:
+        if not SHORT_SHA.fullmatch(short):
+            return None
+        with self._reading:
+            found = {sha.decode() for sha in self._repo.object_store.iter_prefix(short.encode())}
+        commits = [sha for sha in found if isinstance(self._object(sha), Commit)]
+        return commits[0] if len(commits) == 1 else None
+
+    def _as_commit(self, sha: str) -> str | None:
+        try:
+            found = self._object(sha)
+        except KeyError:
+            return None
+        if isinstance(found, Tag):
+            return self.peel(sha)
+        return sha if isinstance(found, Commit) else None
+
+    def peel(self, sha: str) -> str:
+        """Return the commit behind an annotated tag; a commit is returned as it is."""
+        found = self._object(sha)
+        while isinstance(found, Tag):
+            found = self._object(found.object[1].decode())
+        return str(found.id.decode())
+
+    def _commit(self, sha: str) -> CommitFacts:
+        found = self._object(sha)
+        if not isinstance(found, Commit):
+            raise revision_not_found(sha)
+        title, _, rest = found.message.decode("utf-8", "replace").partition("\n")
+        return CommitFacts(
+            sha=sha,
+            tree=found.tree.decode(),
+            parents=tuple(parent.decode() for parent in found.parents),
+            author=found.author.decode("utf-8", "replace").split(" <")[0],
+            time=int(found.commit_time),
+            title=title,
+            message=rest.strip(),
+        )
+
+    def _tree(self, sha: str) -> dict[str, Entry]:
+        found = self._object(sha)
+        if not isinstance(found, Tree):
+            raise KeyError(sha)
+        return {
+            item.path.decode("utf-8", "surrogateescape"): Entry(mode=item.mode, sha=item.sha.decode())
+            for item in found.iteritems()
+        }
+
+    def _facts(self, sha: str) -> FileFacts:
+        data = self.blob(sha)
+        pointed = read_pointer(data)
+        if pointed is None:
+            return FileFacts(sha=sha, size=len(data))
+        return FileFacts(sha=sha, size=pointed[1], sha256=pointed[0], pointer_size=len(data))
+
+    def blob(self, sha: str) -> bytes:
+        """Return the bytes of a blob; raises KeyError if there is none."""
+        found = self._object(sha)
+        if not isinstance(found, Blob):
+            raise KeyError(sha)
+        return bytes(found.data)
+
+    def entry(self, commit: str, path: str) -> Entry | None:
+        """Return what lies at `path` ("" is the root folder) in a commit, or None."""
+        entry = Entry(mode=FOLDER_MODE, sha=self.commit(commit).tree)
+        for name in path.split("/") if path else []:
+            found = self.tree(entry.sha).get(name) if entry.is_folder else None
+            if found is None:
+                return None
+            entry = found
+        return entry
+
+    def text(self, commit: str, path: str, *, limit: int = 1 << 20) -> str | None:
+        """Return a regular file of at most `limit` bytes as text, None if there is none."""
+        entry = self.entry(commit, path)
+        if entry is None or entry.is_folder or self.facts(entry.sha).size > limit or self.facts(entry.sha).sha256:
+            return None
+        return self.blob(entry.sha).decode("utf-8", "replace")
+
+    def walk(self, tree: str, prefix: str = "", *, recursive: bool = True) -> Iterator[tuple[str, Entry]]:
+        """Yield (path, entry) of a folder in git's order, folders before what is in them."""
+        for name, entry in self.tree(tree).items():
+            yield f"{prefix}{name}", entry
+            if recursive and entry.is_folder:
+                yield from self.walk(entry.sha, f"{prefix}{name}/")
+
+    def files(self, commit: str) -> Iterator[tuple[str, FileFacts]]:
+        """Yield (path, facts) of every file of a commit."""
+        for path, entry in self.walk(self.commit(commit).tree):
+            if not entry.is_folder:
+                yield path, self.facts(entry.sha)
+
+    def history(self, commit: str) -> Iterator[CommitFacts]:
+        """Yield the commit and its first parents, newest first."""
+        facts = self.commit(commit)
+        yield facts
+        while facts.parents:
+            facts = self.commit(facts.parents[0])
+            yield facts
+
+    def write(self, objects: dict[str, ShaFile]) -> None:
+        """Make new objects durable; they are visible only once a ref leads to them."""
+        folder = self.path / "objects"
+        with self.writing:
+            try:
+                if len(objects) > LOOSE_LIMIT:
+                    with self._reading:
+                        self._repo.object_store.add_objects([(item, None) for item in objects.values()])
+                    fsync_folder(folder / "pack")
+                    return
+                for sha, item in objects.items():
+                    _write_loose(folder, sha, item)
+            except OSError:
+                clear_git_leftovers(self.path)
+                raise
+            for name in {sha[:2] for sha in objects}:
+                fsync_folder(folder / name)
+            fsync_folder(folder)
+
+    def set_ref(self, name: str, new: str, old: str | None) -> bool:
+        """Move a ref from `old` (None: it must not exist yet) to `new`; return False if it was not at `old`."""
+        encoded = checked_ref(name)
+        with self.writing:
+            try:
+                if old is None:
+                    moved = self._repo.refs.add_if_new(encoded, new.encode())
+                else:
+                    moved = self._repo.refs.set_if_equals(encoded, old.encode(), new.encode())
+            except (NotADirectoryError, IsADirectoryError, FileExistsError) as error:
+                raise Refused(
+                    409, f"Reference {name} collides with another one: one is a folder of the other."
+                ) from error
+            except OSError:
+                clear_git_leftovers(self.path)
+                raise
+            self._sync_ref(name)
+        return bool(moved)
+
+    def delete_ref(self, name: str, old: str) -> bool:
+        """Remove a ref that is at `old`; return False if it is not."""
+        with self.writing:
+            removed = bool(self._repo.refs.remove_if_equals(name.encode(), old.encode()))
+            self._sync_ref(name)
+        return removed
+
+    def _sync_ref(self, name: str) -> None:
+        folder = (self.path / os.fsdecode(name)).parent
+        while folder != self.path:
+            if folder.exists():  # the folder of a removed ref goes with its last one
+                fsync_folder(folder)
+            folder = folder.parent
+
+    def close(self) -> None:
+        """Release the open packs."""
+        self._repo.close()

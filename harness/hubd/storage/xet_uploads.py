@@ -1,0 +1,243 @@
+"""Xet uploads into the large-file store.
+
+A shard says which chunks of which xorbs make a file. The file is unpacked, checked against its sha256, and kept as an
+ordinary large file. From then on its chunks are found there (table `xorb_parts`), and a xorb whose every chunk is found
+in a file is deleted: nothing is stored twice, and clients that remember a xorb from an earlier upload stay right.
+A xorb that is one whole segment of a file and of no other is emptied as soon as it is copied, so that the disk and its
+cache need not hold everything twice. A xorb with chunks that no file uses goes when the server next starts; then, and
+when a file fails whose xorbs are emptied, the store's name, part of the URL that clients cache under, changes, so that
+no client refers to what is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import sqlite3
+import struct
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+
+from harness.hubd.db import Database
+from harness.hubd.errors import Refused
+from harness.hubd.root import Root
+from harness.hubd.storage.blobs import BlobStore, Buffer, Draft
+from harness.hubd.storage.xorbs import Chunk, Segment, ShardFile, read_chunks, xorb_chunks
+
+XORB_LIMIT = (64 << 20) + (1 << 20)
+XORB_NAME = re.compile(r"[0-9a-f]{64}")
+REMEMBERED_XORBS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Chunks `first` up to `last` of a xorb, lying at `offset` of the large file `sha256`; their sizes in bytes."""
+
+    xorb: str
+    first: int
+    last: int
+    sha256: str
+    offset: int
+    sizes: tuple[int, ...]
+
+
+class XetStore:
+    """The folder `xorbs/`, and where the chunks of unpacked xorbs lie."""
+
+    def __init__(self, root: Root, db: Database, blobs: BlobStore) -> None:
+        self._folder = root.folder("xorbs")
+        self._root, self._db, self._blobs = root, db, blobs
+        self._unpacking = threading.Lock()
+        self._remembering = threading.Lock()
+        self._chunks: OrderedDict[str, list[Chunk]] = OrderedDict()
+        self.name = self._start()
+
+    def _start(self) -> str:
+        fresh = secrets.token_hex(8)
+        name = self._db.meta("store", fresh)
+        leftovers = list(self._folder.iterdir())
+        if leftovers:
+            with self._db.transaction() as write:
+                _rename(write, fresh)
+                write.execute("delete from xorb_parts")
+            for leftover in leftovers:
+                leftover.unlink()
+            name = fresh
+        return name
+
+    def add_xorb(self, name: str, draft: Draft) -> bool:
+        """Take a xorb; return False if it was here already. Raises Refused (400) if it is damaged."""
+        if not XORB_NAME.fullmatch(name):
+            draft.discard()
+            raise Refused(400, "A xorb is named by 64 hex digits.")
+        try:
+            draft.file.close()
+            chunks = xorb_chunks(draft.path)
+            if self._here(name) or self._covered(name, 0, len(chunks)):
+                return False
+            draft.path.replace(self._folder / name)
+            self._remember(name, chunks)
+            return True
+        finally:
+            draft.path.unlink(missing_ok=True)
+
+    def unpack_shard(self, files: list[ShardFile]) -> Iterator[str]:
+        """Turn the files of a shard into large files one by one, yielding each sha256; raises Refused (400)."""
+        with self._unpacking:
+            touched: set[str] = set()
+            for file in files:
+                emptied: list[str] = []
+                try:
+                    sha256, parts = self._unpack(file, emptied)
+                    with self._db.transaction() as write:
+                        write.execute("insert or replace into xet_files values(?, ?)", (file.hash, sha256))
+                        write.executemany(
+                            "insert or replace into xorb_parts values(?, ?, ?, ?, ?, ?)",
+                            [(p.xorb, p.first, p.last, p.sha256, p.offset, _pack(p.sizes)) for p in parts],
+                        )
+                except BaseException:
+                    if emptied:
+                        self._forget_all()
+                    raise
+                for xorb in emptied:
+                    self._remove(xorb)
+                touched |= {part.xorb for part in parts} - set(emptied)
+                yield sha256
+            for xorb in touched:
+                self._drop_if_covered(xorb)
+
+    def content_of(self, xet_hash: str) -> str | None:
+        """Return the sha256 of the file with that Xet hash, or None.
+
+        A file that came another way goes by its sha256.
+        """
+        row = self._db.row("select sha256 from xet_files where hash = ?", xet_hash)
+        if row is not None:
+            return str(row["sha256"])
+        return xet_hash if XORB_NAME.fullmatch(xet_hash) and self._blobs.size(xet_hash) is not None else None
+
+    def hash_of(self, sha256: str) -> str | None:
+        """Return the Xet hash of a large file, None if it did not come through Xet."""
+        row = self._db.row("select hash from xet_files where sha256 = ?", sha256)
+        return str(row["hash"]) if row else None
+
+    def _unpack(self, file: ShardFile, emptied: list[str]) -> tuple[str, list[Part]]:
+        draft = self._blobs.draft()
+        places: list[tuple[Segment, int, tuple[int, ...]]] = []
+        uses = Counter(segment.xorb for segment in file.segments)
+        try:
+            for segment in file.segments:
+                start, sizes = draft.size, []
+                for contents in self._contents(segment):
+                    draft.write(contents)
+                    sizes += [len(content) for content in contents]
+                if draft.size - start != segment.size or len(sizes) != segment.last - segment.first:
+                    raise Refused(400, "A segment of the shard has another size than its chunks.")
+                places.append((segment, start, tuple(sizes)))
+                if uses[segment.xorb] == 1 and self._only_in(segment):
+                    emptied.append(segment.xorb)
+                    os.truncate(self._folder / segment.xorb, 0)
+            sha256 = self._blobs.keep(draft, sha256=file.sha256)
+        except BaseException:
+            draft.discard()
+            raise
+        return sha256, [
+            Part(xorb=s.xorb, first=s.first, last=s.last, sha256=sha256, offset=at, sizes=sizes)
+            for s, at, sizes in places
+        ]
+
+    def _contents(self, segment: Segment) -> Iterator[list[Buffer]]:
+        """Yield the contents of the chunks, some at a time; they are good until the next are asked for."""
+        if self._here(segment.xorb):
+            chunks = self._chunk_list(segment.xorb)[segment.first : segment.last]
+            yield from read_chunks(self._folder / segment.xorb, chunks)
+            return
+        at = segment.first
+        for part in self._parts(segment.xorb):
+            if part.first <= at < part.last:
+                starts = [part.offset, *accumulate(part.sizes, initial=part.offset)][1:]
+                for index in range(at, min(part.last, segment.last)):
+                    yield [self._blobs.read(part.sha256, starts[index - part.first], part.sizes[index - part.first])]
+                at = min(part.last, segment.last)
+        if at < segment.last:
+            raise Refused(400, f"The shard needs xorb {segment.xorb}, which is not here; upload it again.")
+
+    def _here(self, xorb: str) -> bool:
+        """Return whether a xorb is here; an empty file only reminds the next start of one that was copied."""
+        try:
+            return (self._folder / xorb).stat().st_size > 0
+        except FileNotFoundError:
+            return False
+
+    def _only_in(self, segment: Segment) -> bool:
+        """Return whether a segment is a whole xorb, which no client can have learnt of from another file."""
+        whole = self._here(segment.xorb) and (0, len(self._chunk_list(segment.xorb))) == (segment.first, segment.last)
+        return whole and next(self._parts(segment.xorb), None) is None
+
+    def _forget_all(self) -> None:
+        """Have clients forget what they know: some of it is neither here nor in a file."""
+        self.name = secrets.token_hex(8)
+        with self._db.transaction() as write:
+            _rename(write, self.name)
+
+    def _chunk_list(self, xorb: str) -> list[Chunk]:
+        found = self._chunks.get(xorb)
+        if found is None:
+            found = xorb_chunks(self._folder / xorb)
+            self._remember(xorb, found)
+        return found
+
+    def _remember(self, xorb: str, chunks: list[Chunk]) -> None:
+        with self._remembering:
+            self._chunks[xorb] = chunks
+            if len(self._chunks) > REMEMBERED_XORBS:
+                self._chunks.popitem(last=False)
+
+    def _parts(self, xorb: str) -> Iterator[Part]:
+        for row in self._db.rows("select * from xorb_parts where xorb = ? order by first, last desc", xorb):
+            yield Part(**{**{k: row[k] for k in row.keys() if k != "lengths"}, "sizes": _unpack_sizes(row["lengths"])})  # noqa: SIM118 - a Row iterates values
+
+    def _covered(self, xorb: str, first: int, last: int) -> bool:
+        at = first
+        for row in self._db.rows("select first, last from xorb_parts where xorb = ? order by first, last desc", xorb):
+            if row["first"] <= at < row["last"]:
+                at = row["last"]
+        return at >= last
+
+    def _drop_if_covered(self, xorb: str) -> None:
+        if self._here(xorb) and self._covered(xorb, 0, len(self._chunk_list(xorb))):
+            self._remove(xorb)
+
+    def _remove(self, xorb: str) -> None:
+        with self._remembering:
+            self._chunks.pop(xorb, None)
+        (self._folder / xorb).unlink()
+
+
+def forget(db: Database, files: list[str]) -> None:
+    """Strike large files (sha256) that are about to be removed from all tables.
+
+    If clients may remember chunks of them, the store gets another name, under which they remember nothing.
+    """
+    named = [(sha256,) for sha256 in files]
+    with db.transaction() as write:
+        if write.executemany("delete from xorb_parts where sha256 = ?", named).rowcount > 0:
+            _rename(write, secrets.token_hex(8))
+        write.executemany("delete from xet_files where sha256 = ?", named)
+        write.executemany("delete from holdings where sha256 = ?", named)
+
+
+def _rename(write: sqlite3.Connection, name: str) -> None:
+    write.execute("update meta set value = ? where key = 'store'", (name,))
+
+
+def _pack(sizes: tuple[int, ...]) -> bytes:
+    return struct.pack(f"<{len(sizes)}I", *sizes)
+
+
+def _unpack_sizes(packed: bytes) -> tuple[int, ...]:
+    return struct.unpack(f"<{len(packed) // 4}I", packed)

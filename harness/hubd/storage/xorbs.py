@@ -1,0 +1,166 @@
+"""The two formats of a Xet upload: xorbs (compressed chunks) and shards (which chunks make which file).
+
+Both are little-endian. A hash is written as hex of four 64-bit numbers. Layouts follow the open-source Xet client.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import lz4.frame
+
+from harness.hubd.errors import Refused
+from harness.hubd.storage.blobs import Buffer
+
+SHARD_TAG = b"HFRepoMetaDa"
+SHARD_HEADER = RECORD = 48
+BOOKEND = b"\xff" * 32
+HAS_VERIFICATION, HAS_SHA256 = 1 << 31, 1 << 30
+XORB_FOOTER = b"XETBLOB"
+PLAIN, LZ4, GROUPED_LZ4 = 0, 1, 2
+READ_STEP = 2 << 20
+CHUNK_LIMIT = 4 << 20  # chunks are at most 128 KiB; a header that says much more is an attack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """Chunks `first` up to (not including) `last` of a xorb; `size` bytes when unpacked."""
+
+    xorb: str
+    size: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardFile:
+    """A file: its Xet hash, its sha256 if the client says it (64 hex), and the segments that make it."""
+
+    hash: str
+    sha256: str | None
+    segments: tuple[Segment, ...]
+
+
+def hash_hex(raw: bytes) -> str:
+    """Return the 64 hex digits of a 32-byte Xet hash."""
+    return "".join(f"{part:016x}" for part in struct.unpack("<4Q", raw))
+
+
+def shard_files(data: bytes) -> list[ShardFile]:
+    """Return the files that a shard describes; raises Refused (400) if it is damaged."""
+    if not data.startswith(SHARD_TAG):
+        raise Refused(400, "This is no shard: its first bytes are wrong.")
+    try:
+        return list(_files(data))
+    except struct.error as error:
+        raise Refused(400, "The shard ends too early.") from error
+
+
+def _files(data: bytes) -> Iterator[ShardFile]:
+    at = SHARD_HEADER
+    while True:
+        name = data[at : at + 32]
+        flags, count = struct.unpack_from("<II", data, at + 32)
+        at += RECORD
+        if name == BOOKEND:
+            return
+        segments = []
+        for _ in range(count):
+            _, size, first, last = struct.unpack_from("<IIII", data, at + 32)
+            segments.append(Segment(xorb=hash_hex(data[at : at + 32]), size=size, first=first, last=last))
+            at += RECORD
+        if flags & HAS_VERIFICATION:
+            at += RECORD * count
+        sha256 = None
+        if flags & HAS_SHA256:
+            sha256 = hash_hex(data[at : at + 32])
+            at += RECORD
+        yield ShardFile(hash=hash_hex(name), sha256=sha256, segments=tuple(segments))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """Where a chunk lies in a xorb file: `offset` of its packed bytes, `packed` and `size` in bytes, and its scheme."""
+
+    offset: int
+    packed: int
+    size: int
+    scheme: int
+
+
+def xorb_chunks(path: Path) -> list[Chunk]:
+    """Return the chunks of a xorb file in order; raises Refused (400) if it is damaged."""
+    chunks: list[Chunk] = []
+    total = path.stat().st_size
+    with path.open("rb", buffering=0) as file:
+        at = 0
+        while at + 8 <= total:
+            header = os.pread(file.fileno(), 8, at)
+            if header.startswith(XORB_FOOTER):
+                break
+            packed, size = int.from_bytes(header[1:4], "little"), int.from_bytes(header[5:8], "little")
+            if header[0] != 0 or header[4] > GROUPED_LZ4 or size > CHUNK_LIMIT or at + 8 + packed > total:
+                raise Refused(400, "The xorb is damaged or of an unknown version.")
+            chunks.append(Chunk(offset=at + 8, packed=packed, size=size, scheme=header[4]))
+            at += 8 + packed
+    if not chunks:
+        raise Refused(400, "The xorb has no chunks.")
+    return chunks
+
+
+def read_chunks(path: Path, chunks: list[Chunk]) -> Iterator[list[Buffer]]:
+    """Yield the contents of neighbouring chunks of a xorb file, about READ_STEP bytes at a time; raises Refused (400).
+
+    Plain chunks are views of one buffer: they are good until the next ones are asked for.
+    """
+    buffer = memoryview(bytearray(max([READ_STEP, *(chunk.packed for chunk in chunks)])))
+    with path.open("rb", buffering=0) as file:
+        at = 0
+        while at < len(chunks):
+            start, first = chunks[at].offset, at
+            while at < len(chunks) and chunks[at].offset + chunks[at].packed - start <= len(buffer):
+                at += 1
+            os.preadv(file.fileno(), [buffer], start)
+            yield [_view(buffer, chunk, start) for chunk in chunks[first:at]]
+
+
+def _view(buffer: memoryview, chunk: Chunk, start: int) -> Buffer:
+    return unpack(buffer[chunk.offset - start : chunk.offset - start + chunk.packed], chunk)
+
+
+def unpack(data: Buffer, chunk: Chunk) -> Buffer:
+    """Return the content of a chunk from its packed bytes; raises Refused (400) if it is damaged."""
+    if chunk.scheme == PLAIN:
+        content: Buffer = data
+    else:
+        try:
+            content = _decompress(data, chunk.size)
+        except RuntimeError as error:
+            raise Refused(400, "A chunk of the xorb cannot be decompressed.") from error
+        if chunk.scheme == GROUPED_LZ4:
+            content = _ungroup(content)
+    if len(content) != chunk.size:
+        raise Refused(400, "A chunk of the xorb has another size than announced.")
+    return content
+
+
+def _decompress(data: Buffer, size: int) -> bytes:
+    # Bounded: a chunk that unpacks to more than it announces is never held in memory.
+    content: bytes = lz4.frame.LZ4FrameDecompressor().decompress(data, max_length=size + 1)
+    return content
+
+
+def _ungroup(data: Buffer) -> Buffer:
+    """Undo the grouping of bytes by their position modulo 4."""
+    whole, rest = divmod(len(data), 4)
+    result = bytearray(len(data))
+    at = 0
+    for position in range(4):
+        length = whole + (position < rest)
+        result[position::4] = data[at : at + length]
+        at += length
+    return result

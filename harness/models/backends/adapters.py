@@ -1,0 +1,274 @@
+"""LoRA adapters that share a base: pulled and checked, then asked one after the other through one vLLM server."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from harness.data.tasks import TestSet
+from harness.errors import ModelError, UsageError
+from harness.hub.artifact import Artifact
+from harness.hub.client import Hub
+from harness.models.backends.backend import Backend
+from harness.models.backends.subject import EvaluateConfig
+from harness.models.backends.vllm import VllmBackend, VllmSubject
+from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
+from harness.models.engine.server import EngineOptions, Server, check_installed, serving
+from harness.models.names import ModelName
+from harness.models.prompts import load_tokenizer
+from harness.terminal import progress, say
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_CONFIG = "adapter_config.json"
+_WEIGHTS = "adapter_model.safetensors"
+_PLACES = ("", "adapter/")
+"""Where an adapter lies in its repository: at the top, or beside the merged weights of a trained model."""
+_TEMPLATE = "chat_template.jinja"
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+_SMALL = (".json", ".jinja", ".txt", ".model")
+
+RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""The values of vLLM's --max-lora-rank."""
+_NOT_SERVED = ("use_dora", "lora_bias", "modules_to_save", "layer_replication", "alora_invocation_tokens")
+"""Settings of PEFT that vLLM does not implement; the rarer rest it refuses itself."""
+_FACTOR = re.compile(r"(?:base_model\.model\.)?(?P<module>.+)\.lora_(?:embedding_)?(?P<side>[AB])(?:\.weight)?")
+_LAYER = re.compile(r"(?P<stack>.*\blayers\.)\d+(?=\.)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """A pulled adapter: its commit, the local folders and its configuration."""
+
+    artifact: Artifact
+    folder: Path
+    """Where its configuration and weights are."""
+    root: Path
+    """The top of its repository, where a trained model has its tokenizer and chat template."""
+    config: dict[str, Any]
+
+    @property
+    def rank(self) -> int:
+        """The largest rank of its modules."""
+        ranks: list[int] = [self.config["r"], *(self.config.get("rank_pattern") or {}).values()]
+        return max(ranks)
+
+    def find(self, *names: str) -> Path | None:
+        """Return the first of these files that its repository has, those beside the adapter first."""
+        found = (folder / name for folder in (self.folder, self.root) for name in names)
+        return next((path for path in found if path.is_file()), None)
+
+
+def pull_adapter(hub: Hub, artifact: Artifact) -> Adapter:
+    """Check the repository by its file list, download the adapter, and check its configuration.
+
+    Raises ModelError where there is no LoRA adapter as safetensors, or one of a kind that vLLM does not serve.
+    """
+    name, files = artifact.repo_id, hub.files(artifact)
+    place = next((place for place in _PLACES if place + _CONFIG in files), None)
+    if place is None:
+        raise ModelError(
+            f"{name} has no {_CONFIG}, at its top level or in `adapter`; give the repository of an adapter"
+        )
+    if place + _WEIGHTS not in files:
+        raise ModelError(
+            f"{name} has no {place}{_WEIGHTS}; save the adapter as safetensors (save_pretrained writes it) "
+            "and push it again"
+        )
+    folders = {PurePosixPath(), PurePosixPath(place)}
+    small = [file for file in files if PurePosixPath(file).parent in folders and file.endswith(_SMALL)]
+    root = hub.pull(artifact, [*small, place + _WEIGHTS])
+    config = _read_config(name, root / place / _CONFIG)
+    return Adapter(artifact=artifact, folder=root / place, root=root, config=config)
+
+
+def _read_config(name: str, path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"the {_CONFIG} of {name} cannot be read ({error}); push it again") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"the {_CONFIG} of {name} is no JSON object; push it again")
+    merge = "merge it into its base, and evaluate that"
+    if config.get("peft_type") != "LORA":
+        raise ModelError(f"the adapter of {name} is of type {config.get('peft_type')!r}, vLLM serves LORA; {merge}")
+    patterns = config.get("rank_pattern") or {}
+    ranks = [config.get("r"), *(patterns.values() if isinstance(patterns, dict) else [patterns])]
+    if any(not isinstance(rank, int) or not 1 <= rank <= RANKS[-1] for rank in ranks):
+        shown = ", ".join(map(repr, ranks))
+        raise ModelError(f"the adapter of {name} has rank {shown}, vLLM serves 1 to {RANKS[-1]}; {merge}")
+    unserved = [key for key in _NOT_SERVED if config.get(key)]
+    if config.get("bias", "none") != "none":
+        unserved.append("bias")
+    if unserved:
+        raise ModelError(f"the adapter of {name} uses {', '.join(unserved)}, which vLLM does not serve; {merge}")
+    return config
+
+
+def check_fit(adapter: Adapter, base: Checkpoint) -> None:
+    """Raise ModelError where the adapter's shapes are not the base's; say so where it names another base that fits."""
+    name, own = adapter.artifact.repo_id, adapter.config.get("base_model_name_or_path")
+    named = f"; it names {own} as its base, give that one" if own and own != base.artifact.repo_id else ""
+    if problem := _misfit(adapter.folder / _WEIGHTS, base):
+        raise ModelError(f"the adapter of {name} does not fit {base.artifact}: {problem}{named or '; train it again'}")
+    if named:
+        say(f"the adapter of {name} names {own} as its base; its shapes fit {base.artifact}, which is used")
+
+
+def _misfit(weights: Path, base: Checkpoint) -> str | None:
+    """Return the first difference between what an adapter changes and what the base has, None without one.
+
+    The weight [out, in] of a linear module gets the product of B [out, rank] and A [rank, in]; an embedding's may lie
+    the other way round, so sizes are compared without their order. Modules under other names are left to the engine.
+    """
+    if base.config.get("quantization_config"):  # packed weights have other shapes than what they stand for
+        return None
+    tensors: dict[str, list[int]] = {}
+    for path in sorted(base.folder.glob("*.safetensors")):
+        tensors |= _shapes(path)
+    known = [match for match in map(_LAYER.match, tensors) if match]
+    stacks, layers = {match["stack"] for match in known}, {match[0] for match in known}
+    for module, got in _sizes(weights).items():
+        layer, expected = _LAYER.match(module), sorted(tensors.get(f"{module}.weight", got))
+        if layer and layer["stack"] in stacks and layer[0] not in layers:
+            return f"the base has no {layer[0]}"
+        if expected != got:
+            return f"{module} is {_by(expected)} in the base and {_by(got)} in the adapter"
+    return None
+
+
+def _sizes(weights: Path) -> dict[str, list[int]]:
+    """Return what each module of an adapter takes and gives, sorted."""
+    sizes: dict[str, list[int]] = {}
+    for tensor, shape in _shapes(weights).items():
+        if (match := _FACTOR.fullmatch(tensor)) and len(shape) == 2:
+            sizes.setdefault(match["module"], []).append(shape[1] if match["side"] == "A" else shape[0])
+    return {module: sorted(found) for module, found in sizes.items()}
+
+
+def _by(sizes: Sequence[int]) -> str:
+    return " x ".join(map(str, sizes))
+
+
+def _shapes(path: Path) -> dict[str, list[int]]:
+    """Return the shape of each tensor of a safetensors file; ModelError where it is damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            return {name: list(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 -- no dict
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path.name} of {path.parent} is no safetensors file ({error}); push it again") from error
+
+
+class SharedEngine:
+    """A server that several adapters are asked through, started when the first of them is."""
+
+    def __init__(self, base: Checkpoint, options: EngineOptions, stack: ExitStack) -> None:
+        self._base = base
+        self._options = options
+        self._stack = stack
+        self._server: Server | None = None
+
+    @property
+    def started(self) -> bool:
+        return self._server is not None
+
+    def server(self, log: Path) -> Server:
+        """Return the server; where it is not there yet, start it with its output in `log`."""
+        if self._server is None:
+            self._server = self._stack.enter_context(serving(self._base, self._options, log))
+        return self._server
+
+
+class AdapterSubject(VllmSubject):
+    """An adapter on its base, with the tokenizer and chat template of its own repository where it has them."""
+
+    def __init__(
+        self, adapter: Adapter, base: Checkpoint, engine: SharedEngine, test_set: TestSet, config: EvaluateConfig
+    ) -> None:
+        super().__init__(base, test_set, config)
+        self.artifact = adapter.artifact
+        self.base = base.artifact
+        self.base_model = base.artifact.repo_id
+        self.settings |= {
+            "base": f"{base.artifact.repo_id}@{base.artifact.revision}",
+            "adapter": str(adapter.folder.relative_to(adapter.root)),
+        }
+        self._adapter = adapter
+        self._engine = engine
+
+    def _load_tokenizer(self) -> PreTrainedTokenizerBase:
+        name, own, base = self.artifact.repo_id, self._adapter.find(*_TOKENIZERS), super()._load_tokenizer()
+        tokenizer, known = base, base.get_vocab()
+        self._last_token = max(known.values())
+        if own:
+            tokenizer = load_tokenizer(own.parent, name)
+            vocabulary = tokenizer.get_vocab()
+            if any(vocabulary.get(token) != number for token, number in known.items()):
+                raise ModelError(_other_tokens(name, self.base, "numbers tokens otherwise"))
+        if template := self._adapter.find(_TEMPLATE):
+            tokenizer.chat_template = template.read_text(encoding="utf-8")
+        elif not tokenizer.chat_template:
+            tokenizer.chat_template = base.chat_template
+        return tokenizer
+
+    def make_prompts(self) -> None:
+        """Render every pair; ModelError where that fails, or gives tokens that the base does not know."""
+        super().make_prompts()
+        if any(max(prompt.token_ids) > self._last_token for prompt in self._prompts):
+            raise ModelError(_other_tokens(self.artifact.repo_id, self.base, "puts new tokens into prompts"))
+
+    @contextmanager
+    def backend(self, log: Path) -> Iterator[Backend[Any]]:
+        """Make the prompts and yield what asks this adapter; the first to come starts the server they share."""
+        doing = "making prompts" if self._engine.started else "starting vLLM"
+        server = self._engine.server(log)
+        with progress(doing):
+            self._get_ready(server)
+        yield VllmBackend(server, self._config.max_tokens, adapter=str(self.artifact))
+
+
+def _other_tokens(name: str, base: Artifact | None, problem: str) -> str:
+    return f"the tokenizer of {name} {problem}, but the engine reads with that of {base}; evaluate the merged weights"
+
+
+@contextmanager
+def adapter_subjects(
+    names: Sequence[ModelName], hub: Hub, test_set: TestSet, config: EvaluateConfig
+) -> Iterator[list[AdapterSubject]]:
+    """Yield each adapter of `config.base` ready to be asked; their server is stopped at the end of the block.
+
+    Raises ModelError, HubError or EngineError where one of them, or the base, cannot be served: before anything starts.
+    """
+    if config.base is None:
+        raise ValueError("adapters need a base")
+    check_installed()
+    origin = hub.resolve("model", config.base.id, config.base.revision)
+    artifacts = [hub.resolve("model", name.id, name.revision) for name in names]
+    if len(set(artifacts)) < len(artifacts):
+        raise UsageError(f"an adapter is named twice ({', '.join(map(str, artifacts))}); name each once")
+    adapters = [pull_adapter(hub, artifact) for artifact in artifacts]
+    say(f"pulling {origin}")
+    base = pull_checkpoint(hub, origin, trust_remote_code=config.trust_remote_code)
+    for adapter in adapters:
+        check_fit(adapter, base)
+    words = (*lora_arguments(adapters), *config.engine_args)
+    with ExitStack() as stack:
+        options = EngineOptions(extra_args=words, trust_remote_code=config.trust_remote_code)
+        engine = SharedEngine(base, options, stack)
+        yield [AdapterSubject(adapter, base, engine, test_set, config) for adapter in adapters]
+
+
+def lora_arguments(adapters: Sequence[Adapter]) -> tuple[str, ...]:
+    """Return the engine's arguments for these adapters: each is served under its repository and commit."""
+    rank = next(rank for rank in RANKS if rank >= max(adapter.rank for adapter in adapters))
+    modules = [json.dumps({"name": str(adapter.artifact), "path": str(adapter.folder)}) for adapter in adapters]
+    sizes = ("--max-lora-rank", str(rank), "--max-cpu-loras", str(len(adapters)))
+    return ("--enable-lora", *sizes, "--lora-modules", *modules)

@@ -1,0 +1,68 @@
+"""Answers from a file: an earlier run's answers, or texts written by anything else."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness.data.formats.jsonl import read_jsonl
+from harness.data.records import Prediction, TurnPair
+from harness.data.tasks import TestSet
+from harness.errors import DataError
+from harness.hub.client import Hub
+from harness.models.backends.backend import Backend
+from harness.models.backends.subject import EvaluateConfig, Subject
+from harness.models.names import ModelName
+
+
+class ReplayBackend:
+    """Answers each pair with the text that a JSONL file of `{"pair_id", "raw"}` rows has for it."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the file. Raises DataError for rows without `pair_id` or with a `raw` that is no text."""
+        self._answers: dict[str, Prediction] = {}
+        for number, row in read_jsonl(path):
+            pair, raw = row.get("pair_id"), row.get("raw")
+            if not isinstance(pair, str) or not (raw is None or isinstance(raw, str)):
+                raise DataError.at(path, number, 'expected {"pair_id": text, "raw": text or null}')
+            error = None if raw is not None else str(row.get("error") or "no answer recorded")
+            self._answers[pair] = Prediction(pair_id=pair, raw=raw, error=error)
+
+    async def answer(self, pair: TurnPair) -> Prediction:
+        """Return the recorded answer, or an error where the file has none for this pair."""
+        missing = Prediction(pair_id=pair.id, raw=None, error="the replay file has no answer for this pair")
+        return self._answers.get(pair.id, missing)
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+def subject(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig) -> Subject:
+    """Read the file; see `harness.models.backends.prepare.prepare`."""
+    del hub, config
+    return ReplaySubject(Path(name.id), test_set)
+
+
+class ReplaySubject(Subject):
+    """Recorded answers in the place of a model."""
+
+    def __init__(self, path: Path, test_set: TestSet) -> None:
+        self._backend = ReplayBackend(path)
+        self._pairs = test_set.pairs
+        self.prompt_hashes = []
+        self.details = {}
+        self.settings = {"backend": "replay", "file_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+    def items(self, pair_ids: Sequence[str]) -> list[Any]:
+        """Return the pairs themselves: nothing is sent."""
+        wanted = set(pair_ids)
+        return [pair for pair in self._pairs if pair.id in wanted]
+
+    @contextmanager
+    def backend(self, log: Path) -> Iterator[Backend[Any]]:
+        """Return the recorded answers."""
+        del log
+        yield self._backend

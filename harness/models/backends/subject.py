@@ -1,0 +1,74 @@
+"""A model made ready to be asked about a test set, whatever its backend: what is sent, and who answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.data.records import Prediction
+from harness.hub.artifact import Artifact
+from harness.models.backends.backend import Backend
+from harness.models.names import ModelName
+from harness.models.parsing import Reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateConfig:
+    """What the user chose for an evaluation."""
+
+    max_tokens: int = 256
+    """Longest answer, in tokens."""
+    concurrency: int = 32
+    """Questions under way at once. It does not change answers, so it is no part of the fingerprint."""
+    engine_args: tuple[str, ...] = ()
+    trust_remote_code: bool = False
+    base_url: str | None = None
+    key_variable: str = "OPENAI_API_KEY"
+    tool_choice: str = "required"
+    base: ModelName | None = None
+    """The model that those to evaluate are adapters of; None: they stand on their own."""
+
+
+class Subject:
+    """A model ready to be asked. Each backend has its own kind."""
+
+    artifact: Artifact | None = None
+    base: Artifact | None = None
+    """What the artifact is an adapter of; None where it stands on its own."""
+    base_model: str | None = None
+    settings: dict[str, Any]
+    """What was chosen about its answers: with the inputs it makes the fingerprint."""
+
+    # Known once the prompts are made.
+    details: dict[str, Any]
+    """What followed from the model itself, for the record."""
+    family: str | None = None
+    """Its notation of tool calls, where its chat template tells."""
+    prompt_hashes: list[str]
+    """SHA-256 of what is sent for each pair, in the pairs' order; empty where nothing is sent."""
+
+    def make_prompts(self) -> None:
+        """Make what is sent for each pair. `backend` does it too, while an engine starts."""
+
+    def unaskable(self) -> list[Prediction]:
+        """Return a prediction with an error for each pair that this model cannot be asked."""
+        return []
+
+    def items(self, pair_ids: Sequence[str]) -> list[Any]:
+        """Return what the backend is asked for these pairs, in the test set's order."""
+        raise NotImplementedError
+
+    @contextmanager
+    def backend(self, log: Path) -> Iterator[Backend[Any]]:
+        """Start what answers, and stop it in the end; an engine writes to `log`."""
+        del log
+        raise NotImplementedError
+        yield
+
+    def second_reading(self, texts: Sequence[str]) -> tuple[str, list[Reading]] | None:
+        """Return the engine's own parser and its reading of each text, where there is one."""
+        del texts
+        return None

@@ -1,0 +1,228 @@
+"""vLLM: token ids in, raw text out, greedy, from a server on a checkpoint pulled at one commit."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.data.records import Prediction, Usage
+from harness.data.tasks import TestSet
+from harness.errors import ModelError
+from harness.hub.artifact import Artifact
+from harness.hub.client import Hub
+from harness.models import parsing
+from harness.models.backends.backend import NOT_ASKED, Backend
+from harness.models.backends.subject import EvaluateConfig, Subject
+from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
+from harness.models.engine.server import (
+    SERVED_NAME,
+    EngineOptions,
+    Server,
+    check_installed,
+    default_settings,
+    engine_version,
+    serving,
+)
+from harness.models.names import ModelName
+from harness.models.parsing import Reading
+from harness.models.prompts import Prompt, fitting_renderer, load_tokenizer, system_template
+from harness.terminal import progress, say
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+# Greedy means greedy, whatever sampling defaults the repository ships; markers of tool calls are
+# special tokens in some families, so they stay in the text.
+_GREEDY: dict[str, Any] = {
+    "top_k": 0,
+    "min_p": 0,
+    "repetition_penalty": 1,
+    "skip_special_tokens": False,
+    "spaces_between_special_tokens": False,
+}
+
+
+def subject(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig) -> Subject:
+    """Resolve, pull and check the model; see `harness.models.backends.prepare.prepare`."""
+    check_installed()
+    artifact = hub.resolve("model", name.id, name.revision)
+    say(f"pulling {artifact}")  # the client shows its own bars
+    checkpoint = pull_checkpoint(hub, artifact, trust_remote_code=config.trust_remote_code)
+    return VllmSubject(checkpoint, test_set, config)
+
+
+class VllmSubject(Subject):
+    """A checkpoint, the prompts that its own chat template makes, and a vLLM server that answers them."""
+
+    artifact: Artifact
+
+    def __init__(self, checkpoint: Checkpoint, test_set: TestSet, config: EvaluateConfig) -> None:
+        self.artifact = checkpoint.artifact
+        self.base_model = checkpoint.base_model
+        self.settings = {
+            "backend": "vllm",
+            "engine": engine_version(),
+            "engine_args": list(config.engine_args),
+            "max_tokens": config.max_tokens,
+            "temperature": 0,
+            "thinking": False,
+            "system_template": system_template(test_set.task),
+            "trust_remote_code": config.trust_remote_code,
+        }
+        self._checkpoint = checkpoint
+        self._test_set = test_set
+        self._config = config
+        self._prompts: list[Prompt] = []
+
+    def make_prompts(self) -> None:
+        """Render every pair with the model's tokenizer and chat template; ModelError where that fails."""
+        self._tokenizer = self._load_tokenizer()
+        name, task = self.artifact.repo_id, self._test_set.task
+        renderer = fitting_renderer(self._tokenizer, task, name, self._test_set.pairs)
+        self._prompts = renderer.prompts(self._test_set.pairs)
+        self.prompt_hashes = [prompt.sha256() for prompt in self._prompts]
+        if renderer.form.tools_in_template:  # else the model was told to write plain JSON
+            template = self._tokenizer.chat_template
+            self.family = parsing.detect_family(template if isinstance(template, str) else "\n".join(template.values()))
+        self.details = {
+            "tools_in_template": renderer.form.tools_in_template,
+            "system_role": renderer.form.system_role,
+            "system_sha256": hashlib.sha256(renderer.system.encode()).hexdigest(),
+            "family": self.family,
+            "engine_defaults": _engine_defaults(),
+        }
+
+    def _load_tokenizer(self) -> PreTrainedTokenizerBase:
+        name, trust = self._checkpoint.artifact.repo_id, self._config.trust_remote_code
+        return load_tokenizer(self._checkpoint.folder, name, trust_remote_code=trust)
+
+    def unaskable(self) -> list[Prediction]:
+        """Return the pairs whose prompt and longest answer exceed the model's context, with the numbers."""
+        context, answer = self._checkpoint.context, self._config.max_tokens
+        return [
+            Prediction(
+                pair_id=prompt.pair_id,
+                raw=None,
+                finish_reason=NOT_ASKED,
+                error=f"the prompt has {len(prompt.token_ids)} tokens and the answer may have {answer}, "
+                f"but the model's context is {context}",
+                prompt_sha256=prompt.sha256(),
+            )
+            for prompt in self._prompts
+            if context is not None and len(prompt.token_ids) + answer > context
+        ]
+
+    def _check_room(self) -> None:
+        """Raise ModelError where not a single prompt fits: the engine need not even finish its start."""
+        if self._prompts and len(self.unaskable()) == len(self._prompts):
+            shortest = min(len(prompt.token_ids) for prompt in self._prompts)
+            raise ModelError(
+                f"none of the {len(self._prompts)} prompts fits into the context of {self._checkpoint.artifact}: "
+                f"it has {self._checkpoint.context} tokens, the shortest prompt {shortest}, and the answer may have "
+                f"{self._config.max_tokens}; lower --max-tokens, or give a model with a longer context"
+            )
+
+    def items(self, pair_ids: Sequence[str]) -> list[Any]:
+        """Return the prompts of these pairs, in the test set's order, which shares prefixes best."""
+        wanted = set(pair_ids)
+        return [prompt for prompt in self._prompts if prompt.pair_id in wanted]
+
+    @contextmanager
+    def backend(self, log: Path) -> Iterator[Backend[Any]]:
+        """Start the server; the prompts are made, and what scoring needs is imported, while it loads."""
+        options = EngineOptions(extra_args=self._config.engine_args, trust_remote_code=self._config.trust_remote_code)
+        with serving(self._checkpoint, options, log) as server:
+            with progress("starting vLLM"):
+                self._get_ready(server)
+            yield VllmBackend(server, self._config.max_tokens)
+
+    def _get_ready(self, server: Server) -> None:
+        self.make_prompts()
+        self._check_room()
+        _import_meanwhile(self.family)
+        server.wait_until_ready()
+
+    def second_reading(self, texts: Sequence[str]) -> tuple[str, list[Reading]] | None:
+        """Return the reading by vLLM's parser for the model's family, where it has one."""
+        parser = parsing.families()[self.family].vllm_parser if self.family else None
+        if parser is None:
+            return None
+        return parser, parsing.read_with_vllm(texts, parser, self._tokenizer, self._test_set.task.tools)
+
+
+def _engine_defaults() -> list[str]:
+    arguments, environment = default_settings()
+    return [*arguments, *(f"{name}={value}" for name, value in environment.items())]
+
+
+def _import_meanwhile(family: str | None) -> None:
+    """Import what scoring will need while the engine loads, which leaves a core idle."""
+    modules = ["openai", "scipy.stats", "rouge_score.rouge_scorer", "matplotlib.figure"]
+    if family:
+        modules.append("vllm.tool_parsers")
+        logging.getLogger("vllm").addHandler(logging.NullHandler())  # its start-up notes are not for the user
+
+    def work() -> None:
+        for module in modules:
+            with suppress(ImportError):  # raised again, and reported, where it is needed
+                importlib.import_module(module)
+
+    threading.Thread(target=work, daemon=True).start()
+
+
+class VllmBackend:
+    """Answers prompts through a running server, as token ids, greedily."""
+
+    def __init__(self, server: Server, max_tokens: int, *, adapter: str | None = None) -> None:
+        """`adapter` is the name by which the server knows the adapter to ask; None asks the model itself."""
+        self.server = server
+        self.max_tokens = max_tokens
+        self.adapter = adapter
+        from openai import AsyncOpenAI
+
+        self._client = AsyncOpenAI(base_url=server.url, api_key="none", max_retries=2, timeout=None)
+
+    async def close(self) -> None:
+        """Close the connections and let the engine go: there are no more questions, but for other adapters."""
+        await self._client.close()
+        if self.adapter is None:
+            self.server.begin_stop()
+
+    async def answer(self, prompt: Prompt) -> Prediction:
+        """Return the model's answer; raises EngineError where the engine has died."""
+        from openai import APIError
+
+        sent = prompt.sha256()
+        try:
+            reply = await self._client.completions.create(
+                model=self.adapter or SERVED_NAME,
+                prompt=list(prompt.token_ids),
+                max_tokens=self.max_tokens,
+                temperature=0,
+                top_p=1,
+                extra_body=_GREEDY,
+            )
+        except APIError as error:
+            self.server.check_alive()
+            return Prediction(pair_id=prompt.pair_id, raw=None, error=f"engine: {error}", prompt_sha256=sent)
+        choice, usage = reply.choices[0], reply.usage
+        details = usage.prompt_tokens_details if usage else None
+        return Prediction(
+            pair_id=prompt.pair_id,
+            raw=choice.text,
+            finish_reason=choice.finish_reason,
+            prompt_sha256=sent,
+            usage=Usage(
+                prompt=usage.prompt_tokens,
+                completion=usage.completion_tokens,
+                cached=(details.cached_tokens if details else None) or 0,
+            )
+            if usage
+            else None,
+        )

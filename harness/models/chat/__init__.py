@@ -1,0 +1,1 @@
+"""Chat endpoints: limits, budget, cache."""

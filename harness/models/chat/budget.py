@@ -1,0 +1,121 @@
+"""What asking costs: the estimate before a run, and the budget that a run must not spend twice or exceed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.data.records import Usage
+from harness.errors import HarnessError, UsageError
+
+if TYPE_CHECKING:
+    pass
+
+Messages = Sequence[Mapping[str, str]]
+
+CHARACTERS_PER_TOKEN = 4
+"""A usual figure for English text and JSON. Other scripts take more tokens, up to one or two a character."""
+_MOST_CHARACTERS_PER_TOKEN = 8
+"""No tokenizer makes fewer tokens of conversations than one for so many characters."""
+_MILLION = 1_000_000
+_LEAST_SHOWN = 0.0001
+_ROUNDING = 1e-9
+"""Of sums of many small amounts, relative."""
+
+
+class BudgetSpent(HarnessError):
+    """The budget of a run is spent; what was answered is kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """USD per million tokens. Cheaper rates for cached prompts are not counted, so that costs are upper bounds."""
+
+    input: float
+    output: float
+
+    def cost(self, usage: Usage) -> float:
+        """Return the USD of so many tokens; an endpoint that counts below nothing is not believed."""
+        return (max(0, usage.prompt) * self.input + max(0, usage.completion) * self.output) / _MILLION
+
+
+FREE = Price(input=0.0, output=0.0)
+"""Of models that run on our own machine."""
+
+
+class Budget:
+    """A limit in USD shared by all questions of a run, whatever the model; for one thread.
+
+    What is spent never exceeds the limit by more than the requests that were under way when it was reached. What
+    earlier runs paid for the same questions counts too, once each, so that a run that was interrupted and is repeated
+    does not pay the limit twice; but answers that are there are never held back.
+    """
+
+    def __init__(self, limit: float) -> None:
+        """`limit` in USD; UsageError for one that is no amount."""
+        if not math.isfinite(limit) or limit < 0:
+            raise UsageError(f"a budget of {limit} cannot be kept; give an amount in USD, 0 or more")
+        self.limit = limit
+        self.paid = 0.0
+        """USD for tries of this run."""
+        self.earlier = 0.0
+        """USD that earlier runs paid for the questions of this one."""
+        self._counted: set[str] = set()
+
+    @property
+    def spent(self) -> float:
+        """USD in all."""
+        return self.paid + self.earlier
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing more that costs something may be sent."""
+        return self.spent >= self.limit * (1 - _ROUNDING)
+
+    def pay(self, cost: float) -> None:
+        """Count a try of this run."""
+        self.paid += cost
+
+    def know(self, key: str) -> None:
+        """Note that what is there under this key was paid for by this run."""
+        self._counted.add(key)
+
+    def count_earlier(self, key: str, cost: float) -> None:
+        """Count what earlier runs paid under a key, unless it has been counted before."""
+        if key not in self._counted:
+            self._counted.add(key)
+            self.earlier += cost
+
+    def error(self, unanswered: int, requests: int) -> BudgetSpent:
+        """Return the error for a run that leaves so many of its requests unanswered."""
+        earlier = f", {dollars(self.earlier)} of it by earlier runs" if self.earlier else ""
+        return BudgetSpent(
+            f"the budget of {dollars(self.limit)} is spent ({dollars(self.spent)}{earlier}) and {unanswered} of "
+            f"{requests} questions are not answered; run the same command again with a higher --budget: "
+            "what was answered is kept, and is not paid for again"
+        )
+
+
+def dollars(amount: float) -> str:
+    """Return an amount in words."""
+    if 0 < amount < _LEAST_SHOWN:
+        return f"less than ${_LEAST_SHOWN}"
+    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.4f}"
+
+
+def estimated_tokens(text: str) -> int:
+    """Return about how many tokens a text has: its characters by four, rounded up."""
+    return math.ceil(len(text) / CHARACTERS_PER_TOKEN)
+
+
+def estimated_prompt(messages: Messages) -> int:
+    """Return about how many tokens messages have."""
+    return sum(estimated_tokens(message["content"]) for message in messages)
+
+
+def exceeds_context(messages: Messages, max_tokens: int, context: int | None) -> bool:
+    """Whether messages and the answer's room are too long for a context for sure; in doubt the model is asked."""
+    characters = sum(len(message["content"]) for message in messages)
+    return context is not None and characters // _MOST_CHARACTERS_PER_TOKEN + max_tokens > context

@@ -1,0 +1,168 @@
+"""Answers of language models kept on this machine, by the hash of what was asked: nothing is asked twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.data.records import Usage
+from harness.errors import DataError
+
+_FILE = "answers.sqlite"
+_VERSION = 1
+_BUSY_SECONDS = 60.0
+_DAMAGED = "damaged"
+_TABLE = """CREATE TABLE IF NOT EXISTS answers (
+    key TEXT PRIMARY KEY, text BLOB NOT NULL, usage TEXT, date TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+) WITHOUT ROWID"""
+_TRIES = """CREATE TABLE IF NOT EXISTS tries (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL, prompt INTEGER NOT NULL, completion INTEGER NOT NULL
+)"""
+_BY_KEY = "CREATE INDEX IF NOT EXISTS tries_by_key ON tries (key)"
+
+
+class Hashed(Protocol):
+    """What can be asked for: something with a hash of all that decides about its answer."""
+
+    def sha256(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachedAnswer:
+    """An answer as it was given, and the tokens that it took then."""
+
+    text: str
+    usage: Usage | None
+
+
+def default_folder() -> Path:
+    """Return the folder where the user's answers lie."""
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "tft" / "answers"
+
+
+class AnswerCache:
+    """A file of SQLite; several processes may share it. It holds hashes, texts, token counts and dates, no prompts.
+
+    Every answer is a transaction of its own in a write-ahead log, so that a kill loses none that was put.
+    All methods raise DataError where the file is damaged or cannot be used.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    @classmethod
+    def open(cls, folder: Path | None = None) -> AnswerCache:
+        """Open or create the cache in `folder`, by default the user's own (see `default_folder`)."""
+        path = (folder or default_folder()) / _FILE
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # answers may quote private conversations
+            connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        except (OSError, sqlite3.Error) as error:
+            raise _unusable(path, error) from error
+        cache = cls(path, connection)
+        try:
+            cache._prepare()
+        except BaseException:
+            connection.close()
+            raise
+        return cache
+
+    def _prepare(self) -> None:
+        self._run("PRAGMA journal_mode = WAL")
+        self._run("PRAGMA synchronous = NORMAL")
+        version = self._run("PRAGMA user_version")[0][0]
+        if version not in (0, _VERSION):
+            raise DataError(
+                f"{self.path} was written by another version of the harness (layout {version}, expected {_VERSION}); "
+                "move it away, or name another folder for the answers"
+            )
+        for statement in (_TABLE, _TRIES, _BY_KEY):
+            self._run(statement)
+        self._run(f"PRAGMA user_version = {_VERSION}")
+
+    def get(self, identity: str, request: Hashed) -> CachedAnswer | None:
+        """Return the answer that `identity` (the model and all that decides how it answers) gave to the request."""
+        rows = self._run("SELECT text, usage FROM answers WHERE key = ?", answer_key(identity, request))
+        if not rows:
+            return None
+        text, usage = rows[0]
+        try:
+            counts = Usage(**json.loads(usage)) if usage else None
+            return CachedAnswer(text=text.decode("utf-8", "surrogatepass"), usage=counts)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise _unusable(self.path, _DAMAGED) from error
+
+    def holds(self, identity: str, request: Hashed, check: Callable[[str], None] | None = None) -> bool:
+        """Return whether the request need not be asked: there is an answer, and `check` raises no ValueError for it."""
+        answer = self.get(identity, request)
+        if answer is None:
+            return False
+        if check is not None:
+            try:
+                check(answer.text)
+            except (ValueError, RecursionError):
+                return False
+        return True
+
+    def put(self, identity: str, request: Hashed, answer: CachedAnswer) -> None:
+        """Keep an answer; on return it survives the death of this process."""
+        usage = json.dumps(asdict(answer.usage)) if answer.usage else None
+        text = answer.text.encode("utf-8", "surrogatepass")
+        key = answer_key(identity, request)
+        self._run("INSERT OR REPLACE INTO answers (key, text, usage) VALUES (?, ?, ?)", key, text, usage)
+
+    def begin_try(self, key: str, estimate: Usage) -> int:
+        """Note that a question is about to be asked, with what it will take at least; returns the entry's number."""
+        values = (key, estimate.prompt, estimate.completion)
+        return int(
+            self._run("INSERT INTO tries (key, prompt, completion) VALUES (?, ?, ?) RETURNING id", *values)[0][0]
+        )
+
+    def end_try(self, entry: int, used: Usage | None) -> None:
+        """Note what a try took that gave no answer; None where there is nothing to remember."""
+        if used is None:
+            self._run("DELETE FROM tries WHERE id = ?", entry)
+        else:
+            values = (used.prompt, used.completion, entry)
+            self._run("UPDATE tries SET prompt = ?, completion = ? WHERE id = ?", *values)
+
+    def tries(self, key: str) -> list[Usage]:
+        """Return what the tries of a question took that gave no answer, those that a kill cut off included."""
+        rows = self._run("SELECT prompt, completion FROM tries WHERE key = ?", key)
+        return [Usage(prompt=prompt, completion=completion) for prompt, completion in rows]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _run(self, statement: str, *values: Any) -> list[Any]:
+        try:
+            return self._connection.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise _unusable(self.path, error) from error
+
+
+def answer_key(identity: str, request: Hashed) -> str:
+    """Return the SHA-256 (hex) under which an answer is kept."""
+    return hashlib.sha256(f"{identity}\n{request.sha256()}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _unusable(path: Path, problem: object) -> DataError:
+    """Return the error for a cache that cannot be read or written; a busy, full or closed disk is not damage."""
+    if isinstance(problem, OSError | sqlite3.OperationalError | sqlite3.ProgrammingError):
+        return DataError(
+            f"the answers kept in {path} cannot be used ({problem}); check that the folder may be written "
+            "and that the disk has room, or name another folder"
+        )
+    return DataError(
+        f"the answers kept in {path} cannot be read ({problem}); remove {path} and, if they exist, {path.name}-wal "
+        f"and {path.name}-shm beside it, and run again: what they held is asked once more"
+    )

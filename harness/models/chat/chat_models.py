@@ -1,0 +1,267 @@
+"""One way from a model's name to its answers: an endpoint, or our own vLLM server that is started when it is needed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from harness.errors import UsageError
+from harness.hub.client import Hub
+from harness.models.chat.budget import FREE, Budget, Price
+from harness.models.chat.cache import AnswerCache
+from harness.models.chat.client import ask_all
+from harness.models.chat.endpoints import Endpoints, Limits
+from harness.models.chat.estimate import CostEstimate, estimate
+from harness.models.chat.rates import Rates
+from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats, Check
+from harness.models.engine.server import SERVED_NAME, check_installed, engine_version
+from harness.models.engine.shared import ENGINE_LOG, SharedEngine
+from harness.models.names import ModelName
+from harness.terminal import say
+
+CONCURRENCY = 32
+TIMEOUT = 120.0
+"""Seconds; what is not said on the command line or in the endpoints file."""
+
+_OWN_ENGINE_SECONDS = 1800.0
+"""Our own engine is slow where the machine is, but it does not lose questions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatSettings:
+    """What the user chose about asking models, whatever their role."""
+
+    endpoints: Endpoints = field(default_factory=Endpoints)
+    concurrency: int | None = None
+    """Most requests at once; never more than the endpoints file allows."""
+    timeout: float | None = None
+    """Seconds that one try may take; None: as the endpoints file says."""
+    max_tokens: int | None = None
+    """Longest answer; None: as long as the role's answers may be."""
+    engine_args: tuple[str, ...] = ()
+    """For our own vLLM servers."""
+    cache: Path | None = None
+    """Folder of the answer cache; None: the user's own."""
+    log: Path | None = None
+    """Where the output of our own engines goes."""
+    budget: Budget | None = None
+    """Shared by all models and roles of the run."""
+
+
+class ChatModel:
+    """A model that can be asked: what it is called, what decides about its answers, and `ask`."""
+
+    name: str
+    settings: dict[str, Any]
+    """For the record; nothing secret."""
+    identity: str
+    """The model and all that decides how it answers, for the key of kept answers."""
+    price: Price | None = None
+    limits: Limits = Limits()
+
+    def __init__(self, settings: ChatSettings) -> None:
+        self._settings = settings
+
+    def room(self, usual: int) -> int:
+        """Return the longest answer in tokens, where a role would give it `usual` tokens of room."""
+        wanted = self._settings.max_tokens or usual
+        return min(wanted, self.limits.max_tokens or wanted)
+
+    def ask(
+        self, requests: Sequence[ChatRequest], *, check: Check, on_answer: Callable[[ChatAnswer], None]
+    ) -> ChatStats:
+        """Ask what the cache does not hold; see `client.ask_all`. The engine stays until it is closed."""
+        cache = AnswerCache.open(self._settings.cache)
+        try:
+            known = (cache.holds(self.identity, request, _checks(check, request)) for request in requests)
+            endpoint = self.endpoint(missing=not all(known))
+            asking = ask_all(
+                endpoint, requests, check=check, cache=cache, on_answer=on_answer, budget=self._settings.budget
+            )
+            stats = asyncio.run(asking)
+        finally:
+            cache.close()
+        say(effort(self.name, stats))
+        return stats
+
+    def estimate(self, requests: Iterable[ChatRequest], *, check: Check) -> CostEstimate:
+        """Return what asking would take; nothing is sent and no engine is started."""
+        cache = AnswerCache.open(self._settings.cache)
+        try:
+            known, copies = 0, 0
+            missing: dict[str, ChatRequest] = {}
+            for request in requests:
+                if cache.holds(self.identity, request, _checks(check, request)):
+                    known += 1
+                elif request.sha256() in missing:
+                    copies += 1
+                else:
+                    missing[request.sha256()] = request
+        finally:
+            cache.close()
+        return estimate(self.name, self.price, list(missing.values()), known=known, copies=copies)
+
+    def endpoint(self, *, missing: bool) -> ChatEndpoint:
+        """Return where it is asked; `missing` is false where all answers are known, so that nothing need run."""
+        raise NotImplementedError
+
+    def _concurrency(self) -> int:
+        wanted = self._settings.concurrency or CONCURRENCY
+        return min(wanted, self.limits.concurrency or wanted)
+
+
+def _checks(check: Check, request: ChatRequest) -> Check:
+    def both(text: str) -> None:
+        check(text)
+        if request.check:
+            request.check(text)
+
+    return both
+
+
+class EndpointModel(ChatModel):
+    """A model behind an OpenAI-compatible endpoint."""
+
+    def __init__(self, name: ModelName, settings: ChatSettings) -> None:
+        """Raises UsageError where nothing says where it is, or what it costs though there is a budget."""
+        super().__init__(settings)
+        self.name = str(name)
+        self._address = settings.endpoints.address(name)
+        self.price, self.limits = self._address.price, self._address.limits
+        if settings.budget is not None and self.price is None:
+            raise UsageError(
+                f"{name} has no price, so that a budget cannot be kept: add `price: {{input: USD, output: USD}}` "
+                "(per million tokens; 0 where it costs nothing) to its entry in --endpoints, or leave --budget out"
+            )
+        self.settings = {"model": self._address.model, "base_url": self._address.base_url}
+        self.identity = f"openai:{self._address.base_url}:{self._address.model}"
+        limits = self.limits
+        limited = limits.requests_per_minute or limits.tokens_per_minute
+        self._rates = Rates(limits.requests_per_minute, limits.tokens_per_minute) if limited else None
+
+    def endpoint(self, *, missing: bool) -> ChatEndpoint:
+        """Return the address and its limits."""
+        del missing
+        return ChatEndpoint(
+            model=self._address.model,
+            base_url=self._address.base_url,
+            identity=self.identity,
+            key_variable=self._address.key_variable,
+            concurrency=self._concurrency(),
+            timeout=self._settings.timeout or self.limits.timeout or TIMEOUT,
+            context=self.limits.context,
+            most_tokens=self.limits.max_tokens,
+            price=self.price,
+            rates=self._rates,
+        )
+
+
+class VllmModel(ChatModel):
+    """A model from the Hub, at one commit, behind a vLLM server of our own."""
+
+    price = FREE
+
+    def __init__(self, name: ModelName, settings: ChatSettings, hub: Hub, engine: SharedEngine) -> None:
+        super().__init__(settings)
+        check_installed()
+        self.artifact = hub.resolve("model", name.id, name.revision)
+        self._hub = hub
+        self._engine = engine
+        self.name = f"vllm:{self.artifact.repo_id}@{self.artifact.revision[:12]}"
+        self.settings = {
+            "model": self.artifact.repo_id,
+            "revision": self.artifact.revision,
+            "engine": engine_version(),
+            "engine_args": list(settings.engine_args),
+        }
+        self.identity = json.dumps(self.settings, sort_keys=True)
+
+    def endpoint(self, *, missing: bool) -> ChatEndpoint:
+        """Return our server's address, after starting it where something has to be asked."""
+        url = "http://127.0.0.1:0/v1"
+        if missing:
+            log = self._settings.log or Path(ENGINE_LOG)
+            url = self._engine.run(self.artifact, self._hub, self._settings.engine_args, log).url
+        return ChatEndpoint(
+            model=SERVED_NAME,
+            base_url=url,
+            identity=self.identity,
+            concurrency=self._concurrency(),
+            timeout=_OWN_ENGINE_SECONDS,
+            price=FREE,
+        )
+
+    def ask(
+        self, requests: Sequence[ChatRequest], *, check: Check, on_answer: Callable[[ChatAnswer], None]
+    ) -> ChatStats:
+        """See `ChatModel.ask`; EngineError with the end of its log where the server has died."""
+        stats = super().ask(requests, check=check, on_answer=on_answer)
+        self._engine.check_alive()
+        return stats
+
+
+class ChatModels:
+    """The models of a run, by name. At the end of the block its engine is stopped."""
+
+    def __init__(self, settings: ChatSettings, hub: Hub | None = None) -> None:
+        """`hub` is needed for models on a Hub alone."""
+        self.settings = settings
+        self._hub = hub
+        self._engine = SharedEngine()
+        self._models: dict[ModelName, ChatModel] = {}
+
+    def __enter__(self) -> ChatModels:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def model(self, name: ModelName | str) -> ChatModel:
+        """Return the model of a name, the same one every time; UsageError for one that cannot be asked."""
+        parsed = ModelName.parse(name) if isinstance(name, str) else name
+        if parsed not in self._models:
+            self._models[parsed] = self._open(parsed)
+        return self._models[parsed]
+
+    def _open(self, name: ModelName) -> ChatModel:
+        if name.backend == "openai":
+            return EndpointModel(name, self.settings)
+        if name.backend == "vllm" and self._hub is not None:
+            return VllmModel(name, self.settings, self._hub, self._engine)
+        raise UsageError(f"{name} cannot be asked questions; name openai:ID, or a model on the Hub")
+
+    def close(self) -> None:
+        """Stop the engine, if one runs; asking again starts it again."""
+        self._engine.close()
+
+
+@contextmanager
+def opened(name: ModelName | str, settings: ChatSettings, hub: Hub | None = None) -> Iterator[ChatModel]:
+    """Yield one model that can be asked."""
+    with ChatModels(settings, hub) as models:
+        yield models.model(name)
+
+
+def needs_hub(names: Iterable[str]) -> bool:
+    """Whether one of the models is on a Hub."""
+    return any(ModelName.parse(name).backend == "vllm" for name in names)
+
+
+def effort(name: str, stats: ChatStats) -> str:
+    """Return what a model took, in a line."""
+    parts = [f"{name}: {stats.asked} questions sent, {stats.cached} answers known already"]
+    if stats.failures:
+        kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(stats.failures.items()))
+        parts.append(f"{sum(stats.failures.values())} tries failed ({kinds})")
+    if stats.unanswered:
+        parts.append(f"{stats.unanswered} stay without an answer")
+    parts.append(f"{stats.usage.prompt:,} prompt and {stats.usage.completion:,} answer tokens")
+    return "; ".join(parts)

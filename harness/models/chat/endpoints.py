@@ -1,0 +1,128 @@
+"""Where endpoints are, what they cost and how much they take: one address, or a file with an entry for each model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.data.formats.yaml_lines import Lines, read_mapping, refuse_unknown
+from harness.errors import DataError, UsageError
+from harness.hub.address import check_address
+from harness.models.chat.budget import Price
+from harness.models.names import ModelName
+
+DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
+_EXAMPLE = "model-id: {base_url: https://host/v1, key_variable: HOST_KEY}"
+_KEYS = ("base_url", "key_variable", "model", "price", "limits")
+_PRICES = ("input", "output")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What an endpoint takes; None where it is not said."""
+
+    concurrency: int | None = None
+    """Most requests at once."""
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    """Prompts and answers together."""
+    max_tokens: int | None = None
+    """Longest answer."""
+    timeout: float | None = None
+    """Seconds that one try may take."""
+    context: int | None = None
+    """Most tokens of prompt and answer together."""
+
+
+_LIMITS = tuple(Limits.__dataclass_fields__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where one model is asked, under which name, and which variable holds the key."""
+
+    model: str
+    base_url: str
+    key_variable: str = DEFAULT_KEY_VARIABLE
+    price: Price | None = None
+    """None where it is not said."""
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """What the user said about endpoints; keys themselves stay in the environment."""
+
+    base_url: str | None = None
+    """For every model that the file does not list."""
+    key_variable: str = DEFAULT_KEY_VARIABLE
+    file: Path | None = None
+    """YAML, model id -> `base_url`; optionally `key_variable`, `model` (the endpoint's own name for it), `price`
+    (`input` and `output`, USD per million tokens) and `limits` (see `Limits`)."""
+
+    def address(self, name: ModelName) -> Address:
+        """Return where `name` is asked; UsageError or DataError where that is not said or cannot be read."""
+        listed = _read(self.file).get(name.id) if self.file else None
+        if listed:
+            return listed
+        if not self.base_url:
+            raise UsageError(
+                f"{name} needs the address of its endpoint: give its base URL, for example http://host/v1, "
+                f"or a file of endpoints with a line such as `{_EXAMPLE}`"
+            )
+        check_address(self.base_url, "the base URL")
+        return Address(model=name.id, base_url=self.base_url, key_variable=self.key_variable)
+
+
+def _read(path: Path) -> dict[str, Address]:
+    document, lines = read_mapping(path, _EXAMPLE)
+    return {model: _address(path, lines, model, entry) for model, entry in document.items()}
+
+
+def _address(path: Path, lines: Lines, model: str, entry: object) -> Address:
+    known = refuse_unknown(path, lines, (model,), entry, _KEYS)
+    for key in ("base_url", "key_variable", "model"):
+        if not isinstance(known.get(key, ""), str):
+            raise DataError.at(path, lines[(model, key)], f"the {key} of {model} should be a text")
+    if not known.get("base_url"):
+        raise DataError.at(path, lines[(model,)], f"{model} has no base_url; expected `{_EXAMPLE}`")
+    check_address(known["base_url"], f"{path}, line {lines[(model, 'base_url')]}, {model}")
+    return Address(
+        model=known.get("model", model),
+        base_url=known["base_url"],
+        key_variable=known.get("key_variable", DEFAULT_KEY_VARIABLE),
+        price=_price(path, lines, model, known["price"]) if "price" in known else None,
+        limits=_limits(path, lines, model, known.get("limits", {})),
+    )
+
+
+def _price(path: Path, lines: Lines, model: str, entry: object) -> Price:
+    keys = (model, "price")
+    price = refuse_unknown(path, lines, keys, entry, _PRICES)
+    if price.keys() != set(_PRICES):
+        raise DataError.at(
+            path, lines[keys], f"the price of {model} should hold input and output, USD a million tokens"
+        )
+    for key, value in price.items():
+        if not _is_number(value) or value < 0:
+            raise DataError.at(
+                path, lines[(*keys, key)], f"the price {key} of {model} is {value!r}; expected USD, >= 0"
+            )
+    return Price(input=float(price["input"]), output=float(price["output"]))
+
+
+def _limits(path: Path, lines: Lines, model: str, entry: object) -> Limits:
+    limits = refuse_unknown(path, lines, (model, "limits"), entry, _LIMITS)
+    for key, value in limits.items():
+        wanted = _is_number(value) if key == "timeout" else isinstance(value, int) and not isinstance(value, bool)
+        if not wanted or value <= 0:
+            kind = "seconds" if key == "timeout" else "a whole number"
+            problem = f"the limit {key} of {model} is {value!r}; expected {kind} over 0"
+            raise DataError.at(path, lines[(model, "limits", key)], problem)
+    return Limits(**limits)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

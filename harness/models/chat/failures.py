@@ -1,0 +1,182 @@
+"""What a chat endpoint's replies and errors mean: an answer, another try, the end of a request, or of the run."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import mktime_tz, parsedate_tz
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.data.records import Usage
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletion
+
+Scope = Literal["try", "request", "run"]
+
+_LOAD = (429, 502, 503, 504, 529)
+"""Too many requests, and what gateways say when the server behind them is too busy or being restarted."""
+_NOT_TRIED = (429, 503, 529)
+_PASSING = (408, 409, 425)
+_FOR_ALL = (401, 402, 403, 404, 405, 407)
+_NO_MODEL = ("model_not_found", "model not found", "no such model", "unknown model")
+_NO_QUOTA = "insufficient_quota"
+_OWN = ("context", "too long", "too large", "maximum", "filter", "policy", "moderation", "safety")
+"""Words of refusals that concern one request alone: it is too long, or its content is not wanted."""
+_FORMAT = ("response_format", "response format", "json_schema", "json schema", "json_object", "structured output")
+_NOT_HERE = ("ConnectError", "ConnectTimeout")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a try gave no usable answer."""
+
+    kind: str
+    """A few words by which failures are counted."""
+    reason: str
+    ends: Scope = "try"
+    """What is over: this try only, the request, or the whole run, since any other request would fare the same."""
+    load: bool = False
+    """Less should be asked at once."""
+    wait: float | None = None
+    """Seconds that the endpoint asks to wait."""
+    own: bool = False
+    """The request is refused for what is in it."""
+    unreachable: bool = False
+    """Nothing listens at the address."""
+    refused: bool = False
+    """No model was asked, so there is nothing to pay."""
+    served: bool = False
+    """The endpoint did its part; the model's answer is of no use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A reply with a text in it, not yet checked."""
+
+    text: str
+    usage: Usage | None
+    entry: int | None = None
+    """Of the try in the ledger of the kept answers."""
+
+
+def read_reply(reply: ChatCompletion) -> tuple[Reply | Failure, Usage | None]:
+    """Return the reply's text or why it has none, and the tokens it took.
+
+    Raises ValueError, TypeError or AttributeError where it is no chat completion: the client does not check.
+    """
+    usage = _usage(reply.usage)
+    if not reply.choices:
+        told = getattr(reply, "error", None)  # some gateways report errors with status 200
+        return Failure(kind="no completion", reason=f"the endpoint sent no choice ({told or 'and no error'})"), usage
+    choice = reply.choices[0]
+    text = choice.message.content
+    if text is not None and not isinstance(text, str):
+        raise TypeError(f"the content is no text but {type(text).__name__}")
+    if choice.message.refusal:
+        return _useless("refusal", f"the model refuses: {choice.message.refusal}"), usage
+    if choice.finish_reason == "content_filter":
+        return _useless("content filter", "the answer was held back by a content filter", ends="request"), usage
+    if choice.finish_reason == "length":
+        return _useless("length", "the answer was cut off at the limit of tokens"), usage
+    if not text or not text.strip():
+        return _useless("empty", "the answer is empty"), usage
+    return Reply(text=text, usage=usage), usage
+
+
+def _usage(counts: Any) -> Usage | None:
+    """Return the tokens that the endpoint counted; one that counts oddly has answered all the same."""
+    prompt, completion = getattr(counts, "prompt_tokens", None), getattr(counts, "completion_tokens", None)
+    if not isinstance(prompt, int) or not isinstance(completion, int):
+        return None
+    cached = getattr(getattr(counts, "prompt_tokens_details", None), "cached_tokens", None)
+    return Usage(prompt=prompt, completion=completion, cached=cached if isinstance(cached, int) else None)
+
+
+def _useless(kind: str, reason: str, ends: Scope = "try") -> Failure:
+    return Failure(kind=kind, reason=reason, ends=ends, served=True)
+
+
+def failure_of(error: Exception, timeout: float) -> Failure:
+    """Return what an exception of the client means; any other exception is raised again.
+
+    `timeout`: the limit in seconds under which the request was sent.
+    """
+    from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
+
+    if isinstance(error, APIStatusError):
+        return _refusal(error.status_code, _message(error), str(error.code or error.type), error.response.headers)
+    if isinstance(error, APIConnectionError):
+        cause = error.__cause__ or error
+        # By name: which HTTP library the client rests on depends on the client's version.
+        if type(cause).__name__ in _NOT_HERE:
+            return Failure(
+                kind="no connection", reason=f"it cannot be reached ({cause})", unreachable=True, refused=True
+            )
+        if isinstance(error, APITimeoutError):
+            return late(timeout)
+        reason = f"the connection broke ({str(cause) or type(cause).__name__})"
+        return Failure(kind="connection broke", reason=reason)
+    if isinstance(error, APIError | ValueError | TypeError | AttributeError | RecursionError):
+        return Failure(kind="no completion", reason=f"the reply is no chat completion ({error})")
+    raise error
+
+
+def late(timeout: float) -> Failure:
+    """Return the failure of a try that took longer than `timeout` seconds: a sign of load, like a refusal for it."""
+    return Failure(kind="time-out", reason=f"no answer within {timeout:g} s", load=True)
+
+
+def is_about_format(failure: Failure) -> bool:
+    """Whether the endpoint seems to refuse the wanted form of the answer."""
+    return failure.own and any(word in failure.reason.lower() for word in _FORMAT)
+
+
+def is_about_length_name(failure: Failure) -> bool:
+    """Whether the endpoint wants the limit of tokens under its newer name."""
+    return failure.own and "max_completion_tokens" in failure.reason
+
+
+def is_about_content(failure: Failure) -> bool:
+    """Whether the request is too long or its content not wanted, which says nothing about other requests."""
+    return any(word in failure.reason.lower() for word in _OWN)
+
+
+def _refusal(status: int, message: str, code: str, headers: Mapping[str, str]) -> Failure:
+    """Return the failure for an HTTP status that is an error."""
+    reason = f"status {status}: {message}"
+    told = f"{code} {message}".lower()
+    no_model = any(words in told for words in _NO_MODEL) or ("model" in told and "does not exist" in told)
+    kind = f"status {status}"
+    if status in _FOR_ALL or _NO_QUOTA in told or (status in (400, 422) and no_model):
+        return Failure(kind=kind, reason=reason, ends="run", refused=True)
+    if status in _LOAD:
+        # A gateway that gave up waiting says nothing about whether the model behind it worked.
+        return Failure(kind=kind, reason=reason, load=True, wait=retry_after(headers), refused=status in _NOT_TRIED)
+    if status >= 500 or status in _PASSING:
+        return Failure(kind=kind, reason=reason, wait=retry_after(headers))
+    return Failure(kind=kind, reason=reason, ends="request", own=True, refused=True)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that `retry-after-ms` or `Retry-After` (a number or a date, RFC 9110 10.2.3) asks to wait."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) * unit
+        except ValueError:
+            continue
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
+    date = parsedate_tz(headers.get("retry-after", ""))
+    try:
+        return max(0.0, mktime_tz(date) - time.time()) if date else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _message(error: Any) -> str:
+    """Return what the endpoint says of its refusal; the client's own wording quotes the whole body."""
+    told = error.body.get("message") if isinstance(error.body, Mapping) else None
+    return str(told or error.message)

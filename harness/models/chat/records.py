@@ -1,0 +1,105 @@
+"""Chat requests, answers, endpoints, counts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from harness.data.records import Usage
+from harness.models.chat.budget import Price
+from harness.models.chat.rates import Rates
+
+Check = Callable[[str], None]
+"""Raises ValueError, with the reason, for a text that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """What is asked."""
+
+    id: str
+    messages: tuple[dict[str, str], ...]
+    """Each with `role` and `content`."""
+    schema: dict[str, Any] | None = None
+    """JSON schema of the answer."""
+    max_tokens: int = 1024
+    temperature: float = 0.0
+    check: Check | None = field(default=None, compare=False)
+    """What the answer has to pass besides the check of all requests; it follows from what is asked."""
+    usual_tokens: int | None = field(default=None, compare=False)
+    """Tokens of a usual answer, for estimates."""
+
+    def sha256(self) -> str:
+        """Return the SHA-256 (hex) of everything that is sent, as canonical JSON."""
+        asked = [self.messages, self.schema, self.max_tokens, float(self.temperature)]
+        text = json.dumps(asked, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatAnswer:
+    """A text that passed the check, or the reason why there is none."""
+
+    id: str
+    text: str | None
+    error: str | None = None
+    """The reason, of the last try."""
+    attempts: int = 1
+    """Tries in this run; 0 where nothing was asked."""
+    cached: bool = False
+    usage: Usage | None = None
+    """Tokens of the answer alone; tries that gave none are in `ChatStats.usage`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatEndpoint:
+    """Where and how to ask. The key comes from the environment and is never written anywhere."""
+
+    model: str
+    base_url: str
+    identity: str
+    """The model and all that decides how it answers, for the key of cached answers."""
+    key_variable: str = "OPENAI_API_KEY"
+    concurrency: int = 32
+    """Most requests at once."""
+    timeout: float = 300.0
+    """Seconds a try may take, from connecting to the last byte."""
+    attempts: int = 5
+    first_pause: float = 0.5
+    """Seconds before the second try of a request; it doubles with every further one."""
+    context: int | None = None
+    """Most tokens of prompt and answer together; None where it is not known."""
+    most_tokens: int | None = None
+    """Longest answer that the endpoint allows."""
+    price: Price | None = None
+    rates: Rates | None = field(default=None, compare=False)
+    """Shared by all that ask this endpoint."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatStats:
+    """What it took to get the answers."""
+
+    asked: int
+    """Requests sent, every try counted."""
+    cached: int
+    """Answers taken from the cache."""
+    retried: int
+    """Tries after the first."""
+    unanswered: int
+    """Requests that ended without an answer."""
+    failures: dict[str, int]
+    """Kind -> failed tries."""
+    concurrency: int
+    """Most requests at once, at the end of the run."""
+    lowest_concurrency: int
+    response_format: Format | None
+    """How the schema was sent in the end; None where none was."""
+    usage: Usage
+    """Tokens of all tries, unusable answers included."""
+
+
+Format = Literal["json_schema", "json_object", "none"]

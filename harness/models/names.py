@@ -1,0 +1,35 @@
+"""backend:id[@revision], and the known backends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.errors import UsageError
+
+BACKENDS = ("vllm", "openai", "rules", "replay")
+DEFAULT_BACKEND = "vllm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelName:
+    """A model as named on the command line: `backend:id[@revision]`; a bare id means `vllm:`."""
+
+    backend: str
+    id: str
+    revision: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> ModelName:
+        """Return the parsed name; UsageError for an unknown backend or an empty id."""
+        backend, colon, rest = text.partition(":")
+        if not colon or backend not in BACKENDS:
+            if colon and "/" not in backend:
+                raise UsageError(f"unknown backend {backend!r} in {text!r}; expected one of {', '.join(BACKENDS)}")
+            backend, rest = DEFAULT_BACKEND, text
+        identifier, _, revision = rest.partition("@") if backend == DEFAULT_BACKEND else (rest, "", "")
+        if not identifier:
+            raise UsageError(f"no model id in {text!r}; expected backend:id, for example vllm:Qwen/Qwen3-1.7B")
+        return cls(backend=backend, id=identifier, revision=revision or None)
+
+    def __str__(self) -> str:
+        return f"{self.backend}:{self.id}" + (f"@{self.revision}" if self.revision else "")

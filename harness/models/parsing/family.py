@@ -1,0 +1,174 @@
+"""What a family is, what reading a text gives, and the pieces that scanners work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.data.records import ToolCall
+from harness.models.parsing.values import Unreadable, encodable, read_json, read_literal, sound
+
+MAX_CALLS = 32
+"""Places of a text at which a family looks for a call; more are not looked at, so that work stays bounded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The call that was read from a text, or the reason why there is none."""
+
+    call: ToolCall | None
+    reason: str | None
+    """None exactly where there is a call."""
+    calls: int
+    """How many calls the text holds, in the notation that was read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """How to read: exactly as the format says, or with repairs; and the types that tools declare."""
+
+    strict: bool
+    tools: tuple[Mapping[str, Any], ...] = ()
+
+    def schema(self, tool: str, argument: str) -> Mapping[str, Any]:
+        """Return the JSON schema of one argument, empty where no tool declares it."""
+        for definition in self.tools:
+            function = definition.get("function", definition)
+            if function.get("name") == tool:
+                properties = (function.get("parameters") or {}).get("properties") or {}
+                found = properties.get(argument)
+                return found if isinstance(found, Mapping) else {}
+        return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A place of a text where a call stands or should stand, with all the markup that belongs to it."""
+
+    start: int
+    end: int
+    call: ToolCall | None = None
+    problem: str | None = None
+
+
+Scan = Callable[[str, Style], list[Span]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """One notation of tool calls."""
+
+    name: str
+    scan: Scan
+    """Finds all calls of a text in this notation, in order; never raises."""
+    vllm_parser: str | None = None
+    """The name of vLLM's parser for it."""
+    markers: tuple[str, ...] = ()
+    """What a chat template of this family contains, all of it; empty where a template cannot tell."""
+    also: tuple[str, ...] = field(default=())
+    """Other vLLM parsers of the same notation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """The keys under which a JSON object holds a call's name and arguments, in the format's own words."""
+
+    name: str = "name"
+    arguments: tuple[str, ...] = ("arguments",)
+    ignored: tuple[str, ...] = ()
+    """Keys that may stand beside them."""
+
+
+_NAMES = ("name", "tool_name", "func_name")
+_ARGUMENTS = ("arguments", "parameters", "args")
+
+
+def call_of(value: Any, style: Style, keys: Keys) -> ToolCall:
+    """Return the call in a decoded JSON object; raises Unreadable.
+
+    Strict: exactly the format's keys, and arguments that are an object. Lenient: any of the usual keys, a
+    `{"function": {...}}` around them, arguments as a JSON string, null or left out. A tool's definition
+    (arguments that are a JSON schema) is never a call.
+    """
+    if not isinstance(value, dict):
+        raise Unreadable("the call is no JSON object")
+    if style.strict:
+        return _exact_call(value, keys)
+    if isinstance(value.get("function"), dict):
+        value = value["function"]
+    name = _first(value, (keys.name, *_NAMES))
+    arguments = _first(value, (*keys.arguments, *_ARGUMENTS))
+    if isinstance(arguments, str):
+        arguments = _arguments_in(arguments)
+    arguments = {} if arguments is None else arguments
+    if not isinstance(name, str) or not name.strip() or not isinstance(arguments, dict):
+        raise Unreadable("the JSON object has no name, or its arguments are no object")
+    if "properties" in arguments and arguments.get("type") == "object":
+        raise Unreadable("the JSON object defines a tool, it does not call one")
+    return ToolCall(name=name.strip(), arguments=arguments)
+
+
+def _exact_call(value: dict[str, Any], keys: Keys) -> ToolCall:
+    present = [key for key in keys.arguments if key in value]
+    expected = {keys.name, *present, *(key for key in keys.ignored if key in value)}
+    if len(present) != 1 or set(value) != expected:
+        raise Unreadable(f"expected the keys {keys.name} and {' or '.join(keys.arguments)}")
+    name, arguments = value[keys.name], value[present[0]]
+    if not isinstance(name, str) or not name or not isinstance(arguments, dict):
+        raise Unreadable("the name is no text, or the arguments are no object")
+    return ToolCall(name=name, arguments=arguments)
+
+
+def _first(value: dict[str, Any], keys: Iterable[str]) -> Any:
+    return next((value[key] for key in keys if key in value), None)
+
+
+def _arguments_in(text: str) -> Any:
+    if not text.strip():
+        return {}
+    value, end = read_json(text, 0, repair=True)
+    if text[end:].strip():
+        raise Unreadable("arguments written as text hold more than one JSON object")
+    return value
+
+
+def typed(raw: str, schema: Mapping[str, Any]) -> Any:
+    """Return an argument that a format writes as bare text with the type that its schema declares.
+
+    Text stays text where the schema allows text, says nothing, or the text is no value of its type.
+    """
+    kinds = _kinds(schema)
+    if not kinds or "string" in kinds:
+        return encodable(raw)
+    body = raw.strip()
+    try:
+        value, end = read_literal(body.lower() if body in ("TRUE", "FALSE", "NULL") else body, 0)
+    except Unreadable:
+        return encodable(raw)
+    fits = any(isinstance(value, _PYTHON[kind]) for kind in kinds if kind in _PYTHON)
+    if isinstance(value, bool) and "boolean" not in kinds:
+        fits = False
+    return sound(value) if fits and end == len(body) else encodable(raw)
+
+
+_PYTHON: dict[str, tuple[type, ...]] = {
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+    "null": (type(None),),
+}
+
+
+def _kinds(schema: Mapping[str, Any]) -> set[str]:
+    options = [schema]
+    for key in ("anyOf", "oneOf"):
+        listed = schema.get(key)
+        options += [option for option in listed if isinstance(option, Mapping)] if isinstance(listed, list) else []
+    kinds: set[str] = set()
+    for option in options:
+        kind = option.get("type")
+        kinds.update([kind] if isinstance(kind, str) else [one for one in kind or () if isinstance(one, str)])
+    return kinds

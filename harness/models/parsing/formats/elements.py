@@ -1,0 +1,99 @@
+"""Calls as elements, one an argument: Qwen3-Coder and Qwen 3.5, Nemotron 3, Step 3.5, Seed-OSS, MiniMax, and others."""
+
+from __future__ import annotations
+
+import re
+
+from harness.models.parsing.family import Family
+from harness.models.parsing.scanners import Elements
+
+_FUNCTION = re.compile(r"<function=(?P<name>[^\s<>=]{1,200}+)>")
+_PARAMETER = re.compile(r"<parameter=(?P<name>[^\s<>=]{1,200}+)>")
+
+
+_RECIPIENT = re.compile(r"(?:<\|start\|>)?(?:assistant)?\s?to=[\w.\-]{1,200}<\|message\|>\s{0,4}$")
+
+
+def _named(
+    tag: str, invoke: str, parameter: str, wrapper: tuple[str, str], before: re.Pattern[str] | None = None
+) -> Elements:
+    """Elements that carry their name in an attribute `name`; `tag` stands before both element names."""
+    return Elements(
+        before=before,
+        opening=f"<{tag}{invoke}",
+        invoke=re.compile(rf"""<{tag}{invoke} name=["']?(?P<name>[^"'<>\s]{{1,200}}+)["']?>"""),
+        invoke_end=f"</{tag}{invoke}>",
+        parameter=re.compile(rf"""<{tag}{parameter} name=["']?(?P<name>[^"'<>\s]{{1,200}}+)["']?>"""),
+        parameter_end=f"</{tag}{parameter}>",
+        wrapper=wrapper,
+    )
+
+
+FAMILIES = (
+    Family(
+        name="qwen3_coder",
+        scan=Elements(
+            opening="<function=",
+            invoke=_FUNCTION,
+            invoke_end="</function>",
+            parameter=_PARAMETER,
+            parameter_end="</parameter>",
+            wrapper=("<tool_call>", "</tool_call>"),
+            lines=True,
+        ),
+        vllm_parser="qwen3_coder",
+        markers=("<tool_call>", "</tool_call>", "<function=", "<parameter="),
+        also=("qwen3_xml", "step3p5"),
+    ),
+    # MiMo writes the same elements, but line breaks inside an argument are part of it.
+    Family(
+        name="mimo",
+        scan=Elements(
+            opening="<function=",
+            invoke=_FUNCTION,
+            invoke_end="</function>",
+            parameter=_PARAMETER,
+            parameter_end="</parameter>",
+            wrapper=("<tool_call>", "</tool_call>"),
+        ),
+        vllm_parser="mimo",
+    ),
+    Family(
+        name="seed_oss",
+        scan=Elements(
+            opening="<function=",
+            invoke=_FUNCTION,
+            invoke_end="</function>",
+            parameter=_PARAMETER,
+            parameter_end="</parameter>",
+            wrapper=("<seed:tool_call>", "</seed:tool_call>"),
+            lines=True,
+        ),
+        vllm_parser="seed_oss",
+        markers=("<seed:tool_call>", "<function=", "<parameter="),
+    ),
+    Family(
+        name="minimax_m2",
+        scan=_named("", "invoke", "parameter", ("<minimax:tool_call>", "</minimax:tool_call>")),
+        vllm_parser="minimax_m2",
+        markers=("minimax:tool_call", "<invoke name="),
+    ),
+    Family(
+        name="dots",
+        scan=_named("", "invoke", "parameter", ("<dots_function_call>", "</dots_function_call>")),
+        vllm_parser="dots",
+        markers=("<dots_function_call>",),
+    ),
+    Family(
+        name="muse_glimmer",
+        scan=_named("atem:", "invoke", "parameter", ("<atem:function_calls>", "</atem:function_calls>"), _RECIPIENT),
+        vllm_parser="muse_glimmer",
+        markers=("<atem:function_calls>", "<atem:invoke"),
+    ),
+    Family(
+        name="minicpm5",
+        scan=_named("", "function", "param", ("", "")),
+        vllm_parser="minicpm5",
+        markers=("<function name=", "<param name="),
+    ),
+)

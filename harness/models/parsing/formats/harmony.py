@@ -1,0 +1,44 @@
+"""gpt-oss (harmony): a message on the commentary channel, addressed to `functions.<name>`, with JSON arguments."""
+
+from __future__ import annotations
+
+import re
+
+from harness.data.records import ToolCall
+from harness.models.parsing.family import Family, Span, Style
+from harness.models.parsing.scanners import places
+from harness.models.parsing.values import Unreadable, read_json
+
+_BEFORE = re.compile(r"(?:<\|start\|>)?(?:assistant)?\s{0,4}(?:<\|channel\|>)?(?:commentary|analysis)?\s{0,4}$")
+_HEADING = re.compile(
+    r"to=functions\.(?P<name>[\w.\-]{1,200}+)\s{0,4}(?:<\|channel\|>(?:commentary|analysis)\s{0,4})?"
+    r"(?:<\|constrain\|>)?(?:json)?\s{0,4}<\|message\|>"
+)
+_LOOSE = re.compile(r"to=functions\.(?P<name>[\w.\-]{1,200}+)[^{]{0,100}?(?=\{)")
+_REACH = 64
+
+
+def _scan(text: str, style: Style) -> list[Span]:
+    spans: list[Span] = []
+    for place in places(text, "to=functions."):
+        match = (_HEADING if style.strict else _LOOSE).match(text, place)
+        if not match:
+            spans.append(Span(start=place, end=place, problem="no JSON arguments after the tool's name"))
+            continue
+        before = _BEFORE.search(text[max(0, place - _REACH) : place])
+        start = place - len(before.group()) if before else place
+        try:
+            arguments, end = read_json(text, match.end(), repair=not style.strict)
+            if not isinstance(arguments, dict):
+                raise Unreadable("the arguments are no JSON object")
+            end += len("<|call|>") if text.startswith("<|call|>", end) else 0
+            spans.append(Span(start=start, end=end, call=ToolCall(name=match["name"], arguments=arguments)))
+        except Unreadable as error:
+            spans.append(Span(start=start, end=match.end(), problem=str(error)))
+            if error.cut:
+                break
+    return spans
+
+
+# vLLM registers a parser `openai` for it that refuses all text: there, harmony is parsed from token ids.
+FAMILIES = (Family(name="harmony", scan=_scan, markers=("<|channel|>", "commentary", "<|message|>")),)

@@ -1,0 +1,100 @@
+"""A bare JSON object, as the published references write a call and as Llama 3 does."""
+
+from __future__ import annotations
+
+import re
+
+from harness.models.parsing.family import MAX_CALLS, Family, Keys, Span, Style, call_of
+from harness.models.parsing.pythonic import read_call
+from harness.models.parsing.scanners import places
+from harness.models.parsing.values import Unreadable, read_json, skip_space
+
+_KEYS = Keys(arguments=("parameters", "arguments"))
+_TAG = "<|python_tag|>"
+_CANDIDATE = re.compile(
+    r"""\{\s{0,64}["'](?:name|arguments|parameters|function|type|id|tool_name|func_name|args)["']\s{0,8}:"""
+)
+
+
+def _object_at(text: str, start: int, keys: Keys, style: Style) -> Span:
+    value, end = read_json(text, start, repair=not style.strict)
+    return Span(start=start, end=end, call=call_of(value, style, keys))
+
+
+def _only_object(text: str, keys: Keys, style: Style) -> list[Span]:
+    start = skip_space(text, 0)
+    try:
+        return [_object_at(text, start, keys, style)]
+    except Unreadable as error:
+        return [Span(start=start, end=start, problem=str(error))]
+
+
+def _objects(text: str, style: Style) -> list[Span]:
+    """Find objects that look like calls anywhere, one in a fence or a list included.
+
+    Of an object that is cut off nothing is read, not even a whole object inside it.
+    """
+    spans: list[Span] = []
+    covered = 0
+    for count, match in enumerate(_CANDIDATE.finditer(text)):
+        if count >= MAX_CALLS:
+            break
+        if match.start() < covered:
+            continue
+        try:
+            span = _object_at(text, match.start(), _KEYS, style)
+            if _has_arguments(text[span.start : span.end]):
+                spans.append(span)
+            covered = span.end
+        except Unreadable as error:
+            spans.append(Span(start=match.start(), end=match.end(), problem=str(error)))
+            if error.cut:
+                break
+    return spans
+
+
+def _has_arguments(body: str) -> bool:
+    return any(f"{quote}{key}{quote}" in body for key in ("parameters", "arguments", "args") for quote in "\"'")
+
+
+def _plain(text: str, style: Style) -> list[Span]:
+    return _only_object(text, _KEYS, style) if style.strict else _objects(text, style)
+
+
+def _llama(text: str, style: Style) -> list[Span]:
+    """`{"name", "parameters"}` alone, after the python tag or not; a built-in tool as `name.call(key="value")`."""
+    tagged = [span for start in places(text, _TAG) if (span := _tagged(text, start, style))]
+    if not style.strict:
+        bare = [span for span in _objects(text, style) if not any(one.start < span.start < one.end for one in tagged)]
+        return sorted([*tagged, *bare], key=lambda span: span.start)
+    start = skip_space(text, 0)
+    if text.startswith(_TAG, start):
+        return tagged
+    keys = Keys(arguments=("parameters",), ignored=("type",))
+    return _only_object(text, keys, style)
+
+
+def _tagged(text: str, start: int, style: Style) -> Span | None:
+    inner = skip_space(text, start + len(_TAG))
+    try:
+        if text.startswith("{", inner):
+            keys = Keys(arguments=("parameters",), ignored=("type",))
+            span = _object_at(text, inner, keys, style)
+        else:
+            call, end = read_call(text, inner, method=".call")
+            span = Span(start=inner, end=end, call=call)
+    except Unreadable as error:
+        return Span(start=start, end=inner, problem=str(error))
+    return Span(start=start, end=span.end, call=span.call)
+
+
+FAMILIES = (
+    Family(name="plain", scan=_plain),
+    Family(
+        name="llama3",
+        scan=_llama,
+        vllm_parser="llama3_json",
+        markers=("<|start_header_id|>", '"parameters": '),
+        also=("llama4_json",),
+    ),
+)

@@ -1,0 +1,136 @@
+"""Raw text to one call: strict in a family's own notation, or lenient in any of them."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from harness.errors import UsageError
+from harness.models.parsing import formats
+from harness.models.parsing.answers import answers
+from harness.models.parsing.family import Family, Reading, Span, Style
+from harness.models.parsing.values import encodable
+
+PUBLISHED = ("hermes", "plain")
+"""The two notations of the published predictions."""
+
+
+@cache
+def _families() -> dict[str, Family]:
+    found: dict[str, Family] = {}
+    for module in sorted(pkgutil.iter_modules(formats.__path__), key=lambda module: module.name):
+        for family in importlib.import_module(f"{formats.__name__}.{module.name}").FAMILIES:
+            if family.name in found:
+                raise ValueError(f"two families are called {family.name}")
+            found[family.name] = family
+    return found
+
+
+def families() -> dict[str, Family]:
+    """Return all families by name, found by listing the folder `formats`."""
+    return dict(_families())
+
+
+def detect_family(chat_template: str) -> str | None:
+    """Return the family whose marks a chat template contains, None where no family's are there.
+
+    Of several the one with the most specific marks (their total length) wins.
+    """
+    fitting = [
+        family
+        for family in _families().values()
+        if family.markers and all(marker in chat_template for marker in family.markers)
+    ]
+    best = max(fitting, key=lambda family: sum(map(len, family.markers)), default=None)
+    return best.name if best else None
+
+
+def read(
+    text: str,
+    *,
+    family: str | None = None,
+    strict: bool = False,
+    tools: Iterable[Mapping[str, Any]] = (),
+) -> Reading:
+    """Read the tool call of a model's raw text; never raises for any text.
+
+    Strict: the text, without leading thinking and end tokens, is exactly one call in the family's own
+    notation (without a family: in one of the two published notations), white space around it aside.
+
+    Lenient: the first call in any family's notation, anywhere in the text; of two that begin at the same
+    place the longer one, then that of `family`. Repaired are: trailing commas, single quotes and Python's
+    constants in JSON, line breaks inside strings, arguments written as a JSON string, other usual keys for
+    name and arguments, and closing tags or brackets that are missing after a complete call. A text that stops
+    in the middle of a call is not repaired.
+
+    `tools` (JSON-schema definitions) give the types of arguments in notations that write them as bare text;
+    without them such arguments stay text. Raises UsageError for an unknown family.
+    """
+    known = _families()
+    if family is not None and family not in known:
+        raise UsageError(f"no family {family!r} of tool-call notations; there are {', '.join(sorted(known))}")
+    if strict:
+        chosen = [known[family]] if family else [known[name] for name in PUBLISHED]
+        return _read_strict(text, chosen, tools)
+    order = sorted(known.values(), key=lambda one: one.name != family)
+    return read_lenient(text, order, tools)
+
+
+def _read_strict(text: str, chosen: Iterable[Family], tools: Iterable[Mapping[str, Any]]) -> Reading:
+    style = Style(strict=True, tools=tuple(tools))
+    reasons: list[str] = []
+    count = 0
+    for body, after in answers(encodable(text)):
+        for family in chosen:
+            spans = family.scan(body, style)
+            count = max(count, sum(span.call is not None for span in spans))
+            problem = _not_alone(body, spans, after)
+            if problem is None:
+                return Reading(call=spans[0].call, reason=None, calls=1)
+            reasons.append(problem)
+    return Reading(call=None, reason=_reason(text, reasons), calls=count)
+
+
+def _not_alone(body: str, spans: list[Span], after: int) -> str | None:
+    """Return why `body` is not exactly one call, None where it is."""
+    if not spans:
+        return "no tool call in the expected format"
+    if len(spans) > 1:
+        return f"{len(spans)} tool calls where one was expected"
+    span = spans[0]
+    if span.call is None:
+        return span.problem or "the call cannot be read"
+    if span.end <= after or body[: span.start].strip() or body[span.end :].strip():
+        return "text around the tool call"
+    return None
+
+
+def read_lenient(text: str, order: Iterable[Family], tools: Iterable[Mapping[str, Any]] = ()) -> Reading:
+    """Read the first call in any of the families' notations; see `read`. Among equals the first family wins."""
+    style = Style(strict=False, tools=tuple(tools))
+    order = list(order)
+    reasons: list[str] = []
+    for body, after in answers(encodable(text)):
+        best: tuple[tuple[int, int], list[Span]] | None = None
+        for family in order:
+            spans = family.scan(body, style)
+            found = [span for span in spans if span.call is not None and span.end > after]
+            reasons += [span.problem for span in spans if span.problem]
+            if found and (best is None or (found[0].start, -found[0].end) < best[0]):
+                best = ((found[0].start, -found[0].end), found)
+        if best is not None:
+            return Reading(call=best[1][0].call, reason=None, calls=len(best[1]))
+    return Reading(call=None, reason=_reason(text, reasons), calls=0)
+
+
+def _reason(text: str, reasons: list[str]) -> str:
+    if not text.strip():
+        return "the text is empty"
+    if reasons:
+        return reasons[0]
+    if next(answers(text), None) is None:
+        return "the text ends inside its thinking"
+    return "no tool call in the text"

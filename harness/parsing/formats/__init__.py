@@ -1,1 +1,0 @@
-"""One file a family, or a group of close ones; each defines `FAMILIES`, a tuple of `harness.parsing.family.Family`."""

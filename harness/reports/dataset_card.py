@@ -1,0 +1,184 @@
+"""Cards of the pipeline's datasets: front matter from records, text from templates that cannot be broken out of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness import resources
+from harness.hub.lineage import Lineage
+
+Feature = Mapping[str, Any]
+
+
+def column(name: str, dtype: str = "string") -> Feature:
+    """Return a column of a plain type."""
+    return {"name": name, "dtype": dtype}
+
+
+def listed(name: str, fields: Sequence[Feature]) -> Feature:
+    """Return a column that is a list of objects."""
+    return {"name": name, "list": list(fields)}
+
+
+def struct(name: str, fields: Sequence[Feature]) -> Feature:
+    """Return a column that is an object."""
+    return {"name": name, "struct": list(fields)}
+
+
+_CALL = (column("name"), column("arguments"))
+CONVERSATION: tuple[Feature, ...] = (
+    column("id"),
+    column("source"),
+    listed(
+        "messages",
+        [
+            column("role"),
+            column("content"),
+            listed("tool_calls", [column("id"), column("type"), struct("function", _CALL)]),
+            column("tool_call_id"),
+        ],
+    ),
+    column("kept", "bool"),
+    column("reason"),
+)
+"""The columns that all datasets of the pipeline begin with."""
+FILTERED: tuple[Feature, ...] = (
+    *CONVERSATION,
+    column("relevance", "int64"),
+    column("coherence", "int64"),
+    column("relevance_reason"),
+    column("coherence_reason"),
+    listed("findings", [column("check"), column("severity"), column("position", "int64"), column("problem")]),
+)
+RELABELLED: tuple[Feature, ...] = (
+    *CONVERSATION,
+    listed(
+        "turns",
+        [
+            column("position", "int64"),
+            struct("raw", _CALL),
+            struct("call", _CALL),
+            column("method"),
+            column("level"),
+            column("changed"),
+            listed("candidates", _CALL),
+            column("reason"),
+        ],
+    ),
+)
+SYNTHETIC: tuple[Feature, ...] = (
+    *CONVERSATION,
+    column("plan"),
+    column("topic"),
+    column("complexity", "int64"),
+    column("length", "int64"),
+    {"name": "context", "list": "string"},
+    column("tries", "int64"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardFrame:
+    """What the front matter of a card says."""
+
+    title: str
+    repo_id: str
+    license: str | None
+    rows: int
+    columns: tuple[Feature, ...]
+    configs: Mapping[str, str]
+    """Configuration -> its file; the first is the default."""
+    lineage: Lineage
+
+    def front_matter(self) -> dict[str, Any]:
+        """Return the card's metadata, with the type of every column: else Arrow would guess from the first rows."""
+        return {
+            "pretty_name": self.title,
+            **({"license": self.license} if self.license else {}),
+            "task_categories": ["text-generation"],
+            "size_categories": [size_category(self.rows)],
+            "tags": ["tool-calling", "multi-turn", "tft-benchmark"],
+            "configs": [
+                {
+                    "config_name": name,
+                    **({"default": True} if position == 0 else {}),
+                    "data_files": [{"split": "train", "path": path}],
+                }
+                for position, (name, path) in enumerate(self.configs.items())
+            ],
+            "dataset_info": [{"config_name": name, "features": list(self.columns)} for name in self.configs],
+        }
+
+
+def stage_card(template: str, frame: CardFrame, **records: Any) -> str:
+    """Return the card made by `datasets/<template>`; every value is text there, whatever characters it holds."""
+    import yaml
+
+    from harness.reports.markdown import environment
+
+    class Plain(yaml.SafeDumper):
+        """YAML without anchors."""
+
+        def ignore_aliases(self, data: Any) -> bool:
+            """Write equal values out each time."""
+            del data
+            return True
+
+    head = yaml.dump(frame.front_matter(), Dumper=Plain, sort_keys=False, allow_unicode=True)
+    env = environment(resources.folder("datasets"))
+    text = env.get_template(template).render(frame=frame, lineage=frame.lineage, **records)
+    return f"---\n{head}---\n\n{text}"
+
+
+def rule_based(settings: Any) -> list[str]:
+    """Return the names of rule-based stand-ins in a resolved configuration, sorted."""
+    found: set[str] = set()
+
+    def look(value: Any) -> None:
+        if isinstance(value, Mapping):
+            for inner in value.values():
+                look(inner)
+        elif isinstance(value, list | tuple):
+            for inner in value:
+                look(inner)
+        elif isinstance(value, str) and value.startswith("rules:"):
+            found.add(value)
+
+    look(settings)
+    return sorted(found)
+
+
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+def render(template: str, **records: Any) -> str:
+    """Return the card made by `datasets/<template>`; a variable that no record has is an error."""
+    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2.sandbox import SandboxedEnvironment
+
+    environment = SandboxedEnvironment(
+        loader=FileSystemLoader(resources.folder("datasets")),
+        undefined=StrictUndefined,
+        autoescape=False,  # Markdown, not HTML
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["percent"] = _percent
+    return environment.get_template(template).render(records)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def size_category(rows: int) -> str:
+    """Return the Hub's `size_categories` value for a number of rows."""
+    return next((name for limit, name in _SIZES if rows < limit), "n>1M")
+
+
+def most_common_first(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return counts by falling number, ties by name, so that a card does not depend on reading order."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,217 @@
+"""Whether the chain behind an artifact is whole: every input there, every record true, every tag where it belongs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from harness.data.formats.jsonl import read_jsonl
+from harness.errors import DataError
+from harness.evaluation.records import EvalReport, EvalRun
+from harness.evaluation.report_json import load_report
+from harness.hub.artifact import Artifact, RepoKind
+from harness.hub.client import Hub
+from harness.hub.reads import hashes, read_at
+from harness.reports.lineage.chain import Node, read_chain
+
+_TAGLESS = (("student", 1),)
+"""Stages, with their versions, whose results have no tag."""
+_FROM_NOTHING = ("student",)
+"""Stages that need no input: a small model with random weights."""
+
+
+def check_chain(hub: Hub, artifact: Artifact) -> list[str]:
+    """Return what is wrong with the chain behind an artifact, a sentence each; empty for a whole one.
+
+    Raises HubUnreachable or HubError where the Hub does not answer: that says nothing about the chain.
+    """
+    return checked(hub, artifact).sentences()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A chain, and the problems of its nodes by name; a node without any is not in it."""
+
+    root: Node
+    problems: Mapping[str, tuple[str, ...]]
+
+    def sentences(self) -> list[str]:
+        """Return every problem once, those of the newest artifacts first."""
+        return list(dict.fromkeys(problem for found in self.problems.values() for problem in found))
+
+
+def checked(hub: Hub, artifact: Artifact, config: str | None = None) -> Checked:
+    """Return the chain behind an artifact, or one evaluation in it, with all that is wrong; see `check_chain`."""
+    root = read_chain(hub, artifact, config)
+    checks = _Checks(hub)
+    found = {node.name: (*node.problems, *checks.of(node)) for node in root.walk()}
+    return Checked(root=root, problems={name: problems for name, problems in found.items() if problems})
+
+
+class _Checks:
+    """What is asked about each node. The files of a commit are listed once."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._hashes: dict[Artifact, dict[str, str]] = {}
+        self._heads: dict[tuple[RepoKind, str], Artifact] = {}
+
+    def of(self, node: Node) -> Iterator[str]:
+        """Yield what is wrong with a node that the reading of the chain has not shown."""
+        if node.artifact is None or node.record is None:
+            return
+        if node.kind == "evaluation":
+            yield from self._evaluation(node, node.artifact)
+        elif (node.stage, node.record.lineage.version) not in _TAGLESS:
+            yield from self._tag(node, node.artifact)
+        yield from _own(node)
+
+    def _tag(self, node: Node, artifact: Artifact) -> Iterator[str]:
+        """The tag of the fingerprint must lead to the commit, or to one with the same files but for its card."""
+        if node.record is None or node.record.tag in node.tags:
+            return
+        tagged = self._hub.find_tag(artifact.kind, artifact.repo_id, node.record.tag)
+        if tagged is None:
+            yield (
+                f"{artifact.kind} {artifact.repo_id} has no tag {node.record.tag} for the fingerprint in its lineage: "
+                "its push was interrupted, or the tag was removed"
+            )
+            return
+        differing = self._differing(tagged, artifact)
+        if differing:
+            yield (
+                f"the tag {node.record.tag} of {artifact.kind} {artifact.repo_id} points to commit "
+                f"{tagged.revision[:12]}, whose {_listed(differing)} not those of {artifact.revision[:12]}"
+            )
+
+    def _differing(self, one: Artifact, other: Artifact) -> list[str]:
+        """Return the files that a stage makes and that differ between two commits."""
+        first, second = self._made(one), self._made(other)
+        return sorted(path for path in first.keys() | second.keys() if first.get(path) != second.get(path))
+
+    def _made(self, artifact: Artifact) -> dict[str, str]:
+        if artifact not in self._hashes:
+            self._hashes[artifact] = hashes(self._hub, artifact)
+        return {path: found for path, found in self._hashes[artifact].items() if not _is_changed_later(path)}
+
+    def _evaluation(self, node: Node, artifact: Artifact) -> Iterator[str]:
+        """The report must be of the model and the test set that the lineage names, and add up from its rows."""
+        path = f"reports/{node.config}.json"
+        text = read_at(self._hub, artifact, path)
+        if text is None:
+            yield f"{artifact} has a lineage of {node.config} but no {path}"
+            return
+        try:
+            report = load_report(json.loads(text))
+        except (ValueError, RecursionError) as error:
+            yield f"{path} of {artifact} cannot be read: {error}"
+            return
+        inputs = node.record.lineage.inputs if node.record else ()
+        for what, pinned in _run_of(report.run).items():
+            if pinned not in inputs:
+                yield f"{path} of {artifact} is of the {what} {pinned}, which its lineage does not name"
+        yield from self._figures(node, artifact, report)
+        yield from self._test_sets(node, report.run)
+        yield from self._newer(node, artifact)
+
+    def _newer(self, node: Node, results: Artifact) -> Iterator[str]:
+        """The newest results must be of the newest weights; earlier results may be of earlier ones."""
+        if self._head(results) != results:
+            return
+        for one in node.inputs:
+            if one.kind != "model" or one.artifact is None or one.record is None:
+                continue
+            differing = self._differing(self._head(one.artifact), one.artifact)
+            if differing:
+                yield (
+                    f"{node.config} was evaluated at commit {one.artifact.revision[:12]}, and the model has changed "
+                    f"since: {_listed(differing)} not those of its main; evaluate it again"
+                )
+
+    def _head(self, artifact: Artifact) -> Artifact:
+        """Return what main of an artifact's repository is now."""
+        key = (artifact.kind, artifact.repo_id)
+        if key not in self._heads:
+            self._heads[key] = self._hub.resolve(*key)
+        return self._heads[key]
+
+    def _figures(self, node: Node, artifact: Artifact, report: EvalReport) -> Iterator[str]:
+        """Each figure of the model must be the mean of its column in the rows."""
+        path = f"data/{node.config}/test.jsonl"
+        try:
+            rows = [row for _, row in read_jsonl(self._hub.pull(artifact, [path]) / path)]
+        except DataError as error:
+            yield f"the rows of {node.config} in {artifact} cannot be read: {error}"
+            return
+        for metric, one in report.rows["model"].items():
+            values = [row[metric] for row in rows if isinstance(row.get(metric), int | float)]
+            mean = sum(values) / len(values) if values else None
+            if len(values) != one.n or not _same(mean, one.value):
+                yield (
+                    f"the report of {node.config} in {artifact} has {metric} {_figure(one.value)} of {one.n} pairs, "
+                    f"and its rows have {_figure(mean)} of {len(values)}"
+                )
+
+    def _test_sets(self, node: Node, run: EvalRun) -> Iterator[str]:
+        """What a model was kept clear of must be what it was tested on, at whatever commit."""
+        tested = next((one for one in node.inputs if one.name == f"{run.dataset}@{run.dataset_revision}"), None)
+        if tested is None or tested.artifact is None:
+            return
+        for one in node.walk():
+            if (
+                one.artifact is None
+                or one.artifact.repo_id != tested.artifact.repo_id
+                or one.artifact == tested.artifact
+            ):
+                continue
+            differing = [path for path in self._differing(one.artifact, tested.artifact) if path.startswith("data/")]
+            if differing:
+                yield (
+                    f"{node.config} was tested on {tested.artifact}, and its data was made with {one.artifact}, whose "
+                    f"{_listed(differing)} other ones"
+                )
+
+
+def _same(one: float | None, other: float | None) -> bool:
+    """Whether two means are the same, however they were added up."""
+    return one == other or (one is not None and other is not None and math.isclose(one, other, rel_tol=1e-9))
+
+
+def _figure(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"
+
+
+def _run_of(run: EvalRun) -> dict[str, str]:
+    """Return what the report is about, as inputs of a lineage."""
+    found = {"test set": f"{run.dataset}@{run.dataset_revision}"}
+    if run.model_revision:
+        found["model"] = f"{run.model.partition(':')[2]}@{run.model_revision}"
+    return found
+
+
+def _is_changed_later(path: str) -> bool:
+    """Whether later stages and people change a file beside the result: cards, scores, the record of a copy."""
+    return path in ("README.md", ".gitattributes", ".promotion.json") or path.startswith(".eval_results/")
+
+
+def _listed(paths: list[str]) -> str:
+    shown = ", ".join(paths[:3])
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return f"{shown}{more} {'is' if len(paths) == 1 else 'are'}"
+
+
+def _own(node: Node) -> Iterator[str]:
+    """What a lineage says of itself: it has inputs, and what it says of a training is about them."""
+    if node.record is None:
+        return
+    lineage = node.record.lineage
+    if not lineage.inputs and lineage.stage not in _FROM_NOTHING:
+        yield f"the lineage of {node.artifact} names no input"
+    training = lineage.extra.get("training")
+    if isinstance(training, dict):
+        for what in ("student", "dataset", "task"):
+            if training.get(what) not in lineage.inputs:
+                named = training.get(what)
+                yield f"the lineage of {node.artifact} speaks of the {what} {named}, which is none of its inputs"

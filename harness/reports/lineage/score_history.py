@@ -1,0 +1,114 @@
+"""One score followed back: the answer and how it was scored, the question, and the run that it belongs to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.data.formats.jsonl import read_jsonl
+from harness.data.tasks import PAIRS
+from harness.errors import DataError, UsageError
+from harness.evaluation.records import EvalRun
+from harness.evaluation.report_json import config_name, load_report
+from harness.hub.artifact import Artifact
+from harness.hub.client import Hub
+from harness.hub.reads import read_at
+from harness.reports.lineage.chain import Node
+from harness.reports.lineage.rows import no_row
+
+_BESIDE = {
+    *("pair_id", "conversation", "turn", "reference", "raw", "prediction", "reason", "finish_reason", "usage", "error"),
+    *("judge_reason", "judge_votes", "prompt_sha256"),
+}
+"""Columns of a row of results that are no metric."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreHistory:
+    """One turn's score, and what it was made from."""
+
+    node: Node
+    """The evaluation: its inputs are the model and the test set."""
+    row: Mapping[str, Any]
+    """As in the results dataset."""
+    run: EvalRun
+    pair: Mapping[str, Any] | None
+    """The row of the test set's configuration `pairs`; None where the test set cannot be had."""
+    problems: tuple[str, ...] = ()
+
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """Return the scores by metric."""
+        return {name: value for name, value in self.row.items() if name not in _BESIDE}
+
+
+def split_id(results: Artifact, configs: Sequence[str], id: str) -> tuple[str, str]:
+    """Return the configuration and the pair that `CONFIG/PAIR_ID` names; CONFIG may be the model's `owner/name`.
+
+    Raises UsageError where it names none.
+    """
+    config, slash, pair = id.rpartition("/")
+    if not configs:
+        raise UsageError(f"{results} holds no results; `tft evaluate` pushes some")
+    found = next((one for one in (config, config_name(config or "-")) if one in configs), None)
+    if not slash or found is None:
+        raise UsageError(
+            f"a row of {results} is named CONFIG/PAIR_ID, got {id!r}; its configurations are {', '.join(configs)}"
+        )
+    return found, pair
+
+
+def follow_score(hub: Hub, node: Node, pair_id: str) -> ScoreHistory:
+    """Return the history of one pair's score in an evaluation.
+
+    Raises UsageError for an unknown pair, DataError where the results cannot be read, HubError where they cannot be
+    had.
+    """
+    artifact = node.artifact
+    if artifact is None:
+        raise UsageError(f"{node.name} is on no Hub")
+    path = f"data/{node.config}/test.jsonl"
+    rows = {row.get("pair_id"): row for _, row in read_jsonl(hub.pull(artifact, [path]) / path)}
+    if pair_id not in rows:
+        raise no_row(node, [str(id) for id in rows], pair_id, f"row of {node.config} for the pair")
+    row = rows[pair_id]
+    text = read_at(hub, artifact, f"reports/{node.config}.json")
+    if text is None:
+        raise DataError(f"{artifact} has rows of {node.config} but no report of it; evaluate that model again")
+    try:
+        run = load_report(json.loads(text)).run
+    except ValueError as error:
+        raise DataError(f"reports/{node.config}.json of {artifact} cannot be read: {error}") from error
+    pair = _pair(hub, node, run, pair_id)
+    problems = [] if pair is None else _unlike(row, pair, node)
+    if pair is None:
+        problems = [f"the pair {pair_id} is not to be had from {run.dataset}@{run.dataset_revision[:12]}"]
+    return ScoreHistory(node=node, row=row, run=run, pair=pair, problems=tuple(problems))
+
+
+def _pair(hub: Hub, node: Node, run: EvalRun, pair_id: str) -> Mapping[str, Any] | None:
+    """Return the row of the test set, None where the lineage names none or it has no such row."""
+    name = f"{run.dataset}@{run.dataset_revision}"
+    test_set = next((one for one in node.inputs if one.name == name and one.artifact), None)
+    if test_set is None or test_set.artifact is None:
+        return None
+    path = hub.pull(test_set.artifact, [PAIRS]) / PAIRS
+    if not path.is_file():
+        return None
+    return next((row for _, row in read_jsonl(path) if row.get("id") == pair_id), None)
+
+
+def _unlike(row: Mapping[str, Any], pair: Mapping[str, Any], node: Node) -> list[str]:
+    """Return what of the row is not about the test set's pair."""
+    from harness.data.formats.messages import parse_call
+    from harness.models.parsing import canonical
+
+    try:
+        reference = canonical(parse_call(pair["reference"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return [f"the reference of {pair.get('id')} in the test set cannot be read: {error!r}"]
+    if row.get("reference") == reference:
+        return []
+    return [f"{row.get('pair_id')} in {node.name} was scored against {row.get('reference')}, not {reference}"]

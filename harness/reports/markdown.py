@@ -1,0 +1,149 @@
+"""A Jinja environment for Markdown in which every value is text: what a template prints cannot become markup.
+
+Values are escaped where they are printed (Jinja's `finalize`), so a template has to ask for anything
+else, with one of the filters below. Printing None or an unknown name is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import yaml
+from markupsafe import Markup
+
+from harness.statistics.records import Estimate
+
+if TYPE_CHECKING:
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+
+MARK = "<!-- tft-harness:"
+"""How the first line of a comment of ours begins; the whole line says which comment it is."""
+
+# Control characters, and those that reorder or hide the text around them.
+_INVISIBLE = re.compile(
+    "[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
+_SPACE = re.compile(r"[\s\u0085\u2028\u2029]+")
+_MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_BARE_LINK = re.compile(r"(?i)(:)(?=//)|(?<=www)(\.)|(?<=\w)(@)(?=\w)")
+_LINE_START = re.compile(r" ?([-+=#]|\d+[.)])(?![0-9A-Za-z])")
+_PLAIN_CODE = re.compile(r"[^`|<>&]+")
+_URL_SAFE = ":/?#=&%+,;~@!'"
+
+
+def one_line(value: object) -> str:
+    """Return the value's text on one line, without characters that do not show; inner space is single."""
+    return _SPACE.sub(" ", _INVISIBLE.sub("", str(value)))
+
+
+def escape(value: object) -> Markup:
+    """Return the value as Markdown that shows its text: also inside a table cell and at the start of a line."""
+    if isinstance(value, Markup):
+        return value
+    if value is None:
+        raise ValueError("a card template printed a value that is not there; test for it first")
+    text = one_line(value)
+    text = "".join(_ENTITIES.get(character, character) for character in _MARKUP.sub(r"\\\g<0>", text))
+    text = _BARE_LINK.sub(r"\\\g<0>", text)
+    marker = _LINE_START.match(text)
+    if marker:
+        text = f"{text[: marker.end() - 1]}\\{text[marker.end() - 1 :]}"
+    return Markup(text)  # noqa: S704 - escaped above
+
+
+def code(value: object) -> Markup:
+    """Return the value as inline code."""
+    text = one_line(value).strip()
+    if not text:
+        return Markup("")
+    if _PLAIN_CODE.fullmatch(text):
+        return Markup(f"`{text}`")  # noqa: S704 - holds nothing that ends the code or the table cell
+    return Markup("<code>") + escape(text) + Markup("</code>")
+
+
+def link(title: object, url: str) -> Markup:
+    """Return a link; an address that is neither http nor https is not linked."""
+    if not url.startswith(("https://", "http://")):
+        return escape(title)
+    return Markup("[") + escape(title) + Markup(f"]({quote(one_line(url), safe=_URL_SAFE)})")  # noqa: S704 - quoted
+
+
+def image(description: object, url: str) -> Markup:
+    """Return an image with its description; one whose address is neither http nor https is its description alone."""
+    linked = link(description, url)
+    return Markup("!") + linked if linked.startswith("[") else linked
+
+
+def number(value: float | None) -> Markup:
+    """Return a score with three decimals; a dash where there is none."""
+    return Markup("–") if value is None else Markup(f"{value:.3f}")  # noqa: S704 - digits
+
+
+def interval(estimate: Estimate | None) -> Markup:
+    """Return `value [low, high]`; a dash where there is no estimate."""
+    if estimate is None or estimate.value is None:
+        return Markup("–")
+    if estimate.low is None or estimate.high is None:
+        return number(estimate.value)
+    return Markup(f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]")  # noqa: S704 - digits
+
+
+def points(value: float | None) -> Markup:
+    """Return a signed difference in percentage points; a dash where there is none."""
+    return Markup("–") if value is None else Markup(f"{value:+.1f} pp")  # noqa: S704 - digits
+
+
+def python(value: str) -> Markup:
+    """Return the text as a Python literal in ASCII that cannot end a fenced block."""
+    literal = json.dumps(value) if value.isascii() else ascii(value)
+    return Markup(re.sub(r"`|<(?=!)", lambda found: f"\\x{ord(found[0]):02x}", literal))  # noqa: S704 - ASCII literal
+
+
+def shell(value: object) -> Markup:
+    """Return the value as one word of a shell command, on one line."""
+    return Markup(shlex.quote(one_line(value).strip()))  # noqa: S704 - stays on its line in a fenced block
+
+
+def to_yaml(value: Mapping[str, str | list[str]]) -> Markup:
+    """Return texts and lists of texts as YAML in their order, each text on its line."""
+    flat = {
+        key: [one_line(item).strip() for item in entry] if isinstance(entry, list) else one_line(entry).strip()
+        for key, entry in value.items()
+    }
+    text = yaml.safe_dump(flat, sort_keys=False, allow_unicode=True, width=10_000)
+    return Markup(text)  # noqa: S704 - between the front matter's marks, not Markdown
+
+
+def as_json(value: object) -> str:
+    """Return the value as JSON text, still to be escaped or marked as code."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+
+
+@cache
+def environment(folder: Path) -> ImmutableSandboxedEnvironment:
+    """Return the sandboxed environment over the templates in `folder`."""
+    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    env = ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(folder),
+        undefined=StrictUndefined,
+        # Macros return Markup under autoescape, so that what they print is not escaped twice.
+        autoescape=True,
+        finalize=escape,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters = (code, number, interval, points, python, shell, to_yaml, as_json)
+    env.filters |= {function.__name__: function for function in filters}
+    env.globals |= {"link": link, "image": image}
+    return env

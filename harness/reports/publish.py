@@ -1,0 +1,172 @@
+"""Publishing an evaluation: its rows and report into the results dataset, its scores and card into the model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.data.records import Task
+from harness.errors import AccessDenied, CommitConflict, DataError, UsageError
+from harness.evaluation.records import EvalReport
+from harness.evaluation.report_json import RESULTS, config_name, eval_results_yaml, read_report, report_path
+from harness.evaluation.results import Rows, _read_rows, _rows, read_reports
+from harness.evaluation.run_folder import LINEAGE, PLOTS, REPORT, ROWS
+from harness.hub.address import DEFAULT_ENDPOINT
+from harness.hub.client import Hub
+from harness.models.names import ModelName
+from harness.reports.leaderboard import boards
+from harness.training.run_summary import TrainingFacts, load_facts
+
+if TYPE_CHECKING:
+    from harness.data.tasks import TestSet
+    from harness.evaluation.outcome import Evaluation
+
+README = "README.md"
+CARD_TEMPLATE = "results.md.j2"
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where an evaluation is published."""
+
+    results: str
+    """The results dataset, `owner/name`."""
+    model: str | None
+    """The model repository; None where the model is not on the Hub."""
+    create_pr: bool
+    """Whether the model gets a pull request and no commit."""
+    max_unscored: float = 0.1
+    """Largest share of pairs without a value, of any metric, that is published."""
+
+
+def destination(
+    hub: Hub, namespace: str, name: ModelName, test_set: TestSet, *, create_pr: bool = False
+) -> Destination:
+    """Return where to publish, after asking the Hub whether that can be done: before the work, not after it.
+
+    Raises AccessDenied where the token may not, UsageError where a result on more of the test set is there.
+    """
+    results = f"{namespace}/{RESULTS}"
+    model = name.id if name.backend == "vllm" else None
+    hub.ensure_dataset(results)
+    _keep_larger_result(hub, results, model or str(name), test_set)
+    if model and not create_pr:
+        try:
+            hub.check_writable("model", model)
+        except AccessDenied as error:
+            raise AccessDenied(f"{error}; --create-pr asks the model's owner with a pull request") from error
+    return Destination(results=results, model=model, create_pr=create_pr)
+
+
+def _keep_larger_result(hub: Hub, results: str, name: str, test_set: TestSet) -> None:
+    """Raise UsageError where the part of the test set that `--limit` left would replace a result on more of it."""
+    known = read_reports(hub, results).get(config_name(name))
+    pairs = known.run.config.get("pairs") if known and known.run.dataset == test_set.artifact.repo_id else None
+    if isinstance(pairs, int) and pairs > len(test_set.pairs):
+        raise UsageError(
+            f"{results} holds a result of {name} on {pairs} pairs, which one on {len(test_set.pairs)} would replace; "
+            "leave out --limit, or add --no-push"
+        )
+
+
+def publish(hub: Hub, place: Destination, evaluation: Evaluation, test_set: TestSet) -> list[str]:
+    """Push the evaluation and return the addresses of what was changed.
+
+    Raises UsageError, and pushes nothing, where too many pairs are unscored for the means to stand for all.
+    """
+    report = evaluation.scorecard.report
+    _check_scored(report, place.max_unscored)
+    name = place.model or report.run.model
+    changed = []
+    if place.model:  # first: what the results dataset holds is taken for published, by a run that is repeated too
+        files = model_files(hub, place.model, report, test_set.task, results=place.results)
+        message = f"Evaluation on {test_set.artifact.repo_id}"
+        changed.append(hub.commit_files("model", place.model, files, message=message, create_pr=place.create_pr))
+    return [_push_results(hub, place.results, name, evaluation.folder), *changed]
+
+
+def model_files(hub: Hub, model: str, report: EvalReport, task: Task, *, results: str) -> dict[str, str]:
+    """Return what a model's repository says of its evaluation: its README, and `.eval_results` for the Hub."""
+    card, _ = readme(hub, model, report, task, namespace=results.partition("/")[0])
+    test_set = report.run.dataset
+    scores = eval_results_yaml(report, test_set, source_url=hub.page("dataset", results))
+    return {f".eval_results/{test_set.rpartition('/')[2]}.yaml": scores, README: card}
+
+
+def results_readme(hub: Hub, repo_id: str) -> str:
+    """Return the card of a results dataset with the benchmark's report beside the reports and rows that it holds."""
+    return _results_card(repo_id, read_reports(hub, repo_id), _rows(hub, repo_id), with_report=True)
+
+
+def _check_scored(report: EvalReport, limit: float) -> None:
+    for metric, one in report.rows["model"].items():
+        total = one.n + one.unscored
+        if one.unscored > limit * total:
+            raise UsageError(
+                f"{one.unscored} of {total} pairs have no {metric}, more than the {limit:.0%} that may be published; "
+                "ask again for what is missing (--resume), or raise --max-unscored"
+            )
+
+
+def readme(
+    hub: Hub | None, model: str, report: EvalReport | None, task: Task | None, *, namespace: str | None
+) -> tuple[str, str | None]:
+    """Return the README that the model repository should have, and the one it has (None without one or a Hub).
+
+    A benchmark model's is all ours; any other keeps its owner's text with our block in it.
+    """
+    from harness.reports.model_card import identify, merge_readme, render_card
+
+    identity = identify(model)
+    endpoint = hub.endpoint if hub else DEFAULT_ENDPOINT
+    online = hub if hub and identity.is_repo else None
+    training = _training(online, model) if online else None
+    text = render_card(report, identity, task, namespace=namespace, endpoint=endpoint, training=training)
+    current = online.read_text("model", model, README) if online else None
+    return (text if identity.scenario else merge_readme(current or "", text)), current
+
+
+def _training(hub: Hub, model: str) -> TrainingFacts | None:
+    """Return what the model's `lineage.json` says of its training; None where it is not one of ours."""
+    text = hub.read_text("model", model, LINEAGE)
+    try:
+        lineage = json.loads(text) if text else {}
+        return load_facts(lineage) if isinstance(lineage, dict) else None
+    except ValueError as error:
+        raise DataError(f"the {LINEAGE} of {model} cannot be read ({error}); train and push the model again") from error
+
+
+def _push_results(hub: Hub, repo_id: str, name: str, folder: Path) -> str:
+    config = config_name(name)
+    report = read_report(folder / REPORT)
+    for attempt in range(1, _ATTEMPTS + 1):
+        head = hub.resolve("dataset", repo_id)
+        reports = {**read_reports(hub, repo_id), config: report}
+        files: dict[str, str | bytes | Path] = {
+            f"data/{config}/test.jsonl": folder / ROWS,
+            f"lineage/{config}.json": folder / LINEAGE,
+            **{f"{PLOTS}/{config}/{plot}": folder / PLOTS / plot for plot in report.plots},
+            report_path(name): folder / REPORT,
+            README: _results_card(repo_id, reports, {**_rows(hub, repo_id), config: _read_rows(folder / ROWS)}),
+        }
+        try:
+            return hub.commit_files("dataset", repo_id, files, message=f"Results of {name}", parent=head.revision)
+        except CommitConflict:  # somebody else pushed results in between: list theirs too
+            if attempt == _ATTEMPTS:
+                raise
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _results_card(
+    repo_id: str, reports: Mapping[str, EvalReport], rows: Mapping[str, Rows], *, with_report: bool = False
+) -> str:
+    from harness.reports.dataset_card import render, size_category
+
+    size = size_category(sum(next(iter(report.rows["model"].values())).n for report in reports.values()))
+    ordered = dict(sorted(reports.items()))
+    found = boards(reports, rows)
+    return render(CARD_TEMPLATE, repo_id=repo_id, reports=ordered, boards=found, size=size, with_report=with_report)

@@ -1,0 +1,143 @@
+"""A survey of traces in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from harness.curation.inspection.advice import Likely, likely_problems
+from harness.curation.inspection.survey import QUANTILES, Survey, ToolUse
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+_TOOLS = 12
+
+
+def print_survey(found: Survey, *, source: str, layout: str, advice: str, width: int | None = None) -> None:
+    """Print what is in the traces on stdout: what there is, tools, sizes, what looks wrong, and what comes next."""
+    from rich.console import Console
+
+    console = Console(width=width, highlight=False)
+    for part in _parts(found, source, layout):
+        console.print(part)
+    console.print(f"\n[bold]next[/bold]  {_plain(advice)}", soft_wrap=True)
+
+
+def _parts(found: Survey, source: str, layout: str) -> Iterable[RenderableType]:
+    readable = found.rows - found.unreadable
+    yield f"[bold]{_plain(source)}[/bold]  {readable:,} conversations, {_plain(layout)}"
+    yield ""
+    yield _overview(found)
+    if found.tools:
+        yield _tools(found.tools)
+    if found.messages:
+        yield _sizes(found)
+    if found.rated:
+        yield _ratings(found)
+    problems = likely_problems(found)
+    yield _problems(problems) if problems else "\n[green]nothing looks wrong[/green]"
+    for problem in found.problems:
+        yield f"[yellow]{_plain(problem)}[/yellow]"
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _overview(found: Survey) -> Table:
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column()
+    grid.add_row("roles", _counted(found.roles))
+    grid.add_row("turns", _counted(found.kinds))
+    grid.add_row("language", _counted(found.languages))
+    return grid
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return _plain(", ".join(f"{name} {number:,}" for name, number in counts.items())) or "-"
+
+
+def _table(*columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    for position, column in enumerate(columns):
+        table.add_column(column, justify="right" if position == 1 else "left", overflow="fold")
+    return table
+
+
+def _tools(tools: Sequence[ToolUse]) -> Table:
+    table = _table("tool", "calls", "in the task", "arguments")
+    for one in tools[:_TOOLS]:
+        known = {None: "-", True: "yes", False: "[red]no[/red]"}[one.known]
+        if one.resembles:
+            known += f", meant as {_plain(one.resembles)}?"
+        table.add_row(_plain(one.name), f"{one.calls:,}", known, _arguments(one))
+    if len(tools) > _TOOLS:
+        rest = tools[_TOOLS:]
+        unknown = sum(one.known is False for one in rest)
+        table.add_row(
+            f"{len(rest)} more", f"{sum(one.calls for one in rest):,}", f"{unknown} not" if unknown else "", ""
+        )
+    return table
+
+
+def _arguments(one: ToolUse) -> str:
+    if not one.known:
+        return ""
+    parts = []
+    if one.unknown_arguments:
+        parts.append(f"[red]unknown[/red] {_counted(one.unknown_arguments)}")
+    if one.missing_arguments:
+        parts.append(f"[yellow]missing[/yellow] {_counted(one.missing_arguments)}")
+    return "; ".join(parts) or ("[green]fit[/green]" if one.calls else "never called")
+
+
+def _sizes(found: Survey) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    heads = {0.0: "shortest", 0.5: "median", 1.0: "longest"}
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("a conversation has", no_wrap=True)
+    for quantile in QUANTILES:
+        table.add_column(heads.get(quantile, f"{quantile:.0%}"), justify="right", no_wrap=True)
+    table.add_row("messages", *(f"{one:,}" for one in found.messages))
+    table.add_row("characters", *(f"{one:,}" for one in found.characters))
+    return table
+
+
+def _ratings(found: Survey) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(f"rated by rules, {found.rated:,} of them", no_wrap=True)
+    for rating in range(1, 6):
+        table.add_column(str(rating), justify="right")
+    for name, counts in (("relevance", found.relevance), ("coherence", found.coherence)):
+        table.add_row(name, *(f"{counts.get(rating, 0):,}" for rating in range(1, 6)))
+    return table
+
+
+def _problems(problems: Sequence[Likely]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("what looks wrong, or is worth knowing", ratio=3)
+    table.add_column("how many", justify="right", no_wrap=True)
+    table.add_column("what to do", ratio=4)
+    for one in problems:
+        style = "yellow" if one.trouble else "dim"
+        share = f" ({one.count / one.of:.0%})" if one.of and one.count < one.of else ""
+        table.add_row(f"[{style}]{_plain(one.what)}[/{style}]", f"{one.count:,}{share}", _plain(one.advice))
+    return table

@@ -1,0 +1,174 @@
+"""Judges what a message says of a booking (made, refused, still to be made) and of a search (found, how many)."""
+
+from __future__ import annotations
+
+import re
+
+from harness.data.text import plain, sentences
+from harness.rules.judge.scene import Line, Scene
+from harness.rules.language.entities import same_entity
+from harness.rules.language.lexicon import lexicon
+from harness.rules.language.mentions import mention_of
+
+_AVAILABLE = re.compile(r"\b(?:is|are|there's|there is|they have|have) (?:\w+ ){0,3}?(?:available|availability)\b")
+_UNCERTAIN = re.compile(
+    r"\b(?:if|once|when|before|until|to be|will be|would be|please confirm|shall|should|could|confirm that|"
+    r"correct|right|want|like me to|ready|not|n't|whether|after)\b|n't\b|\bno\b|\bunable\b|\bfailed\b"
+)
+_FOUND_COUNT = re.compile(
+    r"\b(?:found|there (?:are|is)|there're|i have|i see|located) (?:about |a total of |you )?(\d{1,2}) "
+    r"(?!minutes|hours|days|nights|people|stops?|stars?|dollars|seats?|tickets?|rooms?|tables?|reservations?)"
+    r"(?:[\w-]+ ){0,4}?(restaurants|places|options|results|hotels|events|flights|movies|matches|"
+    r"dentists|doctors|salons|stylists|songs|buses|cars|properties|apartments|that (?:match|meet|fit|you))\b"
+)
+_FULL_PAGE = 10
+
+
+def fault_in_booking(message: str, scene: Scene) -> str | None:
+    """Return the claim about a booking or a search that the tools' results contradict, with the line, else None."""
+    said = [plain(sentence) for sentence in sentences(message)]
+    asking = any(lexicon().says("asks_to_confirm", text) for text in said)
+    booked = None if asking else next((words for text in said if (words := _booked(text))), None)
+    refused = next((words for text in said if (words := lexicon().says("refused", text))), None)
+    return (
+        _against_result(said, booked, refused, scene)
+        or _without_result(booked, scene)
+        or _against_reference(said, booked, refused, scene)
+        or _search(said, scene)
+        or _availability(said, scene)
+    )
+
+
+def _booked(text: str) -> str | None:
+    """Return the words by which a sentence says that a booking is made, None if it does not or only asks."""
+    words = lexicon().says("booked", text)
+    if words is None or text.endswith("?") or lexicon().says("refused", text) or _UNCERTAIN.search(text):
+        return None
+    return words
+
+
+def _against_result(said: list[str], booked: str | None, refused: str | None, scene: Scene) -> str | None:
+    """The pending result of a booking: rows mean that it was made, none that it was not.
+
+    A service that cannot book as asked may return what it can: where the row differs from the call, the reference
+    says which of the two it is.
+    """
+    line = scene.pending
+    if line is None or not line.changes_something:
+        return None
+    if line.rows and not _as_asked(line, scene) and not _reference_says("booked", scene):
+        return None
+    if not line.rows:
+        return f'says "{booked}", but message {line.number} returns nothing: the booking failed' if booked else None
+    if booked:
+        return None
+    made = f"but message {line.number} returns the booking, so it was made"
+    if refused and not _reference_says("refused", scene):
+        return f'says "{refused}", {made}'
+    asks = [text for text in said if not lexicon().other_value.search(text)]
+    still = next((words for text in asks if (words := lexicon().says("still_to_book", text))), None)
+    return f'says "{still}", {made}' if still and not _reference_says("still_to_book", scene) else None
+
+
+def _as_asked(line: Line, scene: Scene) -> bool:
+    """Whether a result has what its call asked for: no argument with another value."""
+    asked = line.call.arguments if line.call else {}
+    return any(
+        all(same_entity(key, row[key], value, scene.today) for key, value in asked.items() if key in row)
+        for row in line.rows
+    )
+
+
+def _without_result(booked: str | None, scene: Scene) -> str | None:
+    """A booking that is said to be made needs a result with rows from a tool that books."""
+    if booked is None or _reference_says("booked", scene):
+        return None
+    attempts = [line for line in scene.results if line.changes_something]
+    pending = scene.pending
+    if any(line.rows for line in attempts) or (pending and pending.rows and not pending.only_finds):
+        return None
+    where = f"message {attempts[0].number} returns nothing" if attempts else "no tool has booked anything so far"
+    return f'says "{booked}", but {where}'
+
+
+def _against_reference(said: list[str], booked: str | None, refused: str | None, scene: Scene) -> str | None:
+    """Where the reference has to report a refusal, going ahead with the booking contradicts it."""
+    if scene.pending is None or refused or not _reference_says("refused", scene):
+        return None
+    ahead = booked or next((words for text in said if (words := lexicon().says("will_book", text))), None)
+    if ahead is None or (not booked and (_reference_says("will_book", scene) or _offers_another(said, scene))):
+        return None
+    return (
+        f'says "{ahead}", but after the result in message {scene.pending.number} the booking is not possible as asked'
+    )
+
+
+def _offers_another(said: list[str], scene: Scene) -> bool:
+    """Whether a message names the time that the result has in the place of the one that was asked for."""
+    row = scene.pending.rows[0] if scene.pending and scene.pending.rows else {}
+    free = [mention for key, value in row.items() if (mention := mention_of(key, value, scene.today))]
+    named = [mention for text in said for mention in scene.mentions(text) if mention.kind == "time"]
+    return any(mention.agrees(time) for mention in free for time in named)
+
+
+def _reference_says(what: str, scene: Scene) -> bool:
+    text = plain(scene.reference)
+    if what == "booked":
+        return any(_booked(plain(sentence)) for sentence in sentences(scene.reference))
+    return lexicon().says(what, text) is not None
+
+
+def _search(said: list[str], scene: Scene) -> str | None:
+    """The pending result of a search: whether there is anything, and how many."""
+    line = scene.pending
+    if line is None or line.changes_something:
+        return None
+    if line.rows:
+        nothing = next((words for text in said if (words := lexicon().says("found_nothing", text))), None)
+        if nothing and not _reference_says("found_nothing", scene) and not _reference_says("refused", scene):
+            return f'says "{nothing}", but message {line.number} returns {len(line.rows)}'
+        return _count(said, line, scene)
+    if any(lexicon().says("found_nothing", text) or lexicon().says("refused", text) for text in said):
+        return None
+    some = next((words for text in said if (words := lexicon().says("found_some", text))), None)
+    return f'says "{some}", but message {line.number} returns nothing' if some else None
+
+
+def _count(said: list[str], line: Line, scene: Scene) -> str | None:
+    named = _named(line, " ".join(said))
+    for text in said:
+        match = _FOUND_COUNT.search(scene.without_names(text))
+        if match is None:
+            continue
+        count, returned = int(match[1]), len(line.rows)
+        reference = _FOUND_COUNT.search(plain(scene.reference))
+        if count == returned or (count > returned >= _FULL_PAGE) or (reference and int(reference[1]) == count):
+            continue
+        if count < returned and count == len(named):
+            continue
+        return f'says "{match[0]}", but message {line.number} returns {returned}'
+    return None
+
+
+def _named(line: Line, text: str) -> set[str]:
+    names = (plain(str(value)) for row in line.rows for key, value in row.items() if key.endswith(("name", "title")))
+    return {name for name in names if name in text}
+
+
+def _availability(said: list[str], scene: Scene) -> str | None:
+    """A time that is said to be available must be one that a tool returned."""
+    for text in said:
+        match = _AVAILABLE.search(text)
+        if match is None or text.endswith("?") or _UNCERTAIN.search(text):
+            continue
+        times = [mention for mention in scene.mentions(text) if mention.kind == "time"]
+        known = [mention for line, mention in scene.evidence("time") if line.speaker == "result"]
+        known += (
+            [mention for mention in scene.mentions(scene.reference) if mention.kind == "time"]
+            if _AVAILABLE.search(plain(scene.reference))
+            else []
+        )
+        free = [time for time in times if not any(time.agrees(other) for other in known)]
+        if free:
+            return f'says "{free[0].text}" is available, but no result shows it'
+    return None

@@ -1,0 +1,1 @@
+"""Dates, times, values and entities in text."""

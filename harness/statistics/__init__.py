@@ -1,0 +1,1 @@
+"""Clustered estimates, paired tests, agreement."""

@@ -1,0 +1,94 @@
+"""A Hub for a module, and `tft` as a person runs it against it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.hub.client import Hub
+from harness.hubd.embedded import EmbeddedHub, running
+
+PRESET = """
+student: small
+make_student: {params: 0.4M, vocabulary: 1024, dialogues: 6, epochs: 1, rate: 0.002}
+models: rules
+target: 6
+train: {method: full, epochs: 1, learning_rate: 0.003, limit: 6, save_every: 2}
+max_tokens: 16
+parallel: 2
+threads: 1
+hardware: cpu
+"""
+
+USERS = """
+users:
+  - {name: ada, tokens: [{token: hf_ada_write, role: write}]}
+  - {name: bob, tokens: [{token: hf_bob_write, role: write}]}
+"""
+
+
+def _furnish(folder: Path) -> None:
+    (folder / "preset.yaml").write_text(PRESET)
+    (folder / "users.yaml").write_text(USERS)
+
+
+@pytest.fixture(scope="session")
+def furnish() -> Callable[[Path], None]:
+    """Put a preset and the file of a Hub's users into a folder."""
+    return _furnish
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
+    folder = tmp_path_factory.mktemp("hub")
+    _furnish(folder)
+    with running(folder / "root", users=folder / "users.yaml") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def environment(server: EmbeddedHub, sources: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "TFT_"))}
+    cache = tmp_path_factory.mktemp("cache")
+    return clean | {
+        "HF_ENDPOINT": server.url,
+        "HF_TOKEN": "hf_ada_write",
+        "HF_HOME": str(cache),
+        "TFT_SOURCES": str(sources),
+        "OMP_WAIT_POLICY": "PASSIVE",
+    }
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("work")
+    _furnish(folder)
+    return folder
+
+
+Tft = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def tft(environment: dict[str, str], folder: Path) -> Tft:
+    """Run `tft` with these words in the module's folder."""
+
+    def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "harness.cli", *words]
+        return subprocess.run(
+            command, cwd=folder, env=environment | variables, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+@pytest.fixture
+def hub(server: EmbeddedHub, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    monkeypatch.setenv("HF_TOKEN", "hf_ada_write")
+    monkeypatch.setenv("HF_ENDPOINT", "")
+    return Hub.connect(server.url)

@@ -1,0 +1,86 @@
+"""What a plan would take: counted on the benchmark's own figures, priced only where prices are given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.benchmark.cells import Setup, all_cells
+from harness.benchmark.estimate import Estimator, StepEstimate, rates
+from harness.benchmark.plan import Plan
+from harness.benchmark.presets import Preset, read_preset
+from harness.benchmark.table import estimate_table
+from harness.models.chat.endpoints import Endpoints
+
+ENDPOINTS = """
+zai.glm-5: {base_url: https://host/v1, price: {input: 1.0, output: 2.0}}
+openai.gpt-oss-120b: {base_url: https://host/v1, price: {input: 0.5, output: 1.0}}
+"""
+
+
+def _estimates(preset: Preset, endpoints: Path | None = None) -> tuple[Plan, dict[str, StepEstimate]]:
+    plan = Plan.of(all_cells(fair=False, seeds=1), Setup(namespace="me", preset=preset), salt="")
+    estimator = Estimator(plan, Endpoints(file=endpoints))
+    return plan, {step.key: estimator.step(step) for step in plan.steps}
+
+
+@pytest.fixture
+def endpoints(tmp_path: Path) -> Path:
+    path = tmp_path / "endpoints.yaml"
+    path.write_text(ENDPOINTS)
+    return path
+
+
+def test_questions_are_those_that_the_published_settings_ask(endpoints: Path) -> None:
+    _, found = _estimates(read_preset("published"), endpoints)
+    assert found["filter me/tft-benchmark-s2-filtered"].questions == {"openai:zai.glm-5": 327}
+    relabel = found["relabel me/tft-benchmark-s2-relabelled"]
+    assert relabel.questions == {"openai:openai.gpt-oss-120b": 90, "openai:zai.glm-5": 90}
+    assert found["synthesize me/tft-benchmark-s1-synthetic"].questions == {"openai:zai.glm-5": 2000}
+    one = rates()["questions"]["relabel"]
+    priced = 90 * (one["prompt"] * (0.5 + 1.0) + one["usual"] * (1.0 + 2.0)) / 1_000_000
+    assert relabel.cost == pytest.approx(priced)
+
+
+def test_a_model_without_a_price_makes_no_cost_and_rules_cost_nothing() -> None:
+    _, published = _estimates(read_preset("published"))
+    assert published["filter me/tft-benchmark-s1-filtered"].cost is None
+    _, tiny = _estimates(read_preset("tiny"))
+    assert all(not one.questions and one.cost == 0 for one in tiny.values())
+
+
+def test_training_follows_from_conversations_and_epochs() -> None:
+    preset = read_preset("tiny")
+    _, found = _estimates(preset)
+    token = rates()["conversation_tokens"]["tiny"]
+    epochs = preset.train["epochs"]
+    assert found["train me/tft-benchmark-s4-direct-tft-tiny"].training_tokens == 5 * epochs * token
+    assert found["train me/tft-benchmark-s1-direct-tft-tiny"].training_tokens == preset.train["limit"] * epochs * token
+
+
+def test_the_rate_of_training_is_that_of_its_settings() -> None:
+    preset = read_preset("published")
+    slow, fast = (
+        _estimates(preset.model_copy(update={"train": train}))[1]["train me/tft-benchmark-s1-tft-Qwen3-1.7B"]
+        for train in ({}, {"batch_size": 4})
+    )
+    ways = rates()["hardware"]["h100"]["train"]["ways"]
+    assert slow.seconds == pytest.approx(slow.training_tokens / ways[0]["tokens_per_second"])
+    (batched,) = [way for way in ways if way["settings"] == {"batch_size": 4}]
+    assert fast.seconds == pytest.approx(fast.training_tokens / batched["tokens_per_second"])
+
+
+def test_the_table_leaves_out_what_is_there_and_marks_sums_with_unknown_parts() -> None:
+    plan, found = _estimates(read_preset("tiny"))
+    nothing = estimate_table(plan, found, dict.fromkeys(found, False))
+    everything = estimate_table(plan, found, dict.fromkeys(found, True))
+    rows = [[*column.cells] for column in everything.columns]
+    assert rows[2][-1] == str(len(plan.steps))
+    assert rows[3][-1] == ""
+    assert [*nothing.columns[2].cells][-1] == "0"
+    _, published = _estimates(read_preset("published").model_copy(update={"hardware": None}))
+    shown = estimate_table(
+        plan, {key: published.get(key, one) for key, one in found.items()}, dict.fromkeys(found, False)
+    )
+    assert [*shown.columns[3].cells][-1].endswith("+")

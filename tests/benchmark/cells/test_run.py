@@ -1,0 +1,206 @@
+"""Runs of the benchmark on a Hub: reused, refused, killed and gone on with."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.benchmark.record import FILE, load
+from harness.hub.client import Hub
+from harness.hubd.embedded import running
+from harness.training.data_credits import read_roles
+
+Tft = Callable[..., "subprocess.CompletedProcess[str]"]
+KILLS = 3
+NAMING_COMMITS = ("README.md", "lineage.json", "decontamination.json", ".gitattributes")
+DATA = ("benchmark", "--preset", "preset.yaml", "--only", "s4", "--until", "synthesize")
+REPOSITORIES = [
+    *(("dataset", f"ada/tft-benchmark-{name}") for name in ("testset", "s4-traces", "s4-filtered", "s4-relabelled")),
+    ("dataset", "ada/tft-benchmark-s4-synthetic"),
+    ("model", "ada/small"),
+]
+
+
+def _commits(hub: Hub) -> dict[str, int]:
+    return {name: len(hub.api.list_repo_commits(name, repo_type=kind)) for kind, name in REPOSITORIES}
+
+
+def _content(hub: Hub, kind: str, name: str) -> dict[str, str]:
+    """Return path -> git hash of what a stage has made; cards and lineages name commits, which hold times."""
+    files = hub.api.list_repo_tree(name, repo_type=kind, recursive=True)
+    return {file.path: file.blob_id for file in files if hasattr(file, "blob_id") and file.path not in NAMING_COMMITS}
+
+
+@pytest.fixture(scope="module")
+def ran(tft: Tft) -> subprocess.CompletedProcess[str]:
+    return tft(*DATA)
+
+
+def test_a_run_shows_its_plan_makes_every_stage_once_and_says_so(
+    ran: subprocess.CompletedProcess[str], hub: Hub
+) -> None:
+    assert ran.returncode == 0, ran.stderr
+    assert "all, one by one" in ran.stderr
+    assert "6 stages: 6 made" in ran.stdout
+    # One commit is the repository's creation.
+    assert _commits(hub) == {name: 2 for _, name in REPOSITORIES}
+    assert all(hub.api.repo_info(name, repo_type=kind).private for kind, name in REPOSITORIES)
+
+
+def test_the_models_behind_training_data_are_named(ran: subprocess.CompletedProcess[str], hub: Hub) -> None:
+    """Rules too: nobody is to take their work for a language model's."""
+    assert ran.returncode == 0
+    made = hub.resolve("dataset", "ada/tft-benchmark-s4-synthetic")
+    assert read_roles(hub, f"{made.repo_id}@{made.revision}") == {
+        "Synthetic conversations written by": "rules:teacher",
+        "Traces relabelled by": "rules:labeler-state, rules:labeler-neighbour",
+        "Disputes decided by": "rules:arbiter",
+        "Traces rated by": "rules:teacher",
+    }
+    traces = hub.resolve("dataset", "ada/tft-benchmark-s4-traces")
+    assert read_roles(hub, f"{traces.repo_id}@{traces.revision}") == {}
+
+
+def test_a_second_run_makes_nothing(ran: subprocess.CompletedProcess[str], tft: Tft, hub: Hub) -> None:
+    assert ran.returncode == 0
+    before = _commits(hub)
+    again = tft(*DATA)
+    assert again.returncode == 0, again.stderr
+    assert "6 stages: 6 there already" in again.stdout
+    assert _commits(hub) == before
+
+
+def test_a_plan_that_is_only_shown_changes_nothing_and_knows_what_is_there(
+    ran: subprocess.CompletedProcess[str], tft: Tft, hub: Hub
+) -> None:
+    assert ran.returncode == 0
+    shown = tft("benchmark", "--preset", "preset.yaml", "--only", "s4", "--only", "s5", "--dry-run")
+    assert shown.returncode == 0, shown.stderr
+    commands = [line for line in shown.stdout.splitlines() if line.startswith("tft ")]
+    assert len(commands) == 2 + 2 * (1 + 3 + 4)
+    (there,) = [line.split() for line in shown.stdout.splitlines() if line.strip().startswith("relabel ")]
+    assert there[1:3] == ["2", "1"]
+    assert "ada/tft-benchmark-s5-traces" not in {one.id for one in hub.api.list_datasets(author="ada")}
+
+
+def test_a_name_that_is_taken_is_refused_before_anything_is_made(tft: Tft, hub: Hub) -> None:
+    hub.api.create_repo("ada/tft-benchmark-s5-filtered", repo_type="dataset")
+    hub.api.upload_file(
+        path_or_fileobj=b"mine", path_in_repo="thesis.txt", repo_id="ada/tft-benchmark-s5-filtered", repo_type="dataset"
+    )
+    refused = tft("run", "s5", "tft", "--preset", "preset.yaml", "--until", "relabel")
+    assert refused.returncode == 2
+    assert "ada/tft-benchmark-s5-filtered holds files that this harness has not made" in refused.stderr
+    assert "ada/tft-benchmark-s5-traces" not in {one.id for one in hub.api.list_datasets(author="ada")}
+    files = hub.api.list_repo_files("ada/tft-benchmark-s5-filtered", repo_type="dataset")
+    assert "thesis.txt" in files
+
+
+def test_a_namespace_that_may_not_be_written_to_is_refused_before_anything_is_made(tft: Tft, hub: Hub) -> None:
+    refused = tft(*DATA, "--namespace", "bob")
+    assert refused.returncode == 2
+    assert "bob/tft-benchmark-results" in refused.stderr
+    assert not [*hub.api.list_datasets(author="bob")]
+
+
+def test_a_cell_that_fails_does_not_stop_the_others_and_is_named(tft: Tft, hub: Hub, folder: Path) -> None:
+    """A student that cannot be trained ends both cells of s4; what is made before is kept and recorded."""
+    broken = (folder / "preset.yaml").read_text().replace("method: full", "method: none")
+    (folder / "broken.yaml").write_text(broken)
+    failed = tft("benchmark", "--preset", "broken.yaml", "--only", "s4", "--report", str(folder / "report"))
+    assert failed.returncode == 1
+    assert "s4 tft: train" in failed.stderr
+    assert "s4 direct: train" in failed.stderr
+    assert "method" in failed.stderr
+    text = hub.read_text("dataset", "ada/tft-benchmark-results", FILE)
+    assert text is not None
+    cells = load(text, "here").cells
+    assert [(cell.scenario, cell.arm, cell.status, cell.stage) for cell in cells] == [
+        ("s4", "tft", "failed", "train"),
+        ("s4", "direct", "failed", "train"),
+    ]
+    assert "synthesize" in cells[0].artifacts
+
+
+def test_published_results_are_not_replaced_by_those_of_other_settings(tft: Tft, hub: Hub, folder: Path) -> None:
+    results = "ada/tft-benchmark-results"
+    hub.tag(hub.resolve("dataset", results), "v1")
+    try:
+        other = (folder / "broken.yaml").read_text().replace("target: 6", "target: 7")
+        (folder / "other.yaml").write_text(other)
+        words = ("benchmark", "--preset", "other.yaml", "--only", "s4", "--until", "collect")
+        refused = tft(*words)
+        assert refused.returncode == 2
+        assert "holds published results (v1) of other settings (target)" in refused.stderr
+        assert "v1 already" in tft(*words, "--version", "v1").stderr
+        assert tft(*words, "--version", "v2").returncode == 0
+        assert tft("benchmark", "--preset", "broken.yaml", "--only", "s4", "--until", "collect").returncode == 0
+    finally:
+        hub.api.delete_tag(results, tag="v1", repo_type="dataset")
+
+
+def _alive(mark: str) -> list[str]:
+    """Return the command lines of all processes whose environment holds the mark."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+        except OSError:  # it has ended, or is not ours
+            continue
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_run_that_is_killed_takes_its_commands_with_it_and_ends_like_an_undisturbed_one(
+    ran: subprocess.CompletedProcess[str],
+    environment: dict[str, str],
+    hub: Hub,
+    furnish: Callable[[Path], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert ran.returncode == 0
+    furnish(tmp_path)
+    rng, kills, mark = random.Random(7), 0, f"mark-{tmp_path.name}-{os.getpid()}"
+    with running(tmp_path / "hub", users=tmp_path / "users.yaml") as other:
+        variables = environment | {"HF_ENDPOINT": other.url, "HF_HOME": str(tmp_path / "home"), "TFT_MARK": mark}
+        command = [sys.executable, "-m", "harness.cli", *DATA]
+        for attempt in range(40):
+            assert attempt < 39, "it never ended"
+            process = subprocess.Popen(
+                command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+            try:
+                _, said = process.communicate(timeout=rng.uniform(4.0, 12.0) if kills < KILLS else None)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                kills += 1
+                deadline = time.monotonic() + 10
+                while (left := _alive(mark)) and time.monotonic() < deadline:
+                    time.sleep(0.1)
+                assert not left
+                continue
+            assert process.returncode == 0, said
+            break
+        assert kills
+        monkeypatch.setenv("HF_TOKEN", "hf_ada_write")
+        again = Hub.connect(other.url)
+        assert _commits(again) == {name: 2 for _, name in REPOSITORIES}
+        for kind, name in REPOSITORIES:
+            assert _content(again, kind, name) == _content(hub, kind, name), name
+
+
+def test_the_record_is_json_that_reads_back(hub: Hub) -> None:
+    text = hub.read_text("dataset", "ada/tft-benchmark-results", FILE)
+    assert text is not None
+    assert json.loads(json.dumps(load(text, "here").dump())) == json.loads(text)

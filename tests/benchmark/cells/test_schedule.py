@@ -1,0 +1,89 @@
+"""Steps of a plan, run side by side: in an order that their inputs allow, and a failure ends its own cells only."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.benchmark.cells import Setup, Step, all_cells
+from harness.benchmark.plan import Plan
+from harness.benchmark.presets import read_preset
+from harness.benchmark.schedule import Made, Outcome, failure_of, run_plan
+from harness.benchmark.table import cell_text, clock, counts, outcome_table, problems
+from harness.errors import EngineError
+from harness.hub.artifact import Artifact
+
+PLAN = Plan.of(all_cells(fair=False, seeds=1), Setup(namespace="me", preset=read_preset("tiny")), salt="")
+KEYS = [step.key for step in PLAN.steps]
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+class Recorder:
+    """Plays the commands: knows when each starts and ends, and lets some of them fail."""
+
+    def __init__(self, failing: set[str]) -> None:
+        self.failing = failing
+        self.under_way = self.most = 0
+        self.seen: list[str] = []
+        self.lock = threading.Lock()
+
+    def __call__(self, step: Step, artifacts: Mapping[str, Artifact]) -> Made:
+        with self.lock:
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+            self.seen.append(step.key)
+        assert {*step.needs} <= {*artifacts}, "started before its inputs were there"
+        with self.lock:
+            self.under_way -= 1
+        if step.key in self.failing:
+            raise EngineError("the engine died")
+        return Made(artifact=Artifact(kind=step.kind, repo_id=step.makes, revision=COMMIT), reused=False)
+
+
+def _reachable(failing: set[str]) -> set[str]:
+    """Return the steps that need no failing one, by the definition and not by the scheduler."""
+    reached: set[str] = set()
+    for step in PLAN.steps:
+        if all(maker.key in reached and maker.key not in failing for maker in PLAN.makers(step)):
+            reached.add(step.key)
+    return reached
+
+
+@settings(max_examples=60, deadline=None)
+@given(failing=st.sets(st.sampled_from(KEYS), max_size=6), parallel=st.integers(1, 4))
+def test_exactly_what_does_not_need_a_failure_is_run_once(failing: set[str], parallel: int) -> None:
+    run = Recorder(failing)
+    changes: list[Mapping[str, Outcome]] = []
+    outcomes = run_plan(PLAN, run, parallel=parallel, watch=changes.append)
+    reached = _reachable(failing)
+    assert sorted(run.seen) == sorted(reached)
+    assert run.most <= parallel
+    for key, outcome in outcomes.items():
+        expected = "skipped" if key not in reached else "failed" if key in failing else "done"
+        assert outcome.status == expected
+    assert changes[-1] == outcomes
+    for cell, chain in PLAN.of_cell.items():
+        failed = failure_of(PLAN, cell, outcomes)
+        assert (failed is None) == all(outcomes[step.key].status == "done" for step in chain)
+
+
+def test_failures_are_named_with_their_cells_and_reasons() -> None:
+    failing = {"train me/tft-benchmark-s2-tft-tft-tiny", "corrupt me/tft-benchmark-s3-traces"}
+    outcomes = run_plan(PLAN, Recorder(failing), parallel=2, watch=lambda _: None)
+    found = {", ".join(map(str, cells)): why for cells, why in problems(PLAN, outcomes)}
+    assert {*found} == {"s2 tft", "s3 tft, s3 direct"}
+    assert all("the engine died" in why for why in found.values())
+    assert counts(outcomes) == f"{len(KEYS) - 2 - 8} made, 2 failed, 8 skipped"
+
+
+def test_the_table_has_a_row_for_every_cell_and_says_how_each_stage_ended() -> None:
+    outcomes = {key: Outcome(status="reused") for key in KEYS}
+    outcomes["train me/tft-benchmark-s2-tft-tft-tiny"] = Outcome(status="failed", problem="no memory")
+    outcomes["evaluate me/tft-benchmark-s1-tft-tft-tiny"] = Outcome(status="done", seconds=61.2)
+    table = outcome_table(PLAN, outcomes)
+    assert table.row_count == len(PLAN.cells)
+    assert cell_text(outcomes["evaluate me/tft-benchmark-s1-tft-tft-tiny"]) == "1:01"
+    assert (clock(5), clock(3725)) == ("0:05", "1:02:05")

@@ -1,0 +1,134 @@
+"""`tft report` on a Hub: the table on stdout, the files in the folder, and plain sentences where there is nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from harness.errors import HarnessError
+
+RESULTS = "tft-benchmark-results"
+Made = Callable[..., Any]
+
+
+@pytest.fixture
+def report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result]:
+    """Run `tft report` in an empty folder, 200 columns wide."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("TFT_SOURCES", raising=False)
+
+    def run(*words: str) -> Result:
+        from harness.cli.__main__ import tft
+
+        return CliRunner().invoke(tft, ["report", *words])
+
+    return run
+
+
+@pytest.fixture
+def ours(files: Made, ten: list[Any]) -> Callable[[str], dict[str, str]]:
+    """The files of four cells, as another owner's."""
+
+    def of(owner: str) -> dict[str, str]:
+        return {
+            path.replace("ada--", f"{owner}--"): text.replace("ada/", f"{owner}/")
+            for path, text in files(*ten[:4]).items()
+        }
+
+    return of
+
+
+def test_the_report_is_printed_written_and_the_same_a_second_time(
+    report: Made, ours: Made, push: Made, owner: str, tmp_path: Path
+) -> None:
+    found = ours(owner)
+    log = "".join(json.dumps({"step": n, "epoch": n / 10, "loss": 3.0 / n}) + "\n" for n in range(1, 11))
+    path = next(path for path in found if path.startswith("reports/") and "s2-tft" in path)
+    edited = json.loads(found[path])
+    name = f"{owner}/tft-benchmark-s2-tft-tiny-1M"
+    edited["run"]["model_revision"] = push(name.partition("/")[2], {"training/log.jsonl": log}, kind="model")
+    commit = push(RESULTS, {**found, path: json.dumps(edited)})
+    done = report()
+    assert done.exit_code == 0, done.output
+    assert "S2 Noisy Labels" in done.stdout
+    assert "TFT is significantly better than Direct in S2" in done.stdout
+    figures = json.loads((tmp_path / "report" / "results.json").read_text())
+    assert figures["results"] == f"{owner}/{RESULTS}@{commit}"
+    (loss,) = figures["losses"]
+    assert (loss["computed_from"], loss["steps"], loss["last"]) == (
+        f"{name}@{edited['run']['model_revision']}:training/log.jsonl",
+        10,
+        0.3,
+    )
+    assert len(figures["no_losses"]) == 3
+    assert "Repairs are not measured" in (tmp_path / "report" / "RESULTS.md").read_text()
+    assert (tmp_path / "report" / "plots" / "losses.png").is_file()
+
+    again = report("--out", "again", "--json")
+    assert json.loads(again.stdout) == figures
+    for path_ in (tmp_path / "report").rglob("*.*"):
+        assert path_.read_bytes() == (tmp_path / "again" / path_.relative_to(tmp_path / "report")).read_bytes()
+
+
+def test_missing_and_empty_results_are_refused_with_what_to_do(report: Made, push: Made, owner: str) -> None:
+    missing = _refused(report())
+    assert "there are no results to report" in missing
+    push(RESULTS, {"README.md": "nothing"})
+    empty = _refused(report())
+    for words in ("holds no results", "tft evaluate", "--namespace"):
+        assert words in empty
+    push(RESULTS, {"benchmark.json": "{}"})
+    assert "benchmark.json" in _refused(report())
+
+
+def _refused(done: Result) -> str:
+    """Check that the command ended as bad input must, and return its sentence."""
+    assert isinstance(done.exception, HarnessError)
+    assert done.exception.exit_code == 2
+    assert done.stdout == ""
+    return str(done.exception)
+
+
+def test_repairs_are_measured_along_the_chain_of_lineages(
+    report: Made, ours: Made, push: Made, owner: str, tmp_path: Path, sources: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scenario 4's traces are clean: as they came, all calls are right. One filtered trace was thrown away."""
+    from harness.data.formats.messages import dump_conversation
+    from harness.data.scenarios import get, read_dialogues
+    from harness.data.sources import locate
+
+    traces = get(4).conversations(read_dialogues(locate(sources)), "tft")
+    rows = [dump_conversation(one) for one in traces]
+    kept = [{**row, "kept": place > 0} for place, row in enumerate(rows)]
+
+    def stage(name: str, stage: str, lines: list[Any], *inputs: str) -> str:
+        data = "".join(json.dumps(line) + "\n" for line in lines)
+        lineage = json.dumps({"stage": stage, "inputs": inputs})
+        commit = push(f"tft-benchmark-s4-{name}", {"data/train.jsonl": data, "lineage.json": lineage})
+        return f"{owner}/tft-benchmark-s4-{name}@{commit}"
+
+    filtered = stage("filtered", "filter", kept, f"{owner}/tft-benchmark-s4-traces@{'1' * 40}")
+    relabelled = stage("relabelled", "relabel", rows, filtered)
+    synthetic = stage("synthetic", "synthesize", rows, relabelled, f"someone/else@{'2' * 40}")
+    lineage = json.dumps({"stage": "train", "inputs": [f"someone/base@{'3' * 40}", synthetic]})
+    commit = push("tft-benchmark-s4-tft-tiny-1M", {"lineage.json": lineage}, kind="model")
+    found = {path.replace("s2", "s4"): text.replace("s2-", "s4-") for path, text in ours(owner).items() if "s2" in path}
+    path = next(path for path in found if path.startswith("reports/") and "tft-tiny" in path)
+    edited = json.loads(found[path])
+    edited["run"]["model_revision"] = commit
+    push(RESULTS, {**found, path: json.dumps(edited)})
+    monkeypatch.setenv("TFT_SOURCES", str(sources))
+    done = report()
+    assert done.exit_code == 0, done.output
+    (repair,) = json.loads((tmp_path / "report" / "results.json").read_text())["repairs"]
+    assert (repair["filtered"], repair["relabelled"]) == (filtered, relabelled)
+    assert repair["repaired"]["before"]["name"]["value"] == repair["repaired"]["after"]["arguments"]["value"] == 1.0
+    assert repair["rejected"]["kept"]["value"] == 0.8
+    assert (tmp_path / "report" / "plots" / "repairs.png").is_file()
+    assert "S4 Low Data" in (tmp_path / "report" / "RESULTS.md").read_text().split("## Repair of the traces")[1]

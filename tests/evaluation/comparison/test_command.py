@@ -1,0 +1,376 @@
+"""`tft compare`: files, run folders and results on a Hub; exit statuses; and comments that texts cannot break."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from harness.cli.__main__ import tft as commands
+from harness.data.formats.jsonl import write_json, write_jsonl
+from harness.errors import CheckFailed, HarnessError, Inconclusive
+from harness.evaluation.records import EvalReport, EvalRun
+from harness.evaluation.report_json import dump_report
+from harness.hubd.embedded import running
+from harness.reports.comparison import MARKER, MAX_BYTES
+
+TFT = Path(sys.executable).parent / "tft"
+METRICS = ("staged_tool_call", "binary_tool_call", "tool_call_equivalence", "rouge")
+GITHUB_LIMIT = 65_536
+
+
+def rows(values: Sequence[float | None], **texts: Any) -> list[dict[str, Any]]:
+    """Return results rows of eight conversations."""
+    return [
+        {
+            "pair_id": f"c{place % 8}:{place // 8}",
+            "conversation": f"c{place % 8}",
+            "turn": place // 8,
+            "reference": {"name": "book", "arguments": {"place": place}},
+            "prediction": None if value is None else f"answer {place}",
+            **dict.fromkeys(METRICS, value),
+            **texts,
+        }
+        for place, value in enumerate(values)
+    ]
+
+
+def report(model: str, **changes: Any) -> EvalReport:
+    run = EvalRun(
+        model=model,
+        model_revision="a" * 40,
+        dataset="me/tft-benchmark-testset",
+        dataset_revision="b" * 40,
+        config={},
+        prompt_sha256="c" * 64,
+        versions={},
+        date="2026-01-02T03:04:05Z",
+        timings={},
+    )
+    run = dataclasses.replace(run, **changes)
+    return EvalReport(run=run, rows={}, by_tool={}, macro={}, readings={}, tokens={})
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., str]:
+    """Write rows to a file and return its name."""
+
+    def write(name: str, content: Sequence[Mapping[str, Any]]) -> str:
+        write_jsonl(tmp_path / name, content)
+        return str(tmp_path / name)
+
+    return write
+
+
+def run_folder(folder: Path, content: Sequence[Mapping[str, Any]], made: EvalReport) -> str:
+    write_jsonl(folder / "data" / "test.jsonl", content)
+    write_json(folder / "report.json", dump_report(made))
+    return str(folder)
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(commands, ["compare", *arguments])
+
+
+def works(*arguments: str) -> str:
+    done = invoke(*arguments)
+    assert done.exit_code == 0, done.output or done.exception
+    return done.stdout
+
+
+def fails(*arguments: str) -> HarnessError:
+    error = invoke(*arguments).exception
+    assert isinstance(error, HarnessError), error
+    return error
+
+
+def test_the_table_names_both_sides_and_every_metric(write: Callable[..., str]) -> None:
+    out = works(write("a.jsonl", rows([0.5] * 40)), write("b.jsonl", rows([None, 1.0, *[0.5] * 38])))
+    assert re.search(r"^A .*a\.jsonl: 40 pairs of 8", out, re.MULTILINE)
+    assert re.search(r"^B .*b\.jsonl: 40 pairs of 8", out, re.MULTILINE)
+    for metric in METRICS:
+        assert re.search(rf"{metric} +0\.500 +0\.513 +\+0\.013 ±0\.0\d\d +1\.000 +1\.000 +0\.\d+", out)
+        assert re.search(rf"{metric} +1 +0 +38 +0 +1\s", out)
+    assert re.search(r"book +39 +0\.500 +0\.513", out)
+    assert "0 lower and 1 higher in B; 1 shown" in out
+    assert "c1, turn 0: 0.5 -> 1" in out
+
+
+def test_folders_of_runs_bring_their_models_and_revisions(tmp_path: Path) -> None:
+    one = run_folder(tmp_path / "one", rows([1.0] * 16), report("vllm:me/one"))
+    two = run_folder(tmp_path / "two", rows([1.0] * 16), report("vllm:me/two", dataset_revision="d" * 40))
+    document = json.loads(works(one, two, "--json"))
+    assert [(side["model"], side["dataset_revision"][:2]) for side in (document["a"], document["b"])] == [
+        ("vllm:me/one", "bb"),
+        ("vllm:me/two", "dd"),
+    ]
+    assert "The test sets differ" in document["warnings"][0]
+    assert document["verdict"] is None
+    (tmp_path / "one" / "report.json").unlink()
+    assert "cannot read the report" in str(fails(one, two))
+
+
+def test_json_holds_every_turn_that_differs_and_the_gate(write: Callable[..., str]) -> None:
+    a = write("a.jsonl", rows([1.0] * 48, judge_reason="it\u2028said \U0001f600"))
+    b = write("b.jsonl", rows([0.75] * 24 + [1.0] * 24))
+    document = json.loads(works(a, b, "--json", "--show", "0", "--metric", "rouge", "--metric", "staged_tool_call"))
+    assert list(document["metrics"]) == ["rouge", "staged_tool_call"]
+    assert document["main"] == "rouge"
+    assert len(document["flips"]) == document["metrics"]["rouge"]["worse"] == 24
+    assert document["flips"][0]["a_reason"] == "it\u2028said \U0001f600"
+    assert document["pairs"] == {"common": 48, "only_a": 0, "only_b": 0}
+    gated = invoke(a, b, "--json", "--gate")
+    assert isinstance(gated.exception, CheckFailed)
+    assert json.loads(gated.stdout)["verdict"]["decision"] == "NO-GO"
+
+
+def test_the_minimum_effect_and_alpha_reach_the_gate(write: Callable[..., str]) -> None:
+    a, b = write("a.jsonl", rows([1.0] * 48)), write("b.jsonl", rows([0.95] * 48))
+    assert isinstance(fails(a, b, "--gate"), CheckFailed)
+    assert "GO: B is not worse than A by 0.06 or more" in works(a, b, "--gate", "--minimum-effect", "0.06")
+    assert isinstance(fails(a, b, "--gate", "--alpha", "0.001"), Inconclusive)  # 8 conversations: p is 0.008
+    assert "GO: B is better than A" in works(b, a, "--gate=better")
+    assert "NO-GO: B is not better" in str(fails(a, b, "--gate", "better"))
+
+
+@pytest.mark.parametrize(
+    ("every", "status", "said"), [(1, 1, "error: NO-GO: B is worse than A"), (7, 3, "error: INCONCLUSIVE: it is open")]
+)
+def test_exit_statuses_of_the_gate(write: Callable[..., str], every: int, status: int, said: str) -> None:
+    """B loses every turn, or every seventh one; that GO is 0 shows where results come from a Hub."""
+    a = write("a.jsonl", rows([1.0 if place % 5 else 0.6 for place in range(48)]))
+    b = write("b.jsonl", rows([0.5 if place % every == 0 else 1.0 for place in range(48)]))
+    done = subprocess.run([TFT, "compare", a, b, "--gate"], capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    assert done.stderr.startswith(said)
+    assert "staged_tool_call" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.jsonl", "nowhere/b.jsonl"], "neither a file nor a folder"),
+        (["a.jsonl", "me/model@v2"], "--results REPO@REV"),
+        (["a.jsonl", "."], "no folder of a finished run"),
+        (["a.jsonl", "a.jsonl", "--json", "--markdown"], "--markdown FILE"),
+        (["a.jsonl", "a.jsonl", "--results", "me/results"], "both here"),
+        (["a.jsonl", "a.jsonl", "--metric", "bleu"], "no metric 'bleu' on both sides"),
+        (["a.jsonl", "me/model", "--hub", "nonsense"], "no address"),
+    ],
+)
+def test_wrong_usage_is_one_sentence(
+    write: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    write("a.jsonl", rows([1.0] * 8))
+    monkeypatch.chdir(tmp_path)
+    error = fails(*arguments)
+    assert message in str(error)
+    assert error.exit_code == 2
+
+
+def test_an_option_with_an_optional_value_never_takes_a_side_for_its_file(write: Callable[..., str]) -> None:
+    a, b = write("a.jsonl", rows([1.0] * 8)), write("b.jsonl", rows([1.0] * 8))
+    before = Path(a).read_bytes()
+    done = invoke("--markdown", a, b)
+    assert done.exit_code == 2
+    assert Path(a).read_bytes() == before
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A Hub with two results; the value is the environment that leads to it."""
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+    folder = tmp_path_factory.mktemp("hub")
+    with running(folder / "root") as served:
+        api = HfApi(endpoint=served.url, token=served.token)
+        api.create_repo("local/tft-benchmark-results", repo_type="dataset")
+        first = ""
+        for values in ([0.5] * 48, [1.0] * 48):  # the second commit replaces the first one's scores
+            operations = []
+            for config, model, scores in (
+                ("local--one", "vllm:local/one", [1.0] * 48),
+                ("openai-two", "openai:two", values),
+            ):
+                lines = "".join(json.dumps(row) + "\n" for row in rows(scores))
+                operations += [
+                    CommitOperationAdd(f"data/{config}/test.jsonl", lines.encode()),
+                    CommitOperationAdd(f"reports/{config}.json", json.dumps(dump_report(report(model))).encode()),
+                ]
+            done = api.create_commit(
+                "local/tft-benchmark-results", operations, commit_message="results", repo_type="dataset"
+            )
+            first = first or done.oid
+        yield {
+            **os.environ,
+            "HF_ENDPOINT": served.url,
+            "HF_TOKEN": served.token,
+            "HF_HUB_CACHE": str(folder / "cache"),
+            "FIRST": first,
+        }
+
+
+def tft(hub: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([TFT, "compare", *arguments], capture_output=True, text=True, env=hub, check=False)
+
+
+def test_results_on_a_hub_are_found_by_model_and_pinned_to_a_commit(hub: dict[str, str], tmp_path: Path) -> None:
+    """An earlier commit of the results gives the earlier scores; a local run can stand beside a published one."""
+    done = tft(hub, "local/one", "openai:two", "--gate", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["metrics"]["staged_tool_call"]["difference"]["value"] == 0.0
+    assert re.fullmatch(r"local--one of local/tft-benchmark-results@[0-9a-f]{12}", document["a"]["source"])
+    assert document["b"]["model"] == "openai:two"
+
+    mine = run_folder(tmp_path / "mine", rows([1.0] * 48), report("vllm:local/one"))
+    earlier = tft(hub, mine, "openai-two", "--gate", "--results", f"local/tft-benchmark-results@{hub['FIRST']}")
+    assert earlier.returncode == 1, earlier.stderr
+    assert f"local/tft-benchmark-results@{hub['FIRST'][:12]}" in earlier.stdout
+
+
+def test_a_model_without_a_result_is_refused_with_those_that_are_there(hub: dict[str, str], tmp_path: Path) -> None:
+    mine = run_folder(tmp_path / "mine", rows([1.0] * 48), report("vllm:local/three"))
+    done = tft(hub, mine, "local/three")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "has no result of local/three; it has local--one, openai-two." in done.stderr
+
+
+NASTY = (
+    "@everyone look, #1 and octo/repo#2, closes #3 and deadbeefdeadbeefdeadbeefdeadbeefdeadbeef",
+    "![image](https://evil.example/x.png) [link](javascript:alert(1)) https://evil.example www.evil.example",
+    "</details></summary><script>alert(1)</script><img src=x onerror=alert(1)><!-- open",
+    f"{MARKER} -->",
+    "`code` ``` fence\n\n```\nblock\n\n# heading\n\n| a | b |\n|---|---|\n| 1 | 2 |",
+    "\u202ereversed\u2028line\u0000nul\x1b[31mred\x1b]0;title\x07 \ud800 [bold]rich[/bold] [/] \\",
+    ":tada: **bold** _it_ ~~gone~~ $$x$$ {{ 7 * 7 }} {% raw %}",
+)
+TEXT = st.one_of(
+    st.sampled_from(NASTY),
+    st.text(min_size=1, max_size=60),
+    st.text(alphabet="<>&|`*_[]()!#-+=~$\\\n\r\t :/.@1a", min_size=1, max_size=60),
+)
+GFM = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+
+
+def hostile_rows(value: float, text: str) -> list[dict[str, Any]]:
+    """Return rows in the results layout that hold `text` wherever a row may hold text."""
+    return [
+        {
+            "pair_id": f"{text}{place}",
+            "conversation": f"{text}{place}",
+            "turn": 0,
+            "reference": {"name": text, "arguments": {text: text}},
+            "prediction": text,
+            **dict.fromkeys(METRICS, value),
+            "judge_reason": text,
+        }
+        for place in range(8)
+    ]
+
+
+@given(TEXT)
+@settings(max_examples=30, deadline=None)
+def test_texts_cannot_break_out_of_the_comment(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    """Whatever the texts, the comment has the same blocks; they stand in code, where GitHub follows no reference."""
+    folder = tmp_path_factory.mktemp("hostile")
+
+    text = text.encode("utf-8", "replace").decode()  # a file in UTF-8 holds no lone surrogate
+
+    def comment(text: str) -> str:
+        changes = {"dataset": text, "dataset_revision": text, "config": {"judge": text}}
+        sides = [
+            run_folder(folder / str(value), hostile_rows(value, text), report(f"openai:{text}", **changes))
+            for value in (1.0, 0.0)
+        ]
+        return works(*sides, "--markdown")
+
+    found, plain = comment(text), comment("plain")
+    shape = [[token.type for token in GFM.parse(one)] for one in (found, plain)]
+    assert shape[0] == shape[1]
+    assert found.startswith(f"{MARKER}\n\n**")
+    assert found.count("<!--") == found.count("-->") == 1
+    outside = re.sub(r"<code>.*?</code>|`[^`\n]*`", "", found.removeprefix(MARKER))
+    assert set(re.findall(r"<[^>]*>", outside)) == {"<details>", "<summary>", "</summary>", "</details>"}
+    assert not re.search(r"@|#\d|!\[|https?:|www\.|evil", outside)
+
+
+def test_texts_cannot_steer_the_terminal(write: Callable[..., str]) -> None:
+    files = [write(f"{value}.jsonl", hostile_rows(value, NASTY[5].replace("\ud800", ""))) for value in (1.0, 0.0)]
+    out = works(*files)
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", out)
+    assert "[bold]rich[/bold] [/] \\" in " ".join(out.split())
+
+
+def test_a_lone_surrogate_in_a_row_is_printed_everywhere(tmp_path: Path) -> None:
+    for name, value in (("a", 1.0), ("b", 0.0)):
+        lines = "".join(json.dumps(row) + "\n" for row in hostile_rows(value, "x\ud800y"))
+        (tmp_path / name).write_text(lines)
+    sides = [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert json.loads(works(*sides, "--json"))["flips"][0]["a"] == "x\ud800y"
+    assert "`xy`" in works(*sides, "--markdown")
+    assert "xy" in works(*sides)
+
+
+@pytest.mark.parametrize("text", ["long " * 2_000, "<&|@\U0001f600" * 2_000])
+def test_a_comment_stays_below_the_limit_and_shows_as_many_turns_as_fit(write: Callable[..., str], text: str) -> None:
+    files = []
+    for name, value in (("a", 1.0), ("b", 0.0)):
+        content = [{**row, "prediction": text} for row in rows([value] * 160)]
+        for place, row in enumerate(content):
+            row["reference"] = {"name": f"{text[:500]}{place % 50}", "arguments": {}}
+        files.append(write(name, content))
+    target = str(Path(files[0]).parent / "comment.md")
+    works(*files, "--show", "1000", "--markdown", target)
+    comment = Path(target).read_text(encoding="utf-8")
+    assert MAX_BYTES / 2 < len(comment.encode()) <= MAX_BYTES < GITHUB_LIMIT
+    shown = int(re.search(r"160 lower in B, 0 higher \((\d+) shown\)", comment)[1])  # type: ignore[index]
+    assert 0 < shown < 160
+    assert comment.count("\n     - B: ") == shown
+    assert "and 30 more tools" in comment
+    assert comment.rstrip().endswith("</details>")
+
+
+def test_the_comment_begins_with_its_marker_and_the_verdict(write: Callable[..., str]) -> None:
+    files = write("a.jsonl", rows([1.0] * 48)), write("b.jsonl", rows([0.0] * 48))
+    done = invoke(*files, "--gate", "--markdown", "--show", "2")
+    assert isinstance(done.exception, CheckFailed)
+    lines = done.stdout.splitlines()
+    assert lines[0] == MARKER
+    assert lines[2].startswith(
+        "**NO-GO**: B is worse than A, as measured by more than 0.02 in staged_tool_call: B - A is -1.000"
+    )
+    html = GFM.render(done.stdout)
+    assert html.count("<table>") == 2
+    assert html.count("<details>") == html.count("</details>") == 2
+    assert "48 lower in B, 0 higher (2 shown)" in html
+
+
+def test_the_published_predictions_as_a_user_compares_them(sources: Path) -> None:
+    folder = sources / "tft-benchmark" / "predictions"
+    out = works(str(folder / "base.jsonl"), str(folder / "tuned.jsonl"), "--gate=better", "--show", "1")
+    assert re.search(r"llm-as-a-judge +0\.513 +0\.846 +\+0\.333 ", out)
+    assert re.search(r"staged_tool_call +0\.535 +0\.769 +\+0\.234 ", out)
+    assert "GO: B is better than A, as measured by more than 0.02 in llm-as-a-judge" in " ".join(out.split())
+
+
+def test_the_tenth_turn_of_a_comment_is_listed_like_the_first(write: Callable[..., str]) -> None:
+    """A list below `10.` needs more room than one below `1.`, or it leaves its turn."""
+    a, b = write("a.jsonl", rows([1.0] * 48)), write("b.jsonl", rows([0.0] * 24 + [1.0] * 24))
+    comment = works(a, b, "--show", "11", "--markdown")
+    nesting = [token.level for token in MarkdownIt().parse(comment) if token.type == "bullet_list_open" and token.level]
+    assert len(nesting) == 11
+    assert len(set(nesting)) == 1

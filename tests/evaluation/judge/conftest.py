@@ -1,0 +1,131 @@
+"""A judge behind an endpoint that can go wrong, and files of predictions for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.data.records import Case, Message, ToolCall
+from harness.models.parsing import canonical
+
+_ENDPOINT = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[2] / "models" / "chat" / "endpoint.py")))
+TFT = Path(sys.executable).parent / "tft"
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Any]:
+    """A judge in a thread (`tests/models/chat/endpoint.py`): its verdict depends on the question alone."""
+    with _ENDPOINT.serving() as state:
+        yield state
+
+
+@pytest.fixture(scope="session")
+def right_verdict() -> Callable[[Any], float]:
+    """The endpoint's verdict on messages when nothing goes wrong."""
+
+    def verdict(messages: Any) -> float:
+        return 1.0 if json.loads(_ENDPOINT.right_text(messages))["verdict"] == "good" else 0.0
+
+    return verdict
+
+
+@pytest.fixture(scope="session")
+def make_case() -> Callable[..., Case]:
+    """A case: a question about a city, and a message as the prediction; `call` replaces the predicted call."""
+    missing = object()
+
+    def make(number: int = 0, message: str = "Which city?", call: Any = missing, **changes: Any) -> Case:
+        predicted = ToolCall(name="respond_to_user", arguments={"message": message}) if call is missing else call
+        settings: dict[str, Any] = {
+            "id": f"case-{number}",
+            "conversation": f"conversation-{number // 4}",
+            "prefix": (Message(role="user", content=f"I want to eat, for the {number}. time."),),
+            "reference": ToolCall(name="respond_to_user", arguments={"message": "In which city?"}),
+            "prediction": canonical(predicted) if predicted else "No call.",
+            "call": predicted,
+        }
+        return Case(**{**settings, **changes})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def write_rows() -> Callable[..., Path]:
+    """Write a file in the published layout: conversations of four turns, predictions of three kinds and none."""
+
+    def write(path: Path, count: int = 60, **columns: Sequence[Any]) -> Path:
+        rows = []
+        for number in range(count):
+            turn = number % 4
+            messages: list[dict[str, Any]] = [{"role": "user", "content": f"Dinner, please, wish {number - turn}."}]
+            for asked in range(turn):
+                call = {"name": "respond_to_user", "arguments": {"message": f"Question {asked}?"}}
+                messages.append(
+                    {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": call}]}
+                )
+                messages.append({"role": "user", "content": f"Answer {asked}."})
+            reference = {"name": "respond_to_user", "parameters": {"message": f"Question {turn}?"}}
+            equal = {"name": "respond_to_user", "arguments": {"message": f"Question {turn}?"}}
+            other = {"name": "respond_to_user", "arguments": {"message": f"And the {number}. time?"}}
+            search = {"name": "FindRestaurants", "arguments": {"city": "Albany"}}
+            prediction = [json.dumps(equal), json.dumps(other), json.dumps(search), json.dumps(other), None][number % 5]
+            rows.append(
+                {"question": json.dumps(messages), "answer": json.dumps(reference), "prediction": prediction}
+                | {name: values[number] for name, values in columns.items()}
+            )
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return path
+
+    return write
+
+
+class Terminal:
+    """Runs `tft` in a folder of its own, which also holds its cache."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "OPENAI_", "TFT_"))}
+        self.environment = {
+            **kept,
+            "OPENAI_API_KEY": _ENDPOINT.KEY,
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "COLUMNS": "200",
+        }
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start `tft` and return at once."""
+        return subprocess.Popen(
+            [TFT, *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *arguments: str, status: int = 0) -> SimpleNamespace:
+        """Run `tft` to its end, check its exit status, and return what it printed."""
+        with self.start(*arguments) as process:
+            out, err = process.communicate()
+        assert process.returncode == status, err[-4000:]
+        assert "Traceback" not in err
+        assert _ENDPOINT.KEY not in out + err
+        return SimpleNamespace(out=out, err=err)
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """Return the rows of a JSON lines file in the folder."""
+        return [json.loads(line) for line in (self.folder / name).read_text().splitlines()]
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    return Terminal(tmp_path)

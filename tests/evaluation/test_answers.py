@@ -1,0 +1,154 @@
+"""The log of answers and the asking: bounded, in order, whole lines only, and the first failure stops the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.data.records import Prediction, Usage
+from harness.errors import DataError, EngineError, UsageError
+from harness.evaluation.answers import AnswerLog, ask_all
+from harness.models.backends.backend import NOT_ASKED
+
+
+class Counting:
+    """Answers after a moment, and knows how many questions were under way at once."""
+
+    def __init__(self, fail: Callable[[int], Exception | None] = lambda _: None) -> None:
+        self.fail = fail
+        self.asked: list[int] = []
+        self.now = self.most = 0
+        self.closed = False
+
+    async def answer(self, item: int) -> Prediction:
+        self.asked.append(item)
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            await asyncio.sleep(0.001 * (item % 3))
+            if error := self.fail(item):
+                raise error
+        finally:
+            self.now -= 1
+        return Prediction(pair_id=str(item), raw=f"answer {item}")
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("concurrency", [1, 3, 100])
+def test_every_item_is_asked_once_in_order_within_the_bound(concurrency: int) -> None:
+    backend, answers = Counting(), []
+    asyncio.run(ask_all(range(20), backend, answers.append, concurrency=concurrency))
+    assert backend.asked == list(range(20))
+    assert sorted(int(answer.pair_id) for answer in answers) == list(range(20))
+    assert backend.most == min(concurrency, 20)
+    assert backend.closed
+
+
+def test_nothing_to_ask_closes_the_backend() -> None:
+    backend = Counting()
+    asyncio.run(ask_all([], backend, list, concurrency=4))
+    assert (backend.asked, backend.closed) == ([], True)
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_the_first_exception_stops_the_rest_and_is_raised_as_it_was(concurrency: int) -> None:
+    backend, answers = Counting(lambda item: EngineError("gone") if item == 5 else None), []
+    with pytest.raises(EngineError, match=r"^gone$"):
+        asyncio.run(ask_all(range(50), backend, answers.append, concurrency=concurrency))
+    assert 5 - concurrency < len(answers) < 5 + concurrency
+    assert len(backend.asked) <= 5 + 2 * concurrency
+    assert (backend.now, backend.closed) == (0, True)
+
+
+def test_a_failure_to_keep_an_answer_stops_the_asking() -> None:
+    def full(_: Prediction) -> None:
+        raise OSError("no space")
+
+    backend = Counting()
+    with pytest.raises(OSError, match="no space"):
+        asyncio.run(ask_all(range(50), backend, full, concurrency=2))
+    assert len(backend.asked) <= 4
+    assert backend.closed
+
+
+ANSWERS = st.builds(
+    Prediction,
+    pair_id=st.text(min_size=1),
+    raw=st.none() | st.text(),
+    finish_reason=st.none() | st.text(),
+    error=st.none() | st.text(),
+    usage=st.none()
+    | st.builds(Usage, prompt=st.integers(0), completion=st.integers(0), cached=st.none() | st.integers(0)),
+    prompt_sha256=st.none() | st.text("0123456789abcdef", min_size=64, max_size=64),
+)
+
+
+@given(answers=st.lists(ANSWERS, max_size=5), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_log_cut_at_any_byte_keeps_every_whole_line(
+    answers: list[Prediction], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Text of any kind, line separators and lone surrogates included, comes back as it was."""
+    path = tmp_path_factory.mktemp("log") / "answers.jsonl"
+    log = AnswerLog(path)
+    for answer in answers:
+        log.append(answer)
+    log.close()
+    whole = path.read_bytes()
+    cut = data.draw(st.integers(0, len(whole)))
+    path.write_bytes(whole[:cut])
+    kept = answers[: whole[:cut].count(b"\n")]
+    log = AnswerLog(path)
+    assert log.answers == {answer.pair_id: answer for answer in kept}
+    log.append(Prediction(pair_id="next", raw="x"))
+    log.close()
+    assert path.read_bytes().startswith(whole[: whole[:cut].rfind(b"\n") + 1])
+    assert json.loads(path.read_bytes().splitlines()[-1])["pair_id"] == "next"
+    assert path.read_bytes().count(b"\n") == len(kept) + 1
+
+
+def test_errors_are_asked_again_and_what_cannot_be_asked_is_not(tmp_path: Path) -> None:
+    log = AnswerLog(tmp_path / "answers.jsonl")
+    log.append(Prediction(pair_id="good", raw="x"))
+    log.append(Prediction(pair_id="silent", raw=""))
+    log.append(Prediction(pair_id="bad", raw=None, error="timeout"))
+    log.append(Prediction(pair_id="long", raw=None, error="does not fit", finish_reason=NOT_ASKED))
+    assert log.missing(["new", "good", "bad", "long", "silent"]) == ["new", "bad"]
+    log.append(Prediction(pair_id="bad", raw="better"))
+    log.close()
+    log = AnswerLog(tmp_path / "answers.jsonl")
+    assert log.missing(["new", "good", "bad", "long", "silent"]) == ["new"]
+    log.close()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "{", "null", "3", '"text"', "[]", "{}", '{"pair_id": 3, "raw": null}', '{"pair_id": "a", "more": 1}', '{"a"'],
+)
+def test_a_damaged_line_is_named_and_left_as_it_is(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    log = AnswerLog(path)
+    log.append(Prediction(pair_id="a", raw="x"))
+    log.close()
+    path.write_bytes(path.read_bytes() + line.encode() + b"\n" + path.read_bytes())
+    before = path.read_bytes()
+    for _ in range(2):  # the second time too: a refused log stays closed and unlocked
+        with pytest.raises(DataError, match=r"answers\.jsonl, line 2: .*remove the line and resume"):
+            AnswerLog(path)
+    assert path.read_bytes() == before
+
+
+def test_a_log_is_for_one_process_at_a_time(tmp_path: Path) -> None:
+    log = AnswerLog(tmp_path / "answers.jsonl")
+    with pytest.raises(UsageError, match="another process"):
+        AnswerLog(tmp_path / "answers.jsonl")
+    log.close()
+    AnswerLog(tmp_path / "answers.jsonl").close()

@@ -1,0 +1,125 @@
+"""`tft score`: the columns, the order, the failures, and the errors that name a line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from harness.cli.__main__ import tft
+from harness.data.formats.jsonl import read_jsonl, write_jsonl
+from harness.errors import DataError
+from harness.evaluation.metrics import metric_names
+
+CALL = '{"name": "f", "parameters": {"x": "1"}}'
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(tft, ["score", *map(str, arguments)])
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return [row for _, row in read_jsonl(path)]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "rows.jsonl"
+
+
+@pytest.mark.parametrize("name", ["base", "tuned"])
+def test_published_files_get_their_own_scores(sources: Path, tmp_path: Path, name: str) -> None:
+    """Overwritten with what was there, and everything else untouched, columns in the same order."""
+    published = sources / "tft-benchmark" / "predictions" / f"{name}.jsonl"
+    result = run(published, "--out", tmp_path / "out.jsonl")
+    assert result.exit_code == 0, result.output
+    before, after = rows_of(published), rows_of(tmp_path / "out.jsonl")
+    assert len(before) == len(after)
+    for old, new in zip(before, after, strict=True):
+        assert list(old) == list(new)
+        for column, value in old.items():
+            assert new[column] == (pytest.approx(value, abs=1e-6) if column in metric_names() else value)
+
+
+def test_a_row_without_a_prediction_stays_unscored(file: Path, tmp_path: Path) -> None:
+    write_jsonl(file, [{"answer": CALL, "prediction": CALL}, {"answer": CALL, "prediction": None, "error": "timeout"}])
+    result = run(file, "--out", tmp_path / "out.jsonl", "--json")
+    summary = json.loads(result.stdout)["metrics"]
+    assert summary == {metric: {"mean": 1.0, "n": 1, "unscored": 1} for metric in metric_names()}
+    assert rows_of(tmp_path / "out.jsonl")[1] == {
+        "answer": CALL,
+        "prediction": None,
+        "error": "timeout",
+        **dict.fromkeys(metric_names()),
+    }
+
+
+def test_more_rows_than_a_batch_keep_their_order(file: Path, tmp_path: Path) -> None:
+    write_jsonl(file, ({"answer": CALL, "prediction": CALL if n % 3 else None, "n": n} for n in range(700)))
+    assert run(file, "--out", tmp_path / "out.jsonl").exit_code == 0
+    after = rows_of(tmp_path / "out.jsonl")
+    assert [row["n"] for row in after] == list(range(700))
+    assert all((row["staged_tool_call"] == 1.0) == bool(row["n"] % 3) for row in after)
+
+
+def test_a_file_can_be_scored_into_itself(file: Path) -> None:
+    write_jsonl(file, [{"answer": CALL, "prediction": "no"}])
+    assert run(file, "--out", file).exit_code == 0
+    assert rows_of(file)[0]["staged_tool_call"] == 0.0
+
+
+def test_the_table_shows_mean_n_and_unscored(file: Path, tmp_path: Path) -> None:
+    write_jsonl(file, [{"answer": CALL, "prediction": None}])
+    lines = run(file, "--out", tmp_path / "out.jsonl").stdout.splitlines()
+    assert lines[0].split() == ["metric", "mean", "n", "unscored"]
+    assert lines[1].split() == ["binary_tool_call", "-", "0", "1"]
+
+
+def test_an_empty_file_gives_an_empty_file_and_no_mean(file: Path, tmp_path: Path) -> None:
+    file.write_text("")
+    result = run(file, "--out", tmp_path / "out.jsonl", "--json")
+    assert (tmp_path / "out.jsonl").read_text() == ""
+    assert json.loads(result.stdout)["metrics"]["rouge"] == {"mean": None, "n": 0, "unscored": 0}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{broken", "line 2: not valid JSON"),
+        ("[1]", "line 2: expected a JSON object"),
+        ('{"prediction": "x"}', 'line 2: expected the reference call as text under "answer"'),
+        ('{"answer": 3, "prediction": "x"}', 'line 2: expected the reference call as text under "answer"'),
+        (json.dumps({"answer": CALL}), 'line 2: no "prediction"'),
+        (json.dumps({"answer": CALL, "prediction": {}}), 'line 2: "prediction" must be .* text or null, got dict'),
+        (json.dumps({"answer": "Bye.", "prediction": CALL}), 'line 2: binary_tool_call: "answer" holds no tool call'),
+    ],
+)
+def test_bad_rows_are_named_with_file_and_line(file: Path, tmp_path: Path, line: str, message: str) -> None:
+    """And nothing is written."""
+    file.write_text(json.dumps({"answer": CALL, "prediction": CALL}) + "\n" + line + "\n")
+    result = run(file, "--out", tmp_path / "out.jsonl")
+    assert isinstance(result.exception, DataError)
+    with pytest.raises(DataError, match=rf"rows\.jsonl, {message}"):
+        raise result.exception
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_defaults_of_the_tools_count_as_omitted(file: Path, tmp_path: Path) -> None:
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"properties": {"n": {"default": 1}}}}}]
+    write_jsonl(file, [{"answer": CALL, "prediction": '{"name": "f", "parameters": {"x": "1", "n": 1}}'}])
+    for document in (tools, {"task_description": "t", "tools": tools}):
+        (tmp_path / "tools.json").write_text(json.dumps(document))
+        run(file, "--out", tmp_path / "out.jsonl", "--tools", tmp_path / "tools.json")
+        row = rows_of(tmp_path / "out.jsonl")[0]
+        assert (row["tool_call_equivalence"], row["binary_tool_call"]) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"tools": 3}', '[{"parameters": {}}]', "[1]"])
+def test_a_file_without_tools_is_refused(file: Path, tmp_path: Path, text: str) -> None:
+    write_jsonl(file, [])
+    (tmp_path / "tools.json").write_text(text)
+    result = run(file, "--out", tmp_path / "out.jsonl", "--tools", tmp_path / "tools.json")
+    assert isinstance(result.exception, DataError)

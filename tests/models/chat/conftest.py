@@ -1,0 +1,111 @@
+"""An endpoint that can go wrong, and requests to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import runpy
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.models.chat.cache import AnswerCache
+from harness.models.chat.client import ask_all
+from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest
+
+_ENDPOINT = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "endpoint.py")))
+SCHEMA = {
+    "type": "object",
+    "properties": {"reason": {"type": "string"}, "verdict": {"enum": ["good", "bad"]}},
+    "required": ["reason", "verdict"],
+    "additionalProperties": False,
+}
+
+
+def check(text: str) -> None:
+    """Take one JSON object with a verdict and nothing else."""
+    answer = json.loads(text)
+    if not isinstance(answer, dict) or answer.get("verdict") not in ("good", "bad"):
+        raise ValueError("no verdict in the answer")
+
+
+@pytest.fixture
+def serving() -> Callable[[], Any]:
+    """Serve an endpoint for a block."""
+    return _ENDPOINT.serving  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An endpoint in a thread (`endpoint.py`), and its key in the environment."""
+    monkeypatch.setenv("OPENAI_API_KEY", _ENDPOINT.KEY)
+    with _ENDPOINT.serving() as state:
+        yield state
+
+
+@pytest.fixture(scope="session")
+def right_text() -> Callable[[Any], str]:
+    """The endpoint's answer to messages, when nothing goes wrong."""
+    return _ENDPOINT.right_text  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def key() -> str:
+    return _ENDPOINT.KEY  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def question_hash() -> Callable[[Any], str]:
+    """The hash by which the endpoint knows a question."""
+    return _ENDPOINT.question_hash  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def make_requests() -> Callable[..., list[ChatRequest]]:
+    def make(count: int, *, schema: Any = SCHEMA, **settings: Any) -> list[ChatRequest]:
+        return [
+            ChatRequest(
+                id=f"case-{number}",
+                messages=(
+                    {"role": "system", "content": "Judge the answer."},
+                    {"role": "user", "content": f"Case {number}: ça, 東京."},
+                ),
+                schema=schema,
+                **settings,
+            )
+            for number in range(count)
+        ]
+
+    return make
+
+
+@pytest.fixture
+def ask(endpoint: Any) -> Callable[..., Any]:
+    """Ask the endpoint for everything, with pauses that suit a test; returns answers by id, in order, and the stats."""
+
+    def ask(requests: Sequence[ChatRequest], cache: AnswerCache | None = None, **settings: Any) -> Any:
+        answers: dict[str, ChatAnswer] = {}
+
+        def keep(answer: ChatAnswer) -> None:
+            assert answer.id not in answers
+            answers[answer.id] = answer
+
+        checked, budget = settings.pop("check", check), settings.pop("budget", None)
+        where = ChatEndpoint(
+            **{"model": "verdict-model", "base_url": endpoint.url, "identity": "test", "first_pause": 0.01, **settings}
+        )
+        stats = asyncio.run(ask_all(where, requests, check=checked, cache=cache, on_answer=keep, budget=budget))
+        assert set(answers) == {request.id for request in requests}
+        return SimpleNamespace(answers=answers, stats=stats, texts={name: one.text for name, one in answers.items()})
+
+    return ask
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[AnswerCache]:
+    opened = AnswerCache.open(tmp_path / "answers")
+    yield opened
+    opened.close()

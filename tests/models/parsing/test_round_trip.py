@@ -1,0 +1,204 @@
+"""Every reference call of the test set, written by a family's own chat template, is read back to the same call.
+
+The templates are those that TRL ships, read from its installation; the families without one there are rendered
+by `parsing/renderings.py`. Read by our parsers, strict and lenient, and by vLLM's parser of that family.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import runpy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.data.formats.messages import expand_pairs
+from harness.data.formats.published import read_test_conversations
+from harness.data.records import ToolCall
+from harness.models.parsing import detect_family, families, read, read_with_vllm
+
+NO_TOOLS = {
+    "cohere": "renders messages only",
+    "cohere2": "renders messages only",
+    "deepseek_r1_distill": "drops the calls of a message that has content, empty content included",
+    "gemma": "renders messages only",
+    "gemma3": "renders messages only",
+    "idefics3": "renders lists of content parts only",
+    "lfm2": "renders messages only",
+    "llama3": "renders messages only",
+    "llava_next": "renders lists of content parts only",
+    "phi3": "renders messages only",
+    "phi3_5": "renders messages only",
+    "qwen2_5_vl": "renders messages only",
+    "smolvlm": "renders lists of content parts only",
+}
+"""Templates that TRL ships without support for calls."""
+
+ARGUMENTS_AS_TEXT = ("deepseekv3",)
+"""Templates that paste the arguments into the text, and so need them as a JSON string."""
+
+UNESCAPED = "the template writes text in quotes without escaping it; vLLM reads it as Python and stops at an apostrophe"
+GUESSES = "vLLM guesses the type of an argument from its text, so a party size of '2' becomes a number"
+STRIPS = "vLLM drops the spaces at the end of an argument"
+VLLM_EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
+    ("lfm2_2_5", "lfm2"): (355, UNESCAPED),
+    ("lfm2_2_5_v2", "lfm2"): (355, UNESCAPED),
+    ("muse_glimmer", "muse_glimmer"): (315, GUESSES),
+    ("functiongemma", "functiongemma"): (315, GUESSES),
+    ("dots", "dots"): (357, STRIPS),
+    ("step3", "step3"): (357, STRIPS),
+    ("mistral up to v10", "mistral"): (0, "vLLM reads this form with Mistral's own tokenizer only"),
+}
+"""(rendering, vLLM parser) -> how many of the 359 calls it reads back, and why not all."""
+
+
+@cache
+def templates() -> dict[str, str]:
+    """Return TRL's chat templates by name, without the variants patched for training; empty without TRL."""
+    spec = importlib.util.find_spec("trl")
+    if spec is None or spec.origin is None:
+        return {}
+    folder = Path(spec.origin).parent / "chat_templates"
+    return {path.stem: path.read_text() for path in sorted(folder.glob("*.jinja")) if "_training" not in path.stem}
+
+
+RENDERINGS = runpy.run_path(str(Path(__file__).parent / "renderings.py"))["RENDERINGS"]
+BY_HAND = {" ".join(filter(None, key)): (key[0], render) for key, render in RENDERINGS.items()}
+WITH_TOOLS = [name for name in templates() if name not in NO_TOOLS]
+
+
+@pytest.fixture(scope="session")
+def calls(sources: Path) -> list[ToolCall]:
+    """The 359 reference calls of the test set."""
+    conversations = read_test_conversations(sources / "tft-benchmark" / "test.jsonl")
+    return [pair.reference for pair in expand_pairs(conversations)]
+
+
+@pytest.fixture(scope="session")
+def tools(sources: Path) -> list[dict[str, Any]]:
+    """The tool schemas of the task."""
+    tools: list[dict[str, Any]] = json.loads((sources / "tft-benchmark" / "job_description.json").read_text())["tools"]
+    return tools
+
+
+def generated(name: str, calls: list[ToolCall], tools: list[dict[str, Any]]) -> list[str]:
+    """Return what a model with that template would have generated for each call: the rest after the prompt."""
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    options = {
+        "tools": tools,
+        "chat_template": templates()[name],
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "enable_thinking": False,
+    }
+    user = {"role": "user", "content": "A table for two, please."}
+    prompt = render_jinja_template([[user]], add_generation_prompt=True, **options)[0][0]
+    # Some prompts open thinking, which the rendered turn does not repeat.
+    prompt = prompt.removesuffix("<think>\n")
+    texts: list[str] = []
+    for call in calls:
+        arguments = json.dumps(call.arguments, ensure_ascii=False) if name in ARGUMENTS_AS_TEXT else call.arguments
+        function = {"name": call.name, "arguments": arguments}
+        turn = {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": function}]}
+        full = render_jinja_template([[user, turn]], **options)[0][0]
+        assert full.startswith(prompt)
+        texts.append(full[len(prompt) :])
+    return texts
+
+
+def assert_read_back(texts: list[str], calls: list[ToolCall], family: str, tools: list[dict[str, Any]]) -> None:
+    for text, call in zip(texts, calls, strict=True):
+        assert read(text, family=family, strict=True).call == call, f"strict: {text}"
+        assert read(text, family=family, strict=True, tools=tools).call == call, f"strict, with tools: {text}"
+        assert read(text).call == call, f"lenient: {text}"
+        assert read(text).calls == 1
+
+
+@pytest.mark.parametrize("name", WITH_TOOLS)
+def test_calls_written_by_a_template_are_read_back(
+    name: str, calls: list[ToolCall], tools: list[dict[str, Any]]
+) -> None:
+    family = detect_family(templates()[name])
+    assert family is not None
+    assert len(calls) == 359
+    assert_read_back(generated(name, calls, tools), calls, family, tools)
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_calls_in_a_notation_are_read_back(name: str, calls: list[ToolCall], tools: list[dict[str, Any]]) -> None:
+    family, render = BY_HAND[name]
+    assert_read_back([render(call) for call in calls], calls, family, tools)
+
+
+def test_templates_listed_as_without_tools_write_no_call() -> None:
+    """So that the list cannot hide a template that gained support."""
+    from jinja2.exceptions import UndefinedError
+
+    call = ToolCall(name="FindRestaurants", arguments={"city": "Oakland"})
+    for name in NO_TOOLS.keys() & templates().keys():
+        try:
+            assert call.name not in generated(name, [call], [])[0], name
+        except UndefinedError:
+            assert "content parts" in NO_TOOLS[name]
+
+
+def test_every_family_is_rendered_by_something() -> None:
+    by_template = {detect_family(templates()[name]) for name in WITH_TOOLS}
+    if not by_template:
+        pytest.skip("needs TRL for its chat templates")
+    assert set(families()) == by_template | {family for family, _ in BY_HAND.values()}
+
+
+def test_at_least_twelve_templates_hold_for_both_readings() -> None:
+    if not WITH_TOOLS:
+        pytest.skip("needs TRL for its chat templates")
+    readable = [name for name in WITH_TOOLS if families()[str(detect_family(templates()[name]))].vllm_parser]
+    assert len([name for name in readable if not any(name == key[0] for key in VLLM_EXCEPTIONS)]) >= 12
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Any:
+    """A tokenizer of single bytes that knows every family's marks as special tokens."""
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    pytest.importorskip("vllm")
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    bare = Tokenizer(models.BPE(vocab={letter: number for number, letter in enumerate(alphabet)}, merges=[]))
+    bare.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bare.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bare,
+        bos_token="<s>",
+        eos_token="</s>",
+        additional_special_tokens=(Path(__file__).parent / "special_tokens.txt").read_text().split(),
+    )
+
+
+def vllm_cases() -> list[tuple[str, str]]:
+    cases: list[tuple[str, str]] = []
+    owners = [(name, str(detect_family(templates()[name]))) for name in WITH_TOOLS]
+    owners += [(name, family) for name, (family, _) in BY_HAND.items()]
+    for name, family in owners:
+        parser = families()[family].vllm_parser
+        cases += [(name, one) for one in ((parser,) if parser else ()) + families()[family].also]
+    return cases
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # vLLM's own imports
+@pytest.mark.parametrize(("name", "parser"), vllm_cases())
+def test_vllm_reads_back_the_same_calls(
+    name: str, parser: str, calls: list[ToolCall], tools: list[dict[str, Any]], tokenizer: Any
+) -> None:
+    texts = [BY_HAND[name][1](call) for call in calls] if name in BY_HAND else generated(name, calls, tools)
+    readings = read_with_vllm(texts, parser, tokenizer, tools)
+    good = sum(reading.call == call for reading, call in zip(readings, calls, strict=True))
+    expected, reason = VLLM_EXCEPTIONS.get((name, parser), (len(calls), "all"))
+    assert good == expected, reason

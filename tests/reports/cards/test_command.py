@@ -1,0 +1,186 @@
+"""`tft card`, on a real Hub of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.data.formats.jsonl import write_json
+from harness.data.sample import sample_task
+from harness.evaluation.report_json import dump_report, report_path
+from harness.hubd.embedded import running
+from harness.reports import model_card as cards
+
+EXAMPLE = "distillabs/tft-benchmark-s2-tft-Qwen3-1.7B"
+CELL = "local/tft-benchmark-s2-tft-Qwen3-1.7B"
+FOREIGN = "local/some-model"
+FOREIGN_README = "---\nlicense: mit\ntags: [theirs]\n---\n\n# Some model\n\nTheir words.\n"
+
+
+def run_program(program: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(program, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
+
+
+def run_tft(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return run_program(
+        [sys.executable, "-c", "from harness.cli.__main__ import main; main()", "card", *arguments], **environment
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """A Hub with a test set, results, a benchmark model and a foreign one."""
+
+    api: Any
+    environment: dict[str, str]
+
+    def tft(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return run_tft(*arguments, **self.environment)
+
+    def readme(self, repo_id: str) -> str:
+        path = self.api.hf_hub_download(repo_id, "README.md", cache_dir=self.environment["HF_HUB_CACHE"])
+        return Path(path).read_bytes().decode()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, make_report: Callable[..., Any]) -> Iterator[World]:
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+    folder = tmp_path_factory.mktemp("hub")
+    with running(folder / "root") as hub:
+        api = HfApi(endpoint=hub.url, token=hub.token)
+
+        def commit(kind: str, repo_id: str, files: dict[str, str]) -> str:
+            api.create_repo(repo_id, repo_type=kind, exist_ok=True)
+            operations = [CommitOperationAdd(name, body.encode()) for name, body in files.items()]
+            return api.create_commit(repo_id, operations, commit_message="test", repo_type=kind).oid
+
+        task = sample_task()
+        job = {"task_description": task.description, "tools": list(task.tools)}
+        test_set = commit("dataset", "local/tft-benchmark-testset", {"job_description.json": json.dumps(job)})
+        reports = {}
+        for repo_id in (CELL, FOREIGN, "local/without-a-card"):
+            report = make_report(f"vllm:{repo_id}")
+            run = dataclasses.replace(report.run, dataset="local/tft-benchmark-testset", dataset_revision=test_set)
+            reports[report_path(repo_id)] = json.dumps(dump_report(dataclasses.replace(report, run=run)))
+        commit("dataset", "local/tft-benchmark-results", reports)
+        commit("model", CELL, {"config.json": "{}"})
+        commit("model", FOREIGN, {"README.md": FOREIGN_README})
+        commit("model", "local/without-a-card", {"config.json": "{}"})
+        commit("model", "local/never-evaluated", {"config.json": "{}"})
+        environment = {"HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token, "HF_HUB_CACHE": str(folder / "cache")}
+        yield World(api=api, environment=environment)
+
+
+def test_card_from_a_report_file_needs_no_hub(tmp_path: Path, make_report: Any) -> None:
+    write_json(tmp_path / "report.json", dump_report(make_report()))
+    done = run_tft(EXAMPLE, "--report", str(tmp_path / "report.json"), HF_ENDPOINT="http://127.0.0.1:9")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == cards.render_card(make_report(), cards.identify(EXAMPLE))
+    again = run_tft(EXAMPLE, "--report", str(tmp_path / "report.json"), "--out", str(tmp_path / "README.md"))
+    assert again.stdout == ""
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["Qwen/Qwen3-1.7B", "--published"], "there is nothing to say about Qwen/Qwen3-1.7B"),
+        ([EXAMPLE, "--push", "--check"], "one of the two"),
+        ([EXAMPLE, "--create-pr"], "together with --push"),
+        ([], "name one MODEL, or give --all"),
+        ([EXAMPLE, "--all", "--check"], "name one MODEL, or give --all"),
+        (["--all"], "--all goes with --check or --push"),
+        (["--all", "--check", "--out", "README.md"], "neither --out"),
+        ([EXAMPLE, "--published", "--report", "x.json"], "not both"),
+        ([EXAMPLE, "--report", "no-such-file.json"], "cannot read the report no-such-file.json"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_status_2(arguments: list[str], message: str) -> None:
+    done = run_tft(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_benchmark_card_is_checked_pushed_and_then_current(world: World) -> None:
+    before = world.tft(CELL, "--check")
+    assert before.returncode == 1
+    assert "--push" in before.stderr
+    assert any(line.startswith("+# tft-benchmark-s2-tft") for line in before.stdout.splitlines())
+    pushed = world.tft(CELL, "--push")
+    assert pushed.returncode == 0, pushed.stderr
+    assert pushed.stdout.startswith(world.environment["HF_ENDPOINT"])
+    assert world.tft(CELL, "--check").returncode == 0
+    commits = len(world.api.list_repo_commits(CELL))
+    assert world.tft(CELL, "--push").returncode == 0
+    assert len(world.api.list_repo_commits(CELL)) == commits
+    card = world.readme(CELL)
+    assert card == world.tft(CELL).stdout
+    assert f"({world.environment['HF_ENDPOINT']}/datasets/local/tft-benchmark-results)" in card
+    for tool in sample_task().tools:
+        assert tool["function"]["description"].rstrip(".") in card
+    world.api.upload_file(
+        path_or_fileobj=card.replace("0.611", "0.999").encode(), path_in_repo="README.md", repo_id=CELL
+    )
+    stale = world.tft(CELL, "--check")
+    assert stale.returncode == 1
+    assert "stale" in stale.stderr
+    assert world.tft(CELL, "--push").returncode == 0
+    assert world.readme(CELL) == card
+
+
+def test_the_readme_of_a_foreign_model_keeps_every_word(world: World) -> None:
+    assert world.tft(FOREIGN, "--push").returncode == 0
+    readme = world.readme(FOREIGN)
+    assert readme.startswith(f"{FOREIGN_README}\n{cards.BEGIN}\n")
+    assert world.tft(FOREIGN, "--check").returncode == 0
+    info = world.api.model_info(FOREIGN)
+    assert info.card_data.license == "mit"
+
+
+def test_a_foreign_model_can_get_a_pull_request(world: World) -> None:
+    done = world.tft("local/without-a-card", "--push", "--create-pr")
+    assert done.returncode == 0, done.stderr
+    assert "/discussions/" in done.stdout
+    assert "README.md" not in world.api.list_repo_files("local/without-a-card")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["local/never-evaluated"], "tft evaluate local/never-evaluated"),
+        (["local/never-evaluated", "--namespace", "nobody"], "nobody/tft-benchmark-results"),
+        (["--all", "--check", "--namespace", "nobody"], "nobody/tft-benchmark-results"),
+        (["local/no-such-tft-benchmark-s1-tft-x", "--push"], "tft evaluate"),
+        ([EXAMPLE, "--published", "--push"], EXAMPLE),
+    ],
+)
+def test_what_is_missing_on_the_hub_is_named_with_a_next_step(world: World, arguments: list[str], message: str) -> None:
+    done = world.tft(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_the_code_block_runs_as_it_stands(world: World, tmp_path: Path, reading: Any) -> None:
+    """A small random student under the benchmark model's name: the card's code loads it and prints an answer."""
+    from harness.training.small_model import create_student
+
+    create_student(tmp_path / "student", texts=[sample_task().description], parameters=2_000_000)
+    world.api.upload_folder(repo_id=CELL, folder_path=tmp_path / "student")
+    code = reading.code_block(world.tft(CELL).stdout, "python")
+    done = run_program([sys.executable, "-c", code], HF_HOME=str(tmp_path / "home"), **world.environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()

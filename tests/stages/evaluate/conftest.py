@@ -1,0 +1,250 @@
+"""One Hub for the session with two users, the sample test set on it, and `tft` as users run it: in its own process."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.data.formats.messages import expand_pairs
+from harness.data.formats.published import read_test_conversations
+from harness.data.records import TurnPair
+from harness.hubd.embedded import EmbeddedHub, running
+from harness.models import parsing
+from harness.stages.sample_testset import write_test_set
+
+USERS = """
+users:
+  - {name: ada, tokens: [{token: hf_ada_write, role: write}, {token: hf_ada_read, role: read}]}
+  - {name: bob, tokens: [{token: hf_bob_write}]}
+"""
+CONVERSATIONS = 3
+TEST_SET = "ada/sample"
+LOCAL = ("--dataset", TEST_SET, "--no-push", "--out", "run")
+TFT = Path(sys.executable).parent / "tft"
+
+ONE_AFTER_THE_OTHER = """
+import contextlib, io, json, sys, traceback
+from harness.cli.__main__ import main
+for arguments in sys.argv[1:]:
+    out, err, status = io.StringIO(), io.StringIO(), None
+    sys.argv = ["tft", *json.loads(arguments)]
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code
+        except BaseException:
+            traceback.print_exc()
+    print(json.dumps({"status": status, "out": out.getvalue(), "err": err.getvalue()}))
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A finished command."""
+
+    status: int
+    out: str
+    err: str
+
+    def refused(self, *words: str) -> str:
+        """Check that it ended as bad input must, that its one sentence has these words, and return the sentence."""
+        assert self.status == 2, self.err[-4000:]
+        assert "Traceback" not in self.err
+        assert self.out == ""
+        said = self.err.splitlines()
+        errors = [number for number, line in enumerate(said) if line.lower().startswith("error: ")]
+        assert len(errors) == 1, self.err
+        sentence = "\n".join(said[errors[0] :])
+        missing = [word for word in words if word not in sentence]
+        assert not missing, f"{missing} not in: {sentence}"
+        return sentence
+
+    def worked(self) -> Done:
+        """Check that the command ended well."""
+        assert self.status == 0, self.err[-4000:]
+        return self
+
+
+class Terminal:
+    """Runs `tft` in one folder, knowing nothing but the Hub's address and a token."""
+
+    def __init__(self, hub: EmbeddedHub, folder: Path) -> None:
+        self.folder = folder
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "OPENAI_", "TFT_"))}
+        self.environment = {
+            **kept,
+            "HF_ENDPOINT": hub.url,
+            "HF_TOKEN": "hf_ada_write",
+            "HF_HOME": str(folder / "home"),
+            "COLUMNS": "300",
+        }
+
+    def start(self, *arguments: str, environment: Mapping[str, str] = {}) -> subprocess.Popen[str]:
+        """Start `tft` and return at once."""
+        return subprocess.Popen(
+            [TFT, *arguments],
+            env={**self.environment, **environment},
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *arguments: str, **environment: str) -> Done:
+        """Run `tft` to its end; keywords are environment variables."""
+        with self.start(*arguments, environment=environment) as process:
+            out, err = process.communicate()
+        return Done(status=process.returncode, out=out, err=err)
+
+    def run_all(self, commands: Iterable[Sequence[str]]) -> list[Done]:
+        """Run several commands in one process, one after the other: importing is what takes the time."""
+        command = [sys.executable, "-c", ONE_AFTER_THE_OTHER, *map(json.dumps, commands)]
+        done = subprocess.run(
+            command, env=self.environment, cwd=self.folder, capture_output=True, text=True, check=True
+        )
+        return [Done(**json.loads(line)) for line in done.stdout.splitlines()]
+
+    def evaluate(self, model: str, *arguments: str, **environment: str) -> Done:
+        """Run `tft evaluate` on the sample test set into the folder `run`, without pushing."""
+        return self("evaluate", model, *LOCAL, *arguments, **environment)
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
+    folder = tmp_path_factory.mktemp("hub")
+    (folder / "users.yaml").write_text(USERS)
+    with running(folder / "root", users=folder / "users.yaml") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def api(hub: EmbeddedHub) -> Any:
+    """Ada's client; she owns the test set and every repository that the tests make."""
+    from huggingface_hub import HfApi
+
+    return HfApi(endpoint=hub.url, token="hf_ada_write")
+
+
+@pytest.fixture(scope="session")
+def put(api: Any) -> Callable[..., str]:
+    """Make a repository of Ada's with these files, and return its name."""
+    from huggingface_hub import CommitOperationAdd
+
+    def put(name: str, files: Mapping[str, bytes | str | Path], kind: str = "model", **settings: Any) -> str:
+        repo_id = f"ada/{name}"
+        api.create_repo(repo_id, repo_type=kind, exist_ok=True)
+        bodies = {path: body.encode() if isinstance(body, str) else body for path, body in files.items()}
+        operations = [CommitOperationAdd(path, body) for path, body in bodies.items()]
+        api.create_commit(repo_id, operations, commit_message="Files of a test", repo_type=kind)
+        if settings:
+            api.update_repo_settings(repo_id, repo_type=kind, **settings)
+        return repo_id
+
+    return put
+
+
+@pytest.fixture(scope="session")
+def test_set(put: Any, tmp_path_factory: pytest.TempPathFactory) -> list[TurnPair]:
+    """The sample test set: pushed to the Hub as TEST_SET; here its pairs."""
+    folder = tmp_path_factory.mktemp("sample")
+    write_test_set(folder, CONVERSATIONS, repo_id=TEST_SET)
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    put(TEST_SET.partition("/")[2], files, kind="dataset")
+    return expand_pairs(read_test_conversations(folder / "data" / "conversations" / "test.jsonl"))
+
+
+@pytest.fixture(scope="session")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small student with its tokenizer and chat template, as files."""
+    from harness.training.small_model import create_student, sample_texts
+
+    folder = tmp_path_factory.mktemp("student")
+    create_student(folder, texts=sample_texts(), parameters=400_000, vocabulary=600, context=4096)
+    return folder
+
+
+@pytest.fixture
+def terminal(hub: EmbeddedHub, test_set: list[TurnPair], tmp_path: Path) -> Terminal:
+    return Terminal(hub, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def new_terminal() -> type[Terminal]:
+    """What `terminal` is made of, for fixtures of a wider scope."""
+    return Terminal
+
+
+@pytest.fixture
+def replay(terminal: Terminal, test_set: list[TurnPair]) -> Callable[..., Done]:
+    """Evaluate recorded answers: the reference's text, changed by a function of the pair's place and that text."""
+
+    def evaluate(change: Callable[[int, str], str | None] = lambda _, text: text, *arguments: str) -> Done:
+        rows = [
+            {"pair_id": pair.id, "raw": change(place, parsing.canonical(pair.reference))}
+            for place, pair in enumerate(test_set)
+        ]
+        (terminal.folder / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return terminal.evaluate("replay:answers.jsonl", *arguments)
+
+    return evaluate
+
+
+_SERVING = runpy.run_path(str(Path(__file__).parent / "endpoint.py"))["serving"]
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Any]:
+    """An OpenAI-compatible endpoint in a thread (`endpoint.py`)."""
+    with _SERVING() as serving:
+        yield serving
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undisturbed:
+    """A run of all pairs against an endpoint that nothing happened to."""
+
+    run: Path
+    done: Done
+    endpoint: Any
+    """As it was when the run had ended; its address is gone."""
+
+    @property
+    def rows(self) -> bytes:
+        return (self.run / "data" / "test.jsonl").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(hub: EmbeddedHub, test_set: list[TurnPair], tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with _SERVING() as serving:
+        serving.delay = 0.02
+        arguments = ("openai:counting-model", "--base-url", serving.url, "--concurrency", "3", "--max-tokens", "64")
+        done = Terminal(hub, folder).evaluate(*arguments, OPENAI_API_KEY="key-of-the-endpoint").worked()
+    return Undisturbed(run=folder / "run", done=done, endpoint=serving)
+
+
+@pytest.fixture
+def processes_in() -> Callable[[Path], list[str]]:
+    """Return the command lines of the processes that were started in a folder, and live."""
+
+    def processes(folder: Path) -> list[str]:
+        found = []
+        for place in Path("/proc").glob("[0-9]*"):
+            try:
+                if (place / "cwd").readlink() == folder and "\nState:\tZ" not in (place / "status").read_text():
+                    found.append((place / "cmdline").read_text())
+            except OSError:  # ended meanwhile
+                continue
+        return found
+
+    return processes

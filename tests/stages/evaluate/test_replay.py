@@ -1,0 +1,91 @@
+"""Recorded answers through the whole command: what is perfect scores 1.0, and everything else is seen to be less."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness.data.formats.jsonl import read_jsonl
+from harness.data.records import TurnPair
+from harness.evaluation.metrics import metric_names
+from harness.evaluation.report_json import read_report
+
+
+def test_the_references_score_one_on_every_metric_and_a_finished_run_is_not_repeated(
+    replay: Callable[..., Any], terminal: Any, test_set: list[TurnPair], tmp_path: Path
+) -> None:
+    done = replay().worked()
+    report = read_report(tmp_path / "run" / "report.json")
+    assert set(report.rows["model"]) == set(metric_names())
+    for metric in metric_names():
+        assert report.rows["model"][metric].value == report.rows["gold"][metric].value == report.macro[metric] == 1.0
+        assert report.rows["null"][metric].value < 1.0
+        assert f"{metric} " in done.out
+        for reading in ("strict", "lenient"):
+            assert report.readings[reading][metric].value == 1.0
+    assert f"n = {len(test_set)} pairs from 3 conversations; 0 errors, 0 unscored" in done.out
+
+    before = (tmp_path / "run" / "data" / "test.jsonl").read_bytes()
+    rows = [json.loads(line) for line in before.splitlines()]
+    assert [row["pair_id"] for row in rows] == [pair.id for pair in test_set]
+    assert all(row["reason"] is None and row["error"] is None for row in rows)
+
+    (tmp_path / "others.jsonl").write_text((tmp_path / "answers.jsonl").read_text() + "\n")
+    again = ["evaluate", "--dataset", "ada/sample", "--no-push", "--out", "run"]
+    repeated, other = terminal.run_all(([*again, "replay:answers.jsonl"], [*again, "replay:others.jsonl", "--resume"]))
+    repeated.refused(f"already holds {len(test_set)} answers", "--resume", "--out")
+    other.refused("holds another run", "now ['replay:others.jsonl'", "--out")
+    assert (tmp_path / "run" / "data" / "test.jsonl").read_bytes() == before
+
+
+def _damage(place: int, text: str) -> str | None:
+    """Return one of five kinds of answers: right, in prose, with a wrong argument, none, and talk without a call."""
+    kinds: list[Callable[[], str | None]] = [
+        lambda: text,
+        lambda: f"Let me see.\n{text}",
+        lambda: text.replace('"arguments": {', '"arguments": {"town": "Nowhere", ', 1),
+        lambda: None,
+        lambda: "Good evening!",
+    ]
+    return kinds[place % len(kinds)]()
+
+
+def test_each_kind_of_bad_answer_is_seen_for_what_it_is(
+    replay: Callable[..., Any], test_set: list[TurnPair], tmp_path: Path
+) -> None:
+    """Prose costs the strict reading alone, a wrong argument costs points, talk scores nothing, none is no score."""
+    limit = 20
+    printed = json.loads(replay(_damage, "--limit", str(limit), "--json").worked().out)
+    assert printed["pushed"] == []
+    assert printed["report"] == json.loads((tmp_path / "run" / "report.json").read_text())
+    rows = [row for _, row in read_jsonl(tmp_path / "run" / "data" / "test.jsonl")]
+    assert [row["pair_id"] for row in rows] == [pair.id for pair in test_set[:limit]]
+    right, prose, wrong, missing, talk = (rows[kind::5] for kind in range(5))
+    for metric in metric_names():
+        assert {row[metric] for row in (*right, *prose)} == {1.0}
+        assert {row[metric] for row in missing} == {None}
+    assert {row["tool_call_equivalence"] for row in (*wrong, *talk)} == {0.0}
+    assert all(row["staged_tool_call"] < 1.0 for row in (*wrong, *talk))
+    assert {(row["raw"], row["reason"], row["error"]) for row in missing} == {(None, *["no answer recorded"] * 2)}
+    assert all(row["reason"] and row["error"] is None for row in talk)
+
+    report = read_report(tmp_path / "run" / "report.json")
+    fifth = limit // 5
+    for metric, one in report.rows["model"].items():
+        assert (one.n, one.errors, one.unscored) == (limit - fifth, fifth, fifth)
+        assert one.value < report.rows["gold"][metric].value == 1.0
+        assert report.readings["strict"][metric].value < report.readings["lenient"][metric].value <= one.value
+
+
+def test_a_replay_file_that_cannot_be_used_is_refused_by_file_and_line(terminal: Any, tmp_path: Path) -> None:
+    (tmp_path / "bad.jsonl").write_text('{"pair_id": "sample-0000:0", "raw": "x"}\n{"pair_id": "a", "raw": 3}\n')
+    (tmp_path / "foreign.jsonl").write_text('{"pair_id": "elsewhere:0", "raw": "x"}\n')
+    nowhere, bad, foreign = terminal.run_all(
+        ["evaluate", f"replay:{name}.jsonl", "--dataset", "ada/sample", "--no-push", "--out", "run"]
+        for name in ("nowhere", "bad", "foreign")
+    )
+    nowhere.refused("nowhere.jsonl", "No such file")
+    bad.refused("bad.jsonl, line 2", "pair_id", "raw")
+    foreign.refused("answered none of the 30 pairs", "no answer for this pair", "--resume")

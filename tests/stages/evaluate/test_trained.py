@@ -1,0 +1,99 @@
+"""`tft train` from end to end: a model repository that is complete, reused, and evaluated like any other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.data.formats.messages import dump_conversation
+from harness.data.sample import sample_conversations
+from harness.stages.sample_testset import write_test_set
+from harness.training.run_summary import load_facts
+
+pytestmark = pytest.mark.slow
+
+FILES = {
+    *("README.md", "chat_template.jinja", "config.json", "generation_config.json", "lineage.json", "model.safetensors"),
+    *("tokenizer.json", "tokenizer_config.json", "training/log.jsonl", "training/loss.png"),
+    *("adapter/adapter_config.json", "adapter/adapter_model.safetensors"),
+}
+SETTINGS = ("--epochs", "1", "--set", "lora_rank=4", "--set", "learning_rate=1e-3")
+
+
+@pytest.fixture
+def training(terminal: Any, put: Callable[..., str], student: Path) -> tuple[str, ...]:
+    """The arguments that train the small student on three simulated conversations."""
+    put("student", {path.name: path for path in student.iterdir()})
+    write_test_set(terminal.folder / "task", 2, repo_id="ada/task")
+    rows = [json.dumps(dump_conversation(conversation)) + "\n" for conversation in sample_conversations(3)]
+    (terminal.folder / "traces.jsonl").write_text("".join(rows))
+    return ("train", "traces.jsonl", "--task", "task/job_description.json", "--student", "ada/student")
+
+
+def test_a_trained_model_is_complete_reused_and_evaluated(
+    training: tuple[str, ...], terminal: Any, api: Any, tmp_path: Path
+) -> None:
+    arguments = (*training, "--to", "ada/trained", *SETTINGS)
+    said = terminal(*arguments, "--out", "run", "--json").worked()
+    report = json.loads(said.out)
+    files = set(api.list_repo_files("ada/trained"))
+    assert files - {".gitattributes"} >= FILES
+    lineage = json.loads((tmp_path / "run" / "model" / "lineage.json").read_text())
+    facts = load_facts(lineage)
+    assert facts is not None
+    assert (facts.conversations, facts.examples, facts.steps) == (3, 3, 3)
+    assert facts.dataset.startswith("traces.jsonl@sha256:")
+    assert facts.student == f"ada/student@{api.model_info('ada/student').sha}"
+    assert facts.merge_difference is not None
+    assert sorted(lineage["inputs"]) == sorted([facts.student, facts.dataset, facts.task])
+    log = (tmp_path / "run" / "model" / "training" / "log.jsonl").read_text().splitlines()
+    assert len(log) == facts.steps
+    card = (tmp_path / "run" / "model" / "README.md").read_text()
+    assert "base_model: ada/student" in card
+    assert "/ada/trained/resolve/main/training/loss.png)" in card
+    tags = {ref.name: ref.target_commit for ref in api.list_repo_refs("ada/trained").tags}
+    assert tags[f"fp-{lineage['fingerprint']}"] == report["revision"]
+    assert "there already" in terminal(*arguments).worked().err
+    assert api.model_info("ada/trained").sha == report["revision"]
+
+    terminal.evaluate("ada/trained", "--limit", "3", "--max-tokens", "8", "--judge", "rules:judge").worked()
+
+
+def test_a_benchmark_model_keeps_its_training_in_the_card(training: tuple[str, ...], terminal: Any) -> None:
+    name = "tft-benchmark-s4-direct-student"
+    terminal(*training, "--to", f"ada/{name}", "--no-push", "--out", "run", *SETTINGS).worked()
+    card = (terminal.folder / "run" / "model" / "README.md").read_text()
+    assert card.startswith("---\n")
+    assert "How this model was trained" in card
+    assert "Scenario" in card
+
+
+def test_what_cannot_be_trained_is_refused_before_anything_is_written(
+    training: tuple[str, ...], terminal: Any, tmp_path: Path
+) -> None:
+    to = ("--to", "ada/never", "--no-push", "--out", "run")
+    refused = terminal.run_all(
+        [
+            [*training, *to, "--set", "epoch=1"],
+            [*training, *to, "--epochs", "-1"],
+            [*training, *to, "--dry-run"],
+            [*training, *to, "--set", "max_length=16"],
+            ["train", "nothing.jsonl", *training[2:], *to],
+            [*training[:-1], "ada/no-such-student", *to],
+        ]
+    )
+    words = [
+        ("epoch", "epochs"),
+        ("epochs", "greater"),
+        ("--jobs",),
+        ("16 tokens",),
+        ("nothing.jsonl",),
+        ("no-such-student",),
+    ]
+    for done, expected in zip(refused, words, strict=True):
+        done.refused(*expected)
+    assert not (tmp_path / "run").exists()
