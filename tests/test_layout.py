@@ -1,4 +1,4 @@
-"""The repository's own rules: the README's tree, sizes, imports, and what no file may name."""
+"""The repository's own rules: rooms and what they list, names, sizes, imports, and what no file may name."""
 
 from __future__ import annotations
 
@@ -12,14 +12,31 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-DESCRIBED = ("harness", "eval", "model_cards", "datasets")
-"""Folders whose every file has its line in the README."""
+DESCRIBED = ("eval", "model_cards", "datasets")
+"""Folders whose every file has its line in the README; the files of a package are in its docstring."""
+ROOMS = {
+    "cli",
+    "stages",
+    "benchmark",
+    "reports",
+    "curation",
+    "evaluation",
+    "training",
+    "rules",
+    "models",
+    "data",
+    "hub",
+    "hubd",
+    "statistics",
+}
+GROUND = {"__init__.py", "errors.py", "resources.py", "terminal.py", "py.typed"}
 MAX_MODULE_LINES = 300
 MAX_FUNCTION_LINES = 60
 MAX_PARAMETERS = 6
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "factory"}
 HEAVY = ("torch", "transformers", "datasets", "evaluate", "huggingface_hub", "vllm", "numpy", "scipy", "openai", "rich")
 
+_NAMED = re.compile(r"^    (?=\S)(\w+(?:\.py|/))  +\S", re.MULTILINE)
 _LINE = re.compile(r"(?P<indent> *)(?P<name>\S+)(?:\s{2,}(?P<description>\S.*))?")
 # Written so that the patterns do not match themselves.
 _FORBIDDEN = {
@@ -80,12 +97,12 @@ def test_every_line_of_the_readme_tree_is_on_the_disk_and_says_what_it_is() -> N
 
 
 def test_every_file_is_in_the_readme_tree() -> None:
-    """A folder below the four may stand for all that is in it; where it lists files, it lists them all."""
+    """A folder below the three may stand for all that is in it; where it lists files, it lists them all."""
     tree = _tree()
     missing = []
     for path in map(_name, _files()):
         top = path.split("/")[0]
-        if top not in DESCRIBED or path.endswith("__init__.py") or (top == "harness" and not path.endswith(".py")):
+        if top not in DESCRIBED:
             continue
         folders = [f"{parent.as_posix()}/" for parent in Path(path).parents if parent != Path()]
         stands_for_all = [
@@ -98,6 +115,45 @@ def test_every_file_is_in_the_readme_tree() -> None:
         if path not in tree and not stands_for_all:
             missing.append(path)
     assert not missing, f"README.md's tree lacks {', '.join(missing)}"
+
+
+def test_the_package_has_its_rooms_and_nothing_else_at_the_top() -> None:
+    top = {path.relative_to(ROOT / "harness").parts[0] for path in _files() if ROOT / "harness" in path.parents}
+    assert top == ROOMS | GROUND
+    described = {path.split("/")[1] for path in _tree() if path.startswith("harness/") and path.endswith("/")} - {""}
+    assert described == ROOMS
+
+
+def test_the_docstring_of_a_package_names_its_files_and_packages() -> None:
+    wrong = {}
+    for init in (path for path in _files() if path.name == "__init__.py"):
+        folder = init.parent
+        if ROOT / "harness" not in (folder, *folder.parents):
+            continue
+        inside = {path.name for path in folder.glob("*.py")} - {"__init__.py"}
+        inside |= {f"{path.name}/" for path in folder.iterdir() if (path / "__init__.py").is_file()}
+        docstring = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8")), clean=False) or ""
+        named = {match[1] for match in _NAMED.finditer(docstring)}
+        if folder != ROOT / "harness" and named != inside:
+            wrong[_name(init)] = sorted(named ^ inside)
+    assert not wrong
+
+
+def test_every_folder_of_modules_is_a_package() -> None:
+    folders = {path.parent for path in _modules() if path.relative_to(ROOT).parts[0] == "harness"}
+    assert not [_name(folder) for folder in folders if not (folder / "__init__.py").is_file()]
+
+
+def test_no_two_public_classes_share_a_name() -> None:
+    """A name says which of two things is meant. The embedded Hub is a house of its own."""
+    homes: dict[str, list[str]] = {}
+    for path in _modules():
+        if path.relative_to(ROOT).parts[:2] == ("harness", "hubd") or path.relative_to(ROOT).parts[0] != "harness":
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(_name(path))
+    assert not {name: files for name, files in homes.items() if len(files) > 1}
 
 
 def test_the_folder_of_declarations_is_no_package() -> None:

@@ -11,7 +11,7 @@ import yaml
 
 from harness import resources
 from harness.benchmark.cells import Cell, Step
-from harness.benchmark.plan import Plan
+from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.presets import StudentRecipe
 from harness.curation.settings import published
 from harness.data import scenarios
@@ -48,7 +48,7 @@ def rates() -> dict[str, Any]:
 class Estimator:
     """Estimates the steps of a plan, one by one."""
 
-    def __init__(self, plan: Plan, endpoints: Endpoints) -> None:
+    def __init__(self, plan: BenchmarkPlan, endpoints: Endpoints) -> None:
         self._plan, self._endpoints = plan, endpoints
         self._preset = plan.setup.preset
         self._roles = Roles.named(self._preset.models)

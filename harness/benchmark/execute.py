@@ -13,8 +13,8 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from harness.benchmark.cells import Step
-from harness.benchmark.plan import Plan, pinned
-from harness.benchmark.reuse import State
+from harness.benchmark.plan import BenchmarkPlan, pinned
+from harness.benchmark.reuse import BenchmarkState
 from harness.benchmark.schedule import Made
 from harness.errors import HarnessError, UsageError
 from harness.hub.artifact import Artifact
@@ -57,7 +57,7 @@ class Machine:
 class Runner:
     """Runs steps, unless the Hub has their results."""
 
-    def __init__(self, hub: Hub, state: State, machine: Machine) -> None:
+    def __init__(self, hub: Hub, state: BenchmarkState, machine: Machine) -> None:
         self._hub, self._state, self._machine = hub, state, machine
         self._shares: SimpleQueue[str] = SimpleQueue()
         for share in shares(machine.parallel):
@@ -125,7 +125,7 @@ class Runner:
             self._shares.put(share)
 
 
-def check_jobs(plan: Plan, flavors: Mapping[str, str]) -> None:
+def check_jobs(plan: BenchmarkPlan, flavors: Mapping[str, str]) -> None:
     """Raise UsageError where a stage that is to run as a job reads files of this machine; a job has the Hub only."""
     for step in plan.steps:
         local = [word for word in step.places if word in ("--endpoints", "--job", "--folder")]

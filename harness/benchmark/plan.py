@@ -13,7 +13,7 @@ from harness.hub.artifact import Artifact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class BenchmarkPlan:
     """All steps of some cells, in an order in which they could be run one after the other."""
 
     setup: Setup
@@ -24,7 +24,7 @@ class Plan:
     """What decides about results and stands in no word: the models in their roles, the content of a job folder."""
 
     @classmethod
-    def of(cls, cells: Sequence[Cell], setup: Setup, *, salt: str, until: str | None = None) -> Plan:
+    def of(cls, cells: Sequence[Cell], setup: Setup, *, salt: str, until: str | None = None) -> BenchmarkPlan:
         """Return the plan, up to a stage or to what comes before it; UsageError for a stage that no cell has."""
         of_cell = {cell: tuple(steps(cell, setup)) for cell in cells}
         if until is not None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from harness.benchmark.cells import Cell
-from harness.benchmark.plan import Plan
-from harness.benchmark.schedule import Outcome, failure_of
+from harness.benchmark.plan import BenchmarkPlan
+from harness.benchmark.schedule import StepOutcome, failure_of
 from harness.data.formats.dataclass_json import load_record
 from harness.errors import DataError, UsageError
 from harness.evaluation.report_json import RESULTS, config_name
@@ -79,7 +79,7 @@ def load(text: str, where: str) -> BenchmarkRecord:
 _VERSION = re.compile(r"v\d+(\.\d+)*")
 
 
-def check_version(hub: Hub, plan: Plan, version: str | None) -> str:
+def check_version(hub: Hub, plan: BenchmarkPlan, version: str | None) -> str:
     """Return the results dataset; UsageError where the run would replace published results of other settings.
 
     Published results carry a version tag. A run with other settings names the version that it is for.
@@ -112,8 +112,8 @@ _FREE = ("summary", "parallel", "hardware")
 
 def record(
     hub: Hub,
-    plan: Plan,
-    outcomes: Mapping[str, Outcome],
+    plan: BenchmarkPlan,
+    outcomes: Mapping[str, StepOutcome],
     *,
     preset: str,
     seeds: int,
@@ -154,7 +154,7 @@ def _with_others(found: BenchmarkRecord, before: BenchmarkRecord) -> BenchmarkRe
     return replace(found, cells=tuple(cells), seeds=max(found.seeds, before.seeds if kept else 0))
 
 
-def _cell(hub: Hub, plan: Plan, cell: Cell, outcomes: Mapping[str, Outcome]) -> CellRecord:
+def _cell(hub: Hub, plan: BenchmarkPlan, cell: Cell, outcomes: Mapping[str, StepOutcome]) -> CellRecord:
     chain, failed = plan.of_cell[cell], failure_of(plan, cell, outcomes)
     model = plan.setup.model(cell)
     artifacts = {

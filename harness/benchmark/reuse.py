@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from harness.benchmark.cells import STAGES, Step
-from harness.benchmark.plan import Plan, pinned, step_tag
+from harness.benchmark.plan import BenchmarkPlan, pinned, step_tag
 from harness.errors import RepoNotFound, UsageError
 from harness.evaluation.records import EvalReport
 from harness.evaluation.report_json import RESULTS, config_name, judge_name
@@ -24,10 +24,10 @@ def stage_versions() -> dict[str, int]:
     return {stage: importlib.import_module(f"harness.stages.{stage}").VERSION for stage in STAGES}
 
 
-class State:
+class BenchmarkState:
     """The results of a plan's steps as far as the Hub has them. May be asked from several threads."""
 
-    def __init__(self, hub: Hub, plan: Plan) -> None:
+    def __init__(self, hub: Hub, plan: BenchmarkPlan) -> None:
         self._hub, self._plan = hub, plan
         self._judge = Roles.named(plan.setup.preset.models).judge if plan.setup.preset.judge else None
         self._lock = threading.Lock()
@@ -74,7 +74,7 @@ class State:
         return model if wanted == found and judged else None
 
 
-def check_names(hub: Hub, plan: Plan) -> None:
+def check_names(hub: Hub, plan: BenchmarkPlan) -> None:
     """Raise UsageError where a repository that the plan makes exists and is not the harness's; all are named."""
     problems = []
     for step in plan.steps:
@@ -88,7 +88,7 @@ def check_names(hub: Hub, plan: Plan) -> None:
         raise UsageError("; ".join(dict.fromkeys(problems)))
 
 
-def known_steps(plan: Plan, state: State) -> dict[str, bool]:
+def known_steps(plan: BenchmarkPlan, state: BenchmarkState) -> dict[str, bool]:
     """Return step key -> whether its result is there. What follows a missing one is missing: its inputs will change."""
     artifacts: dict[str, Artifact] = {}
     known: dict[str, bool] = {}

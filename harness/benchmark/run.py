@@ -11,14 +11,14 @@ import click
 
 if TYPE_CHECKING:
     from harness.benchmark.cells import Cell, Job, Setup
-    from harness.benchmark.plan import Plan
-    from harness.benchmark.reuse import State
-    from harness.benchmark.schedule import Outcome
+    from harness.benchmark.plan import BenchmarkPlan
+    from harness.benchmark.reuse import BenchmarkState
+    from harness.benchmark.schedule import StepOutcome
     from harness.hub.client import Hub
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class BenchmarkRequest:
     """What is to be run."""
 
     cells: Sequence[Cell]
@@ -31,7 +31,7 @@ class Chosen:
     """Folder for the report; None: none is made."""
 
 
-def run(chosen: Chosen, settings: dict[str, Any]) -> tuple[Plan, dict[str, Outcome]] | None:
+def run(chosen: BenchmarkRequest, settings: dict[str, Any]) -> tuple[BenchmarkPlan, dict[str, StepOutcome]] | None:
     """Show the plan, run it and record what became of it; None where `--dry-run` stopped it before.
 
     `settings` are the values of this module's options. Raises HarnessError before anything is run where the plan
@@ -41,7 +41,7 @@ def run(chosen: Chosen, settings: dict[str, Any]) -> tuple[Plan, dict[str, Outco
 
     from harness.benchmark.execute import Machine, Runner, check_jobs
     from harness.benchmark.record import check_version, record
-    from harness.benchmark.reuse import State, check_names
+    from harness.benchmark.reuse import BenchmarkState, check_names
     from harness.benchmark.schedule import run_plan
     from harness.benchmark.table import watching
     from harness.hub.client import PRIVATE
@@ -52,7 +52,7 @@ def run(chosen: Chosen, settings: dict[str, Any]) -> tuple[Plan, dict[str, Outco
         os.environ[PRIVATE] = "1"
     with connected(settings["hub"]) as hub:
         plan = _plan(hub, chosen, settings)
-        state = State(hub, plan)
+        state = BenchmarkState(hub, plan)
         flavors = _flavors(settings["jobs"])
         check_jobs(plan, flavors)
         _show(plan, state, settings)
@@ -80,7 +80,9 @@ def run(chosen: Chosen, settings: dict[str, Any]) -> tuple[Plan, dict[str, Outco
         return plan, outcomes
 
 
-def _report(hub: Hub, plan: Plan, outcomes: Mapping[str, Outcome], folder: Path, sources: Path | None) -> None:
+def _report(
+    hub: Hub, plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome], folder: Path, sources: Path | None
+) -> None:
     """Write the report of the results and print its main table, where a cell has come to a result."""
     from harness.benchmark.report.build import make_report
     from harness.benchmark.report.terminal import print_summary
@@ -95,9 +97,9 @@ def _report(hub: Hub, plan: Plan, outcomes: Mapping[str, Outcome], folder: Path,
     say(f"wrote {folder}/RESULTS.md, results.json, index.html and {len(summary.pictures)} plots")
 
 
-def _plan(hub: Hub, chosen: Chosen, settings: dict[str, Any]) -> Plan:
+def _plan(hub: Hub, chosen: BenchmarkRequest, settings: dict[str, Any]) -> BenchmarkPlan:
     from harness.benchmark.cells import Setup
-    from harness.benchmark.plan import Plan
+    from harness.benchmark.plan import BenchmarkPlan
     from harness.benchmark.presets import read_preset
 
     preset = read_preset(chosen.preset)
@@ -118,7 +120,7 @@ def _plan(hub: Hub, chosen: Chosen, settings: dict[str, Any]) -> Plan:
         job=chosen.job,
         public=settings["public"],
     )
-    return Plan.of(chosen.cells, setup, salt=_salt(setup), until=settings["until"])
+    return BenchmarkPlan.of(chosen.cells, setup, salt=_salt(setup), until=settings["until"])
 
 
 def _salt(setup: Setup) -> str:
@@ -149,7 +151,7 @@ def _flavors(jobs: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _show(plan: Plan, state: State, settings: dict[str, Any]) -> None:
+def _show(plan: BenchmarkPlan, state: BenchmarkState, settings: dict[str, Any]) -> None:
     """Print the plan: with --dry-run every command on stdout; always what is there and what the rest would take."""
     import shlex
 

@@ -11,7 +11,7 @@ from harness.data.formats.messages import dump_conversation
 from harness.data.formats.published import dump_row
 from harness.data.formats.sgd import Trace
 from harness.data.sample import sample_conversations, sample_task
-from harness.data.scenarios._task import Damaged, Material, task_scenarios
+from harness.data.scenarios._task import Damaged, ScenarioMaterial, task_scenarios
 from harness.data.tools import Toolbox
 from harness.data.traces.source import TRACE_FILES
 
@@ -27,7 +27,7 @@ def write_job(folder: Path, *, traces: int, test: int) -> Sequence[Damaged]:
     """
     task = sample_task()
     clean = [Trace(service="sample", conversation=one) for one in sample_conversations(traces, seed=_TRACES_SEED)]
-    material = Material(traces=clean, toolbox=Toolbox(task.tools), foreign=(), foreign_tools={})
+    material = ScenarioMaterial(traces=clean, toolbox=Toolbox(task.tools), foreign=(), foreign_tools={})
     damaged = task_scenarios(material)[DAMAGE]
     described = {
         "task_description": task.description,

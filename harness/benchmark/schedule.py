@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.benchmark.cells import Cell, Step
-from harness.benchmark.plan import Plan
+from harness.benchmark.plan import BenchmarkPlan
 from harness.errors import HarnessError
 from harness.hub.artifact import Artifact
 
@@ -18,7 +18,7 @@ Status = Literal["waiting", "running", "done", "reused", "failed", "skipped"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class StepOutcome:
     """Where a step is."""
 
     status: Status
@@ -41,48 +41,48 @@ class Made:
 
 Run = Callable[[Step, Mapping[str, Artifact]], Made]
 """Runs one step, given the artifacts so far by repository; HarnessError where that fails."""
-Watch = Callable[[Mapping[str, Outcome]], None]
+Watch = Callable[[Mapping[str, StepOutcome]], None]
 """Is told of every change: step key -> outcome."""
 
 
-def run_plan(plan: Plan, run: Run, *, parallel: int, watch: Watch) -> dict[str, Outcome]:
+def run_plan(plan: BenchmarkPlan, run: Run, *, parallel: int, watch: Watch) -> dict[str, StepOutcome]:
     """Run all steps of the plan, up to `parallel` at once, and return what became of each, by key.
 
     Steps start in the plan's order as soon as those that make what they need are done. Where one fails, the steps that
     need it are skipped and all others go on. An interruption waits for the steps that run.
     """
-    outcomes = {step.key: Outcome(status="waiting") for step in plan.steps}
+    outcomes = {step.key: StepOutcome(status="waiting") for step in plan.steps}
     artifacts: dict[str, Artifact] = {}
     lock = threading.Lock()
 
-    def note(step: Step, outcome: Outcome) -> None:
+    def note(step: Step, outcome: StepOutcome) -> None:
         with lock:
             outcomes[step.key] = outcome
             watch(dict(outcomes))
 
     def work(step: Step) -> None:
         start = time.monotonic()
-        note(step, Outcome(status="running", started=start))
+        note(step, StepOutcome(status="running", started=start))
         try:
             with lock:
                 known = dict(artifacts)
             made = run(step, known)
         except HarnessError as error:
-            note(step, Outcome(status="failed", seconds=time.monotonic() - start, problem=str(error)))
+            note(step, StepOutcome(status="failed", seconds=time.monotonic() - start, problem=str(error)))
             return
         with lock:
             artifacts[step.makes] = made.artifact
         status: Status = "reused" if made.reused else "done"
-        note(step, Outcome(status=status, artifact=made.artifact, seconds=time.monotonic() - start))
+        note(step, StepOutcome(status=status, artifact=made.artifact, seconds=time.monotonic() - start))
 
     with ThreadPoolExecutor(max_workers=parallel) as pool:
         running: dict[Future[None], Step] = {}
         while True:
             while lost := _skipped(plan, outcomes):
                 for step in lost:
-                    note(step, Outcome(status="skipped"))
+                    note(step, StepOutcome(status="skipped"))
             for step in _ready(plan, outcomes)[: parallel - len(running)]:
-                outcomes[step.key] = Outcome(status="running", started=time.monotonic())
+                outcomes[step.key] = StepOutcome(status="running", started=time.monotonic())
                 running[pool.submit(work, step)] = step
             if not running:
                 return outcomes
@@ -92,20 +92,20 @@ def run_plan(plan: Plan, run: Run, *, parallel: int, watch: Watch) -> dict[str, 
                 future.result()  # what is no HarnessError is a defect and ends the run
 
 
-def _ready(plan: Plan, outcomes: Mapping[str, Outcome]) -> list[Step]:
+def _ready(plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome]) -> list[Step]:
     waiting = [step for step in plan.steps if outcomes[step.key].status == "waiting"]
     return [
         step for step in waiting if all(outcomes[one.key].status in ("done", "reused") for one in plan.makers(step))
     ]
 
 
-def _skipped(plan: Plan, outcomes: Mapping[str, Outcome]) -> list[Step]:
+def _skipped(plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome]) -> list[Step]:
     """Return the waiting steps that can never start; those that need them are found once they are noted."""
     waiting = [step for step in plan.steps if outcomes[step.key].status == "waiting"]
     lost = ("failed", "skipped")
     return [step for step in waiting if any(outcomes[one.key].status in lost for one in plan.makers(step))]
 
 
-def failure_of(plan: Plan, cell: Cell, outcomes: Mapping[str, Outcome]) -> Step | None:
+def failure_of(plan: BenchmarkPlan, cell: Cell, outcomes: Mapping[str, StepOutcome]) -> Step | None:
     """Return the step in which a cell ended, None where it has come to its end."""
     return next((step for step in plan.of_cell[cell] if outcomes[step.key].status == "failed"), None)

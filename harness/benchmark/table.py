@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from harness.benchmark.cells import STAGES, Cell
 from harness.benchmark.estimate import StepEstimate
-from harness.benchmark.plan import Plan
-from harness.benchmark.schedule import Outcome, Watch
+from harness.benchmark.plan import BenchmarkPlan
+from harness.benchmark.schedule import StepOutcome, Watch
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,7 +35,7 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def cell_text(outcome: Outcome) -> str:
+def cell_text(outcome: StepOutcome) -> str:
     """Return what a cell of the table says of a step."""
     if outcome.status == "running" and outcome.started is not None:
         return f"{clock(time.monotonic() - outcome.started)} …"
@@ -44,7 +44,7 @@ def cell_text(outcome: Outcome) -> str:
     return _MARKS[outcome.status]
 
 
-def outcome_table(plan: Plan, outcomes: Mapping[str, Outcome]) -> Table:
+def outcome_table(plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome]) -> Table:
     """Return one row a cell and one column a stage; a step that cells share stands in each of their rows."""
     from harness.reports.evaluation_tables import table
 
@@ -57,7 +57,7 @@ def outcome_table(plan: Plan, outcomes: Mapping[str, Outcome]) -> Table:
     return shown
 
 
-def _styled(outcome: Outcome | None) -> str:
+def _styled(outcome: StepOutcome | None) -> str:
     if outcome is None:
         return ""
     colour, text = _COLOURS[outcome.status], cell_text(outcome)
@@ -70,7 +70,7 @@ def legend() -> str:
 
 
 @contextmanager
-def watching(plan: Plan) -> Iterator[Watch]:
+def watching(plan: BenchmarkPlan) -> Iterator[Watch]:
     """Yield what shows each change on stderr: a table that is drawn anew, or a line where there is no terminal."""
     from rich.console import Console
     from rich.live import Live
@@ -79,9 +79,9 @@ def watching(plan: Plan) -> Iterator[Watch]:
     if not console.is_terminal:
         yield _Lines(plan)
         return
-    latest: dict[str, Outcome] = {step.key: Outcome(status="waiting") for step in plan.steps}
+    latest: dict[str, StepOutcome] = {step.key: StepOutcome(status="waiting") for step in plan.steps}
 
-    def watch(outcomes: Mapping[str, Outcome]) -> None:
+    def watch(outcomes: Mapping[str, StepOutcome]) -> None:
         latest.update(outcomes)
 
     with Live(
@@ -96,11 +96,11 @@ def watching(plan: Plan) -> Iterator[Watch]:
 class _Lines:
     """Says on stderr what starts and what ends."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: BenchmarkPlan) -> None:
         self._plan = plan
         self._known: dict[str, str] = {}
 
-    def __call__(self, outcomes: Mapping[str, Outcome]) -> None:
+    def __call__(self, outcomes: Mapping[str, StepOutcome]) -> None:
         from harness.terminal import say
 
         for step in self._plan.steps:
@@ -113,14 +113,14 @@ class _Lines:
             say(f"{outcome.status:<7} {step.stage} {step.makes}{took}{why}")
 
 
-def counts(outcomes: Mapping[str, Outcome]) -> str:
+def counts(outcomes: Mapping[str, StepOutcome]) -> str:
     """Return how many steps ended how, in words."""
     found = {status: sum(one.status == status for one in outcomes.values()) for status in _MARKS}
     words = {"done": "made", "reused": "there already", "failed": "failed", "skipped": "skipped"}
     return ", ".join(f"{found[status]} {word}" for status, word in words.items() if found[status])
 
 
-def problems(plan: Plan, outcomes: Mapping[str, Outcome]) -> list[tuple[list[Cell], str]]:
+def problems(plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome]) -> list[tuple[list[Cell], str]]:
     """Return each failure with the cells that it ended."""
     found = []
     for step in plan.steps:
@@ -131,7 +131,7 @@ def problems(plan: Plan, outcomes: Mapping[str, Outcome]) -> list[tuple[list[Cel
     return found
 
 
-def estimate_table(plan: Plan, estimates: Mapping[str, StepEstimate], known: Mapping[str, bool]) -> Table:
+def estimate_table(plan: BenchmarkPlan, estimates: Mapping[str, StepEstimate], known: Mapping[str, bool]) -> Table:
     """Return one row a stage: its steps, how many are there already, and what the others would take."""
     from harness.reports.evaluation_tables import table
 
@@ -162,7 +162,9 @@ class _Total:
     cost: float | None
 
 
-def _total(plan: Plan, estimates: Mapping[str, StepEstimate], known: Mapping[str, bool], stage: str | None) -> _Total:
+def _total(
+    plan: BenchmarkPlan, estimates: Mapping[str, StepEstimate], known: Mapping[str, bool], stage: str | None
+) -> _Total:
     """Add up the steps of a stage, or of all, that are not there."""
     steps = [step for step in plan.steps if stage in (step.stage, None)]
     missing = [estimates[step.key] for step in steps if not known[step.key]]

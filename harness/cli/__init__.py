@@ -1,1 +1,41 @@
-"""One module a verb of `tft`; each defines `command` and imports only click at its top."""
+"""One module a verb of `tft`; each defines `command` and imports only click at its top.
+
+__main__.py        The command `tft`: verbs are found by listing this folder, nothing heavy is imported before
+_benchmark.py      What `tft run` and `tft benchmark` share: their options, and how a plan is shown, run and
+                   recorded
+_github.py         GitHub, for workflows: what an event asks for and who may ask, and the one comment that answers
+_judge.py          The options about judges, for the verbs that judge
+_options.py        Options that several verbs share
+_pipeline.py       What the verbs of the pipeline share: their input, task and settings, and where their result goes
+_roles.py          The options that say which model plays which role, and how models are asked: for the verbs of the
+                   pipeline
+actions.py         `tft actions`: what workflows on GitHub need besides the other verbs
+agreement.py       `tft agreement`: how far a judge's verdicts agree with labels, and the score that the labels
+                   correct
+benchmark.py       `tft benchmark`: all cells of the benchmark, or both pipelines on traces of your own
+card.py            `tft card`: render the cards of models, compare them with those on the Hub, push them
+compare.py         `tft compare`: two results on the same pairs, a gate on their difference, and a comment for a
+                   pull request
+data.py            `tft data`: build the benchmark's files, check them, and publish them as datasets
+demo.py            `tft demo`: the benchmark once, small: traces, damage, both pipelines, results, cards, page, on a
+                   Hub of its own
+evaluate.py        `tft evaluate`: score any model on a test set, through vLLM or an endpoint
+filter.py          `tft filter`: deterministic checks and a teacher's ratings say which traces go on
+hub.py             `tft hub`: a Hub on this machine
+inspect_traces.py  `tft inspect-traces`: what is in a file of traces, what looks wrong with it, and what to do next
+judge.py           `tft judge`: an LLM, a panel of them, or rules say of each prediction whether it is good
+lineage.py         `tft lineage`: where an artifact, a training row or a score comes from
+publish.py         `tft publish`: what the benchmark has pushed becomes a public, versioned release
+relabel.py         `tft relabel`: a committee rewrites the assistant's turns, an arbiter decides where it does not
+                   agree
+repair_report.py   `tft repair-report`: how well traces were repaired, measured against the clean ones
+report.py          `tft report`: the benchmark's results as tables, plots and a page
+run.py             `tft run`: one cell of the benchmark, from its traces to a scored model
+score.py           `tft score`: metric columns for rows in the published layout
+sources.py         `tft sources`: get the files that the benchmark is built from
+student.py         `tft student`: small models made on the spot
+synthesize.py      `tft synthesize`: new conversations, modelled on accepted ones and checked before they are
+                   accepted
+task.py            `tft task`: make job folders of other tasks
+train.py           `tft train`: fine-tune a student on conversations, and push the merged weights
+"""

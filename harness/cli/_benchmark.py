@@ -11,8 +11,8 @@ import click
 from harness.cli import _options
 
 if TYPE_CHECKING:
-    from harness.benchmark.plan import Plan
-    from harness.benchmark.schedule import Outcome
+    from harness.benchmark.plan import BenchmarkPlan
+    from harness.benchmark.schedule import StepOutcome
 
 Command = Callable[..., Any]
 
@@ -72,7 +72,7 @@ def defaults(**given: Any) -> dict[str, Any]:
     return dict(click.Context(taken).invoke(taken, **given))
 
 
-def show_outcomes(plan: Plan, outcomes: Mapping[str, Outcome]) -> None:
+def show_outcomes(plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome]) -> None:
     """Print the table of cells and stages on stdout; CheckFailed, which names every failure, where a cell failed."""
     from rich.console import Console
 

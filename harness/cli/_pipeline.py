@@ -75,7 +75,7 @@ def options(*roles: Command) -> Callable[[Command], Command]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class StageInputs:
     """What a stage starts from, resolved."""
 
     hub: Hub
@@ -105,7 +105,7 @@ class Start:
 
 
 @contextmanager
-def started(suffix: str, chosen: dict[str, Any]) -> Iterator[Start]:
+def started(suffix: str, chosen: dict[str, Any]) -> Iterator[StageInputs]:
     """Yield what the options of this module say, taken out of `chosen`; `suffix` ends the default dataset's name."""
     from harness.curation.job_folder import JobFolder
     from harness.data.tasks import find_task
@@ -135,7 +135,7 @@ def started(suffix: str, chosen: dict[str, Any]) -> Iterator[Start]:
                     return
                 yield row
 
-        yield Start(
+        yield StageInputs(
             hub=hub,
             input=input_,
             rows=rows,
@@ -208,7 +208,7 @@ def readable(rows: Iterable[TraceRow]) -> tuple[TraceRow, ...]:
     return tuple(row for row in every if row.problem is None)
 
 
-def test_set(start: Start, named: str | None) -> TestConversations | None:
+def test_set(start: StageInputs, named: str | None) -> TestConversations | None:
     """Return the test set that is named, else the job's, else that of the repository that has the task, else None."""
     from harness.data.tasks import find_test, has_test
 
@@ -219,7 +219,7 @@ def test_set(start: Start, named: str | None) -> TestConversations | None:
     return find_test(named, start.hub) if named is not None else None
 
 
-def show(start: Start, result: StageResult, counts: Mapping[str, Any], as_json: bool) -> None:
+def show(start: StageInputs, result: StageResult, counts: Mapping[str, Any], as_json: bool) -> None:
     """Print what a stage has made: counts on stdout, where it lies on stderr."""
     import json
 

@@ -71,7 +71,7 @@ _ASKING = [
 ]
 
 
-class Chosen(NamedTuple):
+class ChosenRoles(NamedTuple):
     """What the options of this module say."""
 
     roles: Roles
@@ -90,7 +90,7 @@ def options(*roles: Command) -> Callable[[Command], Command]:
     return add
 
 
-def roles_of(settings: dict[str, Any], *, log: Path | None = None) -> Chosen:
+def roles_of(settings: dict[str, Any], *, log: Path | None = None) -> ChosenRoles:
     """Return what was chosen, taking the options of this module out of `settings`.
 
     `log`: where the output of our own engines goes. Raises HarnessError for models or files that cannot be used.
@@ -120,4 +120,4 @@ def roles_of(settings: dict[str, Any], *, log: Path | None = None) -> Chosen:
         log=log,
         budget=None if budget is None else Budget(budget),
     )
-    return Chosen(chosen, asking, settings.pop("dry_run"))
+    return ChosenRoles(chosen, asking, settings.pop("dry_run"))

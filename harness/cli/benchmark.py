@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from harness.benchmark.run import Chosen
+from harness.benchmark.run import BenchmarkRequest
 from harness.benchmark.run import run as benchmark_run
 from harness.cli import _benchmark as _cells
 
@@ -84,7 +84,7 @@ def command(
         chosen = None
         wanted = {Cell.parse(scenario, "tft").scenario for scenario in only}
         cells = [cell for cell in all_cells(fair=arms == "fair", seeds=seeds) if not wanted or cell.scenario in wanted]
-    run = Chosen(cells=cells, preset=preset, job=chosen, seeds=seeds, version=version, report=report)
+    run = BenchmarkRequest(cells=cells, preset=preset, job=chosen, seeds=seeds, version=version, report=report)
     if done := benchmark_run(run, settings):
         _cells.show_outcomes(*done)
 

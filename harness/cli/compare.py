@@ -14,7 +14,7 @@ from harness.errors import CheckFailed, DataError, Inconclusive, RepoNotFound, U
 if TYPE_CHECKING:
     from harness.evaluation.comparison.compare import Comparison
     from harness.evaluation.comparison.gate import Claim
-    from harness.evaluation.comparison.sides import Side
+    from harness.evaluation.comparison.sides import ComparedResult
     from harness.hub.artifact import Artifact
     from harness.hub.client import Hub
 
@@ -144,7 +144,9 @@ def _write(path: Path, text: str) -> None:
     click.echo(f"wrote {path}", err=True)
 
 
-def _sides(names: tuple[str, str], results: str | None, hub: str | None, namespace: str | None) -> tuple[Side, Side]:
+def _sides(
+    names: tuple[str, str], results: str | None, hub: str | None, namespace: str | None
+) -> tuple[ComparedResult, ComparedResult]:
     """Return the two results; a Hub is asked only where one of them is no file and no folder."""
     from harness.hub.connect import connected
 
@@ -189,7 +191,7 @@ def _results(hub: Hub, results: str | None, namespace: str | None) -> Artifact:
         raise RepoNotFound(f"{error}; name the results dataset with --results, or give files or run folders") from error
 
 
-def _local(name: str) -> Side:
+def _local(name: str) -> ComparedResult:
     path = Path(name)
     if not path.is_dir():
         return _side(name, name, path, None)
@@ -198,7 +200,7 @@ def _local(name: str) -> Side:
     return _side(name, name, path / ROWS, path / REPORT)
 
 
-def _remote(hub: Hub, dataset: Artifact, name: str) -> Side:
+def _remote(hub: Hub, dataset: Artifact, name: str) -> ComparedResult:
     from harness.evaluation.report_json import config_name, report_path
 
     model = name.removeprefix("vllm:")
@@ -218,7 +220,7 @@ def _remote(hub: Hub, dataset: Artifact, name: str) -> Side:
         raise DataError(f"{dataset}: {problem}; evaluate the model again") from error
 
 
-def _side(name: str, source: str, rows: Path, report: Path | None) -> Side:
+def _side(name: str, source: str, rows: Path, report: Path | None) -> ComparedResult:
     from harness.evaluation.comparison.sides import make_side
     from harness.evaluation.predictions import read_predictions
     from harness.evaluation.report_json import read_report

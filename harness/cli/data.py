@@ -13,7 +13,7 @@ from harness.cli import _options
 from harness.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
-    from harness.data.scenarios import Arm, Dialogues, Scenario
+    from harness.data.scenarios import Arm, CleanTraces, Scenario
     from harness.data.sources import Sources
     from harness.hub.client import Hub
     from harness.stages._push import Published
@@ -28,7 +28,7 @@ class Inputs(NamedTuple):
     """What every data stage reads."""
 
     sources: Sources
-    dialogues: Dialogues
+    dialogues: CleanTraces
 
 
 @click.group(epilog="\b\nExample:\n  tft data build --out data && tft data verify data")

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.benchmark.run import Chosen, run
+from harness.benchmark.run import BenchmarkRequest, run
 from harness.cli import _benchmark as _cells
 from harness.cli import _options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.benchmark.plan import Plan
+    from harness.benchmark.plan import BenchmarkPlan
     from harness.data.records import ToolCall
     from harness.data.scenarios._task import Damaged
     from harness.hub.client import Hub
@@ -86,7 +86,7 @@ def _run(hub: Hub, folder: Path) -> None:
 
     say(f"a Hub on {hub.endpoint}, kept in {_short(folder / 'hub')}")
     _show_damage(write_job(folder / "job", traces=_TRACES, test=_TEST), folder / "job")
-    chosen = Chosen(
+    chosen = BenchmarkRequest(
         cells=[Cell(scenario=None, arm=arm) for arm in ARMS],
         preset=_PRESET,
         job=Job(name=_NAME, folder=str(folder / "job")),
@@ -116,7 +116,7 @@ def _one_line(call: ToolCall) -> str:
     return f"{call.name}({arguments})"
 
 
-def _show_places(hub: Hub, plan: Plan, folder: Path) -> None:
+def _show_places(hub: Hub, plan: BenchmarkPlan, folder: Path) -> None:
     """Write the cards, and say what this was and where everything lies."""
     from urllib.parse import urlsplit
 

@@ -137,14 +137,14 @@ def command(
     from harness.models.engine.server import split_engine_args
     from harness.models.names import ModelName
     from harness.reports.publish import destination
-    from harness.stages.evaluate import Place, evaluate
+    from harness.stages.evaluate import RunPlace, evaluate
 
     _check(push, create_pr, inspect_folder, inspect_site)
     names = [ModelName.parse(model) for model in models]
     base, names = _on_base(names, adapters) if adapters else (None, names)
     judging = _judging.config(judges, settings)
     settings["engine_args"] = split_engine_args(settings["engine_args"])
-    runs = Place(folder=out, resume=resume) if len(names) == 1 else Place(root=out or Path("runs"), resume=resume)
+    runs = RunPlace(folder=out, resume=resume) if len(names) == 1 else RunPlace(root=out or Path("runs"), resume=resume)
     with connected(hub) as client:
         owner = client.namespace(namespace) if push or not dataset else None
         dataset = dataset or f"{owner}/{REPOSITORY}"

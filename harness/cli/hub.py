@@ -101,11 +101,11 @@ def promote(
     import os
 
     from harness.hub.promotion import promote as promotion
-    from harness.hub.promotion.plan import Wishes
+    from harness.hub.promotion.plan import PromoteOptions
     from harness.hub.promotion.sides import both
     from harness.terminal import say
 
-    wanted = Wishes(tags=tuple(tags) or None, **wishes)
+    wanted = PromoteOptions(tags=tuple(tags) or None, **wishes)
     places = [promotion.parse_name(name, kind) for name in names]
     with both(source or os.environ.get("HF_ENDPOINT") or "embedded", target) as (giver, receiver):
         found = promotion.plan_all(giver, receiver, places, wanted)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.data.sources import Sources
     from harness.hub.artifact import Artifact, RepoKind
     from harness.hub.client import Hub
-    from harness.reports.lineage.query import Found
+    from harness.reports.lineage.query import LineageAnswer
 
 
 @click.command(
@@ -119,7 +119,7 @@ def _sources(folder: Path | None) -> Sources | None:
         return None
 
 
-def _print(found: Found, depth: int | None) -> None:
+def _print(found: LineageAnswer, depth: int | None) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -135,7 +135,7 @@ def _print(found: Found, depth: int | None) -> None:
         click.echo(line.rstrip())  # columns are filled with space
 
 
-def _parts(found: Found, depth: int | None) -> Iterator[RenderableType]:
+def _parts(found: LineageAnswer, depth: int | None) -> Iterator[RenderableType]:
     from harness.reports.lineage.chain_view import chain_tree, line
 
     yield from found.story()

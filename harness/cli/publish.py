@@ -12,7 +12,7 @@ import click
 from harness.cli import _options
 
 if TYPE_CHECKING:
-    from harness.benchmark.release.changes import Plan
+    from harness.benchmark.release.changes import ReleasePlan
     from harness.benchmark.release.plan import Parts
     from harness.hub.client import Hub
 
@@ -66,13 +66,13 @@ def command(
     from harness.benchmark.release.apply import carry_out
     from harness.benchmark.release.checks import Refused
     from harness.benchmark.release.collection import TITLE
-    from harness.benchmark.release.plan import Wishes, plan_release
+    from harness.benchmark.release.plan import ReleaseOptions, plan_release
     from harness.hub.connect import connected
     from harness.hub.release import ReleaseHub
     from harness.terminal import say
 
     with connected(hub) as client:
-        wishes = Wishes(
+        wishes = ReleaseOptions(
             namespace=client.namespace(namespace),
             version=version,
             title=title or TITLE,
@@ -105,7 +105,7 @@ def _parts(sources: Path | None) -> Parts:
     return Parts(make_report=partial(make_report, sources=sources), check_chain=check_chain, say=say)
 
 
-def _show(hub: Hub, plan: Plan, *, done: bool, as_json: bool) -> None:
+def _show(hub: Hub, plan: ReleasePlan, *, done: bool, as_json: bool) -> None:
     """Print the changes, and after a release where it is."""
     addresses = _addresses(hub, plan) if done else {}
     if as_json:
@@ -128,14 +128,14 @@ def _show(hub: Hub, plan: Plan, *, done: bool, as_json: bool) -> None:
         _offer_promotion(hub, plan)
 
 
-def _addresses(hub: Hub, plan: Plan) -> dict[str, str]:
+def _addresses(hub: Hub, plan: ReleasePlan) -> dict[str, str]:
     """Return what was released and where it is, the collection first."""
     collection = f"collections/{_slug(hub, plan)}"
     pages = {str(place): hub.page(place.kind, place.repo_id) for place in plan.places}
     return {collection: f"{hub.endpoint}/{collection}", **pages}
 
 
-def _slug(hub: Hub, plan: Plan) -> str:
+def _slug(hub: Hub, plan: ReleasePlan) -> str:
     from harness.hub.release import ReleaseHub
 
     if plan.slug:
@@ -144,7 +144,7 @@ def _slug(hub: Hub, plan: Plan) -> str:
     return shelf.slug if shelf else plan.namespace
 
 
-def _offer_promotion(hub: Hub, plan: Plan) -> None:
+def _offer_promotion(hub: Hub, plan: ReleasePlan) -> None:
     from harness.hub.address import DEFAULT_ENDPOINT
     from harness.terminal import say
 

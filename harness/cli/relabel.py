@@ -11,7 +11,7 @@ from harness.cli import _pipeline as _stages
 from harness.cli import _roles
 
 if TYPE_CHECKING:
-    from harness.cli._pipeline import Start
+    from harness.cli._pipeline import StageInputs
     from harness.curation.repair.ground_truth import Truths
 
 
@@ -72,7 +72,7 @@ def command(*, seeds: int | None, clean: Path | None, as_json: bool, **chosen: A
         _stages.show(start, result, counts, as_json)
 
 
-def _truth(start: Start, clean: Path | None) -> Truths | None:
+def _truth(start: StageInputs, clean: Path | None) -> Truths | None:
     """Return the clean traces where somebody has them."""
     from harness.curation.repair.ground_truth import published_truth, read_truth
     from harness.data.sources import locate

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from harness.benchmark.run import Chosen, run
+from harness.benchmark.run import BenchmarkRequest, run
 from harness.cli import _benchmark as _cells
 
 
@@ -36,6 +36,6 @@ def command(*, scenario: str, pipeline: str, preset: str, fair: bool, seed: int,
     from harness.benchmark.cells import Cell
 
     cell = Cell.parse(scenario, pipeline, fair=fair, seed=seed)
-    done = run(Chosen(cells=[cell], preset=preset, seeds=1), settings)
+    done = run(BenchmarkRequest(cells=[cell], preset=preset, seeds=1), settings)
     if done:
         _cells.show_outcomes(*done)

@@ -38,7 +38,7 @@ def command(*, traces: str | None, test: str | None, as_json: bool, **chosen: An
     from harness.curation.settings import SynthesizeConfig, published, resolve, topics
     from harness.data.traces.source import read_input
     from harness.models.chat.chat_models import ChatModels
-    from harness.stages.synthesize import Material, Synthesis
+    from harness.stages.synthesize import Synthesis, SynthesisMaterial
     from harness.terminal import say
 
     chosen_roles = _roles.roles_of(chosen)
@@ -58,7 +58,7 @@ def command(*, traces: str | None, test: str | None, as_json: bool, **chosen: An
         else:
             sources.append(held_out.source)
         tested = held_out.conversations if held_out else ()
-        material = Material.of(_stages.readable(start.rows()), sources, traces=context, test=tested)
+        material = SynthesisMaterial.of(_stages.readable(start.rows()), sources, traces=context, test=tested)
         writer = make_writer(
             chosen_roles.roles.teacher,
             start.task.task,

@@ -1,1 +1,23 @@
-"""Conversations, tasks, and the files they come in."""
+"""Conversations, tasks, and the files they come in.
+
+annotations.py      The nouns of the TFT pipeline: what is found in traces, how they are rated, rewritten and
+                    decided. Frozen values
+canonical.py        Canonical forms of argument values, so that two spellings of one thing compare equal and two
+                    things never do
+cell_names.py       The names of the benchmark's repositories: what a name says, and which name a cell has. No
+                    effects
+events.py           A conversation as a sequence of events: who says what, which tool is called, and what it
+                    returned
+published_facts.py  The benchmark's published facts and figures as records
+records.py          The nouns of the harness. Frozen values; `formats/` reads and writes them
+sample.py           Conversations with a small restaurant service, simulated from `datasets/sample/`
+sources.py          The source files: which they are, where they lie, and how they are fetched and verified
+tasks.py            Where a task comes from: a definition on this machine, a test set on the Hub, or a job folder
+text.py             Text made comparable: plain lower case with number words as digits, sentences, names and their
+                    typos
+tools.py            The tools of a task as the pipeline sees them: which one speaks to the user, what the others
+                    take, what is valid
+formats/            Layouts in files, to and from records
+scenarios/          The benchmark's scenarios and published facts
+traces/             Traces of production agents, any layout
+"""

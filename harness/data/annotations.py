@@ -153,7 +153,7 @@ class TurnDecision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ConversationPlan:
     """What a synthetic conversation is to be."""
 
     id: str
@@ -188,5 +188,5 @@ class Writer(Protocol):
     name: str
     settings: dict[str, Any]
 
-    def write(self, plans: Sequence[Plan], on_draft: Callable[[Draft], None]) -> None:
+    def write(self, plans: Sequence[ConversationPlan], on_draft: Callable[[Draft], None]) -> None:
         """Call `on_draft` once for each plan, in any order. Raises HarnessError where nobody can be asked."""

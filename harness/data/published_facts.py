@@ -32,7 +32,7 @@ class Link(_Fact):
     url: str
 
 
-class ArmFacts(_Fact):
+class PublishedArm(_Fact):
     """One of the two pipelines."""
 
     name: str
@@ -50,7 +50,7 @@ class Settings(_Fact):
     teacher: str | None
 
 
-class Scenario(_Fact):
+class PublishedScenario(_Fact):
     """One scenario: what was published about it, what was counted on its files, and its scores (0 to 1)."""
 
     number: int
@@ -67,7 +67,7 @@ class Scenario(_Fact):
         return f"S{self.number} {self.name}"
 
 
-class TestSet(_Fact):
+class PublishedTestSet(_Fact):
     __test__ = False  # the name is the field's term, not a pytest class
 
     service: str
@@ -112,7 +112,7 @@ class ToolFacts(_Fact):
 class Difference(_Fact):
     """A scenario's two published scores; `points` is TFT minus Direct in hundredths, None where one is missing."""
 
-    scenario: Scenario
+    scenario: PublishedScenario
     tft: float | None
     direct: float | None
     points: float | None
@@ -120,7 +120,7 @@ class Difference(_Fact):
     """The arm that is ahead by more than the stated threshold."""
 
 
-class Published(_Fact):
+class PublishedFacts(_Fact):
     """Everything in the file; its keys are the fields below, no more and no fewer."""
 
     status: Literal["published"]
@@ -140,11 +140,11 @@ class Published(_Fact):
     example_request: str
     links: dict[str, Link]
     dialogues_license: str
-    test_set: TestSet
+    test_set: PublishedTestSet
     comparison: Threshold
     metrics: dict[str, str]
-    arms: dict[Arm, ArmFacts]
-    scenarios: tuple[Scenario, ...]
+    arms: dict[Arm, PublishedArm]
+    scenarios: tuple[PublishedScenario, ...]
     configuration: Configuration
     tools: tuple[ToolFacts, ...]
 
@@ -153,7 +153,7 @@ class Published(_Fact):
         """Number of benchmark models: one for each scenario and arm."""
         return len(self.scenarios) * len(self.arms)
 
-    def scenario(self, number: int) -> Scenario | None:
+    def scenario(self, number: int) -> PublishedScenario | None:
         """Return the scenario with that number, or None where there is none."""
         return next((scenario for scenario in self.scenarios if scenario.number == number), None)
 
@@ -161,7 +161,7 @@ class Published(_Fact):
         """Return one row a scenario: both arms' published scores and how far they are apart."""
         return [self._difference(scenario, metric) for scenario in self.scenarios]
 
-    def _difference(self, scenario: Scenario, metric: str) -> Difference:
+    def _difference(self, scenario: PublishedScenario, metric: str) -> Difference:
         tft, direct = (scenario.scores[arm].get(metric) for arm in ARMS)
         if tft is None or direct is None:
             return Difference(scenario=scenario, tft=tft, direct=direct, points=None, winner=None)
@@ -173,14 +173,14 @@ class Published(_Fact):
 
 
 @cache
-def load_published(path: Path) -> Published:
+def load_published(path: Path) -> PublishedFacts:
     """Return the published facts in `path`; DataError where the file has missing, unknown or mistyped keys."""
     try:
-        return Published.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return PublishedFacts.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, ValidationError) as error:
         raise DataError(f"{path} does not hold the published facts as expected: {error}") from error
 
 
-def published_facts() -> Published:
+def published_facts() -> PublishedFacts:
     """Return the benchmark's published facts and figures."""
     return load_published(folder("model_cards") / "published.yaml")

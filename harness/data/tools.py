@@ -31,7 +31,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class ReplyTool:
     """How the agent speaks to the user."""
 
     tool: str
@@ -121,7 +121,7 @@ class Toolbox:
         key, value = next(iter(call.arguments.items()))
         return value if isinstance(value, str) and (_TEXT.fullmatch(key) or _SPEAKS.search(call.name)) else None
 
-    def _find_reply(self) -> Reply:
+    def _find_reply(self) -> ReplyTool:
         """Return the tool whose only required argument is a text for the user; without one, replies are plain."""
         best: tuple[int, str, str] | None = None
         for name, function in self._functions.items():
@@ -134,8 +134,8 @@ class Toolbox:
             if best is None or score > best[0]:
                 best = (score, name, texts[0])
         if best is None:
-            return Reply(tool=PLAIN_REPLY, argument=PLAIN_ARGUMENT, plain=True)
-        return Reply(tool=best[1], argument=best[2], plain=False)
+            return ReplyTool(tool=PLAIN_REPLY, argument=PLAIN_ARGUMENT, plain=True)
+        return ReplyTool(tool=best[1], argument=best[2], plain=False)
 
 
 def _function(tool: Mapping[str, Any]) -> Mapping[str, Any]:

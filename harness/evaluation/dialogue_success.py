@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from harness.evaluation.records import Dialogues
+from harness.evaluation.records import ConversationScores
 from harness.statistics.estimates import estimate
 
 
-def dialogues(values: Sequence[float | None], conversations: Sequence[str], turns: Sequence[int]) -> Dialogues:
+def dialogues(values: Sequence[float | None], conversations: Sequence[str], turns: Sequence[int]) -> ConversationScores:
     """Return one metric by whole conversation; `values[i]` is the score of turn `turns[i]` of `conversations[i]`.
 
     A turn below 1.0 is an error, None is unscored. A conversation with an error has failed, whatever else is
@@ -32,7 +32,7 @@ def dialogues(values: Sequence[float | None], conversations: Sequence[str], turn
             place, turn, _ = not_right[0]
             right_before.append(place)
             first_errors.append(turn)
-    return Dialogues(
+    return ConversationScores(
         success=estimate(whole, list(by_conversation)),
         first_error_turn=_mean(first_errors),
         turns_before_error=_mean(right_before),

@@ -63,7 +63,7 @@ class Judging:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dialogues:
+class ConversationScores:
     """One metric by whole conversation: is every turn right, and where does the first error come."""
 
     success: Estimate
@@ -89,7 +89,7 @@ class EvalReport:
     """Way of reading the raw text (`strict`, `lenient`, `vllm:<parser>`) -> metric -> estimate."""
     tokens: dict[str, float]
     """`prompt`, `completion`, `cached` token counts and `cached_share`."""
-    dialogues: dict[str, Dialogues] = field(default_factory=dict)
+    dialogues: dict[str, ConversationScores] = field(default_factory=dict)
     """Metric -> whole conversations."""
     bootstrap: dict[str, tuple[float, ...]] = field(default_factory=dict)
     """Metric -> 95 % interval of the model's row by cluster bootstrap, low and high: a check of the intervals."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShelfItem:
+class CollectionItem:
     """An entry of a collection."""
 
     kind: str
@@ -15,11 +15,11 @@ class ShelfItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
+class Collection:
     """A collection as it is on the Hub; its items in their order."""
 
     slug: str
     title: str
     description: str | None
     private: bool
-    items: tuple[ShelfItem, ...]
+    items: tuple[CollectionItem, ...]

@@ -72,7 +72,7 @@ _KEYS = {"stage", "stage_version", "fingerprint", "inputs", "config", "seed", "h
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class LineageRecord:
     """The content of a `lineage.json`."""
 
     lineage: Lineage
@@ -88,7 +88,7 @@ class Record:
         return f"fp-{self.fingerprint}"
 
 
-def parse_record(text: str) -> Record:
+def parse_record(text: str) -> LineageRecord:
     """Return the record in the text of a `lineage.json`; ValueError says what is wrong with it."""
     try:
         value = json.loads(text)
@@ -96,7 +96,7 @@ def parse_record(text: str) -> Record:
         raise ValueError("JSON nested too deeply to read") from error
     if not isinstance(value, dict):
         raise ValueError(f"expected a JSON object, got {type(value).__name__}")
-    return Record(
+    return LineageRecord(
         lineage=Lineage(
             stage=_expect(value, "stage", str),
             version=_expect(value, "stage_version", int),

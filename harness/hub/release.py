@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from harness.hub.artifact import RepoKind
 from harness.hub.client import Hub
 from harness.hub.client_errors import translated
-from harness.hub.collections import Shelf, ShelfItem
-from harness.hub.repository import Place
+from harness.hub.collections import Collection, CollectionItem
+from harness.hub.repository import RepositoryName
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
@@ -26,13 +26,13 @@ class ReleaseHub:
     def _doing(self, what: object) -> AbstractContextManager[None]:
         return translated(str(what), self.hub.endpoint)
 
-    def create_space(self, place: Place) -> None:
+    def create_space(self, place: RepositoryName) -> None:
         """Make a static Space that is private; HubError where there is one of that name."""
         with self._doing(place):
             self.hub.api.create_repo(place.repo_id, repo_type="space", space_sdk="static", private=True)
 
     def commit(
-        self, place: Place, files: Mapping[str, bytes], removed: Sequence[str], *, message: str, parent: str
+        self, place: RepositoryName, files: Mapping[str, bytes], removed: Sequence[str], *, message: str, parent: str
     ) -> str:
         """Write and remove files in one commit on top of `parent` and return it; CommitConflict where main moved."""
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
@@ -47,7 +47,7 @@ class ReleaseHub:
             )
         return str(made.oid)
 
-    def set_tag(self, place: Place, tag: str, commit: str, *, moved: bool) -> None:
+    def set_tag(self, place: RepositoryName, tag: str, commit: str, *, moved: bool) -> None:
         """Tag a commit; `moved` takes the tag from another one first."""
         api, repo_id, kind = self.hub.api, place.repo_id, place.kind
         with self._doing(f"tag {tag} of {place}"):
@@ -55,12 +55,12 @@ class ReleaseHub:
                 api.delete_tag(repo_id, tag=tag, repo_type=kind)
             api.create_tag(repo_id, tag=tag, revision=commit, repo_type=kind)
 
-    def set_private(self, place: Place, private: bool) -> None:
+    def set_private(self, place: RepositoryName, private: bool) -> None:
         """Show or hide a repository."""
         with self._doing(f"the visibility of {place}"):
             self.hub.api.update_repo_settings(place.repo_id, repo_type=place.kind, private=private)
 
-    def find_shelf(self, owner: str, title: str) -> Shelf | None:
+    def find_shelf(self, owner: str, title: str) -> Collection | None:
         """Return the collection of that owner and title, None without one."""
         with self._doing(f"the collections of {owner}"):
             known = [one for one in self.hub.api.list_collections(owner=owner) if one.title == title]
@@ -68,10 +68,10 @@ class ReleaseHub:
                 return None
             found = self.hub.api.get_collection(known[0].slug)  # the list shows a few items of each only
         items = tuple(
-            ShelfItem(kind=str(item.item_type), id=item.item_id, note=item.note)
+            CollectionItem(kind=str(item.item_type), id=item.item_id, note=item.note)
             for item in sorted(found.items, key=lambda item: item.position)
         )
-        return Shelf(
+        return Collection(
             slug=found.slug,
             title=found.title,
             description=found.description,

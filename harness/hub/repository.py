@@ -24,7 +24,7 @@ SOURCE_TOKEN, TARGET_TOKEN = "TFT_FROM_TOKEN", "HF_TOKEN"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class RepositoryName:
     """A repository on one of the two Hubs."""
 
     kind: RepoKind
@@ -35,10 +35,10 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class RepositoryState:
     """A repository as it was at one moment: all its names by the commits they meant."""
 
-    place: Place
+    place: RepositoryName
     private: bool
     gated: str
     """`auto`, `manual`, or empty."""
@@ -49,13 +49,13 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class HubSide:
     """One of the two Hubs."""
 
     api: HfApi
     token_from: str
     """The environment variable that holds its token."""
-    _trees: dict[tuple[Place, str], Tree] = field(default_factory=dict)
+    _trees: dict[tuple[RepositoryName, str], Tree] = field(default_factory=dict)
 
     @property
     def endpoint(self) -> str:
@@ -66,7 +66,7 @@ class Side:
         """Turn the client's exceptions into sentences about `what`."""
         return translated(str(what), self.endpoint)
 
-    def state(self, place: Place) -> State | None:
+    def state(self, place: RepositoryName) -> RepositoryState | None:
         """Return the repository as it is now, None where it is missing (or hidden from this token)."""
         try:
             with self.asking(place):
@@ -77,8 +77,8 @@ class Side:
         branches = {ref.name: ref.target_commit for ref in refs.branches}
         if "main" not in branches:
             raise HubError(f"{place} on {self.endpoint} has no branch `main`; push something to it first")
-        return State(
-            place=Place(kind=place.kind, repo_id=info.id),
+        return RepositoryState(
+            place=RepositoryName(kind=place.kind, repo_id=info.id),
             private=bool(info.private),
             gated=str(info.gated or ""),
             sdk=getattr(info, "sdk", None),
@@ -87,12 +87,12 @@ class Side:
             tags={ref.name: ref.target_commit for ref in refs.tags},
         )
 
-    def resolve(self, place: Place, revision: str) -> str:
+    def resolve(self, place: RepositoryName, revision: str) -> str:
         """Return the commit that a revision means now; raises RepoNotFound."""
         with self.asking(f"{place} at revision {revision!r}"):
             return str(self.api.repo_info(place.repo_id, repo_type=place.kind, revision=revision).sha)
 
-    def tree(self, place: Place, commit: str) -> Tree:
+    def tree(self, place: RepositoryName, commit: str) -> Tree:
         """Return all files of a commit."""
         if (place, commit) not in self._trees:
             from huggingface_hub.hf_api import RepoFile
@@ -111,18 +111,18 @@ class Side:
                 }
         return self._trees[place, commit]
 
-    def age(self, place: Place, commit: str) -> tuple[datetime, int]:
+    def age(self, place: RepositoryName, commit: str) -> tuple[datetime, int]:
         """Return when a commit was made, and how many led to it (dates are in seconds): together they sort commits."""
         with self.asking(place):
             history = self.api.list_repo_commits(place.repo_id, repo_type=place.kind, revision=commit)
         return history[0].created_at, len(history)
 
-    def titles(self, place: Place) -> list[str]:
+    def titles(self, place: RepositoryName) -> list[str]:
         """Return the titles of main's commits, the newest first."""
         with self.asking(place):
             return [commit.title for commit in self.api.list_repo_commits(place.repo_id, repo_type=place.kind)]
 
-    def fetch(self, place: Place, commit: str, path: str, folder: Path) -> Path:
+    def fetch(self, place: RepositoryName, commit: str, path: str, folder: Path) -> Path:
         """Download a file of a commit into `folder` and return where it lies."""
         with self.asking(f"{path} of {place}"):
             # The shared cache knows repositories by their names only: two Hubs may use one name for two things.
@@ -131,13 +131,13 @@ class Side:
             )
         return Path(found).resolve()
 
-    def sha256(self, place: Place, commit: str, path: str) -> str:
+    def sha256(self, place: RepositoryName, commit: str, path: str) -> str:
         """Return the SHA-256 of a file's content, by downloading it."""
         with tempfile.TemporaryDirectory() as folder, self.fetch(place, commit, path, Path(folder)).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_may_write(side: Side, places: list[Place]) -> None:
+def check_may_write(side: HubSide, places: list[RepositoryName]) -> None:
     """Raise AccessDenied where the token of `side` may not write to one of the places, whether they exist or not."""
     if not side.api.token:
         raise AccessDenied(f"no token for {side.endpoint}: set {side.token_from} to one that may write")

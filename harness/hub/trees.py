@@ -35,7 +35,7 @@ def without_record(tree: Tree) -> dict[str, File]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
+class TreeChanges:
     """What makes one tree equal another."""
 
     added: tuple[File, ...]

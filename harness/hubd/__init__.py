@@ -1,12 +1,16 @@
 """An embedded Hub: serves the Hugging Face Hub's HTTP API from a folder on this machine.
 
-    __main__.py   the server alone                  embedded.py   a server as a child process
-    server/       HTTP: app, router, bodies         pages/        pages for people
-    api/          the HTTP routes                   storage/      git, large files, Xet, pull requests, collections
-    accounts/     users, tokens, sessions           db.py         SQLite: schema and connections
-    root.py       the folder: layout, lock, key     errors.py     refusals, and why a start failed
+    __main__.py  `python -m harness.hubd`: the server without the rest of the harness
+    db.py        SQLite: the schema, and one connection per thread
+    embedded.py  A Hub for the duration of a block: a child process that speaks real HTTP
+    errors.py    The two kinds of errors: the server cannot start, and a request that is refused
+    root.py      The folder of a Hub: layout, lock, secret key
+    accounts/    Users, tokens, sessions, signatures
+    api/         The Hub's HTTP API, one file a group of routes
+    pages/       Pages for people
+    server/      HTTP: app, router, bodies
+    storage/     Git, large files, xet, pull requests, collections
 
-What stands further down imports nothing that stands above it, and each folder's files are in the README's tree.
-
-Nothing here imports the rest of the harness: the folder can be lifted out as it is.
+What stands further down imports nothing that stands above it, and nothing here imports the rest of the harness: the
+folder can be lifted out as it is.
 """

@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from harness.hubd.errors import HubStartError
-from harness.hubd.server.serve import DEFAULT_PORT, Settings, serve
+from .errors import HubStartError
+from .server.serve import DEFAULT_PORT, Settings, serve
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.hubd.root import fsync_folder
+from .root import fsync_folder
 
 SCHEMA = """
 create table if not exists meta(key text primary key, value text not null);

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.hubd.accounts.users_file import load_users
-from harness.hubd.errors import HubStartError
+from .accounts.users_file import load_users
+from .errors import HubStartError
 
 STOP_SECONDS = 10
 READY = "Hub ready: "
@@ -33,7 +33,7 @@ def running(root: Path, *, users: Path | None = None, port: int = 0) -> Iterator
     Port 0 takes a free one. Without `users` it has one user, `local`. Raises HubStartError if it does not start, with
     what it said.
     """
-    command = [sys.executable, "-m", "harness.hubd", "--root", str(root), "--port", str(port), "--stop-with-stdin"]
+    command = [sys.executable, "-m", str(__package__), "--root", str(root), "--port", str(port), "--stop-with-stdin"]
     command += ["--users", str(users)] if users else []
     with tempfile.TemporaryFile() as said:
         # A session of its own: Ctrl-C reaches the caller, who may still need the Hub to clean up.

@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.hubd.errors import HubStartError
+from .errors import HubStartError
 
 FOLDERS = ("repos", "files", "xorbs", "tmp", "trash")
 

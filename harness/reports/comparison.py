@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from harness.evaluation.comparison.compare import Comparison, Flip
-from harness.evaluation.comparison.sides import Side
+from harness.evaluation.comparison.sides import ComparedResult
 from harness.evaluation.report_json import judge_name
 from harness.statistics.records import Estimate
 
@@ -56,7 +56,7 @@ def _parts(comparison: Comparison, show: int) -> Iterator[RenderableType]:
         yield f"[bold {color}]{comparison.verdict.decision}[/bold {color}]: {_plain(comparison.verdict.reason)}"
 
 
-def describe(side: Side) -> str:
+def describe(side: ComparedResult) -> str:
     """Return who a side is: model, test set, judge, size, and where it was read."""
     conversations = len({row.conversation for row in side.rows})
     size = f"{len(side.rows)} pairs of {conversations} conversations"
@@ -243,7 +243,7 @@ def as_document(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _side(side: Side) -> dict[str, Any]:
+def _side(side: ComparedResult) -> dict[str, Any]:
     run = side.report.run if side.report else None
     return {
         "name": side.name,

@@ -16,7 +16,7 @@ DEFAULT_METRIC = "staged_tool_call"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class BoardEntry:
     """One model on a board."""
 
     config: str
@@ -35,7 +35,7 @@ class Board:
     """What the order and the groups are by: the judge's score where one judge has judged all, else code's."""
     judge: str | None
     metrics: tuple[str, ...]
-    places: tuple[Place, ...]
+    places: tuple[BoardEntry, ...]
 
 
 def boards(reports: Mapping[str, EvalReport], rows: Mapping[str, Rows]) -> list[Board]:
@@ -61,7 +61,7 @@ def _board(reports: Mapping[str, EvalReport], rows: Mapping[str, Rows]) -> Board
         metric=metric,
         judge=judge,
         metrics=tuple(sorted({name for report in reports.values() for name in report.rows["model"]})),
-        places=tuple(Place(config=config, report=reports[config], group=groups.get(config)) for config in ordered),
+        places=tuple(BoardEntry(config=config, report=reports[config], group=groups.get(config)) for config in ordered),
     )
 
 

@@ -11,7 +11,14 @@ import yaml
 from markupsafe import Markup
 
 from harness.data.cell_names import CellName
-from harness.data.published_facts import Arm, ArmFacts, Published, Scenario, ToolFacts, published_facts
+from harness.data.published_facts import (
+    Arm,
+    PublishedArm,
+    PublishedFacts,
+    PublishedScenario,
+    ToolFacts,
+    published_facts,
+)
 from harness.data.records import Task
 from harness.data.tasks import REPOSITORY as TEST_SET
 from harness.errors import DataError, UsageError
@@ -194,7 +201,11 @@ def _context(
 
 
 def _front_matter(
-    identity: CardIdentity, facts: Published, scenario: Scenario, arm: ArmFacts, base_model: str | None
+    identity: CardIdentity,
+    facts: PublishedFacts,
+    scenario: PublishedScenario,
+    arm: PublishedArm,
+    base_model: str | None,
 ) -> dict[str, str | list[str]]:
     """Return the Hub's metadata of a benchmark model, in the Hub's usual order; unknown ones are left out."""
     metadata: dict[str, str | list[str] | None] = {

@@ -12,7 +12,7 @@ from harness import resources
 from harness.data.formats.published import read_test_conversations
 from harness.data.formats.task import read_task
 from harness.data.records import Conversation, TurnPair
-from harness.data.scenarios import Dialogues, dialogue_files
+from harness.data.scenarios import CleanTraces, dialogue_files
 from harness.data.sources import Sources
 from harness.data.tasks import REPOSITORY, TASK, write_examples
 from harness.errors import DataError
@@ -55,7 +55,7 @@ class TestSetFacts:
     today: str = _TODAY
 
 
-def collect(sources: Sources, dialogues: Dialogues, hub: Hub, namespace: str, *, force: bool = False) -> Published:
+def collect(sources: Sources, dialogues: CleanTraces, hub: Hub, namespace: str, *, force: bool = False) -> Published:
     """Push the test set to `<namespace>/tft-benchmark-testset`, or find it there with this fingerprint."""
     repo_id = f"{namespace}/{REPOSITORY}"
     record = lineage(sources)
@@ -68,7 +68,7 @@ def lineage(sources: Sources) -> Lineage:
     return Lineage(stage=STAGE, version=VERSION, config={"configs": ["conversations", "pairs"]}, inputs=inputs)
 
 
-def write(sources: Sources, dialogues: Dialogues, folder: Path, repo_id: str) -> None:
+def write(sources: Sources, dialogues: CleanTraces, folder: Path, repo_id: str) -> None:
     """Write the repository's files, without its lineage, into `folder`.
 
     Raises SourceError where a source file is not the pinned one, DataError where a row cannot be read.
@@ -94,7 +94,7 @@ def read_test_set(sources: Sources) -> list[Conversation]:
 
 
 def measure_test_set(
-    conversations: Sequence[Conversation], pairs: Sequence[TurnPair], dialogues: Dialogues
+    conversations: Sequence[Conversation], pairs: Sequence[TurnPair], dialogues: CleanTraces
 ) -> TestSetFacts:
     """Count what the card says; DataError for an empty test set."""
     if not conversations:

@@ -17,7 +17,7 @@ from harness.data.formats.jsonl import write_atomic, write_jsonl
 from harness.data.formats.messages import dump_conversation
 from harness.data.formats.published import dump_row, dump_trace
 from harness.data.formats.sgd import Trace
-from harness.data.scenarios import ARMS, Arm, Dialogues, Scenario, TraceFacts
+from harness.data.scenarios import ARMS, Arm, CleanTraces, Scenario, TraceFacts
 from harness.data.scenarios._base import CLEAN_FRACTION, SEED
 from harness.data.sources import Sources
 from harness.errors import UsageError
@@ -51,7 +51,7 @@ class FileCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArmFacts:
+class ArmSummary:
     """One arm as its card shows it."""
 
     facts: TraceFacts
@@ -60,7 +60,7 @@ class ArmFacts:
 
 
 def write_published(
-    sources: Sources, dialogues: Dialogues, out: Path, chosen: Sequence[Scenario], arms: Sequence[Arm]
+    sources: Sources, dialogues: CleanTraces, out: Path, chosen: Sequence[Scenario], arms: Sequence[Arm]
 ) -> Iterator[Path]:
     """Write the scenarios in the published layout below `out`; yields each file as it is written."""
     test_set = sources.read(TEST_FILE).decode("utf-8")
@@ -112,7 +112,7 @@ def _check(folder: Path, path: str, expected: str, mask: Callable[[bytes], bytes
 
 
 def corrupt(
-    scenario: Scenario, sources: Sources, dialogues: Dialogues, hub: Hub, namespace: str, *, force: bool = False
+    scenario: Scenario, sources: Sources, dialogues: CleanTraces, hub: Hub, namespace: str, *, force: bool = False
 ) -> Published:
     """Push both arms to `<namespace>/tft-benchmark-s<N>-traces`, or find them there with this fingerprint."""
     repo_id = f"{namespace}/tft-benchmark-s{scenario.number}-traces"
@@ -129,7 +129,7 @@ def lineage(scenario: Scenario, sources: Sources) -> Lineage:
     return Lineage(stage=STAGE, version=VERSION, config=config, inputs=inputs, seed=SEED)
 
 
-def write(scenario: Scenario, sources: Sources, dialogues: Dialogues, folder: Path, repo_id: str) -> None:
+def write(scenario: Scenario, sources: Sources, dialogues: CleanTraces, folder: Path, repo_id: str) -> None:
     """Write the repository's files, without its lineage, into `folder`."""
     traces = {arm: scenario.build(dialogues, arm) for arm in ARMS}
     for arm in ARMS:
@@ -148,7 +148,7 @@ def write(scenario: Scenario, sources: Sources, dialogues: Dialogues, folder: Pa
     (folder / "README.md").write_text(card, encoding="utf-8")
 
 
-def _measure(traces: Sequence[Trace], dialogues: Dialogues) -> ArmFacts:
+def _measure(traces: Sequence[Trace], dialogues: CleanTraces) -> ArmSummary:
     facts = scenarios.measure(traces, dialogues)
     few = facts.function_names <= _FEW_FUNCTIONS
-    return ArmFacts(facts=facts, transitions=scenarios.transitions(traces, dialogues) if few else [])
+    return ArmSummary(facts=facts, transitions=scenarios.transitions(traces, dialogues) if few else [])

@@ -55,7 +55,7 @@ class _Timings(dict[str, float]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class RunPlace:
     """Where a run is kept: `folder` (for one model), or below `root` by the model's name and the run's fingerprint."""
 
     folder: Path | None = None
@@ -69,7 +69,7 @@ def evaluate(
     hub: Hub,
     test_set: TestSet,
     config: EvaluateConfig,
-    place: Place,
+    place: RunPlace,
     *,
     judging: JudgeConfig | None = None,
 ) -> list[Evaluation]:
@@ -94,7 +94,7 @@ def evaluate(
 
 
 def answer(
-    name: ModelName, prepare: Callable[[], Subject], test_set: TestSet, config: EvaluateConfig, place: Place
+    name: ModelName, prepare: Callable[[], Subject], test_set: TestSet, config: EvaluateConfig, place: RunPlace
 ) -> Answered:
     """Bring the run of one model to an answer for every pair, and score them by code; see `evaluate`."""
     timings = _Timings()

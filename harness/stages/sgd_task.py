@@ -16,7 +16,7 @@ from harness.data.formats.published import dump_row, dump_trace
 from harness.data.formats.sgd import REPLY_TOOL, Trace
 from harness.data.records import Task
 from harness.data.scenarios._base import SEED
-from harness.data.scenarios._task import Damaged, Material, task_scenarios
+from harness.data.scenarios._task import Damaged, ScenarioMaterial, task_scenarios
 from harness.data.sources import Sources
 from harness.data.tools import Toolbox
 from harness.errors import DataError, SourceError, UsageError
@@ -58,7 +58,7 @@ _TRANSACTIONAL = "Before {tools}, state the details and let the user confirm the
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class JobSummary:
     """What was written."""
 
     folder: str
@@ -72,7 +72,7 @@ class Summary:
     """Slug -> `traces`, `changed_calls`, `foreign` (conversations that do not belong)."""
 
 
-def write_job_folder(sources: Sources, service: str, out: Path, *, foreign: str | None = None) -> Summary:
+def write_job_folder(sources: Sources, service: str, out: Path, *, foreign: str | None = None) -> JobSummary:
     """Write the job folder of an SGD service and, below it, one for each of its scenarios.
 
     `job_description.json`, `traces.jsonl`, `test.jsonl` in the published layouts, `clean.jsonl` with the truth: rows
@@ -91,7 +91,7 @@ def write_job_folder(sources: Sources, service: str, out: Path, *, foreign: str 
     test, traces = _split(service, by_service[service])
     schema, other_schema = read_schema(sources, service), read_schema(sources, other)
     task = describe(schema, by_service[service])
-    material = Material(
+    material = ScenarioMaterial(
         traces=traces,
         toolbox=Toolbox(task.tools),
         foreign=by_service[other],
@@ -102,7 +102,7 @@ def write_job_folder(sources: Sources, service: str, out: Path, *, foreign: str 
     _write(out, task, traces, test, list(clean))
     for slug, damaged in scenarios.items():
         _write(out / SCENARIOS / slug, task, [one.trace for one in damaged], test, list(map(_truth, damaged)))
-    return Summary(
+    return JobSummary(
         folder=str(out),
         service=service,
         tools=material.toolbox.names,

@@ -23,7 +23,7 @@ from harness.training.config import TrainConfig
 from harness.training.data import TrainingData, read_training_data
 
 if TYPE_CHECKING:
-    from harness.training.pretrain import Start
+    from harness.training.pretrain import Pretraining
     from harness.training.small_model import StudentSummary
 
 STAGE = "student"
@@ -65,7 +65,7 @@ class MadeStudent:
     artifact: Artifact | None
     reused: bool
     summary: StudentSummary | None = None
-    start: Start | None = None
+    start: Pretraining | None = None
 
 
 def make_student(
@@ -146,7 +146,7 @@ def _pinned(source: str, hub: Hub) -> str:
 
 def _make(
     request: StudentRequest, hub: Hub, data: TrainingData | None, folder: Path, work: Path | None
-) -> tuple[StudentSummary, Start | None]:
+) -> tuple[StudentSummary, Pretraining | None]:
     from transformers.utils import logging
 
     from harness.training.pretrain import pretrain
@@ -175,7 +175,7 @@ def _task_texts(task: TaskSource | None) -> list[str]:
 
 
 def _describe(
-    request: StudentRequest, lineage: Lineage, summary: StudentSummary, start: Start | None, folder: Path
+    request: StudentRequest, lineage: Lineage, summary: StudentSummary, start: Pretraining | None, folder: Path
 ) -> None:
     """Write the card and the lineage."""
     from harness.reports.dataset_card import render

@@ -14,7 +14,7 @@ from harness.curation.checks.decontamination import GATE_RECORD, Decontamination
 from harness.curation.checks.duplicates import Duplicates
 from harness.curation.checks.layout import CheckConfig
 from harness.curation.settings import SynthesizeConfig, Topic
-from harness.data.annotations import Draft, Plan, TraceRow, Writer
+from harness.data.annotations import ConversationPlan, Draft, TraceRow, Writer
 from harness.data.formats.jsonl import write_json, write_jsonl
 from harness.data.formats.stage_rows import dump_synthetic
 from harness.data.records import Conversation
@@ -37,7 +37,7 @@ _NEXT_TRY = 1_000_003
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
+class SynthesisMaterial:
     """What is generated from."""
 
     seeds: tuple[Conversation, ...]
@@ -57,7 +57,7 @@ class Material:
         *,
         traces: Sequence[TraceRow] | None = None,
         test: Sequence[Conversation] = (),
-    ) -> Material:
+    ) -> SynthesisMaterial:
         """Return the kept rows as seeds and `traces` as context, by default the rows that were not kept.
 
         Raises DataError where no row was kept.
@@ -79,7 +79,7 @@ class Material:
 class Synthesis:
     """The stage, ready to run."""
 
-    material: Material
+    material: SynthesisMaterial
     task: TaskSource
     writer: Writer
     config: SynthesizeConfig
@@ -101,11 +101,11 @@ class Synthesis:
         inputs = (*self.material.sources, self.task.source)
         return Lineage(stage=STAGE, version=VERSION, config=config, inputs=inputs, seed=self.config.seed)
 
-    def plans(self) -> list[Plan]:
+    def plans(self) -> list[ConversationPlan]:
         """Return the plans of the first round."""
         return [self.plan(slot, 0) for slot in range(self.config.target)]
 
-    def plan(self, slot: int, attempt: int) -> Plan:
+    def plan(self, slot: int, attempt: int) -> ConversationPlan:
         """Return what one conversation is to be: length, topic and complexity are its own, whatever the attempt."""
         config, material = self.config, self.material
         id = f"{self.prefix}syn-{slot:04d}"
@@ -114,7 +114,7 @@ class Synthesis:
         length = self._length(topic, rng)
         complexity = rng.randint(1, 5) if config.complexity else _MIDDLE
         again = Random(f"{config.seed}:{id}:{attempt}")  # noqa: S311 -- other examples for another try
-        return Plan(
+        return ConversationPlan(
             id=id,
             seed=config.seed + _NEXT_TRY * attempt,
             length=length,
@@ -223,7 +223,7 @@ class _Work:
                 return
         say(f"{len(slots)} of {config.target} conversations were not accepted in {config.tries} tries each")
 
-    def _drafts(self, plans: Sequence[Plan]) -> tuple[dict[str, Draft], BudgetSpent | None]:
+    def _drafts(self, plans: Sequence[ConversationPlan]) -> tuple[dict[str, Draft], BudgetSpent | None]:
         found: dict[str, Draft] = {}
         spent = None
         with progress(f"{self._stage.writer.name} writes", total=len(plans)) as advance:
@@ -249,7 +249,7 @@ class _Work:
         )
         return {one.row.conversation.id: one for one in inspect_traces(rows, inspection)}
 
-    def _judge(self, slot: int, plan: Plan, found: tuple[Draft, Inspected | None], tries: int) -> None:
+    def _judge(self, slot: int, plan: ConversationPlan, found: tuple[Draft, Inspected | None], tries: int) -> None:
         self.drafts += 1
         kind, reason = self._problem(*found)
         if not reason:

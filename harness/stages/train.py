@@ -24,7 +24,7 @@ from harness.terminal import progress, say
 from harness.training.config import TrainConfig
 from harness.training.data import TrainingData, read_training_data
 from harness.training.data_credits import read_roles
-from harness.training.examples import Examples, make_examples
+from harness.training.examples import TrainingExamples, make_examples
 from harness.training.run_summary import TrainingFacts
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class _Prepared:
     checkpoint: Checkpoint
     data: TrainingData
     rendering: TrainingRendering
-    examples: Examples
+    examples: TrainingExamples
     lineage: Lineage
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.training.config import TrainConfig
-from harness.training.examples import Examples
+from harness.training.examples import TrainingExamples
 
 _MARK = "whole.json"
 _RUN = "run.json"
@@ -22,7 +22,7 @@ _FREE = {"save_every"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
+class TrainingCheckpoint:
     """A whole checkpoint, and the work up to it."""
 
     path: Path
@@ -41,12 +41,12 @@ class Checkpoints:
         """Return where the checkpoint of a step lies."""
         return self.folder / f"checkpoint-{step}"
 
-    def whole(self) -> list[Checkpoint]:
+    def whole(self) -> list[TrainingCheckpoint]:
         """Return the whole checkpoints, oldest first."""
         found = [checkpoint for path in self.folder.glob("checkpoint-*") if (checkpoint := _read(path))]
         return sorted(found, key=lambda checkpoint: checkpoint.step)
 
-    def last(self) -> Checkpoint | None:
+    def last(self) -> TrainingCheckpoint | None:
         """Return the newest whole checkpoint."""
         return next(reversed(self.whole()), None)
 
@@ -59,7 +59,7 @@ class Checkpoints:
             (old.path / _MARK).unlink()  # first, so that a half-deleted one is not whole
             shutil.rmtree(old.path)
 
-    def begin(self, identity: dict[str, Any], *, resume: bool) -> Checkpoint | None:
+    def begin(self, identity: dict[str, Any], *, resume: bool) -> TrainingCheckpoint | None:
         """Open the folder for the run of this identity; return the checkpoint to go on from, None: from the start.
 
         Raises UsageError where there are checkpoints of another run, the difference named, and where there
@@ -75,7 +75,7 @@ class Checkpoints:
         _write(self.folder / _RUN, identity)
         return last
 
-    def _check(self, identity: dict[str, Any], last: Checkpoint, *, resume: bool) -> None:
+    def _check(self, identity: dict[str, Any], last: TrainingCheckpoint, *, resume: bool) -> None:
         known_file = self.folder / _RUN
         if not known_file.is_file():
             raise UsageError(
@@ -99,13 +99,13 @@ class Checkpoints:
             )
 
 
-def identify(base: Path, examples: Examples, config: TrainConfig, processes: int) -> dict[str, Any]:
+def identify(base: Path, examples: TrainingExamples, config: TrainConfig, processes: int) -> dict[str, Any]:
     """Return what decides about the resulting weights: settings, number of processes, hashes of data and base."""
     settings = config.model_dump(exclude=_FREE)
     return {**settings, "processes": processes, "data": _hash_data(examples), "base": _hash_base(base)}
 
 
-def _hash_data(examples: Examples) -> str:
+def _hash_data(examples: TrainingExamples) -> str:
     digest = hashlib.sha256()
     for example in examples.items:
         spans = [place for turn in example.turns for place in turn]
@@ -121,7 +121,7 @@ def _hash_base(base: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _read(path: Path) -> Checkpoint | None:
+def _read(path: Path) -> TrainingCheckpoint | None:
     """Return the checkpoint of a folder, None where its mark or any of its files is not as it was written."""
     try:
         mark = json.loads((path / _MARK).read_text(encoding="utf-8"))
@@ -130,7 +130,7 @@ def _read(path: Path) -> Checkpoint | None:
             return None
     except FileNotFoundError:
         return None
-    return Checkpoint(path=path, **mark)
+    return TrainingCheckpoint(path=path, **mark)
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:

@@ -30,7 +30,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Examples:
+class TrainingExamples:
     """What a dataset gives, and what it does not."""
 
     items: tuple[Example, ...]
@@ -66,7 +66,7 @@ def make_examples(
     *,
     expand_turns: bool,
     max_length: int | None,
-) -> Examples:
+) -> TrainingExamples:
     """Return one example a conversation that learns all its turns, or with `expand_turns` one for every turn.
 
     Examples of more than `max_length` tokens are dropped and counted, never cut. Raises DataError where nothing
@@ -91,7 +91,7 @@ def make_examples(
     if not items:
         said = "; ".join(f"{number} {reason}" for reason, number in reasons.items()) or "there is no conversation"
         raise DataError(f"nothing is left to train on ({said}); give other data, or a greater length")
-    return Examples(items=tuple(items), skipped=reasons, split=split)
+    return TrainingExamples(items=tuple(items), skipped=reasons, split=split)
 
 
 def _whole(conversation: Conversation, rendering: TrainingRendering) -> Iterator[Example]:

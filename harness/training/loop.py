@@ -15,7 +15,7 @@ from harness.errors import DataError, ModelError, TrainingError, UsageError
 from harness.terminal import progress
 from harness.training.checkpoints import Checkpoints, identify
 from harness.training.config import TrainConfig
-from harness.training.examples import Examples
+from harness.training.examples import TrainingExamples
 from harness.training.log import Journal, LogEntry
 from harness.training.quiet import quiet
 
@@ -52,7 +52,7 @@ class Trained:
 
 
 def train(
-    base: Path, examples: Examples, config: TrainConfig, folder: Path, *, pad_token_id: int, resume: bool
+    base: Path, examples: TrainingExamples, config: TrainConfig, folder: Path, *, pad_token_id: int, resume: bool
 ) -> Trained:
     """Train the model in `base` (config.json and safetensors) and write the result under `folder`.
 
@@ -83,7 +83,7 @@ def train(
         return _finish(folder, config, args)
 
 
-def _train(base: Path, examples: Examples, config: TrainConfig, args: SFTConfig, pad_token_id: int) -> None:
+def _train(base: Path, examples: TrainingExamples, config: TrainConfig, args: SFTConfig, pad_token_id: int) -> None:
     """Train from the last checkpoint, or from the start, to the end of the schedule."""
     from harness.training.objective import Collator
     from harness.training.sampler import Order

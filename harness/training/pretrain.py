@@ -15,7 +15,7 @@ from harness.data.records import Conversation, Task
 from harness.errors import DataError
 from harness.training.config import TrainConfig
 from harness.training.data import TrainingData
-from harness.training.examples import Examples, make_examples
+from harness.training.examples import TrainingExamples, make_examples
 from harness.training.loop import train
 from harness.training.rendering import TrainingRendering
 
@@ -28,7 +28,7 @@ _DESCRIPTION = "Talk with people, and call the services that they need."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class Pretraining:
     """What a student was given a start on, and how."""
 
     inputs: tuple[str, ...]
@@ -56,7 +56,7 @@ def pretrain_config(
     )
 
 
-def pretrain(folder: Path, data: TrainingData, config: TrainConfig, *, work: Path | None = None) -> Start:
+def pretrain(folder: Path, data: TrainingData, config: TrainConfig, *, work: Path | None = None) -> Pretraining:
     """Train the model in `folder` from nothing on the agent's turns in the dialogues, and replace its weights.
 
     `work` keeps the checkpoints, with which a run that was killed goes on. Raises DataError where no conversation
@@ -74,7 +74,7 @@ def pretrain(folder: Path, data: TrainingData, config: TrainConfig, *, work: Pat
         place, pad = work or Path(scratch), int(tokenizer.pad_token_id)
         trained = train(folder, examples, config, place, pad_token_id=pad, resume=work is not None)
         shutil.copyfile(trained.folder / "model.safetensors", folder / "model.safetensors")
-    return Start(
+    return Pretraining(
         inputs=data.inputs,
         conversations=len(examples.items),
         skipped=examples.skipped,
@@ -86,7 +86,9 @@ def pretrain(folder: Path, data: TrainingData, config: TrainConfig, *, work: Pat
     )
 
 
-def pretrain_examples(tokenizer: PreTrainedTokenizerBase, conversations: Iterable[Conversation], name: str) -> Examples:
+def pretrain_examples(
+    tokenizer: PreTrainedTokenizerBase, conversations: Iterable[Conversation], name: str
+) -> TrainingExamples:
     """Return one example for each conversation that the model's context holds, in groups that use the same tools.
 
     `name` is the model's, for error messages. Raises ModelError where its chat template does not keep turns as they
@@ -100,7 +102,9 @@ def pretrain_examples(tokenizer: PreTrainedTokenizerBase, conversations: Iterabl
         skipped.update(found.skipped)
         skipped["conversations longer than the context"] += len(found.items) - len(fitting)
         items += fitting
-    return Examples(items=tuple(items), skipped={reason: number for reason, number in skipped.items() if number})
+    return TrainingExamples(
+        items=tuple(items), skipped={reason: number for reason, number in skipped.items() if number}
+    )
 
 
 def _groups(conversations: Iterable[Conversation]) -> Iterator[tuple[list[Conversation], tuple[dict[str, Any], ...]]]:

@@ -28,7 +28,7 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class RenderedTurn:
     """One assistant turn: what serving sends to get it, and what is learned after that, end mark included."""
 
     prompt: tuple[int, ...]
@@ -142,7 +142,7 @@ class TrainingRendering:
         """Return the token ids that serving sends for the turn after `prefix`; ModelError where the template fails."""
         return tuple(self._encode([self._renderer.text(prefix)])[0])
 
-    def turns(self, messages: Sequence[Message]) -> list[Turn]:
+    def turns(self, messages: Sequence[Message]) -> list[RenderedTurn]:
         """Return the assistant turns in order; ModelError where one does not follow its prompt."""
         texts = list(self._texts(messages))
         for number, text in enumerate(texts):
@@ -151,7 +151,10 @@ class TrainingRendering:
         prompts = self._encode([text.prompt for text in texts])
         # Encoded after an end mark, so that no tokenizer takes an answer for the beginning of a text.
         answers = self._encode([self._text_end.text + (text.answer or "") for text in texts])
-        return [Turn(prompt=tuple(one), answer=tuple(other[1:])) for one, other in zip(prompts, answers, strict=True)]
+        return [
+            RenderedTurn(prompt=tuple(one), answer=tuple(other[1:]))
+            for one, other in zip(prompts, answers, strict=True)
+        ]
 
     def _texts(self, messages: Sequence[Message]) -> Iterator[_Text]:
         for position, message in enumerate(messages):

@@ -22,7 +22,7 @@ from trl import SFTConfig, SFTTrainer
 
 from harness.errors import TrainingError
 from harness.terminal import Advance
-from harness.training.checkpoints import Checkpoint, Checkpoints
+from harness.training.checkpoints import Checkpoints, TrainingCheckpoint
 from harness.training.examples import Example
 from harness.training.log import Journal, LogEntry
 from harness.training.objective import Collator, weighted_loss
@@ -38,7 +38,7 @@ class Work:
     collator: Collator
     journal: Journal
     checkpoints: Checkpoints
-    start: Checkpoint | None
+    start: TrainingCheckpoint | None
     save_every: int | None
     advance: Advance
 

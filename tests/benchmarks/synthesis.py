@@ -21,7 +21,7 @@ from scipy.stats import ks_2samp
 
 from harness.curation.checks.batch import Inspection, inspect_traces
 from harness.curation.checks.layout import CheckConfig
-from harness.data.annotations import Draft, Plan, TraceRow
+from harness.data.annotations import ConversationPlan, Draft, TraceRow
 from harness.data.formats.jsonl import read_jsonl
 from harness.data.formats.messages import parse_conversation
 from harness.data.records import Conversation, Task
@@ -81,7 +81,7 @@ def measure(task: Task, exemplars: Sequence[Conversation], lengths: Sequence[int
 def write(writer: RulesWriter, lengths: Sequence[int], number: int) -> list[Draft]:
     """Have so many conversations written, of lengths drawn from these."""
     plans = [
-        Plan(
+        ConversationPlan(
             id=f"syn-{place:05d}",
             seed=0,
             length=Random(f"length:{place}").choice(lengths),

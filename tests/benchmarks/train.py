@@ -17,7 +17,7 @@ from pathlib import Path
 from train_inputs import bare_run, create_base, examples, inputs, our_settings, ours_run
 
 from harness.training.config import TrainConfig
-from harness.training.examples import Examples
+from harness.training.examples import TrainingExamples
 from harness.training.loop import Trained
 from harness.training.merge import merge
 
@@ -38,12 +38,12 @@ def main() -> None:
         sys.exit(compare(scratch, whole, expanded, options.rounds))
 
 
-def compare(scratch: Path, whole: Examples, expanded: Examples, rounds: int) -> int:
+def compare(scratch: Path, whole: TrainingExamples, expanded: TrainingExamples, rounds: int) -> int:
     """Print all that is promised; return the exit status."""
     base, config = scratch / "base", TrainConfig(epochs=1)
     ours: list[Trained] = []
     bares: list[float] = []
-    ours_run(base, Examples(items=whole.items[:1], skipped={}), config, scratch / "warm-up")
+    ours_run(base, TrainingExamples(items=whole.items[:1], skipped={}), config, scratch / "warm-up")
     for number in range(rounds):
         ours.append(ours_run(base, whole, config, scratch / f"ours-{number}"))
         bares.append(bare_run(base, base, whole, our_settings(config), scratch / f"bare-{number}").seconds)

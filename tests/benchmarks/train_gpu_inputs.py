@@ -10,7 +10,7 @@ from typing import Any
 from train_inputs import create_base, examples, inputs
 
 from harness.training.config import TrainConfig
-from harness.training.examples import Example, Examples
+from harness.training.examples import Example, TrainingExamples
 from harness.training.log import LogEntry
 from harness.training.sampler import Order
 
@@ -50,10 +50,10 @@ def prepare(folder: Path, number: int) -> None:
     (folder / "examples.json").write_text(text, encoding="utf-8")
 
 
-def read_examples(folder: Path) -> dict[str, Examples]:
+def read_examples(folder: Path) -> dict[str, TrainingExamples]:
     """Return the examples that `prepare` wrote, whole and expanded."""
     found = json.loads((folder / "examples.json").read_text(encoding="utf-8"))
-    return {name: Examples(items=tuple(map(_example, rows)), skipped={}) for name, rows in found.items()}
+    return {name: TrainingExamples(items=tuple(map(_example, rows)), skipped={}) for name, rows in found.items()}
 
 
 def _example(row: dict[str, Any]) -> Example:
@@ -61,12 +61,12 @@ def _example(row: dict[str, Any]) -> Example:
     return Example(input_ids=tuple(row["input_ids"]), turns=turns, source=row["source"])
 
 
-def first(data: Examples, number: int) -> Examples:
+def first(data: TrainingExamples, number: int) -> TrainingExamples:
     """Return the first examples."""
-    return Examples(items=data.items[:number], skipped={})
+    return TrainingExamples(items=data.items[:number], skipped={})
 
 
-def steady_rate(log: tuple[LogEntry, ...], data: Examples, config: TrainConfig) -> float:
+def steady_rate(log: tuple[LogEntry, ...], data: TrainingExamples, config: TrainConfig) -> float:
     """Return tokens/s over the steps of an epoch but its first tenth, at least three: they load kernels."""
     order = Order(examples=len(data.items), batch_size=config.batch_size, seed=config.seed)
     tokens = [sum(len(data.items[place].input_ids) for place in batch) for batch in order]
@@ -74,7 +74,7 @@ def steady_rate(log: tuple[LogEntry, ...], data: Examples, config: TrainConfig) 
     return sum(number for number, _ in steps) / sum(number / entry.tokens_per_second for number, entry in steps)
 
 
-def step_flops(shape: Any, data: Examples, rank: int) -> float:
+def step_flops(shape: Any, data: TrainingExamples, rank: int) -> float:
     """Return FLOPs a token, mean over the tokens of the data.
 
     4 x frozen weights (forward, and the gradient of what goes through them), 6 x adapter weights, 6 x layers x width

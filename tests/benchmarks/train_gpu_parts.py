@@ -15,7 +15,7 @@ from train_gpu_inputs import first, steady_rate, step_flops
 from train_inputs import bare_run, our_settings, ours_run
 
 from harness.training.config import TrainConfig
-from harness.training.examples import Examples
+from harness.training.examples import TrainingExamples
 from harness.training.loop import Trained
 from harness.training.merge import merge
 
@@ -32,7 +32,7 @@ class Bench:
 
     scratch: Path
     tokenizer: Path
-    data: dict[str, Examples]
+    data: dict[str, TrainingExamples]
     shape: Any
     cuda: bool
 
@@ -210,7 +210,7 @@ def rated(kind: str, number: int, **settings: Any) -> Callable[[Bench], None]:
     return part
 
 
-def _print(bench: Bench, data: Examples, config: TrainConfig, ours: Trained) -> None:
+def _print(bench: Bench, data: TrainingExamples, config: TrainConfig, ours: Trained) -> None:
     rate = steady_rate(ours.log, data, config)
     share = rate * step_flops(bench.shape, data, config.lora_rank) / PEAK
     print(

@@ -19,7 +19,7 @@ from harness.data.sample import sample_conversations, sample_task
 from harness.data.scenarios import read_dialogues
 from harness.stages.collect import TASK_FILE
 from harness.training.config import TrainConfig
-from harness.training.examples import Examples, make_examples
+from harness.training.examples import TrainingExamples, make_examples
 from harness.training.loop import Trained, train
 from harness.training.quiet import quiet
 from harness.training.rendering import choose_rendering
@@ -42,7 +42,7 @@ def create_base(folder: Path, task: Task, conversations: list[Conversation], par
     prepare_to_learn(folder, seed=0)
 
 
-def examples(base: Path, task: Task, conversations: list[Conversation], *, expand: bool) -> Examples:
+def examples(base: Path, task: Task, conversations: list[Conversation], *, expand: bool) -> TrainingExamples:
     """Return what the conversations give to learn from, whole or turn by turn."""
     from transformers import AutoTokenizer
 
@@ -50,7 +50,7 @@ def examples(base: Path, task: Task, conversations: list[Conversation], *, expan
     return make_examples(conversations, rendering, expand_turns=expand, max_length=None)
 
 
-def ours_run(base: Path, data: Examples, config: TrainConfig, folder: Path) -> Trained:
+def ours_run(base: Path, data: TrainingExamples, config: TrainConfig, folder: Path) -> Trained:
     """Train with the harness."""
     return train(base, data, config, folder, pad_token_id=0, resume=False)
 
@@ -65,7 +65,7 @@ class BareRun:
     """The most that was held on the device; 0 without one."""
 
 
-def bare_run(base: Path, tokenizer: Path, data: Examples, settings: dict[str, Any], folder: Path) -> BareRun:
+def bare_run(base: Path, tokenizer: Path, data: TrainingExamples, settings: dict[str, Any], folder: Path) -> BareRun:
     """Train with TRL as a short script does: its defaults but for `settings` and for its truncation to 1,024 tokens."""
     import torch
     from datasets import Dataset
@@ -125,7 +125,7 @@ def our_settings(config: TrainConfig) -> dict[str, Any]:
     }
 
 
-def _rows(data: Examples) -> Iterator[dict[str, list[int]]]:
+def _rows(data: TrainingExamples) -> Iterator[dict[str, list[int]]]:
     for example in data.items:
         labels = [-100] * len(example.input_ids)
         for start, end in example.turns:

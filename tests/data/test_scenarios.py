@@ -11,7 +11,7 @@ import pytest
 
 from harness.data import scenarios
 from harness.data.formats.sgd import call_id, parse_dialogues
-from harness.data.scenarios import ARMS, Arm, Dialogues, noisy_labels, schema_drift
+from harness.data.scenarios import ARMS, Arm, CleanTraces, noisy_labels, schema_drift
 from harness.data.sources import locate
 from harness.errors import DataError, UsageError
 
@@ -30,11 +30,11 @@ CORRUPTIONS = {
 
 
 @pytest.fixture(scope="module")
-def dialogues(sources: Path) -> Dialogues:
+def dialogues(sources: Path) -> CleanTraces:
     return scenarios.read_dialogues(locate(sources))
 
 
-def test_the_source_lists_have_the_published_sizes_and_order(dialogues: Dialogues) -> None:
+def test_the_source_lists_have_the_published_sizes_and_order(dialogues: CleanTraces) -> None:
     assert len(dialogues.held_out) + len(dialogues.restaurants) == 367
     assert (len(dialogues.other_restaurants), len(dialogues.hotels)) == (146, 142)
     assert [trace.conversation.source for trace in dialogues.restaurants[:8]] == [
@@ -43,7 +43,7 @@ def test_the_source_lists_have_the_published_sizes_and_order(dialogues: Dialogue
     ]
 
 
-def test_call_ids_are_unique_well_formed_and_the_same_on_every_build(dialogues: Dialogues) -> None:
+def test_call_ids_are_unique_well_formed_and_the_same_on_every_build(dialogues: CleanTraces) -> None:
     everything = (*dialogues.held_out, *dialogues.restaurants, *dialogues.other_restaurants, *dialogues.hotels)
     ids = [call.id for trace in everything for call in trace.calls]
     assert len(set(ids)) == len(ids)
@@ -67,14 +67,14 @@ def test_scenarios_are_found_by_listing_the_folder() -> None:
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
-def test_every_scenario_is_described_by_the_facts_of_its_traces(dialogues: Dialogues, number: int) -> None:
+def test_every_scenario_is_described_by_the_facts_of_its_traces(dialogues: CleanTraces, number: int) -> None:
     scenario, description = scenarios.get(number), scenarios.describe(number)
     assert (description.slug, bool(description.title), bool(description.summary)) == (scenario.slug, True, True)
     for arm in ARMS:
         assert scenarios.measure(scenario.build(dialogues, arm), dialogues) == description.facts[arm]
 
 
-def test_building_twice_gives_the_same_traces_and_leaves_the_dialogues_alone(dialogues: Dialogues) -> None:
+def test_building_twice_gives_the_same_traces_and_leaves_the_dialogues_alone(dialogues: CleanTraces) -> None:
     before = [trace.conversation for trace in dialogues.restaurants + dialogues.hotels]
     for scenario in scenarios.all_scenarios():
         for arm in ARMS:
@@ -82,28 +82,28 @@ def test_building_twice_gives_the_same_traces_and_leaves_the_dialogues_alone(dia
     assert [trace.conversation for trace in dialogues.restaurants + dialogues.hotels] == before
 
 
-def test_conversation_ids_name_scenario_arm_and_position(dialogues: Dialogues) -> None:
+def test_conversation_ids_name_scenario_arm_and_position(dialogues: CleanTraces) -> None:
     conversations = scenarios.get(4).conversations(dialogues, "direct")
     assert [conversation.id for conversation in conversations] == [f"s4-direct-000{i}" for i in range(5)]
     assert conversations[0].source.startswith("train/")
 
 
 @pytest.mark.parametrize(("arm", "column"), [("tft", 0), ("direct", 1)])
-def test_noisy_labels_corrupts_as_often_as_published(dialogues: Dialogues, arm: Arm, column: int) -> None:
+def test_noisy_labels_corrupts_as_often_as_published(dialogues: CleanTraces, arm: Arm, column: int) -> None:
     _, corruptions = noisy_labels.corrupt(dialogues, arm)
     counts = Counter((one.kind, one.before.name, one.after.name) for one in corruptions)
     assert counts == {key: value[column] for key, value in CORRUPTIONS.items()}
     assert all(one.before.id == one.after.id for one in corruptions)
 
 
-def test_noisy_labels_touches_nothing_but_assistant_calls(dialogues: Dialogues) -> None:
+def test_noisy_labels_touches_nothing_but_assistant_calls(dialogues: CleanTraces) -> None:
     for arm in ARMS:
         for clean, noisy in zip(dialogues.restaurants, noisy_labels.build(dialogues, arm), strict=True):
             users = [message for message in clean.conversation.messages if message.role == "user"]
             assert [message for message in noisy.conversation.messages if message.role == "user"] == users
 
 
-def test_only_the_tft_file_of_noisy_labels_keeps_clean_conversations(dialogues: Dialogues) -> None:
+def test_only_the_tft_file_of_noisy_labels_keeps_clean_conversations(dialogues: CleanTraces) -> None:
     noisy = noisy_labels.build(dialogues, "tft")
     same = [i for i, (a, b) in enumerate(zip(dialogues.restaurants, noisy, strict=True)) if a == b]
     assert len(same) == 33
@@ -111,21 +111,21 @@ def test_only_the_tft_file_of_noisy_labels_keeps_clean_conversations(dialogues: 
     assert {225, 146, 157, 131, 166, 134, 182, 46, 77, 11, 33, 238, 262, 19} <= set(same)
 
 
-def test_schema_drift_names_functions_and_parameters_as_often_as_published(dialogues: Dialogues) -> None:
+def test_schema_drift_names_functions_and_parameters_as_often_as_published(dialogues: CleanTraces) -> None:
     for arm, functions, parameters in (("tft", 24, 50), ("direct", 21, 47)):
         calls = [call for trace in schema_drift.build(dialogues, arm) for call in trace.calls]
         assert len({call.name for call in calls}) == functions
         assert len({key for call in calls for key in call.arguments}) == parameters
 
 
-def test_schema_drift_uses_one_name_for_each_function_in_a_conversation(dialogues: Dialogues) -> None:
+def test_schema_drift_uses_one_name_for_each_function_in_a_conversation(dialogues: CleanTraces) -> None:
     tools = {name for names in schema_drift.FUNCTIONS.values() for name in names}
     for trace in schema_drift.build(dialogues, "direct"):
         used = {call.name for call in trace.calls} & tools
         assert all(len(used & set(names)) <= 1 for names in schema_drift.FUNCTIONS.values())
 
 
-def test_trace_mixing_keeps_the_restaurant_traces_and_shuffles_the_hotels(dialogues: Dialogues) -> None:
+def test_trace_mixing_keeps_the_restaurant_traces_and_shuffles_the_hotels(dialogues: CleanTraces) -> None:
     mixed = scenarios.get(5).build(dialogues, "tft")
     restaurants = [trace for trace in mixed if trace.service == "Restaurants_1"]
     hotels = [trace for trace in mixed if trace.service == "Hotels_1"]

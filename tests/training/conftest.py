@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.training.examples import Example, Examples
+from harness.training.examples import Example, TrainingExamples
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +34,7 @@ def small_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def small_examples() -> Examples:
+def small_examples() -> TrainingExamples:
     """Seven examples of 40 to 90 random tokens with two to four learned turns each."""
     draw = random.Random(0)
     items = []
@@ -44,4 +44,4 @@ def small_examples() -> Examples:
         turns = tuple(zip(places[::2], places[1::2], strict=True))
         ids = tuple(draw.randrange(199) for _ in range(length))
         items.append(Example(input_ids=ids, turns=turns, source=f"c{number}"))
-    return Examples(items=tuple(items), skipped={})
+    return TrainingExamples(items=tuple(items), skipped={})

@@ -16,7 +16,7 @@ from harness.data.sample import sample_conversations, sample_task
 from harness.data.sources import locate
 from harness.errors import DataError
 from harness.models.prompts import Renderer, load_tokenizer
-from harness.training.examples import NO_TURN, OPEN_END, Examples, make_examples
+from harness.training.examples import NO_TURN, OPEN_END, TrainingExamples, make_examples
 from harness.training.rendering import TrainingRendering, choose_rendering
 from harness.training.small_model import create_student, sample_texts
 
@@ -36,7 +36,7 @@ def rendering(tokenizer: Any) -> TrainingRendering:
     return choose_rendering(tokenizer, sample_task(), "me/student", SAMPLE)
 
 
-def learned(examples: Examples) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+def learned(examples: TrainingExamples) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """What is learned after what, for each turn in order."""
     return [(one.input_ids[:start], one.input_ids[start:end]) for one in examples.items for start, end in one.turns]
 

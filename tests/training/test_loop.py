@@ -11,14 +11,14 @@ import pytest
 
 from harness.errors import DataError, ModelError, TrainingError, UsageError
 from harness.training.config import TrainConfig
-from harness.training.examples import Examples
+from harness.training.examples import TrainingExamples
 from harness.training.loop import Trained, train
 
 QUICK = TrainConfig(lora_rank=4, lora_alpha=4, epochs=2, learning_rate=1e-2, batch_size=2, equal_turns=True)
 
 
 @pytest.fixture
-def run(small_base: Path, small_examples: Examples, tmp_path: Path) -> Callable[..., Trained]:
+def run(small_base: Path, small_examples: TrainingExamples, tmp_path: Path) -> Callable[..., Trained]:
     """Train the small student with these settings changed, into a folder of the test."""
 
     def run(folder: str = "run", *, resume: bool = False, **changes: Any) -> Trained:
@@ -34,11 +34,13 @@ def weights(trained: Trained) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def trained(small_base: Path, small_examples: Examples, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained(small_base: Path, small_examples: TrainingExamples, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return train(small_base, small_examples, QUICK, tmp_path_factory.mktemp("run"), pad_token_id=0, resume=False)
 
 
-def test_run_leaves_adapter_log_and_the_last_two_checkpoints(trained: Trained, small_examples: Examples) -> None:
+def test_run_leaves_adapter_log_and_the_last_two_checkpoints(
+    trained: Trained, small_examples: TrainingExamples
+) -> None:
     folder = trained.folder.parent
     assert sorted(path.name for path in trained.folder.iterdir()) == [
         "adapter_config.json",
@@ -105,9 +107,11 @@ def test_folder_with_a_run_is_not_overwritten(run: Callable[..., Trained], tmp_p
     assert (tmp_path / "run" / "adapter" / "adapter_model.safetensors").read_bytes() == kept
 
 
-def test_other_data_is_another_run(run: Callable[..., Trained], small_base: Path, small_examples: Examples) -> None:
+def test_other_data_is_another_run(
+    run: Callable[..., Trained], small_base: Path, small_examples: TrainingExamples
+) -> None:
     folder = run(epochs=0.5).folder.parent
-    fewer = Examples(items=small_examples.items[:-1], skipped={})
+    fewer = TrainingExamples(items=small_examples.items[:-1], skipped={})
     config = QUICK.model_copy(update={"epochs": 0.5})
     with pytest.raises(UsageError, match=r'another run \(data was "'):
         train(small_base, fewer, config, folder, pad_token_id=0, resume=True)
@@ -123,12 +127,12 @@ def test_loss_that_is_not_a_number_stops_with_step_and_checkpoint(run: Callable[
 
 
 def test_nothing_to_train_on_is_refused(small_base: Path, tmp_path: Path) -> None:
-    nothing = Examples(items=(), skipped={"conversations without a call": 3})
+    nothing = TrainingExamples(items=(), skipped={"conversations without a call": 3})
     with pytest.raises(DataError, match=r"no example was made \(conversations without a call: 3\)"):
         train(small_base, nothing, QUICK, tmp_path, pad_token_id=0, resume=False)
 
 
-def test_base_without_safetensors_is_refused(small_examples: Examples, tmp_path: Path) -> None:
+def test_base_without_safetensors_is_refused(small_examples: TrainingExamples, tmp_path: Path) -> None:
     (tmp_path / "pytorch_model.bin").touch()
     with pytest.raises(ModelError, match="no safetensors file"):
         train(tmp_path, small_examples, QUICK, tmp_path / "run", pad_token_id=0, resume=False)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.nn.functional import log_softmax
 
-from harness.training.examples import Example, Examples
+from harness.training.examples import Example, TrainingExamples
 from harness.training.objective import Collator, weighted_loss
 from harness.training.sampler import Order
 
@@ -45,7 +45,7 @@ def expand(example: Example) -> list[Example]:
     ]
 
 
-def test_equal_turns_is_the_objective_of_expanded_turns(model: Any, small_examples: Examples) -> None:
+def test_equal_turns_is_the_objective_of_expanded_turns(model: Any, small_examples: TrainingExamples) -> None:
     """Gradient of whole conversations with equal turns against the mean over rows of one turn each, row by row."""
     whole = gradient(model, [[example] for example in small_examples.items], Collator(pad_token_id=0, equal_turns=True))
     rows = [row for example in small_examples.items for row in expand(example)]
@@ -56,7 +56,7 @@ def test_equal_turns_is_the_objective_of_expanded_turns(model: Any, small_exampl
 @pytest.mark.parametrize("equal", [False, True])
 @pytest.mark.parametrize("packed", [False, True])
 def test_layout_of_batches_does_not_change_the_gradient(
-    model: Any, small_examples: Examples, equal: bool, packed: bool
+    model: Any, small_examples: TrainingExamples, equal: bool, packed: bool
 ) -> None:
     """One example a pass, padded batches, packed ones: the same step."""
     items = small_examples.items
@@ -65,7 +65,7 @@ def test_layout_of_batches_does_not_change_the_gradient(
     assert relative(together, alone) < 1e-5
 
 
-def test_loss_is_the_mean_over_learned_tokens(model: Any, small_examples: Examples) -> None:
+def test_loss_is_the_mean_over_learned_tokens(model: Any, small_examples: TrainingExamples) -> None:
     """Against log-probabilities taken one by one from all logits, the end of every span included."""
     example = small_examples.items[0]
     with torch.no_grad():
@@ -78,7 +78,7 @@ def test_loss_is_the_mean_over_learned_tokens(model: Any, small_examples: Exampl
         assert loss.item() == pytest.approx(torch.stack(expected).mean().item(), rel=1e-5)
 
 
-def test_only_the_spans_carry_loss(small_examples: Examples) -> None:
+def test_only_the_spans_carry_loss(small_examples: TrainingExamples) -> None:
     """Every token of a span, its last one included, moves the loss; no other does, and no label outside is read."""
     example = small_examples.items[0]
     batch = Collator(pad_token_id=0)([example])

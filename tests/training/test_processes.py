@@ -13,7 +13,7 @@ import pytest
 from safetensors.torch import load_file
 
 from harness.training.config import TrainConfig
-from harness.training.examples import Examples
+from harness.training.examples import TrainingExamples
 from harness.training.loop import train
 
 PROGRAM = """
@@ -32,7 +32,7 @@ train(base, examples, TrainConfig(**plan["config"]), folder, pad_token_id=0, res
 
 @pytest.mark.slow
 def test_two_processes_train_as_one_with_twice_the_accumulation(
-    small_base: Path, small_examples: Examples, tmp_path: Path
+    small_base: Path, small_examples: TrainingExamples, tmp_path: Path
 ) -> None:
     """Seven examples, so that the last step of an epoch has one batch for two processes; equal up to rounding.
 

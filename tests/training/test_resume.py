@@ -15,7 +15,7 @@ import pytest
 
 from harness.training.checkpoints import Checkpoints
 from harness.training.config import TrainConfig
-from harness.training.examples import Examples
+from harness.training.examples import TrainingExamples
 from harness.training.log import Journal, LogEntry
 from harness.training.loop import train
 
@@ -30,7 +30,7 @@ CONFIG = TrainConfig(
 
 
 @pytest.fixture(scope="module")
-def start(small_base: Path, small_examples: Examples) -> Callable[[Path], Any]:
+def start(small_base: Path, small_examples: TrainingExamples) -> Callable[[Path], Any]:
     """Start a training in a process of its own; it is forked from one that has imported what takes seconds."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["harness.training.trainer"])

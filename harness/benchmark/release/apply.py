@@ -13,14 +13,14 @@ from harness.benchmark.release.changes import (
     CreateShelf,
     CreateSpace,
     Hidden,
-    Plan,
+    ReleasePlan,
     SetTag,
     Show,
     Visible,
 )
 from harness.errors import HubError
 from harness.hub.release import ReleaseHub
-from harness.hub.repository import Place
+from harness.hub.repository import RepositoryName
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class _Made:
     """What this run has made so far, for the changes that need it."""
 
     slug: str | None
-    commits: dict[Place, str] = field(default_factory=dict)
+    commits: dict[RepositoryName, str] = field(default_factory=dict)
 
     @property
     def shelf(self) -> str:
@@ -37,7 +37,7 @@ class _Made:
         return self.slug
 
 
-def carry_out(hub: ReleaseHub, plan: Plan) -> Generator[Change, None, None]:
+def carry_out(hub: ReleaseHub, plan: ReleasePlan) -> Generator[Change, None, None]:
     """Make the changes in their order, and yield each when it is made.
 
     May be interrupted at any moment: what was private is private still unless all hidden changes are made, and what

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.hub.repository import Place
+from harness.hub.repository import RepositoryName
 
 _SHOWN = 12
 _KILO = 10_000
@@ -18,7 +18,7 @@ _KILO = 10_000
 class CreateSpace:
     """Make a Space."""
 
-    place: Place
+    place: RepositoryName
 
     def line(self) -> str:
         return f"create  {self.place} (static, private)"
@@ -31,7 +31,7 @@ class CreateSpace:
 class Commit:
     """Write files of a repository, and remove some, in one commit."""
 
-    place: Place
+    place: RepositoryName
     parent: str | None
     """The commit that it is made on; None for a Space that is made by this release."""
     files: Mapping[str, bytes]
@@ -53,7 +53,7 @@ class Commit:
 class SetTag:
     """Give a repository its version."""
 
-    place: Place
+    place: RepositoryName
     tag: str
     commit: str | None
     """None: the commit that this release makes."""
@@ -89,7 +89,7 @@ class CreateShelf:
 class AddItem:
     """Append a repository to the collection."""
 
-    place: Place
+    place: RepositoryName
     note: str
 
     def line(self) -> str:
@@ -103,7 +103,7 @@ class AddItem:
 class ChangeItem:
     """Set the note of an item of the collection, or move it."""
 
-    place: Place
+    place: RepositoryName
     note: str | None = None
     position: int | None = None
 
@@ -120,7 +120,7 @@ class ChangeItem:
 class Show:
     """Make a repository public."""
 
-    place: Place
+    place: RepositoryName
 
     def line(self) -> str:
         return f"public  {self.place}"
@@ -149,13 +149,13 @@ Change = Hidden | Visible
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ReleasePlan:
     """All changes of one release, in their order: what is hidden first, visibility last."""
 
     namespace: str
     version: str
     title: str
-    places: tuple[Place, ...]
+    places: tuple[RepositoryName, ...]
     """All repositories of the release, in the order of the collection."""
     slug: str | None
     """Of the collection; None where it is made."""

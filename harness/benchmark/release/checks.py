@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.benchmark.record import CellRecord
 from harness.benchmark.release.collection import MARK
 from harness.benchmark.release.contents import STAGE_OF, Entry, results_place
-from harness.benchmark.release.current import Reader, Repo, Results
+from harness.benchmark.release.current import CurrentResults, Reader, Repo
 from harness.benchmark.release.desired import STAGE
 from harness.curation.checks.decontamination import GATE_RECORD, GateRecord
 from harness.data.formats.dataclass_json import load_record
@@ -18,8 +18,8 @@ from harness.evaluation.records import EvalReport
 from harness.evaluation.report_json import config_name
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
-from harness.hub.collections import Shelf
-from harness.hub.repository import Place
+from harness.hub.collections import Collection
+from harness.hub.repository import RepositoryName
 from harness.hub.trees import Tree
 from harness.reports.publish import README
 
@@ -40,13 +40,13 @@ class Refused(CheckFailed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class ReleaseInputs:
     """What was read, for the checks."""
 
     reader: Reader
-    results: Results
+    results: CurrentResults
     entries: Sequence[Entry]
-    repos: Mapping[Place, Repo | None]
+    repos: Mapping[RepositoryName, Repo | None]
 
     def present(self, *roles: str) -> Iterator[tuple[Entry, Repo]]:
         """Yield the entries that are on the Hub, those of these roles where some are named."""
@@ -62,7 +62,7 @@ class Found:
                 yield entry, entry.cell, self.results.reports.get(config_name(entry.cell.model))
 
 
-def names(found: Found, namespace: str) -> Iterator[str]:
+def names(found: ReleaseInputs, namespace: str) -> Iterator[str]:
     """Yield what is missing, and what has the name of something of the benchmark and is something else."""
     for entry in found.entries:
         place, repo = entry.place, found.repos.get(entry.place)
@@ -92,7 +92,7 @@ def _says(repo: Repo) -> str:
     return f"its lineage.json says stage {repo.stage!r}" if repo.lineage else "it has no lineage.json of the benchmark"
 
 
-def shelf_is_free(shelf: Shelf | None, owner: str) -> Iterator[str]:
+def shelf_is_free(shelf: Collection | None, owner: str) -> Iterator[str]:
     """Yield a problem where a collection of the wanted title is somebody else's work."""
     if shelf is not None and shelf.description != MARK:
         yield (
@@ -101,7 +101,7 @@ def shelf_is_free(shelf: Shelf | None, owner: str) -> Iterator[str]:
         )
 
 
-def scored(found: Found, limit: float) -> Iterator[str]:
+def scored(found: ReleaseInputs, limit: float) -> Iterator[str]:
     """Yield a problem for each model without a result, with one on a part of the test set, or with too many gaps."""
     for entry, cell, report in found.models():
         if report is None:
@@ -119,7 +119,7 @@ def scored(found: Found, limit: float) -> Iterator[str]:
                 )
 
 
-def up_to_date(found: Found) -> Iterator[str]:
+def up_to_date(found: ReleaseInputs) -> Iterator[str]:
     """Yield a problem for each result that is not of the weights, the test set and the run that are published."""
     test_set = found.results.record.test_set
     for entry, cell, report in found.models():
@@ -139,7 +139,7 @@ def up_to_date(found: Found) -> Iterator[str]:
             yield f"the results of {entry.place} are of other weights ({commit[:12]}) than main has; evaluate it again"
 
 
-def unchanged(found: Found) -> Iterator[str]:
+def unchanged(found: ReleaseInputs) -> Iterator[str]:
     """Yield a problem for each repository whose main is not what the cells have made or read."""
     for entry, repo in found.present():
         if entry.commit is None or repo.stage not in STAGE_OF[entry.role]:
@@ -165,10 +165,10 @@ def _made(tree: Tree) -> dict[str, str]:
     }
 
 
-def decontaminated(found: Found) -> Iterator[str]:
+def decontaminated(found: ReleaseInputs) -> Iterator[str]:
     """Yield a problem for each data set of synthetic conversations that no gate has compared with the test set."""
     repo_id = found.results.record.test_set.partition("@")[0]
-    test_set = found.repos.get(Place(kind="dataset", repo_id=repo_id))
+    test_set = found.repos.get(RepositoryName(kind="dataset", repo_id=repo_id))
     for entry, repo in found.present("synthetic"):
         record = _gate_record(found.reader, repo)
         again = "synthesize again"
@@ -203,13 +203,13 @@ def _same_test(reader: Reader, test_set: Repo, named: str) -> bool:
     return wanted is not None and file is not None and file.hash == wanted.hash
 
 
-def chains(hub: Hub, found: Found, check_chain: CheckChain) -> Iterator[str]:
+def chains(hub: Hub, found: ReleaseInputs, check_chain: CheckChain) -> Iterator[str]:
     """Yield what is wrong with the lineage of the results: behind them are all models and their data."""
     for problem in check_chain(hub, found.results.artifact):
         yield f"lineage: {problem}"
 
 
-def changed_results(found: Found, namespace: str, version: str) -> list[str]:
+def changed_results(found: ReleaseInputs, namespace: str, version: str) -> list[str]:
     """Return the configurations whose reports are not those of a version that the results have already."""
     place = results_place(namespace)
     repo = found.repos.get(place)

@@ -9,8 +9,8 @@ from harness.benchmark.release.contents import Entry, Role, title_of
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.evaluation.report_json import config_name, judge_name
-from harness.hub.collections import Shelf
-from harness.hub.repository import Place
+from harness.hub.collections import Collection
+from harness.hub.repository import RepositoryName
 from harness.reports.leaderboard import DEFAULT_METRIC
 
 TITLE = "TFT benchmark"
@@ -26,15 +26,15 @@ _WHAT: dict[Role, str] = {
 }
 _ARMS = {"tft": "TFT model", "direct": "Direct model"}
 
-Notes = Mapping[Place, str]
+Notes = Mapping[RepositoryName, str]
 """Repository -> the note beside it; in the order of the collection."""
 
 
-def notes(entries: Sequence[Entry], reports: Mapping[str, EvalReport]) -> dict[Place, str]:
+def notes(entries: Sequence[Entry], reports: Mapping[str, EvalReport]) -> dict[RepositoryName, str]:
     """Return the items of the collection with their notes; `reports` are by configuration."""
     models = {entry.place: reports[config_name(entry.place.repo_id)] for entry in entries if entry.role == "model"}
     metric = _metric(list(models.values()))
-    found: dict[Place, str] = {}
+    found: dict[RepositoryName, str] = {}
     for entry in entries:
         if entry.role == "model":
             found[entry.place] = f"{_model(entry)}. {_score(models[entry.place], metric)}"
@@ -79,7 +79,7 @@ def _score(report: EvalReport, metric: str) -> str:
 
 
 def shelf_changes(
-    shelf: Shelf | None, owner: str, title: str, wanted: Notes
+    shelf: Collection | None, owner: str, title: str, wanted: Notes
 ) -> Iterator[CreateShelf | AddItem | ChangeItem]:
     """Yield what makes the collection begin with the wanted items in their order; what else it lists stays behind."""
     if shelf is None:

@@ -10,7 +10,7 @@ from harness.benchmark.record import BenchmarkRecord, CellRecord
 from harness.data.cell_names import LEADERBOARD
 from harness.data.scenarios import ARMS, all_scenarios
 from harness.evaluation.report_json import RESULTS
-from harness.hub.repository import Place
+from harness.hub.repository import RepositoryName
 
 Role = Literal[
     "test set", "student", "results", "leaderboard", "traces", "filtered", "relabelled", "synthetic", "model"
@@ -37,7 +37,7 @@ _Key = tuple[str, str, bool, int]
 class Entry:
     """One repository of the release."""
 
-    place: Place
+    place: RepositoryName
     role: Role
     scenario: str | None = None
     commit: str | None = None
@@ -46,14 +46,14 @@ class Entry:
     """Of a model."""
 
 
-def results_place(namespace: str) -> Place:
+def results_place(namespace: str) -> RepositoryName:
     """Return the results dataset."""
-    return Place(kind="dataset", repo_id=f"{namespace}/{RESULTS}")
+    return RepositoryName(kind="dataset", repo_id=f"{namespace}/{RESULTS}")
 
 
-def space_place(namespace: str) -> Place:
+def space_place(namespace: str) -> RepositoryName:
     """Return the Space with the leaderboard."""
-    return Place(kind="space", repo_id=f"{namespace}/{LEADERBOARD}")
+    return RepositoryName(kind="space", repo_id=f"{namespace}/{LEADERBOARD}")
 
 
 def entries(namespace: str, record: BenchmarkRecord) -> list[Entry]:
@@ -80,13 +80,13 @@ def _ordered(cells: Sequence[CellRecord]) -> list[CellRecord]:
 
 def _pinned(role: Role, artifact: str, *, scenario: str | None = None) -> Entry:
     repo_id, _, commit = artifact.partition("@")
-    place = Place(kind="model" if role == "student" else "dataset", repo_id=repo_id)
+    place = RepositoryName(kind="model" if role == "student" else "dataset", repo_id=repo_id)
     return Entry(place=place, role=role, scenario=scenario, commit=commit or None)
 
 
 def _model(cell: CellRecord) -> Entry:
     return Entry(
-        place=Place(kind="model", repo_id=cell.model),
+        place=RepositoryName(kind="model", repo_id=cell.model),
         role="model",
         scenario=cell.scenario,
         commit=cell.artifacts.get("train", "").partition("@")[2] or None,

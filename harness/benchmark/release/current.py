@@ -18,7 +18,7 @@ from harness.evaluation.report_json import read_report
 from harness.evaluation.run_folder import LINEAGE
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
-from harness.hub.repository import TARGET_TOKEN, Place, Side, State
+from harness.hub.repository import TARGET_TOKEN, HubSide, RepositoryName, RepositoryState
 from harness.hub.trees import Tree
 
 _ASKED_AT_ONCE = 8
@@ -28,7 +28,7 @@ _ASKED_AT_ONCE = 8
 class Repo:
     """A repository as it is: its names for commits, its files, and what it says of its own origin."""
 
-    state: State
+    state: RepositoryState
     tree: Tree
     """Of main."""
     lineage: Mapping[str, Any] | None
@@ -49,7 +49,7 @@ class Repo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Results:
+class CurrentResults:
     """The results dataset at one commit."""
 
     artifact: Artifact
@@ -64,7 +64,7 @@ class Results:
 class Reader:
     """Reads from the Hub of a release; what a commit holds is asked for once."""
 
-    side: Side
+    side: HubSide
 
     @classmethod
     def of(cls, hub: Hub) -> Reader:
@@ -74,15 +74,15 @@ class Reader:
         token = hub.api.token or get_token()
         if not token:
             raise AccessDenied(f"no token for {hub.endpoint}: set {TARGET_TOKEN}, or run `hf auth login`")
-        return cls(Side(HfApi(endpoint=hub.endpoint, token=token, library_name="tft-harness"), TARGET_TOKEN))
+        return cls(HubSide(HfApi(endpoint=hub.endpoint, token=token, library_name="tft-harness"), TARGET_TOKEN))
 
-    def repos(self, places: Iterable[Place]) -> dict[Place, Repo | None]:
+    def repos(self, places: Iterable[RepositoryName]) -> dict[RepositoryName, Repo | None]:
         """Return each repository, None where it is missing or hidden from this token."""
         wanted = list(dict.fromkeys(places))
         with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
             return dict(zip(wanted, pool.map(self.repo, wanted), strict=True))
 
-    def repo(self, place: Place) -> Repo | None:
+    def repo(self, place: RepositoryName) -> Repo | None:
         """Return a repository, None where it is missing or hidden from this token."""
         state = self.side.state(place)
         if state is None:
@@ -92,19 +92,19 @@ class Reader:
         titles = () if lineage else tuple(self.side.titles(state.place))
         return Repo(state=state, tree=tree, lineage=lineage, titles=titles)
 
-    def tree(self, place: Place, commit: str) -> Tree | None:
+    def tree(self, place: RepositoryName, commit: str) -> Tree | None:
         """Return the files of a commit, None where the repository has no such commit."""
         try:
             return self.side.tree(place, commit)
         except RepoNotFound:
             return None
 
-    def read(self, place: Place, commit: str, path: str) -> bytes:
+    def read(self, place: RepositoryName, commit: str, path: str) -> bytes:
         """Return a file of a commit."""
         with tempfile.TemporaryDirectory() as folder:
             return self.side.fetch(place, commit, path, Path(folder)).read_bytes()
 
-    def json(self, place: Place, commit: str, path: str) -> dict[str, Any] | None:
+    def json(self, place: RepositoryName, commit: str, path: str) -> dict[str, Any] | None:
         """Return a JSON object that a file of a commit holds; None where it holds something else."""
         try:
             value = json.loads(self.read(place, commit, path))
@@ -113,7 +113,7 @@ class Reader:
         return value if isinstance(value, dict) else None
 
 
-def read_benchmark(hub: Hub, results: Artifact) -> Results:
+def read_benchmark(hub: Hub, results: Artifact) -> CurrentResults:
     """Return the record of the benchmark and all reports that lie beside it.
 
     DataError where there is no record, or where a file cannot be read.
@@ -124,7 +124,7 @@ def read_benchmark(hub: Hub, results: Artifact) -> Results:
             f"dataset {results} has no {FILE}, so no run of the benchmark has come to its end; run `tft benchmark`"
         )
     reports = {path.stem: read_report(path) for path in sorted((folder / "reports").glob("*.json"))}
-    return Results(
+    return CurrentResults(
         artifact=results,
         record=load_benchmark((folder / FILE).read_text(encoding="utf-8"), str(results)),
         reports=reports,

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from harness import __version__
 from harness.benchmark.release.contents import Entry, results_place, space_place
-from harness.benchmark.release.current import Reader, Repo, Results
+from harness.benchmark.release.current import CurrentResults, Reader, Repo
 from harness.data.formats.task import read_task
 from harness.data.records import Task
 from harness.data.tasks import TASK
@@ -22,7 +22,7 @@ from harness.evaluation.run_folder import LINEAGE
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
-from harness.hub.repository import Place
+from harness.hub.repository import RepositoryName
 from harness.hub.trees import Tree
 from harness.reports.publish import README, model_files, results_readme
 
@@ -52,11 +52,11 @@ class Setting:
     hub: Hub
     reader: Reader
     namespace: str
-    results: Results
-    repos: Mapping[Place, Repo | None]
+    results: CurrentResults
+    repos: Mapping[RepositoryName, Repo | None]
 
 
-def wanted_files(setting: Setting, entries: Sequence[Entry], make_report: MakeReport) -> dict[Place, Files]:
+def wanted_files(setting: Setting, entries: Sequence[Entry], make_report: MakeReport) -> dict[RepositoryName, Files]:
     """Return the files that each repository should have beside those that the stages have put there.
 
     CommitConflict where results were pushed meanwhile.
@@ -73,7 +73,7 @@ def wanted_files(setting: Setting, entries: Sequence[Entry], make_report: MakeRe
     return found
 
 
-def _model(setting: Setting, place: Place) -> Files:
+def _model(setting: Setting, place: RepositoryName) -> Files:
     report = setting.results.reports[config_name(place.repo_id)]
     task = _task(setting.hub, report.run.dataset, report.run.dataset_revision)
     files = model_files(setting.hub, place.repo_id, report, task, results=results_place(setting.namespace).repo_id)
@@ -146,7 +146,7 @@ def _lineage(results: str, files: list[str], before: Repo | None, reader: Reader
     return (json.dumps(record, indent=2) + "\n").encode()
 
 
-def stale_files(setting: Setting, place: Place, wanted: Files) -> tuple[str, ...]:
+def stale_files(setting: Setting, place: RepositoryName, wanted: Files) -> tuple[str, ...]:
     """Return the files that an earlier release has put there and this one has not; nobody else's are among them."""
     repo = setting.repos.get(place)
     if repo is None:

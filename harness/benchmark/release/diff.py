@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness.benchmark.release.changes import Commit, described
 from harness.benchmark.release.current import Reader, Repo
-from harness.hub.repository import Place
+from harness.hub.repository import RepositoryName
 from harness.hub.trees import File, Tree
 
 _THIS_MACHINE = re.compile(rb"http://(?:127\.0\.0\.1|localhost|\[::1\]):\d+")
@@ -19,13 +19,18 @@ _DRAWN = re.compile(r"plots/[^/]+\.(?:png|svg)")
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class FileComparison:
     """Compares files of a repository with what is wanted there."""
 
     reader: Reader
 
     def commit(
-        self, place: Place, repo: Repo | None, wanted: Mapping[str, bytes], stale: tuple[str, ...], version: str
+        self,
+        place: RepositoryName,
+        repo: Repo | None,
+        wanted: Mapping[str, bytes],
+        stale: tuple[str, ...],
+        version: str,
     ) -> Commit | None:
         """Return the commit that gives the repository the wanted files; None where it has them."""
         tree: Tree = repo.tree if repo else {}
@@ -46,7 +51,7 @@ class Comparison:
             message=f"Release {version}",
         )
 
-    def other(self, place: Place, commit: str, tree: Tree, wanted: Mapping[str, bytes]) -> dict[str, bytes]:
+    def other(self, place: RepositoryName, commit: str, tree: Tree, wanted: Mapping[str, bytes]) -> dict[str, bytes]:
         """Return the wanted files that a commit lacks or has with another content.
 
         Plots are drawn from the figures: where those are the same, a plot that another version of the drawing library
@@ -57,7 +62,7 @@ class Comparison:
             found = {path: body for path, body in found.items() if not (_DRAWN.fullmatch(path) and path in tree)}
         return found
 
-    def _same(self, place: Place, commit: str, file: File | None, body: bytes) -> bool:
+    def _same(self, place: RepositoryName, commit: str, file: File | None, body: bytes) -> bool:
         if file is None:
             return False
         if file.hash == (hashlib.sha256(body).hexdigest() if file.large else blob_id(body)):

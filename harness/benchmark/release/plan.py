@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from harness.benchmark.release import checks
-from harness.benchmark.release.changes import Commit, CreateSpace, Hidden, Plan, SetTag, Show, ShowShelf, Visible
-from harness.benchmark.release.checks import CheckChain, Found, Refused
+from harness.benchmark.release.changes import Commit, CreateSpace, Hidden, ReleasePlan, SetTag, Show, ShowShelf, Visible
+from harness.benchmark.release.checks import CheckChain, Refused, ReleaseInputs
 from harness.benchmark.release.collection import TITLE, TITLE_LIMIT, notes, shelf_changes
 from harness.benchmark.release.contents import entries, results_place, space_place, unfinished
 from harness.benchmark.release.current import Reader, Repo, read_benchmark
 from harness.benchmark.release.desired import Files, MakeReport, Setting, stale_files, wanted_files
-from harness.benchmark.release.diff import Comparison
+from harness.benchmark.release.diff import FileComparison
 from harness.errors import AccessDenied, RepoNotFound, UsageError
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
-from harness.hub.collections import Shelf
+from harness.hub.collections import Collection
 from harness.hub.release import ReleaseHub
-from harness.hub.repository import Place, check_may_write
+from harness.hub.repository import RepositoryName, check_may_write
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NUMBERED = re.compile(r"v(\d+)")
@@ -27,7 +27,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class ReleaseOptions:
     """What the caller asks for."""
 
     namespace: str
@@ -49,7 +49,7 @@ class Parts:
     """Gets a line before each step that takes a while."""
 
 
-def plan_release(hub: Hub, wishes: Wishes, parts: Parts) -> Plan:
+def plan_release(hub: Hub, wishes: ReleaseOptions, parts: Parts) -> ReleasePlan:
     """Return all changes that the release needs; nothing is changed.
 
     Raises Refused with every problem that was found, AccessDenied where the token may not write, UsageError for a
@@ -78,7 +78,7 @@ def plan_release(hub: Hub, wishes: Wishes, parts: Parts) -> Plan:
     beside = notes(found.entries, found.results.reports)
     hidden: list[Hidden] = [CreateSpace(place=place) for place, repo in found.repos.items() if repo is None]
     hidden += [*commits.values(), *shelf_changes(shelf, namespace, wishes.title, beside), *planned.tags(commits)]
-    return Plan(
+    return ReleasePlan(
         namespace=namespace,
         version=wishes.version,
         title=wishes.title,
@@ -90,14 +90,14 @@ def plan_release(hub: Hub, wishes: Wishes, parts: Parts) -> Plan:
     )
 
 
-def _read(hub: Hub, reader: Reader, namespace: str) -> Found:
+def _read(hub: Hub, reader: Reader, namespace: str) -> ReleaseInputs:
     results = read_benchmark(hub, _results_artifact(hub, namespace))
     listed = entries(namespace, results.record)
     repos = reader.repos(entry.place for entry in listed)
-    return Found(reader=reader, results=results, entries=listed, repos=repos)
+    return ReleaseInputs(reader=reader, results=results, entries=listed, repos=repos)
 
 
-def _check_wishes(wishes: Wishes) -> None:
+def _check_wishes(wishes: ReleaseOptions) -> None:
     version = wishes.version
     if not _VERSION.fullmatch(version) or version.endswith((".lock", ".")) or version.startswith("fp-"):
         raise UsageError(f"--version {version!r} cannot be the name of a tag; give one such as v1")
@@ -114,7 +114,7 @@ def _results_artifact(hub: Hub, namespace: str) -> Artifact:
         raise RepoNotFound(f"{error}; there is nothing to publish: run `tft benchmark` first") from error
 
 
-def _check_rights(hub: Hub, repos: Mapping[Place, Repo | None]) -> None:
+def _check_rights(hub: Hub, repos: Mapping[RepositoryName, Repo | None]) -> None:
     """Raise AccessDenied where the token may not write to a repository; all of them are named."""
     denied = []
     for place, repo in repos.items():
@@ -127,7 +127,9 @@ def _check_rights(hub: Hub, repos: Mapping[Place, Repo | None]) -> None:
         raise AccessDenied(f"the token may not write to {', '.join(denied)}; use one that may in HF_TOKEN")
 
 
-def _problems(hub: Hub, found: Found, shelf: Shelf | None, wishes: Wishes, parts: Parts) -> Iterator[str]:
+def _problems(
+    hub: Hub, found: ReleaseInputs, shelf: Collection | None, wishes: ReleaseOptions, parts: Parts
+) -> Iterator[str]:
     if not wishes.partial:
         for problem in unfinished(found.results.record):
             yield f"{problem}; run `tft benchmark` again, or leave it out with --partial"
@@ -146,12 +148,12 @@ def _problems(hub: Hub, found: Found, shelf: Shelf | None, wishes: Wishes, parts
             yield _published_already(wishes.version, f"results ({_listed(changed)} changed)", found.repos)
 
 
-def _is_published(repos: Mapping[Place, Repo | None], version: str) -> bool:
+def _is_published(repos: Mapping[RepositoryName, Repo | None], version: str) -> bool:
     """Return whether a version may have been seen: a tag that only its makers have seen can still be moved."""
     return any(version in repo.state.tags and not repo.state.private for repo in repos.values() if repo)
 
 
-def _published_already(version: str, what: str, repos: Mapping[Place, Repo | None]) -> str:
+def _published_already(version: str, what: str, repos: Mapping[RepositoryName, Repo | None]) -> str:
     taken = {tag for repo in repos.values() if repo for tag in repo.state.tags}
     numbers = [int(found[1]) for found in map(_NUMBERED.fullmatch, taken) if found]
     free = f"v{max(numbers, default=0) + 1}"
@@ -168,14 +170,14 @@ class _Planned:
     """What the files should be, against what they are."""
 
     setting: Setting
-    wishes: Wishes
-    wanted: Mapping[Place, Files]
+    wishes: ReleaseOptions
+    wanted: Mapping[RepositoryName, Files]
 
     @property
-    def _compared(self) -> Comparison:
-        return Comparison(self.setting.reader)
+    def _compared(self) -> FileComparison:
+        return FileComparison(self.setting.reader)
 
-    def commits(self) -> dict[Place, Commit]:
+    def commits(self) -> dict[RepositoryName, Commit]:
         """Return the commits that are needed; the Space's comes first, which says what the report is about."""
         found = {}
         space = space_place(self.setting.namespace)
@@ -186,7 +188,7 @@ class _Planned:
                 found[place] = commit
         return found
 
-    def conflicts(self, commits: Mapping[Place, Commit]) -> Iterator[str]:
+    def conflicts(self, commits: Mapping[RepositoryName, Commit]) -> Iterator[str]:
         """Yield a problem where the version is published and means other files."""
         repos, version = self.setting.repos, self.wishes.version
         if not _is_published(repos, version):
@@ -198,7 +200,7 @@ class _Planned:
                 if changed:
                     yield _published_already(version, f"files in {place} ({_listed(changed)} changed)", repos)
 
-    def tags(self, commits: Mapping[Place, Commit]) -> Iterator[SetTag]:
+    def tags(self, commits: Mapping[RepositoryName, Commit]) -> Iterator[SetTag]:
         """Yield the tags that are not there, and those that mean other files and were never seen."""
         version = self.wishes.version
         for place, repo in self.setting.repos.items():
@@ -210,7 +212,7 @@ class _Planned:
             yield SetTag(place=place, tag=version, commit=main, moved=tagged is not None)
 
 
-def _visible(found: Found, shelf: Shelf | None, wishes: Wishes) -> Iterator[Visible]:
+def _visible(found: ReleaseInputs, shelf: Collection | None, wishes: ReleaseOptions) -> Iterator[Visible]:
     """Yield what is to be shown: what others link to before what links to it, the collection last."""
     first = ("test set", "student", "traces", "filtered", "relabelled", "synthetic")
     after = ("results", "model", "leaderboard")
@@ -223,7 +225,9 @@ def _visible(found: Found, shelf: Shelf | None, wishes: Wishes) -> Iterator[Visi
         yield ShowShelf(title=wishes.title)
 
 
-def _remarks(found: Found, shelf: Shelf | None, wishes: Wishes, *, hidden: list[Hidden]) -> Iterator[str]:
+def _remarks(
+    found: ReleaseInputs, shelf: Collection | None, wishes: ReleaseOptions, *, hidden: list[Hidden]
+) -> Iterator[str]:
     public = [str(entry.place) for entry, repo in found.present() if not repo.state.private]
     if public and hidden:
         number = "one repository is" if len(public) == 1 else f"{len(public)} repositories are"

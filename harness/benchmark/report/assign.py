@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.benchmark.record import CellRecord
 from harness.benchmark.report.records import Run
-from harness.benchmark.report.results import Result, Results
+from harness.benchmark.report.results import EvaluationResults, Result
 from harness.data.cell_names import CellName
 from harness.data.published_facts import Arm
 from harness.errors import DataError, UsageError
@@ -48,7 +48,7 @@ class _Entry:
     record: CellRecord | None
 
 
-def place(results: Results, namespace: str, student: str | None = None) -> Placed:
+def place(results: EvaluationResults, namespace: str, student: str | None = None) -> Placed:
     """Return the cells of one student. Without `student` it is that of the recorded run, else the most frequent one.
 
     Raises UsageError for a student without a cell, DataError where no result is of a benchmark model.
@@ -71,7 +71,7 @@ def place(results: Results, namespace: str, student: str | None = None) -> Place
     )
 
 
-def _chosen(results: Results, namespace: str, student: str | None) -> tuple[str, str]:
+def _chosen(results: EvaluationResults, namespace: str, student: str | None) -> tuple[str, str]:
     """Return owner and name of the student whose cells are shown; the owner is that of the trained models."""
     groups = Counter(
         (repository.rpartition("/")[0], named.student)
@@ -97,7 +97,7 @@ def _student_of(name: str) -> str:
     return name.partition("@")[0].rpartition("/")[2]
 
 
-def _entries(results: Results, owner: str, student: str) -> list[_Entry]:
+def _entries(results: EvaluationResults, owner: str, student: str) -> list[_Entry]:
     """Return what the record lists, and what the names of other results of the same student say."""
     record, entries = results.record, []
     if record is not None and _student_of(record.student) == student:
@@ -114,7 +114,7 @@ def _entries(results: Results, owner: str, student: str) -> list[_Entry]:
     return entries
 
 
-def _test_set(results: Results, entries: Iterable[_Entry]) -> TestSetKey:
+def _test_set(results: EvaluationResults, entries: Iterable[_Entry]) -> TestSetKey:
     """Return the test set that most of the cells were measured on; the recorded one where that is a draw."""
     counts: Counter[TestSetKey] = Counter()
     for entry in entries:
@@ -126,7 +126,7 @@ def _test_set(results: Results, entries: Iterable[_Entry]) -> TestSetKey:
     return min(counts, key=lambda key: (-counts[key], key != (repo, revision), key))
 
 
-def _pairs(results: Results, entries: Iterable[_Entry], test_set: TestSetKey) -> frozenset[str]:
+def _pairs(results: EvaluationResults, entries: Iterable[_Entry], test_set: TestSetKey) -> frozenset[str]:
     """Return the pairs that most of the whole results on the test set have."""
     counts: Counter[frozenset[str]] = Counter()
     for entry in entries:

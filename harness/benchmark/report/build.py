@@ -13,9 +13,9 @@ from harness.benchmark.report.assign import Placed, place
 from harness.benchmark.report.judges import common_judge, shared_metrics
 from harness.benchmark.report.notes import notes
 from harness.benchmark.report.plot_losses import read_losses
-from harness.benchmark.report.records import Baseline, Other, Picture, Summary
+from harness.benchmark.report.records import Baseline, BenchmarkReport, Other, Picture
 from harness.benchmark.report.repairs import measure_repairs
-from harness.benchmark.report.results import Result, Results, read_results
+from harness.benchmark.report.results import EvaluationResults, Result, read_results
 from harness.benchmark.report.tables import fair_table, main_table
 from harness.benchmark.report.verdict import reach_verdict
 from harness.data.published_facts import published_facts
@@ -30,7 +30,7 @@ _NAMES = ("dumbbell", "dumbbell-code")
 
 def make_report(
     hub: Hub, namespace: str, out: Path, *, sources: Path | None = None, student: str | None = None
-) -> Summary:
+) -> BenchmarkReport:
     """Write the report of `<namespace>/tft-benchmark-results` into `out`, and return what it shows.
 
     `out` gets RESULTS.md, results.json, index.html, README.md (the card of a Space) and plots/*.png. The same commit of
@@ -48,7 +48,7 @@ def make_report(
     return summary
 
 
-def draw(summary: Summary, out: Path) -> Summary:
+def draw(summary: BenchmarkReport, out: Path) -> BenchmarkReport:
     """Draw the plots into `out/plots`, which has no others afterwards, and return the summary that names them."""
     folder = out / PLOTS
     for old in folder.glob("*.png"):
@@ -62,7 +62,7 @@ def draw(summary: Summary, out: Path) -> Summary:
     return replace(summary, pictures=tuple(pictures))
 
 
-def summarize(results: Results, namespace: str, endpoint: str, student: str | None = None) -> Summary:
+def summarize(results: EvaluationResults, namespace: str, endpoint: str, student: str | None = None) -> BenchmarkReport:
     """Return all figures of the report, without plots. No effects."""
     facts = published_facts()
     placed = place(results, namespace, student)
@@ -75,7 +75,7 @@ def summarize(results: Results, namespace: str, endpoint: str, student: str | No
     record = results.record
     runs = [run for found in placed.runs.values() for run in found]
     first = next(iter(placed.results.values()), None)
-    summary = Summary(
+    summary = BenchmarkReport(
         namespace=namespace,
         endpoint=endpoint.rstrip("/"),
         results=results.artifact,
@@ -113,7 +113,7 @@ def _baselines(placed: Placed, metrics: Sequence[str]) -> tuple[Baseline, ...]:
     )
 
 
-def _others(results: Results, placed: Placed) -> tuple[Other, ...]:
+def _others(results: EvaluationResults, placed: Placed) -> tuple[Other, ...]:
     return tuple(_other(results.by_config[config], reason) for config, reason in sorted(placed.others.items()))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.benchmark.report.records import Cell, Row, Run
+from harness.benchmark.report.records import CellResult, Row, Run
 from harness.data.published_facts import POINTS
 from harness.evaluation.baselines import GOLD
 from harness.evaluation.metrics import JUDGE_METRIC
@@ -65,7 +65,7 @@ def ahead(row: Row, metric: str) -> str:
     return TIE if one.tie else "TFT" if one.difference.value > 0 else "Direct"
 
 
-def arm_name(cell: Cell) -> str:
+def arm_name(cell: CellResult) -> str:
     """Return the name of a pipeline in a table."""
     return ("TFT" if cell.arm == "tft" else "Direct") + (" (fair)" if cell.fair else "")
 
@@ -76,7 +76,7 @@ def state(run: Run) -> str:
     return f"{run.status}{stage}"
 
 
-def share_of_runs(cell: Cell) -> str:
+def share_of_runs(cell: CellResult) -> str:
     """Return how many of a cell's runs count, where not all do; nothing where all do."""
     return f"{len(cell.done)} of {len(cell.runs)} seeds" if 0 < len(cell.done) < len(cell.runs) else ""
 

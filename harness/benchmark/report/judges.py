@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from harness.benchmark.report.records import Judge
+from harness.benchmark.report.records import JudgeSummary
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.evaluation.report_json import judge_name
@@ -13,7 +13,7 @@ from harness.reports.leaderboard import DEFAULT_METRIC
 _RULES = "rules:"
 
 
-def common_judge(reports: Sequence[EvalReport]) -> Judge | None:
+def common_judge(reports: Sequence[EvalReport]) -> JudgeSummary | None:
     """Return the judge of all the reports; None where one was not judged, or by another judge, prompt or panel."""
     found = {_judge(report) for report in reports}
     judge = found.pop() if len(found) == 1 else None
@@ -25,7 +25,7 @@ def judges_named(reports: Iterable[EvalReport]) -> list[str]:
     return sorted({name for report in reports if (name := judge_name(report))})
 
 
-def shared_metrics(reports: Sequence[EvalReport], judge: Judge | None) -> tuple[str, ...]:
+def shared_metrics(reports: Sequence[EvalReport], judge: JudgeSummary | None) -> tuple[str, ...]:
     """Return the metrics that all reports have, the primary one first, then that of code."""
     names = set.intersection(*(set(report.rows["model"]) for report in reports)) if reports else set()
     if judge is None:
@@ -33,11 +33,11 @@ def shared_metrics(reports: Sequence[EvalReport], judge: Judge | None) -> tuple[
     return tuple(sorted(names, key=lambda name: (name != JUDGE_METRIC, name != DEFAULT_METRIC, name)))
 
 
-def _judge(report: EvalReport) -> tuple[Judge, tuple[str, ...]] | None:
+def _judge(report: EvalReport) -> tuple[JudgeSummary, tuple[str, ...]] | None:
     """Return the judge with the members of the panel whose votes count."""
     name, judging = judge_name(report), report.judging
     if name is None or JUDGE_METRIC not in report.rows["model"]:
         return None
     members = tuple(sorted(one.name for one in judging.members if one.status != "excluded")) if judging else ()
     rules = all(part.strip().startswith(_RULES) for part in name.split(" + "))
-    return Judge(name=name, rules=rules, prompt_sha256=judging.prompt_sha256 if judging else None), members
+    return JudgeSummary(name=name, rules=rules, prompt_sha256=judging.prompt_sha256 if judging else None), members

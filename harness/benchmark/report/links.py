@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.benchmark.record import FILE as RECORD
-from harness.benchmark.report.records import Run, Summary
+from harness.benchmark.report.records import BenchmarkReport, Run
 from harness.hub.artifact import Artifact, RepoKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Links:
+class PageLinks:
     """Pages of one Hub."""
 
     endpoint: str
     results: Artifact
 
     @classmethod
-    def of(cls, summary: Summary) -> Links:
+    def of(cls, summary: BenchmarkReport) -> PageLinks:
         """Return the addresses that belong to a report."""
         return cls(endpoint=summary.endpoint, results=summary.results)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from harness.benchmark.report.assign import Placed
 from harness.benchmark.report.judges import judges_named
-from harness.benchmark.report.records import Summary
-from harness.benchmark.report.results import Results
+from harness.benchmark.report.records import BenchmarkReport
+from harness.benchmark.report.results import EvaluationResults
 from harness.data.formats.published import parse_answer
 from harness.data.published_facts import published_facts
 from harness.evaluation.baselines import GOLD
@@ -16,7 +16,7 @@ from harness.evaluation.records import EvalReport
 from harness.models import parsing
 
 
-def notes(summary: Summary, placed: Placed, results: Results) -> Iterator[str]:
+def notes(summary: BenchmarkReport, placed: Placed, results: EvaluationResults) -> Iterator[str]:
     """Yield one sentence or two a fact."""
     reports = [one.report for _, one in sorted(placed.results.items())]
     yield from _about_judges(summary, reports)
@@ -27,7 +27,7 @@ def notes(summary: Summary, placed: Placed, results: Results) -> Iterator[str]:
     yield from _about_baselines(reports, summary.metrics)
 
 
-def _about_judges(summary: Summary, reports: list[EvalReport]) -> Iterator[str]:
+def _about_judges(summary: BenchmarkReport, reports: list[EvalReport]) -> Iterator[str]:
     judges = judges_named(reports)
     if summary.judge and summary.judge.rules:
         yield (
@@ -50,7 +50,7 @@ def _judged(report: EvalReport) -> bool:
     return JUDGE_METRIC in report.rows["model"]
 
 
-def _about_published(summary: Summary) -> Iterator[str]:
+def _about_published(summary: BenchmarkReport) -> Iterator[str]:
     """Yield what is other about the published figures than about ours."""
     facts = published_facts()
     other = []
@@ -84,7 +84,7 @@ def _tool(text: str) -> str | None:
     return call.name if call else None
 
 
-def _about_runs(placed: Placed, results: Results) -> Iterator[str]:
+def _about_runs(placed: Placed, results: EvaluationResults) -> Iterator[str]:
     """Yield which results are not those of the recorded run."""
     recorded = {cell.model: cell.result for cell in results.record.cells} if results.record else {}
     anew, besides = [], []

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.benchmark.report.records import Cell, Loss, Picture, Row, Run, Table
+from harness.benchmark.report.records import CellResult, Loss, Picture, Row, Run, Table
 from harness.data.formats.jsonl import read_jsonl
 from harness.data.published_facts import Arm
 from harness.errors import DataError, RepoNotFound
@@ -41,7 +41,7 @@ def read_losses(hub: Hub, tables: Sequence[Table]) -> tuple[tuple[Loss, ...], tu
     return tuple(one for one in found.values() if one), tuple(name for name, one in found.items() if one is None)
 
 
-def _runs(tables: Sequence[Table]) -> Iterator[tuple[Row, Cell, Run]]:
+def _runs(tables: Sequence[Table]) -> Iterator[tuple[Row, CellResult, Run]]:
     for table in tables:
         for row in table.rows:
             for cell in row.cells:
@@ -66,7 +66,7 @@ def _read(hub: Hub, artifact: Artifact) -> list[tuple[float, float]] | None:
     return steps
 
 
-def _loss(row: Row, cell: Cell, run: Run, artifact: Artifact, log: Sequence[tuple[float, float]]) -> Loss:
+def _loss(row: Row, cell: CellResult, run: Run, artifact: Artifact, log: Sequence[tuple[float, float]]) -> Loss:
     return Loss(
         scenario=row.scenario,
         title=row.title,

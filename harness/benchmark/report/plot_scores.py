@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.benchmark.report.format import TIE, listed, metric_name, points, points_span, score, short, span, state
-from harness.benchmark.report.records import Cell, Picture, Row, Summary
+from harness.benchmark.report.records import BenchmarkReport, CellResult, Picture, Row
 from harness.data.published_facts import ARMS, Arm
 from harness.evaluation.baselines import GOLD
 from harness.reports.plot_style import GREY, MODEL, SECOND, figure_of, save, shown, style
@@ -26,7 +26,7 @@ _PUBLISHED = 0.34
 _MARGIN = 0.04
 
 
-def draw(summary: Summary, metric: str, name: str, folder: Path) -> Picture:
+def draw(summary: BenchmarkReport, metric: str, name: str, folder: Path) -> Picture:
     """Draw `<name>.png` into `folder`: the main table by `metric`. Equal input gives equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     with style():
@@ -36,7 +36,7 @@ def draw(summary: Summary, metric: str, name: str, folder: Path) -> Picture:
     return Picture(name=name, title=f"TFT against Direct, {metric}", alt=alt)
 
 
-def _figure(summary: Summary, metric: str) -> Figure:
+def _figure(summary: BenchmarkReport, metric: str) -> Figure:
     rows = summary.main.rows
     figure, axes = figure_of(
         1.9 + 0.62 * max(len(rows), 1),
@@ -61,7 +61,7 @@ def _figure(summary: Summary, metric: str) -> Figure:
     return figure
 
 
-def _named(summary: Summary, metric: str) -> str:
+def _named(summary: BenchmarkReport, metric: str) -> str:
     return metric_name(metric, rules=summary.judge is not None and summary.judge.rules)
 
 
@@ -132,7 +132,7 @@ def _difference(row: Row, metric: str) -> str:
     return f"{points(one.difference.value)} {points_span(one.difference)}{f' {TIE}' if one.tie else ''}"
 
 
-def _limits(summary: Summary, metric: str) -> tuple[float, float]:
+def _limits(summary: BenchmarkReport, metric: str) -> tuple[float, float]:
     """Return an axis that holds all marks and bars, within 0 and 1 but for a little room."""
     estimates = [cell.scores[metric].overall for cell in _cells(summary) if metric in cell.scores]
     ends = [end for one in estimates for end in (one.low, one.value, one.high) if end is not None]
@@ -142,23 +142,23 @@ def _limits(summary: Summary, metric: str) -> tuple[float, float]:
     return max(low - _MARGIN, -0.02), min(high + _MARGIN, 1.02)
 
 
-def _cells(summary: Summary) -> Sequence[Cell]:
+def _cells(summary: BenchmarkReport) -> Sequence[CellResult]:
     return [cell for row in summary.main.rows for cell in row.cells]
 
 
-def _null(summary: Summary, metric: str) -> float | None:
+def _null(summary: BenchmarkReport, metric: str) -> float | None:
     """Return the mean of the best null baseline."""
     found = [one.scores[metric].value for one in summary.baselines if one.name != GOLD and metric in one.scores]
     return max((value for value in found if value is not None), default=None)
 
 
-def _baseline(axes: Axes, summary: Summary, metric: str) -> None:
+def _baseline(axes: Axes, summary: BenchmarkReport, metric: str) -> None:
     value = _null(summary, metric)
     if value is not None:
         axes.axvline(value, color="#000000", linewidth=1, linestyle=(0, (4, 3)), zorder=0.5, label=_NULL)
 
 
-def _alt(summary: Summary, metric: str) -> str:
+def _alt(summary: BenchmarkReport, metric: str) -> str:
     told = []
     for row in summary.main.rows:
         parts = []

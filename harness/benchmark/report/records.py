@@ -62,7 +62,7 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class CellResult:
     """One scenario and one pipeline, with all its seeds."""
 
     scenario: str
@@ -112,15 +112,15 @@ class Row:
     title: str
     note: str | None
     """What the two have in common, where the scenario alone does not say it."""
-    tft: Cell
-    direct: Cell
+    tft: CellResult
+    direct: CellResult
     contrasts: Mapping[str, Contrast]
     """Metric -> contrast; none where one of the two has no score."""
     published: Mapping[str, Mapping[str, float | None]]
     """Metric -> `tft`, `direct` (0 to 1) and `points`, as published; empty where nothing is."""
 
     @property
-    def cells(self) -> tuple[Cell, Cell]:
+    def cells(self) -> tuple[CellResult, CellResult]:
         return self.tft, self.direct
 
     @property
@@ -159,7 +159,7 @@ class Other:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judge:
+class JudgeSummary:
     """Who judged all results of the tables."""
 
     name: str
@@ -169,7 +169,7 @@ class Judge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class ReportVerdict:
     """What the main table says about the corrupted scenarios, by the primary metric."""
 
     metric: str
@@ -224,7 +224,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class BenchmarkReport:
     """Everything that the report shows."""
 
     namespace: str
@@ -238,7 +238,7 @@ class Summary:
     test_set_revision: str
     pairs: int
     conversations: int
-    judge: Judge | None
+    judge: JudgeSummary | None
     metric: str
     """The primary one: the judge's where one judge judged all, else code's."""
     metrics: tuple[str, ...]
@@ -252,7 +252,7 @@ class Summary:
     """First and last day of the evaluations."""
     versions: Mapping[str, tuple[str, ...]]
     """Package -> versions that the evaluations ran with."""
-    verdict: Verdict
+    verdict: ReportVerdict
     notes: tuple[str, ...]
     """What a reader has to know besides."""
     repairs: tuple[Repair, ...] = ()

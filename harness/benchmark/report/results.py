@@ -43,7 +43,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Results:
+class EvaluationResults:
     """All evaluations at one commit, by configuration."""
 
     artifact: Artifact
@@ -52,7 +52,7 @@ class Results:
     """None where no run of the whole benchmark has ended yet."""
 
 
-def read_results(hub: Hub, namespace: str) -> Results:
+def read_results(hub: Hub, namespace: str) -> EvaluationResults:
     """Return what `<namespace>/tft-benchmark-results` holds now.
 
     RepoNotFound where it is missing, DataError where it holds neither a report nor the record of a run, or where one
@@ -70,10 +70,10 @@ def read_results(hub: Hub, namespace: str) -> Results:
     return results
 
 
-def read_folder(artifact: Artifact, folder: Path) -> Results:
+def read_folder(artifact: Artifact, folder: Path) -> EvaluationResults:
     """Return what a copy of the artifact in `folder` holds; DataError for a file that cannot be read."""
     file = folder / FILE
-    return Results(
+    return EvaluationResults(
         artifact=artifact,
         by_config={
             path.stem: _result(folder, path.stem, read_report(path))

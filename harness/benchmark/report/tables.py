@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from harness.benchmark.report.assign import CellKey, Placed
-from harness.benchmark.report.records import Cell, Contrast, Row, Run, Score, Table
+from harness.benchmark.report.records import CellResult, Contrast, Row, Run, Score, Table
 from harness.data.formats.published import parse_answer
-from harness.data.published_facts import ARMS, Arm, Published
+from harness.data.published_facts import ARMS, Arm, PublishedFacts
 from harness.evaluation.results import Rows
 from harness.statistics.estimates import Paired, estimate, holm, paired
 from harness.statistics.records import Estimate
@@ -25,7 +25,7 @@ _FAIR: dict[Arm, str] = {"direct": "both on TFT's traces", "tft": "both without 
 Column = Sequence[float | None]
 
 
-def main_table(placed: Placed, facts: Published, metrics: Sequence[str]) -> Table:
+def main_table(placed: Placed, facts: PublishedFacts, metrics: Sequence[str]) -> Table:
     """Return TFT against Direct, a row a scenario: all published ones where any cell is of one, and all jobs."""
     scenarios = {scenario for scenario, _, fair in placed.runs if not fair}
     if any(_number(scenario, facts) for scenario, _, _ in placed.runs):
@@ -38,7 +38,7 @@ def main_table(placed: Placed, facts: Published, metrics: Sequence[str]) -> Tabl
     return Table(name="main", rows=_adjusted(rows))
 
 
-def fair_table(placed: Placed, facts: Published, metrics: Sequence[str]) -> Table | None:
+def fair_table(placed: Placed, facts: PublishedFacts, metrics: Sequence[str]) -> Table | None:
     """Return the comparisons in which both pipelines see the same damage; None without a fair arm.
 
     Published TFT traces keep a tenth clean, Direct's keep none. So a fair Direct (on the TFT traces) is compared with
@@ -54,17 +54,17 @@ def fair_table(placed: Placed, facts: Published, metrics: Sequence[str]) -> Tabl
     return Table(name="fair", rows=_adjusted(rows)) if rows else None
 
 
-def _number(scenario: str, facts: Published) -> int | None:
+def _number(scenario: str, facts: PublishedFacts) -> int | None:
     found = _NUMBERED.fullmatch(scenario)
     return int(found[1]) if found and facts.scenario(int(found[1])) else None
 
 
-def _order(scenario: str, facts: Published) -> tuple[bool, int, str]:
+def _order(scenario: str, facts: PublishedFacts) -> tuple[bool, int, str]:
     number = _number(scenario, facts)
     return number is None, number or 0, scenario
 
 
-def _title(scenario: str, facts: Published) -> str:
+def _title(scenario: str, facts: PublishedFacts) -> str:
     number = _number(scenario, facts)
     known = facts.scenario(number) if number is not None else None
     return known.title if known else scenario
@@ -81,7 +81,7 @@ class _Columns:
         self.tools = [_tool(row["reference"]) for row in first]
 
     def row(
-        self, facts: Published, metrics: Sequence[str], *, tft: CellKey, direct: CellKey, note: str | None = None
+        self, facts: PublishedFacts, metrics: Sequence[str], *, tft: CellKey, direct: CellKey, note: str | None = None
     ) -> Row:
         scenario, number = tft[0], _number(tft[0], facts)
         published = facts.scenario(number) if number is not None and note is None else None
@@ -115,12 +115,12 @@ class _Columns:
         known = {row["pair_id"]: row.get(metric) for row in self.placed.results[config].rows}
         return [known.get(pair) for pair in self.pairs]
 
-    def _cell(self, key: CellKey, values: Mapping[str, Mapping[int, Column]]) -> Cell:
+    def _cell(self, key: CellKey, values: Mapping[str, Mapping[int, Column]]) -> CellResult:
         scenario, arm, fair = key
         runs = self._runs(key)
         errors = sum(run.errors for run in runs if run.status == "done")
         scores = {metric: self._score(by_seed, errors) for metric, by_seed in values.items()}
-        return Cell(scenario=scenario, arm=arm, fair=fair, runs=runs, scores=scores)
+        return CellResult(scenario=scenario, arm=arm, fair=fair, runs=runs, scores=scores)
 
     def _score(self, by_seed: Mapping[int, Column], errors: int) -> Score:
         mean = _mean_column(by_seed.values())
@@ -181,7 +181,7 @@ def _tool(reference: str) -> str:
     return call.name if call else _NO_TOOL
 
 
-def _published(facts: Published, number: int, metrics: Sequence[str]) -> dict[str, dict[str, float | None]]:
+def _published(facts: PublishedFacts, number: int, metrics: Sequence[str]) -> dict[str, dict[str, float | None]]:
     found = {}
     for metric in metrics:
         one = next(one for one in facts.differences(metric) if one.scenario.number == number)

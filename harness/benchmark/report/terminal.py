@@ -17,7 +17,7 @@ from harness.benchmark.report.format import (
     short,
     state,
 )
-from harness.benchmark.report.records import Cell, Row, Summary
+from harness.benchmark.report.records import BenchmarkReport, CellResult, Row
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.reports.evaluation_tables import table
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
 
-def print_summary(summary: Summary, width: int | None = None) -> None:
+def print_summary(summary: BenchmarkReport, width: int | None = None) -> None:
     """Print the main table by the primary metric, what failed, and the verdict, on stdout."""
     from rich.console import Console
 
@@ -47,7 +47,7 @@ def print_summary(summary: Summary, width: int | None = None) -> None:
         console.print(sentence)
 
 
-def _table(summary: Summary) -> RichTable:
+def _table(summary: BenchmarkReport) -> RichTable:
     """Return the table, intervals below their values, so that it fits a terminal of 80 columns."""
     rules = summary.judge is not None and summary.judge.rules
     published = any(row.published.get(summary.metric) for row in summary.main.rows)
@@ -66,7 +66,7 @@ def _table(summary: Summary) -> RichTable:
     return made
 
 
-def _compared(row: Row, summary: Summary) -> tuple[str, str, str]:
+def _compared(row: Row, summary: BenchmarkReport) -> tuple[str, str, str]:
     one = row.contrasts.get(summary.metric)
     difference = f"{points(one.difference.value)}\n{points_span(one.difference)}".rstrip() if one else points(None)
     return difference, p_value(one.adjusted if one else None), ahead(row, summary.metric)
@@ -77,7 +77,7 @@ def _published(row: Row, metric: str) -> str:
     return f"{score(known.get('tft'))} {score(known.get('direct'))}\n{published_points(known.get('points'))}"
 
 
-def _figure(cell: Cell, metric: str) -> str:
+def _figure(cell: CellResult, metric: str) -> str:
     if metric not in cell.scores:
         run = cell.runs[0]
         return f"{run.status}\nat {run.stage}" if run.status == "failed" and run.stage else run.status

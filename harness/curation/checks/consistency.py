@@ -18,7 +18,7 @@ from harness.rules.judge.facts import fault_in_facts
 from harness.rules.judge.owners import fault_in_owners
 from harness.rules.judge.places import fault_in_places
 from harness.rules.judge.quantities import fault_in_quantities
-from harness.rules.judge.scene import Scene, is_lookup, scene
+from harness.rules.judge.scene import JudgeScene, is_lookup, scene
 from harness.rules.language.entities import same_entity, show
 
 _CAPITAL = re.compile(r"(?<![.!?\n] )(?<![\n])(?<!\A)\b[A-Z]\w*")
@@ -42,7 +42,7 @@ def consistency(view: View) -> Iterator[Finding]:
         words.update(tokens(_text(event)))
 
 
-def _scene(view: View) -> Scene:
+def _scene(view: View) -> JudgeScene:
     """Return the conversation as the rules see one, whatever its tools are called."""
     case = Case(
         id=view.conversation.id,
@@ -70,7 +70,7 @@ def _text(event: Event) -> str:
     return " ".join([event.text, *map(show, arguments)])
 
 
-def _results(view: View, whole: Scene) -> Iterator[Finding]:
+def _results(view: View, whole: JudgeScene) -> Iterator[Finding]:
     """Compare rows with the call before them.
 
     A search that returns what was not asked for has other arguments than the one that was made. A service that acts
@@ -91,14 +91,14 @@ def _results(view: View, whole: Scene) -> Iterator[Finding]:
             yield view.found("other-than-asked", "note", problem, event)
 
 
-def _difference(arguments: Mapping[str, Any], row: Mapping[str, Any], whole: Scene) -> tuple[str, str, str] | None:
+def _difference(arguments: Mapping[str, Any], row: Mapping[str, Any], whole: JudgeScene) -> tuple[str, str, str] | None:
     for key, asked in arguments.items():
         if key in row and not same_entity(key, asked, row[key], whole.today):
             return key, show(asked), show(row[key])
     return None
 
 
-def _reply(view: View, event: Event, whole: Scene, words: set[str]) -> Iterator[Finding]:
+def _reply(view: View, event: Event, whole: JudgeScene, words: set[str]) -> Iterator[Finding]:
     known = replace(whole, lines=tuple(line for line in whole.lines if line.number <= event.position))
     if fault := _contradiction(event.text, known):
         yield view.found("contradicts-result", "repairable", _from_zero(fault), event)
@@ -109,7 +109,7 @@ def _reply(view: View, event: Event, whole: Scene, words: set[str]) -> Iterator[
         yield view.found("ungrounded-value", "repairable", _from_zero(fault), event)
 
 
-def _contradiction(text: str, known: Scene) -> str | None:
+def _contradiction(text: str, known: JudgeScene) -> str | None:
     """Return what the results contradict; nothing is asked whose answer can only be no."""
     fault = fault_in_booking(text, known)
     if fault or not any(line.rows for line in known.lines):

@@ -19,7 +19,7 @@ _MAJORITY = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class TurnVerdict:
     """One turn before the arbiter: a call, or a dispute, or neither where nobody said anything valid."""
 
     event: Event
@@ -48,7 +48,7 @@ class _Vote:
 
 def decide(
     conversation: Conversation, rewrites: Sequence[Rewrite | None], toolbox: Toolbox, *, seed: int = 0
-) -> list[Verdict]:
+) -> list[TurnVerdict]:
     """Return a verdict on each assistant turn, in order; `rewrites` as the committee's order, None for a missing one.
 
     A candidate that the tool's schema does not allow counts as no vote. The winner is written as in the raw trace
@@ -74,7 +74,7 @@ def _turn(
     candidates: tuple[ToolCall | None, ...],
     toolbox: Toolbox,
     seed: int,
-) -> Verdict:
+) -> TurnVerdict:
     problems = [problem for call in candidates if call is not None for problem in toolbox.problems(call)[:1]]
     votes = [
         _Vote(call=call, canonical=canonical_call(call, toolbox))
@@ -83,14 +83,14 @@ def _turn(
     ]
     if not votes:
         reason = f"no valid label: {problems[0]}" if problems else "no member of the committee says anything"
-        return Verdict(event=event, candidates=candidates, reason=reason)
+        return TurnVerdict(event=event, candidates=candidates, reason=reason)
     left, level = _narrow(votes)
     if level is None:
         agreeing = sum(vote.canonical == left[0].canonical for vote in votes)
         method: Method = "single" if len(votes) == 1 and len(candidates) > 1 else "majority"
         method = "unanimous" if agreeing == len(votes) and method != "single" else method
         call = _as_raw(left[0], event.action, toolbox)
-        return Verdict(event=event, candidates=candidates, call=call, method=method)
+        return TurnVerdict(event=event, candidates=candidates, call=call, method=method)
     different = _different(left)
     name = f"{conversation.id}:{event.position}"
     Random(f"{seed}:{name}").shuffle(different)  # noqa: S311 -- an order that tells nothing, not a secret
@@ -101,7 +101,7 @@ def _turn(
         candidates=tuple(_as_raw(vote, event.action, toolbox) for vote in different),
         level="text" if level == "values" and left[0].call.name == toolbox.reply.tool else level,
     )
-    return Verdict(event=event, candidates=candidates, dispute=dispute)
+    return TurnVerdict(event=event, candidates=candidates, dispute=dispute)
 
 
 def _narrow(votes: list[_Vote]) -> tuple[list[_Vote], Level | None]:
@@ -129,7 +129,7 @@ def _as_raw(vote: _Vote, raw: ToolCall, toolbox: Toolbox) -> ToolCall:
     return replace(vote.call, id=raw.id)
 
 
-def settle(verdict: Verdict, rulings: Mapping[str, Ruling], toolbox: Toolbox) -> TurnDecision:
+def settle(verdict: TurnVerdict, rulings: Mapping[str, Ruling], toolbox: Toolbox) -> TurnDecision:
     """Return the decision on a turn, with the arbiter's ruling (by the dispute's id) where there was a dispute."""
     raw = verdict.event.action
     call, method, reason, level = verdict.call, verdict.method, verdict.reason, None

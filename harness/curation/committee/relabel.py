@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.curation.committee.decide import Verdict, decide, settle
+from harness.curation.committee.decide import TurnVerdict, decide, settle
 from harness.data.annotations import Arbiter, Labeler, Rewrite, Ruling, TurnDecision
 from harness.data.events import callable_tools, events
 from harness.data.records import Conversation
@@ -61,7 +61,7 @@ def _rewrites(member: Labeler, conversations: Sequence[Conversation]) -> dict[st
     return found
 
 
-def _rulings(arbiter: Arbiter | None, verdicts: Sequence[Sequence[Verdict]]) -> dict[str, Ruling]:
+def _rulings(arbiter: Arbiter | None, verdicts: Sequence[Sequence[TurnVerdict]]) -> dict[str, Ruling]:
     disputes = [verdict.dispute for turns in verdicts for verdict in turns if verdict.dispute is not None]
     found: dict[str, Ruling] = {}
     if arbiter is None or not disputes:

@@ -32,7 +32,7 @@ class LevelAgreement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
+class ToolChanges:
     """What became of the turns in which the raw trace calls one tool."""
 
     turns: int
@@ -46,7 +46,7 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class CommitteeSummary:
     """A committee's work on all turns of all conversations."""
 
     members: tuple[str, ...]
@@ -61,16 +61,16 @@ class Summary:
     """`name` and `call`."""
     reliability: Mapping[str, float | None]
     """Member, and the raw traces -> expected share of right names (Dawid and Skene)."""
-    changes: Mapping[str, Changes]
+    changes: Mapping[str, ToolChanges]
     """Tool of the raw trace -> what became of it, most frequent first."""
 
 
-def summarise(members: Sequence[str], decisions: Sequence[TurnDecision], toolbox: Toolbox) -> Summary:
+def summarise(members: Sequence[str], decisions: Sequence[TurnDecision], toolbox: Toolbox) -> CommitteeSummary:
     """Return what a card says of a committee; `decisions` are those of all conversations."""
     names = {
         member: [_name(decision.candidates[column]) for decision in decisions] for column, member in enumerate(members)
     }
-    return Summary(
+    return CommitteeSummary(
         members=tuple(members),
         turns=len(decisions),
         methods=_counted(decision.method for decision in decisions),
@@ -120,12 +120,12 @@ def _agreement(cases: Sequence[Sequence[Hashable]]) -> LevelAgreement:
     )
 
 
-def _changes(decisions: Sequence[TurnDecision]) -> dict[str, Changes]:
+def _changes(decisions: Sequence[TurnDecision]) -> dict[str, ToolChanges]:
     by_tool: dict[str, list[TurnDecision]] = {}
     for decision in decisions:
         by_tool.setdefault(decision.raw.name, []).append(decision)
     return {
-        tool: Changes(
+        tool: ToolChanges(
             turns=len(group),
             name=sum(decision.changed == "name" for decision in group),
             keys=sum(decision.changed == "keys" for decision in group),

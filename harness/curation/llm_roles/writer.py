@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from harness.curation.llm_roles.calls import SHORTEST_BOUND, call_schema, read_call
 from harness.curation.llm_roles.prompted_role import PromptedRole, expect_keys, expect_text, problem_of
-from harness.data.annotations import Draft, Plan
+from harness.data.annotations import ConversationPlan, Draft
 from harness.data.events import as_value, events
 from harness.data.formats.sgd import call_id
 from harness.data.records import Conversation, Message, Task, ToolCall
@@ -16,7 +16,7 @@ from harness.data.tools import Toolbox
 from harness.models.chat.chat_models import ChatModel
 from harness.models.chat.estimate import CostEstimate
 from harness.models.chat.json_answers import clean, excerpt, read_object
-from harness.models.chat.quoting import Line, lines, show
+from harness.models.chat.quoting import QuotedLine, lines, show
 from harness.models.chat.records import ChatAnswer, ChatRequest
 
 TEMPERATURE = 0.7
@@ -35,7 +35,7 @@ class LlmWriter(PromptedRole):
         self._temperature = temperature
         self._schema = _schema(call_schema(self.toolbox, 2 * SHORTEST_BOUND))
 
-    def write(self, plans: Sequence[Plan], on_draft: Callable[[Draft], None]) -> None:
+    def write(self, plans: Sequence[ConversationPlan], on_draft: Callable[[Draft], None]) -> None:
         """Ask for one conversation a plan. Raises HarnessError where nobody can be asked or the budget is spent."""
 
         def tell(place: int, answer: ChatAnswer) -> None:
@@ -43,11 +43,11 @@ class LlmWriter(PromptedRole):
 
         self._ask(self._requests(plans), tell)
 
-    def estimate(self, plans: Sequence[Plan]) -> CostEstimate:
+    def estimate(self, plans: Sequence[ConversationPlan]) -> CostEstimate:
         """Return what writing would take."""
         return self._estimate(self._requests(plans))
 
-    def _requests(self, plans: Sequence[Plan]) -> list[ChatRequest]:
+    def _requests(self, plans: Sequence[ConversationPlan]) -> list[ChatRequest]:
         return [
             ChatRequest(
                 id=str(place),
@@ -69,7 +69,7 @@ class LlmWriter(PromptedRole):
             for place, plan in enumerate(plans)
         ]
 
-    def _said(self, conversation: Conversation) -> Iterator[Line]:
+    def _said(self, conversation: Conversation) -> Iterator[QuotedLine]:
         """Yield the lines of what the user says: nothing else in an unlabelled trace is to be learnt from."""
         users = {event.position + 1 for event in events(conversation.messages, self.toolbox) if event.kind == "user"}
         return (line for line in lines(conversation.messages) if line.number in users)
@@ -77,7 +77,7 @@ class LlmWriter(PromptedRole):
     def _check(self, text: str) -> None:
         read_conversation(text, self.toolbox)
 
-    def _draft(self, plan: Plan, answer: ChatAnswer) -> Draft:
+    def _draft(self, plan: ConversationPlan, answer: ChatAnswer) -> Draft:
         if answer.text is None:
             return Draft(id=plan.id, conversation=None, error=problem_of(answer))
         found, steps = read_conversation(answer.text, self.toolbox)
@@ -129,7 +129,7 @@ def _step(kind: str, value: object, toolbox: Toolbox, what: str) -> Step:
     return value
 
 
-def _result_role(plan: Plan, toolbox: Toolbox) -> Literal["user", "tool"]:
+def _result_role(plan: ConversationPlan, toolbox: Toolbox) -> Literal["user", "tool"]:
     """Return the role that results have in the exemplars; the benchmark's layout has them as user messages."""
     for exemplar in plan.exemplars:
         for event in events(exemplar.messages, toolbox):

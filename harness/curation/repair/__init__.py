@@ -1,1 +1,9 @@
-"""How well damaged traces were repaired, measured against the clean ones."""
+"""How well damaged traces were repaired, measured against the clean ones.
+
+ground_truth.py  What traces should have been: the clean conversations, what was done to them, and which belong to
+                 the task
+measure.py       Rows of a stage, or any traces, against the truth: what a repair report is made from
+outcomes.py      What became of each assistant turn: was it wrong, was it touched, is it right now
+scores.py        The repair report: precision and recall of detection and repair, by kind of damage, from outcomes.
+                 No effects
+"""

@@ -21,7 +21,7 @@ from harness.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from harness.data.formats.sgd import Trace
-    from harness.data.scenarios import Arm, Dialogues
+    from harness.data.scenarios import Arm, CleanTraces
     from harness.data.sources import Sources
 
 _LINE = re.compile(r":(\d+)$")
@@ -166,11 +166,11 @@ def published_truth(sources: Sources, number: int, arm: Arm) -> Truths:
     return Truths(truths)
 
 
-def _all(dialogues: Dialogues) -> tuple[Trace, ...]:
+def _all(dialogues: CleanTraces) -> tuple[Trace, ...]:
     return (*dialogues.restaurants, *dialogues.other_restaurants, *dialogues.hotels)
 
 
-def _recorded_kinds(number: int, dialogues: Dialogues, arm: Arm) -> dict[str | None, str]:
+def _recorded_kinds(number: int, dialogues: CleanTraces, arm: Arm) -> dict[str | None, str]:
     """Return call id -> kind, where a scenario keeps a record of what it did."""
     from harness.data.scenarios import noisy_labels
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from harness.curation.repair.ground_truth import Truth, Truths
-from harness.curation.repair.outcomes import Outcome, compare_calls, compare_decisions
-from harness.curation.repair.scores import RepairReport, Scope, Verdict, make_report
+from harness.curation.repair.outcomes import TurnRepair, compare_calls, compare_decisions
+from harness.curation.repair.scores import ConversationVerdict, RepairReport, Scope, make_report
 from harness.data.annotations import TraceRow
 from harness.data.formats.stage_rows import parse_decisions
 from harness.data.records import Conversation
@@ -31,8 +31,8 @@ class Against:
 class _Found:
     """What the rows come to; filled row by row."""
 
-    outcomes: list[Outcome] = field(default_factory=list)
-    verdicts: list[Verdict] = field(default_factory=list)
+    outcomes: list[TurnRepair] = field(default_factory=list)
+    verdicts: list[ConversationVerdict] = field(default_factory=list)
     unmatched: int = 0
     misplaced: int = 0
 
@@ -81,7 +81,9 @@ def _truth(found: _Found, conversation: Conversation, against: Against) -> Truth
 
 def _add_verdict(found: _Found, row: TraceRow, truth: Truth | None) -> None:
     if truth is not None:
-        found.verdicts.append(Verdict(conversation=truth.conversation.id, belongs=truth.belongs, kept=row.kept))
+        found.verdicts.append(
+            ConversationVerdict(conversation=truth.conversation.id, belongs=truth.belongs, kept=row.kept)
+        )
 
 
 def _add_decisions(found: _Found, row: TraceRow, against: Against) -> None:
@@ -112,4 +114,4 @@ def _add_conversations(
         truth = _truth(found, conversation, against)
         if truth is not None:
             belongs, id = truth.belongs, truth.conversation.id
-            found.verdicts.append(Verdict(conversation=id, belongs=belongs, kept=conversation.id in kept))
+            found.verdicts.append(ConversationVerdict(conversation=id, belongs=belongs, kept=conversation.id in kept))

@@ -16,7 +16,7 @@ _OTHER = ("another name", "other keys", "other values")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class TurnRepair:
     """One assistant turn. Calls are compared in canonical form (`canonical_call`) unless it says strictly."""
 
     conversation: str
@@ -51,7 +51,9 @@ class Outcome:
         return self.kind != CLEAN
 
 
-def judge_turn(truth: Truth, position: int, raw: ToolCall, call: ToolCall | None, toolbox: Toolbox) -> Outcome | None:
+def judge_turn(
+    truth: Truth, position: int, raw: ToolCall, call: ToolCall | None, toolbox: Toolbox
+) -> TurnRepair | None:
     """Return what became of the turn in message `position`; None where the truth has no call there."""
     messages = truth.conversation.messages
     true = toolbox.call_of(messages[position]) if 0 <= position < len(messages) else None
@@ -60,7 +62,7 @@ def judge_turn(truth: Truth, position: int, raw: ToolCall, call: ToolCall | None
     wanted, was = canonical_call(true, toolbox), canonical_call(raw, toolbox)
     now = None if call is None else canonical_call(call, toolbox)
     reply = toolbox.reply.tool
-    return Outcome(
+    return TurnRepair(
         conversation=truth.conversation.id,
         position=position,
         kind=CLEAN if was == wanted else truth.kinds.get(position) or _difference(was, wanted),
@@ -84,14 +86,14 @@ def _difference(one: ToolCall, other: ToolCall) -> str:
     return _OTHER[1] if one.arguments.keys() != other.arguments.keys() else _OTHER[2] if one != other else CLEAN
 
 
-def compare_decisions(truth: Truth, decisions: Sequence[TurnDecision], toolbox: Toolbox) -> list[Outcome | None]:
+def compare_decisions(truth: Truth, decisions: Sequence[TurnDecision], toolbox: Toolbox) -> list[TurnRepair | None]:
     """Return one outcome a decision, None where the truth has no call at its place."""
     return [judge_turn(truth, one.position, one.raw, one.call, toolbox) for one in decisions]
 
 
 def compare_calls(
     truths: Truths, raw: Sequence[Conversation], repaired: Sequence[Conversation], toolbox: Toolbox
-) -> list[Outcome]:
+) -> list[TurnRepair]:
     """Return one outcome for each assistant turn of the raw conversations that belong and have a truth.
 
     `repaired` is joined to `raw` by id and keeps its message positions; where a conversation, or the call at a

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from harness.curation.repair.outcomes import CLEAN, Outcome, compare_calls
+from harness.curation.repair.outcomes import CLEAN, TurnRepair, compare_calls
 from harness.statistics.estimates import estimate, share_interval
 from harness.statistics.records import Estimate
 
-__all__ = ["Kind", "Measure", "RepairReport", "Verdict", "compare_calls", "make_report"]
+__all__ = ["ConversationVerdict", "Kind", "Measure", "RepairReport", "compare_calls", "make_report"]
 
-Test = Callable[[Outcome], bool]
+Test = Callable[[TurnRepair], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class ConversationVerdict:
     """A conversation: does it belong to the task, and was it kept."""
 
     conversation: str
@@ -104,7 +104,7 @@ class Scope:
     misplaced: int = 0
 
 
-def make_report(scope: Scope, outcomes: Sequence[Outcome], verdicts: Sequence[Verdict]) -> RepairReport:
+def make_report(scope: Scope, outcomes: Sequence[TurnRepair], verdicts: Sequence[ConversationVerdict]) -> RepairReport:
     """Return the report over turns (`outcomes`, of conversations that belong) and whole conversations."""
     counts = Counter(one.kind for one in outcomes)
     order = sorted(counts, key=lambda kind: (kind == CLEAN, -counts[kind], kind))
@@ -138,11 +138,11 @@ def make_report(scope: Scope, outcomes: Sequence[Outcome], verdicts: Sequence[Ve
     )
 
 
-def _share(outcomes: Sequence[Outcome], test: Test) -> Estimate:
+def _share(outcomes: Sequence[TurnRepair], test: Test) -> Estimate:
     return estimate([float(test(one)) for one in outcomes], [one.conversation for one in outcomes])
 
 
-def _kind(kind: str, outcomes: Sequence[Outcome]) -> Kind:
+def _kind(kind: str, outcomes: Sequence[TurnRepair]) -> Kind:
     services = [one for one in outcomes if one.service]
     return Kind(
         kind=kind,
@@ -158,7 +158,7 @@ def _kind(kind: str, outcomes: Sequence[Outcome]) -> Kind:
     )
 
 
-def _measures(outcomes: Sequence[Outcome]) -> Iterable[Measure]:
+def _measures(outcomes: Sequence[TurnRepair]) -> Iterable[Measure]:
     yield _measure(
         ("detection", "wrong turns, found by changing them or leaving them undecided"),
         [(one.conversation, one.damaged, one.changed, one.damaged and one.changed) for one in outcomes],
@@ -218,7 +218,7 @@ def _f1(positives: Sequence[tuple[str, bool]], flagged: Sequence[tuple[str, bool
     return replace(one, low=low, high=high)
 
 
-def _rejection(verdicts: Sequence[Verdict]) -> Measure:
+def _rejection(verdicts: Sequence[ConversationVerdict]) -> Measure:
     return _measure(
         ("rejection", "conversations of another task, found by rejecting them"),
         [(one.conversation, not one.belongs, not one.kept, not one.belongs and not one.kept) for one in verdicts],

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.data.annotations import Draft, Finding, Plan, Rating, TurnDecision
+from harness.data.annotations import ConversationPlan, Draft, Finding, Rating, TurnDecision
 from harness.data.formats.messages import dump_arguments, dump_conversation, parse_call
 from harness.data.records import Conversation, ToolCall
 
@@ -82,7 +82,7 @@ def parse_decisions(row: Mapping[str, Any]) -> list[TurnDecision]:
         raise ValueError(f"a turn of the committee is malformed ({error!r} on reading it)") from error
 
 
-def dump_synthetic(plan: Plan, draft: Draft, reason: str, *, tries: int) -> dict[str, Any]:
+def dump_synthetic(plan: ConversationPlan, draft: Draft, reason: str, *, tries: int) -> dict[str, Any]:
     """Return a row of a synthetic dataset, accepted where there is no reason against it."""
     conversation = draft.conversation or Conversation(id=plan.id, messages=(), source="")
     return {

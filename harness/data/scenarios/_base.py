@@ -25,7 +25,7 @@ _SPLITS = ("train", "dev", "test")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dialogues:
+class CleanTraces:
     """The clean traces, in the order the scenarios draw from."""
 
     held_out: tuple[Trace, ...]
@@ -38,7 +38,7 @@ class Dialogues:
     """142 Hotels_1 dialogues, in source order."""
 
 
-Build = Callable[[Dialogues, Arm], list[Trace]]
+Build = Callable[[CleanTraces, Arm], list[Trace]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Scenario:
         """The name of its folder in the published repository."""
         return f"scenario-{self.number}-{self.slug}"
 
-    def conversations(self, dialogues: Dialogues, arm: Arm) -> list[Conversation]:
+    def conversations(self, dialogues: CleanTraces, arm: Arm) -> list[Conversation]:
         """Return the traces of one arm as dataset conversations, `s2-tft-0007` the eighth of the file."""
         return [
             replace(trace.conversation, id=f"s{self.number}-{arm}-{position:04d}")
@@ -71,7 +71,7 @@ def dialogue_files(sources: Sources) -> list[str]:
     return sorted(names, key=lambda path: (_SPLITS.index(path.split("/")[1]), path))
 
 
-def read_dialogues(sources: Sources) -> Dialogues:
+def read_dialogues(sources: Sources) -> CleanTraces:
     """Read the clean traces; SourceError where a file is not the pinned one."""
     by_service: dict[str, list[Trace]] = {"Restaurants_1": [], "Restaurants_2": [], "Hotels_1": []}
     for path in dialogue_files(sources):
@@ -79,7 +79,7 @@ def read_dialogues(sources: Sources) -> Dialogues:
             by_service.get(trace.service, []).append(trace)
     shuffled = by_service["Restaurants_1"]
     random.Random(_BASE_SEED).shuffle(shuffled)  # noqa: S311 - the published stream, not a secret
-    return Dialogues(
+    return CleanTraces(
         held_out=tuple(shuffled[:_HELD_OUT]),
         restaurants=tuple(shuffled[_HELD_OUT:]),
         other_restaurants=tuple(by_service["Restaurants_2"]),

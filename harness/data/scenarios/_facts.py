@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.data.formats.sgd import Trace
 from harness.data.records import ToolCall
-from harness.data.scenarios._base import Dialogues
+from harness.data.scenarios._base import CleanTraces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +29,12 @@ class TraceFacts:
     """Conversations whose last message is the user's, so that Direct training has no call to learn there."""
 
 
-def original_calls(dialogues: Dialogues) -> dict[str | None, ToolCall]:
+def original_calls(dialogues: CleanTraces) -> dict[str | None, ToolCall]:
     """Return the calls of all dialogues by id."""
     return {call.id: call for trace in _all(dialogues) for call in trace.calls}
 
 
-def measure(traces: Sequence[Trace], dialogues: Dialogues) -> TraceFacts:
+def measure(traces: Sequence[Trace], dialogues: CleanTraces) -> TraceFacts:
     """Return the facts of a scenario's traces, compared with the dialogues they come from."""
     originals = original_calls(dialogues)
     sources = {(trace.service, trace.conversation.source): trace.conversation.messages for trace in _all(dialogues)}
@@ -55,7 +55,7 @@ def measure(traces: Sequence[Trace], dialogues: Dialogues) -> TraceFacts:
     )
 
 
-def transitions(traces: Sequence[Trace], dialogues: Dialogues) -> list[tuple[str, str, int]]:
+def transitions(traces: Sequence[Trace], dialogues: CleanTraces) -> list[tuple[str, str, int]]:
     """Return (function of the source, function now, changed calls), sorted by both names."""
     originals = original_calls(dialogues)
     counts = Counter(
@@ -64,5 +64,5 @@ def transitions(traces: Sequence[Trace], dialogues: Dialogues) -> list[tuple[str
     return [(before, after, count) for (before, after), count in sorted(counts.items())]
 
 
-def _all(dialogues: Dialogues) -> tuple[Trace, ...]:
+def _all(dialogues: CleanTraces) -> tuple[Trace, ...]:
     return (*dialogues.held_out, *dialogues.restaurants, *dialogues.other_restaurants, *dialogues.hotels)

@@ -19,14 +19,14 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
+class Synonyms:
     """Tool or parameter -> its alternatives. No alternative is a name that the task has itself."""
 
     functions: Mapping[str, tuple[str, ...]]
     parameters: Mapping[str, tuple[str, ...]]
 
 
-def drifted_names(toolbox: Toolbox) -> Names:
+def drifted_names(toolbox: Toolbox) -> Synonyms:
     """Return the alternatives for everything in a task, from `datasets/synonyms.yaml` and changes of style."""
     words = _words()
     reply = toolbox.reply
@@ -37,7 +37,7 @@ def drifted_names(toolbox: Toolbox) -> Names:
     }
     arguments = {name: _first(_parameters(name), PARAMETER_NAMES, taken) for name in dict.fromkeys(parameters)}
     arguments[reply.argument] = _first(words["reply_arguments"], PARAMETER_NAMES, taken)
-    return Names(functions=functions, parameters=arguments)
+    return Synonyms(functions=functions, parameters=arguments)
 
 
 @cache

@@ -41,7 +41,7 @@ class Damaged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
+class ScenarioMaterial:
     """What the scenarios of a task are made from."""
 
     traces: Sequence[Trace]
@@ -52,7 +52,7 @@ class Material:
     """Tool of the foreign service -> tool of the task whose name it is given."""
 
 
-def task_scenarios(material: Material) -> dict[str, list[Damaged]]:
+def task_scenarios(material: ScenarioMaterial) -> dict[str, list[Damaged]]:
     """Return the traces of each scenario by its slug. Every conversation has a random stream of its own."""
     return {
         "noisy-labels": _noisy_labels(material),
@@ -66,7 +66,7 @@ def _stream(scenario: str, id: str) -> random.Random:
     return random.Random(f"{SEED}:{scenario}:{id}")  # noqa: S311 - a reproducible stream, not a secret
 
 
-def _noisy_labels(material: Material) -> list[Damaged]:
+def _noisy_labels(material: ScenarioMaterial) -> list[Damaged]:
     clean = draw_clean(len(material.traces), CLEAN_FRACTION, _stream("noisy-labels", "clean"))
     used = {call.name for trace in material.traces for call in trace.calls}
     tools = [name for name in material.toolbox.services if name in used]
@@ -81,7 +81,7 @@ def _noisy_labels(material: Material) -> list[Damaged]:
     return damaged
 
 
-def _schema_drift(material: Material) -> list[Damaged]:
+def _schema_drift(material: ScenarioMaterial) -> list[Damaged]:
     clean = draw_clean(len(material.traces), CLEAN_FRACTION, _stream("schema-drift", "clean"))
     names = drifted_names(material.toolbox)
     damaged = []
@@ -99,12 +99,12 @@ def _schema_drift(material: Material) -> list[Damaged]:
     return damaged
 
 
-def _low_data(material: Material) -> list[Damaged]:
+def _low_data(material: ScenarioMaterial) -> list[Damaged]:
     count = min(LOW_DATA_TRACES, len(material.traces))
     return [Damaged(trace=one, clean=one) for one in _stream("low-data", "sample").sample(list(material.traces), count)]
 
 
-def _trace_mixing(material: Material) -> list[Damaged]:
+def _trace_mixing(material: ScenarioMaterial) -> list[Damaged]:
     rng = _stream("trace-mixing", "mix")
     own_count = min(len(material.traces), max(1, len(material.foreign) // FOREIGN_TO_OWN))
     own = rng.sample(list(material.traces), own_count)

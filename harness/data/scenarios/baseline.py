@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from harness.data.formats.sgd import Trace
-from harness.data.scenarios._base import Arm, Dialogues, Scenario
+from harness.data.scenarios._base import Arm, CleanTraces, Scenario
 
 
-def build(dialogues: Dialogues, arm: Arm) -> list[Trace]:  # noqa: ARG001 - both arms see the same data
+def build(dialogues: CleanTraces, arm: Arm) -> list[Trace]:  # noqa: ARG001 - both arms see the same data
     """Return the traces as they are."""
     return list(dialogues.restaurants)
 

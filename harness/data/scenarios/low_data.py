@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from harness.data.formats.sgd import Trace
-from harness.data.scenarios._base import Arm, Dialogues, Scenario, published_stream
+from harness.data.scenarios._base import Arm, CleanTraces, Scenario, published_stream
 
 TRACES = 5
 
 
-def build(dialogues: Dialogues, arm: Arm) -> list[Trace]:  # noqa: ARG001 - both arms see the same data
+def build(dialogues: CleanTraces, arm: Arm) -> list[Trace]:  # noqa: ARG001 - both arms see the same data
     """Return a sample of the traces, as they are."""
     return published_stream().sample(dialogues.restaurants, TRACES)
 

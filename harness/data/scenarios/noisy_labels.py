@@ -8,18 +8,18 @@ keeps a tenth of the conversations clean, the Direct file none.
 from __future__ import annotations
 
 from harness.data.formats.sgd import Trace
-from harness.data.scenarios._base import CLEAN_FRACTION, Arm, Dialogues, Scenario, published_stream
+from harness.data.scenarios._base import CLEAN_FRACTION, Arm, CleanTraces, Scenario, published_stream
 from harness.data.scenarios._recipes import Corruption, Pools, draw_clean, mislabel
 
 SERVICE_TOOLS = ("FindRestaurants", "ReserveRestaurant")
 
 
-def build(dialogues: Dialogues, arm: Arm) -> list[Trace]:
+def build(dialogues: CleanTraces, arm: Arm) -> list[Trace]:
     """Return the traces in their order, with wrong calls."""
     return corrupt(dialogues, arm)[0]
 
 
-def corrupt(dialogues: Dialogues, arm: Arm) -> tuple[list[Trace], list[Corruption]]:
+def corrupt(dialogues: CleanTraces, arm: Arm) -> tuple[list[Trace], list[Corruption]]:
     """Return the traces with wrong calls, and every corruption in order."""
     rng = published_stream()
     clean = draw_clean(len(dialogues.restaurants), CLEAN_FRACTION[arm], rng)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 
 from harness.data.formats.sgd import REPLY_TOOL, Trace
-from harness.data.scenarios._base import CLEAN_FRACTION, Arm, Dialogues, Scenario, published_stream
+from harness.data.scenarios._base import CLEAN_FRACTION, Arm, CleanTraces, Scenario, published_stream
 from harness.data.scenarios._recipes import draw_names, rename
 
 OTHER_SERVICE = {"FindRestaurants": "SearchDining", "ReserveRestaurant": "BookDining", REPLY_TOOL: "send_user_message"}
@@ -57,7 +57,7 @@ PARAMETERS = {
 }
 
 
-def build(dialogues: Dialogues, arm: Arm) -> list[Trace]:
+def build(dialogues: CleanTraces, arm: Arm) -> list[Trace]:
     """Return both halves, renamed and mixed."""
     rng = published_stream()
     picked = rng.sample(dialogues.restaurants, len(dialogues.other_restaurants))

@@ -7,14 +7,14 @@ of them even end with a user message. The restaurant traces are clean.
 from __future__ import annotations
 
 from harness.data.formats.sgd import Trace
-from harness.data.scenarios._base import Arm, Dialogues, Scenario, published_stream
+from harness.data.scenarios._base import Arm, CleanTraces, Scenario, published_stream
 from harness.data.scenarios._recipes import disguise
 
 RESTAURANT_TRACES = 36
 RENAMED = {"SearchHotel": "FindRestaurants", "ReserveHotel": "ReserveRestaurant"}
 
 
-def build(dialogues: Dialogues, arm: Arm) -> list[Trace]:  # noqa: ARG001 - both arms see the same data
+def build(dialogues: CleanTraces, arm: Arm) -> list[Trace]:  # noqa: ARG001 - both arms see the same data
     """Return disguised hotel traces and clean restaurant traces, mixed."""
     rng = published_stream()
     hotels = [disguise(trace, RENAMED, rng) for trace in dialogues.hotels]

@@ -18,7 +18,7 @@ _FIRST = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class FileRecord:
     """One value of a file, or why it is none."""
 
     line: int
@@ -27,7 +27,7 @@ class Record:
     problem: str | None = None
 
 
-def records(path: Path) -> Iterator[Record]:
+def records(path: Path) -> Iterator[FileRecord]:
     """Yield the values of a file, one at a time: memory holds the largest one, not the file.
 
     A line of JSON lines that is no JSON is a record with a problem. Raises DataError for a file that cannot be opened,
@@ -40,7 +40,7 @@ def records(path: Path) -> Iterator[Record]:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def _by_content(path: Path, stream: IO[bytes]) -> Iterator[Record]:
+def _by_content(path: Path, stream: IO[bytes]) -> Iterator[FileRecord]:
     magic = stream.read(4)
     stream.seek(0)
     if magic[:2] == b"PK":
@@ -75,7 +75,7 @@ def _is_message(value: Any) -> bool:
     return isinstance(value, dict) and ("role" in value or "from" in value)
 
 
-def _lines(stream: IO[bytes]) -> Iterator[Record]:
+def _lines(stream: IO[bytes]) -> Iterator[FileRecord]:
     """Yield a record a line. Lines end at `\\n` only: U+2028 and its like are text."""
     for number, line in enumerate(stream, start=1):
         if number == 1:
@@ -83,38 +83,40 @@ def _lines(stream: IO[bytes]) -> Iterator[Record]:
         if not line.strip():
             continue
         try:
-            yield Record(line=number, value=json.loads(line.decode("utf-8")))
+            yield FileRecord(line=number, value=json.loads(line.decode("utf-8")))
         except UnicodeDecodeError as error:
-            yield Record(line=number, value=None, problem=f"not UTF-8 at byte {error.start}; save the file as UTF-8")
+            yield FileRecord(
+                line=number, value=None, problem=f"not UTF-8 at byte {error.start}; save the file as UTF-8"
+            )
         except json.JSONDecodeError as error:
             problem = f"not valid JSON ({error.msg} at column {error.colno}); expected one JSON object a line"
-            yield Record(line=number, value=None, problem=problem)
+            yield FileRecord(line=number, value=None, problem=problem)
         except RecursionError:
-            yield Record(line=number, value=None, problem="JSON nested too deeply to read")
+            yield FileRecord(line=number, value=None, problem="JSON nested too deeply to read")
 
 
-def _document(path: Path, stream: IO[bytes]) -> Iterator[Record]:
+def _document(path: Path, stream: IO[bytes]) -> Iterator[FileRecord]:
     """Yield the elements of a JSON array one by one, or the one value that the file is."""
     text = _Text(path, stream)
     while text.peek() not in ("[", ""):
-        yield Record(line=text.line, value=text.value())
+        yield FileRecord(line=text.line, value=text.value())
     if not text.peek():
         return
     text.skip()
-    elements: list[Record] = []
+    elements: list[FileRecord] = []
     while (char := text.peek()) != "]":
         line = text.line
         value = text.value()
         if elements or (_is_message(value) and line is not None):
-            elements.append(Record(line=line, value=value))  # a list of messages is one conversation
+            elements.append(FileRecord(line=line, value=value))  # a list of messages is one conversation
         else:
-            yield Record(line=line, value=value)
+            yield FileRecord(line=line, value=value)
         if (char := text.peek()) == ",":
             text.skip()
         elif char != "]":
             raise text.damaged(f"expected , or ], got {char or 'the end of the file'}")
     if elements:
-        yield Record(line=elements[0].line, value=[element.value for element in elements])
+        yield FileRecord(line=elements[0].line, value=[element.value for element in elements])
 
 
 class _Text:
@@ -175,7 +177,7 @@ class _Text:
         return DataError.at(self._path, self.line, f"not valid JSON ({problem}); expected an array or JSON lines")
 
 
-def _parquet(path: Path) -> Iterator[Record]:
+def _parquet(path: Path) -> Iterator[FileRecord]:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -184,12 +186,12 @@ def _parquet(path: Path) -> Iterator[Record]:
         for batch in parquet.ParquetFile(path).iter_batches(batch_size=256):
             for row in batch.to_pylist():
                 number += 1
-                yield Record(line=number, value=row)
+                yield FileRecord(line=number, value=row)
     except pa.ArrowException as error:
         raise DataError(f"{path} is damaged ({error}); write the Parquet file again") from error
 
 
-def _archive(path: Path) -> Iterator[Record]:
+def _archive(path: Path) -> Iterator[FileRecord]:
     """Yield the samples of an Inspect log in its archive form, in the order of their names."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -197,7 +199,7 @@ def _archive(path: Path) -> Iterator[Record]:
             if not names:
                 raise DataError(f"{path} is a zip file without samples; expected an Inspect log (.eval)")
             for number, name in enumerate(names, start=1):
-                yield Record(line=number, value=json.loads(_member(path, archive, name)))
+                yield FileRecord(line=number, value=json.loads(_member(path, archive, name)))
     except (zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
         raise DataError(f"{path} is damaged ({error}); copy the log again") from error
 

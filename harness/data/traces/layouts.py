@@ -15,7 +15,7 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class RowLayout:
     """One way of writing a conversation as a row."""
 
     words: str
@@ -25,7 +25,7 @@ class Layout:
     """What the conversation itself is made of; the other keys of a row are its columns."""
 
 
-def layout_of(value: Any) -> Layout | None:
+def layout_of(value: Any) -> RowLayout | None:
     """Return the layout of a row, None where it has none of the known ones."""
     return next((layout for layout in LAYOUTS if layout.fits(value)), None)
 
@@ -104,31 +104,31 @@ def _is_messages(row: Any) -> bool:
 INSPECT = "samples of an Inspect log"
 LANGFUSE = "a Langfuse export"
 LAYOUTS = (
-    Layout(words=INSPECT, fits=_is_sample, read=_sample),
-    Layout(
+    RowLayout(words=INSPECT, fits=_is_sample, read=_sample),
+    RowLayout(
         words="published rows (question and answer)",
         fits=_has("question"),
         read=_question,
         keys=frozenset(("context", "question", "answer", "reasoning", "metadata")),
     ),
-    Layout(words="messages", fits=_has("messages"), read=_under("messages"), keys=frozenset(("messages",))),
-    Layout(
+    RowLayout(words="messages", fits=_has("messages"), read=_under("messages"), keys=frozenset(("messages",))),
+    RowLayout(
         words="messages under conversation",
         fits=_has("conversation"),
         read=_under("conversation"),
         keys=frozenset(("conversation",)),
     ),
-    Layout(
+    RowLayout(
         words="messages under conversations (from and value)",
         fits=_has("conversations"),
         read=_under("conversations"),
         keys=frozenset(("conversations",)),
     ),
-    Layout(
+    RowLayout(
         words="published traces (messages in a context)",
         fits=_has("context"),
         read=_context,
         keys=frozenset(("context",)),
     ),
-    Layout(words="lists of messages", fits=_is_messages, read=read_messages),
+    RowLayout(words="lists of messages", fits=_is_messages, read=read_messages),
 )

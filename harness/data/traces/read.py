@@ -11,8 +11,8 @@ from harness.data.annotations import TraceRow
 from harness.data.records import Conversation
 from harness.data.traces import langfuse
 from harness.data.traces.agent_messages import kind, whole
-from harness.data.traces.documents import Record, records
-from harness.data.traces.layouts import INSPECT, LANGFUSE, Layout, expected, layout_of
+from harness.data.traces.documents import FileRecord, records
+from harness.data.traces.layouts import INSPECT, LANGFUSE, RowLayout, expected, layout_of
 from harness.errors import DataError
 
 
@@ -55,20 +55,20 @@ def layout(path: Path) -> str:
     raise DataError.at(path, first.line, first.problem or expected(first.value))
 
 
-def _layout(value: Any) -> Layout | str | None:
+def _layout(value: Any) -> RowLayout | str | None:
     if isinstance(value, Mapping) and not value.get("messages") and langfuse.is_export(value):
         return LANGFUSE
     return layout_of(value)
 
 
-def _unwrapped(found: Iterator[Record]) -> Iterator[Record]:
+def _unwrapped(found: Iterator[FileRecord]) -> Iterator[FileRecord]:
     """Yield records, those of a document that is an object around a list of them one by one."""
     for record in found:
         inner = _inner(record.value)
         if inner is None:
             yield record
         else:
-            yield from (Record(line=number, value=one) for number, one in enumerate(inner, start=1))
+            yield from (FileRecord(line=number, value=one) for number, one in enumerate(inner, start=1))
 
 
 def _inner(value: Any) -> list[Any] | None:
@@ -90,12 +90,12 @@ def _rows(path: Path, prefix: str) -> Iterator[tuple[int, TraceRow]]:
     yield from _export(path, prefix, every) if _layout(first.value) == LANGFUSE else _plain(path, prefix, every)
 
 
-def _plain(path: Path, prefix: str, found: Iterator[Record]) -> Iterator[tuple[int, TraceRow]]:
+def _plain(path: Path, prefix: str, found: Iterator[FileRecord]) -> Iterator[tuple[int, TraceRow]]:
     for position, record in enumerate(found):
         yield record.line, _row(path, record, f"{prefix}-{position:04d}")
 
 
-def _row(path: Path, record: Record, id: str) -> TraceRow:
+def _row(path: Path, record: FileRecord, id: str) -> TraceRow:
     row = record.value
     source = f"{path.name}:{record.line}"
     own: Mapping[str, Any] = row if isinstance(row, Mapping) else {}
@@ -116,7 +116,7 @@ def _row(path: Path, record: Record, id: str) -> TraceRow:
     return TraceRow(conversation=Conversation(id=id, messages=messages, source=source), columns=columns)
 
 
-def _columns(row: Mapping[str, Any], found: Layout) -> dict[str, Any]:
+def _columns(row: Mapping[str, Any], found: RowLayout) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key not in found.keys and key not in ("id", "source")}
 
 
@@ -135,7 +135,7 @@ def _problem(path: Path, line: int, id: str, source: str, problem: str) -> Trace
     )
 
 
-def _export(path: Path, prefix: str, found: Iterator[Record]) -> Iterator[tuple[int, TraceRow]]:
+def _export(path: Path, prefix: str, found: Iterator[FileRecord]) -> Iterator[tuple[int, TraceRow]]:
     logged: list[langfuse.Logged] = []
     for record in found:
         if record.problem or not langfuse.is_export(record.value):

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.evaluation.comparison.gate import Rule, Verdict, decide
-from harness.evaluation.comparison.sides import Matching, Side, Values, judge_conflict, match
+from harness.evaluation.comparison.gate import GateVerdict, Rule, decide
+from harness.evaluation.comparison.sides import ComparedResult, Matching, Values, judge_conflict, match
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.predictions import PredictedRow
 from harness.evaluation.report_json import judge_name
@@ -41,8 +41,8 @@ class Flip:
 class Comparison:
     """All that is said of two results."""
 
-    a: Side
-    b: Side
+    a: ComparedResult
+    b: ComparedResult
     matching: Matching
     alpha: float
     metrics: dict[str, Paired]
@@ -56,7 +56,7 @@ class Comparison:
     flips: tuple[Flip, ...]
     """Where B scores lower, largest drop first; then where it scores higher, largest gain first."""
     warnings: tuple[str, ...]
-    verdict: Verdict | None = None
+    verdict: GateVerdict | None = None
 
     @property
     def main(self) -> str:
@@ -65,7 +65,13 @@ class Comparison:
 
 
 def compare(
-    a: Side, b: Side, metrics: Sequence[str], *, rule: Rule | None = None, alpha: float = 0.05, seed: int = 0
+    a: ComparedResult,
+    b: ComparedResult,
+    metrics: Sequence[str],
+    *,
+    rule: Rule | None = None,
+    alpha: float = 0.05,
+    seed: int = 0,
 ) -> Comparison:
     """Compare the two on their common pairs, in each of `metrics` (the first is the main one); `rule` adds a gate."""
     matching = match(a, b)
@@ -93,13 +99,15 @@ def compare(
     )
 
 
-def _aligned(a: Side, b: Side, metric: str, places: Sequence[tuple[int | None, int | None]]) -> tuple[Values, Values]:
+def _aligned(
+    a: ComparedResult, b: ComparedResult, metric: str, places: Sequence[tuple[int | None, int | None]]
+) -> tuple[Values, Values]:
     """Return the values of A and of B for the pairs at `places`."""
     x, y = a.columns[metric], b.columns[metric]
     return [None if i is None else x[i] for i, _ in places], [None if j is None else y[j] for _, j in places]
 
 
-def _by_tool(a: Side, matching: Matching, values: tuple[Values, Values]) -> dict[str, Paired]:
+def _by_tool(a: ComparedResult, matching: Matching, values: tuple[Values, Values]) -> dict[str, Paired]:
     tools = [a.rows[i].reference.name for i, _ in matching.common_places]
     found = {}
     for tool, _ in Counter(tools).most_common():
@@ -109,7 +117,7 @@ def _by_tool(a: Side, matching: Matching, values: tuple[Values, Values]) -> dict
     return found
 
 
-def _flips(a: Side, b: Side, matching: Matching, values: tuple[Values, Values]) -> tuple[Flip, ...]:
+def _flips(a: ComparedResult, b: ComparedResult, matching: Matching, values: tuple[Values, Values]) -> tuple[Flip, ...]:
     found = []
     for (i, j), x, y in zip(matching.common_places, *values, strict=True):
         if x is not None and y is not None and x != y:
@@ -138,7 +146,7 @@ def _reason(row: PredictedRow) -> str | None:
     return reason if isinstance(reason, str) and reason else None
 
 
-def _warnings(a: Side, b: Side, matching: Matching, metrics: Sequence[str]) -> Iterator[str]:
+def _warnings(a: ComparedResult, b: ComparedResult, matching: Matching, metrics: Sequence[str]) -> Iterator[str]:
     """Yield what a reader has to know before the numbers."""
     total = len(matching.places)
     if matching.common < total:

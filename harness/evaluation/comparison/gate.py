@@ -25,7 +25,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class GateVerdict:
     """A gate's answer, and the numbers behind it."""
 
     decision: Decision
@@ -42,7 +42,7 @@ class Verdict:
 
 def decide(
     metric: str, values: tuple[Values, Values], clusters: Sequence[str], *, rule: Rule, alpha: float, seed: int = 0
-) -> Verdict:
+) -> GateVerdict:
     """Return whether B may take A's place, by `rule`.
 
     Let d be the true mean of B - A, m the minimum effect. Claim `not-worse`: GO where the interval at level
@@ -67,7 +67,7 @@ def decide(
     decision: Decision = "INCONCLUSIVE"
     if worst.difference.clusters >= _fewest(alpha) and low is not None and high is not None:
         decision = _decision(rule, (low, high), _shift(best, alpha), _shift(worst, alpha))
-    verdict = Verdict(
+    verdict = GateVerdict(
         decision=decision, metric=metric, rule=rule, alpha=alpha, low=low, high=high, missing=missing, reason=""
     )
     return replace(verdict, reason=_sentence(verdict, paired(x, y, clusters, seed=seed, alpha=alpha)))
@@ -107,7 +107,7 @@ def _fewest(alpha: float) -> int:
     return math.floor(1 - math.log2(alpha)) + 1
 
 
-def _sentence(verdict: Verdict, found: Paired) -> str:
+def _sentence(verdict: GateVerdict, found: Paired) -> str:
     """Return the verdict in words; `found` is the comparison without the missing values."""
     least, metric = verdict.rule.minimum_effect, verdict.metric
     words = {
@@ -126,7 +126,7 @@ def _sentence(verdict: Verdict, found: Paired) -> str:
     return "; ".join(parts)
 
 
-def _numbers(verdict: Verdict, found: Paired) -> str:
+def _numbers(verdict: GateVerdict, found: Paired) -> str:
     value = found.difference.value
     if value is None:
         return "no pair is scored on both sides"
@@ -138,7 +138,7 @@ def _numbers(verdict: Verdict, found: Paired) -> str:
     )
 
 
-def _what_it_takes(verdict: Verdict, found: Paired) -> str:
+def _what_it_takes(verdict: GateVerdict, found: Paired) -> str:
     """Return what the data at hand could have shown, and how many conversations the minimum effect asks for."""
     have, needed = found.difference.clusters, _fewest(verdict.alpha)
     if have < needed:

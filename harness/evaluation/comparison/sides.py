@@ -24,7 +24,7 @@ Values = Sequence[float | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class ComparedResult:
     """One of the two results."""
 
     name: str
@@ -54,7 +54,9 @@ class Matching:
         return [(i, j) for i, j in self.places if i is not None and j is not None]
 
 
-def make_side(name: str, source: str, path: Path, rows: Sequence[PredictedRow], report: EvalReport | None) -> Side:
+def make_side(
+    name: str, source: str, path: Path, rows: Sequence[PredictedRow], report: EvalReport | None
+) -> ComparedResult:
     """Return the rows of `path` with their metric columns; code metrics that the file lacks are computed.
 
     Raises DataError, with file and line, for a value that is neither a number from 0 to 1 nor null.
@@ -65,7 +67,7 @@ def make_side(name: str, source: str, path: Path, rows: Sequence[PredictedRow], 
             columns[metric] = [_value(path, one, metric) for one in rows]
         elif metric != JUDGE_METRIC:
             columns[metric] = _computed(path, rows, metric)
-    return Side(name=name, source=source, rows=tuple(rows), columns=columns, report=report)
+    return ComparedResult(name=name, source=source, rows=tuple(rows), columns=columns, report=report)
 
 
 def _value(path: Path, one: PredictedRow, metric: str) -> float | None:
@@ -93,7 +95,7 @@ def _computed(path: Path, rows: Sequence[PredictedRow], metric: str) -> Values:
     return [None if one.prediction is None else next(scores) for one in rows]
 
 
-def match(a: Side, b: Side) -> Matching:
+def match(a: ComparedResult, b: ComparedResult) -> Matching:
     """Return which rows answer the same pair: the same pair id, or the same conversation so far and reference.
 
     The n-th row of a conversation and reference that occur several times goes with the other side's n-th.
@@ -129,7 +131,7 @@ def match(a: Side, b: Side) -> Matching:
     )
 
 
-def _keys(side: Side) -> dict[tuple[str, int], int]:
+def _keys(side: ComparedResult) -> dict[tuple[str, int], int]:
     seen: Counter[str] = Counter()
     keys: dict[tuple[str, int], int] = {}
     for place, one in enumerate(side.rows):
@@ -145,7 +147,7 @@ def _fingerprint(prefix: Sequence[Message], reference: ToolCall) -> str:
     return json.dumps([said, reference.name, reference.arguments], sort_keys=True)
 
 
-def judge_conflict(a: Side, b: Side) -> str | None:
+def judge_conflict(a: ComparedResult, b: ComparedResult) -> str | None:
     """Return why the verdicts of the two cannot be compared, None where nothing speaks against it."""
     known = [_judge(side) for side in (a, b)]
     if None in known or known[0] == known[1]:
@@ -156,7 +158,7 @@ def judge_conflict(a: Side, b: Side) -> str | None:
     return f"A was judged by {names[0]} and B by {names[1]}"
 
 
-def _judge(side: Side) -> tuple[object, ...] | None:
+def _judge(side: ComparedResult) -> tuple[object, ...] | None:
     """Return what makes two judges the same: model, prompts, and the members whose votes count."""
     report = side.report
     if report is None or judge_name(report) is None:
@@ -166,7 +168,7 @@ def _judge(side: Side) -> tuple[object, ...] | None:
     return judge_name(report), judging and judging.prompt_sha256, tuple(members)
 
 
-def choose(a: Side, b: Side, wanted: Sequence[str] = (), *, gate: bool = False) -> list[str]:
+def choose(a: ComparedResult, b: ComparedResult, wanted: Sequence[str] = (), *, gate: bool = False) -> list[str]:
     """Return the metrics to compare, the main one first: those wanted, else all that both sides have.
 
     Raises UsageError for a metric that one of them lacks, and for verdicts of different judges where they are

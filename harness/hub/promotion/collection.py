@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import get_args
 
 from harness.hub.artifact import RepoKind
-from harness.hub.promotion.plan import Wishes, target_place
-from harness.hub.repository import Place, Side
+from harness.hub.promotion.plan import PromoteOptions, target_place
+from harness.hub.repository import HubSide, RepositoryName
 
 _PAPER = "paper"
 
@@ -45,7 +45,9 @@ class ShelfPlan:
         return self.there is None or bool(self.items)
 
 
-def planned_shelf(source: Side, target: Side, slug: str, wishes: Wishes, goals: Mapping[Place, Place]) -> ShelfPlan:
+def planned_shelf(
+    source: HubSide, target: HubSide, slug: str, wishes: PromoteOptions, goals: Mapping[RepositoryName, RepositoryName]
+) -> ShelfPlan:
     """Return the plan for the collection `slug` of `source`.
 
     `goals` says where repositories of this promotion go. Others are listed where the target has one of that name.
@@ -74,7 +76,7 @@ def planned_shelf(source: Side, target: Side, slug: str, wishes: Wishes, goals: 
     )
 
 
-def _found(target: Side, owner: str, title: str) -> tuple[str | None, set[tuple[str, str]]]:
+def _found(target: HubSide, owner: str, title: str) -> tuple[str | None, set[tuple[str, str]]]:
     """Return the slug of the target's collection, None without one, and its items by type and name."""
     with target.asking(f"the collections of {owner}"):
         known = [one for one in target.api.list_collections(owner=owner) if one.title == title]
@@ -84,12 +86,14 @@ def _found(target: Side, owner: str, title: str) -> tuple[str | None, set[tuple[
     return shelf.slug, {(item.item_type, item.item_id.lower()) for item in shelf.items}
 
 
-def _item(target: Side, kind: str, name: str, goals: Mapping[Place, Place], namespace: str | None) -> str | None:
+def _item(
+    target: HubSide, kind: str, name: str, goals: Mapping[RepositoryName, RepositoryName], namespace: str | None
+) -> str | None:
     """Return the name that an item has on the target, None where it is not there."""
     if kind == _PAPER:
         return name
     for known in (one for one in get_args(RepoKind) if one == kind):
-        place = Place(kind=known, repo_id=name)
+        place = RepositoryName(kind=known, repo_id=name)
         if place in goals:
             return goals[place].repo_id
         for candidate in dict.fromkeys((target_place(place, namespace), place)):
@@ -99,7 +103,7 @@ def _item(target: Side, kind: str, name: str, goals: Mapping[Place, Place], name
     return None
 
 
-def copy_shelf(target: Side, plan: ShelfPlan) -> str:
+def copy_shelf(target: HubSide, plan: ShelfPlan) -> str:
     """Carry the plan out and return the collection's slug on the target."""
     api, slug = target.api, plan.there
     with target.asking(f"collection {plan.title!r}"):

@@ -10,16 +10,16 @@ from typing import Any
 
 from harness.errors import DataError, RepoNotFound, UsageError
 from harness.hub.promotion.record import TITLE
-from harness.hub.promotion.relink import Links, wanted_main
+from harness.hub.promotion.relink import LinkMap, wanted_main
 from harness.hub.promotion.sides import FIRST, UPDATE, changes
-from harness.hub.repository import Place, Side, State
-from harness.hub.trees import RECORD, Changes, Tree, without_record
+from harness.hub.repository import HubSide, RepositoryName, RepositoryState
+from harness.hub.trees import RECORD, Tree, TreeChanges, without_record
 
 _FIRST_COMMIT = "initial commit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class PromoteOptions:
     """What the caller asks for; the same for every repository."""
 
     namespace: str | None = None
@@ -47,13 +47,13 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class PromotionPlan:
     """The promotion of one repository."""
 
-    source: State
-    place: Place
+    source: RepositoryState
+    place: RepositoryName
     """Where it goes."""
-    target: State | None
+    target: RepositoryState | None
     """What is there now."""
     revisions: tuple[Revision, ...]
     """What is to be copied, the oldest first."""
@@ -61,7 +61,7 @@ class Plan:
     """Tags that are there already, with their commits on source and target."""
     main: str
     """The commit of the source that main becomes."""
-    main_changes: Changes
+    main_changes: TreeChanges
     before: dict[str, Any] | None
     """The record of an earlier promotion on the target's main."""
     branch: str
@@ -86,7 +86,9 @@ class Plan:
         return bool(copies or self.interrupted or self.shown)
 
 
-def planned(source: Side, target: Side, place: Place, wishes: Wishes, links: Links) -> Plan:
+def planned(
+    source: HubSide, target: HubSide, place: RepositoryName, wishes: PromoteOptions, links: LinkMap
+) -> PromotionPlan:
     """Return the plan for one repository of `source`; `links` gets the commits of tags that are there already.
 
     Raises RepoNotFound where it or a tag is missing, UsageError where the target holds something else of that name.
@@ -107,7 +109,7 @@ def planned(source: Side, target: Side, place: Place, wishes: Wishes, links: Lin
     revisions, kept = _revisions(source, target, there, here, wishes)
     links.commits.update(kept.values())
     main_changes = _main_changes(source, target, there, here, wanted_main(source, there.place, main, links)[0])
-    plan = Plan(
+    plan = PromotionPlan(
         source=there,
         place=here.place if here else goal,
         target=here,
@@ -125,13 +127,13 @@ def planned(source: Side, target: Side, place: Place, wishes: Wishes, links: Lin
     return plan
 
 
-def target_place(place: Place, namespace: str | None) -> Place:
+def target_place(place: RepositoryName, namespace: str | None) -> RepositoryName:
     """Return where a repository goes."""
     owner, _, name = place.repo_id.rpartition("/")
-    return Place(kind=place.kind, repo_id=f"{namespace or owner}/{name}")
+    return RepositoryName(kind=place.kind, repo_id=f"{namespace or owner}/{name}")
 
 
-def _begun(target: Side, here: State) -> bool:
+def _begun(target: HubSide, here: RepositoryState) -> bool:
     """Return whether the repository is as promotion makes it: private, with nothing in it but what the Hub put there.
 
     Then it was interrupted before its branch was made. One that its owner made like that is taken for the same.
@@ -139,20 +141,22 @@ def _begun(target: Side, here: State) -> bool:
     return here.private and not here.tags and _pristine(target, here)
 
 
-def _pristine(target: Side, here: State) -> bool:
+def _pristine(target: HubSide, here: RepositoryState) -> bool:
     given = {".gitattributes", "README.md"} if here.place.kind == "space" else {".gitattributes"}
     return set(target.tree(here.place, here.main)) <= given and target.titles(here.place) == [_FIRST_COMMIT]
 
 
-def _main_changes(source: Side, target: Side, there: State, here: State | None, want: Tree) -> Changes:
+def _main_changes(
+    source: HubSide, target: HubSide, there: RepositoryState, here: RepositoryState | None, want: Tree
+) -> TreeChanges:
     if here is None:
-        return Changes(added=tuple(want.values()), removed=())
+        return TreeChanges(added=tuple(want.values()), removed=())
     have = without_record(target.tree(here.place, here.main))
     return changes((target, here.place, here.main), have, (source, there.place, there.main), want)
 
 
 def _revisions(
-    source: Side, target: Side, there: State, here: State | None, wishes: Wishes
+    source: HubSide, target: HubSide, there: RepositoryState, here: RepositoryState | None, wishes: PromoteOptions
 ) -> tuple[tuple[Revision, ...], dict[str, tuple[str, str]]]:
     chosen = sorted(there.tags) if wishes.tags is None else list(dict.fromkeys(wishes.tags))
     missing = [tag for tag in chosen if tag not in there.tags]
@@ -186,14 +190,14 @@ def _revisions(
     return revisions, kept
 
 
-def _check_visibility(plan: Plan, target: Side, wishes: Wishes) -> None:
+def _check_visibility(plan: PromotionPlan, target: HubSide, wishes: PromoteOptions) -> None:
     here = plan.target
     if here and plan.needed and plan.source.private and not here.private and wishes.private is not False:
         where = f"{plan.place} on {target.endpoint}"
         raise UsageError(f"{where} is public and the source is private; --public shows it to everyone")
 
 
-def _check_free(plan: Plan, source: Side, target: Side) -> None:
+def _check_free(plan: PromotionPlan, source: HubSide, target: HubSide) -> None:
     """Raise UsageError where main holds what somebody else made and the source does not know."""
     here, where = plan.target, f"{plan.place} on {target.endpoint}"
     if here is None or not plan.main_changes or _pristine(target, here):
@@ -211,7 +215,7 @@ def _check_free(plan: Plan, source: Side, target: Side) -> None:
         )
 
 
-def _record(side: Side, place: Place, commit: str) -> dict[str, Any] | None:
+def _record(side: HubSide, place: RepositoryName, commit: str) -> dict[str, Any] | None:
     """Return what a promotion to this repository wrote, None without one."""
     if RECORD not in side.tree(place, commit):
         return None

@@ -12,10 +12,10 @@ from typing import Any, get_args
 from harness.errors import RepoNotFound, UsageError
 from harness.hub.artifact import RepoKind
 from harness.hub.promotion.collection import ShelfPlan, copy_shelf, planned_shelf
-from harness.hub.promotion.plan import Plan, Wishes, planned, target_place
-from harness.hub.promotion.relink import Links
+from harness.hub.promotion.plan import PromoteOptions, PromotionPlan, planned, target_place
+from harness.hub.promotion.relink import LinkMap
 from harness.hub.promotion.transfer import Transfer
-from harness.hub.repository import Place, Side, check_may_write
+from harness.hub.repository import HubSide, RepositoryName, check_may_write
 
 LINEAGE = "lineage.json"
 _COLLECTIONS = "collections/"
@@ -27,13 +27,13 @@ _ORDER = ("dataset", "space", "model")  # models name datasets, so those are the
 class Promotion:
     """All that one command promotes, and remarks for the person."""
 
-    plans: tuple[Plan, ...]
+    plans: tuple[PromotionPlan, ...]
     shelves: tuple[ShelfPlan, ...]
-    links: Links
+    links: LinkMap
     notes: tuple[str, ...]
 
 
-def parse_name(text: str, kind: RepoKind) -> Place | str:
+def parse_name(text: str, kind: RepoKind) -> RepositoryName | str:
     """Return the repository that `text` names (`owner/name`, or with `datasets/` and so on before it).
 
     A collection (`collections/owner/slug`) is returned as its slug. Raises UsageError for anything else.
@@ -50,13 +50,15 @@ def parse_name(text: str, kind: RepoKind) -> Place | str:
             f"{text!r} names no repository; expected owner/name, datasets/owner/name, spaces/owner/name or "
             "collections/owner/slug"
         )
-    return Place(kind=kind, repo_id=text)
+    return RepositoryName(kind=kind, repo_id=text)
 
 
-def plan_all(source: Side, target: Side, wanted: Sequence[Place | str], wishes: Wishes) -> Promotion:
+def plan_all(
+    source: HubSide, target: HubSide, wanted: Sequence[RepositoryName | str], wishes: PromoteOptions
+) -> Promotion:
     """Return what promoting `wanted` would do. Reads only; raises HarnessError where it could not be done."""
     places = sorted(
-        {name for name in wanted if isinstance(name, Place)}, key=lambda p: (_ORDER.index(p.kind), p.repo_id)
+        {name for name in wanted if isinstance(name, RepositoryName)}, key=lambda p: (_ORDER.index(p.kind), p.repo_id)
     )
     slugs = sorted({name for name in wanted if isinstance(name, str)})
     goals = {place: target_place(place, wishes.namespace) for place in places}
@@ -64,10 +66,10 @@ def plan_all(source: Side, target: Side, wanted: Sequence[Place | str], wishes: 
         others = [one for one in places if one != place and _same(goals[one], goal)]
         if others:
             raise UsageError(f"{place} and {others[0]} would both go to {goal}; promote them one by one")
-    owners = [Place(kind="model", repo_id=f"{wishes.namespace or slug.partition('/')[0]}/x") for slug in slugs]
+    owners = [RepositoryName(kind="model", repo_id=f"{wishes.namespace or slug.partition('/')[0]}/x") for slug in slugs]
     check_may_write(target, [*goals.values(), *owners])
     names = {place.repo_id: goal.repo_id for place, goal in goals.items() if place.repo_id != goal.repo_id}
-    links = Links(source=source.endpoint, target=target.endpoint, names=names if wishes.relink else {})
+    links = LinkMap(source=source.endpoint, target=target.endpoint, names=names if wishes.relink else {})
     plans = tuple(planned(source, target, place, wishes, links) for place in places)
     arrivals = {plan.source.place: plan.place for plan in plans}
     shelves = tuple(planned_shelf(source, target, slug, wishes, arrivals) for slug in slugs)
@@ -78,11 +80,11 @@ def plan_all(source: Side, target: Side, wanted: Sequence[Place | str], wishes: 
     return Promotion(plans=plans, shelves=shelves, links=links, notes=tuple(notes))
 
 
-def _same(one: Place, other: Place) -> bool:
+def _same(one: RepositoryName, other: RepositoryName) -> bool:
     return one.kind == other.kind and one.repo_id.lower() == other.repo_id.lower()
 
 
-def carry_out(source: Side, target: Side, promotion: Promotion, say: Callable[[str], None]) -> None:
+def carry_out(source: HubSide, target: HubSide, promotion: Promotion, say: Callable[[str], None]) -> None:
     """Make the target as planned; `say` gets a line before each revision. Can be repeated after any interruption."""
     for plan in promotion.plans:
         Transfer(source=source, target=target, plan=plan, links=promotion.links, say=say).run()
@@ -92,7 +94,9 @@ def carry_out(source: Side, target: Side, promotion: Promotion, say: Callable[[s
             copy_shelf(target, shelf)
 
 
-def _unknown_inputs(source: Side, target: Side, plan: Plan, plans: Sequence[Plan]) -> Iterator[str]:
+def _unknown_inputs(
+    source: HubSide, target: HubSide, plan: PromotionPlan, plans: Sequence[PromotionPlan]
+) -> Iterator[str]:
     """Yield a note for each input in `lineage.json` that readers of the target will not find."""
     if LINEAGE not in source.tree(plan.source.place, plan.main):
         return
@@ -123,10 +127,10 @@ def _inputs(text: bytes) -> Iterator[tuple[str, str]]:
             yield repo_id, commit
 
 
-def _has(target: Side, repo_id: str, commit: str) -> bool:
+def _has(target: HubSide, repo_id: str, commit: str) -> bool:
     for kind in ("dataset", "model"):
         try:
-            target.resolve(Place(kind=kind, repo_id=repo_id), commit)
+            target.resolve(RepositoryName(kind=kind, repo_id=repo_id), commit)
         except RepoNotFound:
             continue
         return True
@@ -160,7 +164,7 @@ def as_json(promotion: Promotion, *, done: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _final(plan: Plan) -> bool:
+def _final(plan: PromotionPlan) -> bool:
     """Return whether the repository is private in the end; a new one always has a decision."""
     return plan.private if plan.private is not None else bool(plan.target and plan.target.private)
 
@@ -175,7 +179,7 @@ def as_lines(promotion: Promotion) -> Iterator[str]:
         yield from (f"  add {item.type} {item.id}" for item in shelf.items)
 
 
-def _plan_lines(plan: Plan) -> Iterator[str]:
+def _plan_lines(plan: PromotionPlan) -> Iterator[str]:
     state = "new" if plan.target is None else "unfinished" if plan.interrupted else "there"
     if not plan.needed:
         state = "nothing to change"

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.hub.repository import State
+from harness.hub.repository import RepositoryState
 
 TITLE = "Promote "
 
 
-def title(source: State, commit: str) -> str:
+def title(source: RepositoryState, commit: str) -> str:
     """Return the title of the commits that a promotion makes."""
     return f"{TITLE}{source.place}@{commit[:12]}"
 
@@ -30,7 +30,7 @@ def hub_name(endpoint: str) -> str:
 
 def dump(
     endpoint: str,
-    source: State,
+    source: RepositoryState,
     main: str,
     *,
     tags: Mapping[str, tuple[str, str]],

@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.hub.repository import Place, Side
+from harness.hub.repository import HubSide, RepositoryName
 from harness.hub.trees import File, without_record
 
 README = "README.md"
@@ -18,7 +18,7 @@ _COMMIT = re.compile(rb"\b[0-9a-f]{40}\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Links:
+class LinkMap:
     """What names lead to after a promotion. Empty `names` change nothing."""
 
     source: str = ""
@@ -45,7 +45,9 @@ class Links:
         return _COMMIT.sub(lambda m: known.get(m[0], m[0]), text)
 
 
-def wanted_main(source: Side, place: Place, commit: str, links: Links) -> tuple[dict[str, File], dict[str, bytes]]:
+def wanted_main(
+    source: HubSide, place: RepositoryName, commit: str, links: LinkMap
+) -> tuple[dict[str, File], dict[str, bytes]]:
     """Return the tree that the target's main should have, its record aside, and the contents that were rewritten."""
     tree = without_record(source.tree(place, commit))
     contents: dict[str, bytes] = {}

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from harness.errors import HubError, UsageError
 from harness.hub.address import DEFAULT_ENDPOINT, EMBEDDED, check_address
-from harness.hub.repository import SOURCE_TOKEN, TARGET_TOKEN, Place, Side
-from harness.hub.trees import Changes, File, Tree
+from harness.hub.repository import SOURCE_TOKEN, TARGET_TOKEN, HubSide, RepositoryName
+from harness.hub.trees import File, Tree, TreeChanges
 
 if TYPE_CHECKING:
     pass
@@ -19,7 +19,12 @@ FIRST, UPDATE = "promotion-first", "promotion-update"
 """The branch on which revisions are put together; while it is there, the promotion is not complete."""
 
 
-def changes(have: tuple[Side, Place, str], have_tree: Tree, want: tuple[Side, Place, str], want_tree: Tree) -> Changes:
+def changes(
+    have: tuple[HubSide, RepositoryName, str],
+    have_tree: Tree,
+    want: tuple[HubSide, RepositoryName, str],
+    want_tree: Tree,
+) -> TreeChanges:
     """Return what makes the tree of `have` equal that of `want` (each a side, a repository and a commit).
 
     A file that is large on one side only (each Hub decides for itself) is downloaded from the other to compare.
@@ -35,7 +40,7 @@ def changes(have: tuple[Side, Place, str], have_tree: Tree, want: tuple[Side, Pl
         }
         return len(hashes) == 1
 
-    return Changes(
+    return TreeChanges(
         added=tuple(
             f for path, f in sorted(want_tree.items()) if path not in have_tree or not same(have_tree[path], f)
         ),
@@ -44,7 +49,7 @@ def changes(have: tuple[Side, Place, str], have_tree: Tree, want: tuple[Side, Pl
 
 
 @contextmanager
-def both(source: str, target: str) -> Iterator[tuple[Side, Side]]:
+def both(source: str, target: str) -> Iterator[tuple[HubSide, HubSide]]:
     """Connect to two Hubs, each a URL or `embedded` (started for the block, with its own token).
 
     The token of the source is TFT_FROM_TOKEN, none where that is not set; the target's is HF_TOKEN. Neither is ever
@@ -58,7 +63,7 @@ def both(source: str, target: str) -> Iterator[tuple[Side, Side]]:
 
 
 @contextmanager
-def _opened(address: str, option: str, variable: str) -> Iterator[Side]:
+def _opened(address: str, option: str, variable: str) -> Iterator[HubSide]:
     if address != EMBEDDED:
         endpoint = address.rstrip("/")
         check_address(endpoint, option)
@@ -77,7 +82,7 @@ def _opened(address: str, option: str, variable: str) -> Iterator[Side]:
         ) from error
 
 
-def _side(endpoint: str, token: str | None, variable: str) -> Side:
+def _side(endpoint: str, token: str | None, variable: str) -> HubSide:
     from huggingface_hub import HfApi, get_token
 
     from harness.hub.address import quiet
@@ -86,4 +91,4 @@ def _side(endpoint: str, token: str | None, variable: str) -> Side:
     if token is None and variable == TARGET_TOKEN and endpoint == DEFAULT_ENDPOINT:
         token = get_token()  # of `hf auth login`, which is for huggingface.co and nobody else
     # False and not None: the client would take HF_TOKEN, which may be the other Hub's.
-    return Side(HfApi(endpoint=endpoint, token=token or False, library_name="tft-harness"), variable)
+    return HubSide(HfApi(endpoint=endpoint, token=token or False, library_name="tft-harness"), variable)

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HubError
-from harness.hub.promotion.plan import Plan
+from harness.hub.promotion.plan import PromotionPlan
 from harness.hub.promotion.record import dump, title
-from harness.hub.promotion.relink import Links, wanted_main
+from harness.hub.promotion.relink import LinkMap, wanted_main
 from harness.hub.promotion.sides import FIRST, changes
-from harness.hub.repository import Place, Side, State
-from harness.hub.trees import RECORD, Changes, File, Tree, without_record
+from harness.hub.repository import HubSide, RepositoryName, RepositoryState
+from harness.hub.trees import RECORD, File, Tree, TreeChanges, without_record
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete
@@ -29,16 +29,16 @@ _DOWNLOADS = 8
 class Transfer:
     """One repository on its way. Large files that the target has in any known revision are copied there."""
 
-    source: Side
-    target: Side
-    plan: Plan
-    links: Links
+    source: HubSide
+    target: HubSide
+    plan: PromotionPlan
+    links: LinkMap
     say: Callable[[str], None]
     stored: dict[str, tuple[str, str]] = field(default_factory=dict)
     """SHA-256 of the target's large files -> a commit and a path where one lies."""
 
     @property
-    def place(self) -> Place:
+    def place(self) -> RepositoryName:
         """Return where the repository goes."""
         return self.plan.place
 
@@ -68,7 +68,7 @@ class Transfer:
         self._main(main, tags)
         self._finish(here)
 
-    def _prepared(self) -> State:
+    def _prepared(self) -> RepositoryState:
         """Return the target with its branch for work; made, private, where it was missing."""
         plan, api, kind = self.plan, self.target.api, self.place.kind
         here = plan.target
@@ -111,7 +111,9 @@ class Transfer:
             self.source.endpoint, plan.source, commit, tags=tags, rewritten=list(contents), before=plan.before
         )
         difference = self._difference(head, have, commit, want)
-        copied = Changes(added=tuple(f for f in difference.added if f.path not in contents), removed=difference.removed)
+        copied = TreeChanges(
+            added=tuple(f for f in difference.added if f.path not in contents), removed=difference.removed
+        )
         with tempfile.TemporaryDirectory(prefix="tft-promote-") as folder:
             operations = self._operations("main", copied, commit, Path(folder))
             operations += [_added(path, content) for path, content in {**contents, RECORD: record}.items()]
@@ -130,10 +132,10 @@ class Transfer:
             )
         return str(made.oid)
 
-    def _difference(self, head: str, have: Tree, commit: str, want: Tree) -> Changes:
+    def _difference(self, head: str, have: Tree, commit: str, want: Tree) -> TreeChanges:
         return changes((self.target, self.place, head), have, (self.source, self.plan.source.place, commit), want)
 
-    def _check(self, left: Changes) -> None:
+    def _check(self, left: TreeChanges) -> None:
         """Raise HubError where a commit did not make the target equal the source."""
         if left:
             path = left.added[0].path if left.added else left.removed[0]
@@ -142,7 +144,7 @@ class Transfer:
                 "does a .gitignore of the repository leave it out?"
             )
 
-    def _operations(self, branch: str, difference: Changes, commit: str, folder: Path) -> list[Operation]:
+    def _operations(self, branch: str, difference: TreeChanges, commit: str, folder: Path) -> list[Operation]:
         from huggingface_hub import CommitOperationCopy, CommitOperationDelete
 
         known = [file for file in difference.added if file.large and file.hash in self.stored]
@@ -178,7 +180,7 @@ class Transfer:
                 api.delete_tag(repo_id, tag=tag, repo_type=kind)
             api.create_tag(repo_id, tag=tag, revision=commit, repo_type=kind)
 
-    def _finish(self, here: State) -> None:
+    def _finish(self, here: RepositoryState) -> None:
         """Give a new repository its gate, then set the visibility, and remove the branch for work."""
         api, repo_id, kind, plan = self.target.api, self.place.repo_id, self.place.kind, self.plan
         with self.target.asking(self.place):

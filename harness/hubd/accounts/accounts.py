@@ -6,10 +6,10 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
-from harness.hubd.accounts.users_file import Directory, OrgEntry, Token, UserEntry
-from harness.hubd.db import Database, now
-from harness.hubd.errors import Refused
-from harness.hubd.root import Root, write_private
+from ..db import Database, now
+from ..errors import Refused
+from ..root import Root, write_private
+from .users_file import Directory, OrgEntry, Token, UserEntry
 
 LOCAL_USER = "local"
 

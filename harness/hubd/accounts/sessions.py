@@ -9,9 +9,9 @@ import dataclasses
 import hashlib
 from http.cookies import CookieError, SimpleCookie
 
-from harness.hubd.accounts.accounts import Accounts, User, token_hash
-from harness.hubd.accounts.signing import Signer
-from harness.hubd.errors import Refused
+from ..errors import Refused
+from .accounts import Accounts, User, token_hash
+from .signing import Signer
 
 SESSION_SECONDS = 14 * 24 * 3600
 CLAIM = "pages"

@@ -10,7 +10,7 @@ import json
 import time
 from typing import Any
 
-from harness.hubd.errors import Refused
+from ..errors import Refused
 
 
 class Signer:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from harness.hubd.errors import HubStartError
+from ..errors import HubStartError
 
 NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
 RESERVED = {"api", "collections", "datasets", "lfs", "models", "spaces", "xet"}

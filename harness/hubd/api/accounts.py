@@ -7,9 +7,9 @@ from typing import Any
 import yaml
 from starlette.responses import PlainTextResponse, Response
 
-from harness.hubd.api.card_facts import front_matter
-from harness.hubd.api.licences import KNOWN, is_known
-from harness.hubd.api.request import Call, answer
+from .card_facts import front_matter
+from .licences import KNOWN, is_known
+from .request import Call, answer
 
 DISPLAY_NAME = "hub"
 

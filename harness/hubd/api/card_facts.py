@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from harness.hubd.api.tree import iso
-from harness.hubd.storage.git import GitRepo
-from harness.hubd.storage.repos import RepoRow
+from ..storage.git import GitRepo
+from ..storage.repos import RepoRow
+from .tree import iso
 
 FRONT_MATTER = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(.*?)\r?\n?---[ \t]*(?:\r?\n|\Z)", re.S)
 CARD_LIMIT = 4 << 20

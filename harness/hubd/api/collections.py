@@ -7,11 +7,11 @@ from typing import Any
 
 from starlette.responses import Response
 
-from harness.hubd.api.request import Call, answer, text_of
-from harness.hubd.db import Row
-from harness.hubd.errors import Refused
-from harness.hubd.storage.collections import ITEM_TYPES, Shelves, slug_of
-from harness.hubd.storage.repos import KINDS, check_write, visible
+from ..db import Row
+from ..errors import Refused
+from ..storage.collections import ITEM_TYPES, Shelves, slug_of
+from ..storage.repos import KINDS, check_write, visible
+from .request import Call, answer, text_of
 
 TITLE_LIMIT, NOTE_LIMIT = 60, 500
 

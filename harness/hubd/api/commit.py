@@ -8,11 +8,10 @@ from typing import Any
 from dulwich.objects import Commit, Tag
 from starlette.responses import Response
 
-from harness.hubd.accounts.accounts import User
-from harness.hubd.api.request import Call, answer, text_of
-from harness.hubd.errors import Refused, revision_not_found, stale_parent
-from harness.hubd.storage.attributes import LARGE_SIZE, is_ignored, is_large
-from harness.hubd.storage.commits import (
+from ..accounts.accounts import User
+from ..errors import Refused, revision_not_found, stale_parent
+from ..storage.attributes import LARGE_SIZE, is_ignored, is_large
+from ..storage.commits import (
     Author,
     Header,
     Operations,
@@ -24,10 +23,11 @@ from harness.hubd.storage.commits import (
     record,
     squash,
 )
-from harness.hubd.storage.git import FULL_SHA, GitRepo, checked_ref
-from harness.hubd.storage.pulls import find, open_pull
-from harness.hubd.storage.repos import check_write
-from harness.hubd.storage.trees import checked_path
+from ..storage.git import FULL_SHA, GitRepo, checked_ref
+from ..storage.pulls import find, open_pull
+from ..storage.repos import check_write
+from ..storage.trees import checked_path
+from .request import Call, answer, text_of
 
 
 def preupload(call: Call) -> Response:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from harness.hubd.api.request import Call, answer, text_of
-from harness.hubd.errors import Refused, login_required
-from harness.hubd.storage import pulls
-from harness.hubd.storage.commits import Author
-from harness.hubd.storage.repos import check_write
+from ..errors import Refused, login_required
+from ..storage import pulls
+from ..storage.commits import Author
+from ..storage.repos import check_write
+from .request import Call, answer, text_of
 
 PAGE = 50
 OPEN_STATES = ("open", "draft")

@@ -7,11 +7,11 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from harness.hubd.api.ranges import Content, respond
-from harness.hubd.api.request import Call, answer, text_of
-from harness.hubd.errors import Refused, entry_not_found
-from harness.hubd.storage.blobs import SHA256
-from harness.hubd.storage.repos import check_content
+from ..errors import Refused, entry_not_found
+from ..storage.blobs import SHA256
+from ..storage.repos import check_content
+from .ranges import Content, respond
+from .request import Call, answer, text_of
 
 LINK_SECONDS = 3600
 

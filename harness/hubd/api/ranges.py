@@ -9,8 +9,8 @@ from pathlib import Path
 
 from starlette.responses import Response, StreamingResponse
 
-from harness.hubd.api.request import Call
-from harness.hubd.storage.blobs import stream
+from ..storage.blobs import stream
+from .request import Call
 
 RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 

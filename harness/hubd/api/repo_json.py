@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.hubd.api.card_facts import Summary
-from harness.hubd.storage.git import GitRepo
-from harness.hubd.storage.repos import RepoRow
+from ..storage.git import GitRepo
+from ..storage.repos import RepoRow
+from .card_facts import Summary
 
 LIST_KEYS = ("author", "lastModified", "createdAt", "private", "gated", "disabled", "downloads", "likes", "tags",
              "pipeline_tag", "library_name", "modelId", "sdk")  # fmt: skip

@@ -8,14 +8,14 @@ from typing import Any
 
 from starlette.responses import PlainTextResponse, Response
 
-from harness.hubd.api.card_facts import Summary, summarise
-from harness.hubd.api.repo_json import FULL_KEYS, LIST_KEYS, repo_json
-from harness.hubd.api.request import Call, answer, text_of
-from harness.hubd.errors import Refused
-from harness.hubd.storage.attributes import DEFAULT_ATTRIBUTES
-from harness.hubd.storage.commits import Author, first_commit
-from harness.hubd.storage.git import GitRepo
-from harness.hubd.storage.repos import KINDS, RepoRow, check_content, check_name, check_write, new_row, taken, visible
+from ..errors import Refused
+from ..storage.attributes import DEFAULT_ATTRIBUTES
+from ..storage.commits import Author, first_commit
+from ..storage.git import GitRepo
+from ..storage.repos import KINDS, RepoRow, check_content, check_name, check_write, new_row, taken, visible
+from .card_facts import Summary, summarise
+from .repo_json import FULL_KEYS, LIST_KEYS, repo_json
+from .request import Call, answer, text_of
 
 SPACE_SDKS = ("gradio", "streamlit", "docker", "static")
 GATES = ("auto", "manual")

@@ -11,17 +11,17 @@ from urllib.parse import parse_qs, quote
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import JSONResponse, Response
 
-from harness.hubd.accounts.accounts import Accounts, User
-from harness.hubd.accounts.sessions import signed_in
-from harness.hubd.accounts.signing import Signer
-from harness.hubd.db import Database
-from harness.hubd.errors import Refused, login_required
-from harness.hubd.root import Root
-from harness.hubd.storage.blobs import BlobStore, Draft
-from harness.hubd.storage.git import GitRepo
-from harness.hubd.storage.pulls import settle
-from harness.hubd.storage.repos import RepoRow, Repos
-from harness.hubd.storage.xet_uploads import XetStore
+from ..accounts.accounts import Accounts, User
+from ..accounts.sessions import signed_in
+from ..accounts.signing import Signer
+from ..db import Database
+from ..errors import Refused, login_required
+from ..root import Root
+from ..storage.blobs import BlobStore, Draft
+from ..storage.git import GitRepo
+from ..storage.pulls import settle
+from ..storage.repos import RepoRow, Repos
+from ..storage.xet_uploads import XetStore
 
 KINDS_IN_PATHS = {"models": "model", "datasets": "dataset", "spaces": "space"}
 TRUE = ("1", "true")

@@ -8,10 +8,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from harness.hubd.api.request import TRUE, Call, answer
-from harness.hubd.errors import Refused, entry_not_found
-from harness.hubd.storage.git import CommitFacts, GitRepo
-from harness.hubd.storage.trees import Entry
+from ..errors import Refused, entry_not_found
+from ..storage.git import CommitFacts, GitRepo
+from ..storage.trees import Entry
+from .request import TRUE, Call, answer
 
 PAGE, PAGE_EXPANDED = 1000, 50
 PATHS_LIMIT = 10_000

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from starlette.responses import Response, StreamingResponse
 
-from harness.hubd.api.ranges import Content, byte_range, respond
-from harness.hubd.api.request import Call, answer
-from harness.hubd.errors import Refused, failed
-from harness.hubd.storage.repos import RepoRow, check_content
-from harness.hubd.storage.xet_reads import piece_name, piece_size, reconstruction, records
-from harness.hubd.storage.xorbs import shard_files
+from ..errors import Refused, failed
+from ..storage.repos import RepoRow, check_content
+from ..storage.xet_reads import piece_name, piece_size, reconstruction, records
+from ..storage.xorbs import shard_files
+from .ranges import Content, byte_range, respond
+from .request import Call, answer
 
 TOKEN_SECONDS = 3600
 

@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from harness.hubd.accounts.sessions import SESSION_SECONDS, cookie_name, new_cookie
-from harness.hubd.api.request import Call
-from harness.hubd.errors import Refused
-from harness.hubd.pages.view import FOLDER, SECURITY, page, redirect
+from ..accounts.sessions import SESSION_SECONDS, cookie_name, new_cookie
+from ..api.request import Call
+from ..errors import Refused
+from .view import FOLDER, SECURITY, page, redirect
 
 _MEDIA = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from harness.hubd.api.request import KINDS_IN_PATHS, Call
-from harness.hubd.pages import accounts, boards, card, discussions, files, history, lists, viewer
+from ..api.request import KINDS_IN_PATHS, Call
+from . import accounts, boards, card, discussions, files, history, lists, viewer
 
 FORM_LIMIT = 64 << 10  # bytes of a form
 OWN = "-"  # no namespace can have this name

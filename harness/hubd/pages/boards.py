@@ -6,13 +6,13 @@ from typing import Any
 
 from starlette.responses import Response
 
-from harness.hubd.api.repos import reported
-from harness.hubd.api.request import Call
-from harness.hubd.pages.lists import known_repo, repo_item
-from harness.hubd.pages.repo_page import moved, open_page
-from harness.hubd.pages.view import page, redirect
-from harness.hubd.storage.collections import Shelves, slug_of
-from harness.hubd.storage.repos import KINDS
+from ..api.repos import reported
+from ..api.request import Call
+from ..storage.collections import Shelves, slug_of
+from ..storage.repos import KINDS
+from .lists import known_repo, repo_item
+from .repo_page import moved, open_page
+from .view import page, redirect
 
 TASKS, ROWS = 50, 500
 

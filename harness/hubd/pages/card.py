@@ -7,12 +7,12 @@ from typing import Any
 import yaml
 from starlette.responses import Response
 
-from harness.hubd.api.card_facts import FRONT_MATTER, front_matter
-from harness.hubd.api.request import Call
-from harness.hubd.pages.lists import known_repo
-from harness.hubd.pages.prose import PROSE_LIMIT, Place, safe_html
-from harness.hubd.pages.repo_page import RepoPage, moved, open_page
-from harness.hubd.pages.view import path
+from ..api.card_facts import FRONT_MATTER, front_matter
+from ..api.request import Call
+from .lists import known_repo
+from .prose import PROSE_LIMIT, Place, safe_html
+from .repo_page import RepoPage, moved, open_page
+from .view import path
 
 CARD_BYTES = 4 << 20
 VALUES, TEXT = 30, 300  # how much of the metadata is shown

@@ -6,14 +6,14 @@ from typing import Any
 
 from starlette.responses import Response
 
-from harness.hubd.api.request import Call
-from harness.hubd.db import Row
-from harness.hubd.errors import Refused
-from harness.hubd.pages.prose import Place, safe_html
-from harness.hubd.pages.repo_page import RepoPage, moved, open_page
-from harness.hubd.pages.view import path
-from harness.hubd.storage import pulls
-from harness.hubd.storage.diffs import Changes, changes
+from ..api.request import Call
+from ..db import Row
+from ..errors import Refused
+from ..storage import pulls
+from ..storage.diffs import Changes, changes
+from .prose import Place, safe_html
+from .repo_page import RepoPage, moved, open_page
+from .view import path
 
 PAGE = 50
 EVENTS = 200

@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
-from harness.hubd.errors import Refused
-from harness.hubd.pages.view import render
+from ..errors import Refused
+from .view import render
 
 _NOT_PAGES = ("/api/", "/lfs/", "/xet/")
 _TITLES = {400: "That did not work", 401: "Please sign in", 403: "Not allowed", 404: "Not found", 413: "Too much"}

@@ -7,14 +7,14 @@ from functools import lru_cache
 
 from starlette.responses import Response
 
-from harness.hubd.api.request import Call
-from harness.hubd.api.tree import iso
-from harness.hubd.errors import entry_not_found
-from harness.hubd.pages.repo_page import RepoPage, moved, open_page
-from harness.hubd.pages.rows import Preview, first_rows, has_rows
-from harness.hubd.pages.view import redirect
-from harness.hubd.storage.git import CommitFacts, FileFacts, GitRepo
-from harness.hubd.storage.trees import Entry
+from ..api.request import Call
+from ..api.tree import iso
+from ..errors import entry_not_found
+from ..storage.git import CommitFacts, FileFacts, GitRepo
+from ..storage.trees import Entry
+from .repo_page import RepoPage, moved, open_page
+from .rows import Preview, first_rows, has_rows
+from .view import redirect
 
 TREE_PAGE = 500
 LOOK_BACK = 200  # commits that are searched for the last change of a file

@@ -6,11 +6,11 @@ from itertools import islice
 
 from starlette.responses import Response
 
-from harness.hubd.api.request import Call
-from harness.hubd.api.tree import iso
-from harness.hubd.pages.repo_page import moved, open_page
-from harness.hubd.storage.diffs import changes
-from harness.hubd.storage.git import GitRepo
+from ..api.request import Call
+from ..api.tree import iso
+from ..storage.diffs import changes
+from ..storage.git import GitRepo
+from .repo_page import moved, open_page
 
 PAGE = 50
 NAMES = {"refs/heads/": "branch", "refs/tags/": "tag"}

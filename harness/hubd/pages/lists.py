@@ -10,13 +10,13 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from harness.hubd.api.repos import summary_of
-from harness.hubd.api.request import Call
-from harness.hubd.db import Row
-from harness.hubd.errors import Refused
-from harness.hubd.pages.view import page
-from harness.hubd.storage.collections import Shelves, slug_of
-from harness.hubd.storage.repos import KINDS, RepoRow, visible
+from ..api.repos import summary_of
+from ..api.request import Call
+from ..db import Row
+from ..errors import Refused
+from ..storage.collections import Shelves, slug_of
+from ..storage.repos import KINDS, RepoRow, visible
+from .view import page
 
 PAGE = 30
 SHOWN_TAGS = 4

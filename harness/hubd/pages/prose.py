@@ -15,7 +15,7 @@ import nh3
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from harness.hubd.pages.view import path, segment
+from .view import path, segment
 
 PROSE_LIMIT = 120_000  # characters; a longer text is cut
 ID_PREFIX = "card-"

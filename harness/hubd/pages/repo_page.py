@@ -8,12 +8,12 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from harness.hubd.api.card_facts import Summary
-from harness.hubd.api.repos import summary_of
-from harness.hubd.api.request import Call
-from harness.hubd.pages.view import page, path, redirect, segment
-from harness.hubd.storage.git import GitRepo
-from harness.hubd.storage.repos import RepoRow, check_content
+from ..api.card_facts import Summary
+from ..api.repos import summary_of
+from ..api.request import Call
+from ..storage.git import GitRepo
+from ..storage.repos import RepoRow, check_content
+from .view import page, path, redirect, segment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

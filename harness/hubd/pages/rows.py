@@ -14,9 +14,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
-from harness.hubd.pages.view import size as size_text
-from harness.hubd.storage.blobs import BlobStore
-from harness.hubd.storage.git import FileFacts, GitRepo
+from ..storage.blobs import BlobStore
+from ..storage.git import FileFacts, GitRepo
+from .view import size as size_text
 
 ROWS, COLUMNS, CELL = 25, 40, 500  # what is shown: rows, columns, characters of a cell
 JSONL_BYTES = 2 << 20  # read from the file's beginning
@@ -104,7 +104,7 @@ def _parquet(blobs: BlobStore, git: GitRepo, facts: FileFacts) -> Preview:
     if not facts.sha256 and facts.size > STORED_BYTES:
         return Preview(problem=f"the file is larger than {size_text(STORED_BYTES)}")
     source = str(blobs.path(facts.sha256)) if facts.sha256 else "-"
-    command = [sys.executable, "-m", "harness.hubd.pages.parquet_rows", source, str(ROWS), str(COLUMNS), str(CELL)]
+    command = [sys.executable, "-m", f"{__package__}.parquet_rows", source, str(ROWS), str(COLUMNS), str(CELL)]
     with _SLOTS:
         try:
             done = subprocess.run(

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from harness.hubd.api.request import Call
+from ..api.request import Call
 
 FOLDER = Path(__file__).parent
 SECURITY = {

@@ -9,11 +9,11 @@ from typing import Any
 
 from starlette.responses import Response
 
-from harness.hubd.api.request import Call
-from harness.hubd.errors import Refused
-from harness.hubd.pages.repo_page import RepoPage, moved, open_page
-from harness.hubd.pages.rows import first_rows, has_rows
-from harness.hubd.pages.view import path, segment
+from ..api.request import Call
+from ..errors import Refused
+from .repo_page import RepoPage, moved, open_page
+from .rows import first_rows, has_rows
+from .view import path, segment
 
 FILES_LIMIT = 20_000
 CONFIGS = 100

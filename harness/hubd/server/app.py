@@ -14,12 +14,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from harness.hubd.api.request import Call, Services
-from harness.hubd.errors import Refused, failed, repo_not_found
-from harness.hubd.pages.errors import error_page, wants_page
-from harness.hubd.server.bodies import steps
-from harness.hubd.server.router import Match, Route, match
-from harness.hubd.storage.blobs import Draft
+from ..api.request import Call, Services
+from ..errors import Refused, failed, repo_not_found
+from ..pages.errors import error_page, wants_page
+from ..storage.blobs import Draft
+from .bodies import steps
+from .router import Match, Route, match
 
 HEADERS_LIMIT = 32 << 10
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from starlette.requests import ClientDisconnect, Request
 
-from harness.hubd.storage.blobs import Buffer
+from ..storage.blobs import Buffer
 
 if TYPE_CHECKING:
     from uvicorn.protocols.http.flow_control import FlowControl

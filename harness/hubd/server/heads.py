@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from harness.hubd.server.bodies import LARGE, STATE, DirectBody
+from .bodies import LARGE, STATE, DirectBody
 
 HEAD_LIMIT = 64 << 10  # bytes of request line and headers
 _TOO_LARGE = (

@@ -11,18 +11,18 @@ from urllib.parse import unquote
 
 from starlette.responses import Response
 
-from harness.hubd.api import accounts as api_accounts
-from harness.hubd.api import collections as shelf
-from harness.hubd.api import commit as api_commit
-from harness.hubd.api import discussions as api_discussions
-from harness.hubd.api import files as api_files
-from harness.hubd.api import repos as api_repos
-from harness.hubd.api import tree as api_tree
-from harness.hubd.api import xet as api_xet
-from harness.hubd.api.request import KINDS_IN_PATHS, Call
-from harness.hubd.errors import Refused
-from harness.hubd.pages import addresses
-from harness.hubd.storage.xet_uploads import XORB_LIMIT
+from ..api import accounts as api_accounts
+from ..api import collections as shelf
+from ..api import commit as api_commit
+from ..api import discussions as api_discussions
+from ..api import files as api_files
+from ..api import repos as api_repos
+from ..api import tree as api_tree
+from ..api import xet as api_xet
+from ..api.request import KINDS_IN_PATHS, Call
+from ..errors import Refused
+from ..pages import addresses
+from ..storage.xet_uploads import XORB_LIMIT
 
 MIB = 1 << 20
 SMALL_BODY = 32 * MIB

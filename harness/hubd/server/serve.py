@@ -12,12 +12,12 @@ from types import FrameType
 
 import uvicorn
 
-from harness.hubd.accounts.users_file import load_users
-from harness.hubd.api.request import Services
-from harness.hubd.errors import HubStartError
-from harness.hubd.root import default_root, open_root
-from harness.hubd.server.app import HubApp
-from harness.hubd.server.heads import HEAD_LIMIT, bounded_protocol
+from ..accounts.users_file import load_users
+from ..api.request import Services
+from ..errors import HubStartError
+from ..root import default_root, open_root
+from .app import HubApp
+from .heads import HEAD_LIMIT, bounded_protocol
 
 DEFAULT_PORT = 7860
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

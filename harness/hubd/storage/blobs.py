@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from harness.hubd.errors import Refused
-from harness.hubd.root import Root, fsync_folder
+from ..errors import Refused
+from ..root import Root, fsync_folder
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (\d+)\n?")

@@ -7,9 +7,9 @@ import secrets
 import sqlite3
 from typing import Any
 
-from harness.hubd.accounts.accounts import User
-from harness.hubd.db import Database, Row, now
-from harness.hubd.errors import Refused
+from ..accounts.accounts import User
+from ..db import Database, Row, now
+from ..errors import Refused
 
 ID = re.compile(r"[0-9a-f]{24}")
 THEMES = ("orange", "blue", "green", "purple", "pink", "indigo")

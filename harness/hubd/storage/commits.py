@@ -12,10 +12,10 @@ from typing import Any
 
 from dulwich.objects import Blob, Commit, ShaFile
 
-from harness.hubd.errors import Refused, entry_not_found, revision_not_found, stale_parent
-from harness.hubd.storage.blobs import SHA256, pointer, read_pointer
-from harness.hubd.storage.git import GitRepo
-from harness.hubd.storage.trees import Change, checked_path, edited_tree
+from ..errors import Refused, entry_not_found, revision_not_found, stale_parent
+from .blobs import SHA256, pointer, read_pointer
+from .git import GitRepo
+from .trees import Change, checked_path, edited_tree
 
 LINE_LIMIT = 64 << 20
 STAGED_LIMIT = 32 << 20

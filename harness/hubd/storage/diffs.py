@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.hubd.storage.git import FileFacts, GitRepo
-from harness.hubd.storage.trees import Entry
+from .git import FileFacts, GitRepo
+from .trees import Entry
 
 FILES_SHOWN, FILES_COUNTED = 100, 5_000
 TEXT_BYTES = 256_000  # a larger file is not compared

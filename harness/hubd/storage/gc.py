@@ -17,12 +17,12 @@ from dulwich.objects import ObjectID
 from dulwich.pack import full_unpacked_object
 from dulwich.repo import Repo
 
-from harness.hubd.db import Database
-from harness.hubd.errors import HubStartError
-from harness.hubd.root import FOLDERS, Root, existing_root, fsync_folder
-from harness.hubd.storage.blobs import BlobStore
-from harness.hubd.storage.objects import read_objects
-from harness.hubd.storage.xet_uploads import XetStore, forget
+from ..db import Database
+from ..errors import HubStartError
+from ..root import FOLDERS, Root, existing_root, fsync_folder
+from .blobs import BlobStore
+from .objects import read_objects
+from .xet_uploads import XetStore, forget
 
 PACKS_LIMIT, LOOSE_LIMIT = 20, 1000  # more files than this in a repository become one pack
 

@@ -15,10 +15,10 @@ from dulwich.objects import Blob, Commit, ShaFile, Tag, Tree
 from dulwich.refs import check_ref_format
 from dulwich.repo import Repo
 
-from harness.hubd.errors import Refused, revision_not_found
-from harness.hubd.root import clear_git_leftovers, fsync_folder, fsync_tree
-from harness.hubd.storage.blobs import read_pointer
-from harness.hubd.storage.trees import FOLDER_MODE, Entry
+from ..errors import Refused, revision_not_found
+from ..root import clear_git_leftovers, fsync_folder, fsync_tree
+from .blobs import read_pointer
+from .trees import FOLDER_MODE, Entry
 
 FULL_SHA = re.compile(r"[0-9a-f]{40}")
 SHORT_SHA = re.compile(r"[0-9a-f]{4,39}")

@@ -13,7 +13,7 @@ from dulwich.errors import ObjectFormatException
 from dulwich.object_store import DiskObjectStore
 from dulwich.objects import S_ISGITLINK, Blob, Commit, ObjectID, ShaFile, Tag, Tree
 
-from harness.hubd.storage.blobs import read_pointer
+from .blobs import read_pointer
 
 # What dulwich raises on objects and packs that are damaged.
 DAMAGED = (

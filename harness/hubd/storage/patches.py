@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from harness.hubd.storage.diffs import FileChange, Line, changes
-from harness.hubd.storage.git import GitRepo
+from .diffs import FileChange, Line, changes
+from .git import GitRepo
 
 NOWHERE = "/dev/null"
 

@@ -8,13 +8,13 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from harness.hubd.db import Database, Row, now
-from harness.hubd.errors import Refused, stale_parent
-from harness.hubd.storage.commits import Author, Staging, record
-from harness.hubd.storage.git import GitRepo
-from harness.hubd.storage.patches import patch
-from harness.hubd.storage.repos import RepoRow, Repos
-from harness.hubd.storage.trees import Change, edited_tree
+from ..db import Database, Row, now
+from ..errors import Refused, stale_parent
+from .commits import Author, Staging, record
+from .git import GitRepo
+from .patches import patch
+from .repos import RepoRow, Repos
+from .trees import Change, edited_tree
 
 MAIN = "refs/heads/main"
 MERGED = "merged"

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from dulwich.errors import NotGitRepository
 
-from harness.hubd.accounts.accounts import User
-from harness.hubd.db import Database, Row, now
-from harness.hubd.errors import Refused, login_required, repo_not_found
-from harness.hubd.root import Root, fsync_folder
-from harness.hubd.storage.git import GitRepo
+from ..accounts.accounts import User
+from ..db import Database, Row, now
+from ..errors import Refused, login_required, repo_not_found
+from ..root import Root, fsync_folder
+from .git import GitRepo
 
 KINDS = ("model", "dataset", "space")
 REPO_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dulwich.objects import Tree
 
-from harness.hubd.errors import Refused
+from ..errors import Refused
 
 FILE_MODE = 0o100644
 FOLDER_MODE = 0o40000

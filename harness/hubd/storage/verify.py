@@ -14,11 +14,11 @@ from pathlib import Path
 from dulwich.errors import NotGitRepository
 from dulwich.repo import Repo
 
-from harness.hubd.db import read_only
-from harness.hubd.root import Root
-from harness.hubd.storage.blobs import SHA256, BlobStore
-from harness.hubd.storage.git import FULL_SHA
-from harness.hubd.storage.objects import DAMAGED, read_objects
+from ..db import read_only
+from ..root import Root
+from .blobs import SHA256, BlobStore
+from .git import FULL_SHA
+from .objects import DAMAGED, read_objects
 
 MAIN = "refs/heads/main"
 

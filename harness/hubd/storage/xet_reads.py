@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.hubd.storage.xorbs import PLAIN
+from .xorbs import PLAIN
 
 CHUNK = 64 << 10
 PIECE = 32 << 20

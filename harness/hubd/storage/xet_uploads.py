@@ -22,11 +22,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
-from harness.hubd.db import Database
-from harness.hubd.errors import Refused
-from harness.hubd.root import Root
-from harness.hubd.storage.blobs import BlobStore, Buffer, Draft
-from harness.hubd.storage.xorbs import Chunk, Segment, ShardFile, read_chunks, xorb_chunks
+from ..db import Database
+from ..errors import Refused
+from ..root import Root
+from .blobs import BlobStore, Buffer, Draft
+from .xorbs import Chunk, Segment, ShardFile, read_chunks, xorb_chunks
 
 XORB_LIMIT = (64 << 20) + (1 << 20)
 XORB_NAME = re.compile(r"[0-9a-f]{64}")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import lz4.frame
 
-from harness.hubd.errors import Refused
-from harness.hubd.storage.blobs import Buffer
+from ..errors import Refused
+from .blobs import Buffer
 
 SHARD_TAG = b"HFRepoMetaDa"
 SHARD_HEADER = RECORD = 48

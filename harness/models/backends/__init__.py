@@ -1,1 +1,11 @@
-"""One file a backend."""
+"""One file a backend.
+
+adapters.py  LoRA adapters that share a base: pulled and checked, then asked one after the other through one vLLM
+             server
+backend.py   What every backend answers
+openai.py    Answers from any OpenAI-compatible chat endpoint: messages and tools in, a call out
+prepare.py   From a model name to a backend that is ready
+replay.py    Answers from a file: an earlier run's answers, or texts written by anything else
+subject.py   A model made ready to be asked, whatever its backend
+vllm.py      vLLM: token ids in, raw text out, greedy
+"""

@@ -167,7 +167,7 @@ def _shapes(path: Path) -> dict[str, list[int]]:
         raise ModelError(f"{path.name} of {path.parent} is no safetensors file ({error}); push it again") from error
 
 
-class SharedEngine:
+class AdapterEngine:
     """A server that several adapters are asked through, started when the first of them is."""
 
     def __init__(self, base: Checkpoint, options: EngineOptions, stack: ExitStack) -> None:
@@ -191,7 +191,7 @@ class AdapterSubject(VllmSubject):
     """An adapter on its base, with the tokenizer and chat template of its own repository where it has them."""
 
     def __init__(
-        self, adapter: Adapter, base: Checkpoint, engine: SharedEngine, test_set: TestSet, config: EvaluateConfig
+        self, adapter: Adapter, base: Checkpoint, engine: AdapterEngine, test_set: TestSet, config: EvaluateConfig
     ) -> None:
         super().__init__(base, test_set, config)
         self.artifact = adapter.artifact
@@ -262,7 +262,7 @@ def adapter_subjects(
     words = (*lora_arguments(adapters), *config.engine_args)
     with ExitStack() as stack:
         options = EngineOptions(extra_args=words, trust_remote_code=config.trust_remote_code)
-        engine = SharedEngine(base, options, stack)
+        engine = AdapterEngine(base, options, stack)
         yield [AdapterSubject(adapter, base, engine, test_set, config) for adapter in adapters]
 
 

@@ -1,1 +1,24 @@
-"""Chat endpoints: limits, budget, cache."""
+"""Chat endpoints: limits, budget, cache.
+
+budget.py        What asking costs: the estimate before a run, and the budget that a run must not spend twice or
+                 exceed
+cache.py         Answers of language models kept on this machine, by the hash of what was asked: nothing is asked
+                 twice
+chat_models.py   One way from a model's name to its answers: an endpoint, or our own vLLM server that is started
+                 when it is needed
+client.py        Chat requests to an OpenAI-compatible endpoint, one checked answer each, whatever goes wrong on the
+                 way
+connection.py    One try of a chat request: how it is written for the endpoint at hand, and what comes back
+endpoints.py     Where endpoints are: one address from the command line, or a file with one for each model
+estimate.py      What asking would cost, before it is done
+failures.py      What a chat endpoint's replies and errors mean: an answer, another try, the end of a request, or of
+                 the run
+json_answers.py  A model's answer read as one JSON object, or the reason why it cannot be used
+limiter.py       How many requests are under way at once: fewer when the endpoint is overloaded, more again when it
+                 answers
+quoting.py       Texts of others in prompts: each stands inside the JSON strings of one line that a template begins
+rates.py         Requests and tokens a minute: how long a request has to wait so that an endpoint's limits hold
+records.py       Chat requests, answers, endpoints, counts
+spending.py      What one call of `ask_all` spends: each try is noted before it is sent, so that a kill does not
+                 make it forgotten
+"""

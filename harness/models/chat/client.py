@@ -13,7 +13,7 @@ from harness.errors import EngineError, UsageError
 from harness.models.chat.budget import Budget, BudgetSpent, exceeds_context
 from harness.models.chat.cache import AnswerCache, CachedAnswer
 from harness.models.chat.connection import Connection
-from harness.models.chat.failures import Failure, Reply, is_about_content
+from harness.models.chat.failures import ChatReply, Failure, is_about_content
 from harness.models.chat.limiter import LONGEST_WAIT, Limiter
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats, Check, Format
 from harness.models.chat.spending import Spending
@@ -120,7 +120,7 @@ class _Run:
                 tries += 1
                 outcome = self._checked(request, await connection.ask(request, max_tokens))
                 self._learn(outcome, round_)
-            if isinstance(outcome, Reply):
+            if isinstance(outcome, ChatReply):
                 self._keep(request, outcome)
                 return ChatAnswer(id=request.id, text=outcome.text, attempts=tries, usage=outcome.usage)
             if outcome.ends == "request" or tries >= self._endpoint.attempts:
@@ -132,7 +132,7 @@ class _Run:
             if not self.limiter.gave_up and not outcome.served:  # nothing is wrong with the endpoint
                 await asyncio.sleep(self._pause(sha, tries, outcome))
 
-    def _keep(self, request: ChatRequest, reply: Reply) -> None:
+    def _keep(self, request: ChatRequest, reply: ChatReply) -> None:
         if self._cache:
             self._cache.put(self._endpoint.identity, request, CachedAnswer(text=reply.text, usage=reply.usage))
         self.spending.keep(request, reply.entry)
@@ -151,18 +151,18 @@ class _Run:
             return str(error)
         return None
 
-    def _checked(self, request: ChatRequest, outcome: Reply | Failure) -> Reply | Failure:
-        problem = self._problem(request, outcome.text) if isinstance(outcome, Reply) else None
+    def _checked(self, request: ChatRequest, outcome: ChatReply | Failure) -> ChatReply | Failure:
+        problem = self._problem(request, outcome.text) if isinstance(outcome, ChatReply) else None
         if problem is None:
             return outcome
         return Failure(kind="unusable", reason=problem, served=True)
 
-    def _learn(self, outcome: Reply | Failure, round_: int) -> None:
+    def _learn(self, outcome: ChatReply | Failure, round_: int) -> None:
         """Adjust to how a try went; raises what ends the run."""
-        if isinstance(outcome, Reply) or outcome.served:
+        if isinstance(outcome, ChatReply) or outcome.served:
             self._served = self._found = True
             self.limiter.answered(round_)
-        if isinstance(outcome, Reply):
+        if isinstance(outcome, ChatReply):
             return
         self._failures[outcome.kind] += 1
         if outcome.unreachable and not self._found:

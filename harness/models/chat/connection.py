@@ -12,8 +12,8 @@ from harness.data.records import Usage
 from harness.errors import UsageError
 from harness.models.chat.budget import estimated_prompt
 from harness.models.chat.failures import (
+    ChatReply,
     Failure,
-    Reply,
     failure_of,
     is_about_format,
     is_about_length_name,
@@ -73,7 +73,7 @@ class Connection:
         tokens = self._tokens
         return Usage(prompt=tokens["prompt"], completion=tokens["completion"], cached=tokens["cached"])
 
-    async def ask(self, request: ChatRequest, max_tokens: int) -> Reply | Failure:
+    async def ask(self, request: ChatRequest, max_tokens: int) -> ChatReply | Failure:
         """Return the endpoint's reply. A form of request that it does not know is given up for the whole run.
 
         Raises BudgetSpent where nothing may be sent any more.
@@ -81,7 +81,7 @@ class Connection:
         while True:
             form = self._form
             outcome = await self._send(request, max_tokens, form)
-            if isinstance(outcome, Reply):
+            if isinstance(outcome, ChatReply):
                 self._form_works = self._form_works or request.schema is not None
                 return outcome
             outcome = replace(outcome, reason=self._clean(outcome.reason))
@@ -92,7 +92,7 @@ class Connection:
         """Close the connections."""
         await self._client.close()
 
-    async def _send(self, request: ChatRequest, max_tokens: int, form: _Form) -> Reply | Failure:
+    async def _send(self, request: ChatRequest, max_tokens: int, form: _Form) -> ChatReply | Failure:
         """Send when the limits and the budget allow it, and count what it took; BudgetSpent where nothing is left."""
         rates = self._endpoint.rates
         place = await rates.admit(estimated_prompt(request.messages) + max_tokens) if rates else None
@@ -104,11 +104,13 @@ class Connection:
         if place and usage:
             place.tokens = usage.prompt + usage.completion
         refused = isinstance(outcome, Failure) and outcome.refused
-        answer = outcome.text if isinstance(outcome, Reply) else ""
+        answer = outcome.text if isinstance(outcome, ChatReply) else ""
         self._spending.end(entry, request.messages, usage, answer, refused=refused)
-        return replace(outcome, entry=entry) if isinstance(outcome, Reply) else outcome
+        return replace(outcome, entry=entry) if isinstance(outcome, ChatReply) else outcome
 
-    async def _try(self, request: ChatRequest, max_tokens: int, form: _Form) -> tuple[Reply | Failure, Usage | None]:
+    async def _try(
+        self, request: ChatRequest, max_tokens: int, form: _Form
+    ) -> tuple[ChatReply | Failure, Usage | None]:
         try:
             # The client's own limit is on every single read, which an endpoint that trickles never exceeds.
             async with asyncio.timeout(self._endpoint.timeout):

@@ -53,7 +53,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class ChatReply:
     """A reply with a text in it, not yet checked."""
 
     text: str
@@ -62,7 +62,7 @@ class Reply:
     """Of the try in the ledger of the kept answers."""
 
 
-def read_reply(reply: ChatCompletion) -> tuple[Reply | Failure, Usage | None]:
+def read_reply(reply: ChatCompletion) -> tuple[ChatReply | Failure, Usage | None]:
     """Return the reply's text or why it has none, and the tokens it took.
 
     Raises ValueError, TypeError or AttributeError where it is no chat completion: the client does not check.
@@ -83,7 +83,7 @@ def read_reply(reply: ChatCompletion) -> tuple[Reply | Failure, Usage | None]:
         return _useless("length", "the answer was cut off at the limit of tokens"), usage
     if not text or not text.strip():
         return _useless("empty", "the answer is empty"), usage
-    return Reply(text=text, usage=usage), usage
+    return ChatReply(text=text, usage=usage), usage
 
 
 def _usage(counts: Any) -> Usage | None:

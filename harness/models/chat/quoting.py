@@ -48,7 +48,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class QuotedLine:
     """One line of the conversation. A message with text and calls has several lines under one number."""
 
     number: int
@@ -70,7 +70,7 @@ def environment() -> ImmutableSandboxedEnvironment:
     )
 
 
-def lines(messages: Sequence[Message]) -> Iterator[Line]:
+def lines(messages: Sequence[Message]) -> Iterator[QuotedLine]:
     """Yield a conversation's lines. No line depends on a later message, so a longer prefix begins with a shorter."""
     after_call = False
     for number, message in enumerate(messages, start=1):
@@ -78,9 +78,9 @@ def lines(messages: Sequence[Message]) -> Iterator[Line]:
             # In the published layout a tool's result is a user message that holds JSON.
             is_result = after_call and message.role == "user" and as_value(message.content or "") is not None
             kind = "result" if is_result else message.role
-            yield Line(number=number, kind=kind, text=show(message.content))
+            yield QuotedLine(number=number, kind=kind, text=show(message.content))
         for call in message.tool_calls:
-            yield Line(number=number, kind="call", text=show_call(call))
+            yield QuotedLine(number=number, kind="call", text=show_call(call))
         after_call = bool(message.tool_calls)
 
 

@@ -1,5 +1,15 @@
 """Raw model text to a tool call, family by family.
 
+    answers.py   What of a raw text is the answer: without thinking and end tokens
+    engine.py    A second reading by vLLM's own tool parsers, where vLLM is installed
+    family.py    What a family is, what reading a text gives, and the pieces that scanners work with
+    notation.py  A call as the published predictions write it
+    pythonic.py  Calls written as Python: `name(key=value, ...)`
+    reading.py   Raw text to one call: strict in a family's own notation, or lenient in any of them
+    scanners.py  The ways in which formats write a call; a family is one of them with its own marks
+    values.py    JSON and JSON-like values inside a text, without ever running away
+    formats/     One file a notation
+
 A family is a notation of tool calls; each is declared in one file of `formats/` and found by listing that
 folder. `read` is the way in. `read_with_vllm` is a second reading, by vLLM's own parsers.
 """

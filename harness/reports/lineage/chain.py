@@ -11,7 +11,7 @@ from harness.errors import AccessDenied, DataError, RepoNotFound
 from harness.evaluation.report_json import RESULTS
 from harness.hub.artifact import Artifact, RepoKind
 from harness.hub.client import Hub
-from harness.hub.lineage import FILE, InputName, Record, parse_input, parse_record
+from harness.hub.lineage import FILE, InputName, LineageRecord, parse_input, parse_record
 from harness.hub.reads import read_at, tags
 from harness.reports.lineage.copies import find_copy
 
@@ -34,7 +34,7 @@ class Node:
     """Where it lies on the Hub, under another name where it was promoted; None for what does not."""
     config: str | None = None
     """Of an evaluation: its configuration in the results dataset."""
-    record: Record | None = None
+    record: LineageRecord | None = None
     """Its lineage; None for what has none."""
     tags: tuple[str, ...] = ()
     """Tags of the repository that mean this very commit."""
@@ -140,7 +140,7 @@ class _Reader:
             problems=problems,
         )
 
-    def _record(self, artifact: Artifact, path: str) -> tuple[Record | None, tuple[str, ...]]:
+    def _record(self, artifact: Artifact, path: str) -> tuple[LineageRecord | None, tuple[str, ...]]:
         """Return the lineage in a file, None where there is none, and what is wrong with it."""
         try:
             text = read_at(self._hub, artifact, path)
@@ -155,7 +155,7 @@ class _Reader:
             f"{record.fingerprint}, and its content has {computed}",
         )
 
-    def _inputs(self, record: Record | None, made: Artifact) -> tuple[Node, ...]:
+    def _inputs(self, record: LineageRecord | None, made: Artifact) -> tuple[Node, ...]:
         """Return the nodes of the inputs of what was made, in order; one that is named twice is there once."""
         if record is None:
             return ()

@@ -14,9 +14,9 @@ from harness.hub.client import Hub
 from harness.reports.lineage.chain import Node, configs, is_results
 from harness.reports.lineage.check import Checked, checked
 from harness.reports.lineage.row_history import Historian, RowHistory
-from harness.reports.lineage.rows import Shelf
+from harness.reports.lineage.rows import RowReader
 from harness.reports.lineage.score_history import ScoreHistory, follow_score, split_id
-from harness.reports.lineage.source_dialogue import Dialogues
+from harness.reports.lineage.source_dialogue import DialogueReader
 from harness.reports.lineage.to_json import row_problems
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class LineageAnswer:
     """The answer: a chain, and the history of a row where one was asked for."""
 
     chain: Checked
@@ -48,13 +48,15 @@ class Found:
             yield from row_story(self.row)
 
 
-def ask(hub: Hub, artifact: Artifact, row: str | None, *, results: str | None, sources: Sources | None) -> Found:
+def ask(
+    hub: Hub, artifact: Artifact, row: str | None, *, results: str | None, sources: Sources | None
+) -> LineageAnswer:
     """Return the chain behind an artifact, and the history of its row `row`.
 
     `results` names the dataset with a model's scores, by default the model's owner's. Raises UsageError for an artifact
     without a lineage and for a row that it does not have.
     """
-    shelf = Shelf(hub)
+    shelf = RowReader(hub)
     if is_results(artifact) and row is not None:
         return _score(hub, artifact, *split_id(artifact, configs(hub, artifact), row))
     if artifact.kind == "model" and row is not None:
@@ -64,20 +66,20 @@ def ask(hub: Hub, artifact: Artifact, row: str | None, *, results: str | None, s
     chain = checked(hub, artifact)
     _check_known(chain.root)
     if row is None:
-        return Found(chain=chain, example=_example(shelf, chain.root))
-    historian = Historian(shelf=shelf, dialogues=Dialogues(sources))
+        return LineageAnswer(chain=chain, example=_example(shelf, chain.root))
+    historian = Historian(shelf=shelf, dialogues=DialogueReader(sources))
     node = _dataset(chain.root, row)
     if artifact.kind == "model" and ":" in row and shelf.find(node, row) is None:
         raise UsageError(
             f"{row!r} looks like a turn of the test set, and there are no scores of {artifact.repo_id} in "
             f"{_results_of(artifact)}; `tft evaluate` makes them, --results names another dataset that has them"
         )
-    return Found(chain=chain, row=historian.follow(node, shelf.expect(node, row)))
+    return LineageAnswer(chain=chain, row=historian.follow(node, shelf.expect(node, row)))
 
 
-def _score(hub: Hub, results: Artifact, config: str, pair_id: str) -> Found:
+def _score(hub: Hub, results: Artifact, config: str, pair_id: str) -> LineageAnswer:
     chain = checked(hub, results, config)
-    return Found(chain=chain, row=follow_score(hub, chain.root, pair_id))
+    return LineageAnswer(chain=chain, row=follow_score(hub, chain.root, pair_id))
 
 
 def _scores_of(hub: Hub, model: Artifact, named: str | None) -> Artifact | None:
@@ -119,7 +121,7 @@ def _dataset(root: Node, row: str) -> Node:
     return datasets[0]
 
 
-def _example(shelf: Shelf, root: Node) -> str | None:
+def _example(shelf: RowReader, root: Node) -> str | None:
     """Return an id that `--row` takes."""
     if root.kind == "results":
         evaluation = next(iter(root.inputs), None)

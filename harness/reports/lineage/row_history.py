@@ -11,8 +11,8 @@ from harness.data.formats.messages import parse_conversation
 from harness.data.formats.stage_rows import parse_decisions
 from harness.data.records import Conversation, ToolCall
 from harness.reports.lineage.chain import Node
-from harness.reports.lineage.rows import Shelf, StoredRow
-from harness.reports.lineage.source_dialogue import Dialogues, SourceDialogue
+from harness.reports.lineage.rows import RowReader, StoredRow
+from harness.reports.lineage.source_dialogue import DialogueReader, SourceDialogue
 
 Part = Literal["row", "exemplar", "context"]
 _EARLIER = ("filter", "relabel")
@@ -57,8 +57,8 @@ class RowHistory:
 class Historian:
     """Follows rows through the datasets of a chain."""
 
-    shelf: Shelf
-    dialogues: Dialogues
+    shelf: RowReader
+    dialogues: DialogueReader
 
     def follow(self, node: Node, row: StoredRow, part: Part = "row") -> RowHistory:
         """Return the history of a row. What does not fit together is in `problems`.

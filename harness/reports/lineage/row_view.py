@@ -10,7 +10,7 @@ from harness.reports.lineage.chain_view import line
 from harness.reports.lineage.row_history import RowHistory, calls_of
 from harness.reports.lineage.settings import models, short
 from harness.reports.lineage.source_dialogue import SourceDialogue
-from harness.reports.lineage.turn_history import Turn, say_call, turns
+from harness.reports.lineage.turn_history import TurnStory, say_call, turns
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -156,7 +156,7 @@ def _decision(history: RowHistory) -> Entry:
     return "rejected", str(values.get("reason")), "bold yellow"
 
 
-def _turn(turn: Turn) -> list[Entry]:
+def _turn(turn: TurnStory) -> list[Entry]:
     found: list[Entry] = [(f"message {turn.position}", turn.verdict, "bold")]
     found += [(who, call, _STYLES.get(who, "")) for who, call in turn.calls]
     if turn.reason:

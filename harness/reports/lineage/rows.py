@@ -34,7 +34,7 @@ class StoredRow:
         return self.values.get("kept") is not False
 
 
-class Shelf:
+class RowReader:
     """Reads the rows of each dataset once."""
 
     def __init__(self, hub: Hub) -> None:

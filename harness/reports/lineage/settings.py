@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.hub.lineage import Record
+from harness.hub.lineage import LineageRecord
 
 HASH = 12
 """Digits of a hash that are shown."""
@@ -14,7 +14,7 @@ _MODELS = ("teacher", "committee", "arbiter", "judges")
 _LONG = 60
 
 
-def models(record: Record) -> Iterator[tuple[str, str]]:
+def models(record: LineageRecord) -> Iterator[tuple[str, str]]:
     """Yield (role, model in words) for each model that the stage has asked; a judge is recorded beside the settings."""
     for role in _MODELS:
         value = record.lineage.config.get(role) or record.lineage.extra.get(role)
@@ -29,7 +29,7 @@ def models(record: Record) -> Iterator[tuple[str, str]]:
                     yield f"member {number}", _model(one)
 
 
-def settings(record: Record) -> list[str]:
+def settings(record: LineageRecord) -> list[str]:
     """Return what is set of a stage in words, `key value` each, in order; models are not among it."""
     config = {**record.lineage.config}
     if record.lineage.seed is not None:

@@ -31,7 +31,7 @@ class SourceDialogue:
     """Its messages, as the harness reads them; None where the source files are not at hand."""
 
 
-class Dialogues:
+class DialogueReader:
     """Finds source dialogues. Each file is read once."""
 
     def __init__(self, sources: Sources | None) -> None:

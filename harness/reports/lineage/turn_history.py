@@ -14,7 +14,7 @@ _LONG = 240
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class TurnStory:
     """One turn in words."""
 
     position: int
@@ -26,7 +26,7 @@ class Turn:
     reason: str = ""
 
 
-def turns(history: RowHistory, clean: Mapping[int, ToolCall]) -> tuple[list[Turn], int]:
+def turns(history: RowHistory, clean: Mapping[int, ToolCall]) -> tuple[list[TurnStory], int]:
     """Return the turns worth reading (changed, disputed, or still not the source's), and how many others there are.
 
     `clean` are the calls of the source dialogue by position, none where it is not at hand.
@@ -57,7 +57,7 @@ def _is_worth_reading(decision: TurnDecision, clean: Mapping[int, ToolCall]) -> 
     return bool(decision.changed or decision.method != "unanimous" or (known is not None and known != decision.call))
 
 
-def _turn(decision: TurnDecision, members: list[str], clean: ToolCall | None) -> Turn:
+def _turn(decision: TurnDecision, members: list[str], clean: ToolCall | None) -> TurnStory:
     said = [(member, call) for member, call in zip(members, decision.candidates, strict=False)]
     calls: list[tuple[str, str]] = []
     if clean is not None and clean != decision.raw:
@@ -66,7 +66,7 @@ def _turn(decision: TurnDecision, members: list[str], clean: ToolCall | None) ->
     for member, call in said:
         calls.append(("said", f"{member}: {_as_known(call, decision)}"))
     calls.append(("now", say_call(decision.call) if decision.call else "undecided, so it stays as it was"))
-    return Turn(
+    return TurnStory(
         position=decision.position,
         verdict=_verdict(decision, clean),
         calls=tuple(calls),

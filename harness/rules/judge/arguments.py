@@ -6,13 +6,13 @@ from typing import Any
 
 from harness.data.records import Task, ToolCall
 from harness.data.text import plain, tokens
-from harness.rules.judge.scene import Line, Scene
+from harness.rules.judge.scene import JudgeScene, SceneLine
 from harness.rules.language.entities import is_stated, place, same_entity, show
 from harness.rules.language.lexicon import lexicon
 from harness.rules.language.mentions import mention_of
 
 
-def fault_in_arguments(call: ToolCall, reference: ToolCall, scene: Scene, task: Task | None) -> str | None:
+def fault_in_arguments(call: ToolCall, reference: ToolCall, scene: JudgeScene, task: Task | None) -> str | None:
     """Return what is wrong with the arguments of a call to the reference's tool, None if nothing is.
 
     A differing value is wrong; a missing one where the conversation states it or the tool requires it; an extra
@@ -38,12 +38,12 @@ def _show(value: Any) -> str:
     return f'"{text[:80]}{"..." if len(text) > 80 else ""}"'
 
 
-def _where(key: str, value: Any, scene: Scene) -> str:
+def _where(key: str, value: Any, scene: JudgeScene) -> str:
     line = stated_in(key, value, scene)
     return f"message {line.number} says " if line else "the reference has "
 
 
-def _missing(key: str, value: Any, scene: Scene, task: Task | None, tool: str) -> str | None:
+def _missing(key: str, value: Any, scene: JudgeScene, task: Task | None, tool: str) -> str | None:
     if not is_stated(value):
         return None
     line = stated_in(key, value, scene)
@@ -62,7 +62,7 @@ def _required(task: Task | None, tool: str) -> list[str]:
     return []
 
 
-def stated_in(key: str, value: Any, scene: Scene) -> Line | None:
+def stated_in(key: str, value: Any, scene: JudgeScene) -> SceneLine | None:
     """Return the latest message of user or agent that states the value of an argument, None if none does."""
     mention = mention_of(key, value, scene.today)
     for line in reversed(scene.lines):
@@ -95,7 +95,7 @@ def flag_words(key: str) -> tuple[str, ...]:
     return (name, *lexicon().flags.get(name, ())) if name else ()
 
 
-def _extra(key: str, value: Any, scene: Scene) -> str | None:
+def _extra(key: str, value: Any, scene: JudgeScene) -> str | None:
     mention = mention_of(key, value, scene.today)
     if mention is None or mention.kind not in ("date", "time"):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.data.text import plain, sentences
-from harness.rules.judge.scene import Line, Scene
+from harness.rules.judge.scene import JudgeScene, SceneLine
 from harness.rules.language.entities import same_entity
 from harness.rules.language.lexicon import lexicon
 from harness.rules.language.mentions import mention_of
@@ -24,7 +24,7 @@ _FOUND_COUNT = re.compile(
 _FULL_PAGE = 10
 
 
-def fault_in_booking(message: str, scene: Scene) -> str | None:
+def fault_in_booking(message: str, scene: JudgeScene) -> str | None:
     """Return the claim about a booking or a search that the tools' results contradict, with the line, else None."""
     said = [plain(sentence) for sentence in sentences(message)]
     asking = any(lexicon().says("asks_to_confirm", text) for text in said)
@@ -47,7 +47,7 @@ def _booked(text: str) -> str | None:
     return words
 
 
-def _against_result(said: list[str], booked: str | None, refused: str | None, scene: Scene) -> str | None:
+def _against_result(said: list[str], booked: str | None, refused: str | None, scene: JudgeScene) -> str | None:
     """The pending result of a booking: rows mean that it was made, none that it was not.
 
     A service that cannot book as asked may return what it can: where the row differs from the call, the reference
@@ -70,7 +70,7 @@ def _against_result(said: list[str], booked: str | None, refused: str | None, sc
     return f'says "{still}", {made}' if still and not _reference_says("still_to_book", scene) else None
 
 
-def _as_asked(line: Line, scene: Scene) -> bool:
+def _as_asked(line: SceneLine, scene: JudgeScene) -> bool:
     """Whether a result has what its call asked for: no argument with another value."""
     asked = line.call.arguments if line.call else {}
     return any(
@@ -79,7 +79,7 @@ def _as_asked(line: Line, scene: Scene) -> bool:
     )
 
 
-def _without_result(booked: str | None, scene: Scene) -> str | None:
+def _without_result(booked: str | None, scene: JudgeScene) -> str | None:
     """A booking that is said to be made needs a result with rows from a tool that books."""
     if booked is None or _reference_says("booked", scene):
         return None
@@ -91,7 +91,7 @@ def _without_result(booked: str | None, scene: Scene) -> str | None:
     return f'says "{booked}", but {where}'
 
 
-def _against_reference(said: list[str], booked: str | None, refused: str | None, scene: Scene) -> str | None:
+def _against_reference(said: list[str], booked: str | None, refused: str | None, scene: JudgeScene) -> str | None:
     """Where the reference has to report a refusal, going ahead with the booking contradicts it."""
     if scene.pending is None or refused or not _reference_says("refused", scene):
         return None
@@ -103,7 +103,7 @@ def _against_reference(said: list[str], booked: str | None, refused: str | None,
     )
 
 
-def _offers_another(said: list[str], scene: Scene) -> bool:
+def _offers_another(said: list[str], scene: JudgeScene) -> bool:
     """Whether a message names the time that the result has in the place of the one that was asked for."""
     row = scene.pending.rows[0] if scene.pending and scene.pending.rows else {}
     free = [mention for key, value in row.items() if (mention := mention_of(key, value, scene.today))]
@@ -111,14 +111,14 @@ def _offers_another(said: list[str], scene: Scene) -> bool:
     return any(mention.agrees(time) for mention in free for time in named)
 
 
-def _reference_says(what: str, scene: Scene) -> bool:
+def _reference_says(what: str, scene: JudgeScene) -> bool:
     text = plain(scene.reference)
     if what == "booked":
         return any(_booked(plain(sentence)) for sentence in sentences(scene.reference))
     return lexicon().says(what, text) is not None
 
 
-def _search(said: list[str], scene: Scene) -> str | None:
+def _search(said: list[str], scene: JudgeScene) -> str | None:
     """The pending result of a search: whether there is anything, and how many."""
     line = scene.pending
     if line is None or line.changes_something:
@@ -134,7 +134,7 @@ def _search(said: list[str], scene: Scene) -> str | None:
     return f'says "{some}", but message {line.number} returns nothing' if some else None
 
 
-def _count(said: list[str], line: Line, scene: Scene) -> str | None:
+def _count(said: list[str], line: SceneLine, scene: JudgeScene) -> str | None:
     named = _named(line, " ".join(said))
     for text in said:
         match = _FOUND_COUNT.search(scene.without_names(text))
@@ -150,12 +150,12 @@ def _count(said: list[str], line: Line, scene: Scene) -> str | None:
     return None
 
 
-def _named(line: Line, text: str) -> set[str]:
+def _named(line: SceneLine, text: str) -> set[str]:
     names = (plain(str(value)) for row in line.rows for key, value in row.items() if key.endswith(("name", "title")))
     return {name for name in names if name in text}
 
 
-def _availability(said: list[str], scene: Scene) -> str | None:
+def _availability(said: list[str], scene: JudgeScene) -> str | None:
     """A time that is said to be available must be one that a tool returned."""
     for text in said:
         match = _AVAILABLE.search(text)

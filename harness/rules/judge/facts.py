@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.data.text import plain, sentences
 from harness.rules.judge.arguments import flag_words
-from harness.rules.judge.scene import Line, Scene
+from harness.rules.judge.scene import JudgeScene, SceneLine
 from harness.rules.language.entities import price_level
 from harness.rules.language.lexicon import lexicon, words
 
@@ -33,11 +33,11 @@ _YES_NO = re.compile(r"^(?:sorry,? |i'm sorry,? |unfortunately,? )?(?:but )?(yes
 _LISTED = re.compile(r"^[\s*\d.)-]*(?P<name>[^:]{2,60}?) ?[:-] (?P<value>[\w ]{2,30})$")
 _PRICE_FIELDS = ("price_range",)
 
-Returned = list[tuple[Line, dict[str, Any]]]
+Returned = list[tuple[SceneLine, dict[str, Any]]]
 """Rows of tool results, each with the message that it stands in."""
 
 
-def fault_in_facts(message: str, scene: Scene) -> str | None:
+def fault_in_facts(message: str, scene: JudgeScene) -> str | None:
     """Return the first statement about a returned thing that its row contradicts, with the line, else None."""
     text = undotted(plain(message), scene)
     focus = in_focus(text, scene)
@@ -49,7 +49,7 @@ def fault_in_facts(message: str, scene: Scene) -> str | None:
     return _listing(text, scene)
 
 
-def undotted(text: str, scene: Scene) -> str:
+def undotted(text: str, scene: JudgeScene) -> str:
     """Return the text with names as `row_names` has them: the dot of `St. Regis` ends no sentence."""
     for name in scene.names:
         if "." in name:
@@ -57,7 +57,7 @@ def undotted(text: str, scene: Scene) -> str:
     return text
 
 
-def returned(scene: Scene) -> Iterator[tuple[Line, dict[str, Any]]]:
+def returned(scene: JudgeScene) -> Iterator[tuple[SceneLine, dict[str, Any]]]:
     """Yield every row that a tool has returned, with its message, the latest result first."""
     for line in scene.results:
         for row in line.rows:
@@ -84,12 +84,12 @@ def mentioned(name: str, text: str) -> bool:
     return False
 
 
-def named(text: str, scene: Scene) -> Returned:
+def named(text: str, scene: JudgeScene) -> Returned:
     """Return the rows of the things that a text names."""
     return [(line, row) for line, row in returned(scene) if any(mentioned(name, text) for name in row_names(row))]
 
 
-def in_focus(text: str, scene: Scene) -> Returned:
+def in_focus(text: str, scene: JudgeScene) -> Returned:
     """Return the rows that a message is about: those it names; those of a pending result; those named last."""
     if found := named(text, scene):
         return found
@@ -103,7 +103,7 @@ def in_focus(text: str, scene: Scene) -> Returned:
     return []
 
 
-def _flags(said: str, focus: Returned, scene: Scene) -> str | None:
+def _flags(said: str, focus: Returned, scene: JudgeScene) -> str | None:
     for key in sorted({key for _, row in focus for key, value in row.items() if value in ("True", "False")}):
         claim = _flag_claim(said, key) if flag_words(key) else None
         if claim is None:
@@ -137,7 +137,7 @@ def _clauses(said: str) -> list[str]:
     return [clause for clause in _CLAUSE.split(said) if clause.strip()]
 
 
-def _short_answer(said: str, key: str, scene: Scene) -> bool | None:
+def _short_answer(said: str, key: str, scene: JudgeScene) -> bool | None:
     """Return what a bare yes or no says of the one field that the user has just asked about."""
     asked = scene.asked
     answer = _YES_NO.match(said)
@@ -151,7 +151,7 @@ def _short_answer(said: str, key: str, scene: Scene) -> bool | None:
     return answer[1] in ("yes", "yeah", "yep")
 
 
-def _price(said: str, focus: Returned, scene: Scene) -> str | None:
+def _price(said: str, focus: Returned, scene: JudgeScene) -> str | None:
     if said.endswith("?"):
         return None
     stated = [clause for clause in _clauses(said) if not (_NEGATION.search(clause) or _UNSURE.search(clause))]
@@ -168,7 +168,7 @@ def _levels(text: str) -> set[int]:
     return {level for level, entries in enumerate(lexicon().price_levels) if words(entries).search(text)}
 
 
-def _listing(text: str, scene: Scene) -> str | None:
+def _listing(text: str, scene: JudgeScene) -> str | None:
     """`prices: Golden Wok - cheap, Seapot - True`: under a heading that names a field, values must be that field's."""
     heading, colon, rest = text.partition(":")
     if not colon:

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from harness.data.text import plain, sentences, tokens
 from harness.rules.judge.facts import Returned, in_focus, named, returned, row_names, undotted
-from harness.rules.judge.scene import Scene
+from harness.rules.judge.scene import JudgeScene
 from harness.rules.language.mentions import Kind, Mention, mention_of
 
 _OWNED: tuple[Kind, ...] = ("phone", "address")
 _SHORT = 3
 
 
-def fault_in_owners(message: str, scene: Scene) -> str | None:
+def fault_in_owners(message: str, scene: JudgeScene) -> str | None:
     """Return the first number or address that belongs to another thing than the one spoken of, else None."""
     text = undotted(plain(message), scene)
     focus = in_focus(text, scene)
@@ -28,7 +28,7 @@ def fault_in_owners(message: str, scene: Scene) -> str | None:
     return None
 
 
-def _of_another(claim: Mention, said: str, focus: Returned, scene: Scene) -> str | None:
+def _of_another(claim: Mention, said: str, focus: Returned, scene: JudgeScene) -> str | None:
     own = list(_values(claim.kind, focus, scene))
     if not own or any(claim.agrees(mention) for _, mention in own):
         return None
@@ -45,7 +45,7 @@ def _of_another(claim: Mention, said: str, focus: Returned, scene: Scene) -> str
     return None
 
 
-def _values(kind: Kind, rows: Returned, scene: Scene) -> Iterator[tuple[int, Mention]]:
+def _values(kind: Kind, rows: Returned, scene: JudgeScene) -> Iterator[tuple[int, Mention]]:
     """Yield the number of the message and the value of each field of a kind."""
     for line, row in rows:
         for key, value in row.items():

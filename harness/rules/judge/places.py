@@ -6,7 +6,7 @@ import re
 from functools import cache, lru_cache
 
 from harness.data.text import alike, sentences, straight, tokens
-from harness.rules.judge.scene import Scene
+from harness.rules.judge.scene import JudgeScene
 from harness.rules.language.entities import is_kind, place
 from harness.rules.language.lexicon import lexicon
 
@@ -21,7 +21,7 @@ _LABELLED = re.compile(
 _MARKUP = re.compile(r"[*_`]+")
 
 
-def fault_in_places(message: str, scene: Scene) -> str | None:
+def fault_in_places(message: str, scene: JudgeScene) -> str | None:
     """Return a place or name (after `in`, `at`, `called`, or a label) that nothing in the conversation mentions."""
     known = _known(" ".join([*(line.text for line in scene.lines), scene.reference]))
     for sentence in sentences(_MARKUP.sub("", straight(message))):

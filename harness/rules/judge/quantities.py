@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.data.text import plain, sentences
-from harness.rules.judge.scene import Line, Scene
+from harness.rules.judge.scene import JudgeScene, SceneLine
 from harness.rules.language.lexicon import lexicon
 from harness.rules.language.mentions import Kind, Mention
 
@@ -26,7 +26,7 @@ _COMPUTED = re.compile(r"\b(?:total|less|more|cheaper|difference|altogether|each
 _CHANGEABLE: tuple[Kind, ...] = ("time", "date", "people")
 
 
-def fault_in_quantities(message: str, scene: Scene) -> str | None:
+def fault_in_quantities(message: str, scene: JudgeScene) -> str | None:
     """Return the first value of `message` that the conversation contradicts, with the line that does, else None."""
     claims, proposals = claimed(message, scene), claimed(message, scene, proposals=True)
     reference = scene.mentions(scene.reference)
@@ -44,7 +44,7 @@ def fault_in_quantities(message: str, scene: Scene) -> str | None:
     return None
 
 
-def claimed(message: str, scene: Scene, *, proposals: bool = False) -> list[Mention]:
+def claimed(message: str, scene: JudgeScene, *, proposals: bool = False) -> list[Mention]:
     """Return the values that a message states as facts, without examples and courtesies.
 
     `proposals` adds those of questions such as `Shall I book it for 5 pm?`: they need not be known, but may not
@@ -67,7 +67,7 @@ def claimed(message: str, scene: Scene, *, proposals: bool = False) -> list[Ment
     return found
 
 
-def _unknown(kind: Kind, claim: Mention, expected: list[Mention], scene: Scene) -> str | None:
+def _unknown(kind: Kind, claim: Mention, expected: list[Mention], scene: JudgeScene) -> str | None:
     """A value that neither the conversation nor the reference states is made up."""
     known = list(scene.evidence(kind))
     if any(claim.agrees(mention) for mention in (*expected, *(mention for _, mention in known))):
@@ -82,7 +82,7 @@ def _unknown(kind: Kind, claim: Mention, expected: list[Mention], scene: Scene) 
     return None if kind == "people" else f"{says}, which nothing in the conversation states"
 
 
-def _left_unsaid(kind: Kind, claim: Mention, scene: Scene) -> bool:
+def _left_unsaid(kind: Kind, claim: Mention, scene: JudgeScene) -> bool:
     """Whether someone said the number alone (`make it 4`, `at 7`), or an amount in words."""
     if kind == "money":
         return any(_SPELT.search(plain(line.text)) for line in scene.lines if line.speaker == "user")
@@ -94,18 +94,18 @@ def _left_unsaid(kind: Kind, claim: Mention, scene: Scene) -> bool:
     return any(bool(numbers & mention.values) for _, mention in scene.evidence("number"))
 
 
-def _is_today(kind: Kind, claim: Mention, scene: Scene) -> bool:
+def _is_today(kind: Kind, claim: Mention, scene: JudgeScene) -> bool:
     """Whether a date is today, which needs not be said: services take it where no date is given."""
     return kind == "date" and scene.today.toordinal() in claim.values
 
 
-def _source(line: Line) -> str:
+def _source(line: SceneLine) -> str:
     what = {"user": "the user's", "agent": "", "call": "the call in", "result": "the result in"}[line.speaker]
     return f"{what} message {line.number}".strip()
 
 
 def _outdated(
-    kind: Kind, stated: list[Mention], bare: list[Mention], expected: list[Mention], scene: Scene
+    kind: Kind, stated: list[Mention], bare: list[Mention], expected: list[Mention], scene: JudgeScene
 ) -> str | None:
     """Values that the user's last message or the reference replaced: none of the stated ones agrees with the new.
 
@@ -131,14 +131,14 @@ def _outdated(
     return None
 
 
-def _where(mention: Mention, scene: Scene) -> str:
+def _where(mention: Mention, scene: JudgeScene) -> str:
     for line, known in scene.evidence(mention.kind):
         if known.agrees(mention):
             return f" ({_source(line)})"
     return " (the reference)"
 
 
-def _fresh(kind: Kind, expected: list[Mention], scene: Scene) -> list[tuple[Line, Mention]]:
+def _fresh(kind: Kind, expected: list[Mention], scene: JudgeScene) -> list[tuple[SceneLine, Mention]]:
     """Return what the last message of the user states, or the pending result and the call that it answers.
 
     A time that may be morning or evening is taken as the reference takes it.

@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.data.text import plain, sentences, tokens
 from harness.rules.judge.arguments import stated_in
-from harness.rules.judge.scene import Line, Scene
+from harness.rules.judge.scene import JudgeScene, SceneLine
 from harness.rules.language.entities import show
 from harness.rules.language.lexicon import lexicon
 from harness.rules.language.mentions import mention_of
@@ -14,7 +14,7 @@ from harness.rules.language.mentions import mention_of
 _ECHO_WORDS = 4
 
 
-def fault_in_questions(message: str, scene: Scene) -> str | None:
+def fault_in_questions(message: str, scene: JudgeScene) -> str | None:
     """Return the question that is already answered, with the line that answers it, else None."""
     for sentence in sentences(message):
         text = plain(sentence)
@@ -32,7 +32,7 @@ def fault_in_questions(message: str, scene: Scene) -> str | None:
     return None
 
 
-def _echo(text: str, scene: Scene) -> str | None:
+def _echo(text: str, scene: JudgeScene) -> str | None:
     asked = scene.asked
     if asked is None or len(tokens(text)) < _ECHO_WORDS:
         return None
@@ -42,7 +42,7 @@ def _echo(text: str, scene: Scene) -> str | None:
     return None
 
 
-def _answered(kind: str, sentence: str, scene: Scene) -> str | None:
+def _answered(kind: str, sentence: str, scene: JudgeScene) -> str | None:
     """A value is known if the user's last message states it, or an earlier call has it and the reference repeats it."""
     last = scene.lines[-1] if scene.lines else None
     for line, mention in [(last, said) for said in scene.stated(last)] if last and last.speaker == "user" else []:
@@ -54,19 +54,19 @@ def _answered(kind: str, sentence: str, scene: Scene) -> str | None:
     return None
 
 
-def _call_arguments(scene: Scene) -> list[tuple[Line, str, Any]]:
+def _call_arguments(scene: JudgeScene) -> list[tuple[SceneLine, str, Any]]:
     calls = [line for line in reversed(scene.lines) if line.speaker == "call" and line.call]
     return [(line, key, value) for line in calls for key, value in (line.call.arguments if line.call else {}).items()]
 
 
-def _is_kind(kind: str, key: str, value: Any, scene: Scene) -> bool:
+def _is_kind(kind: str, key: str, value: Any, scene: JudgeScene) -> bool:
     if kind == "city":
         return any(part in key for part in ("city", "location", "area", "where_to"))
     mention = mention_of(key, value, scene.today)
     return mention is not None and mention.kind == kind
 
 
-def _repeats(key: str, value: Any, scene: Scene) -> bool:
+def _repeats(key: str, value: Any, scene: JudgeScene) -> bool:
     """Whether the reference's text states the value, so that it still holds at this turn."""
     mention = mention_of(key, value, scene.today)
     if mention:

@@ -12,7 +12,7 @@ from harness.rules.judge.owners import fault_in_owners
 from harness.rules.judge.places import fault_in_places
 from harness.rules.judge.quantities import fault_in_quantities
 from harness.rules.judge.questions import fault_in_questions
-from harness.rules.judge.scene import Scene, message_text, scene
+from harness.rules.judge.scene import JudgeScene, message_text, scene
 from harness.rules.language.lexicon import lexicon
 
 NAME = "rules:judge"
@@ -55,7 +55,7 @@ def _fault(case: Case, task: Task | None) -> str | None:
     return fault_in_message(message, known)
 
 
-def fault_in_message(message: str, known: Scene) -> str | None:
+def fault_in_message(message: str, known: JudgeScene) -> str | None:
     """Return what is wrong with a message, None if nothing is."""
     return next((fault for check in MESSAGE_CHECKS if (fault := check(message, known))), None)
 

@@ -27,7 +27,7 @@ _RELATIVE_WORDS = re.compile(r"\b(day after tomorrow|tomorrow|today|tonight)\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Line:
+class SceneLine:
     """One message of the conversation as evidence."""
 
     number: int
@@ -69,10 +69,10 @@ def message_text(call: ToolCall) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scene:
+class JudgeScene:
     """The conversation before a prediction, and the reference's own statements. No slots: it caches what it derives."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[SceneLine, ...]
     reference: str
     """The text of the reference message, empty for a service call."""
     today: date
@@ -95,14 +95,14 @@ class Scene:
         return tuple(name for name in self.names if any(char.isdigit() for char in name))
 
     @cached_property
-    def _stated(self) -> dict[Line, tuple[Mention, ...]]:
+    def _stated(self) -> dict[SceneLine, tuple[Mention, ...]]:
         return {line: self._read(line) for line in self.lines}
 
-    def stated(self, line: Line) -> tuple[Mention, ...]:
+    def stated(self, line: SceneLine) -> tuple[Mention, ...]:
         """Return the values that a line states."""
         return self._stated[line]
 
-    def _read(self, line: Line) -> tuple[Mention, ...]:
+    def _read(self, line: SceneLine) -> tuple[Mention, ...]:
         if line.speaker in ("user", "agent"):
             return self.mentions(line.text)
         fields = line.rows if line.speaker == "result" else ((line.call.arguments,) if line.call else ())
@@ -113,7 +113,7 @@ class Scene:
         """Return the values that another text states, read as this conversation reads them."""
         return find_mentions(text, self.today, self._numbered)
 
-    def evidence(self, kind: Kind) -> Iterator[tuple[Line, Mention]]:
+    def evidence(self, kind: Kind) -> Iterator[tuple[SceneLine, Mention]]:
         """Yield what was stated of a kind, the latest first."""
         for line in reversed(self.lines):
             for mention in self.stated(line):
@@ -127,47 +127,47 @@ class Scene:
         return text
 
     @property
-    def pending(self) -> Line | None:
+    def pending(self) -> SceneLine | None:
         """The result that the prediction answers to, if it does."""
         return self.lines[-1] if self.lines and self.lines[-1].speaker == "result" else None
 
     @property
-    def asked(self) -> Line | None:
+    def asked(self) -> SceneLine | None:
         """What the user said last."""
         return next((line for line in reversed(self.lines) if line.speaker == "user"), None)
 
     @property
-    def results(self) -> list[Line]:
+    def results(self) -> list[SceneLine]:
         """All results, the latest first."""
         return [line for line in reversed(self.lines) if line.speaker == "result"]
 
 
-def scene(case: Case, task: Task | None) -> Scene:
+def scene(case: Case, task: Task | None) -> JudgeScene:
     """Return what is known at the case's turn. Never raises, whatever the messages hold."""
     lines = tuple(_lines(case.prefix))
     reference = message_text(case.reference) or ""
-    return Scene(lines=lines, reference=reference, today=_today(lines, case.reference, task))
+    return JudgeScene(lines=lines, reference=reference, today=_today(lines, case.reference, task))
 
 
-def _lines(prefix: tuple[Message, ...]) -> Iterator[Line]:
+def _lines(prefix: tuple[Message, ...]) -> Iterator[SceneLine]:
     open_call: ToolCall | None = None
     for number, message in enumerate(prefix, 1):
         if message.role == "assistant":
             open_call = None
             if message.content:
-                yield Line(number=number, speaker="agent", text=message.content)
+                yield SceneLine(number=number, speaker="agent", text=message.content)
             for call in message.tool_calls:
                 said = message_text(call)
                 open_call = call if said is None else open_call
                 text = _dump(call) if said is None else said
-                yield Line(number=number, speaker="call" if said is None else "agent", text=text, call=open_call)
+                yield SceneLine(number=number, speaker="call" if said is None else "agent", text=text, call=open_call)
         elif message.role != "system":
             text = message.content or ""
             rows = _rows(text) if open_call or message.role == "tool" else None
             if rows is None:
-                yield Line(number=number, speaker="user", text=text)
+                yield SceneLine(number=number, speaker="user", text=text)
             else:
-                yield Line(number=number, speaker="result", text=text, call=open_call, rows=rows)
+                yield SceneLine(number=number, speaker="result", text=text, call=open_call, rows=rows)
             open_call = None
 
 
@@ -195,7 +195,7 @@ def _plain_value(field: Any) -> Any:
     return str(field) if isinstance(field, bool | int | float) else field
 
 
-def _today(lines: tuple[Line, ...], reference: ToolCall, task: Task | None) -> date:
+def _today(lines: tuple[SceneLine, ...], reference: ToolCall, task: Task | None) -> date:
     """Return the day that `today` means.
 
     The rubric's, if it says; else the lexicon's, if the dates of the conversation allow it; else the day that makes
@@ -212,9 +212,9 @@ def _today(lines: tuple[Line, ...], reference: ToolCall, task: Task | None) -> d
     return _aligned(lines, reference) or days[0]
 
 
-def _aligned(lines: tuple[Line, ...], reference: ToolCall) -> date | None:
+def _aligned(lines: tuple[SceneLine, ...], reference: ToolCall) -> date | None:
     offset = None
-    final = Line(number=len(lines) + 1, speaker="call", text=_dump(reference), call=reference)
+    final = SceneLine(number=len(lines) + 1, speaker="call", text=_dump(reference), call=reference)
     for line in (*lines, final):
         if line.speaker in ("user", "agent"):
             for match in _RELATIVE_WORDS.findall(line.text.lower()):

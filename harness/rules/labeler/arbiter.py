@@ -9,7 +9,7 @@ from typing import Any
 from harness.data.annotations import Dispute, Ruling
 from harness.data.records import Conversation, Task, ToolCall
 from harness.data.tools import Toolbox
-from harness.rules.labeler.scenes import FOREIGN, Turn, scenes_of
+from harness.rules.labeler.scenes import FOREIGN, LabelerTurn, scenes_of
 from harness.rules.labeler.schema import canonicalise
 from harness.rules.labeler.state import ServiceCalls
 
@@ -49,7 +49,7 @@ class RulesArbiter:
             on_ruling(Ruling(id=dispute.id, call=call, reason=reason, chosen=chosen))
 
     def _choose(
-        self, dispute: Dispute, turn: Turn, calls: ServiceCalls, strange: Mapping[tuple[Place, int], float]
+        self, dispute: Dispute, turn: LabelerTurn, calls: ServiceCalls, strange: Mapping[tuple[Place, int], float]
     ) -> tuple[int | None, str]:
         tool = calls.tools[turn.key]
         if tool is None or calls.names.certainty(turn) < _SURE:
@@ -70,7 +70,7 @@ class RulesArbiter:
         return self._by_arguments(dispute.candidates, valid, turn, calls)
 
     def _by_arguments(
-        self, candidates: Sequence[ToolCall], valid: Sequence[int], turn: Turn, calls: ServiceCalls
+        self, candidates: Sequence[ToolCall], valid: Sequence[int], turn: LabelerTurn, calls: ServiceCalls
     ) -> tuple[int | None, str]:
         expected = calls.arguments.of(turn)
         for number in valid:

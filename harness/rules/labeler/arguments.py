@@ -9,9 +9,9 @@ from random import Random
 from typing import Any
 
 from harness.data.tools import Parameter, Toolbox
-from harness.rules.labeler.evidence import Call, Evidence, Outcome
+from harness.rules.labeler.evidence import Call, CallEvidence, Outcome
 from harness.rules.labeler.options import Options
-from harness.rules.labeler.scenes import Turn, as_text
+from harness.rules.labeler.scenes import LabelerTurn, as_text
 from harness.rules.labeler.weights import SOURCES, Example, best, candidates, fit
 from harness.rules.labeler.wording import Wording
 
@@ -22,7 +22,7 @@ _RIGHT, _RIGHT_STRENGTH = 0.6, 3
 _MOST = 50.0
 
 
-class Arguments:
+class LearnedArguments:
     """The arguments of the service calls of a batch, learned from calls whose own arguments fit.
 
     Whether the arguments logged with a call are its own is decided like a match of records (Fellegi and Sunter): each
@@ -31,7 +31,7 @@ class Arguments:
 
     def __init__(self, calls: Sequence[Call], wording: Wording, toolbox: Toolbox) -> None:
         self._wording, self._toolbox = wording, toolbox
-        self._evidence = Evidence(wording, toolbox)
+        self._evidence = CallEvidence(wording, toolbox)
         self._calls = {call.turn.key: call for call in calls}
         fitting = [call for call in sorted(calls, key=lambda call: call.turn.order) if self._fits(call)]
         self._logged = {call.turn.key: _strings(call.turn.raw.arguments) for call in fitting}
@@ -47,7 +47,7 @@ class Arguments:
         self._weights = self._weigh(trusted)
         self._options = Options(trusted, self._evidence, wording, toolbox)
 
-    def of(self, turn: Turn) -> dict[str, Any] | None:
+    def of(self, turn: LabelerTurn) -> dict[str, Any] | None:
         """Return the arguments of a turn, None where a required one is not to be had."""
         if self._trust.get(turn.key, 0.0) >= _HALF:
             return dict(turn.raw.arguments)
@@ -61,7 +61,7 @@ class Arguments:
                 found[key] = _typed(value, parameter)
         return found
 
-    def weight(self, turn: Turn, arguments: Mapping[str, Any]) -> float:
+    def weight(self, turn: LabelerTurn, arguments: Mapping[str, Any]) -> float:
         """Return how much likelier it is that a call's own arguments agree with rows and words like these than that
         another's do (natural logarithm)."""
         outcomes = self._evidence.outcomes(self._calls[turn.key], _strings(arguments))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.data.events import Event
 from harness.data.tools import Toolbox
-from harness.rules.labeler.scenes import Turn, constants
+from harness.rules.labeler.scenes import LabelerTurn, constants
 from harness.rules.labeler.wording import Mention, Wording, words_of
 
 Outcome = tuple[str, str, str, str]
@@ -18,13 +18,13 @@ Outcome = tuple[str, str, str, str]
 class Call:
     """A service call whose tool is known."""
 
-    turn: Turn
+    turn: LabelerTurn
     tool: str
     known: Mapping[str, str]
     """What all rows returned agree on."""
 
 
-class Evidence:
+class CallEvidence:
     """The evidence for the calls of a batch."""
 
     def __init__(self, wording: Wording, toolbox: Toolbox) -> None:

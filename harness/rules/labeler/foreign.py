@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.data.records import Conversation, Task
 from harness.data.text import tokens
 from harness.data.tools import Toolbox
-from harness.rules.labeler.foreign_text import Place, places, trusted_words
+from harness.rules.labeler.foreign_text import ReplyInContext, places, trusted_words
 
 if TYPE_CHECKING:
     from harness.rules.labeler.foreign_model import Fits
@@ -69,7 +69,7 @@ def suspect(conversations: Sequence[Conversation], task: Task) -> Suspicions:
     return Suspicions(scores=scores, reasons=reasons)
 
 
-def fits_of(conversations: Sequence[Conversation], task: Task) -> Iterator[tuple[list[Place], Fits]]:
+def fits_of(conversations: Sequence[Conversation], task: Task) -> Iterator[tuple[list[ReplyInContext], Fits]]:
     """Yield the replies that stand where a reply can, with their fits, in parts of a bounded size."""
     from harness.rules.labeler.foreign_model import measure
 
@@ -92,12 +92,12 @@ def _chunks(conversations: Sequence[Conversation]) -> Iterator[Sequence[Conversa
         yield conversations[start : start + size]
 
 
-def _by_grounding(place: Place, known: frozenset[str]) -> float:
+def _by_grounding(place: ReplyInContext, known: frozenset[str]) -> float:
     """Return the score of a reply where there are too few others to compare it with."""
     return 1.0 if len(place.strange_to(known)) >= _STRANGERS else 0.0
 
 
-def _reason(place: Place, known: frozenset[str], word_ranks: dict[str, float]) -> str:
+def _reason(place: ReplyInContext, known: frozenset[str], word_ranks: dict[str, float]) -> str:
     strange = place.strange_to(known)
     if strange:
         return f"names {_quoted(strange)}, which neither users, tools nor the task know"

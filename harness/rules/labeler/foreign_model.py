@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.rules.labeler.foreign_text import Place
+from harness.rules.labeler.foreign_text import ReplyInContext
 
 Matrix = NDArray[Any]
 
@@ -62,7 +62,7 @@ class Fits:
         return np.asarray(1 / (1 + np.exp(-np.clip(total, -50, 50))))
 
 
-def measure(places: Sequence[Place], trusted: Sequence[frozenset[str]], task_words: frozenset[str]) -> Fits:
+def measure(places: Sequence[ReplyInContext], trusted: Sequence[frozenset[str]], task_words: frozenset[str]) -> Fits:
     """Return the fits of a batch of replies; takes a few square matrices of their number in memory.
 
     `trusted` are the words of each message that no assistant wrote. The fit of a reply to a place is p(reply | place) /
@@ -136,7 +136,7 @@ def _by_word(present: Matrix, values: Matrix) -> tuple[Matrix, Matrix, Matrix]:
     return mean, np.where(held > 0, lowest, average), total / (count + _PRIOR)
 
 
-def _rarity(places: Sequence[Place], trusted: Sequence[frozenset[str]], task_words: frozenset[str]) -> Matrix:
+def _rarity(places: Sequence[ReplyInContext], trusted: Sequence[frozenset[str]], task_words: frozenset[str]) -> Matrix:
     """Return how much commoner each reply's words are in replies than with users, tools and task: a mean log ratio."""
     said = Counter(word for place in places for word in place.plain_words)
     given = Counter(word for words in trusted for word in words)
@@ -148,7 +148,9 @@ def _rarity(places: Sequence[Place], trusted: Sequence[frozenset[str]], task_wor
     return np.array([np.mean([ratio[word] for word in sorted(place.plain_words)] or [0.0]) for place in places])
 
 
-def _strangers(places: Sequence[Place], trusted: Sequence[frozenset[str]], task_words: frozenset[str]) -> Matrix:
+def _strangers(
+    places: Sequence[ReplyInContext], trusted: Sequence[frozenset[str]], task_words: frozenset[str]
+) -> Matrix:
     """Return how many names and numbers of each reply occur nowhere in the batch, two at most."""
     known = task_words.union(*trusted)
     return np.array([min(_MAX_STRANGERS, len(place.strange_to(known))) for place in places])

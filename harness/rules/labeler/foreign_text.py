@@ -24,7 +24,7 @@ _AHEAD = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ReplyInContext:
     """A reply and where it stands. All words are plain (see `harness.data.text.tokens`)."""
 
     key: tuple[str, int]
@@ -51,7 +51,7 @@ class Place:
         return [word for word in self.strange if any(part not in known for part in tokens(word))]
 
 
-def places(conversations: Sequence[Conversation], toolbox: Toolbox) -> list[Place]:
+def places(conversations: Sequence[Conversation], toolbox: Toolbox) -> list[ReplyInContext]:
     """Return the replies that stand where a reply can stand: not before a result, and with a text."""
     return [place for conversation in conversations for place in _places(conversation, toolbox)]
 
@@ -64,7 +64,7 @@ def trusted_words(conversations: Sequence[Conversation], toolbox: Toolbox) -> It
                 yield _text_words(event.text)
 
 
-def _places(conversation: Conversation, toolbox: Toolbox) -> Iterator[Place]:
+def _places(conversation: Conversation, toolbox: Toolbox) -> Iterator[ReplyInContext]:
     sequence = events(conversation.messages, toolbox)
     for index, event in enumerate(sequence):
         following = sequence[index + 1] if index + 1 < len(sequence) else None
@@ -72,14 +72,14 @@ def _places(conversation: Conversation, toolbox: Toolbox) -> Iterator[Place]:
             yield place_at(conversation.id, sequence, event.position)
 
 
-def place_at(id: str, sequence: Sequence[Event], position: int) -> Place:
+def place_at(id: str, sequence: Sequence[Event], position: int) -> ReplyInContext:
     """Return the place of the message at `position`, with the words of the reply where one stands there."""
     given = [event for event in sequence if event.kind in ("user", "result")]
     values = _values(given)
     text = next((event.text for event in sequence if event.position == position and event.kind == "reply"), "")
     earlier = [event for event in given if event.position < position]
     later = [event for event in given if event.position > position]
-    return Place(
+    return ReplyInContext(
         key=(id, position),
         text=text,
         words=_bag(slotted(text, values)),

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from harness.data.text import tokens
 from harness.data.tools import Toolbox
-from harness.rules.labeler.scenes import Key, Turn, as_text, constants
+from harness.rules.labeler.scenes import Key, LabelerTurn, as_text, constants
 
 _ROUNDS = 12
 _SMOOTHING = 0.5
@@ -26,7 +26,7 @@ _MOSTLY, _SIGMAS = 0.5, 3.0
 _SERVICE_WITHOUT_RESULT = 0.6
 
 
-class Names:
+class ToolNamer:
     """The tools that turns call, learned from a batch in which many names may be wrong.
 
     Turns that a result follows call a service. Which one is a hidden class, found by expectation maximisation over
@@ -34,7 +34,7 @@ class Names:
     returned, the raw name and the raw arguments' keys, and the words before and after.
     """
 
-    def __init__(self, turns: Sequence[Turn], toolbox: Toolbox) -> None:
+    def __init__(self, turns: Sequence[LabelerTurn], toolbox: Toolbox) -> None:
         self._toolbox = toolbox
         self._required = {
             parameter.name
@@ -47,7 +47,7 @@ class Names:
         self._rates = {follows: calls / max(1, count) for follows, (calls, count) in self._counts.items()}
         self._posteriors = self._learn([turn for turn in turns if self._calls_service(turn)])
 
-    def of(self, turn: Turn) -> str | None:
+    def of(self, turn: LabelerTurn) -> str | None:
         """Return the tool of a turn, None where nothing tells."""
         if self._calls_service(turn):
             found = self._posteriors.get(turn.key)
@@ -58,15 +58,15 @@ class Names:
             return turn.raw.name
         return self._toolbox.reply.tool
 
-    def certainty(self, turn: Turn) -> float:
+    def certainty(self, turn: LabelerTurn) -> float:
         """Return how likely the name of a service call is, 1.0 for replies."""
         found = self._posteriors.get(turn.key)
         return max(found.values()) if found else 1.0
 
-    def _calls_service(self, turn: Turn) -> bool:
+    def _calls_service(self, turn: LabelerTurn) -> bool:
         return turn.follows == "result" and signature(turn) not in self._reply_results
 
-    def _cut(self, turn: Turn) -> bool:
+    def _cut(self, turn: LabelerTurn) -> bool:
         """Whether a service call without a result is one whose result was lost, rather than a wrong label.
 
         Wrong labels are as frequent here as where a user's answer proves them wrong; more than that is genuine.
@@ -76,7 +76,7 @@ class Names:
         excess = calls - turns * noise
         return excess > _MOSTLY * calls and excess > _SIGMAS * math.sqrt(turns * noise * (1 - noise))
 
-    def _learn(self, turns: Sequence[Turn]) -> dict[Key, dict[str, float]]:
+    def _learn(self, turns: Sequence[LabelerTurn]) -> dict[Key, dict[str, float]]:
         names = self._used(turns)
         if not names or not turns:
             return {}
@@ -95,7 +95,7 @@ class Names:
             ]
         return {turn.key: posterior for turn, posterior in zip(turns, posteriors, strict=True)}
 
-    def _used(self, turns: Sequence[Turn]) -> tuple[str, ...]:
+    def _used(self, turns: Sequence[LabelerTurn]) -> tuple[str, ...]:
         """Return the tools for which some call's arguments are complete, all of them where there is none.
 
         A tool that nobody calls would otherwise attract what is rare in another's calls, empty results for one.
@@ -109,7 +109,7 @@ class Names:
                 found.append(name)
         return tuple(found) or self._toolbox.services
 
-    def _prior(self, turn: Turn, name: str) -> float:
+    def _prior(self, turn: LabelerTurn, name: str) -> float:
         """Return the logarithm of how well a tool fits the trace's own call, and its schema the rows returned."""
         parameters = self._toolbox.parameters(name)
         fit = 0.0
@@ -142,7 +142,7 @@ Feature = tuple[str, str]
 _NOTHING: tuple[Feature, ...] = (("signature", "=[]"), ("signature", "={}"), ("signature", "=null"))
 
 
-def _features(turn: Turn) -> list[Feature]:
+def _features(turn: LabelerTurn) -> list[Feature]:
     found: list[Feature] = [
         ("signature", signature(turn)),
         ("before", _previous(turn)),
@@ -166,7 +166,7 @@ def _tokens(text: str) -> tuple[str, ...]:
     return tuple(tokens(text))
 
 
-def _by_trace(turn: Turn, name: str, toolbox: Toolbox) -> float:
+def _by_trace(turn: LabelerTurn, name: str, toolbox: Toolbox) -> float:
     """Return the logarithm of how likely the trace's own call is where the tool is right.
 
     Set, not learned, for the reason that `_shares` gives.
@@ -182,7 +182,7 @@ def _by_trace(turn: Turn, name: str, toolbox: Toolbox) -> float:
     return score - _FOREIGN_KEY * (returned and (missing or any(key not in parameters for key in arguments)))
 
 
-def _previous(turn: Turn) -> str:
+def _previous(turn: LabelerTurn) -> str:
     """Return the signature of the result before this turn's, empty for the first."""
     for event in reversed(turn.scene.events[: turn.position]):
         if event.kind == "result":
@@ -190,7 +190,7 @@ def _previous(turn: Turn) -> str:
     return ""
 
 
-def signature(turn: Turn) -> str:
+def signature(turn: LabelerTurn) -> str:
     """Return what the result looks like: the keys of its first row, a short text, or nothing."""
     if turn.rows:
         return " ".join(sorted(turn.rows[0]))
@@ -247,7 +247,7 @@ def _normalised(logs: dict[str, float]) -> dict[str, float]:
     return {name: value / total for name, value in raised.items()}
 
 
-def _reply_results(turns: Sequence[Turn]) -> frozenset[str]:
+def _reply_results(turns: Sequence[LabelerTurn]) -> frozenset[str]:
     """Return the results that the reply tool returns: some layouts log a receipt for each reply.
 
     Where few replies have one, those are calls mislabelled as replies, and what follows is that nothing was found.
@@ -262,7 +262,7 @@ def _reply_results(turns: Sequence[Turn]) -> frozenset[str]:
     return frozenset(sign for sign, vote in votes.items() if vote[True] >= _RARE and vote[True] > vote[False])
 
 
-def _service_counts(turns: Sequence[Turn]) -> dict[str, tuple[int, int]]:
+def _service_counts(turns: Sequence[LabelerTurn]) -> dict[str, tuple[int, int]]:
     """Return, by what follows, how many turns the traces call service calls, and how many turns there are."""
     counts: dict[str, Counter[bool]] = defaultdict(Counter)
     for turn in turns:

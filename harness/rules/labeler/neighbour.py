@@ -12,12 +12,12 @@ from harness.data.annotations import Rewrite
 from harness.data.events import Event, events
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.tools import Toolbox
-from harness.rules.labeler.foreign_text import Place, place_at
-from harness.rules.labeler.neighbour_arguments import Examples, agrees
+from harness.rules.labeler.foreign_text import ReplyInContext, place_at
+from harness.rules.labeler.neighbour_arguments import ConsistentCalls, agrees
 from harness.rules.labeler.replies import Replies
 from harness.rules.labeler.reply_index import PlaceIndex
 from harness.rules.labeler.reply_values import known_words
-from harness.rules.labeler.scenes import Scene
+from harness.rules.labeler.scenes import LabelerScene
 
 NAME = "rules:labeler-neighbour"
 _NEIGHBOURS = 15
@@ -78,8 +78,8 @@ class _Labels:
         replies: Replies,
     ) -> None:
         self._toolbox, self._foreign, self._replies = toolbox, foreign, replies
-        self._examples = Examples(toolbox)
-        places: list[Place] = []
+        self._examples = ConsistentCalls(toolbox)
+        places: list[ReplyInContext] = []
         self._names: list[str] = []
         ends: list[bool] = []
         for conversation in source:
@@ -101,7 +101,7 @@ class _Labels:
         """Return the labels of a conversation's turns, in order, with reasons."""
         sequence = events(conversation.messages, self._toolbox)
         turns = [event for event in sequence if event.is_turn]
-        if not Scene(number=0, id=conversation.id, events=sequence).in_order:
+        if not LabelerScene(number=0, id=conversation.id, events=sequence).in_order:
             return [(None, "the messages are out of order")] * len(turns)
         services = {event.position: self._service(conversation.id, sequence, event) for event in turns}
         messages: list[Message] = list(conversation.messages)

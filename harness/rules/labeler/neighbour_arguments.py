@@ -19,7 +19,7 @@ _CHANCE = 0.02
 _STEM = 6
 
 
-class Examples:
+class ConsistentCalls:
     """Consistent calls: which keys they have, which values there are."""
 
     def __init__(self, toolbox: Toolbox) -> None:

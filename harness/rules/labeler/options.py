@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from harness.data.tools import Toolbox
-from harness.rules.labeler.evidence import Call, Evidence, user_words
+from harness.rules.labeler.evidence import Call, CallEvidence, user_words
 from harness.rules.labeler.scenes import as_text
 from harness.rules.labeler.wording import Wording
 
@@ -19,7 +19,7 @@ _CHANCE = 0.02
 class Options:
     """How often optional parameters are there, in which circumstances."""
 
-    def __init__(self, trusted: Sequence[Call], evidence: Evidence, wording: Wording, toolbox: Toolbox) -> None:
+    def __init__(self, trusted: Sequence[Call], evidence: CallEvidence, wording: Wording, toolbox: Toolbox) -> None:
         self._evidence, self._wording, self._toolbox = evidence, wording, toolbox
         self._hints = self._learn_hints(trusted)
         self._there: Counter[tuple[str, ...]] = Counter()

@@ -12,7 +12,7 @@ from harness.data.events import Event, events
 from harness.data.records import Conversation, Task
 from harness.data.text import tokens
 from harness.data.tools import Toolbox
-from harness.rules.labeler.foreign_text import Place, place_at, strangers
+from harness.rules.labeler.foreign_text import ReplyInContext, place_at, strangers
 from harness.rules.labeler.reply_index import PlaceIndex
 from harness.rules.labeler.reply_phrases import say
 from harness.rules.labeler.reply_values import RELATIVE_DAYS, Told, flag, forms, scalars, told
@@ -33,10 +33,10 @@ _SHORT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Template:
+class ReplyTemplate:
     """A trusted reply with slots, and where it stood."""
 
-    place: Place
+    place: ReplyInContext
     text: str | None
     """Values as `{key:form}`; None where it says something that no slot accounts for."""
     flags: Mapping[str, str]
@@ -60,7 +60,7 @@ class Template:
 class Replies:
     """Replies learned from a batch."""
 
-    def __init__(self, templates: Sequence[Template], toolbox: Toolbox) -> None:
+    def __init__(self, templates: Sequence[ReplyTemplate], toolbox: Toolbox) -> None:
         self._templates = templates
         self._toolbox = toolbox
         self._index = PlaceIndex([template.place for template in templates])
@@ -111,7 +111,7 @@ class Replies:
                 return text
         return say(sequence, position, known, self._toolbox)
 
-    def _nearest(self, place: Place, known: Told) -> str | None:
+    def _nearest(self, place: ReplyInContext, known: Told) -> str | None:
         """Return the reply that is most like the others among those of the most similar places; None without any."""
         near = [(self._templates[row], likeness) for row, likeness in self._index.nearest(place, _NEIGHBOURS)]
         best, most = None, 0.0
@@ -124,11 +124,11 @@ class Replies:
         return best
 
 
-def _shared(one: Place, other: Place) -> float:
+def _shared(one: ReplyInContext, other: ReplyInContext) -> float:
     return len(one.words & other.words) / (len(one.words | other.words) or 1)
 
 
-def _template(id: str, sequence: Sequence[Event], event: Event, choices: frozenset[str]) -> Template:
+def _template(id: str, sequence: Sequence[Event], event: Event, choices: frozenset[str]) -> ReplyTemplate:
     """Return a reply with slots for what is known where it stands."""
     known = told(sequence, event.position)
     text = event.text.replace("{", "(").replace("}", ")")
@@ -152,10 +152,10 @@ def _template(id: str, sequence: Sequence[Event], event: Event, choices: frozens
         written_out = None
     flags = {key: value for key, value in scalars(known.row).items() if flag(value) is not None}
     about = {key: value for key, value in flags.items() if _is_about(rest, frozenset(tokens(key.replace("_", " "))))}
-    return Template(place=place_at(id, sequence, event.position), text=written_out, flags=about)
+    return ReplyTemplate(place=place_at(id, sequence, event.position), text=written_out, flags=about)
 
 
-def _without_rare(templates: Sequence[Template]) -> list[Template]:
+def _without_rare(templates: Sequence[ReplyTemplate]) -> list[ReplyTemplate]:
     """Return the templates, those with rare words without their text."""
     bags = [frozenset(tokens(_SLOT.sub(" ", template.text or ""))) for template in templates]
     counts = Counter(word for bag in bags for word in bag)

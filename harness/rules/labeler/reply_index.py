@@ -6,19 +6,19 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from harness.rules.labeler.foreign_text import Place
+from harness.rules.labeler.foreign_text import ReplyInContext
 
 
 class PlaceIndex:
     """Places as sparse rows of weighted words, a third of the weight each: what is around, before and after."""
 
-    def __init__(self, places: Sequence[Place]) -> None:
+    def __init__(self, places: Sequence[ReplyInContext]) -> None:
         self._counts = Counter(word for place in places for word in _features(place))
         self._columns = {word: column for column, word in enumerate(sorted(self._counts))}
         self._ids = [place.key[0] for place in places]
         self._rows = self._matrix(places)
 
-    def nearest(self, place: Place, count: int) -> list[tuple[int, float]]:
+    def nearest(self, place: ReplyInContext, count: int) -> list[tuple[int, float]]:
         """Return (number, likeness) of the `count` most similar places of other conversations, likeness 3 at most."""
         import numpy as np
 
@@ -28,7 +28,7 @@ class PlaceIndex:
         best = np.argsort(-likeness, kind="stable").tolist()
         return [(row, float(likeness[row])) for row in best if self._ids[row] != place.key[0]][:count]
 
-    def _matrix(self, places: Sequence[Place]) -> Any:
+    def _matrix(self, places: Sequence[ReplyInContext]) -> Any:
         import numpy as np
         from scipy.sparse import csr_matrix
 
@@ -45,7 +45,7 @@ class PlaceIndex:
         return csr_matrix((values, (rows, columns)), shape=(len(places), len(self._columns)))
 
 
-def _features(place: Place) -> list[str]:
+def _features(place: ReplyInContext) -> list[str]:
     """Return the words of a place, marked by where they are: around, before, after."""
     parts = (("s", place.structure), ("b", place.before), ("a", place.after))
     return [f"{mark} {word}" for mark, words in parts for word in words]

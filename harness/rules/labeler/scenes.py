@@ -19,7 +19,7 @@ _FEW_MESSAGES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class LabelerScene:
     """A conversation as events."""
 
     number: int
@@ -52,10 +52,10 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class LabelerTurn:
     """An assistant turn, what the trace says that it was, and what followed."""
 
-    scene: Scene
+    scene: LabelerScene
     position: int
     raw: ToolCall
     raw_reply: bool
@@ -81,14 +81,14 @@ class Turn:
 
 def scenes_of(
     conversations: Sequence[Conversation], toolbox: Toolbox, distrusted: Mapping[tuple[str, int], float] | None = None
-) -> list[Scene]:
+) -> list[LabelerScene]:
     """Return one scene for each conversation; `distrusted` gives replies (id, position) that were found foreign."""
     foreign: dict[str, set[int]] = {}
     for (name, position), score in (distrusted or {}).items():
         if score >= FOREIGN:
             foreign.setdefault(name, set()).add(position)
     return [
-        Scene(
+        LabelerScene(
             number=number,
             id=conversation.id,
             events=events(conversation.messages, toolbox),
@@ -98,7 +98,7 @@ def scenes_of(
     ]
 
 
-def turns_of(scene: Scene) -> list[Turn]:
+def turns_of(scene: LabelerScene) -> list[LabelerTurn]:
     """Return the turns of a scene, in order."""
     found = []
     for event in scene.events:
@@ -109,7 +109,7 @@ def turns_of(scene: Scene) -> list[Turn]:
         if after is not None and after.kind in ("result", "user"):
             follows = "result" if after.kind == "result" else "user"
         found.append(
-            Turn(
+            LabelerTurn(
                 scene=scene,
                 position=event.position,
                 raw=event.call,

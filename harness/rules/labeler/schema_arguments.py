@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.data.tools import Toolbox
 from harness.rules.labeler.schema_profile import Profiles
-from harness.rules.labeler.schema_usage import Evidence, Group
+from harness.rules.labeler.schema_usage import ArgumentUsage, Group
 from harness.rules.labeler.schema_words import is_opaque, likeness, name_words
 
 _NAME, _TIE, _SAME, _REQUIRED = 3.0, 4.0, 1.0, 0.5
@@ -36,7 +36,7 @@ class Pair:
     """How much worse the whole gets where this argument is another parameter, or another argument this one."""
 
 
-class Arguments:
+class ArgumentMatcher:
     """Matches the arguments of groups of calls. `trust` is how far a (tool, argument) means the same everywhere."""
 
     def __init__(self, toolbox: Toolbox, profiles: Profiles, pool: Mapping[str, Group]) -> None:
@@ -47,13 +47,13 @@ class Arguments:
         self._shared = {tool: _shared_words(tuple(toolbox.parameters(tool))) for tool in toolbox.names}
         self.trust: Mapping[tuple[str, ...], float] = {}
 
-    def evidence(self, groups: Mapping[str, Group]) -> dict[str, dict[str, Evidence]]:
+    def evidence(self, groups: Mapping[str, Group]) -> dict[str, dict[str, ArgumentUsage]]:
         """Return tool -> argument -> its evidence: own, half of its namesakes' here, and some of the pool."""
         return {
             group.name: {old: self._merged(groups, group, old) for old in group.evidence} for group in groups.values()
         }
 
-    def pairs(self, group: Group, evidence: Mapping[str, Evidence], tool: str) -> tuple[Pair, ...]:
+    def pairs(self, group: Group, evidence: Mapping[str, ArgumentUsage], tool: str) -> tuple[Pair, ...]:
         """Return the pairs for one tool of the task. What is unlikely is left out, not forced."""
         from numpy import array
         from scipy.optimize import linear_sum_assignment
@@ -73,7 +73,7 @@ class Arguments:
         return (*found, *self._remaining(group, evidence, tool, found))
 
     def _remaining(
-        self, group: Group, evidence: Mapping[str, Evidence], tool: str, found: Sequence[Pair]
+        self, group: Group, evidence: Mapping[str, ArgumentUsage], tool: str, found: Sequence[Pair]
     ) -> list[Pair]:
         """Return the pairs of what is left over, where a name says nothing and one parameter only takes the values."""
         olds = [old for old in group.evidence if old not in {pair.old for pair in found}]
@@ -89,7 +89,7 @@ class Arguments:
                 pairs.append(Pair(old=old, new=takers[0], score=fits[old, takers[0]], margin=_ONLY))
         return pairs
 
-    def _score(self, group: Group, evidence: Evidence, old: str, tool: str, new: str) -> float:
+    def _score(self, group: Group, evidence: ArgumentUsage, old: str, tool: str, new: str) -> float:
         parameter, shared = self._toolbox.parameters(tool)[new], self._shared[tool]
         named = likeness(old, new, parameter.description, shared)
         for key, sure in evidence.tied_keys():
@@ -108,8 +108,8 @@ class Arguments:
             self._pool_fits[place] = self._profiles.fit(self._pool[group.name].evidence[old].values, tool, new)
         return (fit + trust * self._pool_fits[place]) / (1 + trust)
 
-    def _merged(self, groups: Mapping[str, Group], group: Group, old: str) -> Evidence:
-        merged = Evidence()
+    def _merged(self, groups: Mapping[str, Group], group: Group, old: str) -> ArgumentUsage:
+        merged = ArgumentUsage()
         merged.add(group.evidence[old], 1.0)
         for other in groups.values():
             if other is not group and old in other.evidence:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from harness.data.canonical import plain_text
 from harness.data.tools import Toolbox
-from harness.rules.labeler.schema_arguments import Arguments, Pair
+from harness.rules.labeler.schema_arguments import ArgumentMatcher, Pair
 from harness.rules.labeler.schema_profile import Profiles
-from harness.rules.labeler.schema_usage import Evidence, Group, Use, grouped
+from harness.rules.labeler.schema_usage import ArgumentUsage, Group, Use, grouped
 from harness.rules.labeler.schema_words import likeness, name_words, verb_class, word_likeness, word_weight, words
 
 _NAME, _SAME = 2.5, 2.0
@@ -56,7 +56,7 @@ class Matcher:
         self._open = words().whatever - _members(toolbox)
         profiles = Profiles(toolbox, batch)
         self._pool = grouped([use for position in foreign for use in batch[position]], self._open)
-        self._arguments = Arguments(toolbox, profiles, self._pool)
+        self._arguments = ArgumentMatcher(toolbox, profiles, self._pool)
         self._pool_scores: dict[tuple[str, str], float] = {}
         self._trust: Mapping[tuple[str, ...], float] = {}
         self._learn(profiles, [batch[position] for position in foreign])
@@ -104,7 +104,7 @@ class Matcher:
         self._trust = {name: max(0.0, (share - _CHANCE) / (1 - _CHANCE)) for name, share in shares.items()}
         self._arguments.trust = self._trust
 
-    def _option(self, group: Group, evidence: Mapping[str, Evidence], new: str) -> Option:
+    def _option(self, group: Group, evidence: Mapping[str, ArgumentUsage], new: str) -> Option:
         """Return how well an old tool is a new one, and the pairs of arguments that go with it."""
         pairs = self._pairs(group, evidence, new)
         score = self._score(group, new, pairs)
@@ -117,7 +117,7 @@ class Matcher:
             score += _POOL * trust * self._pool_scores[group.name, new]
         return score, pairs
 
-    def _pairs(self, group: Group, evidence: Mapping[str, Evidence], new: str) -> tuple[Pair, ...]:
+    def _pairs(self, group: Group, evidence: Mapping[str, ArgumentUsage], new: str) -> tuple[Pair, ...]:
         if new != self._toolbox.reply.tool:
             return self._arguments.pairs(group, evidence, new)
         lengths = {key: max(map(len, found.values), default=0) for key, found in sorted(group.evidence.items())}

@@ -44,7 +44,7 @@ class Use:
 
 
 @dataclass(slots=True, kw_only=True)
-class Evidence:
+class ArgumentUsage:
     """What is known of one argument: its values, and how often a key of the result repeats it."""
 
     values: Counter[str] = field(default_factory=Counter)
@@ -56,7 +56,7 @@ class Evidence:
     misses: dict[str, float] = field(default_factory=dict)
     """Key of the rows -> weighted sum of the shares of rows in which it differs."""
 
-    def add(self, other: Evidence, weight: float) -> None:
+    def add(self, other: ArgumentUsage, weight: float) -> None:
         """Add the counts of another, weighted; values are added once each."""
         self.values.update(other.values if weight >= 1 else dict.fromkeys(other.values, 1))
         self.results += weight * other.results
@@ -81,7 +81,7 @@ class Group:
 
     name: str
     found: tuple[Use, ...]
-    evidence: Mapping[str, Evidence]
+    evidence: Mapping[str, ArgumentUsage]
 
     @property
     def share_said(self) -> float:
@@ -120,12 +120,12 @@ def _use(position: int, call: ToolCall, following: Event | None) -> Use:
     return Use(position=position, call=call, answer=answer, rows=rows)
 
 
-def _evidence(found: Sequence[Use], open_values: Container[str]) -> dict[str, Evidence]:
-    gathered: dict[str, Evidence] = {}
+def _evidence(found: Sequence[Use], open_values: Container[str]) -> dict[str, ArgumentUsage]:
+    gathered: dict[str, ArgumentUsage] = {}
     for use in found:
         columns = _columns(use.rows)
         for key, value in use.call.arguments.items():
-            evidence = gathered.setdefault(key, Evidence())
+            evidence = gathered.setdefault(key, ArgumentUsage())
             text = canonical_value(value, None)
             if text in open_values:
                 continue
@@ -144,7 +144,7 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     return columns
 
 
-def _tie(evidence: Evidence, text: str, columns: Mapping[str, list[str]]) -> None:
+def _tie(evidence: ArgumentUsage, text: str, columns: Mapping[str, list[str]]) -> None:
     evidence.results += 1
     against = _FLAG_MISS if text in ("true", "false") else _MISS
     shares = {key: column.count(text) / len(column) for key, column in columns.items()}

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from harness.data.annotations import Rewrite
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.tools import Toolbox
-from harness.rules.labeler.arguments import Arguments
+from harness.rules.labeler.arguments import LearnedArguments
 from harness.rules.labeler.evidence import Call
-from harness.rules.labeler.naming import Names
-from harness.rules.labeler.scenes import Key, Scene, Turn, constants, scenes_of, turns_of
+from harness.rules.labeler.naming import ToolNamer
+from harness.rules.labeler.scenes import Key, LabelerScene, LabelerTurn, constants, scenes_of, turns_of
 from harness.rules.labeler.wording import Wording
 
 if TYPE_CHECKING:
@@ -26,16 +26,16 @@ SHUFFLED = "the messages are in no order in which they can have been exchanged"
 class ServiceCalls:
     """The service calls of a batch of traces: which turns are one, of which tool, with which arguments."""
 
-    def __init__(self, scenes: Sequence[Scene], toolbox: Toolbox) -> None:
+    def __init__(self, scenes: Sequence[LabelerScene], toolbox: Toolbox) -> None:
         self.turns = [turn for scene in scenes if scene.in_order for turn in turns_of(scene)]
-        self.names = Names(self.turns, toolbox)
+        self.names = ToolNamer(self.turns, toolbox)
         self.tools = {turn.key: self.names.of(turn) for turn in self.turns}
         self.calls = [
             Call(turn=turn, tool=tool, known=constants(turn.rows))
             for turn in self.turns
             if (tool := self.tools[turn.key]) in toolbox.services and tool is not None
         ]
-        self.arguments = Arguments(self.calls, Wording(scenes, self.turns, toolbox), toolbox)
+        self.arguments = LearnedArguments(self.calls, Wording(scenes, self.turns, toolbox), toolbox)
 
     def labels(self) -> dict[Key, tuple[ToolCall | None, str]]:
         """Return, by turn, its service call, or None with the reason."""
@@ -88,7 +88,7 @@ class StateLabeler:
             on_rewrite(_rewrite(original.id, labels))
 
     def _with_services(
-        self, conversation: Conversation, scene: Scene, services: dict[Key, tuple[ToolCall | None, str]]
+        self, conversation: Conversation, scene: LabelerScene, services: dict[Key, tuple[ToolCall | None, str]]
     ) -> Conversation:
         """Return the conversation with its service calls mended, which replies are written from."""
         messages: list[Message] = list(conversation.messages)
@@ -99,7 +99,7 @@ class StateLabeler:
         return replace(conversation, messages=tuple(messages))
 
     def _reply(
-        self, turn: Turn, calls: ServiceCalls, repaired: Conversation, replies: Replies
+        self, turn: LabelerTurn, calls: ServiceCalls, repaired: Conversation, replies: Replies
     ) -> tuple[ToolCall | None, str]:
         if calls.tools[turn.key] is None:
             return None, "nothing follows that tells what it was"

@@ -11,7 +11,7 @@ from typing import Literal
 
 from harness.data.text import alike, plain, tokens
 from harness.data.tools import Toolbox
-from harness.rules.labeler.scenes import Scene, Turn, as_text
+from harness.rules.labeler.scenes import LabelerScene, LabelerTurn, as_text
 from harness.rules.language.calendar import find_dates
 from harness.rules.language.clock import find_times
 
@@ -35,7 +35,7 @@ _EMPTY_WORDS = frozenset(["the", "a", "an", "of", "in", "at", "is", "has", "for"
 class Wording:
     """What a batch of traces teaches about values: their kinds and formats, which there are, and what day it is."""
 
-    def __init__(self, scenes: Sequence[Scene], turns: Sequence[Turn], toolbox: Toolbox) -> None:
+    def __init__(self, scenes: Sequence[LabelerScene], turns: Sequence[LabelerTurn], toolbox: Toolbox) -> None:
         self._toolbox = toolbox
         self._keys = {key for name in toolbox.services for key in toolbox.parameters(name)}
         self.values: dict[str, Counter[str]] = defaultdict(Counter)
@@ -152,7 +152,7 @@ class Wording:
                     index[key][words_of(value)[0]].append(value)
         return index
 
-    def _learn_today(self, turns: Sequence[Turn]) -> date:
+    def _learn_today(self, turns: Sequence[LabelerTurn]) -> date:
         """Return the day that `today` most often means: what calls hold after a user said so, or a day earlier."""
         votes: Counter[int] = Counter()
         dates: list[int] = []

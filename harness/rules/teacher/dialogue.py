@@ -12,7 +12,7 @@ from harness.data.records import Message, ToolCall
 from harness.rules.teacher.agenda import Agenda, Segment
 from harness.rules.teacher.experience import Experience, Habit
 from harness.rules.teacher.voice import Voice
-from harness.rules.teacher.wishes import Wishes
+from harness.rules.teacher.wishes import UserGoals
 from harness.rules.teacher.world import Row, World
 
 _TWO = 0.35
@@ -33,7 +33,7 @@ class Dialogue:
         self._voice = voice
         self._rng = rng
         self._world = World(experience, rng)
-        self._wishes = Wishes(experience, rng)
+        self._wishes = UserGoals(experience, rng)
         self._settled: Row = {}
         """Arguments that are known from earlier calls."""
         self._rows: list[Row] = []

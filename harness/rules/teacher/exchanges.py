@@ -31,7 +31,7 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class ResultLayout:
     """How results are written."""
 
     role: Literal["user", "tool"]
@@ -60,13 +60,13 @@ def exchanges_of(history: Sequence[Event]) -> Iterator[Exchange]:
         )
 
 
-def layout_of(exchanges: Sequence[Exchange], conversations: Sequence[Conversation]) -> Layout:
+def layout_of(exchanges: Sequence[Exchange], conversations: Sequence[Conversation]) -> ResultLayout:
     """Return how these conversations write results."""
     wrappers = {each.call.name: key for each in exchanges if (key := _wrapper(each.value))}
     objects = {each.call.name for each in exchanges if isinstance(each.value, dict)}
     tools = any(message.role == "tool" for each in conversations for message in each.messages)
     role: Literal["user", "tool"] = "tool" if tools else "user"
-    return Layout(role=role, wrappers=wrappers, single=frozenset(objects - wrappers.keys()))
+    return ResultLayout(role=role, wrappers=wrappers, single=frozenset(objects - wrappers.keys()))
 
 
 def links_of(histories: Sequence[tuple[Sequence[Event], Sequence[Exchange]]]) -> dict[tuple[str, str], str]:

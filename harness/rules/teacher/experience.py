@@ -13,7 +13,7 @@ from harness.data.events import Event, events
 from harness.data.records import Conversation
 from harness.data.tools import Toolbox
 from harness.rules.judge.scene import is_lookup
-from harness.rules.teacher.exchanges import Exchange, Layout, exchanges_of, layout_of, links_of
+from harness.rules.teacher.exchanges import Exchange, ResultLayout, exchanges_of, layout_of, links_of
 from harness.rules.teacher.names import names
 from harness.rules.teacher.slots import Slot, learn_slot, tokens, truth
 from harness.rules.teacher.speech import mention
@@ -58,7 +58,7 @@ class Experience:
     values: Values
     links: Mapping[tuple[str, str], str]
     """Tool and argument -> the column of an earlier result under another name that it is taken from."""
-    layout: Layout
+    layout: ResultLayout
     sequences: tuple[tuple[int, tuple[str, ...]], ...]
     """Of each trace: messages, and the tools it calls, repetitions left out."""
     waits: tuple[int, ...]

@@ -15,7 +15,7 @@ from harness.resources import folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
+class NameParts:
     """Parts of names, and sets of values that are recognised by their members."""
 
     cities: tuple[str, ...]
@@ -76,9 +76,9 @@ def like(value: str, rng: Random) -> str:
 
 
 @cache
-def names() -> Names:
+def names() -> NameParts:
     """Read the declaration."""
     raw: dict[str, Any] = yaml.safe_load((folder("eval") / "teacher" / "names.yaml").read_text(encoding="utf-8"))
     lists = {key: tuple(value) for key, value in raw.items() if isinstance(value, list)}
     sets = {key: tuple(value) for key, value in raw["sets"].items()}
-    return Names(**lists, sets=sets, units=raw["units"], singular=raw["singular"])
+    return NameParts(**lists, sets=sets, units=raw["units"], singular=raw["singular"])

@@ -31,13 +31,13 @@ _FEW, _SOME = 3, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Topic:
+class TaskTopic:
     """What a task is about: its words with their weights, 1 to 6."""
 
     weights: Mapping[str, int]
 
     @classmethod
-    def of(cls, task: Task, toolbox: Toolbox) -> Topic:
+    def of(cls, task: Task, toolbox: Toolbox) -> TaskTopic:
         """Return the words of the task's tools, parameters, values and descriptions that any service would not use."""
         weights: dict[str, int] = {}
 
@@ -91,7 +91,7 @@ def learn_returned(traces: Iterable[Sequence[Event]], toolbox: Toolbox) -> Retur
 
 
 def rate_relevance(
-    events: Sequence[Event], topic: Topic, toolbox: Toolbox, returned_by_task: Returned = frozenset()
+    events: Sequence[Event], topic: TaskTopic, toolbox: Toolbox, returned_by_task: Returned = frozenset()
 ) -> tuple[int, str]:
     """Return how much a trace has to do with the task, 1 to 5, and why.
 
@@ -130,7 +130,7 @@ def _fits(call: ToolCall, after: Event | None, toolbox: Toolbox, *, bare: Return
     return bool(call.arguments) or (bare is not None and (not rows or frozenset(rows[0]) in bare))
 
 
-def _weigh(topic: Topic, bags: Sequence[frozenset[str]]) -> int:
+def _weigh(topic: TaskTopic, bags: Sequence[frozenset[str]]) -> int:
     """Return what the words of several messages count, the message that counts most left aside."""
     if len(bags) > 1:
         best = max(range(len(bags)), key=lambda position: topic.weigh(bags[position]))
@@ -138,7 +138,7 @@ def _weigh(topic: Topic, bags: Sequence[frozenset[str]]) -> int:
     return topic.weigh(word for bag in bags for word in bag)
 
 
-def _by_chance(topic: Topic, returned: Sequence[frozenset[str]], asked: Sequence[frozenset[str]]) -> bool:
+def _by_chance(topic: TaskTopic, returned: Sequence[frozenset[str]], asked: Sequence[frozenset[str]]) -> bool:
     """Return whether the results hold few of the task's words, and the calls, of several words, none at all.
 
     A single word may be shared by services that have nothing to do with one another: music is also played at dinner.
@@ -150,7 +150,7 @@ def _by_chance(topic: Topic, returned: Sequence[frozenset[str]], asked: Sequence
 
 
 def _reason(
-    topic: Topic, places: Mapping[str, Sequence[frozenset[str]]], *, foreign: bool, fit: int, calls: int, like: bool
+    topic: TaskTopic, places: Mapping[str, Sequence[frozenset[str]]], *, foreign: bool, fit: int, calls: int, like: bool
 ) -> str:
     parts = []
     for place, bags in places.items():

@@ -26,7 +26,7 @@ _LONGEST = 240
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Template:
+class WordingTemplate:
     """A wording with `{slot}` fields."""
 
     act: str
@@ -40,9 +40,9 @@ class Template:
     tool: str = ""
 
 
-def learn_templates(experience: Experience) -> dict[str, tuple[Template, ...]]:
+def learn_templates(experience: Experience) -> dict[str, tuple[WordingTemplate, ...]]:
     """Return the wordings of each act, each once, in the order of the conversations."""
-    found: dict[str, dict[Template, None]] = defaultdict(dict)
+    found: dict[str, dict[WordingTemplate, None]] = defaultdict(dict)
     blanks = Blanks(experience)
     for history, exchanges in experience.histories:
         for template in _Reader(experience, history, exchanges, blanks).read():
@@ -62,7 +62,7 @@ class _Reader:
         self._row: Mapping[str, Any] = {}
         self._blanks = blanks
 
-    def read(self) -> Iterator[Template]:
+    def read(self) -> Iterator[WordingTemplate]:
         """Yield what can be taken from each turn; turns whose act or values are unclear yield nothing."""
         for position, event in enumerate(self._history):
             if event.kind == "user":
@@ -80,7 +80,7 @@ class _Reader:
     def _after(self, position: int) -> Exchange | None:
         return next((each for each in self._known if each.position > position), None)
 
-    def _user(self, position: int, text: str) -> Template | None:
+    def _user(self, position: int, text: str) -> WordingTemplate | None:
         after, before = self._after(position), self._before(position)
         first = not any(event.kind == "user" for event in self._history[:position])
         following = self._history[position + 1] if position + 1 < len(self._history) else None
@@ -123,7 +123,7 @@ class _Reader:
         proposed = asked is not None and asked.text.rstrip().endswith("?") and not _WH.search(asked.text)
         return "agree" if proposed and not new else "want"
 
-    def _parting(self, position: int, text: str, following: Event | None) -> Template | None:
+    def _parting(self, position: int, text: str, following: Event | None) -> WordingTemplate | None:
         template = self._blanks.blank(text, [self._row])
         if template is None or following is None or following.kind != "reply":
             return None
@@ -137,7 +137,7 @@ class _Reader:
             return self._build("bye", template)
         return self._build("thanks", template) if len(rest) == 1 and following.text.rstrip().endswith("?") else None
 
-    def _agent(self, position: int, text: str) -> Template | None:  # noqa: PLR0911 - one act a line
+    def _agent(self, position: int, text: str) -> WordingTemplate | None:  # noqa: PLR0911 - one act a line
         before, after = self._before(position), self._after(position)
         self._follow(text, before)
         last = position >= len(self._history) - 1
@@ -160,7 +160,7 @@ class _Reader:
         final = sum(event.kind == "user" for event in self._history[position:]) == 1 and after is None
         return self._build("more", template) if final and text.rstrip().endswith("?") else None
 
-    def _request(self, position: int, text: str, template: Blank, after: Exchange) -> Template | None:
+    def _request(self, position: int, text: str, template: Blank, after: Exchange) -> WordingTemplate | None:
         """Return a question for the one argument that the user gives next; a proposal where none is given."""
         answer = self._history[position + 1]
         values = self._experience.values
@@ -178,7 +178,7 @@ class _Reader:
         proposes = self._row and not lookup and not _WH.search(text)
         return self._build("nudge", template, tool=after.call.name) if proposes else None
 
-    def _outcome(self, text: str, exchange: Exchange) -> Template | None:
+    def _outcome(self, text: str, exchange: Exchange) -> WordingTemplate | None:
         habit = self._experience.habits[exchange.call.name]
         if not habit.lookup:
             template = self._blanks.blank(text, [exchange.call.arguments])
@@ -196,7 +196,7 @@ class _Reader:
         act = "offer_many" if COUNT in template[1] and len(exchange.rows) > 1 else "offer"
         return self._build(act, template, tool=habit.name)
 
-    def _told(self, text: str, asked: frozenset[str]) -> Template | None:
+    def _told(self, text: str, asked: frozenset[str]) -> WordingTemplate | None:
         flags = [key for key in sorted(asked) if self._experience.slots[key].kind == "flag"]
         template = self._blanks.blank(text, [{key: value for key, value in self._row.items() if key not in flags}])
         if template is None or not (asked - set(flags)) <= template[1] or not asked <= self._row.keys():
@@ -254,8 +254,8 @@ class _Reader:
         about: frozenset[str] = frozenset(),
         flags: tuple[tuple[str, bool], ...] = (),
         tool: str = "",
-    ) -> Template | None:
+    ) -> WordingTemplate | None:
         """Return the template; None where its words tell of a column that is neither a field nor what it is about."""
         if act not in ("ask", "tell") and self._blanks.columns(template[0]) - template[1] - about:
             return None
-        return Template(act=act, text=template[0], slots=template[1], about=about, flags=flags, tool=tool)
+        return WordingTemplate(act=act, text=template[0], slots=template[1], about=about, flags=flags, tool=tool)

@@ -13,7 +13,7 @@ from harness.rules.teacher.names import names
 from harness.rules.teacher.phrases import fill, part, phrase, sentence
 from harness.rules.teacher.slots import Slot, tokens, truth
 from harness.rules.teacher.speech import clause, shown, spoken
-from harness.rules.teacher.templates import Template
+from harness.rules.teacher.templates import WordingTemplate
 
 _OWN = 0.8
 """Share of wordings taken from the traces where there are many to choose from."""
@@ -27,7 +27,7 @@ class Voice:
     """The wordings of one conversation."""
 
     def __init__(
-        self, experience: Experience, templates: Mapping[str, Sequence[Template]], rng: Random, complexity: int
+        self, experience: Experience, templates: Mapping[str, Sequence[WordingTemplate]], rng: Random, complexity: int
     ) -> None:
         self._experience = experience
         self._templates = templates
@@ -139,7 +139,7 @@ class Voice:
         chosen = self._chosen(fitting)
         return self._fill(chosen.text, values, plainly=plainly) if chosen else ""
 
-    def _chosen(self, fitting: Sequence[Template]) -> Template | None:
+    def _chosen(self, fitting: Sequence[WordingTemplate]) -> WordingTemplate | None:
         if not fitting or self._rng.random() > _OWN * len(fitting) / (len(fitting) + _FEW):
             return None
         return self._rng.choice(fitting)

@@ -28,7 +28,7 @@ class Transaction:
     """Those that nobody says: the agent's confirmation has to."""
 
 
-class Wishes:
+class UserGoals:
     """Draws goals for one conversation."""
 
     def __init__(self, experience: Experience, rng: Random) -> None:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
-from harness.data.annotations import Draft, Plan
+from harness.data.annotations import ConversationPlan, Draft
 from harness.data.records import Conversation, Task
 from harness.data.tools import Toolbox
 from harness.errors import DataError
 from harness.rules.teacher.agenda import draw_agenda
 from harness.rules.teacher.dialogue import Dialogue
 from harness.rules.teacher.experience import Experience, learn
-from harness.rules.teacher.templates import Template, learn_templates
+from harness.rules.teacher.templates import WordingTemplate, learn_templates
 from harness.rules.teacher.voice import Voice
 
 _VERSION = 1
@@ -33,7 +33,7 @@ class RulesWriter:
         self._toolbox = Toolbox(task.tools)
         self._exemplars = tuple(exemplars)
 
-    def write(self, plans: Sequence[Plan], on_draft: Callable[[Draft], None]) -> None:
+    def write(self, plans: Sequence[ConversationPlan], on_draft: Callable[[Draft], None]) -> None:
         """Call `on_draft` once for each plan, in order.
 
         A conversation has the plan's number of messages; an odd number cannot be (each turn of the user or of a service
@@ -48,7 +48,7 @@ class RulesWriter:
             on_draft(_draft(plan, experience, templates))
 
 
-def _draft(plan: Plan, experience: Experience, templates: dict[str, tuple[Template, ...]]) -> Draft:
+def _draft(plan: ConversationPlan, experience: Experience, templates: dict[str, tuple[WordingTemplate, ...]]) -> Draft:
     rng = Random(f"{plan.seed}:{plan.id}")  # noqa: S311 - the same plan, the same conversation
     agenda = draw_agenda(experience, plan.length, plan.complexity, rng)
     dialogue = Dialogue(plan.id, experience, Voice(experience, templates, rng, plan.complexity), rng)

@@ -8,7 +8,7 @@ import pytest
 
 from harness.benchmark.cells import Setup, all_cells
 from harness.benchmark.estimate import Estimator, StepEstimate, rates
-from harness.benchmark.plan import Plan
+from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.presets import Preset, read_preset
 from harness.benchmark.table import estimate_table
 from harness.models.chat.endpoints import Endpoints
@@ -19,8 +19,8 @@ openai.gpt-oss-120b: {base_url: https://host/v1, price: {input: 0.5, output: 1.0
 """
 
 
-def _estimates(preset: Preset, endpoints: Path | None = None) -> tuple[Plan, dict[str, StepEstimate]]:
-    plan = Plan.of(all_cells(fair=False, seeds=1), Setup(namespace="me", preset=preset), salt="")
+def _estimates(preset: Preset, endpoints: Path | None = None) -> tuple[BenchmarkPlan, dict[str, StepEstimate]]:
+    plan = BenchmarkPlan.of(all_cells(fair=False, seeds=1), Setup(namespace="me", preset=preset), salt="")
     estimator = Estimator(plan, Endpoints(file=endpoints))
     return plan, {step.key: estimator.step(step) for step in plan.steps}
 

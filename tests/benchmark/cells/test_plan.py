@@ -9,7 +9,7 @@ import pytest
 
 from harness.benchmark.cells import FAIR_SCENARIOS, Cell, Job, Setup, all_cells, steps
 from harness.benchmark.execute import check_jobs, shares
-from harness.benchmark.plan import Plan, pinned, step_tag
+from harness.benchmark.plan import BenchmarkPlan, pinned, step_tag
 from harness.benchmark.presets import read_preset
 from harness.cli.__main__ import tft as command
 from harness.data.cell_names import CellName
@@ -35,9 +35,9 @@ def _parse(words: tuple[str, ...]) -> None:
     verb.make_context(name, list(rest), parent=context)
 
 
-def _plan(preset: str = "tiny", **choice: int | bool) -> Plan:
+def _plan(preset: str = "tiny", **choice: int | bool) -> BenchmarkPlan:
     cells = all_cells(fair=bool(choice.get("fair")), seeds=int(choice.get("seeds", 1)))
-    return Plan.of(cells, Setup(namespace="me", preset=read_preset(preset)), salt="")
+    return BenchmarkPlan.of(cells, Setup(namespace="me", preset=read_preset(preset)), salt="")
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -52,7 +52,7 @@ def test_every_command_can_be_parsed_before_and_after_its_inputs_are_pinned(pres
 
 def test_every_command_of_a_job_can_be_parsed(tmp_path: Path) -> None:
     setup = Setup(namespace="me", preset=read_preset("tiny"), job=Job(name="agent", folder=str(tmp_path)))
-    plan = Plan.of([Cell(scenario=None, arm=arm) for arm in ARMS], setup, salt="")
+    plan = BenchmarkPlan.of([Cell(scenario=None, arm=arm) for arm in ARMS], setup, salt="")
     for step in plan.steps:
         _parse((*step.words, *step.places))
     made = {step.makes for step in plan.steps if step.stage in ("train", "evaluate")}
@@ -140,14 +140,14 @@ def test_the_published_preset_relabels_as_many_seeds_as_were_published() -> None
 
 def test_a_run_up_to_a_stage_leaves_out_what_comes_after_it_in_every_cell() -> None:
     cells = [Cell.parse("s2", arm) for arm in ARMS]
-    plan = Plan.of(cells, Setup(namespace="me", preset=read_preset("tiny")), salt="", until="synthesize")
+    plan = BenchmarkPlan.of(cells, Setup(namespace="me", preset=read_preset("tiny")), salt="", until="synthesize")
     assert [step.stage for step in plan.of_cell[cells[0]]] == [*STAGES[:6]]
     assert [step.stage for step in plan.of_cell[cells[1]]] == [*STAGES[:3]]
 
 
 def test_a_stage_that_reads_files_of_this_machine_is_refused_as_a_job() -> None:
     setup = Setup(namespace="me", preset=read_preset("published"), options=("--endpoints", "endpoints.yaml"))
-    plan = Plan.of(all_cells(fair=False, seeds=1), setup, salt="")
+    plan = BenchmarkPlan.of(all_cells(fair=False, seeds=1), setup, salt="")
     check_jobs(plan, {"train": "a100-large"})
     with pytest.raises(UsageError, match="the stage relabel cannot run as a job: --endpoints"):
         check_jobs(plan, {"relabel": "a100-large"})
@@ -169,7 +169,7 @@ def test_an_unknown_cell_is_refused(scenario: str, arm: str) -> None:
 def test_an_unknown_stage_or_preset_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     setup = Setup(namespace="me", preset=read_preset("tiny"))
     with pytest.raises(UsageError, match="stages are collect, student, corrupt, train, evaluate"):
-        Plan.of([Cell.parse("s2", "direct")], setup, salt="", until="relabel")
+        BenchmarkPlan.of([Cell.parse("s2", "direct")], setup, salt="", until="relabel")
     with pytest.raises(UsageError, match="published, tiny"):
         read_preset("huge")
     file = tmp_path / "mine.yaml"

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.benchmark.cells import Setup, Step, all_cells
-from harness.benchmark.plan import Plan
+from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.presets import read_preset
-from harness.benchmark.schedule import Made, Outcome, failure_of, run_plan
+from harness.benchmark.schedule import Made, StepOutcome, failure_of, run_plan
 from harness.benchmark.table import cell_text, clock, counts, outcome_table, problems
 from harness.errors import EngineError
 from harness.hub.artifact import Artifact
 
-PLAN = Plan.of(all_cells(fair=False, seeds=1), Setup(namespace="me", preset=read_preset("tiny")), salt="")
+PLAN = BenchmarkPlan.of(all_cells(fair=False, seeds=1), Setup(namespace="me", preset=read_preset("tiny")), salt="")
 KEYS = [step.key for step in PLAN.steps]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -56,7 +56,7 @@ def _reachable(failing: set[str]) -> set[str]:
 @given(failing=st.sets(st.sampled_from(KEYS), max_size=6), parallel=st.integers(1, 4))
 def test_exactly_what_does_not_need_a_failure_is_run_once(failing: set[str], parallel: int) -> None:
     run = Recorder(failing)
-    changes: list[Mapping[str, Outcome]] = []
+    changes: list[Mapping[str, StepOutcome]] = []
     outcomes = run_plan(PLAN, run, parallel=parallel, watch=changes.append)
     reached = _reachable(failing)
     assert sorted(run.seen) == sorted(reached)
@@ -80,9 +80,9 @@ def test_failures_are_named_with_their_cells_and_reasons() -> None:
 
 
 def test_the_table_has_a_row_for_every_cell_and_says_how_each_stage_ended() -> None:
-    outcomes = {key: Outcome(status="reused") for key in KEYS}
-    outcomes["train me/tft-benchmark-s2-tft-tft-tiny"] = Outcome(status="failed", problem="no memory")
-    outcomes["evaluate me/tft-benchmark-s1-tft-tft-tiny"] = Outcome(status="done", seconds=61.2)
+    outcomes = {key: StepOutcome(status="reused") for key in KEYS}
+    outcomes["train me/tft-benchmark-s2-tft-tft-tiny"] = StepOutcome(status="failed", problem="no memory")
+    outcomes["evaluate me/tft-benchmark-s1-tft-tft-tiny"] = StepOutcome(status="done", seconds=61.2)
     table = outcome_table(PLAN, outcomes)
     assert table.row_count == len(PLAN.cells)
     assert cell_text(outcomes["evaluate me/tft-benchmark-s1-tft-tft-tiny"]) == "1:01"

@@ -18,7 +18,7 @@ from huggingface_hub import HfApi
 
 from harness.benchmark.record import FILE, BenchmarkRecord, CellRecord
 from harness.benchmark.release.apply import carry_out
-from harness.benchmark.release.plan import Parts, Wishes, plan_release
+from harness.benchmark.release.plan import Parts, ReleaseOptions, plan_release
 from harness.curation.checks.decontamination import GATE_RECORD, GateRecord
 from harness.data.formats.jsonl import write_json, write_jsonl
 from harness.data.records import Prediction
@@ -290,7 +290,7 @@ def plan(hub: Hub, parts: Parts) -> Callable[..., Any]:
 
     def make(benchmark: Benchmark, *, using: Parts = parts, **wishes: Any) -> Any:
         settings = {"partial": True, **wishes}
-        return plan_release(hub, Wishes(namespace=benchmark.namespace, **settings), using)
+        return plan_release(hub, ReleaseOptions(namespace=benchmark.namespace, **settings), using)
 
     return make
 

@@ -9,8 +9,8 @@ import pytest
 
 from harness.benchmark.release.changes import AddItem, ChangeItem, Commit, CreateShelf, described
 from harness.benchmark.release.collection import shelf_changes
-from harness.hub.collections import Shelf, ShelfItem
-from harness.hub.repository import Place
+from harness.hub.collections import Collection, CollectionItem
+from harness.hub.repository import RepositoryName
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +64,13 @@ def _commits(planned: Any) -> dict[str, Commit]:
     return {change.place.repo_id: change for change in planned.hidden if isinstance(change, Commit)}
 
 
-def _place(name: str) -> Place:
-    return Place(kind="model", repo_id=f"me/{name}")
+def _place(name: str) -> RepositoryName:
+    return RepositoryName(kind="model", repo_id=f"me/{name}")
 
 
-def _shelf(*names: str) -> Shelf:
-    items = tuple(ShelfItem(kind="model", id=f"me/{name}", note=name) for name in names)
-    return Shelf(slug="me/x", title="x", description=None, private=True, items=items)
+def _shelf(*names: str) -> Collection:
+    items = tuple(CollectionItem(kind="model", id=f"me/{name}", note=name) for name in names)
+    return Collection(slug="me/x", title="x", description=None, private=True, items=items)
 
 
 @pytest.mark.parametrize("names", ["abc", "cba", "", "b", "xay", "bxca", "acb"])

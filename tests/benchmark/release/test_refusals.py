@@ -184,21 +184,21 @@ def test_a_repository_that_is_missing_or_elsewhere(benchmark, refused) -> None:
 def test_a_namespace_that_one_may_not_write_to(benchmark, server, plan, parts) -> None:
     from huggingface_hub import HfApi
 
-    from harness.benchmark.release.plan import Wishes, plan_release
+    from harness.benchmark.release.plan import ReleaseOptions, plan_release
 
     before = benchmark.everything()
     for token, said in (("hf_bob", f"bob may not write below {benchmark.namespace}"), ("hf_ada_reads", "only read")):
         stranger = Hub(HfApi(endpoint=server.url, token=token))
         with pytest.raises(AccessDenied, match=said):
-            plan_release(stranger, Wishes(namespace=benchmark.namespace), parts)
+            plan_release(stranger, ReleaseOptions(namespace=benchmark.namespace), parts)
     assert benchmark.everything() == before
 
 
 def test_nothing_to_publish(benchmark, api, hub, plan, parts) -> None:
-    from harness.benchmark.release.plan import Wishes, plan_release
+    from harness.benchmark.release.plan import ReleaseOptions, plan_release
 
     with pytest.raises(RepoNotFound, match="run `tft benchmark` first"):
-        plan_release(hub, Wishes(namespace="ada"), parts)
+        plan_release(hub, ReleaseOptions(namespace="ada"), parts)
     without = changed(api, "dataset", benchmark.repo("results"), benchmark__json=None)
     with without, pytest.raises(DataError, match=r"has no benchmark\.json"):
         plan(benchmark)

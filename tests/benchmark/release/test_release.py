@@ -15,7 +15,7 @@ from harness.benchmark.release.apply import carry_out
 from harness.benchmark.release.changes import Show, ShowShelf
 from harness.errors import HubError
 from harness.hub.release import ReleaseHub
-from harness.hub.repository import Place
+from harness.hub.repository import RepositoryName
 
 
 def _seen(api: Any, namespace: str) -> set[str]:
@@ -115,7 +115,7 @@ class Failing(ReleaseHub):
             raise HubError("the Hub answered 503")
         return done
 
-    def create_space(self, place: Place) -> None:
+    def create_space(self, place: RepositoryName) -> None:
         return self._change(lambda: ReleaseHub.create_space(self, place))
 
     def commit(self, *given: Any, **named: Any) -> str:
@@ -130,7 +130,7 @@ class Failing(ReleaseHub):
     def add_item(self, *given: Any) -> None:
         return self._change(lambda: ReleaseHub.add_item(self, *given))
 
-    def set_private(self, place: Place, private: bool) -> None:
+    def set_private(self, place: RepositoryName, private: bool) -> None:
         if private:
             if place.repo_id in self.also:
                 raise HubError("the Hub answered 503")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.benchmark.report.build import summarize
-from harness.benchmark.report.results import Results, read_folder
+from harness.benchmark.report.results import EvaluationResults, read_folder
 from harness.data.formats.messages import expand_pairs
 from harness.data.records import Task, TurnPair
 from harness.data.sample import sample_conversations, sample_task
@@ -73,12 +73,12 @@ def write(folder: Path, found: Mapping[str, str]) -> None:
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Callable[[Mapping[str, str]], Results]:
+def read(tmp_path: Path) -> Callable[[Mapping[str, str]], EvaluationResults]:
     """Read these files as the results dataset at a commit."""
 
     numbers = count()
 
-    def read(found: Mapping[str, str]) -> Results:
+    def read(found: Mapping[str, str]) -> EvaluationResults:
         folder = tmp_path / f"dataset{next(numbers)}"
         write(folder, found)
         artifact = Artifact(kind="dataset", repo_id="ada/tft-benchmark-results", revision="e" * 40)

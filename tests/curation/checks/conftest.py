@@ -11,7 +11,7 @@ import pytest
 
 from harness.data import scenarios
 from harness.data.records import Conversation, Message, ToolCall
-from harness.data.scenarios import Dialogues
+from harness.data.scenarios import CleanTraces
 from harness.data.sources import locate
 from harness.data.tools import Toolbox
 
@@ -88,6 +88,6 @@ def visit(talk: Talk) -> Conversation:
 
 
 @pytest.fixture(scope="session")
-def dialogues(sources: Path) -> Dialogues:
+def dialogues(sources: Path) -> CleanTraces:
     """The clean traces that the scenarios are made of."""
     return scenarios.read_dialogues(locate(sources))

@@ -14,7 +14,7 @@ from harness.data import scenarios
 from harness.data.annotations import Finding
 from harness.data.formats.task import read_task
 from harness.data.records import Conversation, ToolCall
-from harness.data.scenarios import Dialogues
+from harness.data.scenarios import CleanTraces
 from harness.data.tools import Toolbox
 
 Talk = Callable[..., Conversation]
@@ -125,7 +125,7 @@ def _replies(conversation: Conversation, toolbox: Toolbox) -> int:
 
 
 @pytest.mark.slow
-def test_few_replies_of_clean_traces_raise_an_alarm(dialogues: Dialogues, sources: Path) -> None:
+def test_few_replies_of_clean_traces_raise_an_alarm(dialogues: CleanTraces, sources: Path) -> None:
     """Measured 0.19 % on the first scenario's 2641 replies; no search of it contradicts its rows."""
     toolbox = Toolbox(read_task(sources / "tft-benchmark" / "job_description.json").tools)
     traces = [trace.conversation for trace in scenarios.get(1).build(dialogues, "tft")]
@@ -136,7 +136,7 @@ def test_few_replies_of_clean_traces_raise_an_alarm(dialogues: Dialogues, source
 
 
 @pytest.mark.slow
-def test_findings_on_damaged_traces_are_nearly_always_right(dialogues: Dialogues, sources: Path) -> None:
+def test_findings_on_damaged_traces_are_nearly_always_right(dialogues: CleanTraces, sources: Path) -> None:
     """A call keeps its id through corruption, so that a finding can be compared with what was changed."""
     toolbox = Toolbox(read_task(sources / "tft-benchmark" / "job_description.json").tools)
     clean = {call.id: call for trace in scenarios.get(1).build(dialogues, "tft") for call in trace.calls}

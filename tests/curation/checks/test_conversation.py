@@ -15,7 +15,7 @@ from harness.curation.checks.layout import CheckConfig
 from harness.data import scenarios
 from harness.data.formats.task import read_task
 from harness.data.records import Conversation, Message, ToolCall
-from harness.data.scenarios import Dialogues
+from harness.data.scenarios import CleanTraces
 from harness.data.tools import Toolbox
 
 Talk = Callable[..., Conversation]
@@ -228,7 +228,7 @@ def restaurants(sources: Path) -> Toolbox:
     return Toolbox(read_task(sources / "tft-benchmark" / "job_description.json").tools)
 
 
-def _verdicts(dialogues: Dialogues, number: int, arm: scenarios.Arm, toolbox: Toolbox) -> list[tuple[str, bool]]:
+def _verdicts(dialogues: CleanTraces, number: int, arm: scenarios.Arm, toolbox: Toolbox) -> list[tuple[str, bool]]:
     """Return, for each trace of a scenario, the service that it is from and whether its layout is rejected."""
     return [
         (trace.service, rejected(check(trace.conversation, toolbox, LAYOUT)))
@@ -239,14 +239,14 @@ def _verdicts(dialogues: Dialogues, number: int, arm: scenarios.Arm, toolbox: To
 @pytest.mark.parametrize("arm", ["tft", "direct"])
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_no_trace_with_damaged_labels_is_rejected(
-    number: int, arm: scenarios.Arm, dialogues: Dialogues, restaurants: Toolbox
+    number: int, arm: scenarios.Arm, dialogues: CleanTraces, restaurants: Toolbox
 ) -> None:
     assert not any(verdict for _, verdict in _verdicts(dialogues, number, arm, restaurants))
 
 
 @pytest.mark.parametrize("arm", ["tft", "direct"])
 def test_all_shuffled_hotel_traces_are_rejected_and_no_restaurant_trace_is(
-    arm: scenarios.Arm, dialogues: Dialogues, restaurants: Toolbox
+    arm: scenarios.Arm, dialogues: CleanTraces, restaurants: Toolbox
 ) -> None:
     verdicts = _verdicts(dialogues, 5, arm, restaurants)
     assert [service == "Hotels_1" for service, _ in verdicts] == [verdict for _, verdict in verdicts]

@@ -13,7 +13,7 @@ from harness.curation.checks.decontamination import ContaminationFound, Decontam
 from harness.data import scenarios
 from harness.data.formats.published import read_test_conversations
 from harness.data.records import Conversation, Message, ToolCall
-from harness.data.scenarios import ARMS, Dialogues
+from harness.data.scenarios import ARMS, CleanTraces
 from harness.errors import CheckFailed
 
 Talk = Callable[..., Conversation]
@@ -104,7 +104,7 @@ def test_every_test_conversation_is_found_after_a_small_edit_and_no_other_is_nam
 @pytest.mark.parametrize("arm", ARMS)
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
 def test_the_traces_of_every_scenario_are_far_from_the_test_set(
-    number: int, arm: scenarios.Arm, dialogues: Dialogues, test_set: list[Conversation]
+    number: int, arm: scenarios.Arm, dialogues: CleanTraces, test_set: list[Conversation]
 ) -> None:
     """Not only do they pass: no pair comes near the thresholds."""
     gate = Decontamination(test_set)
@@ -117,7 +117,7 @@ def test_the_traces_of_every_scenario_are_far_from_the_test_set(
 
 
 def test_the_gate_stops_and_names_exactly_the_five_that_were_planted(
-    dialogues: Dialogues, test_set: list[Conversation]
+    dialogues: CleanTraces, test_set: list[Conversation]
 ) -> None:
     traces = scenarios.get(1).conversations(dialogues, "tft")
     planted = {7: 3, 60: 12, 150: 20, 201: 28, 320: 33}

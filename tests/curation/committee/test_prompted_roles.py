@@ -17,7 +17,7 @@ from harness.curation.llm_roles.arbiter import LlmArbiter
 from harness.curation.llm_roles.labeler import LlmLabeler
 from harness.curation.llm_roles.rater import LlmRater
 from harness.curation.llm_roles.writer import LlmWriter, read_conversation
-from harness.data.annotations import Dispute, Plan
+from harness.data.annotations import ConversationPlan, Dispute
 from harness.data.events import events
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.tools import Toolbox
@@ -57,8 +57,8 @@ def dispute(number: int) -> Dispute:
     return Dispute(id=f"t-{number}:3", conversation=conversation, position=3, candidates=candidates, level="name")
 
 
-def plan(number: int) -> Plan:
-    return Plan(id=f"s-{number}", seed=0, length=6, topic="", complexity=1, exemplars=(garages(1),))
+def plan(number: int) -> ConversationPlan:
+    return ConversationPlan(id=f"s-{number}", seed=0, length=6, topic="", complexity=1, exemplars=(garages(1),))
 
 
 WRITTEN = {
@@ -238,7 +238,7 @@ def test_a_draft_has_results_as_in_the_exemplars_and_calls_that_are_valid(model:
         messages[4] = Message(role="tool", content=messages[4].content, tool_call_id="c")
         exemplar = Conversation(id="t", messages=tuple(messages), source="")
     found: list[Any] = []
-    one = Plan(id="s", seed=0, length=6, topic="", complexity=1, exemplars=(exemplar,))
+    one = ConversationPlan(id="s", seed=0, length=6, topic="", complexity=1, exemplars=(exemplar,))
     LlmWriter(model(), TASK).write([one], found.append)
     [draft] = found
     assert draft.conversation.messages[2].role == role

@@ -16,7 +16,7 @@ from harness.curation.llm_roles.arbiter import LlmArbiter
 from harness.curation.llm_roles.labeler import LlmLabeler
 from harness.curation.llm_roles.rater import LlmRater
 from harness.curation.llm_roles.writer import LlmWriter
-from harness.data.annotations import Dispute, Plan
+from harness.data.annotations import ConversationPlan, Dispute
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.models.chat.chat_models import ChatModels, ChatSettings
 from harness.models.chat.endpoints import Endpoints
@@ -97,7 +97,7 @@ def requests_about(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, C
             dispute = Dispute(id="t-1:3", conversation=conversation, position=3, candidates=candidates, level="name")
             [request] = arbiter._requests([dispute])
         else:
-            plan = Plan(
+            plan = ConversationPlan(
                 id="s-1",
                 seed=1,
                 length=9,

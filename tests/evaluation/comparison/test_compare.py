@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from harness.errors import DataError, UsageError
 from harness.evaluation.comparison.compare import Comparison, compare
-from harness.evaluation.comparison.gate import Rule, Verdict, decide
-from harness.evaluation.comparison.sides import Side, choose, make_side, match
+from harness.evaluation.comparison.gate import GateVerdict, Rule, decide
+from harness.evaluation.comparison.sides import ComparedResult, choose, make_side, match
 from harness.evaluation.metrics import JUDGE_METRIC as JUDGE
 from harness.evaluation.predictions import read_predictions
 from harness.evaluation.records import EvalReport, EvalRun, Judging, Member
@@ -47,11 +47,11 @@ def results_rows(values: Values, *, conversations: int = 8, **columns: Any) -> l
 
 
 @pytest.fixture(scope="module")
-def side(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Side]:
+def side(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., ComparedResult]:
     """Make a side of rows, or of values for the results layout."""
     folder = tmp_path_factory.mktemp("sides")
 
-    def make(content: Sequence[Any], name: str = "side", report: EvalReport | None = None) -> Side:
+    def make(content: Sequence[Any], name: str = "side", report: EvalReport | None = None) -> ComparedResult:
         rows = content if content and isinstance(content[0], Mapping) else results_rows(content)
         path = folder / f"{name}.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -60,7 +60,7 @@ def side(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Side]:
     return make
 
 
-def verdict(values: tuple[Values, Values], *, conversations: int = 8, **rule: Any) -> Verdict:
+def verdict(values: tuple[Values, Values], *, conversations: int = 8, **rule: Any) -> GateVerdict:
     clusters = [str(place % conversations) for place in range(len(values[0]))]
     return decide(STAGED, values, clusters, rule=Rule(**rule), alpha=0.05)
 
@@ -71,7 +71,7 @@ GRADES: Any = st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), min_size=40
 @given(GRADES)
 @settings(max_examples=15, deadline=None)
 def test_a_result_compared_with_itself_differs_in_nothing_and_passes(
-    side: Callable[..., Side], values: list[float]
+    side: Callable[..., ComparedResult], values: list[float]
 ) -> None:
     one = side(values)
     found = compare(one, one, choose(one, one), rule=Rule())
@@ -89,7 +89,7 @@ def test_a_result_compared_with_itself_differs_in_nothing_and_passes(
 @given(GRADES, GRADES)
 @settings(max_examples=25, deadline=None)
 def test_exchanging_the_sides_negates_every_difference(
-    side: Callable[..., Side], first: list[float], second: list[float]
+    side: Callable[..., ComparedResult], first: list[float], second: list[float]
 ) -> None:
     a, b = side(first, "a"), side(second, "b")
     there, back = compare(a, b, [STAGED]), compare(b, a, [STAGED])
@@ -105,7 +105,7 @@ def test_exchanging_the_sides_negates_every_difference(
     assert verdict((second, first), claim="better").decision == mirrored[verdict((first, second)).decision]
 
 
-def test_the_order_of_rows_means_nothing(side: Callable[..., Side]) -> None:
+def test_the_order_of_rows_means_nothing(side: Callable[..., ComparedResult]) -> None:
     draw = random.Random(5)
     rows_a = results_rows([draw.random() for _ in range(60)])
     rows_b = results_rows([draw.random() for _ in range(60)])
@@ -194,7 +194,7 @@ def test_failures_cannot_pass_a_gate() -> None:
     assert verdict((lost, half)).decision == "INCONCLUSIVE"
 
 
-def test_a_gate_counts_pairs_that_one_side_lacks(side: Callable[..., Side]) -> None:
+def test_a_gate_counts_pairs_that_one_side_lacks(side: Callable[..., ComparedResult]) -> None:
     a, b = side([1.0] * 80, "a"), side([1.0] * 40, "b")
     found = compare(a, b, [STAGED], rule=Rule())
     assert found.metrics[STAGED].difference.value == 0.0
@@ -203,7 +203,7 @@ def test_a_gate_counts_pairs_that_one_side_lacks(side: Callable[..., Side]) -> N
     assert found.warnings[0].startswith("Only 40 of 80 pairs are in both: 40 are in A alone, 0 in B alone.")
 
 
-def test_means_are_those_of_pairs_scored_on_both_sides(side: Callable[..., Side]) -> None:
+def test_means_are_those_of_pairs_scored_on_both_sides(side: Callable[..., ComparedResult]) -> None:
     a, b = side([1.0, None, 0.5, 0.25] * 10, "a"), side([0.5, 1.0, None, 0.25] * 10, "b")
     found = compare(a, b, [STAGED])
     test = found.metrics[STAGED]
@@ -212,7 +212,7 @@ def test_means_are_those_of_pairs_scored_on_both_sides(side: Callable[..., Side]
     assert found.unscored[STAGED] == (10, 10)
 
 
-def test_flips_are_sorted_by_what_was_lost_then_by_what_was_gained(side: Callable[..., Side]) -> None:
+def test_flips_are_sorted_by_what_was_lost_then_by_what_was_gained(side: Callable[..., ComparedResult]) -> None:
     rows_a = results_rows([1.0, 0.5, 1.0, 0.0, 0.25, 0.5], **{"judge_reason": "said of A"})
     a = side(rows_a, "a")
     b = side([0.75, 0.5, 0.0, 0.25, 1.0, 0.25], "b")
@@ -230,7 +230,7 @@ def test_flips_are_sorted_by_what_was_lost_then_by_what_was_gained(side: Callabl
     assert '"place": 2' in first.reference
 
 
-def test_tools_are_those_of_the_references(side: Callable[..., Side]) -> None:
+def test_tools_are_those_of_the_references(side: Callable[..., ComparedResult]) -> None:
     found = compare(side([1.0] * 30, "a"), side([0.0 if place % 3 == 0 else 1.0 for place in range(30)], "b"), [STAGED])
     assert {tool: (test.difference.n, test.difference.value) for tool, test in found.by_tool.items()} == {
         "book": (20, 0.0),
@@ -256,7 +256,9 @@ def published_rows(predictions: Sequence[str | None]) -> list[dict[str, Any]]:
     return rows
 
 
-def test_published_rows_are_matched_by_what_was_asked_and_code_metrics_computed(side: Callable[..., Side]) -> None:
+def test_published_rows_are_matched_by_what_was_asked_and_code_metrics_computed(
+    side: Callable[..., ComparedResult],
+) -> None:
     """Call ids differ between files and do not count; an opening that repeats is matched one by one."""
     right = [row["answer"] for row in published_rows([None] * 20)]
     a = side(published_rows(right), "a")
@@ -272,7 +274,7 @@ def test_published_rows_are_matched_by_what_was_asked_and_code_metrics_computed(
     assert [(flip.question, flip.b) for flip in found.flips] == [("A table, please.", "no call")]
 
 
-def test_a_file_that_holds_fewer_turns_is_matched_all_the_same(side: Callable[..., Side]) -> None:
+def test_a_file_that_holds_fewer_turns_is_matched_all_the_same(side: Callable[..., ComparedResult]) -> None:
     """Conversations are numbered per file; what is matched belongs to one conversation, whatever its number there."""
     texts = [row["answer"] for row in published_rows([None] * 20)]
     whole = side(published_rows(texts), "whole")
@@ -283,7 +285,7 @@ def test_a_file_that_holds_fewer_turns_is_matched_all_the_same(side: Callable[..
     assert set(found.clusters) == {row.conversation for row in whole.rows}
 
 
-def test_what_cannot_be_matched_is_refused(side: Callable[..., Side]) -> None:
+def test_what_cannot_be_matched_is_refused(side: Callable[..., ComparedResult]) -> None:
     a = side([1.0] * 8, "a")
     other = results_rows([1.0] * 8)
     other[3]["reference"] = call("book", place="elsewhere")
@@ -298,14 +300,14 @@ def test_what_cannot_be_matched_is_refused(side: Callable[..., Side]) -> None:
 
 
 @pytest.mark.parametrize("value", [2, -0.1, "1", True, float("nan"), [1]])
-def test_a_value_that_is_no_score_is_refused_with_its_line(side: Callable[..., Side], value: Any) -> None:
+def test_a_value_that_is_no_score_is_refused_with_its_line(side: Callable[..., ComparedResult], value: Any) -> None:
     rows = results_rows([1.0, 0.0])
     rows[1][STAGED] = value
     with pytest.raises(DataError, match=r"wrong.jsonl, line 2: staged_tool_call is .*expected a number from 0 to 1"):
         side(rows, "wrong")
 
 
-def test_a_column_that_some_rows_lack_is_refused(side: Callable[..., Side]) -> None:
+def test_a_column_that_some_rows_lack_is_refused(side: Callable[..., ComparedResult]) -> None:
     rows = results_rows([1.0, 0.0], **{JUDGE: 1.0})
     del rows[1][JUDGE]
     with pytest.raises(DataError, match=r"lacking.jsonl, line 2: no 'llm-as-a-judge', which other rows have"):
@@ -354,7 +356,7 @@ JUDGED = results_rows([1.0, 0.0] * 20, **{JUDGE: 1.0})
     ],
 )
 def test_verdicts_of_different_judges_are_not_compared(
-    side: Callable[..., Side], reports: tuple[EvalReport, EvalReport], why: str
+    side: Callable[..., ComparedResult], reports: tuple[EvalReport, EvalReport], why: str
 ) -> None:
     a, b = side(JUDGED, "a", reports[0]), side(JUDGED, "b", reports[1])
     chosen = choose(a, b)
@@ -368,7 +370,7 @@ def test_verdicts_of_different_judges_are_not_compared(
     assert choose(a, b, ["rouge", "rouge"], gate=True) == ["rouge"]
 
 
-def test_the_judge_comes_first_where_it_was_the_same_one(side: Callable[..., Side]) -> None:
+def test_the_judge_comes_first_where_it_was_the_same_one(side: Callable[..., ComparedResult]) -> None:
     report = make_report("vllm:one", prompt="1")
     a, b = side(JUDGED, "a", report), side(JUDGED, "b", report)
     assert choose(a, b)[:2] == [JUDGE, STAGED]
@@ -380,7 +382,7 @@ def test_the_judge_comes_first_where_it_was_the_same_one(side: Callable[..., Sid
         choose(a, side([1.0, 0.0] * 20, "d"), [JUDGE])
 
 
-def test_other_revisions_of_the_test_set_are_said(side: Callable[..., Side]) -> None:
+def test_other_revisions_of_the_test_set_are_said(side: Callable[..., ComparedResult]) -> None:
     a, b = side([1.0] * 8, "a", make_report(None)), side([1.0] * 8, "b", make_report(None, data="d"))
     (warning,) = compare(a, b, [STAGED]).warnings
     assert "me/tft-benchmark-testset at bbbbbbbbbbbb, B me/tft-benchmark-testset at dddddddddddd" in warning

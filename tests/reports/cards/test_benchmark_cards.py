@@ -22,12 +22,12 @@ EXAMPLE = "distillabs/tft-benchmark-s2-tft-Qwen3-1.7B"
 MODEL_COMMIT = "a" * 40
 
 
-def repo_id(scenario: figures.Scenario, arm: str, owner: str = "distillabs") -> str:
+def repo_id(scenario: figures.PublishedScenario, arm: str, owner: str = "distillabs") -> str:
     return f"{owner}/tft-benchmark-s{scenario.number}-{arm}-{FACTS.student}"
 
 
 @pytest.mark.parametrize(("scenario", "arm"), CELLS)
-def test_a_benchmark_card_holds_every_published_fact(scenario: figures.Scenario, arm: figures.Arm) -> None:
+def test_a_benchmark_card_holds_every_published_fact(scenario: figures.PublishedScenario, arm: figures.Arm) -> None:
     card = cards.render_card(None, cards.identify(repo_id(scenario, arm)))
     assert f"**Pipeline**: {FACTS.arms[arm].name}" in card
     assert f"**Scenario**: S{scenario.number} {scenario.name}" in card
@@ -71,7 +71,7 @@ SCENARIO_FACTS = {  # the figures that each scenario's section has to state
 
 
 @pytest.mark.parametrize(("scenario", "arm"), CELLS)
-def test_the_scenario_section_states_its_figures(scenario: figures.Scenario, arm: figures.Arm) -> None:
+def test_the_scenario_section_states_its_figures(scenario: figures.PublishedScenario, arm: figures.Arm) -> None:
     card = cards.render_card(None, cards.identify(repo_id(scenario, arm)))
     section = card[card.index("## Scenario:") : card.index("## Training details")]
     assert all(fact in section for fact in SCENARIO_FACTS[scenario.number])
@@ -87,7 +87,7 @@ def test_training_details_say_how_the_arm_trains(arm: figures.Arm) -> None:
 
 
 @pytest.mark.parametrize(("scenario", "arm"), CELLS)
-def test_front_matter_is_the_hubs_metadata(scenario: figures.Scenario, arm: figures.Arm, reading: Any) -> None:
+def test_front_matter_is_the_hubs_metadata(scenario: figures.PublishedScenario, arm: figures.Arm, reading: Any) -> None:
     from huggingface_hub import ModelCard
 
     card = cards.render_card(None, cards.identify(repo_id(scenario, arm)))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.evaluation.records import Dialogues, EvalReport, Judging, Member
+from harness.evaluation.records import ConversationScores, EvalReport, Judging, Member
 from harness.reports import model_card as cards
 from harness.statistics.records import Agreement, Calibration
 
@@ -96,8 +96,8 @@ def test_a_labelled_slice_is_part_of_the_card(judged: Any, estimate: Any, readin
 
 def test_whole_conversations_baselines_and_plots_are_shown(judged: Any, estimate: Any, reading: Any) -> None:
     dialogues = {
-        "staged_tool_call": Dialogues(success=estimate(0.147), first_error_turn=2.25, turns_before_error=3.5),
-        "rouge": Dialogues(success=estimate(None), first_error_turn=None, turns_before_error=None),
+        "staged_tool_call": ConversationScores(success=estimate(0.147), first_error_turn=2.25, turns_before_error=3.5),
+        "rouge": ConversationScores(success=estimate(None), first_error_turn=None, turns_before_error=None),
     }
     report = dataclasses.replace(judged(), dialogues=dialogues, plots={"scores.png": "Scores, [0.7]"})
     card = _card(report)

@@ -17,8 +17,8 @@ from harness.hub.client import Hub
 from harness.hub.lineage import parse_input
 from harness.reports.lineage.chain import Node, read_chain
 from harness.reports.lineage.row_history import Historian, RowHistory, calls_of
-from harness.reports.lineage.rows import Shelf
-from harness.reports.lineage.source_dialogue import Dialogues
+from harness.reports.lineage.rows import RowReader
+from harness.reports.lineage.source_dialogue import DialogueReader
 from harness.reports.lineage.to_json import row_problems
 from harness.reports.lineage.turn_history import turns
 
@@ -28,8 +28,8 @@ SYNTHETIC = [(2, "synthetic"), (4, "synthetic")]
 def _follow(hub: Hub, artifact: Artifact, sources: Path | None) -> Iterator[RowHistory]:
     """Yield the history of every row of a dataset."""
     root = read_chain(hub, artifact)
-    shelf = Shelf(hub)
-    historian = Historian(shelf=shelf, dialogues=Dialogues(locate(sources) if sources else None))
+    shelf = RowReader(hub)
+    historian = Historian(shelf=shelf, dialogues=DialogueReader(locate(sources) if sources else None))
     for id in shelf.rows(root):
         yield historian.follow(root, shelf.expect(root, id))
 
@@ -112,8 +112,8 @@ def _changed(world: Any, artifact: Artifact, id: str, change: Any) -> RowHistory
 
     made = world.copy(artifact, "tft-benchmark-s4-changed", edit)
     root = read_chain(world.hub, made)
-    shelf = Shelf(world.hub)
-    return Historian(shelf=shelf, dialogues=Dialogues(None)).follow(root, shelf.expect(root, id))
+    shelf = RowReader(world.hub)
+    return Historian(shelf=shelf, dialogues=DialogueReader(None)).follow(root, shelf.expect(root, id))
 
 
 @pytest.mark.parametrize(
@@ -144,14 +144,14 @@ def test_rows_of_a_dataset_that_is_not_ours_are_read_in_their_own_layout(world, 
     (tmp_path / "data" / "train.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
     made = world.hub.publish("dataset", "local/strange", tmp_path, message="rows")
     node = Node(name=f"{made.repo_id}@{made.revision}", kind="dataset", artifact=made)
-    found = Shelf(world.hub).expect(node, "trace-0001")
+    found = RowReader(world.hub).expect(node, "trace-0001")
     assert found.values["messages"][0]["content"] == "second"
 
 
 def test_a_turn_of_the_test_set_is_followed_to_its_conversation_and_file(world) -> None:
     root = read_chain(world.hub, world.hub.resolve("dataset", "local/tft-benchmark-testset"))
-    shelf = Shelf(world.hub)
-    history = Historian(shelf=shelf, dialogues=Dialogues(None)).follow(root, shelf.expect(root, "test-0001:2"))
+    shelf = RowReader(world.hub)
+    history = Historian(shelf=shelf, dialogues=DialogueReader(None)).follow(root, shelf.expect(root, "test-0001:2"))
     [conversation] = history.earlier
     assert conversation.row.id == "test-0001"
     assert conversation.source

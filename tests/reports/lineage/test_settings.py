@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-from harness.hub.lineage import Lineage, Record, parse_record
+from harness.hub.lineage import Lineage, LineageRecord, parse_record
 from harness.reports.lineage.settings import models, settings, short
 
 PROMPT, COMMIT = "c" * 64, "a" * 40
 
 
-def _record(config: dict[str, object], **extra: object) -> Record:
+def _record(config: dict[str, object], **extra: object) -> LineageRecord:
     lineage = Lineage(stage="s", version=1, config=config, inputs=(), seed=3, extra=extra)
     return parse_record(json.dumps(lineage.dump()))
 

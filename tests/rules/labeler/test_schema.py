@@ -13,7 +13,7 @@ import pytest
 
 from harness.data.annotations import Rewrite
 from harness.data.records import Conversation, Message, Task, ToolCall
-from harness.data.scenarios import Arm, Dialogues, get, read_dialogues
+from harness.data.scenarios import Arm, CleanTraces, get, read_dialogues
 from harness.data.sources import locate
 from harness.data.tools import Toolbox
 from harness.rules.labeler.schema import Canonical, SchemaLabeler, canonicalise
@@ -275,7 +275,7 @@ def test_the_labeler_says_something_of_every_turn() -> None:
 
 
 @pytest.fixture(scope="module")
-def dialogues(sources: Path) -> Dialogues:
+def dialogues(sources: Path) -> CleanTraces:
     return read_dialogues(locate(sources))
 
 
@@ -286,7 +286,7 @@ def published_task(sources: Path) -> Task:
 
 @pytest.mark.parametrize("arm", ["tft", pytest.param("direct", marks=pytest.mark.slow)])
 def test_the_drifted_traces_of_the_benchmark_become_the_original_calls(
-    arm: Arm, sources: Path, dialogues: Dialogues
+    arm: Arm, sources: Path, dialogues: CleanTraces
 ) -> None:
     """All calls valid; those of the service itself exactly the originals, joined by id."""
     originals = {call.id: call for trace in dialogues.restaurants for call in trace.calls}
@@ -300,6 +300,6 @@ def test_the_drifted_traces_of_the_benchmark_become_the_original_calls(
 
 
 @pytest.mark.parametrize("number", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_scenarios_in_the_task_schema_are_left_alone(number: int, sources: Path, dialogues: Dialogues) -> None:
+def test_scenarios_in_the_task_schema_are_left_alone(number: int, sources: Path, dialogues: CleanTraces) -> None:
     conversations = get(number).conversations(dialogues, "tft")
     assert canonicalise(conversations, published_task(sources)).conversations == tuple(conversations)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.data.annotations import Draft, Plan
+from harness.data.annotations import ConversationPlan, Draft
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.sample import sample_conversations, sample_task
 from harness.rules.teacher.writer import RulesWriter
@@ -90,7 +90,7 @@ def write() -> Write:
         drafts: list[Draft] = []
         RulesWriter(task).write(
             [
-                Plan(
+                ConversationPlan(
                     id=f"p{place}", seed=seed, length=length, topic="", complexity=place % 5 + 1, exemplars=tuple(seeds)
                 )
                 for place, length in enumerate(lengths)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from harness.data.annotations import Draft, Plan, Rating
+from harness.data.annotations import ConversationPlan, Draft, Rating
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.rules.teacher.rating import RulesRater
 from harness.rules.teacher.writer import RulesWriter
@@ -105,7 +105,7 @@ def test_conversations_are_written_with_a_search_that_takes_nothing() -> None:
         _call("say", message="Bye."),
     )
     plans = [
-        Plan(id=f"p{number}", seed=1, length=20, topic="", complexity=1 + number % 5, exemplars=(seed,))
+        ConversationPlan(id=f"p{number}", seed=1, length=20, topic="", complexity=1 + number % 5, exemplars=(seed,))
         for number in range(60)
     ]
     drafts: list[Draft] = []

@@ -15,7 +15,7 @@ from harness.data.annotations import Rating
 from harness.data.formats.task import read_task
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.sample import sample_conversations, sample_task
-from harness.data.scenarios import Arm, Dialogues
+from harness.data.scenarios import Arm, CleanTraces
 from harness.data.sources import locate
 from harness.data.traces.read import read_traces
 from harness.rules.teacher.rating import RulesRater
@@ -138,7 +138,7 @@ def _injected(one: Conversation, place: int, message: Message, attack: str) -> C
 
 
 @pytest.fixture(scope="module")
-def published(sources: Path) -> tuple[Task, Dialogues]:
+def published(sources: Path) -> tuple[Task, CleanTraces]:
     return read_task(sources / "tft-benchmark" / "job_description.json"), scenarios.read_dialogues(locate(sources))
 
 
@@ -147,14 +147,14 @@ def published(sources: Path) -> tuple[Task, Dialogues]:
     ("number", "thresholds", "least"), [(1, (4, 3), 0.99), (2, (3, 2), 0.95), (3, (4, 3), 0.97), (4, (1, 1), 1.0)]
 )
 def test_traces_of_the_published_scenarios_are_kept_by_their_thresholds(
-    published: tuple[Task, Dialogues], number: int, thresholds: tuple[int, int], least: float, arm: Arm
+    published: tuple[Task, CleanTraces], number: int, thresholds: tuple[int, int], least: float, arm: Arm
 ) -> None:
     """S3's other restaurant service included."""
     task, dialogues = published
     assert kept(rate(task, scenarios.get(number).conversations(dialogues, arm)), *thresholds) >= least
 
 
-def test_hotel_traces_of_the_mixed_scenario_are_rejected_by_either_rating(published: tuple[Task, Dialogues]) -> None:
+def test_hotel_traces_of_the_mixed_scenario_are_rejected_by_either_rating(published: tuple[Task, CleanTraces]) -> None:
     """They are four fifths of the batch, and name the task's tools."""
     task, dialogues = published
     ratings = {True: [], False: []}  # type: dict[bool, list[Rating]]

@@ -11,7 +11,7 @@ import pytest
 from harness.curation.checks.conversation import check, rejected
 from harness.curation.checks.duplicates import Duplicates
 from harness.curation.checks.layout import CheckConfig
-from harness.data.annotations import Plan
+from harness.data.annotations import ConversationPlan
 from harness.data.events import events
 from harness.data.records import Task
 from harness.data.scenarios import get, read_dialogues
@@ -125,7 +125,10 @@ def test_a_task_without_services_is_refused(sample):
 
 def test_learning_beforehand_makes_a_plan_independent_of_its_batch(sample, seeds):
     writer = RulesWriter(sample, seeds)
-    plans = [Plan(id=f"p{n}", seed=0, length=20, topic="", complexity=1, exemplars=seeds[n : n + 2]) for n in range(3)]
+    plans = [
+        ConversationPlan(id=f"p{n}", seed=0, length=20, topic="", complexity=1, exemplars=seeds[n : n + 2])
+        for n in range(3)
+    ]
     together, apart = [], []
     writer.write(plans, together.append)
     for plan in plans:
