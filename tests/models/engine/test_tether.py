@@ -21,7 +21,7 @@ _DEAF = """
 import os, signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 os.fork()
-os.write(1, f"{os.getpid()}\n".encode())
+os.write(1, b"%d\\n" % os.getpid())
 time.sleep(120)
 """
 _HARNESS = f"""
