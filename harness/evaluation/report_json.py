@@ -65,23 +65,19 @@ def eval_results_yaml(report: EvalReport, dataset_repo: str, *, source_url: str)
     out. The format is the Hub's (docs/hub/eval-results).
     """
     import yaml
-    from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
     entries = [
-        EvalResultEntry(
-            dataset_id=dataset_repo,
-            dataset_revision=report.run.dataset_revision,
-            task_id=metric,
-            value=estimate.value,
-            date=report.run.date,
-            source_url=source_url,
-            source_name="tft-harness results",
-            notes=_notes(report, metric, estimate),
-        )
+        {
+            "dataset": {"id": dataset_repo, "task_id": metric, "revision": report.run.dataset_revision},
+            "value": estimate.value,
+            "date": report.run.date,
+            "source": {"url": source_url, "name": "tft-harness results"},
+            "notes": _notes(report, metric, estimate),
+        }
         for metric, estimate in report.rows["model"].items()
         if estimate.value is not None
     ]
-    return yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False, allow_unicode=True, width=10_000)
+    return yaml.safe_dump(entries, sort_keys=False, allow_unicode=True, width=10_000)
 
 
 def judge_name(report: EvalReport) -> str | None:
