@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli import _asking, _options
 from harness.cli import _judge as _judging
-from harness.cli import _options
 
 if TYPE_CHECKING:
     from harness.data.tasks import TestSet
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from harness.hub.client import Hub
     from harness.models.names import ModelName
     from harness.reports.publish import Destination
+
+_USUAL = _asking.AskingDefaults(
+    models="openai: models, whatever --endpoints says",
+    engine="vLLM, e.g. dtype=bfloat16",
+    max_tokens=256,
+    least_tokens=1,
+    timeout=300,
+)
 
 
 @click.command(
@@ -28,6 +36,7 @@ Examples:
   tft evaluate me/a me/b --judge rules:judge --dataset me/tft-benchmark-testset
   tft evaluate me/my-model@v2 --dataset me/tft-benchmark-testset --no-push --out runs/v2
   tft evaluate openai:my-model --base-url http://127.0.0.1:8000/v1 --no-push --dataset me/tft-benchmark-testset
+  tft evaluate openai:my-model --judge openai:a-judge --endpoints endpoints.yaml --budget 5 --namespace me
   tft evaluate Qwen/Qwen3-1.7B --adapters me/adapter-1 --adapters me/adapter-2@v3 --namespace me
 """
 )
@@ -54,14 +63,9 @@ Examples:
 )
 @click.option("--create-pr", is_flag=True, help="Give the model repository a pull request instead of a commit.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run: ask only what is missing.")
-@click.option("--max-tokens", type=click.IntRange(min=1), default=256, show_default=True, help="Longest answer.")
-@click.option("--concurrency", type=click.IntRange(min=1), default=32, show_default=True, help="Questions at once.")
-@click.option(
-    "--engine-arg", "engine_args", multiple=True, metavar="KEY=VALUE", help="Passed to vLLM, e.g. dtype=bfloat16."
-)
+@_asking.shared
+@_asking.options("", _USUAL)
 @click.option("--trust-remote-code", is_flag=True, help="Let the model repository run its own code. Read it first.")
-@click.option("--base-url", metavar="URL", help="Address of an OpenAI-compatible endpoint, for openai: models.")
-@click.option("--key-variable", default="OPENAI_API_KEY", show_default=True, help="Variable with the endpoint's key.")
 @click.option(
     "--tool-choice",
     type=click.Choice(["required", "auto"]),
@@ -134,7 +138,6 @@ def command(
     from harness.data.tasks import REPOSITORY, pull_test_set
     from harness.hub.connect import connected
     from harness.models.backends.subject import EvaluateConfig
-    from harness.models.engine.server import split_engine_args
     from harness.models.names import ModelName
     from harness.reports.publish import destination
     from harness.stages.evaluate import RunPlace, evaluate
@@ -142,15 +145,16 @@ def command(
     _check(push, create_pr, inspect_folder, inspect_site)
     names = [ModelName.parse(model) for model in models]
     base, names = _on_base(names, adapters) if adapters else (None, names)
-    judging = _judging.config(judges, settings)
-    settings["engine_args"] = split_engine_args(settings["engine_args"])
+    shared = _asking.SharedAsking.taken(settings)
+    judging = _judging.config(judges, shared, settings)
+    asking = shared.settings(settings, direct=True)
     runs = RunPlace(folder=out, resume=resume) if len(names) == 1 else RunPlace(root=out or Path("runs"), resume=resume)
     with connected(hub) as client:
         owner = client.namespace(namespace) if push or not dataset else None
         dataset = dataset or f"{owner}/{REPOSITORY}"
         if resume and runs.folder:
             names[0], base, dataset = _as_begun(runs.folder, names[0], base, dataset)
-        config = EvaluateConfig(**settings, base=base)
+        config = EvaluateConfig(**settings, asking=asking, base=base)
         test_set = pull_test_set(client, dataset, limit)
         places: list[Destination | None] = [None] * len(names)
         if push and owner:

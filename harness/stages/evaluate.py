@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,7 @@ from harness.data.formats.jsonl import write_json, write_jsonl
 from harness.data.records import Prediction
 from harness.data.tasks import TestSet
 from harness.errors import UsageError
-from harness.evaluation.answers import AnswerLog, ask_all
+from harness.evaluation.answers import AnswerLog
 from harness.evaluation.judge.judge_evaluations import ToJudge, check, judge_evaluations
 from harness.evaluation.judge.judges import JudgeConfig
 from harness.evaluation.outcome import Answered, Evaluation
@@ -81,21 +80,16 @@ def evaluate(
     if judging:
         check(judging, test_set, hub)
     with preparing(names, hub, test_set, config) as prepared:
-        answered = [
-            answer(name, prepare, test_set, config, place) for name, prepare in zip(names, prepared, strict=True)
-        ]
+        answered = [answer(name, prepare, test_set, place) for name, prepare in zip(names, prepared, strict=True)]
     if judging is None:
         return [_finish(one, test_set, None) for one in answered]
     to_judge = [ToJudge(pairs=test_set.pairs, scores=one.scores) for one in answered]
-    if judging.log is None:
-        judging = replace(judging, log=answered[0].folder / JUDGE_LOG)
+    judging = replace(judging, asking=replace(judging.asking, log=answered[0].folder / JUDGE_LOG))
     judged = judge_evaluations(to_judge, judging, test_set.task, hub)
     return [_finish(one, test_set, found) for one, found in zip(answered, judged, strict=True)]
 
 
-def answer(
-    name: ModelName, prepare: Callable[[], Subject], test_set: TestSet, config: EvaluateConfig, place: RunPlace
-) -> Answered:
+def answer(name: ModelName, prepare: Callable[[], Subject], test_set: TestSet, place: RunPlace) -> Answered:
     """Bring the run of one model to an answer for every pair, and score them by code; see `evaluate`."""
     timings = _Timings()
     with timings.phase("prepare"):
@@ -105,7 +99,7 @@ def answer(
     run_folder = open_run(folder, lineage, resume=place.resume)
     with ExitStack() as stack:  # scores are made while the engine, which is on it, shuts down
         stack.callback(run_folder.log.close)
-        _collect_answers(subject, run_folder, test_set, config, timings=timings, stack=stack)
+        _collect_answers(subject, run_folder, test_set, timings=timings, stack=stack)
         answers = [run_folder.log.answers[pair.id] for pair in test_set.pairs]
         with progress("scoring"):
             readings = _read(subject, test_set, answers)
@@ -145,13 +139,7 @@ def _lineage(name: ModelName, subject: Subject, test_set: TestSet) -> Lineage:
 
 
 def _collect_answers(
-    subject: Subject,
-    run: RunFolder,
-    test_set: TestSet,
-    config: EvaluateConfig,
-    *,
-    timings: _Timings,
-    stack: ExitStack,
+    subject: Subject, run: RunFolder, test_set: TestSet, *, timings: _Timings, stack: ExitStack
 ) -> None:
     """Bring the log to one answer a pair: an answer of the model, or the reason why there is none."""
     log, ids = run.log, [pair.id for pair in test_set.pairs]
@@ -171,7 +159,7 @@ def _collect_answers(
             log.append(answer)
             advance()
 
-        asyncio.run(ask_all(subject.items(missing), backend, keep, concurrency=config.concurrency))
+        backend.ask(subject.items(missing), keep)
 
 
 def _note_unaskable(subject: Subject, log: AnswerLog, total: int) -> None:

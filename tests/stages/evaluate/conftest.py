@@ -87,6 +87,7 @@ class Terminal:
             "HF_TOKEN": "hf_ada_write",
             "HF_HOME": str(folder / "home"),
             "COLUMNS": "300",
+            "TFT_EVALUATE_CACHE": str(folder / "kept"),  # else the user's own cache
         }
 
     def start(self, *arguments: str, environment: Mapping[str, str] = {}) -> subprocess.Popen[str]:
