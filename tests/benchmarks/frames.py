@@ -57,18 +57,19 @@ def main() -> None:
 
 def run(name: str, folder: Path, url: str) -> None:
     """Run a command until the endpoint refuses its first request."""
-    sample, cache, out = folder / "sample", folder / f"cache-{name}", folder / f"out-{name}"
+    sample, out = folder / "sample", ["--out", str(folder / name)]
     task = ["--task", str(sample / "job_description.json")]
     arguments = {
-        "relabel": [str(sample / "data" / "conversations" / "test.jsonl"), *task, "--committee", "openai:m"],
-        "judge": [str(predictions(folder)), *task, "--judge", "openai:m", "--judge-base-url", url],
-        "evaluate": ["openai:m", "--dataset", TEST_SET, "--no-push", "--base-url", url],
+        "relabel": [str(sample / "data" / "conversations" / "test.jsonl"), *task, "--base-url", url],
+        "judge": [str(predictions(folder)), *task, "--judge", "openai:m", "--judge-base-url", url, *out],
+        "evaluate": ["openai:m", "--dataset", TEST_SET, "--no-push", "--base-url", url, *out],
     }[name]
-    arguments += ["--arbiter", "rules:arbiter", "--base-url", url] if name == "relabel" else []
-    os.environ["XDG_CACHE_HOME"] = str(cache)
+    if name == "relabel":  # pushed, which is the longer way
+        arguments += ["--committee", "openai:m", "--arbiter", "rules:arbiter", "--to", "ada/relabelled"]
+    os.environ["XDG_CACHE_HOME"] = str(folder / f"cache-{name}")
     command = import_module(f"harness.cli.{name}").command
     try:
-        command.main([*arguments, "--out", str(out)], prog_name=name, standalone_mode=False)
+        command.main(arguments, prog_name=name, standalone_mode=False)
     except HarnessError:
         return  # the endpoint refuses everything
 

@@ -95,6 +95,7 @@ class EndpointSubject(Subject):
         self._max_tokens = self._model.room(config.max_tokens)
         system = {"role": "system", "content": system_message(test_set.task)}
         self._requests = [self._request(pair, system) for pair in test_set.pairs]
+        self._model.count_earlier(self._requests)  # those that a run has answers of already are not asked again
         self.prompt_hashes = [_sha256(request.messages) for request in self._requests]
         self.details = {}
         self.settings = {

@@ -19,6 +19,7 @@ from harness.models.chat.estimate import CostEstimate, estimate
 from harness.models.chat.rates import Rates
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats
 from harness.models.chat.secrets import public_address
+from harness.models.chat.spending import Spending
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.engine.server import SERVED_NAME, EngineOptions, Server, check_installed, engine_version
 from harness.models.engine.shared import SharedEngine
@@ -91,6 +92,18 @@ class ChatModel:
         say(effort(self.name, stats))
         self.check_alive()
         return stats
+
+    def count_earlier(self, requests: Sequence[ChatRequest]) -> None:
+        """Count what earlier runs paid for requests of this one, whether they will be asked or not."""
+        if self._settings.budget is None:
+            return
+        cache = AnswerCache.open(self._settings.cache)
+        try:
+            spending = Spending(self._settings.budget, self.price, cache, self.identity)
+            for request in requests:
+                spending.count_earlier(request, cache.get(self.identity, request))
+        finally:
+            cache.close()
 
     def estimate(self, requests: Iterable[ChatRequest]) -> CostEstimate:
         """Return what asking would take; nothing is sent and no engine is started."""

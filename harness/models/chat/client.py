@@ -105,7 +105,7 @@ class _Run:
 
     async def answer(self, sha: str, connection: Connection) -> None:
         """Ask until there is a usable answer, or no sense in going on, and tell it."""
-        request, tries = self._alike[sha][0], 0
+        request, tries, failed = self._alike[sha][0], 0, None
         max_tokens = request.max_tokens
         if exceeds_context(request.texts(), max_tokens, self._endpoint.context):
             reason = f"prompt and answer are longer than the model's context of {self._endpoint.context} tokens"
@@ -113,8 +113,8 @@ class _Run:
         while True:
             async with self.limiter.turn() as round_:
                 if self.limiter.gave_up:
-                    answer = ChatAnswer(id=request.id, text=None, error=self.limiter.gave_up, attempts=tries)
-                    return self._tell(sha, answer)
+                    reason = f"{failed.reason}; {self.limiter.gave_up}" if failed else self.limiter.gave_up
+                    return self._tell(sha, ChatAnswer(id=request.id, text=None, error=reason, attempts=tries))
                 tries += 1
                 try:
                     outcome = _checked(request, await connection.ask(request, max_tokens))
@@ -126,6 +126,7 @@ class _Run:
                 self._keep(request, outcome)
                 answer = ChatAnswer(id=request.id, text=outcome.text, attempts=tries, usage=outcome.usage)
                 return self._tell(sha, answer)
+            failed = outcome
             if outcome.ends == "request" or tries >= self._endpoint.attempts:
                 if outcome.unreachable:
                     raise self._unreachable(outcome, "has gone")
