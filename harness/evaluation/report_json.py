@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.data.formats.dataclass_json import _load
+from harness.data.formats.dataclass_json import load_record
 from harness.errors import DataError
 from harness.evaluation.records import EvalReport
 from harness.statistics.records import Estimate
@@ -43,7 +43,7 @@ def dump_report(report: EvalReport) -> dict[str, Any]:
 
 def load_report(value: Mapping[str, Any]) -> EvalReport:
     """Return the report that `dump_report` wrote; ValueError names the first missing, unknown or mistyped key."""
-    report: EvalReport = _load(EvalReport, value, "report")
+    report: EvalReport = load_record(EvalReport, value, "report")
     return report
 
 

@@ -108,14 +108,6 @@ def parse_answer(answer: str) -> ToolCall | None:
         return None
 
 
-def read_conversations(path: Path, prefix: str = "row") -> list[Conversation]:
-    """Return the conversations of a JSON lines file in any known layout.
-
-    Ids are `prefix-0000` onwards where rows have none, sources `file:line`. DataError names file and line.
-    """
-    return [conversation for _, _, conversation in _read(path, prefix)]
-
-
 def read_test_conversations(path: Path) -> list[Conversation]:
     """Return the conversations of a test set as `test-0000` onwards.
 

@@ -15,11 +15,11 @@ from harness.data.formats.published import (
     dump_trace,
     parse_answer,
     parse_row,
-    read_conversations,
     read_test_conversations,
 )
-from harness.data.formats.task import read_task
-from harness.data.records import Conversation, Message, ToolCall
+from harness.data.formats.task import dump_task, read_task
+from harness.data.records import Conversation, Message, Task, ToolCall
+from harness.data.traces.read import read_traces
 from harness.errors import DataError
 
 
@@ -69,9 +69,9 @@ def test_the_published_test_set_reads_as_34_conversations_and_359_pairs(sources:
 
 
 def test_the_published_predictions_read_as_conversations_with_a_call_at_their_end(sources: Path) -> None:
-    conversations = read_conversations(sources / "tft-benchmark/predictions/base.jsonl")
-    assert len(conversations) == 78
-    assert all(conversation.messages[-1].tool_calls for conversation in conversations)
+    rows = list(read_traces(sources / "tft-benchmark/predictions/base.jsonl"))
+    assert len(rows) == 78
+    assert all(row.problem is None and row.conversation.messages[-1].tool_calls for row in rows)
 
 
 def test_a_call_is_read_plain_or_in_tags() -> None:
@@ -157,3 +157,13 @@ def test_a_task_needs_its_description_and_tools_and_nothing_else(tmp_path: Path)
             read_task(path)
     with pytest.raises(DataError, match="cannot read"):
         read_task(tmp_path / "none.json")
+
+
+def test_a_task_that_is_written_reads_back(tmp_path: Path) -> None:
+    path = tmp_path / "job_description.json"
+    tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
+    for rubric, template in ((None, None), ("Be kind.", None), (None, "You are: {task_description}"), ("R", "T")):
+        task = Task(description="Help.", tools=(tool,), rubric=rubric, system_template=template)
+        path.write_text(json.dumps(dump_task(task)))
+        assert read_task(path) == task
+        assert None not in dump_task(task).values()
