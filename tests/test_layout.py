@@ -36,7 +36,7 @@ MAX_PARAMETERS = 6
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "factory"}
 HEAVY = ("torch", "transformers", "datasets", "evaluate", "huggingface_hub", "vllm", "numpy", "scipy", "openai", "rich")
 
-_NAMED = re.compile(r"^    (?=\S)(\w+(?:\.py|/))  +\S", re.MULTILINE)
+_NAMED = re.compile(r"^ {0,4}(\w+(?:\.py|/)) {2,}\S", re.MULTILINE)
 _LINE = re.compile(r"(?P<indent> *)(?P<name>\S+)(?:\s{2,}(?P<description>\S.*))?")
 # Written so that the patterns do not match themselves.
 _FORBIDDEN = {
