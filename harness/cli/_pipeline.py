@@ -249,6 +249,8 @@ def show(start: StageInputs, result: StageResult, counts: Mapping[str, Any], as_
 
 
 def _text(value: Any) -> str:
+    from harness.statistics.formatting import number
+
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {inner}" for key, inner in value.items()) or "none"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return number(value) if isinstance(value, float) else str(value)

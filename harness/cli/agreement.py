@@ -122,7 +122,8 @@ def _confusion(found: Calibration) -> Table:
 
 
 def _measures(found: Calibration) -> Table:
-    from harness.reports.evaluation_tables import number, table
+    from harness.reports.evaluation_tables import table
+    from harness.statistics.formatting import cell
 
     measures = table("measure", "value", "95 % interval", "of rows")
     for name, one in (
@@ -133,32 +134,36 @@ def _measures(found: Calibration) -> Table:
         ("bad found, names equal", found.same_name_recall),
         ("false bad, names equal", found.same_name_false_bad),
     ):
-        measures.add_row(name, number(one.value), _interval(one), str(one.n))
-    measures.add_row("kappa of comparing names", number(found.names_only_kappa), "", str(found.n))
-    measures.add_row("base rate: labels that are bad", number(found.base_rate), "", str(found.n))
+        measures.add_row(name, cell(one.value), _interval(one), str(one.n))
+    measures.add_row("kappa of comparing names", cell(found.names_only_kappa), "", str(found.n))
+    measures.add_row("base rate: labels that are bad", cell(found.base_rate), "", str(found.n))
     return measures
 
 
 def _by_tool(found: Calibration) -> Table:
     from rich.markup import escape
 
-    from harness.reports.evaluation_tables import number, table
+    from harness.reports.evaluation_tables import table
+    from harness.statistics.formatting import cell
 
     tools = table("by tool", "rows", "bad", "agreement", "kappa", "bad found")
     for tool, one in found.by_tool.items():
-        measures = (number(one.get(name)) for name in ("agreement", "kappa", "recall"))
-        tools.add_row(escape(tool), f"{one['n']:.0f}", f"{one['bad']:.0f}", *measures)
+        measures = (cell(one.get(name)) for name in ("agreement", "kappa", "recall"))
+        tools.add_row(escape(tool), cell(one["n"], digits=0), cell(one["bad"], digits=0), *measures)
     return tools
 
 
 def _scores(corrected: Estimate, naive: Estimate) -> Table:
-    from harness.reports.evaluation_tables import number, table
+    from harness.reports.evaluation_tables import table
+    from harness.statistics.formatting import cell
 
     scores = table("mean score", "value", "95 % interval", "of rows")
     for name, one in (("verdicts alone", naive), ("corrected by the labels", corrected)):
-        scores.add_row(name, number(one.value), _interval(one), str(one.n))
+        scores.add_row(name, cell(one.value), _interval(one), str(one.n))
     return scores
 
 
 def _interval(one: Estimate) -> str:
-    return "-" if one.low is None or one.high is None else f"{one.low:.3f} to {one.high:.3f}"
+    from harness.statistics.formatting import bounds
+
+    return "-" if one.low is None or one.high is None else bounds(one.low, one.high)

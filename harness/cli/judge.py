@@ -92,13 +92,14 @@ def _plain(values: Sequence[Any]) -> list[dict[str, Any]]:
 def _print(judged: Judged, outcomes: Sequence[JudgedFile]) -> None:
     from rich.console import Console
 
-    from harness.reports.evaluation_tables import agreement_table, members_table, table, value
+    from harness.reports.evaluation_tables import agreement_table, members_table, table
+    from harness.statistics.formatting import short_interval
 
     console = Console(highlight=False)
     scores = table("file", "llm-as-a-judge", "n", "unscored", "errors", "decided by code")
     for one in outcomes:
         counts = (one.score.n, one.score.unscored, one.score.errors, one.decided_by_code)
-        scores.add_row(one.source.name, value(one.score), *map(str, counts))
+        scores.add_row(one.source.name, short_interval(one.score), *map(str, counts))
     console.print(scores)
     console.print(members_table(judged.members))
     for one in outcomes:

@@ -97,12 +97,14 @@ def _summary(columns: dict[str, list[float | None]]) -> dict[str, dict[str, Any]
 def _report(summary: dict[str, dict[str, Any]], out: Path, as_json: bool) -> None:
     import json
 
+    from harness.statistics.formatting import cell
+
     if as_json:
         click.echo(json.dumps({"metrics": summary, "out": str(out)}, ensure_ascii=False))
         return
     width = max(map(len, summary))
     click.echo(f"{'metric':<{width}}  {'mean':>6}  {'n':>6}  {'unscored':>8}")
     for metric, row in summary.items():
-        mean = "-" if row["mean"] is None else f"{row['mean']:.4f}"
+        mean = cell(row["mean"], digits=4)
         click.echo(f"{metric:<{width}}  {mean:>6}  {row['n']:>6}  {row['unscored']:>8}")
     click.echo(f"written to {out}", err=True)

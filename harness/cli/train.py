@@ -200,6 +200,8 @@ def _config(file: Path | None, settings: tuple[str, ...], chosen: dict[str, Any]
 def _show(hub: Hub, model: TrainedModel, as_json: bool) -> None:
     import json
 
+    from harness.statistics.formatting import number
+
     facts = model.facts
     if as_json:
         report = {
@@ -215,7 +217,7 @@ def _show(hub: Hub, model: TrainedModel, as_json: bool) -> None:
         click.echo(
             f"{facts.steps} steps over {facts.conversations} conversations ({facts.turns} turns, {facts.tokens:,} "
             f"tokens an epoch) in {facts.seconds:.0f} s; "
-            f"loss {facts.first_loss:.3f} at first, {facts.last_loss:.3f} at last"
+            f"loss {number(facts.first_loss)} at first, {number(facts.last_loss)} at last"
         )
         click.echo(f"model, log and checkpoints: {model.folder}", err=True)
     if model.artifact:

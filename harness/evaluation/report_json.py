@@ -12,6 +12,7 @@ from typing import Any
 from harness.data.formats.dataclass_json import load_record
 from harness.errors import DataError
 from harness.evaluation.records import EvalReport
+from harness.statistics.formatting import bounds
 from harness.statistics.records import Estimate
 
 RESULTS = "tft-benchmark-results"
@@ -101,7 +102,7 @@ def _notes(report: EvalReport, metric: str, estimate: Estimate) -> str:
     """Return the interval and what the mean is over, in words."""
     interval = "no interval"
     if estimate.low is not None and estimate.high is not None:
-        interval = f"95 % interval {estimate.low:.3f} to {estimate.high:.3f}, clustered by conversation"
+        interval = f"95 % interval {bounds(estimate.low, estimate.high)}, clustered by conversation"
     parts = [
         f"{interval}; {estimate.n} pairs from {estimate.clusters} conversations",
         f"{estimate.errors} errors, {estimate.unscored} unscored",

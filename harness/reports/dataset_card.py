@@ -8,6 +8,7 @@ from typing import Any
 
 from harness import resources
 from harness.hub.lineage import Lineage
+from harness.statistics.formatting import percent
 
 Feature = Mapping[str, Any]
 
@@ -166,12 +167,8 @@ def render(template: str, **records: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["percent"] = _percent
+    environment.filters["percent"] = percent
     return environment.get_template(template).render(records)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def size_category(rows: int) -> str:

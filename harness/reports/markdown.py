@@ -18,6 +18,7 @@ from urllib.parse import quote
 import yaml
 from markupsafe import Markup
 
+from harness.statistics import formatting
 from harness.statistics.records import Estimate
 
 if TYPE_CHECKING:
@@ -85,21 +86,17 @@ def image(description: object, url: str) -> Markup:
 
 def number(value: float | None) -> Markup:
     """Return a score with three decimals; a dash where there is none."""
-    return Markup("–") if value is None else Markup(f"{value:.3f}")  # noqa: S704 - digits
+    return Markup(formatting.number(value))  # noqa: S704 - digits
 
 
 def interval(estimate: Estimate | None) -> Markup:
     """Return `value [low, high]`; a dash where there is no estimate."""
-    if estimate is None or estimate.value is None:
-        return Markup("–")
-    if estimate.low is None or estimate.high is None:
-        return number(estimate.value)
-    return Markup(f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]")  # noqa: S704 - digits
+    return Markup(formatting.interval(estimate))  # noqa: S704 - digits
 
 
 def points(value: float | None) -> Markup:
     """Return a signed difference in percentage points; a dash where there is none."""
-    return Markup("–") if value is None else Markup(f"{value:+.1f} pp")  # noqa: S704 - digits
+    return Markup(formatting.signed(value, digits=1) + " pp" * (value is not None))  # noqa: S704 - digits
 
 
 def python(value: str) -> Markup:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.curation.inspection.advice import Likely, likely_problems
 from harness.curation.inspection.survey import QUANTILES, Survey, ToolUse
+from harness.statistics.formatting import whole_percent
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -109,7 +110,7 @@ def _sizes(found: Survey) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("a conversation has", no_wrap=True)
     for quantile in QUANTILES:
-        table.add_column(heads.get(quantile, f"{quantile:.0%}"), justify="right", no_wrap=True)
+        table.add_column(heads.get(quantile, whole_percent(quantile)), justify="right", no_wrap=True)
     table.add_row("messages", *(f"{one:,}" for one in found.messages))
     table.add_row("characters", *(f"{one:,}" for one in found.characters))
     return table
@@ -138,6 +139,6 @@ def _problems(problems: Sequence[Likely]) -> Table:
     table.add_column("what to do", ratio=4)
     for one in problems:
         style = "yellow" if one.trouble else "dim"
-        share = f" ({one.count / one.of:.0%})" if one.of and one.count < one.of else ""
+        share = f" ({whole_percent(one.count / one.of)})" if one.of and one.count < one.of else ""
         table.add_row(f"[{style}]{_plain(one.what)}[/{style}]", f"{one.count:,}{share}", _plain(one.advice))
     return table

@@ -8,11 +8,6 @@ from harness.benchmark.report.format import (
     TIE,
     ahead,
     arm_name,
-    p_value,
-    points,
-    points_span,
-    published_points,
-    score,
     share_of_runs,
     short,
     state,
@@ -20,6 +15,7 @@ from harness.benchmark.report.format import (
 from harness.benchmark.report.records import BenchmarkReport, CellResult, Row
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.reports.evaluation_tables import table
+from harness.statistics.formatting import as_points, number, p_value, points, points_span, short_bounds
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -74,7 +70,7 @@ def _compared(row: Row, summary: BenchmarkReport) -> tuple[str, str, str]:
 
 def _published(row: Row, metric: str) -> str:
     known = row.published.get(metric, {})
-    return f"{score(known.get('tft'))} {score(known.get('direct'))}\n{published_points(known.get('points'))}"
+    return f"{number(known.get('tft'))} {number(known.get('direct'))}\n{as_points(known.get('points'))}"
 
 
 def _figure(cell: CellResult, metric: str) -> str:
@@ -83,6 +79,5 @@ def _figure(cell: CellResult, metric: str) -> str:
         return f"{run.status}\nat {run.stage}" if run.status == "failed" and run.stage else run.status
     one = cell.scores[metric].overall
     if one.low is None or one.high is None:
-        return score(one.value)
-    low, high = (f"{end:.2f}".removeprefix("0") for end in (one.low, one.high))
-    return f"{score(one.value)}\n{low}-{high}\n{share_of_runs(cell)}".rstrip()
+        return number(one.value)
+    return f"{number(one.value)}\n{short_bounds(one.low, one.high)}\n{share_of_runs(cell)}".rstrip()

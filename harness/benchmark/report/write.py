@@ -23,6 +23,7 @@ from harness.evaluation.metrics import JUDGE_METRIC
 from harness.reports.markdown import environment as markdown_environment
 from harness.reports.markdown import one_line
 from harness.resources import folder
+from harness.statistics.formatting import NOTHING, as_points, number, p_value, points, points_span, span, spread
 
 if TYPE_CHECKING:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -69,22 +70,9 @@ def _as_html(value: object) -> Markup:
 def _context(summary: BenchmarkReport) -> Mapping[str, Any]:
     """Return what the templates see: the summary, the published facts, addresses, and how figures are written."""
     rules = summary.judge is not None and summary.judge.rules
-    written = {
-        name: getattr(formats, name)
-        for name in (
-            "score",
-            "span",
-            "points",
-            "points_span",
-            "published_points",
-            "p_value",
-            "spread",
-            "ahead",
-            "state",
-        )
-    }
+    figures = (number, span, points, points_span, as_points, p_value, spread, formats.ahead, formats.state)
     return {
-        **written,
+        **{write.__name__: write for write in figures},
         "summary": summary,
         "links": PageLinks.of(summary),
         "published": published_facts(),
@@ -101,7 +89,7 @@ def _context(summary: BenchmarkReport) -> Mapping[str, Any]:
         "engines": [name for name in _ENGINES if name in summary.versions],
         **_inline("style", "page.css"),
         **_inline("script", "sort.js"),
-        "nothing": formats.NOTHING,
+        "nothing": NOTHING,
         "tie": formats.TIE,
         "tools_of": lambda metric: _tools(summary, metric),
         "other_metrics": sorted({metric for one in summary.others for metric in one.scores}),
