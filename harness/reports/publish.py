@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from harness.evaluation.outcome import Evaluation
 
 README = "README.md"
-CARD_TEMPLATE = "results.md.j2"
+CARD_TEMPLATE = "results.md.jinja"
 _ATTEMPTS = 5
 
 

@@ -30,7 +30,7 @@ def write_test_set(folder: Path, n: int, seed: int = 0, *, repo_id: str = f"loca
     write_json(folder / TASK, dump_task(task))
     (folder / "eval.yaml").write_text(_evaluation(), encoding="utf-8")
     card = render(
-        "sample/card.md.j2",
+        "sample/card.md.jinja",
         repo_id=repo_id,
         seed=seed,
         conversations=n,

@@ -22,7 +22,7 @@ from harness.data.published_facts import published_facts
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.reports.markdown import environment as markdown_environment
 from harness.reports.markdown import one_line
-from harness.resources import folder
+from harness.resources import folder, templates
 from harness.statistics.formatting import NOTHING, as_points, number, p_value, points, points_span, span, spread
 
 if TYPE_CHECKING:
@@ -46,17 +46,7 @@ def write_files(summary: BenchmarkReport, out: Path) -> None:
 @cache
 def html_environment() -> ImmutableSandboxedEnvironment:
     """Return the sandboxed environment of the page: every value is escaped text on one line, None is an error."""
-    from jinja2 import FileSystemLoader, StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    return ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(folder("model_cards") / TEMPLATES),
-        undefined=StrictUndefined,
-        autoescape=True,
-        finalize=_as_html,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    return templates(folder("model_cards") / TEMPLATES, finalize=_as_html)
 
 
 def _as_html(value: object) -> Markup:
