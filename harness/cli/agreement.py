@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import _options
+from harness.terminal import echo, plain, show
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -46,8 +47,6 @@ def command(file: Path, label: str, column: str, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from harness.evaluation.predictions import parse_label, read_predictions
     from harness.statistics.agreement import calibrate
     from harness.statistics.estimates import estimate
@@ -66,11 +65,9 @@ def command(file: Path, label: str, column: str, as_json: bool) -> None:
     _check_overlap(file, found, label, column)
     naive = estimate(verdicts, conversations)
     if as_json:
-        click.echo(json.dumps({"label": label, "column": column, "naive": asdict(naive), **asdict(found)}))
+        echo(json.dumps({"label": label, "column": column, "naive": asdict(naive), **asdict(found)}))
         return
-    console = Console(highlight=False)
-    for part in _parts(found, naive, label, column):
-        console.print(part)
+    show(_parts(found, naive, label, column))
 
 
 def _check_columns(file: Path, rows: list[PredictedRow], label: str, column: str) -> None:
@@ -94,10 +91,9 @@ def _check_overlap(file: Path, found: Calibration, label: str, column: str) -> N
 
 
 def _parts(found: Calibration, naive: Estimate, label: str, column: str) -> Iterable[RenderableType]:
-    from rich.markup import escape
 
     yield (
-        f"[bold]{escape(column)}[/bold] against [bold]{escape(label)}[/bold]: {found.n} rows from {found.clusters} "
+        f"[bold]{plain(column)}[/bold] against [bold]{plain(label)}[/bold]: {found.n} rows from {found.clusters} "
         f"conversations; {found.unscored} more are labelled but unscored."
     )
     yield _confusion(found)
@@ -141,15 +137,13 @@ def _measures(found: Calibration) -> Table:
 
 
 def _by_tool(found: Calibration) -> Table:
-    from rich.markup import escape
-
     from harness.reports.evaluation_tables import table
     from harness.statistics.formatting import cell
 
     tools = table("by tool", "rows", "bad", "agreement", "kappa", "bad found")
     for tool, one in found.by_tool.items():
         measures = (cell(one.get(name)) for name in ("agreement", "kappa", "recall"))
-        tools.add_row(escape(tool), cell(one["n"], digits=0), cell(one["bad"], digits=0), *measures)
+        tools.add_row(plain(tool), cell(one["n"], digits=0), cell(one["bad"], digits=0), *measures)
     return tools
 
 

@@ -11,6 +11,7 @@ import click
 
 from harness.cli import _options
 from harness.errors import CheckFailed, UsageError
+from harness.terminal import echo, say
 
 
 @click.group("hub")
@@ -47,7 +48,7 @@ def serve(root: Path | None, port: int, host: str, users: Path | None, verbose: 
     from harness.hubd.server.serve import Settings, serve
 
     try:
-        serve(Settings(root=root, host=host, port=port, users=users, verbose=verbose), click.echo)
+        serve(Settings(root=root, host=host, port=port, users=users, verbose=verbose), echo)
     except HubStartError as error:
         raise UsageError(str(error)) from error
 
@@ -103,7 +104,6 @@ def promote(
     from harness.hub.promotion import promote as promotion
     from harness.hub.promotion.plan import PromoteOptions
     from harness.hub.promotion.sides import both
-    from harness.terminal import say
 
     wanted = PromoteOptions(tags=tuple(tags) or None, **wishes)
     places = [promotion.parse_name(name, kind) for name in names]
@@ -114,10 +114,10 @@ def promote(
     for note in found.notes:
         say(f"note: {note}")
     if as_json:
-        click.echo(json.dumps(promotion.as_json(found, done=not dry_run), indent=2))
+        echo(json.dumps(promotion.as_json(found, done=not dry_run), indent=2))
     else:
         for line in promotion.as_lines(found):
-            click.echo(line)
+            echo(line)
 
 
 _used_root = click.option(
@@ -142,11 +142,11 @@ def verify(root: Path | None, as_json: bool) -> None:
     except HubStartError as error:
         raise UsageError(str(error)) from error
     if as_json:
-        click.echo(json.dumps({"ok": not report.problems, **asdict(report)}))
+        echo(json.dumps({"ok": not report.problems, **asdict(report)}))
     else:
         for problem in report.problems:
-            click.echo(problem)
-        click.echo(
+            echo(problem)
+        echo(
             f"{report.repositories} repositories, {report.objects} git objects, "
             f"{report.files} large files ({report.bytes / 1e6:.1f} MB)"
         )
@@ -173,9 +173,9 @@ def gc(root: Path | None, grace: float, as_json: bool) -> None:
     except HubStartError as error:
         raise UsageError(str(error)) from error
     if as_json:
-        click.echo(json.dumps(asdict(done)))
+        echo(json.dumps(asdict(done)))
     else:
-        click.echo(
+        echo(
             f"{done.bytes / 1e6:.1f} MB freed: {done.repositories} unfinished repositories, {done.files} large files, "
             f"{done.objects} git objects"
         )

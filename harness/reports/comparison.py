@@ -8,6 +8,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from harness import terminal
 from harness.evaluation.comparison.compare import Comparison, Flip
 from harness.evaluation.comparison.sides import ComparedResult
 from harness.evaluation.report_json import judge_name
@@ -33,13 +34,7 @@ _TOOLS = 20
 
 def print_comparison(comparison: Comparison, show: int, width: int | None = None) -> None:
     """Print the comparison on stdout, with the first `show` turns that differ."""
-    from rich.console import Console
-
-    console = Console(width=width, highlight=False)
-    if width is None and not console.is_terminal:
-        console.width = max(console.width, 100)  # a pipe has no width
-    for part in _parts(comparison, show):
-        console.print(part)
+    terminal.show(_parts(comparison, show), width=width, piped=100)
 
 
 def _parts(comparison: Comparison, show: int) -> Iterator[RenderableType]:
@@ -72,11 +67,9 @@ def describe(side: ComparedResult) -> str:
 
 def _plain(text: str) -> str:
     """Return the text so that it can neither style the terminal nor steer it."""
-    from rich.markup import escape
-
     from harness.reports.markdown import one_line
 
-    return escape(one_line(text))
+    return terminal.plain(one_line(text))
 
 
 def _table(*columns: str) -> Table:

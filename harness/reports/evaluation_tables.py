@@ -14,6 +14,7 @@ from harness.reports.leaderboard import DEFAULT_METRIC
 from harness.reports.markdown import MARK
 from harness.statistics.formatting import cell, percent, short_interval
 from harness.statistics.records import Agreement, Calibration
+from harness.terminal import plain, show
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -22,18 +23,14 @@ if TYPE_CHECKING:
 
 def print_report(report: EvalReport, width: int | None = None) -> None:
     """Print the report on stdout: scores beside the null and gold rows, by tool, by reading, and what it took."""
-    from rich.console import Console
-
-    console = Console(width=width, highlight=False)
-    for part in _parts(report):
-        console.print(part)
+    show(_parts(report), width=width)
 
 
 def _parts(report: EvalReport) -> Iterable[RenderableType]:
     run, model = report.run, report.rows["model"]
     first = next(iter(model.values()))
     revision = f" at {run.model_revision[:12]}" if run.model_revision else ""
-    yield f"[bold]{_plain(run.model)}[/bold]{revision} on {_plain(run.dataset)} at {run.dataset_revision[:12]}"
+    yield f"[bold]{plain(run.model)}[/bold]{revision} on {plain(run.dataset)} at {run.dataset_revision[:12]}"
     yield _scores(report)
     if (asked := run.config.get("pairs")) != (total := run.config.get("pairs_in_test_set")):
         yield f"[bold]Only the first {asked} of {total} pairs:[/bold] not a result on the whole test set."
@@ -50,12 +47,6 @@ def _parts(report: EvalReport) -> Iterable[RenderableType]:
         yield from judging(report.judging)
     yield _readings(report)
     yield _effort(report)
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
 
 
 def table(*columns: str) -> Table:
@@ -92,7 +83,7 @@ def _scores(report: EvalReport) -> Table:
 def _by_tool(report: EvalReport) -> Table:
     """Metrics down, tools across: names of tools are longer than their scores."""
     tools = next(iter(report.by_tool.values()))
-    tools_table = table("by tool", *(f"{_plain(tool)}\n{one.n} pairs" for tool, one in tools.items()))
+    tools_table = table("by tool", *(f"{plain(tool)}\n{one.n} pairs" for tool, one in tools.items()))
     for metric, by_tool in report.by_tool.items():
         tools_table.add_row(metric, *(short_interval(by_tool[tool]) for tool in tools))
     return tools_table
@@ -121,7 +112,7 @@ def members_table(members: Sequence[Member]) -> Table:
     """Return one row a judge: how many verdicts it gave, and what share of them is good."""
     judges = table("judge", "status", "verdicts", "unscored", "good")
     for one in members:
-        judges.add_row(_plain(one.name), one.status, str(one.votes), str(one.unscored), cell(one.good))
+        judges.add_row(plain(one.name), one.status, str(one.votes), str(one.unscored), cell(one.good))
     return judges
 
 
@@ -132,7 +123,7 @@ def agreement_table(found: Agreement) -> Table:
     agreement.add_row("Krippendorff's alpha", cell(found.alpha))
     agreement.add_row("Gwet's AC1", cell(found.ac1))
     for names, kappa in found.kappa.items():
-        agreement.add_row(f"Cohen's kappa, {_plain(names)}", short_interval(kappa))
+        agreement.add_row(f"Cohen's kappa, {plain(names)}", short_interval(kappa))
     return agreement
 
 
@@ -155,7 +146,7 @@ def _calibration(found: Calibration) -> Table:
 
 def _readings(report: EvalReport) -> Table:
     names = list(report.readings)
-    labels = (f"{name}\n(headline)" if name == HEADLINE else _plain(name) for name in names)
+    labels = (f"{name}\n(headline)" if name == HEADLINE else plain(name) for name in names)
     readings = table("by reading", *labels)
     for metric in report.rows["model"]:
         if all(metric in report.readings[name] for name in names):  # a judge sees the headline reading alone

@@ -6,6 +6,7 @@ from harness.curation.repair.scores import Measure, RepairReport
 from harness.reports.evaluation_tables import table
 from harness.statistics.formatting import cell, short_interval
 from harness.statistics.records import Estimate
+from harness.terminal import console
 
 _SHARES = ("detected", "name", "keys", "arguments", "strictly", "text")
 _LONGEST = 32
@@ -57,10 +58,8 @@ def scope(report: RepairReport) -> str:
 
 def print_repair(report: RepairReport, width: int | None = None) -> None:
     """Print the report on stdout."""
-    from rich.console import Console
-
-    console = Console(width=width, highlight=False, markup=False)
-    console.print(f"{report.source} against {report.truth}: {scope(report)}")
+    out = console(width=width, markup=False)
+    out.print(f"{report.source} against {report.truth}: {scope(report)}")
     measures = table("found or mended", "precision", "recall", "F1", "wrong", "touched")
     for one in measures_of(report):
         row = (
@@ -71,17 +70,17 @@ def print_repair(report: RepairReport, width: int | None = None) -> None:
             str(one.flagged),
         )
         measures.add_row(one.name, *row)
-    console.print(measures)
+    out.print(measures)
     if report.kinds:
         kinds = table("damage", "turns", "found", "name", "keys", "args", "exact", "text", "undecided")
         for kind in report.kinds:
             shares = [cell(getattr(kind, name).value) for name in _SHARES]
             kinds.add_row(shown(kind.kind), str(kind.n), *shares, str(kind.undecided))
-        console.print(kinds)
+        out.print(kinds)
     shares_table = table("over all", "share")
     for what, share in facts(report):
         shares_table.add_row(what, short_interval(share))
-    console.print(shares_table)
+    out.print(shares_table)
 
 
 def as_markdown(report: RepairReport) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harness.curation.inspection.advice import Likely, likely_problems
 from harness.curation.inspection.survey import QUANTILES, Survey, ToolUse
 from harness.statistics.formatting import whole_percent
+from harness.terminal import console, plain, show
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -18,17 +19,13 @@ _TOOLS = 12
 
 def print_survey(found: Survey, *, source: str, layout: str, advice: str, width: int | None = None) -> None:
     """Print what is in the traces on stdout: what there is, tools, sizes, what looks wrong, and what comes next."""
-    from rich.console import Console
-
-    console = Console(width=width, highlight=False)
-    for part in _parts(found, source, layout):
-        console.print(part)
-    console.print(f"\n[bold]next[/bold]  {_plain(advice)}", soft_wrap=True)
+    show(_parts(found, source, layout), width=width)
+    console(width=width).print(f"\n[bold]next[/bold]  {plain(advice)}", soft_wrap=True)
 
 
 def _parts(found: Survey, source: str, layout: str) -> Iterable[RenderableType]:
     readable = found.rows - found.unreadable
-    yield f"[bold]{_plain(source)}[/bold]  {readable:,} conversations, {_plain(layout)}"
+    yield f"[bold]{plain(source)}[/bold]  {readable:,} conversations, {plain(layout)}"
     yield ""
     yield _overview(found)
     if found.tools:
@@ -40,13 +37,7 @@ def _parts(found: Survey, source: str, layout: str) -> Iterable[RenderableType]:
     problems = likely_problems(found)
     yield _problems(problems) if problems else "\n[green]nothing looks wrong[/green]"
     for problem in found.problems:
-        yield f"[yellow]{_plain(problem)}[/yellow]"
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
+        yield f"[yellow]{plain(problem)}[/yellow]"
 
 
 def _overview(found: Survey) -> Table:
@@ -62,7 +53,7 @@ def _overview(found: Survey) -> Table:
 
 
 def _counted(counts: Mapping[str, int]) -> str:
-    return _plain(", ".join(f"{name} {number:,}" for name, number in counts.items())) or "-"
+    return plain(", ".join(f"{name} {number:,}" for name, number in counts.items())) or "-"
 
 
 def _table(*columns: str) -> Table:
@@ -80,8 +71,8 @@ def _tools(tools: Sequence[ToolUse]) -> Table:
     for one in tools[:_TOOLS]:
         known = {None: "-", True: "yes", False: "[red]no[/red]"}[one.known]
         if one.resembles:
-            known += f", meant as {_plain(one.resembles)}?"
-        table.add_row(_plain(one.name), f"{one.calls:,}", known, _arguments(one))
+            known += f", meant as {plain(one.resembles)}?"
+        table.add_row(plain(one.name), f"{one.calls:,}", known, _arguments(one))
     if len(tools) > _TOOLS:
         rest = tools[_TOOLS:]
         unknown = sum(one.known is False for one in rest)
@@ -140,5 +131,5 @@ def _problems(problems: Sequence[Likely]) -> Table:
     for one in problems:
         style = "yellow" if one.trouble else "dim"
         share = f" ({whole_percent(one.count / one.of)})" if one.of and one.count < one.of else ""
-        table.add_row(f"[{style}]{_plain(one.what)}[/{style}]", f"{one.count:,}{share}", _plain(one.advice))
+        table.add_row(f"[{style}]{plain(one.what)}[/{style}]", f"{one.count:,}{share}", plain(one.advice))
     return table

@@ -16,6 +16,7 @@ from harness.benchmark.report.records import BenchmarkReport, CellResult, Row
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.reports.evaluation_tables import table
 from harness.statistics.formatting import as_points, number, p_value, points, points_span, short_bounds
+from harness.terminal import console
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -23,13 +24,11 @@ if TYPE_CHECKING:
 
 def print_summary(summary: BenchmarkReport, width: int | None = None) -> None:
     """Print the main table by the primary metric, what failed, and the verdict, on stdout."""
-    from rich.console import Console
-
-    console = Console(width=width, highlight=False, markup=False)
-    console.print(f"{summary.student} on {summary.test_set or 'no test set'}, from {summary.results}")
-    console.print(_table(summary))
+    out = console(width=width, markup=False)
+    out.print(f"{summary.student} on {summary.test_set or 'no test set'}, from {summary.results}")
+    out.print(_table(summary))
     n = f"{summary.pairs} turns of {summary.conversations} conversations. " if summary.pairs else ""
-    console.print(
+    out.print(
         f"{n}Below each figure its 95 % interval, clustered by conversation; the difference is paired, p adjusted for "
         f"all rows (Holm), {TIE}: cannot be told apart. Published figures are not measured here."
     )
@@ -38,9 +37,9 @@ def print_summary(summary: BenchmarkReport, width: int | None = None) -> None:
             for cell in (one for one in row.cells if part.name == "main" or one.fair):
                 for run in (one for one in cell.runs if one.problem):
                     seed = f", seed {run.seed}" if len(summary.seeds) > 1 else ""
-                    console.print(f"{short(row)} {arm_name(cell)}{seed} {state(run)}: {run.problem}")
+                    out.print(f"{short(row)} {arm_name(cell)}{seed} {state(run)}: {run.problem}")
     for sentence in (*summary.verdict.sentences, *summary.notes):
-        console.print(sentence)
+        out.print(sentence)
 
 
 def _table(summary: BenchmarkReport) -> RichTable:
