@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.data.formats.message_reader import parse_answer
 from harness.data.formats.messages import dump_conversation, expand_pairs
 from harness.data.formats.published import (
     dump_row,
     dump_trace,
-    parse_answer,
-    parse_row,
     read_test_conversations,
 )
+from harness.data.formats.row_layouts import parse_row
 from harness.data.formats.task import dump_task, read_task
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.traces.read import read_traces
@@ -90,14 +90,17 @@ GOOD_ROW = {"question": '[{"role": "user", "content": "hi"}]', "answer": '{"name
     [
         ("{", "not valid JSON"),
         ("[]", "expected a JSON object"),
-        ("{}", 'expected "question" and "answer", "messages" or "context", got nothing'),
+        ("{}", 'got keys (none); expected "question" and "answer", "messages" or "context"'),
         (json.dumps({**GOOD_ROW, "question": "["}), '"question" is not valid JSON'),
         (json.dumps({**GOOD_ROW, "question": "{}"}), '"question" must hold a list of messages'),
-        (json.dumps({**GOOD_ROW, "question": "[3]"}), "message 0 must be an object"),
+        (
+            json.dumps({**GOOD_ROW, "question": "[3]"}),
+            "message 0: expected an object with a role and content, got a number",
+        ),
         (json.dumps({**GOOD_ROW, "question": '[{"role": "robot"}]'}), "message 0: unknown role"),
         (
             json.dumps({**GOOD_ROW, "question": '[{"role": "user", "tool_calls": [3]}]'}),
-            "message 0: tool_calls must be",
+            "message 0: a call must be an object with name and arguments, got a number",
         ),
         (json.dumps({**GOOD_ROW, "question": "[" * 100_000}), "nested too deeply"),
         (json.dumps({**GOOD_ROW, "answer": None}), '"answer" must be text'),
