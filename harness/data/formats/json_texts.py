@@ -1,4 +1,4 @@
-"""JSON inside texts, and JSON values in words for error messages."""
+"""JSON inside texts and lines, and JSON values in words for error messages."""
 
 from __future__ import annotations
 
@@ -17,6 +17,21 @@ def as_value(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def parse_line(line: bytes) -> Any:
+    """Return the value of a line of JSON lines; ValueError says what is wrong with it."""
+    try:
+        return json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 at byte {error.start}; save the file as UTF-8") from error
+    except json.JSONDecodeError as error:
+        problem = f"not valid JSON ({error.msg} at column {error.colno})"
+        raise ValueError(f"{problem}; expected one JSON object a line") from error
+    except ValueError as error:
+        raise ValueError(f"JSON that cannot be read ({error})") from error
+    except RecursionError as error:
+        raise ValueError("JSON nested too deeply to read") from error
 
 
 def decoded(value: Any, what: str) -> Any:
