@@ -86,23 +86,21 @@ def command(
 
 def _artifact(hub: Hub, repo: str, kind: RepoKind | None) -> Artifact:
     """Return the repository at the commit; UsageError where the name is of a model and of a dataset."""
-    repo_id, _, revision = repo.partition("@")
     kinds: tuple[RepoKind, ...] = (kind,) if kind else ("dataset", "model")
     found = []
     for one in kinds:
         try:
-            found.append(hub.resolve(one, repo_id, revision or None))
+            found.append(hub.find(repo, one))
         except RepoNotFound:
             if kind:
                 raise
     if not found:
-        at = f" at revision {revision!r}" if revision else ""
         raise RepoNotFound(
-            f"{repo_id}{at} was not found on {hub.endpoint}, neither as a dataset nor as a model; check the name, and "
+            f"{repo} was not found on {hub.endpoint}, neither as a dataset nor as a model; check the name, and "
             "if it is private set HF_TOKEN to a token that may read it"
         )
     if len(found) > 1:
-        raise UsageError(f"{repo_id} is a dataset and a model; say which with --kind")
+        raise UsageError(f"{repo} is a dataset and a model; say which with --kind")
     return found[0]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import AccessDenied, DataError, HubError, RepoNotFound, UsageError
 from harness.hub.address import DEFAULT_ENDPOINT, check_address, quiet
-from harness.hub.artifact import Artifact, RepoKind
+from harness.hub.artifact import Artifact, RepoKind, split_revision
 from harness.hub.client_errors import translated
 
 if TYPE_CHECKING:
@@ -84,6 +84,10 @@ class Hub:
         if info.sha is None:
             raise HubError(f"{what}: {self.endpoint} named no commit for it")
         return Artifact(kind=kind, repo_id=info.id, revision=info.sha)
+
+    def find(self, name: str, kind: RepoKind) -> Artifact:
+        """Return the repository `owner/name[@revision]` at the commit that it means now; raises as `resolve`."""
+        return self.resolve(kind, *split_revision(name))
 
     def pull(self, artifact: Artifact, patterns: Sequence[str] | None = None) -> Path:
         """Download the artifact (or the files that match `patterns`) into the Hub cache and return the folder."""

@@ -51,7 +51,7 @@ def destination(
     Raises AccessDenied where the token may not, UsageError where a result on more of the test set is there.
     """
     results = f"{namespace}/{RESULTS}"
-    model = name.id if name.backend == "vllm" else None
+    model = name.repository
     hub.ensure_dataset(results)
     _keep_larger_result(hub, results, model or str(name), test_set)
     if model and not create_pr:

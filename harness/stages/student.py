@@ -13,9 +13,9 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from harness.data.formats.jsonl import write_json
-from harness.data.tasks import TaskSource, checksum
+from harness.data.tasks import TaskSource
 from harness.errors import UsageError
-from harness.hub.artifact import Artifact
+from harness.hub.artifact import Artifact, FileInput
 from harness.hub.client import LINEAGE, Hub
 from harness.hub.lineage import Lineage
 from harness.terminal import progress
@@ -137,11 +137,10 @@ def _lineage(request: StudentRequest, hub: Hub, data: TrainingData | None) -> Li
 def _pinned(source: str, hub: Hub) -> str:
     """Return a source of texts as an input: a file by its checksum, a dataset by its commit."""
     if Path(source).is_file():
-        return checksum(Path(source))
+        return str(FileInput.of(Path(source)))
     if "/" not in source:
         raise UsageError(f"{source!r} is neither a file nor a dataset repository (owner/name); check the name")
-    artifact = hub.resolve("dataset", source)
-    return f"{artifact.repo_id}@{artifact.revision}"
+    return str(hub.find(source, "dataset"))
 
 
 def _make(

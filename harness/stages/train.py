@@ -137,7 +137,7 @@ def _prepare(request: TrainRequest, hub: Hub) -> _Prepared:
             f"the longest example may have {limit} tokens"
         )
     settings = {**config.model_dump(), "arm": request.arm, "template": rendering.source, "form": asdict(rendering.form)}
-    inputs = (f"{artifact.repo_id}@{artifact.revision}", *data.inputs, request.task_input)
+    inputs = (str(artifact), *data.inputs, request.task_input)
     lineage = Lineage(stage=STAGE, version=VERSION, config=settings, inputs=inputs, seed=config.seed)
     return _Prepared(checkpoint=checkpoint, data=data, rendering=rendering, examples=examples, lineage=lineage)
 
@@ -244,7 +244,7 @@ def _facts(
 ) -> TrainingFacts:
     examples, artifact = prepared.examples.items, prepared.checkpoint.artifact
     return TrainingFacts(
-        student=f"{artifact.repo_id}@{artifact.revision}",
+        student=str(artifact),
         dataset=prepared.data.inputs[0],
         task=request.task_input,
         settings=request.config.model_dump(),

@@ -16,7 +16,7 @@ from harness.data.tasks import CONVERSATIONS
 from harness.errors import CheckFailed
 from harness.evaluation.records import EvalReport
 from harness.evaluation.report_json import config_name
-from harness.hub.artifact import Artifact
+from harness.hub.artifact import Artifact, parse_input, split_revision
 from harness.hub.client import Hub
 from harness.hub.collections import Collection
 from harness.hub.repository import RepositoryName
@@ -125,9 +125,11 @@ def up_to_date(found: ReleaseInputs) -> Iterator[str]:
     for entry, cell, report in found.models():
         if report is None:
             continue
-        measured_on = f"{report.run.dataset}@{report.run.dataset_revision}"
-        if measured_on != test_set:
-            yield f"{entry.place} was measured on {measured_on}, the benchmark's test set is {test_set}; evaluate again"
+        if str(report.run.test_set) != test_set:
+            yield (
+                f"{entry.place} was measured on {report.run.test_set}, the benchmark's test set is {test_set}; "
+                "evaluate again"
+            )
         made = found.results.fingerprints.get(config_name(cell.model))
         if cell.result and made != cell.result.removeprefix("fp-"):
             yield (
@@ -167,7 +169,7 @@ def _made(tree: Tree) -> dict[str, str]:
 
 def decontaminated(found: ReleaseInputs) -> Iterator[str]:
     """Yield a problem for each data set of synthetic conversations that no gate has compared with the test set."""
-    repo_id = found.results.record.test_set.partition("@")[0]
+    repo_id = split_revision(found.results.record.test_set)[0]
     test_set = found.repos.get(RepositoryName(kind="dataset", repo_id=repo_id))
     for entry, repo in found.present("synthetic"):
         record = _gate_record(found.reader, repo)
@@ -196,8 +198,10 @@ def _gate_record(reader: Reader, repo: Repo) -> GateRecord | None:
 
 def _same_test(reader: Reader, test_set: Repo, named: str) -> bool:
     """Return whether what the gate read, `repo@commit`, has the conversations of the test set's main."""
-    repo_id, _, commit = named.partition("@")
-    then = reader.tree(test_set.state.place, commit) if repo_id == test_set.state.place.repo_id else None
+    read, place = parse_input(named), test_set.state.place
+    if not isinstance(read, Artifact) or read.repo_id != place.repo_id:
+        return False
+    then = reader.tree(place, read.revision)
     wanted = test_set.tree.get(CONVERSATIONS)
     file = then.get(CONVERSATIONS) if then else None
     return wanted is not None and file is not None and file.hash == wanted.hash

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from harness.errors import RepoNotFound, UsageError
-from harness.hub.artifact import RepoKind
+from harness.hub.artifact import Artifact, RepoKind, parse_input
 from harness.hub.promotion.collection import ShelfPlan, copy_shelf, planned_shelf
 from harness.hub.promotion.plan import PromoteOptions, PromotionPlan, planned, target_place
 from harness.hub.promotion.relink import LinkMap
@@ -102,35 +102,35 @@ def _unknown_inputs(
         return
     with tempfile.TemporaryDirectory() as folder:
         text = source.fetch(plan.source.place, plan.main, LINEAGE, Path(folder)).read_bytes()
-    for repo_id, commit in _inputs(text):
-        copied = any(
-            one.source.place.repo_id == repo_id
-            and commit in {one.main, *(r.commit for r in one.revisions), *(there for there, _ in one.kept.values())}
-            for one in plans
-        )
-        if not copied and not _has(target, repo_id, commit):
+    for read in _inputs(text):
+        if not any(_copies(one, read) for one in plans) and not _has(target, read):
             yield (
-                f"{plan.source.place} was made from {repo_id}@{commit[:12]}, which is not on {target.endpoint} and not "
+                f"{plan.source.place} was made from {read.short}, which is not on {target.endpoint} and not "
                 "promoted here; tag that commit and promote it too"
             )
 
 
-def _inputs(text: bytes) -> Iterator[tuple[str, str]]:
+def _copies(plan: PromotionPlan, wanted: Artifact) -> bool:
+    commits = {plan.main, *(one.commit for one in plan.revisions), *(there for there, _ in plan.kept.values())}
+    return plan.source.place.repo_id == wanted.repo_id and wanted.revision in commits
+
+
+def _inputs(text: bytes) -> Iterator[Artifact]:
     try:
         lineage = json.loads(text)
     except ValueError:
         return  # not one of ours; it is copied like any other file
     inputs = lineage.get("inputs") if isinstance(lineage, dict) else None
     for one in inputs if isinstance(inputs, list) else []:
-        repo_id, _, commit = str(one).partition("@")
-        if repo_id.count("/") == 1 and len(commit) == 40:
-            yield repo_id, commit
+        found = parse_input(str(one))
+        if isinstance(found, Artifact):
+            yield found
 
 
-def _has(target: HubSide, repo_id: str, commit: str) -> bool:
+def _has(target: HubSide, wanted: Artifact) -> bool:
     for kind in ("dataset", "model"):
         try:
-            target.resolve(RepositoryName(kind=kind, repo_id=repo_id), commit)
+            target.resolve(RepositoryName(kind=kind, repo_id=wanted.repo_id), wanted.revision)
         except RepoNotFound:
             continue
         return True

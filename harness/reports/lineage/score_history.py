@@ -84,13 +84,13 @@ def follow_score(hub: Hub, node: Node, pair_id: str) -> ScoreHistory:
     pair = _pair(hub, node, run, pair_id)
     problems = [] if pair is None else _unlike(row, pair, node)
     if pair is None:
-        problems = [f"the pair {pair_id} is not to be had from {run.dataset}@{run.dataset_revision[:12]}"]
+        problems = [f"the pair {pair_id} is not to be had from {run.test_set.short}"]
     return ScoreHistory(node=node, row=row, run=run, pair=pair, problems=tuple(problems))
 
 
 def _pair(hub: Hub, node: Node, run: EvalRun, pair_id: str) -> Mapping[str, Any] | None:
     """Return the row of the test set, None where the lineage names none or it has no such row."""
-    name = f"{run.dataset}@{run.dataset_revision}"
+    name = str(run.test_set)
     test_set = next((one for one in node.inputs if one.name == name and one.artifact), None)
     if test_set is None or test_set.artifact is None:
         return None

@@ -12,9 +12,8 @@ import pytest
 
 from harness.data.formats.jsonl import read_jsonl
 from harness.data.sources import locate
-from harness.hub.artifact import Artifact
+from harness.hub.artifact import Artifact, FileInput, parse_input
 from harness.hub.client import Hub
-from harness.hub.lineage import parse_input
 from harness.reports.lineage.chain import Node, read_chain
 from harness.reports.lineage.row_history import Historian, RowHistory, calls_of
 from harness.reports.lineage.rows import RowReader
@@ -48,9 +47,9 @@ def test_from_any_synthetic_row_one_reaches_source_dialogues_that_exist(
             assert end.source.conversation is not None
             assert _holds(sources / end.source.file.partition("@")[0], end.source.name)
             assert end.source.file in [one.name for one in end.node.inputs]
-            assert (
-                parse_input(end.source.file).sha256 == locate(sources).files[end.source.file.partition("@")[0]].sha256
-            )
+            file = parse_input(end.source.file)
+            assert isinstance(file, FileInput)
+            assert file.sha256 == locate(sources).files[file.name].sha256
 
 
 @pytest.mark.parametrize(("scenario", "stage"), SYNTHETIC)
