@@ -5,8 +5,8 @@ artifact.py       A repository on the Hub at one commit
 client.py         Artifacts to and from a Hub; nothing else in the harness talks to one
 client_errors.py  What a Hub's refusals mean, as sentences with a next step
 collections.py    A collection on the Hub and its items
-connect.py        Which Hub is meant: its address, the embedded one for the time of a block, and how quiet its
-                  client is
+connect.py        Which Hub is meant, and all that is asked of the embedded one: nothing else names
+                  `harness.hubd`
 jobs.py           A command of `tft` as a Hugging Face Job: what would run, shown without secrets, and its
                   submission
 lineage.py        What an artifact was made from and how, and the fingerprint by which it is reused

@@ -54,19 +54,21 @@ class Hub:
         """Turn the client's exceptions into sentences about `what`."""
         return translated(what, self.endpoint)
 
+    def token(self) -> str | None:
+        """Return the token that is sent, of the environment or of `hf auth login`; None where there is none."""
+        from huggingface_hub import get_token
+
+        if isinstance(self.api.token, str) or self.api.token is False:
+            return self.api.token or None
+        with self._errors("the account of this token"):
+            return get_token()
+
     def namespace(self, wanted: str | None = None) -> str:
         """Return `wanted`, or the name of the token's user."""
         if wanted:
             return wanted
-        if not self.api.token and not os.environ.get("HF_TOKEN"):
-            from huggingface_hub import get_token
-
-            with self._errors("the account of this token"):
-                token = get_token()
-            if not token:
-                raise AccessDenied(
-                    f"no token for {self.endpoint}: set HF_TOKEN, run `hf auth login`, or give --namespace"
-                )
+        if not self.token():
+            raise AccessDenied(f"no token for {self.endpoint}: set HF_TOKEN, run `hf auth login`, or give --namespace")
         with self._errors("the account of this token"):
             name: str = self.api.whoami()["name"]
         return name

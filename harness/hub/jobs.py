@@ -107,7 +107,7 @@ def submit(
     where the job cannot be described, AccessDenied without a token, HubError where the Hub refuses it.
     """
     options = options or JobOptions()
-    token = _token(hub)
+    token = hub.token()
     spec = _specify(command, flavor, hub.endpoint, options)
     if token and any(token in word for word in (*spec.command, *spec.environment.values(), spec.image)):
         raise UsageError("the job's command contains your token, which others could read; it gets HF_TOKEN by itself")
@@ -116,14 +116,6 @@ def submit(
     if not token:
         raise AccessDenied(f"a job needs a token that may start it at {hub.endpoint}; set HF_TOKEN, or `hf auth login`")
     return _send(replace(spec, namespace=hub.namespace(options.namespace)), hub, token)
-
-
-def _token(hub: Hub) -> str | None:
-    from huggingface_hub import get_token
-
-    if isinstance(hub.api.token, str):
-        return hub.api.token
-    return None if hub.api.token is False else get_token()
 
 
 def _specify(command: Sequence[str], flavor: str, endpoint: str, options: JobOptions) -> JobSpec:

@@ -57,6 +57,14 @@ class HubSide:
     """The environment variable that holds its token."""
     _trees: dict[tuple[RepositoryName, str], Tree] = field(default_factory=dict)
 
+    @classmethod
+    def at(cls, endpoint: str, token: str | None, token_from: str) -> HubSide:
+        """Return the Hub at `endpoint`, read with this token or with none."""
+        from huggingface_hub import HfApi
+
+        # False and not None: the client would take HF_TOKEN, which may be the other Hub's.
+        return cls(HfApi(endpoint=endpoint, token=token or False, library_name="tft-harness"), token_from)
+
     @property
     def endpoint(self) -> str:
         """Return its address."""

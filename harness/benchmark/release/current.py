@@ -69,12 +69,10 @@ class Reader:
     @classmethod
     def of(cls, hub: Hub) -> Reader:
         """Return the reader with the token that the Hub's client uses; AccessDenied where there is none."""
-        from huggingface_hub import HfApi, get_token
-
-        token = hub.api.token or get_token()
+        token = hub.token()
         if not token:
             raise AccessDenied(f"no token for {hub.endpoint}: set {TARGET_TOKEN}, or run `hf auth login`")
-        return cls(HubSide(HfApi(endpoint=hub.endpoint, token=token, library_name="tft-harness"), TARGET_TOKEN))
+        return cls(HubSide.at(hub.endpoint, token, TARGET_TOKEN))
 
     def repos(self, places: Iterable[RepositoryName]) -> dict[RepositoryName, Repo | None]:
         """Return each repository, None where it is missing or hidden from this token."""

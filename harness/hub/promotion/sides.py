@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-from harness.errors import HubError, UsageError
+from harness.errors import UsageError
 from harness.hub.address import DEFAULT_ENDPOINT, EMBEDDED, check_address
+from harness.hub.connect import started
 from harness.hub.repository import SOURCE_TOKEN, TARGET_TOKEN, HubSide, RepositoryName
 from harness.hub.trees import File, Tree, TreeChanges
-
-if TYPE_CHECKING:
-    pass
 
 FIRST, UPDATE = "promotion-first", "promotion-update"
 """The branch on which revisions are put together; while it is there, the promotion is not complete."""
@@ -69,26 +66,16 @@ def _opened(address: str, option: str, variable: str) -> Iterator[HubSide]:
         check_address(endpoint, option)
         yield _side(endpoint, os.environ.get(variable) or None, variable)
         return
-    from harness.hubd.embedded import running
-    from harness.hubd.errors import HubStartError
-    from harness.hubd.root import default_root
-
-    try:
-        with running(default_root()) as embedded:
-            yield _side(embedded.url, embedded.token, variable)
-    except HubStartError as error:
-        raise HubError(
-            f"{option} embedded: {str(error).rstrip('.')}; where one is running, give its address"
-        ) from error
+    with started(f"the embedded Hub of {option}") as embedded:
+        yield _side(embedded.url, embedded.token, variable)
 
 
 def _side(endpoint: str, token: str | None, variable: str) -> HubSide:
-    from huggingface_hub import HfApi, get_token
+    from huggingface_hub import get_token
 
     from harness.hub.address import quiet
 
     quiet()
     if token is None and variable == TARGET_TOKEN and endpoint == DEFAULT_ENDPOINT:
         token = get_token()  # of `hf auth login`, which is for huggingface.co and nobody else
-    # False and not None: the client would take HF_TOKEN, which may be the other Hub's.
-    return HubSide(HfApi(endpoint=endpoint, token=token or False, library_name="tft-harness"), variable)
+    return HubSide.at(endpoint, token, variable)
