@@ -148,10 +148,9 @@ def test_direct_training_data_of_the_scenarios_is_counted(sources: Path, write: 
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    from huggingface_hub import HfApi, constants
+    from huggingface_hub import HfApi
 
-    with pytest.MonkeyPatch.context() as patch, running(tmp_path_factory.mktemp("hub")) as embedded:
-        patch.setattr(constants, "HF_HUB_CACHE", str(tmp_path_factory.mktemp("cache")))  # a setting, read at import
+    with running(tmp_path_factory.mktemp("hub")) as embedded:
         yield Hub(HfApi(endpoint=embedded.url, token=embedded.token))
 
 

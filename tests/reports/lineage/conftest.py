@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
 
 
 @pytest.fixture(scope="session")
-def world(server: EmbeddedHub, sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(server: EmbeddedHub, sources: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
     """Everything that the tests follow, made once by the real stages; weights alone are made up."""
     folder = tmp_path_factory.mktemp("world")
     variables: dict[str, str | None] = {
@@ -84,18 +85,18 @@ def world(server: EmbeddedHub, sources: Path, tmp_path_factory: pytest.TempPathF
     def run(*words: str, **changed: str | None) -> Result:
         from harness.cli.__main__ import tft
 
-        return CliRunner(env=variables | changed).invoke(tft, list(words), catch_exceptions=True)
+        with chdir(folder):
+            return CliRunner(env=variables | changed).invoke(tft, list(words), catch_exceptions=True)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
         patch.setenv("HF_TOKEN", server.token)
         world = World(hub=Hub.connect(server.url), tft=run)
-        for words in _STAGES:
-            done = run(*words.split())
-            assert done.exit_code == 0, done.output
-        model = train(world, MODEL, world.dataset(4, "synthetic"), folder / "model")
-        evaluate(world, model, folder)
-        yield world
+    for words in _STAGES:
+        done = run(*words.split())
+        assert done.exit_code == 0, done.output
+    model = train(world, MODEL, world.dataset(4, "synthetic"), folder / "model")
+    evaluate(world, model, folder)
+    return world
 
 
 _S2, _S4 = f"{NAMESPACE}/tft-benchmark-s2", f"{NAMESPACE}/tft-benchmark-s4"

@@ -22,9 +22,9 @@ NS = "local"
 CARD = "---\nlicense: mit\n---\n\nAnother card.\n"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def newest(world, resolve) -> dict[str, Artifact]:
-    """The ends of all chains."""
+    """The ends of all chains, as they are now."""
     return {
         "synthetic": resolve("dataset", "tft-benchmark-s4-synthetic"),
         "damaged": resolve("dataset", "tft-benchmark-s2-synthetic"),
