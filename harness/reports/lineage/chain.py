@@ -12,7 +12,6 @@ from harness.evaluation.report_json import RESULTS
 from harness.hub.artifact import Artifact, FileInput, RepoKind, parse_input, split_revision
 from harness.hub.client import Hub
 from harness.hub.lineage import FILE, LineageRecord, parse_record
-from harness.hub.reads import read_at, tags
 from harness.reports.lineage.copies import find_copy
 
 Kind = Literal["model", "dataset", "results", "evaluation", "source", "file", "other", "missing"]
@@ -148,7 +147,7 @@ class _Reader:
     def _record(self, artifact: Artifact, path: str) -> tuple[LineageRecord | None, tuple[str, ...]]:
         """Return the lineage in a file, None where there is none, and what is wrong with it."""
         try:
-            text = read_at(self._hub, artifact, path)
+            text = self._hub.read_at(artifact, path)
             record = None if text is None else parse_record(text)
         except (DataError, ValueError) as error:
             return None, (f"{path} of {artifact} cannot be read: {error}",)
@@ -206,7 +205,7 @@ class _Reader:
     def _tags_of(self, artifact: Artifact) -> dict[str, str]:
         key = (artifact.kind, artifact.repo_id)
         if key not in self._tags:
-            self._tags[key] = tags(self._hub, *key)
+            self._tags[key] = self._hub.tags(*key)
         return self._tags[key]
 
 

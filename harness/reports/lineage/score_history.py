@@ -14,7 +14,6 @@ from harness.evaluation.records import EvalRun
 from harness.evaluation.report_json import config_name, load_report
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
-from harness.hub.reads import read_at
 from harness.reports.lineage.chain import Node
 from harness.reports.lineage.rows import no_row
 
@@ -74,7 +73,7 @@ def follow_score(hub: Hub, node: Node, pair_id: str) -> ScoreHistory:
     if pair_id not in rows:
         raise no_row(node, [str(id) for id in rows], pair_id, f"row of {node.config} for the pair")
     row = rows[pair_id]
-    text = read_at(hub, artifact, f"reports/{node.config}.json")
+    text = hub.read_at(artifact, f"reports/{node.config}.json")
     if text is None:
         raise DataError(f"{artifact} has rows of {node.config} but no report of it; evaluate that model again")
     try:
