@@ -105,9 +105,7 @@ def _plan(hub: Hub, chosen: BenchmarkRequest, settings: dict[str, Any]) -> Bench
     changes = {key: settings[key] for key in ("student", "models") if settings[key]}
     preset = preset.model_copy(update=changes)
     if "/" in preset.student:
-        name, _, revision = preset.student.partition("@")
-        artifact = hub.resolve("model", name, revision or None)
-        preset = preset.model_copy(update={"student": f"{artifact.repo_id}@{artifact.revision}"})
+        preset = preset.model_copy(update={"student": str(hub.find(preset.student, "model"))})
     endpoints = ("--endpoints", str(settings["endpoints"])) if settings["endpoints"] else ()
     budget = ("--budget", str(settings["budget"])) if settings["budget"] is not None else ()
     setup = Setup(
@@ -127,11 +125,11 @@ def _salt(setup: Setup) -> str:
     import hashlib
     from dataclasses import asdict
 
-    from harness.data.tasks import checksum
+    from harness.hub.artifact import FileInput
     from harness.models.roles import Roles
 
     files = sorted(path for path in Path(setup.job.folder).iterdir() if path.is_file()) if setup.job else []
-    decisive = [asdict(Roles.named(setup.preset.models)), [checksum(path) for path in files]]
+    decisive = [asdict(Roles.named(setup.preset.models)), [str(FileInput.of(path)) for path in files]]
     return hashlib.sha256(repr(decisive).encode()).hexdigest()
 
 

@@ -190,10 +190,12 @@ def _place(hub: Hub, name: _Named, chosen: dict[str, Any]) -> Place:
 
 def _name(name: _Named) -> str:
     """Return the dataset that is pushed to where nothing else is said; UsageError where it follows from nothing."""
+    from harness.hub.artifact import split_revision
+
     if name.scenario is not None:
         return f"tft-benchmark-s{name.scenario}-{name.suffix}"
     if not Path(name.source).exists():
-        return _STAGE_NAME.sub("", name.source.partition("@")[0].rpartition("/")[2]) + f"-{name.suffix}"
+        return _STAGE_NAME.sub("", split_revision(name.source)[0].rpartition("/")[2]) + f"-{name.suffix}"
     raise UsageError(f"say where the result of {name.source} goes: --out DIR for a folder, or --to REPO to push it")
 
 
@@ -210,11 +212,13 @@ def readable(rows: Iterable[TraceRow]) -> tuple[TraceRow, ...]:
 def test_set(start: StageInputs, named: str | None) -> TestConversations | None:
     """Return the test set that is named, else the job's, else that of the repository that has the task, else None."""
     from harness.data.tasks import find_test, has_test
+    from harness.hub.artifact import Artifact, parse_input
 
+    task = start.task.source
     if named is None and start.job is not None:
         named = str(start.job.test) if start.job.test else None
-    elif named is None and "@sha256:" not in start.task.source and has_test(start.task.source, start.hub):
-        named = start.task.source
+    elif named is None and isinstance(parse_input(task), Artifact) and has_test(task, start.hub):
+        named = task
     return find_test(named, start.hub) if named is not None else None
 
 
@@ -242,7 +246,7 @@ def show(start: StageInputs, result: StageResult, counts: Mapping[str, Any], as_
         say(f"written: {result.folder}")
     if result.artifact:
         state = "there already, made from the same inputs" if result.reused else "pushed"
-        say(f"{state}: {start.hub.url(result.artifact)}  {result.artifact.revision}")
+        say(f"{state}: {start.hub.page(result.artifact)}  {result.artifact.revision}")
 
 
 def _text(value: Any) -> str:

@@ -77,6 +77,7 @@ def command(
     """
     wish = _Wish(**wishes)
     _check_options(wish, model, every)
+    from harness.hub.artifact import split_revision
     from harness.hub.connect import connected
 
     online = every or wish.push or wish.check or hub is not None or not (wish.published or wish.report_file)
@@ -85,7 +86,7 @@ def command(
         if client and every:
             _all(client, str(owner), wish)
         else:
-            _one(client, str(model).removeprefix("vllm:").partition("@")[0], owner, wish)
+            _one(client, split_revision(str(model).removeprefix("vllm:"))[0], owner, wish)
 
 
 def _one(client: Hub | None, model: str, owner: str | None, wish: _Wish) -> None:
@@ -161,10 +162,8 @@ def _task(hub: Hub, report: EvalReport) -> Task:
     """Return the task that lies beside the test set of the report."""
     from harness.data.formats.task import read_task
     from harness.data.tasks import TASK
-    from harness.hub.artifact import Artifact
 
-    test_set = Artifact(kind="dataset", repo_id=report.run.dataset, revision=report.run.dataset_revision)
-    return read_task(hub.pull(test_set, [TASK]) / TASK)
+    return read_task(hub.pull(report.run.test_set, [TASK]) / TASK)
 
 
 def _write(out: Path, text: str) -> None:
@@ -193,11 +192,13 @@ def _push(hub: Hub, identity: CardIdentity, current: str | None, text: str, *, c
     if current == text:
         say(f"the card of {identity.repo_id} is up to date, nothing to push")
         return
+    from harness.hub.publishing import propose
+
     files = {README: text}
     if not create_pr:
         echo(hub.commit_files("model", identity.repo_id, files, message=MESSAGE))
         return
-    address, sent = hub.propose(identity.repo_id, files, message=MESSAGE)
+    address, sent = propose(hub, identity.repo_id, files, message=MESSAGE)
     echo(address)
     if not sent:
         say(f"this pull request proposes the card of {identity.repo_id} already")

@@ -219,12 +219,13 @@ def _as_begun(
 ) -> tuple[ModelName, ModelName | None, str]:
     """Return model, base and test set at the commits that the run in `folder` began with, unless others are named."""
     from harness.evaluation.run_folder import commit_of
+    from harness.hub.artifact import split_revision
 
     if name.backend == "vllm" and not name.revision:
         name = replace(name, revision=commit_of(folder, name.id))
     if base and not base.revision:
         base = replace(base, revision=commit_of(folder, base.id))
-    if "@" not in dataset and (commit := commit_of(folder, dataset)):
+    if not split_revision(dataset)[1] and (commit := commit_of(folder, dataset)):
         dataset = f"{dataset}@{commit}"
     return name, base, dataset
 

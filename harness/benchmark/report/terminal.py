@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def print_summary(summary: BenchmarkReport, width: int | None = None) -> None:
     """Print the main table by the primary metric, what failed, and the verdict, on stdout."""
     out = console(width=width, markup=False)
-    out.print(f"{summary.student} on {summary.test_set or 'no test set'}, from {summary.results}")
+    out.print(f"{summary.student} on {summary.test_set or 'no test set'}, from {summary.results.short}")
     out.print(_table(summary))
     n = f"{summary.pairs} turns of {summary.conversations} conversations. " if summary.pairs else ""
     out.print(
