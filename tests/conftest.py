@@ -21,12 +21,15 @@ KEPT = re.compile(
 )
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Give the tests a home without tokens, caches and settings, and Ctrl-C also where a shell has it ignored."""
+def _start() -> tempfile.TemporaryDirectory[str] | None:
+    """Give the tests a home without tokens, caches and settings, and Ctrl-C also where a shell has it ignored.
+
+    It happens on import, because the next conftest may import a library that reads the environment there.
+    """
+    home = None
     kept = {name: value for name, value in os.environ.items() if KEPT.fullmatch(name)}
-    if not hasattr(config, "workerinput"):  # xdist's workers have both from the process that starts them
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # a worker has both from the process that starts it
         home = tempfile.TemporaryDirectory(prefix="tft-tests-", ignore_cleanup_errors=True)
-        config.add_cleanup(home.cleanup)
         kept["HOME"] = home.name
         # What a shell starts in the background has SIGINT ignored, and every process that a test starts would
         # inherit that.
@@ -35,6 +38,15 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.update(kept)
     for name in ("COLUMNS", "LINES"):  # pytest imports readline, which sets them past os.environ
         os.unsetenv(name)
+    return home
+
+
+_HOME = _start()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if _HOME:
+        config.add_cleanup(_HOME.cleanup)
 
 
 @pytest.hookimpl(wrapper=True)

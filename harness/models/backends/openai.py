@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.data.formats.messages import dump_arguments, parse_arguments, template_message
+from harness.data.formats.message_reader import parse_arguments
+from harness.data.formats.messages import dump_arguments, template_message
 from harness.data.records import Prediction, ToolCall, TurnPair
 from harness.data.tasks import TestSet
 from harness.hub.client import Hub
@@ -63,14 +64,14 @@ def read_message(text: str) -> tuple[str, str | None]:
                 raw = _raw_call(called["function"]["name"], called["function"]["arguments"])
                 break
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"the reply is no chat completion: a call is {called!r}") from error
+        raise ValueError("the reply is no chat completion (a call without a name or arguments)") from error
     return raw, message["finish_reason"]
 
 
 def _raw_call(name: str, arguments: Any) -> str:
     """Return the endpoint's call in the published notation; arguments that are no JSON object stay as they came."""
     try:
-        return parsing.canonical(ToolCall(name=name, arguments=parse_arguments(arguments)))
+        return parsing.canonical(ToolCall(name=name, arguments=parse_arguments(arguments, name)))
     except ValueError:
         return f"<tool_call>\n{json.dumps(name)[:-1]}: {arguments}\n</tool_call>"
 

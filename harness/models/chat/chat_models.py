@@ -183,7 +183,7 @@ class VllmModel(ChatModel):
         self._hub = hub
         self._engine = engine
         self._checkpoint: Checkpoint | None = None
-        self.name = f"vllm:{self.artifact.repo_id}@{self.artifact.revision[:12]}"
+        self.name = f"vllm:{self.artifact.short}"
         self.settings = {
             "model": self.artifact.repo_id,
             "revision": self.artifact.revision,
