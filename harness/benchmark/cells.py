@@ -1,10 +1,11 @@
-"""The cells of the benchmark, and the commands that make each, from the sources to a scored model. No effects."""
+"""The cells of the benchmark, and the steps that make each, from the sources to a scored model. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from harness.benchmark.presets import Preset, StudentRecipe
 from harness.curation.settings import published
@@ -13,6 +14,8 @@ from harness.data.scenarios import ARMS, Arm, all_scenarios
 from harness.data.tasks import REPOSITORY as TEST_SET
 from harness.errors import UsageError
 from harness.hub.artifact import RepoKind
+from harness.models.roles import Roles
+from harness.training.config import parse_count
 
 STAGES = ("collect", "student", "corrupt", "filter", "relabel", "synthesize", "train", "evaluate")
 """Every stage that a cell can have, in order. The first two are shared by all cells."""
@@ -76,12 +79,12 @@ class Setup:
 
     namespace: str
     preset: Preset
-    options: tuple[str, ...] = ()
-    """Words about asking models (`--endpoints`, `--budget` ...), for the stages that ask."""
-    judging: tuple[str, ...] = ()
-    """The same for the judge."""
-    sources: tuple[str, ...] = ()
-    """Words about the source files (`--sources DIR`), for the stages that read them."""
+    endpoints: str | None = None
+    """File of endpoints, for the stages that ask models."""
+    budget: float | None = None
+    """USD that each of them may spend, the judge excepted."""
+    sources: str | None = None
+    """Folder of the source files, for the stages that read them; None: the one of the environment or the cache."""
     job: Job | None = None
     """None: the benchmark's own scenarios."""
     public: bool = False
@@ -121,14 +124,19 @@ class Setup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One stage of a cell: a command of `tft`, the repository that it makes, and those that it reads."""
+    """One stage of a cell: the request that makes a repository, and the command of `tft` that says the same."""
 
     stage: str
+    """Its column in tables and its name for `--until` and `--jobs`."""
+    module: str
+    """Which stage of `harness.stages` gets the request."""
     words: tuple[str, ...]
     makes: str
     """Repository; of `evaluate` the model, whose result it is."""
+    request: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values. Where it names a repository that another step makes, and so do the words, the commit is meant."""
     needs: tuple[str, ...] = ()
-    """Repositories that other steps make. Words that name them stand for their commits."""
+    """Repositories that other steps make."""
     places: tuple[str, ...] = ()
     """More words of the command, which say where things are and what may be spent: no part of what is made."""
 
@@ -143,6 +151,18 @@ class Step:
         return "model" if self.stage in ("student", "train", "evaluate") else "dataset"
 
 
+class _Said(NamedTuple):
+    """A part of a command, and the fields of the request that mean the same."""
+
+    words: tuple[str, ...]
+    fields: Mapping[str, Any]
+
+
+def _say(*words: object, **fields: Any) -> list[_Said]:
+    """Return words with their fields; nothing where a word is None: that is not said."""
+    return [] if None in words else [_Said(tuple(map(str, words)), fields)]
+
+
 @dataclass(slots=True)
 class _Chain:
     """The steps of one cell as they are put together."""
@@ -152,89 +172,145 @@ class _Chain:
     steps: list[Step] = field(default_factory=list)
 
     def add(
-        self, stage: str, makes: str, words: Sequence[str], *, needs: Sequence[str] = (), places: Sequence[str] = ()
+        self,
+        stage: str,
+        makes: str,
+        said: Sequence[_Said],
+        *,
+        module: str | None = None,
+        needs: Sequence[str] = (),
+        places: Sequence[_Said] = (),
     ) -> None:
-        named = (*words, "--namespace", self.setup.namespace)
-        self.steps.append(Step(stage=stage, words=named, makes=makes, needs=tuple(needs), places=tuple(places)))
+        request: dict[str, Any] = {}
+        for one in (*said, *places):
+            for key, value in one.fields.items():
+                request[key] = {**request.get(key, {}), **value} if isinstance(value, Mapping) else value
+        self.steps.append(
+            Step(
+                stage=stage,
+                module=module or stage,
+                words=(*(word for one in said for word in one.words), "--json", "--namespace", self.setup.namespace),
+                makes=makes,
+                request=request,
+                needs=tuple(needs),
+                places=tuple(word for one in places for word in one.words),
+            )
+        )
 
 
 def steps(cell: Cell, setup: Setup) -> list[Step]:
-    """Return the commands of a cell in order. Each reads what those before have pushed.
+    """Return the steps of a cell in order. Each reads what those before have pushed.
 
     A stage whose inputs and settings have not changed finds its result on the Hub and does nothing.
     """
     chain = _Chain(cell=cell, setup=setup)
     _add_shared(chain)
     data = _add_pipeline(chain) if cell.arm == "tft" else f"{setup.base(cell)}-traces"
-    model = setup.model(cell)
-    arm = ("--arm", cell.traces) if cell.arm == "direct" and not setup.job else ()
-    settings = [word for key, value in setup.preset.train.items() for word in ("--set", f"{key}={value}")]
-    to = ("--student", setup.student, "--to", model, "--task", setup.test_set)
+    model, test_set = setup.model(cell), setup.test_set
+    arm = cell.traces if cell.arm == "direct" and not setup.job else None
+    said = [
+        *_say("train", data, source=data),
+        *_say("--arm", arm, arm=arm),
+        *_say("--student", setup.student, student=setup.student),
+        *_say("--to", model, place={"repo_id": model}),
+        *_say("--task", test_set, task=test_set),
+        *(_Said(("--set", f"{key}={value}"), {"settings": {key: value}}) for key, value in setup.preset.train.items()),
+        *_say("--seed", cell.seed, settings={"seed": cell.seed}),
+    ]
     student = (setup.student,) if setup.makes_student else ()
-    words = ("train", data, *arm, *to, *settings, "--seed", str(cell.seed), "--json")
-    chain.add("train", model, words, needs=(data, setup.test_set, *student))
-    judge = ("--models", setup.preset.models) if setup.preset.judge else ()
-    tokens = ("--max-tokens", str(setup.preset.max_tokens))
-    words = ("evaluate", model, "--dataset", setup.test_set, *tokens, *judge, "--json")
-    asking = setup.judging if setup.preset.judge else ()
-    chain.add("evaluate", model, words, needs=(model, setup.test_set), places=asking)
+    chain.add("train", model, said, needs=(data, test_set, *student))
+    judge = Roles.named(setup.preset.models).judge if setup.preset.judge else None
+    said = [
+        *_say("evaluate", model, models=[model], namespace=setup.namespace),
+        *_say("--dataset", test_set, dataset=test_set),
+        *_say("--max-tokens", setup.preset.max_tokens, asking={"max_tokens": setup.preset.max_tokens}),
+        *_say("--models", judge and setup.preset.models, judging={"judges": [judge]}),
+    ]
+    asking = _say("--endpoints", judge and setup.endpoints, asking={"endpoints": setup.endpoints})
+    chain.add("evaluate", model, said, needs=(model, test_set), places=asking)
     return chain.steps
 
 
 def _add_shared(chain: _Chain) -> None:
     """Add the test set, the student where the run makes it, and the traces."""
-    setup, cell = chain.setup, chain.cell
-    shown = ("--public",) if setup.public else ()
-    data = ("--folder", setup.job.folder, *shown) if setup.job else setup.sources
-    chain.add("collect", setup.test_set, _build(cell, setup, "testset"), places=data)
-    recipe = setup.preset.make_student
+    setup, recipe = chain.setup, chain.setup.preset.make_student
+    _add_data(chain, "collect", setup.test_set)
     if recipe and setup.makes_student:
-        shape = ("--params", recipe.params, "--vocabulary", str(recipe.vocabulary), "--task", setup.test_set)
-        words = ("student", "create", setup.student, *shape, *_start(recipe), "--json")
-        places = setup.sources if recipe.dialogues else ()
-        chain.add("student", setup.student, words, needs=(setup.test_set,), places=places)
-    chain.add("corrupt", f"{setup.base(cell)}-traces", _build(cell, setup, "traces"), places=data)
+        said = [
+            *_say("student", "create", setup.student, place={"repo_id": setup.student}),
+            *_say("--params", recipe.params, parameters=parse_count(recipe.params)),
+            *_say("--vocabulary", recipe.vocabulary, vocabulary=recipe.vocabulary),
+            *_say("--task", setup.test_set, task=setup.test_set),
+            *_start(recipe),
+        ]
+        places = _say("--sources", setup.sources, sources=setup.sources) if recipe.dialogues else ()
+        chain.add("student", setup.student, said, needs=(setup.test_set,), places=places)
+    _add_data(chain, "corrupt", f"{setup.base(chain.cell)}-traces")
 
 
-def _start(recipe: StudentRecipe) -> tuple[str, ...]:
-    """Return the words that say from what the student starts."""
+def _add_data(chain: _Chain, stage: str, makes: str) -> None:
+    """Add the test set or the traces: the benchmark's, or those of a job."""
+    setup, job, scenario = chain.setup, chain.setup.job, chain.cell.scenario
+    what = "testset" if stage == "collect" else "traces"
+    if job:
+        said = _say("data", "job", job.name, "--only", what, place={"repo_id": makes})
+        places = [*_say("--folder", job.folder, job=job.folder), *_say("--public" if setup.public else None)]
+        chain.add(stage, makes, said, module="job-test-set" if stage == "collect" else "job-traces", places=places)
+        return
+    said = _say("data", "build", "--push", "--only", what, place={"repo_id": makes})
+    said += _say("--scenario", scenario, scenario=scenario) if stage == "corrupt" else []
+    chain.add(stage, makes, said, places=_say("--sources", setup.sources, sources=setup.sources))
+
+
+def _start(recipe: StudentRecipe) -> list[_Said]:
+    """Return what says from what the student starts."""
     if recipe.dialogues is None:
-        return ("--learnable",)
-    data = ("--pretrain", "sources", "--pretrain-limit", str(recipe.dialogues))
-    how = ("--pretrain-epochs", str(recipe.epochs), "--pretrain-rate", str(recipe.rate))
-    return (*data, *how, "--pretrain-batch", str(recipe.batch))
-
-
-def _build(cell: Cell, setup: Setup, what: str) -> tuple[str, ...]:
-    """Return the command that pushes the test set or the traces."""
-    if setup.job:
-        return ("data", "job", setup.job.name, "--only", what, "--json")
-    scenario = ("--scenario", str(cell.scenario)) if what == "traces" else ()
-    return ("data", "build", "--push", "--only", what, *scenario, "--json")
+        return _say("--learnable", learnable=True)
+    return [
+        *_say("--pretrain", "sources", dialogues="sources"),
+        *_say("--pretrain-limit", recipe.dialogues, limit=recipe.dialogues),
+        *_say("--pretrain-epochs", recipe.epochs, pretrain={"epochs": recipe.epochs}),
+        *_say("--pretrain-rate", recipe.rate, pretrain={"learning_rate": recipe.rate}),
+        *_say("--pretrain-batch", recipe.batch, pretrain={"batch_size": recipe.batch}),
+    ]
 
 
 def _add_pipeline(chain: _Chain) -> str:
     """Add filter, relabelling and synthesis, and return the dataset that they end in."""
     cell, setup = chain.cell, chain.setup
     seed = f"-seed{cell.seed}" if cell.seed else ""
-    read = f"{setup.base(cell)}-traces"
+    read, test_set, models = f"{setup.base(cell)}-traces", setup.test_set, setup.preset.models
     base = f"{setup.base(cell)}-fair" if cell.fair else setup.base(cell)
-    filtered, relabelled, synthetic = f"{base}-filtered", f"{base}-relabelled", f"{base}-synthetic{seed}"
-    number = published("relabel", cell.scenario).get("seeds") if setup.preset.seeds else None
-    seeds = ("--seeds", str(number)) if number else ()
-    target = ("--target", str(setup.preset.target)) if setup.preset.target else ()
+    arm = None if setup.job else cell.traces
+    seeds = published("relabel", cell.scenario).get("seeds") if setup.preset.seeds else None
+    target = setup.preset.target
     # The job's own settings of a stage count; its repositories take the place of its files.
-    job = ("--job", setup.job.folder) if setup.job else ()
-    for stage, makes, words in (
-        ("filter", filtered, () if setup.job else ("--arm", cell.traces)),
-        ("relabel", relabelled, seeds),
-        ("synthesize", synthetic, (*target, "--seed", str(cell.seed))),
-    ):
-        to = ("--to", makes, "--task", setup.test_set, "--models", setup.preset.models)
-        command = (stage, read, *words, *to, "--json")
-        chain.add(stage, makes, command, needs=(read, setup.test_set), places=(*job, *setup.options))
-        read = makes
-    return synthetic
+    job = setup.job and setup.job.folder
+    places = [
+        *_say("--job", job, job=job),
+        *_say("--endpoints", setup.endpoints, asking={"endpoints": setup.endpoints}),
+        *_say("--budget", setup.budget, asking={"budget": setup.budget}),
+    ]
+    own = {
+        "filter": _say("--arm", arm, arm=arm),
+        "relabel": _say("--seeds", seeds, settings={"seeds": seeds}),
+        "synthesize": [
+            *_say("--target", target, settings={"target": target}),
+            *_say("--seed", cell.seed, settings={"seed": cell.seed}),
+        ],
+    }
+    makes = {"filter": f"{base}-filtered", "relabel": f"{base}-relabelled", "synthesize": f"{base}-synthetic{seed}"}
+    for stage, repo_id in makes.items():
+        said = [
+            *_say(stage, read, source=read, scenario=cell.scenario),
+            *own[stage],
+            *_say("--to", repo_id, place={"repo_id": repo_id}),
+            *_say("--task", test_set, task=test_set),
+            *_say("--models", models, models=models),
+        ]
+        chain.add(stage, repo_id, said, needs=(read, test_set), places=places)
+        read = repo_id
+    return read
 
 
 def all_cells(*, fair: bool, seeds: int) -> list[Cell]:

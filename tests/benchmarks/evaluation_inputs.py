@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from harness.hub.client import Hub
-from harness.stages.sample_testset import write_test_set
+from harness.stages.material.sample_testset import write_test_set
 from harness.training.small_model import create_student
 
 STUDENT = "local/bench-student"

@@ -13,7 +13,7 @@ from harness.cli.__main__ import tft
 from harness.data.formats.published import read_conversations, read_test_conversations
 from harness.data.sources import locate
 from harness.errors import SourceError, UsageError
-from harness.stages.sgd_dialogues import write_dialogues
+from harness.stages.material.sgd_dialogues import write_dialogues
 
 EXTRA = "sgd/train/dialogues_999.json"
 

@@ -16,7 +16,7 @@ from harness.benchmark.table import cell_text, clock, counts, outcome_table, pro
 from harness.errors import EngineError
 from harness.hub.artifact import Artifact
 
-PLAN = BenchmarkPlan.of(all_cells(fair=False, seeds=1), Setup(namespace="me", preset=read_preset("tiny")), salt="")
+PLAN = BenchmarkPlan.of(all_cells(fair=False, seeds=1), Setup(namespace="me", preset=read_preset("tiny")))
 KEYS = [step.key for step in PLAN.steps]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -19,7 +19,7 @@ from harness.data.formats.published import read_test_conversations
 from harness.data.records import TurnPair
 from harness.hubd.embedded import EmbeddedHub, running
 from harness.models import parsing
-from harness.stages.sample_testset import write_test_set
+from harness.stages.material.sample_testset import write_test_set
 
 USERS = """
 users:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from harness.hubd.embedded import running
-from harness.stages.sample_testset import write_test_set
+from harness.stages.material.sample_testset import write_test_set
 
 CONCURRENCY = 4
 
