@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmark.cells import STAGES, Cell, Setup, Step, steps
-from harness.data.tasks import checksum
 from harness.errors import UsageError
-from harness.hub.artifact import Artifact
+from harness.hub.artifact import Artifact, FileInput
 from harness.models.roles import Roles
 
 
@@ -53,13 +52,13 @@ def _until(of_cell: Mapping[Cell, tuple[Step, ...]], until: str) -> dict[Cell, t
 def _salt(setup: Setup) -> str:
     """Return a hash of what decides about results and stands in files of this machine."""
     files = sorted(path for path in Path(setup.job.folder).iterdir() if path.is_file()) if setup.job else []
-    decisive = [asdict(Roles.named(setup.preset.models)), [checksum(path) for path in files]]
+    decisive = [asdict(Roles.named(setup.preset.models)), [str(FileInput.of(path)) for path in files]]
     return hashlib.sha256(repr(decisive).encode()).hexdigest()
 
 
 def pinned(step: Step, artifacts: Mapping[str, Artifact]) -> Step:
     """Return a step with a commit at each repository that it reads; `artifacts` are by repository."""
-    commits = {name: f"{name}@{artifacts[name].revision}" for name in step.needs if name in artifacts}
+    commits = {name: str(artifacts[name]) for name in step.needs if name in artifacts}
     pairs = zip(("", *step.words), step.words, strict=False)
     words = tuple(word if before == "--to" else commits.get(word, word) for before, word in pairs)
     request = {key: value if key == "place" else _renamed(value, commits) for key, value in step.request.items()}

@@ -115,9 +115,7 @@ def _plan(hub: Hub, request: BenchmarkRequest) -> BenchmarkPlan:
     changes = {"student": request.student, "models": request.models}
     preset = preset.model_copy(update={key: value for key, value in changes.items() if value})
     if "/" in preset.student:
-        name, _, revision = preset.student.partition("@")
-        artifact = hub.resolve("model", name, revision or None)
-        preset = preset.model_copy(update={"student": f"{artifact.repo_id}@{artifact.revision}"})
+        preset = preset.model_copy(update={"student": str(hub.find(preset.student, "model"))})
     setup = Setup(
         namespace=hub.namespace(request.namespace),
         preset=preset,

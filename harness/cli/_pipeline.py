@@ -123,10 +123,12 @@ def _place(hub: Hub, name: _Named, chosen: dict[str, Any]) -> Place:
 
 def _name(name: _Named) -> str:
     """Return the dataset that is pushed to where nothing else is said; UsageError where it follows from nothing."""
+    from harness.hub.artifact import split_revision
+
     if name.scenario is not None:
         return f"tft-benchmark-s{name.scenario}-{name.suffix}"
     if name.source is not None and not Path(name.source).exists():
-        return _STAGE_NAME.sub("", name.source.partition("@")[0].rpartition("/")[2]) + f"-{name.suffix}"
+        return _STAGE_NAME.sub("", split_revision(name.source)[0].rpartition("/")[2]) + f"-{name.suffix}"
     made_from = name.source or name.job
     raise UsageError(f"say where the result of {made_from} goes: --out DIR for a folder, or --to REPO to push it")
 
@@ -157,7 +159,7 @@ def show(hub: Hub, result: StageResult, counts: Mapping[str, Any], as_json: bool
         say(f"written: {result.folder}")
     if result.artifact:
         state = "there already, made from the same inputs" if result.reused else "pushed"
-        say(f"{state}: {hub.url(result.artifact)}  {result.artifact.revision}")
+        say(f"{state}: {hub.page(result.artifact)}  {result.artifact.revision}")
 
 
 def _text(value: Any) -> str:

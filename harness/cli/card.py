@@ -76,6 +76,7 @@ def command(
     """
     wish = _Wish(**wishes)
     _check_options(wish, model, every)
+    from harness.hub.artifact import split_revision
     from harness.hub.connect import connected
 
     online = every or wish.push or wish.check or hub is not None or not (wish.published or wish.report_file)
@@ -84,7 +85,7 @@ def command(
         if client and every:
             _all(client, str(owner), wish)
         else:
-            _one(client, str(model).removeprefix("vllm:").partition("@")[0], owner, wish)
+            _one(client, split_revision(str(model).removeprefix("vllm:"))[0], owner, wish)
 
 
 def _one(client: Hub | None, model: str, owner: str | None, wish: _Wish) -> None:
@@ -160,10 +161,8 @@ def _task(hub: Hub, report: EvalReport) -> Task:
     """Return the task that lies beside the test set of the report."""
     from harness.data.formats.task import read_task
     from harness.data.tasks import TASK
-    from harness.hub.artifact import Artifact
 
-    test_set = Artifact(kind="dataset", repo_id=report.run.dataset, revision=report.run.dataset_revision)
-    return read_task(hub.pull(test_set, [TASK]) / TASK)
+    return read_task(hub.pull(report.run.test_set, [TASK]) / TASK)
 
 
 def _write(out: Path, text: str) -> None:
@@ -192,11 +191,13 @@ def _push(hub: Hub, identity: CardIdentity, current: str | None, text: str, *, c
     if current == text:
         click.echo(f"the card of {identity.repo_id} is up to date, nothing to push", err=True)
         return
+    from harness.hub.publishing import propose
+
     files = {README: text}
     if not create_pr:
         click.echo(hub.commit_files("model", identity.repo_id, files, message=MESSAGE))
         return
-    address, sent = hub.propose(identity.repo_id, files, message=MESSAGE)
+    address, sent = propose(hub, identity.repo_id, files, message=MESSAGE)
     click.echo(address)
     if not sent:
         click.echo(f"this pull request proposes the card of {identity.repo_id} already", err=True)

@@ -169,12 +169,14 @@ def _sides(
 
 def _check_name(name: str) -> None:
     """Raise UsageError for what is neither there nor can be a model's name."""
+    from harness.hub.artifact import split_revision
+
     if Path(name).exists():
         return
     model = name.removeprefix("vllm:")
     if not model or model.startswith(("/", "./", "../", "~")) or model.endswith((".jsonl", ".json", "/")):
         raise UsageError(f"{name!r} is neither a file nor a folder; expected rows, the folder of a run, or owner/model")
-    if "@" in model:
+    if split_revision(model)[1]:
         raise UsageError(
             f"{name!r} names a revision, but the results dataset keeps one result a model; leave it out, and give "
             "--results REPO@REV for an earlier state of the results"
@@ -184,9 +186,8 @@ def _check_name(name: str) -> None:
 def _results(hub: Hub, results: str | None, namespace: str | None) -> Artifact:
     from harness.evaluation.report_json import RESULTS
 
-    repo_id, _, revision = (results or f"{hub.namespace(namespace)}/{RESULTS}").partition("@")
     try:
-        return hub.resolve("dataset", repo_id, revision or None)
+        return hub.find(results or f"{hub.namespace(namespace)}/{RESULTS}", "dataset")
     except RepoNotFound as error:
         raise RepoNotFound(f"{error}; name the results dataset with --results, or give files or run folders") from error
 
@@ -214,7 +215,7 @@ def _remote(hub: Hub, dataset: Artifact, name: str) -> ComparedResult:
             f"Run `tft evaluate {name}`, or give a file or the folder of a run"
         )
     try:
-        return _side(name, f"{config} of {dataset}", folder / rows, folder / report)
+        return _side(name, f"{config} of {dataset.short}", folder / rows, folder / report)
     except DataError as error:  # its place on the Hub says more than the one in the cache
         problem = str(error).replace(f"{folder}/", "")
         raise DataError(f"{dataset}: {problem}; evaluate the model again") from error

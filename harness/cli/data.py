@@ -246,7 +246,7 @@ def _report(hub: Hub, step: Callable[[str], None], made: StageResult, *, as_json
         step(json.dumps({"repo": artifact.repo_id, "revision": artifact.revision, "reused": made.reused}))
         return
     note = "  (was there already)" if made.reused else ""
-    step(f"{hub.url(artifact)}  {artifact.revision}{note}")
+    step(f"{hub.page(artifact)}  {artifact.revision}{note}")
 
 
 @contextmanager

@@ -40,7 +40,6 @@ def command(folder: Path) -> None:
     """
     import os
 
-    from harness.errors import HubError
     from harness.hub.client import PRIVATE
 
     _options.share_cores()
@@ -51,30 +50,11 @@ def command(folder: Path) -> None:
     os.environ.pop("HF_HUB_OFFLINE", None)
     os.environ.pop(PRIVATE, None)  # on this Hub everything is to be seen
     from harness.hub.client import Hub
-    from harness.hubd.embedded import running
-    from harness.hubd.errors import HubStartError
+    from harness.hub.connect import started, usual_port
 
-    try:
-        with running(folder / "hub", port=_free_port()) as served:
-            os.environ["HF_TOKEN"] = served.token
-            _run(Hub.connect(served.url), folder)
-    except HubStartError as error:
-        raise HubError(f"the Hub of the demonstration did not start: {error}") from error
-
-
-def _free_port() -> int:
-    """Return the port of `tft hub serve`, where the links in the cards lead afterwards; 0 where it is taken."""
-    import socket
-
-    from harness.hubd.server.serve import DEFAULT_PORT
-
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", DEFAULT_PORT))
-        except OSError:
-            return 0
-    return DEFAULT_PORT
+    with started("the Hub of the demonstration", folder / "hub", port=usual_port()) as served:
+        os.environ["HF_TOKEN"] = served.token
+        _run(Hub.connect(served.url), folder)
 
 
 def _run(hub: Hub, folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import click
 
 from harness.cli import _options
-from harness.errors import CheckFailed, UsageError
+from harness.errors import CheckFailed
 
 
 @click.group("hub")
@@ -43,13 +43,9 @@ def serve(root: Path | None, port: int, host: str, users: Path | None, verbose: 
       orgs:
         - {name: lab, private_by_default: true}
     """
-    from harness.hubd.errors import HubStartError
-    from harness.hubd.server.serve import Settings, serve
+    from harness.hub.connect import serve
 
-    try:
-        serve(Settings(root=root, host=host, port=port, users=users, verbose=verbose), click.echo)
-    except HubStartError as error:
-        raise UsageError(str(error)) from error
+    serve(click.echo, root=root, host=host, port=port, users=users, verbose=verbose)
 
 
 @command.command("promote")
@@ -100,9 +96,9 @@ def promote(
     """
     import os
 
+    from harness.hub.connect import both
     from harness.hub.promotion import promote as promotion
     from harness.hub.promotion.plan import PromoteOptions
-    from harness.hub.promotion.sides import both
     from harness.terminal import say
 
     wanted = PromoteOptions(tags=tuple(tags) or None, **wishes)
@@ -133,14 +129,9 @@ def verify(root: Path | None, as_json: bool) -> None:
 
     Changes nothing, and may run beside a server. Exits with 1 and a list of what is wrong.
     """
-    from harness.hubd.errors import HubStartError
-    from harness.hubd.root import default_root, existing_root
-    from harness.hubd.storage.verify import verify as check
+    from harness.hub.connect import verify
 
-    try:
-        report = check(existing_root(root or default_root(), locked=False))
-    except HubStartError as error:
-        raise UsageError(str(error)) from error
+    report = verify(root)
     if as_json:
         click.echo(json.dumps({"ok": not report.problems, **asdict(report)}))
     else:
@@ -164,14 +155,9 @@ def gc(root: Path | None, grace: float, as_json: bool) -> None:
     The server has to be stopped first: it may be about to commit what was uploaded a moment ago. Commits that no
     branch, tag or pull request leads to (after a squash, say) are gone afterwards.
     """
-    from harness.hubd.errors import HubStartError
-    from harness.hubd.root import default_root
-    from harness.hubd.storage.gc import collect
+    from harness.hub.connect import collect_garbage
 
-    try:
-        done = collect(root or default_root(), grace=grace * 3600)
-    except HubStartError as error:
-        raise UsageError(str(error)) from error
+    done = collect_garbage(root, grace=grace * 3600)
     if as_json:
         click.echo(json.dumps(asdict(done)))
     else:

@@ -62,8 +62,8 @@ def command(
     The chain is checked on the way: inputs that are missing, records that were changed, tags that lead elsewhere. Exit
     status 1 where something is wrong; it is printed.
     """
+    from harness.hub.address import without_bars
     from harness.hub.connect import connected
-    from harness.hub.reads import without_bars
     from harness.reports.lineage.query import ask
     from harness.terminal import progress
 
@@ -86,23 +86,25 @@ def command(
 
 def _artifact(hub: Hub, repo: str, kind: RepoKind | None) -> Artifact:
     """Return the repository at the commit; UsageError where the name is of a model and of a dataset."""
-    repo_id, _, revision = repo.partition("@")
+    from harness.hub.artifact import split_revision
+
     kinds: tuple[RepoKind, ...] = (kind,) if kind else ("dataset", "model")
     found = []
     for one in kinds:
         try:
-            found.append(hub.resolve(one, repo_id, revision or None))
+            found.append(hub.find(repo, one))
         except RepoNotFound:
             if kind:
                 raise
     if not found:
+        repo_id, revision = split_revision(repo)
         at = f" at revision {revision!r}" if revision else ""
         raise RepoNotFound(
             f"{repo_id}{at} was not found on {hub.endpoint}, neither as a dataset nor as a model; check the name, and "
             "if it is private set HF_TOKEN to a token that may read it"
         )
     if len(found) > 1:
-        raise UsageError(f"{repo_id} is a dataset and a model; say which with --kind")
+        raise UsageError(f"{repo} is a dataset and a model; say which with --kind")
     return found[0]
 
 

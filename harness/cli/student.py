@@ -130,7 +130,7 @@ def _report(repo_id: str, made: StageResult, hub: Hub) -> dict[str, Any]:
     folder = str(made.folder) if made.folder else None
     report: dict[str, Any] = {"repo": repo_id, "reused": made.reused, "folder": folder, **made.counts}
     if made.artifact:
-        report |= {"revision": made.artifact.revision, "url": hub.url(made.artifact)}
+        report |= {"revision": made.artifact.revision, "url": hub.page(made.artifact)}
     return report
 
 

@@ -57,37 +57,27 @@ def read_report(path: Path) -> EvalReport:
         raise DataError(f"{path} is no report of this harness ({error}); write it again with `tft evaluate`") from error
 
 
-def eval_results_yaml(
-    report: EvalReport,
-    dataset_repo: str,
-    *,
-    source_url: str,
-    task_ids: Mapping[str, str] | None = None,
-) -> str:
+def eval_results_yaml(report: EvalReport, dataset_repo: str, *, source_url: str) -> str:
     """Return the text of `.eval_results/<benchmark>.yaml` for a model repository: one entry a metric.
 
     `dataset_repo` is the benchmark dataset (its commit is the report's), `source_url` the page of the
-    results dataset. `task_ids` maps metrics to the task ids of the dataset's `eval.yaml`; default: each
-    metric is its own task id. Metrics without a value are left out. The format is the Hub's (docs/hub/eval-results).
+    results dataset. Each metric is the task of its name in the dataset's `eval.yaml`. Metrics without a value are left
+    out. The format is the Hub's (docs/hub/eval-results).
     """
     import yaml
-    from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
     entries = [
-        EvalResultEntry(
-            dataset_id=dataset_repo,
-            dataset_revision=report.run.dataset_revision,
-            task_id=(task_ids or {}).get(metric, metric),
-            value=estimate.value,
-            date=report.run.date,
-            source_url=source_url,
-            source_name="tft-harness results",
-            notes=_notes(report, metric, estimate),
-        )
+        {
+            "dataset": {"id": dataset_repo, "task_id": metric, "revision": report.run.dataset_revision},
+            "value": estimate.value,
+            "date": report.run.date,
+            "source": {"url": source_url, "name": "tft-harness results"},
+            "notes": _notes(report, metric, estimate),
+        }
         for metric, estimate in report.rows["model"].items()
-        if estimate.value is not None and (task_ids is None or metric in task_ids)
+        if estimate.value is not None
     ]
-    return yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False, allow_unicode=True, width=10_000)
+    return yaml.safe_dump(entries, sort_keys=False, allow_unicode=True, width=10_000)
 
 
 def judge_name(report: EvalReport) -> str | None:

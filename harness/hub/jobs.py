@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from harness import __version__
 from harness.errors import AccessDenied, HubError, UsageError
 from harness.hub.client import PRIVATE, Hub
-from harness.hub.client_errors import translated
 
 PROVIDER = "hf"
 IMAGE = "ghcr.io/astral-sh/uv:python3.12-bookworm"
@@ -107,7 +106,7 @@ def submit(
     where the job cannot be described, AccessDenied without a token, HubError where the Hub refuses it.
     """
     options = options or JobOptions()
-    token = _token(hub)
+    token = hub.token()
     spec = _specify(command, flavor, hub.endpoint, options)
     if token and any(token in word for word in (*spec.command, *spec.environment.values(), spec.image)):
         raise UsageError("the job's command contains your token, which others could read; it gets HF_TOKEN by itself")
@@ -116,14 +115,6 @@ def submit(
     if not token:
         raise AccessDenied(f"a job needs a token that may start it at {hub.endpoint}; set HF_TOKEN, or `hf auth login`")
     return _send(replace(spec, namespace=hub.namespace(options.namespace)), hub, token)
-
-
-def _token(hub: Hub) -> str | None:
-    from huggingface_hub import get_token
-
-    if isinstance(hub.api.token, str):
-        return hub.api.token
-    return None if hub.api.token is False else get_token()
 
 
 def _specify(command: Sequence[str], flavor: str, endpoint: str, options: JobOptions) -> JobSpec:
@@ -179,7 +170,7 @@ def _seconds(timeout: str) -> int:
 def _send(spec: JobSpec, hub: Hub, token: str) -> JobSpec:
     from huggingface_hub.errors import HfHubHTTPError
 
-    with translated(f"a job on {spec.flavor} for {spec.namespace}", hub.endpoint):
+    with hub.errors(f"a job on {spec.flavor} for {spec.namespace}"):
         try:
             job = hub.api.run_job(
                 image=spec.image,
@@ -206,7 +197,7 @@ def wait(spec: JobSpec, hub: Hub) -> None:
     """Return when a submitted job has completed; HubError where it ended in another way."""
     if spec.id is None:
         raise ValueError("only a job that was submitted can be waited for")
-    with translated(f"the job {spec.url}", hub.endpoint):
+    with hub.errors(f"the job {spec.url}"):
         job = hub.api.wait_for_job(job_id=spec.id, namespace=spec.namespace)
     stage = job.status.stage if job.status else None
     if stage != _COMPLETED:

@@ -9,7 +9,6 @@ from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.records import EvalReport, Judging, Member
 from harness.evaluation.report_json import config_name, judge_name
 from harness.evaluation.scorecard import HEADLINE
-from harness.models.names import ModelName
 from harness.reports.leaderboard import DEFAULT_METRIC
 from harness.reports.markdown import MARK
 from harness.statistics.records import Agreement, Calibration, Estimate
@@ -200,7 +199,7 @@ def as_comment(reports: Sequence[EvalReport]) -> str:
     from harness.reports.markdown import environment
     from harness.resources import folder
 
-    names = " ".join(config_name(ModelName.parse(report.run.model).id) for report in reports)
+    names = " ".join(config_name(report.run.model_name.id) for report in reports)
     template = environment(folder("eval")).get_template(TEMPLATE)
     # The name holds neither a space nor `>`, so it cannot end the mark.
     return f"{MARK}evaluate {names} -->\n\n{template.render(reports=[_values(report) for report in reports])}\n"

@@ -8,6 +8,7 @@ from harness.data.records import Conversation
 from harness.data.tasks import TestConversations, find_test, has_test
 from harness.data.traces.source import read_input
 from harness.errors import DataError
+from harness.hub.artifact import Artifact, parse_input
 from harness.stages._inputs import StageInputs, readable
 from harness.terminal import say
 
@@ -60,8 +61,9 @@ class SynthesisMaterial:
 
 def _test_set(start: StageInputs, named: str | None) -> TestConversations | None:
     """Return the test set that is named, else the job's, else that of the repository that has the task, else None."""
+    task = start.task.source
     if named is None and start.job is not None:
         named = str(start.job.test) if start.job.test else None
-    elif named is None and "@sha256:" not in start.task.source and has_test(start.task.source, start.hub):
-        named = start.task.source
+    elif named is None and isinstance(parse_input(task), Artifact) and has_test(task, start.hub):
+        named = task
     return find_test(named, start.hub) if named is not None else None

@@ -17,6 +17,7 @@ from harness.errors import CheckFailed, UsageError
 from harness.hub.artifact import Artifact, RepoKind
 from harness.hub.client import LINEAGE, Hub
 from harness.hub.lineage import Lineage
+from harness.hub.publishing import find_made, push_folder
 from harness.terminal import progress
 
 
@@ -66,7 +67,7 @@ def reusable(lineage: Lineage, hub: Hub, place: Place, kind: RepoKind = "dataset
         _check_out(place.out)
     if place.target is None or place.out is not None or place.force:
         return None
-    found = hub.find_made(kind, place.target, lineage.fingerprint())
+    found = find_made(hub, kind, place.target, lineage.fingerprint())
     return StageResult(artifact=found, folder=None, reused=True) if found else None
 
 
@@ -116,7 +117,7 @@ def deliver(
     if place.target is not None:
         message = f"{lineage.stage}: {lineage.fingerprint()}"
         with progress("pushing the model") if kind == "model" else nullcontext():
-            artifact = hub.publish(kind, place.target, place.out or folder, message=message, tags=[lineage.tag()])
+            artifact = push_folder(hub, kind, place.target, place.out or folder, message=message, tags=[lineage.tag()])
     return StageResult(artifact=artifact, folder=place.out, reused=False, counts=counts or {})
 
 

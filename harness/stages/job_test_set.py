@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.curation.job_folder import JobFolder
 from harness.data.formats.published import read_test_conversations
-from harness.data.tasks import CONVERSATIONS, PAIRS, TASK, checksum
+from harness.data.tasks import CONVERSATIONS, PAIRS, TASK
 from harness.errors import DataError, UsageError
+from harness.hub.artifact import FileInput
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import CONVERSATION, CardFrame, stage_card
@@ -39,7 +40,7 @@ def run(request: JobTestSetRequest, hub: Hub) -> StageResult:
             f"{job.folder} has no test.jsonl; models are compared on conversations that they were not trained on: put "
             "some aside, one a line, in the layout of the traces"
         )
-    inputs = (checksum(job.test), job.task.source)
+    inputs = (str(FileInput.of(job.test)), job.task.source)
     lineage = Lineage(stage=STAGE, version=VERSION, config={"configs": ["conversations", "pairs"]}, inputs=inputs)
     if found := reusable(lineage, hub, request.place):
         return found

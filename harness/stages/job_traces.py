@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict
 from harness.curation.job_folder import JobFolder
 from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.messages import dump_conversation
-from harness.data.tasks import checksum
 from harness.data.traces.read import read_traces
 from harness.errors import DataError
+from harness.hub.artifact import FileInput
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import CONVERSATION, CardFrame, stage_card
@@ -38,7 +38,7 @@ class JobTracesRequest(BaseModel):
 def run(request: JobTracesRequest, hub: Hub) -> StageResult:
     """Write the job's traces, or find them on the Hub. Rows that cannot be read are left out, and said."""
     job = JobFolder.open(request.job)
-    lineage = Lineage(stage=STAGE, version=VERSION, config={}, inputs=(checksum(job.traces),))
+    lineage = Lineage(stage=STAGE, version=VERSION, config={}, inputs=(str(FileInput.of(job.traces)),))
     if found := reusable(lineage, hub, request.place):
         return found
     with new_folder(lineage, request.place) as folder:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from harness.data.sources import locate
-from harness.data.tasks import TaskSource, checksum, find_task
+from harness.data.tasks import TaskSource, find_task
 from harness.errors import UsageError
+from harness.hub.artifact import FileInput
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.stages._result import Place, StageResult, deliver, new_folder, reusable
@@ -149,11 +150,10 @@ def _opened(request: StudentRequest, hub: Hub) -> Iterator[_Plan]:
 def _pinned(source: str, hub: Hub) -> str:
     """Return a source of texts as an input: a file by its checksum, a dataset by its commit."""
     if Path(source).is_file():
-        return checksum(Path(source))
+        return str(FileInput.of(Path(source)))
     if "/" not in source:
         raise UsageError(f"{source!r} is neither a file nor a dataset repository (owner/name); check the name")
-    artifact = hub.resolve("dataset", source)
-    return f"{artifact.repo_id}@{artifact.revision}"
+    return str(hub.find(source, "dataset"))
 
 
 def _make(plan: _Plan, hub: Hub, folder: Path, work: Path | None) -> tuple[StudentSummary, Pretraining | None]:

@@ -145,7 +145,7 @@ def _prepare(request: TrainRequest, hub: Hub) -> _Prepared:
     if examples.split:
         say(f"conversations in several examples, because their tokens depend on what follows: {examples.split}")
     settings = {**config.model_dump(), "arm": request.arm, "template": rendering.source, "form": asdict(rendering.form)}
-    inputs = (f"{artifact.repo_id}@{artifact.revision}", *data.inputs, task.source)
+    inputs = (str(artifact), *data.inputs, task.source)
     lineage = Lineage(stage=STAGE, version=VERSION, config=settings, inputs=inputs, seed=config.seed)
     return _Prepared(
         request=request,
@@ -255,7 +255,7 @@ def _write_log(trained: Trained, work: Path, folder: Path) -> str:
 def _facts(prepared: _Prepared, trained: Trained, difference: float | None, plot: str) -> TrainingFacts:
     examples, artifact = prepared.examples.items, prepared.checkpoint.artifact
     return TrainingFacts(
-        student=f"{artifact.repo_id}@{artifact.revision}",
+        student=str(artifact),
         dataset=prepared.data.inputs[0],
         task=prepared.task.source,
         settings=prepared.config.model_dump(),

@@ -49,16 +49,6 @@ class TrainingExamples:
         """Learned turns of all examples."""
         return sum(len(example.turns) for example in self.items)
 
-    @property
-    def mean_tokens(self) -> float:
-        """Tokens of an example."""
-        return self.tokens / len(self.items)
-
-    @property
-    def loss_share(self) -> float:
-        """Share of the tokens that carry loss."""
-        return sum(end - start for example in self.items for start, end in example.turns) / self.tokens
-
 
 def make_examples(
     conversations: Sequence[Conversation],

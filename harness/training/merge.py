@@ -23,7 +23,7 @@ def merge(base: Path, adapter: Path, out: Path, *, probes: Sequence[Sequence[int
     Merged and compared in float32 on the CPU. Returns the largest absolute difference between a logit of base and
     adapter and one of the merged weights, over all places of the `probes` (token ids). Raises ModelError above
     `tolerance`, and writes nothing then; rounding goes with the size of what is rounded, so above logits of
-    `_USUAL` more is allowed in proportion. What a narrower type adds is `written_difference`'s to say.
+    `_USUAL` more is allowed in proportion. What the base's type rounds away is not in it.
     """
     from peft import PeftModel
 
@@ -41,21 +41,6 @@ def merge(base: Path, adapter: Path, out: Path, *, probes: Sequence[Sequence[int
     for path in out.glob("*.safetensors"):
         path.chmod(0o644)  # written for its owner only
     return difference
-
-
-@quiet()
-def written_difference(base: Path, adapter: Path, out: Path, *, probes: Sequence[Sequence[int]]) -> float:
-    """Return the largest difference of a logit between base and adapter and the files in `out`, as they were written.
-
-    Computed in float32: for a bfloat16 base this is what rounding the merged weights costs.
-    """
-    from peft import PeftModel
-
-    together = PeftModel.from_pretrained(_load(base), adapter).eval()
-    before = [_logits(together, probe) for probe in probes]
-    del together
-    written = _load(out).eval()
-    return _largest(before, [_logits(written, probe) for probe in probes])
 
 
 def _load(folder: Path) -> Any:

@@ -138,10 +138,6 @@ class TrainingRendering:
     def _encode(self, texts: list[str]) -> list[list[int]]:
         return [list(ids) for ids in self.tokenizer(texts, add_special_tokens=False)["input_ids"]] if texts else []
 
-    def prompt_ids(self, prefix: Sequence[Message]) -> tuple[int, ...]:
-        """Return the token ids that serving sends for the turn after `prefix`; ModelError where the template fails."""
-        return tuple(self._encode([self._renderer.text(prefix)])[0])
-
     def turns(self, messages: Sequence[Message]) -> list[RenderedTurn]:
         """Return the assistant turns in order; ModelError where one does not follow its prompt."""
         texts = list(self._texts(messages))

@@ -213,9 +213,11 @@ def rated(kind: str, number: int, **settings: Any) -> Callable[[Bench], None]:
 def _print(bench: Bench, data: TrainingExamples, config: TrainConfig, ours: Trained) -> None:
     rate = steady_rate(ours.log, data, config)
     share = rate * step_flops(bench.shape, data, config.lora_rank) / PEAK
+    mean = data.tokens / len(data.items)
+    learned = sum(end - start for example in data.items for start, end in example.turns)
     print(
-        f"  {len(data.items)} examples of {data.mean_tokens:,.0f} tokens, loss on {data.loss_share:.1%}: "
-        f"{rate:,.0f} tokens/s, {rate / data.mean_tokens:.2f} examples/s, MFU {share:.1%}, "
+        f"  {len(data.items)} examples of {mean:,.0f} tokens, loss on {learned / data.tokens:.1%}: "
+        f"{rate:,.0f} tokens/s, {rate / mean:.2f} examples/s, MFU {share:.1%}, "
         f"peak memory {ours.log[-1].memory_bytes / 2**30:.1f} GiB; {ours.seconds:.1f} s with start and checkpoint"
     )
 

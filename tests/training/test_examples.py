@@ -61,12 +61,10 @@ def test_the_same_data_give_the_same_examples(rendering: TrainingRendering) -> N
     assert once == twice
 
 
-def test_means_are_those_of_the_tokens(rendering: TrainingRendering) -> None:
+def test_a_small_share_of_the_tokens_is_learned(rendering: TrainingRendering) -> None:
     examples = make_examples(SAMPLE, rendering, expand_turns=False, max_length=None)
     assert examples.tokens == sum(len(one.input_ids) for one in examples.items)
-    assert examples.mean_tokens == examples.tokens / 6
-    assert examples.loss_share == sum(len(answer) for _, answer in learned(examples)) / examples.tokens
-    assert 0.01 < examples.loss_share < 0.5
+    assert 0.01 < sum(len(answer) for _, answer in learned(examples)) / examples.tokens < 0.5
 
 
 @pytest.mark.parametrize(("expand", "what"), [(False, "conversations"), (True, "turns")])
@@ -104,7 +102,7 @@ def test_what_holds_no_turn_or_follows_the_last_is_left_out_and_counted(renderin
 def test_a_conversation_that_starts_with_the_assistant_is_learned_from(rendering: TrainingRendering) -> None:
     first = dataclasses.replace(SAMPLE[0], messages=SAMPLE[0].messages[1:])
     ((prompt, _), *rest) = learned(make_examples([first], rendering, expand_turns=False, max_length=None))
-    assert prompt == rendering.prompt_ids(())
+    assert prompt == rendering.turns(first.messages)[0].prompt
     assert len(rest) + 1 == sum(message.role == "assistant" for message in first.messages)
 
 

@@ -9,8 +9,8 @@ from harness.benchmark.release.contents import Entry, Role, title_of
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.evaluation.report_json import config_name, judge_name
+from harness.hub.artifact import RepositoryName
 from harness.hub.collections import Collection
-from harness.hub.repository import RepositoryName
 from harness.reports.leaderboard import DEFAULT_METRIC
 
 TITLE = "TFT benchmark"

@@ -34,10 +34,9 @@ def read_losses(hub: Hub, tables: Sequence[Table]) -> tuple[tuple[Loss, ...], tu
     """
     found: dict[str, Loss | None] = {}
     for row, cell, run in _runs(tables):
-        if run.model and run.revision and run.model not in found:
-            artifact = Artifact(kind="model", repo_id=run.model, revision=run.revision)
-            log = _read(hub, artifact)
-            found[run.model] = _loss(row, cell, run, artifact, log) if log else None
+        if run.artifact and run.artifact.repo_id not in found:
+            log = _read(hub, run.artifact)
+            found[run.artifact.repo_id] = _loss(row, cell, run, run.artifact, log) if log else None
     return tuple(one for one in found.values() if one), tuple(name for name, one in found.items() if one is None)
 
 

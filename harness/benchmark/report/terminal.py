@@ -30,7 +30,7 @@ def print_summary(summary: BenchmarkReport, width: int | None = None) -> None:
     from rich.console import Console
 
     console = Console(width=width, highlight=False, markup=False)
-    console.print(f"{summary.student} on {summary.test_set or 'no test set'}, from {summary.results}")
+    console.print(f"{summary.student} on {summary.test_set or 'no test set'}, from {summary.results.short}")
     console.print(_table(summary))
     n = f"{summary.pairs} turns of {summary.conversations} conversations. " if summary.pairs else ""
     console.print(

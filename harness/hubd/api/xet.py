@@ -20,52 +20,56 @@ TOKEN_SECONDS = 3600
 def write_token(call: Call) -> Response:
     """Issue a token for uploads to one repository."""
     # Whoever sees a repository may upload: a pull request needs it. The commit itself is checked later.
-    if call.repo and call.required_user().role != "write":
+    repo, author = call.repo, call.required_user()
+    if author.role != "write":
         raise Refused(403, "Forbidden: this token can only read; use a write token to upload.")
-    return _token(call, "xet-write")
+    # Clients remember per URL what they uploaded, and it counts for its author only.
+    claims = {"do": "xet-upload", "repo": repo.id, "author": author.name}
+    return _token(call, f"{call.services.xet.name}-{author.name}", claims)
 
 
 def read_token(call: Call) -> Response:
     """Issue a token for downloads from one repository."""
     check_content(call.repo, call.user)
-    return _token(call, "xet-read")
+    return _token(call, call.services.xet.name, {"do": "xet-read", "repo": call.repo.id})
 
 
-def _token(call: Call, right: str) -> Response:
-    token, expires = call.services.signer.issue({"do": right, "repo": call.repo.id}, seconds=TOKEN_SECONDS)
-    url = f"{call.base}/xet/{call.services.xet.name}"
+def _token(call: Call, store: str, claims: dict[str, str]) -> Response:
+    token, expires = call.services.signer.issue(claims, seconds=TOKEN_SECONDS)
+    url = f"{call.base}/xet/{store}"
     return answer(
         {"accessToken": token, "exp": expires, "casUrl": url},
         headers={"X-Xet-Cas-Url": url, "X-Xet-Access-Token": token, "X-Xet-Token-Expiration": str(expires)},
     )
 
 
-def _writing_repo(call: Call) -> RepoRow:
+def _upload_of(call: Call) -> tuple[RepoRow, str]:
+    """Return the repository that the caller's token is for, and the user it was issued to; raises Refused."""
     token = call.headers.get("authorization", "").removeprefix("Bearer ")
-    claims = call.services.signer.check(token, do="xet-write")
+    claims = call.services.signer.check(token, do="xet-upload")
     repo = call.services.repos.by_id(claims["repo"])
     if repo is None:
         raise Refused(404, "The repository of this upload is gone.", code="RepoNotFound")
-    return repo
+    return repo, claims["author"]
 
 
 def put_xorb(call: Call) -> Response:
     """Take a xorb: `/xet/{store}/v1/xorbs/default/{hash}`."""
-    _writing_repo(call)
+    _, author = _upload_of(call)
     if call.upload is None:
         raise Refused(400, "A xorb is needed as body.")
-    return answer({"was_inserted": call.services.xet.add_xorb(call.segments[-1], call.upload)})
+    return answer({"was_inserted": call.services.xet.add_xorb(author, call.segments[-1], call.upload)})
 
 
 def put_shard(call: Call) -> Response:
     """Take a shard and unpack its files; progress and the outcome are lines of JSON (v2)."""
-    repo = _writing_repo(call)
+    repo, author = _upload_of(call)
     files = shard_files(call.body)
     services = call.services
 
     def lines() -> Iterator[bytes]:
         try:
-            for done, sha256 in enumerate(services.xet.unpack_shard(files), start=1):
+            for done, sha256 in enumerate(services.xet.unpack_shard(author, files), start=1):
                 services.repos.hold(repo, sha256)
                 yield _line({"type": "validating", "verified": done, "total": len(files)})
         except Refused as error:
@@ -76,20 +80,20 @@ def put_shard(call: Call) -> Response:
             yield _line({"type": "result"})
 
     if "v1" in call.segments:
-        for sha256 in services.xet.unpack_shard(files):
+        for sha256 in services.xet.unpack_shard(author, files):
             services.repos.hold(repo, sha256)
         return answer({"result": 1})
     return StreamingResponse(lines(), media_type="application/x-ndjson")
 
 
 def reconstruct(call: Call) -> Response:
-    """Say how to put together a file, or the Range of it that is asked for: `/v1/reconstructions/{hash}`."""
+    """Say how to put together a file, or the Range of it that is asked for: `/v1/reconstructions/{sha256}`."""
     token = call.headers.get("authorization", "").removeprefix("Bearer ")
     services = call.services
     claims = services.signer.check(token, do="xet-read")
-    sha256 = services.xet.content_of(call.segments[-1])
-    size = services.blobs.size(sha256) if sha256 and services.repos.holds(claims["repo"], sha256) else None
-    if sha256 is None or size is None:
+    sha256 = call.segments[-1]
+    size = services.blobs.size(sha256) if services.repos.holds(claims["repo"], sha256) else None
+    if size is None:
         raise Refused(404, "There is no such file.", code="EntryNotFound")
     start, end = byte_range(call, size)
     if start >= end:

@@ -3,6 +3,8 @@
 A shard says which chunks of which xorbs make a file. The file is unpacked, checked against its sha256, and kept as an
 ordinary large file. From then on its chunks are found there (table `xorb_parts`), and a xorb whose every chunk is found
 in a file is deleted: nothing is stored twice, and clients that remember a xorb from an earlier upload stay right.
+The hashes that clients give to files and xorbs are not computed again, so they name nothing of anybody else's: files go
+by their sha256, and the name of a xorb counts for its author only.
 A xorb that is one whole segment of a file and of no other is emptied as soon as it is copied, so that the disk and its
 cache need not hold everything twice. A xorb with chunks that no file uses goes when the server next starts; then, and
 when a file fails whose xorbs are emptied, the store's name, part of the URL that clients cache under, changes, so that
@@ -11,6 +13,7 @@ no client refers to what is gone.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
@@ -19,7 +22,7 @@ import struct
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from ..db import Database
@@ -58,22 +61,24 @@ class XetStore:
 
     def _start(self) -> str:
         fresh = secrets.token_hex(8)
-        name = self._db.meta("store", fresh)
+        name = self._db.meta("author_store", fresh)
         leftovers = list(self._folder.iterdir())
-        if leftovers:
+        if leftovers or name == fresh:
             with self._db.transaction() as write:
                 _rename(write, fresh)
                 write.execute("delete from xorb_parts")
+                write.execute("delete from meta where key = 'store'")  # of earlier versions, with xorbs of no author
             for leftover in leftovers:
                 leftover.unlink()
             name = fresh
         return name
 
-    def add_xorb(self, name: str, draft: Draft) -> bool:
-        """Take a xorb; return False if it was here already. Raises Refused (400) if it is damaged."""
+    def add_xorb(self, author: str, name: str, draft: Draft) -> bool:
+        """Take a xorb; return False if it was its author's already. Raises Refused (400) if it is damaged."""
         if not XORB_NAME.fullmatch(name):
             draft.discard()
             raise Refused(400, "A xorb is named by 64 hex digits.")
+        name = _own_name(author, name)
         try:
             draft.file.close()
             chunks = xorb_chunks(draft.path)
@@ -85,16 +90,16 @@ class XetStore:
         finally:
             draft.path.unlink(missing_ok=True)
 
-    def unpack_shard(self, files: list[ShardFile]) -> Iterator[str]:
+    def unpack_shard(self, author: str, files: list[ShardFile]) -> Iterator[str]:
         """Turn the files of a shard into large files one by one, yielding each sha256; raises Refused (400)."""
         with self._unpacking:
             touched: set[str] = set()
             for file in files:
                 emptied: list[str] = []
                 try:
-                    sha256, parts = self._unpack(file, emptied)
+                    sha256, parts = self._unpack(_of_author(author, file), emptied)
                     with self._db.transaction() as write:
-                        write.execute("insert or replace into xet_files values(?, ?)", (file.hash, sha256))
+                        write.execute("insert or replace into xet_files values(?, ?)", (sha256, sha256))
                         write.executemany(
                             "insert or replace into xorb_parts values(?, ?, ?, ?, ?, ?)",
                             [(p.xorb, p.first, p.last, p.sha256, p.offset, _pack(p.sizes)) for p in parts],
@@ -110,20 +115,12 @@ class XetStore:
             for xorb in touched:
                 self._drop_if_covered(xorb)
 
-    def content_of(self, xet_hash: str) -> str | None:
-        """Return the sha256 of the file with that Xet hash, or None.
-
-        A file that came another way goes by its sha256.
-        """
-        row = self._db.row("select sha256 from xet_files where hash = ?", xet_hash)
-        if row is not None:
-            return str(row["sha256"])
-        return xet_hash if XORB_NAME.fullmatch(xet_hash) and self._blobs.size(xet_hash) is not None else None
-
     def hash_of(self, sha256: str) -> str | None:
-        """Return the Xet hash of a large file, None if it did not come through Xet."""
-        row = self._db.row("select hash from xet_files where sha256 = ?", sha256)
-        return str(row["hash"]) if row else None
+        """Return the Xet hash under which clients read a large file, None if it did not come through Xet.
+
+        It is the sha256, which this Hub computed; what the column `hash` says came from clients in earlier versions.
+        """
+        return sha256 if self._db.row("select 1 from xet_files where sha256 = ?", sha256) else None
 
     def _unpack(self, file: ShardFile, emptied: list[str]) -> tuple[str, list[Part]]:
         draft = self._blobs.draft()
@@ -164,7 +161,7 @@ class XetStore:
                     yield [self._blobs.read(part.sha256, starts[index - part.first], part.sizes[index - part.first])]
                 at = min(part.last, segment.last)
         if at < segment.last:
-            raise Refused(400, f"The shard needs xorb {segment.xorb}, which is not here; upload it again.")
+            raise Refused(400, "The shard needs a xorb that you have not uploaded or that is gone; upload it again.")
 
     def _here(self, xorb: str) -> bool:
         """Return whether a xorb is here; an empty file only reminds the next start of one that was copied."""
@@ -232,7 +229,16 @@ def forget(db: Database, files: list[str]) -> None:
 
 
 def _rename(write: sqlite3.Connection, name: str) -> None:
-    write.execute("update meta set value = ? where key = 'store'", (name,))
+    write.execute("update meta set value = ? where key = 'author_store'", (name,))
+
+
+def _own_name(author: str, xorb: str) -> str:
+    return hashlib.sha256(f"{author}/{xorb}".encode()).hexdigest()
+
+
+def _of_author(author: str, file: ShardFile) -> ShardFile:
+    own = (replace(segment, xorb=_own_name(author, segment.xorb)) for segment in file.segments)
+    return replace(file, segments=tuple(own))
 
 
 def _pack(sizes: tuple[int, ...]) -> bytes:

@@ -38,9 +38,8 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardFile:
-    """A file: its Xet hash, its sha256 if the client says it (64 hex), and the segments that make it."""
+    """A file: its sha256 if the client says it (64 hex), and the segments that make it."""
 
-    hash: str
     sha256: str | None
     segments: tuple[Segment, ...]
 
@@ -79,7 +78,7 @@ def _files(data: bytes) -> Iterator[ShardFile]:
         if flags & HAS_SHA256:
             sha256 = hash_hex(data[at : at + 32])
             at += RECORD
-        yield ShardFile(hash=hash_hex(name), sha256=sha256, segments=tuple(segments))
+        yield ShardFile(sha256=sha256, segments=tuple(segments))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from harness.hub.client import Hub
 from harness.models import parsing
 from harness.models.backends.backend import Backend
 from harness.models.backends.subject import EvaluateConfig, Subject
+from harness.models.chat.connection import find_key
+from harness.models.chat.secrets import Secrets, public_address
 from harness.models.names import ModelName
 from harness.models.prompts import system_message, system_template
 
@@ -74,12 +75,12 @@ class OpenAIBackend:
     """Answers chat prompts; retries with growing pauses what may pass (429, 5xx, no connection)."""
 
     def __init__(self, endpoint: Endpoint, tools: Sequence[dict[str, Any]]) -> None:
-        """Raises UsageError where the key variable is empty and the endpoint is not local."""
+        """Raises UsageError where there is no key and the endpoint is not local, or where the key cannot be sent."""
         from openai import AsyncOpenAI
 
-        key = os.environ.get(endpoint.key_variable)
-        if not key and not endpoint.base_url.startswith(("http://127.", "http://localhost", "http://[::1]")):
-            raise UsageError(f"no key for {endpoint.base_url}: set the environment variable {endpoint.key_variable}")
+        key = find_key(endpoint.base_url, endpoint.key_variable)
+        self._secrets = Secrets(key, endpoint.base_url)
+        self._address = public_address(endpoint.base_url)
         self._endpoint = endpoint
         self._tools: Any = list(tools)
         self._answered = False
@@ -102,9 +103,9 @@ class OpenAIBackend:
                 return  # any answer will do: not every endpoint lists its models
 
     def _unreachable(self, error: Exception) -> EngineError:
-        cause = error.__cause__ or error
+        cause = self._secrets.clean(str(error.__cause__ or error))
         return EngineError(
-            f"the endpoint {self._endpoint.base_url} cannot be reached ({cause}); check --base-url and the network, "
+            f"the endpoint {self._address} cannot be reached ({cause}); check --base-url and the network, "
             "then go on with --resume"
         )
 
@@ -127,31 +128,32 @@ class OpenAIBackend:
             NotFoundError,
         )
 
-        sent = prompt.sha256()
         try:
-            answer = _prediction(prompt.pair_id, sent, await self._ask(prompt))
+            answer = self._prediction(prompt, await self._ask(prompt))
         except (AuthenticationError, NotFoundError) as error:
             raise UsageError(
-                f"{self._endpoint.base_url} refused the request: {error.message}; "
+                f"{self._address} refused the request: {self._secrets.clean(error.message)}; "
                 f"check the model's name, --base-url and the key in {self._endpoint.key_variable}"
             ) from error
         except APITimeoutError:
-            return _failed(prompt.pair_id, sent, f"no answer within {_TIMEOUT:.0f} s")
+            return self._failed(prompt, f"no answer within {_TIMEOUT:.0f} s")
         except APIConnectionError as error:
             # By name: which HTTP library the client stands on depends on its version.
             if type(error.__cause__).__name__ == "ConnectError":
                 raise self._unreachable(error) from error
-            return _failed(prompt.pair_id, sent, f"the connection broke ({error.__cause__ or error})")
+            return self._failed(prompt, f"the connection broke ({error.__cause__ or error})")
         except BadRequestError as error:
             # After a first answer the parameters are known to be right: this prompt is too long, or filtered.
             if not self._answered and "context" not in error.message.lower():
                 hint = "if it does not know tool_choice, try --tool-choice auto"
-                raise UsageError(f"{self._endpoint.base_url} refused the request: {error.message}; {hint}") from error
-            return _failed(prompt.pair_id, sent, error.message)
+                raise UsageError(
+                    f"{self._address} refused the request: {self._secrets.clean(error.message)}; {hint}"
+                ) from error
+            return self._failed(prompt, error.message)
         except APIError as error:
-            return _failed(prompt.pair_id, sent, error.message)
+            return self._failed(prompt, error.message)
         except (ValueError, TypeError, AttributeError) as error:  # the client does not check what it reads
-            return _failed(prompt.pair_id, sent, f"the reply is no chat completion ({error})")
+            return self._failed(prompt, f"the reply is no chat completion ({error})")
         self._answered = self._answered or answer.error is None
         return answer
 
@@ -168,34 +170,34 @@ class OpenAIBackend:
         )
         return reply
 
-
-def _failed(pair_id: str, sent: str, error: str) -> Prediction:
-    return Prediction(pair_id=pair_id, raw=None, error=error, prompt_sha256=sent)
-
-
-def _prediction(pair_id: str, sent: str, reply: ChatCompletion) -> Prediction:
-    if not reply.choices:
-        return _failed(pair_id, sent, "the endpoint sent no choice")
-    choice, usage = reply.choices[0], reply.usage
-    raw = choice.message.content or ""
-    for called in choice.message.tool_calls or ():
-        if called.type == "function":
-            raw = _raw_call(called.function.name, called.function.arguments)
-            break
-    details = usage.prompt_tokens_details if usage else None
-    return Prediction(
-        pair_id=pair_id,
-        raw=raw,
-        finish_reason=choice.finish_reason,
-        prompt_sha256=sent,
-        usage=Usage(
-            prompt=usage.prompt_tokens,
-            completion=usage.completion_tokens,
-            cached=details.cached_tokens if details else None,
+    def _failed(self, prompt: ChatPrompt, error: str) -> Prediction:
+        return Prediction(
+            pair_id=prompt.pair_id, raw=None, error=self._secrets.clean(error), prompt_sha256=prompt.sha256()
         )
-        if usage
-        else None,
-    )
+
+    def _prediction(self, prompt: ChatPrompt, reply: ChatCompletion) -> Prediction:
+        if not reply.choices:
+            return self._failed(prompt, "the endpoint sent no choice")
+        choice, usage = reply.choices[0], reply.usage
+        raw = choice.message.content or ""
+        for called in choice.message.tool_calls or ():
+            if called.type == "function":
+                raw = _raw_call(called.function.name, called.function.arguments)
+                break
+        details = usage.prompt_tokens_details if usage else None
+        return Prediction(
+            pair_id=prompt.pair_id,
+            raw=raw,
+            finish_reason=choice.finish_reason,
+            prompt_sha256=prompt.sha256(),
+            usage=Usage(
+                prompt=usage.prompt_tokens,
+                completion=usage.completion_tokens,
+                cached=details.cached_tokens if details else None,
+            )
+            if usage
+            else None,
+        )
 
 
 def _raw_call(name: str, arguments: str) -> str:
@@ -232,7 +234,7 @@ class EndpointSubject(Subject):
         self.details = {}
         self.settings = {
             "backend": "openai",
-            "base_url": config.base_url,
+            "base_url": public_address(config.base_url),
             "tool_choice": config.tool_choice,
             "max_tokens": config.max_tokens,
             "temperature": 0,

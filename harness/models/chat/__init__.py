@@ -19,6 +19,8 @@ limiter.py       How many requests are under way at once: fewer when the endpoin
 quoting.py       Texts of others in prompts: each stands inside the JSON strings of one line that a template begins
 rates.py         Requests and tokens a minute: how long a request has to wait so that an endpoint's limits hold
 records.py       Chat requests, answers, endpoints, counts
+secrets.py       Keys and passwords of endpoints: taken out of every text and address that is shown, written or
+                 published
 spending.py      What one call of `ask_all` spends: each try is noted before it is sent, so that a kill does not
                  make it forgotten
 """

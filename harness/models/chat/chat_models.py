@@ -20,6 +20,7 @@ from harness.models.chat.endpoints import Endpoints, Limits
 from harness.models.chat.estimate import CostEstimate, estimate
 from harness.models.chat.rates import Rates
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats, Check
+from harness.models.chat.secrets import public_address
 from harness.models.engine.server import SERVED_NAME, check_installed, engine_version
 from harness.models.engine.shared import ENGINE_LOG, SharedEngine
 from harness.models.names import ModelName
@@ -139,7 +140,7 @@ class EndpointModel(ChatModel):
                 f"{name} has no price, so that a budget cannot be kept: add `price: {{input: USD, output: USD}}` "
                 "(per million tokens; 0 where it costs nothing) to its entry in --endpoints, or leave --budget out"
             )
-        self.settings = {"model": self._address.model, "base_url": self._address.base_url}
+        self.settings = {"model": self._address.model, "base_url": public_address(self._address.base_url)}
         self.identity = f"openai:{self._address.base_url}:{self._address.model}"
         limits = self.limits
         limited = limits.requests_per_minute or limits.tokens_per_minute
@@ -173,7 +174,7 @@ class VllmModel(ChatModel):
         self.artifact = hub.resolve("model", name.id, name.revision)
         self._hub = hub
         self._engine = engine
-        self.name = f"vllm:{self.artifact.repo_id}@{self.artifact.revision[:12]}"
+        self.name = f"vllm:{self.artifact.short}"
         self.settings = {
             "model": self.artifact.repo_id,
             "revision": self.artifact.revision,

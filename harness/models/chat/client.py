@@ -16,6 +16,7 @@ from harness.models.chat.connection import Connection
 from harness.models.chat.failures import ChatReply, Failure, is_about_content
 from harness.models.chat.limiter import LONGEST_WAIT, Limiter
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats, Check, Format
+from harness.models.chat.secrets import public_address
 from harness.models.chat.spending import Spending
 
 _SAME_REFUSALS = 3
@@ -85,6 +86,7 @@ class _Run:
 
     def __init__(self, endpoint: ChatEndpoint, check: Check, cache: AnswerCache | None, budget: Budget | None) -> None:
         self._endpoint = endpoint
+        self._address = public_address(endpoint.base_url)
         self._check = check
         self._cache = cache
         self.spending = Spending(budget, endpoint.price, cache, endpoint.identity)
@@ -177,13 +179,13 @@ class _Run:
             self._refused += 1
         if outcome.ends == "run" or (self._refused >= _SAME_REFUSALS and not self._served):
             raise UsageError(
-                f"{self._endpoint.base_url} refused the request: {outcome.reason}; check the model's name "
+                f"{self._address} refused the request: {outcome.reason}; check the model's name "
                 f"({self._endpoint.model}), the address, and the key in {self._endpoint.key_variable}"
             )
 
     def _unreachable(self, failure: Failure, state: str) -> EngineError:
         return EngineError(
-            f"the endpoint {self._endpoint.base_url} {state}: {failure.reason}; check the address and that it runs, "
+            f"the endpoint {self._address} {state}: {failure.reason}; check the address and that it runs, "
             "then run the same command again: what was answered is not asked again"
         )
 

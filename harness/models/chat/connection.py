@@ -21,6 +21,7 @@ from harness.models.chat.failures import (
     read_reply,
 )
 from harness.models.chat.records import Format
+from harness.models.chat.secrets import Secrets, public_address
 from harness.models.chat.spending import Spending
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 _PLAINER: dict[Format, Format] = {"json_schema": "json_object", "json_object": "none"}
 _CONNECT_TIMEOUT = 10.0
-_LONGEST_REASON = 400
 _LOCAL = ("http://127.", "http://localhost", "http://[::1]")
 
 
@@ -48,12 +48,13 @@ class Connection:
         """Raises UsageError where there is no key and the endpoint is not local, or where the key cannot be sent."""
         from openai import AsyncOpenAI, Timeout
 
-        self._key = _key(endpoint)
+        key = find_key(endpoint.base_url, endpoint.key_variable)
+        self._secrets = Secrets(key, endpoint.base_url)
         self._endpoint = endpoint
         self._spending = spending
         self._client = AsyncOpenAI(
             base_url=endpoint.base_url,
-            api_key=self._key or "none",
+            api_key=key or "none",
             max_retries=0,  # the limiter must see every refusal
             timeout=Timeout(endpoint.timeout, connect=min(_CONNECT_TIMEOUT, endpoint.timeout)),
         )
@@ -84,7 +85,7 @@ class Connection:
             if isinstance(outcome, ChatReply):
                 self._form_works = self._form_works or request.schema is not None
                 return outcome
-            outcome = replace(outcome, reason=self._clean(outcome.reason))
+            outcome = replace(outcome, reason=self._secrets.clean(outcome.reason))
             if not self._has_other_form(form, outcome, request):
                 return outcome
 
@@ -140,20 +141,14 @@ class Connection:
             self._form = replace(sent, format=_PLAINER[sent.format])
         return True  # changed now, or by another request in the meantime
 
-    def _clean(self, text: str) -> str:
-        """Return an endpoint's words as one short line; some quote the key that they were given."""
-        line = " ".join(text.split())
-        if self._key:
-            line = line.replace(self._key, "[key]")
-        return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]} [...]"
 
-
-def _key(endpoint: ChatEndpoint) -> str:
-    key = os.environ.get(endpoint.key_variable, "").strip()
-    if not key and not endpoint.base_url.startswith(_LOCAL):
-        raise UsageError(f"no key for {endpoint.base_url}: set the environment variable {endpoint.key_variable}")
+def find_key(base_url: str, variable: str) -> str:
+    """Return an endpoint's key, "" for a local one without; UsageError where it is missing or cannot be sent."""
+    key = os.environ.get(variable, "").strip()
+    if not key and not base_url.startswith(_LOCAL):
+        raise UsageError(f"no key for {public_address(base_url)}: set the environment variable {variable}")
     if not all("!" <= character <= "~" for character in key):
-        raise UsageError(f"the key in {endpoint.key_variable} holds characters that no key has; set it again")
+        raise UsageError(f"the key in {variable} holds characters that no key has; set it again")
     return key
 
 

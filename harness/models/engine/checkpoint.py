@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _PATTERNS = ("*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken", "*.safetensors", "chat_templates/*")
 _CAUSAL = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
+_METADATA = re.compile(r"\s*---[\r\n]+(.*?)[\r\n]+---(?:\r?\n|$)", re.DOTALL)
+"""The YAML at the head of a card."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,13 +102,15 @@ def _check_config(name: str, config: dict[str, Any], files: Sequence[str], *, tr
 
 def _base_model(card: Path) -> str | None:
     """Return the base model that the repository's own card names, if any."""
-    from huggingface_hub import ModelCard
+    import yaml
 
     if not card.is_file():
         return None
     try:
-        base = ModelCard(card.read_text(encoding="utf-8"), ignore_metadata_errors=True).data.get("base_model")
-    except ValueError:  # the owner's card is not ours to refuse the model for
+        head = _METADATA.match(card.read_text(encoding="utf-8"))
+        metadata = yaml.safe_load(head[1]) if head else None
+    except (ValueError, yaml.YAMLError):  # the owner's card is not ours to refuse the model for
         return None
+    base = metadata.get("base_model") if isinstance(metadata, dict) else None
     first = base[0] if isinstance(base, list) and base else base
     return first if isinstance(first, str) else None

@@ -25,11 +25,11 @@ def score_story(history: ScoreHistory) -> Iterator[RenderableType]:
     yield line(f"score of {row.get('pair_id')} in {history.node.config}", "bold green")
     yield block(
         [
-            ("results", f"{history.node.artifact}  data/{history.node.config}/test.jsonl", ""),
+            ("results", f"{history.node.place}  data/{history.node.config}/test.jsonl", ""),
             ("model", f"{run.model}{f'@{run.model_revision[:HASH]}' if run.model_revision else ''}", "bold"),
             (
                 "test set",
-                f"{run.dataset}@{run.dataset_revision[:HASH]}, turn {row.get('turn')} of {row.get('conversation')}",
+                f"{run.test_set.short}, turn {row.get('turn')} of {row.get('conversation')}",
                 "",
             ),
             ("run", f"{run.date}; {_run_settings(run.config)}", "dim"),

@@ -24,6 +24,7 @@ from harness.data.scenarios import ARMS
 from harness.errors import HarnessError
 from harness.hub.artifact import Artifact
 from harness.hub.client import PRIVATE, Hub
+from harness.hub.publishing import push_folder
 from harness.training.config import TrainConfig
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -125,10 +126,10 @@ def test_what_an_earlier_version_has_made_is_named_before_it_is_made_again(hub: 
     assert known_steps(plan, state).outdated == {}
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "lineage.json").write_text("{}")
-    made = hub.publish("dataset", collect.makes, tmp_path / "made", message="as before")
+    made = push_folder(hub, "dataset", collect.makes, tmp_path / "made", message="as before")
     hub.tag(made, step_tag(collect, plan.salt, 1))
     exact = pinned(student, {collect.makes: made})
-    hub.tag(hub.publish("model", student.makes, tmp_path / "made", message="as before"), state.mark(exact))
+    hub.tag(push_folder(hub, "model", student.makes, tmp_path / "made", message="as before"), state.mark(exact))
     known = known_steps(plan, state)
     assert known.outdated == {collect.key: "of version 1 of the stage, now 2"}
     assert known.following == {student.key}

@@ -119,5 +119,3 @@ def test_eval_results_read_back_as_the_hubs_entries(make_report: Any, estimate: 
         assert f"95 % interval {found.low:.3f} to {found.high:.3f}" in str(entry.notes)
         assert f"2 errors, {found.unscored} unscored" in str(entry.notes)
         assert entry.verify_token is None
-    only = eval_results_yaml(report, "me/testset", source_url="https://h/x", task_ids={"rouge": "rouge_l"})
-    assert [entry["dataset"]["task_id"] for entry in yaml.safe_load(only)] == ["rouge_l"]

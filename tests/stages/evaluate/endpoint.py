@@ -6,6 +6,7 @@ import hashlib
 import json
 import threading
 import time
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 KEY = "key-of-the-endpoint"
+PASSWORD = "pass-word-of-the-address"
 MODEL = "counting-model"
+_TRUSTED = (f"Bearer {KEY}", "Bearer none", f"Basic {b64encode(f'user:{PASSWORD}'.encode()).decode()}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,7 @@ class Fault:
 
     status: int = 200
     body: str = ""
+    """`{authorization}` in it quotes the request's header."""
     kind: str = "application/json"
     cut: bool = False
     drop: bool = False
@@ -102,7 +106,7 @@ def serving() -> Iterator[Endpoint]:
 
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if self.headers["Authorization"] not in (f"Bearer {KEY}", "Bearer none"):
+            if self.headers["Authorization"] not in _TRUSTED:
                 self._send(401, _error("Incorrect API key provided"))
             elif request["model"] != MODEL:
                 self._send(404, _error(f"The model {request['model']!r} does not exist"))
@@ -118,7 +122,8 @@ def serving() -> Iterator[Endpoint]:
             elif fault.drop:
                 self.close_connection = True
             else:
-                self._send(fault.status, fault.body, fault.kind, cut=fault.cut)
+                body = fault.body.replace("{authorization}", self.headers["Authorization"])
+                self._send(fault.status, body, fault.kind, cut=fault.cut)
 
         def _send(self, status: int, body: str, kind: str = "application/json", *, cut: bool = False) -> None:
             data = body.encode()

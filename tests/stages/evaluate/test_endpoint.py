@@ -102,6 +102,56 @@ def test_what_may_pass_is_asked_again_and_what_stays_is_an_error_of_its_pair(
     assert all(word in reason for word, reason in zip(words, reasons, strict=True)), reasons
 
 
+_QUOTING = '{"error": {"message": "upstream failed; the request had {authorization} in its head"}}'
+
+
+def _pushed(api: Any, folder: Path) -> list[bytes]:
+    """Return every file that every repository of the Hub has, in any commit that a branch or a tag shows."""
+    found = []
+    repositories = [("model", one.id) for one in api.list_models()] + [
+        ("dataset", one.id) for one in api.list_datasets()
+    ]
+    for kind, name in repositories:
+        refs = api.list_repo_refs(name, repo_type=kind)
+        for ref in [*refs.branches, *refs.tags]:
+            place = folder / kind / name / ref.target_commit
+            api.snapshot_download(name, repo_type=kind, revision=ref.target_commit, local_dir=place)
+            found += [path.read_bytes() for path in place.rglob("*") if path.is_file()]
+    return found
+
+
+@pytest.mark.parametrize("place", ["variable", "address"])
+def test_a_key_that_an_endpoint_quotes_is_neither_shown_nor_written_nor_published(
+    terminal: Any, endpoint: Any, api: Any, tmp_path: Path, place: str
+) -> None:
+    """Errors of single pairs reach the log, the rows and the results dataset; those of all pairs the terminal."""
+    secrets = {"variable": ["key-of-the-endpoint"], "address": ["pass-word-of-the-address", "dXNlcjpwYXNz"]}[place]
+    url = endpoint.url if place == "variable" else endpoint.url.replace("//", "//user:pass-word-of-the-address@")
+    terminal.environment["OPENAI_API_KEY"] = "key-of-the-endpoint"
+    command = ["evaluate", "openai:counting-model", "--base-url", url, "--dataset", "ada/sample", "--push"]
+    command += ["--concurrency", "1", "--limit", "12"]
+    refusing = endpoint.fault(status=400, body=_QUOTING)
+    endpoint.faults = lambda question, before: refusing
+    refused = terminal(*command, "--out", "none")
+    assert "in its head" in refused.refused("refused the request")
+    faults = [None, refusing, endpoint.fault(status=500, body=_QUOTING), endpoint.fault(status=418, body=_QUOTING)]
+    places: dict[str, int] = {}
+
+    def fault_of(question: str, before: int) -> Any:
+        return faults[min(places.setdefault(question, len(places)), len(faults)) % len(faults)]
+
+    endpoint.faults = fault_of
+    done = terminal(*command, "--out", "run", "--max-unscored", "1").worked()
+    rows = [row for _, row in read_jsonl(tmp_path / "run" / "data" / "test.jsonl")]
+    assert sum("in its head" in (row["reason"] or "") for row in rows) == 3
+    published = _pushed(api, tmp_path / "pushed")
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(b"in its head" in text for text in published)
+    said = [refused.err.encode(), done.out.encode(), done.err.encode()]
+    for secret in secrets:
+        assert not any(secret.encode() in text for text in (*published, *written, *said))
+
+
 def test_an_endpoint_that_is_not_there_or_refuses_every_question_stops_the_run(terminal: Any, endpoint: Any) -> None:
     """With what it said, and without asking everything first."""
     bad = endpoint.fault(status=400, body='{"error": {"message": "unknown parameter tool_choice"}}')
