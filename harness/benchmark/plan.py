@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.benchmark.cells import STAGES, Cell, Setup, Step, steps
+from harness.benchmark.cells import STAGES, Cell, Setup
+from harness.benchmark.steps import Step, steps
 from harness.errors import UsageError
 from harness.hub.artifact import Artifact, FileInput
 from harness.models.roles import Roles

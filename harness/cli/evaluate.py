@@ -125,7 +125,7 @@ def command(
     """
     from harness.data.tasks import REPOSITORY
     from harness.hub.connect import connected
-    from harness.stages._evaluate_request import EvaluateRequest, Judging
+    from harness.stages._evaluate_request import EvaluateRequest, JudgeRequest
     from harness.stages._inputs import Asking
     from harness.stages.evaluate import run
 
@@ -133,7 +133,7 @@ def command(
     base, names = _on_base(models, adapters) if adapters else (None, models)
     judge = {name: settings.pop(f"judge_{name}") for name in _judging.ASKING}
     others = {name: settings.pop(name) for name in ("ask_everything", "labels", "label_column")}
-    judging = Judging(judges=judges, asking=Asking(**judge), baselines=settings.pop("judge_baselines"), **others)
+    judging = JudgeRequest(judges=judges, asking=Asking(**judge), baselines=settings.pop("judge_baselines"), **others)
     asking = Asking(**{name: settings.pop(name) for name in _ASKING})
     with connected(hub) as client:
         owner = client.namespace(namespace) if push or not dataset else None

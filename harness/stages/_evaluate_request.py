@@ -15,7 +15,7 @@ from harness.models.names import ModelName
 from harness.stages._inputs import Asking
 
 
-class Judging(BaseModel):
+class JudgeRequest(BaseModel):
     """Who judges the answers, and how. Frozen; a key that is not here is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,7 +49,7 @@ class EvaluateRequest(BaseModel):
     asking: Asking = Asking(max_tokens=256)
     trust_remote_code: bool = False
     tool_choice: Literal["required", "auto"] = "required"
-    judging: Judging = Judging()
+    judging: JudgeRequest = JudgeRequest()
     run: Path | None = None
     """Folder of the run, of several models the folder above theirs; None: below `runs`."""
     resume: bool = False
