@@ -12,7 +12,7 @@ from harness.data.cell_names import PREFIX, CellName
 from harness.data.scenarios import ARMS, Arm, all_scenarios
 from harness.data.tasks import REPOSITORY as TEST_SET
 from harness.errors import UsageError
-from harness.hub.artifact import RepoKind
+from harness.hub.artifact import RepoKind, split_revision
 
 STAGES = ("collect", "student", "corrupt", "filter", "relabel", "synthesize", "train", "evaluate")
 """Every stage that a cell can have, in order. The first two are shared by all cells."""
@@ -108,7 +108,7 @@ class Setup:
 
     def model(self, cell: Cell) -> str:
         """Return the repository of a cell's model."""
-        student = self.student.partition("@")[0].rpartition("/")[2]
+        student = split_revision(self.student)[0].rpartition("/")[2]
         if cell.scenario is None:
             return f"{self.base(cell)}-{cell.arm}-{student}" + (f"-seed{cell.seed}" if cell.seed else "")
         name = CellName(scenario=cell.scenario, arm=cell.arm, student=student, fair=cell.fair, seed=cell.seed)

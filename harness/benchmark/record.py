@@ -128,8 +128,8 @@ def record(
         format=FORMAT,
         preset=preset,
         settings=setup.preset.model_dump(mode="json"),
-        student=f"{student.repo_id}@{student.revision}" if student else setup.student,
-        test_set=f"{test_set.repo_id}@{test_set.revision}" if test_set else setup.test_set,
+        student=str(student) if student else setup.student,
+        test_set=str(test_set) if test_set else setup.test_set,
         seeds=seeds,
         cells=tuple(_cell(hub, plan, cell, outcomes) for cell in plan.cells),
     )
@@ -158,7 +158,7 @@ def _cell(hub: Hub, plan: BenchmarkPlan, cell: Cell, outcomes: Mapping[str, Step
     chain, failed = plan.of_cell[cell], failure_of(plan, cell, outcomes)
     model = plan.setup.model(cell)
     artifacts = {
-        step.stage: f"{artifact.repo_id}@{artifact.revision}"
+        step.stage: str(artifact)
         for step in chain
         if step.stage != "evaluate" and (artifact := outcomes[step.key].artifact)
     }

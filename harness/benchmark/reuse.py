@@ -14,7 +14,8 @@ from harness.evaluation.records import EvalReport
 from harness.evaluation.report_json import RESULTS, config_name, judge_name
 from harness.evaluation.results import read_reports, read_versions
 from harness.hub.artifact import Artifact
-from harness.hub.client import Hub, check_ours
+from harness.hub.client import Hub
+from harness.hub.publishing import check_ours
 from harness.models.roles import Roles
 
 

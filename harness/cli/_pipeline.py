@@ -13,6 +13,7 @@ import click
 
 from harness.cli import _options, _roles
 from harness.errors import UsageError
+from harness.terminal import echo, say
 
 if TYPE_CHECKING:
     from harness.curation.job_folder import JobFolder
@@ -151,7 +152,6 @@ def started(suffix: str, chosen: dict[str, Any]) -> Iterator[StageInputs]:
 
 def _say_what_is_not_used(job: JobFolder) -> None:
     """Say what of a job's configuration does nothing here: its models have no addresses, so options name them."""
-    from harness.terminal import say
 
     named = job.settings("roles")
     if named:
@@ -190,16 +190,17 @@ def _place(hub: Hub, name: _Named, chosen: dict[str, Any]) -> Place:
 
 def _name(name: _Named) -> str:
     """Return the dataset that is pushed to where nothing else is said; UsageError where it follows from nothing."""
+    from harness.hub.artifact import split_revision
+
     if name.scenario is not None:
         return f"tft-benchmark-s{name.scenario}-{name.suffix}"
     if not Path(name.source).exists():
-        return _STAGE_NAME.sub("", name.source.partition("@")[0].rpartition("/")[2]) + f"-{name.suffix}"
+        return _STAGE_NAME.sub("", split_revision(name.source)[0].rpartition("/")[2]) + f"-{name.suffix}"
     raise UsageError(f"say where the result of {name.source} goes: --out DIR for a folder, or --to REPO to push it")
 
 
 def readable(rows: Iterable[TraceRow]) -> tuple[TraceRow, ...]:
     """Return the rows that can be read, and say of the others how many there are and why the first cannot."""
-    from harness.terminal import say
 
     every = tuple(rows)
     problems = [row.problem for row in every if row.problem is not None]
@@ -211,11 +212,13 @@ def readable(rows: Iterable[TraceRow]) -> tuple[TraceRow, ...]:
 def test_set(start: StageInputs, named: str | None) -> TestConversations | None:
     """Return the test set that is named, else the job's, else that of the repository that has the task, else None."""
     from harness.data.tasks import find_test, has_test
+    from harness.hub.artifact import Artifact, parse_input
 
+    task = start.task.source
     if named is None and start.job is not None:
         named = str(start.job.test) if start.job.test else None
-    elif named is None and "@sha256:" not in start.task.source and has_test(start.task.source, start.hub):
-        named = start.task.source
+    elif named is None and isinstance(parse_input(task), Artifact) and has_test(task, start.hub):
+        named = task
     return find_test(named, start.hub) if named is not None else None
 
 
@@ -223,11 +226,9 @@ def show(start: StageInputs, result: StageResult, counts: Mapping[str, Any], as_
     """Print what a stage has made: counts on stdout, where it lies on stderr."""
     import json
 
-    from harness.terminal import say
-
     if as_json:
         artifact = result.artifact
-        click.echo(
+        echo(
             json.dumps(
                 {
                     "folder": str(result.folder) if result.folder else None,
@@ -240,15 +241,17 @@ def show(start: StageInputs, result: StageResult, counts: Mapping[str, Any], as_
         )
     else:
         for what, count in counts.items():
-            click.echo(f"{what}: {_text(count)}")
+            echo(f"{what}: {_text(count)}")
     if result.folder:
         say(f"written: {result.folder}")
     if result.artifact:
         state = "there already, made from the same inputs" if result.reused else "pushed"
-        say(f"{state}: {start.hub.url(result.artifact)}  {result.artifact.revision}")
+        say(f"{state}: {start.hub.page(result.artifact)}  {result.artifact.revision}")
 
 
 def _text(value: Any) -> str:
+    from harness.statistics.formatting import number
+
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {inner}" for key, inner in value.items()) or "none"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return number(value) if isinstance(value, float) else str(value)

@@ -10,6 +10,7 @@ import click
 
 from harness.cli import _options
 from harness.errors import CheckFailed, DataError, Inconclusive, RepoNotFound, UsageError
+from harness.terminal import echo, say
 
 if TYPE_CHECKING:
     from harness.evaluation.comparison.compare import Comparison
@@ -120,9 +121,9 @@ def command(
     if as_json:
         import json
 
-        click.echo(json.dumps(as_document(comparison), indent=2))  # ASCII: texts may hold what UTF-8 cannot
+        echo(json.dumps(as_document(comparison), indent=2))  # ASCII: texts may hold what UTF-8 cannot
     elif markdown == STDOUT:
-        click.echo(as_markdown(comparison, show), nl=False)
+        echo(as_markdown(comparison, show), nl=False)
     else:
         print_comparison(comparison, show)
     _conclude(comparison, allow_inconclusive=allow_inconclusive)
@@ -141,7 +142,7 @@ def _write(path: Path, text: str) -> None:
     from harness.data.formats.jsonl import write_atomic
 
     write_atomic(path, [text])
-    click.echo(f"wrote {path}", err=True)
+    say(f"wrote {path}")
 
 
 def _sides(
@@ -169,12 +170,14 @@ def _sides(
 
 def _check_name(name: str) -> None:
     """Raise UsageError for what is neither there nor can be a model's name."""
+    from harness.hub.artifact import split_revision
+
     if Path(name).exists():
         return
     model = name.removeprefix("vllm:")
     if not model or model.startswith(("/", "./", "../", "~")) or model.endswith((".jsonl", ".json", "/")):
         raise UsageError(f"{name!r} is neither a file nor a folder; expected rows, the folder of a run, or owner/model")
-    if "@" in model:
+    if split_revision(model)[1]:
         raise UsageError(
             f"{name!r} names a revision, but the results dataset keeps one result a model; leave it out, and give "
             "--results REPO@REV for an earlier state of the results"
@@ -184,9 +187,8 @@ def _check_name(name: str) -> None:
 def _results(hub: Hub, results: str | None, namespace: str | None) -> Artifact:
     from harness.evaluation.report_json import RESULTS
 
-    repo_id, _, revision = (results or f"{hub.namespace(namespace)}/{RESULTS}").partition("@")
     try:
-        return hub.resolve("dataset", repo_id, revision or None)
+        return hub.find(results or f"{hub.namespace(namespace)}/{RESULTS}", "dataset")
     except RepoNotFound as error:
         raise RepoNotFound(f"{error}; name the results dataset with --results, or give files or run folders") from error
 
@@ -214,7 +216,7 @@ def _remote(hub: Hub, dataset: Artifact, name: str) -> ComparedResult:
             f"Run `tft evaluate {name}`, or give a file or the folder of a run"
         )
     try:
-        return _side(name, f"{config} of {dataset}", folder / rows, folder / report)
+        return _side(name, f"{config} of {dataset.short}", folder / rows, folder / report)
     except DataError as error:  # its place on the Hub says more than the one in the cache
         problem = str(error).replace(f"{folder}/", "")
         raise DataError(f"{dataset}: {problem}; evaluate the model again") from error

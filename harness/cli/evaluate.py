@@ -12,6 +12,7 @@ import click
 
 from harness.cli import _judge as _judging
 from harness.cli import _options
+from harness.terminal import echo, say
 
 if TYPE_CHECKING:
     from harness.data.tasks import TestSet
@@ -196,10 +197,10 @@ def _transcribe(evaluations: Sequence[Evaluation], test_set: TestSet, folder: Pa
 
     for one in evaluations:
         log = write_log(folder, one.scorecard.report, one.scorecard.rows, test_set.pairs, test_set.task)
-        click.echo(f"transcript: {log} (inspect view --log-dir {folder})", err=True)
+        say(f"transcript: {log} (inspect view --log-dir {folder})")
     if site:
         bundle(folder, site, title="Transcripts of an evaluation")
-        click.echo(f"site of the transcripts: {site} (push it as a static Space, or serve it over HTTP)", err=True)
+        say(f"site of the transcripts: {site} (push it as a static Space, or serve it over HTTP)")
 
 
 def _push(hub: Hub, place: Destination | None, evaluation: Evaluation, test_set: TestSet) -> list[str]:
@@ -218,12 +219,13 @@ def _as_begun(
 ) -> tuple[ModelName, ModelName | None, str]:
     """Return model, base and test set at the commits that the run in `folder` began with, unless others are named."""
     from harness.evaluation.run_folder import commit_of
+    from harness.hub.artifact import split_revision
 
     if name.backend == "vllm" and not name.revision:
         name = replace(name, revision=commit_of(folder, name.id))
     if base and not base.revision:
         base = replace(base, revision=commit_of(folder, base.id))
-    if "@" not in dataset and (commit := commit_of(folder, dataset)):
+    if not split_revision(dataset)[1] and (commit := commit_of(folder, dataset)):
         dataset = f"{dataset}@{commit}"
     return name, base, dataset
 
@@ -242,9 +244,9 @@ def _show(
     for one, addresses in zip(evaluations, changed, strict=True):
         report = one.scorecard.report
         if as_json:
-            click.echo(json.dumps({"folder": str(one.folder), "pushed": addresses, "report": dump_report(report)}))
+            echo(json.dumps({"folder": str(one.folder), "pushed": addresses, "report": dump_report(report)}))
         else:
             print_report(report)
-        click.echo(f"rows and report: {one.folder}", err=True)
+        say(f"rows and report: {one.folder}")
         for address in addresses:
-            click.echo(f"pushed: {address}", err=True)
+            say(f"pushed: {address}")

@@ -10,6 +10,7 @@ import click
 
 from harness.cli import _options
 from harness.errors import CheckFailed, RepoNotFound, UsageError
+from harness.terminal import console, echo, progress, show
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -62,10 +63,9 @@ def command(
     The chain is checked on the way: inputs that are missing, records that were changed, tags that lead elsewhere. Exit
     status 1 where something is wrong; it is printed.
     """
+    from harness.hub.address import without_bars
     from harness.hub.connect import connected
-    from harness.hub.reads import without_bars
     from harness.reports.lineage.query import ask
-    from harness.terminal import progress
 
     with connected(hub) as client, progress("following the chain"):
         without_bars()
@@ -76,7 +76,7 @@ def command(
 
         from harness.reports.lineage.to_json import as_document
 
-        click.echo(json.dumps(as_document(found.chain, found.row), indent=2))  # ASCII: texts may hold what UTF-8 cannot
+        echo(json.dumps(as_document(found.chain, found.row), indent=2))  # ASCII: texts may hold what UTF-8 cannot
     else:
         _print(found, depth)
     problems = found.problems()
@@ -86,23 +86,25 @@ def command(
 
 def _artifact(hub: Hub, repo: str, kind: RepoKind | None) -> Artifact:
     """Return the repository at the commit; UsageError where the name is of a model and of a dataset."""
-    repo_id, _, revision = repo.partition("@")
+    from harness.hub.artifact import split_revision
+
     kinds: tuple[RepoKind, ...] = (kind,) if kind else ("dataset", "model")
     found = []
     for one in kinds:
         try:
-            found.append(hub.resolve(one, repo_id, revision or None))
+            found.append(hub.find(repo, one))
         except RepoNotFound:
             if kind:
                 raise
     if not found:
+        repo_id, revision = split_revision(repo)
         at = f" at revision {revision!r}" if revision else ""
         raise RepoNotFound(
             f"{repo_id}{at} was not found on {hub.endpoint}, neither as a dataset nor as a model; check the name, and "
             "if it is private set HF_TOKEN to a token that may read it"
         )
     if len(found) > 1:
-        raise UsageError(f"{repo_id} is a dataset and a model; say which with --kind")
+        raise UsageError(f"{repo} is a dataset and a model; say which with --kind")
     return found[0]
 
 
@@ -120,19 +122,16 @@ def _sources(folder: Path | None) -> Sources | None:
 
 
 def _print(found: LineageAnswer, depth: int | None) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if console.is_terminal:
-        for part in _parts(found, depth):
-            console.print(part)
+    out = console()
+    if out.is_terminal:
+        show(_parts(found, depth))
         return
-    console.width = max(console.width, 120)  # a pipe has no width
-    with console.capture() as captured:
+    out.width = max(out.width, 120)  # a pipe has no width
+    with out.capture() as captured:
         for part in _parts(found, depth):
-            console.print(part)
+            out.print(part)
     for line in captured.get().splitlines():
-        click.echo(line.rstrip())  # columns are filled with space
+        echo(line.rstrip())  # columns are filled with space
 
 
 def _parts(found: LineageAnswer, depth: int | None) -> Iterator[RenderableType]:

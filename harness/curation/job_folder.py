@@ -10,9 +10,10 @@ from typing import Any
 from harness.curation.job_config import JobConfig, read_config
 from harness.curation.settings import Topic
 from harness.data.formats.task import read_task
-from harness.data.tasks import TaskSource, checksum
+from harness.data.tasks import TaskSource
 from harness.data.traces.source import TRACE_FILES
 from harness.errors import DataError
+from harness.hub.artifact import FileInput
 
 TASK, TEST = "job_description.json", "test.jsonl"
 CONFIGS = ("config.yaml", "config.yml", "config.json")
@@ -50,7 +51,7 @@ class JobFolder:
         test = folder / TEST
         return cls(
             folder=folder,
-            task=TaskSource(task=read_task(task), source=checksum(task)),
+            task=TaskSource(task=read_task(task), source=str(FileInput.of(task))),
             traces=traces,
             test=test if test.is_file() else None,
             config=read_config(config) if config else JobConfig(),

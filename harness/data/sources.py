@@ -21,6 +21,7 @@ import yaml
 
 from harness import resources
 from harness.errors import SourceError, UsageError
+from harness.hub.artifact import FileInput
 
 Progress = Callable[[str, int, int], None]
 """Called with a file's path, the bytes it has now, and the bytes it will have."""
@@ -76,7 +77,7 @@ class Sources:
         """Return lineage inputs: the repositories as `repository@commit`, then each file as `path@sha256:hex`."""
         chosen = [self.files[path] for path in paths]
         repositories = dict.fromkeys(file.repository for file in chosen)
-        return (*repositories, *(f"{file.path}@sha256:{file.sha256}" for file in chosen))
+        return (*repositories, *(str(FileInput(name=file.path, sha256=file.sha256)) for file in chosen))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from harness.data.formats.published import read_test_conversations
 from harness.data.formats.task import read_task
 from harness.data.records import Conversation, Task, TurnPair
 from harness.errors import DataError, UsageError
-from harness.hub.artifact import Artifact
+from harness.hub.artifact import Artifact, FileInput
 from harness.hub.client import Hub
 
 REPOSITORY = "tft-benchmark-testset"
@@ -49,8 +48,7 @@ def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
     `limit` keeps the first so many pairs. Raises HubError where it cannot be had, DataError where a row
     is malformed (with its line) or where the repository holds no test set.
     """
-    repo_id, _, revision = name.partition("@")
-    artifact = hub.resolve("dataset", repo_id, revision or None)
+    artifact = hub.find(name, "dataset")
     folder = hub.pull(artifact, [CONVERSATIONS, TASK])
     for needed in (CONVERSATIONS, TASK):
         if not (folder / needed).is_file():
@@ -71,7 +69,7 @@ def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSource:
-    """A task, and what it was read from, for the lineage: `repo@commit`, or `file@sha256:<hex>`."""
+    """A task, and the input that it was read from, as a lineage names it."""
 
     task: Task
     source: str
@@ -84,13 +82,12 @@ def find_task(named: str | None, hub: Hub, namespace: Callable[[], str]) -> Task
     """
     if named and Path(named).is_file():
         path = Path(named)
-        return TaskSource(task=read_task(path), source=checksum(path))
-    repo_id, _, revision = (named or f"{namespace()}/{REPOSITORY}").partition("@")
-    artifact = hub.resolve("dataset", repo_id, revision or None)
+        return TaskSource(task=read_task(path), source=str(FileInput.of(path)))
+    artifact = hub.find(named or f"{namespace()}/{REPOSITORY}", "dataset")
     path = hub.pull(artifact, [TASK]) / TASK
     if not path.is_file():
         raise DataError(f"dataset {artifact} has no {TASK}; give a task definition with --task FILE")
-    return TaskSource(task=read_task(path), source=f"{artifact.repo_id}@{artifact.revision}")
+    return TaskSource(task=read_task(path), source=str(artifact))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,23 +104,14 @@ def find_test(named: str, hub: Hub) -> TestConversations:
     """Return the test conversations of a file in any known layout, or of a dataset `owner/name[@revision]`."""
     path = Path(named)
     if path.is_file():
-        return TestConversations(conversations=tuple(read_test_conversations(path)), source=checksum(path))
-    repo_id, _, revision = named.partition("@")
-    artifact = hub.resolve("dataset", repo_id, revision or None)
+        return TestConversations(conversations=tuple(read_test_conversations(path)), source=str(FileInput.of(path)))
+    artifact = hub.find(named, "dataset")
     file = hub.pull(artifact, [CONVERSATIONS]) / CONVERSATIONS
     if not file.is_file():
         raise DataError(f"dataset {artifact} has no {CONVERSATIONS}; give the test set with --test FILE")
-    return TestConversations(
-        conversations=tuple(read_test_conversations(file)), source=f"{artifact.repo_id}@{artifact.revision}"
-    )
+    return TestConversations(conversations=tuple(read_test_conversations(file)), source=str(artifact))
 
 
 def has_test(named: str, hub: Hub) -> bool:
     """Return whether a dataset `owner/name[@revision]` holds a test set."""
-    repo_id, _, revision = named.partition("@")
-    return CONVERSATIONS in hub.files(hub.resolve("dataset", repo_id, revision or None))
-
-
-def checksum(path: Path) -> str:
-    """Return a file as an input of a lineage."""
-    return f"{path.name}@sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+    return CONVERSATIONS in hub.files(hub.find(named, "dataset"))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from harness.data.records import Vote
+from harness.hub.artifact import Artifact
+from harness.models.names import ModelName
 from harness.statistics.records import Agreement, Calibration, Estimate
 
 
@@ -28,6 +30,23 @@ class EvalRun:
     """Seconds a phase."""
     base_model: str | None = None
     """The `base_model` of the model's own card, where it names one."""
+
+    @property
+    def model_name(self) -> ModelName:
+        """Return the model at its commit, as a command names it."""
+        name = ModelName.parse(self.model)
+        return replace(name, revision=self.model_revision or name.revision)
+
+    @property
+    def model_artifact(self) -> Artifact | None:
+        """Return the model's repository at its commit; None for a model that is on no Hub."""
+        name = self.model_name
+        return Artifact.parse(f"{name.repository}@{name.revision}", "model") if name.repository else None
+
+    @property
+    def test_set(self) -> Artifact:
+        """Return the test set at its commit; DataError where the report names no commit."""
+        return Artifact.parse(f"{self.dataset}@{self.dataset_revision}", "dataset")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,15 +12,14 @@ from harness.errors import RepoNotFound, UsageError
 from harness.evaluation.records import EvalReport
 from harness.evaluation.report_json import RESULTS, read_report
 from harness.hub.client import Hub
-from harness.models.names import ModelName
 
 Rows = Sequence[Mapping[str, Any]]
 
 
 def evaluated_models(hub: Hub, namespace: str) -> list[str]:
     """Return the model repositories of `namespace` with a report in its results dataset; UsageError for none."""
-    names = [ModelName.parse(report.run.model) for report in read_reports(hub, f"{namespace}/{RESULTS}").values()]
-    found = sorted(name.id for name in names if name.backend == "vllm" and name.id.startswith(f"{namespace}/"))
+    names = [report.run.model_name.repository for report in read_reports(hub, f"{namespace}/{RESULTS}").values()]
+    found = sorted(name for name in names if name and name.startswith(f"{namespace}/"))
     if not found:
         raise UsageError(
             f"{namespace}/{RESULTS} has no report of a model of {namespace}; run `tft evaluate {namespace}/MODEL`, or "

@@ -11,6 +11,7 @@ from typing import Any
 from harness.data.formats.jsonl import write_json
 from harness.errors import DataError, UsageError
 from harness.evaluation.answers import AnswerLog
+from harness.hub.artifact import Artifact, parse_input
 from harness.hub.lineage import Lineage
 
 LINEAGE = "lineage.json"
@@ -82,9 +83,9 @@ def commit_of(path: Path, repo_id: str) -> str | None:
         return None
     inputs = _read(path / LINEAGE).get("inputs")
     for entry in inputs if isinstance(inputs, list) else ():
-        name, _, commit = str(entry).partition("@")
-        if name == repo_id:
-            return commit or None
+        found = parse_input(str(entry))
+        if isinstance(found, Artifact) and found.repo_id == repo_id:
+            return found.revision
     return None
 
 

@@ -1,20 +1,42 @@
-"""A repository on the Hub at one commit."""
+"""What stages read and make, by name: a repository on the Hub at one commit, or a file by its hash."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
+
+from harness.errors import DataError
 
 RepoKind = Literal["model", "dataset", "space"]
 
-
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_PINNED = re.compile(r"([^@/\s]+(?:/[^@/\s]+)?)@([0-9a-f]{40})")
+_HASHED = re.compile(r"(.+)@sha256:([0-9a-f]{64})")
+_SHOWN = 12
+"""Hexadecimal digits that are shown of a commit or a hash."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryName:
+    """A repository on a Hub, whatever it holds now; as text `datasets/owner/name`."""
+
+    kind: RepoKind
+    repo_id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}s/{self.repo_id}"
+
+    def at(self, commit: str) -> Artifact:
+        """Return it at a commit."""
+        return Artifact(kind=self.kind, repo_id=self.repo_id, revision=commit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """A repository on the Hub at one commit."""
+    """A repository on the Hub at one commit; as text `owner/name@<40 hex>`."""
 
     kind: RepoKind
     repo_id: str
@@ -26,4 +48,59 @@ class Artifact:
             raise ValueError(f"an Artifact needs a 40-hex commit, got {self.revision!r}; resolve it first")
 
     def __str__(self) -> str:
-        return f"{self.repo_id}@{self.revision[:12]}"
+        return f"{self.repo_id}@{self.revision}"
+
+    @property
+    def short(self) -> str:
+        """Return its name with the first digits of the commit, for people."""
+        return f"{self.repo_id}@{self.revision[:_SHOWN]}"
+
+    @classmethod
+    def parse(cls, text: str, kind: RepoKind) -> Artifact:
+        """Return the artifact that `str` wrote; DataError for a text that names no commit."""
+        found = _PINNED.fullmatch(text)
+        if found is None:
+            raise DataError(f"{text!r} names no repository at a commit; expected owner/name@<40 hexadecimal digits>")
+        return cls(kind=kind, repo_id=found[1], revision=found[2])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileInput:
+    """A file that a stage has read; as text `name@sha256:<64 hex>`."""
+
+    name: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.name}@sha256:{self.sha256}"
+
+    @property
+    def short(self) -> str:
+        """Return its name with the first digits of its hash, for people."""
+        return f"{self.name}@{self.sha256[:_SHOWN]}"
+
+    @classmethod
+    def of(cls, path: Path) -> FileInput:
+        """Return a file on this machine by its hash; DataError where it cannot be read."""
+        try:
+            with path.open("rb") as stream:
+                return cls(name=path.name, sha256=hashlib.file_digest(stream, "sha256").hexdigest())
+        except OSError as error:
+            raise DataError(f"cannot read {path}: {error.strerror}; check its name and permissions") from error
+
+
+def parse_input(text: str, kind: RepoKind = "dataset") -> Artifact | FileInput | None:
+    """Return what an input of a lineage names; None for a model that is no repository, such as an endpoint's.
+
+    A lineage does not say of which kind a repository is: `kind` does.
+    """
+    if _PINNED.fullmatch(text):
+        return Artifact.parse(text, kind)
+    found = _HASHED.fullmatch(text)
+    return FileInput(name=found[1], sha256=found[2]) if found else None
+
+
+def split_revision(name: str) -> tuple[str, str | None]:
+    """Return repository and revision of a name as people write it, `owner/name[@revision]`."""
+    repo_id, _, revision = name.partition("@")
+    return repo_id, revision or None

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Literal
+from typing import Any
 
 from harness import __version__
 
@@ -24,7 +23,7 @@ class Lineage:
     """Version of the stage's code: raise it when the same inputs would give another output."""
     config: dict[str, Any]
     inputs: tuple[str, ...]
-    """Each input as `repo@commit`, or `name@sha256:<hex>` for a file."""
+    """What it read, as `harness.hub.artifact.parse_input` understands it."""
     seed: int | None = None
     extra: dict[str, Any] = field(default_factory=dict)
     """Facts for the reader that do not decide about reuse."""
@@ -66,8 +65,6 @@ def package_versions() -> dict[str, str]:
 
 
 FILE = "lineage.json"
-_PINNED = re.compile(r"(?P<name>[^@]+)@(?P<commit>[0-9a-f]{40})")
-_HASHED = re.compile(r"(?P<name>.+)@sha256:(?P<sha256>[0-9a-f]{64})")
 _KEYS = {"stage", "stage_version", "fingerprint", "inputs", "config", "seed", "harness", "packages"}
 
 
@@ -129,25 +126,3 @@ def _inputs(value: Mapping[str, Any]) -> list[str]:
 
 def _seed(value: Mapping[str, Any]) -> int | None:
     return None if value.get("seed") is None else int(_expect(value, "seed", int))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputName:
-    """What an input of a lineage names."""
-
-    kind: Literal["repository", "file", "other"]
-    """Other: a model that is no repository, such as an endpoint's or recorded answers."""
-    name: str
-    """The repository or the file, without its commit or hash."""
-    revision: str | None = None
-    """40 hexadecimal digits of a repository."""
-    sha256: str | None = None
-
-
-def parse_input(text: str) -> InputName:
-    """Return what an input means: `repo@commit`, `file@sha256:<hex>`, or something else."""
-    if found := _PINNED.fullmatch(text):
-        return InputName(kind="repository", name=found["name"], revision=found["commit"])
-    if found := _HASHED.fullmatch(text):
-        return InputName(kind="file", name=found["name"], sha256=found["sha256"])
-    return InputName(kind="other", name=text)

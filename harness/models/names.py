@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.errors import UsageError
+from harness.hub.artifact import split_revision
 
 BACKENDS = ("vllm", "openai", "rules", "replay")
 DEFAULT_BACKEND = "vllm"
@@ -18,6 +19,11 @@ class ModelName:
     id: str
     revision: str | None = None
 
+    @property
+    def repository(self) -> str | None:
+        """Return its repository on the Hub; None for a model behind an endpoint, rules, or recorded answers."""
+        return self.id if self.backend == DEFAULT_BACKEND else None
+
     @classmethod
     def parse(cls, text: str) -> ModelName:
         """Return the parsed name; UsageError for an unknown backend or an empty id."""
@@ -26,10 +32,10 @@ class ModelName:
             if colon and "/" not in backend:
                 raise UsageError(f"unknown backend {backend!r} in {text!r}; expected one of {', '.join(BACKENDS)}")
             backend, rest = DEFAULT_BACKEND, text
-        identifier, _, revision = rest.partition("@") if backend == DEFAULT_BACKEND else (rest, "", "")
+        identifier, revision = split_revision(rest) if backend == DEFAULT_BACKEND else (rest, None)
         if not identifier:
             raise UsageError(f"no model id in {text!r}; expected backend:id, for example vllm:Qwen/Qwen3-1.7B")
-        return cls(backend=backend, id=identifier, revision=revision or None)
+        return cls(backend=backend, id=identifier, revision=revision)
 
     def __str__(self) -> str:
         return f"{self.backend}:{self.id}" + (f"@{self.revision}" if self.revision else "")

@@ -199,7 +199,7 @@ def _spec(report: EvalReport, rows: Rows, task: Task, metrics: Sequence[str]) ->
         task_args=run.config,
         dataset=EvalDataset(
             name=run.dataset,
-            location=f"{run.dataset}@{run.dataset_revision}",
+            location=str(run.test_set),
             samples=len(rows),
             sample_ids=[row["pair_id"] for row in rows],
         ),

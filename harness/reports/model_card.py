@@ -26,6 +26,7 @@ from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.evaluation.report_json import RESULTS, config_name, judge_name
 from harness.hub.address import DEFAULT_ENDPOINT
+from harness.hub.artifact import Artifact, parse_input, split_revision
 from harness.models.prompts import system_message
 from harness.reports.markdown import environment
 from harness.resources import folder
@@ -34,7 +35,6 @@ from harness.training.run_summary import TrainingFacts
 BEGIN = "<!-- tft-harness:begin -->"
 END = "<!-- tft-harness:end -->"
 STAGED_METRIC = "staged_tool_call"
-
 _REPO_ID = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*", re.ASCII)
 _BLOCK = re.compile(rf"^{re.escape(BEGIN)}[ \t\r]*$.*?^{re.escape(END)}[ \t\r]*$", re.MULTILINE | re.DOTALL)
 _MARK = re.compile(rf"^(?:{re.escape(BEGIN)}|{re.escape(END)})[ \t\r]*$", re.MULTILINE)
@@ -124,7 +124,7 @@ def render_card(
             "or name a benchmark model, <namespace>/tft-benchmark-s<N>-<tft|direct>-<student>"
         )
     if training and not identity.base_model:
-        identity = replace(identity, base_model=training.student.partition("@")[0])
+        identity = replace(identity, base_model=split_revision(training.student)[0])
     context = {**_context(report, identity, task, namespace, endpoint), "training": training}
     body = _render(section_order("benchmark" if identity.scenario else "other"), context)
     return f"{body}\n" if identity.scenario else f"{BEGIN}\n{body}\n{END}\n"
@@ -132,12 +132,12 @@ def render_card(
 
 def render_trained(facts: TrainingFacts, identity: CardIdentity, *, endpoint: str = DEFAULT_ENDPOINT) -> str:
     """Return the README of a model that this harness has trained, outside the benchmark, before any evaluation."""
+    dataset = parse_input(facts.dataset)
     metadata = {
-        "base_model": facts.student.partition("@")[0],
+        "base_model": split_revision(facts.student)[0],
         "base_model_relation": "finetune",
         "tags": ["tool-calling", "tft-harness"],
-        # A file's name is no repository.
-        "datasets": [facts.dataset.partition("@")[0]] if "/" in facts.dataset.partition("@")[0] else [],
+        "datasets": [dataset.repo_id] if isinstance(dataset, Artifact) else [],
         "pipeline_tag": "text-generation",
         "library_name": "transformers",
     }
@@ -254,6 +254,7 @@ def _system_template(report: EvalReport | None, task: Task | None) -> str:
 def reproduce_command(report: EvalReport) -> list[str]:
     """Return the words of the command that repeats the evaluation: both commits pinned, its settings as recorded."""
     run = report.run
+    # As the report has them: a card is made of any report, and quotes what it shows.
     model = f"{run.model}@{run.model_revision}" if run.model_revision and "@" not in run.model else run.model
     words = ["tft", "evaluate", model, "--dataset", f"{run.dataset}@{run.dataset_revision}", "--no-push"]
     for key, option in _SETTINGS.items():

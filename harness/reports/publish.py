@@ -15,9 +15,11 @@ from harness.evaluation.report_json import RESULTS, config_name, eval_results_ya
 from harness.evaluation.results import Rows, _read_rows, _rows, read_reports
 from harness.evaluation.run_folder import LINEAGE, PLOTS, REPORT, ROWS
 from harness.hub.address import DEFAULT_ENDPOINT
+from harness.hub.artifact import RepositoryName
 from harness.hub.client import Hub
 from harness.models.names import ModelName
 from harness.reports.leaderboard import boards
+from harness.statistics.formatting import whole_percent
 from harness.training.run_summary import TrainingFacts, load_facts
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from harness.evaluation.outcome import Evaluation
 
 README = "README.md"
-CARD_TEMPLATE = "results.md.j2"
+CARD_TEMPLATE = "results.md.jinja"
 _ATTEMPTS = 5
 
 
@@ -51,7 +53,7 @@ def destination(
     Raises AccessDenied where the token may not, UsageError where a result on more of the test set is there.
     """
     results = f"{namespace}/{RESULTS}"
-    model = name.id if name.backend == "vllm" else None
+    model = name.repository
     hub.ensure_dataset(results)
     _keep_larger_result(hub, results, model or str(name), test_set)
     if model and not create_pr:
@@ -93,7 +95,7 @@ def model_files(hub: Hub, model: str, report: EvalReport, task: Task, *, results
     """Return what a model's repository says of its evaluation: its README, and `.eval_results` for the Hub."""
     card, _ = readme(hub, model, report, task, namespace=results.partition("/")[0])
     test_set = report.run.dataset
-    scores = eval_results_yaml(report, test_set, source_url=hub.page("dataset", results))
+    scores = eval_results_yaml(report, test_set, source_url=hub.page(RepositoryName(kind="dataset", repo_id=results)))
     return {f".eval_results/{test_set.rpartition('/')[2]}.yaml": scores, README: card}
 
 
@@ -107,8 +109,8 @@ def _check_scored(report: EvalReport, limit: float) -> None:
         total = one.n + one.unscored
         if one.unscored > limit * total:
             raise UsageError(
-                f"{one.unscored} of {total} pairs have no {metric}, more than the {limit:.0%} that may be published; "
-                "ask again for what is missing (--resume), or raise --max-unscored"
+                f"{one.unscored} of {total} pairs have no {metric}, more than the {whole_percent(limit)} that may be "
+                "published; ask again for what is missing (--resume), or raise --max-unscored"
             )
 
 

@@ -132,7 +132,7 @@ def _finish(answered: Answered, test_set: TestSet, judgements: Judgements | None
 
 def _lineage(name: ModelName, subject: Subject, test_set: TestSet) -> Lineage:
     pinned = (subject.artifact, subject.base, test_set.artifact)
-    inputs = [f"{one.repo_id}@{one.revision}" for one in pinned if one]
+    inputs = [str(one) for one in pinned if one]
     if subject.artifact is None:
         inputs.insert(0, str(name))
     settings = {

@@ -11,9 +11,10 @@ from harness.curation.job_folder import JobFolder
 from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.messages import dump_conversation
 from harness.data.formats.published import read_test_conversations
-from harness.data.tasks import CONVERSATIONS, PAIRS, TASK, checksum, write_examples
+from harness.data.tasks import CONVERSATIONS, PAIRS, TASK, write_examples
 from harness.data.traces.read import read_traces
 from harness.errors import DataError, UsageError
+from harness.hub.artifact import FileInput
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import CONVERSATION, CardFrame, stage_card
@@ -21,7 +22,7 @@ from harness.stages._push import Published, publish
 from harness.terminal import say
 
 VERSION = 1
-_TEMPLATE = "own.md.j2"
+_TEMPLATE = "own.md.jinja"
 _PLAIN = CONVERSATION[:3]
 """Id, source and messages."""
 
@@ -34,7 +35,7 @@ def push_test_set(job: JobFolder, hub: Hub, repo_id: str, *, force: bool = False
             f"{job.folder} has no test.jsonl; models are compared on conversations that they were not trained on: put "
             "some aside, one a line, in the layout of the traces"
         )
-    inputs = (checksum(test), job.task.source)
+    inputs = (str(FileInput.of(test)), job.task.source)
     lineage = Lineage(stage="collect", version=VERSION, config={"configs": ["conversations", "pairs"]}, inputs=inputs)
 
     def write(folder: Path) -> None:
@@ -61,7 +62,7 @@ def push_test_set(job: JobFolder, hub: Hub, repo_id: str, *, force: bool = False
 
 def push_traces(job: JobFolder, hub: Hub, repo_id: str, *, force: bool = False) -> Published:
     """Push the job's traces, or find them there. Rows that cannot be read are left out, and said."""
-    lineage = Lineage(stage="corrupt", version=VERSION, config={"own": True}, inputs=(checksum(job.traces),))
+    lineage = Lineage(stage="corrupt", version=VERSION, config={"own": True}, inputs=(str(FileInput.of(job.traces)),))
 
     def write(folder: Path) -> None:
         problems: list[str] = []

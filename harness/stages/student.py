@@ -13,11 +13,12 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from harness.data.formats.jsonl import write_json
-from harness.data.tasks import TaskSource, checksum
+from harness.data.tasks import TaskSource
 from harness.errors import UsageError
-from harness.hub.artifact import Artifact
+from harness.hub.artifact import Artifact, FileInput
 from harness.hub.client import LINEAGE, Hub
 from harness.hub.lineage import Lineage
+from harness.hub.publishing import find_made, push_folder
 from harness.terminal import progress
 from harness.training.config import TrainConfig
 from harness.training.data import TrainingData, read_training_data
@@ -77,7 +78,7 @@ def make_student(
     """
     with _dialogues(request, hub) as data:
         lineage = _lineage(request, hub, data)
-        found = hub.find_made("model", request.repo_id, lineage.fingerprint()) if push and not (force or out) else None
+        found = find_made(hub, "model", request.repo_id, lineage.fingerprint()) if push and not (force or out) else None
         if found:
             return MadeStudent(artifact=found, reused=True)
         with tempfile.TemporaryDirectory(prefix="tft-") as scratch:
@@ -90,7 +91,7 @@ def make_student(
             if push:
                 with progress("pushing the student"):
                     message = f"{STAGE}: {lineage.fingerprint()}"
-                    artifact = hub.publish("model", request.repo_id, folder, message=message, tags=[lineage.tag()])
+                    artifact = push_folder(hub, "model", request.repo_id, folder, message=message, tags=[lineage.tag()])
     return MadeStudent(artifact=artifact, reused=False, summary=summary, start=start)
 
 
@@ -137,11 +138,10 @@ def _lineage(request: StudentRequest, hub: Hub, data: TrainingData | None) -> Li
 def _pinned(source: str, hub: Hub) -> str:
     """Return a source of texts as an input: a file by its checksum, a dataset by its commit."""
     if Path(source).is_file():
-        return checksum(Path(source))
+        return str(FileInput.of(Path(source)))
     if "/" not in source:
         raise UsageError(f"{source!r} is neither a file nor a dataset repository (owner/name); check the name")
-    artifact = hub.resolve("dataset", source)
-    return f"{artifact.repo_id}@{artifact.revision}"
+    return str(hub.find(source, "dataset"))
 
 
 def _make(
@@ -181,6 +181,6 @@ def _describe(
     from harness.reports.dataset_card import render
 
     name = request.repo_id.rpartition("/")[2]
-    card = render("sample/student.md.j2", name=name, student=summary, start=start, learnable=request.learnable)
+    card = render("sample/student.md.jinja", name=name, student=summary, start=start, learnable=request.learnable)
     (folder / "README.md").write_text(card, encoding="utf-8")
     write_json(folder / LINEAGE, lineage.dump())

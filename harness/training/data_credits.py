@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from harness.hub.artifact import Artifact
+from harness.hub.artifact import Artifact, parse_input
 from harness.hub.client import LINEAGE, Hub
 
-_PINNED = re.compile(r"([^@]+/[^@]+)@([0-9a-f]{40})")
 _WORDS = {
     "synthesize": {"teacher": "Synthetic conversations written by"},
     "relabel": {"committee": "Traces relabelled by", "arbiter": "Disputes decided by"},
@@ -27,10 +25,9 @@ def read_roles(hub: Hub, dataset: str) -> dict[str, str]:
     """
     roles: dict[str, str] = {}
     for _ in range(_DEEPEST):
-        found = _PINNED.fullmatch(dataset)
-        if found is None:
+        artifact = parse_input(dataset)
+        if not isinstance(artifact, Artifact):
             break
-        artifact = Artifact(kind="dataset", repo_id=found[1], revision=found[2])
         file = hub.pull(artifact, [LINEAGE]) / LINEAGE
         lineage = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         known = _WORDS.get(str(lineage.get("stage")), {})

@@ -258,7 +258,7 @@ def read_texts(hub: Hub, sources: Iterable[str]) -> Iterator[str]:
             continue
         if "/" not in source:
             raise UsageError(f"{source!r} is neither a file nor a dataset repository (owner/name); check the name")
-        folder = hub.pull(hub.resolve("dataset", source), ["*.jsonl", "*.txt"])
+        folder = hub.pull(hub.find(source, "dataset"), ["*.jsonl", "*.txt"])
         files = sorted(file for file in folder.rglob("*") if file.suffix in (".jsonl", ".txt"))
         if not files:
             raise DataError(f"the dataset {source} has no .jsonl and no .txt file; give text files instead")

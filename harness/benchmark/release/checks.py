@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.benchmark.record import CellRecord
 from harness.benchmark.release.collection import MARK
 from harness.benchmark.release.contents import STAGE_OF, Entry, results_place
-from harness.benchmark.release.current import CurrentResults, Reader, Repo
+from harness.benchmark.release.current import CurrentResults, Repo, find_tree, read_json
 from harness.benchmark.release.desired import STAGE
 from harness.curation.checks.decontamination import GATE_RECORD, GateRecord
 from harness.data.formats.dataclass_json import load_record
@@ -16,12 +16,12 @@ from harness.data.tasks import CONVERSATIONS
 from harness.errors import CheckFailed
 from harness.evaluation.records import EvalReport
 from harness.evaluation.report_json import config_name
-from harness.hub.artifact import Artifact
+from harness.hub.artifact import Artifact, RepositoryName, parse_input, split_revision
 from harness.hub.client import Hub
 from harness.hub.collections import Collection
-from harness.hub.repository import RepositoryName
-from harness.hub.trees import Tree
+from harness.hub.repository import Tree
 from harness.reports.publish import README
+from harness.statistics.formatting import whole_percent
 
 CheckChain = Callable[[Hub, Artifact], list[str]]
 """Returns what is wrong with the lineage of an artifact; `harness.reports.lineage.check.check_chain`."""
@@ -43,7 +43,7 @@ class Refused(CheckFailed):
 class ReleaseInputs:
     """What was read, for the checks."""
 
-    reader: Reader
+    hub: Hub
     results: CurrentResults
     entries: Sequence[Entry]
     repos: Mapping[RepositoryName, Repo | None]
@@ -114,8 +114,9 @@ def scored(found: ReleaseInputs, limit: float) -> Iterator[str]:
             number = one.n + one.unscored
             if one.unscored > limit * number:
                 yield (
-                    f"{entry.place}: {one.unscored} of {number} pairs have no {metric}, more than {limit:.0%}; ask "
-                    "again for what is missing (tft evaluate --resume), or raise --max-unscored"
+                    f"{entry.place}: {one.unscored} of {number} pairs have no {metric}, more than "
+                    f"{whole_percent(limit)}; ask again for what is missing (tft evaluate --resume), or raise "
+                    "--max-unscored"
                 )
 
 
@@ -125,9 +126,11 @@ def up_to_date(found: ReleaseInputs) -> Iterator[str]:
     for entry, cell, report in found.models():
         if report is None:
             continue
-        measured_on = f"{report.run.dataset}@{report.run.dataset_revision}"
-        if measured_on != test_set:
-            yield f"{entry.place} was measured on {measured_on}, the benchmark's test set is {test_set}; evaluate again"
+        if str(report.run.test_set) != test_set:
+            yield (
+                f"{entry.place} was measured on {report.run.test_set}, the benchmark's test set is {test_set}; "
+                "evaluate again"
+            )
         made = found.results.fingerprints.get(config_name(cell.model))
         if cell.result and made != cell.result.removeprefix("fp-"):
             yield (
@@ -135,7 +138,7 @@ def up_to_date(found: ReleaseInputs) -> Iterator[str]:
                 "again, so that all cells are measured alike"
             )
         repo, commit = found.repos.get(entry.place), report.run.model_revision
-        if repo and commit and not _same_made(found.reader, repo, commit):
+        if repo and commit and not _same_made(found.hub, repo, commit):
             yield f"the results of {entry.place} are of other weights ({commit[:12]}) than main has; evaluate it again"
 
 
@@ -144,16 +147,16 @@ def unchanged(found: ReleaseInputs) -> Iterator[str]:
     for entry, repo in found.present():
         if entry.commit is None or repo.stage not in STAGE_OF[entry.role]:
             continue
-        if not _same_made(found.reader, repo, entry.commit):
+        if not _same_made(found.hub, repo, entry.commit):
             yield (
                 f"{entry.place} has changed since the cells were run (main is {repo.state.main[:12]}, they used "
                 f"{entry.commit[:12]}); run `tft benchmark` again"
             )
 
 
-def _same_made(reader: Reader, repo: Repo, commit: str) -> bool:
+def _same_made(hub: Hub, repo: Repo, commit: str) -> bool:
     """Return whether a commit has the files of main, but for those that people and evaluations change later."""
-    then = reader.tree(repo.state.place, commit)
+    then = find_tree(hub, repo.state.place.at(commit))
     return then is not None and _made(then) == _made(repo.tree)
 
 
@@ -167,26 +170,24 @@ def _made(tree: Tree) -> dict[str, str]:
 
 def decontaminated(found: ReleaseInputs) -> Iterator[str]:
     """Yield a problem for each data set of synthetic conversations that no gate has compared with the test set."""
-    repo_id = found.results.record.test_set.partition("@")[0]
+    repo_id = split_revision(found.results.record.test_set)[0]
     test_set = found.repos.get(RepositoryName(kind="dataset", repo_id=repo_id))
     for entry, repo in found.present("synthetic"):
-        record = _gate_record(found.reader, repo)
+        record = _gate_record(found.hub, repo)
         again = "synthesize again"
         if record is None:
             yield f"{entry.place} has no record of the decontamination gate ({GATE_RECORD}); {again} with --force"
         elif record.test_set is None or not record.test_conversations:
             yield f"{entry.place} was made without a test set to keep out; {again} with --test"
-        elif test_set and not _same_test(found.reader, test_set, record.test_set):
+        elif test_set and not _same_test(found.hub, test_set, record.test_set):
             yield (
                 f"{entry.place} was kept apart from {record.test_set}, which does not hold the conversations of "
                 f"{test_set.state.place}; {again}"
             )
 
 
-def _gate_record(reader: Reader, repo: Repo) -> GateRecord | None:
-    if GATE_RECORD not in repo.tree:
-        return None
-    value = reader.json(repo.state.place, repo.state.main, GATE_RECORD)
+def _gate_record(hub: Hub, repo: Repo) -> GateRecord | None:
+    value = read_json(hub, repo.state.head, GATE_RECORD)
     try:
         record: GateRecord = load_record(GateRecord, value, "record")
     except ValueError:
@@ -194,18 +195,20 @@ def _gate_record(reader: Reader, repo: Repo) -> GateRecord | None:
     return record
 
 
-def _same_test(reader: Reader, test_set: Repo, named: str) -> bool:
+def _same_test(hub: Hub, test_set: Repo, named: str) -> bool:
     """Return whether what the gate read, `repo@commit`, has the conversations of the test set's main."""
-    repo_id, _, commit = named.partition("@")
-    then = reader.tree(test_set.state.place, commit) if repo_id == test_set.state.place.repo_id else None
+    read, place = parse_input(named), test_set.state.place
+    if not isinstance(read, Artifact) or read.repo_id != place.repo_id:
+        return False
+    then = find_tree(hub, read)
     wanted = test_set.tree.get(CONVERSATIONS)
     file = then.get(CONVERSATIONS) if then else None
     return wanted is not None and file is not None and file.hash == wanted.hash
 
 
-def chains(hub: Hub, found: ReleaseInputs, check_chain: CheckChain) -> Iterator[str]:
+def chains(found: ReleaseInputs, check_chain: CheckChain) -> Iterator[str]:
     """Yield what is wrong with the lineage of the results: behind them are all models and their data."""
-    for problem in check_chain(hub, found.results.artifact):
+    for problem in check_chain(found.hub, found.results.artifact):
         yield f"lineage: {problem}"
 
 
@@ -214,7 +217,7 @@ def changed_results(found: ReleaseInputs, namespace: str, version: str) -> list[
     place = results_place(namespace)
     repo = found.repos.get(place)
     commit = repo.state.tags.get(version) if repo else None
-    then = found.reader.tree(place, commit) if commit else None
+    then = find_tree(found.hub, place.at(commit)) if commit else None
     if repo is None or then is None:
         return []
     reports = {path for path in {*then, *repo.tree} if path.startswith("reports/")}

@@ -10,7 +10,7 @@ from harness.benchmark.record import BenchmarkRecord, CellRecord
 from harness.data.cell_names import LEADERBOARD
 from harness.data.scenarios import ARMS, all_scenarios
 from harness.evaluation.report_json import RESULTS
-from harness.hub.repository import RepositoryName
+from harness.hub.artifact import RepositoryName, split_revision
 
 Role = Literal[
     "test set", "student", "results", "leaderboard", "traces", "filtered", "relabelled", "synthetic", "model"
@@ -79,9 +79,9 @@ def _ordered(cells: Sequence[CellRecord]) -> list[CellRecord]:
 
 
 def _pinned(role: Role, artifact: str, *, scenario: str | None = None) -> Entry:
-    repo_id, _, commit = artifact.partition("@")
+    repo_id, commit = split_revision(artifact)
     place = RepositoryName(kind="model" if role == "student" else "dataset", repo_id=repo_id)
-    return Entry(place=place, role=role, scenario=scenario, commit=commit or None)
+    return Entry(place=place, role=role, scenario=scenario, commit=commit)
 
 
 def _model(cell: CellRecord) -> Entry:
@@ -89,7 +89,7 @@ def _model(cell: CellRecord) -> Entry:
         place=RepositoryName(kind="model", repo_id=cell.model),
         role="model",
         scenario=cell.scenario,
-        commit=cell.artifacts.get("train", "").partition("@")[2] or None,
+        commit=split_revision(cell.artifacts.get("train", ""))[1],
         cell=cell,
     )
 

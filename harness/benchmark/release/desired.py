@@ -12,18 +12,17 @@ from typing import Any, Protocol
 
 from harness import __version__
 from harness.benchmark.release.contents import Entry, results_place, space_place
-from harness.benchmark.release.current import CurrentResults, Reader, Repo
+from harness.benchmark.release.current import CurrentResults, Repo, find_tree
 from harness.data.formats.task import read_task
 from harness.data.records import Task
 from harness.data.tasks import TASK
 from harness.errors import CommitConflict
 from harness.evaluation.report_json import config_name
 from harness.evaluation.run_folder import LINEAGE
-from harness.hub.artifact import Artifact
+from harness.hub.artifact import Artifact, RepositoryName, parse_input
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
-from harness.hub.repository import RepositoryName
-from harness.hub.trees import Tree
+from harness.hub.repository import Tree
 from harness.reports.publish import README, model_files, results_readme
 
 STAGE, VERSION = "publish", 1
@@ -50,7 +49,6 @@ class Setting:
     """What the files are made from."""
 
     hub: Hub
-    reader: Reader
     namespace: str
     results: CurrentResults
     repos: Mapping[RepositoryName, Repo | None]
@@ -69,43 +67,42 @@ def wanted_files(setting: Setting, entries: Sequence[Entry], make_report: MakeRe
     card = {README: results_readme(setting.hub, results.repo_id).encode()}
     shared = {path: body for path, body in report.items() if path not in (README, "index.html")}
     found[results] = {**shared, **card}
-    found[space] = {**report, LINEAGE: _lineage(f"{results.repo_id}@{about}", [*report], before, setting.reader)}
+    found[space] = {**report, LINEAGE: _lineage(str(about), [*report], before, setting.hub)}
     return found
 
 
 def _model(setting: Setting, place: RepositoryName) -> Files:
     report = setting.results.reports[config_name(place.repo_id)]
-    task = _task(setting.hub, report.run.dataset, report.run.dataset_revision)
+    task = _task(setting.hub, report.run.test_set)
     files = model_files(setting.hub, place.repo_id, report, task, results=results_place(setting.namespace).repo_id)
     return {path: text.encode() for path, text in files.items()}
 
 
-def _task(hub: Hub, repo_id: str, commit: str) -> Task:
-    test_set = Artifact(kind="dataset", repo_id=repo_id, revision=commit)
+def _task(hub: Hub, test_set: Artifact) -> Task:
     return read_task(hub.pull(test_set, [TASK]) / TASK)
 
 
-def _reported_commit(setting: Setting, space: Repo | None) -> str:
+def _reported_commit(setting: Setting, space: Repo | None) -> Artifact:
     """Return the commit of the results that the report is about: main, or the one that an earlier report names.
 
     The release puts the report beside the results, which moves main and changes no result: a report that named the
     new commit would be another one each time.
     """
-    results, place = setting.results.artifact, results_place(setting.namespace)
+    results = setting.results.artifact
     for name in space.lineage.get("inputs", []) if space and space.lineage else []:
-        repo_id, _, commit = str(name).partition("@")
-        if repo_id == results.repo_id and commit != results.revision:
-            then, now = (setting.reader.tree(place, one) for one in (commit, results.revision))
+        about = parse_input(str(name))
+        if isinstance(about, Artifact) and about.repo_id == results.repo_id and about != results:
+            then, now = (find_tree(setting.hub, one) for one in (about, results))
             if then is not None and now is not None and _measured(then) == _measured(now):
-                return commit
-    return results.revision
+                return about
+    return results
 
 
 def _measured(tree: Tree) -> dict[str, str]:
     return {path: file.hash for path, file in tree.items() if not _OF_REPORT.fullmatch(path)}
 
 
-def _report(setting: Setting, make_report: MakeReport, about: str) -> dict[str, bytes]:
+def _report(setting: Setting, make_report: MakeReport, about: Artifact) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="tft-publish-") as name:
         folder = Path(name)
         made = make_report(setting.hub, setting.namespace, folder)
@@ -117,7 +114,7 @@ def _report(setting: Setting, make_report: MakeReport, about: str) -> dict[str, 
     now = made.results.revision
     if now != setting.results.artifact.revision:
         raise CommitConflict(f"{setting.results.artifact.repo_id}: somebody else pushed in between; run this again")
-    return {path: _renamed(body, now, about) for path, body in files.items()}
+    return {path: _renamed(body, now, about.revision) for path, body in files.items()}
 
 
 def _renamed(body: bytes, now: str, about: str) -> bytes:
@@ -125,14 +122,14 @@ def _renamed(body: bytes, now: str, about: str) -> bytes:
     return body.replace(now.encode(), about.encode()).replace(now[:12].encode(), about[:12].encode())
 
 
-def _lineage(results: str, files: list[str], before: Repo | None, reader: Reader) -> bytes:
+def _lineage(results: str, files: list[str], before: Repo | None, hub: Hub) -> bytes:
     """Return the Space's `lineage.json`; that of an earlier release stays where it says the same.
 
     It lists the files of the report: what an earlier one had put there and this one has not is removed by that.
     """
     lineage = Lineage(stage=STAGE, version=VERSION, config={"files": sorted(files)}, inputs=(results,))
     if before and before.lineage and before.lineage.get("fingerprint") == lineage.fingerprint():
-        return reader.read(before.state.place, before.state.main, LINEAGE)
+        return hub.fetch(before.state.head, LINEAGE).read_bytes()
     record: dict[str, Any] = {
         "stage": lineage.stage,
         "stage_version": lineage.version,

@@ -13,6 +13,7 @@ from harness.data.cell_names import CellName
 from harness.data.published_facts import Arm
 from harness.errors import DataError, UsageError
 from harness.evaluation.report_json import config_name
+from harness.hub.artifact import split_revision
 from harness.statistics.estimates import estimate
 
 CellKey = tuple[str, Arm, bool]
@@ -94,7 +95,7 @@ def _chosen(results: EvaluationResults, namespace: str, student: str | None) -> 
 
 
 def _student_of(name: str) -> str:
-    return name.partition("@")[0].rpartition("/")[2]
+    return split_revision(name)[0].rpartition("/")[2]
 
 
 def _entries(results: EvaluationResults, owner: str, student: str) -> list[_Entry]:
@@ -120,9 +121,9 @@ def _test_set(results: EvaluationResults, entries: Iterable[_Entry]) -> TestSetK
     for entry in entries:
         if one := results.by_config.get(config_name(entry.model)):
             counts[one.report.run.dataset, one.report.run.dataset_revision] += 1
-    repo, _, revision = results.record.test_set.partition("@") if results.record else ("", "", "")
+    repo, revision = split_revision(results.record.test_set if results.record else "")
     if not counts:
-        return repo, revision
+        return repo, revision or ""
     return min(counts, key=lambda key: (-counts[key], key != (repo, revision), key))
 
 

@@ -20,6 +20,7 @@ from harness.benchmark.report.tables import fair_table, main_table
 from harness.benchmark.report.verdict import reach_verdict
 from harness.data.published_facts import published_facts
 from harness.evaluation.records import EvalReport
+from harness.hub.artifact import split_revision
 from harness.hub.client import Hub
 from harness.reports.leaderboard import DEFAULT_METRIC
 
@@ -80,7 +81,7 @@ def summarize(results: EvaluationResults, namespace: str, endpoint: str, student
         endpoint=endpoint.rstrip("/"),
         results=results.artifact,
         student=placed.student,
-        student_revision=record.student.partition("@")[2] or None if record else None,
+        student_revision=split_revision(record.student)[1] if record else None,
         preset=record.preset if record else None,
         test_set=placed.test_set[0],
         test_set_revision=placed.test_set[1],

@@ -61,9 +61,9 @@ def origin(run: Run, results: Artifact) -> dict[str, Any]:
     """Return what the scores of a run were computed from, as `results.json` says it."""
     return {
         "config": run.config,
-        "rows": f"{results.repo_id}@{results.revision}:data/{run.config}/test.jsonl",
-        "report": f"{results.repo_id}@{results.revision}:reports/{run.config}.json",
-        "model": f"{run.model}@{run.revision}" if run.revision else run.model,
+        "rows": f"{results}:data/{run.config}/test.jsonl",
+        "report": f"{results}:reports/{run.config}.json",
+        "model": str(run.artifact) if run.artifact else run.model,
         "fingerprint": run.fingerprint,
         "lineage": lineage_command(run),
     }

@@ -44,6 +44,13 @@ class Run:
     artifacts: Mapping[str, str] = field(default_factory=dict)
     """Stage -> `repo@commit`, where the run of the benchmark recorded it."""
 
+    @property
+    def artifact(self) -> Artifact | None:
+        """The model that was evaluated; None where there is no result."""
+        if not self.model or not self.revision:
+            return None
+        return Artifact(kind="model", repo_id=self.model, revision=self.revision)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:

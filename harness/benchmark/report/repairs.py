@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.benchmark.report.records import Repair, Row, Run, Table
 from harness.errors import DataError, RepoNotFound, SourceError
-from harness.hub.artifact import Artifact, RepoKind
+from harness.hub.artifact import Artifact, RepoKind, parse_input
 from harness.hub.client import Hub
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ NO_TRACES = "Repairs are not measured: no model of the TFT pipeline names relabe
 NO_TRUTH = "Repairs are not measured: what traces of one's own should have been is not known."
 _CHAIN = ("synthesize", "relabel", "filter")
 """Stages of the TFT pipeline from the model back."""
-_PINNED = re.compile(r"(?P<repo>[^@\s]+/[^@\s]+)@(?P<revision>[0-9a-f]{40})", re.ASCII)
 
 
 def measure_repairs(hub: Hub, main: Table, sources: Path | None) -> tuple[tuple[Repair, ...], str | None]:
@@ -65,16 +63,16 @@ def _stages(hub: Hub, row: Row) -> dict[str, Artifact]:
 
 
 def _artifact(kind: RepoKind, text: str) -> Artifact | None:
-    found = _PINNED.fullmatch(text)
-    return Artifact(kind=kind, repo_id=found["repo"], revision=found["revision"]) if found else None
+    found = parse_input(text, kind)
+    return found if isinstance(found, Artifact) else None
 
 
 def _chain(hub: Hub, run: Run) -> dict[str, Artifact]:
     """Return the datasets that a model comes from, followed from one `lineage.json` to the next."""
-    if not run.model or not run.revision:
+    if run.artifact is None:
         return {}
     found: dict[str, Artifact] = {}
-    lineage = _lineage(hub, Artifact(kind="model", repo_id=run.model, revision=run.revision))
+    lineage = _lineage(hub, run.artifact)
     for stage in _CHAIN:
         for name in lineage.get("inputs") or ():
             artifact = _artifact("dataset", str(name))
@@ -127,7 +125,7 @@ def _measure(hub: Hub, row: Row, artifact: Artifact, sources: Sources) -> Repair
     against = Against(
         truths=published_truth(sources, row.number or 0, "tft"),
         toolbox=Toolbox(task.tools),
-        source=str(artifact),
+        source=artifact.short,
         truth=f"scenario {row.number}, arm tft",
     )
-    return measure(read_input(f"{artifact.repo_id}@{artifact.revision}", hub).rows(), against)
+    return measure(read_input(str(artifact), hub).rows(), against)

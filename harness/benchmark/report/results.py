@@ -17,7 +17,6 @@ from harness.evaluation.report_json import RESULTS, read_report
 from harness.evaluation.results import Rows
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
-from harness.models.names import DEFAULT_BACKEND
 
 _TEXTS = ("pair_id", "conversation", "reference")
 """What every row has."""
@@ -38,8 +37,7 @@ class Result:
     @property
     def repository(self) -> str | None:
         """The model's repository; None for a model behind an endpoint or recorded answers."""
-        backend, _, name = self.report.run.model.partition(":")
-        return name if backend == DEFAULT_BACKEND and name else None
+        return self.report.run.model_name.repository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,7 +49,7 @@ def dump(summary: BenchmarkReport) -> dict[str, Any]:
 
 
 def _artifact(artifact: Artifact | None) -> str | None:
-    return None if artifact is None else f"{artifact.repo_id}@{artifact.revision}"
+    return str(artifact) if artifact else None
 
 
 def _published_source() -> dict[str, str]:
@@ -128,7 +128,7 @@ def _estimates(found: Mapping[str, Estimate]) -> dict[str, Any]:
 def _baselines(summary: BenchmarkReport) -> dict[str, Any]:
     done = [run for row in summary.main.rows for cell in row.cells for run in cell.done]
     first = min((run.config for run in done if run.config), default=None)
-    source = f"{summary.results.repo_id}@{summary.results.revision}:reports/{first}.json" if first else None
+    source = f"{summary.results}:reports/{first}.json" if first else None
     return {
         "computed_from": source,
         "rows": {one.name: _estimates(one.scores) for one in summary.baselines},

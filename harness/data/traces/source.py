@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.data.annotations import TraceRow
 from harness.data.traces.read import read_traces
 from harness.errors import DataError, UsageError
+from harness.hub.artifact import FileInput
 
 if TYPE_CHECKING:
     from harness.hub.client import Hub
@@ -27,7 +27,7 @@ class TraceInput:
 
     path: Path
     name: str
-    """`repo@commit`, or `file@sha256:<hex>`."""
+    """As a lineage names an input."""
     repository: Path | None = None
     """The cached folder of a dataset: its place on the Hub says more than the one in the cache."""
 
@@ -64,11 +64,10 @@ def read_input(source: str, hub: Hub | None, *, arm: str | None = None) -> Trace
         return _local(path)
     if hub is None or "/" not in source:
         raise UsageError(f"{source!r} is neither a file nor a dataset repository (owner/name); check the name")
-    repo_id, _, revision = source.partition("@")
-    artifact = hub.resolve("dataset", repo_id, revision or None)
+    artifact = hub.find(source, "dataset")
     chosen = choose_file(hub.files(artifact), f"dataset {artifact}", arm)
     folder = hub.pull(artifact, [chosen])
-    return TraceInput(path=folder / chosen, name=f"{artifact.repo_id}@{artifact.revision}", repository=folder)
+    return TraceInput(path=folder / chosen, name=str(artifact), repository=folder)
 
 
 def choose_file(files: Sequence[str], where: str, arm: str | None) -> str:
@@ -94,9 +93,4 @@ def choose_file(files: Sequence[str], where: str, arm: str | None) -> str:
 
 
 def _local(path: Path) -> TraceInput:
-    try:
-        with path.open("rb") as stream:
-            checksum = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
-    return TraceInput(path=path, name=f"{path.name}@sha256:{checksum}")
+    return TraceInput(path=path, name=str(FileInput.of(path)))

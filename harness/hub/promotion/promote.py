@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, get_args
 
-from harness.errors import RepoNotFound, UsageError
-from harness.hub.artifact import RepoKind
+from harness.errors import UsageError
+from harness.hub.artifact import Artifact, RepoKind, RepositoryName, parse_input
+from harness.hub.client import LINEAGE, Hub
 from harness.hub.promotion.collection import ShelfPlan, copy_shelf, planned_shelf
 from harness.hub.promotion.plan import PromoteOptions, PromotionPlan, planned, target_place
 from harness.hub.promotion.relink import LinkMap
 from harness.hub.promotion.transfer import Transfer
-from harness.hub.repository import HubSide, RepositoryName, check_may_write
+from harness.hub.publishing import check_may_write
 
-LINEAGE = "lineage.json"
 _COLLECTIONS = "collections/"
 _KINDS: tuple[RepoKind, ...] = get_args(RepoKind)
 _ORDER = ("dataset", "space", "model")  # models name datasets, so those are there first
@@ -53,9 +51,7 @@ def parse_name(text: str, kind: RepoKind) -> RepositoryName | str:
     return RepositoryName(kind=kind, repo_id=text)
 
 
-def plan_all(
-    source: HubSide, target: HubSide, wanted: Sequence[RepositoryName | str], wishes: PromoteOptions
-) -> Promotion:
+def plan_all(source: Hub, target: Hub, wanted: Sequence[RepositoryName | str], wishes: PromoteOptions) -> Promotion:
     """Return what promoting `wanted` would do. Reads only; raises HarnessError where it could not be done."""
     places = sorted(
         {name for name in wanted if isinstance(name, RepositoryName)}, key=lambda p: (_ORDER.index(p.kind), p.repo_id)
@@ -84,7 +80,7 @@ def _same(one: RepositoryName, other: RepositoryName) -> bool:
     return one.kind == other.kind and one.repo_id.lower() == other.repo_id.lower()
 
 
-def carry_out(source: HubSide, target: HubSide, promotion: Promotion, say: Callable[[str], None]) -> None:
+def carry_out(source: Hub, target: Hub, promotion: Promotion, say: Callable[[str], None]) -> None:
     """Make the target as planned; `say` gets a line before each revision. Can be repeated after any interruption."""
     for plan in promotion.plans:
         Transfer(source=source, target=target, plan=plan, links=promotion.links, say=say).run()
@@ -94,47 +90,37 @@ def carry_out(source: HubSide, target: HubSide, promotion: Promotion, say: Calla
             copy_shelf(target, shelf)
 
 
-def _unknown_inputs(
-    source: HubSide, target: HubSide, plan: PromotionPlan, plans: Sequence[PromotionPlan]
-) -> Iterator[str]:
+def _unknown_inputs(source: Hub, target: Hub, plan: PromotionPlan, plans: Sequence[PromotionPlan]) -> Iterator[str]:
     """Yield a note for each input in `lineage.json` that readers of the target will not find."""
-    if LINEAGE not in source.tree(plan.source.place, plan.main):
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        text = source.fetch(plan.source.place, plan.main, LINEAGE, Path(folder)).read_bytes()
-    for repo_id, commit in _inputs(text):
-        copied = any(
-            one.source.place.repo_id == repo_id
-            and commit in {one.main, *(r.commit for r in one.revisions), *(there for there, _ in one.kept.values())}
-            for one in plans
-        )
-        if not copied and not _has(target, repo_id, commit):
+    text = source.read(plan.source.place.at(plan.main), LINEAGE)
+    for read in _inputs(text or b"{}"):
+        if not any(_copies(one, read) for one in plans) and not _has(target, read):
             yield (
-                f"{plan.source.place} was made from {repo_id}@{commit[:12]}, which is not on {target.endpoint} and not "
+                f"{plan.source.place} was made from {read.short}, which is not on {target.endpoint} and not "
                 "promoted here; tag that commit and promote it too"
             )
 
 
-def _inputs(text: bytes) -> Iterator[tuple[str, str]]:
+def _copies(plan: PromotionPlan, wanted: Artifact) -> bool:
+    commits = {plan.main, *(one.commit for one in plan.revisions), *(there for there, _ in plan.kept.values())}
+    return plan.source.place.repo_id == wanted.repo_id and wanted.revision in commits
+
+
+def _inputs(text: bytes) -> Iterator[Artifact]:
     try:
         lineage = json.loads(text)
     except ValueError:
         return  # not one of ours; it is copied like any other file
     inputs = lineage.get("inputs") if isinstance(lineage, dict) else None
     for one in inputs if isinstance(inputs, list) else []:
-        repo_id, _, commit = str(one).partition("@")
-        if repo_id.count("/") == 1 and len(commit) == 40:
-            yield repo_id, commit
+        found = parse_input(str(one))
+        if isinstance(found, Artifact):
+            yield found
 
 
-def _has(target: HubSide, repo_id: str, commit: str) -> bool:
-    for kind in ("dataset", "model"):
-        try:
-            target.resolve(RepositoryName(kind=kind, repo_id=repo_id), commit)
-        except RepoNotFound:
-            continue
-        return True
-    return False
+def _has(target: Hub, wanted: Artifact) -> bool:
+    kinds: tuple[RepoKind, ...] = ("dataset", "model")
+    return any(target.find_tag(kind, wanted.repo_id, wanted.revision) for kind in kinds)
 
 
 def as_json(promotion: Promotion, *, done: bool) -> dict[str, Any]:
@@ -176,7 +162,7 @@ def as_lines(promotion: Promotion) -> Iterator[str]:
     for shelf in promotion.shelves:
         state = "new" if shelf.there is None else "there" if shelf.needed else "nothing to change"
         yield f"collections/{shelf.slug} -> {shelf.owner}: {state}"
-        yield from (f"  add {item.type} {item.id}" for item in shelf.items)
+        yield from (f"  add {item.kind} {item.id}" for item in shelf.items)
 
 
 def _plan_lines(plan: PromotionPlan) -> Iterator[str]:

@@ -198,7 +198,7 @@ class AdapterSubject(VllmSubject):
         self.base = base.artifact
         self.base_model = base.artifact.repo_id
         self.settings |= {
-            "base": f"{base.artifact.repo_id}@{base.artifact.revision}",
+            "base": str(base.artifact),
             "adapter": str(adapter.folder.relative_to(adapter.root)),
         }
         self._adapter = adapter

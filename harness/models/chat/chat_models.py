@@ -174,7 +174,7 @@ class VllmModel(ChatModel):
         self.artifact = hub.resolve("model", name.id, name.revision)
         self._hub = hub
         self._engine = engine
-        self.name = f"vllm:{self.artifact.repo_id}@{self.artifact.revision[:12]}"
+        self.name = f"vllm:{self.artifact.short}"
         self.settings = {
             "model": self.artifact.repo_id,
             "revision": self.artifact.revision,

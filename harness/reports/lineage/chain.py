@@ -9,10 +9,9 @@ from typing import Any, Literal
 from harness.data.sources import declared
 from harness.errors import AccessDenied, DataError, RepoNotFound
 from harness.evaluation.report_json import RESULTS
-from harness.hub.artifact import Artifact, RepoKind
+from harness.hub.artifact import Artifact, FileInput, RepoKind, parse_input, split_revision
 from harness.hub.client import Hub
-from harness.hub.lineage import FILE, InputName, LineageRecord, parse_input, parse_record
-from harness.hub.reads import read_at, tags
+from harness.hub.lineage import FILE, LineageRecord, parse_record
 from harness.reports.lineage.copies import find_copy
 
 Kind = Literal["model", "dataset", "results", "evaluation", "source", "file", "other", "missing"]
@@ -41,6 +40,11 @@ class Node:
     inputs: tuple[Node, ...] = ()
     problems: tuple[str, ...] = ()
     """What is wrong with this node itself, in sentences."""
+
+    @property
+    def place(self) -> str:
+        """Where it lies, for people."""
+        return self.artifact.short if self.artifact else self.name
 
     @property
     def stage(self) -> str | None:
@@ -88,12 +92,12 @@ class _Reader:
         self._hub = hub
         self._nodes: dict[str, Node] = {}
         self._tags: dict[tuple[RepoKind, str], dict[str, str]] = {}
-        self._sources = {file.repository.partition("@")[0] for file in declared().files.values()}
+        self._sources = {split_revision(file.repository)[0] for file in declared().files.values()}
         self._open: set[str] = set()
 
     def artifact(self, artifact: Artifact) -> Node:
         """Return the node of a repository at a commit that is there."""
-        name = f"{artifact.repo_id}@{artifact.revision}"
+        name = str(artifact)
         if name in self._nodes:
             return self._nodes[name]
         if name in self._open:  # no honest Hub can do this: a commit's hash covers what it names
@@ -131,7 +135,7 @@ class _Reader:
         if record is None and not problems:
             problems = (f"{artifact} has results of {config} but no {path}; evaluate that model again",)
         return Node(
-            name=f"{artifact.repo_id}@{artifact.revision}:{config}",
+            name=f"{artifact}:{config}",
             kind="evaluation",
             artifact=artifact,
             config=config,
@@ -143,7 +147,7 @@ class _Reader:
     def _record(self, artifact: Artifact, path: str) -> tuple[LineageRecord | None, tuple[str, ...]]:
         """Return the lineage in a file, None where there is none, and what is wrong with it."""
         try:
-            text = read_at(self._hub, artifact, path)
+            text = self._hub.read_at(artifact, path)
             record = None if text is None else parse_record(text)
         except (DataError, ValueError) as error:
             return None, (f"{path} of {artifact} cannot be read: {error}",)
@@ -164,19 +168,19 @@ class _Reader:
 
     def _input(self, name: str, kinds: tuple[RepoKind, ...], made: Artifact) -> Node:
         found = parse_input(name)
-        if found.kind == "repository" and found.name not in self._sources and found.name.count("/") == 1:
+        if isinstance(found, Artifact) and found.repo_id not in self._sources:
             if name not in self._nodes and name not in self._open:
-                return self._repository(name, found, kinds, made.repo_id.partition("/")[0])
+                return self._repository(found, kinds, made.repo_id.partition("/")[0])
             return self._nodes.get(name) or Node(name=name, kind="missing", problems=(f"{name} names itself",))
-        kind: Kind = "source" if found.kind == "repository" else "file" if found.kind == "file" else "other"
+        kind: Kind = "file" if isinstance(found, FileInput) else "source" if found else "other"
         return self._nodes.setdefault(name, Node(name=name, kind=kind))
 
-    def _repository(self, name: str, found: InputName, kinds: tuple[RepoKind, ...], owner: str) -> Node:
+    def _repository(self, found: Artifact, kinds: tuple[RepoKind, ...], owner: str) -> Node:
         """Return the node of a repository at a commit, or of its copy; what is wrong where there is neither."""
-        refused = None
+        name, refused = str(found), None
         for kind in kinds:
             try:
-                return self.artifact(self._hub.resolve(kind, found.name, found.revision))
+                return self.artifact(self._hub.resolve(kind, found.repo_id, found.revision))
             except RepoNotFound:
                 continue
             except AccessDenied as error:
@@ -186,22 +190,22 @@ class _Reader:
         problem = refused or self._why_missing(found, kinds)
         return self._nodes.setdefault(name, Node(name=name, kind="missing", problems=(problem,)))
 
-    def _why_missing(self, found: InputName, kinds: tuple[RepoKind, ...]) -> str:
+    def _why_missing(self, found: Artifact, kinds: tuple[RepoKind, ...]) -> str:
         for kind in kinds:
             try:
-                now = self._hub.resolve(kind, found.name)
+                now = self._hub.resolve(kind, found.repo_id)
             except (RepoNotFound, AccessDenied):
                 continue
             return (
-                f"the {kind} {found.name} has no commit {found.revision} (its main is {now.revision[:12]}): "
+                f"the {kind} {found.repo_id} has no commit {found.revision} (its main is {now.revision[:12]}): "
                 "its history was rewritten, or the lineage was changed"
             )
-        return f"{found.name} is not on {self._hub.endpoint}, neither as a dataset nor as a model"
+        return f"{found.repo_id} is not on {self._hub.endpoint}, neither as a dataset nor as a model"
 
     def _tags_of(self, artifact: Artifact) -> dict[str, str]:
         key = (artifact.kind, artifact.repo_id)
         if key not in self._tags:
-            self._tags[key] = tags(self._hub, *key)
+            self._tags[key] = self._hub.tags(*key)
         return self._tags[key]
 
 

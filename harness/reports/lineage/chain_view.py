@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from harness.hub.artifact import split_revision
 from harness.reports.lineage.chain import Node
 from harness.reports.lineage.check import Checked
 from harness.reports.lineage.settings import models, settings, short
@@ -73,9 +74,9 @@ def _label(node: Node, problems: Mapping[str, Sequence[str]]) -> RenderableType:
 def _lines(node: Node, problems: Mapping[str, Sequence[str]]) -> Iterator[Text]:
     head = line(short(node.name), "bold")
     if node.kind == "evaluation" and node.artifact:
-        head = line(f"evaluation {node.config}", "bold").append_text(line(f"  in {node.artifact}"))
-    if node.artifact and node.kind != "evaluation" and node.name.partition("@")[0] != node.artifact.repo_id:
-        head.append_text(line(f" here as {node.artifact}"))
+        head = line(f"evaluation {node.config}", "bold").append_text(line(f"  in {node.artifact.short}"))
+    if node.artifact and node.kind != "evaluation" and split_revision(node.name)[0] != node.artifact.repo_id:
+        head.append_text(line(f" here as {node.artifact.short}"))
     yield head
     yield line(_what(node), "cyan")
     if node.record is not None:

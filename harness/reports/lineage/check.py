@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.data.formats.jsonl import read_jsonl
-from harness.errors import DataError
+from harness.errors import DataError, UsageError
 from harness.evaluation.records import EvalReport, EvalRun
 from harness.evaluation.report_json import load_report
 from harness.hub.artifact import Artifact, RepoKind
 from harness.hub.client import Hub
-from harness.hub.reads import hashes, read_at
 from harness.reports.lineage.chain import Node, read_chain
+from harness.statistics.formatting import number
 
 _TAGLESS = (("student", 1),)
 """Stages, with their versions, whose results have no tag."""
@@ -51,11 +51,10 @@ def checked(hub: Hub, artifact: Artifact, config: str | None = None) -> Checked:
 
 
 class _Checks:
-    """What is asked about each node. The files of a commit are listed once."""
+    """What is asked about each node."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._hashes: dict[Artifact, dict[str, str]] = {}
         self._heads: dict[tuple[RepoKind, str], Artifact] = {}
 
     def of(self, node: Node) -> Iterator[str]:
@@ -92,25 +91,24 @@ class _Checks:
         return sorted(path for path in first.keys() | second.keys() if first.get(path) != second.get(path))
 
     def _made(self, artifact: Artifact) -> dict[str, str]:
-        if artifact not in self._hashes:
-            self._hashes[artifact] = hashes(self._hub, artifact)
-        return {path: found for path, found in self._hashes[artifact].items() if not _is_changed_later(path)}
+        return {path: file.hash for path, file in self._hub.tree(artifact).items() if not _is_changed_later(path)}
 
     def _evaluation(self, node: Node, artifact: Artifact) -> Iterator[str]:
         """The report must be of the model and the test set that the lineage names, and add up from its rows."""
         path = f"reports/{node.config}.json"
-        text = read_at(self._hub, artifact, path)
+        text = self._hub.read_at(artifact, path)
         if text is None:
             yield f"{artifact} has a lineage of {node.config} but no {path}"
             return
         try:
             report = load_report(json.loads(text))
-        except (ValueError, RecursionError) as error:
+            about = _run_of(report.run)
+        except (DataError, UsageError, ValueError, RecursionError) as error:
             yield f"{path} of {artifact} cannot be read: {error}"
             return
         inputs = node.record.lineage.inputs if node.record else ()
-        for what, pinned in _run_of(report.run).items():
-            if pinned not in inputs:
+        for what, pinned in about.items():
+            if str(pinned) not in inputs:
                 yield f"{path} of {artifact} is of the {what} {pinned}, which its lineage does not name"
         yield from self._figures(node, artifact, report)
         yield from self._test_sets(node, report.run)
@@ -156,7 +154,7 @@ class _Checks:
 
     def _test_sets(self, node: Node, run: EvalRun) -> Iterator[str]:
         """What a model was kept clear of must be what it was tested on, at whatever commit."""
-        tested = next((one for one in node.inputs if one.name == f"{run.dataset}@{run.dataset_revision}"), None)
+        tested = next((one for one in node.inputs if one.name == str(run.test_set)), None)
         if tested is None or tested.artifact is None:
             return
         for one in node.walk():
@@ -180,15 +178,13 @@ def _same(one: float | None, other: float | None) -> bool:
 
 
 def _figure(value: float | None) -> str:
-    return "none" if value is None else f"{value:.4f}"
+    return number(value, digits=4, missing="none")
 
 
-def _run_of(run: EvalRun) -> dict[str, str]:
-    """Return what the report is about, as inputs of a lineage."""
-    found = {"test set": f"{run.dataset}@{run.dataset_revision}"}
-    if run.model_revision:
-        found["model"] = f"{run.model.partition(':')[2]}@{run.model_revision}"
-    return found
+def _run_of(run: EvalRun) -> dict[str, Artifact]:
+    """Return what the report is about."""
+    model = run.model_artifact
+    return {"test set": run.test_set, **({"model": model} if model else {})}
 
 
 def _is_changed_later(path: str) -> bool:

@@ -84,9 +84,8 @@ def _score(hub: Hub, results: Artifact, config: str, pair_id: str) -> LineageAns
 
 def _scores_of(hub: Hub, model: Artifact, named: str | None) -> Artifact | None:
     """Return the results dataset that has scores of a model; None where none has and none was named."""
-    repo_id, _, revision = (named or _results_of(model)).partition("@")
     try:
-        results = hub.resolve("dataset", repo_id, revision or None)
+        results = hub.find(named or _results_of(model), "dataset")
     except RepoNotFound:
         if named:
             raise

@@ -26,7 +26,7 @@ _ROLES = {"exemplar": "exemplar", "context": "unlabelled context", "row": "row"}
 
 def row_story(history: RowHistory) -> Iterator[RenderableType]:
     """Yield what is printed about a row: first what it was made from, one block each, then the row itself."""
-    yield line(f"How {history.row.id} of {history.node.artifact} came about, the oldest first", "bold")
+    yield line(f"How {history.row.id} of {history.node.place} came about, the oldest first", "bold")
     yield from _blocks(history)
 
 

@@ -14,7 +14,6 @@ from harness.evaluation.records import EvalRun
 from harness.evaluation.report_json import config_name, load_report
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
-from harness.hub.reads import read_at
 from harness.reports.lineage.chain import Node
 from harness.reports.lineage.rows import no_row
 
@@ -74,7 +73,7 @@ def follow_score(hub: Hub, node: Node, pair_id: str) -> ScoreHistory:
     if pair_id not in rows:
         raise no_row(node, [str(id) for id in rows], pair_id, f"row of {node.config} for the pair")
     row = rows[pair_id]
-    text = read_at(hub, artifact, f"reports/{node.config}.json")
+    text = hub.read_at(artifact, f"reports/{node.config}.json")
     if text is None:
         raise DataError(f"{artifact} has rows of {node.config} but no report of it; evaluate that model again")
     try:
@@ -84,13 +83,13 @@ def follow_score(hub: Hub, node: Node, pair_id: str) -> ScoreHistory:
     pair = _pair(hub, node, run, pair_id)
     problems = [] if pair is None else _unlike(row, pair, node)
     if pair is None:
-        problems = [f"the pair {pair_id} is not to be had from {run.dataset}@{run.dataset_revision[:12]}"]
+        problems = [f"the pair {pair_id} is not to be had from {run.test_set.short}"]
     return ScoreHistory(node=node, row=row, run=run, pair=pair, problems=tuple(problems))
 
 
 def _pair(hub: Hub, node: Node, run: EvalRun, pair_id: str) -> Mapping[str, Any] | None:
     """Return the row of the test set, None where the lineage names none or it has no such row."""
-    name = f"{run.dataset}@{run.dataset_revision}"
+    name = str(run.test_set)
     test_set = next((one for one in node.inputs if one.name == name and one.artifact), None)
     if test_set is None or test_set.artifact is None:
         return None
@@ -102,7 +101,7 @@ def _pair(hub: Hub, node: Node, run: EvalRun, pair_id: str) -> Mapping[str, Any]
 
 def _unlike(row: Mapping[str, Any], pair: Mapping[str, Any], node: Node) -> list[str]:
     """Return what of the row is not about the test set's pair."""
-    from harness.data.formats.messages import parse_call
+    from harness.data.formats.message_reader import parse_call
     from harness.models.parsing import canonical
 
     try:

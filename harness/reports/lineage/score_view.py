@@ -10,6 +10,7 @@ from harness.reports.lineage.chain_view import line
 from harness.reports.lineage.row_view import Entry, block
 from harness.reports.lineage.score_history import ScoreHistory
 from harness.reports.lineage.settings import HASH, in_words
+from harness.statistics.formatting import number
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,11 +26,11 @@ def score_story(history: ScoreHistory) -> Iterator[RenderableType]:
     yield line(f"score of {row.get('pair_id')} in {history.node.config}", "bold green")
     yield block(
         [
-            ("results", f"{history.node.artifact}  data/{history.node.config}/test.jsonl", ""),
+            ("results", f"{history.node.place}  data/{history.node.config}/test.jsonl", ""),
             ("model", f"{run.model}{f'@{run.model_revision[:HASH]}' if run.model_revision else ''}", "bold"),
             (
                 "test set",
-                f"{run.dataset}@{run.dataset_revision[:HASH]}, turn {row.get('turn')} of {row.get('conversation')}",
+                f"{run.test_set.short}, turn {row.get('turn')} of {row.get('conversation')}",
                 "",
             ),
             ("run", f"{run.date}; {_run_settings(run.config)}", "dim"),
@@ -71,7 +72,7 @@ def _answer(row: Mapping[str, Any]) -> Iterator[Entry]:
 
 def _scores(history: ScoreHistory) -> Iterator[Entry]:
     for metric, value in history.metrics.items():
-        yield "score", f"{metric}: {'unscored' if value is None else f'{value:.3f}'}", "yellow" if value is None else ""
+        yield "score", f"{metric}: {number(value, missing='unscored')}", "yellow" if value is None else ""
 
 
 def _votes(row: Mapping[str, Any]) -> Iterator[Entry]:

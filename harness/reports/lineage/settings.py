@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.hub.artifact import parse_input
 from harness.hub.lineage import LineageRecord
 
 HASH = 12
@@ -39,10 +40,8 @@ def settings(record: LineageRecord) -> list[str]:
 
 def short(text: str) -> str:
     """Return an input's name with its hash cut: `repo@commit`, `file@sha256:<hex>`."""
-    name, at, revision = text.rpartition("@")
-    if not at:
-        return text
-    return f"{name}@{revision.removeprefix('sha256:')[:HASH]}"
+    found = parse_input(text)
+    return found.short if found else text
 
 
 def _model(settings: Mapping[str, Any]) -> str:

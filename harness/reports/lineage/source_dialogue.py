@@ -11,7 +11,7 @@ from harness.data.formats.sgd import parse_dialogues
 from harness.data.records import Conversation
 from harness.data.sources import Sources, declared
 from harness.errors import SourceError
-from harness.hub.lineage import InputName, parse_input
+from harness.hub.artifact import Artifact, FileInput, parse_input
 from harness.reports.lineage.chain import Node
 
 _DIALOGUE = re.compile(r"(?P<split>train|dev|test)/(?P<file>\d+)_\d+")
@@ -46,12 +46,12 @@ class DialogueReader:
         """
         inputs = [parse_input(one.name) for one in made.inputs]
         path = _path(name)
-        place = _holding([one for one in inputs if one.kind == "file"], path, name)
-        repositories = [f"{one.name}@{one.revision}" for one in inputs if one.kind == "repository"]
+        place = _holding([one for one in inputs if isinstance(one, FileInput)], path, name)
+        repositories = [str(one) for one in inputs if isinstance(one, Artifact)]
         fetched = self._declared[place.name].repository if place and place.name in self._declared else None
         return SourceDialogue(
             name=name,
-            file=f"{place.name}@sha256:{place.sha256}" if place else None,
+            file=str(place) if place else None,
             repository=next((one for one in repositories if one == fetched), None),
             conversation=self._read(place.name, place.sha256).get(name) if place and path else None,
         )
@@ -70,7 +70,7 @@ class DialogueReader:
         return self._files[path]
 
 
-def _holding(files: Sequence[InputName], path: str | None, name: str) -> InputName | None:
+def _holding(files: Sequence[FileInput], path: str | None, name: str) -> FileInput | None:
     """Return the file that holds what a row names as its source: `split/dialogue_id`, or `file:line`."""
     if path is not None:
         return next((one for one in files if one.name == path), None)

@@ -18,6 +18,7 @@ from harness.evaluation.report_json import config_name, dump_report, read_report
 from harness.hub.artifact import Artifact, RepoKind
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
+from harness.hub.publishing import push_folder
 from harness.hubd.embedded import EmbeddedHub, running
 from harness.models.parsing import canonical
 from harness.reports.publish import _push_results
@@ -61,7 +62,7 @@ class World:
                 known_names = {*self.hub.files(self.hub.resolve(artifact.kind, repo_id))}
             if "lineage.json" not in known_names:  # nothing would be replaced
                 self.hub.api.delete_repo(repo_id, repo_type=artifact.kind)
-            return self.hub.publish(artifact.kind, repo_id, folder, message="changed", tags=tags)
+            return push_folder(self.hub, artifact.kind, repo_id, folder, message="changed", tags=tags)
 
 
 @pytest.fixture(scope="session")
@@ -141,12 +142,12 @@ def train(world: World, repo_id: str, data: Artifact, folder: Path) -> Artifact:
     )
     _weights(folder, 1.0)
     write_json(folder / "lineage.json", lineage.dump())
-    return world.hub.publish("model", repo_id, folder, message="train", tags=[lineage.tag()])
+    return push_folder(world.hub, "model", repo_id, folder, message="train", tags=[lineage.tag()])
 
 
 def _base(world: World, folder: Path) -> Artifact:
     _weights(folder, 0.0)
-    return world.hub.publish("model", f"{NAMESPACE}/small", folder, message="a student from elsewhere")
+    return push_folder(world.hub, "model", f"{NAMESPACE}/small", folder, message="a student from elsewhere")
 
 
 def _weights(folder: Path, value: float) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from harness.hub.artifact import Artifact
+from harness.hub.artifact import Artifact, FileInput, parse_input
 from harness.hub.client import Hub
-from harness.hub.lineage import Lineage, parse_input, parse_record
+from harness.hub.lineage import Lineage, parse_record
 from harness.hubd.embedded import running
 from harness.reports.lineage.chain import Node, read_chain
 from harness.reports.lineage.check import check_chain
@@ -22,9 +22,9 @@ NS = "local"
 CARD = "---\nlicense: mit\n---\n\nAnother card.\n"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def newest(world, resolve) -> dict[str, Artifact]:
-    """The ends of all chains."""
+    """The ends of all chains, as they are now."""
     return {
         "synthetic": resolve("dataset", "tft-benchmark-s4-synthetic"),
         "damaged": resolve("dataset", "tft-benchmark-s2-synthetic"),
@@ -216,15 +216,15 @@ def test_a_repository_that_nobody_says_we_made_ends_the_chain_without_a_problem(
 
 
 def test_each_commit_is_read_once(world, newest, monkeypatch: pytest.MonkeyPatch) -> None:
-    pulled: list[str] = []
+    read: list[str] = []
 
     class Counting(Hub):
-        def pull(self, artifact: Artifact, patterns: Any = None) -> Path:
-            pulled.append(f"{artifact} {patterns}")
-            return super().pull(artifact, patterns)
+        def read(self, artifact: Artifact, path: str) -> bytes | None:
+            read.append(f"{artifact} {path}")
+            return super().read(artifact, path)
 
-    root = read_chain(Counting(world.hub.api), newest["model"])
-    assert len(pulled) == len(set(pulled))
+    root = read_chain(Counting(world.hub.endpoint, world.hub.token()), newest["model"])
+    assert len(read) == len(set(read)) > 1
     test_sets = {id(node) for node in _every(root) if "testset" in node.name}
     assert len(test_sets) == 1
 
@@ -233,11 +233,14 @@ def _every(node: Node) -> list[Node]:
     return [node, *(one for child in node.inputs for one in _every(child))]
 
 
-def test_names_of_inputs_are_told_apart() -> None:
-    assert parse_input(f"a/b@{'0' * 40}").kind == "repository"
-    assert parse_input(f"sgd/a.json@sha256:{'0' * 64}").kind == "file"
-    assert parse_input("replay:answers.jsonl").kind == "other"
-    assert parse_input(f"a@b@{'0' * 40}").kind == "other"
+def test_names_of_inputs_are_told_apart_and_written_as_they_were() -> None:
+    for text, kind in {f"a/b@{'0' * 40}": Artifact, f"sgd/a.json@sha256:{'0' * 64}": FileInput}.items():
+        found = parse_input(text)
+        assert isinstance(found, kind)
+        assert str(found) == text
+    assert parse_input("replay:answers.jsonl") is None
+    assert parse_input(f"a@b@{'0' * 40}") is None
+    assert parse_input(f"a/b@{'0' * 39}") is None
 
 
 def test_what_a_lineage_writes_is_what_is_read() -> None:

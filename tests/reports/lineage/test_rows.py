@@ -12,9 +12,9 @@ import pytest
 
 from harness.data.formats.jsonl import read_jsonl
 from harness.data.sources import locate
-from harness.hub.artifact import Artifact
+from harness.hub.artifact import Artifact, FileInput, parse_input
 from harness.hub.client import Hub
-from harness.hub.lineage import parse_input
+from harness.hub.publishing import push_folder
 from harness.reports.lineage.chain import Node, read_chain
 from harness.reports.lineage.row_history import Historian, RowHistory, calls_of
 from harness.reports.lineage.rows import RowReader
@@ -48,9 +48,9 @@ def test_from_any_synthetic_row_one_reaches_source_dialogues_that_exist(
             assert end.source.conversation is not None
             assert _holds(sources / end.source.file.partition("@")[0], end.source.name)
             assert end.source.file in [one.name for one in end.node.inputs]
-            assert (
-                parse_input(end.source.file).sha256 == locate(sources).files[end.source.file.partition("@")[0]].sha256
-            )
+            file = parse_input(end.source.file)
+            assert isinstance(file, FileInput)
+            assert file.sha256 == locate(sources).files[file.name].sha256
 
 
 @pytest.mark.parametrize(("scenario", "stage"), SYNTHETIC)
@@ -142,7 +142,7 @@ def test_rows_of_a_dataset_that_is_not_ours_are_read_in_their_own_layout(world, 
     (tmp_path / "data").mkdir()
     lines = [{"messages": [{"role": "user", "content": text}]} for text in ("first", "second")]
     (tmp_path / "data" / "train.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
-    made = world.hub.publish("dataset", "local/strange", tmp_path, message="rows")
+    made = push_folder(world.hub, "dataset", "local/strange", tmp_path, message="rows")
     node = Node(name=f"{made.repo_id}@{made.revision}", kind="dataset", artifact=made)
     found = RowReader(world.hub).expect(node, "trace-0001")
     assert found.values["messages"][0]["content"] == "second"
