@@ -20,6 +20,7 @@ from harness.errors import UsageError
 from harness.hub.client import PRIVATE, Hub
 from harness.hub.connect import connected
 from harness.hub.jobs import TIMEOUT, JobOptions, parse_jobs
+from harness.terminal import console, echo, progress, say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,6 @@ def _report(
     """Write the report of the results and print its main table, where a cell has come to a result."""
     from harness.benchmark.report.build import make_report
     from harness.benchmark.report.terminal import print_summary
-    from harness.terminal import progress, say
 
     ended = [outcomes[step.key].status for step in plan.steps if step.stage == "evaluate"]
     if not {*ended} & {"done", "reused"}:
@@ -141,9 +141,6 @@ def _flavors(jobs: Sequence[str]) -> dict[str, str]:
 
 def _show(plan: BenchmarkPlan, state: BenchmarkState, request: BenchmarkRequest, parallel: int) -> None:
     """Print the plan: with --dry-run every command on stdout; always what is there and what the rest would take."""
-    import click
-    from rich.console import Console
-
     from harness.benchmark.estimate import Estimator
     from harness.models.chat.endpoints import Endpoints
 
@@ -152,9 +149,9 @@ def _show(plan: BenchmarkPlan, state: BenchmarkState, request: BenchmarkRequest,
     estimates = {step.key: estimator.step(step) for step in plan.steps}
     if request.dry_run:
         for step in plan.steps:
-            click.echo(shlex.join(("tft", *step.words, *step.places)))
-    console = Console(stderr=not request.dry_run, highlight=False)
-    console.print(estimate_table(plan, estimates, known.there))
-    print_outdated(known, console)
+            echo(shlex.join(("tft", *step.words, *step.places)))
+    out = console(err=not request.dry_run)
+    out.print(estimate_table(plan, estimates, known.there))
+    print_outdated(known, out)
     if parallel > 1:
-        console.print(f"{parallel} stages run side by side.")
+        out.print(f"{parallel} stages run side by side.")

@@ -11,6 +11,7 @@ import click
 
 from harness import __version__, cli
 from harness.errors import HarnessError, explained
+from harness.terminal import say
 
 EXIT_INTERRUPTED = 130
 
@@ -56,14 +57,14 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
+        say("interrupted")
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (HarnessError, OSError) as error:
         sentence, status = explained(error)
-        click.echo(f"error: {sentence}", err=True)
+        say(f"error: {sentence}")
         sys.exit(status)
     sys.exit(status or 0)
 

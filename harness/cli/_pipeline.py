@@ -12,6 +12,7 @@ import click
 
 from harness.cli import _options, _roles
 from harness.errors import UsageError
+from harness.terminal import echo, say
 
 if TYPE_CHECKING:
     from harness.hub.client import Hub
@@ -137,11 +138,9 @@ def show(hub: Hub, result: StageResult, counts: Mapping[str, Any], as_json: bool
     """Print what a stage has made: counts on stdout, where it lies on stderr."""
     import json
 
-    from harness.terminal import say
-
     if as_json:
         artifact = result.artifact
-        click.echo(
+        echo(
             json.dumps(
                 {
                     "folder": str(result.folder) if result.folder else None,
@@ -154,7 +153,7 @@ def show(hub: Hub, result: StageResult, counts: Mapping[str, Any], as_json: bool
         )
     else:
         for what, count in counts.items():
-            click.echo(f"{what}: {_text(count)}")
+            echo(f"{what}: {_text(count)}")
     if result.folder:
         say(f"written: {result.folder}")
     if result.artifact:
@@ -163,6 +162,8 @@ def show(hub: Hub, result: StageResult, counts: Mapping[str, Any], as_json: bool
 
 
 def _text(value: Any) -> str:
+    from harness.statistics.formatting import number
+
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {inner}" for key, inner in value.items()) or "none"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return number(value) if isinstance(value, float) else str(value)

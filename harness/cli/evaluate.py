@@ -9,6 +9,7 @@ import click
 
 from harness.cli import _judge as _judging
 from harness.cli import _options
+from harness.terminal import echo, say
 
 if TYPE_CHECKING:
     from harness.stages.evaluate import EvaluateResult
@@ -197,11 +198,9 @@ def _show(result: EvaluateResult, as_json: bool, markdown: Path | None) -> None:
     for one, addresses in zip(result.evaluations, result.pushed, strict=True):
         report = one.scorecard.report
         if as_json:
-            click.echo(
-                json.dumps({"folder": str(one.folder), "pushed": list(addresses), "report": dump_report(report)})
-            )
+            echo(json.dumps({"folder": str(one.folder), "pushed": list(addresses), "report": dump_report(report)}))
         else:
             print_report(report)
-        click.echo(f"rows and report: {one.folder}", err=True)
+        say(f"rows and report: {one.folder}")
         for address in addresses:
-            click.echo(f"pushed: {address}", err=True)
+            say(f"pushed: {address}")

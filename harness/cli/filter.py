@@ -8,6 +8,7 @@ import click
 
 from harness.cli import _pipeline as _stages
 from harness.cli import _roles
+from harness.terminal import echo
 
 
 @click.command(
@@ -46,7 +47,7 @@ def command(
     with _stages.requested(FilterRequest, "filtered", chosen, settings) as (request, hub):
         if dry_run:
             for line in estimate(request, hub):
-                click.echo(line)
+                echo(line)
             return
         result = run(request, hub)
         shown = {key: result.counts[key] for key in ("traces", "kept", "dropped") if result.counts}

@@ -9,6 +9,7 @@ import click
 
 from harness.cli import _pipeline as _stages
 from harness.cli import _roles
+from harness.terminal import echo
 
 
 @click.command(
@@ -39,7 +40,7 @@ def command(*, seeds: int | None, dry_run: bool, as_json: bool, **chosen: Any) -
     with _stages.requested(RelabelRequest, "relabelled", chosen, {"seeds": seeds}) as (request, hub):
         if dry_run:
             for line in estimate(request, hub):
-                click.echo(line)
+                echo(line)
             return
         result = run(request, hub)
         counts = {key: result.counts[key] for key in ("conversations", "kept", "dropped", "context") if result.counts}

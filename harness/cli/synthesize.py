@@ -8,6 +8,7 @@ import click
 
 from harness.cli import _pipeline as _stages
 from harness.cli import _roles
+from harness.terminal import echo
 
 _SHOWN = ("accepted", "drafts", "rejected", "shortest", "longest", "mean", "distance", "test_conversations")
 
@@ -40,7 +41,7 @@ def command(*, dry_run: bool, as_json: bool, **chosen: Any) -> None:
     with _stages.requested(SynthesizeRequest, "synthetic", chosen, settings) as (request, hub):
         if dry_run:
             for line in estimate(request, hub):
-                click.echo(line)
+                echo(line)
             return
         result = run(request, hub)
         shown = {key: result.counts[key] for key in _SHOWN if result.counts}

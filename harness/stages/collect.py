@@ -94,7 +94,7 @@ def write(sources: Sources, dialogues: CleanTraces, folder: Path, repo_id: str) 
     evaluation = (resources.folder("datasets") / EVALUATION).read_text(encoding="utf-8")
     pairs = write_test_set(folder, conversations, task=sources.read(TASK_FILE), evaluation=evaluation)
     card = render(
-        "testset.md.j2",
+        "testset.md.jinja",
         repo_id=repo_id,
         facts=measure_test_set(conversations, pairs, dialogues),
         task=read_task(folder / TASK),

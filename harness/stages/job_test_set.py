@@ -59,6 +59,6 @@ def run(request: JobTestSetRequest, hub: Hub) -> StageResult:
             lineage=lineage,
         )
         counts = {"conversations": len(conversations), "turn pairs": len(pairs)}
-        card = stage_card("own.md.j2", frame, what="test set", counts=counts)
+        card = stage_card("own.md.jinja", frame, what="test set", counts=counts)
         (folder / "README.md").write_text(card, encoding="utf-8")
         return deliver(folder, lineage, hub, request.place, counts=counts)

@@ -52,7 +52,7 @@ def run(request: JobTracesRequest, hub: Hub) -> StageResult:
             configs={"default": "data/train.jsonl"},
             lineage=lineage,
         )
-        card = stage_card("own.md.j2", frame, what="traces", counts=counts)
+        card = stage_card("own.md.jinja", frame, what="traces", counts=counts)
         (folder / "README.md").write_text(card, encoding="utf-8")
         return deliver(folder, lineage, hub, request.place, counts=counts)
 

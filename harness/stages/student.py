@@ -181,7 +181,7 @@ def _make(plan: _Plan, hub: Hub, folder: Path, work: Path | None) -> tuple[Stude
     elif request.learnable:
         prepare_to_learn(folder, request.seed)
     name = str(request.place.repo_id).rpartition("/")[2]
-    card = render("sample/student.md.j2", name=name, student=summary, start=start, learnable=request.learnable)
+    card = render("sample/student.md.jinja", name=name, student=summary, start=start, learnable=request.learnable)
     (folder / "README.md").write_text(card, encoding="utf-8")
     return summary, start
 

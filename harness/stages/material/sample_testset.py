@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from harness.data.formats.task import dump_task
 from harness.data.sample import sample_conversations, sample_task
 from harness.reports.dataset_card import most_common_first, render, size_category
 from harness.resources import folder as resource
@@ -24,15 +25,10 @@ def write_test_set(folder: Path, n: int, seed: int = 0, *, repo_id: str = f"loca
     """
     task = sample_task()
     conversations = sample_conversations(n, seed)
-    job = {
-        "task_description": task.description,
-        "llm_as_a_judge_instructions": task.rubric,
-        "tools": list(task.tools),
-    }
-    task_file = json.dumps(job, ensure_ascii=False, indent=2) + "\n"
+    task_file = json.dumps(dump_task(task), ensure_ascii=False, indent=2) + "\n"
     pairs = _test_set.write_test_set(folder, conversations, task=task_file.encode(), evaluation=_evaluation())
     card = render(
-        "sample/card.md.j2",
+        "sample/card.md.jinja",
         repo_id=repo_id,
         seed=seed,
         conversations=n,
