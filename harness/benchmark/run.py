@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
+from harness.terminal import console, echo, progress, say
 
 if TYPE_CHECKING:
     from harness.benchmark.cells import Cell, Job, Setup
@@ -86,7 +86,6 @@ def _report(
     """Write the report of the results and print its main table, where a cell has come to a result."""
     from harness.benchmark.report.build import make_report
     from harness.benchmark.report.terminal import print_summary
-    from harness.terminal import progress, say
 
     ended = [outcomes[step.key].status for step in plan.steps if step.stage == "evaluate"]
     if not {*ended} & {"done", "reused"}:
@@ -153,8 +152,6 @@ def _show(plan: BenchmarkPlan, state: BenchmarkState, settings: dict[str, Any]) 
     """Print the plan: with --dry-run every command on stdout; always what is there and what the rest would take."""
     import shlex
 
-    from rich.console import Console
-
     from harness.benchmark.estimate import Estimator
     from harness.benchmark.reuse import known_steps
     from harness.benchmark.table import estimate_table
@@ -165,9 +162,9 @@ def _show(plan: BenchmarkPlan, state: BenchmarkState, settings: dict[str, Any]) 
     estimates = {step.key: estimator.step(step) for step in plan.steps}
     if settings["dry_run"]:
         for step in plan.steps:
-            click.echo(shlex.join(("tft", *step.words, *step.places)))
-    console = Console(stderr=not settings["dry_run"], highlight=False)
-    console.print(estimate_table(plan, estimates, known))
+            echo(shlex.join(("tft", *step.words, *step.places)))
+    out = console(err=not settings["dry_run"])
+    out.print(estimate_table(plan, estimates, known))
     parallel = settings["parallel"] or plan.setup.preset.parallel
     if parallel > 1:
-        console.print(f"{parallel} stages run side by side.")
+        out.print(f"{parallel} stages run side by side.")

@@ -12,6 +12,7 @@ from harness.benchmark.cells import STAGES, Cell
 from harness.benchmark.estimate import StepEstimate
 from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.schedule import StepOutcome, Watch
+from harness.terminal import console, say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -72,11 +73,10 @@ def legend() -> str:
 @contextmanager
 def watching(plan: BenchmarkPlan) -> Iterator[Watch]:
     """Yield what shows each change on stderr: a table that is drawn anew, or a line where there is no terminal."""
-    from rich.console import Console
     from rich.live import Live
 
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
+    out = console(err=True)
+    if not out.is_terminal:
         yield _Lines(plan)
         return
     latest: dict[str, StepOutcome] = {step.key: StepOutcome(status="waiting") for step in plan.steps}
@@ -85,7 +85,7 @@ def watching(plan: BenchmarkPlan) -> Iterator[Watch]:
         latest.update(outcomes)
 
     with Live(
-        console=console,
+        console=out,
         get_renderable=lambda: outcome_table(plan, latest),
         refresh_per_second=_REFRESH,
         transient=True,
@@ -101,7 +101,6 @@ class _Lines:
         self._known: dict[str, str] = {}
 
     def __call__(self, outcomes: Mapping[str, StepOutcome]) -> None:
-        from harness.terminal import say
 
         for step in self._plan.steps:
             outcome = outcomes[step.key]

@@ -12,6 +12,7 @@ import click
 
 from harness import __version__, cli
 from harness.errors import HarnessError
+from harness.terminal import say
 
 EXIT_INTERRUPTED = 130
 
@@ -57,10 +58,10 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
+        say("interrupted")
         sys.exit(EXIT_INTERRUPTED)
     except HarnessError as error:
-        click.echo(f"error: {error}", err=True)
+        say(f"error: {error}")
         sys.exit(error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -69,7 +70,7 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         advice = "; free some space and run this again (--resume goes on with an evaluation)"
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        click.echo(f"error: {where}{error.strerror or error}{advice if full else ''}", err=True)
+        say(f"error: {where}{error.strerror or error}{advice if full else ''}")
         sys.exit(2)
     sys.exit(status or 0)
 

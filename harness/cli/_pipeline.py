@@ -13,6 +13,7 @@ import click
 
 from harness.cli import _options, _roles
 from harness.errors import UsageError
+from harness.terminal import echo, say
 
 if TYPE_CHECKING:
     from harness.curation.job_folder import JobFolder
@@ -151,7 +152,6 @@ def started(suffix: str, chosen: dict[str, Any]) -> Iterator[StageInputs]:
 
 def _say_what_is_not_used(job: JobFolder) -> None:
     """Say what of a job's configuration does nothing here: its models have no addresses, so options name them."""
-    from harness.terminal import say
 
     named = job.settings("roles")
     if named:
@@ -201,7 +201,6 @@ def _name(name: _Named) -> str:
 
 def readable(rows: Iterable[TraceRow]) -> tuple[TraceRow, ...]:
     """Return the rows that can be read, and say of the others how many there are and why the first cannot."""
-    from harness.terminal import say
 
     every = tuple(rows)
     problems = [row.problem for row in every if row.problem is not None]
@@ -227,11 +226,9 @@ def show(start: StageInputs, result: StageResult, counts: Mapping[str, Any], as_
     """Print what a stage has made: counts on stdout, where it lies on stderr."""
     import json
 
-    from harness.terminal import say
-
     if as_json:
         artifact = result.artifact
-        click.echo(
+        echo(
             json.dumps(
                 {
                     "folder": str(result.folder) if result.folder else None,
@@ -244,7 +241,7 @@ def show(start: StageInputs, result: StageResult, counts: Mapping[str, Any], as_
         )
     else:
         for what, count in counts.items():
-            click.echo(f"{what}: {_text(count)}")
+            echo(f"{what}: {_text(count)}")
     if result.folder:
         say(f"written: {result.folder}")
     if result.artifact:
@@ -253,6 +250,8 @@ def show(start: StageInputs, result: StageResult, counts: Mapping[str, Any], as_
 
 
 def _text(value: Any) -> str:
+    from harness.statistics.formatting import number
+
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {inner}" for key, inner in value.items()) or "none"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return number(value) if isinstance(value, float) else str(value)

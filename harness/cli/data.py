@@ -11,6 +11,7 @@ import click
 
 from harness.cli import _options
 from harness.errors import CheckFailed, UsageError
+from harness.terminal import bar, echo, progress
 
 if TYPE_CHECKING:
     from harness.data.scenarios import Arm, CleanTraces, Scenario
@@ -158,11 +159,11 @@ def verify(folder: Path, numbers: tuple[int, ...], arm: Arm | None, as_json: boo
     checks = list(corrupt.verify(folder, _chosen(numbers), _arms(arm)))
     bad = [check for check in checks if check.status != "ok"]
     if as_json:
-        click.echo(json.dumps({"ok": not bad, "files": [asdict(check) for check in checks]}))
+        echo(json.dumps({"ok": not bad, "files": [asdict(check) for check in checks]}))
     else:
         for check in checks:
             hashes = "" if check.status == "ok" else f"  expected {check.expected}, found {check.found or 'no file'}"
-            click.echo(f"{check.status:<7}  {check.path}{hashes}")
+            echo(f"{check.status:<7}  {check.path}{hashes}")
     if bad:
         raise CheckFailed(
             f"{len(bad)} of {len(checks)} files are not the published ones; build them again: "
@@ -195,14 +196,13 @@ def dialogues(*, out: Path, exclude: tuple[str, ...], sources: Path | None, as_j
 
     from harness.data.sources import locate
     from harness.stages.sgd_dialogues import write_dialogues
-    from harness.terminal import progress
 
     with progress("reading dialogues"):
         counts = write_dialogues(locate(sources), out, exclude=exclude)
     if as_json:
-        click.echo(json.dumps({"file": str(out), "conversations": sum(counts.values()), "services": counts}))
+        echo(json.dumps({"file": str(out), "conversations": sum(counts.values()), "services": counts}))
         return
-    click.echo(f"{out}  {sum(counts.values()):,} conversations about {len(counts)} services")
+    echo(f"{out}  {sum(counts.values()):,} conversations about {len(counts)} services")
 
 
 def _chosen(numbers: tuple[int, ...]) -> list[Scenario]:
@@ -257,20 +257,16 @@ def _steps(doing: str, total: int) -> Iterator[Callable[[str], None]]:
 
     Not at once: while a bar is shown, rich sends what is printed to the bar's own stream, stderr.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
     lines: list[str] = []
     try:
-        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task(doing, total=total)
+        with bar() as shown:
+            task = shown.add_task(doing, total=total)
 
             def step(line: str) -> None:
                 lines.append(line)
-                bar.advance(task)
+                shown.advance(task)
 
             yield step
     finally:
         for line in lines:
-            click.echo(line)
+            echo(line)

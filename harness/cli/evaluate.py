@@ -12,6 +12,7 @@ import click
 
 from harness.cli import _judge as _judging
 from harness.cli import _options
+from harness.terminal import echo, say
 
 if TYPE_CHECKING:
     from harness.data.tasks import TestSet
@@ -196,10 +197,10 @@ def _transcribe(evaluations: Sequence[Evaluation], test_set: TestSet, folder: Pa
 
     for one in evaluations:
         log = write_log(folder, one.scorecard.report, one.scorecard.rows, test_set.pairs, test_set.task)
-        click.echo(f"transcript: {log} (inspect view --log-dir {folder})", err=True)
+        say(f"transcript: {log} (inspect view --log-dir {folder})")
     if site:
         bundle(folder, site, title="Transcripts of an evaluation")
-        click.echo(f"site of the transcripts: {site} (push it as a static Space, or serve it over HTTP)", err=True)
+        say(f"site of the transcripts: {site} (push it as a static Space, or serve it over HTTP)")
 
 
 def _push(hub: Hub, place: Destination | None, evaluation: Evaluation, test_set: TestSet) -> list[str]:
@@ -243,9 +244,9 @@ def _show(
     for one, addresses in zip(evaluations, changed, strict=True):
         report = one.scorecard.report
         if as_json:
-            click.echo(json.dumps({"folder": str(one.folder), "pushed": addresses, "report": dump_report(report)}))
+            echo(json.dumps({"folder": str(one.folder), "pushed": addresses, "report": dump_report(report)}))
         else:
             print_report(report)
-        click.echo(f"rows and report: {one.folder}", err=True)
+        say(f"rows and report: {one.folder}")
         for address in addresses:
-            click.echo(f"pushed: {address}", err=True)
+            say(f"pushed: {address}")

@@ -8,6 +8,7 @@ import click
 
 from harness.cli import _pipeline as _stages
 from harness.cli import _roles
+from harness.terminal import echo
 
 
 @click.command(
@@ -55,7 +56,7 @@ def command(
         if chosen_roles.dry_run:
             if stage.rater is not None:
                 readable = [row.conversation for row in start.rows() if row.problem is None]
-                click.echo(estimate_of(stage.rater, readable))
+                echo(estimate_of(stage.rater, readable))
             return
         result = stage.run(start.hub, start.place)
         shown = {key: result.counts[key] for key in ("traces", "kept", "dropped") if result.counts}

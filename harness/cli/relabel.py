@@ -9,6 +9,7 @@ import click
 
 from harness.cli import _pipeline as _stages
 from harness.cli import _roles
+from harness.terminal import echo
 
 if TYPE_CHECKING:
     from harness.cli._pipeline import StageInputs
@@ -59,9 +60,9 @@ def command(*, seeds: int | None, clean: Path | None, as_json: bool, **chosen: A
         if chosen_roles.dry_run:
             drawn, _ = stage.seeds()
             for member in stage.committee.members:
-                click.echo(estimate_of(member, drawn))
+                echo(estimate_of(member, drawn))
             turns = sum(message.role == "assistant" for seed in drawn for message in seed.messages)
-            click.echo(f"the arbiter: one question for each turn on which the members differ, of {turns} turns")
+            echo(f"the arbiter: one question for each turn on which the members differ, of {turns} turns")
             return
         result = stage.run(start.hub, start.place)
         counts = {key: result.counts[key] for key in ("conversations", "kept", "dropped", "context") if result.counts}

@@ -10,6 +10,7 @@ import click
 
 from harness.cli import _options
 from harness.errors import UsageError
+from harness.terminal import echo
 
 if TYPE_CHECKING:
     from harness.hub.client import Hub
@@ -157,10 +158,10 @@ def _print(report: dict[str, Any], as_json: bool) -> None:
     import json
 
     if as_json:
-        click.echo(json.dumps(report))
+        echo(json.dumps(report))
         return
     where = f"{report['url']}  {report['revision']}" if "url" in report else report["folder"]
     if report["reused"]:
-        click.echo(f"{where}  (there already, made from the same inputs)")
+        echo(f"{where}  (there already, made from the same inputs)")
         return
-    click.echo(f"{where}  ({report['parameters']:,} parameters, {report['training']})")
+    echo(f"{where}  ({report['parameters']:,} parameters, {report['training']})")

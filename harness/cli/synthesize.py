@@ -8,6 +8,7 @@ import click
 
 from harness.cli import _pipeline as _stages
 from harness.cli import _roles
+from harness.terminal import echo, say
 
 _SHOWN = ("accepted", "drafts", "rejected", "shortest", "longest", "mean", "distance", "test_conversations")
 
@@ -39,7 +40,6 @@ def command(*, traces: str | None, test: str | None, as_json: bool, **chosen: An
     from harness.data.traces.source import read_input
     from harness.models.chat.chat_models import ChatModels
     from harness.stages.synthesize import Synthesis, SynthesisMaterial
-    from harness.terminal import say
 
     chosen_roles = _roles.roles_of(chosen)
     given = {key: chosen.pop(key) for key in ("target", "lengths", "seed")}
@@ -77,7 +77,7 @@ def command(*, traces: str | None, test: str | None, as_json: bool, **chosen: An
             selection=start.selection,
         )
         if chosen_roles.dry_run:
-            click.echo(estimate_of(stage.writer, stage.plans()))
+            echo(estimate_of(stage.writer, stage.plans()))
             return
         result = stage.run(start.hub, start.place)
         shown = {key: result.counts[key] for key in _SHOWN if result.counts}

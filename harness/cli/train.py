@@ -12,6 +12,7 @@ import click
 
 from harness.cli import _options
 from harness.errors import DataError, UsageError
+from harness.terminal import echo, say
 
 if TYPE_CHECKING:
     from harness.hub.client import Hub
@@ -162,9 +163,9 @@ def _submit(hub: Hub, job: _Job) -> None:
     options = JobOptions(package=job.package, timeout=job.timeout, namespace=job.namespace)
     flavor = parse_jobs(job.flavor or "")
     spec = submit(words, flavor=flavor, hub=hub, dry_run=job.dry_run, options=options)
-    click.echo(spec.text())
+    echo(spec.text())
     if spec.url:
-        click.echo(f"running: {spec.url}", err=True)
+        say(f"running: {spec.url}")
 
 
 def _without_job_options(words: Sequence[str]) -> list[str]:
@@ -200,6 +201,8 @@ def _config(file: Path | None, settings: tuple[str, ...], chosen: dict[str, Any]
 def _show(hub: Hub, model: TrainedModel, as_json: bool) -> None:
     import json
 
+    from harness.statistics.formatting import number
+
     facts = model.facts
     if as_json:
         report = {
@@ -209,15 +212,15 @@ def _show(hub: Hub, model: TrainedModel, as_json: bool) -> None:
             "url": hub.page(model.artifact) if model.artifact else None,
             "training": facts.dump() if facts else None,
         }
-        click.echo(json.dumps(report))
+        echo(json.dumps(report))
         return
     if facts:
-        click.echo(
+        echo(
             f"{facts.steps} steps over {facts.conversations} conversations ({facts.turns} turns, {facts.tokens:,} "
             f"tokens an epoch) in {facts.seconds:.0f} s; "
-            f"loss {facts.first_loss:.3f} at first, {facts.last_loss:.3f} at last"
+            f"loss {number(facts.first_loss)} at first, {number(facts.last_loss)} at last"
         )
-        click.echo(f"model, log and checkpoints: {model.folder}", err=True)
+        say(f"model, log and checkpoints: {model.folder}")
     if model.artifact:
         what = "there already, made from the same inputs" if model.reused else "pushed"
-        click.echo(f"{what}: {hub.page(model.artifact)}  {model.artifact.revision}", err=True)
+        say(f"{what}: {hub.page(model.artifact)}  {model.artifact.revision}")

@@ -19,6 +19,7 @@ from harness.hub.artifact import RepositoryName
 from harness.hub.client import Hub
 from harness.models.names import ModelName
 from harness.reports.leaderboard import boards
+from harness.statistics.formatting import whole_percent
 from harness.training.run_summary import TrainingFacts, load_facts
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from harness.evaluation.outcome import Evaluation
 
 README = "README.md"
-CARD_TEMPLATE = "results.md.j2"
+CARD_TEMPLATE = "results.md.jinja"
 _ATTEMPTS = 5
 
 
@@ -108,8 +109,8 @@ def _check_scored(report: EvalReport, limit: float) -> None:
         total = one.n + one.unscored
         if one.unscored > limit * total:
             raise UsageError(
-                f"{one.unscored} of {total} pairs have no {metric}, more than the {limit:.0%} that may be published; "
-                "ask again for what is missing (--resume), or raise --max-unscored"
+                f"{one.unscored} of {total} pairs have no {metric}, more than the {whole_percent(limit)} that may be "
+                "published; ask again for what is missing (--resume), or raise --max-unscored"
             )
 
 

@@ -78,7 +78,7 @@ def write(sources: Sources, dialogues: CleanTraces, folder: Path, repo_id: str) 
     (folder / TASK).write_bytes(sources.read(TASK_FILE))
     shutil.copyfile(resources.folder("datasets") / "eval.yaml", folder / "eval.yaml")
     card = render(
-        "testset.md.j2",
+        "testset.md.jinja",
         repo_id=repo_id,
         facts=measure_test_set(conversations, pairs, dialogues),
         task=read_task(folder / TASK),

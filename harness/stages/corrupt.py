@@ -137,7 +137,7 @@ def write(scenario: Scenario, sources: Sources, dialogues: CleanTraces, folder: 
         write_jsonl(folder / "data" / arm / "train.jsonl", rows)
     arms = {arm: _measure(traces[arm], dialogues) for arm in ARMS}
     card = render(
-        "traces.md.j2",
+        "traces.md.jinja",
         repo_id=repo_id,
         scenario=scenarios.describe(scenario.number),
         arms=arms,

@@ -105,7 +105,7 @@ class Filtering:
             lineage=self.lineage(),
         )
         rules = rule_based(self.lineage().config)
-        card = stage_card("filtered.md.j2", frame, rules=rules, rated=self.rater is not None, **counts)
+        card = stage_card("filtered.md.jinja", frame, rules=rules, rated=self.rater is not None, **counts)
         (folder / "README.md").write_text(card, encoding="utf-8")
         return counts
 

@@ -22,7 +22,7 @@ from harness.stages._push import Published, publish
 from harness.terminal import say
 
 VERSION = 1
-_TEMPLATE = "own.md.j2"
+_TEMPLATE = "own.md.jinja"
 _PLAIN = CONVERSATION[:3]
 """Id, source and messages."""
 

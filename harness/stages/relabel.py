@@ -102,7 +102,7 @@ class Relabelling:
         )
         rules = rule_based(self.lineage().config)
         repair = self._repair(folder, self.truth) if self.truth is not None else None
-        card = stage_card("relabelled.md.j2", frame, rules=rules, repair=repair, **counts)
+        card = stage_card("relabelled.md.jinja", frame, rules=rules, repair=repair, **counts)
         (folder / "README.md").write_text(card, encoding="utf-8")
         return counts
 

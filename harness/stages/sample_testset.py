@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from harness.data.formats.jsonl import write_json
+from harness.data.formats.task import dump_task
 from harness.data.sample import sample_conversations, sample_task
 from harness.data.tasks import TASK, write_examples
 from harness.reports.dataset_card import most_common_first, render, size_category
@@ -26,15 +27,10 @@ def write_test_set(folder: Path, n: int, seed: int = 0, *, repo_id: str = f"loca
     task = sample_task()
     conversations = sample_conversations(n, seed)
     pairs = write_examples(folder, conversations)
-    job = {
-        "task_description": task.description,
-        "llm_as_a_judge_instructions": task.rubric,
-        "tools": list(task.tools),
-    }
-    write_json(folder / TASK, job)
+    write_json(folder / TASK, dump_task(task))
     (folder / "eval.yaml").write_text(_evaluation(), encoding="utf-8")
     card = render(
-        "sample/card.md.j2",
+        "sample/card.md.jinja",
         repo_id=repo_id,
         seed=seed,
         conversations=n,

@@ -181,6 +181,6 @@ def _describe(
     from harness.reports.dataset_card import render
 
     name = request.repo_id.rpartition("/")[2]
-    card = render("sample/student.md.j2", name=name, student=summary, start=start, learnable=request.learnable)
+    card = render("sample/student.md.jinja", name=name, student=summary, start=start, learnable=request.learnable)
     (folder / "README.md").write_text(card, encoding="utf-8")
     write_json(folder / LINEAGE, lineage.dump())

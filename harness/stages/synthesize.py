@@ -171,7 +171,7 @@ class Synthesis:
             lineage=self.lineage(),
         )
         rules = rule_based(self.lineage().config)
-        card = stage_card("synthetic.md.j2", frame, rules=rules, **counts)
+        card = stage_card("synthetic.md.jinja", frame, rules=rules, **counts)
         (folder / "README.md").write_text(card, encoding="utf-8")
         return counts
 

@@ -12,6 +12,7 @@ from harness.evaluation.report_json import config_name, judge_name
 from harness.hub.artifact import RepositoryName
 from harness.hub.collections import Collection
 from harness.reports.leaderboard import DEFAULT_METRIC
+from harness.statistics.formatting import bounds, number
 
 TITLE = "TFT benchmark"
 TITLE_LIMIT = 60
@@ -74,8 +75,8 @@ def _score(report: EvalReport, metric: str) -> str:
     by = f", judged by {judge_name(report)}" if metric == JUDGE_METRIC else ""
     interval = ""
     if estimate.low is not None and estimate.high is not None:
-        interval = f" (95 % interval {estimate.low:.3f} to {estimate.high:.3f})"
-    return f"{metric} {estimate.value:.3f}{interval}{by}"
+        interval = f" (95 % interval {bounds(estimate.low, estimate.high)})"
+    return f"{metric} {number(estimate.value)}{interval}{by}"
 
 
 def shelf_changes(

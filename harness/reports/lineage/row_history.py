@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.data.annotations import TurnDecision
-from harness.data.formats.messages import parse_conversation
+from harness.data.formats.row_layouts import parse_row
 from harness.data.formats.stage_rows import parse_decisions
 from harness.data.records import Conversation, ToolCall
 from harness.reports.lineage.chain import Node
@@ -145,7 +145,7 @@ class _Read:
     @classmethod
     def of(cls, row: StoredRow, node: Node) -> _Read:
         try:
-            conversation = parse_conversation(row.values)
+            conversation = parse_row(row.values)
             turns = tuple(parse_decisions(row.values)) if row.values.get("turns") else ()
         except ValueError as error:
             problem = f"{row.id} of {node.artifact} cannot be read: {error}"
