@@ -88,10 +88,12 @@ class Terminal:
             "COLUMNS": "300",
         }
 
-    def start(self, *arguments: str, environment: Mapping[str, str] = {}) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, environment: Mapping[str, str] = {}, program: Sequence[str | Path] = (TFT,)
+    ) -> subprocess.Popen[str]:
         """Start `tft` and return at once."""
         return subprocess.Popen(
-            [TFT, *arguments],
+            [*program, *arguments],
             env={**self.environment, **environment},
             cwd=self.folder,
             stdout=subprocess.PIPE,
