@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from harness.benchmark.cells import STAGES, Cell
 from harness.benchmark.estimate import StepEstimate
 from harness.benchmark.plan import BenchmarkPlan
+from harness.benchmark.reuse import KnownSteps
 from harness.benchmark.schedule import StepOutcome, Watch
 from harness.terminal import console, say
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 _MARKS = {"waiting": "·", "skipped": "–", "reused": "=", "failed": "failed", "done": "", "running": ""}
@@ -148,6 +150,17 @@ def estimate_table(plan: BenchmarkPlan, estimates: Mapping[str, StepEstimate], k
 
 
 _ASKED = ("questions", "tokens\nasked", "USD")
+
+
+def print_outdated(known: KnownSteps, console: Console) -> None:
+    """Print which results earlier versions of their stages have made: they stay, and new ones are made."""
+    if not known.outdated:
+        return
+    console.print("Made by an earlier version of their stage, and made again:")
+    for key, versions in known.outdated.items():
+        console.print(f"  {key} ({versions})", soft_wrap=True)
+    if known.following:
+        console.print(f"and {len(known.following)} more that were made from them.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

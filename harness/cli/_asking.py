@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 if TYPE_CHECKING:
-    from harness.models.chat.budget import Budget
-    from harness.models.chat.chat_models import ChatSettings
+    from harness.stages._inputs import Asking
 
 Command = Callable[..., Any]
 
@@ -28,6 +27,8 @@ _SHARED = [
         help="Send nothing more once so much is spent; answers of earlier runs that are used count too.",
     ),
 ]
+
+_SHARED_NAMES = ("endpoints", "budget")
 
 
 class AskingDefaults(NamedTuple):
@@ -103,33 +104,10 @@ def options(prefix: str, usual: AskingDefaults) -> Callable[[Command], Command]:
     return add
 
 
-class SharedAsking(NamedTuple):
-    """What the options of `shared` say."""
+def taken(chosen: dict[str, Any], prefix: str = "", *, shared: bool = True) -> Asking:
+    """Return what the options that begin with `prefix`, and those of `shared`, say, taken out of `chosen`."""
+    from harness.stages._inputs import Asking
 
-    endpoints: Path | None
-    budget: Budget | None
-    """One for all models of the command."""
-
-    @classmethod
-    def taken(cls, chosen: dict[str, Any]) -> SharedAsking:
-        """Take the options out of `chosen`."""
-        from harness.models.chat.budget import Budget
-
-        limit = chosen.pop("budget")
-        return cls(chosen.pop("endpoints"), None if limit is None else Budget(limit))
-
-    def settings(self, chosen: dict[str, Any], prefix: str = "", *, direct: bool = False) -> ChatSettings:
-        """Return the settings of the models whose options begin with `prefix`, taken out of `chosen`.
-
-        `direct`: whether their `--base-url` holds for models in the endpoints file too. Raises HarnessError.
-        """
-        from harness.models.chat.chat_models import ChatSettings
-        from harness.models.chat.endpoints import Endpoints
-        from harness.models.engine.server import split_engine_args
-
-        names = ("base_url", "key_variable", "concurrency", "max_tokens", "timeout", "engine_args", "cache")
-        own = {name: chosen.pop(prefix.replace("-", "_") + name) for name in names}
-        address, variable = own.pop("base_url"), own.pop("key_variable")
-        endpoints = Endpoints(base_url=address, key_variable=variable, file=self.endpoints, direct=direct)
-        arguments = split_engine_args(own.pop("engine_args"))
-        return ChatSettings(endpoints=endpoints, engine_args=arguments, budget=self.budget, **own)
+    names = set(Asking.model_fields) - set(_SHARED_NAMES)
+    said = {name: chosen.pop(prefix.replace("-", "_") + name) for name in names}
+    return Asking(**said, **{name: chosen.pop(name) for name in _SHARED_NAMES if shared})

@@ -67,12 +67,6 @@ def options(command: Command) -> Command:
     return command
 
 
-def defaults(**given: Any) -> dict[str, Any]:
-    """Return the values of these options where nobody gives any, `given` ones over them; no variable counts."""
-    taken = click.command(options(lambda **settings: settings))
-    return dict(click.Context(taken).invoke(taken, **given))
-
-
 def show_outcomes(plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome]) -> None:
     """Print the table of cells and stages on stdout; CheckFailed, which names every failure, where a cell failed."""
     from harness.benchmark.table import counts, legend, outcome_table, problems

@@ -69,15 +69,9 @@ def options(command: Command) -> Command:
     return _everything(_asking.options("judge-", _USUAL)(command))
 
 
-def config(judges: tuple[str, ...], shared: _asking.SharedAsking, settings: dict[str, Any]) -> JudgeConfig:
-    """Return the configuration, taking the options of this module out of `settings`."""
+def config(judges: tuple[str, ...], settings: dict[str, Any]) -> JudgeConfig:
+    """Return the configuration, taking the options of this module and of `_asking.shared` out of `settings`."""
     from harness.evaluation.judge.judges import JudgeConfig
 
-    return JudgeConfig(
-        judges=judges,
-        asking=shared.settings(settings, "judge-"),
-        ask_everything=settings.pop("ask_everything"),
-        labels=settings.pop("labels", None),
-        label_column=settings.pop("label_column", "label"),
-        baselines=settings.pop("judge_baselines", True),
-    )
+    asking = _asking.taken(settings, "judge-").settings()
+    return JudgeConfig(judges=judges, asking=asking, ask_everything=settings.pop("ask_everything"))

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import click
 
 from harness.cli import _asking
-
-if TYPE_CHECKING:
-    from harness.models.chat.chat_models import ChatSettings
-    from harness.models.roles import Roles
 
 Command = Callable[..., Any]
 
@@ -33,14 +29,6 @@ arbiter = click.option("--arbiter", metavar="MODEL", help="Who decides where the
 _dry_run = click.option("--dry-run", is_flag=True, help="Only say how many questions, tokens and USD it would take.")
 
 
-class ChosenRoles(NamedTuple):
-    """What the options of this module say."""
-
-    roles: Roles
-    asking: ChatSettings
-    dry_run: bool
-
-
 def options(*roles: Command) -> Callable[[Command], Command]:
     """Add `--models`, the options of these roles (`teacher`, `committee`, `arbiter`) and those about asking."""
 
@@ -52,19 +40,3 @@ def options(*roles: Command) -> Callable[[Command], Command]:
         return command
 
     return add
-
-
-def roles_of(settings: dict[str, Any]) -> ChosenRoles:
-    """Return what was chosen, taking the options of this module out of `settings`.
-
-    Raises HarnessError for models or files that cannot be used.
-    """
-    from harness.models.roles import Roles
-
-    chosen = Roles.named(settings.pop("models")).changed(
-        teacher=settings.pop("teacher", None),
-        committee=tuple(settings.pop("committee", ())),
-        arbiter=settings.pop("arbiter", None),
-    )
-    asking = _asking.SharedAsking.taken(settings).settings(settings)
-    return ChosenRoles(chosen, asking, settings.pop("dry_run"))

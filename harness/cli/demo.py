@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.benchmark.run import BenchmarkRequest, run
 from harness.cli import _benchmark as _cells
 from harness.cli import _options
 from harness.terminal import echo, say
@@ -61,18 +60,22 @@ def command(folder: Path) -> None:
 
 def _run(hub: Hub, folder: Path) -> None:
     from harness.benchmark.cells import Cell, Job
+    from harness.benchmark.run import BenchmarkRequest, run
     from harness.benchmark.sample_job import write_job
     from harness.data.scenarios import ARMS
 
     say(f"a Hub on {hub.endpoint}, kept in {_short(folder / 'hub')}")
     _show_damage(write_job(folder / "job", traces=_TRACES, test=_TEST), folder / "job")
-    chosen = BenchmarkRequest(
+    request = BenchmarkRequest(
         cells=[Cell(scenario=None, arm=arm) for arm in ARMS],
         preset=_PRESET,
         job=Job(name=_NAME, folder=str(folder / "job")),
         report=Path(_short(folder / "report")),
+        hub=hub.endpoint,
+        public=True,
+        work=folder / "work",
     )
-    if done := run(chosen, _cells.defaults(hub=hub.endpoint, public=True, work=folder / "work")):
+    if done := run(request):
         _cells.show_outcomes(*done)
         _show_places(hub, done[0], folder)
 

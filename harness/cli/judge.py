@@ -75,7 +75,7 @@ def command(
 
     if not judges:
         raise UsageError("nobody to judge: add --judge rules:judge, --judge openai:ID or a model on the Hub")
-    config = _judging.config(judges, _asking.SharedAsking.taken(settings), settings)
+    config = _judging.config(judges, settings)
     needs_hub = dataset is not None or any(not name.startswith(("rules:", "openai:")) for name in judges)
     with connected(hub) if needs_hub else nullcontext(None) as client:
         test_set = pull_test_set(client, dataset) if dataset and client else None

@@ -17,7 +17,7 @@ from harness.data.formats.task import read_task
 from harness.data.records import Conversation
 from harness.data.sample import sample_conversations, sample_task
 from harness.errors import UsageError
-from harness.stages.sample_testset import write_test_set
+from harness.stages.material.sample_testset import write_test_set
 
 MANY = 200
 

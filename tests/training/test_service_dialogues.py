@@ -15,7 +15,7 @@ from harness.data.records import Conversation
 from harness.data.sources import locate
 from harness.data.traces.read import read_traces
 from harness.errors import SourceError, UsageError
-from harness.stages.sgd_dialogues import write_dialogues
+from harness.stages.material.sgd_dialogues import write_dialogues
 
 EXTRA = "sgd/train/dialogues_999.json"
 

@@ -22,7 +22,7 @@ from harness.data.sources import Sources, locate
 from harness.data.tools import Toolbox
 from harness.data.traces.read import read_traces
 from harness.errors import UsageError
-from harness.stages.sgd_task import write_job_folder
+from harness.stages.material.sgd_task import write_job_folder
 
 SLUGS = ["low-data", "noisy-labels", "schema-drift", "trace-mixing"]
 

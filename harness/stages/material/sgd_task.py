@@ -22,7 +22,7 @@ from harness.data.sources import Sources
 from harness.data.tools import Toolbox
 from harness.errors import DataError, SourceError, UsageError
 from harness.reports.dataset_card import most_common_first
-from harness.stages.sgd_dialogues import read_all
+from harness.stages.material.sgd_dialogues import read_all
 
 TASK, TRACES, TEST, CLEAN, SCENARIOS = (
     "job_description.json",
