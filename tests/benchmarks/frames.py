@@ -29,7 +29,7 @@ from typing import Any
 import harness
 from harness.errors import HarnessError
 from harness.hubd.embedded import running
-from harness.stages.sample_testset import write_test_set
+from harness.stages.material.sample_testset import write_test_set
 
 LIMITS = {"relabel": 12, "judge": 10, "evaluate": None}
 HOME = Path(harness.__file__).parent
