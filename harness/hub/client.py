@@ -12,6 +12,7 @@ from harness.errors import AccessDenied, DataError, HubError, RepoNotFound, Usag
 from harness.hub.address import DEFAULT_ENDPOINT, check_address, quiet
 from harness.hub.artifact import Artifact, RepoKind, split_revision
 from harness.hub.client_errors import translated
+from harness.hub.lineage import LINEAGE, read_lineage
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 PRIVATE = "TFT_PRIVATE"
 """Variable that, set to 1, makes new repositories private: a benchmark is made before it is shown."""
-LINEAGE = "lineage.json"
-"""In every repository that the harness has made."""
 _HTTP_CONFLICT = 409
 
 
@@ -126,16 +125,17 @@ class Hub:
         """Return the artifact that a stage has made with this fingerprint, or None.
 
         Where a push was killed between its commit and its tag, main is that artifact, and gets the tag now.
+        DataError where main has a `lineage.json` that cannot be read.
         """
         tag = f"fp-{fingerprint}"
         if found := self.find_tag(kind, repo_id, tag):
             return found
         try:
             head = self.resolve(kind, repo_id)
-            file = self.pull(head, [LINEAGE]) / LINEAGE
         except RepoNotFound:
             return None
-        if not file.is_file() or f'"fingerprint": "{fingerprint}"' not in file.read_text(encoding="utf-8"):
+        record = read_lineage(self, head)
+        if record is None or record.fingerprint != fingerprint:
             return None
         self.tag(head, tag)
         return head

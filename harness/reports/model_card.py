@@ -255,7 +255,9 @@ def _system_template(report: EvalReport | None, task: Task | None) -> str:
 def reproduce_command(report: EvalReport) -> list[str]:
     """Return the words of the command that repeats the evaluation: both commits pinned, its settings as recorded."""
     run = report.run
-    words = ["tft", "evaluate", str(run.model_name), "--dataset", str(run.test_set), "--no-push"]
+    # As the report has them, whatever they say: a card is made of any report, and quotes what it shows.
+    model = f"{run.model}@{run.model_revision}" if run.model_revision and "@" not in run.model else run.model
+    words = ["tft", "evaluate", model, "--dataset", f"{run.dataset}@{run.dataset_revision}", "--no-push"]
     for key, option in _SETTINGS.items():
         value = run.config.get(key)
         for one in value if isinstance(value, list) else [] if value is None else [value]:

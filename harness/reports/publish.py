@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.data.records import Task
-from harness.errors import AccessDenied, CommitConflict, DataError, UsageError
+from harness.errors import AccessDenied, CommitConflict, DataError, RepoNotFound, UsageError
 from harness.evaluation.records import EvalReport
 from harness.evaluation.report_json import RESULTS, config_name, eval_results_yaml, read_report, report_path
 from harness.evaluation.results import Rows, _read_rows, _rows, read_reports
-from harness.evaluation.run_folder import LINEAGE, PLOTS, REPORT, ROWS
+from harness.evaluation.run_folder import PLOTS, REPORT, ROWS
 from harness.hub.address import DEFAULT_ENDPOINT
 from harness.hub.client import Hub
+from harness.hub.lineage import LINEAGE, read_lineage
 from harness.models.names import ModelName
 from harness.reports.leaderboard import boards
 from harness.training.run_summary import TrainingFacts, load_facts
@@ -132,10 +132,11 @@ def readme(
 
 def _training(hub: Hub, model: str) -> TrainingFacts | None:
     """Return what the model's `lineage.json` says of its training; None where it is not one of ours."""
-    text = hub.read_text("model", model, LINEAGE)
     try:
-        lineage = json.loads(text) if text else {}
-        return load_facts(lineage) if isinstance(lineage, dict) else None
+        record = read_lineage(hub, hub.resolve("model", model))
+        return load_facts(record.lineage) if record else None
+    except RepoNotFound:
+        return None
     except ValueError as error:
         raise DataError(f"the {LINEAGE} of {model} cannot be read ({error}); train and push the model again") from error
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.data.formats.jsonl import write_json
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
-from harness.hub.lineage import Lineage
+from harness.hub.lineage import LINEAGE, Lineage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ def publish(
     with tempfile.TemporaryDirectory(prefix="tft-") as name:
         folder = Path(name)
         write(folder)
-        write_json(folder / "lineage.json", lineage.dump())
+        write_json(folder / LINEAGE, lineage.dump())
         message = f"{lineage.stage}: {lineage.fingerprint()}"
         artifact = hub.publish("dataset", repo_id, folder, message=message, tags=[lineage.tag()])
     return Published(artifact=artifact, reused=False)

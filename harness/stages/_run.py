@@ -14,10 +14,8 @@ from harness.data.formats.jsonl import write_json
 from harness.errors import CheckFailed, UsageError
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
-from harness.hub.lineage import Lineage
+from harness.hub.lineage import LINEAGE, Lineage
 from harness.stages._push import publish
-
-LINEAGE = "lineage.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

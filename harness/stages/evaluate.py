@@ -21,7 +21,7 @@ from harness.evaluation.judge.judges import JudgeConfig
 from harness.evaluation.outcome import Answered, Evaluation
 from harness.evaluation.records import EvalRun
 from harness.evaluation.report_json import config_name, dump_report, read_report
-from harness.evaluation.run_folder import ENGINE_LOG, JUDGE_LOG, LINEAGE, PLOTS, REPORT, ROWS, RunFolder, open_run
+from harness.evaluation.run_folder import ENGINE_LOG, JUDGE_LOG, PLOTS, REPORT, ROWS, RunFolder, open_run
 from harness.evaluation.scorecard import (
     HEADLINE,
     Judgements,
@@ -31,7 +31,7 @@ from harness.evaluation.scorecard import (
     score_answers,
 )
 from harness.hub.client import Hub
-from harness.hub.lineage import Lineage, package_versions
+from harness.hub.lineage import LINEAGE, Lineage, package_versions
 from harness.models.backends.prepare import preparing
 from harness.models.backends.subject import EvaluateConfig, Subject
 from harness.models.names import ModelName

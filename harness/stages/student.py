@@ -16,8 +16,8 @@ from harness.data.formats.jsonl import write_json
 from harness.data.tasks import TaskSource
 from harness.errors import UsageError
 from harness.hub.artifact import Artifact, FileInput
-from harness.hub.client import LINEAGE, Hub
-from harness.hub.lineage import Lineage
+from harness.hub.client import Hub
+from harness.hub.lineage import LINEAGE, Lineage
 from harness.terminal import progress
 from harness.training.config import TrainConfig
 from harness.training.data import TrainingData, read_training_data

@@ -15,7 +15,7 @@ from harness.data.records import Task
 from harness.errors import DataError, UsageError
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
-from harness.hub.lineage import Lineage
+from harness.hub.lineage import LINEAGE, Lineage
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.names import ModelName
 from harness.models.prompts import load_tokenizer
@@ -185,7 +185,7 @@ def _write_model(prepared: _Prepared, request: TrainRequest, trained: Trained, f
     roles = read_roles(hub, prepared.data.inputs[0])
     facts = replace(_facts(prepared, request, trained, difference, plot), roles=roles)
     lineage = replace(prepared.lineage, extra={"training": facts.dump()})
-    write_json(folder / "lineage.json", lineage.dump())
+    write_json(folder / LINEAGE, lineage.dump())
     identity = identify(request.repo_id)
     if identity.scenario:
         namespace = identity.owner

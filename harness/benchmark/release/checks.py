@@ -19,6 +19,7 @@ from harness.evaluation.report_json import config_name
 from harness.hub.artifact import Artifact, parse_input, split_revision
 from harness.hub.client import Hub
 from harness.hub.collections import Collection
+from harness.hub.lineage import LINEAGE
 from harness.hub.repository import RepositoryName
 from harness.hub.trees import Tree
 from harness.reports.publish import README
@@ -89,7 +90,9 @@ def _ours(entry: Entry, repo: Repo) -> bool:
 
 
 def _says(repo: Repo) -> str:
-    return f"its lineage.json says stage {repo.stage!r}" if repo.lineage else "it has no lineage.json of the benchmark"
+    if repo.damaged:
+        return repo.damaged
+    return f"its {LINEAGE} says stage {repo.stage!r}" if repo.lineage else f"it has no {LINEAGE} of the benchmark"
 
 
 def shelf_is_free(shelf: Collection | None, owner: str) -> Iterator[str]:

@@ -15,9 +15,9 @@ from harness.benchmark.record import load as load_benchmark
 from harness.errors import AccessDenied, DataError, RepoNotFound
 from harness.evaluation.records import EvalReport
 from harness.evaluation.report_json import read_report
-from harness.evaluation.run_folder import LINEAGE
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
+from harness.hub.lineage import LINEAGE, LineageRecord, parse_record
 from harness.hub.repository import TARGET_TOKEN, HubSide, RepositoryName, RepositoryState
 from harness.hub.trees import Tree
 
@@ -31,16 +31,17 @@ class Repo:
     state: RepositoryState
     tree: Tree
     """Of main."""
-    lineage: Mapping[str, Any] | None
-    """Its `lineage.json`; None where it has none, or one that is no JSON object."""
+    lineage: LineageRecord | None
+    """None where it has none, or one that cannot be read."""
+    damaged: str | None
+    """Why its `lineage.json` cannot be read."""
     titles: tuple[str, ...]
     """Of main's commits, the newest first; read where there is no lineage."""
 
     @property
     def stage(self) -> str | None:
         """The stage that has made it; None where it does not say."""
-        found = self.lineage.get("stage") if self.lineage else None
-        return found if isinstance(found, str) else None
+        return self.lineage.lineage.stage if self.lineage else None
 
     @property
     def untouched(self) -> bool:
@@ -86,9 +87,15 @@ class Reader:
         if state is None:
             return None
         tree = self.side.tree(state.place, state.main)
-        lineage = self.json(state.place, state.main, LINEAGE) if LINEAGE in tree else None
+        lineage, damaged = self._lineage(state) if LINEAGE in tree else (None, None)
         titles = () if lineage else tuple(self.side.titles(state.place))
-        return Repo(state=state, tree=tree, lineage=lineage, titles=titles)
+        return Repo(state=state, tree=tree, lineage=lineage, damaged=damaged, titles=titles)
+
+    def _lineage(self, state: RepositoryState) -> tuple[LineageRecord | None, str | None]:
+        try:
+            return parse_record(self.read(state.place, state.main, LINEAGE), f"{LINEAGE} of {state.place}"), None
+        except DataError as error:
+            return None, str(error)
 
     def tree(self, place: RepositoryName, commit: str) -> Tree | None:
         """Return the files of a commit, None where the repository has no such commit."""

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from harness.errors import RepoNotFound, UsageError
+from harness.errors import DataError, RepoNotFound, UsageError
 from harness.hub.artifact import Artifact, RepoKind, parse_input
+from harness.hub.lineage import LINEAGE, parse_record
 from harness.hub.promotion.collection import ShelfPlan, copy_shelf, planned_shelf
 from harness.hub.promotion.plan import PromoteOptions, PromotionPlan, planned, target_place
 from harness.hub.promotion.relink import LinkMap
 from harness.hub.promotion.transfer import Transfer
 from harness.hub.repository import HubSide, RepositoryName, check_may_write
 
-LINEAGE = "lineage.json"
 _COLLECTIONS = "collections/"
 _KINDS: tuple[RepoKind, ...] = get_args(RepoKind)
 _ORDER = ("dataset", "space", "model")  # models name datasets, so those are there first
@@ -101,9 +100,15 @@ def _unknown_inputs(
     if LINEAGE not in source.tree(plan.source.place, plan.main):
         return
     with tempfile.TemporaryDirectory() as folder:
-        text = source.fetch(plan.source.place, plan.main, LINEAGE, Path(folder)).read_bytes()
-    for read in _inputs(text):
-        if not any(_copies(one, read) for one in plans) and not _has(target, read):
+        content = source.fetch(plan.source.place, plan.main, LINEAGE, Path(folder)).read_bytes()
+    where = f"{LINEAGE} of {plan.source.place}"
+    try:
+        record = parse_record(content, where, advice="it is copied as it is, and its inputs are not known")
+    except DataError as error:
+        yield str(error)
+        return
+    for read in map(parse_input, record.lineage.inputs):
+        if isinstance(read, Artifact) and not any(_copies(one, read) for one in plans) and not _has(target, read):
             yield (
                 f"{plan.source.place} was made from {read.short}, which is not on {target.endpoint} and not "
                 "promoted here; tag that commit and promote it too"
@@ -113,18 +118,6 @@ def _unknown_inputs(
 def _copies(plan: PromotionPlan, wanted: Artifact) -> bool:
     commits = {plan.main, *(one.commit for one in plan.revisions), *(there for there, _ in plan.kept.values())}
     return plan.source.place.repo_id == wanted.repo_id and wanted.revision in commits
-
-
-def _inputs(text: bytes) -> Iterator[Artifact]:
-    try:
-        lineage = json.loads(text)
-    except ValueError:
-        return  # not one of ours; it is copied like any other file
-    inputs = lineage.get("inputs") if isinstance(lineage, dict) else None
-    for one in inputs if isinstance(inputs, list) else []:
-        found = parse_input(str(one))
-        if isinstance(found, Artifact):
-            yield found
 
 
 def _has(target: HubSide, wanted: Artifact) -> bool:

@@ -11,8 +11,8 @@ from harness.errors import AccessDenied, DataError, RepoNotFound
 from harness.evaluation.report_json import RESULTS
 from harness.hub.artifact import Artifact, FileInput, RepoKind, parse_input, split_revision
 from harness.hub.client import Hub
-from harness.hub.lineage import FILE, LineageRecord, parse_record
-from harness.hub.reads import read_at, tags
+from harness.hub.lineage import LINEAGE, LineageRecord, read_lineage
+from harness.hub.reads import tags
 from harness.reports.lineage.copies import find_copy
 
 Kind = Literal["model", "dataset", "results", "evaluation", "source", "file", "other", "missing"]
@@ -110,9 +110,9 @@ class _Reader:
 
     def _made(self, name: str, artifact: Artifact) -> Node:
         known = self._tags_of(artifact)
-        record, problems = self._record(artifact, FILE)
+        record, problems = self._record(artifact, LINEAGE)
         if record is None and not problems and _should_have(artifact, known):
-            problems = (f"{artifact} has no {FILE}, which says what it was made from; push it again with its stage",)
+            problems = (f"{artifact} has no {LINEAGE}, which says what it was made from; push it again with its stage",)
         return Node(
             name=name,
             kind="model" if artifact.kind == "model" else "dataset",
@@ -148,10 +148,9 @@ class _Reader:
     def _record(self, artifact: Artifact, path: str) -> tuple[LineageRecord | None, tuple[str, ...]]:
         """Return the lineage in a file, None where there is none, and what is wrong with it."""
         try:
-            text = read_at(self._hub, artifact, path)
-            record = None if text is None else parse_record(text)
-        except (DataError, ValueError) as error:
-            return None, (f"{path} of {artifact} cannot be read: {error}",)
+            record = read_lineage(self._hub, artifact, path)
+        except DataError as error:
+            return None, (str(error),)
         if record is None or record.lineage.fingerprint() == record.fingerprint:
             return record, ()
         computed = record.lineage.fingerprint()
