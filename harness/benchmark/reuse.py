@@ -11,8 +11,7 @@ from harness.benchmark.cells import STAGES, Step
 from harness.benchmark.plan import BenchmarkPlan, pinned, step_tag
 from harness.errors import RepoNotFound, UsageError
 from harness.evaluation.records import EvalReport
-from harness.evaluation.report_json import RESULTS, config_name, judge_name
-from harness.evaluation.results import read_reports, read_versions
+from harness.evaluation.results import RESULTS, ResultsDataset, config_name
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub, check_ours
 from harness.models.roles import Roles
@@ -32,7 +31,7 @@ class BenchmarkState:
         self._judge = Roles.named(plan.setup.preset.models).judge if plan.setup.preset.judge else None
         self._lock = threading.Lock()
         self._reports: Mapping[str, EvalReport] | None = None
-        self._versions: Mapping[str, int | None] = {}
+        self._versions: Mapping[str, int] = {}
 
     def find(self, step: Step, words: Sequence[str], artifacts: Mapping[str, Artifact]) -> Artifact | None:
         """Return what the step would make where it is there; of `evaluate` the model that has its result."""
@@ -54,7 +53,10 @@ class BenchmarkState:
         with self._lock:
             if self._reports is None:
                 results = f"{self._plan.setup.namespace}/{RESULTS}"
-                self._reports, self._versions = read_reports(self._hub, results), read_versions(self._hub, results)
+                found = ResultsDataset.find(self._hub, results)
+                self._reports = found.reports() if found else {}
+                made = found.lineages() if found else {}
+                self._versions = {config: record.lineage.version for config, record in made.items()}
         return self._reports.get(config_name(model))
 
     def forget_reports(self) -> None:
@@ -70,7 +72,7 @@ class BenchmarkState:
         run, preset = report.run, self._plan.setup.preset
         wanted = (model.revision, test_set.revision, preset.max_tokens, run.config.get("pairs_in_test_set"))
         found = (run.model_revision, run.dataset_revision, run.config.get("max_tokens"), run.config.get("pairs"))
-        judged = self._judge is None or (report.judging is not None and judge_name(report) == self._judge)
+        judged = self._judge is None or (report.judging is not None and report.run.judge == self._judge)
         return model if wanted == found and judged else None
 
 

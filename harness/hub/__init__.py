@@ -2,6 +2,7 @@
 
 address.py        Which Hub: its address, and a quiet client
 artifact.py       A repository on the Hub at one commit
+chain.py          The data behind an artifact, followed from one lineage to the next
 client.py         Artifacts to and from a Hub; nothing else in the harness talks to one
 client_errors.py  What a Hub's refusals mean, as sentences with a next step
 collections.py    A collection on the Hub and its items

@@ -12,7 +12,7 @@ from harness.errors import AccessDenied, DataError, HubError, RepoNotFound, Usag
 from harness.hub.address import DEFAULT_ENDPOINT, check_address, quiet
 from harness.hub.artifact import Artifact, RepoKind, split_revision
 from harness.hub.client_errors import translated
-from harness.hub.lineage import LINEAGE, read_lineage
+from harness.hub.lineage import LINEAGE, LineageRecord, parse_record
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
@@ -106,6 +106,11 @@ class Hub:
         with self._errors(f"{artifact.kind} {artifact}"):
             return self.api.list_repo_files(artifact.repo_id, repo_type=artifact.kind, revision=artifact.revision)
 
+    def lineage(self, artifact: Artifact, path: str = LINEAGE) -> LineageRecord | None:
+        """Return the lineage in a file of the artifact; None without such a file, DataError for a damaged one."""
+        file = self.pull(artifact, [path]) / path
+        return parse_record(file.read_bytes(), f"{path} of {artifact}") if file.is_file() else None
+
     def find_tag(self, kind: RepoKind, repo_id: str, tag: str) -> Artifact | None:
         """Return the artifact that carries `tag`, or None where the repository or the tag is missing."""
         try:
@@ -134,7 +139,7 @@ class Hub:
             head = self.resolve(kind, repo_id)
         except RepoNotFound:
             return None
-        record = read_lineage(self, head)
+        record = self.lineage(head)
         if record is None or record.fingerprint != fingerprint:
             return None
         self.tag(head, tag)

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness import __version__
-from harness.errors import DataError, RepoNotFound
-from harness.hub.artifact import Artifact, parse_input
-
-if TYPE_CHECKING:
-    from harness.hub.client import Hub
+from harness.errors import DataError
 
 LINEAGE = "lineage.json"
 """In every repository that the harness has made, and in the folder of a run."""
@@ -78,8 +74,6 @@ def package_versions() -> dict[str, str]:
 
 
 _ADVICE = "run its stage again with --force"
-_DEEPEST = 8
-"""More stages than any data has gone through."""
 _KEYS = {"stage", "stage_version", "fingerprint", "inputs", "config", "seed", "harness", "packages"}
 
 
@@ -100,7 +94,7 @@ class LineageRecord:
         return f"fp-{self.fingerprint}"
 
 
-def parse_record(content: str | bytes, where: str, *, advice: str = _ADVICE) -> LineageRecord:
+def parse_record(content: str | bytes, where: str = LINEAGE, *, advice: str = _ADVICE) -> LineageRecord:
     """Return the record in the content of a `lineage.json`.
 
     Raises DataError that names the file as `where`, what is wrong with it, and what to do (`advice`).
@@ -114,31 +108,6 @@ def parse_record(content: str | bytes, where: str, *, advice: str = _ADVICE) -> 
         raise DataError(f"{where} cannot be read: JSON nested too deeply; {advice}") from error
     except ValueError as error:
         raise DataError(f"{where} cannot be read: {error}; {advice}") from error
-
-
-def read_lineage(hub: Hub, artifact: Artifact, path: str = LINEAGE) -> LineageRecord | None:
-    """Return the lineage in a file of an artifact; None where there is no such file, DataError for a damaged one."""
-    file = hub.pull(artifact, [path]) / path
-    return parse_record(file.read_bytes(), f"{path} of {artifact}") if file.is_file() else None
-
-
-def follow_data(hub: Hub, artifact: Artifact) -> Iterator[tuple[Artifact, LineageRecord]]:
-    """Yield what a stage has made and, one after the other, the data behind it, each with its lineage.
-
-    Ends at what no stage has made and at what is not on this Hub. DataError for a damaged lineage.
-    """
-    for _ in range(_DEEPEST):
-        try:
-            record = read_lineage(hub, artifact)
-        except RepoNotFound:
-            return
-        if record is None:
-            return
-        yield artifact, record
-        data = parse_input(record.lineage.data or "")
-        if not isinstance(data, Artifact):
-            return
-        artifact = data
 
 
 def _record(value: Any) -> LineageRecord:

@@ -20,7 +20,8 @@ from harness.evaluation.judge.judge_evaluations import ToJudge, check, judge_eva
 from harness.evaluation.judge.judges import JudgeConfig
 from harness.evaluation.outcome import Answered, Evaluation
 from harness.evaluation.records import EvalRun
-from harness.evaluation.report_json import config_name, dump_report, read_report
+from harness.evaluation.report_json import dump_report, read_report
+from harness.evaluation.results import config_name
 from harness.evaluation.run_folder import ENGINE_LOG, JUDGE_LOG, PLOTS, REPORT, ROWS, RunFolder, open_run
 from harness.evaluation.scorecard import (
     HEADLINE,

@@ -15,7 +15,7 @@ from harness.data.formats.dataclass_json import load_record
 from harness.data.tasks import CONVERSATIONS
 from harness.errors import CheckFailed
 from harness.evaluation.records import EvalReport
-from harness.evaluation.report_json import config_name
+from harness.evaluation.results import config_name, configs_of, report_file
 from harness.hub.artifact import Artifact, parse_input, split_revision
 from harness.hub.client import Hub
 from harness.hub.collections import Collection
@@ -224,9 +224,9 @@ def changed_results(found: ReleaseInputs, namespace: str, version: str) -> list[
     then = found.reader.tree(place, commit) if commit else None
     if repo is None or then is None:
         return []
-    reports = {path for path in {*then, *repo.tree} if path.startswith("reports/")}
-    return sorted(
-        path.removeprefix("reports/").removesuffix(".json")
-        for path in reports
-        if path not in then or path not in repo.tree or then[path].hash != repo.tree[path].hash
-    )
+    reports = {config: report_file(config) for config in configs_of({*then, *repo.tree})}
+    return [
+        config
+        for config, path in reports.items()
+        if (path in then) != (path in repo.tree) or (path in then and then[path].hash != repo.tree[path].hash)
+    ]

@@ -9,7 +9,7 @@ from typing import Literal
 from harness.benchmark.record import BenchmarkRecord, CellRecord
 from harness.data.cell_names import LEADERBOARD
 from harness.data.scenarios import ARMS, all_scenarios
-from harness.evaluation.report_json import RESULTS
+from harness.evaluation.results import RESULTS
 from harness.hub.artifact import split_revision
 from harness.hub.repository import RepositoryName
 

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.benchmark.record import FILE, BenchmarkRecord
-from harness.benchmark.record import load as load_benchmark
+from harness.benchmark.record import FILE, BenchmarkRecord, read_record
 from harness.errors import AccessDenied, DataError, RepoNotFound
 from harness.evaluation.records import EvalReport
-from harness.evaluation.report_json import read_report
+from harness.evaluation.results import ResultsDataset
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, LineageRecord, parse_record
@@ -57,7 +56,7 @@ class CurrentResults:
     record: BenchmarkRecord
     reports: Mapping[str, EvalReport]
     """By configuration."""
-    fingerprints: Mapping[str, str | None]
+    fingerprints: Mapping[str, str]
     """Configuration -> fingerprint of the evaluation."""
 
 
@@ -123,24 +122,15 @@ def read_benchmark(hub: Hub, results: Artifact) -> CurrentResults:
 
     DataError where there is no record, or where a file cannot be read.
     """
-    folder = hub.pull(results, [FILE, "reports/*.json", "lineage/*.json"])
-    if not (folder / FILE).is_file():
+    dataset = ResultsDataset(hub, results)
+    record = read_record(dataset)
+    if record is None:
         raise DataError(
             f"dataset {results} has no {FILE}, so no run of the benchmark has come to its end; run `tft benchmark`"
         )
-    reports = {path.stem: read_report(path) for path in sorted((folder / "reports").glob("*.json"))}
     return CurrentResults(
         artifact=results,
-        record=load_benchmark((folder / FILE).read_text(encoding="utf-8"), str(results)),
-        reports=reports,
-        fingerprints={config: _fingerprint(folder / "lineage" / f"{config}.json") for config in reports},
+        record=record,
+        reports=dataset.reports(),
+        fingerprints={config: found.fingerprint for config, found in dataset.lineages().items()},
     )
-
-
-def _fingerprint(path: Path) -> str | None:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    found = value.get("fingerprint") if isinstance(value, dict) else None
-    return found if isinstance(found, str) else None

@@ -16,7 +16,7 @@ from harness.data.formats.task import read_task
 from harness.data.records import Task
 from harness.data.tasks import TASK
 from harness.errors import CommitConflict
-from harness.evaluation.report_json import config_name
+from harness.evaluation.results import config_name
 from harness.hub.artifact import Artifact, parse_input
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from harness.benchmark.report.records import Repair, Row, Table
 from harness.errors import SourceError
 from harness.hub.artifact import Artifact, parse_input
+from harness.hub.chain import follow_data
 from harness.hub.client import Hub
-from harness.hub.lineage import follow_data
 
 if TYPE_CHECKING:
     from harness.curation.repair.scores import RepairReport

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from harness.benchmark.report.format import (
-    BASELINES,
     arm_name,
     listed,
     metric_name,
@@ -20,7 +19,7 @@ from harness.benchmark.report.format import (
 from harness.benchmark.report.records import Baseline, CellResult, Contrast, JudgeSummary, ReportVerdict, Row, Table
 from harness.benchmark.report.tables import ALPHA
 from harness.data.published_facts import POINTS
-from harness.evaluation.baselines import GOLD
+from harness.evaluation.baselines import BASELINES, GOLD
 from harness.statistics.records import Estimate
 
 TOO_SMALL = "the student is too small (or the data too few) to tell"
@@ -156,7 +155,9 @@ def _below_null(cells: Sequence[tuple[str, Estimate]], null: tuple[str, Estimate
 
 
 def _named(null: tuple[str, Estimate]) -> str:
-    return f"the best null baseline ({BASELINES.get(null[0], null[0])}: {score(null[1].value)})"
+    name, one = null
+    _, meaning = BASELINES.get(name, (name, name))
+    return f"the best null baseline ({meaning}: {score(one.value)})"
 
 
 def _about_seeds(main: Table, metric: str) -> Iterator[str]:

@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 
 from harness.data.formats.jsonl import write_json
 from harness.data.tasks import pull_test_set
-from harness.evaluation.report_json import config_name, dump_report, read_report
+from harness.evaluation.report_json import dump_report, read_report
+from harness.evaluation.results import config_name
 from harness.hub.artifact import Artifact, RepoKind
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
