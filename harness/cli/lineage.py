@@ -86,6 +86,8 @@ def command(
 
 def _artifact(hub: Hub, repo: str, kind: RepoKind | None) -> Artifact:
     """Return the repository at the commit; UsageError where the name is of a model and of a dataset."""
+    from harness.hub.artifact import split_revision
+
     kinds: tuple[RepoKind, ...] = (kind,) if kind else ("dataset", "model")
     found = []
     for one in kinds:
@@ -95,8 +97,10 @@ def _artifact(hub: Hub, repo: str, kind: RepoKind | None) -> Artifact:
             if kind:
                 raise
     if not found:
+        repo_id, revision = split_revision(repo)
+        at = f" at revision {revision!r}" if revision else ""
         raise RepoNotFound(
-            f"{repo} was not found on {hub.endpoint}, neither as a dataset nor as a model; check the name, and "
+            f"{repo_id}{at} was not found on {hub.endpoint}, neither as a dataset nor as a model; check the name, and "
             "if it is private set HF_TOKEN to a token that may read it"
         )
     if len(found) > 1:

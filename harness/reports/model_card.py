@@ -254,7 +254,7 @@ def _system_template(report: EvalReport | None, task: Task | None) -> str:
 def reproduce_command(report: EvalReport) -> list[str]:
     """Return the words of the command that repeats the evaluation: both commits pinned, its settings as recorded."""
     run = report.run
-    # As the report has them, whatever they say: a card is made of any report, and quotes what it shows.
+    # As the report has them: a card is made of any report, and quotes what it shows.
     model = f"{run.model}@{run.model_revision}" if run.model_revision and "@" not in run.model else run.model
     words = ["tft", "evaluate", model, "--dataset", f"{run.dataset}@{run.dataset_revision}", "--no-push"]
     for key, option in _SETTINGS.items():
