@@ -1,20 +1,62 @@
-"""Fixtures shared by all tests."""
+"""What holds for all tests: they start from the same place whoever starts them, and none sees what another one set."""
 
 from __future__ import annotations
 
 import os
+import re
+import signal
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+SOURCES = os.environ.get("TFT_SOURCES")
+# Where programs and libraries are, and how this machine computes. The rest of a caller's environment (tokens,
+# endpoints, proxies, options of `tft`, colours, widths, a git hook's repository) would decide what tests see.
+KEPT = re.compile(
+    r"PATH|HOME|USER|LOGNAME|TMPDIR|TZ|LANG|LANGUAGE|CC|CXX|TFT_SOURCES"
+    r"|(LC|LD|DYLD|PYTHON|PYTEST|COV|COVERAGE|CUDA|NVIDIA|NCCL|OMP|MKL|TORCH|TRITON|VLLM)_?.*"
+)
+
+
+def _start() -> tempfile.TemporaryDirectory[str] | None:
+    """Give the tests a home without tokens, caches and settings, and Ctrl-C also where a shell has it ignored.
+
+    It happens on import, because the next conftest may import a library that reads the environment there.
+    """
+    home = None
+    kept = {name: value for name, value in os.environ.items() if KEPT.fullmatch(name)}
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # a worker has both from the process that starts it
+        home = tempfile.TemporaryDirectory(prefix="tft-tests-", ignore_cleanup_errors=True)
+        kept["HOME"] = home.name
+        # What a shell starts in the background has SIGINT ignored, and every process that a test starts would
+        # inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(kept)
+    for name in ("COLUMNS", "LINES"):  # pytest imports readline, which sets them past os.environ
+        os.unsetenv(name)
+    return home
+
+
+_HOME = _start()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if _HOME:
+        config.add_cleanup(_HOME.cleanup)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol() -> Generator[None, object, object]:
-    """Connecting to a Hub sets variables that others read: no test sees those of another one, or of its fixtures."""
+    """Connecting to a Hub sets variables that others read: no test sees those of another one, or of its fixtures.
+
+    The folder of the sources reaches a test by the fixture only: what needs no sources runs the same with them.
+    """
     before = dict(os.environ)
+    os.environ.pop("TFT_SOURCES", None)
     try:
         return (yield)
     finally:
@@ -25,7 +67,6 @@ def pytest_runtest_protocol() -> Generator[None, object, object]:
 @pytest.fixture(scope="session")
 def sources() -> Path:
     """The folder of real input files; tests that need it are skipped without TFT_SOURCES."""
-    folder = os.environ.get("TFT_SOURCES")
-    if not folder:
+    if not SOURCES:
         pytest.skip("needs the source files: set TFT_SOURCES, see `tft sources fetch`")
-    return (ROOT / folder).resolve()
+    return (ROOT / SOURCES).resolve()

@@ -13,7 +13,8 @@ from harness.errors import RepoNotFound, UsageError
 from harness.evaluation.records import EvalReport
 from harness.evaluation.results import RESULTS, ResultsDataset, config_name
 from harness.hub.artifact import Artifact
-from harness.hub.client import Hub, check_ours
+from harness.hub.client import Hub
+from harness.hub.publishing import check_ours
 from harness.models.roles import Roles
 
 

@@ -249,7 +249,7 @@ def show(start: StageInputs, result: StageResult, counts: Mapping[str, Any], as_
         say(f"written: {result.folder}")
     if result.artifact:
         state = "there already, made from the same inputs" if result.reused else "pushed"
-        say(f"{state}: {start.hub.url(result.artifact)}  {result.artifact.revision}")
+        say(f"{state}: {start.hub.page(result.artifact)}  {result.artifact.revision}")
 
 
 def _text(value: Any) -> str:

@@ -193,11 +193,13 @@ def _push(hub: Hub, identity: CardIdentity, current: str | None, text: str, *, c
     if current == text:
         click.echo(f"the card of {identity.repo_id} is up to date, nothing to push", err=True)
         return
+    from harness.hub.publishing import propose
+
     files = {README: text}
     if not create_pr:
         click.echo(hub.commit_files("model", identity.repo_id, files, message=MESSAGE))
         return
-    address, sent = hub.propose(identity.repo_id, files, message=MESSAGE)
+    address, sent = propose(hub, identity.repo_id, files, message=MESSAGE)
     click.echo(address)
     if not sent:
         click.echo(f"this pull request proposes the card of {identity.repo_id} already", err=True)

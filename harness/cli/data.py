@@ -248,7 +248,7 @@ def _report(hub: Hub, step: Callable[[str], None], published: Published, *, as_j
         step(json.dumps({"repo": artifact.repo_id, "revision": artifact.revision, "reused": published.reused}))
         return
     note = "  (was there already)" if published.reused else ""
-    step(f"{hub.url(artifact)}  {artifact.revision}{note}")
+    step(f"{hub.page(artifact)}  {artifact.revision}{note}")
 
 
 @contextmanager

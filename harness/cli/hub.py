@@ -96,9 +96,9 @@ def promote(
     """
     import os
 
+    from harness.hub.connect import both
     from harness.hub.promotion import promote as promotion
     from harness.hub.promotion.plan import PromoteOptions
-    from harness.hub.promotion.sides import both
     from harness.terminal import say
 
     wanted = PromoteOptions(tags=tuple(tags) or None, **wishes)

@@ -62,8 +62,8 @@ def command(
     The chain is checked on the way: inputs that are missing, records that were changed, tags that lead elsewhere. Exit
     status 1 where something is wrong; it is printed.
     """
+    from harness.hub.address import without_bars
     from harness.hub.connect import connected
-    from harness.hub.reads import without_bars
     from harness.reports.lineage.query import ask
     from harness.terminal import progress
 

@@ -68,7 +68,6 @@ def command(
     from harness.benchmark.release.collection import TITLE
     from harness.benchmark.release.plan import ReleaseOptions, plan_release
     from harness.hub.connect import connected
-    from harness.hub.release import ReleaseHub
     from harness.terminal import say
 
     with connected(hub) as client:
@@ -88,7 +87,7 @@ def command(
         for note in plan.notes:
             say(f"note: {note}")
         if not dry_run:
-            with closing(carry_out(ReleaseHub(client), plan)) as made:  # an interruption must reach it at once
+            with closing(carry_out(client, plan)) as made:  # an interruption must reach it at once
                 for number, change in enumerate(made, start=1):
                     say(f"{number} of {len(plan.changes)}  {change.line()}")
         _show(client, plan, done=not dry_run, as_json=as_json)
@@ -131,16 +130,14 @@ def _show(hub: Hub, plan: ReleasePlan, *, done: bool, as_json: bool) -> None:
 def _addresses(hub: Hub, plan: ReleasePlan) -> dict[str, str]:
     """Return what was released and where it is, the collection first."""
     collection = f"collections/{_slug(hub, plan)}"
-    pages = {str(place): hub.page(place.kind, place.repo_id) for place in plan.places}
+    pages = {str(place): hub.page(place) for place in plan.places}
     return {collection: f"{hub.endpoint}/{collection}", **pages}
 
 
 def _slug(hub: Hub, plan: ReleasePlan) -> str:
-    from harness.hub.release import ReleaseHub
-
     if plan.slug:
         return plan.slug
-    shelf = ReleaseHub(hub).find_shelf(plan.namespace, plan.title)
+    shelf = hub.collections.find(plan.namespace, plan.title)
     return shelf.slug if shelf else plan.namespace
 
 

@@ -149,7 +149,7 @@ def _report(repo_id: str, made: MadeStudent, hub: Hub, out: Path | None) -> dict
         done = f"pretrained on {start.conversations:,} conversations" if start else "random weights"
         report |= {"parameters": made.summary.parameters, "training": done}
     if made.artifact:
-        report |= {"revision": made.artifact.revision, "url": hub.url(made.artifact)}
+        report |= {"revision": made.artifact.revision, "url": hub.page(made.artifact)}
     return report
 
 

@@ -206,7 +206,7 @@ def _show(hub: Hub, model: TrainedModel, as_json: bool) -> None:
             "folder": str(model.folder) if model.folder else None,
             "reused": model.reused,
             "revision": model.artifact.revision if model.artifact else None,
-            "url": hub.url(model.artifact) if model.artifact else None,
+            "url": hub.page(model.artifact) if model.artifact else None,
             "training": facts.dump() if facts else None,
         }
         click.echo(json.dumps(report))
@@ -220,4 +220,4 @@ def _show(hub: Hub, model: TrainedModel, as_json: bool) -> None:
         click.echo(f"model, log and checkpoints: {model.folder}", err=True)
     if model.artifact:
         what = "there already, made from the same inputs" if model.reused else "pushed"
-        click.echo(f"{what}: {hub.url(model.artifact)}  {model.artifact.revision}", err=True)
+        click.echo(f"{what}: {hub.page(model.artifact)}  {model.artifact.revision}", err=True)

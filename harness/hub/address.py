@@ -33,3 +33,10 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", message="Warnings while validating metadata", module="huggingface_hub")
     if not sys.stderr.isatty():
         disable_progress_bars()
+
+
+def without_bars() -> None:
+    """Keep the library's bars away where many small files are read, and there is a bar for all of it."""
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    disable_progress_bars()

@@ -20,6 +20,21 @@ _SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryName:
+    """A repository on a Hub, whatever it holds now; as text `datasets/owner/name`."""
+
+    kind: RepoKind
+    repo_id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}s/{self.repo_id}"
+
+    def at(self, commit: str) -> Artifact:
+        """Return it at a commit."""
+        return Artifact(kind=self.kind, repo_id=self.repo_id, revision=commit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
     """A repository on the Hub at one commit; as text `owner/name@<40 hex>`."""
 

@@ -1,4 +1,4 @@
-"""The data behind an artifact, followed from one lineage to the next."""
+"""What an artifact was made from, and the data behind it, followed from one lineage to the next."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from collections.abc import Iterator
 from harness.errors import RepoNotFound
 from harness.hub.artifact import Artifact, parse_input
 from harness.hub.client import Hub
-from harness.hub.lineage import LineageRecord
+from harness.hub.lineage import LINEAGE, LineageRecord, parse_record
 
 _DEEPEST = 8
 """More stages than any data has gone through."""
+
+
+def read_lineage(hub: Hub, artifact: Artifact, path: str = LINEAGE) -> LineageRecord | None:
+    """Return the lineage in a file of the artifact; None without such a file, DataError for a damaged one."""
+    content = hub.read(artifact, path)
+    return None if content is None else parse_record(content, f"{path} of {artifact}")
 
 
 def follow_data(hub: Hub, artifact: Artifact) -> Iterator[tuple[Artifact, LineageRecord]]:
@@ -20,7 +26,7 @@ def follow_data(hub: Hub, artifact: Artifact) -> Iterator[tuple[Artifact, Lineag
     """
     for _ in range(_DEEPEST):
         try:
-            record = hub.lineage(artifact)
+            record = read_lineage(hub, artifact)
         except RepoNotFound:
             return
         if record is None:

@@ -1,37 +1,56 @@
-"""Artifacts to and from a Hub, through huggingface_hub. Nothing else in the harness talks to it."""
+"""The client of a Hub: names become commits, files of a commit are read, and changes are made, a request or two each.
+
+Nothing else talks to a Hub. What takes more requests is built upon this: `publishing.py`, `promotion/`, `jobs.py`.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from harness.errors import AccessDenied, DataError, HubError, RepoNotFound, UsageError
 from harness.hub.address import DEFAULT_ENDPOINT, check_address, quiet
-from harness.hub.artifact import Artifact, RepoKind, split_revision
+from harness.hub.artifact import Artifact, RepoKind, RepositoryName, split_revision
 from harness.hub.client_errors import translated
-from harness.hub.lineage import LINEAGE, LineageRecord, parse_record
+from harness.hub.collections import Collections
+from harness.hub.repository import File, RepositoryState, Tree
 
 if TYPE_CHECKING:
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+    from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationCopy, CommitOperationDelete
 
-    Operation = CommitOperationAdd | CommitOperationDelete
+    Operation = CommitOperationAdd | CommitOperationCopy | CommitOperationDelete
 
 PRIVATE = "TFT_PRIVATE"
 """Variable that, set to 1, makes new repositories private: a benchmark is made before it is shown."""
+TOKEN = "HF_TOKEN"  # noqa: S105 -- a variable's name
 _HTTP_CONFLICT = 409
 
 
 class Hub:
-    """A Hub at an endpoint, with the token of the environment."""
+    """A Hub at an endpoint, asked with one token. Errors are HubErrors that say what was to be done."""
 
-    def __init__(self, api: HfApi) -> None:
-        self.api = api
-        self.endpoint: str = api.endpoint
+    def __init__(
+        self, endpoint: str, token: str | Literal[False] | None, *, token_from: str = TOKEN, cache: Path | None = None
+    ) -> None:
+        """Ask `endpoint` with `token`; False is none, None that of the environment or of `hf auth login`.
+
+        `token_from` is the variable that holds it, for what is said to the person. What is read is kept in `cache`, by
+        default the Hub cache, which knows repositories by their names, whichever Hub they are from.
+        """
+        from huggingface_hub import HfApi
+
+        quiet()
+        self.api = HfApi(endpoint=endpoint, token=token, library_name="tft-harness")
+        self.endpoint = endpoint
+        self.token_from = token_from
+        self._cache = cache
+        self.collections = Collections(self.api, self.errors)
         self.private: bool | None = os.environ.get(PRIVATE) == "1" or None
         """Whether repositories that are made are private; None: as the namespace's owner has set it."""
+        self._trees: dict[Artifact, Tree] = {}
 
     @classmethod
     def connect(cls, endpoint: str | None = None) -> Hub:
@@ -43,23 +62,20 @@ class Hub:
         chosen = (endpoint or os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
         check_address(chosen, "--hub" if endpoint else "HF_ENDPOINT")
         os.environ["HF_ENDPOINT"] = chosen
-        from huggingface_hub import HfApi
-
-        quiet()
         # Read here and not by the library, which reads the environment once, when it is imported.
-        return cls(HfApi(endpoint=chosen, token=os.environ.get("HF_TOKEN") or None, library_name="tft-harness"))
+        return cls(chosen, os.environ.get(TOKEN) or None)
 
-    def _errors(self, what: str) -> AbstractContextManager[None]:
-        """Turn the client's exceptions into sentences about `what`."""
-        return translated(what, self.endpoint)
+    def errors(self, what: object) -> AbstractContextManager[None]:
+        """Turn the library's exceptions into sentences about `what`."""
+        return translated(str(what), self.endpoint, self.token_from)
 
     def token(self) -> str | None:
-        """Return the token that is sent, of the environment or of `hf auth login`; None where there is none."""
+        """Return the token that is sent; None where there is none."""
         from huggingface_hub import get_token
 
         if isinstance(self.api.token, str) or self.api.token is False:
             return self.api.token or None
-        with self._errors("the account of this token"):
+        with self.errors("the account of this token"):
             return get_token()
 
     def namespace(self, wanted: str | None = None) -> str:
@@ -68,16 +84,21 @@ class Hub:
             return wanted
         if not self.token():
             raise AccessDenied(f"no token for {self.endpoint}: set HF_TOKEN, run `hf auth login`, or give --namespace")
-        with self._errors("the account of this token"):
+        with self.errors("the account of this token"):
             name: str = self.api.whoami()["name"]
         return name
+
+    def page(self, what: RepositoryName | Artifact) -> str:
+        """Return the address of a repository's page."""
+        prefix = "" if what.kind == "model" else f"{what.kind}s/"
+        return f"{self.endpoint}/{prefix}{what.repo_id}"
 
     def resolve(self, kind: RepoKind, repo_id: str, revision: str | None = None) -> Artifact:
         """Return the repository at the commit that `revision` (branch, tag, commit; default main) means now."""
         what = f"{kind} {repo_id}" + (f" at revision {revision!r}" if revision else "")
         from huggingface_hub.errors import HFValidationError
 
-        with self._errors(what):
+        with self.errors(what):
             try:
                 info = self.api.repo_info(repo_id, repo_type=kind, revision=revision)
             except HFValidationError as error:
@@ -90,27 +111,6 @@ class Hub:
         """Return the repository `owner/name[@revision]` at the commit that it means now; raises as `resolve`."""
         return self.resolve(kind, *split_revision(name))
 
-    def pull(self, artifact: Artifact, patterns: Sequence[str] | None = None) -> Path:
-        """Download the artifact (or the files that match `patterns`) into the Hub cache and return the folder."""
-        with self._errors(f"{artifact.kind} {artifact}"):
-            folder = self.api.snapshot_download(
-                artifact.repo_id,
-                repo_type=artifact.kind,
-                revision=artifact.revision,
-                allow_patterns=list(patterns) if patterns is not None else None,
-            )
-        return Path(folder)
-
-    def files(self, artifact: Artifact) -> list[str]:
-        """Return the paths of all files of the artifact."""
-        with self._errors(f"{artifact.kind} {artifact}"):
-            return self.api.list_repo_files(artifact.repo_id, repo_type=artifact.kind, revision=artifact.revision)
-
-    def lineage(self, artifact: Artifact, path: str = LINEAGE) -> LineageRecord | None:
-        """Return the lineage in a file of the artifact; None without such a file, DataError for a damaged one."""
-        file = self.pull(artifact, [path]) / path
-        return parse_record(file.read_bytes(), f"{path} of {artifact}") if file.is_file() else None
-
     def find_tag(self, kind: RepoKind, repo_id: str, tag: str) -> Artifact | None:
         """Return the artifact that carries `tag`, or None where the repository or the tag is missing."""
         try:
@@ -118,70 +118,137 @@ class Hub:
         except RepoNotFound:
             return None
 
-    def tags(self, kind: RepoKind, repo_id: str) -> list[str]:
-        """Return the names of a repository's tags; none where it is missing."""
+    def tags(self, kind: RepoKind, repo_id: str) -> dict[str, str]:
+        """Return a repository's tags with the commits that they mean; none where it is missing."""
         try:
-            with self._errors(f"{kind} {repo_id}"):
-                return [tag.name for tag in self.api.list_repo_refs(repo_id, repo_type=kind).tags]
+            with self.errors(f"{kind} {repo_id}"):
+                refs = self.api.list_repo_refs(repo_id, repo_type=kind)
         except RepoNotFound:
-            return []
+            return {}
+        return {tag.name: tag.target_commit for tag in refs.tags}
 
-    def find_made(self, kind: RepoKind, repo_id: str, fingerprint: str) -> Artifact | None:
-        """Return the artifact that a stage has made with this fingerprint, or None.
-
-        Where a push was killed between its commit and its tag, main is that artifact, and gets the tag now.
-        DataError where main has a `lineage.json` that cannot be read.
-        """
-        tag = f"fp-{fingerprint}"
-        if found := self.find_tag(kind, repo_id, tag):
-            return found
+    def state(self, place: RepositoryName) -> RepositoryState | None:
+        """Return the repository as it is now, None where it is missing (or hidden from this token)."""
         try:
-            head = self.resolve(kind, repo_id)
+            with self.errors(place):
+                info = self.api.repo_info(place.repo_id, repo_type=place.kind)
+                refs = self.api.list_repo_refs(place.repo_id, repo_type=place.kind)
         except RepoNotFound:
             return None
-        record = self.lineage(head)
-        if record is None or record.fingerprint != fingerprint:
+        if not any(branch.name == "main" for branch in refs.branches):
+            raise HubError(f"{place} on {self.endpoint} has no branch `main`; push something to it first")
+        return RepositoryState.of(place.kind, info, refs)
+
+    def tree(self, artifact: Artifact) -> Tree:
+        """Return all files of the artifact; a commit is asked for once."""
+        if artifact not in self._trees:
+            from huggingface_hub import RepoFile
+
+            repo_id, kind, commit = artifact.repo_id, artifact.kind, artifact.revision
+            with self.errors(f"{kind} {artifact}"):
+                items = self.api.list_repo_tree(repo_id, repo_type=kind, revision=commit, recursive=True)
+                self._trees[artifact] = {item.path: File.of(item) for item in items if isinstance(item, RepoFile)}
+        return self._trees[artifact]
+
+    def files(self, artifact: Artifact) -> list[str]:
+        """Return the paths of all files of the artifact."""
+        return list(self.tree(artifact))
+
+    def titles(self, place: RepositoryName) -> list[str]:
+        """Return the titles of main's commits, the newest first."""
+        with self.errors(place):
+            return [commit.title for commit in self.api.list_repo_commits(place.repo_id, repo_type=place.kind)]
+
+    def pull(self, artifact: Artifact, patterns: Sequence[str] | None = None) -> Path:
+        """Download the artifact (or the files that match `patterns`) into the Hub cache and return the folder."""
+        with self.errors(f"{artifact.kind} {artifact}"):
+            folder = self.api.snapshot_download(
+                artifact.repo_id,
+                repo_type=artifact.kind,
+                revision=artifact.revision,
+                allow_patterns=list(patterns) if patterns is not None else None,
+                cache_dir=self._cache,
+            )
+        return Path(folder)
+
+    def fetch(self, artifact: Artifact, path: str, folder: Path | None = None) -> Path:
+        """Download a file of the artifact, into `folder` where one is given; RepoNotFound where it has no such file."""
+        repo_id, kind, commit = artifact.repo_id, artifact.kind, artifact.revision
+        with self.errors(f"{path} of {kind} {artifact}"):
+            found = self.api.hf_hub_download(
+                repo_id, path, repo_type=kind, revision=commit, cache_dir=folder or self._cache
+            )
+        return Path(found).resolve()
+
+    def read(self, artifact: Artifact, path: str) -> bytes | None:
+        """Return a file of the artifact, None where it has no such file."""
+        try:
+            return self.fetch(artifact, path).read_bytes()
+        except RepoNotFound:
+            self.tree(artifact)  # raises where there is no such commit
             return None
-        self.tag(head, tag)
-        return head
 
-    def publish(
-        self, kind: RepoKind, repo_id: str, folder: Path, *, message: str, tags: Sequence[str] = ()
-    ) -> Artifact:
-        """Make the repository equal to `folder` in one commit, then set the tags, and return the artifact.
+    def read_at(self, artifact: Artifact, path: str) -> str | None:
+        """Return a text file of the artifact, None where it has no such file; DataError where it is not UTF-8."""
+        body = self.read(artifact, path)
+        try:
+            return None if body is None else body.decode("utf-8")  # line ends stay as they are
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path} of {artifact} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
 
-        The repository is created where it is missing. Tags come last: an interrupted push has none,
-        so nothing takes it for complete. Raises UsageError, and changes nothing, where the repository holds files
-        that the harness has not made.
+    def read_text(self, kind: RepoKind, repo_id: str, path: str) -> str | None:
+        """Return a text file of the newest revision, None where the repository or the file is missing."""
+        try:
+            return self.read_at(self.resolve(kind, repo_id), path)
+        except RepoNotFound:
+            return None
+
+    def check_writable(self, kind: RepoKind, repo_id: str) -> None:
+        """Raise AccessDenied where the token may not write to the repository, RepoNotFound where it is missing."""
+        with self.errors(f"writing to {kind} {repo_id}"):
+            self.api.auth_check(repo_id, repo_type=kind, write=True)
+
+    def ensure_dataset(self, repo_id: str) -> None:
+        """Create the dataset repository where it is missing; AccessDenied where the token may not write to it."""
+        self.create(RepositoryName(kind="dataset", repo_id=repo_id), private=self.private, exist_ok=True)
+        self.check_writable("dataset", repo_id)  # creating what is there already succeeds without the right to
+
+    def create(
+        self, place: RepositoryName, *, private: bool | None, sdk: str | None = None, exist_ok: bool = False
+    ) -> None:
+        """Make a repository, a Space with its `sdk`; where there is one HubError, or nothing with `exist_ok`."""
+        with self.errors(f"{place.kind} {place.repo_id}"):
+            self.api.create_repo(place.repo_id, repo_type=place.kind, private=private, space_sdk=sdk, exist_ok=exist_ok)
+
+    def set_private(self, place: RepositoryName, private: bool) -> None:
+        """Show or hide a repository."""
+        with self.errors(f"the visibility of {place}"):
+            self.api.update_repo_settings(place.repo_id, repo_type=place.kind, private=private)
+
+    def commit(
+        self,
+        place: RepositoryName,
+        operations: Iterable[Operation],
+        *,
+        message: str,
+        branch: str | None = None,
+        parent: str | None = None,
+        create_pr: bool = False,
+    ) -> CommitInfo:
+        """Make one commit on main or on `branch`, or a pull request; with `parent` only on top of that commit.
+
+        Raises CommitConflict where the branch has moved from there.
         """
-        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-
-        local = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-        with self._errors(f"{kind} {repo_id}"):
-            self.api.create_repo(repo_id, repo_type=kind, exist_ok=True, private=self.private)
-            remote = self.api.list_repo_files(repo_id, repo_type=kind)
-            check_ours(kind, repo_id, remote)
-            operations: list[Operation] = [CommitOperationAdd(name, str(path)) for name, path in local.items()]
-            operations += [CommitOperationDelete(name) for name in remote if name not in {*local, ".gitattributes"}]
-            commit = self.api.create_commit(repo_id, operations, commit_message=message, repo_type=kind)
-            artifact = Artifact(kind=kind, repo_id=repo_id, revision=commit.oid)
-        for tag in tags:
-            self.tag(artifact, tag)
-        return artifact
-
-    def tag(self, artifact: Artifact, tag: str) -> None:
-        """Set a tag at the artifact, moving it where it stands elsewhere."""
-        from huggingface_hub.errors import HfHubHTTPError
-
-        repo_id, kind = artifact.repo_id, artifact.kind
-        with self._errors(f"the tag {tag} of {kind} {repo_id}"):
-            try:
-                self.api.create_tag(repo_id, tag=tag, revision=artifact.revision, repo_type=kind)
-            except HfHubHTTPError as error:
-                if error.response.status_code != _HTTP_CONFLICT:
-                    raise
-                self.api.delete_tag(repo_id, tag=tag, repo_type=kind)
-                self.api.create_tag(repo_id, tag=tag, revision=artifact.revision, repo_type=kind)
+        with self.errors(f"{place.kind} {place.repo_id}"):
+            return self.api.create_commit(
+                place.repo_id,
+                operations,
+                commit_message=message,
+                repo_type=place.kind,
+                revision=branch,
+                parent_commit=parent,
+                create_pr=create_pr,
+            )
 
     def commit_files(
         self,
@@ -193,100 +260,33 @@ class Hub:
         create_pr: bool = False,
         parent: str | None = None,
     ) -> str:
-        """Add or replace `files` in one commit and return its URL (the pull request's with `create_pr`).
+        """Add or replace `files` in one commit and return its URL (the pull request's with `create_pr`)."""
+        place = RepositoryName(kind=kind, repo_id=repo_id)
+        made = self.commit(place, operations(files), message=message, parent=parent, create_pr=create_pr)
+        return made.pr_url or made.commit_url
 
-        With `parent` the commit is made only on top of that commit, CommitConflict where the branch has moved.
-        """
-        from huggingface_hub import CommitOperationAdd
+    def tag(self, artifact: Artifact, tag: str, *, move: bool = True) -> None:
+        """Set a tag at the artifact; where it stands elsewhere, move it, or raise HubError with `move` False."""
+        from huggingface_hub.errors import HfHubHTTPError
 
-        operations = [
-            CommitOperationAdd(name, str(body) if isinstance(body, Path) else _as_bytes(body))
-            for name, body in files.items()
-        ]
-        with self._errors(f"{kind} {repo_id}"):
-            commit = self.api.create_commit(
-                repo_id,
-                operations,
-                commit_message=message,
-                repo_type=kind,
-                create_pr=create_pr,
-                parent_commit=parent,
-            )
-        return commit.pr_url or commit.commit_url
-
-    def propose(self, repo_id: str, files: Mapping[str, str], *, message: str) -> tuple[str, bool]:
-        """Have one open pull request of ours on a model propose `files`; return its URL and whether anything was sent.
-
-        One with this title that is open already is brought up to date; those of others are left alone.
-        """
-        from huggingface_hub import CommitOperationAdd
-
-        me = self.namespace()
-        with self._errors(f"model {repo_id}"):
-            filters: dict[str, Any] = {"discussion_type": "pull_request", "discussion_status": "open"}
-            found = [
-                one
-                for one in self.api.get_repo_discussions(repo_id, author=me, **filters)
-                if (one.title, one.author) == (message, me)
-            ]
-        if not found:
-            return self.commit_files("model", repo_id, files, message=message, create_pr=True), True
-        branch = self.resolve("model", repo_id, found[0].git_reference)
-        folder = self.pull(branch, list(files))
-        if all((folder / name).is_file() and (folder / name).read_bytes() == files[name].encode() for name in files):
-            return found[0].url, False
-        operations = [CommitOperationAdd(name, body.encode()) for name, body in files.items()]
-        with self._errors(f"model {repo_id}"):
-            self.api.create_commit(
-                repo_id,
-                operations,
-                commit_message=message,
-                revision=found[0].git_reference,
-                parent_commit=branch.revision,
-            )
-        return found[0].url, True
-
-    def url(self, artifact: Artifact) -> str:
-        """Return the address of the repository's page."""
-        return self.page(artifact.kind, artifact.repo_id)
-
-    def page(self, kind: RepoKind, repo_id: str) -> str:
-        """Return the address of a repository's page."""
-        prefix = "" if kind == "model" else f"{kind}s/"
-        return f"{self.endpoint}/{prefix}{repo_id}"
-
-    def read_text(self, kind: RepoKind, repo_id: str, path: str) -> str | None:
-        """Return a text file of the newest revision, None where the repository or the file is missing."""
-        try:
-            found = self.pull(self.resolve(kind, repo_id), [path]) / path
-        except RepoNotFound:
-            return None
-        try:
-            return found.read_bytes().decode("utf-8") if found.is_file() else None  # line ends stay as they are
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path} of {repo_id} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
-
-    def check_writable(self, kind: RepoKind, repo_id: str) -> None:
-        """Raise AccessDenied where the token may not write to the repository, RepoNotFound where it is missing."""
-        with self._errors(f"writing to {kind} {repo_id}"):
-            self.api.auth_check(repo_id, repo_type=kind, write=True)
-
-    def ensure_dataset(self, repo_id: str) -> None:
-        """Create the dataset repository where it is missing; AccessDenied where the token may not write to it."""
-        with self._errors(f"dataset {repo_id}"):
-            self.api.create_repo(repo_id, repo_type="dataset", exist_ok=True, private=self.private)
-        self.check_writable("dataset", repo_id)  # creating what is there already succeeds without the right to
+        repo_id, kind, commit = artifact.repo_id, artifact.kind, artifact.revision
+        with self.errors(f"the tag {tag} of {kind} {repo_id}"):
+            try:
+                self.api.create_tag(repo_id, tag=tag, revision=commit, repo_type=kind)
+            except HfHubHTTPError as error:
+                if error.response.status_code != _HTTP_CONFLICT or not move:
+                    raise
+                self.api.delete_tag(repo_id, tag=tag, repo_type=kind)
+                self.api.create_tag(repo_id, tag=tag, revision=commit, repo_type=kind)
 
 
-def check_ours(kind: RepoKind, repo_id: str, files: Sequence[str]) -> None:
-    """Raise UsageError where these files of a repository are somebody else's work, which a push would replace."""
-    if LINEAGE in files or not {*files} - {".gitattributes", "README.md"}:
-        return
-    raise UsageError(
-        f"the {kind} {repo_id} holds files that this harness has not made ({len(files)}, and no {LINEAGE} among them); "
-        "nothing was changed: choose another name or namespace, or delete that repository"
-    )
+def operations(files: Mapping[str, str | bytes | Path], removed: Iterable[str] = ()) -> list[Operation]:
+    """Return what a commit does that writes `files` (contents, or paths on this machine) and removes others."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-
-def _as_bytes(body: str | bytes) -> bytes:
-    return body.encode() if isinstance(body, str) else body
+    bodies = {
+        name: body.encode() if isinstance(body, str) else str(body) if isinstance(body, Path) else body
+        for name, body in files.items()
+    }
+    added = [CommitOperationAdd(name, body) for name, body in bodies.items()]
+    return [*added, *(CommitOperationDelete(path, is_folder=False) for path in removed)]

@@ -13,8 +13,11 @@ _NO_SPACE = 507
 
 
 @contextmanager
-def translated(what: str, endpoint: str) -> Iterator[None]:
-    """Raise a client's exception again as a HubError that says what `what` was and what to do."""
+def translated(what: str, endpoint: str, token_from: str) -> Iterator[None]:
+    """Raise a client's exception again as a HubError that says what `what` was and what to do.
+
+    `token_from` is the variable that holds the token.
+    """
     from json import JSONDecodeError
 
     import httpx2
@@ -24,17 +27,19 @@ def translated(what: str, endpoint: str) -> Iterator[None]:
         yield
     except errors.GatedRepoError as error:
         raise AccessDenied(
-            f"{what} is gated: accept its terms at {endpoint}, then set HF_TOKEN (or run `hf auth login`)"
+            f"{what} is gated: accept its terms at {endpoint}, then set {token_from} (or run `hf auth login`)"
         ) from error
     except errors.RevisionNotFoundError as error:
         raise RepoNotFound(f"{what}: no such revision on {endpoint}; its page lists them") from error
     except errors.RepositoryNotFoundError as error:
         raise RepoNotFound(
-            f"{what} was not found on {endpoint}; check the name, and if it is private set HF_TOKEN "
+            f"{what} was not found on {endpoint}; check the name, and if it is private set {token_from} "
             "(or run `hf auth login`) to a token that may read it"
         ) from error
+    except errors.RemoteEntryNotFoundError as error:
+        raise RepoNotFound(f"{what}: no such file on {endpoint}; the repository's page lists them") from error
     except errors.HfHubHTTPError as error:
-        raise _http_error(what, endpoint, error) from error
+        raise _http_error(what, endpoint, token_from, error) from error
     except errors.OIDCError as error:
         raise AccessDenied(
             f"{what}: HF_OIDC_RESOURCE asks for a token by OIDC, and there is none ({_first_line(error)}); "
@@ -52,13 +57,13 @@ def translated(what: str, endpoint: str) -> Iterator[None]:
         raise HubError(f"{what}: {endpoint} answered, but not as a Hub does ({error!r}); check HF_ENDPOINT") from error
 
 
-def _http_error(what: str, endpoint: str, error: Exception) -> HubError:
+def _http_error(what: str, endpoint: str, token_from: str, error: Exception) -> HubError:
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", None)
     if status in _FORBIDDEN:
         return AccessDenied(
             f"{what}: {endpoint} refused the request ({status}: {_said(error)}); "
-            "use a token with the right to do this in HF_TOKEN (a read-only token cannot push)"
+            f"use a token with the right to do this in {token_from} (a read-only token cannot push)"
         )
     if status == _STALE_PARENT:
         return CommitConflict(f"{what}: somebody else pushed in between; run this again")

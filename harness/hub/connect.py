@@ -1,21 +1,24 @@
-"""Which Hub is meant, and all that is asked of the embedded one: nothing else names `harness.hubd`."""
+"""Which Hub is meant, or which two, and all that is asked of the embedded one: nothing else names `harness.hubd`."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import HubError, UsageError
-from harness.hub.address import EMBEDDED
+from harness.hub.address import DEFAULT_ENDPOINT, EMBEDDED, check_address
 
 if TYPE_CHECKING:
     from harness.hub.client import Hub
     from harness.hubd.embedded import EmbeddedHub
     from harness.hubd.storage.gc import Collected
     from harness.hubd.storage.verify import Report
+
+_SOURCE_TOKEN, _TARGET_TOKEN = "TFT_FROM_TOKEN", "HF_TOKEN"
 
 
 @contextmanager
@@ -32,6 +35,38 @@ def connected(hub: str | None) -> Iterator[Hub]:
     with started("the embedded Hub") as embedded:
         os.environ["HF_TOKEN"] = embedded.token
         yield Hub.connect(embedded.url)
+
+
+@contextmanager
+def both(source: str, target: str) -> Iterator[tuple[Hub, Hub]]:
+    """Connect to two Hubs, each a URL or `embedded` (started for the block, with its own token).
+
+    The token of the source is TFT_FROM_TOKEN, none where that is not set; the target's is HF_TOKEN. Neither is ever
+    sent to the other. Raises UsageError where both are the same Hub.
+    """
+    with _opened(source, "--from", _SOURCE_TOKEN) as first:
+        if source == target or first.endpoint == target.rstrip("/"):
+            raise UsageError(f"--from and --to are the same Hub, {first.endpoint}; give two")
+        with _opened(target, "--to", _TARGET_TOKEN) as second:
+            yield first, second
+
+
+@contextmanager
+def _opened(address: str, option: str, variable: str) -> Iterator[Hub]:
+    from harness.hub.client import Hub
+
+    # The shared cache knows repositories by their names only: two Hubs may use one name for two things.
+    with tempfile.TemporaryDirectory(prefix="tft-promote-") as name:
+        if address == EMBEDDED:
+            with started(f"the embedded Hub of {option}") as embedded:
+                yield Hub(embedded.url, embedded.token, token_from=variable, cache=Path(name))
+            return
+        endpoint = address.rstrip("/")
+        check_address(endpoint, option)
+        # What `hf auth login` has stored is for huggingface.co and nobody else. Elsewhere False and not None: the
+        # library would take HF_TOKEN, which may be the other Hub's.
+        stored: Literal[False] | None = None if variable == _TARGET_TOKEN and endpoint == DEFAULT_ENDPOINT else False
+        yield Hub(endpoint, os.environ.get(variable) or stored, token_from=variable, cache=Path(name))
 
 
 @contextmanager

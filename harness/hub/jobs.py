@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from harness import __version__
 from harness.errors import AccessDenied, HubError, UsageError
 from harness.hub.client import PRIVATE, Hub
-from harness.hub.client_errors import translated
 
 PROVIDER = "hf"
 IMAGE = "ghcr.io/astral-sh/uv:python3.12-bookworm"
@@ -171,7 +170,7 @@ def _seconds(timeout: str) -> int:
 def _send(spec: JobSpec, hub: Hub, token: str) -> JobSpec:
     from huggingface_hub.errors import HfHubHTTPError
 
-    with translated(f"a job on {spec.flavor} for {spec.namespace}", hub.endpoint):
+    with hub.errors(f"a job on {spec.flavor} for {spec.namespace}"):
         try:
             job = hub.api.run_job(
                 image=spec.image,
@@ -198,7 +197,7 @@ def wait(spec: JobSpec, hub: Hub) -> None:
     """Return when a submitted job has completed; HubError where it ended in another way."""
     if spec.id is None:
         raise ValueError("only a job that was submitted can be waited for")
-    with translated(f"the job {spec.url}", hub.endpoint):
+    with hub.errors(f"the job {spec.url}"):
         job = hub.api.wait_for_job(job_id=spec.id, namespace=spec.namespace)
     stage = job.status.stage if job.status else None
     if stage != _COMPLETED:

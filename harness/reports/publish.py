@@ -23,6 +23,8 @@ from harness.evaluation.results import (
 )
 from harness.evaluation.run_folder import PLOTS, REPORT, ROWS
 from harness.hub.address import DEFAULT_ENDPOINT
+from harness.hub.artifact import RepositoryName
+from harness.hub.chain import read_lineage
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE
 from harness.models.names import ModelName
@@ -103,7 +105,7 @@ def model_files(hub: Hub, model: str, report: EvalReport, task: Task, *, results
     """Return what a model's repository says of its evaluation: its README, and `.eval_results` for the Hub."""
     card, _ = readme(hub, model, report, task, namespace=results.partition("/")[0])
     test_set = report.run.dataset
-    scores = eval_results_yaml(report, test_set, source_url=hub.page("dataset", results))
+    scores = eval_results_yaml(report, test_set, source_url=hub.page(RepositoryName(kind="dataset", repo_id=results)))
     return {f".eval_results/{test_set.rpartition('/')[2]}.yaml": scores, README: card}
 
 
@@ -144,7 +146,7 @@ def readme(
 def _training(hub: Hub, model: str) -> TrainingFacts | None:
     """Return what the model's `lineage.json` says of its training; None where it is not one of ours."""
     try:
-        record = hub.lineage(hub.resolve("model", model))
+        record = read_lineage(hub, hub.resolve("model", model))
         return load_facts(record.lineage) if record else None
     except RepoNotFound:
         return None

@@ -11,6 +11,7 @@ from harness.data.formats.jsonl import write_json
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage
+from harness.hub.publishing import find_made, push_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,7 @@ def publish(
     hub: Hub, repo_id: str, lineage: Lineage, write: Callable[[Path], None], *, force: bool = False
 ) -> Published:
     """Push the dataset folder that `write` fills, with its `lineage.json`, unless this fingerprint is there already."""
-    found = None if force else hub.find_made("dataset", repo_id, lineage.fingerprint())
+    found = None if force else find_made(hub, "dataset", repo_id, lineage.fingerprint())
     if found:
         return Published(artifact=found, reused=True)
     with tempfile.TemporaryDirectory(prefix="tft-") as name:
@@ -33,5 +34,5 @@ def publish(
         write(folder)
         write_json(folder / LINEAGE, lineage.dump())
         message = f"{lineage.stage}: {lineage.fingerprint()}"
-        artifact = hub.publish("dataset", repo_id, folder, message=message, tags=[lineage.tag()])
+        artifact = push_folder(hub, "dataset", repo_id, folder, message=message, tags=[lineage.tag()])
     return Published(artifact=artifact, reused=False)

@@ -18,6 +18,7 @@ from harness.errors import UsageError
 from harness.hub.artifact import Artifact, FileInput
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage
+from harness.hub.publishing import find_made, push_folder
 from harness.terminal import progress
 from harness.training.config import TrainConfig
 from harness.training.data import TrainingData, read_training_data
@@ -77,7 +78,7 @@ def make_student(
     """
     with _dialogues(request, hub) as data:
         lineage = _lineage(request, hub, data)
-        found = hub.find_made("model", request.repo_id, lineage.fingerprint()) if push and not (force or out) else None
+        found = find_made(hub, "model", request.repo_id, lineage.fingerprint()) if push and not (force or out) else None
         if found:
             return MadeStudent(artifact=found, reused=True)
         with tempfile.TemporaryDirectory(prefix="tft-") as scratch:
@@ -90,7 +91,7 @@ def make_student(
             if push:
                 with progress("pushing the student"):
                     message = f"{STAGE}: {lineage.fingerprint()}"
-                    artifact = hub.publish("model", request.repo_id, folder, message=message, tags=[lineage.tag()])
+                    artifact = push_folder(hub, "model", request.repo_id, folder, message=message, tags=[lineage.tag()])
     return MadeStudent(artifact=artifact, reused=False, summary=summary, start=start)
 
 

@@ -16,6 +16,7 @@ from harness.errors import DataError, UsageError
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage
+from harness.hub.publishing import find_made, push_folder
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.names import ModelName
 from harness.models.prompts import load_tokenizer
@@ -92,7 +93,7 @@ def train_student(
     """
     prepared = _prepare(request, hub)
     lineage = prepared.lineage
-    if push and not force and (found := hub.find_made("model", request.repo_id, lineage.fingerprint())):
+    if push and not force and (found := find_made(hub, "model", request.repo_id, lineage.fingerprint())):
         return TrainedModel(folder=None, lineage=lineage, facts=None, artifact=found, reused=True)
     folder = out or Path("runs") / f"{request.repo_id.replace('/', '--')}-{lineage.fingerprint()}"
     _check_folder(folder, resume=resume)
@@ -104,7 +105,7 @@ def train_student(
     if push:
         with progress("pushing the model"):
             message = f"{STAGE}: {lineage.fingerprint()}"
-            artifact = hub.publish("model", request.repo_id, folder / MODEL, message=message, tags=[lineage.tag()])
+            artifact = push_folder(hub, "model", request.repo_id, folder / MODEL, message=message, tags=[lineage.tag()])
     return TrainedModel(folder=folder, lineage=lineage, facts=facts, artifact=artifact)
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from harness.hub.client import Hub
+from harness.hub.publishing import push_folder
 from harness.stages.sample_testset import write_test_set
 from harness.training.small_model import create_student
 
@@ -24,9 +25,9 @@ def push_inputs(client: Hub, scratch: Path) -> str:
     else:
         dataset = "local/sample-testset"
         write_test_set(scratch / "testset", 40, repo_id=dataset)
-        client.publish("dataset", dataset, scratch / "testset", message="sample")
+        push_folder(client, "dataset", dataset, scratch / "testset", message="sample")
     folder = client.pull(client.resolve("dataset", dataset))
     texts = (folder / "data" / "conversations" / "test.jsonl").read_text().splitlines()
     create_student(scratch / "student", texts=[*texts, (folder / "job_description.json").read_text()])
-    client.publish("model", STUDENT, scratch / "student", message="student")
+    push_folder(client, "model", STUDENT, scratch / "student", message="student")
     return dataset

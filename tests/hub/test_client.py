@@ -14,9 +14,10 @@ import pytest
 
 from harness.errors import AccessDenied, CommitConflict, DataError, HubError, HubUnreachable, RepoNotFound, UsageError
 from harness.hub.artifact import Artifact
-from harness.hub.chain import follow_data
+from harness.hub.chain import follow_data, read_lineage
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
+from harness.hub.publishing import find_made, push_folder
 from harness.hubd.embedded import EmbeddedHub, running
 
 LINEAGE = Lineage(stage="collect", version=1, config={}, inputs=())
@@ -73,9 +74,9 @@ def pulled(server: EmbeddedHub, tmp_path: Path) -> Callable[..., Any]:
 
 def test_branches_tags_and_commits_resolve_to_the_commit(connect: Callable[..., Hub], folder: Path) -> None:
     hub = connect()
-    first = hub.publish("dataset", "ada/resolved", folder, message="one", tags=["v1", "fp-abc"])
+    first = push_folder(hub, "dataset", "ada/resolved", folder, message="one", tags=["v1", "fp-abc"])
     (folder / "README.md").write_text("Second\n")
-    second = hub.publish("dataset", "ada/resolved", folder, message="two", tags=["fp-abc"])
+    second = push_folder(hub, "dataset", "ada/resolved", folder, message="two", tags=["fp-abc"])
     assert first.revision != second.revision
     assert hub.resolve("dataset", "ada/resolved") == hub.resolve("dataset", "ada/resolved", "main") == second
     assert hub.resolve("dataset", "ada/resolved", "v1") == first
@@ -88,10 +89,10 @@ def test_a_push_makes_the_repository_equal_to_the_folder_in_one_commit(
     connect: Callable[..., Hub], folder: Path
 ) -> None:
     hub = connect()
-    first = hub.publish("model", "ada/equal", folder, message="one")
+    first = push_folder(hub, "model", "ada/equal", folder, message="one")
     assert sorted(hub.files(first)) == [".gitattributes", "README.md", "data/rows.jsonl", "lineage.json"]
     (folder / "data" / "rows.jsonl").rename(folder / "data" / "other.jsonl")
-    second = hub.publish("model", "ada/equal", folder, message="two")
+    second = push_folder(hub, "model", "ada/equal", folder, message="two")
     assert sorted(hub.files(second)) == [".gitattributes", "README.md", "data/other.jsonl", "lineage.json"]
     assert sorted(hub.files(first)) == [".gitattributes", "README.md", "data/rows.jsonl", "lineage.json"]
     titles = [commit.title for commit in hub.api.list_repo_commits("ada/equal")]
@@ -104,20 +105,20 @@ def test_a_push_never_replaces_what_the_harness_has_not_made(connect: Callable[.
     hub.api.upload_file(path_or_fileobj=b"mine", path_in_repo="thesis.txt", repo_id="ada/thesis")
     before = hub.resolve("model", "ada/thesis")
     with pytest.raises(UsageError, match="holds files that this harness has not made"):
-        hub.publish("model", "ada/thesis", folder, message="one")
+        push_folder(hub, "model", "ada/thesis", folder, message="one")
     assert hub.resolve("model", "ada/thesis") == before
     hub.api.create_repo("ada/empty")
     hub.api.upload_file(path_or_fileobj=b"soon", path_in_repo="README.md", repo_id="ada/empty")
-    assert hub.publish("model", "ada/empty", folder, message="one")  # a description alone is nobody's work
+    assert push_folder(hub, "model", "ada/empty", folder, message="one")  # a description alone is nobody's work
 
 
 def test_a_push_that_was_killed_before_its_tag_is_found_and_tagged(connect: Callable[..., Hub], folder: Path) -> None:
     hub = connect()
-    assert hub.find_made("dataset", "ada/killed", "0123456789ab") is None
-    made = hub.publish("dataset", "ada/killed", folder, message="one")
-    assert hub.find_made("dataset", "ada/killed", "ba9876543210") is None
-    assert hub.find_made("dataset", "ada/killed", "0123456789ab") == made
-    assert hub.tags("dataset", "ada/killed") == ["fp-0123456789ab"]
+    assert find_made(hub, "dataset", "ada/killed", "0123456789ab") is None
+    made = push_folder(hub, "dataset", "ada/killed", folder, message="one")
+    assert find_made(hub, "dataset", "ada/killed", "ba9876543210") is None
+    assert find_made(hub, "dataset", "ada/killed", "0123456789ab") == made
+    assert hub.tags("dataset", "ada/killed") == {"fp-0123456789ab": made.revision}
 
 
 @pytest.mark.parametrize("content", [b"{", b"{}", b"[]", b"\xff", b'{"fingerprint": "0123456789ab"}'])
@@ -126,10 +127,10 @@ def test_a_damaged_lineage_is_named_and_never_taken_for_none(
 ) -> None:
     hub = connect()
     (folder / "lineage.json").write_bytes(content)
-    made = hub.publish("dataset", "ada/damaged", folder, message="one")
+    made = push_folder(hub, "dataset", "ada/damaged", folder, message="one")
     for read in (
-        lambda: hub.find_made("dataset", "ada/damaged", "0123456789ab"),
-        lambda: hub.lineage(made),
+        lambda: find_made(hub, "dataset", "ada/damaged", "0123456789ab"),
+        lambda: read_lineage(hub, made),
         lambda: list(follow_data(hub, made)),
     ):
         with pytest.raises(
@@ -141,7 +142,7 @@ def test_a_damaged_lineage_is_named_and_never_taken_for_none(
 def test_data_is_followed_to_what_is_not_there_or_not_ours(connect: Callable[..., Hub], folder: Path) -> None:
     hub = connect()
     (folder / "lineage.json").unlink()
-    raw = hub.publish("dataset", "ada/raw", folder, message="raw")
+    raw = push_folder(hub, "dataset", "ada/raw", folder, message="raw")
     chain = [raw]
     for number, stage in enumerate(("filter", "relabel", "synthesize")):
         lineage = Lineage(stage=stage, version=1, config={}, inputs=(str(chain[-1]), f"me/task@{'0' * 40}"))
@@ -149,11 +150,11 @@ def test_data_is_followed_to_what_is_not_there_or_not_ours(connect: Callable[...
         chain.append(hub.publish("dataset", f"ada/chain-{number}", folder, message=stage))
     lineage = Lineage(stage="train", version=1, config={}, inputs=(f"me/student@{'0' * 40}", str(chain[-1])))
     (folder / "lineage.json").write_text(json.dumps(lineage.dump()))
-    model = hub.publish("model", "ada/chain-model", folder, message="train")
+    model = push_folder(hub, "model", "ada/chain-model", folder, message="train")
     assert [one for one, _ in follow_data(hub, model)] == [model, *reversed(chain[1:])]
     lineage = Lineage(stage="filter", version=1, config={}, inputs=(f"ada/gone@{'0' * 40}",))
     (folder / "lineage.json").write_text(json.dumps(lineage.dump()))
-    alone = hub.publish("dataset", "ada/alone", folder, message="filter")
+    alone = push_folder(hub, "dataset", "ada/alone", folder, message="filter")
     assert [record.lineage for _, record in follow_data(hub, alone)] == [lineage]
 
 
@@ -163,7 +164,7 @@ def test_new_repositories_are_private_where_the_environment_says_so(
 ) -> None:
     monkeypatch.setenv("TFT_PRIVATE", "1" if private else "")
     hub = connect()
-    hub.publish("dataset", f"ada/private-{private}", folder, message="one")
+    push_folder(hub, "dataset", f"ada/private-{private}", folder, message="one")
     hub.ensure_dataset(f"ada/ensured-{private}")
     for name in ("private", "ensured"):
         assert hub.api.dataset_info(f"ada/{name}-{private}").private is private
@@ -173,7 +174,7 @@ def test_what_is_pulled_is_what_was_pushed_at_that_commit(
     connect: Callable[..., Hub], folder: Path, pulled: Callable[..., Any]
 ) -> None:
     hub = connect()
-    first = hub.publish("dataset", "ada/pulled", folder, message="one")
+    first = push_folder(hub, "dataset", "ada/pulled", folder, message="one")
     hub.commit_files("dataset", "ada/pulled", {"README.md": "Second\n", "latin.txt": b"\xe9"}, message="two")
     at_first = f"hub.pull(hub.resolve('dataset', 'ada/pulled', {first.revision!r}), ['README.md'])"
     assert pulled(
@@ -192,14 +193,14 @@ def test_what_is_pulled_is_what_was_pushed_at_that_commit(
 
 def test_a_commit_on_top_of_a_moved_branch_is_a_conflict(connect: Callable[..., Hub], folder: Path) -> None:
     hub = connect()
-    first = hub.publish("dataset", "ada/moved", folder, message="one")
+    first = push_folder(hub, "dataset", "ada/moved", folder, message="one")
     hub.commit_files("dataset", "ada/moved", {"a": "1"}, message="two", parent=first.revision)
     with pytest.raises(CommitConflict, match="somebody else pushed"):
         hub.commit_files("dataset", "ada/moved", {"a": "2"}, message="three", parent=first.revision)
 
 
 def test_a_pull_request_leaves_main_alone(connect: Callable[..., Hub], folder: Path) -> None:
-    before = connect().publish("model", "ada/asked", folder, message="one")
+    before = push_folder(connect(), "model", "ada/asked", folder, message="one")
     hub = connect("hf_bob_write")
     with pytest.raises(AccessDenied, match="bob has no write access"):
         hub.commit_files("model", "ada/asked", {"README.md": "Bob's"}, message="two")
@@ -231,9 +232,20 @@ def test_the_namespace_is_the_tokens_user_unless_named(
         connect("hf_nobody_knows").namespace()
 
 
+def test_a_hub_without_a_token_sends_none_and_names_the_variable_that_would_hold_it(
+    connect: Callable[..., Hub], server: EmbeddedHub, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFT_PRIVATE", "1")
+    push_folder(connect(), "model", "ada/secret", folder, message="one")
+    stranger = Hub(server.url, False, token_from="TFT_FROM_TOKEN")  # HF_TOKEN is Ada's
+    assert stranger.token() is None
+    with pytest.raises(RepoNotFound, match="if it is private set TFT_FROM_TOKEN"):
+        stranger.resolve("model", "ada/secret")
+
+
 def test_unknown_and_impossible_names_are_refused(connect: Callable[..., Hub], folder: Path) -> None:
     hub = connect()
-    hub.publish("model", "ada/named", folder, message="one")
+    push_folder(hub, "model", "ada/named", folder, message="one")
     with pytest.raises(RepoNotFound, match="model ada/none was not found on http"):
         hub.resolve("model", "ada/none")
     with pytest.raises(RepoNotFound, match="model ada/named at revision 'v9': no such revision"):

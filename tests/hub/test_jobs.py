@@ -181,9 +181,7 @@ def test_a_token_among_the_commands_words_is_refused(service: Service, hub: Hub)
 
 
 def test_without_a_token_only_a_dry_run_works(service: Service) -> None:
-    from huggingface_hub import HfApi
-
-    hub = Hub(HfApi(endpoint=service.url, token=False))
+    hub = Hub(service.url, False)
     assert submit(COMMAND, flavor="h200", hub=hub, dry_run=True).url is None
     with pytest.raises(AccessDenied, match="HF_TOKEN"):
         submit(COMMAND, flavor="h200", hub=hub, dry_run=False)

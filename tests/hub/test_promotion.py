@@ -443,9 +443,9 @@ def test_two_promotions_at_once_end_as_one(hubs, source, target, promote):
 
 def test_a_source_that_goes_on_meanwhile_is_promoted_as_it_was(hubs, source, target, monkeypatch):
     """Commits are pinned when the plan is made."""
+    from harness.hub.connect import both
     from harness.hub.promotion.plan import PromoteOptions
     from harness.hub.promotion.promote import carry_out, parse_name, plan_all
-    from harness.hub.promotion.sides import both
 
     monkeypatch.setenv("TFT_FROM_TOKEN", "hf_ada_source")
     monkeypatch.setenv("HF_TOKEN", "hf_ada_target")
@@ -462,9 +462,9 @@ def test_a_source_that_goes_on_meanwhile_is_promoted_as_it_was(hubs, source, tar
 
 @pytest.mark.slow
 def test_a_target_that_moves_meanwhile_is_not_overwritten(hubs, source, target, monkeypatch):
+    from harness.hub.connect import both
     from harness.hub.promotion.plan import PromoteOptions
     from harness.hub.promotion.promote import carry_out, parse_name, plan_all
-    from harness.hub.promotion.sides import both
 
     monkeypatch.setenv("TFT_FROM_TOKEN", "hf_ada_source")
     monkeypatch.setenv("HF_TOKEN", "hf_ada_target")
@@ -518,9 +518,9 @@ def test_on_request_names_in_metadata_follow_to_the_new_owner(hubs, source, targ
 
 @pytest.mark.slow
 def test_a_target_that_dies_midway_is_completed_when_it_is_back(hubs, source, promote, tmp_path, monkeypatch):
+    from harness.hub.connect import both
     from harness.hub.promotion.plan import PromoteOptions
     from harness.hub.promotion.promote import carry_out, parse_name, plan_all
-    from harness.hub.promotion.sides import both
 
     repo = make(source, "ada/outlives")
     monkeypatch.setenv("TFT_FROM_TOKEN", "hf_ada_source")

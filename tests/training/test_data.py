@@ -19,6 +19,7 @@ from harness.data.sample import sample_conversations, sample_task
 from harness.data.sources import locate
 from harness.errors import DataError, RepoNotFound, UsageError
 from harness.hub.client import Hub
+from harness.hub.publishing import push_folder
 from harness.hubd.embedded import running
 from harness.training.data import count, read_training_data
 
@@ -148,11 +149,8 @@ def test_direct_training_data_of_the_scenarios_is_counted(sources: Path, write: 
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    from huggingface_hub import HfApi, constants
-
-    with pytest.MonkeyPatch.context() as patch, running(tmp_path_factory.mktemp("hub")) as embedded:
-        patch.setattr(constants, "HF_HUB_CACHE", str(tmp_path_factory.mktemp("cache")))  # a setting, read at import
-        yield Hub(HfApi(endpoint=embedded.url, token=embedded.token))
+    with running(tmp_path_factory.mktemp("hub")) as embedded:
+        yield Hub(embedded.url, embedded.token)
 
 
 def push(hub: Hub, name: str, files: Mapping[str, str], folder: Path) -> tuple[str, str]:
@@ -160,7 +158,7 @@ def push(hub: Hub, name: str, files: Mapping[str, str], folder: Path) -> tuple[s
     for path, text in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
-    artifact = hub.publish("dataset", f"{hub.namespace()}/{name}", folder, message="Data of a test")
+    artifact = push_folder(hub, "dataset", f"{hub.namespace()}/{name}", folder, message="Data of a test")
     return artifact.repo_id, artifact.revision
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import runpy
 import shutil
 import sys
@@ -188,9 +187,3 @@ def load_yaml() -> Callable[[Path], dict[str, Any]]:
 @pytest.fixture(scope="session")
 def expression() -> Any:
     return RUNNER.Expression
-
-
-def pytest_configure() -> None:
-    """Keep the workflows' own variables out of the tests."""
-    for name in [name for name in os.environ if name.startswith("TFT_ACTIONS_")]:
-        del os.environ[name]

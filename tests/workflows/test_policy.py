@@ -106,6 +106,18 @@ def test_both_ways_to_start_a_workflow_take_the_same_inputs(
     assert set(by_hand) <= set((triggers.get("workflow_call") or {}).get("inputs", {}))
 
 
+def test_our_own_tests_run_on_every_python_without_the_sources_and_once_with_them(
+    load_yaml: Callable[[Path], dict[str, Any]],
+) -> None:
+    job = load_yaml(GITHUB / "workflows" / "ci.yml")["jobs"]["test"]
+    [step] = [one for one in job["steps"] if one.get("run") == "make test"]
+    assert step["env"] == {"TFT_SOURCES": "${{ matrix.sources }}"}
+    assert "if" not in step
+    runs = [(one["python-version"], bool(one["sources"])) for one in job["strategy"]["matrix"]["include"]]
+    assert [version for version, sources in runs if not sources] == ["3.11", "3.12"]
+    assert any(sources for _, sources in runs)
+
+
 def find(words: list[str]) -> tuple[click.Command, list[str], str]:
     """Return the command of `tft WORDS`, the words that are left, and how its variables begin."""
     command, prefix = tft, "TFT"

@@ -19,8 +19,9 @@ from harness.benchmark.release.changes import (
     Visible,
 )
 from harness.errors import HubError
-from harness.hub.release import ReleaseHub
-from harness.hub.repository import RepositoryName
+from harness.hub.artifact import RepositoryName
+from harness.hub.client import Hub, operations
+from harness.hub.collections import CollectionItem
 
 
 @dataclass(slots=True)
@@ -37,7 +38,7 @@ class _Made:
         return self.slug
 
 
-def carry_out(hub: ReleaseHub, plan: ReleasePlan) -> Generator[Change, None, None]:
+def carry_out(hub: Hub, plan: ReleasePlan) -> Generator[Change, None, None]:
     """Make the changes in their order, and yield each when it is made.
 
     May be interrupted at any moment: what was private is private still unless all hidden changes are made, and what
@@ -55,28 +56,28 @@ def carry_out(hub: ReleaseHub, plan: ReleasePlan) -> Generator[Change, None, Non
     yield from _show_all(hub, plan.visible, made)
 
 
-def _make(hub: ReleaseHub, change: Hidden, made: _Made) -> None:
+def _make(hub: Hub, change: Hidden, made: _Made) -> None:
     match change:
         case CreateSpace():
-            hub.create_space(change.place)
+            hub.create(change.place, private=True, sdk="static")
         case Commit():
-            parent = change.parent or hub.hub.resolve(change.place.kind, change.place.repo_id).revision
-            made.commits[change.place] = hub.commit(
-                change.place, change.files, change.removed, message=change.message, parent=parent
-            )
+            place, wanted = change.place, operations(change.files, change.removed)
+            parent = change.parent or hub.resolve(place.kind, place.repo_id).revision
+            made.commits[place] = hub.commit(place, wanted, message=change.message, parent=parent).oid
         case SetTag():
             commit = change.commit or made.commits[change.place]
-            hub.set_tag(change.place, change.tag, commit, moved=change.moved)
+            hub.tag(change.place.at(commit), change.tag, move=change.moved)
         case CreateShelf():
-            made.slug = hub.create_shelf(change.owner, change.title, change.description)
+            made.slug = hub.collections.create(change.owner, change.title, description=change.description, private=True)
         case AddItem():
-            hub.add_item(made.shelf, change.place.kind, change.place.repo_id, change.note)
+            place = change.place
+            hub.collections.add(made.shelf, CollectionItem(kind=place.kind, id=place.repo_id, note=change.note))
         case ChangeItem():
             place = change.place
-            hub.change_item(made.shelf, place.kind, place.repo_id, note=change.note, position=change.position)
+            hub.collections.change(made.shelf, place.kind, place.repo_id, note=change.note, position=change.position)
 
 
-def _show_all(hub: ReleaseHub, changes: Sequence[Visible], made: _Made) -> Generator[Visible, None, None]:
+def _show_all(hub: Hub, changes: Sequence[Visible], made: _Made) -> Generator[Visible, None, None]:
     begun: list[Visible] = []
     try:
         for change in changes:
@@ -99,7 +100,7 @@ def _outcome(left: Sequence[Visible]) -> str:
     return f"visible to everyone are now {names}, which could not be hidden again; the same command shows the rest"
 
 
-def _hide(hub: ReleaseHub, changes: Sequence[Visible], made: _Made) -> list[Visible]:
+def _hide(hub: Hub, changes: Sequence[Visible], made: _Made) -> list[Visible]:
     """Hide again what was shown, the last first, and return what could not be hidden."""
     left = []
     for change in reversed(changes):
@@ -110,11 +111,11 @@ def _hide(hub: ReleaseHub, changes: Sequence[Visible], made: _Made) -> list[Visi
     return left
 
 
-def _set_private(hub: ReleaseHub, change: Visible, made: _Made, *, private: bool) -> None:
+def _set_private(hub: Hub, change: Visible, made: _Made, *, private: bool) -> None:
     if isinstance(change, Show):
         hub.set_private(change.place, private)
     else:
-        hub.set_shelf_private(made.shelf, private)
+        hub.collections.set_private(made.shelf, private)
 
 
 def _name(change: Visible) -> str:

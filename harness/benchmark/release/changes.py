@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.hub.repository import RepositoryName
+from harness.hub.artifact import RepositoryName
 
 _SHOWN = 12
 _KILO = 10_000

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.benchmark.record import CellRecord
 from harness.benchmark.release.collection import MARK
 from harness.benchmark.release.contents import STAGE_OF, Entry, results_place
-from harness.benchmark.release.current import CurrentResults, Reader, Repo
+from harness.benchmark.release.current import CurrentResults, Repo, find_tree, read_json
 from harness.benchmark.release.desired import STAGE
 from harness.curation.checks.decontamination import GATE_RECORD, GateRecord
 from harness.data.formats.dataclass_json import load_record
@@ -16,12 +16,11 @@ from harness.data.tasks import CONVERSATIONS
 from harness.errors import CheckFailed
 from harness.evaluation.records import EvalReport
 from harness.evaluation.results import config_name, configs_of, report_file
-from harness.hub.artifact import Artifact, parse_input, split_revision
+from harness.hub.artifact import Artifact, RepositoryName, parse_input, split_revision
 from harness.hub.client import Hub
 from harness.hub.collections import Collection
 from harness.hub.lineage import LINEAGE
-from harness.hub.repository import RepositoryName
-from harness.hub.trees import Tree
+from harness.hub.repository import Tree
 from harness.reports.publish import README
 
 CheckChain = Callable[[Hub, Artifact], list[str]]
@@ -44,7 +43,7 @@ class Refused(CheckFailed):
 class ReleaseInputs:
     """What was read, for the checks."""
 
-    reader: Reader
+    hub: Hub
     results: CurrentResults
     entries: Sequence[Entry]
     repos: Mapping[RepositoryName, Repo | None]
@@ -140,7 +139,7 @@ def up_to_date(found: ReleaseInputs) -> Iterator[str]:
                 "again, so that all cells are measured alike"
             )
         repo, commit = found.repos.get(entry.place), report.run.model_revision
-        if repo and commit and not _same_made(found.reader, repo, commit):
+        if repo and commit and not _same_made(found.hub, repo, commit):
             yield f"the results of {entry.place} are of other weights ({commit[:12]}) than main has; evaluate it again"
 
 
@@ -149,16 +148,16 @@ def unchanged(found: ReleaseInputs) -> Iterator[str]:
     for entry, repo in found.present():
         if entry.commit is None or repo.stage not in STAGE_OF[entry.role]:
             continue
-        if not _same_made(found.reader, repo, entry.commit):
+        if not _same_made(found.hub, repo, entry.commit):
             yield (
                 f"{entry.place} has changed since the cells were run (main is {repo.state.main[:12]}, they used "
                 f"{entry.commit[:12]}); run `tft benchmark` again"
             )
 
 
-def _same_made(reader: Reader, repo: Repo, commit: str) -> bool:
+def _same_made(hub: Hub, repo: Repo, commit: str) -> bool:
     """Return whether a commit has the files of main, but for those that people and evaluations change later."""
-    then = reader.tree(repo.state.place, commit)
+    then = find_tree(hub, repo.state.place.at(commit))
     return then is not None and _made(then) == _made(repo.tree)
 
 
@@ -175,23 +174,21 @@ def decontaminated(found: ReleaseInputs) -> Iterator[str]:
     repo_id = split_revision(found.results.record.test_set)[0]
     test_set = found.repos.get(RepositoryName(kind="dataset", repo_id=repo_id))
     for entry, repo in found.present("synthetic"):
-        record = _gate_record(found.reader, repo)
+        record = _gate_record(found.hub, repo)
         again = "synthesize again"
         if record is None:
             yield f"{entry.place} has no record of the decontamination gate ({GATE_RECORD}); {again} with --force"
         elif record.test_set is None or not record.test_conversations:
             yield f"{entry.place} was made without a test set to keep out; {again} with --test"
-        elif test_set and not _same_test(found.reader, test_set, record.test_set):
+        elif test_set and not _same_test(found.hub, test_set, record.test_set):
             yield (
                 f"{entry.place} was kept apart from {record.test_set}, which does not hold the conversations of "
                 f"{test_set.state.place}; {again}"
             )
 
 
-def _gate_record(reader: Reader, repo: Repo) -> GateRecord | None:
-    if GATE_RECORD not in repo.tree:
-        return None
-    value = reader.json(repo.state.place, repo.state.main, GATE_RECORD)
+def _gate_record(hub: Hub, repo: Repo) -> GateRecord | None:
+    value = read_json(hub, repo.state.head, GATE_RECORD)
     try:
         record: GateRecord = load_record(GateRecord, value, "record")
     except ValueError:
@@ -199,20 +196,20 @@ def _gate_record(reader: Reader, repo: Repo) -> GateRecord | None:
     return record
 
 
-def _same_test(reader: Reader, test_set: Repo, named: str) -> bool:
+def _same_test(hub: Hub, test_set: Repo, named: str) -> bool:
     """Return whether what the gate read, `repo@commit`, has the conversations of the test set's main."""
     read, place = parse_input(named), test_set.state.place
     if not isinstance(read, Artifact) or read.repo_id != place.repo_id:
         return False
-    then = reader.tree(place, read.revision)
+    then = find_tree(hub, read)
     wanted = test_set.tree.get(CONVERSATIONS)
     file = then.get(CONVERSATIONS) if then else None
     return wanted is not None and file is not None and file.hash == wanted.hash
 
 
-def chains(hub: Hub, found: ReleaseInputs, check_chain: CheckChain) -> Iterator[str]:
+def chains(found: ReleaseInputs, check_chain: CheckChain) -> Iterator[str]:
     """Yield what is wrong with the lineage of the results: behind them are all models and their data."""
-    for problem in check_chain(hub, found.results.artifact):
+    for problem in check_chain(found.hub, found.results.artifact):
         yield f"lineage: {problem}"
 
 
@@ -221,7 +218,7 @@ def changed_results(found: ReleaseInputs, namespace: str, version: str) -> list[
     place = results_place(namespace)
     repo = found.repos.get(place)
     commit = repo.state.tags.get(version) if repo else None
-    then = found.reader.tree(place, commit) if commit else None
+    then = find_tree(found.hub, place.at(commit)) if commit else None
     if repo is None or then is None:
         return []
     reports = {config: report_file(config) for config in configs_of({*then, *repo.tree})}

@@ -9,8 +9,8 @@ from harness.benchmark.release.contents import Entry, Role, title_of
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.evaluation.results import config_name
+from harness.hub.artifact import RepositoryName
 from harness.hub.collections import Collection
-from harness.hub.repository import RepositoryName
 
 TITLE = "TFT benchmark"
 TITLE_LIMIT = 60

@@ -10,8 +10,7 @@ from harness.benchmark.record import BenchmarkRecord, CellRecord
 from harness.data.cell_names import LEADERBOARD
 from harness.data.scenarios import ARMS, all_scenarios
 from harness.evaluation.results import RESULTS
-from harness.hub.artifact import split_revision
-from harness.hub.repository import RepositoryName
+from harness.hub.artifact import RepositoryName, split_revision
 
 Role = Literal[
     "test set", "student", "results", "leaderboard", "traces", "filtered", "relabelled", "synthetic", "model"

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from harness.benchmark.record import FILE, BenchmarkRecord, read_record
-from harness.errors import AccessDenied, DataError, RepoNotFound
+from harness.errors import DataError, RepoNotFound
 from harness.evaluation.records import EvalReport
 from harness.evaluation.results import ResultsDataset
-from harness.hub.artifact import Artifact
+from harness.hub.artifact import Artifact, RepositoryName
+from harness.hub.chain import read_lineage
 from harness.hub.client import Hub
-from harness.hub.lineage import LINEAGE, LineageRecord, parse_record
-from harness.hub.repository import TARGET_TOKEN, HubSide, RepositoryName, RepositoryState
-from harness.hub.trees import Tree
+from harness.hub.lineage import LineageRecord
+from harness.hub.repository import RepositoryState, Tree
 
 _ASKED_AT_ONCE = 8
 
@@ -60,61 +59,41 @@ class CurrentResults:
     """Configuration -> fingerprint of the evaluation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Reads from the Hub of a release; what a commit holds is asked for once."""
+def read_repos(hub: Hub, places: Iterable[RepositoryName]) -> dict[RepositoryName, Repo | None]:
+    """Return each repository, None where it is missing or hidden from this token."""
+    wanted = list(dict.fromkeys(places))
+    with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+        return dict(zip(wanted, pool.map(partial(_read_repo, hub), wanted), strict=True))
 
-    side: HubSide
 
-    @classmethod
-    def of(cls, hub: Hub) -> Reader:
-        """Return the reader with the token that the Hub's client uses; AccessDenied where there is none."""
-        token = hub.token()
-        if not token:
-            raise AccessDenied(f"no token for {hub.endpoint}: set {TARGET_TOKEN}, or run `hf auth login`")
-        return cls(HubSide.at(hub.endpoint, token, TARGET_TOKEN))
+def _read_repo(hub: Hub, place: RepositoryName) -> Repo | None:
+    state = hub.state(place)
+    if state is None:
+        return None
+    lineage, damaged = None, None
+    try:
+        lineage = read_lineage(hub, state.head)
+    except DataError as error:
+        damaged = str(error)
+    titles = () if lineage else tuple(hub.titles(state.place))
+    return Repo(state=state, tree=hub.tree(state.head), lineage=lineage, damaged=damaged, titles=titles)
 
-    def repos(self, places: Iterable[RepositoryName]) -> dict[RepositoryName, Repo | None]:
-        """Return each repository, None where it is missing or hidden from this token."""
-        wanted = list(dict.fromkeys(places))
-        with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
-            return dict(zip(wanted, pool.map(self.repo, wanted), strict=True))
 
-    def repo(self, place: RepositoryName) -> Repo | None:
-        """Return a repository, None where it is missing or hidden from this token."""
-        state = self.side.state(place)
-        if state is None:
-            return None
-        tree = self.side.tree(state.place, state.main)
-        lineage, damaged = self._lineage(state) if LINEAGE in tree else (None, None)
-        titles = () if lineage else tuple(self.side.titles(state.place))
-        return Repo(state=state, tree=tree, lineage=lineage, damaged=damaged, titles=titles)
+def find_tree(hub: Hub, artifact: Artifact) -> Tree | None:
+    """Return the files of a commit, None where the repository has no such commit."""
+    try:
+        return hub.tree(artifact)
+    except RepoNotFound:
+        return None
 
-    def _lineage(self, state: RepositoryState) -> tuple[LineageRecord | None, str | None]:
-        try:
-            return parse_record(self.read(state.place, state.main, LINEAGE), f"{LINEAGE} of {state.place}"), None
-        except DataError as error:
-            return None, str(error)
 
-    def tree(self, place: RepositoryName, commit: str) -> Tree | None:
-        """Return the files of a commit, None where the repository has no such commit."""
-        try:
-            return self.side.tree(place, commit)
-        except RepoNotFound:
-            return None
-
-    def read(self, place: RepositoryName, commit: str, path: str) -> bytes:
-        """Return a file of a commit."""
-        with tempfile.TemporaryDirectory() as folder:
-            return self.side.fetch(place, commit, path, Path(folder)).read_bytes()
-
-    def json(self, place: RepositoryName, commit: str, path: str) -> dict[str, Any] | None:
-        """Return a JSON object that a file of a commit holds; None where it holds something else."""
-        try:
-            value = json.loads(self.read(place, commit, path))
-        except (ValueError, RecursionError):
-            return None
-        return value if isinstance(value, dict) else None
+def read_json(hub: Hub, artifact: Artifact, path: str) -> dict[str, Any] | None:
+    """Return a JSON object that a file of a commit holds; None where there is none or it holds something else."""
+    try:
+        value = json.loads(hub.read(artifact, path) or b"null")
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def read_benchmark(hub: Hub, results: Artifact) -> CurrentResults:

@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.benchmark.release.contents import Entry, results_place, space_place
-from harness.benchmark.release.current import CurrentResults, Reader, Repo
+from harness.benchmark.release.current import CurrentResults, Repo, find_tree
 from harness.data.formats.task import read_task
 from harness.data.records import Task
 from harness.data.tasks import TASK
 from harness.errors import CommitConflict
 from harness.evaluation.results import config_name
-from harness.hub.artifact import Artifact, parse_input
+from harness.hub.artifact import Artifact, RepositoryName, parse_input
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage
-from harness.hub.repository import RepositoryName
-from harness.hub.trees import Tree
+from harness.hub.repository import Tree
 from harness.reports.publish import README, model_files, results_readme
 
 STAGE, VERSION = "publish", 1
@@ -48,7 +47,6 @@ class Setting:
     """What the files are made from."""
 
     hub: Hub
-    reader: Reader
     namespace: str
     results: CurrentResults
     repos: Mapping[RepositoryName, Repo | None]
@@ -67,7 +65,7 @@ def wanted_files(setting: Setting, entries: Sequence[Entry], make_report: MakeRe
     card = {README: results_readme(setting.hub, results.repo_id).encode()}
     shared = {path: body for path, body in report.items() if path not in (README, "index.html")}
     found[results] = {**shared, **card}
-    found[space] = {**report, LINEAGE: _lineage(str(about), [*report], before, setting.reader)}
+    found[space] = {**report, LINEAGE: _lineage(str(about), [*report], before, setting.hub)}
     return found
 
 
@@ -88,11 +86,11 @@ def _reported_commit(setting: Setting, space: Repo | None) -> Artifact:
     The release puts the report beside the results, which moves main and changes no result: a report that named the
     new commit would be another one each time.
     """
-    results, place = setting.results.artifact, results_place(setting.namespace)
+    results = setting.results.artifact
     for name in space.lineage.lineage.inputs if space and space.lineage else ():
         about = parse_input(name)
         if isinstance(about, Artifact) and about.repo_id == results.repo_id and about != results:
-            then, now = (setting.reader.tree(place, one.revision) for one in (about, results))
+            then, now = (find_tree(setting.hub, one) for one in (about, results))
             if then is not None and now is not None and _measured(then) == _measured(now):
                 return about
     return results
@@ -122,14 +120,14 @@ def _renamed(body: bytes, now: str, about: str) -> bytes:
     return body.replace(now.encode(), about.encode()).replace(now[:12].encode(), about[:12].encode())
 
 
-def _lineage(results: str, files: list[str], before: Repo | None, reader: Reader) -> bytes:
+def _lineage(results: str, files: list[str], before: Repo | None, hub: Hub) -> bytes:
     """Return the Space's `lineage.json`; that of an earlier release stays where it says the same.
 
     It lists the files of the report: what an earlier one had put there and this one has not is removed by that.
     """
     lineage = Lineage(stage=STAGE, version=VERSION, config={"files": sorted(files)}, inputs=(results,))
     if before and before.lineage and before.lineage.fingerprint == lineage.fingerprint():
-        return reader.read(before.state.place, before.state.main, LINEAGE)
+        return hub.fetch(before.state.head, LINEAGE).read_bytes()
     record = {**lineage.dump(), "packages": {}}  # none of them can change what a report of results says
     return (json.dumps(record, indent=2) + "\n").encode()
 

@@ -11,15 +11,14 @@ from harness.benchmark.release.changes import Commit, CreateSpace, Hidden, Relea
 from harness.benchmark.release.checks import CheckChain, Refused, ReleaseInputs
 from harness.benchmark.release.collection import TITLE, TITLE_LIMIT, notes, shelf_changes
 from harness.benchmark.release.contents import entries, results_place, space_place, unfinished
-from harness.benchmark.release.current import Reader, Repo, read_benchmark
+from harness.benchmark.release.current import Repo, read_benchmark, read_repos
 from harness.benchmark.release.desired import Files, MakeReport, Setting, stale_files, wanted_files
 from harness.benchmark.release.diff import FileComparison
 from harness.errors import AccessDenied, RepoNotFound, UsageError
-from harness.hub.artifact import Artifact
+from harness.hub.artifact import Artifact, RepositoryName
 from harness.hub.client import Hub
 from harness.hub.collections import Collection
-from harness.hub.release import ReleaseHub
-from harness.hub.repository import RepositoryName, check_may_write
+from harness.hub.publishing import check_may_write
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NUMBERED = re.compile(r"v(\d+)")
@@ -56,18 +55,17 @@ def plan_release(hub: Hub, wishes: ReleaseOptions, parts: Parts) -> ReleasePlan:
     version or a title that cannot be one, HubError and DataError where something cannot be read.
     """
     _check_wishes(wishes)
-    reader, shelves = Reader.of(hub), ReleaseHub(hub)
     namespace = wishes.namespace
-    check_may_write(reader.side, [results_place(namespace)])
+    check_may_write(hub, [results_place(namespace)])
     parts.say(f"reading what {namespace} has")
-    found = _read(hub, reader, namespace)
-    shelf = shelves.find_shelf(namespace, wishes.title)
+    found = _read(hub, namespace)
+    shelf = hub.collections.find(namespace, wishes.title)
     _check_rights(hub, found.repos)
     parts.say("checking scores, lineage and decontamination")
-    problems = list(_problems(hub, found, shelf, wishes, parts))
+    problems = list(_problems(found, shelf, wishes, parts))
     if problems:
         raise Refused(namespace, problems)
-    setting = Setting(hub=hub, reader=reader, namespace=namespace, results=found.results, repos=found.repos)
+    setting = Setting(hub=hub, namespace=namespace, results=found.results, repos=found.repos)
     parts.say("rendering cards and the report")
     wanted = wanted_files(setting, found.entries, parts.make_report)
     planned = _Planned(setting=setting, wishes=wishes, wanted=wanted)
@@ -90,11 +88,11 @@ def plan_release(hub: Hub, wishes: ReleaseOptions, parts: Parts) -> ReleasePlan:
     )
 
 
-def _read(hub: Hub, reader: Reader, namespace: str) -> ReleaseInputs:
+def _read(hub: Hub, namespace: str) -> ReleaseInputs:
     results = read_benchmark(hub, _results_artifact(hub, namespace))
     listed = entries(namespace, results.record)
-    repos = reader.repos(entry.place for entry in listed)
-    return ReleaseInputs(reader=reader, results=results, entries=listed, repos=repos)
+    repos = read_repos(hub, (entry.place for entry in listed))
+    return ReleaseInputs(hub=hub, results=results, entries=listed, repos=repos)
 
 
 def _check_wishes(wishes: ReleaseOptions) -> None:
@@ -127,9 +125,7 @@ def _check_rights(hub: Hub, repos: Mapping[RepositoryName, Repo | None]) -> None
         raise AccessDenied(f"the token may not write to {', '.join(denied)}; use one that may in HF_TOKEN")
 
 
-def _problems(
-    hub: Hub, found: ReleaseInputs, shelf: Collection | None, wishes: ReleaseOptions, parts: Parts
-) -> Iterator[str]:
+def _problems(found: ReleaseInputs, shelf: Collection | None, wishes: ReleaseOptions, parts: Parts) -> Iterator[str]:
     if not wishes.partial:
         for problem in unfinished(found.results.record):
             yield f"{problem}; run `tft benchmark` again, or leave it out with --partial"
@@ -141,7 +137,7 @@ def _problems(
     yield from checks.up_to_date(found)
     yield from checks.unchanged(found)
     yield from checks.decontaminated(found)
-    yield from checks.chains(hub, found, parts.check_chain)
+    yield from checks.chains(found, parts.check_chain)
     if _is_published(found.repos, wishes.version):
         changed = checks.changed_results(found, wishes.namespace, wishes.version)
         if changed:
@@ -175,7 +171,7 @@ class _Planned:
 
     @property
     def _compared(self) -> FileComparison:
-        return FileComparison(self.setting.reader)
+        return FileComparison(self.setting.hub)
 
     def commits(self) -> dict[RepositoryName, Commit]:
         """Return the commits that are needed; the Space's comes first, which says what the report is about."""

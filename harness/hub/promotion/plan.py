@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
 from harness.errors import DataError, RepoNotFound, UsageError
-from harness.hub.promotion.record import TITLE
+from harness.hub.artifact import Artifact, RepositoryName
+from harness.hub.client import Hub
+from harness.hub.promotion.difference import TreeChanges, changes
+from harness.hub.promotion.record import RECORD, TITLE, without_record
 from harness.hub.promotion.relink import LinkMap, wanted_main
-from harness.hub.promotion.sides import FIRST, UPDATE, changes
-from harness.hub.repository import HubSide, RepositoryName, RepositoryState
-from harness.hub.trees import RECORD, Tree, TreeChanges, without_record
+from harness.hub.repository import RepositoryState, Tree
 
+FIRST, UPDATE = "promotion-first", "promotion-update"
+"""The branch on which revisions are put together; while it is there, the promotion is not complete."""
 _FIRST_COMMIT = "initial commit"
 
 
@@ -86,9 +88,7 @@ class PromotionPlan:
         return bool(copies or self.interrupted or self.shown)
 
 
-def planned(
-    source: HubSide, target: HubSide, place: RepositoryName, wishes: PromoteOptions, links: LinkMap
-) -> PromotionPlan:
+def planned(source: Hub, target: Hub, place: RepositoryName, wishes: PromoteOptions, links: LinkMap) -> PromotionPlan:
     """Return the plan for one repository of `source`; `links` gets the commits of tags that are there already.
 
     Raises RepoNotFound where it or a tag is missing, UsageError where the target holds something else of that name.
@@ -103,12 +103,13 @@ def planned(
     here = target.state(goal)
     if here is not None and here.place.repo_id.lower() != goal.repo_id.lower():
         raise UsageError(f"{goal} on {target.endpoint} leads to {here.place}, which was renamed; take another owner")
-    main = there.main if wishes.main == "main" else source.resolve(there.place, wishes.main)
-    before = _record(target, here.place, here.main) if here else None
+    place = there.place
+    main = there.main if wishes.main == "main" else source.resolve(place.kind, place.repo_id, wishes.main).revision
+    before = _record(target, here.head) if here else None
     branch = FIRST if here is None or FIRST in here.branches or _begun(target, here) else UPDATE
     revisions, kept = _revisions(source, target, there, here, wishes)
     links.commits.update(kept.values())
-    main_changes = _main_changes(source, target, there, here, wanted_main(source, there.place, main, links)[0])
+    main_changes = _main_changes(source, target, there, here, wanted_main(source, place.at(main), links)[0])
     plan = PromotionPlan(
         source=there,
         place=here.place if here else goal,
@@ -133,7 +134,7 @@ def target_place(place: RepositoryName, namespace: str | None) -> RepositoryName
     return RepositoryName(kind=place.kind, repo_id=f"{namespace or owner}/{name}")
 
 
-def _begun(target: HubSide, here: RepositoryState) -> bool:
+def _begun(target: Hub, here: RepositoryState) -> bool:
     """Return whether the repository is as promotion makes it: private, with nothing in it but what the Hub put there.
 
     Then it was interrupted before its branch was made. One that its owner made like that is taken for the same.
@@ -141,22 +142,22 @@ def _begun(target: HubSide, here: RepositoryState) -> bool:
     return here.private and not here.tags and _pristine(target, here)
 
 
-def _pristine(target: HubSide, here: RepositoryState) -> bool:
+def _pristine(target: Hub, here: RepositoryState) -> bool:
     given = {".gitattributes", "README.md"} if here.place.kind == "space" else {".gitattributes"}
-    return set(target.tree(here.place, here.main)) <= given and target.titles(here.place) == [_FIRST_COMMIT]
+    return set(target.tree(here.head)) <= given and target.titles(here.place) == [_FIRST_COMMIT]
 
 
 def _main_changes(
-    source: HubSide, target: HubSide, there: RepositoryState, here: RepositoryState | None, want: Tree
+    source: Hub, target: Hub, there: RepositoryState, here: RepositoryState | None, want: Tree
 ) -> TreeChanges:
     if here is None:
         return TreeChanges(added=tuple(want.values()), removed=())
-    have = without_record(target.tree(here.place, here.main))
-    return changes((target, here.place, here.main), have, (source, there.place, there.main), want)
+    have = without_record(target.tree(here.head))
+    return changes((target, here.head), have, (source, there.head), want)
 
 
 def _revisions(
-    source: HubSide, target: HubSide, there: RepositoryState, here: RepositoryState | None, wishes: PromoteOptions
+    source: Hub, target: Hub, there: RepositoryState, here: RepositoryState | None, wishes: PromoteOptions
 ) -> tuple[tuple[Revision, ...], dict[str, tuple[str, str]]]:
     chosen = sorted(there.tags) if wishes.tags is None else list(dict.fromkeys(wishes.tags))
     missing = [tag for tag in chosen if tag not in there.tags]
@@ -171,8 +172,8 @@ def _revisions(
         if here is None or present is None:
             wanted.setdefault(commit, []).append(tag)
             continue
-        have, want = target.tree(here.place, present), source.tree(there.place, commit)
-        different = changes((target, here.place, present), have, (source, there.place, commit), want)
+        old, new = here.place.at(present), there.place.at(commit)
+        different = changes((target, old), target.tree(old), (source, new), source.tree(new))
         if not different:
             kept[tag] = (commit, present)
             continue
@@ -185,24 +186,32 @@ def _revisions(
         wanted.setdefault(commit, []).append(tag)
     revisions = tuple(
         Revision(commit=commit, tags=tuple(wanted[commit]), moved=tuple(t for t in wanted[commit] if t in moved))
-        for commit in sorted(wanted, key=lambda commit: source.age(there.place, commit))
+        for commit in sorted(wanted, key=lambda commit: _age(source, there.place.at(commit)))
     )
     return revisions, kept
 
 
-def _check_visibility(plan: PromotionPlan, target: HubSide, wishes: PromoteOptions) -> None:
+def _age(hub: Hub, artifact: Artifact) -> tuple[datetime, int]:
+    """Return when a commit was made, and how many led to it (dates are in seconds): together they sort commits."""
+    repo_id, kind, commit = artifact.repo_id, artifact.kind, artifact.revision
+    with hub.errors(f"{kind} {artifact}"):
+        history = hub.api.list_repo_commits(repo_id, repo_type=kind, revision=commit)
+    return history[0].created_at, len(history)
+
+
+def _check_visibility(plan: PromotionPlan, target: Hub, wishes: PromoteOptions) -> None:
     here = plan.target
     if here and plan.needed and plan.source.private and not here.private and wishes.private is not False:
         where = f"{plan.place} on {target.endpoint}"
         raise UsageError(f"{where} is public and the source is private; --public shows it to everyone")
 
 
-def _check_free(plan: PromotionPlan, source: HubSide, target: HubSide) -> None:
+def _check_free(plan: PromotionPlan, source: Hub, target: Hub) -> None:
     """Raise UsageError where main holds what somebody else made and the source does not know."""
     here, where = plan.target, f"{plan.place} on {target.endpoint}"
     if here is None or not plan.main_changes or _pristine(target, here):
         return
-    back = _record(source, plan.source.place, plan.main)
+    back = _record(source, plan.source.place.at(plan.main))
     if back and back.get("repo") == here.place.repo_id and back.get("main") == {"source_commit": here.main}:
         return  # the source was promoted from there, and nothing happened there since
     if plan.before is None:
@@ -215,16 +224,15 @@ def _check_free(plan: PromotionPlan, source: HubSide, target: HubSide) -> None:
         )
 
 
-def _record(side: HubSide, place: RepositoryName, commit: str) -> dict[str, Any] | None:
+def _record(hub: Hub, artifact: Artifact) -> dict[str, Any] | None:
     """Return what a promotion to this repository wrote, None without one."""
-    if RECORD not in side.tree(place, commit):
+    text = hub.read(artifact, RECORD)
+    if text is None:
         return None
-    with tempfile.TemporaryDirectory() as folder:
-        text = side.fetch(place, commit, RECORD, Path(folder)).read_bytes()
     try:
         record = json.loads(text)
     except ValueError as error:
-        raise DataError(f"{RECORD} of {place} cannot be read ({error}); remove it there") from error
+        raise DataError(f"{RECORD} of {artifact.repo_id} cannot be read ({error}); remove it there") from error
     if not isinstance(record, dict):
-        raise DataError(f"{RECORD} of {place} is no JSON object; remove it there")
+        raise DataError(f"{RECORD} of {artifact.repo_id} is no JSON object; remove it there")
     return record

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, get_args
 
-from harness.errors import DataError, RepoNotFound, UsageError
-from harness.hub.artifact import Artifact, RepoKind, parse_input
+from harness.errors import DataError, UsageError
+from harness.hub.artifact import Artifact, RepoKind, RepositoryName, parse_input
+from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, parse_record
 from harness.hub.promotion.collection import ShelfPlan, copy_shelf, planned_shelf
 from harness.hub.promotion.plan import PromoteOptions, PromotionPlan, planned, target_place
 from harness.hub.promotion.relink import LinkMap
 from harness.hub.promotion.transfer import Transfer
-from harness.hub.repository import HubSide, RepositoryName, check_may_write
+from harness.hub.publishing import check_may_write
 
 _COLLECTIONS = "collections/"
 _KINDS: tuple[RepoKind, ...] = get_args(RepoKind)
@@ -52,9 +51,7 @@ def parse_name(text: str, kind: RepoKind) -> RepositoryName | str:
     return RepositoryName(kind=kind, repo_id=text)
 
 
-def plan_all(
-    source: HubSide, target: HubSide, wanted: Sequence[RepositoryName | str], wishes: PromoteOptions
-) -> Promotion:
+def plan_all(source: Hub, target: Hub, wanted: Sequence[RepositoryName | str], wishes: PromoteOptions) -> Promotion:
     """Return what promoting `wanted` would do. Reads only; raises HarnessError where it could not be done."""
     places = sorted(
         {name for name in wanted if isinstance(name, RepositoryName)}, key=lambda p: (_ORDER.index(p.kind), p.repo_id)
@@ -83,7 +80,7 @@ def _same(one: RepositoryName, other: RepositoryName) -> bool:
     return one.kind == other.kind and one.repo_id.lower() == other.repo_id.lower()
 
 
-def carry_out(source: HubSide, target: HubSide, promotion: Promotion, say: Callable[[str], None]) -> None:
+def carry_out(source: Hub, target: Hub, promotion: Promotion, say: Callable[[str], None]) -> None:
     """Make the target as planned; `say` gets a line before each revision. Can be repeated after any interruption."""
     for plan in promotion.plans:
         Transfer(source=source, target=target, plan=plan, links=promotion.links, say=say).run()
@@ -93,14 +90,11 @@ def carry_out(source: HubSide, target: HubSide, promotion: Promotion, say: Calla
             copy_shelf(target, shelf)
 
 
-def _unknown_inputs(
-    source: HubSide, target: HubSide, plan: PromotionPlan, plans: Sequence[PromotionPlan]
-) -> Iterator[str]:
+def _unknown_inputs(source: Hub, target: Hub, plan: PromotionPlan, plans: Sequence[PromotionPlan]) -> Iterator[str]:
     """Yield a note for each input in `lineage.json` that readers of the target will not find."""
-    if LINEAGE not in source.tree(plan.source.place, plan.main):
+    content = source.read(plan.source.place.at(plan.main), LINEAGE)
+    if content is None:
         return
-    with tempfile.TemporaryDirectory() as folder:
-        content = source.fetch(plan.source.place, plan.main, LINEAGE, Path(folder)).read_bytes()
     where = f"{LINEAGE} of {plan.source.place}"
     try:
         record = parse_record(content, where, advice="it is copied as it is, and its inputs are not known")
@@ -120,14 +114,9 @@ def _copies(plan: PromotionPlan, wanted: Artifact) -> bool:
     return plan.source.place.repo_id == wanted.repo_id and wanted.revision in commits
 
 
-def _has(target: HubSide, wanted: Artifact) -> bool:
-    for kind in ("dataset", "model"):
-        try:
-            target.resolve(RepositoryName(kind=kind, repo_id=wanted.repo_id), wanted.revision)
-        except RepoNotFound:
-            continue
-        return True
-    return False
+def _has(target: Hub, wanted: Artifact) -> bool:
+    kinds: tuple[RepoKind, ...] = ("dataset", "model")
+    return any(target.find_tag(kind, wanted.repo_id, wanted.revision) for kind in kinds)
 
 
 def as_json(promotion: Promotion, *, done: bool) -> dict[str, Any]:
@@ -169,7 +158,7 @@ def as_lines(promotion: Promotion) -> Iterator[str]:
     for shelf in promotion.shelves:
         state = "new" if shelf.there is None else "there" if shelf.needed else "nothing to change"
         yield f"collections/{shelf.slug} -> {shelf.owner}: {state}"
-        yield from (f"  add {item.type} {item.id}" for item in shelf.items)
+        yield from (f"  add {item.kind} {item.id}" for item in shelf.items)
 
 
 def _plan_lines(plan: PromotionPlan) -> Iterator[str]:

@@ -8,9 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.hub.repository import RepositoryState
+from harness.hub.repository import File, RepositoryState, Tree
 
+RECORD = ".promotion.json"
 TITLE = "Promote "
+
+
+def without_record(tree: Tree) -> dict[str, File]:
+    """Return the files of a revision without the one that a promotion adds."""
+    return {path: file for path, file in tree.items() if path != RECORD}
 
 
 def title(source: RepositoryState, commit: str) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from harness.hub.repository import HubSide, RepositoryName
-from harness.hub.trees import File, without_record
+from harness.hub.artifact import Artifact
+from harness.hub.client import Hub
+from harness.hub.promotion.record import without_record
+from harness.hub.repository import File, blob_id
 
 README = "README.md"
 _RESULTS = re.compile(r"\.eval_results/[^/]+\.ya?ml")
@@ -45,22 +44,15 @@ class LinkMap:
         return _COMMIT.sub(lambda m: known.get(m[0], m[0]), text)
 
 
-def wanted_main(
-    source: HubSide, place: RepositoryName, commit: str, links: LinkMap
-) -> tuple[dict[str, File], dict[str, bytes]]:
+def wanted_main(source: Hub, wanted: Artifact, links: LinkMap) -> tuple[dict[str, File], dict[str, bytes]]:
     """Return the tree that the target's main should have, its record aside, and the contents that were rewritten."""
-    tree = without_record(source.tree(place, commit))
+    tree = without_record(source.tree(wanted))
     contents: dict[str, bytes] = {}
     paths = [path for path in tree if links.names and (path == README or _RESULTS.fullmatch(path))]
     for path in paths:
-        with tempfile.TemporaryDirectory() as folder:
-            content = source.fetch(place, commit, path, Path(folder)).read_bytes()
+        content = source.fetch(wanted, path).read_bytes()
         new = links.rewritten(path, content)
         if new != content:
             contents[path] = new
-            tree[path] = File(path=path, size=len(new), hash=_blob_id(new), large=False)
+            tree[path] = File(path=path, size=len(new), hash=blob_id(new), large=False)
     return tree, contents
-
-
-def _blob_id(content: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HubError
-from harness.hub.promotion.plan import PromotionPlan
-from harness.hub.promotion.record import dump, title
+from harness.hub.artifact import Artifact, RepositoryName
+from harness.hub.client import Hub, operations
+from harness.hub.promotion.difference import TreeChanges, changes
+from harness.hub.promotion.plan import FIRST, PromotionPlan
+from harness.hub.promotion.record import RECORD, dump, title, without_record
 from harness.hub.promotion.relink import LinkMap, wanted_main
-from harness.hub.promotion.sides import FIRST, changes
-from harness.hub.repository import HubSide, RepositoryName, RepositoryState
-from harness.hub.trees import RECORD, File, Tree, TreeChanges, without_record
+from harness.hub.repository import File, RepositoryState, Tree
 
 if TYPE_CHECKING:
-    from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete
+    from huggingface_hub import CommitOperationAdd
 
-    Operation = CommitOperationAdd | CommitOperationCopy | CommitOperationDelete
+    from harness.hub.client import Operation
 
 _DOWNLOADS = 8
 
@@ -29,8 +30,8 @@ _DOWNLOADS = 8
 class Transfer:
     """One repository on its way. Large files that the target has in any known revision are copied there."""
 
-    source: HubSide
-    target: HubSide
+    source: Hub
+    target: Hub
     plan: PromotionPlan
     links: LinkMap
     say: Callable[[str], None]
@@ -41,6 +42,10 @@ class Transfer:
     def place(self) -> RepositoryName:
         """Return where the repository goes."""
         return self.plan.place
+
+    def given(self, commit: str) -> Artifact:
+        """Return a commit of the source."""
+        return self.plan.source.place.at(commit)
 
     def run(self) -> None:
         """Carry the plan out; may be interrupted at any moment and run again.
@@ -60,31 +65,30 @@ class Transfer:
             head = self._commit(head, revision.commit)
             self.links.commits[revision.commit] = head
             for tag in revision.tags:
-                self._tag(tag, head, moved=tag in revision.moved)
+                self.target.tag(self.place.at(head), tag, move=tag in revision.moved)
                 tags[tag] = (revision.commit, head)
         self.say(f"{self.place}: main")
-        if ".gitignore" in self.source.tree(self.plan.source.place, self.plan.main):
+        if ".gitignore" in self.source.tree(self.given(self.plan.main)):
             self._commit(head, self.plan.main)  # clients may leave files out: found on the branch, before main moves
         self._main(main, tags)
         self._finish(here)
 
     def _prepared(self) -> RepositoryState:
         """Return the target with its branch for work; made, private, where it was missing."""
-        plan, api, kind = self.plan, self.target.api, self.place.kind
+        plan, kind = self.plan, self.place.kind
         here = plan.target
-        with self.target.asking(self.place):
-            if here is None:
-                sdk = plan.source.sdk if kind == "space" else None
-                api.create_repo(self.place.repo_id, repo_type=kind, private=True, space_sdk=sdk)
-            if here is None or plan.branch not in here.branches:
-                api.create_branch(self.place.repo_id, branch=plan.branch, repo_type=kind, exist_ok=True)
+        if here is None:
+            self.target.create(self.place, private=True, sdk=plan.source.sdk if kind == "space" else None)
+        if here is None or plan.branch not in here.branches:
+            with self.target.errors(self.place):
+                self.target.api.create_branch(self.place.repo_id, branch=plan.branch, repo_type=kind, exist_ok=True)
         found = self.target.state(self.place)
         if found is None or plan.branch not in found.branches:
             raise HubError(f"{self.place} vanished from {self.target.endpoint} while it was filled; run this again")
         return found
 
     def _remember(self, commit: str) -> Tree:
-        tree = self.target.tree(self.place, commit)
+        tree = self.target.tree(self.place.at(commit))
         for file in tree.values():
             if file.large:
                 self.stored.setdefault(file.hash, (commit, file.path))
@@ -92,13 +96,13 @@ class Transfer:
 
     def _commit(self, head: str, commit: str) -> str:
         """Make the files of the branch for work equal those of a commit of the source; return its new head."""
-        have, want = self._remember(head), self.source.tree(self.plan.source.place, commit)
+        have, want = self._remember(head), self.source.tree(self.given(commit))
         difference = self._difference(head, have, commit, want)
         if not difference:
             return head
         with tempfile.TemporaryDirectory(prefix="tft-promote-") as folder:
-            operations = self._operations(self.plan.branch, difference, commit, Path(folder))
-            made = self._push(self.plan.branch, head, commit, operations)
+            wanted = self._operations(self.plan.branch, difference, commit, Path(folder))
+            made = self._push(self.plan.branch, head, commit, wanted)
         self._check(self._difference(made, self._remember(made), commit, want))
         return made
 
@@ -106,7 +110,7 @@ class Transfer:
         """Give main its files and the record, in one commit."""
         plan, commit = self.plan, self.plan.main
         have = without_record(self._remember(head))
-        want, contents = wanted_main(self.source, plan.source.place, commit, self.links)
+        want, contents = wanted_main(self.source, self.given(commit), self.links)
         record = dump(
             self.source.endpoint, plan.source, commit, tags=tags, rewritten=list(contents), before=plan.before
         )
@@ -115,25 +119,16 @@ class Transfer:
             added=tuple(f for f in difference.added if f.path not in contents), removed=difference.removed
         )
         with tempfile.TemporaryDirectory(prefix="tft-promote-") as folder:
-            operations = self._operations("main", copied, commit, Path(folder))
-            operations += [_added(path, content) for path, content in {**contents, RECORD: record}.items()]
-            made = self._push("main", head, commit, operations)
+            wanted = self._operations("main", copied, commit, Path(folder))
+            made = self._push("main", head, commit, [*wanted, *operations({**contents, RECORD: record})])
         self._check(self._difference(made, without_record(self._remember(made)), commit, want))
 
-    def _push(self, branch: str, head: str, commit: str, operations: list[Operation]) -> str:
-        with self.target.asking(self.place):
-            made = self.target.api.create_commit(
-                self.place.repo_id,
-                operations,
-                commit_message=title(self.plan.source, commit),
-                repo_type=self.place.kind,
-                revision=branch,
-                parent_commit=head,
-            )
-        return str(made.oid)
+    def _push(self, branch: str, head: str, commit: str, wanted: list[Operation]) -> str:
+        message = title(self.plan.source, commit)
+        return self.target.commit(self.place, wanted, message=message, branch=branch, parent=head).oid
 
     def _difference(self, head: str, have: Tree, commit: str, want: Tree) -> TreeChanges:
-        return changes((self.target, self.place, head), have, (self.source, self.plan.source.place, commit), want)
+        return changes((self.target, self.place.at(head)), have, (self.source, self.given(commit)), want)
 
     def _check(self, left: TreeChanges) -> None:
         """Raise HubError where a commit did not make the target equal the source."""
@@ -145,27 +140,29 @@ class Transfer:
             )
 
     def _operations(self, branch: str, difference: TreeChanges, commit: str, folder: Path) -> list[Operation]:
-        from huggingface_hub import CommitOperationCopy, CommitOperationDelete
+        from huggingface_hub import CommitOperationCopy
 
         known = [file for file in difference.added if file.large and file.hash in self.stored]
         fresh = [file for file in difference.added if file.large and file.hash not in self.stored]
         small = [file for file in difference.added if not file.large]
-        operations: list[Operation] = [CommitOperationDelete(path, is_folder=False) for path in difference.removed]
+        found = operations({}, difference.removed)
         for file in known:
             revision, path = self.stored[file.hash]
-            operations.append(CommitOperationCopy(path, file.path, src_revision=revision))
+            found.append(CommitOperationCopy(path, file.path, src_revision=revision))
         with ThreadPoolExecutor(_DOWNLOADS) as pool:
-            operations += pool.map(lambda file: self._fetched(file, commit, folder), small)
-        operations += [self._sent(branch, self._fetched(file, commit, folder)) for file in fresh]
-        return operations
+            found += pool.map(lambda file: self._fetched(file, commit, folder), small)
+        found += [self._sent(branch, self._fetched(file, commit, folder)) for file in fresh]
+        return found
 
     def _fetched(self, file: File, commit: str, folder: Path) -> CommitOperationAdd:
-        return _added(file.path, self.source.fetch(self.plan.source.place, commit, file.path, folder))
+        from huggingface_hub import CommitOperationAdd
+
+        return CommitOperationAdd(file.path, str(self.source.fetch(self.given(commit), file.path, folder)))
 
     def _sent(self, branch: str, addition: CommitOperationAdd) -> CommitOperationAdd:
         """Upload a large file before its commit, so that the disk holds one of them at a time."""
         lies_in = Path(str(addition.path_or_fileobj))
-        with self.target.asking(f"{addition.path_in_repo} of {self.place}"):
+        with self.target.errors(f"{addition.path_in_repo} of {self.place}"):
             self.target.api.preupload_lfs_files(
                 self.place.repo_id, [addition], repo_type=self.place.kind, revision=branch
             )
@@ -173,17 +170,10 @@ class Transfer:
             lies_in.unlink()
         return addition
 
-    def _tag(self, tag: str, commit: str, *, moved: bool) -> None:
-        api, repo_id, kind = self.target.api, self.place.repo_id, self.place.kind
-        with self.target.asking(f"tag {tag} of {self.place}"):
-            if moved:
-                api.delete_tag(repo_id, tag=tag, repo_type=kind)
-            api.create_tag(repo_id, tag=tag, revision=commit, repo_type=kind)
-
     def _finish(self, here: RepositoryState) -> None:
         """Give a new repository its gate, then set the visibility, and remove the branch for work."""
         api, repo_id, kind, plan = self.target.api, self.place.repo_id, self.place.kind, self.plan
-        with self.target.asking(self.place):
+        with self.target.errors(self.place):
             if plan.branch == FIRST and plan.source.gated != here.gated:
                 api.update_repo_settings(repo_id, gated=_gate(plan.source.gated), repo_type=kind)
             if plan.private not in (None, here.private):
@@ -193,9 +183,3 @@ class Transfer:
 
 def _gate(gated: str) -> Any:
     return gated or False
-
-
-def _added(path: str, content: Path | bytes) -> CommitOperationAdd:
-    from huggingface_hub import CommitOperationAdd
-
-    return CommitOperationAdd(path, str(content) if isinstance(content, Path) else content)

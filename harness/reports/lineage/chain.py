@@ -10,9 +10,9 @@ from harness.data.sources import declared
 from harness.errors import AccessDenied, DataError, RepoNotFound
 from harness.evaluation.results import RESULTS, ResultsDataset, lineage_file
 from harness.hub.artifact import Artifact, FileInput, RepoKind, parse_input, split_revision
+from harness.hub.chain import read_lineage
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, LineageRecord
-from harness.hub.reads import tags
 from harness.reports.lineage.copies import find_copy
 
 Kind = Literal["model", "dataset", "results", "evaluation", "source", "file", "other", "missing"]
@@ -139,7 +139,7 @@ class _Reader:
     def _record(self, artifact: Artifact, path: str) -> tuple[LineageRecord | None, tuple[str, ...]]:
         """Return the lineage in a file, None where there is none, and what is wrong with it."""
         try:
-            record = self._hub.lineage(artifact, path)
+            record = read_lineage(self._hub, artifact, path)
         except DataError as error:
             return None, (str(error),)
         if record is None or record.lineage.fingerprint() == record.fingerprint:
@@ -196,7 +196,7 @@ class _Reader:
     def _tags_of(self, artifact: Artifact) -> dict[str, str]:
         key = (artifact.kind, artifact.repo_id)
         if key not in self._tags:
-            self._tags[key] = tags(self._hub, *key)
+            self._tags[key] = self._hub.tags(*key)
         return self._tags[key]
 
 

@@ -11,7 +11,6 @@ from harness.evaluation.records import EvalReport, EvalRun
 from harness.evaluation.results import ResultsDataset, report_file, rows_file
 from harness.hub.artifact import Artifact, RepoKind
 from harness.hub.client import Hub
-from harness.hub.reads import hashes
 from harness.reports.lineage.chain import Node, read_chain
 
 _TAGLESS = (("student", 1),)
@@ -49,11 +48,10 @@ def checked(hub: Hub, artifact: Artifact, config: str | None = None) -> Checked:
 
 
 class _Checks:
-    """What is asked about each node. The files of a commit are listed once."""
+    """What is asked about each node."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._hashes: dict[Artifact, dict[str, str]] = {}
         self._heads: dict[tuple[RepoKind, str], Artifact] = {}
 
     def of(self, node: Node) -> Iterator[str]:
@@ -90,9 +88,7 @@ class _Checks:
         return sorted(path for path in first.keys() | second.keys() if first.get(path) != second.get(path))
 
     def _made(self, artifact: Artifact) -> dict[str, str]:
-        if artifact not in self._hashes:
-            self._hashes[artifact] = hashes(self._hub, artifact)
-        return {path: found for path, found in self._hashes[artifact].items() if not _is_changed_later(path)}
+        return {path: file.hash for path, file in self._hub.tree(artifact).items() if not _is_changed_later(path)}
 
     def _evaluation(self, node: Node, artifact: Artifact) -> Iterator[str]:
         """The report must be of the model and the test set that the lineage names, and add up from its rows."""

@@ -8,8 +8,7 @@ from typing import Any
 from harness.errors import DataError, RepoNotFound
 from harness.hub.artifact import Artifact, RepoKind
 from harness.hub.client import Hub
-from harness.hub.reads import read_at
-from harness.hub.trees import RECORD
+from harness.hub.promotion.record import RECORD
 
 
 def find_copy(hub: Hub, wanted: Artifact, kinds: tuple[RepoKind, ...], owner: str) -> Artifact | None:
@@ -22,7 +21,7 @@ def find_copy(hub: Hub, wanted: Artifact, kinds: tuple[RepoKind, ...], owner: st
         for kind in kinds:
             try:
                 main = hub.resolve(kind, repo_id)
-                record = _record(read_at(hub, main, RECORD))
+                record = _record(hub.read_at(main, RECORD))
             except (RepoNotFound, DataError):
                 continue  # what is no copy, or says nothing readable of being one, is none
             commit = _commit(record, wanted, main) if record.get("repo") == wanted.repo_id else None

@@ -87,8 +87,10 @@ def tft(environment: dict[str, str], folder: Path) -> Tft:
     return run
 
 
-@pytest.fixture
-def hub(server: EmbeddedHub, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    monkeypatch.setenv("HF_TOKEN", "hf_ada_write")
-    monkeypatch.setenv("HF_ENDPOINT", "")
-    return Hub.connect(server.url)
+@pytest.fixture(scope="module")
+def hub(server: EmbeddedHub) -> Hub:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_TOKEN", "hf_ada_write")
+        patch.setenv("HF_ENDPOINT", "")  # connecting sets it
+        found = Hub.connect(server.url)
+    return found

@@ -21,6 +21,7 @@ from harness.training.data_credits import read_roles
 Tft = Callable[..., "subprocess.CompletedProcess[str]"]
 KILLS = 3
 NAMING_COMMITS = ("README.md", "lineage.json", "decontamination.json", ".gitattributes")
+RESULTS = "ada/tft-benchmark-results"
 DATA = ("benchmark", "--preset", "preset.yaml", "--only", "s4", "--until", "synthesize")
 REPOSITORIES = [
     *(("dataset", f"ada/tft-benchmark-{name}") for name in ("testset", "s4-traces", "s4-filtered", "s4-relabelled")),
@@ -42,6 +43,20 @@ def _content(hub: Hub, kind: str, name: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def ran(tft: Tft) -> subprocess.CompletedProcess[str]:
     return tft(*DATA)
+
+
+@pytest.fixture(scope="module")
+def failed(
+    ran: subprocess.CompletedProcess[str], tft: Tft, hub: Hub, folder: Path
+) -> tuple[subprocess.CompletedProcess[str], str]:
+    """A run on top of that one whose student cannot be trained, and the record that it leaves."""
+    assert ran.returncode == 0, ran.stderr
+    broken = (folder / "preset.yaml").read_text().replace("method: full", "method: none")
+    (folder / "broken.yaml").write_text(broken)
+    done = tft("benchmark", "--preset", "broken.yaml", "--only", "s4", "--report", str(folder / "report"))
+    text = hub.read_text("dataset", RESULTS, FILE)
+    assert text is not None
+    return done, text
 
 
 def test_a_run_shows_its_plan_makes_every_stage_once_and_says_so(
@@ -92,16 +107,14 @@ def test_a_plan_that_is_only_shown_changes_nothing_and_knows_what_is_there(
 
 
 def test_a_name_that_is_taken_is_refused_before_anything_is_made(tft: Tft, hub: Hub) -> None:
-    hub.api.create_repo("ada/tft-benchmark-s5-filtered", repo_type="dataset")
-    hub.api.upload_file(
-        path_or_fileobj=b"mine", path_in_repo="thesis.txt", repo_id="ada/tft-benchmark-s5-filtered", repo_type="dataset"
-    )
-    refused = tft("run", "s5", "tft", "--preset", "preset.yaml", "--until", "relabel")
+    taken = "ada/tft-benchmark-s3-filtered"
+    hub.api.create_repo(taken, repo_type="dataset")
+    hub.api.upload_file(path_or_fileobj=b"mine", path_in_repo="thesis.txt", repo_id=taken, repo_type="dataset")
+    refused = tft("run", "s3", "tft", "--preset", "preset.yaml", "--until", "relabel")
     assert refused.returncode == 2
-    assert "ada/tft-benchmark-s5-filtered holds files that this harness has not made" in refused.stderr
-    assert "ada/tft-benchmark-s5-traces" not in {one.id for one in hub.api.list_datasets(author="ada")}
-    files = hub.api.list_repo_files("ada/tft-benchmark-s5-filtered", repo_type="dataset")
-    assert "thesis.txt" in files
+    assert f"{taken} holds files that this harness has not made" in refused.stderr
+    assert "ada/tft-benchmark-s3-traces" not in {one.id for one in hub.api.list_datasets(author="ada")}
+    assert "thesis.txt" in hub.api.list_repo_files(taken, repo_type="dataset")
 
 
 def test_a_namespace_that_may_not_be_written_to_is_refused_before_anything_is_made(tft: Tft, hub: Hub) -> None:
@@ -111,18 +124,16 @@ def test_a_namespace_that_may_not_be_written_to_is_refused_before_anything_is_ma
     assert not [*hub.api.list_datasets(author="bob")]
 
 
-def test_a_cell_that_fails_does_not_stop_the_others_and_is_named(tft: Tft, hub: Hub, folder: Path) -> None:
+def test_a_cell_that_fails_does_not_stop_the_others_and_is_named(
+    failed: tuple[subprocess.CompletedProcess[str], str],
+) -> None:
     """A student that cannot be trained ends both cells of s4; what is made before is kept and recorded."""
-    broken = (folder / "preset.yaml").read_text().replace("method: full", "method: none")
-    (folder / "broken.yaml").write_text(broken)
-    failed = tft("benchmark", "--preset", "broken.yaml", "--only", "s4", "--report", str(folder / "report"))
-    assert failed.returncode == 1
-    assert "s4 tft: train" in failed.stderr
-    assert "s4 direct: train" in failed.stderr
-    assert "method" in failed.stderr
-    text = hub.read_text("dataset", "ada/tft-benchmark-results", FILE)
-    assert text is not None
-    cells = load(text, "here").cells
+    done, record = failed
+    assert done.returncode == 1
+    assert "s4 tft: train" in done.stderr
+    assert "s4 direct: train" in done.stderr
+    assert "method" in done.stderr
+    cells = load(record, "here").cells
     assert [(cell.scenario, cell.arm, cell.status, cell.stage) for cell in cells] == [
         ("s4", "tft", "failed", "train"),
         ("s4", "direct", "failed", "train"),
@@ -130,9 +141,9 @@ def test_a_cell_that_fails_does_not_stop_the_others_and_is_named(tft: Tft, hub: 
     assert "synthesize" in cells[0].artifacts
 
 
+@pytest.mark.usefixtures("failed")
 def test_published_results_are_not_replaced_by_those_of_other_settings(tft: Tft, hub: Hub, folder: Path) -> None:
-    results = "ada/tft-benchmark-results"
-    hub.tag(hub.resolve("dataset", results), "v1")
+    hub.tag(hub.resolve("dataset", RESULTS), "v1")
     try:
         other = (folder / "broken.yaml").read_text().replace("target: 6", "target: 7")
         (folder / "other.yaml").write_text(other)
@@ -144,7 +155,7 @@ def test_published_results_are_not_replaced_by_those_of_other_settings(tft: Tft,
         assert tft(*words, "--version", "v2").returncode == 0
         assert tft("benchmark", "--preset", "broken.yaml", "--only", "s4", "--until", "collect").returncode == 0
     finally:
-        hub.api.delete_tag(results, tag="v1", repo_type="dataset")
+        hub.api.delete_tag(RESULTS, tag="v1", repo_type="dataset")
 
 
 def _alive(mark: str) -> list[str]:
@@ -200,7 +211,6 @@ def test_a_run_that_is_killed_takes_its_commands_with_it_and_ends_like_an_undist
             assert _content(again, kind, name) == _content(hub, kind, name), name
 
 
-def test_the_record_is_json_that_reads_back(hub: Hub) -> None:
-    text = hub.read_text("dataset", "ada/tft-benchmark-results", FILE)
-    assert text is not None
+def test_the_record_is_json_that_reads_back(failed: tuple[subprocess.CompletedProcess[str], str]) -> None:
+    _, text = failed
     assert json.loads(json.dumps(load(text, "here").dump())) == json.loads(text)

@@ -32,7 +32,6 @@ from harness.evaluation.scorecard import make_scorecard, read_answers, score_ans
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
-from harness.hub.release import ReleaseHub
 from harness.hubd.embedded import EmbeddedHub, running
 from harness.models import parsing
 from harness.reports.model_card import identify, render_card
@@ -300,8 +299,8 @@ def plan(hub: Hub, parts: Parts) -> Callable[..., Any]:
 def release(plan: Callable[..., Any], hub: Hub) -> Callable[..., list[str]]:
     """Plan and carry out; returns the lines of what was changed."""
 
-    def run(benchmark: Benchmark, *, on: ReleaseHub | None = None, **wishes: Any) -> list[str]:
+    def run(benchmark: Benchmark, *, on: Hub | None = None, **wishes: Any) -> list[str]:
         planned = plan(benchmark, **wishes)
-        return [change.line() for change in carry_out(on or ReleaseHub(hub), planned)]
+        return [change.line() for change in carry_out(on or hub, planned)]
 
     return run

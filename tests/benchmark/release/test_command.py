@@ -16,7 +16,7 @@ pytest.importorskip("harness.benchmark.report.build")
 pytest.importorskip("harness.reports.lineage.check")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def benchmark(make_benchmark: Callable[..., Any]) -> Any:
     return make_benchmark(("s2", "tft"), ("s2", "direct"))
 

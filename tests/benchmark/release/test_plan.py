@@ -9,8 +9,8 @@ import pytest
 
 from harness.benchmark.release.changes import AddItem, ChangeItem, Commit, CreateShelf, described
 from harness.benchmark.release.collection import shelf_changes
+from harness.hub.artifact import RepositoryName
 from harness.hub.collections import Collection, CollectionItem
-from harness.hub.repository import RepositoryName
 
 
 @pytest.fixture(scope="module")

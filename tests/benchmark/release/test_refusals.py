@@ -182,13 +182,11 @@ def test_a_repository_that_is_missing_or_elsewhere(benchmark, refused) -> None:
 
 
 def test_a_namespace_that_one_may_not_write_to(benchmark, server, plan, parts) -> None:
-    from huggingface_hub import HfApi
-
     from harness.benchmark.release.plan import ReleaseOptions, plan_release
 
     before = benchmark.everything()
     for token, said in (("hf_bob", f"bob may not write below {benchmark.namespace}"), ("hf_ada_reads", "only read")):
-        stranger = Hub(HfApi(endpoint=server.url, token=token))
+        stranger = Hub(server.url, token)
         with pytest.raises(AccessDenied, match=said):
             plan_release(stranger, ReleaseOptions(namespace=benchmark.namespace), parts)
     assert benchmark.everything() == before

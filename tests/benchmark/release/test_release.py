@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import pytest
 from harness.benchmark.release.apply import carry_out
 from harness.benchmark.release.changes import Show, ShowShelf
 from harness.errors import HubError
-from harness.hub.release import ReleaseHub
-from harness.hub.repository import RepositoryName
+from harness.hub.artifact import Artifact, RepositoryName
+from harness.hub.client import Hub
+from harness.hub.collections import CollectionItem, Collections
 
 
 def _seen(api: Any, namespace: str) -> set[str]:
@@ -49,7 +50,7 @@ def test_everything_is_public_at_the_end_and_nothing_before_all_else_is_done(
 ) -> None:
     planned = plan(benchmark)
     shown: set[str] = set()
-    for change in carry_out(ReleaseHub(hub), planned):
+    for change in carry_out(hub, planned):
         shown |= {str(change.place)} if isinstance(change, Show) else set()
         shown |= {f"collection {change.title}"} if isinstance(change, ShowShelf) else set()
         assert _seen(stranger, benchmark.namespace) == shown
@@ -95,52 +96,57 @@ class Killed(BaseException):
     """The end of the process, as far as Python code can tell."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failing(ReleaseHub):
+class Failing(Hub):
     """A Hub that answers so many changes and then fails: before it does what is asked, or after it."""
 
-    left: list[int] = field(default_factory=list)
-    after: bool = False
-    also: tuple[str, ...] = ()
-    """Repositories that can never be hidden again."""
+    def __init__(self, hub: Hub, left: int, after: bool = False, also: tuple[str, ...] = ()) -> None:
+        """`also` are repositories that can never be hidden again."""
+        super().__init__(hub.endpoint, hub.token())
+        self._left, self._after, self._also = left, after, also
+        self.collections = FailingCollections(self)
 
-    def _fails(self) -> bool:
-        self.left[0] -= 1
-        return self.left[0] < 0
-
-    def _change(self, make: Callable[[], Any]) -> Any:
-        fails = self._fails()
-        done = None if fails and not self.after else make()
+    def change(self, make: Callable[[], Any]) -> Any:
+        self._left -= 1
+        fails = self._left < 0
+        done = None if fails and not self._after else make()
         if fails:
             raise HubError("the Hub answered 503")
         return done
 
-    def create_space(self, place: RepositoryName) -> None:
-        return self._change(lambda: ReleaseHub.create_space(self, place))
+    def create(self, *given: Any, **named: Any) -> None:
+        return self.change(lambda: Hub.create(self, *given, **named))
 
-    def commit(self, *given: Any, **named: Any) -> str:
-        return self._change(lambda: ReleaseHub.commit(self, *given, **named))
+    def commit(self, *given: Any, **named: Any) -> Any:
+        return self.change(lambda: Hub.commit(self, *given, **named))
 
-    def set_tag(self, *given: Any, **named: Any) -> None:
-        return self._change(lambda: ReleaseHub.set_tag(self, *given, **named))
-
-    def create_shelf(self, *given: Any) -> str:
-        return self._change(lambda: ReleaseHub.create_shelf(self, *given))
-
-    def add_item(self, *given: Any) -> None:
-        return self._change(lambda: ReleaseHub.add_item(self, *given))
+    def tag(self, artifact: Artifact, tag: str, *, move: bool = True) -> None:
+        return self.change(lambda: Hub.tag(self, artifact, tag, move=move))
 
     def set_private(self, place: RepositoryName, private: bool) -> None:
-        if private:
-            if place.repo_id in self.also:
-                raise HubError("the Hub answered 503")
-            return ReleaseHub.set_private(self, place, private)
-        return self._change(lambda: ReleaseHub.set_private(self, place, private))
+        if not private:
+            return self.change(lambda: Hub.set_private(self, place, private))
+        if place.repo_id in self._also:
+            raise HubError("the Hub answered 503")
+        return super().set_private(place, private)
 
-    def set_shelf_private(self, slug: str, private: bool) -> None:
-        if private:
-            return ReleaseHub.set_shelf_private(self, slug, private)
-        return self._change(lambda: ReleaseHub.set_shelf_private(self, slug, private))
+
+class FailingCollections(Collections):
+    """Those of a Hub that fails."""
+
+    def __init__(self, hub: Failing) -> None:
+        super().__init__(hub.api, hub.errors)
+        self._hub = hub
+
+    def create(self, *given: Any, **named: Any) -> str:
+        return self._hub.change(lambda: Collections.create(self, *given, **named))
+
+    def add(self, slug: str, item: CollectionItem) -> None:
+        return self._hub.change(lambda: Collections.add(self, slug, item))
+
+    def set_private(self, slug: str, private: bool) -> None:
+        if not private:
+            return self._hub.change(lambda: Collections.set_private(self, slug, private))
+        return super().set_private(slug, private)
 
 
 def _until_killed(changes: Iterator[Any], *, killed: bool) -> None:
@@ -159,7 +165,7 @@ def _runs(benchmark: Any, hub: Any, plan: Callable[..., Any]) -> Iterator[int]:
         if not planned.hidden:
             return
         how = number % 3
-        on = Failing(hub, [1 if how == 1 else 0], how == 2) if how else ReleaseHub(hub)
+        on = Failing(hub, 1 if how == 1 else 0, how == 2) if how else hub
         with pytest.raises((HubError, Killed)) as raised:
             _until_killed(carry_out(on, planned), killed=how == 0)
         assert how == 0 or "same command" in str(raised.value)
@@ -183,9 +189,9 @@ def test_interrupted_at_every_step_it_ends_as_an_undisturbed_one_and_nothing_is_
     for place in range(len(planned.visible)):  # nor does a failure while it is shown leave a half of it to be seen
         for after in (False, True):
             with pytest.raises(HubError, match="private again, and the same command"):
-                list(carry_out(Failing(hub, [place], after), planned))
+                list(carry_out(Failing(hub, place, after), planned))
             assert _seen(stranger, benchmark.namespace) == set()
-    with closing(carry_out(ReleaseHub(hub), planned)) as changes:  # Ctrl-C
+    with closing(carry_out(hub, planned)) as changes:  # Ctrl-C
         for _ in range(3):
             next(changes)
         assert len(_seen(stranger, benchmark.namespace)) == 3
@@ -202,10 +208,10 @@ def test_what_cannot_be_hidden_again_is_named_and_the_next_run_shows_the_rest(
     benchmark = make_benchmark(("s2", "direct"))
     planned = plan(benchmark)
     test_set = benchmark.repo("testset")
-    list(carry_out(ReleaseHub(hub), replace(planned, visible=())))
+    list(carry_out(hub, replace(planned, visible=())))
     ready = plan(benchmark)
     with pytest.raises(HubError, match=f"visible to everyone are now datasets/{test_set}, which could not"):
-        list(carry_out(Failing(hub, [3], also=(test_set,)), ready))
+        list(carry_out(Failing(hub, 3, also=(test_set,)), ready))
     assert _seen(stranger, benchmark.namespace) == {f"datasets/{test_set}"}
     again = plan(benchmark)
     assert not again.hidden
@@ -222,7 +228,7 @@ def test_what_is_public_already_stays_so_and_the_plan_says_it(make_benchmark, hu
     assert any("one repository is public already" in note and model in note for note in planned.notes)
     assert f"public  models/{model}" not in [change.line() for change in planned.changes]
     with pytest.raises(HubError):
-        list(carry_out(Failing(hub, [len(planned.hidden) + 2]), planned))
+        list(carry_out(Failing(hub, len(planned.hidden) + 2), planned))
     assert not api.model_info(model).private
     release(benchmark)
     assert not any(one["private"] for one in benchmark.everything().values())
@@ -235,7 +241,7 @@ def test_other_results_need_a_new_version_and_the_old_one_keeps_its_files(
 
     benchmark = make_benchmark(("s2", "direct"))
     model, results = benchmark.model("s2", "direct"), benchmark.repo("results")
-    list(carry_out(ReleaseHub(hub), replace(plan(benchmark), visible=())))
+    list(carry_out(hub, replace(plan(benchmark), visible=())))
     benchmark.add_cell("s2", "direct", right=0.5)
     benchmark.write_record()
     moved = [change.line() for change in plan(benchmark).hidden if change.line().startswith("move ")]

@@ -28,24 +28,22 @@ COUNT = 2
 
 def test_every_item_is_answered_or_has_a_reason_and_a_second_run_starts_no_engine(tmp_path: Path) -> None:
     """The weights are random, so the answers mean nothing; but the engine keeps them to the schema."""
-    from huggingface_hub import HfApi
-
     from harness.training.small_model import create_student, sample_texts
 
     create_student(tmp_path / "student", texts=sample_texts(), parameters=400_000, vocabulary=600, context=16384)
     (tmp_path / "users.yaml").write_text(USERS)
     with running(tmp_path / "root", users=tmp_path / "users.yaml") as server:
-        api = HfApi(endpoint=server.url, token="hf_ada_write")
-        api.create_repo("ada/small")
-        api.upload_folder(repo_id="ada/small", folder_path=str(tmp_path / "student"))
+        hub = Hub(server.url, "hf_ada_write")
+        hub.api.create_repo("ada/small")
+        hub.api.upload_folder(repo_id="ada/small", folder_path=str(tmp_path / "student"))
         settings = ChatSettings(
             cache=tmp_path / "answers", log=tmp_path / "engine.log", budget=Budget(0), max_tokens=900
         )
-        with ChatModels(settings, Hub(api)) as models:
+        with ChatModels(settings, hub) as models:
             first = _all_roles(models)
         log = (tmp_path / "engine.log").read_bytes()
         assert log.count(b"Started server process") <= 1
-        with ChatModels(settings, Hub(api)) as models:
+        with ChatModels(settings, hub) as models:
             again = _all_roles(models, only_answered=first)
         assert (tmp_path / "engine.log").read_bytes() == log
         assert again == {role: [one for one in found if _answered(one)] for role, found in first.items()}

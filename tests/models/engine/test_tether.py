@@ -15,12 +15,13 @@ import pytest
 
 from harness.models.engine.tether import GRACE, ends_with_this_process
 
-# As vLLM does for a while: deaf to SIGTERM, with a process of its own.
+# As vLLM does for a while: deaf to SIGTERM, with a process of its own. Each line is one write: with PYTHONUNBUFFERED
+# set, print makes two of it, and those of both processes mix.
 _DEAF = """
 import os, signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 os.fork()
-print(os.getpid(), flush=True)
+os.write(1, b"%d\\n" % os.getpid())
 time.sleep(120)
 """
 _HARNESS = f"""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.hub.client import Hub
+from harness.hub.publishing import propose
 from harness.hubd.embedded import running
 
 USERS = """
@@ -23,14 +24,12 @@ CARD = "---\nlicense: mit\n---\n\n# {}\n"
 @pytest.fixture(scope="module")
 def hubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hub, Hub]]:
     """The same Hub as Ada and as Eve, who owns nothing."""
-    from huggingface_hub import HfApi
-
     folder = tmp_path_factory.mktemp("hub")
     (folder / "users.yaml").write_text(USERS)
     with running(folder / "root", users=folder / "users.yaml") as hub:
-        ada, eve = (HfApi(endpoint=hub.url, token=token) for token in ("hf_ada", "hf_eve"))
-        ada.create_repo("ada/model")
-        yield Hub(ada), Hub(eve)
+        ada, eve = (Hub(hub.url, token) for token in ("hf_ada", "hf_eve"))
+        ada.api.create_repo("ada/model")
+        yield ada, eve
 
 
 def proposals(hub: Hub) -> dict[str, Any]:
@@ -47,22 +46,22 @@ def test_one_pull_request_is_kept_up_to_date_and_those_of_others_are_left_alone(
     hubs: tuple[Hub, Hub], tmp_path: Path
 ) -> None:
     ada, eve = hubs
-    theirs, _ = eve.propose("ada/model", {"README.md": CARD.format("Eve's")}, message=TITLE)
-    address, sent = ada.propose("ada/model", {"README.md": CARD.format("one")}, message=TITLE)
+    theirs, _ = propose(eve, "ada/model", {"README.md": CARD.format("Eve's")}, message=TITLE)
+    address, sent = propose(ada, "ada/model", {"README.md": CARD.format("one")}, message=TITLE)
     assert sent
     assert address != theirs
     commits = len(ada.api.list_repo_commits("ada/model", revision=proposals(ada)["ada"].git_reference))
-    assert ada.propose("ada/model", {"README.md": CARD.format("one")}, message=TITLE) == (address, False)
+    assert propose(ada, "ada/model", {"README.md": CARD.format("one")}, message=TITLE) == (address, False)
     again = ada.api.list_repo_commits("ada/model", revision=proposals(ada)["ada"].git_reference)
     assert len(again) == commits
 
-    assert ada.propose("ada/model", {"README.md": CARD.format("two")}, message=TITLE) == (address, True)
+    assert propose(ada, "ada/model", {"README.md": CARD.format("two")}, message=TITLE) == (address, True)
     found = proposals(ada)
     assert set(found) == {"ada", "eve"}
     assert proposed(ada, found["ada"].git_reference, tmp_path) == CARD.format("two")
     assert proposed(ada, found["eve"].git_reference, tmp_path) == CARD.format("Eve's")
 
     ada.api.change_discussion_status("ada/model", found["ada"].num, "closed")
-    fresh, sent = ada.propose("ada/model", {"README.md": CARD.format("two")}, message=TITLE)
+    fresh, sent = propose(ada, "ada/model", {"README.md": CARD.format("two")}, message=TITLE)
     assert sent
     assert fresh != address

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from harness.evaluation.results import config_name
 from harness.hub.artifact import Artifact, RepoKind
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
+from harness.hub.publishing import push_folder
 from harness.hubd.embedded import EmbeddedHub, running
 from harness.models.parsing import canonical
 from harness.reports.publish import _push_results
@@ -61,7 +63,7 @@ class World:
                 known_names = {*self.hub.files(self.hub.resolve(artifact.kind, repo_id))}
             if "lineage.json" not in known_names:  # nothing would be replaced
                 self.hub.api.delete_repo(repo_id, repo_type=artifact.kind)
-            return self.hub.publish(artifact.kind, repo_id, folder, message="changed", tags=tags)
+            return push_folder(self.hub, artifact.kind, repo_id, folder, message="changed", tags=tags)
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +73,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
 
 
 @pytest.fixture(scope="session")
-def world(server: EmbeddedHub, sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(server: EmbeddedHub, sources: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
     """Everything that the tests follow, made once by the real stages; weights alone are made up."""
     folder = tmp_path_factory.mktemp("world")
     variables: dict[str, str | None] = {
@@ -85,18 +87,18 @@ def world(server: EmbeddedHub, sources: Path, tmp_path_factory: pytest.TempPathF
     def run(*words: str, **changed: str | None) -> Result:
         from harness.cli.__main__ import tft
 
-        return CliRunner(env=variables | changed).invoke(tft, list(words), catch_exceptions=True)
+        with chdir(folder):
+            return CliRunner(env=variables | changed).invoke(tft, list(words), catch_exceptions=True)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
         patch.setenv("HF_TOKEN", server.token)
         world = World(hub=Hub.connect(server.url), tft=run)
-        for words in _STAGES:
-            done = run(*words.split())
-            assert done.exit_code == 0, done.output
-        model = train(world, MODEL, world.dataset(4, "synthetic"), folder / "model")
-        evaluate(world, model, folder)
-        yield world
+    for words in _STAGES:
+        done = run(*words.split())
+        assert done.exit_code == 0, done.output
+    model = train(world, MODEL, world.dataset(4, "synthetic"), folder / "model")
+    evaluate(world, model, folder)
+    return world
 
 
 _S2, _S4 = f"{NAMESPACE}/tft-benchmark-s2", f"{NAMESPACE}/tft-benchmark-s4"
@@ -141,12 +143,12 @@ def train(world: World, repo_id: str, data: Artifact, folder: Path) -> Artifact:
     )
     _weights(folder, 1.0)
     write_json(folder / "lineage.json", lineage.dump())
-    return world.hub.publish("model", repo_id, folder, message="train", tags=[lineage.tag()])
+    return push_folder(world.hub, "model", repo_id, folder, message="train", tags=[lineage.tag()])
 
 
 def _base(world: World, folder: Path) -> Artifact:
     _weights(folder, 0.0)
-    return world.hub.publish("model", f"{NAMESPACE}/small", folder, message="a student from elsewhere")
+    return push_folder(world.hub, "model", f"{NAMESPACE}/small", folder, message="a student from elsewhere")
 
 
 def _weights(folder: Path, value: float) -> None:

@@ -14,6 +14,7 @@ from harness.data.formats.jsonl import read_jsonl
 from harness.data.sources import locate
 from harness.hub.artifact import Artifact, FileInput, parse_input
 from harness.hub.client import Hub
+from harness.hub.publishing import push_folder
 from harness.reports.lineage.chain import Node, read_chain
 from harness.reports.lineage.row_history import Historian, RowHistory, calls_of
 from harness.reports.lineage.rows import RowReader
@@ -141,7 +142,7 @@ def test_rows_of_a_dataset_that_is_not_ours_are_read_in_their_own_layout(world, 
     (tmp_path / "data").mkdir()
     lines = [{"messages": [{"role": "user", "content": text}]} for text in ("first", "second")]
     (tmp_path / "data" / "train.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
-    made = world.hub.publish("dataset", "local/strange", tmp_path, message="rows")
+    made = push_folder(world.hub, "dataset", "local/strange", tmp_path, message="rows")
     node = Node(name=f"{made.repo_id}@{made.revision}", kind="dataset", artifact=made)
     found = RowReader(world.hub).expect(node, "trace-0001")
     assert found.values["messages"][0]["content"] == "second"
