@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from harness.hub.client import Hub
     from harness.reports.model_card import CardIdentity
 
-README = "README.md"
 MESSAGE = "Update the model card from its evaluation report"
 
 
@@ -176,6 +175,8 @@ def _write(out: Path, text: str) -> None:
 
 def _compare(identity: CardIdentity, current: str | None, text: str) -> None:
     """Print the difference between the card on the Hub and `text`; CheckFailed where there is one."""
+    from harness.hub.artifact import README
+
     if current == text:
         click.echo(f"the card of {identity.repo_id} is up to date")
         return
@@ -190,6 +191,8 @@ def _compare(identity: CardIdentity, current: str | None, text: str) -> None:
 
 
 def _push(hub: Hub, identity: CardIdentity, current: str | None, text: str, *, create_pr: bool) -> None:
+    from harness.hub.artifact import README
+
     if current == text:
         click.echo(f"the card of {identity.repo_id} is up to date, nothing to push", err=True)
         return

@@ -23,7 +23,7 @@ from harness.evaluation.results import (
 )
 from harness.evaluation.run_folder import PLOTS, REPORT, ROWS
 from harness.hub.address import DEFAULT_ENDPOINT
-from harness.hub.artifact import RepositoryName
+from harness.hub.artifact import README, RepositoryName
 from harness.hub.chain import read_lineage
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from harness.data.tasks import TestSet
     from harness.evaluation.outcome import Evaluation
 
-README = "README.md"
 CARD_TEMPLATE = "results.md.j2"
 _ATTEMPTS = 5
 

@@ -16,16 +16,15 @@ from harness.data.tasks import CONVERSATIONS
 from harness.errors import CheckFailed
 from harness.evaluation.records import EvalReport
 from harness.evaluation.results import config_name, configs_of, report_file
-from harness.hub.artifact import Artifact, RepositoryName, parse_input, split_revision
+from harness.hub.artifact import ATTRIBUTES, README, Artifact, RepositoryName, parse_input, split_revision
 from harness.hub.client import Hub
 from harness.hub.collections import Collection
 from harness.hub.lineage import LINEAGE
 from harness.hub.repository import Tree
-from harness.reports.publish import README
 
 CheckChain = Callable[[Hub, Artifact], list[str]]
 """Returns what is wrong with the lineage of an artifact; `harness.reports.lineage.check.check_chain`."""
-_CHANGED_LATER = (README, ".gitattributes")
+_CHANGED_LATER = (README, ATTRIBUTES)
 _RESULTS_OF_A_MODEL = ".eval_results/"
 
 

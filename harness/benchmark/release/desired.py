@@ -17,11 +17,11 @@ from harness.data.records import Task
 from harness.data.tasks import TASK
 from harness.errors import CommitConflict
 from harness.evaluation.results import config_name
-from harness.hub.artifact import Artifact, RepositoryName, parse_input
+from harness.hub.artifact import README, Artifact, RepositoryName, parse_input
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage
 from harness.hub.repository import Tree
-from harness.reports.publish import README, model_files, results_readme
+from harness.reports.publish import model_files, results_readme
 
 STAGE, VERSION = "publish", 1
 _OF_REPORT = re.compile(r"README\.md|RESULTS\.md|results\.json|plots/[^/]+")

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from harness.errors import DataError, UsageError
 from harness.evaluation.records import EvalReport, EvalRun
 from harness.evaluation.results import ResultsDataset, report_file, rows_file
-from harness.hub.artifact import Artifact, RepoKind
+from harness.hub.artifact import ATTRIBUTES, README, Artifact, RepoKind
 from harness.hub.client import Hub
+from harness.hub.promotion.record import RECORD
 from harness.reports.lineage.chain import Node, read_chain
 
 _TAGLESS = (("student", 1),)
@@ -189,7 +190,7 @@ def _run_of(run: EvalRun) -> dict[str, Artifact]:
 
 def _is_changed_later(path: str) -> bool:
     """Whether later stages and people change a file beside the result: cards, scores, the record of a copy."""
-    return path in ("README.md", ".gitattributes", ".promotion.json") or path.startswith(".eval_results/")
+    return path in (README, ATTRIBUTES, RECORD) or path.startswith(".eval_results/")
 
 
 def _listed(paths: list[str]) -> str:
