@@ -147,7 +147,7 @@ def test_data_is_followed_to_what_is_not_there_or_not_ours(connect: Callable[...
     for number, stage in enumerate(("filter", "relabel", "synthesize")):
         lineage = Lineage(stage=stage, version=1, config={}, inputs=(str(chain[-1]), f"me/task@{'0' * 40}"))
         (folder / "lineage.json").write_text(json.dumps(lineage.dump()))
-        chain.append(hub.publish("dataset", f"ada/chain-{number}", folder, message=stage))
+        chain.append(push_folder(hub, "dataset", f"ada/chain-{number}", folder, message=stage))
     lineage = Lineage(stage="train", version=1, config={}, inputs=(f"me/student@{'0' * 40}", str(chain[-1])))
     (folder / "lineage.json").write_text(json.dumps(lineage.dump()))
     model = push_folder(hub, "model", "ada/chain-model", folder, message="train")
