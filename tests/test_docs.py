@@ -175,9 +175,8 @@ class Shell:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "TFT_"))}
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        self.environment = clean | {"PATH": path, "XDG_CACHE_HOME": str(folder / "xdg"), "OMP_NUM_THREADS": "2"}
+        self.environment = os.environ | {"PATH": path, "XDG_CACHE_HOME": str(folder / "xdg"), "OMP_NUM_THREADS": "2"}
         self.ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
         self.servers: list[subprocess.Popen[str]] = []
 

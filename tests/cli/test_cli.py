@@ -49,9 +49,8 @@ def _options_of(line: str, command: str) -> list[str]:
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "TFT_"))}
     return subprocess.run(
-        [TFT, *arguments], env={**kept, **environment}, capture_output=True, text=True, check=False, timeout=60
+        [TFT, *arguments], env=os.environ | environment, capture_output=True, text=True, check=False, timeout=60
     )
 
 

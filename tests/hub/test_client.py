@@ -63,9 +63,9 @@ def pulled(server: EmbeddedHub, tmp_path: Path) -> Callable[..., Any]:
 
     def evaluate(expression: str) -> Any:
         code = f"import json\nfrom harness.hub.client import Hub\nhub = Hub.connect()\nprint(json.dumps({expression}))"
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
         own = {"HF_ENDPOINT": server.url, "HF_TOKEN": "hf_ada_write", "HF_HOME": str(tmp_path / "home")}
-        done = subprocess.run([sys.executable, "-c", code], env=kept | own, capture_output=True, text=True, check=False)
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, env=os.environ | own, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 

@@ -52,10 +52,9 @@ def run_client(hub: EmbeddedHub, tmp_path: Path) -> Callable[..., str]:
     """Run a script as a user would: a fresh process that knows HF_ENDPOINT and HF_TOKEN only; returns its stdout."""
 
     def run(script: str, *arguments: str, **environment: str) -> str:
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
-        clean |= {"HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token, "HF_HOME": str(tmp_path / "home"), **environment}
+        own = {"HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token, "HF_HOME": str(tmp_path / "home"), **environment}
         command = [sys.executable, "-c", script, *arguments]
-        done = subprocess.run(command, env=clean, capture_output=True, text=True, cwd=tmp_path, check=False)
+        done = subprocess.run(command, env=os.environ | own, capture_output=True, text=True, cwd=tmp_path, check=False)
         assert done.returncode == 0, done.stderr[-4000:]
         return done.stdout
 

@@ -147,10 +147,9 @@ def test_built_traces_read_back_as_the_conversations_they_were_written_from(buil
 
 def _load(script: str, environment: dict[str, str], tmp_path: Path) -> dict[str, object]:
     """Run `script`, which prints JSON, in a fresh interpreter outside the checkout."""
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env=inherited | environment | {"HF_HOME": str(tmp_path / "hf")},
+        env=os.environ | environment | {"HF_HOME": str(tmp_path / "hf")},
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -264,10 +263,9 @@ def _push(environment: dict[str, str], tmp_path: Path, *options: str) -> list[st
     """Run `tft data build --push` for scenarios 2 and 5 in a process of its own; returns the lines it prints."""
     arguments = ["data", "build", "--push", "--scenario", "2", "--scenario", "5", *options]
     script = f"import sys; sys.argv = {['tft', *arguments]!r}; from harness.cli.__main__ import main; main()"
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env=inherited | environment | {"HF_HOME": str(tmp_path / "hf-push")},
+        env=os.environ | environment | {"HF_HOME": str(tmp_path / "hf-push")},
         capture_output=True,
         text=True,
         check=False,

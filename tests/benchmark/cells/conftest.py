@@ -53,9 +53,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
 
 @pytest.fixture(scope="module")
 def environment(server: EmbeddedHub, sources: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "TFT_"))}
     cache = tmp_path_factory.mktemp("cache")
-    return clean | {
+    return os.environ | {
         "HF_ENDPOINT": server.url,
         "HF_TOKEN": "hf_ada_write",
         "HF_HOME": str(cache),

@@ -23,8 +23,7 @@ def benchmark(make_benchmark: Callable[..., Any]) -> Any:
 
 @pytest.fixture
 def publish(benchmark: Any, hub: Hub) -> Callable[..., Result]:
-    # Without the sources: the traces here are made up, and have no truth.
-    variables = {"HF_ENDPOINT": hub.endpoint, "HF_TOKEN": "hf_ada", "TFT_SOURCES": None}
+    variables = {"HF_ENDPOINT": hub.endpoint, "HF_TOKEN": "hf_ada"}
 
     def run(*words: str) -> Result:
         return CliRunner(env=variables).invoke(tft, ["publish", "--namespace", benchmark.namespace, *words])

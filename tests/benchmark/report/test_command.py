@@ -22,7 +22,6 @@ def report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Res
     """Run `tft report` in an empty folder, 200 columns wide."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.delenv("TFT_SOURCES", raising=False)
 
     def run(*words: str) -> Result:
         from harness.cli.__main__ import tft

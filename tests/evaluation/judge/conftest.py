@@ -93,9 +93,8 @@ class Terminal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "OPENAI_", "TFT_"))}
         self.environment = {
-            **kept,
+            **os.environ,
             "OPENAI_API_KEY": _ENDPOINT.KEY,
             "XDG_CACHE_HOME": str(folder / "cache"),
             "COLUMNS": "200",

@@ -80,9 +80,8 @@ class Terminal:
 
     def __init__(self, hub: EmbeddedHub, folder: Path) -> None:
         self.folder = folder
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "OPENAI_", "TFT_"))}
         self.environment = {
-            **kept,
+            **os.environ,
             "HF_ENDPOINT": hub.url,
             "HF_TOKEN": "hf_ada_write",
             "HF_HOME": str(folder / "home"),

@@ -24,7 +24,6 @@ Tft = Callable[..., Result]
 @pytest.fixture
 def tft(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tft:
     """Run `tft` with these words; no Hub is named, so that none is needed."""
-    monkeypatch.delenv("HF_ENDPOINT", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     def run(*words: str | Path) -> Result:
