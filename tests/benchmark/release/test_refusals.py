@@ -15,8 +15,8 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 from harness.benchmark.release.checks import Refused
 from harness.curation.checks.decontamination import GATE_RECORD
 from harness.errors import AccessDenied, DataError, RepoNotFound, UsageError
-from harness.hub.lineage import LINEAGE, Lineage
 from harness.hub.client import Hub
+from harness.hub.lineage import LINEAGE, Lineage
 
 
 @pytest.fixture(scope="module")
