@@ -18,6 +18,7 @@ HarnessError            a sentence that says what to do next; the CLI prints it 
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 
@@ -90,3 +91,13 @@ class Inconclusive(HarnessError):
     """A check ran to its end and the data cannot tell yes from no."""
 
     exit_code = 3
+
+
+def explained(error: HarnessError | OSError) -> tuple[str, int]:
+    """Return what a person is told of an error that ends a command, in a sentence, and the exit status."""
+    if isinstance(error, HarnessError):
+        return str(error), error.exit_code
+    where = f"{error.filename}: " if error.filename else ""
+    advice = "; free some space and run this again (--resume goes on with an evaluation)"
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return f"{where}{error.strerror or error}{advice if full else ''}", UsageError.exit_code

@@ -1,11 +1,61 @@
-"""What a person sees while a command runs, on stderr; results go to stdout and not through here."""
+"""The one way in which text reaches a person: results on stdout, all else on stderr, bars and tables drawn by rich."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.progress import Progress, ProgressColumn
 
 Advance = Callable[..., None]
+
+
+def echo(text: object, *, nl: bool = True) -> None:
+    """Write a result on stdout, with a line end."""
+    import click
+
+    click.echo(text, nl=nl)
+
+
+def say(text: str) -> None:
+    """Print a line for the person on stderr."""
+    import click
+
+    click.echo(text, err=True)
+
+
+def console(*, err: bool = False, width: int | None = None, markup: bool = True) -> Console:
+    """Return what draws tables and styled text on stdout, or on stderr; `width` is in columns."""
+    from rich.console import Console
+
+    return Console(stderr=err, width=width, markup=markup, highlight=False)
+
+
+def show(parts: Iterable[RenderableType], *, width: int | None = None, piped: int = 0, markup: bool = True) -> None:
+    """Draw parts on stdout, each from the start of a line; at least `piped` columns wide where a pipe has none."""
+    out = console(width=width, markup=markup)
+    if width is None and not out.is_terminal:
+        out.width = max(out.width, piped)
+    for part in parts:
+        out.print(part)
+
+
+def plain(text: str) -> str:
+    """Return a text from outside as it stands in styled text: its brackets style nothing."""
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def bar(*columns: ProgressColumn, transient: bool = True) -> Progress:
+    """Return a progress bar on stderr, which shows nothing without a terminal."""
+    from rich.progress import Progress
+
+    out = console(err=True)
+    return Progress(*columns, console=out, transient=transient, disable=not out.is_terminal)
 
 
 @contextmanager
@@ -15,7 +65,6 @@ def progress(doing: str, total: int | None = None) -> Iterator[Advance]:
     Yields a function: each call is one step; its keyword `note` replaces the text beside the bar. Without a
     terminal one line says what starts.
     """
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -26,24 +75,17 @@ def progress(doing: str, total: int | None = None) -> Iterator[Advance]:
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        console.print(f"{doing} ...", markup=False, highlight=False)
+    out = console(err=True)
+    if not out.is_terminal:
+        out.print(f"{doing} ...", markup=False)
         yield lambda **_: None
         return
     counted = [BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()] if total else []
     columns = [SpinnerColumn(), TextColumn("{task.description}"), *counted, TimeElapsedColumn()]
-    with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
-        task = bar.add_task(doing, total=total)
+    with Progress(*columns, console=out, transient=True, redirect_stdout=False, redirect_stderr=False) as shown:
+        task = shown.add_task(doing, total=total)
 
         def advance(*, steps: int = 1, note: str | None = None) -> None:
-            bar.update(task, advance=steps, description=note or doing)
+            shown.update(task, advance=steps, description=note or doing)
 
         yield advance
-
-
-def say(text: str) -> None:
-    """Print a line for the person on stderr."""
-    import click
-
-    click.echo(text, err=True)

@@ -79,7 +79,8 @@ def test_the_installed_package_reads_its_own_folders(installed: Path, tmp_path: 
     code = (
         "import json, datasets, harness\n"
         "from harness.resources import folder\n"
-        "from harness.data.sample import sample_task; from harness.stages.sample_testset import write_test_set\n"
+        "from harness.data.sample import sample_task\n"
+        "from harness.stages.material.sample_testset import write_test_set\n"
         "from pathlib import Path\n"
         "write_test_set(Path('out'), 4)\n"
         f"print(json.dumps([harness.__file__, datasets.__version__, *[str(folder(name)) for name in {FOLDERS!r}]]))\n"

@@ -1,18 +1,16 @@
-"""The cells of the benchmark, and the commands that make each, from the sources to a scored model. No effects."""
+"""The cells of the benchmark, what they have in common, and the names of what they make."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from harness.benchmark.presets import Preset, StudentRecipe
-from harness.curation.settings import published
+from harness.benchmark.presets import Preset
 from harness.data.cell_names import PREFIX, CellName
 from harness.data.scenarios import ARMS, Arm, all_scenarios
 from harness.data.tasks import REPOSITORY as TEST_SET
 from harness.errors import UsageError
-from harness.hub.artifact import RepoKind, split_revision
+from harness.hub.artifact import split_revision
 
 STAGES = ("collect", "student", "corrupt", "filter", "relabel", "synthesize", "train", "evaluate")
 """Every stage that a cell can have, in order. The first two are shared by all cells."""
@@ -76,12 +74,12 @@ class Setup:
 
     namespace: str
     preset: Preset
-    options: tuple[str, ...] = ()
-    """Words about asking models (`--endpoints`, `--budget` ...), for the stages that ask."""
-    judging: tuple[str, ...] = ()
-    """The same for the judge."""
-    sources: tuple[str, ...] = ()
-    """Words about the source files (`--sources DIR`), for the stages that read them."""
+    endpoints: str | None = None
+    """File of endpoints, for the stages that ask models."""
+    budget: float | None = None
+    """USD that each of them may spend, the judge excepted."""
+    sources: str | None = None
+    """Folder of the source files, for the stages that read them; None: the one of the environment or the cache."""
     job: Job | None = None
     """None: the benchmark's own scenarios."""
     public: bool = False
@@ -117,124 +115,6 @@ class Setup:
     def group(self, cell: Cell) -> str:
         """Return the row of the results table that a cell belongs to: `s1` to `s5`, or the job's name."""
         return self.job.name if self.job else f"s{cell.scenario}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One stage of a cell: a command of `tft`, the repository that it makes, and those that it reads."""
-
-    stage: str
-    words: tuple[str, ...]
-    makes: str
-    """Repository; of `evaluate` the model, whose result it is."""
-    needs: tuple[str, ...] = ()
-    """Repositories that other steps make. Words that name them stand for their commits."""
-    places: tuple[str, ...] = ()
-    """More words of the command, which say where things are and what may be spent: no part of what is made."""
-
-    @property
-    def key(self) -> str:
-        """What names the step in a run: no two steps make the same thing in the same stage."""
-        return f"{self.stage} {self.makes}"
-
-    @property
-    def kind(self) -> RepoKind:
-        """What it makes, a model or a dataset."""
-        return "model" if self.stage in ("student", "train", "evaluate") else "dataset"
-
-
-@dataclass(slots=True)
-class _Chain:
-    """The steps of one cell as they are put together."""
-
-    cell: Cell
-    setup: Setup
-    steps: list[Step] = field(default_factory=list)
-
-    def add(
-        self, stage: str, makes: str, words: Sequence[str], *, needs: Sequence[str] = (), places: Sequence[str] = ()
-    ) -> None:
-        named = (*words, "--namespace", self.setup.namespace)
-        self.steps.append(Step(stage=stage, words=named, makes=makes, needs=tuple(needs), places=tuple(places)))
-
-
-def steps(cell: Cell, setup: Setup) -> list[Step]:
-    """Return the commands of a cell in order. Each reads what those before have pushed.
-
-    A stage whose inputs and settings have not changed finds its result on the Hub and does nothing.
-    """
-    chain = _Chain(cell=cell, setup=setup)
-    _add_shared(chain)
-    data = _add_pipeline(chain) if cell.arm == "tft" else f"{setup.base(cell)}-traces"
-    model = setup.model(cell)
-    arm = ("--arm", cell.traces) if cell.arm == "direct" and not setup.job else ()
-    settings = [word for key, value in setup.preset.train.items() for word in ("--set", f"{key}={value}")]
-    to = ("--student", setup.student, "--to", model, "--task", setup.test_set)
-    student = (setup.student,) if setup.makes_student else ()
-    words = ("train", data, *arm, *to, *settings, "--seed", str(cell.seed), "--json")
-    chain.add("train", model, words, needs=(data, setup.test_set, *student))
-    judge = ("--models", setup.preset.models) if setup.preset.judge else ()
-    tokens = ("--max-tokens", str(setup.preset.max_tokens))
-    words = ("evaluate", model, "--dataset", setup.test_set, *tokens, *judge, "--json")
-    asking = setup.judging if setup.preset.judge else ()
-    chain.add("evaluate", model, words, needs=(model, setup.test_set), places=asking)
-    return chain.steps
-
-
-def _add_shared(chain: _Chain) -> None:
-    """Add the test set, the student where the run makes it, and the traces."""
-    setup, cell = chain.setup, chain.cell
-    shown = ("--public",) if setup.public else ()
-    data = ("--folder", setup.job.folder, *shown) if setup.job else setup.sources
-    chain.add("collect", setup.test_set, _build(cell, setup, "testset"), places=data)
-    recipe = setup.preset.make_student
-    if recipe and setup.makes_student:
-        shape = ("--params", recipe.params, "--vocabulary", str(recipe.vocabulary), "--task", setup.test_set)
-        words = ("student", "create", setup.student, *shape, *_start(recipe), "--json")
-        places = setup.sources if recipe.dialogues else ()
-        chain.add("student", setup.student, words, needs=(setup.test_set,), places=places)
-    chain.add("corrupt", f"{setup.base(cell)}-traces", _build(cell, setup, "traces"), places=data)
-
-
-def _start(recipe: StudentRecipe) -> tuple[str, ...]:
-    """Return the words that say from what the student starts."""
-    if recipe.dialogues is None:
-        return ("--learnable",)
-    data = ("--pretrain", "sources", "--pretrain-limit", str(recipe.dialogues))
-    how = ("--pretrain-epochs", str(recipe.epochs), "--pretrain-rate", str(recipe.rate))
-    return (*data, *how, "--pretrain-batch", str(recipe.batch))
-
-
-def _build(cell: Cell, setup: Setup, what: str) -> tuple[str, ...]:
-    """Return the command that pushes the test set or the traces."""
-    if setup.job:
-        return ("data", "job", setup.job.name, "--only", what, "--json")
-    scenario = ("--scenario", str(cell.scenario)) if what == "traces" else ()
-    return ("data", "build", "--push", "--only", what, *scenario, "--json")
-
-
-def _add_pipeline(chain: _Chain) -> str:
-    """Add filter, relabelling and synthesis, and return the dataset that they end in."""
-    cell, setup = chain.cell, chain.setup
-    seed = f"-seed{cell.seed}" if cell.seed else ""
-    read = f"{setup.base(cell)}-traces"
-    base = f"{setup.base(cell)}-fair" if cell.fair else setup.base(cell)
-    filtered, relabelled, synthetic = f"{base}-filtered", f"{base}-relabelled", f"{base}-synthetic{seed}"
-    number = published("relabel", cell.scenario).get("seeds") if setup.preset.seeds else None
-    seeds = ("--seeds", str(number)) if number else ()
-    target = ("--target", str(setup.preset.target)) if setup.preset.target else ()
-    # The job's own settings of a stage count; its repositories take the place of its files.
-    job = ("--job", setup.job.folder) if setup.job else ()
-    for stage, makes, words in (
-        ("filter", filtered, () if setup.job else ("--arm", cell.traces)),
-        ("relabel", relabelled, seeds),
-        ("synthesize", synthetic, (*target, "--seed", str(cell.seed))),
-    ):
-        to = ("--to", makes, "--task", setup.test_set, "--models", setup.preset.models)
-        command = (stage, read, *words, *to, "--json")
-        chain.add(stage, makes, command, needs=(read, setup.test_set), places=(*job, *setup.options))
-        read = makes
-    return synthetic
 
 
 def all_cells(*, fair: bool, seeds: int) -> list[Cell]:

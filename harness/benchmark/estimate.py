@@ -10,9 +10,10 @@ from typing import Any
 import yaml
 
 from harness import resources
-from harness.benchmark.cells import Cell, Step
+from harness.benchmark.cells import Cell
 from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.presets import StudentRecipe
+from harness.benchmark.steps import Step
 from harness.curation.settings import published
 from harness.data import scenarios
 from harness.data.published_facts import published_facts

@@ -1,4 +1,4 @@
-"""How a step is run: as a command of `tft` in a process of its own here, or as a job on rented hardware."""
+"""How a step is run: its request in a process of its own here, or its command of `tft` as a job on rented hardware."""
 
 from __future__ import annotations
 
@@ -11,23 +11,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
-from harness.benchmark.cells import Step
 from harness.benchmark.plan import BenchmarkPlan, pinned
 from harness.benchmark.reuse import BenchmarkState
 from harness.benchmark.schedule import Made
+from harness.benchmark.steps import Step
+from harness.data.formats.jsonl import write_json
 from harness.errors import HarnessError, UsageError
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.hub.jobs import JobOptions, submit, wait
 
 _TRAINING = ("student", "train")
-_RESUMABLE = {
-    "student": ("--work", "{folder}"),
-    "train": ("--out", "{folder}", "--resume"),
-    "evaluate": ("--out", "{folder}", "--resume"),
-}
-"""Words by which a stage keeps its work in a folder and goes on with what it finds there."""
+_RESUMABLE = {"student": "work", "train": "run", "evaluate": "run"}
+"""The field of a request that names the folder where a stage keeps its work."""
 _TAIL = 5
 
 # Between fork and exec a process with threads must not run Python, so that a small program ties the command to this
@@ -65,16 +63,16 @@ class Runner:
 
     def __call__(self, step: Step, artifacts: Mapping[str, Artifact]) -> Made:
         """Return what the step has made; HarnessError says in which log its failure is explained."""
-        words = pinned(step, artifacts)
-        if found := self._state.find(step, words, artifacts):
+        step = pinned(step, artifacts)
+        if found := self._state.find(step, artifacts):
             return Made(artifact=found, reused=True)
         flavor = (self._machine.flavors or {}).get(step.stage)
         if flavor:
-            self._run_job(words, flavor)
+            self._run_job(step.words, flavor)
             made = Made(artifact=self._newest(step, artifacts), reused=False)
         else:
-            made = self._run_here(step, words, artifacts)
-        self._state.keep(step, words, made.artifact)
+            made = self._run_here(step, artifacts)
+        self._state.keep(step, made.artifact)
         if step.stage == "evaluate":
             self._state.forget_reports()
         return made
@@ -89,14 +87,12 @@ class Runner:
         command = ["tft", *words]  # without places, which are of this machine
         wait(submit(command, flavor=flavor, hub=self._hub, dry_run=False, options=self._machine.job), self._hub)
 
-    def _run_here(self, step: Step, words: Sequence[str], artifacts: Mapping[str, Artifact]) -> Made:
+    def _run_here(self, step: Step, artifacts: Mapping[str, Artifact]) -> Made:
         name = f"{step.stage}-{step.makes.rpartition('/')[2]}"
         log = self._machine.folder / "logs" / f"{name}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        # Unfinished work of other inputs or another version is not gone on with.
-        folder = str(self._machine.folder / f"{name}-{self._state.mark(step, words)}")
-        kept = [word.format(folder=folder) for word in _RESUMABLE.get(step.stage, ())]
-        command = [sys.executable, "-c", _TETHER, str(os.getpid()), "-m", "harness.cli", *words, *step.places, *kept]
+        document = log.with_suffix(".json")
+        write_json(document, {"stage": step.module, "request": {**step.request, **self._kept(step, name)}})
+        command = [sys.executable, "-c", _TETHER, str(os.getpid()), "-m", "harness.stages", str(document)]
         with log.open("wb") as stream, self._environment(step) as environment:
             done = subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stream, env=environment, check=False
@@ -109,16 +105,28 @@ class Runner:
         artifact = Artifact(kind=step.kind, repo_id=step.makes, revision=said["revision"])
         return Made(artifact=artifact, reused=bool(said["reused"]))
 
+    def _kept(self, step: Step, name: str) -> dict[str, Any]:
+        """Return the fields by which a stage keeps its work in a folder and goes on with what it finds there.
+
+        Unfinished work of other inputs or another version has another folder: it is not gone on with.
+        """
+        if step.stage not in _RESUMABLE:
+            return {}
+        folder = {_RESUMABLE[step.stage]: str(self._machine.folder / f"{name}-{self._state.mark(step)}")}
+        return folder if step.stage == "student" else {**folder, "resume": True}
+
     @contextmanager
     def _environment(self, step: Step) -> Iterator[dict[str, str]]:
-        """Yield the environment of a command, with cores that no other one computes on meanwhile."""
+        """Yield the environment of a process, with cores that no other one computes on meanwhile."""
         share = self._shares.get()
         environment = dict(os.environ)
         if share:
             # Engines whose threads wait for one another on the same cores take many times as long.
             environment.setdefault("VLLM_CPU_OMP_THREADS_BIND", share)
-        if step.stage in _TRAINING and self._machine.threads:
-            environment["OMP_NUM_THREADS"] = str(self._machine.threads)
+        if step.stage in _TRAINING:
+            environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `tft train` has it, see `cli._options`
+            if self._machine.threads:
+                environment["OMP_NUM_THREADS"] = str(self._machine.threads)
         try:
             yield environment
         finally:

@@ -1,14 +1,15 @@
-"""What of a plan is on the Hub already."""
+"""What of a plan is on the Hub already, and what earlier versions of stages have made of it."""
 
 from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 
-from harness.benchmark.cells import STAGES, Step
 from harness.benchmark.plan import BenchmarkPlan, pinned, step_tag
+from harness.benchmark.steps import Step
 from harness.errors import RepoNotFound, UsageError
 from harness.evaluation.records import EvalReport
 from harness.evaluation.results import RESULTS, ResultsDataset, config_name
@@ -19,9 +20,10 @@ from harness.models.roles import Roles
 
 
 @cache
-def stage_versions() -> dict[str, int]:
-    """Return the version of each stage's code."""
-    return {stage: importlib.import_module(f"harness.stages.{stage}").VERSION for stage in STAGES}
+def stage_version(module: str) -> int:
+    """Return the version of a stage's code."""
+    version: int = importlib.import_module(f"harness.stages.{module.replace('-', '_')}").VERSION
+    return version
 
 
 class BenchmarkState:
@@ -34,20 +36,30 @@ class BenchmarkState:
         self._reports: Mapping[str, EvalReport] | None = None
         self._versions: Mapping[str, int] = {}
 
-    def find(self, step: Step, words: Sequence[str], artifacts: Mapping[str, Artifact]) -> Artifact | None:
-        """Return what the step would make where it is there; of `evaluate` the model that has its result."""
+    def find(self, step: Step, artifacts: Mapping[str, Artifact]) -> Artifact | None:
+        """Return what a pinned step would make where it is there; of `evaluate` the model that has its result."""
+        return self._made_by(step, artifacts, stage_version(step.module))
+
+    def find_older(self, step: Step, artifacts: Mapping[str, Artifact]) -> tuple[Artifact, int] | None:
+        """Return what an earlier version of its stage has made of the same, and that version."""
+        for version in reversed(range(1, stage_version(step.module))):
+            if found := self._made_by(step, artifacts, version):
+                return found, version
+        return None
+
+    def _made_by(self, step: Step, artifacts: Mapping[str, Artifact], version: int) -> Artifact | None:
         if step.stage == "evaluate":
-            return self._evaluated(step, artifacts)
-        return self._hub.find_tag(step.kind, step.makes, self.mark(step, words))
+            return self._evaluated(step, artifacts, version)
+        return self._hub.find_tag(step.kind, step.makes, step_tag(step, self._plan.salt, version))
 
-    def mark(self, step: Step, words: Sequence[str]) -> str:
-        """Return the name of a step with these inputs and this version of the code, `run-<hash>`."""
-        return step_tag(step, words, self._plan.salt, stage_versions())
+    def mark(self, step: Step) -> str:
+        """Return the name of a pinned step and this version of its code, `run-<hash>`."""
+        return step_tag(step, self._plan.salt, stage_version(step.module))
 
-    def keep(self, step: Step, words: Sequence[str], artifact: Artifact) -> None:
-        """Mark the result of a step, so that it is found next time."""
+    def keep(self, step: Step, artifact: Artifact) -> None:
+        """Mark the result of a pinned step, so that it is found next time."""
         if step.stage != "evaluate":
-            self._hub.tag(artifact, self.mark(step, words))
+            self._hub.tag(artifact, self.mark(step))
 
     def report(self, model: str) -> EvalReport | None:
         """Return the newest report of a model."""
@@ -65,10 +77,10 @@ class BenchmarkState:
         with self._lock:
             self._reports = None
 
-    def _evaluated(self, step: Step, artifacts: Mapping[str, Artifact]) -> Artifact | None:
+    def _evaluated(self, step: Step, artifacts: Mapping[str, Artifact], version: int) -> Artifact | None:
         report, model = self.report(step.makes), artifacts[step.makes]
         test_set = artifacts[self._plan.setup.test_set]
-        if report is None or self._versions.get(config_name(step.makes)) != stage_versions()["evaluate"]:
+        if report is None or self._versions.get(config_name(step.makes)) != version:
             return None
         run, preset = report.run, self._plan.setup.preset
         wanted = (model.revision, test_set.revision, preset.max_tokens, run.config.get("pairs_in_test_set"))
@@ -91,14 +103,37 @@ def check_names(hub: Hub, plan: BenchmarkPlan) -> None:
         raise UsageError("; ".join(dict.fromkeys(problems)))
 
 
-def known_steps(plan: BenchmarkPlan, state: BenchmarkState) -> dict[str, bool]:
-    """Return step key -> whether its result is there. What follows a missing one is missing: its inputs will change."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSteps:
+    """What the Hub has of a plan. What follows a missing result is missing: its inputs will change."""
+
+    there: Mapping[str, bool]
+    """Step key -> whether its result is there."""
+    outdated: Mapping[str, str]
+    """Step key -> which version of the stage made the result that is there, and which one would make it now."""
+    following: frozenset[str]
+    """Keys of steps whose results are there, made from outdated ones."""
+
+
+def known_steps(plan: BenchmarkPlan, state: BenchmarkState) -> KnownSteps:
+    """Return what is there, and what is there and has to be made again."""
     artifacts: dict[str, Artifact] = {}
-    known: dict[str, bool] = {}
+    there: dict[str, bool] = {}
+    outdated: dict[str, str] = {}
+    following: set[str] = set()
     for step in plan.steps:
-        ready = all(known[one.key] for one in plan.makers(step))
-        found = state.find(step, pinned(step, artifacts), artifacts) if ready else None
-        known[step.key] = found is not None
-        if found is not None and step.stage != "evaluate":
+        there[step.key] = False
+        if any(name not in artifacts for name in step.needs):
+            continue
+        exact = pinned(step, artifacts)
+        found, older = state.find(exact, artifacts), None
+        if found is None and (older := state.find_older(exact, artifacts)):
+            outdated[step.key] = f"of version {older[1]} of the stage, now {stage_version(step.module)}"
+            found = older[0]
+        elif found and all(there[one.key] for one in plan.makers(step)):
+            there[step.key] = True
+        elif found:
+            following.add(step.key)
+        if found and step.stage != "evaluate":
             artifacts[step.makes] = found
-    return known
+    return KnownSteps(there=there, outdated=outdated, following=frozenset(following))

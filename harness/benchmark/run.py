@@ -2,81 +2,95 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import click
-
-if TYPE_CHECKING:
-    from harness.benchmark.cells import Cell, Job, Setup
-    from harness.benchmark.plan import BenchmarkPlan
-    from harness.benchmark.reuse import BenchmarkState
-    from harness.benchmark.schedule import StepOutcome
-    from harness.hub.client import Hub
+from harness.benchmark.cells import STAGES, Cell, Job, Setup
+from harness.benchmark.execute import Machine, Runner, check_jobs
+from harness.benchmark.plan import BenchmarkPlan
+from harness.benchmark.presets import read_preset
+from harness.benchmark.record import check_version, record
+from harness.benchmark.reuse import BenchmarkState, check_names, known_steps
+from harness.benchmark.schedule import StepOutcome, run_plan
+from harness.benchmark.table import estimate_table, print_outdated, watching
+from harness.errors import UsageError
+from harness.hub.client import PRIVATE, Hub
+from harness.hub.connect import connected
+from harness.hub.jobs import TIMEOUT, JobOptions, parse_jobs
+from harness.terminal import console, echo, progress, say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkRequest:
-    """What is to be run."""
+    """What is to be run, and how; None is as the preset says, or as the environment does."""
 
     cells: Sequence[Cell]
     preset: str
+    """The name of a preset, or a YAML file."""
     job: Job | None = None
     seeds: int = 1
     version: str | None = None
     """The version that the results are to be published as; None: none that is published is to be replaced."""
     report: Path | None = None
     """Folder for the report; None: none is made."""
+    student: str | None = None
+    models: str | None = None
+    until: str | None = None
+    """The last stage to run; None: all."""
+    endpoints: Path | None = None
+    budget: float | None = None
+    """USD that each stage may spend."""
+    sources: Path | None = None
+    hub: str | None = None
+    namespace: str | None = None
+    public: bool = False
+    parallel: int | None = None
+    """Stages side by side."""
+    work: Path = Path("runs/benchmark")
+    """Folder of logs and of work that a kill would lose."""
+    jobs: Sequence[str] = ()
+    """What runs elsewhere, `[stage=]hf:FLAVOR`."""
+    package: str | None = None
+    """Where jobs install this harness from."""
+    job_timeout: str = TIMEOUT
+    dry_run: bool = False
 
 
-def run(chosen: BenchmarkRequest, settings: dict[str, Any]) -> tuple[BenchmarkPlan, dict[str, StepOutcome]] | None:
-    """Show the plan, run it and record what became of it; None where `--dry-run` stopped it before.
+def run(request: BenchmarkRequest) -> tuple[BenchmarkPlan, dict[str, StepOutcome]] | None:
+    """Show the plan, run it and record what became of it; None where `dry_run` stopped it before.
 
-    `settings` are the values of this module's options. Raises HarnessError before anything is run where the plan
-    cannot be carried out.
+    Raises HarnessError before anything is run where the plan cannot be carried out.
     """
-    import os
-
-    from harness.benchmark.execute import Machine, Runner, check_jobs
-    from harness.benchmark.record import check_version, record
-    from harness.benchmark.reuse import BenchmarkState, check_names
-    from harness.benchmark.schedule import run_plan
-    from harness.benchmark.table import watching
-    from harness.hub.client import PRIVATE
-    from harness.hub.connect import connected
-    from harness.hub.jobs import JobOptions
-
-    if not settings["public"]:
+    if not request.public:
         os.environ[PRIVATE] = "1"
-    with connected(settings["hub"]) as hub:
-        plan = _plan(hub, chosen, settings)
+    with connected(request.hub) as hub:
+        plan = _plan(hub, request)
         state = BenchmarkState(hub, plan)
-        flavors = _flavors(settings["jobs"])
+        flavors = _flavors(request.jobs)
         check_jobs(plan, flavors)
-        _show(plan, state, settings)
-        if settings["dry_run"]:
+        parallel = request.parallel or plan.setup.preset.parallel
+        _show(plan, state, request, parallel)
+        if request.dry_run:
             return None
-        results = check_version(hub, plan, chosen.version)
+        results = check_version(hub, plan, request.version)
         hub.ensure_dataset(results)  # whether the namespace may be written to, before the work and not after it
         check_names(hub, plan)
-        parallel = settings["parallel"] or plan.setup.preset.parallel
         machine = Machine(
             parallel=parallel,
-            folder=settings["work"],
+            folder=request.work,
             threads=plan.setup.preset.threads,
             flavors=flavors,
-            job=JobOptions(
-                package=settings["package"], timeout=settings["job_timeout"], namespace=settings["namespace"]
-            ),
+            job=JobOptions(package=request.package, timeout=request.job_timeout, namespace=request.namespace),
         )
         with watching(plan) as watch:
             outcomes = run_plan(plan, Runner(hub, state, machine), parallel=parallel, watch=watch)
-        if settings["until"] is None:
-            record(hub, plan, outcomes, preset=chosen.preset, seeds=chosen.seeds, version=chosen.version)
-            if chosen.report is not None:
-                _report(hub, plan, outcomes, chosen.report, settings["sources"])
+        if request.until is None:
+            record(hub, plan, outcomes, preset=request.preset, seeds=request.seeds, version=request.version)
+            if request.report is not None:
+                _report(hub, plan, outcomes, request.report, request.sources)
         return plan, outcomes
 
 
@@ -86,7 +100,6 @@ def _report(
     """Write the report of the results and print its main table, where a cell has come to a result."""
     from harness.benchmark.report.build import make_report
     from harness.benchmark.report.terminal import print_summary
-    from harness.terminal import progress, say
 
     ended = [outcomes[step.key].status for step in plan.steps if step.stage == "evaluate"]
     if not {*ended} & {"done", "reused"}:
@@ -97,49 +110,26 @@ def _report(
     say(f"wrote {folder}/RESULTS.md, results.json, index.html and {len(summary.pictures)} plots")
 
 
-def _plan(hub: Hub, chosen: BenchmarkRequest, settings: dict[str, Any]) -> BenchmarkPlan:
-    from harness.benchmark.cells import Setup
-    from harness.benchmark.plan import BenchmarkPlan
-    from harness.benchmark.presets import read_preset
-
-    preset = read_preset(chosen.preset)
-    changes = {key: settings[key] for key in ("student", "models") if settings[key]}
-    preset = preset.model_copy(update=changes)
+def _plan(hub: Hub, request: BenchmarkRequest) -> BenchmarkPlan:
+    preset = read_preset(request.preset)
+    changes = {"student": request.student, "models": request.models}
+    preset = preset.model_copy(update={key: value for key, value in changes.items() if value})
     if "/" in preset.student:
         preset = preset.model_copy(update={"student": str(hub.find(preset.student, "model"))})
-    endpoints = ("--endpoints", str(settings["endpoints"])) if settings["endpoints"] else ()
-    budget = ("--budget", str(settings["budget"])) if settings["budget"] is not None else ()
     setup = Setup(
-        namespace=hub.namespace(settings["namespace"]),
+        namespace=hub.namespace(request.namespace),
         preset=preset,
-        options=(*endpoints, *budget),
-        judging=endpoints,
-        sources=("--sources", str(settings["sources"])) if settings["sources"] else (),
-        job=chosen.job,
-        public=settings["public"],
+        endpoints=str(request.endpoints) if request.endpoints else None,
+        budget=request.budget,
+        sources=str(request.sources) if request.sources else None,
+        job=request.job,
+        public=request.public,
     )
-    return BenchmarkPlan.of(chosen.cells, setup, salt=_salt(setup), until=settings["until"])
-
-
-def _salt(setup: Setup) -> str:
-    """Return a hash of what decides about results and stands in files of this machine."""
-    import hashlib
-    from dataclasses import asdict
-
-    from harness.hub.artifact import FileInput
-    from harness.models.roles import Roles
-
-    files = sorted(path for path in Path(setup.job.folder).iterdir() if path.is_file()) if setup.job else []
-    decisive = [asdict(Roles.named(setup.preset.models)), [str(FileInput.of(path)) for path in files]]
-    return hashlib.sha256(repr(decisive).encode()).hexdigest()
+    return BenchmarkPlan.of(request.cells, setup, until=request.until)
 
 
 def _flavors(jobs: Sequence[str]) -> dict[str, str]:
     """Return stage -> flavor of what `--jobs` says; UsageError for a stage that cannot run elsewhere."""
-    from harness.benchmark.cells import STAGES
-    from harness.errors import UsageError
-    from harness.hub.jobs import parse_jobs
-
     found: dict[str, str] = {}
     for text in jobs:
         stage, equals, provider = text.rpartition("=")
@@ -149,25 +139,19 @@ def _flavors(jobs: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _show(plan: BenchmarkPlan, state: BenchmarkState, settings: dict[str, Any]) -> None:
+def _show(plan: BenchmarkPlan, state: BenchmarkState, request: BenchmarkRequest, parallel: int) -> None:
     """Print the plan: with --dry-run every command on stdout; always what is there and what the rest would take."""
-    import shlex
-
-    from rich.console import Console
-
     from harness.benchmark.estimate import Estimator
-    from harness.benchmark.reuse import known_steps
-    from harness.benchmark.table import estimate_table
     from harness.models.chat.endpoints import Endpoints
 
     known = known_steps(plan, state)
-    estimator = Estimator(plan, Endpoints(file=settings["endpoints"]))
+    estimator = Estimator(plan, Endpoints(file=request.endpoints))
     estimates = {step.key: estimator.step(step) for step in plan.steps}
-    if settings["dry_run"]:
+    if request.dry_run:
         for step in plan.steps:
-            click.echo(shlex.join(("tft", *step.words, *step.places)))
-    console = Console(stderr=not settings["dry_run"], highlight=False)
-    console.print(estimate_table(plan, estimates, known))
-    parallel = settings["parallel"] or plan.setup.preset.parallel
+            echo(shlex.join(("tft", *step.words, *step.places)))
+    out = console(err=not request.dry_run)
+    out.print(estimate_table(plan, estimates, known.there))
+    print_outdated(known, out)
     if parallel > 1:
-        console.print(f"{parallel} stages run side by side.")
+        out.print(f"{parallel} stages run side by side.")

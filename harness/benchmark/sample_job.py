@@ -10,6 +10,7 @@ from harness.data.formats.jsonl import write_json, write_jsonl
 from harness.data.formats.messages import dump_conversation
 from harness.data.formats.published import dump_row
 from harness.data.formats.sgd import Trace
+from harness.data.formats.task import dump_task
 from harness.data.sample import sample_conversations, sample_task
 from harness.data.scenarios._task import Damaged, ScenarioMaterial, task_scenarios
 from harness.data.tools import Toolbox
@@ -29,12 +30,7 @@ def write_job(folder: Path, *, traces: int, test: int) -> Sequence[Damaged]:
     clean = [Trace(service="sample", conversation=one) for one in sample_conversations(traces, seed=_TRACES_SEED)]
     material = ScenarioMaterial(traces=clean, toolbox=Toolbox(task.tools), foreign=(), foreign_tools={})
     damaged = task_scenarios(material)[DAMAGE]
-    described = {
-        "task_description": task.description,
-        "llm_as_a_judge_instructions": task.rubric,
-        "tools": list(task.tools),
-    }
-    write_json(folder / TASK, described)
+    write_json(folder / TASK, dump_task(task))
     write_jsonl(folder / TRACE_FILES[0], (dump_conversation(one.trace.conversation) for one in damaged))
     rows = map(dump_row, sample_conversations(test, seed=_TEST_SEED))
     (folder / TEST).write_text("".join(rows), encoding="utf-8")

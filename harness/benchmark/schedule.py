@@ -9,8 +9,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.benchmark.cells import Cell, Step
+from harness.benchmark.cells import Cell
 from harness.benchmark.plan import BenchmarkPlan
+from harness.benchmark.steps import Step
 from harness.errors import HarnessError
 from harness.hub.artifact import Artifact
 

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 from harness.benchmark.cells import STAGES, Cell
 from harness.benchmark.estimate import StepEstimate
 from harness.benchmark.plan import BenchmarkPlan
+from harness.benchmark.reuse import KnownSteps
 from harness.benchmark.schedule import StepOutcome, Watch
+from harness.terminal import console, say
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 _MARKS = {"waiting": "·", "skipped": "–", "reused": "=", "failed": "failed", "done": "", "running": ""}
@@ -72,11 +75,10 @@ def legend() -> str:
 @contextmanager
 def watching(plan: BenchmarkPlan) -> Iterator[Watch]:
     """Yield what shows each change on stderr: a table that is drawn anew, or a line where there is no terminal."""
-    from rich.console import Console
     from rich.live import Live
 
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
+    out = console(err=True)
+    if not out.is_terminal:
         yield _Lines(plan)
         return
     latest: dict[str, StepOutcome] = {step.key: StepOutcome(status="waiting") for step in plan.steps}
@@ -85,7 +87,7 @@ def watching(plan: BenchmarkPlan) -> Iterator[Watch]:
         latest.update(outcomes)
 
     with Live(
-        console=console,
+        console=out,
         get_renderable=lambda: outcome_table(plan, latest),
         refresh_per_second=_REFRESH,
         transient=True,
@@ -101,7 +103,6 @@ class _Lines:
         self._known: dict[str, str] = {}
 
     def __call__(self, outcomes: Mapping[str, StepOutcome]) -> None:
-        from harness.terminal import say
 
         for step in self._plan.steps:
             outcome = outcomes[step.key]
@@ -149,6 +150,17 @@ def estimate_table(plan: BenchmarkPlan, estimates: Mapping[str, StepEstimate], k
 
 
 _ASKED = ("questions", "tokens\nasked", "USD")
+
+
+def print_outdated(known: KnownSteps, console: Console) -> None:
+    """Print which results earlier versions of their stages have made: they stay, and new ones are made."""
+    if not known.outdated:
+        return
+    console.print("Made by an earlier version of their stage, and made again:")
+    for key, versions in known.outdated.items():
+        console.print(f"  {key} ({versions})", soft_wrap=True)
+    if known.following:
+        console.print(f"and {len(known.following)} more that were made from them.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ _benchmark.py      What `tft run` and `tft benchmark` share: their options, and 
 _github.py         GitHub, for workflows: what an event asks for and who may ask, and the one comment that answers
 _judge.py          The options about judges, for the verbs that judge
 _options.py        Options that several verbs share
-_pipeline.py       What the verbs of the pipeline share: their input, task and settings, and where their result goes
+_pipeline.py       What the verbs of the pipeline share: their options as a request, and what is shown of the result
 _roles.py          The options that say which model plays which role, and how models are asked: for the verbs of the
                    pipeline
 actions.py         `tft actions`: what workflows on GitHub need besides the other verbs

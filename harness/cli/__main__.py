@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import pkgutil
@@ -11,7 +10,8 @@ import sys
 import click
 
 from harness import __version__, cli
-from harness.errors import HarnessError
+from harness.errors import HarnessError, explained
+from harness.terminal import say
 
 EXIT_INTERRUPTED = 130
 
@@ -57,20 +57,15 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
+        say("interrupted")
         sys.exit(EXIT_INTERRUPTED)
-    except HarnessError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        advice = "; free some space and run this again (--resume goes on with an evaluation)"
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        click.echo(f"error: {where}{error.strerror or error}{advice if full else ''}", err=True)
-        sys.exit(2)
+    except (HarnessError, OSError) as error:
+        sentence, status = explained(error)
+        say(f"error: {sentence}")
+        sys.exit(status)
     sys.exit(status or 0)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli import _options
+from harness.terminal import show
 
 if TYPE_CHECKING:
     from harness.benchmark.plan import BenchmarkPlan
@@ -66,23 +67,12 @@ def options(command: Command) -> Command:
     return command
 
 
-def defaults(**given: Any) -> dict[str, Any]:
-    """Return the values of these options where nobody gives any, `given` ones over them; no variable counts."""
-    taken = click.command(options(lambda **settings: settings))
-    return dict(click.Context(taken).invoke(taken, **given))
-
-
 def show_outcomes(plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome]) -> None:
     """Print the table of cells and stages on stdout; CheckFailed, which names every failure, where a cell failed."""
-    from rich.console import Console
-
     from harness.benchmark.table import counts, legend, outcome_table, problems
     from harness.errors import CheckFailed
 
-    console = Console(highlight=False)
-    console.print(outcome_table(plan, outcomes))
-    console.print(legend())
-    console.print(f"{len(plan.steps)} stages: {counts(outcomes)}")
+    show([outcome_table(plan, outcomes), legend(), f"{len(plan.steps)} stages: {counts(outcomes)}"])
     if found := problems(plan, outcomes):
         told = "\n".join(f"  {', '.join(map(str, cells))}: {why}" for cells, why in found)
         raise CheckFailed(

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Command = Callable[..., Any]
 _JUDGE_OF_MODELS = "harness.judge_of_models"
+ASKING = ("base_url", "key_variable", "concurrency", "max_tokens", "timeout", "engine_args", "cache")
+"""What the options that begin with `--judge-` say of how judges are asked."""
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 _OPTIONS = [

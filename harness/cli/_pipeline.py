@@ -1,33 +1,28 @@
-"""What the verbs of the pipeline share: their input, task and settings, and where their result goes."""
+"""What the verbs of the pipeline share: their options as a request, and what is shown of the result."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
 from harness.cli import _options, _roles
 from harness.errors import UsageError
+from harness.terminal import echo, say
 
 if TYPE_CHECKING:
-    from harness.curation.job_folder import JobFolder
-    from harness.data.annotations import TraceRow
-    from harness.data.scenarios import Arm
-    from harness.data.tasks import TaskSource, TestConversations
-    from harness.data.traces.source import TraceInput
     from harness.hub.client import Hub
-    from harness.stages._run import Place, StageResult
+    from harness.stages._inputs import PipelineRequest
+    from harness.stages._result import Place, StageResult
 
 Command = Callable[..., Any]
+Request = TypeVar("Request", bound="PipelineRequest")
 _BENCHMARK = re.compile(r"tft-benchmark-s(\d+)-")
 _STAGE_NAME = re.compile(r"-(traces|filtered|relabelled|synthetic)$")
-_LICENSE = "cc-by-sa-4.0"
-"""Of the benchmark's dialogues, and so of everything that is made from them."""
 
 _OPTIONS = [
     click.argument("source", metavar="[INPUT]", required=False),
@@ -74,110 +69,49 @@ def options(*roles: Command) -> Callable[[Command], Command]:
     return add
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageInputs:
-    """What a stage starts from, resolved."""
-
-    hub: Hub
-    input: TraceInput
-    rows: Callable[[], Iterator[TraceRow]]
-    """Reads the rows of the input, as often as wanted."""
-    task: TaskSource
-    job: JobFolder | None
-    scenario: int | None
-    arm: Arm
-    """Of the scenario, `tft` where none is named."""
-    place: Place
-    set: Mapping[str, Any]
-    """What `--set` says."""
-    selection: Mapping[str, Any]
-    """Which part of the input is read, where not all of it is: `arm`, `limit`."""
-
-    @property
-    def license(self) -> str | None:
-        """The licence of what is made, where it is known."""
-        return _LICENSE if self.scenario is not None else None
-
-    @property
-    def prefix(self) -> str:
-        """What ids of new rows begin with."""
-        return f"s{self.scenario}-" if self.scenario is not None else ""
-
-
 @contextmanager
-def started(suffix: str, chosen: dict[str, Any]) -> Iterator[StageInputs]:
-    """Yield what the options of this module say, taken out of `chosen`; `suffix` ends the default dataset's name."""
-    from harness.curation.job_folder import JobFolder
-    from harness.data.tasks import find_task
-    from harness.data.traces.source import read_input
+def requested(
+    kind: type[Request], suffix: str, chosen: dict[str, Any], settings: Mapping[str, Any]
+) -> Iterator[tuple[Request, Hub]]:
+    """Yield what the options say as a request, and the Hub that it is for.
+
+    `chosen` are the options of this module and the fields of the request besides, `settings` win over `--set`; `suffix`
+    ends the default dataset's name.
+    """
+    from harness.data.tasks import REPOSITORY
     from harness.hub.connect import connected
 
-    folder, named, limit = chosen.pop("job"), chosen.pop("task"), chosen.pop("limit")
-    job = JobFolder.open(folder) if folder else None
-    if job:
-        _say_what_is_not_used(job)
-    source = chosen.pop("source") or (str(job.traces) if job else None)
-    if source is None:
+    source, job, scenario = chosen.pop("source"), chosen.pop("job"), chosen.pop("scenario")
+    if source is None and job is None:
         raise UsageError("no INPUT: name a dataset (owner/name), a file of traces, or a job folder with --job")
-    scenario = chosen.pop("scenario")
-    if scenario is None and not Path(source).exists():
+    if scenario is None and source is not None and not Path(source).exists():
         found = _BENCHMARK.search(source)
         scenario = int(found[1]) if found else None
+    values = _options.set_values(chosen.pop("settings"))
+    values |= {key: value for key, value in settings.items() if value is not None}
+    asking = _roles.asking(chosen)
     with connected(chosen.pop("hub")) as hub:
         namespace = chosen.pop("namespace")
-        arm = chosen.pop("arm")
-        input_ = read_input(source, hub, arm=arm)
-        task = job.task if job and not named else find_task(named, hub, lambda: hub.namespace(namespace))
-
-        def rows() -> Iterator[TraceRow]:
-            for position, row in enumerate(input_.rows()):
-                if limit is not None and position >= limit:
-                    return
-                yield row
-
-        yield StageInputs(
-            hub=hub,
-            input=input_,
-            rows=rows,
-            task=task,
-            job=job,
-            scenario=scenario,
-            arm="direct" if arm == "direct" else "tft",
-            place=_place(hub, _Named(source, suffix, scenario, namespace), chosen),
-            set=_options.set_values(chosen.pop("settings")),
-            selection={key: value for key, value in (("arm", arm), ("limit", limit)) if value is not None},
-        )
-
-
-def _say_what_is_not_used(job: JobFolder) -> None:
-    """Say what of a job's configuration does nothing here: its models have no addresses, so options name them."""
-    from harness.terminal import say
-
-    named = job.settings("roles")
-    if named:
-        say(
-            f"the job's configuration names models ({', '.join(sorted(named))}), which have no addresses: the options "
-            "say which models are used, by default the rules"
-        )
-    if job.config.ignored:
-        say(f"of the job's configuration these keys change nothing here: {', '.join(job.config.ignored)}")
+        place = _place(hub, _Named(source, job, suffix, scenario, namespace), chosen)
+        task = chosen.pop("task") or (None if job else f"{hub.namespace(namespace)}/{REPOSITORY}")
+        chosen |= {"source": source, "job": job, "scenario": scenario, "task": task}
+        yield kind(**chosen, settings=values, asking=asking, place=place), hub
 
 
 class _Named(NamedTuple):
     """What the name of the result follows from."""
 
-    source: str
+    source: str | None
+    job: Path | None
     suffix: str
     scenario: int | None
     namespace: str | None
 
 
 def _place(hub: Hub, name: _Named, chosen: dict[str, Any]) -> Place:
-    from harness.stages._run import Place, check_out
+    from harness.stages._result import Place
 
     out, push, repo, force = (chosen.pop(key) for key in ("out", "push", "repo", "force"))
-    if out is not None:
-        check_out(out)
     if push is None:
         push = out is None
     if not push:
@@ -194,44 +128,19 @@ def _name(name: _Named) -> str:
 
     if name.scenario is not None:
         return f"tft-benchmark-s{name.scenario}-{name.suffix}"
-    if not Path(name.source).exists():
+    if name.source is not None and not Path(name.source).exists():
         return _STAGE_NAME.sub("", split_revision(name.source)[0].rpartition("/")[2]) + f"-{name.suffix}"
-    raise UsageError(f"say where the result of {name.source} goes: --out DIR for a folder, or --to REPO to push it")
+    made_from = name.source or name.job
+    raise UsageError(f"say where the result of {made_from} goes: --out DIR for a folder, or --to REPO to push it")
 
 
-def readable(rows: Iterable[TraceRow]) -> tuple[TraceRow, ...]:
-    """Return the rows that can be read, and say of the others how many there are and why the first cannot."""
-    from harness.terminal import say
-
-    every = tuple(rows)
-    problems = [row.problem for row in every if row.problem is not None]
-    if problems:
-        say(f"{len(problems)} of {len(every)} rows cannot be read and are left out, the first one: {problems[0]}")
-    return tuple(row for row in every if row.problem is None)
-
-
-def test_set(start: StageInputs, named: str | None) -> TestConversations | None:
-    """Return the test set that is named, else the job's, else that of the repository that has the task, else None."""
-    from harness.data.tasks import find_test, has_test
-    from harness.hub.artifact import Artifact, parse_input
-
-    task = start.task.source
-    if named is None and start.job is not None:
-        named = str(start.job.test) if start.job.test else None
-    elif named is None and isinstance(parse_input(task), Artifact) and has_test(task, start.hub):
-        named = task
-    return find_test(named, start.hub) if named is not None else None
-
-
-def show(start: StageInputs, result: StageResult, counts: Mapping[str, Any], as_json: bool) -> None:
+def show(hub: Hub, result: StageResult, counts: Mapping[str, Any], as_json: bool) -> None:
     """Print what a stage has made: counts on stdout, where it lies on stderr."""
     import json
 
-    from harness.terminal import say
-
     if as_json:
         artifact = result.artifact
-        click.echo(
+        echo(
             json.dumps(
                 {
                     "folder": str(result.folder) if result.folder else None,
@@ -244,15 +153,17 @@ def show(start: StageInputs, result: StageResult, counts: Mapping[str, Any], as_
         )
     else:
         for what, count in counts.items():
-            click.echo(f"{what}: {_text(count)}")
+            echo(f"{what}: {_text(count)}")
     if result.folder:
         say(f"written: {result.folder}")
     if result.artifact:
         state = "there already, made from the same inputs" if result.reused else "pushed"
-        say(f"{state}: {start.hub.page(result.artifact)}  {result.artifact.revision}")
+        say(f"{state}: {hub.page(result.artifact)}  {result.artifact.revision}")
 
 
 def _text(value: Any) -> str:
+    from harness.statistics.formatting import number
+
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {inner}" for key, inner in value.items()) or "none"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return number(value) if isinstance(value, float) else str(value)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from harness.models.chat.chat_models import ChatSettings
-    from harness.models.roles import Roles
+    from harness.stages._inputs import Asking
 
 Command = Callable[..., Any]
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -71,14 +70,6 @@ _ASKING = [
 ]
 
 
-class ChosenRoles(NamedTuple):
-    """What the options of this module say."""
-
-    roles: Roles
-    asking: ChatSettings
-    dry_run: bool
-
-
 def options(*roles: Command) -> Callable[[Command], Command]:
     """Add `--models`, the options of these roles (`teacher`, `committee`, `arbiter`) and those about asking."""
 
@@ -90,34 +81,8 @@ def options(*roles: Command) -> Callable[[Command], Command]:
     return add
 
 
-def roles_of(settings: dict[str, Any], *, log: Path | None = None) -> ChosenRoles:
-    """Return what was chosen, taking the options of this module out of `settings`.
+def asking(chosen: dict[str, Any]) -> Asking:
+    """Return what the options say of how models are asked, taking them out of `chosen`."""
+    from harness.stages._inputs import Asking
 
-    `log`: where the output of our own engines goes. Raises HarnessError for models or files that cannot be used.
-    """
-    from harness.models.chat.budget import Budget
-    from harness.models.chat.chat_models import ChatSettings
-    from harness.models.chat.endpoints import Endpoints
-    from harness.models.engine.server import split_engine_args
-    from harness.models.roles import Roles
-
-    chosen = Roles.named(settings.pop("models")).changed(
-        teacher=settings.pop("teacher", None),
-        committee=tuple(settings.pop("committee", ())),
-        arbiter=settings.pop("arbiter", None),
-    )
-    endpoints = Endpoints(
-        base_url=settings.pop("base_url"), key_variable=settings.pop("key_variable"), file=settings.pop("endpoints")
-    )
-    budget = settings.pop("budget")
-    asking = ChatSettings(
-        endpoints=endpoints,
-        concurrency=settings.pop("concurrency"),
-        timeout=settings.pop("timeout"),
-        max_tokens=settings.pop("max_tokens"),
-        engine_args=split_engine_args(settings.pop("engine_args")),
-        cache=settings.pop("cache"),
-        log=log,
-        budget=None if budget is None else Budget(budget),
-    )
-    return ChosenRoles(chosen, asking, settings.pop("dry_run"))
+    return Asking(**{name: chosen.pop(name) for name in Asking.model_fields})

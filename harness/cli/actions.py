@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from harness.terminal import echo
+
 
 @click.group("actions")
 def command() -> None:
@@ -50,8 +52,8 @@ def request(
         raise UsageError("--revision belongs to --model; in a comment write /evaluate OWNER/MODEL@REVISION")
     named = f"{model}@{revision}" if model and revision else model
     found = read_request(read_json(event), named, read_json(permission) if permission else None)
-    click.echo(f"model={found.model}")
-    click.echo(f"pull_request={pull_request or found.pull_request or ''}")
+    echo(f"model={found.model}")
+    echo(f"pull_request={pull_request or found.pull_request or ''}")
 
 
 @command.command("comment")
@@ -75,4 +77,4 @@ def comment(*, file: Path, pull_request: int, repository: str) -> None:
     """
     from harness.cli._github import put_comment
 
-    click.echo(put_comment(repository, pull_request, file))
+    echo(put_comment(repository, pull_request, file))

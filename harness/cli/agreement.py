@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import _options
+from harness.terminal import echo, plain, show
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -46,8 +47,6 @@ def command(file: Path, label: str, column: str, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from harness.evaluation.predictions import parse_label, read_predictions
     from harness.statistics.agreement import calibrate
     from harness.statistics.estimates import estimate
@@ -66,11 +65,9 @@ def command(file: Path, label: str, column: str, as_json: bool) -> None:
     _check_overlap(file, found, label, column)
     naive = estimate(verdicts, conversations)
     if as_json:
-        click.echo(json.dumps({"label": label, "column": column, "naive": asdict(naive), **asdict(found)}))
+        echo(json.dumps({"label": label, "column": column, "naive": asdict(naive), **asdict(found)}))
         return
-    console = Console(highlight=False)
-    for part in _parts(found, naive, label, column):
-        console.print(part)
+    show(_parts(found, naive, label, column))
 
 
 def _check_columns(file: Path, rows: list[PredictedRow], label: str, column: str) -> None:
@@ -94,10 +91,9 @@ def _check_overlap(file: Path, found: Calibration, label: str, column: str) -> N
 
 
 def _parts(found: Calibration, naive: Estimate, label: str, column: str) -> Iterable[RenderableType]:
-    from rich.markup import escape
 
     yield (
-        f"[bold]{escape(column)}[/bold] against [bold]{escape(label)}[/bold]: {found.n} rows from {found.clusters} "
+        f"[bold]{plain(column)}[/bold] against [bold]{plain(label)}[/bold]: {found.n} rows from {found.clusters} "
         f"conversations; {found.unscored} more are labelled but unscored."
     )
     yield _confusion(found)
@@ -122,7 +118,8 @@ def _confusion(found: Calibration) -> Table:
 
 
 def _measures(found: Calibration) -> Table:
-    from harness.reports.evaluation_tables import number, table
+    from harness.reports.evaluation_tables import table
+    from harness.statistics.formatting import cell
 
     measures = table("measure", "value", "95 % interval", "of rows")
     for name, one in (
@@ -133,32 +130,34 @@ def _measures(found: Calibration) -> Table:
         ("bad found, names equal", found.same_name_recall),
         ("false bad, names equal", found.same_name_false_bad),
     ):
-        measures.add_row(name, number(one.value), _interval(one), str(one.n))
-    measures.add_row("kappa of comparing names", number(found.names_only_kappa), "", str(found.n))
-    measures.add_row("base rate: labels that are bad", number(found.base_rate), "", str(found.n))
+        measures.add_row(name, cell(one.value), _interval(one), str(one.n))
+    measures.add_row("kappa of comparing names", cell(found.names_only_kappa), "", str(found.n))
+    measures.add_row("base rate: labels that are bad", cell(found.base_rate), "", str(found.n))
     return measures
 
 
 def _by_tool(found: Calibration) -> Table:
-    from rich.markup import escape
-
-    from harness.reports.evaluation_tables import number, table
+    from harness.reports.evaluation_tables import table
+    from harness.statistics.formatting import cell
 
     tools = table("by tool", "rows", "bad", "agreement", "kappa", "bad found")
     for tool, one in found.by_tool.items():
-        measures = (number(one.get(name)) for name in ("agreement", "kappa", "recall"))
-        tools.add_row(escape(tool), f"{one['n']:.0f}", f"{one['bad']:.0f}", *measures)
+        measures = (cell(one.get(name)) for name in ("agreement", "kappa", "recall"))
+        tools.add_row(plain(tool), cell(one["n"], digits=0), cell(one["bad"], digits=0), *measures)
     return tools
 
 
 def _scores(corrected: Estimate, naive: Estimate) -> Table:
-    from harness.reports.evaluation_tables import number, table
+    from harness.reports.evaluation_tables import table
+    from harness.statistics.formatting import cell
 
     scores = table("mean score", "value", "95 % interval", "of rows")
     for name, one in (("verdicts alone", naive), ("corrected by the labels", corrected)):
-        scores.add_row(name, number(one.value), _interval(one), str(one.n))
+        scores.add_row(name, cell(one.value), _interval(one), str(one.n))
     return scores
 
 
 def _interval(one: Estimate) -> str:
-    return "-" if one.low is None or one.high is None else f"{one.low:.3f} to {one.high:.3f}"
+    from harness.statistics.formatting import bounds
+
+    return "-" if one.low is None or one.high is None else bounds(one.low, one.high)

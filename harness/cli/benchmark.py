@@ -8,8 +8,6 @@ from typing import Any
 
 import click
 
-from harness.benchmark.run import BenchmarkRequest
-from harness.benchmark.run import run as benchmark_run
 from harness.cli import _benchmark as _cells
 
 
@@ -71,6 +69,7 @@ def command(
     that a run that was interrupted, however, goes on where it was. A cell that fails does not stop the others.
     """
     from harness.benchmark.cells import Cell, Job, all_cells
+    from harness.benchmark.run import BenchmarkRequest, run
     from harness.errors import UsageError
 
     if name and not job:
@@ -84,8 +83,10 @@ def command(
         chosen = None
         wanted = {Cell.parse(scenario, "tft").scenario for scenario in only}
         cells = [cell for cell in all_cells(fair=arms == "fair", seeds=seeds) if not wanted or cell.scenario in wanted]
-    run = BenchmarkRequest(cells=cells, preset=preset, job=chosen, seeds=seeds, version=version, report=report)
-    if done := benchmark_run(run, settings):
+    request = BenchmarkRequest(
+        cells=cells, preset=preset, job=chosen, seeds=seeds, version=version, report=report, **settings
+    )
+    if done := run(request):
         _cells.show_outcomes(*done)
 
 

@@ -12,6 +12,7 @@ import click
 
 from harness.cli import _options
 from harness.errors import CheckFailed, HarnessError, RepoNotFound, UsageError
+from harness.terminal import echo, say
 
 if TYPE_CHECKING:
     from harness.data.records import Task
@@ -103,7 +104,7 @@ def _one(client: Hub | None, model: str, owner: str | None, wish: _Wish) -> None
     elif wish.push and client:
         _push(client, identity, current, text, create_pr=wish.create_pr)
     elif not wish.out:
-        click.echo(text, nl=False)
+        echo(text, nl=False)
 
 
 def _all(client: Hub, owner: str, wish: _Wish) -> None:
@@ -116,11 +117,11 @@ def _all(client: Hub, owner: str, wish: _Wish) -> None:
         try:
             _one(client, model, owner, wish)
         except HarnessError as error:
-            click.echo(f"{model}: {error}", err=True)
+            say(f"{model}: {error}")
             problems.append(model)
     if problems:
         raise CheckFailed(f"{len(problems)} of {len(models)} cards are not as they should be: {', '.join(problems)}")
-    click.echo(f"{len(models)} cards of {owner}", err=True)
+    say(f"{len(models)} cards of {owner}")
 
 
 def _check_options(wish: _Wish, model: str | None, every: bool) -> None:
@@ -170,7 +171,7 @@ def _write(out: Path, text: str) -> None:
     from harness.data.formats.jsonl import write_atomic
 
     write_atomic(out, [text])
-    click.echo(f"wrote {out}", err=True)
+    say(f"wrote {out}")
 
 
 def _compare(identity: CardIdentity, current: str | None, text: str) -> None:
@@ -178,12 +179,12 @@ def _compare(identity: CardIdentity, current: str | None, text: str) -> None:
     from harness.hub.artifact import README
 
     if current == text:
-        click.echo(f"the card of {identity.repo_id} is up to date")
+        echo(f"the card of {identity.repo_id} is up to date")
         return
     before, after = (current or "").splitlines(keepends=True), text.splitlines(keepends=True)
     label = f"{identity.repo_id}/{README}"
     for line in difflib.unified_diff(before, after, fromfile=label, tofile="rendered now"):
-        click.echo(line, nl=not line.endswith("\n"))
+        echo(line, nl=not line.endswith("\n"))
     raise CheckFailed(
         f"the card of {identity.repo_id} is {'stale' if current is not None else 'missing'}; "
         "run the same command with --push in the place of --check"
@@ -194,15 +195,15 @@ def _push(hub: Hub, identity: CardIdentity, current: str | None, text: str, *, c
     from harness.hub.artifact import README
 
     if current == text:
-        click.echo(f"the card of {identity.repo_id} is up to date, nothing to push", err=True)
+        say(f"the card of {identity.repo_id} is up to date, nothing to push")
         return
     from harness.hub.publishing import propose
 
     files = {README: text}
     if not create_pr:
-        click.echo(hub.commit_files("model", identity.repo_id, files, message=MESSAGE))
+        echo(hub.commit_files("model", identity.repo_id, files, message=MESSAGE))
         return
     address, sent = propose(hub, identity.repo_id, files, message=MESSAGE)
-    click.echo(address)
+    echo(address)
     if not sent:
-        click.echo(f"this pull request proposes the card of {identity.repo_id} already", err=True)
+        say(f"this pull request proposes the card of {identity.repo_id} already")

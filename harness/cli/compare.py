@@ -10,6 +10,7 @@ import click
 
 from harness.cli import _options
 from harness.errors import CheckFailed, DataError, Inconclusive, RepoNotFound, UsageError
+from harness.terminal import echo, say
 
 if TYPE_CHECKING:
     from harness.evaluation.comparison.compare import Comparison
@@ -119,9 +120,9 @@ def command(
     if as_json:
         import json
 
-        click.echo(json.dumps(as_document(comparison), indent=2))  # ASCII: texts may hold what UTF-8 cannot
+        echo(json.dumps(as_document(comparison), indent=2))  # ASCII: texts may hold what UTF-8 cannot
     elif markdown == STDOUT:
-        click.echo(as_markdown(comparison, show), nl=False)
+        echo(as_markdown(comparison, show), nl=False)
     else:
         print_comparison(comparison, show)
     _conclude(comparison, allow_inconclusive=allow_inconclusive)
@@ -140,7 +141,7 @@ def _write(path: Path, text: str) -> None:
     from harness.data.formats.jsonl import write_atomic
 
     write_atomic(path, [text])
-    click.echo(f"wrote {path}", err=True)
+    say(f"wrote {path}")
 
 
 def _sides(

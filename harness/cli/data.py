@@ -11,24 +11,17 @@ import click
 
 from harness.cli import _options
 from harness.errors import CheckFailed, UsageError
+from harness.terminal import bar, echo, progress
 
 if TYPE_CHECKING:
-    from harness.data.scenarios import Arm, CleanTraces, Scenario
-    from harness.data.sources import Sources
+    from harness.data.scenarios import Arm, Scenario
     from harness.hub.client import Hub
-    from harness.stages._push import Published
+    from harness.stages._result import StageResult
 
 _scenario = click.option(
     "--scenario", "numbers", type=int, multiple=True, metavar="N", help="Only this scenario; repeatable. Default: all."
 )
 _arm = click.option("--arm", type=click.Choice(["tft", "direct"]), help="Only this arm's files. Default: both.")
-
-
-class Inputs(NamedTuple):
-    """What every data stage reads."""
-
-    sources: Sources
-    dialogues: CleanTraces
 
 
 @click.group(epilog="\b\nExample:\n  tft data build --out data && tft data verify data")
@@ -70,7 +63,6 @@ def build(
     Call ids aside, which are random in the published files, each file is equal to the published one byte
     by byte. With --push, each dataset repository gets both arms, a card and its lineage.
     """
-    from harness.data.scenarios import read_dialogues
     from harness.data.sources import locate
     from harness.stages.corrupt import write_published
 
@@ -81,16 +73,14 @@ def build(
     if only and not push:
         raise UsageError("--only says what is published; add --push")
     chosen = _chosen(numbers)
-    located = locate(sources)
     arms = _arms(arm)
-    with _steps("building", total=2 * len(chosen) * len(arms)) as step:
-        dialogues = read_dialogues(located)
-        if out:
-            for path in write_published(located, dialogues, out, chosen, arms):
+    if out:
+        with _steps("building", total=2 * len(chosen) * len(arms)) as step:
+            for path in write_published(locate(sources), out, chosen, arms):
                 step(str(path))
     if push:
         wanted = _Wanted(testset=only != "traces", scenarios=chosen if only != "testset" else [], force=force)
-        _push(wanted, Inputs(located, dialogues), hub, namespace, as_json=as_json)
+        _push(wanted, sources, hub, namespace, as_json=as_json)
 
 
 @command.command(
@@ -124,20 +114,23 @@ def job(
     """Push a job folder as datasets, NAME-traces and NAME-testset, which `tft benchmark --job` reads."""
     import os
 
-    from harness.curation.job_folder import JobFolder
     from harness.hub.client import PRIVATE
     from harness.hub.connect import connected
-    from harness.stages.job_folder import push_test_set, push_traces
+    from harness.stages import job_test_set, job_traces
+    from harness.stages._result import Place
 
-    opened = JobFolder.open(folder)
     if not public:
         os.environ[PRIVATE] = "1"
-    pushes = {"testset": push_test_set, "traces": push_traces}
-    chosen = [only] if only else list(pushes)
-    with connected(hub) as client, _steps("pushing", total=len(chosen)) as step:
+    with connected(hub) as client, _steps("pushing", total=1 if only else 2) as step:
         owner = client.namespace(namespace)
-        for what in chosen:
-            _report(client, step, pushes[what](opened, client, f"{owner}/{name}-{what}", force=force), as_json=as_json)
+        if only != "traces":
+            place = Place(repo_id=f"{owner}/{name}-testset", force=force)
+            made = job_test_set.run(job_test_set.JobTestSetRequest(job=folder, place=place), client)
+            _report(client, step, made, as_json=as_json)
+        if only != "testset":
+            place = Place(repo_id=f"{owner}/{name}-traces", force=force)
+            made = job_traces.run(job_traces.JobTracesRequest(job=folder, place=place), client)
+            _report(client, step, made, as_json=as_json)
 
 
 @command.command(epilog="\b\nExample:\n  tft data verify data")
@@ -158,11 +151,11 @@ def verify(folder: Path, numbers: tuple[int, ...], arm: Arm | None, as_json: boo
     checks = list(corrupt.verify(folder, _chosen(numbers), _arms(arm)))
     bad = [check for check in checks if check.status != "ok"]
     if as_json:
-        click.echo(json.dumps({"ok": not bad, "files": [asdict(check) for check in checks]}))
+        echo(json.dumps({"ok": not bad, "files": [asdict(check) for check in checks]}))
     else:
         for check in checks:
             hashes = "" if check.status == "ok" else f"  expected {check.expected}, found {check.found or 'no file'}"
-            click.echo(f"{check.status:<7}  {check.path}{hashes}")
+            echo(f"{check.status:<7}  {check.path}{hashes}")
     if bad:
         raise CheckFailed(
             f"{len(bad)} of {len(checks)} files are not the published ones; build them again: "
@@ -194,15 +187,14 @@ def dialogues(*, out: Path, exclude: tuple[str, ...], sources: Path | None, as_j
     import json
 
     from harness.data.sources import locate
-    from harness.stages.sgd_dialogues import write_dialogues
-    from harness.terminal import progress
+    from harness.stages.material.sgd_dialogues import write_dialogues
 
     with progress("reading dialogues"):
         counts = write_dialogues(locate(sources), out, exclude=exclude)
     if as_json:
-        click.echo(json.dumps({"file": str(out), "conversations": sum(counts.values()), "services": counts}))
+        echo(json.dumps({"file": str(out), "conversations": sum(counts.values()), "services": counts}))
         return
-    click.echo(f"{out}  {sum(counts.values()):,} conversations about {len(counts)} services")
+    echo(f"{out}  {sum(counts.values()):,} conversations about {len(counts)} services")
 
 
 def _chosen(numbers: tuple[int, ...]) -> list[Scenario]:
@@ -225,29 +217,35 @@ class _Wanted(NamedTuple):
     force: bool
 
 
-def _push(wanted: _Wanted, inputs: Inputs, hub: str | None, namespace: str | None, *, as_json: bool) -> None:
-    from functools import partial
-
+def _push(wanted: _Wanted, sources: Path | None, hub: str | None, namespace: str | None, *, as_json: bool) -> None:
+    from harness.data.tasks import REPOSITORY
     from harness.hub.connect import connected
     from harness.stages import collect, corrupt
+    from harness.stages._result import Place
 
     with connected(hub) as client, _steps("pushing", total=wanted.testset + len(wanted.scenarios)) as step:
-        report = partial(_report, client, step, as_json=as_json)
         owner = client.namespace(namespace)
         if wanted.testset:
-            report(collect.collect(*inputs, client, owner, force=wanted.force))
+            place = Place(repo_id=f"{owner}/{REPOSITORY}", force=wanted.force)
+            made = collect.run(collect.CollectRequest(sources=sources, place=place), client)
+            _report(client, step, made, as_json=as_json)
         for scenario in wanted.scenarios:
-            report(corrupt.corrupt(scenario, *inputs, client, owner, force=wanted.force))
+            number = scenario.number
+            place = Place(repo_id=f"{owner}/tft-benchmark-s{number}-traces", force=wanted.force)
+            made = corrupt.run(corrupt.CorruptRequest(scenario=number, sources=sources, place=place), client)
+            _report(client, step, made, as_json=as_json)
 
 
-def _report(hub: Hub, step: Callable[[str], None], published: Published, *, as_json: bool) -> None:
+def _report(hub: Hub, step: Callable[[str], None], made: StageResult, *, as_json: bool) -> None:
     import json
 
-    artifact = published.artifact
-    if as_json:
-        step(json.dumps({"repo": artifact.repo_id, "revision": artifact.revision, "reused": published.reused}))
+    artifact = made.artifact
+    if artifact is None:
         return
-    note = "  (was there already)" if published.reused else ""
+    if as_json:
+        step(json.dumps({"repo": artifact.repo_id, "revision": artifact.revision, "reused": made.reused}))
+        return
+    note = "  (was there already)" if made.reused else ""
     step(f"{hub.page(artifact)}  {artifact.revision}{note}")
 
 
@@ -257,20 +255,16 @@ def _steps(doing: str, total: int) -> Iterator[Callable[[str], None]]:
 
     Not at once: while a bar is shown, rich sends what is printed to the bar's own stream, stderr.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
     lines: list[str] = []
     try:
-        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task(doing, total=total)
+        with bar() as shown:
+            task = shown.add_task(doing, total=total)
 
             def step(line: str) -> None:
                 lines.append(line)
-                bar.advance(task)
+                shown.advance(task)
 
             yield step
     finally:
         for line in lines:
-            click.echo(line)
+            echo(line)

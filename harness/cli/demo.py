@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.benchmark.run import BenchmarkRequest, run
 from harness.cli import _benchmark as _cells
 from harness.cli import _options
+from harness.terminal import echo, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,19 +60,22 @@ def command(folder: Path) -> None:
 
 def _run(hub: Hub, folder: Path) -> None:
     from harness.benchmark.cells import Cell, Job
+    from harness.benchmark.run import BenchmarkRequest, run
     from harness.benchmark.sample_job import write_job
     from harness.data.scenarios import ARMS
-    from harness.terminal import say
 
     say(f"a Hub on {hub.endpoint}, kept in {_short(folder / 'hub')}")
     _show_damage(write_job(folder / "job", traces=_TRACES, test=_TEST), folder / "job")
-    chosen = BenchmarkRequest(
+    request = BenchmarkRequest(
         cells=[Cell(scenario=None, arm=arm) for arm in ARMS],
         preset=_PRESET,
         job=Job(name=_NAME, folder=str(folder / "job")),
         report=Path(_short(folder / "report")),
+        hub=hub.endpoint,
+        public=True,
+        work=folder / "work",
     )
-    if done := run(chosen, _cells.defaults(hub=hub.endpoint, public=True, work=folder / "work")):
+    if done := run(request):
         _cells.show_outcomes(*done)
         _show_places(hub, done[0], folder)
 
@@ -83,7 +86,7 @@ def _show_damage(traces: Sequence[Damaged], folder: Path) -> None:
 
     changed = [one for one in traces if one.changes]
     before, after = next(zip(changed[0].clean.calls, changed[0].trace.calls, strict=True))
-    click.echo(
+    echo(
         f"{len(traces)} simulated conversations in {_short(folder)}, damaged like the benchmark's\n"
         f"scenario {DAMAGE}: in {len(changed)} of them tools and arguments have other names,\n"
         f"drawn anew for each. A call, before and after:\n"
@@ -105,7 +108,7 @@ def _show_places(hub: Hub, plan: BenchmarkPlan, folder: Path) -> None:
         card = folder / f"card-{cell.arm}.md"
         card.write_text(hub.read_text("model", plan.setup.model(cell), "README.md") or "", encoding="utf-8")
         cards.append(_short(card))
-    click.echo(
+    echo(
         "\nThis shows the way, not a result: simulated conversations, a student that knew\n"
         "nothing before, one short training for each pipeline, and rules where the\n"
         "benchmark has language models. So little training teaches when to call which\n"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +9,10 @@ import click
 
 from harness.cli import _judge as _judging
 from harness.cli import _options
+from harness.terminal import echo, say
 
 if TYPE_CHECKING:
-    from harness.data.tasks import TestSet
-    from harness.evaluation.outcome import Evaluation
-    from harness.hub.client import Hub
-    from harness.models.names import ModelName
-    from harness.reports.publish import Destination
+    from harness.stages.evaluate import EvaluateResult
 
 
 @click.command(
@@ -41,7 +35,9 @@ Examples:
 @click.option("--dataset", metavar="REPO[@REV]", help="Test set. Default: <namespace>/tft-benchmark-testset.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N pairs.")
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the run. Default: runs/<model>-<hash>."
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the run. Default: runs/<model>-<hash>.",
 )
 @click.option("--push/--no-push", default=True, show_default=True, help="Publish results, scores and card.")
 @click.option(
@@ -108,12 +104,9 @@ def command(
     adapters: tuple[str, ...],
     judges: tuple[str, ...],
     dataset: str | None,
-    limit: int | None,
     out: Path | None,
     push: bool,
     create_pr: bool,
-    max_unscored: float,
-    resume: bool,
     hub: str | None,
     namespace: str | None,
     as_json: bool,
@@ -131,50 +124,52 @@ def command(
     and not evaluated itself; each adapter (also one in the folder `adapter` of a trained model's repository)
     gets a run, results and a card of its own.
     """
-    from harness.data.tasks import REPOSITORY, pull_test_set
+    from harness.data.tasks import REPOSITORY
     from harness.hub.connect import connected
-    from harness.models.backends.subject import EvaluateConfig
-    from harness.models.engine.server import split_engine_args
-    from harness.models.names import ModelName
-    from harness.reports.publish import destination
-    from harness.stages.evaluate import RunPlace, evaluate
+    from harness.stages._evaluate_request import EvaluateRequest, JudgeRequest
+    from harness.stages._inputs import Asking
+    from harness.stages.evaluate import run
 
     _check(push, create_pr, inspect_folder, inspect_site)
-    names = [ModelName.parse(model) for model in models]
-    base, names = _on_base(names, adapters) if adapters else (None, names)
-    judging = _judging.config(judges, settings)
-    settings["engine_args"] = split_engine_args(settings["engine_args"])
-    runs = RunPlace(folder=out, resume=resume) if len(names) == 1 else RunPlace(root=out or Path("runs"), resume=resume)
+    base, names = _on_base(models, adapters) if adapters else (None, models)
+    judge = {name: settings.pop(f"judge_{name}") for name in _judging.ASKING}
+    others = {name: settings.pop(name) for name in ("ask_everything", "labels", "label_column")}
+    judging = JudgeRequest(judges=judges, asking=Asking(**judge), baselines=settings.pop("judge_baselines"), **others)
+    asking = Asking(**{name: settings.pop(name) for name in _ASKING})
     with connected(hub) as client:
         owner = client.namespace(namespace) if push or not dataset else None
-        dataset = dataset or f"{owner}/{REPOSITORY}"
-        if resume and runs.folder:
-            names[0], base, dataset = _as_begun(runs.folder, names[0], base, dataset)
-        config = EvaluateConfig(**settings, base=base)
-        test_set = pull_test_set(client, dataset, limit)
-        places: list[Destination | None] = [None] * len(names)
-        if push and owner:
-            to = partial(destination, client, owner, test_set=test_set, create_pr=create_pr)
-            places = [replace(to(name), max_unscored=max_unscored) for name in names]
-        evaluations = evaluate(names, client, test_set, config, runs, judging=judging if judges else None)
-        if inspect_folder:
-            _transcribe(evaluations, test_set, inspect_folder, inspect_site)
-        changed = [_push(client, place, one, test_set) for place, one in zip(places, evaluations, strict=True)]
-    _show(evaluations, changed, as_json, markdown)
+        request = EvaluateRequest(
+            **settings,
+            models=names,
+            base=base,
+            dataset=dataset or f"{owner}/{REPOSITORY}",
+            asking=asking,
+            judging=judging,
+            run=out,
+            transcripts=inspect_folder,
+            site=inspect_site,
+            namespace=owner if push else None,
+            create_pr=create_pr,
+        )
+        result = run(request, client)
+    _show(result, as_json, markdown)
 
 
-def _on_base(models: Sequence[ModelName], adapters: Sequence[str]) -> tuple[ModelName, list[ModelName]]:
-    """Return the base and the names of its adapters; UsageError where they cannot be that."""
+_ASKING = ("endpoints", "max_tokens", "concurrency", "engine_args", "base_url", "key_variable")
+
+
+def _on_base(models: tuple[str, ...], adapters: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Return the base and its adapters; UsageError where they cannot be that."""
     from harness.errors import UsageError
     from harness.models.names import ModelName
 
-    names = [ModelName.parse(adapter) for adapter in adapters]
-    others = [str(name) for name in (*models, *names) if name.backend != "vllm"]
+    names = [ModelName.parse(name) for name in (*models, *adapters)]
+    others = [str(name) for name in names if name.backend != "vllm"]
     if others:
         raise UsageError(f"{others[0]} is on no Hub; --adapters takes the repositories of a base model's adapters")
     if len(models) != 1:
         raise UsageError(f"--adapters changes one base model, got {len(models)} models; name the one they share")
-    return models[0], names
+    return models[0], adapters
 
 
 def _check(push: bool, create_pr: bool, folder: Path | None, site: Path | None) -> None:
@@ -191,47 +186,7 @@ def _check(push: bool, create_pr: bool, folder: Path | None, site: Path | None) 
         raise UsageError("--inspect needs Inspect; install it: pip install 'tft-harness[inspect]'")
 
 
-def _transcribe(evaluations: Sequence[Evaluation], test_set: TestSet, folder: Path, site: Path | None) -> None:
-    from harness.reports.inspect_logs import bundle, write_log
-
-    for one in evaluations:
-        log = write_log(folder, one.scorecard.report, one.scorecard.rows, test_set.pairs, test_set.task)
-        click.echo(f"transcript: {log} (inspect view --log-dir {folder})", err=True)
-    if site:
-        bundle(folder, site, title="Transcripts of an evaluation")
-        click.echo(f"site of the transcripts: {site} (push it as a static Space, or serve it over HTTP)", err=True)
-
-
-def _push(hub: Hub, place: Destination | None, evaluation: Evaluation, test_set: TestSet) -> list[str]:
-    from harness.errors import HubError, UsageError
-    from harness.reports.publish import publish
-
-    try:
-        return publish(hub, place, evaluation, test_set) if place else []
-    except (HubError, UsageError) as error:
-        advice = f"nothing is lost: add --resume --out {evaluation.folder} to push without asking again"
-        raise type(error)(f"{error}; {advice}") from error
-
-
-def _as_begun(
-    folder: Path, name: ModelName, base: ModelName | None, dataset: str
-) -> tuple[ModelName, ModelName | None, str]:
-    """Return model, base and test set at the commits that the run in `folder` began with, unless others are named."""
-    from harness.evaluation.run_folder import commit_of
-    from harness.hub.artifact import split_revision
-
-    if name.backend == "vllm" and not name.revision:
-        name = replace(name, revision=commit_of(folder, name.id))
-    if base and not base.revision:
-        base = replace(base, revision=commit_of(folder, base.id))
-    if not split_revision(dataset)[1] and (commit := commit_of(folder, dataset)):
-        dataset = f"{dataset}@{commit}"
-    return name, base, dataset
-
-
-def _show(
-    evaluations: Sequence[Evaluation], changed: Sequence[list[str]], as_json: bool, markdown: Path | None
-) -> None:
+def _show(result: EvaluateResult, as_json: bool, markdown: Path | None) -> None:
     import json
 
     from harness.data.formats.jsonl import write_atomic
@@ -239,13 +194,13 @@ def _show(
     from harness.reports.evaluation_tables import as_comment, print_report
 
     if markdown:
-        write_atomic(markdown, [as_comment([one.scorecard.report for one in evaluations])])
-    for one, addresses in zip(evaluations, changed, strict=True):
+        write_atomic(markdown, [as_comment([one.scorecard.report for one in result.evaluations])])
+    for one, addresses in zip(result.evaluations, result.pushed, strict=True):
         report = one.scorecard.report
         if as_json:
-            click.echo(json.dumps({"folder": str(one.folder), "pushed": addresses, "report": dump_report(report)}))
+            echo(json.dumps({"folder": str(one.folder), "pushed": list(addresses), "report": dump_report(report)}))
         else:
             print_report(report)
-        click.echo(f"rows and report: {one.folder}", err=True)
+        say(f"rows and report: {one.folder}")
         for address in addresses:
-            click.echo(f"pushed: {address}", err=True)
+            say(f"pushed: {address}")

@@ -8,6 +8,7 @@ import click
 
 from harness.cli import _pipeline as _stages
 from harness.cli import _roles
+from harness.terminal import echo
 
 
 @click.command(
@@ -25,7 +26,14 @@ Examples:
 @click.option("--rating/--no-rating", "rate", default=None, help="Whether a teacher rates. Default: it does.")
 @click.option("--redact", is_flag=True, help="Mask e-mail addresses, phone and payment card numbers.")
 def command(
-    *, relevance: int | None, coherence: int | None, rate: bool | None, redact: bool, as_json: bool, **chosen: Any
+    *,
+    relevance: int | None,
+    coherence: int | None,
+    rate: bool | None,
+    redact: bool,
+    dry_run: bool,
+    as_json: bool,
+    **chosen: Any,
 ) -> None:
     """Say of every trace of INPUT whether it is kept, and why.
 
@@ -33,30 +41,14 @@ def command(
     near duplicates. What passes is rated by a teacher for relevance and coherence, 1 to 5. Nothing is left out of the
     result: `kept` and `reason` say what happens to a trace.
     """
-    from harness.curation.annotators import estimate_of, make_rater
-    from harness.curation.settings import FilterConfig, published, resolve
-    from harness.models.chat.chat_models import ChatModels
-    from harness.stages.filter import Filtering
+    from harness.stages.filter import FilterRequest, estimate, run
 
-    chosen_roles = _roles.roles_of(chosen)
-    with _stages.started("filtered", chosen) as start, ChatModels(chosen_roles.asking, start.hub) as models:
-        given = {"relevance": relevance, "coherence": coherence, "rate": rate, "redact": redact or None}
-        of_job = start.job.settings("filter") if start.job else {}
-        config = resolve(FilterConfig, published("filter", start.scenario), of_job, start.set, given)
-        stage = Filtering(
-            rows=start.rows,
-            source=start.input.name,
-            task=start.task,
-            rater=make_rater(chosen_roles.roles.filter, start.task.task, models) if config.rate else None,
-            config=config,
-            license=start.license,
-            selection=start.selection,
-        )
-        if chosen_roles.dry_run:
-            if stage.rater is not None:
-                readable = [row.conversation for row in start.rows() if row.problem is None]
-                click.echo(estimate_of(stage.rater, readable))
+    settings = {"relevance": relevance, "coherence": coherence, "rate": rate, "redact": redact or None}
+    with _stages.requested(FilterRequest, "filtered", chosen, settings) as (request, hub):
+        if dry_run:
+            for line in estimate(request, hub):
+                echo(line)
             return
-        result = stage.run(start.hub, start.place)
+        result = run(request, hub)
         shown = {key: result.counts[key] for key in ("traces", "kept", "dropped") if result.counts}
-        _stages.show(start, result, shown, as_json)
+        _stages.show(hub, result, shown, as_json)

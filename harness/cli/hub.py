@@ -11,6 +11,7 @@ import click
 
 from harness.cli import _options
 from harness.errors import CheckFailed
+from harness.terminal import echo, say
 
 
 @click.group("hub")
@@ -45,7 +46,7 @@ def serve(root: Path | None, port: int, host: str, users: Path | None, verbose: 
     """
     from harness.hub.connect import serve
 
-    serve(click.echo, root=root, host=host, port=port, users=users, verbose=verbose)
+    serve(echo, root=root, host=host, port=port, users=users, verbose=verbose)
 
 
 @command.command("promote")
@@ -99,7 +100,6 @@ def promote(
     from harness.hub.connect import both
     from harness.hub.promotion import promote as promotion
     from harness.hub.promotion.plan import PromoteOptions
-    from harness.terminal import say
 
     wanted = PromoteOptions(tags=tuple(tags) or None, **wishes)
     places = [promotion.parse_name(name, kind) for name in names]
@@ -110,10 +110,10 @@ def promote(
     for note in found.notes:
         say(f"note: {note}")
     if as_json:
-        click.echo(json.dumps(promotion.as_json(found, done=not dry_run), indent=2))
+        echo(json.dumps(promotion.as_json(found, done=not dry_run), indent=2))
     else:
         for line in promotion.as_lines(found):
-            click.echo(line)
+            echo(line)
 
 
 _used_root = click.option(
@@ -133,11 +133,11 @@ def verify(root: Path | None, as_json: bool) -> None:
 
     report = verify(root)
     if as_json:
-        click.echo(json.dumps({"ok": not report.problems, **asdict(report)}))
+        echo(json.dumps({"ok": not report.problems, **asdict(report)}))
     else:
         for problem in report.problems:
-            click.echo(problem)
-        click.echo(
+            echo(problem)
+        echo(
             f"{report.repositories} repositories, {report.objects} git objects, "
             f"{report.files} large files ({report.bytes / 1e6:.1f} MB)"
         )
@@ -159,9 +159,9 @@ def gc(root: Path | None, grace: float, as_json: bool) -> None:
 
     done = collect_garbage(root, grace=grace * 3600)
     if as_json:
-        click.echo(json.dumps(asdict(done)))
+        echo(json.dumps(asdict(done)))
     else:
-        click.echo(
+        echo(
             f"{done.bytes / 1e6:.1f} MB freed: {done.repositories} unfinished repositories, {done.files} large files, "
             f"{done.objects} git objects"
         )

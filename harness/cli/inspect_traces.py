@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from harness.cli import _options
+from harness.terminal import echo, progress
 
 
 @click.command(
@@ -62,7 +63,6 @@ def command(
     from harness.data.traces.source import read_input
     from harness.hub.connect import connected
     from harness.reports.trace_survey import print_survey
-    from harness.terminal import progress
 
     own = Path(source) if (Path(source) / TASK_FILE).is_file() else None
     described = job or own
@@ -79,6 +79,6 @@ def command(
     if as_json:
         problems = [asdict(one) for one in likely_problems(seen)]
         document = {"input": found.name, "layout": words, **asdict(seen), "likely_problems": problems, "next": then}
-        click.echo(json.dumps(document, ensure_ascii=False))
+        echo(json.dumps(document, ensure_ascii=False))
     else:
         print_survey(seen, source=source, layout=words, advice=then)

@@ -13,6 +13,7 @@ import click
 
 from harness.cli import _judge as _judging
 from harness.cli import _options
+from harness.terminal import echo, say, show
 
 if TYPE_CHECKING:
     from harness.evaluation.judge.judge_files import JudgedFile
@@ -80,7 +81,7 @@ def command(
         config = replace(config, log=out.parent / "judge-engine.log")
         judged, outcomes = judge_files(files, out, config, task=task, test_set=test_set, hub=client)
     if as_json:
-        click.echo(json.dumps({"judges": _plain(judged.members), "files": _plain(outcomes)}, default=str))
+        echo(json.dumps({"judges": _plain(judged.members), "files": _plain(outcomes)}, default=str))
     else:
         _print(judged, outcomes)
 
@@ -90,18 +91,15 @@ def _plain(values: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def _print(judged: Judged, outcomes: Sequence[JudgedFile]) -> None:
-    from rich.console import Console
+    from harness.reports.evaluation_tables import agreement_table, members_table, table
+    from harness.statistics.formatting import short_interval
 
-    from harness.reports.evaluation_tables import agreement_table, members_table, table, value
-
-    console = Console(highlight=False)
     scores = table("file", "llm-as-a-judge", "n", "unscored", "errors", "decided by code")
     for one in outcomes:
         counts = (one.score.n, one.score.unscored, one.score.errors, one.decided_by_code)
-        scores.add_row(one.source.name, value(one.score), *map(str, counts))
-    console.print(scores)
-    console.print(members_table(judged.members))
+        scores.add_row(one.source.name, short_interval(one.score), *map(str, counts))
+    show([scores, members_table(judged.members)])
     for one in outcomes:
         if one.agreement:
-            console.print(agreement_table(one.agreement))
-        click.echo(f"written to {one.target}", err=True)
+            show([agreement_table(one.agreement)])
+        say(f"written to {one.target}")

@@ -10,6 +10,7 @@ import click
 
 from harness.cli import _options
 from harness.errors import CheckFailed, RepoNotFound, UsageError
+from harness.terminal import console, echo, progress, show
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -65,7 +66,6 @@ def command(
     from harness.hub.address import without_bars
     from harness.hub.connect import connected
     from harness.reports.lineage.query import ask
-    from harness.terminal import progress
 
     with connected(hub) as client, progress("following the chain"):
         without_bars()
@@ -76,7 +76,7 @@ def command(
 
         from harness.reports.lineage.to_json import as_document
 
-        click.echo(json.dumps(as_document(found.chain, found.row), indent=2))  # ASCII: texts may hold what UTF-8 cannot
+        echo(json.dumps(as_document(found.chain, found.row), indent=2))  # ASCII: texts may hold what UTF-8 cannot
     else:
         _print(found, depth)
     problems = found.problems()
@@ -122,19 +122,16 @@ def _sources(folder: Path | None) -> Sources | None:
 
 
 def _print(found: LineageAnswer, depth: int | None) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if console.is_terminal:
-        for part in _parts(found, depth):
-            console.print(part)
+    out = console()
+    if out.is_terminal:
+        show(_parts(found, depth))
         return
-    console.width = max(console.width, 120)  # a pipe has no width
-    with console.capture() as captured:
+    out.width = max(out.width, 120)  # a pipe has no width
+    with out.capture() as captured:
         for part in _parts(found, depth):
-            console.print(part)
+            out.print(part)
     for line in captured.get().splitlines():
-        click.echo(line.rstrip())  # columns are filled with space
+        echo(line.rstrip())  # columns are filled with space
 
 
 def _parts(found: LineageAnswer, depth: int | None) -> Iterator[RenderableType]:

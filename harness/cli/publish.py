@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import _options
+from harness.terminal import echo, say
 
 if TYPE_CHECKING:
     from harness.benchmark.release.changes import ReleasePlan
@@ -68,7 +69,6 @@ def command(
     from harness.benchmark.release.collection import TITLE
     from harness.benchmark.release.plan import ReleaseOptions, plan_release
     from harness.hub.connect import connected
-    from harness.terminal import say
 
     with connected(hub) as client:
         wishes = ReleaseOptions(
@@ -82,7 +82,7 @@ def command(
             plan = plan_release(client, wishes, _parts(sources))
         except Refused as error:
             if as_json:
-                click.echo(json.dumps({"done": False, "problems": list(error.problems)}, indent=2))
+                echo(json.dumps({"done": False, "problems": list(error.problems)}, indent=2))
             raise
         for note in plan.notes:
             say(f"note: {note}")
@@ -99,7 +99,6 @@ def _parts(sources: Path | None) -> Parts:
     from harness.benchmark.release.plan import Parts
     from harness.benchmark.report.build import make_report
     from harness.reports.lineage.check import check_chain
-    from harness.terminal import say
 
     return Parts(make_report=partial(make_report, sources=sources), check_chain=check_chain, say=say)
 
@@ -110,19 +109,19 @@ def _show(hub: Hub, plan: ReleasePlan, *, done: bool, as_json: bool) -> None:
     if as_json:
         changes = [change.record() for change in plan.changes]
         found = {"done": done, "version": plan.version, "changes": changes, "notes": list(plan.notes)}
-        click.echo(json.dumps({**found, "addresses": list(addresses.values())}, indent=2))
+        echo(json.dumps({**found, "addresses": list(addresses.values())}, indent=2))
         return
     if not plan.changes:
-        click.echo(f"nothing to change: {plan.version} of {plan.namespace} is published")
+        echo(f"nothing to change: {plan.version} of {plan.namespace} is published")
     elif not done:
         for change in plan.changes:
-            click.echo(change.line())
-        click.echo(f"{len(plan.changes)} changes would be made for {plan.version} of {plan.namespace}")
+            echo(change.line())
+        echo(f"{len(plan.changes)} changes would be made for {plan.version} of {plan.namespace}")
     else:
-        click.echo(f"{plan.version} of {plan.namespace} is published, with {len(plan.changes)} changes")
+        echo(f"{plan.version} of {plan.namespace} is published, with {len(plan.changes)} changes")
     for name, address in addresses.items():
         if not name.startswith("datasets/") or name.endswith(_SHOWN_DATA):
-            click.echo(f"  {address}")
+            echo(f"  {address}")
     if done and plan.changes:
         _offer_promotion(hub, plan)
 
@@ -143,7 +142,6 @@ def _slug(hub: Hub, plan: ReleasePlan) -> str:
 
 def _offer_promotion(hub: Hub, plan: ReleasePlan) -> None:
     from harness.hub.address import DEFAULT_ENDPOINT
-    from harness.terminal import say
 
     if hub.endpoint == DEFAULT_ENDPOINT:
         return

@@ -9,6 +9,7 @@ import click
 
 from harness.cli import _options
 from harness.errors import UsageError
+from harness.terminal import echo, progress, say
 
 if TYPE_CHECKING:
     from harness.curation.repair.measure import Against
@@ -63,7 +64,6 @@ def command(
         raise UsageError("--arm chooses an arm of --scenario; leave it out with --clean")
     if plot is not None and plot.suffix != ".png":
         raise UsageError(f"--plot {plot} is no .png file; plots are PNG")
-    from harness.terminal import progress
 
     with progress("comparing with the clean traces"):
         against = _against(source, clean, (number, arm or "tft"), task, sources)
@@ -73,7 +73,7 @@ def command(
         import json
         from dataclasses import asdict
 
-        click.echo(json.dumps(asdict(report), indent=2))
+        echo(json.dumps(asdict(report), indent=2))
         return
     from harness.reports.repair_tables import print_repair
 
@@ -117,7 +117,6 @@ def _measure(source: str, against: Against, raw: Path | None, hub: str | None) -
 
 
 def _write(report: RepairReport, plot: Path | None, markdown: Path | None) -> None:
-    from harness.terminal import say
 
     if plot is not None:
         from harness.reports.repair_plot import draw

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli import _options
+from harness.terminal import echo, progress, say
 
 
 @click.command(
@@ -38,12 +39,11 @@ def command(
     """
     from harness.benchmark.report.build import make_report
     from harness.hub.connect import connected
-    from harness.terminal import progress, say
 
     with connected(hub) as client, progress("reading results"):
         summary = make_report(client, client.namespace(namespace), out, sources=sources, student=student)
     if as_json:
-        click.echo((out / "results.json").read_text(encoding="utf-8"), nl=False)
+        echo((out / "results.json").read_text(encoding="utf-8"), nl=False)
     else:
         from harness.benchmark.report.terminal import print_summary
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from harness.benchmark.run import BenchmarkRequest, run
 from harness.cli import _benchmark as _cells
 
 
@@ -34,8 +33,9 @@ def command(*, scenario: str, pipeline: str, preset: str, fair: bool, seed: int,
     and settings have not changed finds its result on the Hub, so that a run that was interrupted goes on where it was.
     """
     from harness.benchmark.cells import Cell
+    from harness.benchmark.run import BenchmarkRequest, run
 
     cell = Cell.parse(scenario, pipeline, fair=fair, seed=seed)
-    done = run(BenchmarkRequest(cells=[cell], preset=preset, seeds=1), settings)
+    done = run(BenchmarkRequest(cells=[cell], preset=preset, **settings))
     if done:
         _cells.show_outcomes(*done)

@@ -10,6 +10,7 @@ import click
 
 from harness.cli import _options
 from harness.errors import DataError
+from harness.terminal import bar, echo, say
 
 
 @click.command(
@@ -44,18 +45,14 @@ def command(file: Path, out: Path, tools_file: Path | None, as_json: bool) -> No
 
 
 def _rows(file: Path, tools: list[dict[str, Any]] | None) -> Iterator[dict[str, Any]]:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from harness.data.formats.jsonl import read_jsonl
     from harness.evaluation.metrics import scored_rows
 
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("scoring", total=None)
+    with bar() as progress:
+        task = progress.add_task("scoring", total=None)
         for row in scored_rows(read_jsonl(file), file, tools):
             yield row
-            progress.advance(bar)
+            progress.advance(task)
 
 
 def _collect(rows: Iterable[dict[str, Any]], columns: dict[str, list[float | None]]) -> Iterator[dict[str, Any]]:
@@ -97,12 +94,14 @@ def _summary(columns: dict[str, list[float | None]]) -> dict[str, dict[str, Any]
 def _report(summary: dict[str, dict[str, Any]], out: Path, as_json: bool) -> None:
     import json
 
+    from harness.statistics.formatting import cell
+
     if as_json:
-        click.echo(json.dumps({"metrics": summary, "out": str(out)}, ensure_ascii=False))
+        echo(json.dumps({"metrics": summary, "out": str(out)}, ensure_ascii=False))
         return
     width = max(map(len, summary))
-    click.echo(f"{'metric':<{width}}  {'mean':>6}  {'n':>6}  {'unscored':>8}")
+    echo(f"{'metric':<{width}}  {'mean':>6}  {'n':>6}  {'unscored':>8}")
     for metric, row in summary.items():
-        mean = "-" if row["mean"] is None else f"{row['mean']:.4f}"
-        click.echo(f"{metric:<{width}}  {mean:>6}  {row['n']:>6}  {row['unscored']:>8}")
-    click.echo(f"written to {out}", err=True)
+        mean = cell(row["mean"], digits=4)
+        echo(f"{metric:<{width}}  {mean:>6}  {row['n']:>6}  {row['unscored']:>8}")
+    say(f"written to {out}")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from harness.terminal import bar, echo, say
+
 
 @click.group(epilog="\b\nExample:\n  tft sources fetch")
 def command() -> None:
@@ -28,23 +30,21 @@ def fetch(to: Path | None, base_url: str | None) -> None:
     Every file is verified by sha256. A broken download goes on where it stopped when this is run again;
     files that are there and right are not fetched again. Prints the folder.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
 
     from harness.data import sources
 
     folder = to or sources.cache_folder()
     sizes = {path: file.size for path, file in sources.declared().files.items()}
     done: dict[str, int] = {}
-    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("sources", total=sum(sizes.values()))
+    with bar(*columns, transient=False) as shown:
+        task = shown.add_task("sources", total=sum(sizes.values()))
 
         def show(path: str, now: int, _total: int) -> None:
             done[path] = now
-            bar.update(task, completed=sum(done.values()), description=path)
+            shown.update(task, completed=sum(done.values()), description=path)
 
         sources.fetch(folder, base_url=base_url, progress=show)
-    click.echo(f"{len(sizes)} files, all verified", err=True)
-    click.echo(folder)
+    say(f"{len(sizes)} files, all verified")
+    echo(folder)

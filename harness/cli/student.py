@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +9,13 @@ import click
 
 from harness.cli import _options
 from harness.errors import UsageError
+from harness.terminal import echo
 
 if TYPE_CHECKING:
     from harness.hub.client import Hub
-    from harness.stages.student import MadeStudent
+    from harness.stages._result import StageResult
 
 _POSITIVE = click.FloatRange(min=0, min_open=True)
-_UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 
 
 @click.group(epilog="\b\nExample:\n  tft student create tiny-student --params 4M")
@@ -25,10 +24,12 @@ def command() -> None:
 
 
 def _read_count(_context: click.Context, _parameter: click.Parameter, value: str) -> int:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMB]?)", value.strip().upper())
-    if not match or not float(match[1]):
-        raise click.BadParameter(f"{value!r} is no number of parameters; write one like 4M, 500K or 4000000")
-    return int(float(match[1]) * _UNITS[match[2]])
+    from harness.training.config import parse_count
+
+    try:
+        return parse_count(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @command.command(
@@ -91,13 +92,8 @@ def _read_count(_context: click.Context, _parameter: click.Parameter, value: str
 def create(
     *,
     repo: str,
-    texts: tuple[str, ...],
-    task: str | None,
     dataset: str | None,
-    limit: int | None,
-    sources: Path | None,
     out: Path | None,
-    work: Path | None,
     push: bool,
     force: bool,
     hub: str | None,
@@ -106,8 +102,7 @@ def create(
     epochs: float,
     learning_rate: float,
     batch_size: int,
-    learnable: bool,
-    **shape: int,
+    **chosen: Any,
 ) -> None:
     """Make a Qwen3-shaped model and its tokenizer, and push it to REPO.
 
@@ -116,38 +111,25 @@ def create(
     a task. Either can be evaluated like any other.
     """
     _options.share_cores()
-    from harness.data.tasks import find_task
     from harness.hub.connect import connected
-    from harness.stages.student import StudentRequest, make_student
-    from harness.training.pretrain import pretrain_config
+    from harness.stages._result import Place
+    from harness.stages.student import PretrainSettings, StudentRequest, run
 
     if not push and not out:
         raise UsageError("nothing would be kept: give --out DIR, or leave out --no-push")
-    if learnable and dataset:
+    if chosen["learnable"] and dataset:
         raise UsageError("--pretrain trains weights that can learn anyway; leave out --learnable")
-    training = pretrain_config(epochs=epochs, learning_rate=learning_rate, batch_size=batch_size, seed=shape["seed"])
+    pretrain = PretrainSettings(epochs=epochs, learning_rate=learning_rate, batch_size=batch_size)
     with connected(hub) as client:
-        request = StudentRequest(
-            repo_id=repo if "/" in repo or not push else f"{client.namespace(namespace)}/{repo}",
-            shape=shape,
-            texts=texts,
-            task=find_task(task, client, lambda: client.namespace(namespace)) if task else None,
-            dialogues=dataset,
-            limit=limit,
-            training=training if dataset else None,
-            learnable=learnable,
-            source_files=sources,
-        )
-        made = make_student(request, client, out=out, push=push, work=work, force=force)
-        _print(_report(request.repo_id, made, client, out), as_json)
+        repo_id = repo if "/" in repo or not push else f"{client.namespace(namespace)}/{repo}"
+        place = Place(repo_id=repo_id, push=push, out=out, force=force)
+        made = run(StudentRequest(**chosen, dialogues=dataset, pretrain=pretrain, place=place), client)
+        _print(_report(repo_id, made, client), as_json)
 
 
-def _report(repo_id: str, made: MadeStudent, hub: Hub, out: Path | None) -> dict[str, Any]:
-    report: dict[str, Any] = {"repo": repo_id, "reused": made.reused, "folder": str(out) if out else None}
-    if made.summary:
-        start = made.start
-        done = f"pretrained on {start.conversations:,} conversations" if start else "random weights"
-        report |= {"parameters": made.summary.parameters, "training": done}
+def _report(repo_id: str, made: StageResult, hub: Hub) -> dict[str, Any]:
+    folder = str(made.folder) if made.folder else None
+    report: dict[str, Any] = {"repo": repo_id, "reused": made.reused, "folder": folder, **made.counts}
     if made.artifact:
         report |= {"revision": made.artifact.revision, "url": hub.page(made.artifact)}
     return report
@@ -157,10 +139,10 @@ def _print(report: dict[str, Any], as_json: bool) -> None:
     import json
 
     if as_json:
-        click.echo(json.dumps(report))
+        echo(json.dumps(report))
         return
     where = f"{report['url']}  {report['revision']}" if "url" in report else report["folder"]
     if report["reused"]:
-        click.echo(f"{where}  (there already, made from the same inputs)")
+        echo(f"{where}  (there already, made from the same inputs)")
         return
-    click.echo(f"{where}  ({report['parameters']:,} parameters, {report['training']})")
+    echo(f"{where}  ({report['parameters']:,} parameters, {report['training']})")

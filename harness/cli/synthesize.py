@@ -8,6 +8,7 @@ import click
 
 from harness.cli import _pipeline as _stages
 from harness.cli import _roles
+from harness.terminal import echo
 
 _SHOWN = ("accepted", "drafts", "rejected", "shortest", "longest", "mean", "distance", "test_conversations")
 
@@ -26,7 +27,7 @@ Examples:
 @click.option("--traces", metavar="SOURCE", help="Unlabelled traces to show beside the seeds. Default: those of INPUT.")
 @click.option("--test", metavar="SOURCE", help="Test set that nothing may overlap with. Default: the task's own.")
 @click.option("--seed", type=int, help="The same seed gives the same plans. Default: 0.")
-def command(*, traces: str | None, test: str | None, as_json: bool, **chosen: Any) -> None:
+def command(*, dry_run: bool, as_json: bool, **chosen: Any) -> None:
     """Generate conversations from the accepted ones of INPUT, until the target or the budget is reached.
 
     INPUT is what `tft relabel` wrote, or any file of clean conversations. The teacher plans one conversation a call,
@@ -34,51 +35,14 @@ def command(*, traces: str | None, test: str | None, as_json: bool, **chosen: An
     duplicate, or overlaps with the test set is rejected and written again. A run whose seeds or traces hold test
     conversations is stopped, and says which.
     """
-    from harness.curation.annotators import estimate_of, make_writer
-    from harness.curation.settings import SynthesizeConfig, published, resolve, topics
-    from harness.data.traces.source import read_input
-    from harness.models.chat.chat_models import ChatModels
-    from harness.stages.synthesize import Synthesis, SynthesisMaterial
-    from harness.terminal import say
+    from harness.stages.synthesize import SynthesizeRequest, estimate, run
 
-    chosen_roles = _roles.roles_of(chosen)
-    given = {key: chosen.pop(key) for key in ("target", "lengths", "seed")}
-    with _stages.started("synthetic", chosen) as start, ChatModels(chosen_roles.asking, start.hub) as models:
-        of_job = start.job.settings("synthesize") if start.job else {}
-        config = resolve(SynthesizeConfig, published("synthesize", start.scenario), of_job, start.set, given)
-        sources = [start.input.name]
-        context = None
-        if traces is not None:
-            read = read_input(traces, start.hub)
-            context = _stages.readable(read.rows())
-            sources.append(read.name)
-        held_out = _stages.test_set(start, test)
-        if held_out is None:
-            say("no test set: nothing says that the result does not overlap with one (--test SOURCE names it)")
-        else:
-            sources.append(held_out.source)
-        tested = held_out.conversations if held_out else ()
-        material = SynthesisMaterial.of(_stages.readable(start.rows()), sources, traces=context, test=tested)
-        writer = make_writer(
-            chosen_roles.roles.teacher,
-            start.task.task,
-            models,
-            exemplars=material.seeds,
-            temperature=config.temperature,
-        )
-        stage = Synthesis(
-            material=material,
-            task=start.task,
-            writer=writer,
-            config=config,
-            topics=(start.job.topics if start.job else ()) or topics(),
-            prefix=start.prefix,
-            license=start.license,
-            selection=start.selection,
-        )
-        if chosen_roles.dry_run:
-            click.echo(estimate_of(stage.writer, stage.plans()))
+    settings = {key: chosen.pop(key) for key in ("target", "lengths", "seed")}
+    with _stages.requested(SynthesizeRequest, "synthetic", chosen, settings) as (request, hub):
+        if dry_run:
+            for line in estimate(request, hub):
+                echo(line)
             return
-        result = stage.run(start.hub, start.place)
+        result = run(request, hub)
         shown = {key: result.counts[key] for key in _SHOWN if result.counts}
-        _stages.show(start, result, shown, as_json)
+        _stages.show(hub, result, shown, as_json)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli import _options
+from harness.terminal import echo, progress
 
 
 @click.group(epilog="\b\nExample:\n  tft task from-sgd Flights_1 --out flights")
@@ -41,16 +42,15 @@ def from_sgd(*, service: str, out: Path, foreign: str | None, sources: Path | No
     from dataclasses import asdict
 
     from harness.data.sources import locate
-    from harness.stages.sgd_task import write_job_folder
-    from harness.terminal import progress
+    from harness.stages.material.sgd_task import write_job_folder
 
     with progress("reading dialogues"):
         summary = write_job_folder(locate(sources), service, out, foreign=foreign)
     if as_json:
-        click.echo(json.dumps(asdict(summary)))
+        echo(json.dumps(asdict(summary)))
         return
-    click.echo(f"{summary.folder}  {summary.traces} traces, {summary.test} for the test, {len(summary.tools)} tools")
+    echo(f"{summary.folder}  {summary.traces} traces, {summary.test} for the test, {len(summary.tools)} tools")
     for slug, counts in summary.scenarios.items():
         folder = Path(summary.folder) / "scenarios" / slug
         foreign_note = f", {counts['foreign']} of {summary.foreign}" if counts["foreign"] else ""
-        click.echo(f"{folder}  {counts['traces']} traces, {counts['changed_calls']} calls changed{foreign_note}")
+        echo(f"{folder}  {counts['traces']} traces, {counts['changed_calls']} calls changed{foreign_note}")

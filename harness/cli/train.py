@@ -12,10 +12,11 @@ import click
 
 from harness.cli import _options
 from harness.errors import DataError, UsageError
+from harness.terminal import echo, say
 
 if TYPE_CHECKING:
     from harness.hub.client import Hub
-    from harness.stages.train import TrainedModel
+    from harness.stages.train import TrainResult
     from harness.training.config import TrainConfig
 
 
@@ -95,10 +96,10 @@ def command(
     conversations, loss on every assistant turn. What is trained is token for token what `tft evaluate` sends.
     """
     _options.share_cores()
-    from harness.data.tasks import find_task
+    from harness.data.tasks import REPOSITORY
     from harness.hub.connect import connected
-    from harness.models.names import ModelName
-    from harness.stages.train import TrainRequest, train_student
+    from harness.stages._result import Place
+    from harness.stages.train import TrainRequest, run, trainable
 
     if dry_run and not jobs:
         raise UsageError("--dry-run shows a job and trains nothing; say with --jobs hf:FLAVOR which")
@@ -106,26 +107,23 @@ def command(
     if jobs:
         _check_job(dataset, task, config_file, out, hub)
     config = _config(config_file, settings, chosen)
-    name = ModelName.parse(student)
-    if name.backend != "vllm":
-        raise UsageError(f"{student} cannot be trained; name a model on the Hub, owner/name[@revision]")
+    trainable(student)
     with connected(hub) as client:
         if jobs:
             _submit(client, job)
             return
         owner = None if "/" in repo and task else client.namespace(namespace)
-        definition = find_task(task, client, lambda: client.namespace(namespace))
         request = TrainRequest(
             source=dataset,
             arm=arm,
-            student=name,
-            task=definition.task,
-            task_input=definition.source,
-            repo_id=repo if "/" in repo else f"{owner}/{repo}",
-            config=config,
+            student=student,
+            task=task or f"{owner}/{REPOSITORY}",
+            settings=config.model_dump(),
+            run=out,
+            resume=resume,
+            place=Place(repo_id=repo if "/" in repo else f"{owner}/{repo}", push=push, force=force),
         )
-        model = train_student(request, client, out=out, resume=resume, push=push, force=force)
-        _show(client, model, as_json)
+        _show(client, run(request, client), as_json)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,9 +160,9 @@ def _submit(hub: Hub, job: _Job) -> None:
     options = JobOptions(package=job.package, timeout=job.timeout, namespace=job.namespace)
     flavor = parse_jobs(job.flavor or "")
     spec = submit(words, flavor=flavor, hub=hub, dry_run=job.dry_run, options=options)
-    click.echo(spec.text())
+    echo(spec.text())
     if spec.url:
-        click.echo(f"running: {spec.url}", err=True)
+        say(f"running: {spec.url}")
 
 
 def _without_job_options(words: Sequence[str]) -> list[str]:
@@ -197,8 +195,10 @@ def _config(file: Path | None, settings: tuple[str, ...], chosen: dict[str, Any]
     return resolve(TrainConfig, values, _options.set_values(settings), options)
 
 
-def _show(hub: Hub, model: TrainedModel, as_json: bool) -> None:
+def _show(hub: Hub, model: TrainResult, as_json: bool) -> None:
     import json
+
+    from harness.statistics.formatting import number
 
     facts = model.facts
     if as_json:
@@ -209,15 +209,15 @@ def _show(hub: Hub, model: TrainedModel, as_json: bool) -> None:
             "url": hub.page(model.artifact) if model.artifact else None,
             "training": facts.dump() if facts else None,
         }
-        click.echo(json.dumps(report))
+        echo(json.dumps(report))
         return
     if facts:
-        click.echo(
+        echo(
             f"{facts.steps} steps over {facts.conversations} conversations ({facts.turns} turns, {facts.tokens:,} "
             f"tokens an epoch) in {facts.seconds:.0f} s; "
-            f"loss {facts.first_loss:.3f} at first, {facts.last_loss:.3f} at last"
+            f"loss {number(facts.first_loss)} at first, {number(facts.last_loss)} at last"
         )
-        click.echo(f"model, log and checkpoints: {model.folder}", err=True)
+        say(f"model, log and checkpoints: {model.folder}")
     if model.artifact:
         what = "there already, made from the same inputs" if model.reused else "pushed"
-        click.echo(f"{what}: {hub.page(model.artifact)}  {model.artifact.revision}", err=True)
+        say(f"{what}: {hub.page(model.artifact)}  {model.artifact.revision}")

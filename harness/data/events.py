@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from harness.data.formats.json_texts import as_value
 from harness.data.records import Message, ToolCall
 from harness.data.tools import Toolbox
 
@@ -85,16 +85,6 @@ def callable_tools(conversation: Sequence[Event], toolbox: Toolbox) -> dict[int,
         for event, after in zip(conversation, following, strict=True)
         if event.is_turn
     }
-
-
-def as_value(text: str) -> Any:
-    """Return the JSON list or object that a text is; None for any other text."""
-    if text.lstrip()[:1] not in ("[", "{"):
-        return None
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _rows(value: Any) -> tuple[dict[str, Any], ...]:

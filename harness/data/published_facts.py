@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import DataError
 from harness.resources import folder
+from harness.statistics.formatting import POINTS
 
 Arm = Literal["tft", "direct"]
 ARMS: tuple[Arm, ...] = ("tft", "direct")
-POINTS = 100
 
 
 class _Fact(BaseModel):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.data.formats.jsonl import write_jsonl
-from harness.data.formats.messages import dump_conversation, dump_pair, expand_pairs
+from harness.data.formats.messages import expand_pairs
 from harness.data.formats.published import read_test_conversations
 from harness.data.formats.task import read_task
 from harness.data.records import Conversation, Task, TurnPair
@@ -19,6 +18,8 @@ REPOSITORY = "tft-benchmark-testset"
 CONVERSATIONS = "data/conversations/test.jsonl"
 PAIRS = "data/pairs/test.jsonl"
 TASK = "job_description.json"
+TEST_SET_STAGES = ("collect", "job-test-set")
+"""Stages that make test sets, as lineages name them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +33,6 @@ class TestSet:
     pairs: tuple[TurnPair, ...]
     total: int
     """Pairs of the whole test set, of which `pairs` may be the first few."""
-
-
-def write_examples(folder: Path, conversations: Sequence[Conversation]) -> list[TurnPair]:
-    """Write both configurations of a test set, whole conversations and turn pairs, and return the pairs."""
-    pairs = expand_pairs(conversations)
-    write_jsonl(folder / CONVERSATIONS, map(dump_conversation, conversations))
-    write_jsonl(folder / PAIRS, map(dump_pair, pairs))
-    return pairs
 
 
 def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.formats.jsonl import read_jsonl
-from harness.data.formats.messages import parse_call
-from harness.data.formats.published import parse_answer, parse_row
+from harness.data.formats.message_reader import parse_answer, parse_call
+from harness.data.formats.row_layouts import parse_row
 from harness.data.records import Case, Message, ToolCall
 from harness.errors import DataError
 from harness.models import parsing
@@ -73,7 +73,7 @@ def read_predictions(path: Path) -> list[PredictedRow]:
 def _published_row(line: int, row: dict[str, Any], chains: list[tuple[Message, ...]]) -> PredictedRow:
     if row.get("question") is None:
         raise ValueError('neither "question" and "answer" nor "pair_id"')
-    messages = parse_row(row, id="row", source="row").messages
+    messages = parse_row(row, id="row").messages
     if not messages[-1].tool_calls:
         raise ValueError('the "answer" is no tool call')
     conversation = _conversation(messages, chains)

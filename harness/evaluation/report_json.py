@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.data.formats.dataclass_json import _load
+from harness.data.formats.dataclass_json import load_record
 from harness.errors import DataError
 from harness.evaluation.records import EvalReport
+from harness.statistics.formatting import bounds
 from harness.statistics.records import Estimate
 
 
@@ -21,7 +22,7 @@ def dump_report(report: EvalReport) -> dict[str, Any]:
 
 def load_report(value: Mapping[str, Any]) -> EvalReport:
     """Return the report that `dump_report` wrote; ValueError names the first missing, unknown or mistyped key."""
-    report: EvalReport = _load(EvalReport, value, "report")
+    report: EvalReport = load_record(EvalReport, value, "report")
     return report
 
 
@@ -62,7 +63,7 @@ def _notes(report: EvalReport, metric: str, estimate: Estimate) -> str:
     """Return the interval and what the mean is over, in words."""
     interval = "no interval"
     if estimate.low is not None and estimate.high is not None:
-        interval = f"95 % interval {estimate.low:.3f} to {estimate.high:.3f}, clustered by conversation"
+        interval = f"95 % interval {bounds(estimate.low, estimate.high)}, clustered by conversation"
     parts = [
         f"{interval}; {estimate.n} pairs from {estimate.clusters} conversations",
         f"{estimate.errors} errors, {estimate.unscored} unscored",

@@ -5,11 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from harness import terminal
 from harness.evaluation.comparison.compare import Comparison, Flip
 from harness.evaluation.comparison.sides import ComparedResult
-from harness.statistics.records import Estimate
+from harness.statistics.formatting import cell, half_width, interval, p_value, signed
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -31,13 +33,7 @@ _TOOLS = 20
 
 def print_comparison(comparison: Comparison, show: int, width: int | None = None) -> None:
     """Print the comparison on stdout, with the first `show` turns that differ."""
-    from rich.console import Console
-
-    console = Console(width=width, highlight=False)
-    if width is None and not console.is_terminal:
-        console.width = max(console.width, 100)  # a pipe has no width
-    for part in _parts(comparison, show):
-        console.print(part)
+    terminal.show(_parts(comparison, show), width=width, piped=100)
 
 
 def _parts(comparison: Comparison, show: int) -> Iterator[RenderableType]:
@@ -70,11 +66,9 @@ def describe(side: ComparedResult) -> str:
 
 def _plain(text: str) -> str:
     """Return the text so that it can neither style the terminal nor steer it."""
-    from rich.markup import escape
-
     from harness.reports.markdown import one_line
 
-    return escape(one_line(text))
+    return terminal.plain(one_line(text))
 
 
 def _table(*columns: str) -> Table:
@@ -90,9 +84,9 @@ def _table(*columns: str) -> Table:
 def _metrics(comparison: Comparison) -> Table:
     table = _table("metric", "A", "B", "B - A", "p", "p\n(Holm)", "detect-\nable")
     for metric, test in comparison.metrics.items():
-        numbers = (number(test.a.value), number(test.b.value), _signed(test.difference))
-        p = (p_value(test.p), p_value(comparison.adjusted[metric]))
-        table.add_row(metric, *numbers, *p, number(test.smallest_detectable))
+        numbers = (cell(test.a.value), cell(test.b.value), half_width(test.difference))
+        p = (_p(test.p), _p(comparison.adjusted[metric]))
+        table.add_row(metric, *numbers, *p, cell(test.smallest_detectable))
     return table
 
 
@@ -103,22 +97,7 @@ def _pairs(comparison: Comparison) -> Table:
     return table
 
 
-def number(value: float | None) -> str:
-    """Return a score with three decimals, a dash where there is none."""
-    return "-" if value is None else f"{value:.3f}"
-
-
-def p_value(p: float | None) -> str:
-    """Return p with as many decimals as 10,000 sign flips carry."""
-    return "-" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _signed(one: Estimate) -> str:
-    if one.value is None:
-        return "-"
-    if one.low is None or one.high is None:
-        return f"{one.value:+.3f}"
-    return f"{one.value:+.3f} ±{(one.high - one.low) / 2:.3f}"
+_p = partial(p_value, missing="-")
 
 
 def _note(comparison: Comparison) -> str:
@@ -133,7 +112,7 @@ def _note(comparison: Comparison) -> str:
 def _tools(comparison: Comparison) -> Table:
     table = _table(f"{comparison.main} by tool", "pairs", "A", "B", "B - A", "better", "worse")
     for tool, test in list(comparison.by_tool.items())[:_TOOLS]:
-        numbers = (number(test.a.value), number(test.b.value), _signed(test.difference))
+        numbers = (cell(test.a.value), cell(test.b.value), half_width(test.difference))
         table.add_row(_plain(cut(tool, 40)), str(test.difference.n), *numbers, str(test.better), str(test.worse))
     return table
 
@@ -203,17 +182,9 @@ def _values(comparison: Comparison, shown: int) -> dict[str, Any]:
         "more_tools": max(0, len(comparison.by_tool) - _TOOLS),
         "counts": flip_counts(comparison),
         "flips": [(flip, cut(flip.conversation, 100), flip_lines(flip)) for flip in comparison.flips[:shown]],
-        "p_value": p_value,
-        "signed": _interval,
+        "p_value": _p,
+        "signed": partial(interval, write=signed),
     }
-
-
-def _interval(one: Estimate) -> str:
-    if one.value is None:
-        return "–"
-    if one.low is None or one.high is None:
-        return f"{one.value:+.3f}"
-    return f"{one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}]"
 
 
 def as_document(comparison: Comparison) -> dict[str, Any]:

@@ -116,8 +116,6 @@ def stage_card(template: str, frame: CardFrame, **records: Any) -> str:
     """Return the card made by `datasets/<template>`; every value is text there, whatever characters it holds."""
     import yaml
 
-    from harness.reports.markdown import environment
-
     class Plain(yaml.SafeDumper):
         """YAML without anchors."""
 
@@ -127,9 +125,18 @@ def stage_card(template: str, frame: CardFrame, **records: Any) -> str:
             return True
 
     head = yaml.dump(frame.front_matter(), Dumper=Plain, sort_keys=False, allow_unicode=True)
-    env = environment(resources.folder("datasets"))
-    text = env.get_template(template).render(frame=frame, lineage=frame.lineage, **records)
-    return f"---\n{head}---\n\n{text}"
+    return f"---\n{head}---\n\n{_text(template, frame=frame, lineage=frame.lineage, **records)}"
+
+
+def render(template: str, **records: Any) -> str:
+    """Return the card made by `datasets/<template>`, which has its front matter; see `stage_card` for the others."""
+    return _text(template, **records) + "\n"
+
+
+def _text(template: str, **records: Any) -> str:
+    from harness.reports.markdown import environment
+
+    return environment(resources.folder("datasets")).get_template(template).render(records)
 
 
 def rule_based(settings: Any) -> list[str]:
@@ -151,27 +158,6 @@ def rule_based(settings: Any) -> list[str]:
 
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-
-
-def render(template: str, **records: Any) -> str:
-    """Return the card made by `datasets/<template>`; a variable that no record has is an error."""
-    from jinja2 import FileSystemLoader, StrictUndefined
-    from jinja2.sandbox import SandboxedEnvironment
-
-    environment = SandboxedEnvironment(
-        loader=FileSystemLoader(resources.folder("datasets")),
-        undefined=StrictUndefined,
-        autoescape=False,  # Markdown, not HTML
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["percent"] = _percent
-    return environment.get_template(template).render(records)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def size_category(rows: int) -> str:

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.data.formats.published import parse_answer
+from harness.data.formats.message_reader import parse_answer
 from harness.evaluation.baselines import BASELINES
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.models import parsing
 from harness.reports.plot_style import MODEL, SECOND, Plot, figure_of, save, shown, style
 from harness.statistics.estimates import estimate
+from harness.statistics.formatting import interval, number, whole_percent
 from harness.statistics.records import Estimate
 
 if TYPE_CHECKING:
@@ -50,14 +51,6 @@ def draw(report: EvalReport, rows: Rows, folder: Path) -> list[Plot]:
         ]
 
 
-def _number(one: Estimate) -> str:
-    if one.value is None:
-        return "not scored"
-    if one.low is None or one.high is None:
-        return f"{one.value:.3f}"
-    return f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]"
-
-
 def _bar(one: Estimate) -> list[list[float]] | None:
     """Return how far the interval reaches below and above the mean, as far as the scale from 0 to 1 goes."""
     if one.value is None or one.low is None or one.high is None:
@@ -85,18 +78,21 @@ def _scores(report: EvalReport) -> tuple[Figure, str]:
                 axes.plot(other.value, place, marker, color=color, markersize=9, label=label, markerfacecolor="none")
         if one.value is not None:
             axes.errorbar(one.value, place, xerr=_bar(one), fmt="o", color=MODEL, capsize=3, label="model")
-        axes.text(1.05, place, _number(one), va="center", fontsize=9, color=MODEL)
+        axes.text(1.05, place, interval(one, missing="not scored"), va="center", fontsize=9, color=MODEL)
     labels = [shown(name) + (f"\n{one.unscored} unscored" if one.unscored else "") for name, one in metrics.items()]
     axes.set_yticks(range(len(metrics)), labels)
     axes.set(ylim=(max(len(metrics), 1) - 0.5, -0.5), xlim=(-0.02, 1.02))
     _legend(figure, axes)
-    told = [f"{shown(name)} {_number(one)}{_beside(report, baselines, name)}" for name, one in metrics.items()]
+    told = [
+        f"{shown(name)} {interval(one, missing='not scored')}{_beside(report, baselines, name)}"
+        for name, one in metrics.items()
+    ]
     return figure, f"Mean scores with 95 % intervals over {n} turns: " + ("; ".join(told) or "none") + "."
 
 
 def _beside(report: EvalReport, baselines: Sequence[str], metric: str) -> str:
     found = {BASELINES[row][0]: report.rows[row][metric].value for row in baselines if metric in report.rows[row]}
-    told = [f"{label} {value:.3f}" for label, value in found.items() if value is not None]
+    told = [f"{label} {number(value)}" for label, value in found.items() if value is not None]
     return f" ({', '.join(told)})" if told else ""
 
 
@@ -160,7 +156,7 @@ def _matrix(axes: Axes, counts: Sequence[Sequence[int]], *, dense: bool) -> None
     for y, line in enumerate(counts):
         for x, count in enumerate(line):
             share = shares[y][x]
-            text = ("" if dense else "0") if not count else str(count) if dense else f"{count}\n{share:.0%}"
+            text = ("" if dense else "0") if not count else str(count) if dense else f"{count}\n{whole_percent(share)}"
             color = "white" if share > 0.6 else "black" if count else "#B0B0B0"
             axes.text(x, y, text, ha="center", va="center", fontsize=8 if dense else 9, color=color)
 
@@ -175,17 +171,17 @@ def _turns(rows: Rows) -> tuple[Figure, str]:
         "bars: 95 % intervals" + (f"; turns left out as unscored: {', '.join(unscored)}" if unscored else ""),
     )
     told = []
-    for number, name in enumerate(metrics):
-        color, fmt = ((MODEL, "o"), (SECOND, "s"))[number]
+    for position, name in enumerate(metrics):
+        color, fmt = ((MODEL, "o"), (SECOND, "s"))[position]
         means = []
         for place, (label, members) in enumerate(groups.items()):
             one = estimate([row.get(name) for row in members], [row["conversation"] for row in members])
             if one.value is not None:
-                x = place + 0.16 * (number - (len(metrics) - 1) / 2)
+                x = place + 0.16 * (position - (len(metrics) - 1) / 2)
                 means.append((x, one.value, label))
                 axes.errorbar(x, one.value, yerr=_bar(one), fmt=fmt, color=color, capsize=3, label=name)
         axes.plot([x for x, _, _ in means], [y for _, y, _ in means], color=color, linewidth=0.8, alpha=0.5)
-        told.append(f"{name}: " + ", ".join(f"{value:.2f} at {label}" for _, value, label in means))
+        told.append(f"{name}: " + ", ".join(f"{number(value, digits=2)} at {label}" for _, value, label in means))
     if not metrics:
         axes.text(0.5, 0.5, "nothing was scored", transform=axes.transAxes, ha="center")
     axes.set_xticks(range(len(groups)), [f"{label}\n{len(members)}" for label, members in groups.items()], fontsize=9)

@@ -11,7 +11,9 @@ from harness.evaluation.records import EvalReport, Judging, Member
 from harness.evaluation.results import config_name
 from harness.evaluation.scorecard import HEADLINE
 from harness.reports.markdown import MARK
-from harness.statistics.records import Agreement, Calibration, Estimate
+from harness.statistics.formatting import cell, percent, short_interval
+from harness.statistics.records import Agreement, Calibration
+from harness.terminal import plain, show
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,18 +22,14 @@ if TYPE_CHECKING:
 
 def print_report(report: EvalReport, width: int | None = None) -> None:
     """Print the report on stdout: scores beside the null and gold rows, by tool, by reading, and what it took."""
-    from rich.console import Console
-
-    console = Console(width=width, highlight=False)
-    for part in _parts(report):
-        console.print(part)
+    show(_parts(report), width=width)
 
 
 def _parts(report: EvalReport) -> Iterable[RenderableType]:
     run, model = report.run, report.rows["model"]
     first = next(iter(model.values()))
     revision = f" at {run.model_revision[:12]}" if run.model_revision else ""
-    yield f"[bold]{_plain(run.model)}[/bold]{revision} on {_plain(run.dataset)} at {run.dataset_revision[:12]}"
+    yield f"[bold]{plain(run.model)}[/bold]{revision} on {plain(run.dataset)} at {run.dataset_revision[:12]}"
     yield _scores(report)
     if (asked := run.config.get("pairs")) != (total := run.config.get("pairs_in_test_set")):
         yield f"[bold]Only the first {asked} of {total} pairs:[/bold] not a result on the whole test set."
@@ -50,12 +48,6 @@ def _parts(report: EvalReport) -> Iterable[RenderableType]:
     yield _effort(report)
 
 
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
-
-
 def table(*columns: str) -> Table:
     """Return an empty table: the first column is text, the others are numbers."""
     from rich import box
@@ -67,49 +59,31 @@ def table(*columns: str) -> Table:
     return table
 
 
-def value(one: Estimate) -> str:
-    """Return an estimate as `mean (low-high)`: short, so that the tables fit a terminal; reports hold all digits."""
-    if one.value is None:
-        return "-"
-    if one.low is None or one.high is None or one.high <= one.low:
-        return f"{one.value:.3f}"
-    low, high = (f"{end:.2f}".removeprefix("0") for end in (one.low, one.high))
-    return f"{one.value:.3f} ({low}-{high})"
-
-
 def _scores(report: EvalReport) -> Table:
     others = [row for row in BASELINES if row in report.rows]  # older reports have two of them
     scores = table("metric", "model", "macro", *(BASELINES[row][0].replace(" ", "\n") for row in others))
     for metric, one in report.rows["model"].items():
         beside = (report.rows[row].get(metric) for row in others)
-        cells = (number(None if found is None else found.value).removeprefix("0") for found in beside)  # 80 columns
-        scores.add_row(metric, value(one), number(report.macro[metric]), *cells)
+        cells = (cell(None if found is None else found.value).removeprefix("0") for found in beside)  # 80 columns
+        scores.add_row(metric, short_interval(one), cell(report.macro[metric]), *cells)
     return scores
-
-
-def number(one: float | None) -> str:
-    """Return a number with three digits, `-` for none."""
-    return "-" if one is None else f"{one:.3f}"
 
 
 def _by_tool(report: EvalReport) -> Table:
     """Metrics down, tools across: names of tools are longer than their scores."""
     tools = next(iter(report.by_tool.values()))
-    tools_table = table("by tool", *(f"{_plain(tool)}\n{one.n} pairs" for tool, one in tools.items()))
+    tools_table = table("by tool", *(f"{plain(tool)}\n{one.n} pairs" for tool, one in tools.items()))
     for metric, by_tool in report.by_tool.items():
-        tools_table.add_row(metric, *(value(by_tool[tool]) for tool in tools))
+        tools_table.add_row(metric, *(short_interval(by_tool[tool]) for tool in tools))
     return tools_table
 
 
 def _dialogues(report: EvalReport) -> Table:
     dialogues = table("by conversation", "all turns right", "first error\nat turn", "right turns\nbefore it")
     for metric, one in report.dialogues.items():
-        dialogues.add_row(metric, value(one.success), _turn(one.first_error_turn), _turn(one.turns_before_error))
+        turns = (cell(turn, digits=1) for turn in (one.first_error_turn, one.turns_before_error))
+        dialogues.add_row(metric, short_interval(one.success), *turns)
     return dialogues
-
-
-def _turn(turn: float | None) -> str:
-    return "-" if turn is None else f"{turn:.1f}"
 
 
 def judging(made: Judging) -> Iterable[RenderableType]:
@@ -127,18 +101,18 @@ def members_table(members: Sequence[Member]) -> Table:
     """Return one row a judge: how many verdicts it gave, and what share of them is good."""
     judges = table("judge", "status", "verdicts", "unscored", "good")
     for one in members:
-        judges.add_row(_plain(one.name), one.status, str(one.votes), str(one.unscored), number(one.good))
+        judges.add_row(plain(one.name), one.status, str(one.votes), str(one.unscored), cell(one.good))
     return judges
 
 
 def agreement_table(found: Agreement) -> Table:
     """Return how far the members of a panel agree."""
     agreement = table("agreement", f"{found.n} cases")
-    agreement.add_row("share of agreeing votes", number(found.observed))
-    agreement.add_row("Krippendorff's alpha", number(found.alpha))
-    agreement.add_row("Gwet's AC1", number(found.ac1))
+    agreement.add_row("share of agreeing votes", cell(found.observed))
+    agreement.add_row("Krippendorff's alpha", cell(found.alpha))
+    agreement.add_row("Gwet's AC1", cell(found.ac1))
     for names, kappa in found.kappa.items():
-        agreement.add_row(f"Cohen's kappa, {_plain(names)}", value(kappa))
+        agreement.add_row(f"Cohen's kappa, {plain(names)}", short_interval(kappa))
     return agreement
 
 
@@ -152,20 +126,20 @@ def _calibration(found: Calibration) -> Table:
         ("bad found where the tool is right", found.same_name_recall),
         ("false bad where the tool is right", found.same_name_false_bad),
     ):
-        calibration.add_row(label, value(one))
-    calibration.add_row("kappa of comparing tool names only", number(found.names_only_kappa))
+        calibration.add_row(label, short_interval(one))
+    calibration.add_row("kappa of comparing tool names only", cell(found.names_only_kappa))
     if found.corrected:
-        calibration.add_row("score corrected by the labels", value(found.corrected))
+        calibration.add_row("score corrected by the labels", short_interval(found.corrected))
     return calibration
 
 
 def _readings(report: EvalReport) -> Table:
     names = list(report.readings)
-    labels = (f"{name}\n(headline)" if name == HEADLINE else _plain(name) for name in names)
+    labels = (f"{name}\n(headline)" if name == HEADLINE else plain(name) for name in names)
     readings = table("by reading", *labels)
     for metric in report.rows["model"]:
         if all(metric in report.readings[name] for name in names):  # a judge sees the headline reading alone
-            readings.add_row(metric, *(value(report.readings[name][metric]) for name in names))
+            readings.add_row(metric, *(short_interval(report.readings[name][metric]) for name in names))
     return readings
 
 
@@ -173,9 +147,11 @@ def _effort(report: EvalReport) -> str:
     tokens = report.tokens
     parts = [f"{int(tokens['prompt']):,} prompt tokens"]
     if "cached_share" in tokens:
-        parts[0] += f" ({100 * tokens['cached_share']:.1f} % from the prefix cache)"
+        parts[0] += f" ({percent(tokens['cached_share'])} from the prefix cache)"
     parts.append(f"{int(tokens['completion']):,} answer tokens")
-    parts.append("seconds: " + ", ".join(f"{phase} {took:.1f}" for phase, took in report.run.timings.items()))
+    parts.append(
+        "seconds: " + ", ".join(f"{phase} {cell(took, digits=1)}" for phase, took in report.run.timings.items())
+    )
     return "; ".join(parts)
 
 

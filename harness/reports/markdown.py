@@ -7,6 +7,7 @@ else, with one of the filters below. Printing None or an unknown name is an erro
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from urllib.parse import quote
 import yaml
 from markupsafe import Markup
 
+from harness.resources import templates
+from harness.statistics import formatting
 from harness.statistics.records import Estimate
 
 if TYPE_CHECKING:
@@ -83,23 +86,24 @@ def image(description: object, url: str) -> Markup:
     return Markup("!") + linked if linked.startswith("[") else linked
 
 
-def number(value: float | None) -> Markup:
-    """Return a score with three decimals; a dash where there is none."""
-    return Markup("–") if value is None else Markup(f"{value:.3f}")  # noqa: S704 - digits
+def number(value: float | None, digits: int = 3) -> Markup:
+    """Return a number with a fixed number of decimals; a dash where there is none."""
+    return Markup(formatting.number(value, digits=digits))  # noqa: S704 - digits
 
 
 def interval(estimate: Estimate | None) -> Markup:
     """Return `value [low, high]`; a dash where there is no estimate."""
-    if estimate is None or estimate.value is None:
-        return Markup("–")
-    if estimate.low is None or estimate.high is None:
-        return number(estimate.value)
-    return Markup(f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]")  # noqa: S704 - digits
+    return Markup(formatting.interval(estimate))  # noqa: S704 - digits
 
 
 def points(value: float | None) -> Markup:
     """Return a signed difference in percentage points; a dash where there is none."""
-    return Markup("–") if value is None else Markup(f"{value:+.1f} pp")  # noqa: S704 - digits
+    return Markup(formatting.signed(value, digits=1) + " pp" * (value is not None))  # noqa: S704 - digits
+
+
+def percent(share: float) -> Markup:
+    """Return a share in per cent with one decimal."""
+    return Markup(formatting.percent(share))  # noqa: S704 - digits
 
 
 def python(value: str) -> Markup:
@@ -111,6 +115,12 @@ def python(value: str) -> Markup:
 def shell(value: object) -> Markup:
     """Return the value as one word of a shell command, on one line."""
     return Markup(shlex.quote(one_line(value).strip()))  # noqa: S704 - stays on its line in a fenced block
+
+
+def scalar(value: object) -> Markup:
+    """Return the text as a YAML value on one line, in quotes where it needs them."""
+    text = yaml.safe_dump(one_line(value).strip(), allow_unicode=True, width=math.inf)
+    return Markup(text.removesuffix("\n").removesuffix("\n..."))  # noqa: S704 - between the front matter's marks
 
 
 def to_yaml(value: Mapping[str, str | list[str]]) -> Markup:
@@ -131,19 +141,8 @@ def as_json(value: object) -> str:
 @cache
 def environment(folder: Path) -> ImmutableSandboxedEnvironment:
     """Return the sandboxed environment over the templates in `folder`."""
-    from jinja2 import FileSystemLoader, StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    env = ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(folder),
-        undefined=StrictUndefined,
-        # Macros return Markup under autoescape, so that what they print is not escaped twice.
-        autoescape=True,
-        finalize=escape,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters = (code, number, interval, points, python, shell, to_yaml, as_json)
+    env = templates(folder, finalize=escape)
+    filters = (code, number, interval, points, percent, python, shell, scalar, to_yaml, as_json)
     env.filters |= {function.__name__: function for function in filters}
     env.globals |= {"link": link, "image": image}
     return env

@@ -29,13 +29,14 @@ from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE
 from harness.models.names import ModelName
 from harness.reports.leaderboard import boards
+from harness.statistics.formatting import whole_percent
 from harness.training.run_summary import TrainingFacts, load_facts
 
 if TYPE_CHECKING:
     from harness.data.tasks import TestSet
     from harness.evaluation.outcome import Evaluation
 
-CARD_TEMPLATE = "results.md.j2"
+CARD_TEMPLATE = "results.md.jinja"
 _ATTEMPTS = 5
 
 
@@ -119,8 +120,8 @@ def _check_scored(report: EvalReport, limit: float) -> None:
         total = one.n + one.unscored
         if one.unscored > limit * total:
             raise UsageError(
-                f"{one.unscored} of {total} pairs have no {metric}, more than the {limit:.0%} that may be published; "
-                "ask again for what is missing (--resume), or raise --max-unscored"
+                f"{one.unscored} of {total} pairs have no {metric}, more than the {whole_percent(limit)} that may be "
+                "published; ask again for what is missing (--resume), or raise --max-unscored"
             )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harness.curation.repair.scores import RepairReport
 from harness.reports.plot_style import GREY, MODEL, SECOND, WIDTH, Plot, save, style
 from harness.reports.repair_tables import facts, measures_of, scope, shown
+from harness.statistics.formatting import number
 from harness.statistics.records import Estimate
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def _dots(axes: Axes, labels: list[str], series: list[_Series], title: str) -> N
     step = 0.24
     for row in range(len(labels)):
         axes.axhline(row, color="#E5E5E5", linewidth=0.8, zorder=0)
-    for number, (label, color, marker, estimates) in enumerate(series):
-        offset = (number - (len(series) - 1) / 2) * step
+    for position, (label, color, marker, estimates) in enumerate(series):
+        offset = (position - (len(series) - 1) / 2) * step
         known = [(row + offset, one) for row, one in enumerate(estimates) if one.value is not None]
         for place, one in known:
             if one.value is not None and one.low is not None and one.high is not None:
@@ -81,4 +82,4 @@ def _alt(report: RepairReport) -> str:
 
 
 def _figure_of(one: Estimate) -> str:
-    return "not measured" if one.value is None else f"{one.value:.3f}"
+    return number(one.value, missing="not measured")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from harness.curation.repair.scores import Measure, RepairReport
-from harness.reports.evaluation_tables import number, table, value
+from harness.reports.evaluation_tables import table
+from harness.statistics.formatting import cell, short_interval
 from harness.statistics.records import Estimate
+from harness.terminal import console
 
 _SHARES = ("detected", "name", "keys", "arguments", "strictly", "text")
 _LONGEST = 32
@@ -56,25 +58,29 @@ def scope(report: RepairReport) -> str:
 
 def print_repair(report: RepairReport, width: int | None = None) -> None:
     """Print the report on stdout."""
-    from rich.console import Console
-
-    console = Console(width=width, highlight=False, markup=False)
-    console.print(f"{report.source} against {report.truth}: {scope(report)}")
+    out = console(width=width, markup=False)
+    out.print(f"{report.source} against {report.truth}: {scope(report)}")
     measures = table("found or mended", "precision", "recall", "F1", "wrong", "touched")
     for one in measures_of(report):
-        row = (value(one.precision), value(one.recall), number(one.f1.value), str(one.positives), str(one.flagged))
+        row = (
+            short_interval(one.precision),
+            short_interval(one.recall),
+            cell(one.f1.value),
+            str(one.positives),
+            str(one.flagged),
+        )
         measures.add_row(one.name, *row)
-    console.print(measures)
+    out.print(measures)
     if report.kinds:
         kinds = table("damage", "turns", "found", "name", "keys", "args", "exact", "text", "undecided")
         for kind in report.kinds:
-            shares = [number(getattr(kind, name).value) for name in _SHARES]
+            shares = [cell(getattr(kind, name).value) for name in _SHARES]
             kinds.add_row(shown(kind.kind), str(kind.n), *shares, str(kind.undecided))
-        console.print(kinds)
+        out.print(kinds)
     shares_table = table("over all", "share")
     for what, share in facts(report):
-        shares_table.add_row(what, value(share))
-    console.print(shares_table)
+        shares_table.add_row(what, short_interval(share))
+    out.print(shares_table)
 
 
 def as_markdown(report: RepairReport) -> str:
@@ -83,7 +89,14 @@ def as_markdown(report: RepairReport) -> str:
     lines += _rows(
         ("found or mended", "precision", "recall", "F1", "wrong", "touched"),
         [
-            (one.what, value(one.precision), value(one.recall), value(one.f1), str(one.positives), str(one.flagged))
+            (
+                one.what,
+                short_interval(one.precision),
+                short_interval(one.recall),
+                short_interval(one.f1),
+                str(one.positives),
+                str(one.flagged),
+            )
             for one in measures_of(report)
         ],
     )
@@ -91,12 +104,17 @@ def as_markdown(report: RepairReport) -> str:
         lines += _rows(
             ("damage", "turns", *_SHARES, "undecided"),
             [
-                (shown(one.kind), str(one.n), *(value(getattr(one, share)) for share in _SHARES), str(one.undecided))
+                (
+                    shown(one.kind),
+                    str(one.n),
+                    *(short_interval(getattr(one, share)) for share in _SHARES),
+                    str(one.undecided),
+                )
                 for one in report.kinds
             ],
         )
         lines += [NOTE, ""]
-    lines += _rows(("over all", "share"), [(what, value(one)) for what, one in facts(report)])
+    lines += _rows(("over all", "share"), [(what, short_interval(one)) for what, one in facts(report)])
     lines.append("Brackets hold 95 % intervals, clustered by conversation.")
     return "\n".join(lines) + "\n"
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from harness.curation.inspection.advice import Likely, likely_problems
 from harness.curation.inspection.survey import QUANTILES, Survey, ToolUse
+from harness.statistics.formatting import whole_percent
+from harness.terminal import console, plain, show
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,17 +19,13 @@ _TOOLS = 12
 
 def print_survey(found: Survey, *, source: str, layout: str, advice: str, width: int | None = None) -> None:
     """Print what is in the traces on stdout: what there is, tools, sizes, what looks wrong, and what comes next."""
-    from rich.console import Console
-
-    console = Console(width=width, highlight=False)
-    for part in _parts(found, source, layout):
-        console.print(part)
-    console.print(f"\n[bold]next[/bold]  {_plain(advice)}", soft_wrap=True)
+    show(_parts(found, source, layout), width=width)
+    console(width=width).print(f"\n[bold]next[/bold]  {plain(advice)}", soft_wrap=True)
 
 
 def _parts(found: Survey, source: str, layout: str) -> Iterable[RenderableType]:
     readable = found.rows - found.unreadable
-    yield f"[bold]{_plain(source)}[/bold]  {readable:,} conversations, {_plain(layout)}"
+    yield f"[bold]{plain(source)}[/bold]  {readable:,} conversations, {plain(layout)}"
     yield ""
     yield _overview(found)
     if found.tools:
@@ -39,13 +37,7 @@ def _parts(found: Survey, source: str, layout: str) -> Iterable[RenderableType]:
     problems = likely_problems(found)
     yield _problems(problems) if problems else "\n[green]nothing looks wrong[/green]"
     for problem in found.problems:
-        yield f"[yellow]{_plain(problem)}[/yellow]"
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
+        yield f"[yellow]{plain(problem)}[/yellow]"
 
 
 def _overview(found: Survey) -> Table:
@@ -61,7 +53,7 @@ def _overview(found: Survey) -> Table:
 
 
 def _counted(counts: Mapping[str, int]) -> str:
-    return _plain(", ".join(f"{name} {number:,}" for name, number in counts.items())) or "-"
+    return plain(", ".join(f"{name} {number:,}" for name, number in counts.items())) or "-"
 
 
 def _table(*columns: str) -> Table:
@@ -79,8 +71,8 @@ def _tools(tools: Sequence[ToolUse]) -> Table:
     for one in tools[:_TOOLS]:
         known = {None: "-", True: "yes", False: "[red]no[/red]"}[one.known]
         if one.resembles:
-            known += f", meant as {_plain(one.resembles)}?"
-        table.add_row(_plain(one.name), f"{one.calls:,}", known, _arguments(one))
+            known += f", meant as {plain(one.resembles)}?"
+        table.add_row(plain(one.name), f"{one.calls:,}", known, _arguments(one))
     if len(tools) > _TOOLS:
         rest = tools[_TOOLS:]
         unknown = sum(one.known is False for one in rest)
@@ -109,7 +101,7 @@ def _sizes(found: Survey) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("a conversation has", no_wrap=True)
     for quantile in QUANTILES:
-        table.add_column(heads.get(quantile, f"{quantile:.0%}"), justify="right", no_wrap=True)
+        table.add_column(heads.get(quantile, whole_percent(quantile)), justify="right", no_wrap=True)
     table.add_row("messages", *(f"{one:,}" for one in found.messages))
     table.add_row("characters", *(f"{one:,}" for one in found.characters))
     return table
@@ -138,6 +130,6 @@ def _problems(problems: Sequence[Likely]) -> Table:
     table.add_column("what to do", ratio=4)
     for one in problems:
         style = "yellow" if one.trouble else "dim"
-        share = f" ({one.count / one.of:.0%})" if one.of and one.count < one.of else ""
-        table.add_row(f"[{style}]{_plain(one.what)}[/{style}]", f"{one.count:,}{share}", _plain(one.advice))
+        share = f" ({whole_percent(one.count / one.of)})" if one.of and one.count < one.of else ""
+        table.add_row(f"[{style}]{plain(one.what)}[/{style}]", f"{one.count:,}{share}", plain(one.advice))
     return table

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.reports.plot_style import GREY, MODEL, Plot, figure_of, save, style
+from harness.statistics.formatting import number
 from harness.training.loop import LogEntry
 
 _WINDOW = 0.02
@@ -25,7 +26,8 @@ def draw_loss(log: Sequence[LogEntry], folder: Path) -> Plot:
         axes.set_ylabel("cross-entropy, nats a token")
         axes.set_ylim(bottom=0)
         axes.legend(loc="upper right")
-        alt = f"Training loss over {steps[-1]} steps: moving mean {smooth[0]:.3f} at first, {smooth[-1]:.3f} at last."
+        ends = f"{number(smooth[0])} at first, {number(smooth[-1])} at last"
+        alt = f"Training loss over {steps[-1]} steps: moving mean {ends}."
         return save(folder, "loss", figure, alt)
 
 

@@ -1,22 +1,29 @@
-"""One module a stage: a function from pinned inputs to one artifact on the Hub.
+"""One module per stage: `run(request, hub)`, a function from pinned inputs to one artifact on the Hub.
 
-_push.py           What data stages do at their end: render the card, push once, or reuse
-_run.py            What the stages of the pipeline share: where a result goes, whole or not at all, and what it was
-                   made from
-collect.py         Stage `collect`: the test set as a dataset repository
-corrupt.py         Stage `corrupt`: the traces of the scenarios
-evaluate.py        Stage `evaluate`: a model at one commit, asked for every pair of a test set at one commit
-filter.py          Stage `filter`: deterministic checks, then a teacher's ratings; every trace stays in the result
-                   with its decision
-job_folder.py      Traces of one's own on the Hub: a job folder as a dataset of traces and a test set
-relabel.py         Stage `relabel`: a committee rewrites the assistant's turns, code decides, an arbiter where the
-                   committee differs
-sample_testset.py  The sample task as a test-set repository, in the layout of the published test set
-sgd_dialogues.py   Dialogues of SGD's services as conversations: what a small student can be given a start on
-sgd_task.py        Any service of SGD as a task: a job folder with tools, traces and a test set, and its damaged
-                   scenarios
-student.py         Stage `student`: a small model made on the spot, with random weights or a start on dialogues
-synthesize.py      Stage `synthesize`: new conversations modelled on accepted ones, until enough of them pass every
-                   check
-train.py           Stage `train`: a student at one commit and a dataset at one commit become a model repository
+collect.py              Stage `collect`: the published test set as a dataset repository
+corrupt.py              Stage `corrupt`: the traces of the scenarios
+evaluate.py             Stage `evaluate`: a model at one commit, asked for every pair of a test set at one commit
+filter.py               Stage `filter`: deterministic checks, then a teacher's ratings; every trace stays in the
+                        result with its decision
+job_test_set.py         Stage `job-test-set`: the test conversations of a job folder as a test-set repository
+job_traces.py           Stage `job-traces`: the traces of a job folder, in whatever layout they are, as a dataset
+relabel.py              Stage `relabel`: a committee rewrites the assistant's turns, code decides, an arbiter where
+                        the committee differs
+student.py              Stage `student`: a small model made on the spot, with random weights or a start on dialogues
+synthesize.py           Stage `synthesize`: new conversations modelled on accepted ones, until enough of them pass
+                        every check
+train.py                Stage `train`: a student at one commit and a dataset at one commit become a model repository
+
+__main__.py             A stage in a process of its own: `python -m harness.stages REQUEST.json` prints the result as
+                        JSON
+_clean_traces.py        The dialogues that the benchmark's data is made from, read once per process
+_evaluate_request.py    What stage `evaluate` is asked for, in names and numbers
+_exemplars.py           What synthetic conversations are modelled on, and the test set that they must not overlap with
+_inputs.py              What filter, relabel and synthesize share: a request in names and numbers, and what it means
+                        here
+_publish_evaluation.py  What becomes of an evaluation: transcripts on this machine, results and scores on the Hub
+_result.py              Where the result of a stage goes: found on the Hub, or written whole with its lineage, pushed
+                        once
+_test_set.py            The layout of a test-set repository, which `tft evaluate` reads: written here and nowhere else
+material/               No stages: what they are tried on and start from, sample task, dialogues and job folders
 """

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
 
 from harness import resources
 from harness.data.formats.published import read_test_conversations
 from harness.data.formats.task import read_task
 from harness.data.records import Conversation, TurnPair
 from harness.data.scenarios import CleanTraces, dialogue_files
-from harness.data.sources import Sources
-from harness.data.tasks import REPOSITORY, TASK, write_examples
+from harness.data.sources import Sources, locate
+from harness.data.tasks import TASK
 from harness.errors import DataError
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import most_common_first, render, size_category
-from harness.stages._push import Published, publish
+from harness.stages._clean_traces import clean_traces
+from harness.stages._result import Place, StageResult, deliver, new_folder, reusable
+from harness.stages._test_set import EVALUATION, write_test_set
 
 STAGE = "collect"
 VERSION = 1
@@ -55,11 +58,25 @@ class TestSetFacts:
     today: str = _TODAY
 
 
-def collect(sources: Sources, dialogues: CleanTraces, hub: Hub, namespace: str, *, force: bool = False) -> Published:
-    """Push the test set to `<namespace>/tft-benchmark-testset`, or find it there with this fingerprint."""
-    repo_id = f"{namespace}/{REPOSITORY}"
+class CollectRequest(BaseModel):
+    """Where the source files are and where the test set goes. Frozen; a key that is not here is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sources: Path | None = None
+    """Folder of the source files; None: the one of the environment or the cache."""
+    place: Place
+
+
+def run(request: CollectRequest, hub: Hub) -> StageResult:
+    """Write the published test set, or find it on the Hub; SourceError where a source file is not the pinned one."""
+    sources = locate(request.sources)
     record = lineage(sources)
-    return publish(hub, repo_id, record, lambda folder: write(sources, dialogues, folder, repo_id), force=force)
+    if found := reusable(record, hub, request.place):
+        return found
+    with new_folder(record, request.place) as folder:
+        write(sources, clean_traces(sources.folder), folder, request.place.target or "")
+        return deliver(folder, record, hub, request.place)
 
 
 def lineage(sources: Sources) -> Lineage:
@@ -74,11 +91,10 @@ def write(sources: Sources, dialogues: CleanTraces, folder: Path, repo_id: str) 
     Raises SourceError where a source file is not the pinned one, DataError where a row cannot be read.
     """
     conversations = read_test_set(sources)
-    pairs = write_examples(folder, conversations)
-    (folder / TASK).write_bytes(sources.read(TASK_FILE))
-    shutil.copyfile(resources.folder("datasets") / "eval.yaml", folder / "eval.yaml")
+    evaluation = (resources.folder("datasets") / EVALUATION).read_text(encoding="utf-8")
+    pairs = write_test_set(folder, conversations, task=sources.read(TASK_FILE), evaluation=evaluation)
     card = render(
-        "testset.md.j2",
+        "testset.md.jinja",
         repo_id=repo_id,
         facts=measure_test_set(conversations, pairs, dialogues),
         task=read_task(folder / TASK),

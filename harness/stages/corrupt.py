@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
+from pydantic import BaseModel, ConfigDict
 
 from harness import resources
 from harness.data import scenarios
@@ -19,12 +20,13 @@ from harness.data.formats.published import dump_row, dump_trace
 from harness.data.formats.sgd import Trace
 from harness.data.scenarios import ARMS, Arm, CleanTraces, Scenario, TraceFacts
 from harness.data.scenarios._base import CLEAN_FRACTION, SEED
-from harness.data.sources import Sources
+from harness.data.sources import Sources, locate
 from harness.errors import UsageError
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import render, size_category
-from harness.stages._push import Published, publish
+from harness.stages._clean_traces import clean_traces
+from harness.stages._result import Place, StageResult, deliver, new_folder, reusable
 from harness.stages.collect import TEST_FILE
 
 STAGE = "corrupt"
@@ -59,10 +61,9 @@ class ArmSummary:
     """(function of the source, function now, changed calls); empty where there are too many names."""
 
 
-def write_published(
-    sources: Sources, dialogues: CleanTraces, out: Path, chosen: Sequence[Scenario], arms: Sequence[Arm]
-) -> Iterator[Path]:
+def write_published(sources: Sources, out: Path, chosen: Sequence[Scenario], arms: Sequence[Arm]) -> Iterator[Path]:
     """Write the scenarios in the published layout below `out`; yields each file as it is written."""
+    dialogues = clean_traces(sources.folder)
     test_set = sources.read(TEST_FILE).decode("utf-8")
     for scenario in chosen:
         for arm in arms:
@@ -111,15 +112,26 @@ def _check(folder: Path, path: str, expected: str, mask: Callable[[bytes], bytes
     return FileCheck(path=path, status="ok" if found == expected else "differs", expected=expected, found=found)
 
 
-def corrupt(
-    scenario: Scenario, sources: Sources, dialogues: CleanTraces, hub: Hub, namespace: str, *, force: bool = False
-) -> Published:
-    """Push both arms to `<namespace>/tft-benchmark-s<N>-traces`, or find them there with this fingerprint."""
-    repo_id = f"{namespace}/tft-benchmark-s{scenario.number}-traces"
+class CorruptRequest(BaseModel):
+    """Which scenario is made and where it goes. Frozen; a key that is not here is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scenario: int
+    sources: Path | None = None
+    """Folder of the source files; None: the one of the environment or the cache."""
+    place: Place
+
+
+def run(request: CorruptRequest, hub: Hub) -> StageResult:
+    """Write both arms of a scenario, or find them on the Hub; SourceError where a source file is not the pinned one."""
+    scenario, sources = scenarios.get(request.scenario), locate(request.sources)
     record = lineage(scenario, sources)
-    return publish(
-        hub, repo_id, record, lambda folder: write(scenario, sources, dialogues, folder, repo_id), force=force
-    )
+    if found := reusable(record, hub, request.place):
+        return found
+    with new_folder(record, request.place) as folder:
+        write(scenario, sources, clean_traces(sources.folder), folder, request.place.target or "")
+        return deliver(folder, record, hub, request.place)
 
 
 def lineage(scenario: Scenario, sources: Sources) -> Lineage:
@@ -137,7 +149,7 @@ def write(scenario: Scenario, sources: Sources, dialogues: CleanTraces, folder: 
         write_jsonl(folder / "data" / arm / "train.jsonl", rows)
     arms = {arm: _measure(traces[arm], dialogues) for arm in ARMS}
     card = render(
-        "traces.md.j2",
+        "traces.md.jinja",
         repo_id=repo_id,
         scenario=scenarios.describe(scenario.number),
         arms=arms,

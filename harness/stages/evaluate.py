@@ -13,7 +13,7 @@ from pathlib import Path
 from harness import __version__
 from harness.data.formats.jsonl import write_json, write_jsonl
 from harness.data.records import Prediction
-from harness.data.tasks import TestSet
+from harness.data.tasks import TestSet, pull_test_set
 from harness.errors import UsageError
 from harness.evaluation.answers import AnswerLog, ask_all
 from harness.evaluation.judge.judge_evaluations import ToJudge, check, judge_evaluations
@@ -22,7 +22,7 @@ from harness.evaluation.outcome import Answered, Evaluation
 from harness.evaluation.records import EvalRun
 from harness.evaluation.report_json import dump_report, read_report
 from harness.evaluation.results import config_name
-from harness.evaluation.run_folder import ENGINE_LOG, JUDGE_LOG, PLOTS, REPORT, ROWS, RunFolder, open_run
+from harness.evaluation.run_folder import ENGINE_LOG, JUDGE_LOG, PLOTS, REPORT, ROWS, RunFolder, commit_of, open_run
 from harness.evaluation.scorecard import (
     HEADLINE,
     Judgements,
@@ -37,6 +37,9 @@ from harness.models.backends.prepare import preparing
 from harness.models.backends.subject import EvaluateConfig, Subject
 from harness.models.names import ModelName
 from harness.reports.evaluation_plots import draw
+from harness.stages._evaluate_request import EvaluateRequest
+from harness.stages._publish_evaluation import destination_of, push, transcribe
+from harness.stages._result import StageResult
 from harness.terminal import progress, say
 
 STAGE = "evaluate"
@@ -63,6 +66,55 @@ class RunPlace:
     root: Path = Path("runs")
     resume: bool = False
     """Whether to go on with a run that is there already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateResult(StageResult):
+    """What came of each model; the results are rows of a dataset, and no artifact of their own."""
+
+    evaluations: tuple[Evaluation, ...]
+    pushed: tuple[tuple[str, ...], ...]
+    """By evaluation: the addresses of what has changed on the Hub."""
+
+
+def run(request: EvaluateRequest, hub: Hub) -> EvaluateResult:
+    """Evaluate the models and publish what came of it; see `evaluate`.
+
+    Raises HarnessError where a model, its data, an engine or a judge cannot be used, and, before anything is asked,
+    where results could not be published.
+    """
+    names, base, dataset = _named(request)
+    config, judging = request.config(base), request.judge()
+    test_set = pull_test_set(hub, dataset, request.limit)
+    places = [destination_of(request, name, test_set, hub) for name in names]
+    below = {"root": request.run} if request.run and len(names) > 1 else {"folder": request.run}
+    place = RunPlace(**below, resume=request.resume)
+    evaluations = tuple(evaluate(names, hub, test_set, config, place, judging=judging))
+    if request.transcripts:
+        transcribe(evaluations, test_set, request.transcripts, request.site)
+    return EvaluateResult(
+        artifact=None,
+        folder=evaluations[0].folder if len(evaluations) == 1 else place.root,
+        reused=False,
+        evaluations=evaluations,
+        pushed=tuple(push(hub, to, one, test_set) for to, one in zip(places, evaluations, strict=True)),
+    )
+
+
+def _named(request: EvaluateRequest) -> tuple[list[ModelName], ModelName | None, str]:
+    """Return models, base and test set; of a run that is gone on with at the commits that it began with."""
+    names = [ModelName.parse(model) for model in request.models]
+    base = ModelName.parse(request.base) if request.base else None
+    folder, dataset = request.run, request.dataset
+    if not request.resume or folder is None or len(names) > 1:
+        return names, base, dataset
+    if names[0].backend == "vllm" and not names[0].revision:
+        names = [replace(names[0], revision=commit_of(folder, names[0].id))]
+    if base and not base.revision:
+        base = replace(base, revision=commit_of(folder, base.id))
+    if "@" not in dataset and (commit := commit_of(folder, dataset)):
+        dataset = f"{dataset}@{commit}"
+    return names, base, dataset
 
 
 def evaluate(

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from harness.curation.annotators import estimate_of, make_rater
 from harness.curation.checks.batch import Inspected, Inspection, inspect_traces
 from harness.curation.checks.layout import CheckConfig
 from harness.curation.inspection.redaction import find_pii, redact
-from harness.curation.settings import FilterConfig
+from harness.curation.settings import FilterConfig, published
 from harness.data.annotations import Rater, Rating, TraceRow
 from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.stage_rows import dump_filtered
-from harness.data.tasks import TaskSource
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import FILTERED, CardFrame, most_common_first, rule_based, stage_card
-from harness.stages._run import EmptyResult, Place, StageResult, run
+from harness.stages._inputs import PipelineRequest, StageInputs, opened
+from harness.stages._result import EmptyResult, StageResult, deliver, new_folder, reusable
 from harness.terminal import progress, say
 
 STAGE = "filter"
@@ -28,6 +29,34 @@ VERSION = 1
 _CHUNK = 2000
 """Traces that are rated at once and in memory together."""
 _RATINGS = (1, 2, 3, 4, 5, None)
+
+
+class FilterRequest(PipelineRequest):
+    """Which traces are checked and rated, and how; `settings` are those of `FilterConfig`."""
+
+
+def run(request: FilterRequest, hub: Hub) -> StageResult:
+    """Filter, row by row in flat memory, and bring the result to its place.
+
+    A row that cannot be read, or that the teacher gave no rating, is in the result with the reason. Raises EmptyResult,
+    which says what rejected how many, where nothing is kept.
+    """
+    with opened(request, hub) as start:
+        stage = _Filtering.of(start)
+        lineage = stage.lineage()
+        if found := reusable(lineage, hub, request.place):
+            return found
+        with new_folder(lineage, request.place) as folder:
+            counts = stage.write(folder)
+            return deliver(folder, lineage, hub, request.place, counts=counts)
+
+
+def estimate(request: FilterRequest, hub: Hub) -> Iterator[str]:
+    """Yield what asking would take, a line per model; nothing is asked."""
+    with opened(request, hub) as start:
+        rater = _Filtering.of(start).rater
+        if rater is not None:
+            yield estimate_of(rater, [row.conversation for row in start.rows() if row.problem is None])
 
 
 @dataclass(slots=True)
@@ -51,34 +80,29 @@ class _Tally:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filtering:
+class _Filtering:
     """The stage, ready to run."""
 
-    rows: Callable[[], Iterator[TraceRow]]
-    source: str
-    task: TaskSource
+    start: StageInputs
     rater: Rater | None
     """None: the checks alone decide."""
     config: FilterConfig
-    license: str | None = None
-    selection: Mapping[str, Any] = field(default_factory=dict)
-    """Which part of the source is read, where not all of it is: for the lineage."""
+
+    @classmethod
+    def of(cls, start: StageInputs) -> _Filtering:
+        config = start.config(FilterConfig, "filter", published("filter", start.request.scenario))
+        rater = make_rater(start.roles.filter, start.task.task, start.models) if config.rate else None
+        return cls(start=start, rater=rater, config=config)
 
     def lineage(self) -> Lineage:
         """Return what the result is made from."""
         rater = self.rater.settings | {"name": self.rater.name} if self.rater else None
-        config = {**self.config.model_dump(), **self.selection, "teacher": rater}
-        return Lineage(stage=STAGE, version=VERSION, config=config, inputs=(self.source, self.task.source))
+        config = {**self.config.model_dump(), **self.start.selection, "teacher": rater}
+        inputs = (self.start.input.name, self.start.task.source)
+        return Lineage(stage=STAGE, version=VERSION, config=config, inputs=inputs)
 
-    def run(self, hub: Hub | None, place: Place) -> StageResult:
-        """Filter, row by row in flat memory, and bring the result to its place.
-
-        A row that cannot be read, or that the teacher gave no rating, is in the result with the reason. Raises
-        EmptyResult, which says what rejected how many, where nothing is kept.
-        """
-        return run(self.lineage(), lambda folder: self._write(folder, place.repo_id or ""), hub, place)
-
-    def _write(self, folder: Path, repo_id: str) -> dict[str, Any]:
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Write data and card, and return what there is to say of them."""
         tally = _Tally()
         with progress("checking traces" if self.rater is None else "checking and rating traces") as advance:
             write_jsonl(folder / "data" / "train.jsonl", self._rows(tally, advance))
@@ -97,21 +121,21 @@ class Filtering:
         }
         frame = CardFrame(
             title="Filtered traces",
-            repo_id=repo_id,
-            license=self.license,
+            repo_id=self.start.request.place.target or "",
+            license=self.start.license,
             rows=tally.traces,
             columns=FILTERED,
             configs={"default": "data/train.jsonl"},
             lineage=self.lineage(),
         )
         rules = rule_based(self.lineage().config)
-        card = stage_card("filtered.md.j2", frame, rules=rules, rated=self.rater is not None, **counts)
+        card = stage_card("filtered.md.jinja", frame, rules=rules, rated=self.rater is not None, **counts)
         (folder / "README.md").write_text(card, encoding="utf-8")
         return counts
 
     def _rows(self, tally: _Tally, advance: Callable[..., None]) -> Iterator[dict[str, Any]]:
         inspection = Inspection(
-            tools=self.task.task.tools,
+            tools=self.start.task.task.tools,
             config=CheckConfig(max_length=self.config.max_length),
             threshold=self.config.similarity,
         )
@@ -134,7 +158,7 @@ class Filtering:
 
     def _cleaned(self, tally: _Tally) -> Iterator[TraceRow]:
         """Yield the rows, masked where that is wanted: before anybody else, a teacher above all, sees them."""
-        for row in self.rows():
+        for row in self.start.rows():
             found = find_pii(row.conversation)
             tally.pii.update(found)
             masked = self.config.redact and found
@@ -171,7 +195,7 @@ class Filtering:
 
     def _nothing_kept(self, tally: _Tally) -> str:
         if not tally.traces:
-            return f"{self.source} has no rows; expected one conversation a line"
+            return f"{self.start.input.name} has no rows; expected one conversation a line"
         causes = ", ".join(f"{kind} ({count})" for kind, count in most_common_first(tally.dropped).items())
         most = next(iter(most_common_first(tally.dropped)))
         threshold = most.split()[0]

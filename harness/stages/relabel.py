@@ -2,129 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from markupsafe import Markup
 
+from harness.curation.annotators import estimate_of, make_committee
 from harness.curation.committee.relabel import Committee, Relabelled, relabel_conversations
 from harness.curation.committee.summary import summarise
-from harness.curation.repair.ground_truth import Truths
+from harness.curation.repair.ground_truth import Truths, published_truth, read_truth
 from harness.curation.repair.measure import Against, measure
 from harness.curation.settings import RelabelConfig
 from harness.data.annotations import TraceRow
 from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.stage_rows import CONTEXT, dump_relabelled
 from harness.data.records import Conversation
-from harness.data.tasks import TaskSource
+from harness.data.sources import locate
 from harness.data.tools import Toolbox
-from harness.data.traces.read import read_traces
-from harness.errors import DataError
+from harness.errors import DataError, SourceError
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import RELABELLED, CardFrame, most_common_first, rule_based, stage_card
 from harness.reports.repair_plot import draw
 from harness.reports.repair_tables import as_markdown
-from harness.stages._run import EmptyResult, Place, StageResult, run
+from harness.stages._inputs import PipelineRequest, StageInputs, opened, readable
+from harness.stages._result import EmptyResult, StageResult, deliver, new_folder, reusable
 
 STAGE = "relabel"
 VERSION = 1
 PLOT = "plots/repair.png"
 
 
+class RelabelRequest(PipelineRequest):
+    """Which traces are relabelled, and how; `settings` are those of `RelabelConfig`."""
+
+    clean: Path | None = None
+    """Clean traces, for the card to measure the repair; None: the job's clean.jsonl, the scenario's truth."""
+
+
+def run(request: RelabelRequest, hub: Hub) -> StageResult:
+    """Relabel what earlier stages have kept, and bring it to its place.
+
+    User messages and results stay as they are, and so does every position. Raises DataError where nothing is left to
+    relabel, EmptyResult where no conversation survives, HarnessError where a member cannot be asked.
+    """
+    with opened(request, hub) as start:
+        stage = _Relabelling.of(start, request.clean)
+        lineage = stage.lineage()
+        if found := reusable(lineage, hub, request.place):
+            return found
+        with new_folder(lineage, request.place) as folder:
+            seeds, context = stage.seeds()
+            results = relabel_conversations(seeds, stage.committee, stage.toolbox, seed=stage.config.seed)
+            counts = stage.write(folder, results, context)
+            return deliver(folder, lineage, hub, request.place, counts=counts)
+
+
+def estimate(request: RelabelRequest, hub: Hub) -> Iterator[str]:
+    """Yield what asking would take, a line per model; nothing is asked."""
+    with opened(request, hub) as start:
+        stage = _Relabelling.of(start, request.clean)
+        seeds, _ = stage.seeds()
+        for member in stage.committee.members:
+            yield estimate_of(member, seeds)
+        turns = sum(message.role == "assistant" for seed in seeds for message in seed.messages)
+        yield f"the arbiter: one question for each turn on which the members differ, of {turns} turns"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Relabelling:
+class _Relabelling:
     """The stage, ready to run."""
 
+    start: StageInputs
     rows: tuple[TraceRow, ...]
-    source: str
-    task: TaskSource
     committee: Committee
     config: RelabelConfig
-    license: str | None = None
-    """Of the traces, as the Hub names it, where that is known."""
-    selection: Mapping[str, Any] = field(default_factory=dict)
-    """Which part of the source is read, where not all of it is: for the lineage."""
-    truth: Truths | None = None
+    toolbox: Toolbox
+    truth: Truths | None
     """The clean traces, where they are known: the card then says how well the committee repairs."""
+
+    @classmethod
+    def of(cls, start: StageInputs, clean: Path | None) -> _Relabelling:
+        task = start.task.task
+        return cls(
+            start=start,
+            rows=readable(start.rows()),
+            committee=make_committee(start.roles, task, start.models),
+            config=start.config(RelabelConfig, "relabel"),
+            toolbox=Toolbox(task.tools),
+            truth=_truth(start, clean),
+        )
 
     def lineage(self) -> Lineage:
         """Return what the result is made from."""
         arbiter = self.committee.arbiter
         config = {
             **self.config.model_dump(),
-            **self.selection,
+            **self.start.selection,
             "committee": [member.settings | {"name": member.name} for member in self.committee.members],
             "arbiter": arbiter.settings | {"name": arbiter.name} if arbiter else None,
         }
-        inputs = (self.source, self.task.source)
+        inputs = (self.start.input.name, self.start.task.source)
         return Lineage(stage=STAGE, version=VERSION, config=config, inputs=inputs, seed=self.config.seed)
-
-    def run(self, hub: Hub | None, place: Place) -> StageResult:
-        """Relabel what earlier stages have kept, and bring it to its place.
-
-        User messages and results stay as they are, and so does every position. Raises DataError where nothing is
-        left to relabel, EmptyResult where no conversation survives, HarnessError where a member cannot be asked.
-        """
-        return run(self.lineage(), lambda folder: self._write(folder, place.repo_id or ""), hub, place)
-
-    def _write(self, folder: Path, repo_id: str) -> dict[str, Any]:
-        seeds, context = self.seeds()
-        results = relabel_conversations(seeds, self.committee, Toolbox(self.task.task.tools), seed=self.config.seed)
-        kept = sum(not result.reason for result in results)
-        dumped = [dump_relabelled(one.conversation, one.decisions, one.reason) for one in results]
-        dumped += [dump_relabelled(conversation, (), CONTEXT) for conversation in context]
-        write_jsonl(folder / "data" / "train.jsonl", dumped)
-        decisions = [decision for result in results for decision in result.decisions]
-        members = [member.name for member in self.committee.members]
-        summary = summarise(members, decisions, Toolbox(self.task.task.tools))
-        dropped = most_common_first(_counted_reasons(results))
-        counts: dict[str, Any] = {
-            "conversations": len(results),
-            "kept": kept,
-            "dropped": dropped,
-            "context": len(context),
-            "summary": summary,
-        }
-        if not kept:
-            raise EmptyResult(f"no conversation survives the committee: {_first(dropped)}")
-        frame = CardFrame(
-            title="Relabelled traces",
-            repo_id=repo_id,
-            license=self.license,
-            rows=len(dumped),
-            columns=RELABELLED,
-            configs={"default": "data/train.jsonl"},
-            lineage=self.lineage(),
-        )
-        rules = rule_based(self.lineage().config)
-        repair = self._repair(folder, self.truth) if self.truth is not None else None
-        card = stage_card("relabelled.md.j2", frame, rules=rules, repair=repair, **counts)
-        (folder / "README.md").write_text(card, encoding="utf-8")
-        return counts
-
-    def _repair(self, folder: Path, truth: Truths) -> Markup:
-        """Measure what was written against the truth; return the section of the card, whose plot lies beside it."""
-        against = Against(
-            truths=truth,
-            toolbox=Toolbox(self.task.task.tools),
-            source="this dataset",
-            truth="the clean traces",
-        )
-        report = measure(read_traces(folder / "data" / "train.jsonl"), against)
-        plot = draw(report, folder / PLOT)
-        section = f"{as_markdown(report)}\n![{plot.alt}]({PLOT})\n"
-        return Markup(section)  # noqa: S704 -- figures and our own words; kinds of damage are escaped there
 
     def seeds(self) -> tuple[list[Conversation], list[Conversation]]:
         """Return the conversations to relabel and those left as context, both in their order; DataError for none."""
         usable = [row.conversation for row in self.rows if row.kept]
         if not usable:
             rejected = f"all {len(self.rows)} rows were rejected by the filter" if self.rows else "there are no rows"
-            raise DataError(f"{self.source}: nothing to relabel, {rejected}; loosen the filter's thresholds")
+            raise DataError(f"{self.start.input.name}: nothing to relabel, {rejected}; loosen the filter's thresholds")
         if self.config.seeds is None or self.config.seeds >= len(usable):
             return usable, []
         drawn = set(Random(self.config.seed).sample(range(len(usable)), self.config.seeds))  # noqa: S311 -- no secret
@@ -132,6 +121,64 @@ class Relabelling:
             [one for position, one in enumerate(usable) if position in drawn],
             [one for position, one in enumerate(usable) if position not in drawn],
         )
+
+    def write(self, folder: Path, results: Sequence[Relabelled], context: Sequence[Conversation]) -> dict[str, Any]:
+        """Write data and card, and return what there is to say of them."""
+        dumped = [dump_relabelled(one.conversation, one.decisions, one.reason) for one in results]
+        rows = [TraceRow(conversation=one.conversation, columns=row) for one, row in zip(results, dumped, strict=True)]
+        dumped += [dump_relabelled(conversation, (), CONTEXT) for conversation in context]
+        write_jsonl(folder / "data" / "train.jsonl", dumped)
+        decisions = [decision for result in results for decision in result.decisions]
+        members = [member.name for member in self.committee.members]
+        kept = sum(not result.reason for result in results)
+        dropped = most_common_first(_counted_reasons(results))
+        counts: dict[str, Any] = {
+            "conversations": len(results),
+            "kept": kept,
+            "dropped": dropped,
+            "context": len(context),
+            "summary": summarise(members, decisions, self.toolbox),
+        }
+        if not kept:
+            raise EmptyResult(f"no conversation survives the committee: {_first(dropped)}")
+        frame = CardFrame(
+            title="Relabelled traces",
+            repo_id=self.start.request.place.target or "",
+            license=self.start.license,
+            rows=len(dumped),
+            columns=RELABELLED,
+            configs={"default": "data/train.jsonl"},
+            lineage=self.lineage(),
+        )
+        rules = rule_based(self.lineage().config)
+        repair = self._repair(folder, rows, self.truth) if self.truth is not None else None
+        card = stage_card("relabelled.md.jinja", frame, rules=rules, repair=repair, **counts)
+        (folder / "README.md").write_text(card, encoding="utf-8")
+        return counts
+
+    def _repair(self, folder: Path, rows: Sequence[TraceRow], truth: Truths) -> Markup:
+        """Measure the rows against the truth; return the section of the card, whose plot lies beside it."""
+        against = Against(truths=truth, toolbox=self.toolbox, source="this dataset", truth="the clean traces")
+        report = measure(rows, against)
+        plot = draw(report, folder / PLOT)
+        section = f"{as_markdown(report)}\n![{plot.alt}]({PLOT})\n"
+        return Markup(section)  # noqa: S704 -- figures and our own words; kinds of damage are escaped there
+
+
+def _truth(start: StageInputs, clean: Path | None) -> Truths | None:
+    """Return the clean traces where somebody has them."""
+    job, scenario = start.job, start.request.scenario
+    if clean is None and job and (job.folder / "clean.jsonl").is_file():
+        clean = job.folder / "clean.jsonl"
+    if clean is not None:
+        return read_truth(clean)
+    if scenario is None:
+        return None
+    try:
+        sources = locate()
+    except SourceError:
+        return None  # without the sources there is no truth, and the card has no such section
+    return published_truth(sources, scenario, start.arm)
 
 
 def _counted_reasons(results: Sequence[Relabelled]) -> dict[str, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +11,16 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from harness.data.formats.jsonl import write_json
-from harness.data.tasks import TaskSource
+from pydantic import BaseModel, ConfigDict
+
+from harness.data.sources import locate
+from harness.data.tasks import TaskSource, find_task
 from harness.errors import UsageError
-from harness.hub.artifact import Artifact, FileInput
+from harness.hub.artifact import FileInput
 from harness.hub.client import Hub
-from harness.hub.lineage import LINEAGE, Lineage
-from harness.hub.publishing import find_made, push_folder
+from harness.hub.lineage import Lineage
+from harness.stages._result import Place, StageResult, deliver, new_folder, reusable
+from harness.stages.material.sgd_dialogues import OTHER_SERVICES, write_dialogues
 from harness.terminal import progress
 from harness.training.config import TrainConfig
 from harness.training.data import TrainingData, read_training_data
@@ -36,103 +38,113 @@ _TASK_WEIGHT = 200
 """How often the task's text counts among the tokenizer's: it stands in every prompt, so its words should be tokens."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudentRequest:
-    """What is made."""
+class PretrainSettings(BaseModel):
+    """How a student starts on dialogues. Frozen; a key that is not here is an error."""
 
-    repo_id: str
-    shape: dict[str, int]
-    """`parameters`, `vocabulary`, `context`, `seed`, as `harness.training.small_model.create_student` takes them."""
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: float = 2.0
+    learning_rate: float = 2e-3
+    batch_size: int = 1
+
+
+class StudentRequest(BaseModel):
+    """What is made. Frozen; a key that is not here is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    parameters: int
+    """Size to aim for."""
+    vocabulary: int = 4096
+    """Most tokens to have."""
+    context: int = 16384
+    """Longest sequence, in tokens."""
+    seed: int = 0
     texts: tuple[str, ...] = ()
     """Files and datasets that the tokenizer learns from; empty: the dialogues, else the sample task."""
-    task: TaskSource | None = None
-    """Whose description and tools the tokenizer learns too."""
+    task: str | None = None
+    """Task whose description and tools the tokenizer learns too: a file or `owner/name[@revision]`."""
     dialogues: str | None = None
     """File or dataset of conversations to start on, or `sources`; None: random weights."""
     limit: int | None = None
     """How many of them, drawn by the seed; None: all."""
-    training: TrainConfig | None = None
-    """How it starts; None without dialogues."""
+    pretrain: PretrainSettings = PretrainSettings()
+    """How it starts, where there are dialogues."""
     learnable: bool = False
     """Without dialogues: random weights that all can be trained, instead of ones that give stable answers."""
-    source_files: Path | None = None
-    """The folder of the source files, for `sources`."""
+    sources: Path | None = None
+    """Folder of the source files, for `sources`; None: the one of the environment or the cache."""
+    work: Path | None = None
+    """Keeps what a kill would lose; a run that finds its own there goes on."""
+    place: Place
+
+    @property
+    def shape(self) -> dict[str, int]:
+        """What `harness.training.small_model.create_student` takes."""
+        return self.model_dump(include={"parameters", "vocabulary", "context", "seed"})
+
+
+def run(request: StudentRequest, hub: Hub) -> StageResult:
+    """Make the student and bring it to its place, or find it on the Hub. Raises HarnessError."""
+    with _opened(request, hub) as plan:
+        lineage = plan.lineage(hub)
+        if found := reusable(lineage, hub, request.place, "model"):
+            return found
+        with new_folder(lineage, request.place) as scratch:
+            folder = scratch / "student"  # a name that messages show
+            summary, start = _make(plan, hub, folder, request.work and request.work / lineage.fingerprint())
+            done = f"pretrained on {start.conversations:,} conversations" if start else "random weights"
+            counts = {"parameters": summary.parameters, "training": done}
+            return deliver(folder, lineage, hub, request.place, kind="model", counts=counts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MadeStudent:
-    """What came out; without a summary where it was there already."""
+class _Plan:
+    """The stage, ready to run."""
 
-    artifact: Artifact | None
-    reused: bool
-    summary: StudentSummary | None = None
-    start: Pretraining | None = None
+    request: StudentRequest
+    data: TrainingData | None
+    """The conversations to start on, those that the limit leaves."""
+    training: TrainConfig | None
+    task: TaskSource | None
 
-
-def make_student(
-    request: StudentRequest, hub: Hub, *, out: Path | None, push: bool, work: Path | None = None, force: bool = False
-) -> MadeStudent:
-    """Make the student, write it to `out`, push it to `request.repo_id`, or find it there with this fingerprint.
-
-    `work` keeps what a kill would lose, and a run that finds its own there goes on. Raises HarnessError.
-    """
-    with _dialogues(request, hub) as data:
-        lineage = _lineage(request, hub, data)
-        found = find_made(hub, "model", request.repo_id, lineage.fingerprint()) if push and not (force or out) else None
-        if found:
-            return MadeStudent(artifact=found, reused=True)
-        with tempfile.TemporaryDirectory(prefix="tft-") as scratch:
-            folder = Path(scratch) / "student"
-            summary, start = _make(request, hub, data, folder, work and work / lineage.fingerprint())
-            _describe(request, lineage, summary, start, folder)
-            if out:
-                shutil.copytree(folder, out, dirs_exist_ok=True)
-            artifact = None
-            if push:
-                with progress("pushing the student"):
-                    message = f"{STAGE}: {lineage.fingerprint()}"
-                    artifact = push_folder(hub, "model", request.repo_id, folder, message=message, tags=[lineage.tag()])
-    return MadeStudent(artifact=artifact, reused=False, summary=summary, start=start)
+    def lineage(self, hub: Hub) -> Lineage:
+        """Return what the student is made from."""
+        request = self.request
+        config: dict[str, Any] = {
+            **request.shape,
+            "limit": request.limit,
+            "pretrain": self.training.model_dump() if self.training else None,
+        }
+        if request.learnable:
+            config["learnable"] = True
+        inputs = [*(self.data.inputs if self.data else ()), *(_pinned(text, hub) for text in request.texts)]
+        inputs += [self.task.source] if self.task else []
+        return Lineage(stage=STAGE, version=VERSION, config=config, inputs=tuple(inputs), seed=request.seed)
 
 
 @contextmanager
-def _dialogues(request: StudentRequest, hub: Hub) -> Iterator[TrainingData | None]:
-    """Yield the conversations to start on, those that `limit` leaves."""
+def _opened(request: StudentRequest, hub: Hub) -> Iterator[_Plan]:
+    """Yield what a request names."""
+    task = find_task(request.task, hub, hub.namespace) if request.task else None
     if request.dialogues is None:
-        yield None
+        yield _Plan(request=request, data=None, training=None, task=task)
         return
+    from harness.training.pretrain import pretrain_config
+
+    training = pretrain_config(**request.pretrain.model_dump(), seed=request.seed)
     with tempfile.TemporaryDirectory(prefix="tft-") as scratch:
         source = request.dialogues
         if source == SOURCES:
             source = str(Path(scratch) / "dialogues.jsonl")
-            _write_dialogues(Path(source), request.source_files)
+            with progress("reading dialogues"):
+                write_dialogues(locate(request.sources), Path(source), exclude=OTHER_SERVICES)
         data = read_training_data(source, hub, arm=None)
         if request.limit is not None:
             drawn = list(data.conversations)
-            Random(f"{request.shape['seed']}:dialogues").shuffle(drawn)  # noqa: S311 -- no secret
+            Random(f"{request.seed}:dialogues").shuffle(drawn)  # noqa: S311 -- no secret
             data = replace(data, conversations=tuple(drawn[: request.limit]))
-        yield data
-
-
-def _write_dialogues(path: Path, source_files: Path | None) -> None:
-    from harness.data.sources import locate
-    from harness.stages.sgd_dialogues import OTHER_SERVICES, write_dialogues
-
-    with progress("reading dialogues"):
-        write_dialogues(locate(source_files), path, exclude=OTHER_SERVICES)
-
-
-def _lineage(request: StudentRequest, hub: Hub, data: TrainingData | None) -> Lineage:
-    config: dict[str, Any] = {
-        **request.shape,
-        "limit": request.limit,
-        "pretrain": request.training.model_dump() if request.training else None,
-    }
-    if request.learnable:
-        config["learnable"] = True
-    inputs = [*(data.inputs if data else ()), *(_pinned(text, hub) for text in request.texts)]
-    inputs += [request.task.source] if request.task else []
-    return Lineage(stage=STAGE, version=VERSION, config=config, inputs=tuple(inputs), seed=request.shape["seed"])
+        yield _Plan(request=request, data=data, training=training, task=task)
 
 
 def _pinned(source: str, hub: Hub) -> str:
@@ -144,11 +156,11 @@ def _pinned(source: str, hub: Hub) -> str:
     return str(hub.find(source, "dataset"))
 
 
-def _make(
-    request: StudentRequest, hub: Hub, data: TrainingData | None, folder: Path, work: Path | None
-) -> tuple[StudentSummary, Pretraining | None]:
+def _make(plan: _Plan, hub: Hub, folder: Path, work: Path | None) -> tuple[StudentSummary, Pretraining | None]:
+    """Write the student with its card; `work` keeps the checkpoints of its start."""
     from transformers.utils import logging
 
+    from harness.reports.dataset_card import render
     from harness.training.pretrain import pretrain
     from harness.training.small_model import (
         conversation_texts,
@@ -158,29 +170,21 @@ def _make(
         sample_texts,
     )
 
+    request, data, start = plan.request, plan.data, None
     logging.disable_progress_bar()  # its bar for a file of some megabytes would break ours
     with progress("making the student"):
         given = read_texts(hub, request.texts) if request.texts else None
         texts = given or (conversation_texts(data.conversations) if data else sample_texts())
-        summary = create_student(folder, texts=[*texts, *_task_texts(request.task)], **request.shape)
-    if data is None or request.training is None:
-        if request.learnable:
-            prepare_to_learn(folder, request.shape["seed"])
-        return summary, None
-    return summary, pretrain(folder, data, request.training, work=work)
+        summary = create_student(folder, texts=[*texts, *_task_texts(plan.task)], **request.shape)
+    if data and plan.training:
+        start = pretrain(folder, data, plan.training, work=work)
+    elif request.learnable:
+        prepare_to_learn(folder, request.seed)
+    name = str(request.place.repo_id).rpartition("/")[2]
+    card = render("sample/student.md.jinja", name=name, student=summary, start=start, learnable=request.learnable)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    return summary, start
 
 
 def _task_texts(task: TaskSource | None) -> list[str]:
     return [task.task.description, json.dumps(task.task.tools)] * _TASK_WEIGHT if task else []
-
-
-def _describe(
-    request: StudentRequest, lineage: Lineage, summary: StudentSummary, start: Pretraining | None, folder: Path
-) -> None:
-    """Write the card and the lineage."""
-    from harness.reports.dataset_card import render
-
-    name = request.repo_id.rpartition("/")[2]
-    card = render("sample/student.md.j2", name=name, student=summary, start=start, learnable=request.learnable)
-    (folder / "README.md").write_text(card, encoding="utf-8")
-    write_json(folder / LINEAGE, lineage.dump())

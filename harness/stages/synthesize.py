@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from harness.curation.annotators import estimate_of, make_writer
 from harness.curation.checks.batch import Inspected, Inspection, inspect_traces
 from harness.curation.checks.decontamination import GATE_RECORD, Decontamination, GateRecord, stop_if_contaminated
 from harness.curation.checks.duplicates import Duplicates
 from harness.curation.checks.layout import CheckConfig
-from harness.curation.settings import SynthesizeConfig, Topic
+from harness.curation.settings import SynthesizeConfig, Topic, published, topics
 from harness.data.annotations import ConversationPlan, Draft, TraceRow, Writer
 from harness.data.formats.jsonl import write_json, write_jsonl
 from harness.data.formats.stage_rows import dump_synthetic
-from harness.data.records import Conversation
-from harness.data.tasks import TaskSource
-from harness.errors import DataError
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.models.chat.budget import BudgetSpent
 from harness.reports.dataset_card import SYNTHETIC, CardFrame, most_common_first, rule_based, stage_card
-from harness.stages._run import EmptyResult, Place, StageResult, run
+from harness.stages._exemplars import SynthesisMaterial
+from harness.stages._inputs import PipelineRequest, StageInputs, opened
+from harness.stages._result import EmptyResult, StageResult, deliver, new_folder, reusable
 from harness.terminal import progress, say
 
 STAGE = "synthesize"
@@ -36,69 +36,72 @@ _NEXT_TRY = 1_000_003
 """Added to the seed of a conversation that is written again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SynthesisMaterial:
-    """What is generated from."""
+class SynthesizeRequest(PipelineRequest):
+    """What is generated from what; `settings` are those of `SynthesizeConfig`."""
 
-    seeds: tuple[Conversation, ...]
-    """Accepted conversations."""
-    context: tuple[Conversation, ...]
-    """Unlabelled traces."""
-    sources: tuple[str, ...]
-    """What they were read from, for the lineage; the test set's is the last one, where there is a test set."""
-    test: tuple[Conversation, ...] = ()
-    """The test set, of which nothing may be in the seeds, the context or the result."""
+    traces: str | None = None
+    """Unlabelled traces to show beside the seeds, as `source` is named; None: those of the source."""
+    test: str | None = None
+    """Test set that nothing may overlap with; None: the job's, else the task's own."""
 
-    @classmethod
-    def of(
-        cls,
-        rows: Sequence[TraceRow],
-        sources: Sequence[str],
-        *,
-        traces: Sequence[TraceRow] | None = None,
-        test: Sequence[Conversation] = (),
-    ) -> SynthesisMaterial:
-        """Return the kept rows as seeds and `traces` as context, by default the rows that were not kept.
 
-        Raises DataError where no row was kept.
-        """
-        seeds = tuple(row.conversation for row in rows if row.kept)
-        if not seeds:
-            raise DataError(f"{sources[0]}: no conversation was accepted, so there is nothing to generate from")
-        others = traces if traces is not None else [row for row in rows if not row.kept]
-        known = {seed.id for seed in seeds}
-        context = tuple(
-            row.conversation
-            for row in others
-            if row.problem is None and row.conversation.messages and row.conversation.id not in known
-        )
-        return cls(seeds=seeds, context=context, sources=tuple(sources), test=tuple(test))
+def run(request: SynthesizeRequest, hub: Hub) -> StageResult:
+    """Generate, and bring accepted and rejected conversations to their place.
+
+    Stops before anything is generated where test conversations are among the seeds or the context
+    (`ContaminationFound`). A spent budget ends the generation with what has been accepted by then. Raises EmptyResult
+    where nothing was accepted, HarnessError where the teacher cannot be asked.
+    """
+    with opened(request, hub) as start:
+        stage = _Synthesis.of(start, request)
+        lineage = stage.lineage()
+        if found := reusable(lineage, hub, request.place):
+            return found
+        with new_folder(lineage, request.place) as folder:
+            counts = stage.write(folder)
+            return deliver(folder, lineage, hub, request.place, counts=counts)
+
+
+def estimate(request: SynthesizeRequest, hub: Hub) -> Iterator[str]:
+    """Yield what asking would take, a line per model; nothing is asked."""
+    with opened(request, hub) as start:
+        stage = _Synthesis.of(start, request)
+        yield estimate_of(stage.writer, stage.plans())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Synthesis:
+class _Synthesis:
     """The stage, ready to run."""
 
+    start: StageInputs
     material: SynthesisMaterial
-    task: TaskSource
     writer: Writer
     config: SynthesizeConfig
     topics: tuple[Topic, ...]
-    prefix: str = ""
-    """What ids begin with: `s2-` makes `s2-syn-0000`."""
-    license: str | None = None
-    selection: Mapping[str, Any] = field(default_factory=dict)
-    """Which part of the source is read, where not all of it is: for the lineage."""
+
+    @classmethod
+    def of(cls, start: StageInputs, request: SynthesizeRequest) -> _Synthesis:
+        config = start.config(SynthesizeConfig, "synthesize", published("synthesize", request.scenario))
+        material = SynthesisMaterial.of(start, traces=request.traces, test=request.test)
+        writer = make_writer(
+            start.roles.teacher,
+            start.task.task,
+            start.models,
+            exemplars=material.seeds,
+            temperature=config.temperature,
+        )
+        chosen = (start.job.topics if start.job else ()) or topics()
+        return cls(start=start, material=material, writer=writer, config=config, topics=chosen)
 
     def lineage(self) -> Lineage:
         """Return what the result is made from."""
         config = {
             **self.config.model_dump(),
-            **self.selection,
+            **self.start.selection,
             "teacher": self.writer.settings | {"name": self.writer.name},
             "topics": [topic.model_dump() for topic in self.topics],
         }
-        inputs = (*self.material.sources, self.task.source)
+        inputs = (*self.material.sources, self.start.task.source)
         return Lineage(stage=STAGE, version=VERSION, config=config, inputs=inputs, seed=self.config.seed)
 
     def plans(self) -> list[ConversationPlan]:
@@ -108,7 +111,7 @@ class Synthesis:
     def plan(self, slot: int, attempt: int) -> ConversationPlan:
         """Return what one conversation is to be: length, topic and complexity are its own, whatever the attempt."""
         config, material = self.config, self.material
-        id = f"{self.prefix}syn-{slot:04d}"
+        id = f"{self.start.prefix}syn-{slot:04d}"
         rng = Random(f"{config.seed}:{id}")  # noqa: S311 -- no secret
         topic = rng.choice(self.topics) if self.topics else None
         length = self._length(topic, rng)
@@ -133,16 +136,8 @@ class Synthesis:
         lengths = [n for n in range(topic.shortest, topic.longest + 1) if n % 2 in parities]
         return rng.choice(lengths or [topic.longest])
 
-    def run(self, hub: Hub | None, place: Place) -> StageResult:
-        """Generate, and bring accepted and rejected conversations to their place.
-
-        Stops before anything is generated where test conversations are among the seeds or the context
-        (`ContaminationFound`). A spent budget ends the generation with what has been accepted by then. Raises
-        EmptyResult where nothing was accepted, HarnessError where the teacher cannot be asked.
-        """
-        return run(self.lineage(), lambda folder: self._write(folder, place.repo_id or ""), hub, place)
-
-    def _write(self, folder: Path, repo_id: str) -> dict[str, Any]:
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Generate, write data and card, and return what there is to say of them."""
         gate = Decontamination(self.material.test)
         given = [*self.material.seeds, *self.material.context]
         stop_if_contaminated(overlap for trace in given for overlap in gate.find(trace))
@@ -163,15 +158,15 @@ class Synthesis:
         counts = work.counts()
         frame = CardFrame(
             title="Synthetic conversations",
-            repo_id=repo_id,
-            license=self.license,
+            repo_id=self.start.request.place.target or "",
+            license=self.start.license,
             rows=len(work.accepted),
             columns=SYNTHETIC,
             configs=configs,
             lineage=self.lineage(),
         )
         rules = rule_based(self.lineage().config)
-        card = stage_card("synthetic.md.j2", frame, rules=rules, **counts)
+        card = stage_card("synthetic.md.jinja", frame, rules=rules, **counts)
         (folder / "README.md").write_text(card, encoding="utf-8")
         return counts
 
@@ -189,7 +184,7 @@ class Synthesis:
 class _Work:
     """The rounds: what is open, what was accepted, what was rejected and why."""
 
-    def __init__(self, stage: Synthesis) -> None:
+    def __init__(self, stage: _Synthesis) -> None:
         self._stage = stage
         self._seeds = Duplicates(stage.config.seed_similarity)
         for seed in stage.material.seeds:
@@ -243,7 +238,7 @@ class _Work:
         rows = [TraceRow(conversation=draft.conversation) for draft in drafts if draft.conversation]
         material, config = self._stage.material, self._stage.config
         inspection = Inspection(
-            tools=self._stage.task.task.tools,
+            tools=self._stage.start.task.task.tools,
             config=CheckConfig(strict=True, max_length=config.max_length),
             test=material.test,
         )

@@ -8,19 +8,22 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.curation.settings import resolve
 from harness.data.formats.jsonl import write_atomic, write_json
-from harness.data.records import Task
-from harness.errors import DataError, UsageError
+from harness.data.tasks import TaskSource, find_task
+from harness.errors import UsageError
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
-from harness.hub.lineage import LINEAGE, Lineage
-from harness.hub.publishing import find_made, push_folder
+from harness.hub.lineage import Lineage
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.names import ModelName
 from harness.models.prompts import load_tokenizer
 from harness.reports.model_card import identify, render_card, render_trained
+from harness.stages._result import Place, StageResult, deliver, reusable
 from harness.terminal import progress, say
 from harness.training.config import TrainConfig
 from harness.training.data import TrainingData, read_training_data
@@ -47,34 +50,41 @@ _ENDS = 20
 """First and last loss are means over this part of the steps."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainRequest:
-    """What is trained on what."""
+class TrainRequest(BaseModel):
+    """What is trained on what. Frozen; a key that is not here is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
-    """REPO[@revision], or a file of conversations in any known layout."""
-    arm: str | None
-    student: ModelName
-    task: Task
-    task_input: str
-    """Where the task comes from, as an input of the lineage."""
-    repo_id: str
-    config: TrainConfig
+    """Conversations: a dataset `owner/name[@revision]`, or a file in any known layout."""
+    arm: str | None = None
+    """Configuration of the source, where it has several."""
+    student: str
+    """The model to train, `owner/name[@revision]`."""
+    task: str
+    """Task definition, a file or `owner/name[@revision]`."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Of `TrainConfig`, where they are not its defaults."""
+    run: Path | None = None
+    """Folder of the run: checkpoints, log, model; None: `runs/<name>-<fingerprint>`."""
+    resume: bool = False
+    """Go on with a run that is there."""
+    place: Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainedModel:
-    """What came out: the folder of the repository's files, and the artifact once it is pushed."""
+class TrainResult(StageResult):
+    """The model; its `folder` is that of the run, with the repository's files in `model`."""
 
-    folder: Path | None
-    lineage: Lineage
-    facts: TrainingFacts | None
-    artifact: Artifact | None
-    reused: bool = False
+    facts: TrainingFacts | None = None
+    """What its card says; None where it was there already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Prepared:
+    request: TrainRequest
+    config: TrainConfig
+    task: TaskSource
     checkpoint: Checkpoint
     data: TrainingData
     rendering: TrainingRendering
@@ -82,31 +92,32 @@ class _Prepared:
     lineage: Lineage
 
 
-def train_student(
-    request: TrainRequest, hub: Hub, *, out: Path | None, resume: bool, push: bool, force: bool = False
-) -> TrainedModel:
-    """Train, merge, check and write the model, and push it to `request.repo_id` in one commit.
+def run(request: TrainRequest, hub: Hub) -> TrainResult:
+    """Train, merge, check and write the model, and push it in one commit, or find it on the Hub.
 
-    A model with the same fingerprint that is on the Hub already is reused unless `force`. `out` is the folder of
-    the run, by default `runs/<name>-<fingerprint>`; a run that is there is gone on with by `resume`. Under
-    `accelerate launch` every process trains and the first one alone writes. Raises HarnessError.
+    Under `accelerate launch` every process trains and the first one alone writes. Raises HarnessError.
     """
     prepared = _prepare(request, hub)
-    lineage = prepared.lineage
-    if push and not force and (found := find_made(hub, "model", request.repo_id, lineage.fingerprint())):
-        return TrainedModel(folder=None, lineage=lineage, facts=None, artifact=found, reused=True)
-    folder = out or Path("runs") / f"{request.repo_id.replace('/', '--')}-{lineage.fingerprint()}"
-    _check_folder(folder, resume=resume)
-    trained = _train(prepared, request.config, folder / WORK, resume=resume)
+    lineage, place = prepared.lineage, request.place
+    if found := reusable(lineage, hub, place, "model"):
+        return TrainResult(artifact=found.artifact, folder=None, reused=True)
+    folder = request.run or Path("runs") / f"{str(place.repo_id).replace('/', '--')}-{lineage.fingerprint()}"
+    _check_folder(folder, resume=request.resume)
+    trained = _train(prepared, folder / WORK, resume=request.resume)
     if not is_first_process():
-        return TrainedModel(folder=None, lineage=lineage, facts=None, artifact=None)
-    facts = _write_model(prepared, request, trained, folder / MODEL, hub)
-    artifact = None
-    if push:
-        with progress("pushing the model"):
-            message = f"{STAGE}: {lineage.fingerprint()}"
-            artifact = push_folder(hub, "model", request.repo_id, folder / MODEL, message=message, tags=[lineage.tag()])
-    return TrainedModel(folder=folder, lineage=lineage, facts=facts, artifact=artifact)
+        return TrainResult(artifact=None, folder=None, reused=False)
+    facts = _write_model(prepared, trained, folder / MODEL, hub)
+    lineage = replace(lineage, extra={"training": facts.dump()})
+    done = deliver(folder / MODEL, lineage, hub, place, kind="model")
+    return TrainResult(artifact=done.artifact, folder=folder, reused=False, facts=facts)
+
+
+def trainable(student: str) -> ModelName:
+    """Return the name of a model that can be trained; UsageError for another one."""
+    name = ModelName.parse(student)
+    if name.backend != "vllm":
+        raise UsageError(f"{student} cannot be trained; name a model on the Hub, owner/name[@revision]")
+    return name
 
 
 def is_first_process() -> bool:
@@ -118,33 +129,34 @@ def _prepare(request: TrainRequest, hub: Hub) -> _Prepared:
     """Pull student and data, and render every example: what cannot be trained on is said before anything is."""
     from harness.training.rendering import choose_rendering
 
-    name, config = request.student, request.config
+    name, config = trainable(request.student), resolve(TrainConfig, request.settings)
+    task = find_task(request.task, hub, hub.namespace)
     artifact = hub.resolve("model", name.id, name.revision)
     say(f"pulling {artifact}")
     checkpoint = pull_checkpoint(hub, artifact)
-    data = read_training_data(request.source, hub, arm=request.arm, task=request.task, limit=config.limit)
+    data = read_training_data(request.source, hub, arm=request.arm, task=task.task, limit=config.limit)
     with progress("rendering conversations"):
         tokenizer = load_tokenizer(checkpoint.folder, name.id)
-        rendering = choose_rendering(tokenizer, request.task, name.id, data.conversations)
+        rendering = choose_rendering(tokenizer, task.task, name.id, data.conversations)
         limit = min((one for one in (config.max_length, checkpoint.context) if one), default=None)
         examples = make_examples(data.conversations, rendering, expand_turns=config.expand_turns, max_length=limit)
     for what, count in (*data.counts.items(), *examples.skipped.items()):
         say(f"{what}: {count}")
     if examples.split:
         say(f"conversations in several examples, because their tokens depend on what follows: {examples.split}")
-    if not examples.items:
-        raise DataError(
-            f"nothing in {request.source} can be learned from ({_counts(examples.skipped) or 'no assistant turn'}); "
-            f"the longest example may have {limit} tokens"
-        )
     settings = {**config.model_dump(), "arm": request.arm, "template": rendering.source, "form": asdict(rendering.form)}
-    inputs = (str(artifact), *data.inputs, request.task_input)
+    inputs = (str(artifact), *data.inputs, task.source)
     lineage = Lineage(stage=STAGE, version=VERSION, config=settings, inputs=inputs, seed=config.seed)
-    return _Prepared(checkpoint=checkpoint, data=data, rendering=rendering, examples=examples, lineage=lineage)
-
-
-def _counts(counts: dict[str, int]) -> str:
-    return "; ".join(f"{what}: {count}" for what, count in counts.items())
+    return _Prepared(
+        request=request,
+        config=config,
+        task=task,
+        checkpoint=checkpoint,
+        data=data,
+        rendering=rendering,
+        examples=examples,
+        lineage=lineage,
+    )
 
 
 def _check_folder(folder: Path, *, resume: bool) -> None:
@@ -152,13 +164,13 @@ def _check_folder(folder: Path, *, resume: bool) -> None:
         raise UsageError(f"{folder} already holds a training run; add --resume to go on with it, or give another --out")
 
 
-def _train(prepared: _Prepared, config: TrainConfig, work: Path, *, resume: bool) -> Trained:
+def _train(prepared: _Prepared, work: Path, *, resume: bool) -> Trained:
     from harness.training.loop import train
 
     return train(
         prepared.checkpoint.folder,
         prepared.examples,
-        config,
+        prepared.config,
         work,
         pad_token_id=_pad_token(prepared),
         resume=resume,
@@ -172,34 +184,34 @@ def _pad_token(prepared: _Prepared) -> int:
     return int(found or 0)
 
 
-def _write_model(prepared: _Prepared, request: TrainRequest, trained: Trained, folder: Path, hub: Hub) -> TrainingFacts:
-    """Write the files of the model repository, and return what its card says."""
+def _write_model(prepared: _Prepared, trained: Trained, folder: Path, hub: Hub) -> TrainingFacts:
+    """Write the files of the model repository but its lineage, and return what its card says."""
     if folder.exists():
         shutil.rmtree(folder)  # a part of an interrupted write; it is made from the trained weights again
     folder.mkdir(parents=True)
-    difference = _write_weights(prepared, request.config, trained, folder)
+    difference = _write_weights(prepared, trained, folder)
     tokenizer = prepared.rendering.tokenizer
     tokenizer.save_pretrained(folder)
     write_atomic(folder / "chat_template.jinja", [prepared.rendering.template])
     _write_generation(prepared, folder)
     plot = _write_log(trained, folder.parent / WORK, folder / "training")
     roles = read_roles(hub, prepared.data.inputs[0])
-    facts = replace(_facts(prepared, request, trained, difference, plot), roles=roles)
-    lineage = replace(prepared.lineage, extra={"training": facts.dump()})
-    write_json(folder / LINEAGE, lineage.dump())
-    identity = identify(request.repo_id)
+    facts = replace(_facts(prepared, trained, difference, plot), roles=roles)
+    identity = identify(str(prepared.request.place.repo_id))
     if identity.scenario:
         namespace = identity.owner
-        text = render_card(None, identity, request.task, namespace=namespace, endpoint=hub.endpoint, training=facts)
+        text = render_card(
+            None, identity, prepared.task.task, namespace=namespace, endpoint=hub.endpoint, training=facts
+        )
     else:
         text = render_trained(facts, identity, endpoint=hub.endpoint)
     write_atomic(folder / "README.md", [text])
     return facts
 
 
-def _write_weights(prepared: _Prepared, config: TrainConfig, trained: Trained, folder: Path) -> float | None:
+def _write_weights(prepared: _Prepared, trained: Trained, folder: Path) -> float | None:
     """Write merged weights and the adapter, or the weights as they were trained; return the merge's difference."""
-    if config.method == "full":
+    if prepared.config.method == "full":
         shutil.copytree(trained.folder, folder, dirs_exist_ok=True)
         return None
     from harness.training.merge import merge
@@ -240,15 +252,13 @@ def _write_log(trained: Trained, work: Path, folder: Path) -> str:
     return plot.alt
 
 
-def _facts(
-    prepared: _Prepared, request: TrainRequest, trained: Trained, difference: float | None, plot: str
-) -> TrainingFacts:
+def _facts(prepared: _Prepared, trained: Trained, difference: float | None, plot: str) -> TrainingFacts:
     examples, artifact = prepared.examples.items, prepared.checkpoint.artifact
     return TrainingFacts(
         student=str(artifact),
         dataset=prepared.data.inputs[0],
-        task=request.task_input,
-        settings=request.config.model_dump(),
+        task=prepared.task.source,
+        settings=prepared.config.model_dump(),
         template=prepared.rendering.source,
         conversations=len(prepared.data.conversations),
         examples=len(examples),

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+_UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
+
+
+def parse_count(text: str) -> int:
+    """Return the number of parameters that a text such as `4M` says; ValueError for another one."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMB]?)", text.strip().upper())
+    if not match or not float(match[1]):
+        raise ValueError(f"{text!r} is no number of parameters; write one like 4M, 500K or 4000000")
+    return int(float(match[1]) * _UNITS[match[2]])
 
 
 class TrainConfig(BaseModel):

@@ -21,6 +21,7 @@ from transformers import PreTrainedTokenizerFast, PrinterCallback, TrainerCallba
 from trl import SFTConfig, SFTTrainer
 
 from harness.errors import TrainingError
+from harness.statistics.formatting import number
 from harness.terminal import Advance
 from harness.training.checkpoints import Checkpoints, TrainingCheckpoint
 from harness.training.examples import Example
@@ -134,7 +135,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
                 grad_norm=norm,
             )
             self.work.journal.append(entry)
-            self.work.advance(note=f"step {step}, loss {loss:.3f}")
+            self.work.advance(note=f"step {step}, loss {number(loss)}")
 
     def _not_a_number(self, loss: float, norm: float | None) -> str:
         step = self.state.global_step

@@ -23,7 +23,8 @@ from harness.curation.checks.batch import Inspection, inspect_traces
 from harness.curation.checks.layout import CheckConfig
 from harness.data.annotations import TraceRow
 from harness.data.formats.jsonl import read_jsonl
-from harness.data.formats.messages import dump_conversation, parse_conversation
+from harness.data.formats.messages import dump_conversation
+from harness.data.formats.row_layouts import parse_row
 from harness.data.records import Conversation
 from harness.data.sample import sample_conversations, sample_task
 
@@ -122,7 +123,7 @@ def measure(path: Path, arguments: argparse.Namespace) -> None:
 
 def _rows(path: Path) -> Iterator[TraceRow]:
     for _, row in read_jsonl(path):
-        yield TraceRow(conversation=parse_conversation(row))
+        yield TraceRow(conversation=parse_row(row))
 
 
 def _cpu() -> float:

@@ -19,13 +19,13 @@ from pathlib import Path
 from harness.curation.repair.ground_truth import Truth, published_truth, read_truth
 from harness.data.annotations import Labeler, Rewrite
 from harness.data.events import events
-from harness.data.formats.published import read_conversations
 from harness.data.formats.task import read_task
 from harness.data.records import Conversation, Task, ToolCall
 from harness.data.scenarios import ARMS, noisy_labels
 from harness.data.scenarios._base import read_dialogues
 from harness.data.sources import Sources, locate
 from harness.data.tools import Toolbox
+from harness.data.traces.read import read_traces
 from harness.errors import HarnessError
 
 Case = tuple[str, Task, list[Conversation], list[Truth]]
@@ -62,14 +62,15 @@ def published(sources: Sources) -> Iterator[Case]:
 
 def services(sources: Sources, names: Sequence[str], scenario: str) -> Iterator[Case]:
     """Yield a scenario of each service's job folder."""
-    from harness.stages.sgd_task import write_job_folder
+    from harness.stages.material.sgd_task import write_job_folder
 
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             write_job_folder(sources, name, Path(folder) / name)
             place = Path(folder) / name / "scenarios" / scenario
             truths = list(read_truth(place / "clean.jsonl"))
-            yield name, read_task(place / "job_description.json"), read_conversations(place / "traces.jsonl"), truths
+            raw = [row.conversation for row in read_traces(place / "traces.jsonl")]
+            yield name, read_task(place / "job_description.json"), raw, truths
 
 
 def measure(name: str, task: Task, raw: list[Conversation], truths: list[Truth], labeler: str) -> list[str]:

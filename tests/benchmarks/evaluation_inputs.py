@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.hub.client import Hub
 from harness.hub.publishing import push_folder
-from harness.stages.sample_testset import write_test_set
+from harness.stages.material.sample_testset import write_test_set
 from harness.training.small_model import create_student
 
 STUDENT = "local/bench-student"

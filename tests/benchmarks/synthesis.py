@@ -23,7 +23,7 @@ from harness.curation.checks.batch import Inspection, inspect_traces
 from harness.curation.checks.layout import CheckConfig
 from harness.data.annotations import ConversationPlan, Draft, TraceRow
 from harness.data.formats.jsonl import read_jsonl
-from harness.data.formats.messages import parse_conversation
+from harness.data.formats.row_layouts import parse_row
 from harness.data.records import Conversation, Task
 from harness.data.scenarios import get, read_dialogues
 from harness.data.sources import locate
@@ -107,7 +107,7 @@ def of_scenario(sources: Path) -> tuple[Task, list[Conversation], list[int]]:
 def of_folder(folder: Path, number: int) -> tuple[Task, list[Conversation], list[int]]:
     """Return a folder's task, so many of its clean traces, and the lengths of all."""
     described = json.loads((folder / "job_description.json").read_text(encoding="utf-8"))
-    traces = [parse_conversation(row) for _, row in read_jsonl(folder / "clean.jsonl")]
+    traces = [parse_row(row) for _, row in read_jsonl(folder / "clean.jsonl")]
     chosen = Random(0).sample(traces, min(number, len(traces)))
     return as_task(described), chosen, [len(trace.messages) for trace in traces]
 

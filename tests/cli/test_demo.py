@@ -8,9 +8,11 @@ from pathlib import Path
 import click
 import pytest
 
-from harness.benchmark.cells import Cell, Job, Setup, steps
+from harness.benchmark.cells import Cell, Job, Setup
 from harness.benchmark.presets import StudentRecipe, read_preset
+from harness.benchmark.run import BenchmarkRequest
 from harness.benchmark.sample_job import write_job
+from harness.benchmark.steps import steps
 from harness.cli import _benchmark as _cells
 from harness.cli.__main__ import tft as command
 from harness.curation.job_folder import JobFolder
@@ -63,7 +65,7 @@ def test_the_same_numbers_give_the_same_bytes(tmp_path: Path) -> None:
 def test_the_demonstrations_commands_can_be_parsed_and_need_no_sources(arm: str, tmp_path: Path) -> None:
     write_job(tmp_path, traces=TRACES, test=TEST)
     job = Job(name="sample", folder=str(tmp_path))
-    setup = Setup(namespace="me", preset=read_preset("demo"), job=job, sources=("--sources", "nowhere"))
+    setup = Setup(namespace="me", preset=read_preset("demo"), job=job, sources="nowhere")
     plan = steps(Cell(scenario=None, arm="direct" if arm == "direct" else "tft"), setup)
     assert [step.stage for step in plan][:2] == ["collect", "student"]
     for step in plan:
@@ -94,16 +96,17 @@ def test_a_start_on_dialogues_is_given_whole_or_not_at_all() -> None:
         StudentRecipe(params="1M", vocabulary=300, dialogues=5)
 
 
-def test_options_that_nobody_gives_are_defaults_whatever_the_variables(
+def test_what_a_request_leaves_out_is_as_the_options_have_it_whatever_the_variables(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TFT_ENDPOINTS", "/nowhere/endpoints.yaml")
     monkeypatch.setenv("TFT_SOURCES", "/nowhere")
-    found = _cells.defaults(hub="http://127.0.0.1:1")
-    assert found["hub"] == "http://127.0.0.1:1"
-    assert found["endpoints"] is None
-    assert found["sources"] is None
-    assert found["jobs"] == ()
+    request = BenchmarkRequest(cells=[], preset="demo")
+    verb = click.command(_cells.options(lambda **chosen: chosen))
+    nobody = dict.fromkeys(("endpoints", "sources"))
+    chosen = click.Context(verb).invoke(verb, **nobody)
+    assert {name: getattr(request, name) for name in chosen} == chosen
+    assert (request.endpoints, request.sources, request.jobs) == (None, None, ())
 
 
 def test_a_preset_that_is_not_there_lists_the_demonstrations() -> None:

@@ -11,12 +11,13 @@ import pytest
 import yaml
 
 from harness.data.formats.jsonl import read_jsonl
-from harness.data.formats.messages import expand_pairs, parse_conversation
+from harness.data.formats.messages import expand_pairs
+from harness.data.formats.row_layouts import parse_row
 from harness.data.formats.task import read_task
 from harness.data.records import Conversation
 from harness.data.sample import sample_conversations, sample_task
 from harness.errors import UsageError
-from harness.stages.sample_testset import write_test_set
+from harness.stages.material.sample_testset import write_test_set
 
 MANY = 200
 
@@ -85,7 +86,7 @@ def test_an_empty_sample_is_refused() -> None:
 def test_the_repository_holds_the_conversations_the_pairs_and_the_task(tmp_path: Path) -> None:
     write_test_set(tmp_path, 8, seed=3)
     rows = [row for _, row in read_jsonl(tmp_path / "data" / "conversations" / "test.jsonl")]
-    assert [parse_conversation(row) for row in rows] == sample_conversations(8, seed=3)
+    assert [parse_row(row) for row in rows] == sample_conversations(8, seed=3)
     pairs = [row for _, row in read_jsonl(tmp_path / "data" / "pairs" / "test.jsonl")]
     assert [row["id"] for row in pairs] == [pair.id for pair in expand_pairs(sample_conversations(8, seed=3))]
     assert read_task(tmp_path / "job_description.json") == sample_task()

@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 
 from harness.cli.__main__ import tft
 from harness.data import scenarios
-from harness.data.formats.published import read_conversations
 from harness.data.sources import locate
+from harness.data.traces.read import read_traces
 from harness.errors import CheckFailed, SourceError, UsageError
 from harness.stages import collect, corrupt
 
@@ -134,12 +134,12 @@ def test_a_scenario_of_ones_own_is_not_compared_with_published_files(built: Path
 def test_built_traces_read_back_as_the_conversations_they_were_written_from(built: Path, sources: Path) -> None:
     dialogues = scenarios.read_dialogues(locate(sources))
     for scenario in scenarios.all_scenarios():
-        traces = read_conversations(built / scenario.folder / "tft/traces.jsonl")
+        traces = read_traces(built / scenario.folder / "tft/traces.jsonl")
         clean = [trace.conversation.messages for trace in scenario.build(dialogues, "tft")]
-        assert [trace.messages for trace in traces] == clean
-        rows = read_conversations(built / scenario.folder / "direct/train.jsonl")
+        assert [trace.conversation.messages for trace in traces] == clean
+        rows = read_traces(built / scenario.folder / "direct/train.jsonl")
         clean = [trace.conversation.messages for trace in scenario.build(dialogues, "direct")]
-        assert [row.messages for row in rows] == clean
+        assert [row.conversation.messages for row in rows] == clean
 
 
 # Repositories

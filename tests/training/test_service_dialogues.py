@@ -10,12 +10,21 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli.__main__ import tft
-from harness.data.formats.published import read_conversations, read_test_conversations
+from harness.data.formats.published import read_test_conversations
+from harness.data.records import Conversation
 from harness.data.sources import locate
+from harness.data.traces.read import read_traces
 from harness.errors import SourceError, UsageError
-from harness.stages.sgd_dialogues import write_dialogues
+from harness.stages.material.sgd_dialogues import write_dialogues
 
 EXTRA = "sgd/train/dialogues_999.json"
+
+
+def read_whole(path: Path) -> list[Conversation]:
+    """The conversations of a file of traces, all of which can be read."""
+    found = list(read_traces(path))
+    assert [row.problem for row in found if row.problem] == []
+    return [row.conversation for row in found]
 
 
 @pytest.fixture
@@ -36,7 +45,7 @@ def test_restaurants_are_left_out_unless_asked_for(few: Path, tmp_path: Path) ->
         tft, ["data", "dialogues", "--out", str(path), "--sources", str(few), "--json"], catch_exceptions=False
     )
     report = json.loads(result.stdout)
-    conversations = read_conversations(path)
+    conversations = read_whole(path)
     assert report["services"] == {"Media_1": 53, "Music_1": 35, "Media_2": 32, "Hotels_4": 29, "Hotels_1": 27} | {
         "Events_1": 5
     }
@@ -49,7 +58,7 @@ def test_no_dialogue_of_the_test_set_is_among_them(sources: Path, tmp_path: Path
     """No conversation of restaurants, so none of the test set: no search result of theirs is found in it."""
     path = tmp_path / "dialogues.jsonl"
     write_dialogues(locate(sources), path, exclude=["Restaurants"])
-    openings = {one.messages[0].content for one in read_conversations(path)}
+    openings = {one.messages[0].content for one in read_whole(path)}
     test = read_test_conversations(sources / "tft-benchmark" / "test.jsonl")
     assert len(openings) > 500
     assert not openings & {one.messages[0].content for one in test}

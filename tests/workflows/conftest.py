@@ -18,7 +18,7 @@ from harness.data.formats.published import read_test_conversations
 from harness.data.records import TurnPair
 from harness.hubd.embedded import EmbeddedHub, running
 from harness.models import parsing
-from harness.stages.sample_testset import write_test_set
+from harness.stages.material.sample_testset import write_test_set
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -21,6 +21,7 @@ from harness.hub.client import Hub
 from harness.hub.collections import Collection
 from harness.hub.lineage import LINEAGE
 from harness.hub.repository import Tree
+from harness.statistics.formatting import whole_percent
 
 CheckChain = Callable[[Hub, Artifact], list[str]]
 """Returns what is wrong with the lineage of an artifact; `harness.reports.lineage.check.check_chain`."""
@@ -115,8 +116,9 @@ def scored(found: ReleaseInputs, limit: float) -> Iterator[str]:
             number = one.n + one.unscored
             if one.unscored > limit * number:
                 yield (
-                    f"{entry.place}: {one.unscored} of {number} pairs have no {metric}, more than {limit:.0%}; ask "
-                    "again for what is missing (tft evaluate --resume), or raise --max-unscored"
+                    f"{entry.place}: {one.unscored} of {number} pairs have no {metric}, more than "
+                    f"{whole_percent(limit)}; ask again for what is missing (tft evaluate --resume), or raise "
+                    "--max-unscored"
                 )
 
 

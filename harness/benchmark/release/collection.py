@@ -11,6 +11,7 @@ from harness.evaluation.records import EvalReport
 from harness.evaluation.results import config_name
 from harness.hub.artifact import RepositoryName
 from harness.hub.collections import Collection
+from harness.statistics.formatting import bounds, number
 
 TITLE = "TFT benchmark"
 TITLE_LIMIT = 60
@@ -73,8 +74,8 @@ def _score(report: EvalReport, metric: str) -> str:
     by = f", judged by {report.run.judge}" if metric == JUDGE_METRIC else ""
     interval = ""
     if estimate.low is not None and estimate.high is not None:
-        interval = f" (95 % interval {estimate.low:.3f} to {estimate.high:.3f})"
-    return f"{metric} {estimate.value:.3f}{interval}{by}"
+        interval = f" (95 % interval {bounds(estimate.low, estimate.high)})"
+    return f"{metric} {number(estimate.value)}{interval}{by}"
 
 
 def shelf_changes(

@@ -9,6 +9,7 @@ from typing import Literal
 from harness.benchmark.record import BenchmarkRecord, CellRecord
 from harness.data.cell_names import LEADERBOARD
 from harness.data.scenarios import ARMS, all_scenarios
+from harness.data.tasks import TEST_SET_STAGES
 from harness.evaluation.results import RESULTS
 from harness.hub.artifact import RepositoryName, split_revision
 
@@ -23,12 +24,13 @@ DATA_STAGES: dict[str, Role] = {
 }
 """Stage, as a cell's artifacts name it -> what its dataset is."""
 STAGE_OF: dict[Role, tuple[str, ...]] = {
-    "test set": ("collect",),
+    "test set": TEST_SET_STAGES,
     "student": ("student",),
     "model": ("train",),
     **{role: (stage,) for stage, role in DATA_STAGES.items()},
+    "traces": ("corrupt", "job-traces"),
 }
-"""What the `stage` of a repository's `lineage.json` says where it is the benchmark's."""
+"""What the `stage` of a repository's `lineage.json` may say where it is the benchmark's, or of a job of one's own."""
 
 _Key = tuple[str, str, bool, int]
 

@@ -1,51 +1,12 @@
-"""Figures as the report writes them: scores, intervals, points, p values. Plain text, the same in every file."""
+"""The words of the report: pipelines, runs, metrics, who is ahead. Plain text, the same in every file."""
 
 from __future__ import annotations
 
 from harness.benchmark.report.records import CellResult, Row, Run
-from harness.data.published_facts import POINTS
 from harness.evaluation.metrics import JUDGE_METRIC
-from harness.statistics.records import Estimate
+from harness.statistics.formatting import NOTHING
 
-NOTHING = "–"
 TIE = "≈"
-
-
-def score(value: float | None) -> str:
-    """Return a score from 0 to 1 with three decimals."""
-    return NOTHING if value is None else f"{value:.3f}"
-
-
-def span(one: Estimate | None) -> str:
-    """Return the interval of a score; nothing where there is none."""
-    return "" if one is None or one.low is None or one.high is None else f"[{one.low:.3f}, {one.high:.3f}]"
-
-
-def points(difference: float | None) -> str:
-    """Return a difference of scores in points, signed. Negative ones have a minus sign, not a hyphen."""
-    return NOTHING if difference is None else _minus(f"{_rounded(POINTS * difference):+.1f}")
-
-
-def points_span(one: Estimate | None) -> str:
-    """Return the interval of a difference in points; nothing where there is none."""
-    if one is None or one.low is None or one.high is None:
-        return ""
-    return f"[{points(one.low)}, {points(one.high)}]"
-
-
-def published_points(value: float | None) -> str:
-    """Return a difference that is in points already."""
-    return NOTHING if value is None else _minus(f"{_rounded(value):+.1f}")
-
-
-def p_value(p: float | None) -> str:
-    """Return a p value; below 0.001 it is only said to be so."""
-    return NOTHING if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def spread(value: float | None) -> str:
-    """Return a standard deviation of scores in points, unsigned."""
-    return NOTHING if value is None else f"{POINTS * value:.1f}"
 
 
 def ahead(row: Row, metric: str) -> str:
@@ -85,11 +46,3 @@ def metric_name(metric: str, *, rules: bool) -> str:
 def listed(words: list[str]) -> str:
     """Return words as a list in a sentence."""
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
-
-
-def _rounded(value: float) -> float:
-    return round(value, 1) + 0.0  # no negative zero
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "\N{MINUS SIGN}")

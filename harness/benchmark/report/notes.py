@@ -8,7 +8,7 @@ from harness.benchmark.report.assign import Placed
 from harness.benchmark.report.judges import judges_named
 from harness.benchmark.report.records import BenchmarkReport
 from harness.benchmark.report.results import EvaluationResults
-from harness.data.formats.published import parse_answer
+from harness.data.formats.message_reader import parse_answer
 from harness.data.published_facts import published_facts
 from harness.evaluation.baselines import GOLD
 from harness.evaluation.metrics import JUDGE_METRIC

@@ -15,6 +15,7 @@ from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.reports.plot_style import GREY, MODEL, SECOND, WIDTH, save, shown, style
 from harness.reports.training_loss import moving_mean
+from harness.statistics.formatting import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,10 +58,10 @@ def _read(hub: Hub, artifact: Artifact) -> list[tuple[float, float]] | None:
     if not path.is_file():
         return None
     steps = []
-    for number, entry in read_jsonl(path):
+    for line, entry in read_jsonl(path):
         values = entry.get("epoch"), entry.get("loss")
         if not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
-            raise DataError(f"{LOG} of {artifact}, line {number}: expected an epoch and a loss; train the model again")
+            raise DataError(f"{LOG} of {artifact}, line {line}: expected an epoch and a loss; train the model again")
         steps.append((float(entry["epoch"]), float(entry["loss"])))
     return steps
 
@@ -131,5 +132,5 @@ def _alt(losses: Sequence[Loss]) -> str:
         name = (
             f"{one.title}{' (fair)' if one.fair else ''} {_LINES[one.arm][0]}{f' seed {one.seed}' if one.seed else ''}"
         )
-        told.append(f"{name} {smooth[0]:.2f} to {smooth[-1]:.2f}")
+        told.append(f"{name} {number(smooth[0], digits=2)} to {number(smooth[-1], digits=2)}")
     return f"Training loss by scenario, moving means, first to last step: {'; '.join(told)}."

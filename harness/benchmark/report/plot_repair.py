@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.benchmark.report.format import score
 from harness.benchmark.report.records import Picture, Repair
 from harness.curation.repair.scores import Measure, RepairReport
 from harness.reports.plot_style import GREY, MODEL, SECOND, WIDTH, save, shown, style
+from harness.statistics.formatting import number
 from harness.statistics.records import Estimate
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ def _panel(axes: Axes, panel: tuple[str, str, tuple[_Mark, _Mark]], repairs: Seq
         if all((one := read(repair)) is None or one.value is None for _, _, _, read in marks):
             text: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8, "style": "italic", "color": GREY}
             axes.text(0.5, place, nothing, **text, backgroundcolor="white")
-        for number, (label, color, marker, read) in enumerate(marks):
-            _mark(axes, place + 0.14 * (2 * number - 1), read(repair), (label, color, marker))
+        for position, (label, color, marker, read) in enumerate(marks):
+            _mark(axes, place + 0.14 * (2 * position - 1), read(repair), (label, color, marker))
     axes.set_xlim(-0.06, 1.06)
     axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes.tick_params(axis="y", length=0)
@@ -123,7 +123,7 @@ def _alt(repairs: Sequence[Repair]) -> str:
     for repair in repairs:
         parts = []
         for title, nothing, marks in _PANELS:
-            figures = [f"{label} {score(one.value)}" for label, _, _, read in marks if (one := read(repair))]
+            figures = [f"{label} {number(one.value)}" for label, _, _, read in marks if (one := read(repair))]
             parts.append(f"{title}: {', '.join(figures) or nothing}")
         told.append(f"{repair.title}: {'; '.join(parts)}")
     return f"Repair of the TFT traces against the clean ones. {'. '.join(told)}."

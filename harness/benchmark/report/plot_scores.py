@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.benchmark.report.format import TIE, listed, metric_name, points, points_span, score, short, span, state
+from harness.benchmark.report.format import TIE, listed, metric_name, short, state
 from harness.benchmark.report.records import BenchmarkReport, CellResult, Picture, Row
 from harness.data.published_facts import ARMS, Arm
 from harness.evaluation.baselines import GOLD
 from harness.reports.plot_style import GREY, MODEL, SECOND, figure_of, save, shown, style
+from harness.statistics.formatting import number, points, points_span, span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -164,14 +165,14 @@ def _alt(summary: BenchmarkReport, metric: str) -> str:
         parts = []
         for cell in row.cells:
             one = cell.scores[metric].overall if metric in cell.scores else None
-            figure = f"{score(one.value)} {span(one)}".strip() if one else state(cell.runs[0])
+            figure = f"{number(one.value)} {span(one)}".strip() if one else state(cell.runs[0])
             parts.append(f"{_LABELS[cell.arm]} {figure}")
         told.append(f"{short(row)}: {', '.join(parts)}{_told_difference(row, metric)}")
     null = _null(summary, metric)
     published = [short(row) for row in summary.main.rows if _published(row, metric)]
     return (
         f"{_named(summary, metric)} of TFT and Direct by scenario with 95 % intervals. {'; '.join(told)}."
-        + (f" The best null baseline has {score(null)}." if null is not None else "")
+        + (f" The best null baseline has {number(null)}." if null is not None else "")
         + (f" Hollow marks show the published values of {listed(published)}." if published else "")
     )
 

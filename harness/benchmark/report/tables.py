@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from harness.benchmark.report.assign import CellKey, Placed
 from harness.benchmark.report.records import CellResult, Contrast, Row, Run, Score, Table
-from harness.data.formats.published import parse_answer
+from harness.data.formats.message_reader import parse_answer
 from harness.data.published_facts import ARMS, Arm, PublishedFacts
 from harness.evaluation.results import Rows
 from harness.statistics.estimates import Paired, estimate, holm, paired

@@ -8,11 +8,6 @@ from harness.benchmark.report.format import (
     TIE,
     ahead,
     arm_name,
-    p_value,
-    points,
-    points_span,
-    published_points,
-    score,
     share_of_runs,
     short,
     state,
@@ -20,6 +15,8 @@ from harness.benchmark.report.format import (
 from harness.benchmark.report.records import BenchmarkReport, CellResult, Row
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.reports.evaluation_tables import table
+from harness.statistics.formatting import as_points, number, p_value, points, points_span, short_bounds
+from harness.terminal import console
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -27,13 +24,11 @@ if TYPE_CHECKING:
 
 def print_summary(summary: BenchmarkReport, width: int | None = None) -> None:
     """Print the main table by the primary metric, what failed, and the verdict, on stdout."""
-    from rich.console import Console
-
-    console = Console(width=width, highlight=False, markup=False)
-    console.print(f"{summary.student} on {summary.test_set or 'no test set'}, from {summary.results.short}")
-    console.print(_table(summary))
+    out = console(width=width, markup=False)
+    out.print(f"{summary.student} on {summary.test_set or 'no test set'}, from {summary.results.short}")
+    out.print(_table(summary))
     n = f"{summary.pairs} turns of {summary.conversations} conversations. " if summary.pairs else ""
-    console.print(
+    out.print(
         f"{n}Below each figure its 95 % interval, clustered by conversation; the difference is paired, p adjusted for "
         f"all rows (Holm), {TIE}: cannot be told apart. Published figures are not measured here."
     )
@@ -42,9 +37,9 @@ def print_summary(summary: BenchmarkReport, width: int | None = None) -> None:
             for cell in (one for one in row.cells if part.name == "main" or one.fair):
                 for run in (one for one in cell.runs if one.problem):
                     seed = f", seed {run.seed}" if len(summary.seeds) > 1 else ""
-                    console.print(f"{short(row)} {arm_name(cell)}{seed} {state(run)}: {run.problem}")
+                    out.print(f"{short(row)} {arm_name(cell)}{seed} {state(run)}: {run.problem}")
     for sentence in (*summary.verdict.sentences, *summary.notes):
-        console.print(sentence)
+        out.print(sentence)
 
 
 def _table(summary: BenchmarkReport) -> RichTable:
@@ -74,7 +69,7 @@ def _compared(row: Row, summary: BenchmarkReport) -> tuple[str, str, str]:
 
 def _published(row: Row, metric: str) -> str:
     known = row.published.get(metric, {})
-    return f"{score(known.get('tft'))} {score(known.get('direct'))}\n{published_points(known.get('points'))}"
+    return f"{number(known.get('tft'))} {number(known.get('direct'))}\n{as_points(known.get('points'))}"
 
 
 def _figure(cell: CellResult, metric: str) -> str:
@@ -83,6 +78,5 @@ def _figure(cell: CellResult, metric: str) -> str:
         return f"{run.status}\nat {run.stage}" if run.status == "failed" and run.stage else run.status
     one = cell.scores[metric].overall
     if one.low is None or one.high is None:
-        return score(one.value)
-    low, high = (f"{end:.2f}".removeprefix("0") for end in (one.low, one.high))
-    return f"{score(one.value)}\n{low}-{high}\n{share_of_runs(cell)}".rstrip()
+        return number(one.value)
+    return f"{number(one.value)}\n{short_bounds(one.low, one.high)}\n{share_of_runs(cell)}".rstrip()

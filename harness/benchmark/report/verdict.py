@@ -9,17 +9,13 @@ from harness.benchmark.report.format import (
     arm_name,
     listed,
     metric_name,
-    p_value,
-    points,
-    score,
     short,
-    span,
     state,
 )
 from harness.benchmark.report.records import Baseline, CellResult, Contrast, JudgeSummary, ReportVerdict, Row, Table
 from harness.benchmark.report.tables import ALPHA
-from harness.data.published_facts import POINTS
 from harness.evaluation.baselines import BASELINES, GOLD
+from harness.statistics.formatting import number, p_value, points, span, spread
 from harness.statistics.records import Estimate
 
 TOO_SMALL = "the student is too small (or the data too few) to tell"
@@ -82,7 +78,7 @@ def _untold(rows: Sequence[Row], metric: str) -> str:
         one = row.contrasts[metric]
         measured = f"{short(row)} measured {points(one.difference.value)}"
         least = one.smallest_detectable
-        parts.append(measured if least is None else f"{measured}, detectable {POINTS * least:.1f}")
+        parts.append(measured if least is None else f"{measured}, detectable {spread(least)}")
     return (
         f"In {names} the two cannot be told apart: {TOO_SMALL}. In points: {'; '.join(parts)} "
         "(the true difference that this comparison, taken alone, finds in 80 % of cases)."
@@ -144,7 +140,7 @@ def _too_weak(best: tuple[str, Estimate], null: tuple[str, Estimate]) -> str:
     name, one = best
     return (
         f"The student is too small to tell anything about the pipelines: even its best cell, {name} with "
-        f"{score(one.value)} {span(one)}, is not shown to beat {_named(null)}."
+        f"{number(one.value)} {span(one)}, is not shown to beat {_named(null)}."
     )
 
 
@@ -157,7 +153,7 @@ def _below_null(cells: Sequence[tuple[str, Estimate]], null: tuple[str, Estimate
 def _named(null: tuple[str, Estimate]) -> str:
     name, one = null
     _, meaning = BASELINES.get(name, (name, name))
-    return f"the best null baseline ({meaning}: {score(one.value)})"
+    return f"the best null baseline ({meaning}: {number(one.value)})"
 
 
 def _about_seeds(main: Table, metric: str) -> Iterator[str]:

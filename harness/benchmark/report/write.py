@@ -23,7 +23,8 @@ from harness.evaluation.baselines import BASELINES
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.reports.markdown import environment as markdown_environment
 from harness.reports.markdown import one_line
-from harness.resources import folder
+from harness.resources import folder, templates
+from harness.statistics.formatting import NOTHING, as_points, number, p_value, points, points_span, span, spread
 
 if TYPE_CHECKING:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -46,17 +47,7 @@ def write_files(summary: BenchmarkReport, out: Path) -> None:
 @cache
 def html_environment() -> ImmutableSandboxedEnvironment:
     """Return the sandboxed environment of the page: every value is escaped text on one line, None is an error."""
-    from jinja2 import FileSystemLoader, StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    return ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(folder("model_cards") / TEMPLATES),
-        undefined=StrictUndefined,
-        autoescape=True,
-        finalize=_as_html,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    return templates(folder("model_cards") / TEMPLATES, finalize=_as_html)
 
 
 def _as_html(value: object) -> Markup:
@@ -70,22 +61,9 @@ def _as_html(value: object) -> Markup:
 def _context(summary: BenchmarkReport) -> Mapping[str, Any]:
     """Return what the templates see: the summary, the published facts, addresses, and how figures are written."""
     rules = summary.judge is not None and summary.judge.rules
-    written = {
-        name: getattr(formats, name)
-        for name in (
-            "score",
-            "span",
-            "points",
-            "points_span",
-            "published_points",
-            "p_value",
-            "spread",
-            "ahead",
-            "state",
-        )
-    }
+    figures = (number, span, points, points_span, as_points, p_value, spread, formats.ahead, formats.state)
     return {
-        **written,
+        **{write.__name__: write for write in figures},
         "summary": summary,
         "links": PageLinks.of(summary),
         "published": published_facts(),
@@ -102,7 +80,7 @@ def _context(summary: BenchmarkReport) -> Mapping[str, Any]:
         "engines": [name for name in _ENGINES if name in summary.versions],
         **_inline("style", "page.css"),
         **_inline("script", "sort.js"),
-        "nothing": formats.NOTHING,
+        "nothing": NOTHING,
         "tie": formats.TIE,
         "tools_of": lambda metric: _tools(summary, metric),
         "other_metrics": sorted({metric for one in summary.others for metric in one.scores}),

@@ -12,6 +12,7 @@ from harness.curation.checks.shingles import as_text, digest, grams, user_words,
 from harness.data.records import Conversation
 from harness.errors import CheckFailed
 from harness.rules.judge.scene import is_lookup
+from harness.statistics.formatting import number, whole_percent
 
 LONG, SHORT = 13, 8
 """Words of a run; both lengths are usual (Brown et al. 2020 took 13, Chowdhery et al. 2022 took 8)."""
@@ -81,11 +82,11 @@ class Overlap:
         if self.same_user_text:
             found.append("the users say the same from the first word to the last")
         if self.short_runs >= LEAST_RUNS and self.short_share >= SHORT_SHARE:
-            found.append(f"the users share {self.short_share:.0%} of their runs of {SHORT} words")
+            found.append(f"the users share {whole_percent(self.short_share)} of their runs of {SHORT} words")
         if self.long_runs >= LEAST_RUNS and self.long_share >= LONG_SHARE:
-            found.append(f"the users share {self.long_share:.0%} of their runs of {LONG} words")
+            found.append(f"the users share {whole_percent(self.long_share)} of their runs of {LONG} words")
         if self.similarity >= SIMILARITY:
-            found.append(f"all that is said is similar at {self.similarity:.2f}")
+            found.append(f"all that is said is similar at {number(self.similarity, digits=2)}")
         hinted = (
             self.short_runs >= LEAST_RUNS and self.short_share >= HINT_SHARE
         ) or self.similarity >= HINT_SIMILARITY
@@ -93,8 +94,8 @@ class Overlap:
             found.append(
                 "the same transaction is made"
                 if found
-                else f"the same transaction is made in much the same words ({self.short_share:.0%} of runs of "
-                f"{SHORT} words, similarity {self.similarity:.2f})"
+                else f"the same transaction is made in much the same words ({whole_percent(self.short_share)} of runs "
+                f"of {SHORT} words, similarity {number(self.similarity, digits=2)})"
             )
         return tuple(found)
 

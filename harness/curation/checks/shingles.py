@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from harness.data.events import as_value
+from harness.data.formats.json_texts import as_value
 from harness.data.records import Conversation, Message, ToolCall
 
 if TYPE_CHECKING:

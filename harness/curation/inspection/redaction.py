@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Set
 from dataclasses import replace
 from typing import Any
 
-from harness.data.events import as_value
+from harness.data.formats.json_texts import as_value
 from harness.data.records import Conversation, Message
 
 _EMAIL = r"(?<![\w.+-])[\w.+-]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_]{2,24}(?![\w-])"

@@ -14,7 +14,7 @@ from harness.data.tools import Toolbox
 from harness.models.chat.chat_models import ChatModel
 from harness.models.chat.estimate import CostEstimate
 from harness.models.chat.json_answers import excerpt, read_object
-from harness.models.chat.quoting import LAYOUT, MAX_CHARACTERS, environment, escape, escape_strings
+from harness.models.chat.quoting import LAYOUT, MAX_CHARACTERS, escape, escape_strings
 from harness.models.chat.records import ChatAnswer, ChatRequest
 
 MAX_REASON = 300
@@ -27,11 +27,8 @@ class RolePrompt:
     """The prompt of one role for one task, from the templates in `eval/<role>` and `eval/conversation`."""
 
     def __init__(self, role: str, task: Task, toolbox: Toolbox) -> None:
-        from jinja2 import FileSystemLoader
-
         folder = resources.folder("eval")
-        env = environment()
-        env.loader = FileSystemLoader(folder)
+        env = resources.templates(folder)
         tools = [escape_strings(json.dumps(tool, ensure_ascii=False)) for tool in definitions(task, toolbox)]
         self._system = env.get_template(f"{role}/system.txt.jinja").render(
             description=escape("\n".join(task.description.strip().splitlines()), keep=LAYOUT),

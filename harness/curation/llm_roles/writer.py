@@ -9,7 +9,8 @@ from typing import Any, Literal
 from harness.curation.llm_roles.calls import SHORTEST_BOUND, call_schema, read_call
 from harness.curation.llm_roles.prompted_role import PromptedRole, expect_keys, expect_text, problem_of
 from harness.data.annotations import ConversationPlan, Draft
-from harness.data.events import as_value, events
+from harness.data.events import events
+from harness.data.formats.json_texts import as_value
 from harness.data.formats.sgd import call_id
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.tools import Toolbox

@@ -14,7 +14,7 @@ import yaml
 
 from harness import resources
 from harness.data.formats.jsonl import read_jsonl
-from harness.data.formats.messages import parse_conversation
+from harness.data.formats.row_layouts import parse_row
 from harness.data.formats.sgd import REPLY_TOOL
 from harness.data.records import Conversation, ToolCall
 from harness.errors import DataError, UsageError
@@ -129,7 +129,7 @@ def _parse_truth(row: Mapping[str, Any]) -> Truth:
     belongs = row.get("belongs", True)
     if not isinstance(belongs, bool):
         raise ValueError(f'"belongs" must be true or false, got {belongs!r}')
-    return Truth(conversation=parse_conversation(row), belongs=belongs, kinds=kinds)
+    return Truth(conversation=parse_row(row), belongs=belongs, kinds=kinds)
 
 
 def published_truth(sources: Sources, number: int, arm: Arm) -> Truths:

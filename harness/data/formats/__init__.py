@@ -1,9 +1,15 @@
 """JSON lines, Arrow rows, chat-template messages and published layouts, to and from records.
 
     dataclass_json.py  Frozen records from JSON, unknown keys refused
+    json_texts.py      JSON inside texts and lines, and JSON values in words for error messages
     jsonl.py           JSON lines files: one JSON object a line, UTF-8, `\n` line ends
-    messages.py        OpenAI-style messages, chat-template messages and call strings, to and from records
-    published.py       The layouts of the published benchmark files, in and out
+    message_reader.py  Messages to records: strictly as test sets and our own datasets have them, or as agents'
+                       frameworks log them
+    messages.py        Records to OpenAI-style messages, chat-template messages, call strings and rows; conversations
+                       to pairs
+    published.py       The published benchmark files: their rows, out, and test sets, in
+    row_layouts.py     The layouts in which conversations come as rows, told apart by their keys, and what each says of
+                       a conversation
     sgd.py             Schema-Guided Dialogue files to records
     stage_rows.py      Rows of the pipeline's datasets: what filter, relabel and synthesize write, as JSON objects
     task.py            job_description.json to a Task, and back

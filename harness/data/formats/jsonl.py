@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.data.formats.json_texts import parse_line
 from harness.errors import DataError
 
 
@@ -29,13 +30,9 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _parse_line(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(line.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise DataError.at(path, number, f"not UTF-8 at byte {error.start}; save the file as UTF-8") from error
-    except json.JSONDecodeError as error:
-        raise DataError.at(path, number, f"not valid JSON ({error.msg} at column {error.colno})") from error
-    except RecursionError as error:
-        raise DataError.at(path, number, "JSON nested too deeply to read") from error
+        value = parse_line(line)
+    except ValueError as error:
+        raise DataError.at(path, number, str(error)) from error
     if not isinstance(value, dict):
         raise DataError.at(path, number, f"expected a JSON object, got {type(value).__name__}")
     return value

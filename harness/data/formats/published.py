@@ -1,4 +1,4 @@
-"""The layouts of the published benchmark files, in and out.
+"""The published benchmark files: their rows, out, and test sets, in.
 
 Two layouts carry the same conversations:
 
@@ -11,17 +11,14 @@ Two layouts carry the same conversations:
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.data.formats.jsonl import read_jsonl
-from harness.data.formats.messages import parse_call, parse_message
-from harness.data.records import Conversation, Message, ToolCall
+from harness.data.formats.row_layouts import parse_row
+from harness.data.records import Conversation, Message
 from harness.errors import DataError
-
-_TAGGED = re.compile(r"\s*<tool_call>(.*)</tool_call>\s*", re.DOTALL)
 
 
 def dump_trace(conversation: Conversation, *, null_content: bool, pandas: bool) -> str:
@@ -74,55 +71,17 @@ def _line(row: Mapping[str, Any], *, pandas: bool) -> str:
     return json.dumps(row) + "\n"
 
 
-def parse_row(row: Mapping[str, Any], *, id: str, source: str) -> Conversation:
-    """Return the conversation of a row in any known layout; ValueError says what is wrong with it.
-
-    Known are the two published layouts and rows with `messages` (whose own `id` and `source` win).
-    """
-    if row.get("question") is not None:
-        messages = [*_messages(_json(row["question"], "question"), "question"), _answer(row.get("answer"))]
-    elif isinstance(row.get("messages"), list):
-        messages = _messages(row["messages"], "messages")
-        id, source = row.get("id") or id, row.get("source") or source
-        if not isinstance(id, str) or not isinstance(source, str):
-            raise ValueError('"id" and "source" must be text')
-    elif row.get("context") is not None:
-        context = _json(row["context"], "context")
-        if not isinstance(context, Mapping):
-            raise ValueError('"context" must hold an object with "messages"')
-        messages = _messages(context.get("messages"), "messages")
-    else:
-        raise ValueError(f'expected "question" and "answer", "messages" or "context", got {sorted(row) or "nothing"}')
-    return Conversation(id=id, messages=tuple(messages), source=source)
-
-
-def parse_answer(answer: str) -> ToolCall | None:
-    """Return the call that a reference states, plain or in `<tool_call>` tags; None for any other text."""
-    tagged = _TAGGED.fullmatch(answer)
-    try:
-        value = json.loads(tagged.group(1) if tagged else answer)
-        if not isinstance(value, Mapping) or not ({"parameters", "arguments"} & value.keys()):
-            return None
-        return parse_call(value)
-    except (ValueError, RecursionError):
-        return None
-
-
-def read_conversations(path: Path, prefix: str = "row") -> list[Conversation]:
-    """Return the conversations of a JSON lines file in any known layout.
-
-    Ids are `prefix-0000` onwards where rows have none, sources `file:line`. DataError names file and line.
-    """
-    return [conversation for _, _, conversation in _read(path, prefix)]
-
-
 def read_test_conversations(path: Path) -> list[Conversation]:
     """Return the conversations of a test set as `test-0000` onwards.
 
     Raises DataError, with file and line, for a malformed row and for one without a call to compare with.
     """
     conversations = []
-    for line, row, conversation in _read(path, "test"):
+    for position, (line, row) in enumerate(read_jsonl(path)):
+        try:
+            conversation = parse_row(row, id=f"test-{position:04d}", source=f"{path.name}:{line}")
+        except ValueError as error:
+            raise DataError.at(path, line, str(error)) from error
         if row.get("question") is not None and not conversation.messages[-1].tool_calls:
             raise DataError.at(path, line, 'the "answer" is no tool call; expected {"name": ..., "parameters": {...}}')
         if not any(message.tool_calls for message in conversation.messages):
@@ -133,47 +92,3 @@ def read_test_conversations(path: Path) -> list[Conversation]:
     if not conversations:
         raise DataError(f"{path} has no rows; expected one conversation a line")
     return conversations
-
-
-def _read(path: Path, prefix: str) -> Iterator[tuple[int, dict[str, Any], Conversation]]:
-    for position, (line, row) in enumerate(read_jsonl(path)):
-        try:
-            yield line, row, parse_row(row, id=f"{prefix}-{position:04d}", source=f"{path.name}:{line}")
-        except ValueError as error:
-            raise DataError.at(path, line, str(error)) from error
-
-
-def _json(value: Any, key: str) -> Any:
-    """Return `value`, decoded where it is a JSON string."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError as error:
-        raise ValueError(f'"{key}" is not valid JSON ({error.msg} at character {error.pos + 1})') from error
-    except RecursionError as error:
-        raise ValueError(f'"{key}" is nested too deeply to read') from error
-
-
-def _messages(values: Any, key: str) -> list[Message]:
-    if not isinstance(values, list):
-        raise ValueError(f'"{key}" must hold a list of messages, got {type(values).__name__}')
-    messages = []
-    for position, value in enumerate(values):
-        if not isinstance(value, Mapping):
-            raise ValueError(f"message {position} must be an object, got {type(value).__name__}")
-        try:
-            messages.append(parse_message(value))
-        except ValueError as error:
-            raise ValueError(f"message {position}: {error}") from error
-        except (TypeError, AttributeError) as error:
-            raise ValueError(f"message {position}: tool_calls must be a list of call objects") from error
-    return messages
-
-
-def _answer(answer: Any) -> Message:
-    if not isinstance(answer, str):
-        raise ValueError(f'"answer" must be text, got {type(answer).__name__}')
-    call = parse_answer(answer)
-    # Shuffled conversations may end with the user: their answer is that message's text.
-    return Message(role="assistant", tool_calls=(call,)) if call else Message(role="user", content=answer)

@@ -35,6 +35,17 @@ def read_task(path: Path) -> Task:
     )
 
 
+def dump_task(task: Task) -> dict[str, Any]:
+    """Return the document of a `job_description.json` that reads back as the task."""
+    document = {
+        "task_description": task.description,
+        "llm_as_a_judge_instructions": task.rubric,
+        "tools": list(task.tools),
+        "system_template": task.system_template,
+    }
+    return {key: value for key, value in document.items() if value is not None}
+
+
 def _text(path: Path, document: Mapping[str, Any], key: str) -> str | None:
     value = document.get(key)
     if value is not None and not isinstance(value, str):

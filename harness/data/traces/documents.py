@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from harness.data.formats.json_texts import parse_line
 from harness.errors import DataError, UsageError
 
 _CHUNK = 1 << 16
@@ -83,16 +84,10 @@ def _lines(stream: IO[bytes]) -> Iterator[FileRecord]:
         if not line.strip():
             continue
         try:
-            yield FileRecord(line=number, value=json.loads(line.decode("utf-8")))
-        except UnicodeDecodeError as error:
-            yield FileRecord(
-                line=number, value=None, problem=f"not UTF-8 at byte {error.start}; save the file as UTF-8"
-            )
-        except json.JSONDecodeError as error:
-            problem = f"not valid JSON ({error.msg} at column {error.colno}); expected one JSON object a line"
-            yield FileRecord(line=number, value=None, problem=problem)
-        except RecursionError:
-            yield FileRecord(line=number, value=None, problem="JSON nested too deeply to read")
+            value, problem = parse_line(line), None
+        except ValueError as error:
+            value, problem = None, str(error)
+        yield FileRecord(line=number, value=value, problem=problem)
 
 
 def _document(path: Path, stream: IO[bytes]) -> Iterator[FileRecord]:

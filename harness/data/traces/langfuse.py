@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.data.events import as_value
+from harness.data.formats.json_texts import as_value
+from harness.data.formats.message_reader import read_messages
 from harness.data.records import Message
-from harness.data.traces.agent_messages import read_messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,8 @@ def _messages(value: Mapping[str, Any]) -> tuple[Message, ...]:
         answered = [{**answered[0], "tool_calls": [_decoded(call) for call in calls]}]
     if not asked and not answered:
         raise ValueError("neither input nor output holds a message; export the generations of the trace as well")
-    before, after = read_messages(asked), read_messages(answered)
+    before = read_messages(asked, "input", strict=False)
+    after = read_messages(answered, "output", strict=False)
     return after if after[: len(before)] == before else before + after  # some agents return their whole state
 
 

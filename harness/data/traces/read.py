@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.annotations import TraceRow
+from harness.data.formats.json_texts import kind
+from harness.data.formats.message_reader import whole
+from harness.data.formats.row_layouts import INSPECT, LANGFUSE, RowLayout, expected, layout_of
 from harness.data.records import Conversation
 from harness.data.traces import langfuse
-from harness.data.traces.agent_messages import kind, whole
 from harness.data.traces.documents import FileRecord, records
-from harness.data.traces.layouts import INSPECT, LANGFUSE, RowLayout, expected, layout_of
 from harness.errors import DataError
 
 
@@ -108,7 +109,7 @@ def _row(path: Path, record: FileRecord, id: str) -> TraceRow:
         id = _id(own, id, samples=found.words == INSPECT)
         source = own["source"] if isinstance(own.get("source"), str) and own["source"] else source
         whole(row)
-        messages = found.read(row)
+        messages = found.read(row, False)
     except ValueError as error:
         return _problem(path, record.line, id, source, str(error))
     # A sample's other keys are Inspect's: its events alone would be larger than all conversations.

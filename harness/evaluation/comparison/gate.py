@@ -9,6 +9,7 @@ from typing import Literal
 
 from harness.evaluation.comparison.sides import Values
 from harness.statistics.estimates import CONFIDENCE, Paired, paired
+from harness.statistics.formatting import bounds, number, signed
 from harness.statistics.records import Estimate
 
 Claim = Literal["not-worse", "better"]
@@ -130,12 +131,11 @@ def _numbers(verdict: GateVerdict, found: Paired) -> str:
     value = found.difference.value
     if value is None:
         return "no pair is scored on both sides"
-    p = "" if found.p is None else f", p = {found.p:.4f}"
+    p = "" if found.p is None else f", p = {number(found.p, digits=4)}"
     if verdict.low is None or verdict.high is None:
-        return f"B - A is {value:+.3f}, without an interval"
-    return (
-        f"B - A is {value:+.3f}, {100 * (1 - verdict.alpha):g} % interval {verdict.low:+.3f} to {verdict.high:+.3f}{p}"
-    )
+        return f"B - A is {signed(value)}, without an interval"
+    level = f"{100 * (1 - verdict.alpha):g} %"
+    return f"B - A is {signed(value)}, {level} interval {bounds(verdict.low, verdict.high, signed)}{p}"
 
 
 def _what_it_takes(verdict: GateVerdict, found: Paired) -> str:
@@ -146,5 +146,5 @@ def _what_it_takes(verdict: GateVerdict, found: Paired) -> str:
     seen = found.smallest_detectable or 0.0
     # The standard error falls with the square root of the number of conversations.
     wanted = math.ceil(have * (seen / verdict.rule.minimum_effect) ** 2)
-    text = f"{have} conversations show a difference of {seen:.3f} with 80 % power"
+    text = f"{have} conversations show a difference of {number(seen)} with 80 % power"
     return f"{text}, {verdict.rule.minimum_effect:g} would take about {wanted:,}" if wanted > have else text

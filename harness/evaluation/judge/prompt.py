@@ -16,7 +16,6 @@ from harness.models.chat.json_answers import clean, excerpt, kind_of, read_objec
 from harness.models.chat.quoting import (
     LAYOUT,
     MAX_CHARACTERS,
-    environment,
     escape,
     escape_strings,
     lines,
@@ -37,7 +36,7 @@ class JudgePrompt:
         """The rubric and the tools are the task's; without a rubric of its own the default one is taken."""
         folder = resources.folder("eval") / "judge"
         system, user, default = ((folder / name).read_text(encoding="utf-8") for name in (_SYSTEM, _USER, _RUBRIC))
-        env = environment()
+        env = resources.templates(folder)
         own = task.rubric.strip() if task is not None and task.rubric else ""
         self.rubric_source: Literal["task", "default"] = "task" if own else "default"
         rubric = "\n".join((own or default.strip()).splitlines())

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.data.formats.messages import dump_arguments, parse_arguments, template_message
+from harness.data.formats.message_reader import parse_arguments
+from harness.data.formats.messages import dump_arguments, template_message
 from harness.data.records import Prediction, Task, ToolCall, TurnPair, Usage
 from harness.data.tasks import TestSet
 from harness.errors import EngineError, UsageError
@@ -203,7 +204,7 @@ class OpenAIBackend:
 def _raw_call(name: str, arguments: str) -> str:
     """Return the endpoint's call in the published notation; arguments that are no JSON object stay as they came."""
     try:
-        return parsing.canonical(ToolCall(name=name, arguments=parse_arguments(arguments)))
+        return parsing.canonical(ToolCall(name=name, arguments=parse_arguments(arguments, name)))
     except ValueError:
         return f"<tool_call>\n{json.dumps(name)[:-1]}: {arguments}\n</tool_call>"
 

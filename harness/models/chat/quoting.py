@@ -13,12 +13,9 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from harness.data.records import Message, ToolCall
-
-if TYPE_CHECKING:
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MAX_CHARACTERS = 8000
 """Longest text of others as it stands in the prompt, escapes included; a longer one loses its middle."""
@@ -55,19 +52,6 @@ class QuotedLine:
     kind: Literal["system", "user", "assistant", "tool", "call", "result"]
     """The message's role, `call` for a call, `result` for JSON in a user message that answers a call."""
     text: Shown
-
-
-def environment() -> ImmutableSandboxedEnvironment:
-    """Return the environment of prompt templates; an unknown name in one is an error."""
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    return ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined,
-        autoescape=False,  # plain text; what is printed has been encoded by `show`
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def lines(messages: Sequence[Message]) -> Iterator[QuotedLine]:

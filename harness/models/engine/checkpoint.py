@@ -17,7 +17,7 @@ _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _PATTERNS = ("*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken", "*.safetensors", "chat_templates/*")
 _CAUSAL = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
-_METADATA = re.compile(r"\s*---[\r\n]+(.*?)[\r\n]+---(?:\r?\n|$)", re.DOTALL)
+_METADATA = re.compile(r"\s*---[\r\n]+(.*?)[\r\n]+---[ \t]*(?:\r?\n|$)", re.DOTALL)
 """The YAML at the head of a card."""
 
 

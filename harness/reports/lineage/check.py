@@ -13,6 +13,7 @@ from harness.hub.artifact import ATTRIBUTES, README, Artifact, RepoKind
 from harness.hub.client import Hub
 from harness.hub.promotion.record import RECORD
 from harness.reports.lineage.chain import Node, read_chain
+from harness.statistics.formatting import number
 
 _TAGLESS = (("student", 1),)
 """Stages, with their versions, whose results have no tag."""
@@ -179,7 +180,7 @@ def _same(one: float | None, other: float | None) -> bool:
 
 
 def _figure(value: float | None) -> str:
-    return "none" if value is None else f"{value:.4f}"
+    return number(value, digits=4, missing="none")
 
 
 def _run_of(run: EvalRun) -> dict[str, Artifact]:

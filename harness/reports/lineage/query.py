@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.data.sources import Sources
+from harness.data.tasks import TEST_SET_STAGES
 from harness.errors import RepoNotFound, UsageError
 from harness.evaluation.results import RESULTS, ResultsDataset, config_name
 from harness.hub.artifact import Artifact
@@ -116,7 +117,7 @@ def _dataset(root: Node, row: str) -> Node:
     """Return the dataset that the row is in: the root, or what a model was trained on."""
     if root.kind != "model":
         return root
-    datasets = [one for one in root.inputs if one.kind == "dataset" and one.stage != "collect"]
+    datasets = [one for one in root.inputs if one.kind == "dataset" and one.stage not in TEST_SET_STAGES]
     if not datasets:
         raise UsageError(f"{root.artifact} was trained on no dataset that is on the Hub, so it has no row {row!r}")
     return datasets[0]
@@ -128,6 +129,6 @@ def _example(shelf: RowReader, root: Node) -> str | None:
         evaluation = next(iter(root.inputs), None)
         return f"{evaluation.config}/test-0000:0" if evaluation else None
     if root.kind == "model":
-        datasets = [one for one in root.inputs if one.kind == "dataset" and one.stage != "collect"]
+        datasets = [one for one in root.inputs if one.kind == "dataset" and one.stage not in TEST_SET_STAGES]
         root = datasets[0] if datasets else root
     return next(iter(shelf.rows(root)), None) if root.kind == "dataset" else None

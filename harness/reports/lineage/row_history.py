@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.data.annotations import TurnDecision
-from harness.data.formats.messages import parse_conversation
+from harness.data.formats.row_layouts import parse_row
 from harness.data.formats.stage_rows import parse_decisions
 from harness.data.records import Conversation, ToolCall
+from harness.data.tasks import TEST_SET_STAGES
 from harness.reports.lineage.chain import Node
 from harness.reports.lineage.rows import RowReader, StoredRow
 from harness.reports.lineage.source_dialogue import DialogueReader, SourceDialogue
@@ -17,7 +18,6 @@ from harness.reports.lineage.source_dialogue import DialogueReader, SourceDialog
 Part = Literal["row", "exemplar", "context"]
 _EARLIER = ("filter", "relabel")
 """Stages whose rows keep the ids of the rows they were made from."""
-_TEST_SET = "collect"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ class Historian:
 
     def _material(self, node: Node, row: StoredRow) -> tuple[tuple[RowHistory, ...], list[str]]:
         """Return the exemplars and the context of a synthetic row."""
-        datasets = [one for one in node.inputs if one.kind == "dataset" and one.stage != _TEST_SET]
+        datasets = [one for one in node.inputs if one.kind == "dataset" and one.stage not in TEST_SET_STAGES]
         exemplars = [id for id in str(row.values.get("source") or "").split(", ") if id]
         context = [str(id) for id in row.values.get("context") or ()]
         found: list[RowHistory] = []
@@ -145,7 +145,7 @@ class _Read:
     @classmethod
     def of(cls, row: StoredRow, node: Node) -> _Read:
         try:
-            conversation = parse_conversation(row.values)
+            conversation = parse_row(row.values)
             turns = tuple(parse_decisions(row.values)) if row.values.get("turns") else ()
         except ValueError as error:
             problem = f"{row.id} of {node.artifact} cannot be read: {error}"

@@ -11,6 +11,7 @@ from harness.reports.lineage.chain_view import line
 from harness.reports.lineage.row_view import Entry, block
 from harness.reports.lineage.score_history import ScoreHistory
 from harness.reports.lineage.settings import HASH, in_words
+from harness.statistics.formatting import number
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -72,7 +73,7 @@ def _answer(row: Mapping[str, Any]) -> Iterator[Entry]:
 
 def _scores(history: ScoreHistory) -> Iterator[Entry]:
     for metric, value in history.metrics.items():
-        yield "score", f"{metric}: {'unscored' if value is None else f'{value:.3f}'}", "yellow" if value is None else ""
+        yield "score", f"{metric}: {number(value, missing='unscored')}", "yellow" if value is None else ""
 
 
 def _votes(row: Mapping[str, Any]) -> Iterator[Entry]:

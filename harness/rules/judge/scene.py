@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from datetime import date, timedelta
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
+from harness.data.formats.json_texts import as_value
 from harness.data.records import Case, Message, Task, ToolCall
 from harness.data.text import plain
 from harness.rules.language.entities import show
@@ -179,14 +179,10 @@ def _dump(call: ToolCall) -> str:
 @lru_cache(maxsize=1024)
 def _rows(text: str) -> tuple[dict[str, Any], ...] | None:
     """Return the rows of a tool result, None for text that is none."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+    value = as_value(text)
+    if value is None:
         return None
-    if isinstance(value, dict):
-        value = [value]
-    if not isinstance(value, list):
-        return None
+    value = value if isinstance(value, list) else [value]
     return tuple({key: _plain_value(field) for key, field in row.items()} for row in value if isinstance(row, dict))
 
 

@@ -20,7 +20,7 @@ openai.gpt-oss-120b: {base_url: https://host/v1, price: {input: 0.5, output: 1.0
 
 
 def _estimates(preset: Preset, endpoints: Path | None = None) -> tuple[BenchmarkPlan, dict[str, StepEstimate]]:
-    plan = BenchmarkPlan.of(all_cells(fair=False, seeds=1), Setup(namespace="me", preset=preset), salt="")
+    plan = BenchmarkPlan.of(all_cells(fair=False, seeds=1), Setup(namespace="me", preset=preset))
     estimator = Estimator(plan, Endpoints(file=endpoints))
     return plan, {step.key: estimator.step(step) for step in plan.steps}
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import pytest
 
-from harness.benchmark.cells import FAIR_SCENARIOS, Cell, Job, Setup, all_cells, steps
+from harness.benchmark.cells import FAIR_SCENARIOS, Cell, Job, Setup, all_cells
 from harness.benchmark.execute import check_jobs, shares
 from harness.benchmark.plan import BenchmarkPlan, pinned, step_tag
 from harness.benchmark.presets import read_preset
+from harness.benchmark.steps import steps
 from harness.cli.__main__ import tft as command
 from harness.data.cell_names import CellName
 from harness.data.scenarios import ARMS
@@ -37,7 +39,7 @@ def _parse(words: tuple[str, ...]) -> None:
 
 def _plan(preset: str = "tiny", **choice: int | bool) -> BenchmarkPlan:
     cells = all_cells(fair=bool(choice.get("fair")), seeds=int(choice.get("seeds", 1)))
-    return BenchmarkPlan.of(cells, Setup(namespace="me", preset=read_preset(preset)), salt="")
+    return BenchmarkPlan.of(cells, Setup(namespace="me", preset=read_preset(preset)))
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -47,12 +49,12 @@ def test_every_command_can_be_parsed_before_and_after_its_inputs_are_pinned(pres
     artifacts = {step.makes: Artifact(kind=step.kind, repo_id=step.makes, revision=COMMIT) for step in plan.steps}
     for step in plan.steps:
         _parse((*step.words, *step.places))
-        _parse((*pinned(step, artifacts), *step.places))
+        _parse((*pinned(step, artifacts).words, *step.places))
 
 
 def test_every_command_of_a_job_can_be_parsed(tmp_path: Path) -> None:
     setup = Setup(namespace="me", preset=read_preset("tiny"), job=Job(name="agent", folder=str(tmp_path)))
-    plan = BenchmarkPlan.of([Cell(scenario=None, arm=arm) for arm in ARMS], setup, salt="")
+    plan = BenchmarkPlan.of([Cell(scenario=None, arm=arm) for arm in ARMS], setup)
     for step in plan.steps:
         _parse((*step.words, *step.places))
     made = {step.makes for step in plan.steps if step.stage in ("train", "evaluate")}
@@ -113,23 +115,27 @@ def test_pinning_leaves_what_is_written_and_what_is_not_read_alone() -> None:
     plan = _plan()
     artifacts = {step.makes: Artifact(kind=step.kind, repo_id=step.makes, revision=COMMIT) for step in plan.steps}
     (relabel,) = [step for step in plan.steps if step.key == "relabel me/tft-benchmark-s2-relabelled"]
-    words = pinned(relabel, artifacts)
+    exact = pinned(relabel, artifacts)
+    words = exact.words
     assert words[1] == f"me/tft-benchmark-s2-filtered@{COMMIT}"
     assert words[words.index("--to") + 1] == "me/tft-benchmark-s2-relabelled"
     assert words[words.index("--task") + 1] == f"me/tft-benchmark-testset@{COMMIT}"
+    assert exact.request["source"] == f"me/tft-benchmark-s2-filtered@{COMMIT}"
+    assert exact.request["task"] == f"me/tft-benchmark-testset@{COMMIT}"
+    assert exact.request["place"] == {"repo_id": "me/tft-benchmark-s2-relabelled"}
     (train,) = [step for step in plan.steps if step.key == "train me/tft-benchmark-s2-tft-tft-tiny"]
-    words = pinned(train, artifacts)
+    words = pinned(train, artifacts).words
     assert words[words.index("--student") + 1] == f"me/tft-tiny@{COMMIT}"
     assert words[words.index("--to") + 1] == "me/tft-benchmark-s2-tft-tft-tiny"
 
 
 def test_the_mark_of_a_result_follows_inputs_settings_code_and_models() -> None:
     step = _plan().steps[-1]
-    tag = step_tag(step, step.words, "salt", {"evaluate": 1})
-    assert step_tag(step, step.words, "salt", {"evaluate": 1}) == tag
-    assert step_tag(step, (*step.words, "--limit", "3"), "salt", {"evaluate": 1}) != tag
-    assert step_tag(step, step.words, "pepper", {"evaluate": 1}) != tag
-    assert step_tag(step, step.words, "salt", {"evaluate": 2}) != tag
+    tag = step_tag(step, "salt", 1)
+    assert step_tag(step, "salt", 1) == tag
+    assert step_tag(replace(step, words=(*step.words, "--limit", "3")), "salt", 1) != tag
+    assert step_tag(step, "pepper", 1) != tag
+    assert step_tag(step, "salt", 2) != tag
 
 
 def test_the_published_preset_relabels_as_many_seeds_as_were_published() -> None:
@@ -140,14 +146,14 @@ def test_the_published_preset_relabels_as_many_seeds_as_were_published() -> None
 
 def test_a_run_up_to_a_stage_leaves_out_what_comes_after_it_in_every_cell() -> None:
     cells = [Cell.parse("s2", arm) for arm in ARMS]
-    plan = BenchmarkPlan.of(cells, Setup(namespace="me", preset=read_preset("tiny")), salt="", until="synthesize")
+    plan = BenchmarkPlan.of(cells, Setup(namespace="me", preset=read_preset("tiny")), until="synthesize")
     assert [step.stage for step in plan.of_cell[cells[0]]] == [*STAGES[:6]]
     assert [step.stage for step in plan.of_cell[cells[1]]] == [*STAGES[:3]]
 
 
 def test_a_stage_that_reads_files_of_this_machine_is_refused_as_a_job() -> None:
-    setup = Setup(namespace="me", preset=read_preset("published"), options=("--endpoints", "endpoints.yaml"))
-    plan = BenchmarkPlan.of(all_cells(fair=False, seeds=1), setup, salt="")
+    setup = Setup(namespace="me", preset=read_preset("published"), endpoints="endpoints.yaml")
+    plan = BenchmarkPlan.of(all_cells(fair=False, seeds=1), setup)
     check_jobs(plan, {"train": "a100-large"})
     with pytest.raises(UsageError, match="the stage relabel cannot run as a job: --endpoints"):
         check_jobs(plan, {"relabel": "a100-large"})
@@ -169,7 +175,7 @@ def test_an_unknown_cell_is_refused(scenario: str, arm: str) -> None:
 def test_an_unknown_stage_or_preset_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     setup = Setup(namespace="me", preset=read_preset("tiny"))
     with pytest.raises(UsageError, match="stages are collect, student, corrupt, train, evaluate"):
-        BenchmarkPlan.of([Cell.parse("s2", "direct")], setup, salt="", until="relabel")
+        BenchmarkPlan.of([Cell.parse("s2", "direct")], setup, until="relabel")
     with pytest.raises(UsageError, match="published, tiny"):
         read_preset("huge")
     file = tmp_path / "mine.yaml"

@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.benchmark.cells import Setup, Step, all_cells
+from harness.benchmark.cells import Setup, all_cells
 from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.presets import read_preset
 from harness.benchmark.schedule import Made, StepOutcome, failure_of, run_plan
+from harness.benchmark.steps import Step
 from harness.benchmark.table import cell_text, clock, counts, outcome_table, problems
 from harness.errors import EngineError
 from harness.hub.artifact import Artifact
 
-PLAN = BenchmarkPlan.of(all_cells(fair=False, seeds=1), Setup(namespace="me", preset=read_preset("tiny")), salt="")
+PLAN = BenchmarkPlan.of(all_cells(fair=False, seeds=1), Setup(namespace="me", preset=read_preset("tiny")))
 KEYS = [step.key for step in PLAN.steps]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

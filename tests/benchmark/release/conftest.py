@@ -36,7 +36,7 @@ from harness.hubd.embedded import EmbeddedHub, running
 from harness.models import parsing
 from harness.reports.model_card import identify, render_card
 from harness.reports.publish import Destination, publish
-from harness.stages.sample_testset import write_test_set
+from harness.stages.material.sample_testset import write_test_set
 from harness.training.config import TrainConfig
 from harness.training.run_summary import TrainingFacts
 

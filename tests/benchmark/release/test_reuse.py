@@ -22,12 +22,12 @@ def benchmark(make_benchmark: Callable[..., Any]) -> Any:
 def _found(benchmark: Any, hub: Hub, monkeypatch: pytest.MonkeyPatch, *, version: int, **preset: Any) -> bool:
     changed = {"student": "tiny", "judge": False, "max_tokens": None, **preset}
     setup = Setup(namespace=benchmark.namespace, preset=read_preset("tiny").model_copy(update=changed))
-    plan = BenchmarkPlan.of(all_cells(fair=False, seeds=1), setup, salt="")
+    plan = BenchmarkPlan.of(all_cells(fair=False, seeds=1), setup)
     model, _, trained = benchmark.cells[0].artifacts["train"].partition("@")
     (step,) = [step for step in plan.steps if step.stage == "evaluate" and step.makes == model]
     artifacts = {model: hub.resolve("model", model, trained), setup.test_set: hub.resolve("dataset", setup.test_set)}
-    monkeypatch.setattr(state, "stage_versions", lambda: {"evaluate": version})
-    return state.BenchmarkState(hub, plan).find(step, step.words, artifacts) == artifacts[model]
+    monkeypatch.setattr(state, "stage_version", lambda _: version)
+    return state.BenchmarkState(hub, plan).find(step, artifacts) == artifacts[model]
 
 
 def test_a_result_counts_only_as_long_as_the_evaluation_is_the_same(benchmark, hub, monkeypatch) -> None:

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.data.formats.message_reader import parse_answer
 from harness.data.formats.messages import dump_conversation, expand_pairs
 from harness.data.formats.published import (
     dump_row,
     dump_trace,
-    parse_answer,
-    parse_row,
-    read_conversations,
     read_test_conversations,
 )
-from harness.data.formats.task import read_task
-from harness.data.records import Conversation, Message, ToolCall
+from harness.data.formats.row_layouts import parse_row
+from harness.data.formats.task import dump_task, read_task
+from harness.data.records import Conversation, Message, Task, ToolCall
+from harness.data.traces.read import read_traces
 from harness.errors import DataError
 
 
@@ -69,9 +69,9 @@ def test_the_published_test_set_reads_as_34_conversations_and_359_pairs(sources:
 
 
 def test_the_published_predictions_read_as_conversations_with_a_call_at_their_end(sources: Path) -> None:
-    conversations = read_conversations(sources / "tft-benchmark/predictions/base.jsonl")
-    assert len(conversations) == 78
-    assert all(conversation.messages[-1].tool_calls for conversation in conversations)
+    rows = list(read_traces(sources / "tft-benchmark/predictions/base.jsonl"))
+    assert len(rows) == 78
+    assert all(row.problem is None and row.conversation.messages[-1].tool_calls for row in rows)
 
 
 def test_a_call_is_read_plain_or_in_tags() -> None:
@@ -90,14 +90,17 @@ GOOD_ROW = {"question": '[{"role": "user", "content": "hi"}]', "answer": '{"name
     [
         ("{", "not valid JSON"),
         ("[]", "expected a JSON object"),
-        ("{}", 'expected "question" and "answer", "messages" or "context", got nothing'),
+        ("{}", 'got keys (none); expected "question" and "answer", "messages" or "context"'),
         (json.dumps({**GOOD_ROW, "question": "["}), '"question" is not valid JSON'),
         (json.dumps({**GOOD_ROW, "question": "{}"}), '"question" must hold a list of messages'),
-        (json.dumps({**GOOD_ROW, "question": "[3]"}), "message 0 must be an object"),
+        (
+            json.dumps({**GOOD_ROW, "question": "[3]"}),
+            "message 0: expected an object with a role and content, got a number",
+        ),
         (json.dumps({**GOOD_ROW, "question": '[{"role": "robot"}]'}), "message 0: unknown role"),
         (
             json.dumps({**GOOD_ROW, "question": '[{"role": "user", "tool_calls": [3]}]'}),
-            "message 0: tool_calls must be",
+            "message 0: a call must be an object with name and arguments, got a number",
         ),
         (json.dumps({**GOOD_ROW, "question": "[" * 100_000}), "nested too deeply"),
         (json.dumps({**GOOD_ROW, "answer": None}), '"answer" must be text'),
@@ -157,3 +160,13 @@ def test_a_task_needs_its_description_and_tools_and_nothing_else(tmp_path: Path)
             read_task(path)
     with pytest.raises(DataError, match="cannot read"):
         read_task(tmp_path / "none.json")
+
+
+def test_a_task_that_is_written_reads_back(tmp_path: Path) -> None:
+    path = tmp_path / "job_description.json"
+    tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
+    for rubric, template in ((None, None), ("Be kind.", None), (None, "You are: {task_description}"), ("R", "T")):
+        task = Task(description="Help.", tools=(tool,), rubric=rubric, system_template=template)
+        path.write_text(json.dumps(dump_task(task)))
+        assert read_task(path) == task
+        assert None not in dump_task(task).values()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -17,8 +18,12 @@ from markdown_it import MarkdownIt
 from harness.data.published_facts import published_facts
 from harness.data.records import Task
 from harness.evaluation.records import EvalReport
+from harness.evaluation.results import config_name
 from harness.reports import markdown
 from harness.reports import model_card as cards
+from harness.reports.dataset_card import render
+from harness.reports.leaderboard import boards
+from harness.reports.publish import CARD_TEMPLATE
 
 EXAMPLE = "distillabs/tft-benchmark-s2-tft-Qwen3-1.7B"
 NASTY = (
@@ -123,3 +128,26 @@ def test_hostile_names_leave_the_block_of_another_model_whole(hostile_report: An
     card = cards.render_card(hostile_report(text), cards.identify(f"me/{name}"), hostile_task(text))
     assert cards.merge_readme(card, card) == card
     assert FENCED.sub("", card).count("<!--") == 2
+
+
+def results_card(report: EvalReport) -> str:
+    reports = {config_name(report.run.model): report}
+    found = boards(reports, {})
+    return render(CARD_TEMPLATE, repo_id="me/results", reports=reports, boards=found, size="n<1K", with_report=False)
+
+
+@given(TEXT)
+@settings(max_examples=150, deadline=None)
+def test_hostile_names_leave_the_card_of_the_results_whole(hostile_report: Any, reading: Any, text: str) -> None:
+    card = results_card(hostile_report(text))
+    assert reading.front_matter(card)["license"] == "cc-by-sa-4.0"
+    assert reading.front_matter(card)["size_categories"] == ["n<1K"]
+    plain = results_card(hostile_report("plain"))
+    assert shape(card.partition("\n---\n")[2]) == shape(plain.partition("\n---\n")[2])
+    ast.parse(reading.code_block(card, "python"))
+
+
+@given(TEXT)
+def test_a_text_in_front_matter_reads_back_as_one_value(text: str) -> None:
+    expected = markdown.one_line(text).strip()
+    assert yaml.safe_load(f"a: {markdown.scalar(text)}\nb: 1\n") == {"a": expected, "b": 1}

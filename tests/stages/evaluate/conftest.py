@@ -19,7 +19,7 @@ from harness.data.formats.published import read_test_conversations
 from harness.data.records import TurnPair
 from harness.hubd.embedded import EmbeddedHub, running
 from harness.models import parsing
-from harness.stages.sample_testset import write_test_set
+from harness.stages.material.sample_testset import write_test_set
 
 USERS = """
 users:
@@ -88,10 +88,12 @@ class Terminal:
             "COLUMNS": "300",
         }
 
-    def start(self, *arguments: str, environment: Mapping[str, str] = {}) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, environment: Mapping[str, str] = {}, program: Sequence[str | Path] = (TFT,)
+    ) -> subprocess.Popen[str]:
         """Start `tft` and return at once."""
         return subprocess.Popen(
-            [TFT, *arguments],
+            [*program, *arguments],
             env={**self.environment, **environment},
             cwd=self.folder,
             stdout=subprocess.PIPE,

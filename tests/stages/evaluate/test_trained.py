@@ -11,7 +11,7 @@ import pytest
 
 from harness.data.formats.messages import dump_conversation
 from harness.data.sample import sample_conversations
-from harness.stages.sample_testset import write_test_set
+from harness.stages.material.sample_testset import write_test_set
 from harness.training.run_summary import load_facts
 
 pytestmark = pytest.mark.slow

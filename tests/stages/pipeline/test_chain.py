@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.data.formats.jsonl import write_jsonl
-from harness.data.formats.messages import dump_conversation, parse_message
+from harness.data.formats.message_reader import read_messages
+from harness.data.formats.messages import dump_conversation
 from harness.data.records import Conversation
 from harness.data.sample import sample_conversations, sample_task
 from harness.data.tools import Toolbox
@@ -32,7 +33,7 @@ def test_names_are_repaired_and_what_users_and_tools_said_is_untouched(
 ) -> None:
     names, right = 0, 0
     for row, truth in zip(rows(relabelled), clean, strict=True):
-        messages = [parse_message(message) for message in row["messages"]]
+        messages = read_messages(row["messages"], strict=True)
         assert len(messages) == len(truth.messages)
         for message, before in zip(messages, truth.messages, strict=True):
             if before.role != "assistant":
@@ -51,7 +52,7 @@ def test_every_kept_call_is_valid_and_every_turn_says_how_it_was_decided(relabel
         assert len(row["turns"]) == len(turns)
         assert all(len(turn["candidates"]) == 2 for turn in row["turns"])
         if row["kept"]:
-            calls = [parse_message(message).tool_calls[0] for message in turns]
+            calls = [message.tool_calls[0] for message in read_messages(turns, strict=True)]
             assert not [problem for call in calls for problem in toolbox.problems(call)]
         else:
             assert row["reason"]
@@ -96,7 +97,7 @@ def test_synthetic_conversations_are_valid_differ_and_reach_the_target(
     assert [row["id"] for row in found] == [f"syn-{number:04d}" for number in range(60)]
     toolbox = Toolbox(sample_task().tools)
     for row in found:
-        messages = [parse_message(message) for message in row["messages"]]
+        messages = read_messages(row["messages"], strict=True)
         assert messages[0].role == "user"
         assert messages[-1].role == "assistant"
         assert not [problem for one in messages for call in one.tool_calls for problem in toolbox.problems(call)]

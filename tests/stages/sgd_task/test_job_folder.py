@@ -13,17 +13,25 @@ from click.testing import CliRunner
 
 from harness.cli.__main__ import tft
 from harness.data.formats.jsonl import read_jsonl
-from harness.data.formats.published import read_conversations, read_test_conversations
+from harness.data.formats.published import read_test_conversations
 from harness.data.formats.sgd import REPLY_TOOL
 from harness.data.formats.task import read_task
 from harness.data.records import Conversation, ToolCall
 from harness.data.scenarios._synonyms import drifted_names
 from harness.data.sources import Sources, locate
 from harness.data.tools import Toolbox
+from harness.data.traces.read import read_traces
 from harness.errors import UsageError
-from harness.stages.sgd_task import write_job_folder
+from harness.stages.material.sgd_task import write_job_folder
 
 SLUGS = ["low-data", "noisy-labels", "schema-drift", "trace-mixing"]
+
+
+def read_whole(path: Path) -> list[Conversation]:
+    """The conversations of a file of traces, all of which can be read."""
+    found = list(read_traces(path))
+    assert [row.problem for row in found if row.problem] == []
+    return [row.conversation for row in found]
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -36,8 +44,8 @@ def calls(conversation: Conversation) -> dict[str | None, ToolCall]:
 
 def pairs(folder: Path) -> list[tuple[Conversation, Conversation, dict[str, Any]]]:
     """Each trace of a scenario with its clean conversation and the row of the latter."""
-    clean = read_conversations(folder / "clean.jsonl")
-    return list(zip(read_conversations(folder / "traces.jsonl"), clean, rows(folder / "clean.jsonl"), strict=True))
+    clean = read_whole(folder / "clean.jsonl")
+    return list(zip(read_whole(folder / "traces.jsonl"), clean, rows(folder / "clean.jsonl"), strict=True))
 
 
 @pytest.fixture
@@ -47,11 +55,11 @@ def job(services: Sources, sgd: SimpleNamespace, tmp_path: Path) -> Path:
 
 
 def test_the_dialogues_are_split_into_traces_and_a_tenth_for_the_test(job: Path) -> None:
-    traces, test = read_conversations(job / "traces.jsonl"), read_test_conversations(job / "test.jsonl")
+    traces, test = read_whole(job / "traces.jsonl"), read_test_conversations(job / "test.jsonl")
     assert (len(traces), len(test)) == (36, 4)
     openings = [one.messages[0].content for one in (*traces, *test)]
     assert sorted(openings) == sorted(f"I want a plant, number {number}." for number in range(40))
-    clean = read_conversations(job / "clean.jsonl")
+    clean = read_whole(job / "clean.jsonl")
     assert [one.messages for one in clean] == [one.messages for one in traces]
     assert all(one.id == one.source == f"train/{one.id.split('/')[1]}" for one in clean)
 
@@ -59,7 +67,7 @@ def test_the_dialogues_are_split_into_traces_and_a_tenth_for_the_test(job: Path)
 def test_every_clean_call_is_valid_in_the_task(job: Path) -> None:
     toolbox = Toolbox(read_task(job / "job_description.json").tools)
     assert (toolbox.reply.tool, toolbox.services) == (REPLY_TOOL, ("FindPlants", "OrderPlant"))
-    found = [call for one in read_conversations(job / "clean.jsonl") for call in calls(one).values()]
+    found = [call for one in read_whole(job / "clean.jsonl") for call in calls(one).values()]
     assert [problem for call in found for problem in toolbox.problems(call)] == []
     assert toolbox.parameters("FindPlants")["pot_size"].choices == ("small", "large")
     assert toolbox.problems(ToolCall(name="OrderPlant", arguments={"species": "fern"}))
@@ -83,7 +91,7 @@ def test_dialogues_that_share_an_id_across_splits_are_two(
     sgd.write(services.folder, "dev", [sgd.plant_dialogue(1)], [sgd.PLANTS_SCHEMA])
     summary = write_job_folder(services, sgd.PLANTS, tmp_path / "job")
     assert summary.traces + summary.test == 41
-    ids = [call for one in read_conversations(tmp_path / "job" / "clean.jsonl") for call in calls(one)]
+    ids = [call for one in read_whole(tmp_path / "job" / "clean.jsonl") for call in calls(one)]
     assert len(set(ids)) == len(ids)
 
 
@@ -123,7 +131,7 @@ def test_noisy_labels_draws_every_kind_of_damage(job: Path) -> None:
         "replace_with_service_tool",
         "replace_with_foreign_message",
     }
-    turns = sum(len(calls(one)) for one in read_conversations(job / "clean.jsonl"))
+    turns = sum(len(calls(one)) for one in read_whole(job / "clean.jsonl"))
     assert 0.35 < sum(kinds.values()) / turns < 0.55
 
 
@@ -152,7 +160,7 @@ def test_foreign_conversations_wear_the_tasks_tools_and_do_not_belong(job: Path)
     assert {call.name for one in foreign for call in calls(one).values()} == {REPLY_TOOL, "FindPlants", "OrderPlant"}
     assert all("line" in str(one.messages) for one in foreign)
     assert all(trace.messages == clean.messages for trace, clean, row in mixed if row["belongs"])
-    assert len(read_conversations(job / "scenarios" / "low-data" / "traces.jsonl")) == 5
+    assert len(read_whole(job / "scenarios" / "low-data" / "traces.jsonl")) == 5
 
 
 def test_one_service_tool_is_never_swapped(services: Sources, sgd: SimpleNamespace, tmp_path: Path) -> None:
@@ -205,5 +213,5 @@ def test_services_of_every_shape_become_tasks(sources: Path, tmp_path: Path, ser
     summary = write_job_folder(locate(sources), service, tmp_path)
     assert summary.scenarios["noisy-labels"]["changed_calls"] > 0
     toolbox = Toolbox(read_task(tmp_path / "job_description.json").tools)
-    found = [call for one in read_conversations(tmp_path / "clean.jsonl") for call in calls(one).values()]
+    found = [call for one in read_whole(tmp_path / "clean.jsonl") for call in calls(one).values()]
     assert [problem for call in found for problem in toolbox.problems(call)] == []

@@ -1,15 +1,17 @@
-"""The layouts in which traces come, told apart by their keys, and what each of them says of a conversation."""
+"""The layouts in which conversations come as rows, told apart by their keys, and what each says of a conversation.
+
+Test sets and our own datasets are read strictly: they have few of the layouts, and messages in the plain one.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.data.formats.published import parse_answer
-from harness.data.records import Message
-from harness.data.traces.agent_messages import kind, read_messages
+from harness.data.formats.json_texts import decoded, kind
+from harness.data.formats.message_reader import parse_answer, read_messages
+from harness.data.records import Conversation, Message
 
 Row = Mapping[str, Any]
 
@@ -20,52 +22,65 @@ class RowLayout:
 
     words: str
     fits: Callable[[Any], bool]
-    read: Callable[[Any], tuple[Message, ...]]
+    read: Callable[[Any, bool], tuple[Message, ...]]
+    """What reads the messages of a row, strictly or not."""
     keys: frozenset[str] = frozenset()
     """What the conversation itself is made of; the other keys of a row are its columns."""
+    strict: bool = False
+    """Whether test sets may have it."""
 
 
-def layout_of(value: Any) -> RowLayout | None:
+def layout_of(value: Any, *, strict: bool = False) -> RowLayout | None:
     """Return the layout of a row, None where it has none of the known ones."""
-    return next((layout for layout in LAYOUTS if layout.fits(value)), None)
+    return next((layout for layout in LAYOUTS if (layout.strict or not strict) and layout.fits(value)), None)
 
 
-def expected(value: Any) -> str:
+def expected(value: Any, *, strict: bool = False) -> str:
     """Return a sentence about a row in no known layout."""
     found = f"keys {', '.join(sorted(value)) or '(none)'}" if isinstance(value, Mapping) else kind(value)
+    if strict:
+        return f'got {found}; expected "question" and "answer", "messages" or "context"'
     return (
         f'got {found}; expected "messages" (or "conversation", "conversations"), the published "context" or '
         '"question" and "answer", a Langfuse trace or observation, or an Inspect sample'
     )
 
 
+def parse_row(row: Mapping[str, Any], *, id: str | None = None, source: str = "") -> Conversation:
+    """Return the conversation of a row, read strictly; ValueError says what is wrong with it.
+
+    Rows with `messages` have an `id` and a `source` of their own, which win. Raises ValueError also for one without
+    an id where none is given.
+    """
+    found = layout_of(row, strict=True)
+    if found is None:
+        raise ValueError(expected(row, strict=True))
+    if found is MESSAGES:
+        id, source = row.get("id") or id, row.get("source") or source
+    if not isinstance(id, str) or not isinstance(source, str):
+        raise ValueError('"id" and "source" must be text')
+    return Conversation(id=id, messages=found.read(row, True), source=source)
+
+
 def _has(*keys: str) -> Callable[[Any], bool]:
     return lambda row: isinstance(row, Mapping) and all(row.get(key) is not None for key in keys)
 
 
-def _under(key: str) -> Callable[[Row], tuple[Message, ...]]:
-    return lambda row: read_messages(decoded(row[key], key))
+def _under(key: str) -> Callable[[Row, bool], tuple[Message, ...]]:
+    return lambda row, strict: read_messages(decoded(row[key], f'"{key}" is'), key, strict=strict)
 
 
-def decoded(value: Any, key: str) -> Any:
-    """Return `value`, decoded where it is a JSON string; ValueError where it is a string and no JSON."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f'"{key}" is not valid JSON ({error})') from error
-
-
-def _context(row: Row) -> tuple[Message, ...]:
-    context = decoded(row["context"], "context")
+def _context(row: Row, strict: bool) -> tuple[Message, ...]:
+    context = decoded(row["context"], '"context" is')
     if isinstance(context, Mapping):
         context = context.get("messages")
-    return read_messages(context)
+    elif strict:
+        raise ValueError(f'"context" must hold an object with "messages", got {kind(context)}')
+    return read_messages(context, strict=strict)
 
 
-def _question(row: Row) -> tuple[Message, ...]:
-    messages = read_messages(decoded(row["question"], "question"))
+def _question(row: Row, strict: bool) -> tuple[Message, ...]:
+    messages = _under("question")(row, strict)
     answer = row.get("answer")
     if not isinstance(answer, str):
         raise ValueError(f'"answer" must be text, got {kind(answer)}')
@@ -74,13 +89,13 @@ def _question(row: Row) -> tuple[Message, ...]:
     return *messages, Message(role="assistant", tool_calls=(call,)) if call else Message(role="user", content=answer)
 
 
-def _sample(row: Row) -> tuple[Message, ...]:
+def _sample(row: Row, strict: bool) -> tuple[Message, ...]:
     """Return the messages of an Inspect sample; long texts stand aside in its attachments."""
     messages = row.get("messages") or row.get("input")
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
     attachments = row.get("attachments") or {}
-    return read_messages(_attached(messages, attachments) if attachments else messages)
+    return read_messages(_attached(messages, attachments) if attachments else messages, strict=strict)
 
 
 def _attached(value: Any, attachments: Mapping[str, str]) -> Any:
@@ -97,12 +112,19 @@ def _is_sample(row: Any) -> bool:
     return _has("id", "epoch", "input")(row)
 
 
+def _row_itself(row: Any, strict: bool) -> tuple[Message, ...]:
+    return read_messages(row, strict=strict)
+
+
 def _is_messages(row: Any) -> bool:
     return isinstance(row, list) and bool(row) and all(isinstance(one, Mapping) for one in row)
 
 
 INSPECT = "samples of an Inspect log"
 LANGFUSE = "a Langfuse export"
+MESSAGES = RowLayout(
+    words="messages", fits=_has("messages"), read=_under("messages"), keys=frozenset(("messages",)), strict=True
+)
 LAYOUTS = (
     RowLayout(words=INSPECT, fits=_is_sample, read=_sample),
     RowLayout(
@@ -110,8 +132,9 @@ LAYOUTS = (
         fits=_has("question"),
         read=_question,
         keys=frozenset(("context", "question", "answer", "reasoning", "metadata")),
+        strict=True,
     ),
-    RowLayout(words="messages", fits=_has("messages"), read=_under("messages"), keys=frozenset(("messages",))),
+    MESSAGES,
     RowLayout(
         words="messages under conversation",
         fits=_has("conversation"),
@@ -129,6 +152,7 @@ LAYOUTS = (
         fits=_has("context"),
         read=_context,
         keys=frozenset(("context",)),
+        strict=True,
     ),
-    RowLayout(words="lists of messages", fits=_is_messages, read=read_messages),
+    RowLayout(words="lists of messages", fits=_is_messages, read=_row_itself),
 )

@@ -14,6 +14,7 @@ from harness.data.formats.jsonl import write_atomic, write_json, write_jsonl
 from harness.data.formats.messages import dump_conversation
 from harness.data.formats.published import dump_row, dump_trace
 from harness.data.formats.sgd import REPLY_TOOL, Trace
+from harness.data.formats.task import dump_task
 from harness.data.records import Task
 from harness.data.scenarios._base import SEED
 from harness.data.scenarios._task import Damaged, ScenarioMaterial, task_scenarios
@@ -21,7 +22,7 @@ from harness.data.sources import Sources
 from harness.data.tools import Toolbox
 from harness.errors import DataError, SourceError, UsageError
 from harness.reports.dataset_card import most_common_first
-from harness.stages.sgd_dialogues import read_all
+from harness.stages.material.sgd_dialogues import read_all
 
 TASK, TRACES, TEST, CLEAN, SCENARIOS = (
     "job_description.json",
@@ -223,7 +224,7 @@ def _counterparts(foreign: Mapping[str, Any], own: Mapping[str, Any]) -> dict[st
 def _write(
     folder: Path, task: Task, traces: Sequence[Trace], test: Sequence[Trace], clean: Sequence[Mapping[str, Any]]
 ) -> None:
-    write_json(folder / TASK, {"task_description": task.description, "tools": list(task.tools)})
+    write_json(folder / TASK, dump_task(task))
     write_atomic(folder / TRACES, (dump_trace(trace.conversation, null_content=True, pandas=False) for trace in traces))
     write_atomic(folder / TEST, (dump_row(trace.conversation) for trace in test))
     write_jsonl(folder / CLEAN, clean)

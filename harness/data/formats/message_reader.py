@@ -1,4 +1,8 @@
-"""Messages as agents' frameworks log them, to records: roles, parts, and calls in their many spellings."""
+"""Messages to records: strictly as test sets and our own datasets have them, or as agents' frameworks log them.
+
+Strict is the plain OpenAI layout alone. Not strict, roles, parts of a content and calls are read in their many
+spellings.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,9 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
-from harness.data.events import as_value
+from harness.data.formats.json_texts import as_value, decoded, kind, shortened
 from harness.data.records import Message, Role, ToolCall
 
 _SPELLINGS: dict[Role, str] = {
@@ -21,48 +25,103 @@ _ROLES = {spelling: role for role, spellings in _SPELLINGS.items() for spelling 
 _SILENT = ("reasoning", "thinking", "redacted_thinking")
 """Parts of a content that are nobody's words: they are left out."""
 _TEXTS = ("text", "input_text", "output_text", "refusal")
-_SHOWN = 60
-_NOTHING: Mapping[str, Any] = {}
+_ROLE_KEYS = ("role", "from", "type", "sender", "speaker")
+_ARGUMENT_KEYS = ("arguments", "parameters", "args", "input")
+"""In the plain layout: the first key of a role, the first two of arguments."""
 _HALF = re.compile("[\ud800-\udfff]")
+_TAGGED = re.compile(r"\s*<tool_call>(.*)</tool_call>\s*", re.DOTALL)
 
 
-def read_messages(values: Any) -> tuple[Message, ...]:
+def read_messages(values: Any, key: str = "messages", *, strict: bool) -> tuple[Message, ...]:
     """Return the records of a list of messages; ValueError says which one cannot be read, and what was expected.
 
-    Parallel calls of one message whose results all follow become call, result, call, result: nothing is lost by it.
+    `key` is where they were found. Not strict, parallel calls of one message whose results all follow become call,
+    result, call, result: nothing is lost by it.
     """
     if not isinstance(values, Sequence) or isinstance(values, str):
-        raise ValueError(f"expected a list of messages, got {kind(values)}")
+        raise ValueError(f'"{key}" must hold a list of messages, got {kind(values)}')
     messages: list[Message] = []
     for position, value in enumerate(values):
         try:
-            for message in _read(value):
-                whole(message.content, "the content")
-                whole([call.arguments for call in message.tool_calls], "a call's arguments")
-                messages.append(message)
+            if not isinstance(value, Mapping):
+                raise ValueError(f"expected an object with a role and content, got {kind(value)}")
+            messages += [_plain(value)] if strict else _logged(value)
         except ValueError as error:
             raise ValueError(f"message {position}: {error}") from error
-    return _one_after_another(messages)
+    return tuple(messages) if strict else _one_after_another(messages)
 
 
-def kind(value: Any) -> str:
-    """Return what a JSON value is, in JSON's own words."""
-    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number" if isinstance(value, int | float) else type(value).__name__)
+def parse_call(value: Any, *, strict: bool = True) -> ToolCall:
+    """Return the call in `{"name", "arguments"|"parameters"}` or `{"id", "function": {...}}`, else ValueError."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"a call must be an object with name and arguments, got {kind(value)}")
+    function = value.get("function", value)
+    inner: Mapping[str, Any] = function if isinstance(function, Mapping) else {} if strict else value
+    name = function if isinstance(function, str) and not strict else inner.get("name")
+    if not isinstance(name, str) or not (name or strict):
+        raise ValueError(f'a call needs a "name", got {shortened(dict(value))}')
+    keys = _ARGUMENT_KEYS[:2] if strict else _ARGUMENT_KEYS
+    written = next((inner[key] for key in keys if key in inner), None)
+    found = value.get("id") if strict else value.get("id") or value.get("call_id")
+    return ToolCall(name=name, arguments=parse_arguments(written, name), id=None if found is None else str(found))
 
 
-def _read(value: Any) -> Iterator[Message]:
+def parse_arguments(value: Any, tool: str) -> dict[str, Any]:
+    """Return the arguments of a call of `tool` from JSON text or an object; ValueError for anything else."""
+    blank = value is None or (isinstance(value, str) and not value.strip())
+    value = {} if blank else decoded(value, f"the arguments of the call of {tool} are")
+    if value is None:  # JSON's null
+        return {}
     if not isinstance(value, dict):
-        raise ValueError(f"expected an object with a role and content, got {kind(value)}")
+        problem = f"are {kind(value)}: {shortened(value)}"
+        raise ValueError(f"the arguments of the call of {tool} {problem}; expected a JSON object")
+    return value
+
+
+def parse_answer(answer: str) -> ToolCall | None:
+    """Return the call that a reference states, plain or in `<tool_call>` tags; None for any other text."""
+    tagged = _TAGGED.fullmatch(answer)
+    value = as_value(tagged.group(1) if tagged else answer)
+    if not isinstance(value, Mapping) or not ({"parameters", "arguments"} & value.keys()):
+        return None
+    try:
+        return parse_call(value)
+    except ValueError:
+        return None
+
+
+def _plain(value: Mapping[str, Any]) -> Message:
+    """Return the record of a message in the plain OpenAI layout."""
+    role, content = _role(value, strict=True), value.get("content")
+    if content is not None and not isinstance(content, str):
+        raise ValueError(f"content must be text or null, got {kind(content)}")
+    calls = tuple(parse_call(call) for call in _listed(value.get("tool_calls")))
+    return Message(role=role, content=content, tool_calls=calls, tool_call_id=value.get("tool_call_id"))
+
+
+def _listed(calls: Any) -> Sequence[Any]:
+    if calls and not isinstance(calls, list | tuple):
+        raise ValueError(f"tool_calls must be a list of calls, got {kind(calls)}")
+    return calls or ()
+
+
+def _logged(value: Mapping[str, Any]) -> Iterator[Message]:
+    """Yield the records of a message as a framework logs it: results of tools beside other words are apart."""
+    for message in _read(value):
+        whole(message.content, "the content")
+        whole([call.arguments for call in message.tool_calls], "a call's arguments")
+        yield message
+
+
+def _read(value: Mapping[str, Any]) -> Iterator[Message]:
     if value.get("type") in ("function_call", "function_call_output") and "role" not in value:
         yield _item(value)
         return
-    role = _role(value)
+    role = _role(value, strict=False)
     said = value["content"] if "content" in value else value.get("value")
-    listed = value.get("tool_calls") or (value.get("additional_kwargs") or _NOTHING).get("tool_calls") or ()
-    if isinstance(listed, dict | str):
-        raise ValueError(f"tool_calls must be a list of calls, got {kind(listed)}")
-    calls = [_call(call) for call in listed]
+    extra = value.get("additional_kwargs")
+    listed = value.get("tool_calls") or (extra.get("tool_calls") if isinstance(extra, Mapping) else None)
+    calls = [_call(call) for call in _listed(listed)]
     if isinstance(value.get("function_call"), dict):
         calls.append(_call(value["function_call"]))
     if _written_call(value):
@@ -85,16 +144,16 @@ def _read(value: Any) -> Iterator[Message]:
     )
 
 
-def _role(value: Mapping[str, Any]) -> Role:
-    named = next((value[key] for key in ("role", "from", "type", "sender", "speaker") if value.get(key)), None)
-    if named == "function_call":
+def _role(value: Mapping[str, Any], *, strict: bool) -> Role:
+    named = next((value[key] for key in _ROLE_KEYS[: 1 if strict else None] if value.get(key)), None)
+    if named == "function_call" and not strict:
         return "assistant"
-    role = _ROLES.get(named.lower()) if isinstance(named, str) else None
-    if role is None:
-        expected = "system, user, assistant or tool (or developer, human, customer, ai, bot, agent, function)"
-        raise ValueError(
-            f"unknown role {_short(named)}; expected {expected}" if named else f"it has no role; expected {expected}"
-        )
+    role = _ROLES.get(named if strict else named.lower()) if isinstance(named, str) else None
+    if role is None or (strict and role != named):
+        expected = "system, user, assistant or tool"
+        expected += "" if strict else " (or developer, human, customer, ai, bot, agent, function)"
+        problem = f"unknown role {shortened(named)}" if named else "it has no role"
+        raise ValueError(f"{problem}; expected {expected}")
     return role
 
 
@@ -116,31 +175,7 @@ def _id(value: Mapping[str, Any]) -> str | None:
 
 
 def _call(value: Any) -> ToolCall:
-    if not isinstance(value, dict):
-        raise ValueError(f"a call must be an object with name and arguments, got {kind(value)}")
-    function = value.get("function", value)
-    inner = function if isinstance(function, dict) else value
-    name = function if isinstance(function, str) else inner.get("name")
-    if not isinstance(name, str) or not name:
-        raise ValueError(f'a call needs a "name", got {_short(dict(value))}')
-    written = next((inner[key] for key in ("arguments", "parameters", "args", "input") if key in inner), None)
-    found = value.get("id") or value.get("call_id")
-    return ToolCall(name=name, arguments=_arguments(name, written), id=None if found is None else str(found))
-
-
-def _arguments(name: str, value: Any) -> dict[str, Any]:
-    problem = None
-    if isinstance(value, str):
-        try:
-            value = json.loads(value) if value.strip() else {}
-        except (ValueError, RecursionError) as error:
-            problem = f"are no JSON ({error}): {_short(value)}"
-    value = {} if value is None else value
-    if problem is None and not isinstance(value, dict):
-        problem = f"are {kind(value)}: {_short(value)}"
-    if problem:
-        raise ValueError(f"the arguments of the call of {name} {problem}; expected a JSON object")
-    return cast(dict[str, Any], value)
+    return parse_call(value, strict=False)
 
 
 def _is(part: Any, *types: str) -> bool:
@@ -173,7 +208,7 @@ def _part(part: Any) -> str:
         return ""
     text = part.get("text", part.get("content"))
     if named not in _TEXTS or not isinstance(text, str):
-        raise ValueError(f"a content part of type {_short(named)} is no text; only text can be learned from")
+        raise ValueError(f"a content part of type {shortened(named)} is no text; only text can be learned from")
     return text
 
 
@@ -183,11 +218,6 @@ def whole(value: Any, place: str = "the row") -> None:
         raise ValueError(f"{place} holds half a character (a lone surrogate); write the text again as UTF-8")
     for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         whole(part, place)
-
-
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
 
 
 def _one_after_another(messages: list[Message]) -> tuple[Message, ...]:

@@ -9,11 +9,11 @@ from typing import Any
 
 import yaml
 
-from harness.data.formats.jsonl import write_json
+from harness.data.formats.task import dump_task
 from harness.data.sample import sample_conversations, sample_task
-from harness.data.tasks import TASK, write_examples
 from harness.reports.dataset_card import most_common_first, render, size_category
 from harness.resources import folder as resource
+from harness.stages import _test_set
 
 REPOSITORY = "tft-sample-testset"
 
@@ -25,16 +25,10 @@ def write_test_set(folder: Path, n: int, seed: int = 0, *, repo_id: str = f"loca
     """
     task = sample_task()
     conversations = sample_conversations(n, seed)
-    pairs = write_examples(folder, conversations)
-    job = {
-        "task_description": task.description,
-        "llm_as_a_judge_instructions": task.rubric,
-        "tools": list(task.tools),
-    }
-    write_json(folder / TASK, job)
-    (folder / "eval.yaml").write_text(_evaluation(), encoding="utf-8")
+    task_file = json.dumps(dump_task(task), ensure_ascii=False, indent=2) + "\n"
+    pairs = _test_set.write_test_set(folder, conversations, task=task_file.encode(), evaluation=_evaluation())
     card = render(
-        "sample/card.md.j2",
+        "sample/card.md.jinja",
         repo_id=repo_id,
         seed=seed,
         conversations=n,
@@ -47,7 +41,7 @@ def write_test_set(folder: Path, n: int, seed: int = 0, *, repo_id: str = f"loca
 
 def _evaluation() -> str:
     """Return the benchmark's `eval.yaml` with the name and the description of the sample task."""
-    text = (resource("datasets") / "eval.yaml").read_text(encoding="utf-8")
+    text = (resource("datasets") / _test_set.EVALUATION).read_text(encoding="utf-8")
     # Through JSON, so that what the file says once and refers to again is written out.
     evaluation: dict[str, Any] = json.loads(json.dumps(yaml.safe_load(text)))
     evaluation["name"] = "TFT sample task"

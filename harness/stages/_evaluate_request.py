@@ -1,0 +1,99 @@
+"""What stage `evaluate` is asked for, in names and numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.evaluation.judge.judges import JudgeConfig
+from harness.models.backends.subject import EvaluateConfig
+from harness.models.chat.endpoints import Endpoints
+from harness.models.engine.server import split_engine_args
+from harness.models.names import ModelName
+from harness.stages._inputs import Asking
+
+
+class JudgeRequest(BaseModel):
+    """Who judges the answers, and how. Frozen; a key that is not here is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    judges: tuple[str, ...] = ()
+    """`rules:judge`, `openai:ID`, or a model on the Hub; empty: nobody."""
+    asking: Asking = Asking(max_tokens=1024)
+    """The endpoints file is the one of the evaluated models."""
+    ask_everything: bool = False
+    """Ask even what code can decide."""
+    baselines: bool = True
+    """Have the null baselines judged too."""
+    labels: Path | None = None
+    """Predictions with labels: the report says how far the judge agrees."""
+    label_column: str = "label"
+
+
+class EvaluateRequest(BaseModel):
+    """Which models are asked what, who judges, and where results go. Frozen; a key that is not here is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    models: tuple[str, ...] = Field(min_length=1)
+    """`owner/name[@revision]`, `openai:ID` or `replay:FILE`."""
+    base: str | None = None
+    """The model that they are adapters of; None: they stand on their own."""
+    dataset: str
+    """The test set, `owner/name[@revision]`."""
+    limit: int | None = None
+    """Only the first so many pairs."""
+    asking: Asking = Asking(max_tokens=256)
+    trust_remote_code: bool = False
+    tool_choice: Literal["required", "auto"] = "required"
+    judging: JudgeRequest = JudgeRequest()
+    run: Path | None = None
+    """Folder of the run, of several models the folder above theirs; None: below `runs`."""
+    resume: bool = False
+    """Go on with runs that are there."""
+    namespace: str | None = None
+    """Whose results dataset gets the rows; None: nothing is pushed."""
+    create_pr: bool = False
+    """Give model repositories pull requests instead of commits."""
+    max_unscored: float = 0.1
+    """Largest share of pairs without a score that is published."""
+    transcripts: Path | None = None
+    """Folder that gets transcripts for Inspect."""
+    site: Path | None = None
+    """Folder that gets a static site of the transcripts."""
+
+    def config(self, base: ModelName | None) -> EvaluateConfig:
+        """Return how the models are asked; UsageError for an engine argument that is none."""
+        asking = self.asking
+        return EvaluateConfig(
+            max_tokens=asking.max_tokens or 256,
+            concurrency=asking.concurrency or 32,
+            engine_args=split_engine_args(asking.engine_args),
+            trust_remote_code=self.trust_remote_code,
+            base_url=asking.base_url,
+            key_variable=asking.key_variable,
+            tool_choice=self.tool_choice,
+            base=base,
+        )
+
+    def judge(self) -> JudgeConfig | None:
+        """Return who judges and how; None: nobody does."""
+        judging, asking = self.judging, self.judging.asking
+        if not judging.judges:
+            return None
+        return JudgeConfig(
+            judges=judging.judges,
+            ask_everything=judging.ask_everything,
+            baselines=judging.baselines,
+            endpoints=Endpoints(base_url=asking.base_url, key_variable=asking.key_variable, file=self.asking.endpoints),
+            concurrency=asking.concurrency,
+            engine_args=split_engine_args(asking.engine_args),
+            max_tokens=asking.max_tokens or 1024,
+            timeout=asking.timeout,
+            cache=asking.cache,
+            labels=judging.labels,
+            label_column=judging.label_column,
+        )

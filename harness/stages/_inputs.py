@@ -1,0 +1,181 @@
+"""What filter, relabel and synthesize share: a request in names and numbers, and what it means on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.curation.job_folder import JobFolder
+from harness.curation.settings import Config, Stage, resolve
+from harness.data.annotations import TraceRow
+from harness.data.scenarios import Arm
+from harness.data.tasks import TaskSource, find_task
+from harness.data.traces.source import TraceInput, read_input
+from harness.errors import UsageError
+from harness.hub.client import Hub
+from harness.models.chat.budget import Budget
+from harness.models.chat.chat_models import ChatModels, ChatSettings
+from harness.models.chat.endpoints import Endpoints
+from harness.models.engine.server import split_engine_args
+from harness.models.roles import Roles
+from harness.stages._result import Place
+from harness.terminal import say
+
+_LICENSE = "cc-by-sa-4.0"
+"""Of the benchmark's dialogues, and so of everything that is made from them."""
+
+
+class Asking(BaseModel):
+    """How models are asked, whatever their role. Frozen; a key that is not here is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    endpoints: Path | None = None
+    """YAML file of endpoints: model id -> address, key variable, price, limits."""
+    base_url: str | None = None
+    """Address of the models that the file lacks."""
+    key_variable: str = "OPENAI_API_KEY"
+    """The variable with that address's key; the key itself is in no request."""
+    budget: float | None = None
+    """USD; None: no limit."""
+    concurrency: int | None = None
+    """Most questions at once."""
+    cache: Path | None = None
+    """Folder of answers that were paid for already; None: the user's own."""
+    max_tokens: int | None = None
+    """Longest answer; None: what the role needs."""
+    timeout: float | None = None
+    """Seconds for one try; None: as the endpoints file says."""
+    engine_args: tuple[str, ...] = ()
+    """KEY=VALUE, for our own vLLM servers."""
+
+    def settings(self) -> ChatSettings:
+        """Return the settings of the models, with a budget that nothing has been spent of."""
+        return ChatSettings(
+            endpoints=Endpoints(base_url=self.base_url, key_variable=self.key_variable, file=self.endpoints),
+            concurrency=self.concurrency,
+            timeout=self.timeout,
+            max_tokens=self.max_tokens,
+            engine_args=split_engine_args(self.engine_args),
+            cache=self.cache,
+            budget=None if self.budget is None else Budget(self.budget),
+        )
+
+
+class PipelineRequest(BaseModel):
+    """What a stage of the pipeline is to do, as JSON can hold it. Frozen; a key that is not here is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str | None = None
+    """Traces: a dataset `owner/name[@revision]`, a folder of an earlier stage, or a file; None: the job's."""
+    job: Path | None = None
+    """Job folder, for what nothing else here names: traces, task, test set, settings."""
+    task: str | None = None
+    """Task definition, a file or `owner/name[@revision]`; None: the job's."""
+    arm: str | None = None
+    """Configuration of the source, where it has several."""
+    scenario: int | None = None
+    """Whose published settings and licence hold."""
+    limit: int | None = Field(default=None, ge=1)
+    """Only the first so many rows."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Over the published ones and those of the job."""
+    models: str = "rules"
+    """Which model plays which role: rules, published, or a YAML file."""
+    teacher: str | None = None
+    committee: tuple[str, ...] = ()
+    arbiter: str | None = None
+    """Single roles, in the place of those of `models`."""
+    asking: Asking = Asking()
+    place: Place = Place()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageInputs:
+    """What a stage of the pipeline starts from."""
+
+    request: PipelineRequest
+    hub: Hub
+    input: TraceInput
+    task: TaskSource
+    job: JobFolder | None
+    roles: Roles
+    models: ChatModels
+
+    @property
+    def arm(self) -> Arm:
+        """Of the scenario, `tft` where none is named."""
+        return "direct" if self.request.arm == "direct" else "tft"
+
+    @property
+    def license(self) -> str | None:
+        """The licence of what is made, as the Hub names it, where it is known."""
+        return _LICENSE if self.request.scenario is not None else None
+
+    @property
+    def prefix(self) -> str:
+        """What ids of new rows begin with: `s2-` makes `s2-syn-0000`."""
+        return f"s{self.request.scenario}-" if self.request.scenario is not None else ""
+
+    @property
+    def selection(self) -> Mapping[str, Any]:
+        """Which part of the input is read, where not all of it is: for the lineage."""
+        return self.request.model_dump(include={"arm", "limit"}, exclude_none=True)
+
+    def rows(self) -> Iterator[TraceRow]:
+        """Yield the rows of the input, as often as wanted."""
+        return islice(self.input.rows(), self.request.limit)
+
+    def config(self, kind: type[Config], stage: Stage, below: Mapping[str, Any] | None = None) -> Config:
+        """Return the settings: the request's over the job's over those `below`; UsageError lists the valid ones."""
+        of_job = self.job.settings(stage) if self.job else {}
+        return resolve(kind, below or {}, of_job, self.request.settings)
+
+
+@contextmanager
+def opened(request: PipelineRequest, hub: Hub) -> Iterator[StageInputs]:
+    """Yield what a request names; its models are stopped at the end of the block.
+
+    Raises HarnessError where something that is named is not there or cannot be used.
+    """
+    roles = Roles.named(request.models).changed(
+        teacher=request.teacher, committee=request.committee, arbiter=request.arbiter
+    )
+    asking = request.asking.settings()
+    job = JobFolder.open(request.job) if request.job else None
+    if job:
+        _say_what_is_not_used(job)
+    if request.source is None and job is None:
+        raise UsageError("no INPUT: name a dataset (owner/name), a file of traces, or a job folder with --job")
+    input_ = read_input(request.source or str(job and job.traces), hub, arm=request.arm)
+    task = job.task if job and not request.task else find_task(request.task, hub, hub.namespace)
+    with ChatModels(asking, hub) as models:
+        yield StageInputs(request=request, hub=hub, input=input_, task=task, job=job, roles=roles, models=models)
+
+
+def _say_what_is_not_used(job: JobFolder) -> None:
+    """Say what of a job's configuration does nothing here: its models have no addresses, so options name them."""
+    named = job.settings("roles")
+    if named:
+        say(
+            f"the job's configuration names models ({', '.join(sorted(named))}), which have no addresses: the options "
+            "say which models are used, by default the rules"
+        )
+    if job.config.ignored:
+        say(f"of the job's configuration these keys change nothing here: {', '.join(job.config.ignored)}")
+
+
+def readable(rows: Iterable[TraceRow]) -> tuple[TraceRow, ...]:
+    """Return the rows that can be read, and say of the others how many there are and why the first cannot."""
+    every = tuple(rows)
+    problems = [row.problem for row in every if row.problem is not None]
+    if problems:
+        say(f"{len(problems)} of {len(every)} rows cannot be read and are left out, the first one: {problems[0]}")
+    return tuple(row for row in every if row.problem is None)

@@ -1,0 +1,45 @@
+"""What becomes of an evaluation: transcripts on this machine, results and scores on the Hub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness.data.tasks import TestSet
+from harness.errors import HubError, UsageError
+from harness.evaluation.outcome import Evaluation
+from harness.hub.client import Hub
+from harness.models.names import ModelName
+from harness.reports.publish import Destination, destination, publish
+from harness.stages._evaluate_request import EvaluateRequest
+from harness.terminal import say
+
+
+def destination_of(request: EvaluateRequest, name: ModelName, test_set: TestSet, hub: Hub) -> Destination | None:
+    """Return where a model's results go, None where nothing is pushed; HarnessError where they could not."""
+    if request.namespace is None:
+        return None
+    found = destination(hub, request.namespace, name, test_set=test_set, create_pr=request.create_pr)
+    return replace(found, max_unscored=request.max_unscored)
+
+
+def transcribe(evaluations: Sequence[Evaluation], test_set: TestSet, folder: Path, site: Path | None) -> None:
+    """Write a transcript of each evaluation, and a site of them where one is wanted."""
+    from harness.reports.inspect_logs import bundle, write_log
+
+    for one in evaluations:
+        log = write_log(folder, one.scorecard.report, one.scorecard.rows, test_set.pairs, test_set.task)
+        say(f"transcript: {log} (inspect view --log-dir {folder})")
+    if site:
+        bundle(folder, site, title="Transcripts of an evaluation")
+        say(f"site of the transcripts: {site} (push it as a static Space, or serve it over HTTP)")
+
+
+def push(hub: Hub, place: Destination | None, evaluation: Evaluation, test_set: TestSet) -> tuple[str, ...]:
+    """Publish an evaluation, and return the addresses of what has changed."""
+    try:
+        return tuple(publish(hub, place, evaluation, test_set)) if place else ()
+    except (HubError, UsageError) as error:
+        advice = f"nothing is lost: add --resume --out {evaluation.folder} to push without asking again"
+        raise type(error)(f"{error}; {advice}") from error
