@@ -31,6 +31,7 @@ from harness.evaluation.scorecard import (
     read_answers,
     score_answers,
 )
+from harness.hub.artifact import split_revision
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage, package_versions
 from harness.models.backends.prepare import preparing
@@ -112,7 +113,7 @@ def _named(request: EvaluateRequest) -> tuple[list[ModelName], ModelName | None,
         names = [replace(names[0], revision=commit_of(folder, names[0].id))]
     if base and not base.revision:
         base = replace(base, revision=commit_of(folder, base.id))
-    if "@" not in dataset and (commit := commit_of(folder, dataset)):
+    if not split_revision(dataset)[1] and (commit := commit_of(folder, dataset)):
         dataset = f"{dataset}@{commit}"
     return names, base, dataset
 
