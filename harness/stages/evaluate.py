@@ -19,18 +19,9 @@ from harness.evaluation.judge.judge_evaluations import ToJudge, check, judge_eva
 from harness.evaluation.judge.judges import JudgeConfig
 from harness.evaluation.outcome import Answered, Evaluation
 from harness.evaluation.records import EvalRun
-from harness.evaluation.report_json import config_name, dump_report, read_report
-from harness.evaluation.run_folder import (
-    ENGINE_LOG,
-    JUDGE_LOG,
-    LINEAGE,
-    PLOTS,
-    REPORT,
-    ROWS,
-    RunFolder,
-    commit_of,
-    open_run,
-)
+from harness.evaluation.report_json import dump_report, read_report
+from harness.evaluation.results import config_name
+from harness.evaluation.run_folder import ENGINE_LOG, JUDGE_LOG, PLOTS, REPORT, ROWS, RunFolder, commit_of, open_run
 from harness.evaluation.scorecard import (
     HEADLINE,
     Judgements,
@@ -39,8 +30,9 @@ from harness.evaluation.scorecard import (
     read_answers,
     score_answers,
 )
+from harness.hub.artifact import split_revision
 from harness.hub.client import Hub
-from harness.hub.lineage import Lineage, package_versions
+from harness.hub.lineage import LINEAGE, Lineage, package_versions
 from harness.models.backends.prepare import preparing
 from harness.models.backends.subject import EvaluateConfig, Subject
 from harness.models.names import ModelName
@@ -121,7 +113,7 @@ def _named(request: EvaluateRequest) -> tuple[list[ModelName], ModelName | None,
         names = [replace(names[0], revision=commit_of(folder, names[0].id))]
     if base and not base.revision:
         base = replace(base, revision=commit_of(folder, base.id))
-    if "@" not in dataset and (commit := commit_of(folder, dataset)):
+    if not split_revision(dataset)[1] and (commit := commit_of(folder, dataset)):
         dataset = f"{dataset}@{commit}"
     return names, base, dataset
 
