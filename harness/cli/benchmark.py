@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from harness.cli import _benchmark as _cells
+from harness.cli import _benchmark
 
 
 @click.command(
@@ -49,7 +49,7 @@ Examples:
     show_default=True,
     help="Folder for results, plots and the leaderboard page; see `tft report`.",
 )
-@_cells.options
+@_benchmark.options
 def command(
     *,
     preset: str,
@@ -87,7 +87,7 @@ def command(
         cells=cells, preset=preset, job=chosen, seeds=seeds, version=version, report=report, **settings
     )
     if done := run(request):
-        _cells.show_outcomes(*done)
+        _benchmark.show_outcomes(*done)
 
 
 def _name(text: str) -> str:

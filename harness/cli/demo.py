@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli import _benchmark as _cells
-from harness.cli import _options
+from harness.cli import _benchmark, _options
 from harness.terminal import echo, say
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def _run(hub: Hub, folder: Path) -> None:
         work=folder / "work",
     )
     if done := run(request):
-        _cells.show_outcomes(*done)
+        _benchmark.show_outcomes(*done)
         _show_places(hub, done[0], folder)
 
 

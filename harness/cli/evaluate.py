@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli import _asking, _options
-from harness.cli import _judge as _judging
+from harness.cli import _asking, _judge, _options
 from harness.terminal import echo, say
 
 if TYPE_CHECKING:
@@ -69,8 +68,8 @@ Examples:
     show_default=True,
     help="What an endpoint is asked for.",
 )
-@_judging.judge
-@_judging.options
+@_judge.judge
+@_judge.options
 @click.option(
     "--judge-baselines/--no-judge-baselines",
     default=True,

@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from harness.cli import _pipeline as _stages
-from harness.cli import _roles
+from harness.cli import _pipeline, _roles
 from harness.terminal import echo
 
 
@@ -20,7 +19,7 @@ Examples:
   tft filter traces.jsonl --task job_description.json --no-rating --out checked
 """
 )
-@_stages.options(_roles.teacher)
+@_pipeline.options(_roles.teacher)
 @click.option("--relevance", type=click.IntRange(1, 5), help="Lowest relevance that is kept. Default: 4.")
 @click.option("--coherence", type=click.IntRange(1, 5), help="Lowest coherence that is kept. Default: 3.")
 @click.option("--rating/--no-rating", "rate", default=None, help="Whether a teacher rates. Default: it does.")
@@ -44,11 +43,11 @@ def command(
     from harness.stages.filter import FilterRequest, estimate, run
 
     settings = {"relevance": relevance, "coherence": coherence, "rate": rate, "redact": redact or None}
-    with _stages.requested(FilterRequest, "filtered", chosen, settings) as (request, hub):
+    with _pipeline.requested(FilterRequest, "filtered", chosen, settings) as (request, hub):
         if dry_run:
             for line in estimate(request, hub):
                 echo(line)
             return
         result = run(request, hub)
         shown = {key: result.counts[key] for key in ("traces", "kept", "dropped") if result.counts}
-        _stages.show(hub, result, shown, as_json)
+        _pipeline.show(hub, result, shown, as_json)

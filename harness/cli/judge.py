@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli import _asking, _options
-from harness.cli import _judge as _judging
+from harness.cli import _asking, _judge, _options
 from harness.terminal import echo, say, show
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ Examples:
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Where to write: a file, or a folder for several."
 )
-@_judging.judge
+@_judge.judge
 @click.option(
     "--task",
     "task_file",
@@ -45,7 +44,7 @@ Examples:
 )
 @click.option("--dataset", metavar="REPO[@REV]", help="Test set of the results, for rows that name their pair only.")
 @_asking.shared
-@_judging.options
+@_judge.options
 @_options.hub
 @_options.as_json
 def command(
@@ -75,7 +74,7 @@ def command(
 
     if not judges:
         raise UsageError("nobody to judge: add --judge rules:judge, --judge openai:ID or a model on the Hub")
-    config = _judging.config(judges, settings)
+    config = _judge.config(judges, settings)
     needs_hub = dataset is not None or any(not name.startswith(("rules:", "openai:")) for name in judges)
     with connected(hub) if needs_hub else nullcontext(None) as client:
         test_set = pull_test_set(client, dataset) if dataset and client else None

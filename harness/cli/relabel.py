@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from harness.cli import _pipeline as _stages
-from harness.cli import _roles
+from harness.cli import _pipeline, _roles
 from harness.terminal import echo
 
 
@@ -21,7 +20,7 @@ Examples:
   tft relabel traces.jsonl --task job_description.json --committee openai:A --committee org/model --out relabelled
 """
 )
-@_stages.options(_roles.committee, _roles.arbiter)
+@_pipeline.options(_roles.committee, _roles.arbiter)
 @click.option("--seeds", type=click.IntRange(min=1), metavar="N", help="Relabel N traces; the rest stays as context.")
 @click.option(
     "--clean",
@@ -37,7 +36,7 @@ def command(*, seeds: int | None, dry_run: bool, as_json: bool, **chosen: Any) -
     """
     from harness.stages.relabel import RelabelRequest, estimate, run
 
-    with _stages.requested(RelabelRequest, "relabelled", chosen, {"seeds": seeds}) as (request, hub):
+    with _pipeline.requested(RelabelRequest, "relabelled", chosen, {"seeds": seeds}) as (request, hub):
         if dry_run:
             for line in estimate(request, hub):
                 echo(line)
@@ -48,4 +47,4 @@ def command(*, seeds: int | None, dry_run: bool, as_json: bool, **chosen: Any) -
             summary = result.counts["summary"]
             counts["turns"] = dict(summary.methods)
             counts["changed"] = {tool: one.name + one.keys + one.values for tool, one in summary.changes.items()}
-        _stages.show(hub, result, counts, as_json)
+        _pipeline.show(hub, result, counts, as_json)

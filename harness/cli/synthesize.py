@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from harness.cli import _pipeline as _stages
-from harness.cli import _roles
+from harness.cli import _pipeline, _roles
 from harness.terminal import echo
 
 _SHOWN = ("accepted", "drafts", "rejected", "shortest", "longest", "mean", "distance", "test_conversations")
@@ -21,7 +20,7 @@ Examples:
   tft synthesize relabelled --job my-agent --teacher openai:zai.glm-5 --endpoints endpoints.yaml --dry-run
 """
 )
-@_stages.options(_roles.teacher)
+@_pipeline.options(_roles.teacher)
 @click.option("--target", type=click.IntRange(min=1), metavar="N", help="Conversations to accept. Default: 2000.")
 @click.option("--lengths", type=click.Choice(["topics", "seeds"]), help="Where their lengths come from.")
 @click.option("--traces", metavar="SOURCE", help="Unlabelled traces to show beside the seeds. Default: those of INPUT.")
@@ -38,11 +37,11 @@ def command(*, dry_run: bool, as_json: bool, **chosen: Any) -> None:
     from harness.stages.synthesize import SynthesizeRequest, estimate, run
 
     settings = {key: chosen.pop(key) for key in ("target", "lengths", "seed")}
-    with _stages.requested(SynthesizeRequest, "synthetic", chosen, settings) as (request, hub):
+    with _pipeline.requested(SynthesizeRequest, "synthetic", chosen, settings) as (request, hub):
         if dry_run:
             for line in estimate(request, hub):
                 echo(line)
             return
         result = run(request, hub)
         shown = {key: result.counts[key] for key in _SHOWN if result.counts}
-        _stages.show(hub, result, shown, as_json)
+        _pipeline.show(hub, result, shown, as_json)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.data.records import Prediction, Task, ToolCall, TurnPair
-from harness.evaluation import metrics as scoring
+from harness.evaluation import metrics
 from harness.evaluation.baselines import GOLD, baselines
 from harness.evaluation.dialogue_success import dialogues
 from harness.evaluation.metrics import JUDGE_METRIC
@@ -61,8 +61,8 @@ def _columns(texts: Sequence[str | None], references: Sequence[str], task: Task)
     """Return every metric's values for the texts; None stays None. Equal pairs of strings are scored once."""
     distinct = list(dict.fromkeys((text, ref) for text, ref in zip(texts, references, strict=True) if text is not None))
     columns: Columns = {}
-    for metric in scoring.metric_names():
-        values = scoring.score(metric, [text for text, _ in distinct], [ref for _, ref in distinct], task.tools)
+    for metric in metrics.metric_names():
+        values = metrics.score(metric, [text for text, _ in distinct], [ref for _, ref in distinct], task.tools)
         known = dict(zip(distinct, values, strict=True))
         columns[metric] = [
             None if text is None else known[text, ref] for text, ref in zip(texts, references, strict=True)

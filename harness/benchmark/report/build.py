@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.benchmark.report import plot_losses as loss_plots
-from harness.benchmark.report import plot_repair as repair_plot
-from harness.benchmark.report import plot_scores as dumbbell
+from harness.benchmark.report import plot_losses, plot_repair, plot_scores
 from harness.benchmark.report.assign import Placed, place
 from harness.benchmark.report.judges import common_judge, shared_metrics
 from harness.benchmark.report.notes import notes
@@ -55,11 +53,11 @@ def draw(summary: BenchmarkReport, out: Path) -> BenchmarkReport:
     for old in folder.glob("*.png"):
         old.unlink()
     pictures: list[Picture] = [
-        dumbbell.draw(summary, metric, name, folder)
+        plot_scores.draw(summary, metric, name, folder)
         for metric, name in zip(summary.shown_metrics, _NAMES, strict=False)
     ]
-    pictures += [repair_plot.draw(summary.repairs, folder)] if summary.repairs else []
-    pictures += [loss_plots.draw(summary.losses, folder)] if summary.losses else []
+    pictures += [plot_repair.draw(summary.repairs, folder)] if summary.repairs else []
+    pictures += [plot_losses.draw(summary.losses, folder)] if summary.losses else []
     return replace(summary, pictures=tuple(pictures))
 
 

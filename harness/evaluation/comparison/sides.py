@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.data.records import Message, ToolCall
 from harness.errors import DataError, UsageError
-from harness.evaluation import metrics as scoring
+from harness.evaluation import metrics
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.predictions import PredictedRow
 from harness.evaluation.records import EvalReport
@@ -58,7 +58,7 @@ def make_side(
     Raises DataError, with file and line, for a value that is neither a number from 0 to 1 nor null.
     """
     columns: dict[str, Values] = {}
-    for metric in (JUDGE_METRIC, *scoring.metric_names()):
+    for metric in (JUDGE_METRIC, *metrics.metric_names()):
         if any(metric in one.row for one in rows):
             columns[metric] = [_value(path, one, metric) for one in rows]
         elif metric != JUDGE_METRIC:
@@ -85,7 +85,7 @@ def _computed(path: Path, rows: Sequence[PredictedRow], metric: str) -> Values:
         for ref, one in zip(references, answered, strict=True)
     ]
     try:
-        scores = iter(scoring.score(metric, [one.prediction or "" for one in answered], texts))
+        scores = iter(metrics.score(metric, [one.prediction or "" for one in answered], texts))
     except ValueError as error:
         raise DataError(f"{path}: {metric} cannot be computed: {error}") from error
     return [None if one.prediction is None else next(scores) for one in rows]

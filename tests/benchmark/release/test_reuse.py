@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.benchmark import reuse as state
+from harness.benchmark import reuse
 from harness.benchmark.cells import Setup, all_cells
 from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.presets import read_preset
@@ -26,8 +26,8 @@ def _found(benchmark: Any, hub: Hub, monkeypatch: pytest.MonkeyPatch, *, version
     model, _, trained = benchmark.cells[0].artifacts["train"].partition("@")
     (step,) = [step for step in plan.steps if step.stage == "evaluate" and step.makes == model]
     artifacts = {model: hub.resolve("model", model, trained), setup.test_set: hub.resolve("dataset", setup.test_set)}
-    monkeypatch.setattr(state, "stage_version", lambda _: version)
-    return state.BenchmarkState(hub, plan).find(step, artifacts) == artifacts[model]
+    monkeypatch.setattr(reuse, "stage_version", lambda _: version)
+    return reuse.BenchmarkState(hub, plan).find(step, artifacts) == artifacts[model]
 
 
 def test_a_result_counts_only_as_long_as_the_evaluation_is_the_same(benchmark, hub, monkeypatch) -> None:

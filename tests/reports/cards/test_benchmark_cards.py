@@ -12,8 +12,7 @@ import yaml
 from harness.data import published_facts as figures
 from harness.data.published_facts import published_facts
 from harness.errors import UsageError
-from harness.reports import markdown
-from harness.reports import model_card as cards
+from harness.reports import markdown, model_card
 from harness.resources import folder
 
 FACTS = published_facts()
@@ -28,7 +27,7 @@ def repo_id(scenario: figures.PublishedScenario, arm: str, owner: str = "distill
 
 @pytest.mark.parametrize(("scenario", "arm"), CELLS)
 def test_a_benchmark_card_holds_every_published_fact(scenario: figures.PublishedScenario, arm: figures.Arm) -> None:
-    card = cards.render_card(None, cards.identify(repo_id(scenario, arm)))
+    card = model_card.render_card(None, model_card.identify(repo_id(scenario, arm)))
     assert f"**Pipeline**: {FACTS.arms[arm].name}" in card
     assert f"**Scenario**: S{scenario.number} {scenario.name}" in card
     for fact in (*scenario.published, *scenario.counted["tft"], *scenario.counted["direct"]):
@@ -72,14 +71,14 @@ SCENARIO_FACTS = {  # the figures that each scenario's section has to state
 
 @pytest.mark.parametrize(("scenario", "arm"), CELLS)
 def test_the_scenario_section_states_its_figures(scenario: figures.PublishedScenario, arm: figures.Arm) -> None:
-    card = cards.render_card(None, cards.identify(repo_id(scenario, arm)))
+    card = model_card.render_card(None, model_card.identify(repo_id(scenario, arm)))
     section = card[card.index("## Scenario:") : card.index("## Training details")]
     assert all(fact in section for fact in SCENARIO_FACTS[scenario.number])
 
 
 @pytest.mark.parametrize("arm", figures.ARMS)
 def test_training_details_say_how_the_arm_trains(arm: figures.Arm) -> None:
-    card = cards.render_card(None, cards.identify(repo_id(FACTS.scenarios[1], arm)))
+    card = model_card.render_card(None, model_card.identify(repo_id(FACTS.scenarios[1], arm)))
     section = card[card.index("## Training details") : card.index("### Configuration")]
     tft_only = ("filter drops", "committee", "synthetic")
     assert all(word in section for word in tft_only) == (arm == "tft")
@@ -90,7 +89,7 @@ def test_training_details_say_how_the_arm_trains(arm: figures.Arm) -> None:
 def test_front_matter_is_the_hubs_metadata(scenario: figures.PublishedScenario, arm: figures.Arm, reading: Any) -> None:
     from huggingface_hub import ModelCard
 
-    card = cards.render_card(None, cards.identify(repo_id(scenario, arm)))
+    card = model_card.render_card(None, model_card.identify(repo_id(scenario, arm)))
     metadata = reading.front_matter(card)
     assert metadata["license"] == "apache-2.0"
     assert metadata["base_model"] == "Qwen/Qwen3-1.7B"
@@ -104,7 +103,7 @@ def test_front_matter_is_the_hubs_metadata(scenario: figures.PublishedScenario, 
 
 
 def test_the_results_table_has_every_published_score_and_its_difference(reading: Any) -> None:
-    card = cards.render_card(None, cards.identify(EXAMPLE))
+    card = model_card.render_card(None, model_card.identify(EXAMPLE))
     for metric, title in (
         ("llm-as-a-judge", "LLM-as-a-judge score:\n"),
         ("staged_tool_call", "`staged_tool_call` score:"),
@@ -133,13 +132,15 @@ def test_unpublished_scores_are_said_to_be_unpublished() -> None:
     missing = [s.number for s in FACTS.scenarios if s.scores["direct"]["staged_tool_call"] is None]
     assert missing == [1, 3, 5]
     for number in missing:
-        card = cards.render_card(None, cards.identify(f"distillabs/tft-benchmark-s{number}-direct-Qwen3-1.7B"))
+        card = model_card.render_card(
+            None, model_card.identify(f"distillabs/tft-benchmark-s{number}-direct-Qwen3-1.7B")
+        )
         assert "**staged_tool_call score**: not published" in card
 
 
 def test_the_sentence_about_the_table_follows_the_figures(tmp_path: Path) -> None:
     """With other figures the sentence says other things: it is computed."""
-    card = cards.render_card(None, cards.identify(EXAMPLE))
+    card = model_card.render_card(None, model_card.identify(EXAMPLE))
     assert (
         "TFT is ahead on S2 Noisy Labels, S3 Schema Drift, S4 Low Data and S5 Trace Mixing, by 12.3 to 25.9 points."
         in card
@@ -158,7 +159,7 @@ def test_the_sentence_about_the_table_follows_the_figures(tmp_path: Path) -> Non
 
 def test_ours_says_what_the_published_card_says(sources: Path, reading: Any) -> None:
     theirs = (sources / "tft-benchmark" / "model-card-s1-tft.md").read_text(encoding="utf-8")
-    ours = cards.render_card(None, cards.identify("distillabs/tft-benchmark-s1-tft-Qwen3-1.7B"))
+    ours = model_card.render_card(None, model_card.identify("distillabs/tft-benchmark-s1-tft-Qwen3-1.7B"))
     published, metadata = reading.front_matter(theirs), reading.front_matter(ours)
     for key, value in published.items():
         assert set(value) <= set(metadata[key]) if isinstance(value, list) else value == metadata[key]
@@ -187,13 +188,15 @@ def test_ours_is_no_copy_of_the_published_prose(sources: Path) -> None:
 
 
 def test_weights_of_another_namespace_do_not_claim_the_published_scores() -> None:
-    card = cards.render_card(None, cards.identify("me/tft-benchmark-s2-tft-Qwen3-1.7B"))
+    card = model_card.render_card(None, model_card.identify("me/tft-benchmark-s2-tft-Qwen3-1.7B"))
     assert "(published for the original model of this cell, not for these weights)" in card
     assert "`lineage.json`" in card
 
 
 def test_another_student_has_no_base_model_or_license_made_up(reading: Any) -> None:
-    metadata = reading.front_matter(cards.render_card(None, cards.identify("me/tft-benchmark-s4-direct-tiny-4M")))
+    metadata = reading.front_matter(
+        model_card.render_card(None, model_card.identify("me/tft-benchmark-s4-direct-tiny-4M"))
+    )
     assert not {"license", "base_model", "base_model_relation"} & set(metadata)
 
 
@@ -202,17 +205,17 @@ def test_another_student_has_no_base_model_or_license_made_up(reading: Any) -> N
     ["Qwen/Qwen3-1.7B", "me/tft-benchmark-s9-tft-x", "me/tft-benchmark-s1-both-x", "me/my-tft-benchmark-s1-tft-x", "x"],
 )
 def test_other_names_are_other_models(name: str) -> None:
-    identity = cards.identify(name)
+    identity = model_card.identify(name)
     assert identity.scenario is None
     assert identity.arm is None
     with pytest.raises(UsageError, match="before it is evaluated"):
-        cards.render_card(None, identity)
+        model_card.render_card(None, identity)
 
 
 def test_the_card_of_another_model_makes_no_claim_about_training(make_report: Any, reading: Any) -> None:
-    card = cards.render_card(make_report("vllm:Qwen/Qwen3-1.7B"), cards.identify("Qwen/Qwen3-1.7B"))
-    assert card.startswith(f"{cards.BEGIN}\n")
-    assert card.endswith(f"{cards.END}\n")
+    card = model_card.render_card(make_report("vllm:Qwen/Qwen3-1.7B"), model_card.identify("Qwen/Qwen3-1.7B"))
+    assert card.startswith(f"{model_card.BEGIN}\n")
+    assert card.endswith(f"{model_card.END}\n")
     for claim in ("LoRA", "Pipeline", "Scenario", "fine-tuned", "published"):
         assert claim not in card
     assert f"tft evaluate vllm:Qwen/Qwen3-1.7B@{MODEL_COMMIT} --dataset" in reading.code_block(card, "bash")

@@ -19,7 +19,7 @@ from harness.data.sample import sample_task
 from harness.evaluation.report_json import dump_report
 from harness.evaluation.results import config_name, report_file
 from harness.hubd.embedded import running
-from harness.reports import model_card as cards
+from harness.reports import model_card
 
 EXAMPLE = "distillabs/tft-benchmark-s2-tft-Qwen3-1.7B"
 CELL = "local/tft-benchmark-s2-tft-Qwen3-1.7B"
@@ -86,7 +86,7 @@ def test_card_from_a_report_file_needs_no_hub(tmp_path: Path, make_report: Any) 
     write_json(tmp_path / "report.json", dump_report(make_report()))
     done = run_tft(EXAMPLE, "--report", str(tmp_path / "report.json"), HF_ENDPOINT="http://127.0.0.1:9")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == cards.render_card(make_report(), cards.identify(EXAMPLE))
+    assert done.stdout == model_card.render_card(make_report(), model_card.identify(EXAMPLE))
     again = run_tft(EXAMPLE, "--report", str(tmp_path / "report.json"), "--out", str(tmp_path / "README.md"))
     assert again.stdout == ""
     assert (tmp_path / "README.md").read_text(encoding="utf-8") == done.stdout
@@ -144,7 +144,7 @@ def test_a_benchmark_card_is_checked_pushed_and_then_current(world: World) -> No
 def test_the_readme_of_a_foreign_model_keeps_every_word(world: World) -> None:
     assert world.tft(FOREIGN, "--push").returncode == 0
     readme = world.readme(FOREIGN)
-    assert readme.startswith(f"{FOREIGN_README}\n{cards.BEGIN}\n")
+    assert readme.startswith(f"{FOREIGN_README}\n{model_card.BEGIN}\n")
     assert world.tft(FOREIGN, "--check").returncode == 0
     info = world.api.model_info(FOREIGN)
     assert info.card_data.license == "mit"

@@ -19,8 +19,7 @@ from harness.data.published_facts import published_facts
 from harness.data.records import Task
 from harness.evaluation.records import EvalReport
 from harness.evaluation.results import config_name
-from harness.reports import markdown
-from harness.reports import model_card as cards
+from harness.reports import markdown, model_card
 from harness.reports.dataset_card import render
 from harness.reports.leaderboard import boards
 from harness.reports.publish import CARD_TEMPLATE
@@ -111,12 +110,12 @@ def shape(card: str) -> list[str]:
 def test_hostile_names_leave_a_benchmark_card_whole(hostile_report: Any, reading: Any, text: str) -> None:
     # A card says more of a metric that it knows, and the report below has one of that name.
     assume(text not in published_facts().metrics)
-    card = cards.render_card(hostile_report(text), cards.identify(EXAMPLE), hostile_task(text))
+    card = model_card.render_card(hostile_report(text), model_card.identify(EXAMPLE), hostile_task(text))
     metadata = reading.front_matter(card)
     assert metadata["license"] == "apache-2.0"
     assert metadata["base_model"] == (markdown.one_line(text).strip() if text else "Qwen/Qwen3-1.7B")
     body = card.partition("\n---\n")[2]
-    plain = cards.render_card(hostile_report("plain"), cards.identify(EXAMPLE), hostile_task("plain"))
+    plain = model_card.render_card(hostile_report("plain"), model_card.identify(EXAMPLE), hostile_task("plain"))
     assert shape(body) == shape(plain.partition("\n---\n")[2])
     assert not re.search(r"<(?!/?code>)[a-z!/]", FENCED.sub("", body))
     ast.parse(reading.code_block(card, "python"))
@@ -125,8 +124,8 @@ def test_hostile_names_leave_a_benchmark_card_whole(hostile_report: Any, reading
 @given(TEXT, TEXT)
 @settings(max_examples=150, deadline=None)
 def test_hostile_names_leave_the_block_of_another_model_whole(hostile_report: Any, name: str, text: str) -> None:
-    card = cards.render_card(hostile_report(text), cards.identify(f"me/{name}"), hostile_task(text))
-    assert cards.merge_readme(card, card) == card
+    card = model_card.render_card(hostile_report(text), model_card.identify(f"me/{name}"), hostile_task(text))
+    assert model_card.merge_readme(card, card) == card
     assert FENCED.sub("", card).count("<!--") == 2
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.evaluation.records import ConversationScores, EvalReport, Judging, Member
-from harness.reports import model_card as cards
+from harness.reports import model_card
 from harness.statistics.records import Agreement, Calibration
 
 PANEL = (
@@ -39,7 +39,7 @@ def judged(make_report: Any, estimate: Any) -> Callable[..., EvalReport]:
 
 
 def _card(report: EvalReport) -> str:
-    return cards.render_card(report, cards.identify("me/a"), namespace="lab")
+    return model_card.render_card(report, model_card.identify("me/a"), namespace="lab")
 
 
 def test_a_single_judge_is_named_with_its_prompt_and_what_was_not_asked(judged: Any, reading: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from harness.data.published_facts import published_facts
 from harness.evaluation.report_json import eval_results_yaml
-from harness.reports import model_card as cards
+from harness.reports import model_card
 from harness.resources import folder
 
 FACTS = published_facts()
@@ -24,7 +24,7 @@ DATA_COMMIT = "b" * 40
 @pytest.mark.parametrize("name", [EXAMPLE, "Qwen/Qwen3-1.7B"])
 def test_numbers_of_a_card_are_those_of_the_report(name: str, make_report: Any, reading: Any) -> None:
     report = make_report(f"vllm:{name}")
-    card = cards.render_card(report, cards.identify(name))
+    card = model_card.render_card(report, model_card.identify(name))
     rows = reading.table_after(card, "Measured by this harness")
     assert [row[0].strip("`") for row in rows] == list(report.rows["model"])
     for row, metric in zip(rows, report.rows["model"], strict=True):
@@ -49,7 +49,9 @@ def test_numbers_of_a_card_are_those_of_the_report(name: str, make_report: Any, 
 
 def test_metrics_without_a_value_are_dashes_and_never_zero(make_report: Any, estimate: Any, reading: Any) -> None:
     report = make_report(rows={"model": {"rouge": estimate(None)}, "null": {}, "gold": {}}, by_tool={}, readings={})
-    row = reading.table_after(cards.render_card(report, cards.identify(EXAMPLE)), "Measured by this harness")[0]
+    row = reading.table_after(model_card.render_card(report, model_card.identify(EXAMPLE)), "Measured by this harness")[
+        0
+    ]
     assert row == ["`rouge`", "–", "–", "–", "0", "0", "1", "359"]
 
 
@@ -58,7 +60,7 @@ def test_a_rule_based_judge_is_never_passed_off_as_an_llm(make_report: Any, esti
     run = dataclasses.replace(report.run, config={"judge": "rules:judge"})
     rows = {**report.rows, "model": {"llm-as-a-judge": estimate(0.5)}}
     report = dataclasses.replace(report, run=run, rows=rows)
-    card = cards.render_card(report, cards.identify(EXAMPLE))
+    card = model_card.render_card(report, model_card.identify(EXAMPLE))
     assert "`rules:judge`, a rule-based stand-in and no LLM" in card
     assert "judged by rules:judge" in eval_results_yaml(report, "me/data", source_url="https://hub/datasets/me/r")
 
@@ -74,7 +76,7 @@ def test_the_command_repeats_the_run_with_its_commits_and_settings(make_report: 
     settings["engine_args"] = ["--dtype", "bfloat16", "--enforce-eager", "--max-num-seqs", "8"]
     report = make_report("vllm:me/a")
     report = dataclasses.replace(report, run=dataclasses.replace(report.run, config=settings))
-    words = shlex.split(reading.code_block(cards.render_card(report, cards.identify("me/a")), "bash"))
+    words = shlex.split(reading.code_block(model_card.render_card(report, model_card.identify("me/a")), "bash"))
     assert words[:2] == ["tft", "evaluate"]
     parent = click.Context(tft, **tft.context_settings)
     given = command.make_context("evaluate", words[2:], parent=parent).params
@@ -88,7 +90,7 @@ def test_tools_come_from_the_task_where_there_is_one(sources: Path, make_report:
     from harness.data.formats.task import read_task
 
     task = read_task(sources / "tft-benchmark" / "job_description.json")
-    card = cards.render_card(make_report(), cards.identify(EXAMPLE), task)
+    card = model_card.render_card(make_report(), model_card.identify(EXAMPLE), task)
     section = card[card.index("### Target tools") : card.index("## All published")]
     for tool in task.tools:
         function = tool["function"]
@@ -96,7 +98,7 @@ def test_tools_come_from_the_task_where_there_is_one(sources: Path, make_report:
         assert function["description"].rstrip(".") in line
         assert all(f"`{name}`" in line for name in function["parameters"]["properties"])
     # The published tools are the same ones, by hand.
-    by_name = {tool.name: tool for tool in cards.card_tools(task)}
+    by_name = {tool.name: tool for tool in model_card.card_tools(task)}
     for tool in FACTS.tools:
         assert set(by_name[tool.name].required) == set(tool.required)
         assert set(by_name[tool.name].optional) == set(tool.optional)
@@ -105,7 +107,7 @@ def test_tools_come_from_the_task_where_there_is_one(sources: Path, make_report:
 @pytest.mark.parametrize("measured", [False, True])
 def test_the_code_block_is_python_with_the_models_names(measured: bool, make_report: Any, reading: Any) -> None:
     report = make_report() if measured else None
-    tree = ast.parse(reading.code_block(cards.render_card(report, cards.identify(EXAMPLE)), "python"))
+    tree = ast.parse(reading.code_block(model_card.render_card(report, model_card.identify(EXAMPLE)), "python"))
     constants = {
         target.id: ast.literal_eval(node.value)
         for node in tree.body
