@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from harness.stages._inputs import Asking
+    from harness.stages._asking import Asking
 
 Command = Callable[..., Any]
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -83,6 +83,6 @@ def options(*roles: Command) -> Callable[[Command], Command]:
 
 def asking(chosen: dict[str, Any]) -> Asking:
     """Return what the options say of how models are asked, taking them out of `chosen`."""
-    from harness.stages._inputs import Asking
+    from harness.stages._asking import Asking
 
     return Asking(**{name: chosen.pop(name) for name in Asking.model_fields})

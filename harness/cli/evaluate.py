@@ -126,8 +126,8 @@ def command(
     """
     from harness.data.tasks import REPOSITORY
     from harness.hub.connect import connected
+    from harness.stages._asking import Asking
     from harness.stages._evaluate_request import EvaluateRequest, JudgeRequest
-    from harness.stages._inputs import Asking
     from harness.stages.evaluate import run
 
     _check(push, create_pr, inspect_folder, inspect_site)

@@ -12,7 +12,7 @@ from harness.models.backends.subject import EvaluateConfig
 from harness.models.chat.endpoints import Endpoints
 from harness.models.engine.server import split_engine_args
 from harness.models.names import ModelName
-from harness.stages._inputs import Asking
+from harness.stages._asking import Asking
 
 
 class JudgeRequest(BaseModel):
