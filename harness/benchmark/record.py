@@ -14,7 +14,7 @@ from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.schedule import StepOutcome, failure_of
 from harness.data.formats.dataclass_json import load_record
 from harness.errors import DataError, UsageError
-from harness.evaluation.report_json import RESULTS, config_name
+from harness.evaluation.results import RESULTS, ResultsDataset, config_name
 from harness.hub.client import Hub
 
 FILE = "benchmark.json"
@@ -76,6 +76,13 @@ def load(text: str, where: str) -> BenchmarkRecord:
     return record
 
 
+def read_record(dataset: ResultsDataset) -> BenchmarkRecord | None:
+    """Return the record that lies in the results dataset, None where no run of the benchmark has ended yet."""
+    with dataset.file(FILE) as file:
+        text = file.read_text(encoding="utf-8") if file else None
+    return load(text, str(dataset.artifact)) if text is not None else None
+
+
 _VERSION = re.compile(r"v\d+(\.\d+)*")
 
 
@@ -121,6 +128,8 @@ def record(
 ) -> None:
     """Push `benchmark.json`, unless it is there as it should be."""
     setup = plan.setup
+    results = f"{setup.namespace}/{RESULTS}"
+    dataset = ResultsDataset.find(hub, results)
     made = {step.makes: outcomes[step.key].artifact for step in plan.steps if step.stage != "evaluate"}
     student = made.get(setup.student)
     test_set = made.get(setup.test_set)
@@ -131,9 +140,8 @@ def record(
         student=str(student) if student else setup.student,
         test_set=str(test_set) if test_set else setup.test_set,
         seeds=seeds,
-        cells=tuple(_cell(hub, plan, cell, outcomes) for cell in plan.cells),
+        cells=tuple(_cell(dataset, plan, cell, outcomes) for cell in plan.cells),
     )
-    results = f"{setup.namespace}/{RESULTS}"
     before = hub.read_text("dataset", results, FILE)
     if before is not None:
         found = _with_others(found, load(before, results))
@@ -154,16 +162,18 @@ def _with_others(found: BenchmarkRecord, before: BenchmarkRecord) -> BenchmarkRe
     return replace(found, cells=tuple(cells), seeds=max(found.seeds, before.seeds if kept else 0))
 
 
-def _cell(hub: Hub, plan: BenchmarkPlan, cell: Cell, outcomes: Mapping[str, StepOutcome]) -> CellRecord:
+def _cell(
+    dataset: ResultsDataset | None, plan: BenchmarkPlan, cell: Cell, outcomes: Mapping[str, StepOutcome]
+) -> CellRecord:
     chain, failed = plan.of_cell[cell], failure_of(plan, cell, outcomes)
     model = plan.setup.model(cell)
+    config = config_name(model)
     artifacts = {
         step.stage: str(artifact)
         for step in chain
         if step.stage != "evaluate" and (artifact := outcomes[step.key].artifact)
     }
-    results = f"{plan.setup.namespace}/{RESULTS}"
-    lineage = hub.read_text("dataset", results, f"lineage/{config_name(model)}.json") if failed is None else None
+    lineage = dataset.lineages(config).get(config) if dataset and failed is None else None
     return CellRecord(
         scenario=plan.setup.group(cell),
         arm=cell.arm,
@@ -174,5 +184,5 @@ def _cell(hub: Hub, plan: BenchmarkPlan, cell: Cell, outcomes: Mapping[str, Step
         stage=failed.stage if failed else None,
         problem=outcomes[failed.key].problem if failed else None,
         artifacts=artifacts,
-        result=json.loads(lineage)["fingerprint"] if lineage else None,
+        result=lineage.fingerprint if lineage else None,
     )

@@ -12,8 +12,7 @@ from harness.benchmark.plan import BenchmarkPlan, pinned, step_tag
 from harness.benchmark.steps import Step
 from harness.errors import RepoNotFound, UsageError
 from harness.evaluation.records import EvalReport
-from harness.evaluation.report_json import RESULTS, config_name, judge_name
-from harness.evaluation.results import read_reports, read_versions
+from harness.evaluation.results import RESULTS, ResultsDataset, config_name
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.hub.publishing import check_ours
@@ -35,7 +34,7 @@ class BenchmarkState:
         self._judge = Roles.named(plan.setup.preset.models).judge if plan.setup.preset.judge else None
         self._lock = threading.Lock()
         self._reports: Mapping[str, EvalReport] | None = None
-        self._versions: Mapping[str, int | None] = {}
+        self._versions: Mapping[str, int] = {}
 
     def find(self, step: Step, artifacts: Mapping[str, Artifact]) -> Artifact | None:
         """Return what a pinned step would make where it is there; of `evaluate` the model that has its result."""
@@ -67,7 +66,10 @@ class BenchmarkState:
         with self._lock:
             if self._reports is None:
                 results = f"{self._plan.setup.namespace}/{RESULTS}"
-                self._reports, self._versions = read_reports(self._hub, results), read_versions(self._hub, results)
+                found = ResultsDataset.find(self._hub, results)
+                self._reports = found.reports() if found else {}
+                made = found.lineages() if found else {}
+                self._versions = {config: record.lineage.version for config, record in made.items()}
         return self._reports.get(config_name(model))
 
     def forget_reports(self) -> None:
@@ -83,7 +85,7 @@ class BenchmarkState:
         run, preset = report.run, self._plan.setup.preset
         wanted = (model.revision, test_set.revision, preset.max_tokens, run.config.get("pairs_in_test_set"))
         found = (run.model_revision, run.dataset_revision, run.config.get("max_tokens"), run.config.get("pairs"))
-        judged = self._judge is None or (report.judging is not None and judge_name(report) == self._judge)
+        judged = self._judge is None or (report.judging is not None and report.run.judge == self._judge)
         return model if wanted == found and judged else None
 
 

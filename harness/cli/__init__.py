@@ -1,6 +1,7 @@
 """One module a verb of `tft`; each defines `command` and imports only click at its top.
 
 __main__.py        The command `tft`: verbs are found by listing this folder, nothing heavy is imported before
+_asking.py         The options that say how models are asked, the same for all that are
 _benchmark.py      What `tft run` and `tft benchmark` share: their options, and how a plan is shown, run and
                    recorded
 _github.py         GitHub, for workflows: what an event asks for and who may ask, and the one comment that answers

@@ -3,57 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from harness.cli import _asking
 
 if TYPE_CHECKING:
     from harness.evaluation.judge.judges import JudgeConfig
 
 Command = Callable[..., Any]
 _JUDGE_OF_MODELS = "harness.judge_of_models"
-ASKING = ("base_url", "key_variable", "concurrency", "max_tokens", "timeout", "engine_args", "cache")
-"""What the options that begin with `--judge-` say of how judges are asked."""
-_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+_USUAL = _asking.AskingDefaults(
+    models="openai: judges that --endpoints lacks", engine="a judge's vLLM", max_tokens=1024
+)
 
-_OPTIONS = [
-    click.option(
-        "--judge-base-url", metavar="URL", help="Address of the endpoint of openai: judges that --endpoints lacks."
-    ),
-    click.option(
-        "--judge-key-variable", default="OPENAI_API_KEY", show_default=True, help="Variable with that endpoint's key."
-    ),
-    click.option(
-        "--endpoints",
-        type=_FILE,
-        envvar="TFT_ENDPOINTS",
-        help="YAML file of endpoints: model id -> base_url, key_variable, limits. Default: TFT_ENDPOINTS.",
-    ),
-    click.option("--ask-everything", is_flag=True, help="Ask the judge even what code can decide."),
-    click.option(
-        "--judge-concurrency",
-        type=click.IntRange(min=1),
-        help="Most questions at once. Default: as --endpoints says, else 32.",
-    ),
-    click.option(
-        "--judge-max-tokens", type=click.IntRange(min=16), default=1024, show_default=True, help="Longest answer."
-    ),
-    click.option(
-        "--judge-timeout",
-        type=click.FloatRange(min=0, min_open=True),
-        metavar="SECONDS",
-        help="Longest wait for one answer, before it is asked again. Default: as --endpoints says, else 120.",
-    ),
-    click.option(
-        "--judge-engine-arg", "judge_engine_args", multiple=True, metavar="KEY=VALUE", help="Passed to a judge's vLLM."
-    ),
-    click.option(
-        "--judge-cache",
-        type=click.Path(path_type=Path, file_okay=False),
-        help="Folder of verdicts that were paid for already. Default: the user's cache.",
-    ),
-]
+_everything = click.option("--ask-everything", is_flag=True, help="Ask the judge even what code can decide.")
 
 
 def _read_models(context: click.Context, option: click.Parameter, value: str | None) -> None:
@@ -100,33 +65,13 @@ def judge(command: Command) -> Command:
 
 
 def options(command: Command) -> Command:
-    """Add the options to a command; `config` takes what they set."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    """Add the options about judging to a command that has those of `_asking.shared`; `config` takes what they set."""
+    return _everything(_asking.options("judge-", _USUAL)(command))
 
 
 def config(judges: tuple[str, ...], settings: dict[str, Any]) -> JudgeConfig:
-    """Return the configuration, taking the options of this module out of `settings`."""
+    """Return the configuration, taking the options of this module and of `_asking.shared` out of `settings`."""
     from harness.evaluation.judge.judges import JudgeConfig
-    from harness.models.chat.endpoints import Endpoints
-    from harness.models.engine.server import split_engine_args
 
-    taken = {
-        name: settings.pop(name) for name in ("judge_base_url", "judge_key_variable", "endpoints", "judge_engine_args")
-    }
-    return JudgeConfig(
-        judges=judges,
-        endpoints=Endpoints(
-            base_url=taken["judge_base_url"], key_variable=taken["judge_key_variable"], file=taken["endpoints"]
-        ),
-        engine_args=split_engine_args(taken["judge_engine_args"]),
-        ask_everything=settings.pop("ask_everything"),
-        concurrency=settings.pop("judge_concurrency"),
-        max_tokens=settings.pop("judge_max_tokens"),
-        timeout=settings.pop("judge_timeout"),
-        cache=settings.pop("judge_cache"),
-        labels=settings.pop("labels", None),
-        label_column=settings.pop("label_column", "label"),
-        baselines=settings.pop("judge_baselines", True),
-    )
+    asking = _asking.taken(settings, "judge-").settings()
+    return JudgeConfig(judges=judges, asking=asking, ask_everything=settings.pop("ask_everything"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-from harness.cli import _options, _roles
+from harness.cli import _asking, _options, _roles
 from harness.errors import UsageError
 from harness.terminal import echo, say
 
@@ -89,7 +89,7 @@ def requested(
         scenario = int(found[1]) if found else None
     values = _options.set_values(chosen.pop("settings"))
     values |= {key: value for key, value in settings.items() if value is not None}
-    asking = _roles.asking(chosen)
+    asking = _asking.taken(chosen)
     with connected(chosen.pop("hub")) as hub:
         namespace = chosen.pop("namespace")
         place = _place(hub, _Named(source, job, suffix, scenario, namespace), chosen)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from harness.hub.client import Hub
     from harness.reports.model_card import CardIdentity
 
-README = "README.md"
 MESSAGE = "Update the model card from its evaluation report"
 
 
@@ -140,22 +139,24 @@ def _check_options(wish: _Wish, model: str | None, every: bool) -> None:
 
 def _report(hub: Hub | None, identity: CardIdentity, file: Path | None, owner: str | None) -> EvalReport:
     """Return the report in `file`, or the newest one in the results dataset of `owner`."""
-    from harness.evaluation.report_json import RESULTS, read_report, report_path
+    from harness.evaluation.report_json import read_report
+    from harness.evaluation.results import RESULTS, ResultsDataset, config_name, report_file
 
     if file:
         return read_report(file)
     if hub is None:
         raise UsageError("there is no Hub to read a report from; give --report FILE")
-    name = report_path(identity.repo_id)
-    advice = f"run `tft evaluate {identity.repo_id}` first, name its owner with --namespace, or give --report FILE"
+    model, config = identity.repo_id, config_name(identity.repo_id)
+    advice = f"run `tft evaluate {model}` first, name its owner with --namespace, or give --report FILE"
     try:
-        results = hub.resolve("dataset", f"{owner}/{RESULTS}")
+        results = ResultsDataset.at(hub, f"{owner}/{RESULTS}")
     except RepoNotFound as error:
         raise RepoNotFound(f"{error}; no results there yet: {advice}") from error
-    path = hub.pull(results, [name]) / name
-    if not path.is_file():
-        raise RepoNotFound(f"{results.repo_id} has no {name}, so {identity.repo_id} has no report there; {advice}")
-    return read_report(path)
+    found = results.reports(config).get(config)
+    if found is None:
+        name = results.artifact.repo_id
+        raise RepoNotFound(f"{name} has no {report_file(config)}, so {model} has no report there; {advice}")
+    return found
 
 
 def _task(hub: Hub, report: EvalReport) -> Task:
@@ -175,6 +176,8 @@ def _write(out: Path, text: str) -> None:
 
 def _compare(identity: CardIdentity, current: str | None, text: str) -> None:
     """Print the difference between the card on the Hub and `text`; CheckFailed where there is one."""
+    from harness.hub.artifact import README
+
     if current == text:
         echo(f"the card of {identity.repo_id} is up to date")
         return
@@ -189,6 +192,8 @@ def _compare(identity: CardIdentity, current: str | None, text: str) -> None:
 
 
 def _push(hub: Hub, identity: CardIdentity, current: str | None, text: str, *, create_pr: bool) -> None:
+    from harness.hub.artifact import README
+
     if current == text:
         say(f"the card of {identity.repo_id} is up to date, nothing to push")
         return

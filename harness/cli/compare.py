@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from harness.evaluation.comparison.compare import Comparison
     from harness.evaluation.comparison.gate import Claim
     from harness.evaluation.comparison.sides import ComparedResult
-    from harness.hub.artifact import Artifact
+    from harness.evaluation.records import EvalReport
+    from harness.evaluation.results import ResultsDataset
     from harness.hub.client import Hub
 
-ROWS = "data/test.jsonl"
-REPORT = "report.json"
 STDOUT = "-"
 
 
@@ -152,18 +151,15 @@ def _sides(
     from harness.hub.connect import connected
 
     with ExitStack() as stack:
-        client: Hub | None = None
-        dataset: Artifact | None = None
+        dataset: ResultsDataset | None = None
         if not all(Path(name).exists() for name in names):
             for name in names:
                 _check_name(name)
-            client = stack.enter_context(connected(hub))
-            dataset = _results(client, results, namespace)
+            dataset = _results(stack.enter_context(connected(hub)), results, namespace)
         elif results:
             raise UsageError("--results says where results of models are, but A and B are both here; leave it out")
         first, second = (
-            _local(name) if client is None or dataset is None or Path(name).exists() else _remote(client, dataset, name)
-            for name in names
+            _local(name) if dataset is None or Path(name).exists() else _remote(dataset, name) for name in names
         )
     return first, second
 
@@ -184,47 +180,46 @@ def _check_name(name: str) -> None:
         )
 
 
-def _results(hub: Hub, results: str | None, namespace: str | None) -> Artifact:
-    from harness.evaluation.report_json import RESULTS
+def _results(hub: Hub, results: str | None, namespace: str | None) -> ResultsDataset:
+    from harness.evaluation.results import RESULTS, ResultsDataset
 
     try:
-        return hub.find(results or f"{hub.namespace(namespace)}/{RESULTS}", "dataset")
+        return ResultsDataset.at(hub, results or f"{hub.namespace(namespace)}/{RESULTS}")
     except RepoNotFound as error:
         raise RepoNotFound(f"{error}; name the results dataset with --results, or give files or run folders") from error
 
 
 def _local(name: str) -> ComparedResult:
+    from harness.evaluation.report_json import read_report
+    from harness.evaluation.run_folder import REPORT, ROWS
+
     path = Path(name)
     if not path.is_dir():
         return _side(name, name, path, None)
     if not (path / ROWS).is_file():
         raise UsageError(f"{name} is no folder of a finished run: it has no {ROWS}; `tft evaluate --out` makes one")
-    return _side(name, name, path / ROWS, path / REPORT)
+    return _side(name, name, path / ROWS, read_report(path / REPORT))
 
 
-def _remote(hub: Hub, dataset: Artifact, name: str) -> ComparedResult:
-    from harness.evaluation.report_json import config_name, report_path
+def _remote(dataset: ResultsDataset, name: str) -> ComparedResult:
+    from harness.evaluation.results import config_name, rows_file
 
-    model = name.removeprefix("vllm:")
-    config = config_name(model)
-    rows, report = f"data/{config}/test.jsonl", report_path(model)
-    folder = hub.pull(dataset, [rows, report])
-    if not (folder / rows).is_file() or not (folder / report).is_file():
-        there = sorted(path.split("/")[1] for path in hub.files(dataset) if path.startswith("data/"))
-        raise RepoNotFound(
-            f"{dataset} has no result of {name}; it has {', '.join(there) or 'none'}. "
-            f"Run `tft evaluate {name}`, or give a file or the folder of a run"
-        )
-    try:
-        return _side(name, f"{config} of {dataset.short}", folder / rows, folder / report)
-    except DataError as error:  # its place on the Hub says more than the one in the cache
-        problem = str(error).replace(f"{folder}/", "")
-        raise DataError(f"{dataset}: {problem}; evaluate the model again") from error
+    config = config_name(name.removeprefix("vllm:"))
+    report = dataset.reports(config).get(config)
+    with dataset.file(rows_file(config)) as rows:
+        if rows is None or report is None:
+            raise RepoNotFound(
+                f"{dataset.artifact} has no result of {name}; it has {', '.join(dataset.configs()) or 'none'}. "
+                f"Run `tft evaluate {name}`, or give a file or the folder of a run"
+            )
+        try:
+            return _side(name, f"{config} of {dataset.artifact.short}", rows, report)
+        except DataError as error:
+            raise DataError(f"{error}; evaluate the model again") from error
 
 
-def _side(name: str, source: str, rows: Path, report: Path | None) -> ComparedResult:
+def _side(name: str, source: str, rows: Path, report: EvalReport | None) -> ComparedResult:
     from harness.evaluation.comparison.sides import make_side
     from harness.evaluation.predictions import read_predictions
-    from harness.evaluation.report_json import read_report
 
-    return make_side(name, source, rows, read_predictions(rows), read_report(report) if report else None)
+    return make_side(name, source, rows, read_predictions(rows), report)

@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli import _asking, _options
 from harness.cli import _judge as _judging
-from harness.cli import _options
 from harness.terminal import echo, say
 
 if TYPE_CHECKING:
     from harness.stages.evaluate import EvaluateResult
+
+_USUAL = _asking.AskingDefaults(
+    models="openai: models, whatever --endpoints says",
+    engine="vLLM, e.g. dtype=bfloat16",
+    max_tokens=256,
+    least_tokens=1,
+    timeout=300,
+)
 
 
 @click.command(
@@ -22,6 +30,7 @@ Examples:
   tft evaluate me/a me/b --judge rules:judge --dataset me/tft-benchmark-testset
   tft evaluate me/my-model@v2 --dataset me/tft-benchmark-testset --no-push --out runs/v2
   tft evaluate openai:my-model --base-url http://127.0.0.1:8000/v1 --no-push --dataset me/tft-benchmark-testset
+  tft evaluate openai:my-model --judge openai:a-judge --endpoints endpoints.yaml --budget 5 --namespace me
   tft evaluate Qwen/Qwen3-1.7B --adapters me/adapter-1 --adapters me/adapter-2@v3 --namespace me
 """
 )
@@ -50,14 +59,9 @@ Examples:
 )
 @click.option("--create-pr", is_flag=True, help="Give the model repository a pull request instead of a commit.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run: ask only what is missing.")
-@click.option("--max-tokens", type=click.IntRange(min=1), default=256, show_default=True, help="Longest answer.")
-@click.option("--concurrency", type=click.IntRange(min=1), default=32, show_default=True, help="Questions at once.")
-@click.option(
-    "--engine-arg", "engine_args", multiple=True, metavar="KEY=VALUE", help="Passed to vLLM, e.g. dtype=bfloat16."
-)
+@_asking.shared
+@_asking.options("", _USUAL)
 @click.option("--trust-remote-code", is_flag=True, help="Let the model repository run its own code. Read it first.")
-@click.option("--base-url", metavar="URL", help="Address of an OpenAI-compatible endpoint, for openai: models.")
-@click.option("--key-variable", default="OPENAI_API_KEY", show_default=True, help="Variable with the endpoint's key.")
 @click.option(
     "--tool-choice",
     type=click.Choice(["required", "auto"]),
@@ -126,16 +130,15 @@ def command(
     """
     from harness.data.tasks import REPOSITORY
     from harness.hub.connect import connected
-    from harness.stages._asking import Asking
     from harness.stages._evaluate_request import EvaluateRequest, JudgeRequest
     from harness.stages.evaluate import run
 
     _check(push, create_pr, inspect_folder, inspect_site)
     base, names = _on_base(models, adapters) if adapters else (None, models)
-    judge = {name: settings.pop(f"judge_{name}") for name in _judging.ASKING}
+    judge = _asking.taken(settings, "judge-", shared=False)
     others = {name: settings.pop(name) for name in ("ask_everything", "labels", "label_column")}
-    judging = JudgeRequest(judges=judges, asking=Asking(**judge), baselines=settings.pop("judge_baselines"), **others)
-    asking = Asking(**{name: settings.pop(name) for name in _ASKING})
+    judging = JudgeRequest(judges=judges, asking=judge, baselines=settings.pop("judge_baselines"), **others)
+    asking = _asking.taken(settings)
     with connected(hub) as client:
         owner = client.namespace(namespace) if push or not dataset else None
         request = EvaluateRequest(
@@ -153,9 +156,6 @@ def command(
         )
         result = run(request, client)
     _show(result, as_json, markdown)
-
-
-_ASKING = ("endpoints", "max_tokens", "concurrency", "engine_args", "base_url", "key_variable")
 
 
 def _on_base(models: tuple[str, ...], adapters: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli import _asking, _options
 from harness.cli import _judge as _judging
-from harness.cli import _options
 from harness.terminal import echo, say, show
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ Examples:
   tft judge predictions.jsonl --judge openai:gpt-oss-120b --judge-base-url https://host/v1 --out judged.jsonl
   tft judge a.jsonl b.jsonl --judge me/small-judge@v1 --task job_description.json --out judged/
   tft judge runs/v2/data/test.jsonl --dataset me/tft-benchmark-testset --judge openai:A --judge openai:B \\
-      --judge rules:judge --endpoints endpoints.yaml --out judged.jsonl
+      --judge rules:judge --endpoints endpoints.yaml --budget 5 --out judged.jsonl
 """
 )
 @click.argument(
@@ -44,6 +44,7 @@ Examples:
     help="Task definition with the rubric and the tools. Default: that of --dataset, else the harness's own rubric.",
 )
 @click.option("--dataset", metavar="REPO[@REV]", help="Test set of the results, for rows that name their pair only.")
+@_asking.shared
 @_judging.options
 @_options.hub
 @_options.as_json
@@ -62,13 +63,14 @@ def command(
 
     Rows are {question, answer, prediction, ...} or those of `tft evaluate` (then --dataset says what was asked).
     What FILE has in `llm-as-a-judge` already is kept as `label`, unless it has that too, so that
-    `tft agreement OUT --label label` compares both. Verdicts are cached: a second run, or one after a kill, asks
-    only for what is missing.
+    `tft agreement OUT --label label` compares both. Verdicts are cached: a second run, or one after a kill or
+    at the end of its budget, asks only for what is missing.
     """
     from harness.data.formats.task import read_task
     from harness.data.tasks import pull_test_set
     from harness.errors import UsageError
     from harness.evaluation.judge.judge_files import judge_files
+    from harness.evaluation.run_folder import JUDGE_LOG
     from harness.hub.connect import connected
 
     if not judges:
@@ -78,7 +80,7 @@ def command(
     with connected(hub) if needs_hub else nullcontext(None) as client:
         test_set = pull_test_set(client, dataset) if dataset and client else None
         task = read_task(task_file) if task_file else test_set.task if test_set else None
-        config = replace(config, log=out.parent / "judge-engine.log")
+        config = replace(config, asking=replace(config.asking, log=out.parent / JUDGE_LOG))
         judged, outcomes = judge_files(files, out, config, task=task, test_set=test_set, hub=client)
     if as_json:
         echo(json.dumps({"judges": _plain(judged.members), "files": _plain(outcomes)}, default=str))

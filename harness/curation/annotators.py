@@ -118,4 +118,4 @@ def estimate_of(player: Any, items: Sequence[Any]) -> str:
 
     if not isinstance(player, PromptedRole):
         return f"{player.name}: rules, nothing is asked"
-    return str(player.estimate(items))  # type: ignore[attr-defined] # every role has its own, over its own items
+    return str(player.estimate(items))

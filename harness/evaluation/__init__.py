@@ -1,6 +1,6 @@
 """Answers to scores to a report.
 
-answers.py           Bounded concurrency, an append-only log of answers, resume
+answers.py           The log of a run's answers: append-only, and gone on with after any interruption
 baselines.py         Null baselines: what answers score that need no model. A model has to beat them before its
                      score says anything
 dialogue_success.py  Scores by whole conversation: is every turn right, and where does the first error come. No

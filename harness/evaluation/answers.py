@@ -1,20 +1,19 @@
-"""Examples x model -> predictions: bounded concurrency, an append-only log, resume after any interruption."""
+"""The log of a run's answers: append-only, and gone on with after any interruption."""
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import fcntl
 import json
 import os
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from harness.data.records import Prediction, Usage
 from harness.errors import DataError, UsageError
-from harness.models.backends.backend import NOT_ASKED, Backend, Item
+from harness.models.backends.backend import NOT_ASKED
 
 
 class AnswerLog:
@@ -87,31 +86,3 @@ def _parse(row: Any) -> Prediction:
         raise ValueError("no answer of a pair")
     usage = row.pop("usage", None)
     return Prediction(usage=Usage(**usage) if usage else None, **row)
-
-
-async def ask_all(
-    items: Sequence[Item],
-    backend: Backend[Item],
-    on_answer: Callable[[Prediction], None],
-    *,
-    concurrency: int,
-) -> None:
-    """Ask for every item, in order, at most `concurrency` at a time; `on_answer` sees each as it arrives.
-
-    The first exception (the engine died, the disk is full) stops the rest and is raised.
-    """
-    queue = iter(items)
-
-    async def work() -> None:
-        for item in queue:  # one shared iterator: each item goes to one worker
-            on_answer(await backend.answer(item))
-
-    workers: list[Awaitable[None]] = [work() for _ in range(min(concurrency, len(items)))]
-    try:
-        async with asyncio.TaskGroup() as group:
-            for worker in workers:
-                group.create_task(worker)  # type: ignore[arg-type]
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-    finally:
-        await backend.close()

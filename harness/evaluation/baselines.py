@@ -10,6 +10,14 @@ from harness.models.parsing import canonical
 
 GOLD = "gold"
 """The row of the references themselves."""
+BASELINES = {
+    "null": ("null", "most frequent tool, no arguments"),
+    "majority_by_turn": ("by turn", "most frequent tool of each turn, no arguments"),
+    "copy_last": ("copy last", "the conversation's last call again"),
+    "same_call": ("same call", "the most frequent call, arguments included, at every turn"),
+    GOLD: ("gold", "the reference itself"),
+}
+"""Row beside the model's -> what it is called in a table, and what it is; in the order of tables."""
 
 
 def baselines(pairs: Sequence[TurnPair], task: Task) -> dict[str, list[ToolCall]]:

@@ -23,6 +23,9 @@ from harness.resources import folder
 JUDGE_METRIC = "llm-as-a-judge"
 """The metric's name in columns, reports and cards."""
 
+DEFAULT_METRIC = "staged_tool_call"
+"""By code: the main metric where not all are judged."""
+
 Scores = Callable[..., list[float]]
 Row = dict[str, Any]
 _BATCH = 256

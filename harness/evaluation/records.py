@@ -44,6 +44,18 @@ class EvalRun:
         return Artifact.parse(f"{name.repository}@{name.revision}", "model") if name.repository else None
 
     @property
+    def judges(self) -> tuple[str, ...]:
+        """Return the judges that the configuration names, the members of a panel each."""
+        named = self.config.get("judge")
+        names = [named] if isinstance(named, str) else named if isinstance(named, list) else []
+        return tuple(name for name in names if isinstance(name, str) and name)
+
+    @property
+    def judge(self) -> str | None:
+        """Return the judge in a text, the members of a panel joined; None where the configuration names none."""
+        return " + ".join(self.judges) or None
+
+    @property
     def test_set(self) -> Artifact:
         """Return the test set at its commit; DataError where the report names no commit."""
         return Artifact.parse(f"{self.dataset}@{self.dataset_revision}", "dataset")

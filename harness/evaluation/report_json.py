@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,27 +13,6 @@ from harness.errors import DataError
 from harness.evaluation.records import EvalReport
 from harness.statistics.formatting import bounds
 from harness.statistics.records import Estimate
-
-RESULTS = "tft-benchmark-results"
-"""Name of the dataset repository that holds predictions, scores and reports, one config a model."""
-
-_OUTSIDE_CONFIG_NAME = re.compile(r"[^A-Za-z0-9._-]")
-
-
-def config_name(model_repo_id: str) -> str:
-    """Return the name under which a model's results are kept: a dataset config, and `reports/<name>.json`.
-
-    `/` becomes `--`, which no repository name may contain, so two repositories never share a name;
-    any other character outside letters, digits, `.`, `_` and `-` becomes `-`. ValueError for an empty name.
-    """
-    if not model_repo_id:
-        raise ValueError("a model without a name has no place in the results; give its repository, owner/name")
-    return _OUTSIDE_CONFIG_NAME.sub("-", model_repo_id.replace("/", "--"))
-
-
-def report_path(model_repo_id: str) -> str:
-    """Return where a model's newest report lies in the results dataset."""
-    return f"reports/{config_name(model_repo_id)}.json"
 
 
 def dump_report(report: EvalReport) -> dict[str, Any]:
@@ -81,13 +59,6 @@ def eval_results_yaml(report: EvalReport, dataset_repo: str, *, source_url: str)
     return yaml.safe_dump(entries, sort_keys=False, allow_unicode=True, width=10_000)
 
 
-def judge_name(report: EvalReport) -> str | None:
-    """Return the judge that the run's configuration names, if it names one; the members of a panel joined by ` + `."""
-    judge = report.run.config.get("judge")
-    names = [judge] if isinstance(judge, str) else judge if isinstance(judge, list) else []
-    return " + ".join(name for name in names if isinstance(name, str) and name) or None
-
-
 def _notes(report: EvalReport, metric: str, estimate: Estimate) -> str:
     """Return the interval and what the mean is over, in words."""
     interval = "no interval"
@@ -98,5 +69,5 @@ def _notes(report: EvalReport, metric: str, estimate: Estimate) -> str:
         f"{estimate.errors} errors, {estimate.unscored} unscored",
     ]
     if "judge" in metric:
-        parts.append(f"judged by {judge_name(report) or 'a judge that the run does not name'}")
+        parts.append(f"judged by {report.run.judge or 'a judge that the run does not name'}")
     return "; ".join(parts)

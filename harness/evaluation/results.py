@@ -1,24 +1,151 @@
-"""The results dataset: the one reader of its reports, rows and lineages."""
+"""The results dataset: how it is laid out, and what it holds at one commit. Nothing else reads it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.data.formats.jsonl import read_jsonl
-from harness.errors import RepoNotFound, UsageError
+from harness.errors import DataError, RepoNotFound, UsageError
 from harness.evaluation.records import EvalReport
-from harness.evaluation.report_json import RESULTS, read_report
+from harness.evaluation.report_json import read_report
+from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
+from harness.hub.lineage import LineageRecord, parse_record
 
+RESULTS = "tft-benchmark-results"
+"""Name of the dataset repository that holds predictions, scores and reports, one config per model."""
 Rows = Sequence[Mapping[str, Any]]
+
+_OUTSIDE_CONFIG_NAME = re.compile(r"[^A-Za-z0-9._-]")
+_RECORD = re.compile(r"(?:reports|lineage)/([^/]+)\.json")
+_TEXTS = ("pair_id", "conversation", "reference")
+"""What every row has."""
+_EVERY = "*"
+_AGAIN = "evaluate that model again"
+
+
+def config_name(model: str) -> str:
+    """Return the name under which a model's results are kept: a configuration of the dataset.
+
+    `/` becomes `--`, which no repository name may contain, so two repositories never share a name;
+    any other character outside letters, digits, `.`, `_` and `-` becomes `-`. ValueError for an empty name.
+    """
+    if not model:
+        raise ValueError("a model without a name has no place in the results; give its repository, owner/name")
+    return _OUTSIDE_CONFIG_NAME.sub("-", model.replace("/", "--"))
+
+
+def report_file(config: str) -> str:
+    """Return where the newest report of a configuration lies."""
+    return f"reports/{config}.json"
+
+
+def rows_file(config: str) -> str:
+    """Return where the rows of a configuration lie."""
+    return f"data/{config}/test.jsonl"
+
+
+def lineage_file(config: str) -> str:
+    """Return where it says what a configuration was made from."""
+    return f"lineage/{config}.json"
+
+
+def plot_file(config: str, name: str) -> str:
+    """Return where a plot of a configuration lies."""
+    return f"plots/{config}/{name}"
+
+
+def configs_of(paths: Iterable[str]) -> list[str]:
+    """Return the configurations that files of the dataset are about, by name: those with a report or a lineage."""
+    return sorted({found[1] for path in paths if (found := _RECORD.fullmatch(path))})
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsDataset:
+    """The results dataset at one commit. Each part is read when it is asked for, of one configuration or of all.
+
+    What cannot be read is a DataError that names dataset, file and line.
+    """
+
+    hub: Hub
+    artifact: Artifact
+
+    @classmethod
+    def at(cls, hub: Hub, name: str) -> ResultsDataset:
+        """Return the dataset `owner/name[@revision]` at the commit that it has now; raises RepoNotFound."""
+        return cls(hub, hub.find(name, "dataset"))
+
+    @classmethod
+    def find(cls, hub: Hub, name: str) -> ResultsDataset | None:
+        """Return the dataset as `at` does, None where there is none yet."""
+        try:
+            return cls.at(hub, name)
+        except RepoNotFound:
+            return None
+
+    def configs(self) -> list[str]:
+        """Return the configurations, by name: those with a report or a lineage."""
+        return configs_of(self.hub.files(self.artifact))
+
+    def reports(self, config: str = _EVERY) -> dict[str, EvalReport]:
+        """Return the reports by configuration."""
+        with self._files(report_file(config)) as found:
+            return {path.stem: read_report(path) for path in found}
+
+    def lineages(self, config: str = _EVERY) -> dict[str, LineageRecord]:
+        """Return by configuration what the results were made from."""
+        with self._files(lineage_file(config)) as found:
+            return {path.stem: parse_record(path.read_bytes(), str(path), advice=_AGAIN) for path in found}
+
+    def rows(self, config: str = _EVERY) -> dict[str, Rows]:
+        """Return the rows by configuration: each with its pair, and scores from 0 to 1 or null."""
+        reports = self.reports(config)
+        with self._files(rows_file(config)) as found:
+            return {path.parent.name: _read_rows(path, reports.get(path.parent.name)) for path in found}
+
+    @contextmanager
+    def file(self, path: str) -> Iterator[Path | None]:
+        """Yield a file for the time of a block, None where there is none; errors in the block name the dataset."""
+        with self._files(path) as found:
+            yield next(iter(found), None)
+
+    @contextmanager
+    def _files(self, pattern: str) -> Iterator[list[Path]]:
+        folder = self.hub.pull(self.artifact, [pattern])
+        try:
+            yield sorted(folder.glob(pattern))
+        except DataError as error:  # its place on the Hub says more than the one in the cache
+            problem = str(error).replace(f"{folder}/", "")
+            raise DataError(f"dataset {self.artifact}: {problem}") from error
+
+
+def _read_rows(path: Path, report: EvalReport | None) -> Rows:
+    """Return the rows of a file; DataError for one without its pair, or with a score that is none."""
+    metrics = list(report.rows["model"]) if report else []
+    found = []
+    for number, row in read_jsonl(path):
+        missing = [key for key in _TEXTS if not isinstance(row.get(key), str)]
+        wrong = [metric for metric in metrics if not _is_score(row.get(metric))]
+        if missing or wrong:
+            problem = f"no text under {missing[0]!r}" if missing else f"{wrong[0]} is no number from 0 to 1, nor null"
+            raise DataError.at(path, number, f"{problem}; {_AGAIN}")
+        found.append(row)
+    return found
+
+
+def _is_score(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1)
 
 
 def evaluated_models(hub: Hub, namespace: str) -> list[str]:
     """Return the model repositories of `namespace` with a report in its results dataset; UsageError for none."""
-    names = [report.run.model_name.repository for report in read_reports(hub, f"{namespace}/{RESULTS}").values()]
+    dataset = ResultsDataset.find(hub, f"{namespace}/{RESULTS}")
+    names = [report.run.model_name.repository for report in dataset.reports().values()] if dataset else []
     found = sorted(name for name in names if name and name.startswith(f"{namespace}/"))
     if not found:
         raise UsageError(
@@ -26,35 +153,3 @@ def evaluated_models(hub: Hub, namespace: str) -> list[str]:
             "name the owner of the results with --namespace"
         )
     return found
-
-
-def read_reports(hub: Hub, repo_id: str) -> dict[str, EvalReport]:
-    """Return the reports that the results dataset holds, by config."""
-    try:
-        folder = hub.pull(hub.resolve("dataset", repo_id), ["reports/*.json"])
-    except RepoNotFound:
-        return {}
-    return {path.stem: read_report(path) for path in sorted((folder / "reports").glob("*.json"))}
-
-
-def read_versions(hub: Hub, repo_id: str) -> dict[str, int | None]:
-    """Return the version of the code that has made each result of the results dataset, by config."""
-    try:
-        folder = hub.pull(hub.resolve("dataset", repo_id), ["lineage/*.json"])
-    except RepoNotFound:
-        return {}
-    files = sorted((folder / "lineage").glob("*.json"))
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")).get("stage_version") for path in files}
-
-
-def _rows(hub: Hub, repo_id: str) -> dict[str, Rows]:
-    """Return the rows that the results dataset holds, by config."""
-    try:
-        folder = hub.pull(hub.resolve("dataset", repo_id), ["data/*/test.jsonl"])
-    except RepoNotFound:
-        return {}
-    return {path.parent.name: _read_rows(path) for path in sorted((folder / "data").glob("*/test.jsonl"))}
-
-
-def _read_rows(path: Path) -> Rows:
-    return [row for _, row in read_jsonl(path)]

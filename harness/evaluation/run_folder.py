@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from harness.data.formats.jsonl import write_json
 from harness.errors import DataError, UsageError
 from harness.evaluation.answers import AnswerLog
 from harness.hub.artifact import Artifact, parse_input
-from harness.hub.lineage import Lineage
+from harness.hub.lineage import LINEAGE, Lineage, LineageRecord, parse_record
 
-LINEAGE = "lineage.json"
 ANSWERS = "answers.jsonl"
 ENGINE_LOG = "engine.log"
 JUDGE_LOG = "judge-engine.log"
@@ -64,14 +61,14 @@ def _started(path: Path, lineage: Lineage, log: AnswerLog, *, resume: bool) -> s
     if not (path / LINEAGE).is_file():
         raise UsageError(f"{path} holds answers but no {LINEAGE} that says whose; give another --out")
     known = _read(path / LINEAGE)
-    if known.get("fingerprint") != lineage.fingerprint():
-        raise UsageError(f"{path} holds another run ({_difference(known, lineage.dump())}); give another --out")
+    if known.fingerprint != lineage.fingerprint():
+        raise UsageError(f"{path} holds another run ({_difference(known.lineage, lineage)}); give another --out")
     if not resume:
         raise UsageError(
             f"{path} already holds {len(log.answers)} answers of this run; add --resume to go on with it "
             "(nothing is asked twice), or give another --out"
         )
-    return str(known.get("started", now))
+    return str(known.lineage.extra.get("started", now))
 
 
 def commit_of(path: Path, repo_id: str) -> str | None:
@@ -81,32 +78,26 @@ def commit_of(path: Path, repo_id: str) -> str | None:
     """
     if not (path / LINEAGE).is_file():
         return None
-    inputs = _read(path / LINEAGE).get("inputs")
-    for entry in inputs if isinstance(inputs, list) else ():
-        found = parse_input(str(entry))
+    for entry in _read(path / LINEAGE).lineage.inputs:
+        found = parse_input(entry)
         if isinstance(found, Artifact) and found.repo_id == repo_id:
             return found.revision
     return None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> LineageRecord:
+    advice = "remove the folder or give another --out"
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}); remove the folder or give another --out") from error
-    if not isinstance(value, dict):
-        raise DataError(f"{path} is no lineage record; give another --out")
-    return value
+        return parse_record(path.read_bytes(), str(path), advice=advice)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error}); {advice}") from error
 
 
-def _difference(known: dict[str, Any], wanted: dict[str, Any]) -> str:
+def _difference(known: Lineage, wanted: Lineage) -> str:
     """Return the first thing in which two runs differ, in words."""
-    if known.get("inputs") != wanted["inputs"]:
-        return f"inputs {known.get('inputs')}, now {wanted['inputs']}"
-    before = known.get("config")
-    if not isinstance(before, dict):
-        before = {}
-    for key, value in wanted["config"].items():
-        if before.get(key) != value:
-            return f"{key} was {str(before.get(key))[:_SHOWN]!r}, now {str(value)[:_SHOWN]!r}"
+    if known.inputs != wanted.inputs:
+        return f"inputs {list(known.inputs)}, now {list(wanted.inputs)}"
+    for key, value in wanted.config.items():
+        if known.config.get(key) != value:
+            return f"{key} was {str(known.config.get(key))[:_SHOWN]!r}, now {str(value)[:_SHOWN]!r}"
     return "made by another version of the harness"

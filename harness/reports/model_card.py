@@ -22,9 +22,9 @@ from harness.data.published_facts import (
 from harness.data.records import Task
 from harness.data.tasks import REPOSITORY as TEST_SET
 from harness.errors import DataError, UsageError
-from harness.evaluation.metrics import JUDGE_METRIC
+from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import EvalReport
-from harness.evaluation.report_json import RESULTS, config_name, judge_name
+from harness.evaluation.results import RESULTS, config_name
 from harness.hub.address import DEFAULT_ENDPOINT
 from harness.hub.artifact import Artifact, parse_input, split_revision
 from harness.models.prompts import system_message
@@ -34,7 +34,7 @@ from harness.training.run_summary import TrainingFacts
 
 BEGIN = "<!-- tft-harness:begin -->"
 END = "<!-- tft-harness:end -->"
-STAGED_METRIC = "staged_tool_call"
+
 _REPO_ID = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*", re.ASCII)
 _BLOCK = re.compile(rf"^{re.escape(BEGIN)}[ \t\r]*$.*?^{re.escape(END)}[ \t\r]*$", re.MULTILINE | re.DOTALL)
 _MARK = re.compile(rf"^(?:{re.escape(BEGIN)}|{re.escape(END)})[ \t\r]*$", re.MULTILINE)
@@ -188,9 +188,9 @@ def _context(
         "results": f"{namespace}/{RESULTS}" if namespace else None,
         "config": config_name(identity.repo_id),
         "reproduce": reproduce_command(report) if report else None,
-        "judge": judge_name(report) if report else None,
+        "judge": report.run.judge if report else None,
         "judge_metric": JUDGE_METRIC,
-        "staged_metric": STAGED_METRIC,
+        "staged_metric": DEFAULT_METRIC,
         "endpoint": endpoint.rstrip("/"),
         # A whole README has its title at level 1; the block sits somewhere inside another's.
         "heading": Markup("##") if scenario else Markup("###"),

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.data.records import Task
-from harness.errors import AccessDenied, CommitConflict, DataError, UsageError
+from harness.errors import AccessDenied, CommitConflict, DataError, RepoNotFound, UsageError
 from harness.evaluation.records import EvalReport
-from harness.evaluation.report_json import RESULTS, config_name, eval_results_yaml, read_report, report_path
-from harness.evaluation.results import Rows, _read_rows, _rows, read_reports
-from harness.evaluation.run_folder import LINEAGE, PLOTS, REPORT, ROWS
+from harness.evaluation.report_json import eval_results_yaml
+from harness.evaluation.results import (
+    RESULTS,
+    ResultsDataset,
+    Rows,
+    config_name,
+    lineage_file,
+    plot_file,
+    report_file,
+    rows_file,
+)
+from harness.evaluation.run_folder import PLOTS, REPORT, ROWS
 from harness.hub.address import DEFAULT_ENDPOINT
-from harness.hub.artifact import RepositoryName
+from harness.hub.artifact import README, RepositoryName
+from harness.hub.chain import read_lineage
 from harness.hub.client import Hub
+from harness.hub.lineage import LINEAGE
 from harness.models.names import ModelName
 from harness.reports.leaderboard import boards
 from harness.statistics.formatting import whole_percent
@@ -26,7 +36,6 @@ if TYPE_CHECKING:
     from harness.data.tasks import TestSet
     from harness.evaluation.outcome import Evaluation
 
-README = "README.md"
 CARD_TEMPLATE = "results.md.jinja"
 _ATTEMPTS = 5
 
@@ -66,7 +75,8 @@ def destination(
 
 def _keep_larger_result(hub: Hub, results: str, name: str, test_set: TestSet) -> None:
     """Raise UsageError where the part of the test set that `--limit` left would replace a result on more of it."""
-    known = read_reports(hub, results).get(config_name(name))
+    config = config_name(name)
+    known = ResultsDataset.at(hub, results).reports(config).get(config)
     pairs = known.run.config.get("pairs") if known and known.run.dataset == test_set.artifact.repo_id else None
     if isinstance(pairs, int) and pairs > len(test_set.pairs):
         raise UsageError(
@@ -88,7 +98,7 @@ def publish(hub: Hub, place: Destination, evaluation: Evaluation, test_set: Test
         files = model_files(hub, place.model, report, test_set.task, results=place.results)
         message = f"Evaluation on {test_set.artifact.repo_id}"
         changed.append(hub.commit_files("model", place.model, files, message=message, create_pr=place.create_pr))
-    return [_push_results(hub, place.results, name, evaluation.folder), *changed]
+    return [_push_results(hub, place.results, name, evaluation), *changed]
 
 
 def model_files(hub: Hub, model: str, report: EvalReport, task: Task, *, results: str) -> dict[str, str]:
@@ -101,7 +111,8 @@ def model_files(hub: Hub, model: str, report: EvalReport, task: Task, *, results
 
 def results_readme(hub: Hub, repo_id: str) -> str:
     """Return the card of a results dataset with the benchmark's report beside the reports and rows that it holds."""
-    return _results_card(repo_id, read_reports(hub, repo_id), _rows(hub, repo_id), with_report=True)
+    dataset = ResultsDataset.at(hub, repo_id)
+    return _results_card(repo_id, dataset.reports(), dataset.rows(), with_report=True)
 
 
 def _check_scored(report: EvalReport, limit: float) -> None:
@@ -134,29 +145,30 @@ def readme(
 
 def _training(hub: Hub, model: str) -> TrainingFacts | None:
     """Return what the model's `lineage.json` says of its training; None where it is not one of ours."""
-    text = hub.read_text("model", model, LINEAGE)
     try:
-        lineage = json.loads(text) if text else {}
-        return load_facts(lineage) if isinstance(lineage, dict) else None
+        record = read_lineage(hub, hub.resolve("model", model))
+        return load_facts(record.lineage) if record else None
+    except RepoNotFound:
+        return None
     except ValueError as error:
         raise DataError(f"the {LINEAGE} of {model} cannot be read ({error}); train and push the model again") from error
 
 
-def _push_results(hub: Hub, repo_id: str, name: str, folder: Path) -> str:
-    config = config_name(name)
-    report = read_report(folder / REPORT)
+def _push_results(hub: Hub, repo_id: str, name: str, evaluation: Evaluation) -> str:
+    config, folder, scorecard = config_name(name), evaluation.folder, evaluation.scorecard
     for attempt in range(1, _ATTEMPTS + 1):
-        head = hub.resolve("dataset", repo_id)
-        reports = {**read_reports(hub, repo_id), config: report}
+        dataset = ResultsDataset.at(hub, repo_id)
+        reports = {**dataset.reports(), config: scorecard.report}
         files: dict[str, str | bytes | Path] = {
-            f"data/{config}/test.jsonl": folder / ROWS,
-            f"lineage/{config}.json": folder / LINEAGE,
-            **{f"{PLOTS}/{config}/{plot}": folder / PLOTS / plot for plot in report.plots},
-            report_path(name): folder / REPORT,
-            README: _results_card(repo_id, reports, {**_rows(hub, repo_id), config: _read_rows(folder / ROWS)}),
+            rows_file(config): folder / ROWS,
+            lineage_file(config): folder / LINEAGE,
+            **{plot_file(config, plot): folder / PLOTS / plot for plot in scorecard.report.plots},
+            report_file(config): folder / REPORT,
+            README: _results_card(repo_id, reports, {**dataset.rows(), config: scorecard.rows}),
         }
+        parent = dataset.artifact.revision
         try:
-            return hub.commit_files("dataset", repo_id, files, message=f"Results of {name}", parent=head.revision)
+            return hub.commit_files("dataset", repo_id, files, message=f"Results of {name}", parent=parent)
         except CommitConflict:  # somebody else pushed results in between: list theirs too
             if attempt == _ATTEMPTS:
                 raise

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
+    from harness.models.chat.budget import Budget
     from harness.models.chat.chat_models import ChatSettings
 
 
@@ -35,19 +36,26 @@ class Asking(BaseModel):
     engine_args: tuple[str, ...] = ()
     """KEY=VALUE, for our own vLLM servers."""
 
-    def settings(self) -> ChatSettings:
-        """Return the settings of the models, with a budget that nothing has been spent of."""
+    def settings(self, budget: Budget | None = None, *, direct: bool = False) -> ChatSettings:
+        """Return the settings of the models, with `budget` or, without one, what nothing has been spent of.
+
+        `direct`: whether the base URL holds for models in the endpoints file too.
+        """
         from harness.models.chat.budget import Budget
         from harness.models.chat.chat_models import ChatSettings
         from harness.models.chat.endpoints import Endpoints
         from harness.models.engine.server import split_engine_args
 
+        if budget is None and self.budget is not None:
+            budget = Budget(self.budget)
         return ChatSettings(
-            endpoints=Endpoints(base_url=self.base_url, key_variable=self.key_variable, file=self.endpoints),
+            endpoints=Endpoints(
+                base_url=self.base_url, key_variable=self.key_variable, file=self.endpoints, direct=direct
+            ),
             concurrency=self.concurrency,
             timeout=self.timeout,
             max_tokens=self.max_tokens,
             engine_args=split_engine_args(self.engine_args),
             cache=self.cache,
-            budget=None if self.budget is None else Budget(self.budget),
+            budget=budget,
         )

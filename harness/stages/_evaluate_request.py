@@ -9,8 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.evaluation.judge.judges import JudgeConfig
 from harness.models.backends.subject import EvaluateConfig
-from harness.models.chat.endpoints import Endpoints
-from harness.models.engine.server import split_engine_args
+from harness.models.chat.budget import Budget
 from harness.models.names import ModelName
 from harness.stages._asking import Asking
 
@@ -23,7 +22,7 @@ class JudgeRequest(BaseModel):
     judges: tuple[str, ...] = ()
     """`rules:judge`, `openai:ID`, or a model on the Hub; empty: nobody."""
     asking: Asking = Asking(max_tokens=1024)
-    """The endpoints file is the one of the evaluated models."""
+    """Endpoints file and budget are those of the evaluated models."""
     ask_everything: bool = False
     """Ask even what code can decide."""
     baselines: bool = True
@@ -67,33 +66,24 @@ class EvaluateRequest(BaseModel):
 
     def config(self, base: ModelName | None) -> EvaluateConfig:
         """Return how the models are asked; UsageError for an engine argument that is none."""
-        asking = self.asking
         return EvaluateConfig(
-            max_tokens=asking.max_tokens or 256,
-            concurrency=asking.concurrency or 32,
-            engine_args=split_engine_args(asking.engine_args),
+            asking=self.asking.settings(direct=True),
             trust_remote_code=self.trust_remote_code,
-            base_url=asking.base_url,
-            key_variable=asking.key_variable,
             tool_choice=self.tool_choice,
             base=base,
         )
 
-    def judge(self) -> JudgeConfig | None:
-        """Return who judges and how; None: nobody does."""
-        judging, asking = self.judging, self.judging.asking
+    def judge(self, budget: Budget | None) -> JudgeConfig | None:
+        """Return who judges and how; None: nobody does. `budget` is the evaluated models' own, and shared with them."""
+        judging = self.judging
         if not judging.judges:
             return None
+        asking = judging.asking.model_copy(update={"endpoints": self.asking.endpoints})
         return JudgeConfig(
             judges=judging.judges,
+            asking=asking.settings(budget),
             ask_everything=judging.ask_everything,
             baselines=judging.baselines,
-            endpoints=Endpoints(base_url=asking.base_url, key_variable=asking.key_variable, file=self.asking.endpoints),
-            concurrency=asking.concurrency,
-            engine_args=split_engine_args(asking.engine_args),
-            max_tokens=asking.max_tokens or 1024,
-            timeout=asking.timeout,
-            cache=asking.cache,
             labels=judging.labels,
             label_column=judging.label_column,
         )

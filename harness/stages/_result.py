@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict
 from harness.data.formats.jsonl import write_json
 from harness.errors import CheckFailed, UsageError
 from harness.hub.artifact import Artifact, RepoKind
-from harness.hub.client import LINEAGE, Hub
-from harness.hub.lineage import Lineage
+from harness.hub.client import Hub
+from harness.hub.lineage import LINEAGE, Lineage
 from harness.hub.publishing import find_made, push_folder
 from harness.terminal import progress
 

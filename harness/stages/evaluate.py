@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,23 +14,14 @@ from harness.data.formats.jsonl import write_json, write_jsonl
 from harness.data.records import Prediction
 from harness.data.tasks import TestSet, pull_test_set
 from harness.errors import UsageError
-from harness.evaluation.answers import AnswerLog, ask_all
+from harness.evaluation.answers import AnswerLog
 from harness.evaluation.judge.judge_evaluations import ToJudge, check, judge_evaluations
 from harness.evaluation.judge.judges import JudgeConfig
 from harness.evaluation.outcome import Answered, Evaluation
 from harness.evaluation.records import EvalRun
-from harness.evaluation.report_json import config_name, dump_report, read_report
-from harness.evaluation.run_folder import (
-    ENGINE_LOG,
-    JUDGE_LOG,
-    LINEAGE,
-    PLOTS,
-    REPORT,
-    ROWS,
-    RunFolder,
-    commit_of,
-    open_run,
-)
+from harness.evaluation.report_json import dump_report, read_report
+from harness.evaluation.results import config_name
+from harness.evaluation.run_folder import ENGINE_LOG, JUDGE_LOG, PLOTS, REPORT, ROWS, RunFolder, commit_of, open_run
 from harness.evaluation.scorecard import (
     HEADLINE,
     Judgements,
@@ -40,8 +30,9 @@ from harness.evaluation.scorecard import (
     read_answers,
     score_answers,
 )
+from harness.hub.artifact import split_revision
 from harness.hub.client import Hub
-from harness.hub.lineage import Lineage, package_versions
+from harness.hub.lineage import LINEAGE, Lineage, package_versions
 from harness.models.backends.prepare import preparing
 from harness.models.backends.subject import EvaluateConfig, Subject
 from harness.models.names import ModelName
@@ -93,7 +84,8 @@ def run(request: EvaluateRequest, hub: Hub) -> EvaluateResult:
     where results could not be published.
     """
     names, base, dataset = _named(request)
-    config, judging = request.config(base), request.judge()
+    config = request.config(base)
+    judging = request.judge(config.asking.budget)
     test_set = pull_test_set(hub, dataset, request.limit)
     places = [destination_of(request, name, test_set, hub) for name in names]
     below = {"root": request.run} if request.run and len(names) > 1 else {"folder": request.run}
@@ -121,7 +113,7 @@ def _named(request: EvaluateRequest) -> tuple[list[ModelName], ModelName | None,
         names = [replace(names[0], revision=commit_of(folder, names[0].id))]
     if base and not base.revision:
         base = replace(base, revision=commit_of(folder, base.id))
-    if "@" not in dataset and (commit := commit_of(folder, dataset)):
+    if not split_revision(dataset)[1] and (commit := commit_of(folder, dataset)):
         dataset = f"{dataset}@{commit}"
     return names, base, dataset
 
@@ -143,21 +135,16 @@ def evaluate(
     if judging:
         check(judging, test_set, hub)
     with preparing(names, hub, test_set, config) as prepared:
-        answered = [
-            answer(name, prepare, test_set, config, place) for name, prepare in zip(names, prepared, strict=True)
-        ]
+        answered = [answer(name, prepare, test_set, place) for name, prepare in zip(names, prepared, strict=True)]
     if judging is None:
         return [_finish(one, test_set, None) for one in answered]
     to_judge = [ToJudge(pairs=test_set.pairs, scores=one.scores) for one in answered]
-    if judging.log is None:
-        judging = replace(judging, log=answered[0].folder / JUDGE_LOG)
+    judging = replace(judging, asking=replace(judging.asking, log=answered[0].folder / JUDGE_LOG))
     judged = judge_evaluations(to_judge, judging, test_set.task, hub)
     return [_finish(one, test_set, found) for one, found in zip(answered, judged, strict=True)]
 
 
-def answer(
-    name: ModelName, prepare: Callable[[], Subject], test_set: TestSet, config: EvaluateConfig, place: RunPlace
-) -> Answered:
+def answer(name: ModelName, prepare: Callable[[], Subject], test_set: TestSet, place: RunPlace) -> Answered:
     """Bring the run of one model to an answer for every pair, and score them by code; see `evaluate`."""
     timings = _Timings()
     with timings.phase("prepare"):
@@ -167,7 +154,7 @@ def answer(
     run_folder = open_run(folder, lineage, resume=place.resume)
     with ExitStack() as stack:  # scores are made while the engine, which is on it, shuts down
         stack.callback(run_folder.log.close)
-        _collect_answers(subject, run_folder, test_set, config, timings=timings, stack=stack)
+        _collect_answers(subject, run_folder, test_set, timings=timings, stack=stack)
         answers = [run_folder.log.answers[pair.id] for pair in test_set.pairs]
         with progress("scoring"):
             readings = _read(subject, test_set, answers)
@@ -207,13 +194,7 @@ def _lineage(name: ModelName, subject: Subject, test_set: TestSet) -> Lineage:
 
 
 def _collect_answers(
-    subject: Subject,
-    run: RunFolder,
-    test_set: TestSet,
-    config: EvaluateConfig,
-    *,
-    timings: _Timings,
-    stack: ExitStack,
+    subject: Subject, run: RunFolder, test_set: TestSet, *, timings: _Timings, stack: ExitStack
 ) -> None:
     """Bring the log to one answer a pair: an answer of the model, or the reason why there is none."""
     log, ids = run.log, [pair.id for pair in test_set.pairs]
@@ -233,7 +214,7 @@ def _collect_answers(
             log.append(answer)
             advance()
 
-        asyncio.run(ask_all(subject.items(missing), backend, keep, concurrency=config.concurrency))
+        backend.ask(subject.items(missing), keep)
 
 
 def _note_unaskable(subject: Subject, log: AnswerLog, total: int) -> None:

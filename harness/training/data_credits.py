@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from harness.hub.artifact import Artifact, parse_input
-from harness.hub.client import LINEAGE, Hub
+from harness.hub.chain import follow_data
+from harness.hub.client import Hub
 
 _WORDS = {
     "synthesize": {"teacher": "Synthetic conversations written by"},
@@ -15,7 +15,6 @@ _WORDS = {
     "filter": {"teacher": "Traces rated by"},
 }
 """Stage -> key of its configuration -> what its model did."""
-_DEEPEST = 8
 
 
 def read_roles(hub: Hub, dataset: str) -> dict[str, str]:
@@ -24,19 +23,13 @@ def read_roles(hub: Hub, dataset: str) -> dict[str, str]:
     Rule-based stand-ins are named like models, so that nobody takes their work for a language model's.
     """
     roles: dict[str, str] = {}
-    for _ in range(_DEEPEST):
-        artifact = parse_input(dataset)
-        if not isinstance(artifact, Artifact):
-            break
-        file = hub.pull(artifact, [LINEAGE]) / LINEAGE
-        lineage = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-        known = _WORDS.get(str(lineage.get("stage")), {})
-        for key, words in known.items():
-            if names := _names(lineage["config"].get(key)):
+    artifact = parse_input(dataset)
+    if not isinstance(artifact, Artifact):
+        return roles
+    for _, record in follow_data(hub, artifact):
+        for key, words in _WORDS.get(record.lineage.stage, {}).items():
+            if names := _names(record.lineage.config.get(key)):
                 roles[words] = names
-        if not known or not lineage["inputs"]:
-            break
-        dataset = lineage["inputs"][0]
     return roles
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.data.formats.dataclass_json import load_record
+from harness.hub.lineage import Lineage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +52,10 @@ class TrainingFacts:
         return asdict(self)
 
 
-def load_facts(lineage: Mapping[str, Any]) -> TrainingFacts | None:
-    """Return the facts in a model's `lineage.json`; None where it is not one of ours. ValueError for damaged ones."""
-    found = lineage.get("training")
-    if lineage.get("stage") != "train" or found is None:
+def load_facts(lineage: Lineage) -> TrainingFacts | None:
+    """Return the facts in a model's lineage; None where no training has made it. ValueError for damaged ones."""
+    found = lineage.extra.get("training")
+    if lineage.stage != "train" or found is None:
         return None
     facts: TrainingFacts = load_record(TrainingFacts, found, "training")
     return facts

@@ -10,7 +10,6 @@ ratio is above 1.25 or less than 0.85 of the prompt tokens come from the prefix 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import statistics
@@ -23,7 +22,6 @@ from pathlib import Path
 from evaluation_inputs import STUDENT, push_inputs
 
 from harness.data.tasks import TestSet, pull_test_set
-from harness.evaluation.answers import ask_all
 from harness.hub.client import Hub
 from harness.hubd.embedded import running
 from harness.models.backends.vllm import VllmBackend
@@ -70,8 +68,7 @@ def run_bare(client: Hub, dataset: str, scratch: Path, max_tokens: int) -> float
     start = time.monotonic()
     with serving(checkpoint, EngineOptions(), scratch / "bare.log") as server:
         server.wait_until_ready()
-        backend = VllmBackend(server, max_tokens)
-        asyncio.run(ask_all(prompts, backend, lambda _: None, concurrency=CONCURRENCY))
+        VllmBackend(server, max_tokens, CONCURRENCY).ask(prompts, lambda _: None)
     return time.monotonic() - start
 
 

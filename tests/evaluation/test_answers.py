@@ -1,10 +1,8 @@
-"""The log of answers and the asking: bounded, in order, whole lines only, and the first failure stops the rest."""
+"""The log of answers: whole lines only, whatever happens."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,72 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.data.records import Prediction, Usage
-from harness.errors import DataError, EngineError, UsageError
-from harness.evaluation.answers import AnswerLog, ask_all
+from harness.errors import DataError, UsageError
+from harness.evaluation.answers import AnswerLog
 from harness.models.backends.backend import NOT_ASKED
-
-
-class Counting:
-    """Answers after a moment, and knows how many questions were under way at once."""
-
-    def __init__(self, fail: Callable[[int], Exception | None] = lambda _: None) -> None:
-        self.fail = fail
-        self.asked: list[int] = []
-        self.now = self.most = 0
-        self.closed = False
-
-    async def answer(self, item: int) -> Prediction:
-        self.asked.append(item)
-        self.now += 1
-        self.most = max(self.most, self.now)
-        try:
-            await asyncio.sleep(0.001 * (item % 3))
-            if error := self.fail(item):
-                raise error
-        finally:
-            self.now -= 1
-        return Prediction(pair_id=str(item), raw=f"answer {item}")
-
-    async def close(self) -> None:
-        self.closed = True
-
-
-@pytest.mark.parametrize("concurrency", [1, 3, 100])
-def test_every_item_is_asked_once_in_order_within_the_bound(concurrency: int) -> None:
-    backend, answers = Counting(), []
-    asyncio.run(ask_all(range(20), backend, answers.append, concurrency=concurrency))
-    assert backend.asked == list(range(20))
-    assert sorted(int(answer.pair_id) for answer in answers) == list(range(20))
-    assert backend.most == min(concurrency, 20)
-    assert backend.closed
-
-
-def test_nothing_to_ask_closes_the_backend() -> None:
-    backend = Counting()
-    asyncio.run(ask_all([], backend, list, concurrency=4))
-    assert (backend.asked, backend.closed) == ([], True)
-
-
-@pytest.mark.parametrize("concurrency", [1, 4])
-def test_the_first_exception_stops_the_rest_and_is_raised_as_it_was(concurrency: int) -> None:
-    backend, answers = Counting(lambda item: EngineError("gone") if item == 5 else None), []
-    with pytest.raises(EngineError, match=r"^gone$"):
-        asyncio.run(ask_all(range(50), backend, answers.append, concurrency=concurrency))
-    assert 5 - concurrency < len(answers) < 5 + concurrency
-    assert len(backend.asked) <= 5 + 2 * concurrency
-    assert (backend.now, backend.closed) == (0, True)
-
-
-def test_a_failure_to_keep_an_answer_stops_the_asking() -> None:
-    def full(_: Prediction) -> None:
-        raise OSError("no space")
-
-    backend = Counting()
-    with pytest.raises(OSError, match="no space"):
-        asyncio.run(ask_all(range(50), backend, full, concurrency=2))
-    assert len(backend.asked) <= 4
-    assert backend.closed
-
 
 ANSWERS = st.builds(
     Prediction,

@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 
-from harness.errors import AccessDenied, CommitConflict, HubError, HubUnreachable, RepoNotFound, UsageError
+from harness.errors import AccessDenied, CommitConflict, DataError, HubError, HubUnreachable, RepoNotFound, UsageError
 from harness.hub.artifact import Artifact
+from harness.hub.chain import follow_data, read_lineage
 from harness.hub.client import Hub
+from harness.hub.lineage import Lineage
 from harness.hub.publishing import find_made, push_folder
 from harness.hubd.embedded import EmbeddedHub, running
 
+LINEAGE = Lineage(stage="collect", version=1, config={}, inputs=())
 USERS = """
 users:
   - {name: ada, tokens: [{token: hf_ada_write, role: write}, {token: hf_ada_read, role: read}]}
@@ -50,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "push" / "data").mkdir(parents=True)
     (tmp_path / "push" / "README.md").write_text("---\nlicense: mit\n---\nFirst\n")
     (tmp_path / "push" / "data" / "rows.jsonl").write_text('{"a": 1}\n')
-    (tmp_path / "push" / "lineage.json").write_text('{"fingerprint": "0123456789ab"}\n')
+    (tmp_path / "push" / "lineage.json").write_text(json.dumps({**LINEAGE.dump(), "fingerprint": "0123456789ab"}))
     return tmp_path / "push"
 
 
@@ -116,6 +119,43 @@ def test_a_push_that_was_killed_before_its_tag_is_found_and_tagged(connect: Call
     assert find_made(hub, "dataset", "ada/killed", "ba9876543210") is None
     assert find_made(hub, "dataset", "ada/killed", "0123456789ab") == made
     assert hub.tags("dataset", "ada/killed") == {"fp-0123456789ab": made.revision}
+
+
+@pytest.mark.parametrize("content", [b"{", b"{}", b"[]", b"\xff", b'{"fingerprint": "0123456789ab"}'])
+def test_a_damaged_lineage_is_named_and_never_taken_for_none(
+    connect: Callable[..., Hub], folder: Path, content: bytes
+) -> None:
+    hub = connect()
+    (folder / "lineage.json").write_bytes(content)
+    made = push_folder(hub, "dataset", "ada/damaged", folder, message="one")
+    for read in (
+        lambda: find_made(hub, "dataset", "ada/damaged", "0123456789ab"),
+        lambda: read_lineage(hub, made),
+        lambda: list(follow_data(hub, made)),
+    ):
+        with pytest.raises(
+            DataError, match=rf"^lineage\.json of {made} cannot be read: .*; run its stage again with --force$"
+        ):
+            read()
+
+
+def test_data_is_followed_to_what_is_not_there_or_not_ours(connect: Callable[..., Hub], folder: Path) -> None:
+    hub = connect()
+    (folder / "lineage.json").unlink()
+    raw = push_folder(hub, "dataset", "ada/raw", folder, message="raw")
+    chain = [raw]
+    for number, stage in enumerate(("filter", "relabel", "synthesize")):
+        lineage = Lineage(stage=stage, version=1, config={}, inputs=(str(chain[-1]), f"me/task@{'0' * 40}"))
+        (folder / "lineage.json").write_text(json.dumps(lineage.dump()))
+        chain.append(push_folder(hub, "dataset", f"ada/chain-{number}", folder, message=stage))
+    lineage = Lineage(stage="train", version=1, config={}, inputs=(f"me/student@{'0' * 40}", str(chain[-1])))
+    (folder / "lineage.json").write_text(json.dumps(lineage.dump()))
+    model = push_folder(hub, "model", "ada/chain-model", folder, message="train")
+    assert [one for one, _ in follow_data(hub, model)] == [model, *reversed(chain[1:])]
+    lineage = Lineage(stage="filter", version=1, config={}, inputs=(f"ada/gone@{'0' * 40}",))
+    (folder / "lineage.json").write_text(json.dumps(lineage.dump()))
+    alone = push_folder(hub, "dataset", "ada/alone", folder, message="filter")
+    assert [record.lineage for _, record in follow_data(hub, alone)] == [lineage]
 
 
 @pytest.mark.parametrize("private", [False, True])

@@ -18,6 +18,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
 from harness.cli.__main__ import tft
 from harness.errors import AccessDenied, HubError, HubUnreachable, RepoNotFound, UsageError
+from harness.hub.lineage import Lineage
 from harness.hubd.embedded import EmbeddedHub, running
 
 SOURCE_USERS = """
@@ -94,6 +95,10 @@ def commit(api: HfApi, repo: str, kind: str = "model", **contents: bytes | None)
     return api.create_commit(repo, operations, commit_message="change", repo_type=kind).oid
 
 
+def lineage(*inputs: str) -> bytes:
+    return json.dumps(Lineage(stage="collect", version=1, config={}, inputs=inputs).dump()).encode()
+
+
 def make(api: HfApi, repo: str, kind: str = "model", *, large: bool = False, **options: Any) -> str:
     """A repository with two tagged revisions and a main beyond them: small, new, removed and (`large`) large files."""
     random = Random(repo)
@@ -107,7 +112,7 @@ def make(api: HfApi, repo: str, kind: str = "model", *, large: bool = False, **o
     api.create_tag(repo, tag="v2", repo_type=kind)
     api.create_tag(repo, tag="also-v2", repo_type=kind, tag_message="the same again")
     more = {"more_bin": random.randbytes(LARGE)} if large else {}
-    commit(api, repo, kind, lineage_json=b'{"inputs": []}', **more)
+    commit(api, repo, kind, lineage_json=lineage(), **more)
     return repo
 
 
@@ -308,10 +313,14 @@ def test_inputs_that_readers_will_not_find_are_named(source, target, promote):
     at = source.repo_info(data, repo_type="dataset").sha
     source.create_repo("ada/made")
     inputs = [f"{data}@{at}", f"ada/lost@{'0' * 40}", "file@sha256:12"]
-    commit(source, "ada/made", lineage_json=json.dumps({"inputs": inputs}).encode())
+    commit(source, "ada/made", lineage_json=lineage(*inputs))
     notes = promote("ada/made", f"datasets/{data}", "--dry-run")["notes"]
     assert [note.split()[4] for note in notes] == [f"ada/lost@{'0' * 12},"]
     assert len(promote("ada/made", "--dry-run")["notes"]) == 2
+    commit(source, "ada/made", lineage_json=b"{")
+    (note,) = promote("ada/made", "--dry-run")["notes"]
+    assert note.startswith("lineage.json of models/ada/made cannot be read")
+    assert "copied as it is" in note
 
 
 @pytest.mark.parametrize(

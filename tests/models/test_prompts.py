@@ -19,6 +19,7 @@ from harness.hub.artifact import Artifact
 from harness.models.backends.backend import NOT_ASKED
 from harness.models.backends.subject import EvaluateConfig
 from harness.models.backends.vllm import VllmSubject
+from harness.models.chat.chat_models import ChatSettings
 from harness.models.engine.checkpoint import Checkpoint
 from harness.models.prompts import Form, Renderer, fitting_renderer, load_tokenizer, system_message
 from harness.training.small_model import create_student, sample_texts
@@ -135,7 +136,7 @@ def test_a_pair_that_does_not_fit_is_not_asked_and_says_by_how_much(student: Pat
     def unaskable(context: int | None) -> list[Prediction]:
         config = {"max_position_embeddings": context}
         checkpoint = Checkpoint(artifact=artifact, folder=student, config=config, base_model=None)
-        subject = VllmSubject(checkpoint, test_set, EvaluateConfig(max_tokens=100))
+        subject = VllmSubject(checkpoint, test_set, EvaluateConfig(asking=ChatSettings(max_tokens=100)))
         subject.make_prompts()
         return subject.unaskable()
 

@@ -15,17 +15,17 @@ from harness.data.formats.dataclass_json import load_record
 from harness.data.tasks import CONVERSATIONS
 from harness.errors import CheckFailed
 from harness.evaluation.records import EvalReport
-from harness.evaluation.report_json import config_name
-from harness.hub.artifact import Artifact, RepositoryName, parse_input, split_revision
+from harness.evaluation.results import config_name, configs_of, report_file
+from harness.hub.artifact import ATTRIBUTES, README, Artifact, RepositoryName, parse_input, split_revision
 from harness.hub.client import Hub
 from harness.hub.collections import Collection
+from harness.hub.lineage import LINEAGE
 from harness.hub.repository import Tree
-from harness.reports.publish import README
 from harness.statistics.formatting import whole_percent
 
 CheckChain = Callable[[Hub, Artifact], list[str]]
 """Returns what is wrong with the lineage of an artifact; `harness.reports.lineage.check.check_chain`."""
-_CHANGED_LATER = (README, ".gitattributes")
+_CHANGED_LATER = (README, ATTRIBUTES)
 _RESULTS_OF_A_MODEL = ".eval_results/"
 
 
@@ -89,7 +89,9 @@ def _ours(entry: Entry, repo: Repo) -> bool:
 
 
 def _says(repo: Repo) -> str:
-    return f"its lineage.json says stage {repo.stage!r}" if repo.lineage else "it has no lineage.json of the benchmark"
+    if repo.damaged:
+        return repo.damaged
+    return f"its {LINEAGE} says stage {repo.stage!r}" if repo.lineage else f"it has no {LINEAGE} of the benchmark"
 
 
 def shelf_is_free(shelf: Collection | None, owner: str) -> Iterator[str]:
@@ -220,9 +222,9 @@ def changed_results(found: ReleaseInputs, namespace: str, version: str) -> list[
     then = find_tree(found.hub, place.at(commit)) if commit else None
     if repo is None or then is None:
         return []
-    reports = {path for path in {*then, *repo.tree} if path.startswith("reports/")}
-    return sorted(
-        path.removeprefix("reports/").removesuffix(".json")
-        for path in reports
-        if path not in then or path not in repo.tree or then[path].hash != repo.tree[path].hash
-    )
+    reports = {config: report_file(config) for config in configs_of({*then, *repo.tree})}
+    return [
+        config
+        for config, path in reports.items()
+        if (path in then) != (path in repo.tree) or (path in then and then[path].hash != repo.tree[path].hash)
+    ]

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.benchmark.release.changes import AddItem, ChangeItem, CreateShelf
 from harness.benchmark.release.contents import Entry, Role, title_of
-from harness.evaluation.metrics import JUDGE_METRIC
+from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import EvalReport
-from harness.evaluation.report_json import config_name, judge_name
+from harness.evaluation.results import config_name
 from harness.hub.artifact import RepositoryName
 from harness.hub.collections import Collection
-from harness.reports.leaderboard import DEFAULT_METRIC
 from harness.statistics.formatting import bounds, number
 
 TITLE = "TFT benchmark"
@@ -55,7 +54,7 @@ def notes(entries: Sequence[Entry], reports: Mapping[str, EvalReport]) -> dict[R
 
 def _metric(reports: Sequence[EvalReport]) -> str:
     """Return the judge's metric where one judge has judged all, else code's."""
-    judges = {judge_name(report) if JUDGE_METRIC in report.rows["model"] else None for report in reports}
+    judges = {report.run.judge if JUDGE_METRIC in report.rows["model"] else None for report in reports}
     return JUDGE_METRIC if len(judges) == 1 and None not in judges else DEFAULT_METRIC
 
 
@@ -72,7 +71,7 @@ def _score(report: EvalReport, metric: str) -> str:
     estimate = report.rows["model"].get(metric)
     if estimate is None or estimate.value is None:
         return f"{metric}: not scored"
-    by = f", judged by {judge_name(report)}" if metric == JUDGE_METRIC else ""
+    by = f", judged by {report.run.judge}" if metric == JUDGE_METRIC else ""
     interval = ""
     if estimate.low is not None and estimate.high is not None:
         interval = f" (95 % interval {bounds(estimate.low, estimate.high)})"

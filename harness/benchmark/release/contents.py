@@ -10,7 +10,7 @@ from harness.benchmark.record import BenchmarkRecord, CellRecord
 from harness.data.cell_names import LEADERBOARD
 from harness.data.scenarios import ARMS, all_scenarios
 from harness.data.tasks import TEST_SET_STAGES
-from harness.evaluation.report_json import RESULTS
+from harness.evaluation.results import RESULTS
 from harness.hub.artifact import RepositoryName, split_revision
 
 Role = Literal[

@@ -7,17 +7,16 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from harness.benchmark.record import FILE, BenchmarkRecord
-from harness.benchmark.record import load as load_benchmark
+from harness.benchmark.record import FILE, BenchmarkRecord, read_record
 from harness.errors import DataError, RepoNotFound
 from harness.evaluation.records import EvalReport
-from harness.evaluation.report_json import read_report
-from harness.evaluation.run_folder import LINEAGE
+from harness.evaluation.results import ResultsDataset
 from harness.hub.artifact import Artifact, RepositoryName
+from harness.hub.chain import read_lineage
 from harness.hub.client import Hub
+from harness.hub.lineage import LineageRecord
 from harness.hub.repository import RepositoryState, Tree
 
 _ASKED_AT_ONCE = 8
@@ -30,16 +29,17 @@ class Repo:
     state: RepositoryState
     tree: Tree
     """Of main."""
-    lineage: Mapping[str, Any] | None
-    """Its `lineage.json`; None where it has none, or one that is no JSON object."""
+    lineage: LineageRecord | None
+    """None where it has none, or one that cannot be read."""
+    damaged: str | None
+    """Why its `lineage.json` cannot be read."""
     titles: tuple[str, ...]
     """Of main's commits, the newest first; read where there is no lineage."""
 
     @property
     def stage(self) -> str | None:
         """The stage that has made it; None where it does not say."""
-        found = self.lineage.get("stage") if self.lineage else None
-        return found if isinstance(found, str) else None
+        return self.lineage.lineage.stage if self.lineage else None
 
     @property
     def untouched(self) -> bool:
@@ -55,7 +55,7 @@ class CurrentResults:
     record: BenchmarkRecord
     reports: Mapping[str, EvalReport]
     """By configuration."""
-    fingerprints: Mapping[str, str | None]
+    fingerprints: Mapping[str, str]
     """Configuration -> fingerprint of the evaluation."""
 
 
@@ -70,10 +70,13 @@ def _read_repo(hub: Hub, place: RepositoryName) -> Repo | None:
     state = hub.state(place)
     if state is None:
         return None
-    tree = hub.tree(state.head)
-    lineage = read_json(hub, state.head, LINEAGE) if LINEAGE in tree else None
+    lineage, damaged = None, None
+    try:
+        lineage = read_lineage(hub, state.head)
+    except DataError as error:
+        damaged = str(error)
     titles = () if lineage else tuple(hub.titles(state.place))
-    return Repo(state=state, tree=tree, lineage=lineage, titles=titles)
+    return Repo(state=state, tree=hub.tree(state.head), lineage=lineage, damaged=damaged, titles=titles)
 
 
 def find_tree(hub: Hub, artifact: Artifact) -> Tree | None:
@@ -98,24 +101,15 @@ def read_benchmark(hub: Hub, results: Artifact) -> CurrentResults:
 
     DataError where there is no record, or where a file cannot be read.
     """
-    folder = hub.pull(results, [FILE, "reports/*.json", "lineage/*.json"])
-    if not (folder / FILE).is_file():
+    dataset = ResultsDataset(hub, results)
+    record = read_record(dataset)
+    if record is None:
         raise DataError(
             f"dataset {results} has no {FILE}, so no run of the benchmark has come to its end; run `tft benchmark`"
         )
-    reports = {path.stem: read_report(path) for path in sorted((folder / "reports").glob("*.json"))}
     return CurrentResults(
         artifact=results,
-        record=load_benchmark((folder / FILE).read_text(encoding="utf-8"), str(results)),
-        reports=reports,
-        fingerprints={config: _fingerprint(folder / "lineage" / f"{config}.json") for config in reports},
+        record=record,
+        reports=dataset.reports(),
+        fingerprints={config: found.fingerprint for config, found in dataset.lineages().items()},
     )
-
-
-def _fingerprint(path: Path) -> str | None:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    found = value.get("fingerprint") if isinstance(value, dict) else None
-    return found if isinstance(found, str) else None

@@ -8,22 +8,20 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from harness import __version__
 from harness.benchmark.release.contents import Entry, results_place, space_place
 from harness.benchmark.release.current import CurrentResults, Repo, find_tree
 from harness.data.formats.task import read_task
 from harness.data.records import Task
 from harness.data.tasks import TASK
 from harness.errors import CommitConflict
-from harness.evaluation.report_json import config_name
-from harness.evaluation.run_folder import LINEAGE
-from harness.hub.artifact import Artifact, RepositoryName, parse_input
+from harness.evaluation.results import config_name
+from harness.hub.artifact import README, Artifact, RepositoryName, parse_input
 from harness.hub.client import Hub
-from harness.hub.lineage import Lineage
+from harness.hub.lineage import LINEAGE, Lineage
 from harness.hub.repository import Tree
-from harness.reports.publish import README, model_files, results_readme
+from harness.reports.publish import model_files, results_readme
 
 STAGE, VERSION = "publish", 1
 _OF_REPORT = re.compile(r"README\.md|RESULTS\.md|results\.json|plots/[^/]+")
@@ -89,8 +87,8 @@ def _reported_commit(setting: Setting, space: Repo | None) -> Artifact:
     new commit would be another one each time.
     """
     results = setting.results.artifact
-    for name in space.lineage.get("inputs", []) if space and space.lineage else []:
-        about = parse_input(str(name))
+    for name in space.lineage.lineage.inputs if space and space.lineage else ():
+        about = parse_input(name)
         if isinstance(about, Artifact) and about.repo_id == results.repo_id and about != results:
             then, now = (find_tree(setting.hub, one) for one in (about, results))
             if then is not None and now is not None and _measured(then) == _measured(now):
@@ -128,18 +126,9 @@ def _lineage(results: str, files: list[str], before: Repo | None, hub: Hub) -> b
     It lists the files of the report: what an earlier one had put there and this one has not is removed by that.
     """
     lineage = Lineage(stage=STAGE, version=VERSION, config={"files": sorted(files)}, inputs=(results,))
-    if before and before.lineage and before.lineage.get("fingerprint") == lineage.fingerprint():
+    if before and before.lineage and before.lineage.fingerprint == lineage.fingerprint():
         return hub.fetch(before.state.head, LINEAGE).read_bytes()
-    record: dict[str, Any] = {
-        "stage": lineage.stage,
-        "stage_version": lineage.version,
-        "fingerprint": lineage.fingerprint(),
-        "inputs": list(lineage.inputs),
-        "config": lineage.config,
-        "seed": None,
-        "harness": __version__,
-        "packages": {},
-    }
+    record = {**lineage.dump(), "packages": {}}  # none of them can change what a report of results says
     return (json.dumps(record, indent=2) + "\n").encode()
 
 
@@ -149,8 +138,7 @@ def stale_files(setting: Setting, place: RepositoryName, wanted: Files) -> tuple
     if repo is None:
         return ()
     if place == space_place(setting.namespace):
-        config = repo.lineage.get("config") if repo.lineage else None
-        listed = config.get("files") if isinstance(config, dict) else None
+        listed = repo.lineage.lineage.config.get("files") if repo.lineage else None
         ours = {str(path) for path in listed} if isinstance(listed, list) else set()
     elif place == results_place(setting.namespace):
         ours = {path for path in repo.tree if _OF_REPORT.fullmatch(path)}

@@ -12,7 +12,7 @@ from harness.benchmark.report.results import EvaluationResults, Result
 from harness.data.cell_names import CellName
 from harness.data.published_facts import Arm
 from harness.errors import DataError, UsageError
-from harness.evaluation.report_json import config_name
+from harness.evaluation.results import config_name
 from harness.hub.artifact import split_revision
 from harness.statistics.estimates import estimate
 

@@ -19,10 +19,10 @@ from harness.benchmark.report.results import EvaluationResults, Result, read_res
 from harness.benchmark.report.tables import fair_table, main_table
 from harness.benchmark.report.verdict import reach_verdict
 from harness.data.published_facts import published_facts
+from harness.evaluation.metrics import DEFAULT_METRIC
 from harness.evaluation.records import EvalReport
 from harness.hub.artifact import split_revision
 from harness.hub.client import Hub
-from harness.reports.leaderboard import DEFAULT_METRIC
 
 PLOTS = "plots"
 _NAMES = ("dumbbell", "dumbbell-code")

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from harness.benchmark.report.records import CellResult, Row, Run
-from harness.evaluation.baselines import GOLD
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.statistics.formatting import NOTHING
 
 TIE = "≈"
-BASELINES = {
-    "null": "most frequent tool, no arguments",
-    "majority_by_turn": "most frequent tool of each turn, no arguments",
-    "copy_last": "the conversation's last call again",
-    "same_call": "the most frequent call, arguments included, at every turn",
-    GOLD: "the reference itself",
-}
-"""Row of a report -> what it is."""
 
 
 def ahead(row: Row, metric: str) -> str:

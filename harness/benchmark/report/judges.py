@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from harness.benchmark.report.records import JudgeSummary
-from harness.evaluation.metrics import JUDGE_METRIC
+from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import EvalReport
-from harness.evaluation.report_json import judge_name
-from harness.reports.leaderboard import DEFAULT_METRIC
 
 _RULES = "rules:"
 
@@ -22,7 +20,7 @@ def common_judge(reports: Sequence[EvalReport]) -> JudgeSummary | None:
 
 def judges_named(reports: Iterable[EvalReport]) -> list[str]:
     """Return the names of all judges of the reports, sorted."""
-    return sorted({name for report in reports if (name := judge_name(report))})
+    return sorted({name for report in reports if (name := report.run.judge)})
 
 
 def shared_metrics(reports: Sequence[EvalReport], judge: JudgeSummary | None) -> tuple[str, ...]:
@@ -35,9 +33,9 @@ def shared_metrics(reports: Sequence[EvalReport], judge: JudgeSummary | None) ->
 
 def _judge(report: EvalReport) -> tuple[JudgeSummary, tuple[str, ...]] | None:
     """Return the judge with the members of the panel whose votes count."""
-    name, judging = judge_name(report), report.judging
+    name, judging = report.run.judge, report.judging
     if name is None or JUDGE_METRIC not in report.rows["model"]:
         return None
     members = tuple(sorted(one.name for one in judging.members if one.status != "excluded")) if judging else ()
-    rules = all(part.strip().startswith(_RULES) for part in name.split(" + "))
+    rules = all(part.startswith(_RULES) for part in report.run.judges)
     return JudgeSummary(name=name, rules=rules, prompt_sha256=judging.prompt_sha256 if judging else None), members

@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.benchmark.record import FILE as RECORD
 from harness.benchmark.report.records import BenchmarkReport, Run
+from harness.evaluation.results import report_file, rows_file
 from harness.hub.artifact import Artifact, RepoKind
 
 
@@ -41,11 +42,11 @@ class PageLinks:
 
     def report(self, config: str) -> str:
         """Return the page of a configuration's report."""
-        return self.in_results(f"reports/{config}.json")
+        return self.in_results(report_file(config))
 
     def rows(self, config: str) -> str:
         """Return the page of a configuration's rows."""
-        return self.in_results(f"data/{config}/test.jsonl")
+        return self.in_results(rows_file(config))
 
     def record(self) -> str:
         """Return the page of the record of the benchmark's run."""
@@ -61,8 +62,8 @@ def origin(run: Run, results: Artifact) -> dict[str, Any]:
     """Return what the scores of a run were computed from, as `results.json` says it."""
     return {
         "config": run.config,
-        "rows": f"{results}:data/{run.config}/test.jsonl",
-        "report": f"{results}:reports/{run.config}.json",
+        "rows": f"{results}:{rows_file(str(run.config))}",
+        "report": f"{results}:{report_file(str(run.config))}",
         "model": str(run.artifact) if run.artifact else run.model,
         "fingerprint": run.fingerprint,
         "lineage": lineage_command(run),

@@ -8,8 +8,8 @@ from typing import Literal
 
 from harness.curation.repair.scores import RepairReport
 from harness.data.published_facts import Arm
+from harness.evaluation.metrics import DEFAULT_METRIC
 from harness.hub.artifact import Artifact
-from harness.reports.leaderboard import DEFAULT_METRIC
 from harness.statistics.records import Estimate
 
 Status = Literal["done", "failed", "unusable", "not run"]

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.benchmark.report.records import Repair, Row, Run, Table
-from harness.errors import DataError, RepoNotFound, SourceError
-from harness.hub.artifact import Artifact, RepoKind, parse_input
+from harness.benchmark.report.records import Repair, Row, Table
+from harness.errors import SourceError
+from harness.hub.artifact import Artifact, parse_input
+from harness.hub.chain import follow_data
 from harness.hub.client import Hub
 
 if TYPE_CHECKING:
     from harness.curation.repair.scores import RepairReport
     from harness.data.sources import Sources
 
-LINEAGE = "lineage.json"
 NO_TRACES = "Repairs are not measured: no model of the TFT pipeline names relabelled traces that are on this Hub."
 NO_TRUTH = "Repairs are not measured: what traces of one's own should have been is not known."
 _CHAIN = ("synthesize", "relabel", "filter")
@@ -55,51 +54,14 @@ def measure_repairs(hub: Hub, main: Table, sources: Path | None) -> tuple[tuple[
 def _stages(hub: Hub, row: Row) -> dict[str, Artifact]:
     """Return stage -> dataset, of the first run of the TFT cell that tells."""
     for run in row.tft.runs:
-        recorded = {stage: _artifact("dataset", run.artifacts.get(stage, "")) for stage in _CHAIN}
-        found = {stage: artifact for stage, artifact in recorded.items() if artifact}
-        if "relabel" in found or (found := _chain(hub, run)):
+        named = {stage: parse_input(run.artifacts.get(stage, "")) for stage in _CHAIN}
+        found = {stage: artifact for stage, artifact in named.items() if isinstance(artifact, Artifact)}
+        if "relabel" not in found and run.artifact:
+            behind = ((record.lineage.stage, artifact) for artifact, record in follow_data(hub, run.artifact))
+            found = {stage: artifact for stage, artifact in behind if stage in _CHAIN}
+        if found:
             return found
     return {}
-
-
-def _artifact(kind: RepoKind, text: str) -> Artifact | None:
-    found = parse_input(text, kind)
-    return found if isinstance(found, Artifact) else None
-
-
-def _chain(hub: Hub, run: Run) -> dict[str, Artifact]:
-    """Return the datasets that a model comes from, followed from one `lineage.json` to the next."""
-    if run.artifact is None:
-        return {}
-    found: dict[str, Artifact] = {}
-    lineage = _lineage(hub, run.artifact)
-    for stage in _CHAIN:
-        for name in lineage.get("inputs") or ():
-            artifact = _artifact("dataset", str(name))
-            above = _lineage(hub, artifact) if artifact else {}
-            if artifact and above.get("stage") == stage:
-                found[stage], lineage = artifact, above
-                break
-        else:
-            break
-    return found
-
-
-def _lineage(hub: Hub, artifact: Artifact) -> Mapping[str, Any]:
-    """Return the content of `lineage.json`; nothing where there is none, as in a base model's repository."""
-    try:
-        path = hub.pull(artifact, [LINEAGE]) / LINEAGE
-    except RepoNotFound:
-        return {}
-    if not path.is_file():
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(
-            f"{LINEAGE} of {artifact} cannot be read ({error}); run its stage again with --force"
-        ) from error
-    return found if isinstance(found, dict) else {}
 
 
 def _repair(hub: Hub, row: Row, stages: Mapping[str, Artifact], sources: Sources) -> Repair:

@@ -9,6 +9,7 @@ from typing import Any
 from harness.benchmark.report.links import PageLinks, lineage_command, origin
 from harness.benchmark.report.records import BenchmarkReport, CellResult, Contrast, Loss, Repair, Row, Run, Score, Table
 from harness.data.published_facts import published_facts
+from harness.evaluation.results import report_file
 from harness.hub.artifact import Artifact
 from harness.statistics.records import Estimate
 
@@ -128,7 +129,7 @@ def _estimates(found: Mapping[str, Estimate]) -> dict[str, Any]:
 def _baselines(summary: BenchmarkReport) -> dict[str, Any]:
     done = [run for row in summary.main.rows for cell in row.cells for run in cell.done]
     first = min((run.config for run in done if run.config), default=None)
-    source = f"{summary.results}:reports/{first}.json" if first else None
+    source = f"{summary.results}:{report_file(first)}" if first else None
     return {
         "computed_from": source,
         "rows": {one.name: _estimates(one.scores) for one in summary.baselines},

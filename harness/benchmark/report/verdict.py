@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from harness.benchmark.report.format import (
-    BASELINES,
     arm_name,
     listed,
     metric_name,
@@ -15,7 +14,7 @@ from harness.benchmark.report.format import (
 )
 from harness.benchmark.report.records import Baseline, CellResult, Contrast, JudgeSummary, ReportVerdict, Row, Table
 from harness.benchmark.report.tables import ALPHA
-from harness.evaluation.baselines import GOLD
+from harness.evaluation.baselines import BASELINES, GOLD
 from harness.statistics.formatting import number, p_value, points, span, spread
 from harness.statistics.records import Estimate
 
@@ -152,7 +151,9 @@ def _below_null(cells: Sequence[tuple[str, Estimate]], null: tuple[str, Estimate
 
 
 def _named(null: tuple[str, Estimate]) -> str:
-    return f"the best null baseline ({BASELINES.get(null[0], null[0])}: {number(null[1].value)})"
+    name, one = null
+    _, meaning = BASELINES.get(name, (name, name))
+    return f"the best null baseline ({meaning}: {number(one.value)})"
 
 
 def _about_seeds(main: Table, metric: str) -> Iterator[str]:

@@ -19,6 +19,7 @@ from harness.benchmark.report.records import BenchmarkReport, Row
 from harness.benchmark.report.to_json import dump
 from harness.data.formats.jsonl import write_atomic
 from harness.data.published_facts import published_facts
+from harness.evaluation.baselines import BASELINES
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.reports.markdown import environment as markdown_environment
 from harness.reports.markdown import one_line
@@ -71,7 +72,7 @@ def _context(summary: BenchmarkReport) -> Mapping[str, Any]:
         "metric_name": lambda metric: formats.metric_name(metric, rules=rules),
         "row_title": lambda row: f"{row.title}, {row.note}" if row.note else row.title,
         "lineage_command": lineage_command,
-        "baseline_names": formats.BASELINES,
+        "baseline_names": {row: meaning for row, (_, meaning) in BASELINES.items()},
         "detection": detection,
         "rejection": rejection,
         "judge_metric": JUDGE_METRIC,

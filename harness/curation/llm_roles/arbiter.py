@@ -11,7 +11,6 @@ from harness.curation.llm_roles.prompted_role import MAX_REASON, PromptedRole, e
 from harness.data.annotations import Dispute, Ruling
 from harness.data.events import callable_tools, events
 from harness.data.records import ToolCall
-from harness.models.chat.estimate import CostEstimate
 from harness.models.chat.json_answers import clean, excerpt, read_object
 from harness.models.chat.quoting import lines, show_call
 from harness.models.chat.records import ChatAnswer, ChatRequest
@@ -32,14 +31,10 @@ class LlmArbiter(PromptedRole):
         Raises HarnessError where nobody can be asked or the budget is spent.
         """
 
-        def tell(place: int, answer: ChatAnswer) -> None:
-            on_ruling(self._ruling(disputes[place], answer))
+        def tell(answer: ChatAnswer) -> None:
+            on_ruling(self._ruling(disputes[int(answer.id)], answer))
 
-        self._ask(self._requests(disputes), tell)
-
-    def estimate(self, disputes: Sequence[Dispute]) -> CostEstimate:
-        """Return what ruling would take."""
-        return self._estimate(self._requests(disputes))
+        self.model.ask(self._requests(disputes), tell)
 
     def _requests(self, disputes: Sequence[Dispute]) -> list[ChatRequest]:
         return [self._request(place, dispute) for place, dispute in enumerate(disputes)]

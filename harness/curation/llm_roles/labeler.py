@@ -12,7 +12,6 @@ from harness.data.annotations import Rewrite
 from harness.data.events import Event, callable_tools, events
 from harness.data.records import Conversation, ToolCall
 from harness.models.chat.budget import estimated_tokens
-from harness.models.chat.estimate import CostEstimate
 from harness.models.chat.json_answers import read_object
 from harness.models.chat.quoting import lines
 from harness.models.chat.records import ChatAnswer, ChatRequest
@@ -34,7 +33,8 @@ class LlmLabeler(PromptedRole):
         """
         turns = [self._turns(conversation) for conversation in conversations]
 
-        def tell(place: int, answer: ChatAnswer) -> None:
+        def tell(answer: ChatAnswer) -> None:
+            place = int(answer.id)
             calls: tuple[ToolCall, ...] = ()
             if answer.text is not None:
                 calls = self._read(answer.text, self._tools(conversations[place]))
@@ -44,11 +44,7 @@ class LlmLabeler(PromptedRole):
         for conversation, found in zip(conversations, turns, strict=True):
             if not found:
                 on_rewrite(Rewrite(id=conversation.id, labeler=self.name, calls=()))
-        self._ask(self._requests(conversations), tell)
-
-    def estimate(self, conversations: Sequence[Conversation]) -> CostEstimate:
-        """Return what relabelling would take."""
-        return self._estimate(self._requests(conversations))
+        self.model.ask(self._requests(conversations), tell)
 
     def _turns(self, conversation: Conversation) -> list[Event]:
         return [event for event in events(conversation.messages, self.toolbox) if event.is_turn]

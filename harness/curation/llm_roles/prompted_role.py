@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from harness import resources
@@ -13,7 +13,7 @@ from harness.data.records import Task
 from harness.data.tools import Toolbox
 from harness.models.chat.chat_models import ChatModel
 from harness.models.chat.estimate import CostEstimate
-from harness.models.chat.json_answers import excerpt, read_object
+from harness.models.chat.json_answers import excerpt
 from harness.models.chat.quoting import LAYOUT, MAX_CHARACTERS, escape, escape_strings
 from harness.models.chat.records import ChatAnswer, ChatRequest
 
@@ -60,16 +60,13 @@ class PromptedRole:
         self.name = model.name
         self.settings: dict[str, Any] = {**model.settings, "prompt_sha256": self.prompt.sha256}
 
-    def _ask(self, requests: Sequence[ChatRequest], tell: Callable[[int, ChatAnswer], None]) -> None:
-        """Call `tell` with the place of each request and its answer, whose text has passed the request's check."""
-        self.model.ask(requests, check=_any_object, on_answer=lambda answer: tell(int(answer.id), answer))
+    def estimate(self, items: Sequence[Any]) -> CostEstimate:
+        """Return what it would take to do the role's work on these items."""
+        return self.model.estimate(self._requests(items))
 
-    def _estimate(self, requests: Sequence[ChatRequest]) -> CostEstimate:
-        return self.model.estimate(requests, check=_any_object)
-
-
-def _any_object(text: str) -> None:
-    read_object(text)
+    def _requests(self, items: Sequence[Any], /) -> list[ChatRequest]:
+        """Return what is asked; the id of a request is the place of its item."""
+        raise NotImplementedError
 
 
 def problem_of(answer: ChatAnswer) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 from harness.curation.llm_roles.prompted_role import MAX_REASON, PromptedRole, expect_keys, expect_text, problem_of
 from harness.data.annotations import Rating
 from harness.data.records import Conversation
-from harness.models.chat.estimate import CostEstimate
 from harness.models.chat.json_answers import clean, excerpt, read_object
 from harness.models.chat.quoting import lines
 from harness.models.chat.records import ChatAnswer, ChatRequest
@@ -37,14 +36,10 @@ class LlmRater(PromptedRole):
     def rate(self, traces: Sequence[Conversation], on_rating: Callable[[Rating], None]) -> None:
         """Ask about each trace on its own. Raises HarnessError where nobody can be asked or the budget is spent."""
 
-        def tell(place: int, answer: ChatAnswer) -> None:
-            on_rating(_rating(traces[place].id, answer))
+        def tell(answer: ChatAnswer) -> None:
+            on_rating(_rating(traces[int(answer.id)].id, answer))
 
-        self._ask(self._requests(traces), tell)
-
-    def estimate(self, traces: Sequence[Conversation]) -> CostEstimate:
-        """Return what rating would take."""
-        return self._estimate(self._requests(traces))
+        self.model.ask(self._requests(traces), tell)
 
     def _requests(self, traces: Sequence[Conversation]) -> list[ChatRequest]:
         return [

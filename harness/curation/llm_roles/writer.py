@@ -15,7 +15,6 @@ from harness.data.formats.sgd import call_id
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.tools import Toolbox
 from harness.models.chat.chat_models import ChatModel
-from harness.models.chat.estimate import CostEstimate
 from harness.models.chat.json_answers import clean, excerpt, read_object
 from harness.models.chat.quoting import QuotedLine, lines, show
 from harness.models.chat.records import ChatAnswer, ChatRequest
@@ -39,14 +38,10 @@ class LlmWriter(PromptedRole):
     def write(self, plans: Sequence[ConversationPlan], on_draft: Callable[[Draft], None]) -> None:
         """Ask for one conversation a plan. Raises HarnessError where nobody can be asked or the budget is spent."""
 
-        def tell(place: int, answer: ChatAnswer) -> None:
-            on_draft(self._draft(plans[place], answer))
+        def tell(answer: ChatAnswer) -> None:
+            on_draft(self._draft(plans[int(answer.id)], answer))
 
-        self._ask(self._requests(plans), tell)
-
-    def estimate(self, plans: Sequence[ConversationPlan]) -> CostEstimate:
-        """Return what writing would take."""
-        return self._estimate(self._requests(plans))
+        self.model.ask(self._requests(plans), tell)
 
     def _requests(self, plans: Sequence[ConversationPlan]) -> list[ChatRequest]:
         return [

@@ -10,7 +10,6 @@ from harness.evaluation.comparison.gate import GateVerdict, Rule, decide
 from harness.evaluation.comparison.sides import ComparedResult, Matching, Values, judge_conflict, match
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.predictions import PredictedRow
-from harness.evaluation.report_json import judge_name
 from harness.models import parsing
 from harness.statistics.estimates import Paired, holm, paired
 
@@ -161,7 +160,7 @@ def _warnings(a: ComparedResult, b: ComparedResult, matching: Matching, metrics:
             names = [f"{name} at {revision[:12]}" for name, revision in data]
             yield f"The test sets differ: A was asked {names[0]}, B {names[1]}. References agree, prompts may not."
     if JUDGE_METRIC in metrics:
-        unknown = [label for label, side in (("A", a), ("B", b)) if not (side.report and judge_name(side.report))]
+        unknown = [label for label, side in (("A", a), ("B", b)) if not (side.report and side.report.run.judge)]
         if unknown:
             yield (
                 f"Nothing says who judged {' and '.join(unknown)} (rows without a report): "

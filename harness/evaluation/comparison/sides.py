@@ -11,14 +11,10 @@ from pathlib import Path
 from harness.data.records import Message, ToolCall
 from harness.errors import DataError, UsageError
 from harness.evaluation import metrics as scoring
-from harness.evaluation.metrics import JUDGE_METRIC
+from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.predictions import PredictedRow
 from harness.evaluation.records import EvalReport
-from harness.evaluation.report_json import judge_name
 from harness.models import parsing
-
-DEFAULT = "staged_tool_call"
-"""The main metric where not both sides are judged."""
 
 Values = Sequence[float | None]
 
@@ -152,7 +148,7 @@ def judge_conflict(a: ComparedResult, b: ComparedResult) -> str | None:
     known = [_judge(side) for side in (a, b)]
     if None in known or known[0] == known[1]:
         return None
-    names = [judge_name(side.report) if side.report else None for side in (a, b)]
+    names = [side.report.run.judge if side.report else None for side in (a, b)]
     if names[0] == names[1]:
         return f"A and B were judged by {names[0]} with different prompts or with different members of the panel"
     return f"A was judged by {names[0]} and B by {names[1]}"
@@ -161,11 +157,11 @@ def judge_conflict(a: ComparedResult, b: ComparedResult) -> str | None:
 def _judge(side: ComparedResult) -> tuple[object, ...] | None:
     """Return what makes two judges the same: model, prompts, and the members whose votes count."""
     report = side.report
-    if report is None or judge_name(report) is None:
+    if report is None or report.run.judge is None:
         return None
     judging = report.judging
     members = sorted(one.name for one in judging.members if one.status != "excluded") if judging else []
-    return judge_name(report), judging and judging.prompt_sha256, tuple(members)
+    return report.run.judge, judging and judging.prompt_sha256, tuple(members)
 
 
 def choose(a: ComparedResult, b: ComparedResult, wanted: Sequence[str] = (), *, gate: bool = False) -> list[str]:
@@ -180,8 +176,8 @@ def choose(a: ComparedResult, b: ComparedResult, wanted: Sequence[str] = (), *, 
             raise UsageError(f"no metric {metric!r} on both sides; there are {', '.join(both)}")
     conflict = judge_conflict(a, b) if JUDGE_METRIC in both else None
     if conflict and (JUDGE_METRIC in wanted or (gate and not wanted)):
-        raise UsageError(f"{conflict}; have both judged by the same (`tft judge`), or give --metric {DEFAULT}")
+        raise UsageError(f"{conflict}; have both judged by the same (`tft judge`), or give --metric {DEFAULT_METRIC}")
     if wanted:
         return list(dict.fromkeys(wanted))
     usable = [metric for metric in both if metric != JUDGE_METRIC or not conflict]
-    return sorted(usable, key=lambda metric: (metric != JUDGE_METRIC, metric != DEFAULT, metric))
+    return sorted(usable, key=lambda metric: (metric != JUDGE_METRIC, metric != DEFAULT_METRIC, metric))

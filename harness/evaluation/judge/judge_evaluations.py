@@ -15,6 +15,7 @@ from harness.evaluation.judge.run import judge_cases
 from harness.evaluation.records import Judging
 from harness.evaluation.scorecard import MODEL, Judgements, Scores
 from harness.hub.client import Hub
+from harness.models.chat.chat_models import ChatModels
 
 ALWAYS = (MODEL, GOLD)
 """Rows that are judged even where the null baselines are not."""
@@ -30,7 +31,7 @@ class ToJudge:
 
 def check(config: JudgeConfig, test_set: TestSet, hub: Hub) -> None:
     """Raise HarnessError where a judge or the labels cannot be had: before the answers that need them are made."""
-    make_judges(config, test_set.task, hub)
+    make_judges(config, test_set.task, ChatModels(config.asking, hub))  # nothing is started before it is asked
     _labelled(config, test_set.pairs)
 
 
@@ -46,10 +47,11 @@ def judge_evaluations(
     Labelled rows, where the configuration names some, are judged too and say how far the judge can be trusted.
     """
     labelled = _labelled(config, evaluations[0].pairs)
-    judges = make_judges(config, task, hub)
     cases = [case for i, one in enumerate(evaluations) for case in _cases(f"{i}", one, baselines=config.baselines)]
     cases += [one.case for one in labelled]
-    judged = judge_cases(cases, judges, ask_everything=config.ask_everything)
+    with ChatModels(config.asking, hub) as models:
+        judges = make_judges(config, task, models)
+        judged = judge_cases(cases, judges, ask_everything=config.ask_everything)
     prompt = JudgePrompt(task)
     settings = {
         "judge": [judge.name for judge in judges],

@@ -17,6 +17,7 @@ from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.predictions import PredictedRow, read_predictions
 from harness.evaluation.records import Judgement
 from harness.hub.client import Hub
+from harness.models.chat.chat_models import ChatModels
 from harness.statistics.estimates import estimate
 from harness.statistics.records import Agreement, Estimate
 
@@ -62,11 +63,12 @@ def judge_files(
     too. `test_set` gives results rows their conversations. Raises HarnessError.
     """
     places = targets(files, out)
-    judges = make_judges(config, task, hub)
-    tables = [read_predictions(file) for file in files]
-    prefixes = {pair.id: pair.prefix for pair in test_set.pairs} if test_set else {}
-    cases = [_cases(i, file, tables[i], prefixes) for i, file in enumerate(files)]
-    judged = judge_cases([case for some in cases for case in some], judges, ask_everything=config.ask_everything)
+    with ChatModels(config.asking, hub) as models:
+        judges = make_judges(config, task, models)
+        tables = [read_predictions(file) for file in files]
+        prefixes = {pair.id: pair.prefix for pair in test_set.pairs} if test_set else {}
+        cases = [_cases(i, file, tables[i], prefixes) for i, file in enumerate(files)]
+        judged = judge_cases([case for some in cases for case in some], judges, ask_everything=config.ask_everything)
     outcomes = []
     for i, (source, target) in enumerate(zip(files, places, strict=True)):
         judgements = [judged.judgements.get(_id(i, row)) for row in tables[i]]

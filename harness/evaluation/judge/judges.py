@@ -10,10 +10,7 @@ from typing import Any, Protocol
 from harness.data.records import Case, Task, Vote
 from harness.errors import UsageError
 from harness.evaluation.judge.prompt import JudgePrompt, parse_verdict
-from harness.evaluation.run_folder import JUDGE_LOG
-from harness.hub.client import Hub
 from harness.models.chat.chat_models import ChatModel, ChatModels, ChatSettings
-from harness.models.chat.endpoints import Endpoints
 from harness.models.chat.records import ChatAnswer, ChatRequest
 from harness.models.names import ModelName
 
@@ -33,16 +30,7 @@ class JudgeConfig:
     """Also ask what code can decide."""
     baselines: bool = True
     """Also judge the null baselines."""
-    endpoints: Endpoints = field(default_factory=Endpoints)
-    concurrency: int | None = None
-    engine_args: tuple[str, ...] = ()
-    max_tokens: int = MAX_TOKENS
-    timeout: float | None = None
-    """Seconds that one try of a question may take."""
-    cache: Path | None = None
-    """Folder of the answer cache; None: the user's own."""
-    log: Path | None = None
-    """Where the output of a judge's engine goes."""
+    asking: ChatSettings = field(default_factory=ChatSettings)
     labels: Path | None = None
     """File of rows with labels, to say how far the judge can be trusted."""
     label_column: str = "label"
@@ -63,35 +51,22 @@ class Judge(Protocol):
         """Call `on_vote` once for each case. Raises HarnessError where nobody can be asked."""
 
 
-def make_judges(config: JudgeConfig, task: Task | None, hub: Hub | None) -> list[Judge]:
+def make_judges(config: JudgeConfig, task: Task | None, models: ChatModels) -> list[Judge]:
     """Return the judges that the configuration names; UsageError for a name twice or one that cannot judge."""
     if len(set(config.judges)) < len(config.judges):
         raise UsageError("a judge is named twice; a panel needs different ones")
     prompt = JudgePrompt(task)
-    return [_judge(ModelName.parse(name), config, prompt, task, hub) for name in config.judges]
+    return [_judge(ModelName.parse(name), prompt, task, models) for name in config.judges]
 
 
-def _judge(name: ModelName, config: JudgeConfig, prompt: JudgePrompt, task: Task | None, hub: Hub | None) -> Judge:
+def _judge(name: ModelName, prompt: JudgePrompt, task: Task | None, models: ChatModels) -> Judge:
     if name.backend == "rules":
         if name.id != "judge":
             raise UsageError(f"no judge {name}; the rule-based one is rules:judge")
         return RulesJudge(task)
-    if name.backend == "openai" or (name.backend == "vllm" and hub is not None):
-        models = ChatModels(_settings(config), hub)
-        return PromptedJudge(models, models.model(name), prompt)
-    raise UsageError(f"{name} cannot judge; name rules:judge, openai:ID, or a model on the Hub")
-
-
-def _settings(config: JudgeConfig) -> ChatSettings:
-    return ChatSettings(
-        endpoints=config.endpoints,
-        concurrency=config.concurrency,
-        timeout=config.timeout,
-        max_tokens=config.max_tokens,
-        engine_args=config.engine_args,
-        cache=config.cache,
-        log=config.log or Path(JUDGE_LOG),
-    )
+    if name.backend == "replay":
+        raise UsageError(f"{name} cannot judge; name rules:judge, openai:ID, or a model on the Hub")
+    return PromptedJudge(models.model(name), prompt)
 
 
 class RulesJudge:
@@ -116,15 +91,14 @@ class RulesJudge:
 class PromptedJudge:
     """A judge that is a language model, behind an endpoint or our own vLLM server."""
 
-    def __init__(self, models: ChatModels, model: ChatModel, prompt: JudgePrompt) -> None:
+    def __init__(self, model: ChatModel, prompt: JudgePrompt) -> None:
         self.name = model.name
         self.settings = model.settings
-        self._models = models
         self._model = model
         self._prompt = prompt
 
     def vote(self, cases: Sequence[Case], on_vote: OnVote) -> None:
-        """Ask for every case whose answer is not in the cache; an engine that this started is stopped."""
+        """Ask for every case whose answer is not in the cache."""
         room = self._model.room(MAX_TOKENS)
         requests = [
             ChatRequest(
@@ -132,11 +106,11 @@ class PromptedJudge:
                 messages=self._prompt.messages(case),
                 schema=self._prompt.schema,
                 max_tokens=room,
+                check=_check,
             )
             for case in cases
         ]
-        with self._models:
-            self._model.ask(requests, check=_check, on_answer=lambda answer: on_vote(self._vote(answer)))
+        self._model.ask(requests, lambda answer: on_vote(self._vote(answer)))
 
     def _vote(self, answer: ChatAnswer) -> Vote:
         if answer.text is None:

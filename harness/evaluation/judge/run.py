@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.data.records import Case, ToolCall, Vote
 from harness.errors import HarnessError
-from harness.evaluation.judge.judges import Judge
+from harness.evaluation.judge.judges import Judge, OnVote
 from harness.evaluation.judge.panel import combine, member
 from harness.evaluation.records import Judgement, Member
+from harness.models.chat.budget import BudgetSpent
 from harness.statistics.agreement import agreement
 from harness.statistics.records import Agreement
 from harness.terminal import progress, say
@@ -67,7 +68,7 @@ def judge_cases(cases: Sequence[Case], judges: Sequence[Judge], *, ask_everythin
     """Return a judgement on every case; each judge is started once, whatever the number of cases.
 
     A member of a panel that cannot be asked is excluded and named; a judge that is alone raises its HarnessError,
-    and so does a panel of which nobody is left.
+    and so does a panel of which nobody is left. BudgetSpent where the budget is.
     """
     decided = {} if ask_everything else {vote.case_id: vote for vote in map(decide, cases) if vote is not None}
     asked = [case for case in cases if case.id not in decided]
@@ -75,17 +76,20 @@ def judge_cases(cases: Sequence[Case], judges: Sequence[Judge], *, ask_everythin
     members: list[Member] = []
     errors: list[HarnessError] = []
     for judge in judges:
-        problem = None
-        try:
-            _ask(judge, asked, votes.setdefault(judge.name, {}))
-        except HarnessError as error:
-            if len(judges) == 1:
+        problem, cast = None, votes.setdefault(judge.name, {})
+        with progress(f"{judge.name} judges", total=len(asked)) as advance:
+            try:
+                judge.vote(asked, _keeper(cast, advance))
+            except BudgetSpent:  # a panel without those that cost something would be another panel
                 raise
-            errors.append(error)
-            problem = str(error)
-            say(f"{judge.name} is excluded: {error}")
-        cast = list(votes.get(judge.name, {}).values())
-        members.append(member(judge.name, cast, alone=len(judges) == 1, problem=problem))
+            except HarnessError as error:
+                if len(judges) == 1:
+                    raise
+                errors.append(error)
+                problem = str(error)
+        if problem:
+            say(f"{judge.name} is excluded: {problem}")
+        members.append(member(judge.name, list(cast.values()), alone=len(judges) == 1, problem=problem))
     if len(errors) == len(judges):
         raise errors[-1]
     judgements = {
@@ -94,15 +98,14 @@ def judge_cases(cases: Sequence[Case], judges: Sequence[Judge], *, ask_everythin
     return Judged(judgements=judgements, members=tuple(members), decided=frozenset(decided))
 
 
-def _ask(judge: Judge, cases: Sequence[Case], votes: dict[str, Vote]) -> None:
-    """Put the judge's votes into `votes` as they come, by case."""
-    with progress(f"{judge.name} judges", total=len(cases)) as advance:
+def _keeper(votes: dict[str, Vote], advance: Callable[[], None]) -> OnVote:
+    """Return what puts a vote into `votes`, by case, and says that there is one more."""
 
-        def keep(vote: Vote) -> None:
-            votes[vote.case_id] = vote
-            advance()
+    def keep(vote: Vote) -> None:
+        votes[vote.case_id] = vote
+        advance()
 
-        judge.vote(cases, keep)
+    return keep
 
 
 def _by_code(vote: Vote) -> Judgement:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from harness.errors import DataError, RepoNotFound, UsageError
-from harness.hub.artifact import Artifact, RepositoryName
+from harness.hub.artifact import ATTRIBUTES, README, Artifact, RepositoryName
 from harness.hub.client import Hub
 from harness.hub.promotion.difference import TreeChanges, changes
 from harness.hub.promotion.record import RECORD, TITLE, without_record
@@ -143,7 +143,7 @@ def _begun(target: Hub, here: RepositoryState) -> bool:
 
 
 def _pristine(target: Hub, here: RepositoryState) -> bool:
-    given = {".gitattributes", "README.md"} if here.place.kind == "space" else {".gitattributes"}
+    given = {ATTRIBUTES, README} if here.place.kind == "space" else {ATTRIBUTES}
     return set(target.tree(here.head)) <= given and target.titles(here.place) == [_FIRST_COMMIT]
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from harness.errors import UsageError
+from harness.errors import DataError, UsageError
 from harness.hub.artifact import Artifact, RepoKind, RepositoryName, parse_input
-from harness.hub.client import LINEAGE, Hub
+from harness.hub.client import Hub
+from harness.hub.lineage import LINEAGE, parse_record
 from harness.hub.promotion.collection import ShelfPlan, copy_shelf, planned_shelf
 from harness.hub.promotion.plan import PromoteOptions, PromotionPlan, planned, target_place
 from harness.hub.promotion.relink import LinkMap
@@ -92,9 +92,17 @@ def carry_out(source: Hub, target: Hub, promotion: Promotion, say: Callable[[str
 
 def _unknown_inputs(source: Hub, target: Hub, plan: PromotionPlan, plans: Sequence[PromotionPlan]) -> Iterator[str]:
     """Yield a note for each input in `lineage.json` that readers of the target will not find."""
-    text = source.read(plan.source.place.at(plan.main), LINEAGE)
-    for read in _inputs(text or b"{}"):
-        if not any(_copies(one, read) for one in plans) and not _has(target, read):
+    content = source.read(plan.source.place.at(plan.main), LINEAGE)
+    if content is None:
+        return
+    where = f"{LINEAGE} of {plan.source.place}"
+    try:
+        record = parse_record(content, where, advice="it is copied as it is, and its inputs are not known")
+    except DataError as error:
+        yield str(error)
+        return
+    for read in map(parse_input, record.lineage.inputs):
+        if isinstance(read, Artifact) and not any(_copies(one, read) for one in plans) and not _has(target, read):
             yield (
                 f"{plan.source.place} was made from {read.short}, which is not on {target.endpoint} and not "
                 "promoted here; tag that commit and promote it too"
@@ -104,18 +112,6 @@ def _unknown_inputs(source: Hub, target: Hub, plan: PromotionPlan, plans: Sequen
 def _copies(plan: PromotionPlan, wanted: Artifact) -> bool:
     commits = {plan.main, *(one.commit for one in plan.revisions), *(there for there, _ in plan.kept.values())}
     return plan.source.place.repo_id == wanted.repo_id and wanted.revision in commits
-
-
-def _inputs(text: bytes) -> Iterator[Artifact]:
-    try:
-        lineage = json.loads(text)
-    except ValueError:
-        return  # not one of ours; it is copied like any other file
-    inputs = lineage.get("inputs") if isinstance(lineage, dict) else None
-    for one in inputs if isinstance(inputs, list) else []:
-        found = parse_input(str(one))
-        if isinstance(found, Artifact):
-            yield found
 
 
 def _has(target: Hub, wanted: Artifact) -> bool:

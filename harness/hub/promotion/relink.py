@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from harness.hub.artifact import Artifact
+from harness.hub.artifact import README, Artifact
 from harness.hub.client import Hub
 from harness.hub.promotion.record import without_record
 from harness.hub.repository import File, blob_id
 
-README = "README.md"
 _RESULTS = re.compile(r"\.eval_results/[^/]+\.ya?ml")
 _METADATA = re.compile(rb"---[ \t]*\r?\n.*?^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
 _COMMIT = re.compile(rb"\b[0-9a-f]{40}\b")

@@ -2,7 +2,7 @@
 
 adapters.py  LoRA adapters that share a base: pulled and checked, then asked one after the other through one vLLM
              server
-backend.py   What every backend answers
+backend.py   What every backend answers, and the bounded asking of those that are asked one item at a time
 openai.py    Answers from any OpenAI-compatible chat endpoint: messages and tools in, a call out
 prepare.py   From a model name to a backend that is ready
 replay.py    Answers from a file: an earlier run's answers, or texts written by anything else

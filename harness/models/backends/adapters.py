@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,8 @@ from harness.models.backends.backend import Backend
 from harness.models.backends.subject import EvaluateConfig
 from harness.models.backends.vllm import VllmBackend, VllmSubject
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
-from harness.models.engine.server import EngineOptions, Server, check_installed, serving
+from harness.models.engine.server import EngineOptions, check_installed
+from harness.models.engine.shared import SharedEngine
 from harness.models.names import ModelName
 from harness.models.prompts import load_tokenizer
 from harness.terminal import progress, say
@@ -167,31 +168,11 @@ def _shapes(path: Path) -> dict[str, list[int]]:
         raise ModelError(f"{path.name} of {path.parent} is no safetensors file ({error}); push it again") from error
 
 
-class AdapterEngine:
-    """A server that several adapters are asked through, started when the first of them is."""
-
-    def __init__(self, base: Checkpoint, options: EngineOptions, stack: ExitStack) -> None:
-        self._base = base
-        self._options = options
-        self._stack = stack
-        self._server: Server | None = None
-
-    @property
-    def started(self) -> bool:
-        return self._server is not None
-
-    def server(self, log: Path) -> Server:
-        """Return the server; where it is not there yet, start it with its output in `log`."""
-        if self._server is None:
-            self._server = self._stack.enter_context(serving(self._base, self._options, log))
-        return self._server
-
-
 class AdapterSubject(VllmSubject):
     """An adapter on its base, with the tokenizer and chat template of its own repository where it has them."""
 
     def __init__(
-        self, adapter: Adapter, base: Checkpoint, engine: AdapterEngine, test_set: TestSet, config: EvaluateConfig
+        self, adapter: Adapter, base: Checkpoint, engine: SharedEngine, test_set: TestSet, config: EvaluateConfig
     ) -> None:
         super().__init__(base, test_set, config)
         self.artifact = adapter.artifact
@@ -228,11 +209,12 @@ class AdapterSubject(VllmSubject):
     @contextmanager
     def backend(self, log: Path) -> Iterator[Backend[Any]]:
         """Make the prompts and yield what asks this adapter; the first to come starts the server they share."""
-        doing = "making prompts" if self._engine.started else "starting vLLM"
-        server = self._engine.server(log)
+        doing = "making prompts" if self._engine.serves(self._checkpoint.artifact) else "starting vLLM"
+        server = self._engine.serve(self._checkpoint, log)
         with progress(doing):
             self._get_ready(server)
-        yield VllmBackend(server, self._config.max_tokens, adapter=str(self.artifact))
+        config = self._config
+        yield VllmBackend(server, config.max_tokens, config.concurrency, adapter=str(self.artifact))
 
 
 def _other_tokens(name: str, base: Artifact | None, problem: str) -> str:
@@ -259,10 +241,8 @@ def adapter_subjects(
     base = pull_checkpoint(hub, origin, trust_remote_code=config.trust_remote_code)
     for adapter in adapters:
         check_fit(adapter, base)
-    words = (*lora_arguments(adapters), *config.engine_args)
-    with ExitStack() as stack:
-        options = EngineOptions(extra_args=words, trust_remote_code=config.trust_remote_code)
-        engine = AdapterEngine(base, options, stack)
+    words = (*lora_arguments(adapters), *config.asking.engine_args)
+    with SharedEngine(EngineOptions(extra_args=words, trust_remote_code=config.trust_remote_code)) as engine:
         yield [AdapterSubject(adapter, base, engine, test_set, config) for adapter in adapters]
 
 

@@ -13,7 +13,7 @@ from harness.data.records import Prediction, TurnPair
 from harness.data.tasks import TestSet
 from harness.errors import DataError
 from harness.hub.client import Hub
-from harness.models.backends.backend import Backend
+from harness.models.backends.backend import Backend, OnAnswer
 from harness.models.backends.subject import EvaluateConfig, Subject
 from harness.models.names import ModelName
 
@@ -31,13 +31,11 @@ class ReplayBackend:
             error = None if raw is not None else str(row.get("error") or "no answer recorded")
             self._answers[pair] = Prediction(pair_id=pair, raw=raw, error=error)
 
-    async def answer(self, pair: TurnPair) -> Prediction:
-        """Return the recorded answer, or an error where the file has none for this pair."""
-        missing = Prediction(pair_id=pair.id, raw=None, error="the replay file has no answer for this pair")
-        return self._answers.get(pair.id, missing)
-
-    async def close(self) -> None:
-        """Nothing to close."""
+    def ask(self, pairs: Sequence[TurnPair], on_answer: OnAnswer) -> None:
+        """Give each pair its recorded answer, or an error where the file has none for it."""
+        for pair in pairs:
+            missing = Prediction(pair_id=pair.id, raw=None, error="the replay file has no answer for this pair")
+            on_answer(self._answers.get(pair.id, missing))
 
 
 def subject(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig) -> Subject:

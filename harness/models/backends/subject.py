@@ -4,32 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.data.records import Prediction
 from harness.hub.artifact import Artifact
 from harness.models.backends.backend import Backend
+from harness.models.chat.chat_models import CONCURRENCY, ChatSettings
 from harness.models.names import ModelName
 from harness.models.parsing import Reading
+
+MAX_TOKENS = 256
+"""Longest answer of an evaluated model, where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateConfig:
     """What the user chose for an evaluation."""
 
-    max_tokens: int = 256
-    """Longest answer, in tokens."""
-    concurrency: int = 32
-    """Questions under way at once. It does not change answers, so it is no part of the fingerprint."""
-    engine_args: tuple[str, ...] = ()
+    asking: ChatSettings = field(default_factory=ChatSettings)
+    """Its `concurrency` does not change answers, so it is no part of the fingerprint."""
     trust_remote_code: bool = False
-    base_url: str | None = None
-    key_variable: str = "OPENAI_API_KEY"
     tool_choice: str = "required"
     base: ModelName | None = None
     """The model that those to evaluate are adapters of; None: they stand on their own."""
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest answer, in tokens."""
+        return self.asking.max_tokens or MAX_TOKENS
+
+    @property
+    def concurrency(self) -> int:
+        """Questions under way at once."""
+        return self.asking.concurrency or CONCURRENCY
 
 
 class Subject:

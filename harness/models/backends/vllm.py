@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import importlib
 import logging
@@ -17,7 +18,7 @@ from harness.errors import ModelError
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.models import parsing
-from harness.models.backends.backend import NOT_ASKED, Backend
+from harness.models.backends.backend import NOT_ASKED, Backend, OnAnswer, ask_each
 from harness.models.backends.subject import EvaluateConfig, Subject
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.engine.server import (
@@ -68,7 +69,7 @@ class VllmSubject(Subject):
         self.settings = {
             "backend": "vllm",
             "engine": engine_version(),
-            "engine_args": list(config.engine_args),
+            "engine_args": list(config.asking.engine_args),
             "max_tokens": config.max_tokens,
             "temperature": 0,
             "thinking": False,
@@ -136,11 +137,12 @@ class VllmSubject(Subject):
     @contextmanager
     def backend(self, log: Path) -> Iterator[Backend[Any]]:
         """Start the server; the prompts are made, and what scoring needs is imported, while it loads."""
-        options = EngineOptions(extra_args=self._config.engine_args, trust_remote_code=self._config.trust_remote_code)
+        config = self._config
+        options = EngineOptions(extra_args=config.asking.engine_args, trust_remote_code=config.trust_remote_code)
         with serving(self._checkpoint, options, log) as server:
             with progress("starting vLLM"):
                 self._get_ready(server)
-            yield VllmBackend(server, self._config.max_tokens)
+            yield VllmBackend(server, config.max_tokens, config.concurrency)
 
     def _get_ready(self, server: Server) -> None:
         self.make_prompts()
@@ -179,22 +181,29 @@ def _import_meanwhile(family: str | None) -> None:
 class VllmBackend:
     """Answers prompts through a running server, as token ids, greedily."""
 
-    def __init__(self, server: Server, max_tokens: int, *, adapter: str | None = None) -> None:
+    def __init__(self, server: Server, max_tokens: int, concurrency: int, *, adapter: str | None = None) -> None:
         """`adapter` is the name by which the server knows the adapter to ask; None asks the model itself."""
         self.server = server
         self.max_tokens = max_tokens
+        self.concurrency = concurrency
         self.adapter = adapter
         from openai import AsyncOpenAI
 
         self._client = AsyncOpenAI(base_url=server.url, api_key="none", max_retries=2, timeout=None)
 
-    async def close(self) -> None:
-        """Close the connections and let the engine go: there are no more questions, but for other adapters."""
-        await self._client.close()
-        if self.adapter is None:
-            self.server.begin_stop()
+    def ask(self, prompts: Sequence[Prompt], on_answer: OnAnswer) -> None:
+        """Ask for each prompt, then let the engine go: there are no more questions, but for other adapters."""
+        asyncio.run(self._ask(prompts, on_answer))
 
-    async def answer(self, prompt: Prompt) -> Prediction:
+    async def _ask(self, prompts: Sequence[Prompt], on_answer: OnAnswer) -> None:
+        try:
+            await ask_each(prompts, self._answer, on_answer, concurrency=self.concurrency)
+        finally:
+            await self._client.close()
+            if self.adapter is None:
+                self.server.begin_stop()
+
+    async def _answer(self, prompt: Prompt) -> Prediction:
         """Return the model's answer; raises EngineError where the engine has died."""
         from openai import APIError
 

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from harness.data.records import Usage
 from harness.errors import HarnessError, UsageError
-
-if TYPE_CHECKING:
-    pass
-
-Messages = Sequence[Mapping[str, str]]
 
 CHARACTERS_PER_TOKEN = 4
 """A usual figure for English text and JSON. Other scripts take more tokens, up to one or two a character."""
@@ -93,8 +87,8 @@ class Budget:
         earlier = f", {dollars(self.earlier)} of it by earlier runs" if self.earlier else ""
         return BudgetSpent(
             f"the budget of {dollars(self.limit)} is spent ({dollars(self.spent)}{earlier}) and {unanswered} of "
-            f"{requests} questions are not answered; run the same command again with a higher --budget: "
-            "what was answered is kept, and is not paid for again"
+            f"{requests} questions are not answered; run the same command again with a higher --budget (an evaluation "
+            "with --resume): what was answered is kept, and is not paid for again"
         )
 
 
@@ -110,12 +104,12 @@ def estimated_tokens(text: str) -> int:
     return math.ceil(len(text) / CHARACTERS_PER_TOKEN)
 
 
-def estimated_prompt(messages: Messages) -> int:
-    """Return about how many tokens messages have."""
-    return sum(estimated_tokens(message["content"]) for message in messages)
+def estimated_prompt(texts: Sequence[str]) -> int:
+    """Return about how many tokens a prompt of these texts has."""
+    return sum(map(estimated_tokens, texts))
 
 
-def exceeds_context(messages: Messages, max_tokens: int, context: int | None) -> bool:
-    """Whether messages and the answer's room are too long for a context for sure; in doubt the model is asked."""
-    characters = sum(len(message["content"]) for message in messages)
+def exceeds_context(texts: Sequence[str], max_tokens: int, context: int | None) -> bool:
+    """Whether a prompt and the answer's room are too long for a context for sure; in doubt the model is asked."""
+    characters = sum(map(len, texts))
     return context is not None and characters // _MOST_CHARACTERS_PER_TOKEN + max_tokens > context

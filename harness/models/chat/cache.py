@@ -6,13 +6,13 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from harness.data.records import Usage
 from harness.errors import DataError
+from harness.models.chat.records import ChatRequest
 
 _FILE = "answers.sqlite"
 _VERSION = 1
@@ -25,12 +25,6 @@ _TRIES = """CREATE TABLE IF NOT EXISTS tries (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL, prompt INTEGER NOT NULL, completion INTEGER NOT NULL
 )"""
 _BY_KEY = "CREATE INDEX IF NOT EXISTS tries_by_key ON tries (key)"
-
-
-class Hashed(Protocol):
-    """What can be asked for: something with a hash of all that decides about its answer."""
-
-    def sha256(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +82,7 @@ class AnswerCache:
             self._run(statement)
         self._run(f"PRAGMA user_version = {_VERSION}")
 
-    def get(self, identity: str, request: Hashed) -> CachedAnswer | None:
+    def get(self, identity: str, request: ChatRequest) -> CachedAnswer | None:
         """Return the answer that `identity` (the model and all that decides how it answers) gave to the request."""
         rows = self._run("SELECT text, usage FROM answers WHERE key = ?", answer_key(identity, request))
         if not rows:
@@ -100,19 +94,12 @@ class AnswerCache:
         except (ValueError, TypeError, AttributeError) as error:
             raise _unusable(self.path, _DAMAGED) from error
 
-    def holds(self, identity: str, request: Hashed, check: Callable[[str], None] | None = None) -> bool:
-        """Return whether the request need not be asked: there is an answer, and `check` raises no ValueError for it."""
+    def holds(self, identity: str, request: ChatRequest) -> bool:
+        """Return whether the request need not be asked: there is an answer, and it passes the request's check."""
         answer = self.get(identity, request)
-        if answer is None:
-            return False
-        if check is not None:
-            try:
-                check(answer.text)
-            except (ValueError, RecursionError):
-                return False
-        return True
+        return answer is not None and request.problem_of(answer.text) is None
 
-    def put(self, identity: str, request: Hashed, answer: CachedAnswer) -> None:
+    def put(self, identity: str, request: ChatRequest, answer: CachedAnswer) -> None:
         """Keep an answer; on return it survives the death of this process."""
         usage = json.dumps(asdict(answer.usage)) if answer.usage else None
         text = answer.text.encode("utf-8", "surrogatepass")
@@ -150,7 +137,7 @@ class AnswerCache:
             raise _unusable(self.path, error) from error
 
 
-def answer_key(identity: str, request: Hashed) -> str:
+def answer_key(identity: str, request: ChatRequest) -> str:
     """Return the SHA-256 (hex) under which an answer is kept."""
     return hashlib.sha256(f"{identity}\n{request.sha256()}".encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from harness.errors import UsageError
 from harness.hub.client import Hub
@@ -19,17 +17,21 @@ from harness.models.chat.client import ask_all
 from harness.models.chat.endpoints import Endpoints, Limits
 from harness.models.chat.estimate import CostEstimate, estimate
 from harness.models.chat.rates import Rates
-from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats, Check
+from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats
 from harness.models.chat.secrets import public_address
-from harness.models.engine.server import SERVED_NAME, check_installed, engine_version
-from harness.models.engine.shared import ENGINE_LOG, SharedEngine
+from harness.models.chat.spending import Spending
+from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
+from harness.models.engine.server import SERVED_NAME, EngineOptions, Server, check_installed, engine_version
+from harness.models.engine.shared import SharedEngine
 from harness.models.names import ModelName
-from harness.terminal import say
+from harness.terminal import progress, say
 
 CONCURRENCY = 32
 TIMEOUT = 120.0
 """Seconds; what is not said on the command line or in the endpoints file."""
 
+_STRUCTURED = ("--structured-outputs-config", json.dumps({"backend": "xgrammar", "disable_any_whitespace": True}))
+"""Without the second, a small model fills its answer with spaces until it is cut."""
 _OWN_ENGINE_SECONDS = 1800.0
 """Our own engine is slow where the machine is, but it does not lose questions."""
 
@@ -42,14 +44,15 @@ class ChatSettings:
     concurrency: int | None = None
     """Most requests at once; never more than the endpoints file allows."""
     timeout: float | None = None
-    """Seconds that one try may take; None: as the endpoints file says."""
+    """Seconds that one try may take; None: as the endpoints file says, else `usual_timeout`."""
+    usual_timeout: float = TIMEOUT
     max_tokens: int | None = None
     """Longest answer; None: as long as the role's answers may be."""
     engine_args: tuple[str, ...] = ()
     """For our own vLLM servers."""
     cache: Path | None = None
     """Folder of the answer cache; None: the user's own."""
-    log: Path | None = None
+    log: Path = Path("chat-engine.log")
     """Where the output of our own engines goes."""
     budget: Budget | None = None
     """Shared by all models and roles of the run."""
@@ -74,31 +77,42 @@ class ChatModel:
         wanted = self._settings.max_tokens or usual
         return min(wanted, self.limits.max_tokens or wanted)
 
-    def ask(
-        self, requests: Sequence[ChatRequest], *, check: Check, on_answer: Callable[[ChatAnswer], None]
-    ) -> ChatStats:
-        """Ask what the cache does not hold; see `client.ask_all`. The engine stays until it is closed."""
+    def ask(self, requests: Sequence[ChatRequest], on_answer: Callable[[ChatAnswer], None]) -> ChatStats:
+        """Ask what the cache does not hold; see `client.ask_all`. An engine stays until the models are closed.
+
+        Raises EngineError, with the end of its log, where our own engine has died.
+        """
         cache = AnswerCache.open(self._settings.cache)
         try:
-            known = (cache.holds(self.identity, request, _checks(check, request)) for request in requests)
-            endpoint = self.endpoint(missing=not all(known))
-            asking = ask_all(
-                endpoint, requests, check=check, cache=cache, on_answer=on_answer, budget=self._settings.budget
-            )
+            endpoint = self.endpoint(missing=not all(cache.holds(self.identity, request) for request in requests))
+            asking = ask_all(endpoint, requests, cache=cache, on_answer=on_answer, budget=self._settings.budget)
             stats = asyncio.run(asking)
         finally:
             cache.close()
         say(effort(self.name, stats))
+        self.check_alive()
         return stats
 
-    def estimate(self, requests: Iterable[ChatRequest], *, check: Check) -> CostEstimate:
+    def count_earlier(self, requests: Sequence[ChatRequest]) -> None:
+        """Count what earlier runs paid for requests of this one, whether they will be asked or not."""
+        if self._settings.budget is None:
+            return
+        cache = AnswerCache.open(self._settings.cache)
+        try:
+            spending = Spending(self._settings.budget, self.price, cache, self.identity)
+            for request in requests:
+                spending.count_earlier(request, cache.get(self.identity, request))
+        finally:
+            cache.close()
+
+    def estimate(self, requests: Iterable[ChatRequest]) -> CostEstimate:
         """Return what asking would take; nothing is sent and no engine is started."""
         cache = AnswerCache.open(self._settings.cache)
         try:
             known, copies = 0, 0
             missing: dict[str, ChatRequest] = {}
             for request in requests:
-                if cache.holds(self.identity, request, _checks(check, request)):
+                if cache.holds(self.identity, request):
                     known += 1
                 elif request.sha256() in missing:
                     copies += 1
@@ -112,18 +126,12 @@ class ChatModel:
         """Return where it is asked; `missing` is false where all answers are known, so that nothing need run."""
         raise NotImplementedError
 
+    def check_alive(self) -> None:
+        """Raise EngineError where an engine of our own that answers for it has ended."""
+
     def _concurrency(self) -> int:
         wanted = self._settings.concurrency or CONCURRENCY
         return min(wanted, self.limits.concurrency or wanted)
-
-
-def _checks(check: Check, request: ChatRequest) -> Check:
-    def both(text: str) -> None:
-        check(text)
-        if request.check:
-            request.check(text)
-
-    return both
 
 
 class EndpointModel(ChatModel):
@@ -155,7 +163,7 @@ class EndpointModel(ChatModel):
             identity=self.identity,
             key_variable=self._address.key_variable,
             concurrency=self._concurrency(),
-            timeout=self._settings.timeout or self.limits.timeout or TIMEOUT,
+            timeout=self._settings.timeout or self.limits.timeout or self._settings.usual_timeout,
             context=self.limits.context,
             most_tokens=self.limits.max_tokens,
             price=self.price,
@@ -174,6 +182,7 @@ class VllmModel(ChatModel):
         self.artifact = hub.resolve("model", name.id, name.revision)
         self._hub = hub
         self._engine = engine
+        self._checkpoint: Checkpoint | None = None
         self.name = f"vllm:{self.artifact.short}"
         self.settings = {
             "model": self.artifact.repo_id,
@@ -185,10 +194,7 @@ class VllmModel(ChatModel):
 
     def endpoint(self, *, missing: bool) -> ChatEndpoint:
         """Return our server's address, after starting it where something has to be asked."""
-        url = "http://127.0.0.1:0/v1"
-        if missing:
-            log = self._settings.log or Path(ENGINE_LOG)
-            url = self._engine.run(self.artifact, self._hub, self._settings.engine_args, log).url
+        url = self._server().url if missing else "http://127.0.0.1:0/v1"
         return ChatEndpoint(
             model=SERVED_NAME,
             base_url=url,
@@ -198,13 +204,18 @@ class VllmModel(ChatModel):
             price=FREE,
         )
 
-    def ask(
-        self, requests: Sequence[ChatRequest], *, check: Check, on_answer: Callable[[ChatAnswer], None]
-    ) -> ChatStats:
-        """See `ChatModel.ask`; EngineError with the end of its log where the server has died."""
-        stats = super().ask(requests, check=check, on_answer=on_answer)
+    def _server(self) -> Server:
+        if self._checkpoint is None:
+            say(f"pulling {self.artifact}")
+            self._checkpoint = pull_checkpoint(self._hub, self.artifact)
+        server = self._engine.serve(self._checkpoint, self._settings.log)
+        with progress(f"starting vLLM for {self.artifact.repo_id}"):
+            server.wait_until_ready()
+        return server
+
+    def check_alive(self) -> None:
+        """See `ChatModel.check_alive`."""
         self._engine.check_alive()
-        return stats
 
 
 class ChatModels:
@@ -214,15 +225,13 @@ class ChatModels:
         """`hub` is needed for models on a Hub alone."""
         self.settings = settings
         self._hub = hub
-        self._engine = SharedEngine()
+        self._engine = SharedEngine(EngineOptions(extra_args=(*_STRUCTURED, *settings.engine_args)))
         self._models: dict[ModelName, ChatModel] = {}
 
-    def __enter__(self) -> ChatModels:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def model(self, name: ModelName | str) -> ChatModel:
@@ -242,18 +251,6 @@ class ChatModels:
     def close(self) -> None:
         """Stop the engine, if one runs; asking again starts it again."""
         self._engine.close()
-
-
-@contextmanager
-def opened(name: ModelName | str, settings: ChatSettings, hub: Hub | None = None) -> Iterator[ChatModel]:
-    """Yield one model that can be asked."""
-    with ChatModels(settings, hub) as models:
-        yield models.model(name)
-
-
-def needs_hub(names: Iterable[str]) -> bool:
-    """Whether one of the models is on a Hub."""
-    return any(ModelName.parse(name).backend == "vllm" for name in names)
 
 
 def effort(name: str, stats: ChatStats) -> str:

@@ -15,7 +15,7 @@ from harness.models.chat.cache import AnswerCache, CachedAnswer
 from harness.models.chat.connection import Connection
 from harness.models.chat.failures import ChatReply, Failure, is_about_content
 from harness.models.chat.limiter import LONGEST_WAIT, Limiter
-from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats, Check, Format
+from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats
 from harness.models.chat.secrets import public_address
 from harness.models.chat.spending import Spending
 
@@ -28,7 +28,6 @@ async def ask_all(
     endpoint: ChatEndpoint,
     requests: Sequence[ChatRequest],
     *,
-    check: Check,
     cache: AnswerCache | None,
     on_answer: Callable[[ChatAnswer], None],
     budget: Budget | None = None,
@@ -40,57 +39,47 @@ async def ask_all(
     BudgetSpent where the budget is: then nothing more is sent, and what was under way is still answered.
     Then, and when cancelled, whatever was answered is in the cache.
     """
-    run = _Run(endpoint, check, cache, budget)
-    alike: dict[str, list[ChatRequest]] = {}
-    for request in requests:
-        alike.setdefault(request.sha256(), []).append(request)
-
-    def tell(sha: str, answer: ChatAnswer) -> None:
-        run.count(answer, len(alike[sha]))
-        for request in alike[sha]:
-            on_answer(replace(answer, id=request.id))
-
-    async def work(sha: str, connection: Connection) -> None:
-        try:
-            tell(sha, await run.answer(sha, alike[sha][0], connection))
-        except BudgetSpent:  # the others are under way: they are paid for, and their answers are kept
-            unpaid.append(sha)
-
-    missing: list[str] = []
-    unpaid: list[str] = []
-    for sha, (first, *_) in alike.items():
-        known = run.remembered(first)
-        if known is None:
-            missing.append(sha)
-        else:
-            tell(sha, known)
+    run = _Run(endpoint, requests, Spending(budget, endpoint.price, cache, endpoint.identity), cache, on_answer)
+    missing = run.tell_known()
     if not missing:
-        return run.stats(None, None)
+        return run.stats(None)
     connection = Connection(endpoint, run.spending)
     try:
         async with asyncio.TaskGroup() as group:
             for sha in missing:
-                group.create_task(work(sha, connection))
+                group.create_task(run.answer(sha, connection))
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
     finally:
         run.limiter.close()
         await connection.close()
-    if unpaid and budget is not None:
-        raise budget.error(sum(len(alike[sha]) for sha in unpaid), len(requests))
-    return run.stats(connection, connection.format if any(alike[sha][0].schema for sha in missing) else None)
+    if run.unpaid and budget is not None:
+        raise budget.error(run.unpaid, len(requests))
+    return run.stats(connection)
 
 
 class _Run:
     """One call of `ask_all`: what is tried again, what is given up, and the counts."""
 
-    def __init__(self, endpoint: ChatEndpoint, check: Check, cache: AnswerCache | None, budget: Budget | None) -> None:
+    def __init__(
+        self,
+        endpoint: ChatEndpoint,
+        requests: Sequence[ChatRequest],
+        spending: Spending,
+        cache: AnswerCache | None,
+        on_answer: Callable[[ChatAnswer], None],
+    ) -> None:
         self._endpoint = endpoint
         self._address = public_address(endpoint.base_url)
-        self._check = check
+        self._alike: dict[str, list[ChatRequest]] = {}
+        for request in requests:
+            self._alike.setdefault(request.sha256(), []).append(request)
         self._cache = cache
-        self.spending = Spending(budget, endpoint.price, cache, endpoint.identity)
+        self._on_answer = on_answer
+        self.spending = spending
         self.limiter = Limiter(endpoint.concurrency, first_pause=endpoint.first_pause)
+        self.unpaid = 0
+        """Requests that were not sent because the budget is spent."""
         self._found = False
         """Something has listened at the address."""
         self._served = False
@@ -99,40 +88,61 @@ class _Run:
         self._counts: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
 
-    def remembered(self, request: ChatRequest) -> ChatAnswer | None:
-        """Return the cached answer, unless the check has become stricter since."""
-        kept = self._cache.get(self._endpoint.identity, request) if self._cache else None
-        if kept is not None and self._problem(request, kept.text) is not None:
-            kept = None
-        self.spending.count_earlier(request, request.messages, kept)
-        if kept is None:
-            return None
-        return ChatAnswer(id=request.id, text=kept.text, attempts=0, cached=True, usage=kept.usage)
+    def tell_known(self) -> list[str]:
+        """Tell the answers that are kept, unless a check has become stricter since; return the others' hashes."""
+        missing = []
+        for sha, (request, *_) in self._alike.items():
+            kept = self._cache.get(self._endpoint.identity, request) if self._cache else None
+            if kept is not None and request.problem_of(kept.text) is not None:
+                kept = None
+            self.spending.count_earlier(request, kept)
+            if kept is None:
+                missing.append(sha)
+            else:
+                known = ChatAnswer(id=request.id, text=kept.text, attempts=0, cached=True, usage=kept.usage)
+                self._tell(sha, known)
+        return missing
 
-    async def answer(self, sha: str, request: ChatRequest, connection: Connection) -> ChatAnswer:
-        """Ask until there is a usable answer, or no sense in going on."""
-        tries, max_tokens = 0, request.max_tokens
-        if exceeds_context(request.messages, max_tokens, self._endpoint.context):
+    async def answer(self, sha: str, connection: Connection) -> None:
+        """Ask until there is a usable answer, or no sense in going on, and tell it."""
+        request, tries, failed = self._alike[sha][0], 0, None
+        max_tokens = request.max_tokens
+        if exceeds_context(request.texts(), max_tokens, self._endpoint.context):
             reason = f"prompt and answer are longer than the model's context of {self._endpoint.context} tokens"
-            return ChatAnswer(id=request.id, text=None, error=reason, attempts=0)
+            return self._tell(sha, ChatAnswer(id=request.id, text=None, error=reason, attempts=0))
         while True:
             async with self.limiter.turn() as round_:
                 if self.limiter.gave_up:
-                    return ChatAnswer(id=request.id, text=None, error=self.limiter.gave_up, attempts=tries)
+                    reason = f"{failed.reason}; {self.limiter.gave_up}" if failed else self.limiter.gave_up
+                    return self._tell(sha, ChatAnswer(id=request.id, text=None, error=reason, attempts=tries))
                 tries += 1
-                outcome = self._checked(request, await connection.ask(request, max_tokens))
-                self._learn(outcome, round_)
+                try:
+                    outcome = _checked(request, await connection.ask(request, max_tokens))
+                except BudgetSpent:  # the others are under way: they are paid for, and their answers are kept
+                    self.unpaid += len(self._alike[sha])
+                    return None
+                self._learn(request, outcome, round_)
             if isinstance(outcome, ChatReply):
                 self._keep(request, outcome)
-                return ChatAnswer(id=request.id, text=outcome.text, attempts=tries, usage=outcome.usage)
+                answer = ChatAnswer(id=request.id, text=outcome.text, attempts=tries, usage=outcome.usage)
+                return self._tell(sha, answer)
+            failed = outcome
             if outcome.ends == "request" or tries >= self._endpoint.attempts:
                 if outcome.unreachable:
                     raise self._unreachable(outcome, "has gone")
-                return ChatAnswer(id=request.id, text=None, error=outcome.reason, attempts=tries)
+                return self._tell(sha, ChatAnswer(id=request.id, text=None, error=outcome.reason, attempts=tries))
             if outcome.kind == "length":
                 max_tokens = min(2 * request.max_tokens, self._endpoint.most_tokens or 2 * request.max_tokens)
             if not self.limiter.gave_up and not outcome.served:  # nothing is wrong with the endpoint
                 await asyncio.sleep(self._pause(sha, tries, outcome))
+
+    def _tell(self, sha: str, answer: ChatAnswer) -> None:
+        requests = self._alike[sha]
+        self._counts["cached"] += len(requests) if answer.cached else 0
+        self._counts["unanswered"] += len(requests) if answer.text is None else 0
+        self._counts["retried"] += max(0, answer.attempts - 1)
+        for request in requests:
+            self._on_answer(replace(answer, id=request.id))
 
     def _keep(self, request: ChatRequest, reply: ChatReply) -> None:
         if self._cache:
@@ -144,22 +154,7 @@ class _Run:
         jitter = Random(f"{sha}:{tries}").uniform(0.5, 1.0)  # noqa: S311 -- no secret
         return max(self._endpoint.first_pause * 2.0 ** (tries - 1) * jitter, min(failure.wait or 0.0, LONGEST_WAIT))
 
-    def _problem(self, request: ChatRequest, text: str) -> str | None:
-        try:
-            self._check(text)
-            if request.check:
-                request.check(text)
-        except (ValueError, RecursionError) as error:  # JSON can be nested deeper than Python reads
-            return str(error)
-        return None
-
-    def _checked(self, request: ChatRequest, outcome: ChatReply | Failure) -> ChatReply | Failure:
-        problem = self._problem(request, outcome.text) if isinstance(outcome, ChatReply) else None
-        if problem is None:
-            return outcome
-        return Failure(kind="unusable", reason=problem, served=True)
-
-    def _learn(self, outcome: ChatReply | Failure, round_: int) -> None:
+    def _learn(self, request: ChatRequest, outcome: ChatReply | Failure, round_: int) -> None:
         """Adjust to how a try went; raises what ends the run."""
         if isinstance(outcome, ChatReply) or outcome.served:
             self._served = self._found = True
@@ -178,24 +173,19 @@ class _Run:
         if outcome.own and not is_about_content(outcome):
             self._refused += 1
         if outcome.ends == "run" or (self._refused >= _SAME_REFUSALS and not self._served):
+            hint = "; if it does not know tool_choice, try --tool-choice auto" if request.tool_choice else ""
             raise UsageError(
                 f"{self._address} refused the request: {outcome.reason}; check the model's name "
-                f"({self._endpoint.model}), the address, and the key in {self._endpoint.key_variable}"
+                f"({self._endpoint.model}), the address, and the key in {self._endpoint.key_variable}{hint}"
             )
 
     def _unreachable(self, failure: Failure, state: str) -> EngineError:
         return EngineError(
             f"the endpoint {self._address} {state}: {failure.reason}; check the address and that it runs, "
-            "then run the same command again: what was answered is not asked again"
+            "then run the same command again (an evaluation with --resume): what was answered is not asked again"
         )
 
-    def count(self, answer: ChatAnswer, requests: int) -> None:
-        """Count the answer to so many equal requests."""
-        self._counts["cached"] += requests if answer.cached else 0
-        self._counts["unanswered"] += requests if answer.text is None else 0
-        self._counts["retried"] += max(0, answer.attempts - 1)
-
-    def stats(self, connection: Connection | None, response_format: Format | None) -> ChatStats:
+    def stats(self, connection: Connection | None) -> ChatStats:
         """Return the counts."""
         return ChatStats(
             asked=connection.sent if connection else 0,
@@ -205,6 +195,11 @@ class _Run:
             failures=dict(self._failures),
             concurrency=self.limiter.limit,
             lowest_concurrency=self.limiter.lowest,
-            response_format=response_format,
+            response_format=connection.format if connection else None,
             usage=connection.usage if connection else _NOTHING_USED,
         )
+
+
+def _checked(request: ChatRequest, outcome: ChatReply | Failure) -> ChatReply | Failure:
+    problem = request.problem_of(outcome.text) if isinstance(outcome, ChatReply) else None
+    return Failure(kind="unusable", reason=problem, served=True) if problem is not None else outcome

@@ -48,7 +48,7 @@ class Connection:
         """Raises UsageError where there is no key and the endpoint is not local, or where the key cannot be sent."""
         from openai import AsyncOpenAI, Timeout
 
-        key = find_key(endpoint.base_url, endpoint.key_variable)
+        key = _key(endpoint.base_url, endpoint.key_variable)
         self._secrets = Secrets(key, endpoint.base_url)
         self._endpoint = endpoint
         self._spending = spending
@@ -60,13 +60,14 @@ class Connection:
         )
         self._form = _Form()
         self._form_works = False
+        self._had_schema = False
         self._tokens: Counter[str] = Counter()
         self.sent = 0
 
     @property
-    def format(self) -> Format:
-        """How a schema is sent."""
-        return self._form.format
+    def format(self) -> Format | None:
+        """How schemas are sent; None where no request had one."""
+        return self._form.format if self._had_schema else None
 
     @property
     def usage(self) -> Usage:
@@ -79,12 +80,21 @@ class Connection:
 
         Raises BudgetSpent where nothing may be sent any more.
         """
+        self._had_schema = self._had_schema or request.schema is not None
         while True:
-            form = self._form
-            outcome = await self._send(request, max_tokens, form)
+            form, rates = self._form, self._endpoint.rates
+            place = await rates.admit(estimated_prompt(request.texts()) + max_tokens) if rates else None
+            entry = self._spending.begin(request)  # after the waiting, in which others have spent
+            self.sent += 1
+            outcome, usage = await self._try(request, max_tokens, form)
+            if place and usage:
+                place.tokens = usage.prompt + usage.completion
+            self._spending.end(entry, request, usage, outcome)
+            if usage is not None:
+                self._tokens.update(prompt=usage.prompt, completion=usage.completion, cached=usage.cached or 0)
             if isinstance(outcome, ChatReply):
                 self._form_works = self._form_works or request.schema is not None
-                return outcome
+                return replace(outcome, entry=entry)
             outcome = replace(outcome, reason=self._secrets.clean(outcome.reason))
             if not self._has_other_form(form, outcome, request):
                 return outcome
@@ -92,22 +102,6 @@ class Connection:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
-
-    async def _send(self, request: ChatRequest, max_tokens: int, form: _Form) -> ChatReply | Failure:
-        """Send when the limits and the budget allow it, and count what it took; BudgetSpent where nothing is left."""
-        rates = self._endpoint.rates
-        place = await rates.admit(estimated_prompt(request.messages) + max_tokens) if rates else None
-        entry = self._spending.begin(request, request.messages)  # after the waiting, in which others have spent
-        self.sent += 1
-        outcome, usage = await self._try(request, max_tokens, form)
-        if usage is not None:
-            self._tokens.update(prompt=usage.prompt, completion=usage.completion, cached=usage.cached or 0)
-        if place and usage:
-            place.tokens = usage.prompt + usage.completion
-        refused = isinstance(outcome, Failure) and outcome.refused
-        answer = outcome.text if isinstance(outcome, ChatReply) else ""
-        self._spending.end(entry, request.messages, usage, answer, refused=refused)
-        return replace(outcome, entry=entry) if isinstance(outcome, ChatReply) else outcome
 
     async def _try(
         self, request: ChatRequest, max_tokens: int, form: _Form
@@ -117,11 +111,11 @@ class Connection:
             async with asyncio.timeout(self._endpoint.timeout):
                 reply = await self._client.chat.completions.create(
                     model=self._endpoint.model,
-                    messages=_messages(request),
+                    messages=_sendable(request.messages),
                     temperature=request.temperature,
-                    extra_body={form.length_name: max_tokens, **_wanted(request.schema, form.format)},
+                    extra_body={form.length_name: max_tokens, **_wanted(request, form.format)},
                 )
-            return read_reply(reply)
+            return read_reply(reply, whole=request.tools is not None)
         except TimeoutError:
             return late(self._endpoint.timeout), None
         except Exception as error:
@@ -142,7 +136,7 @@ class Connection:
         return True  # changed now, or by another request in the meantime
 
 
-def find_key(base_url: str, variable: str) -> str:
+def _key(base_url: str, variable: str) -> str:
     """Return an endpoint's key, "" for a local one without; UsageError where it is missing or cannot be sent."""
     key = os.environ.get(variable, "").strip()
     if not key and not base_url.startswith(_LOCAL):
@@ -152,19 +146,23 @@ def find_key(base_url: str, variable: str) -> str:
     return key
 
 
-def _messages(request: ChatRequest) -> Any:
-    """Return the messages as they can be sent: half a surrogate pair has no place in UTF-8."""
-    return [
-        {name: value.encode("utf-8", "replace").decode() for name, value in message.items()}
-        for message in request.messages
-    ]
+def _sendable(value: Any) -> Any:
+    """Return a JSON value as it can be sent: half a surrogate pair has no place in UTF-8."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list | tuple):
+        return [_sendable(item) for item in value]
+    return {key: _sendable(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
-def _wanted(schema: dict[str, Any] | None, form: Format) -> dict[str, Any]:
-    """Return the fields that ask for an answer of the schema."""
-    if schema is None or form == "none":
-        return {}
+def _wanted(request: ChatRequest, form: Format) -> dict[str, Any]:
+    """Return the fields that say what may be called, or ask for an answer of the schema."""
+    fields: dict[str, Any] = {}
+    if request.tools is not None:
+        fields = {"tools": list(request.tools), "tool_choice": request.tool_choice}
+    if request.schema is None or form == "none":
+        return fields
     if form == "json_object":
-        return {"response_format": {"type": "json_object"}}
-    wanted = {"name": "answer", "schema": schema, "strict": True}
-    return {"response_format": {"type": "json_schema", "json_schema": wanted}}
+        return {**fields, "response_format": {"type": "json_object"}}
+    wanted = {"name": "answer", "schema": request.schema, "strict": True}
+    return {**fields, "response_format": {"type": "json_schema", "json_schema": wanted}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,19 +61,23 @@ class Endpoints:
     file: Path | None = None
     """YAML, model id -> `base_url`; optionally `key_variable`, `model` (the endpoint's own name for it), `price`
     (`input` and `output`, USD per million tokens) and `limits` (see `Limits`)."""
+    direct: bool = False
+    """Whether `base_url` and `key_variable` hold for the models that the file lists, too."""
 
     def address(self, name: ModelName) -> Address:
         """Return where `name` is asked; UsageError or DataError where that is not said or cannot be read."""
         listed = _read(self.file).get(name.id) if self.file else None
-        if listed:
-            return listed
+        if listed and not (self.direct and self.base_url):
+            own_key = self.direct and self.key_variable != DEFAULT_KEY_VARIABLE
+            return replace(listed, key_variable=self.key_variable) if own_key else listed
         if not self.base_url:
             raise UsageError(
-                f"{name} needs the address of its endpoint: give its base URL, for example http://host/v1, "
-                f"or a file of endpoints with a line such as `{_EXAMPLE}`"
+                f"{name} needs the base URL of its endpoint: add --base-url (for a judge --judge-base-url), such as "
+                f"http://host/v1, or --endpoints with a file that has a line such as `{_EXAMPLE}`"
             )
         check_address(self.base_url, "the base URL")
-        return Address(model=name.id, base_url=self.base_url, key_variable=self.key_variable)
+        found = Address(model=name.id, base_url=self.base_url, key_variable=self.key_variable)
+        return replace(found, price=listed.price, limits=listed.limits) if listed else found
 
 
 def _read(path: Path) -> dict[str, Address]:

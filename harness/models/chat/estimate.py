@@ -46,7 +46,7 @@ def estimate(
     model: str, price: Price | None, missing: Sequence[ChatRequest], *, known: int, copies: int = 0
 ) -> CostEstimate:
     """Return what asking the `missing` requests takes, one of each kind; `copies` of them are answered along."""
-    prompt = sum(estimated_prompt(request.messages) for request in missing)
+    prompt = sum(estimated_prompt(request.texts()) for request in missing)
     usual = sum(min(request.max_tokens, request.usual_tokens or request.max_tokens) for request in missing)
     most = sum(request.max_tokens for request in missing)
     return CostEstimate(

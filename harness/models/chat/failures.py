@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,8 +64,11 @@ class ChatReply:
     """Of the try in the ledger of the kept answers."""
 
 
-def read_reply(reply: ChatCompletion) -> tuple[ChatReply | Failure, Usage | None]:
+def read_reply(reply: ChatCompletion, *, whole: bool = False) -> tuple[ChatReply | Failure, Usage | None]:
     """Return the reply's text or why it has none, and the tokens it took.
+
+    `whole` takes the message as it is, whatever it says and however it ends: a JSON object with those of `content`,
+    `refusal` and `tool_calls` that it has, and `finish_reason`.
 
     Raises ValueError, TypeError or AttributeError where it is no chat completion: the client does not check.
     """
@@ -75,15 +80,26 @@ def read_reply(reply: ChatCompletion) -> tuple[ChatReply | Failure, Usage | None
     text = choice.message.content
     if text is not None and not isinstance(text, str):
         raise TypeError(f"the content is no text but {type(text).__name__}")
+    if whole:
+        return ChatReply(text=_message_text(choice), usage=usage), usage
+    return _uselessness(choice, text) or ChatReply(text=text or "", usage=usage), usage
+
+
+def _uselessness(choice: Any, text: str | None) -> Failure | None:
+    """Return why a text is no answer, None where it is one."""
     if choice.message.refusal:
-        return _useless("refusal", f"the model refuses: {choice.message.refusal}"), usage
+        return _useless("refusal", f"the model refuses: {choice.message.refusal}")
     if choice.finish_reason == "content_filter":
-        return _useless("content filter", "the answer was held back by a content filter", ends="request"), usage
+        return _useless("content filter", "the answer was held back by a content filter", ends="request")
     if choice.finish_reason == "length":
-        return _useless("length", "the answer was cut off at the limit of tokens"), usage
-    if not text or not text.strip():
-        return _useless("empty", "the answer is empty"), usage
-    return ChatReply(text=text, usage=usage), usage
+        return _useless("length", "the answer was cut off at the limit of tokens")
+    return None if text and text.strip() else _useless("empty", "the answer is empty")
+
+
+def _message_text(choice: Any) -> str:
+    message = choice.message.to_dict(warnings=False)  # the client does not check what it reads
+    said = {key: message[key] for key in ("content", "refusal", "tool_calls") if message.get(key) is not None}
+    return json.dumps({**said, "finish_reason": choice.finish_reason})
 
 
 def _usage(counts: Any) -> Usage | None:
@@ -112,9 +128,8 @@ def failure_of(error: Exception, timeout: float) -> Failure:
         cause = error.__cause__ or error
         # By name: which HTTP library the client rests on depends on the client's version.
         if type(cause).__name__ in _NOT_HERE:
-            return Failure(
-                kind="no connection", reason=f"it cannot be reached ({cause})", unreachable=True, refused=True
-            )
+            reason = f"it cannot be reached ({_lowest_cause(cause)})"
+            return Failure(kind="no connection", reason=reason, unreachable=True, refused=True)
         if isinstance(error, APITimeoutError):
             return late(timeout)
         reason = f"the connection broke ({str(cause) or type(cause).__name__})"
@@ -122,6 +137,16 @@ def failure_of(error: Exception, timeout: float) -> Failure:
     if isinstance(error, APIError | ValueError | TypeError | AttributeError | RecursionError):
         return Failure(kind="no completion", reason=f"the reply is no chat completion ({error})")
     raise error
+
+
+def _lowest_cause(error: BaseException) -> str:
+    """Return what the operating system says of a connection that could not be made, else what the client says."""
+    lowest = error
+    while lowest.__cause__ or lowest.__context__:
+        lowest = lowest.__cause__ or lowest.__context__  # type: ignore[assignment] # one of them is there
+    if isinstance(lowest, OSError) and lowest.errno:
+        return os.strerror(lowest.errno) if lowest.errno > 0 else str(lowest.strerror)
+    return str(error) or type(error).__name__
 
 
 def late(timeout: float) -> Failure:

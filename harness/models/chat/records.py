@@ -21,22 +21,42 @@ class ChatRequest:
     """What is asked."""
 
     id: str
-    messages: tuple[dict[str, str], ...]
-    """Each with `role` and `content`."""
+    messages: tuple[dict[str, Any], ...]
+    """Each with `role` and `content`; calls and results as chat endpoints know them."""
     schema: dict[str, Any] | None = None
     """JSON schema of the answer."""
     max_tokens: int = 1024
     temperature: float = 0.0
+    tools: tuple[dict[str, Any], ...] | None = None
+    """What may be called. With tools the answer is the model's whole message, see `failures.read_reply`."""
+    tool_choice: str | None = None
     check: Check | None = field(default=None, compare=False)
-    """What the answer has to pass besides the check of all requests; it follows from what is asked."""
+    """What the answer has to pass; it follows from what is asked."""
     usual_tokens: int | None = field(default=None, compare=False)
     """Tokens of a usual answer, for estimates."""
 
     def sha256(self) -> str:
         """Return the SHA-256 (hex) of everything that is sent, as canonical JSON."""
-        asked = [self.messages, self.schema, self.max_tokens, float(self.temperature)]
+        asked: list[Any] = [self.messages, self.schema, self.max_tokens, float(self.temperature)]
+        if self.tools is not None:  # without tools the hash is what it was before there were any
+            asked += [self.tools, self.tool_choice]
         text = json.dumps(asked, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def texts(self) -> list[str]:
+        """Return what a model has to read, to estimate its tokens."""
+        found = [message.get("content") or "" for message in self.messages]
+        found += [json.dumps(message["tool_calls"]) for message in self.messages if "tool_calls" in message]
+        return [*found, json.dumps(self.tools)] if self.tools else found
+
+    def problem_of(self, text: str) -> str | None:
+        """Return why a text does not pass the check, None where it does."""
+        try:
+            if self.check is not None:
+                self.check(text)
+        except (ValueError, RecursionError) as error:  # JSON can be nested deeper than Python reads
+            return str(error)
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ModelError
-from harness.hub.artifact import Artifact
+from harness.hub.artifact import README, Artifact
 from harness.hub.client import Hub
 
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
@@ -48,12 +48,12 @@ def pull_checkpoint(hub: Hub, artifact: Artifact, *, trust_remote_code: bool = F
     """
     files = hub.files(artifact)
     _check_files(artifact.repo_id, files)
-    small = hub.pull(artifact, ["config.json", "README.md"])
+    small = hub.pull(artifact, ["config.json", README])
     config = _read_config(artifact.repo_id, small / "config.json")
     _check_config(artifact.repo_id, config, files, trust_remote_code=trust_remote_code)
-    patterns = [*_PATTERNS, "README.md", *(["*.py"] if trust_remote_code else [])]
+    patterns = [*_PATTERNS, README, *(["*.py"] if trust_remote_code else [])]
     folder = hub.pull(artifact, patterns)
-    return Checkpoint(artifact=artifact, folder=folder, config=config, base_model=_base_model(folder / "README.md"))
+    return Checkpoint(artifact=artifact, folder=folder, config=config, base_model=_base_model(folder / README))
 
 
 def _check_files(name: str, files: Sequence[str]) -> None:

@@ -1,46 +1,47 @@
-"""Our own vLLM server for models that answer questions: started when it is needed, shared by roles, one at a time."""
+"""One vLLM server at a time for all that need it: started when it is needed, on another model in place of the last."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Self
 
 from harness.hub.artifact import Artifact
-from harness.hub.client import Hub
-from harness.models.engine.checkpoint import pull_checkpoint
+from harness.models.engine.checkpoint import Checkpoint
 from harness.models.engine.server import EngineOptions, Server, serving
-from harness.terminal import progress, say
-
-ENGINE_LOG = "chat-engine.log"
-
-_STRUCTURED = {"backend": "xgrammar", "disable_any_whitespace": True}
-"""Without the second, a small model fills its answer with spaces until it is cut."""
 
 
 class SharedEngine:
-    """The one vLLM server that runs at a time: roles of the same model share it, another model takes its place."""
+    """The server that runs now, if one does. At the end of the block it is stopped."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: EngineOptions) -> None:
+        self._options = options
         self._stack = ExitStack()
         self._served: Artifact | None = None
         self._server: Server | None = None
 
-    def run(self, artifact: Artifact, hub: Hub, engine_args: Sequence[str], log: Path) -> Server:
-        """Return a server on the model that is ready; the one that runs already where it serves the same."""
-        if self._server is not None and self._served == artifact:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def serves(self, artifact: Artifact) -> bool:
+        """Whether a server on this model was started."""
+        return self._served == artifact
+
+    def serve(self, checkpoint: Checkpoint, log: Path) -> Server:
+        """Return a server on the model: the one that runs already, or a new one that loads and writes to `log`.
+
+        Raises EngineError where it is not installed, or has ended by itself.
+        """
+        if self._server is not None and self.serves(checkpoint.artifact):
             self._server.check_alive()
             return self._server
         self.close()
-        say(f"pulling {artifact}")
-        checkpoint = pull_checkpoint(hub, artifact)
-        options = EngineOptions(extra_args=("--structured-outputs-config", json.dumps(_STRUCTURED), *engine_args))
-        with progress(f"starting vLLM for {artifact.repo_id}"):
-            server = self._stack.enter_context(serving(checkpoint, options, log))
-            server.wait_until_ready()
-        self._served, self._server = artifact, server
-        return server
+        self._server = self._stack.enter_context(serving(checkpoint, self._options, log))
+        self._served = checkpoint.artifact
+        return self._server
 
     def check_alive(self) -> None:
         """Raise EngineError where the server has ended by itself."""
@@ -48,6 +49,6 @@ class SharedEngine:
             self._server.check_alive()
 
     def close(self) -> None:
-        """Stop the server; it can be run again."""
+        """Stop the server; it can be started again."""
         self._served = self._server = None
         self._stack.close()

@@ -8,17 +8,16 @@ from typing import Any, Literal
 
 from harness.data.sources import declared
 from harness.errors import AccessDenied, DataError, RepoNotFound
-from harness.evaluation.report_json import RESULTS
+from harness.evaluation.results import RESULTS, ResultsDataset, lineage_file
 from harness.hub.artifact import Artifact, FileInput, RepoKind, parse_input, split_revision
+from harness.hub.chain import read_lineage
 from harness.hub.client import Hub
-from harness.hub.lineage import FILE, LineageRecord, parse_record
+from harness.hub.lineage import LINEAGE, LineageRecord
 from harness.reports.lineage.copies import find_copy
 
 Kind = Literal["model", "dataset", "results", "evaluation", "source", "file", "other", "missing"]
 _OWN = "tft-benchmark-"
 """What names of the benchmark's repositories begin with: those are never without a lineage."""
-_FOLDERS = ("lineage/", "reports/")
-"""Of a results dataset: what was recorded of each configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +77,6 @@ def is_results(artifact: Artifact) -> bool:
     return artifact.kind == "dataset" and artifact.repo_id.rpartition("/")[2] == RESULTS
 
 
-def configs(hub: Hub, artifact: Artifact) -> list[str]:
-    """Return the configurations of a results dataset, by name: those that have a report or a lineage."""
-    files = hub.files(artifact)
-    found = {file[len(place) : -len(".json")] for place in _FOLDERS for file in files if _is_json(file, place)}
-    return sorted(found)
-
-
 class _Reader:
     """Reads each repository at each commit once."""
 
@@ -109,9 +101,9 @@ class _Reader:
 
     def _made(self, name: str, artifact: Artifact) -> Node:
         known = self._tags_of(artifact)
-        record, problems = self._record(artifact, FILE)
+        record, problems = self._record(artifact, LINEAGE)
         if record is None and not problems and _should_have(artifact, known):
-            problems = (f"{artifact} has no {FILE}, which says what it was made from; push it again with its stage",)
+            problems = (f"{artifact} has no {LINEAGE}, which says what it was made from; push it again with its stage",)
         return Node(
             name=name,
             kind="model" if artifact.kind == "model" else "dataset",
@@ -124,13 +116,13 @@ class _Reader:
 
     def _results(self, name: str, artifact: Artifact) -> Node:
         """Return a results dataset, with a node for each configuration."""
-        inputs = tuple(self.evaluation(artifact, config) for config in configs(self._hub, artifact))
+        inputs = tuple(self.evaluation(artifact, config) for config in ResultsDataset(self._hub, artifact).configs())
         problems = () if inputs else (f"{artifact} holds no results",)
         return Node(name=name, kind="results", artifact=artifact, inputs=inputs, problems=problems)
 
     def evaluation(self, artifact: Artifact, config: str) -> Node:
         """Return the node of one configuration of a results dataset."""
-        path = f"{_FOLDERS[0]}{config}.json"
+        path = lineage_file(config)
         record, problems = self._record(artifact, path)
         if record is None and not problems:
             problems = (f"{artifact} has results of {config} but no {path}; evaluate that model again",)
@@ -147,10 +139,9 @@ class _Reader:
     def _record(self, artifact: Artifact, path: str) -> tuple[LineageRecord | None, tuple[str, ...]]:
         """Return the lineage in a file, None where there is none, and what is wrong with it."""
         try:
-            text = self._hub.read_at(artifact, path)
-            record = None if text is None else parse_record(text)
-        except (DataError, ValueError) as error:
-            return None, (f"{path} of {artifact} cannot be read: {error}",)
+            record = read_lineage(self._hub, artifact, path)
+        except DataError as error:
+            return None, (str(error),)
         if record is None or record.lineage.fingerprint() == record.fingerprint:
             return record, ()
         computed = record.lineage.fingerprint()
@@ -218,7 +209,3 @@ def _kinds(stage: str, place: int) -> tuple[RepoKind, ...]:
 def _should_have(artifact: Artifact, tags: dict[str, Any]) -> bool:
     """Whether a repository is the work of a stage, which writes its lineage: by its name, or by its tags."""
     return artifact.repo_id.rpartition("/")[2].startswith(_OWN) or any(tag.startswith("fp-") for tag in tags)
-
-
-def _is_json(file: str, folder: str) -> bool:
-    return file.startswith(folder) and file.endswith(".json") and "/" not in file[len(folder) :]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.data.formats.jsonl import read_jsonl
 from harness.errors import DataError, UsageError
 from harness.evaluation.records import EvalReport, EvalRun
-from harness.evaluation.report_json import load_report
-from harness.hub.artifact import Artifact, RepoKind
+from harness.evaluation.results import ResultsDataset, report_file, rows_file
+from harness.hub.artifact import ATTRIBUTES, README, Artifact, RepoKind
 from harness.hub.client import Hub
+from harness.hub.promotion.record import RECORD
 from harness.reports.lineage.chain import Node, read_chain
 from harness.statistics.formatting import number
 
@@ -95,22 +94,22 @@ class _Checks:
 
     def _evaluation(self, node: Node, artifact: Artifact) -> Iterator[str]:
         """The report must be of the model and the test set that the lineage names, and add up from its rows."""
-        path = f"reports/{node.config}.json"
-        text = self._hub.read_at(artifact, path)
-        if text is None:
-            yield f"{artifact} has a lineage of {node.config} but no {path}"
-            return
+        dataset, config = ResultsDataset(self._hub, artifact), str(node.config)
+        path = report_file(config)
         try:
-            report = load_report(json.loads(text))
+            report = dataset.reports(config).get(config)
+            if report is None:
+                yield f"{artifact} has a lineage of {config} but no {path}"
+                return
             about = _run_of(report.run)
-        except (DataError, UsageError, ValueError, RecursionError) as error:
+        except (DataError, UsageError) as error:
             yield f"{path} of {artifact} cannot be read: {error}"
             return
         inputs = node.record.lineage.inputs if node.record else ()
         for what, pinned in about.items():
             if str(pinned) not in inputs:
                 yield f"{path} of {artifact} is of the {what} {pinned}, which its lineage does not name"
-        yield from self._figures(node, artifact, report)
+        yield from _figures(dataset, config, report)
         yield from self._test_sets(node, report.run)
         yield from self._newer(node, artifact)
 
@@ -135,23 +134,6 @@ class _Checks:
             self._heads[key] = self._hub.resolve(*key)
         return self._heads[key]
 
-    def _figures(self, node: Node, artifact: Artifact, report: EvalReport) -> Iterator[str]:
-        """Each figure of the model must be the mean of its column in the rows."""
-        path = f"data/{node.config}/test.jsonl"
-        try:
-            rows = [row for _, row in read_jsonl(self._hub.pull(artifact, [path]) / path)]
-        except DataError as error:
-            yield f"the rows of {node.config} in {artifact} cannot be read: {error}"
-            return
-        for metric, one in report.rows["model"].items():
-            values = [row[metric] for row in rows if isinstance(row.get(metric), int | float)]
-            mean = sum(values) / len(values) if values else None
-            if len(values) != one.n or not _same(mean, one.value):
-                yield (
-                    f"the report of {node.config} in {artifact} has {metric} {_figure(one.value)} of {one.n} pairs, "
-                    f"and its rows have {_figure(mean)} of {len(values)}"
-                )
-
     def _test_sets(self, node: Node, run: EvalRun) -> Iterator[str]:
         """What a model was kept clear of must be what it was tested on, at whatever commit."""
         tested = next((one for one in node.inputs if one.name == str(run.test_set)), None)
@@ -172,6 +154,26 @@ class _Checks:
                 )
 
 
+def _figures(dataset: ResultsDataset, config: str, report: EvalReport) -> Iterator[str]:
+    """Each figure of the model must be the mean of its column in the rows."""
+    try:
+        rows = dataset.rows(config).get(config)
+    except DataError as error:
+        yield f"the rows of {config} in {dataset.artifact} cannot be read: {error}"
+        return
+    if rows is None:
+        yield f"{dataset.artifact} has a report of {config} but no {rows_file(config)}"
+        return
+    for metric, one in report.rows["model"].items():
+        values = [row[metric] for row in rows if row.get(metric) is not None]
+        mean = sum(values) / len(values) if values else None
+        if len(values) != one.n or not _same(mean, one.value):
+            yield (
+                f"the report of {config} in {dataset.artifact} has {metric} {_figure(one.value)} of {one.n} pairs, "
+                f"and its rows have {_figure(mean)} of {len(values)}"
+            )
+
+
 def _same(one: float | None, other: float | None) -> bool:
     """Whether two means are the same, however they were added up."""
     return one == other or (one is not None and other is not None and math.isclose(one, other, rel_tol=1e-9))
@@ -189,7 +191,7 @@ def _run_of(run: EvalRun) -> dict[str, Artifact]:
 
 def _is_changed_later(path: str) -> bool:
     """Whether later stages and people change a file beside the result: cards, scores, the record of a copy."""
-    return path in ("README.md", ".gitattributes", ".promotion.json") or path.startswith(".eval_results/")
+    return path in (README, ATTRIBUTES, RECORD) or path.startswith(".eval_results/")
 
 
 def _listed(paths: list[str]) -> str:

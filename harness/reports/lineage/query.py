@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from harness.data.sources import Sources
 from harness.data.tasks import TEST_SET_STAGES
 from harness.errors import RepoNotFound, UsageError
-from harness.evaluation.report_json import RESULTS, config_name
+from harness.evaluation.results import RESULTS, ResultsDataset, config_name
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
-from harness.reports.lineage.chain import Node, configs, is_results
+from harness.reports.lineage.chain import Node, is_results
 from harness.reports.lineage.check import Checked, checked
 from harness.reports.lineage.row_history import Historian, RowHistory
 from harness.reports.lineage.rows import RowReader
@@ -59,7 +59,7 @@ def ask(
     """
     shelf = RowReader(hub)
     if is_results(artifact) and row is not None:
-        return _score(hub, artifact, *split_id(artifact, configs(hub, artifact), row))
+        return _score(hub, artifact, *split_id(artifact, ResultsDataset(hub, artifact).configs(), row))
     if artifact.kind == "model" and row is not None:
         scores = _scores_of(hub, artifact, results)
         if scores is not None and ":" in row:
@@ -86,15 +86,17 @@ def _score(hub: Hub, results: Artifact, config: str, pair_id: str) -> LineageAns
 def _scores_of(hub: Hub, model: Artifact, named: str | None) -> Artifact | None:
     """Return the results dataset that has scores of a model; None where none has and none was named."""
     try:
-        results = hub.find(named or _results_of(model), "dataset")
+        dataset = ResultsDataset.at(hub, named or _results_of(model))
     except RepoNotFound:
         if named:
             raise
         return None
-    if config_name(model.repo_id) in configs(hub, results):
-        return results
+    if config_name(model.repo_id) in dataset.configs():
+        return dataset.artifact
     if named:
-        raise UsageError(f"{results} has no scores of {model.repo_id}; `tft evaluate {model.repo_id}` makes them")
+        raise UsageError(
+            f"{dataset.artifact} has no scores of {model.repo_id}; `tft evaluate {model.repo_id}` makes them"
+        )
     return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from harness.data.formats.jsonl import read_jsonl
 from harness.data.tasks import PAIRS
 from harness.errors import DataError, UsageError
 from harness.evaluation.records import EvalRun
-from harness.evaluation.report_json import config_name, load_report
+from harness.evaluation.results import ResultsDataset, config_name
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.reports.lineage.chain import Node
@@ -68,18 +67,14 @@ def follow_score(hub: Hub, node: Node, pair_id: str) -> ScoreHistory:
     artifact = node.artifact
     if artifact is None:
         raise UsageError(f"{node.name} is on no Hub")
-    path = f"data/{node.config}/test.jsonl"
-    rows = {row.get("pair_id"): row for _, row in read_jsonl(hub.pull(artifact, [path]) / path)}
+    dataset, config = ResultsDataset(hub, artifact), str(node.config)
+    rows = {row["pair_id"]: row for row in dataset.rows(config).get(config, ())}
     if pair_id not in rows:
-        raise no_row(node, [str(id) for id in rows], pair_id, f"row of {node.config} for the pair")
-    row = rows[pair_id]
-    text = hub.read_at(artifact, f"reports/{node.config}.json")
-    if text is None:
-        raise DataError(f"{artifact} has rows of {node.config} but no report of it; evaluate that model again")
-    try:
-        run = load_report(json.loads(text)).run
-    except ValueError as error:
-        raise DataError(f"reports/{node.config}.json of {artifact} cannot be read: {error}") from error
+        raise no_row(node, list(rows), pair_id, f"row of {node.config} for the pair")
+    row, report = rows[pair_id], dataset.reports(config).get(config)
+    if report is None:
+        raise DataError(f"{artifact} has rows of {config} but no report of it; evaluate that model again")
+    run = report.run
     pair = _pair(hub, node, run, pair_id)
     problems = [] if pair is None else _unlike(row, pair, node)
     if pair is None:

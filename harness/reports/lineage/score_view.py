@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from harness.evaluation.results import rows_file
 from harness.reports.lineage.chain_view import line
 from harness.reports.lineage.row_view import Entry, block
 from harness.reports.lineage.score_history import ScoreHistory
@@ -26,7 +27,7 @@ def score_story(history: ScoreHistory) -> Iterator[RenderableType]:
     yield line(f"score of {row.get('pair_id')} in {history.node.config}", "bold green")
     yield block(
         [
-            ("results", f"{history.node.place}  data/{history.node.config}/test.jsonl", ""),
+            ("results", f"{history.node.place}  {rows_file(str(history.node.config))}", ""),
             ("model", f"{run.model}{f'@{run.model_revision[:HASH]}' if run.model_revision else ''}", "bold"),
             (
                 "test set",

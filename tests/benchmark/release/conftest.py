@@ -25,12 +25,13 @@ from harness.data.records import Prediction
 from harness.data.tasks import TestSet, pull_test_set
 from harness.evaluation.outcome import Evaluation
 from harness.evaluation.records import EvalRun
-from harness.evaluation.report_json import RESULTS, dump_report
-from harness.evaluation.run_folder import LINEAGE, REPORT, ROWS
+from harness.evaluation.report_json import dump_report
+from harness.evaluation.results import RESULTS
+from harness.evaluation.run_folder import REPORT, ROWS
 from harness.evaluation.scorecard import make_scorecard, read_answers, score_answers
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
-from harness.hub.lineage import Lineage
+from harness.hub.lineage import LINEAGE, Lineage
 from harness.hubd.embedded import EmbeddedHub, running
 from harness.models import parsing
 from harness.reports.model_card import identify, render_card

@@ -15,8 +15,8 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 from harness.benchmark.release.checks import Refused
 from harness.curation.checks.decontamination import GATE_RECORD
 from harness.errors import AccessDenied, DataError, RepoNotFound, UsageError
-from harness.evaluation.run_folder import LINEAGE
 from harness.hub.client import Hub
+from harness.hub.lineage import LINEAGE, Lineage
 
 
 @pytest.fixture(scope="module")
@@ -154,8 +154,11 @@ def test_a_name_that_is_taken_by_something_else_is_never_written_to(benchmark, a
     api.create_repo(space, repo_type="space", space_sdk="static", private=True)
     api.upload_file(path_or_fileobj=b"mine", path_in_repo="index.html", repo_id=space, repo_type="space")
     shelf = api.create_collection("TFT benchmark", namespace=namespace, description="What I like")
+    poems, file = Lineage(stage="poems", version=1, config={}, inputs=()), LINEAGE.replace(".", "__")
     try:
-        with changed(api, "dataset", filtered, **{LINEAGE.replace(".", "__"): b'{"stage": "poems"}'}):
+        with changed(api, "dataset", filtered, **{file: b'{"stage": "poems"}'}):
+            assert any(f"{LINEAGE} of {filtered}@" in one and "cannot be read" in one for one in refused())
+        with changed(api, "dataset", filtered, **{file: json.dumps(poems.dump()).encode()}):
             problems = refused()
         assert any(f"spaces/{space} is taken by something else (it has no lineage.json" in one for one in problems)
         assert any(f"datasets/{filtered} is taken by something else (its lineage.json says" in one for one in problems)

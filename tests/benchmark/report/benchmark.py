@@ -12,7 +12,8 @@ from harness.benchmark.record import BenchmarkRecord, CellRecord
 from harness.data.cell_names import CellName
 from harness.data.records import Prediction, Task, TurnPair, Vote
 from harness.evaluation.records import EvalRun, Judgement, Judging, Member
-from harness.evaluation.report_json import config_name, dump_report, report_path
+from harness.evaluation.report_json import dump_report
+from harness.evaluation.results import config_name, report_file
 from harness.evaluation.scorecard import Judgements, make_scorecard, read_answers, score_answers
 from harness.hub.lineage import Lineage
 from harness.models import parsing
@@ -67,7 +68,7 @@ def results(model: Model, pairs: Sequence[TurnPair], task: Task) -> Files:
     made = make_scorecard(run, pairs, scores, _judged(model, scores, pairs) if model.judge else None)
     name = config_name(model.name)
     return {
-        report_path(model.name): json.dumps(dump_report(made.report)),
+        report_file(name): json.dumps(dump_report(made.report)),
         f"data/{name}/test.jsonl": "".join(json.dumps(row) + "\n" for row in made.rows),
         f"lineage/{name}.json": json.dumps(lineage.dump()),
     }

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from harness.benchmark.report.build import summarize
-from harness.benchmark.report.results import EvaluationResults, read_folder
+from harness.benchmark.report.results import EvaluationResults, read_dataset
 from harness.data.formats.messages import expand_pairs
 from harness.data.records import Task, TurnPair
 from harness.data.sample import sample_conversations, sample_task
+from harness.evaluation.results import ResultsDataset
 from harness.hub.artifact import Artifact
+from harness.hub.client import Hub
 from harness.hubd.embedded import EmbeddedHub, running
 
 _BENCHMARK = runpy.run_path(str(Path(__file__).parent / "benchmark.py"))
@@ -72,6 +74,16 @@ def write(folder: Path, found: Mapping[str, str]) -> None:
         (folder / path).write_text(text, encoding="utf-8")
 
 
+class Copy(Hub):
+    """A Hub whose one repository lies in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def pull(self, artifact: Artifact, patterns: Sequence[str] | None = None) -> Path:
+        return self.folder
+
+
 @pytest.fixture
 def read(tmp_path: Path) -> Callable[[Mapping[str, str]], EvaluationResults]:
     """Read these files as the results dataset at a commit."""
@@ -82,7 +94,7 @@ def read(tmp_path: Path) -> Callable[[Mapping[str, str]], EvaluationResults]:
         folder = tmp_path / f"dataset{next(numbers)}"
         write(folder, found)
         artifact = Artifact(kind="dataset", repo_id="ada/tft-benchmark-results", revision="e" * 40)
-        return read_folder(artifact, folder)
+        return read_dataset(ResultsDataset(Copy(folder), artifact))
 
     return read
 

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness.errors import HarnessError
+from harness.hub.lineage import Lineage
 
 RESULTS = "tft-benchmark-results"
 Made = Callable[..., Any]
@@ -108,14 +109,15 @@ def test_repairs_are_measured_along_the_chain_of_lineages(
 
     def stage(name: str, stage: str, lines: list[Any], *inputs: str) -> str:
         data = "".join(json.dumps(line) + "\n" for line in lines)
-        lineage = json.dumps({"stage": stage, "inputs": inputs})
+        lineage = json.dumps(Lineage(stage=stage, version=1, config={}, inputs=inputs).dump())
         commit = push(f"tft-benchmark-s4-{name}", {"data/train.jsonl": data, "lineage.json": lineage})
         return f"{owner}/tft-benchmark-s4-{name}@{commit}"
 
     filtered = stage("filtered", "filter", kept, f"{owner}/tft-benchmark-s4-traces@{'1' * 40}")
     relabelled = stage("relabelled", "relabel", rows, filtered)
     synthetic = stage("synthetic", "synthesize", rows, relabelled, f"someone/else@{'2' * 40}")
-    lineage = json.dumps({"stage": "train", "inputs": [f"someone/base@{'3' * 40}", synthetic]})
+    trained = Lineage(stage="train", version=1, config={}, inputs=(f"someone/base@{'3' * 40}", synthetic))
+    lineage = json.dumps(trained.dump())
     commit = push("tft-benchmark-s4-tft-tiny-1M", {"lineage.json": lineage}, kind="model")
     found = {path.replace("s2", "s4"): text.replace("s2-", "s4-") for path, text in ours(owner).items() if "s2" in path}
     path = next(path for path in found if path.startswith("reports/") and "tft-tiny" in path)

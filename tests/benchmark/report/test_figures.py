@@ -14,7 +14,7 @@ import pytest
 from harness.benchmark.record import CellRecord
 from harness.benchmark.report.format import share_of_runs
 from harness.errors import DataError, UsageError
-from harness.evaluation.report_json import config_name, report_path
+from harness.evaluation.results import config_name, report_file
 from harness.statistics.estimates import holm, paired
 
 JUDGE, STAGED = "llm-as-a-judge", "staged_tool_call"
@@ -167,7 +167,7 @@ _UNUSABLE = {
 def test_a_result_that_must_not_be_compared_is_left_out_and_says_why(
     files: Made, summary: Made, ten: list[Any], reason: str
 ) -> None:
-    made = _edited(files(*ten), report_path(ten[2].name), _UNUSABLE[reason])
+    made = _edited(files(*ten), report_file(config_name(ten[2].name)), _UNUSABLE[reason])
     found = summary(made)
     run = found.main.rows[1].tft.runs[0]
     assert run.status == "unusable"

@@ -14,6 +14,7 @@ from harness.errors import EngineError, UsageError
 from harness.evaluation.judge.judges import JudgeConfig, OnVote, make_judges
 from harness.evaluation.judge.panel import combine, member
 from harness.evaluation.judge.run import decide, judge_cases
+from harness.models.chat.chat_models import ChatModels, ChatSettings
 
 
 class Scripted:
@@ -125,9 +126,9 @@ def test_agreement_is_over_what_was_asked(make_case: Callable[..., Case]) -> Non
 def test_a_name_that_cannot_judge_is_refused(name: str) -> None:
     """No address for the endpoint, and no Hub for the model, count too."""
     with pytest.raises(UsageError):
-        make_judges(JudgeConfig(judges=(name,)), None, None)
+        make_judges(JudgeConfig(judges=(name,)), None, ChatModels(ChatSettings()))
 
 
 def test_a_judge_named_twice_is_refused() -> None:
     with pytest.raises(UsageError, match="twice"):
-        make_judges(JudgeConfig(judges=("rules:judge", "rules:judge")), None, None)
+        make_judges(JudgeConfig(judges=("rules:judge", "rules:judge")), None, ChatModels(ChatSettings()))

@@ -6,6 +6,7 @@ import asyncio
 import json
 import runpy
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -97,7 +98,8 @@ def ask(endpoint: Any) -> Callable[..., Any]:
         where = ChatEndpoint(
             **{"model": "verdict-model", "base_url": endpoint.url, "identity": "test", "first_pause": 0.01, **settings}
         )
-        stats = asyncio.run(ask_all(where, requests, check=checked, cache=cache, on_answer=keep, budget=budget))
+        asked = [replace(request, check=checked) for request in requests]
+        stats = asyncio.run(ask_all(where, asked, cache=cache, on_answer=keep, budget=budget))
         assert set(answers) == {request.id for request in requests}
         return SimpleNamespace(answers=answers, stats=stats, texts={name: one.text for name, one in answers.items()})
 

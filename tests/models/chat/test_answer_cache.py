@@ -16,7 +16,7 @@ import pytest
 
 from harness.data.records import Usage
 from harness.errors import DataError
-from harness.models.chat.cache import AnswerCache, CachedAnswer
+from harness.models.chat.cache import AnswerCache, CachedAnswer, answer_key
 from harness.models.chat.records import ChatRequest
 
 ASK = """
@@ -26,10 +26,11 @@ from harness.models.chat.cache import AnswerCache
 from harness.models.chat.records import ChatEndpoint, ChatRequest; from harness.models.chat.client import ask_all
 
 url, folder = sys.argv[1:]
-requests = [ChatRequest(id=row["id"], messages=tuple(row["messages"])) for row in json.loads(sys.stdin.read())]
+rows = json.loads(sys.stdin.read())
+requests = [ChatRequest(id=row["id"], messages=tuple(row["messages"]), check=json.loads) for row in rows]
 where = ChatEndpoint(model="verdict-model", base_url=url, identity="test", concurrency=4)
 cache = AnswerCache.open(Path(folder))
-stats = asyncio.run(ask_all(where, requests, check=json.loads, cache=cache, on_answer=lambda answer: None))
+stats = asyncio.run(ask_all(where, requests, cache=cache, on_answer=lambda answer: None))
 print(stats.asked)
 """
 
@@ -125,11 +126,24 @@ def test_the_key_of_an_answer_depends_on_everything_but_the_id(make_requests: An
         replace(request, schema=None),
         replace(request, max_tokens=1),
         replace(request, temperature=0.5),
+        replace(request, tools=()),
+        replace(request, tools=({"type": "function"},)),
+        replace(request, tools=(), tool_choice="auto"),
     ]
-    assert len({one.sha256() for one in [request, *others]}) == 6
+    assert len({one.sha256() for one in [request, *others]}) == 9
     assert not any(cache.holds("one", other) for other in others)
     shuffled = replace(request, messages=tuple(dict(reversed(m.items())) for m in request.messages), temperature=0)
     assert cache.holds("one", shuffled)
+
+
+def test_the_key_of_an_answer_is_the_one_that_earlier_versions_kept_it_under() -> None:
+    """Or everything would be paid for once more."""
+    messages = ({"role": "system", "content": "Judge."}, {"role": "user", "content": "ça, 東京 \ud83d"})
+    request = ChatRequest(id="a", messages=messages, schema={"type": "object"}, max_tokens=100, temperature=0.7)
+    key = "7407b1525693212a3c1ee89113263135a1aee6bc6922a3bf012e3e59662fbfcb"
+    assert answer_key("openai:http://h/v1:m", request) == key
+    plain = ChatRequest(id="b", messages=({"role": "user", "content": "x"},))
+    assert plain.sha256() == "8409747c412aae48686ff5cab8e72dc248824c6fde40c2bcd4ce04c9c31949a5"
 
 
 def test_neither_the_key_nor_the_prompts_are_written(

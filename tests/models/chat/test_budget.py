@@ -141,7 +141,7 @@ def test_a_prompt_that_is_longer_than_the_context_for_sure_is_not_sent(
     assert done.answers["case-0"].text is not None
     assert "context of 2048 tokens" in str(done.answers["case-1"].error)
     assert len(endpoint.requests) == 1
-    assert not exceeds_context([{"content": "x" * 9000}], 100, None)
+    assert not exceeds_context(["x" * 9000], 100, None)
 
 
 def test_the_estimate_counts_what_is_missing_once(ask: Any, endpoint: Any, make_requests: Any, tmp_path: Path) -> None:
@@ -152,9 +152,9 @@ def test_the_estimate_counts_what_is_missing_once(ask: Any, endpoint: Any, make_
     requests = [replace(request, usual_tokens=50) for request in make_requests(10, max_tokens=200)]
     with ChatModels(settings) as models:
         model = models.model("openai:verdict-model")
-        model.ask(requests[:4], check=lambda text: None, on_answer=lambda answer: None)
+        model.ask(requests[:4], lambda answer: None)
         sent = len(endpoint.requests)
-        found = model.estimate([*requests, requests[9]], check=lambda text: None)
+        found = model.estimate([*requests, requests[9]])
     assert len(endpoint.requests) == sent
     assert (found.requests, found.known, found.answer_tokens, found.most_answer_tokens) == (11, 4, 300, 1200)
     assert found.cost == pytest.approx(

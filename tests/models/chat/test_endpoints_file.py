@@ -8,7 +8,7 @@ from typing import Any
 import click
 import pytest
 
-from harness.cli import _roles
+from harness.cli import _asking, _roles
 from harness.errors import DataError, HarnessError, UsageError
 from harness.models.chat.budget import Price
 from harness.models.chat.chat_models import ChatModels, ChatSettings
@@ -125,22 +125,23 @@ def test_a_file_of_roles_that_is_not_as_expected_is_said(tmp_path: Path, text: s
 
 
 def chosen(*arguments: str) -> Any:
-    """What the options of the pipeline's verbs say."""
+    """What the options of the pipeline's verbs say: how models are asked, and all others."""
     command = _roles.options(_roles.teacher, _roles.committee, _roles.arbiter)(click.command()(lambda **_: None))
-    return _roles.roles_of(command.make_context("verb", list(arguments)).params)
+    said = command.make_context("verb", list(arguments)).params
+    return _asking.taken(said).settings(), said
 
 
 def test_options_say_who_plays_which_role_and_how_models_are_asked(tmp_path: Path) -> None:
-    assert chosen().roles is RULES
-    assert chosen().asking.budget is None
-    found = chosen(
+    asking, said = chosen()
+    assert (asking.budget, said["models"]) == (None, "rules")
+    asking, said = chosen(
         *("--models", "published", "--committee", "openai:A", "--committee", "openai:B", "--arbiter", "me/c"),
         *("--budget", "2.5", "--concurrency", "3", "--cache", str(tmp_path), "--engine-arg", "dtype=bfloat16"),
         *("--base-url", "http://127.0.0.1:9/v1", "--dry-run", "--max-tokens", "99", "--timeout", "7"),
     )
-    assert (found.roles.teacher, found.roles.committee) == (PUBLISHED.teacher, ("openai:A", "openai:B"))
-    assert (found.roles.arbiter, found.dry_run) == ("me/c", True)
-    asking = found.asking
+    roles = ("published", None, ("openai:A", "openai:B"), "me/c")
+    assert tuple(said[name] for name in ("models", "teacher", "committee", "arbiter")) == roles
+    assert said["dry_run"]
     assert asking.budget is not None
     assert (asking.budget.limit, asking.concurrency, asking.timeout, asking.max_tokens) == (2.5, 3, 7, 99)
     assert (asking.engine_args, asking.cache) == (("--dtype", "bfloat16"), tmp_path)

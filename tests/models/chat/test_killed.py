@@ -26,14 +26,15 @@ from harness.models.chat.budget import Budget, BudgetSpent, Price
 from harness.models.chat.records import ChatEndpoint, ChatRequest; from harness.models.chat.client import ask_all
 
 url, folder, limit = sys.argv[1:]
-requests = [ChatRequest(id=row["id"], messages=tuple(row["messages"])) for row in json.loads(sys.stdin.read())]
+rows = json.loads(sys.stdin.read())
+requests = [ChatRequest(id=row["id"], messages=tuple(row["messages"]), check=json.loads) for row in rows]
 price = Price(input=100.0, output=0.0)
 where = ChatEndpoint(
     model="verdict-model", base_url=url, identity="test", concurrency=4, price=price, first_pause=0.01, attempts=9
 )
 cache = AnswerCache.open(Path(folder))
 asking = ask_all(
-    where, requests, check=json.loads, cache=cache, on_answer=lambda answer: None, budget=Budget(float(limit))
+    where, requests, cache=cache, on_answer=lambda answer: None, budget=Budget(float(limit))
 )
 try:
     asyncio.run(asking)

@@ -169,9 +169,7 @@ def test_when_cancelled_no_task_and_no_thread_is_left(endpoint: Any, make_reques
 
     async def scenario() -> None:
         where = ChatEndpoint(model="verdict-model", base_url=endpoint.url, identity="test")
-        asking = asyncio.create_task(
-            ask_all(where, make_requests(50), check=lambda text: None, cache=None, on_answer=lambda answer: None)
-        )
+        asking = asyncio.create_task(ask_all(where, make_requests(50), cache=None, on_answer=lambda answer: None))
         await asyncio.sleep(0.8)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -195,5 +193,5 @@ def test_an_exception_of_the_caller_stops_the_run(endpoint: Any, ask: Any, make_
 
     where = ChatEndpoint(model="verdict-model", base_url=endpoint.url, identity="test")
     with pytest.raises(OSError, match="no space left"):
-        asyncio.run(ask_all(where, make_requests(50), check=lambda text: None, cache=None, on_answer=full))
+        asyncio.run(ask_all(where, make_requests(50), cache=None, on_answer=full))
     assert len(endpoint.requests) < 50

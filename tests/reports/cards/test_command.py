@@ -16,7 +16,8 @@ import pytest
 
 from harness.data.formats.jsonl import write_json
 from harness.data.sample import sample_task
-from harness.evaluation.report_json import dump_report, report_path
+from harness.evaluation.report_json import dump_report
+from harness.evaluation.results import config_name, report_file
 from harness.hubd.embedded import running
 from harness.reports import model_card as cards
 
@@ -71,7 +72,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, make_report: Callable[..., A
         for repo_id in (CELL, FOREIGN, "local/without-a-card"):
             report = make_report(f"vllm:{repo_id}")
             run = dataclasses.replace(report.run, dataset="local/tft-benchmark-testset", dataset_revision=test_set)
-            reports[report_path(repo_id)] = json.dumps(dump_report(dataclasses.replace(report, run=run)))
+            reports[report_file(config_name(repo_id))] = json.dumps(dump_report(dataclasses.replace(report, run=run)))
         commit("dataset", "local/tft-benchmark-results", reports)
         commit("model", CELL, {"config.json": "{}"})
         commit("model", FOREIGN, {"README.md": FOREIGN_README})

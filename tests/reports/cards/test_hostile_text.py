@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 from harness.data.published_facts import published_facts
 from harness.data.records import Task
 from harness.evaluation.records import EvalReport
-from harness.evaluation.report_json import config_name
+from harness.evaluation.results import config_name
 from harness.reports import markdown
 from harness.reports import model_card as cards
 from harness.reports.dataset_card import render

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from harness.data.formats.jsonl import write_json
 from harness.errors import DataError
 from harness.evaluation.records import EvalReport, EvalRun
-from harness.evaluation.report_json import config_name, dump_report, eval_results_yaml, load_report, read_report
+from harness.evaluation.report_json import dump_report, eval_results_yaml, load_report, read_report
+from harness.evaluation.results import config_name
 from harness.statistics.records import Estimate
 
 DATA_COMMIT = "b" * 40

@@ -12,9 +12,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from harness.data.formats.jsonl import write_json
+from harness.data.formats.jsonl import read_jsonl, write_json
 from harness.data.tasks import pull_test_set
-from harness.evaluation.report_json import config_name, dump_report, read_report
+from harness.evaluation.outcome import Evaluation
+from harness.evaluation.report_json import dump_report, read_report
+from harness.evaluation.results import config_name
+from harness.evaluation.run_folder import REPORT, ROWS
+from harness.evaluation.scorecard import Scorecard
 from harness.hub.artifact import Artifact, RepoKind
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
@@ -170,17 +174,17 @@ def evaluate(world: World, model: Artifact, folder: Path, results: str = RESULTS
     words = ("evaluate", f"replay:{folder}/answers.jsonl", "--limit", str(PAIRS), "--no-push", "--judge", "rules:judge")
     done = world.tft(*words, "--namespace", NAMESPACE, "--out", str(run))
     assert done.exit_code == 0, done.output
-    _rename(run, model)
+    evaluation = _renamed(run, model)
     world.hub.ensure_dataset(results)
-    _push_results(world.hub, results, model.repo_id, run)
+    _push_results(world.hub, results, model.repo_id, evaluation)
     world.hub.commit_files("model", model.repo_id, {"README.md": CARD.format("scored")}, message="Evaluation")
 
 
-def _rename(run: Path, model: Artifact) -> None:
-    """Let the run be of the model, as if its engine had given those answers."""
-    report = read_report(run / "report.json")
-    named = replace(report.run, model=f"vllm:{model.repo_id}", model_revision=model.revision)
-    write_json(run / "report.json", dump_report(replace(report, run=named)))
+def _renamed(run: Path, model: Artifact) -> Evaluation:
+    """Let the run be of the model, as if its engine had given those answers, and return it."""
+    report = read_report(run / REPORT)
+    report = replace(report, run=replace(report.run, model=f"vllm:{model.repo_id}", model_revision=model.revision))
+    write_json(run / REPORT, dump_report(report))
     written = json.loads((run / "lineage.json").read_text())
     inputs = (f"{model.repo_id}@{model.revision}", *written["inputs"][1:])
     extra = {key: written[key] for key in ("started", "judge", "judges", "ask_everything")}
@@ -188,6 +192,8 @@ def _rename(run: Path, model: Artifact) -> None:
         stage="evaluate", version=2, config={**written["config"], "backend": "vllm"}, inputs=inputs, seed=0, extra=extra
     )
     write_json(run / "lineage.json", lineage.dump())
+    rows = [row for _, row in read_jsonl(run / ROWS)]
+    return Evaluation(folder=run, lineage=lineage, scorecard=Scorecard(report=report, rows=rows))
 
 
 @pytest.fixture(scope="session")

@@ -86,6 +86,7 @@ class Terminal:
             "HF_TOKEN": "hf_ada_write",
             "HF_HOME": str(folder / "home"),
             "COLUMNS": "300",
+            "TFT_EVALUATE_CACHE": str(folder / "kept"),  # else the user's own cache
         }
 
     def start(

@@ -46,6 +46,8 @@ class Endpoint:
     fault: type[Fault] = Fault
     asked: Counter[str] = field(default_factory=Counter)
     requests: list[dict[str, Any]] = field(default_factory=list)
+    stop: Callable[[], None] = lambda: None
+    """Let go of all connections, and listen no more."""
     most_at_once: int = 0
     _now: int = 0
     _lock: Any = field(default_factory=threading.Lock)
@@ -142,14 +144,20 @@ def serving() -> Iterator[Endpoint]:
             """A client that was killed is no error of the server."""
 
     server = Server(("127.0.0.1", 0), Handler)
+
+    def stop() -> None:
+        state.faults = lambda _question, _before: Fault(drop=True)
+        server.shutdown()
+        server.server_close()
+
+    state.stop = stop
     state.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
         yield state
     finally:
-        server.shutdown()
-        server.server_close()
+        stop()
         thread.join()
 
 

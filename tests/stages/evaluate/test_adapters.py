@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,10 +18,11 @@ from harness.data.tasks import TestSet
 from harness.errors import ModelError
 from harness.evaluation.report_json import read_report
 from harness.hub.artifact import Artifact
-from harness.models.backends.adapters import RANKS, Adapter, AdapterEngine, AdapterSubject, lora_arguments
+from harness.models.backends.adapters import RANKS, Adapter, AdapterSubject, lora_arguments
 from harness.models.backends.subject import EvaluateConfig
 from harness.models.engine.checkpoint import Checkpoint
 from harness.models.engine.server import EngineOptions
+from harness.models.engine.shared import SharedEngine
 
 Put = Callable[..., str]
 
@@ -168,7 +168,7 @@ def prompts_with(student: Path, test_set: Any, tmp_path: Path) -> Callable[..., 
             (tmp_path / place / name).write_text(text)
         made = replace(artifact, repo_id="me/adapter")
         adapter = Adapter(artifact=made, folder=tmp_path / "adapter", root=tmp_path, config=LORA)
-        engine = AdapterEngine(base, EngineOptions(), ExitStack())
+        engine = SharedEngine(EngineOptions())
         subject = AdapterSubject(adapter, base, engine, tests, EvaluateConfig())
         subject.make_prompts()
         return subject.prompt_hashes

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
+import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,7 @@ import pytest
 from harness.data.formats.jsonl import read_jsonl
 from harness.data.formats.messages import dump_arguments
 from harness.data.records import TurnPair
-from harness.errors import EngineError
 from harness.evaluation.report_json import read_report
-from harness.models.backends.openai import ChatPrompt, OpenAIBackend
-from harness.models.backends.openai import Endpoint as Address
 
 
 @pytest.fixture
@@ -171,7 +169,7 @@ def test_an_endpoint_that_is_not_there_or_refuses_every_question_stops_the_run(t
         )
     )
     unnamed.refused("openai:counting-model", "add --base-url")
-    closed.refused("http://127.0.0.1:9/v1 cannot be reached", "Connection refused", "check --base-url")
+    closed.refused("http://127.0.0.1:9/v1", "cannot be reached", "Connection refused", "check the address", "--resume")
     keyless.refused("https://far.invalid/v1", "OPENAI_API_KEY")
     other.refused("refused the request", endpoint.url, "'other' does not exist", "model's name")
     wrong.refused("refused the request", "Incorrect API key", "WRONG_KEY")
@@ -179,16 +177,71 @@ def test_an_endpoint_that_is_not_there_or_refuses_every_question_stops_the_run(t
     assert len(endpoint.requests) <= 32
 
 
-def test_an_endpoint_that_has_gone_stops_the_run_instead_of_failing_every_pair() -> None:
-    """Nothing listens on the discard port; the client's own tries are over after seconds."""
+def test_an_endpoint_that_has_gone_stops_the_run_instead_of_failing_every_pair(
+    ask: Any, endpoint: Any, tmp_path: Path
+) -> None:
+    """What it has answered is kept."""
 
-    async def ask() -> None:
-        backend = OpenAIBackend(Address(model="m", base_url="http://127.0.0.1:9/v1"), ())
-        backend._client.max_retries = 0
-        try:
-            await backend.answer(ChatPrompt(pair_id="p", messages=({"role": "user", "content": "Hello"},)))
-        finally:
-            await backend.close()
+    def go(question: str, before: int) -> Any:
+        if len(endpoint.asked) > 5:
+            threading.Thread(target=endpoint.stop).start()  # it waits for the thread that this is called from
+        return None
 
-    with pytest.raises(EngineError, match="cannot be reached"):
-        asyncio.run(ask())
+    endpoint.faults = go
+    ask("--concurrency", "1").refused(f"the endpoint {endpoint.url} has gone", "Connection refused", "--resume")
+    kept = [json.loads(line) for line in (tmp_path / "run" / "answers.jsonl").read_text().splitlines()]
+    assert 5 <= len(kept) <= 7
+    assert all(answer["error"] is None for answer in kept)
+
+
+def test_the_endpoints_file_says_where_and_as_what_and_how_much_a_model_is_asked(
+    terminal: Any, endpoint: Any, tmp_path: Path
+) -> None:
+    """And an address on the command line goes before it."""
+    (tmp_path / "endpoints.yaml").write_text(
+        f"mine: {{base_url: '{endpoint.url}', model: counting-model, limits: {{concurrency: 2, max_tokens: 99}}}}\n"
+        "counting-model: {base_url: 'http://127.0.0.1:9/v1'}\n"
+    )
+    terminal.evaluate("openai:mine", "--endpoints", "endpoints.yaml").worked()
+    assert {request["model"] for request in endpoint.requests} == {"counting-model"}
+    assert {request["max_tokens"] for request in endpoint.requests} == {99}
+    assert endpoint.most_at_once <= 2
+    config = json.loads((tmp_path / "run" / "lineage.json").read_text())["config"]
+    assert (config["base_url"], config["model"], config["max_tokens"]) == (endpoint.url, "counting-model", 99)
+    listed = terminal.evaluate("openai:counting-model", "--out", "other", TFT_ENDPOINTS="endpoints.yaml")
+    listed.refused("http://127.0.0.1:9/v1 is not there")
+    arguments = ["--out", "other", "--base-url", endpoint.url, "--limit", "3"]
+    terminal.evaluate("openai:counting-model", *arguments, TFT_ENDPOINTS="endpoints.yaml").worked()
+
+
+def test_answers_are_kept_and_not_asked_for_again(ask: Any, endpoint: Any, tmp_path: Path) -> None:
+    """Another folder, and fewer pairs, get the same rows; other settings are other questions."""
+    ask("--max-tokens", "64", "--limit", "10").worked()
+    asked = endpoint.asked.total()
+    ask("--max-tokens", "64", "--limit", "10", "--out", "again").worked()
+    assert endpoint.asked.total() == asked == 10
+    first, again = (tmp_path / name / "data" / "test.jsonl" for name in ("run", "again"))
+    assert first.read_bytes() == again.read_bytes()
+    for arguments in (["--max-tokens", "65"], ["--max-tokens", "64", "--tool-choice", "auto"]):
+        ask(*arguments, "--limit", "10", "--out", "-".join(arguments).strip("-")).worked()
+    assert endpoint.asked.total() == 3 * asked
+
+
+def test_a_budget_ends_an_evaluation_and_a_higher_one_goes_on_with_it(
+    terminal: Any, endpoint: Any, tmp_path: Path
+) -> None:
+    """Each question costs a cent by the endpoint's own count; the model's and the judge's add up."""
+    entry = f"{{base_url: '{endpoint.url}', model: counting-model, price: {{input: 100, output: 0}}}}"
+    (tmp_path / "endpoints.yaml").write_text(f"mine: {entry}\njudge: {entry}\nfree: {{base_url: '{endpoint.url}'}}\n")
+    asking = ["--endpoints", "endpoints.yaml", "--concurrency", "2"]
+    terminal.evaluate("openai:free", *asking, "--budget", "1").refused("openai:free has no price")
+    stopped = terminal.evaluate("openai:mine", *asking, "--limit", "12", "--budget", "0.06")
+    stopped.refused("the budget of $0.0600 is spent", "of 12 questions", "--resume", "higher --budget")
+    sent = endpoint.asked.total()
+    assert 6 <= sent <= 7
+    assert len((tmp_path / "run" / "answers.jsonl").read_text().splitlines()) == sent
+    judge = ["--judge", "openai:judge", "--judge-concurrency", "1", "--no-judge-baselines", "--judge-cache", "verdicts"]
+    judged = terminal.evaluate("openai:mine", *asking, *judge, "--limit", "12", "--budget", "0.14", "--resume")
+    judged.refused("the budget of $0.1400 is spent", f"${sent / 100:.4f} of it by earlier runs", "--resume")
+    assert endpoint.asked.total() <= 14
+    terminal.evaluate("openai:mine", *asking, "--limit", "12", "--budget", "0.14", "--resume").worked()
