@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 if TYPE_CHECKING:
-    from harness.stages._inputs import Asking
+    from harness.stages._asking import Asking
 
 Command = Callable[..., Any]
 
@@ -106,7 +106,7 @@ def options(prefix: str, usual: AskingDefaults) -> Callable[[Command], Command]:
 
 def taken(chosen: dict[str, Any], prefix: str = "", *, shared: bool = True) -> Asking:
     """Return what the options that begin with `prefix`, and those of `shared`, say, taken out of `chosen`."""
-    from harness.stages._inputs import Asking
+    from harness.stages._asking import Asking
 
     names = set(Asking.model_fields) - set(_SHARED_NAMES)
     said = {name: chosen.pop(prefix.replace("-", "_") + name) for name in names}

@@ -16,6 +16,7 @@ train.py                Stage `train`: a student at one commit and a dataset at 
 
 __main__.py             A stage in a process of its own: `python -m harness.stages REQUEST.json` prints the result as
                         JSON
+_asking.py               How models are asked, as a request says it
 _clean_traces.py        The dialogues that the benchmark's data is made from, read once per process
 _evaluate_request.py    What stage `evaluate` is asked for, in names and numbers
 _exemplars.py           What synthetic conversations are modelled on, and the test set that they must not overlap with

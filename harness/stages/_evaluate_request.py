@@ -11,7 +11,7 @@ from harness.evaluation.judge.judges import JudgeConfig
 from harness.models.backends.subject import EvaluateConfig
 from harness.models.chat.budget import Budget
 from harness.models.names import ModelName
-from harness.stages._inputs import Asking
+from harness.stages._asking import Asking
 
 
 class JudgeRequest(BaseModel):

@@ -10,7 +10,7 @@ from harness.data.annotations import Arbiter, Labeler, Rewrite, Ruling, TurnDeci
 from harness.data.events import callable_tools, events
 from harness.data.records import Conversation
 from harness.data.tools import Toolbox
-from harness.terminal import progress
+from harness.terminal import Advance, progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ def relabel_conversations(
     conversations: Sequence[Conversation], committee: Committee, toolbox: Toolbox, *, seed: int = 0
 ) -> list[Relabelled]:
     """Return every conversation as the committee decides it, in order; see `Committee`."""
-    rewrites = [_rewrites(member, conversations) for member in committee.members]
+    rewrites = _rewrites(committee.members, conversations)
     verdicts = [
         decide(conversation, [by_id.get(conversation.id) for by_id in rewrites], toolbox, seed=seed)
         for conversation in conversations
@@ -49,16 +49,20 @@ def relabel_conversations(
     return results
 
 
-def _rewrites(member: Labeler, conversations: Sequence[Conversation]) -> dict[str, Rewrite]:
-    found: dict[str, Rewrite] = {}
-    with progress(f"{member.name} relabels", total=len(conversations)) as advance:
+def _rewrites(members: Sequence[Labeler], conversations: Sequence[Conversation]) -> list[dict[str, Rewrite]]:
+    """Return what each member makes of the conversations, by their ids."""
+    rewrites: list[dict[str, Rewrite]] = []
+    for member in members:
+        found: dict[str, Rewrite] = {}
+        with progress(f"{member.name} relabels", total=len(conversations)) as advance:
 
-        def keep(rewrite: Rewrite) -> None:
-            found[rewrite.id] = rewrite
-            advance()
+            def keep(rewrite: Rewrite, found: dict[str, Rewrite] = found, advance: Advance = advance) -> None:
+                found[rewrite.id] = rewrite
+                advance()
 
-        member.relabel(conversations, keep)
-    return found
+            member.relabel(conversations, keep)
+        rewrites.append(found)
+    return rewrites
 
 
 def _rulings(arbiter: Arbiter | None, verdicts: Sequence[Sequence[TurnVerdict]]) -> dict[str, Ruling]:

@@ -67,7 +67,7 @@ def _meaning(request: BaseModel) -> dict[str, Any]:
     if type(request).__name__ == "TrainRequest":
         found["settings"] = resolve(TrainConfig, found["settings"]).model_dump()
     if type(request).__name__ == "EvaluateRequest":
-        found |= {"asking": request.config(None), "judging": request.judge()}
+        found |= {"asking": request.config(None), "judging": request.judge(None)}
     return found
 
 
