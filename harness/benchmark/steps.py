@@ -118,7 +118,10 @@ def steps(cell: Cell, setup: Setup) -> list[Step]:
         *_say("--max-tokens", setup.preset.max_tokens, asking={"max_tokens": setup.preset.max_tokens}),
         *_say("--models", judge and setup.preset.models, judging={"judges": [judge]}),
     ]
-    asking = _say("--endpoints", judge and setup.endpoints, asking={"endpoints": setup.endpoints})
+    asking = [
+        *_say("--endpoints", judge and setup.endpoints, asking={"endpoints": setup.endpoints}),
+        *_say("--budget", judge and setup.budget, asking={"budget": setup.budget}),
+    ]
     chain.add("evaluate", model, said, needs=(model, test_set), places=asking)
     return chain.steps
 

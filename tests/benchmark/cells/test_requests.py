@@ -6,6 +6,7 @@ import importlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -67,7 +68,9 @@ def _meaning(request: BaseModel) -> dict[str, Any]:
     if type(request).__name__ == "TrainRequest":
         found["settings"] = resolve(TrainConfig, found["settings"]).model_dump()
     if type(request).__name__ == "EvaluateRequest":
-        found |= {"asking": request.config(None), "judging": request.judge(None)}
+        config = request.config(None)
+        config = replace(config, asking=replace(config.asking, budget=None))  # two budgets are never equal
+        found |= {"asking": config, "judging": request.judge(None), "budget": request.asking.budget}
     return found
 
 
