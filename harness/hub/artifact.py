@@ -31,6 +31,10 @@ class RepositoryName:
     def __str__(self) -> str:
         return f"{self.kind}s/{self.repo_id}"
 
+    def page(self, endpoint: str) -> str:
+        """Return the address of its page on the Hub at `endpoint`."""
+        return f"{endpoint}/{self.repo_id if self.kind == 'model' else self}"
+
     def at(self, commit: str) -> Artifact:
         """Return it at a commit."""
         return Artifact(kind=self.kind, repo_id=self.repo_id, revision=commit)

@@ -90,8 +90,7 @@ class Hub:
 
     def page(self, what: RepositoryName | Artifact) -> str:
         """Return the address of a repository's page."""
-        prefix = "" if what.kind == "model" else f"{what.kind}s/"
-        return f"{self.endpoint}/{prefix}{what.repo_id}"
+        return RepositoryName(kind=what.kind, repo_id=what.repo_id).page(self.endpoint)
 
     def resolve(self, kind: RepoKind, repo_id: str, revision: str | None = None) -> Artifact:
         """Return the repository at the commit that `revision` (branch, tag, commit; default main) means now."""

@@ -17,6 +17,7 @@ from harness.data.scenarios import CleanTraces, dialogue_files
 from harness.data.sources import Sources, locate
 from harness.data.tasks import TASK
 from harness.errors import DataError
+from harness.hub.artifact import README
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import most_common_first, render, size_category
@@ -100,7 +101,7 @@ def write(sources: Sources, dialogues: CleanTraces, folder: Path, repo_id: str) 
         task=read_task(folder / TASK),
         lineage=lineage(sources),
     )
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    (folder / README).write_text(card, encoding="utf-8")
 
 
 def read_test_set(sources: Sources) -> list[Conversation]:

@@ -22,6 +22,7 @@ from harness.data.scenarios import ARMS, Arm, CleanTraces, Scenario, TraceFacts
 from harness.data.scenarios._base import CLEAN_FRACTION, SEED
 from harness.data.sources import Sources, locate
 from harness.errors import UsageError
+from harness.hub.artifact import README
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import render, size_category
@@ -157,7 +158,7 @@ def write(scenario: Scenario, sources: Sources, dialogues: CleanTraces, folder: 
         size=size_category(sum(arm.facts.conversations for arm in arms.values())),
         lineage=lineage(scenario, sources),
     )
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    (folder / README).write_text(card, encoding="utf-8")
 
 
 def _measure(traces: Sequence[Trace], dialogues: CleanTraces) -> ArmSummary:

@@ -17,6 +17,7 @@ from harness.curation.settings import FilterConfig, published
 from harness.data.annotations import Rater, Rating, TraceRow
 from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.stage_rows import dump_filtered
+from harness.hub.artifact import README
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import FILTERED, CardFrame, most_common_first, rule_based, stage_card
@@ -130,7 +131,7 @@ class _Filtering:
         )
         rules = rule_based(self.lineage().config)
         card = stage_card("filtered.md.jinja", frame, rules=rules, rated=self.rater is not None, **counts)
-        (folder / "README.md").write_text(card, encoding="utf-8")
+        (folder / README).write_text(card, encoding="utf-8")
         return counts
 
     def _rows(self, tally: _Tally, advance: Callable[..., None]) -> Iterator[dict[str, Any]]:

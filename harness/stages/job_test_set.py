@@ -10,7 +10,7 @@ from harness.curation.job_folder import JobFolder
 from harness.data.formats.published import read_test_conversations
 from harness.data.tasks import CONVERSATIONS, PAIRS, TASK
 from harness.errors import DataError, UsageError
-from harness.hub.artifact import FileInput
+from harness.hub.artifact import README, FileInput
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import CONVERSATION, CardFrame, stage_card
@@ -60,5 +60,5 @@ def run(request: JobTestSetRequest, hub: Hub) -> StageResult:
         )
         counts = {"conversations": len(conversations), "turn pairs": len(pairs)}
         card = stage_card("own.md.jinja", frame, what="test set", counts=counts)
-        (folder / "README.md").write_text(card, encoding="utf-8")
+        (folder / README).write_text(card, encoding="utf-8")
         return deliver(folder, lineage, hub, request.place, counts=counts)

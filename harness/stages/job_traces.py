@@ -13,7 +13,7 @@ from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.messages import dump_conversation
 from harness.data.traces.read import read_traces
 from harness.errors import DataError
-from harness.hub.artifact import FileInput
+from harness.hub.artifact import README, FileInput
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import CONVERSATION, CardFrame, stage_card
@@ -53,7 +53,7 @@ def run(request: JobTracesRequest, hub: Hub) -> StageResult:
             lineage=lineage,
         )
         card = stage_card("own.md.jinja", frame, what="traces", counts=counts)
-        (folder / "README.md").write_text(card, encoding="utf-8")
+        (folder / README).write_text(card, encoding="utf-8")
         return deliver(folder, lineage, hub, request.place, counts=counts)
 
 

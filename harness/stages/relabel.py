@@ -23,6 +23,7 @@ from harness.data.records import Conversation
 from harness.data.sources import locate
 from harness.data.tools import Toolbox
 from harness.errors import DataError, SourceError
+from harness.hub.artifact import README
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import RELABELLED, CardFrame, most_common_first, rule_based, stage_card
@@ -153,7 +154,7 @@ class _Relabelling:
         rules = rule_based(self.lineage().config)
         repair = self._repair(folder, rows, self.truth) if self.truth is not None else None
         card = stage_card("relabelled.md.jinja", frame, rules=rules, repair=repair, **counts)
-        (folder / "README.md").write_text(card, encoding="utf-8")
+        (folder / README).write_text(card, encoding="utf-8")
         return counts
 
     def _repair(self, folder: Path, rows: Sequence[TraceRow], truth: Truths) -> Markup:

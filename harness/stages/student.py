@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from harness.data.sources import locate
 from harness.data.tasks import TaskSource, find_task
 from harness.errors import UsageError
-from harness.hub.artifact import FileInput
+from harness.hub.artifact import README, FileInput
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.stages._result import Place, StageResult, deliver, new_folder, reusable
@@ -182,7 +182,7 @@ def _make(plan: _Plan, hub: Hub, folder: Path, work: Path | None) -> tuple[Stude
         prepare_to_learn(folder, request.seed)
     name = str(request.place.repo_id).rpartition("/")[2]
     card = render("sample/student.md.jinja", name=name, student=summary, start=start, learnable=request.learnable)
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    (folder / README).write_text(card, encoding="utf-8")
     return summary, start
 
 

@@ -18,6 +18,7 @@ from harness.curation.settings import SynthesizeConfig, Topic, published, topics
 from harness.data.annotations import ConversationPlan, Draft, TraceRow, Writer
 from harness.data.formats.jsonl import write_json, write_jsonl
 from harness.data.formats.stage_rows import dump_synthetic
+from harness.hub.artifact import README
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.models.chat.budget import BudgetSpent
@@ -167,7 +168,7 @@ class _Synthesis:
         )
         rules = rule_based(self.lineage().config)
         card = stage_card("synthetic.md.jinja", frame, rules=rules, **counts)
-        (folder / "README.md").write_text(card, encoding="utf-8")
+        (folder / README).write_text(card, encoding="utf-8")
         return counts
 
     def _gate_record(self, work: _Work) -> GateRecord:

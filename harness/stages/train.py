@@ -16,7 +16,7 @@ from harness.curation.settings import resolve
 from harness.data.formats.jsonl import write_atomic, write_json
 from harness.data.tasks import TaskSource, find_task
 from harness.errors import UsageError
-from harness.hub.artifact import Artifact
+from harness.hub.artifact import README, Artifact
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
@@ -205,7 +205,7 @@ def _write_model(prepared: _Prepared, trained: Trained, folder: Path, hub: Hub) 
         )
     else:
         text = render_trained(facts, identity, endpoint=hub.endpoint)
-    write_atomic(folder / "README.md", [text])
+    write_atomic(folder / README, [text])
     return facts
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from harness.benchmark.record import FILE as RECORD
 from harness.benchmark.report.records import BenchmarkReport, Run
 from harness.evaluation.results import report_file, rows_file
-from harness.hub.artifact import Artifact, RepoKind
+from harness.hub.artifact import Artifact, RepoKind, RepositoryName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +25,8 @@ class PageLinks:
 
     def repository(self, kind: RepoKind, repo_id: str, revision: str | None = None) -> str:
         """Return the page of a repository, at a commit where there is one."""
-        prefix = "" if kind == "model" else f"{kind}s/"
-        return f"{self.endpoint}/{prefix}{repo_id}" + (f"/tree/{revision}" if revision else "")
+        page = RepositoryName(kind=kind, repo_id=repo_id).page(self.endpoint)
+        return f"{page}/tree/{revision}" if revision else page
 
     def artifact(self, artifact: Artifact) -> str:
         """Return the page of an artifact."""
@@ -38,7 +38,7 @@ class PageLinks:
 
     def in_results(self, path: str) -> str:
         """Return the page of a file in the results dataset."""
-        return f"{self.repository('dataset', self.results.repo_id)}/blob/{self.results.revision}/{path}"
+        return f"{self.repository(self.results.kind, self.results.repo_id)}/blob/{self.results.revision}/{path}"
 
     def report(self, config: str) -> str:
         """Return the page of a configuration's report."""

@@ -11,6 +11,7 @@ import yaml
 
 from harness.data.formats.task import dump_task
 from harness.data.sample import sample_conversations, sample_task
+from harness.hub.artifact import README
 from harness.reports.dataset_card import most_common_first, render, size_category
 from harness.resources import folder as resource
 from harness.stages import _test_set
@@ -36,7 +37,7 @@ def write_test_set(folder: Path, n: int, seed: int = 0, *, repo_id: str = f"loca
         references=most_common_first(Counter(pair.reference.name for pair in pairs)),
         size=size_category(len(pairs)),
     )
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    (folder / README).write_text(card, encoding="utf-8")
 
 
 def _evaluation() -> str:
