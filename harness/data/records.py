@@ -79,6 +79,8 @@ class Prediction:
     usage: Usage | None = None
     prompt_sha256: str | None = None
     """SHA-256 of the token ids that were sent (little-endian int32), or of the request's JSON."""
+    kept: bool = False
+    """Whether an earlier run asked the same, and its answer was taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

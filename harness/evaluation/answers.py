@@ -60,7 +60,10 @@ class AnswerLog:
 
     def append(self, answer: Prediction) -> None:
         """Add one answer to the file and to memory."""
-        line = (json.dumps(asdict(answer)) + "\n").encode("ascii")
+        row = asdict(answer)
+        if not answer.kept:
+            del row["kept"]
+        line = (json.dumps(row) + "\n").encode("ascii")
         try:
             written = self._file.write(line)
         except OSError as error:

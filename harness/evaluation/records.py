@@ -10,6 +10,9 @@ from harness.hub.artifact import Artifact
 from harness.models.names import ModelName
 from harness.statistics.records import Agreement, Calibration, Estimate
 
+ANSWERS_KEPT = "answers_kept"
+"""In a run's `config`, where it is above 0: how many answers come from earlier runs that asked the same."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalRun:

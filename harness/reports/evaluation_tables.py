@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.evaluation.baselines import BASELINES
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
-from harness.evaluation.records import EvalReport, Judging, Member
+from harness.evaluation.records import ANSWERS_KEPT, EvalReport, Judging, Member
 from harness.evaluation.results import config_name
 from harness.evaluation.scorecard import HEADLINE
 from harness.reports.markdown import MARK
@@ -45,6 +45,9 @@ def _parts(report: EvalReport) -> Iterable[RenderableType]:
     if report.judging:
         yield from judging(report.judging)
     yield _readings(report)
+    if kept := run.config.get(ANSWERS_KEPT):
+        asked = run.config.get("pairs")
+        yield f"{kept} of {asked} answers were kept from earlier runs of the same questions."
     yield _effort(report)
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from harness.models.chat.budget import Budget
     from harness.models.chat.chat_models import ChatSettings
 
 
@@ -36,8 +35,8 @@ class Asking(BaseModel):
     engine_args: tuple[str, ...] = ()
     """KEY=VALUE, for our own vLLM servers."""
 
-    def settings(self, budget: Budget | None = None, *, direct: bool = False) -> ChatSettings:
-        """Return the settings of the models, with `budget` or, without one, what nothing has been spent of.
+    def settings(self, beside: ChatSettings | None = None, *, direct: bool = False) -> ChatSettings:
+        """Return the settings of the models, which share budget and limits per minute with those of `beside`.
 
         `direct`: whether the base URL holds for models in the endpoints file too.
         """
@@ -46,11 +45,17 @@ class Asking(BaseModel):
         from harness.models.chat.endpoints import Endpoints
         from harness.models.engine.server import split_engine_args
 
+        budget = beside.budget if beside else None
         if budget is None and self.budget is not None:
             budget = Budget(self.budget)
+        shared = beside.endpoints.shared if beside else {}
         return ChatSettings(
             endpoints=Endpoints(
-                base_url=self.base_url, key_variable=self.key_variable, file=self.endpoints, direct=direct
+                base_url=self.base_url,
+                key_variable=self.key_variable,
+                file=self.endpoints,
+                direct=direct,
+                shared=shared,
             ),
             concurrency=self.concurrency,
             timeout=self.timeout,

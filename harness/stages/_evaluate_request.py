@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.evaluation.judge.judges import JudgeConfig
 from harness.models.backends.subject import EvaluateConfig
-from harness.models.chat.budget import Budget
+from harness.models.chat.chat_models import ChatSettings
 from harness.models.names import ModelName
 from harness.stages._asking import Asking
 
@@ -73,15 +73,15 @@ class EvaluateRequest(BaseModel):
             base=base,
         )
 
-    def judge(self, budget: Budget | None) -> JudgeConfig | None:
-        """Return who judges and how; None: nobody does. `budget` is the evaluated models' own, and shared with them."""
+    def judge(self, models: ChatSettings | None) -> JudgeConfig | None:
+        """Return who judges and how; None: nobody does. Budget and limits are shared with the evaluated `models`."""
         judging = self.judging
         if not judging.judges:
             return None
         asking = judging.asking.model_copy(update={"endpoints": self.asking.endpoints})
         return JudgeConfig(
             judges=judging.judges,
-            asking=asking.settings(budget),
+            asking=asking.settings(models),
             ask_everything=judging.ask_everything,
             baselines=judging.baselines,
             labels=judging.labels,

@@ -18,7 +18,7 @@ from harness.evaluation.answers import AnswerLog
 from harness.evaluation.judge.judge_evaluations import ToJudge, check, judge_evaluations
 from harness.evaluation.judge.judges import JudgeConfig
 from harness.evaluation.outcome import Answered, Evaluation
-from harness.evaluation.records import EvalRun
+from harness.evaluation.records import ANSWERS_KEPT, EvalRun
 from harness.evaluation.report_json import dump_report, read_report
 from harness.evaluation.results import config_name
 from harness.evaluation.run_folder import ENGINE_LOG, JUDGE_LOG, PLOTS, REPORT, ROWS, RunFolder, commit_of, open_run
@@ -85,7 +85,7 @@ def run(request: EvaluateRequest, hub: Hub) -> EvaluateResult:
     """
     names, base, dataset = _named(request)
     config = request.config(base)
-    judging = request.judge(config.asking.budget)
+    judging = request.judge(config.asking)
     test_set = pull_test_set(hub, dataset, request.limit)
     places = [destination_of(request, name, test_set, hub) for name in names]
     below = {"root": request.run} if request.run and len(names) > 1 else {"folder": request.run}
@@ -239,12 +239,13 @@ def _read(subject: Subject, test_set: TestSet, answers: list[Prediction]) -> Rea
 
 
 def _eval_run(name: ModelName, subject: Subject, test_set: TestSet, run: RunFolder, timings: _Timings) -> EvalRun:
+    kept = sum(run.log.answers[pair.id].kept for pair in test_set.pairs)
     return EvalRun(
         model=f"{name.backend}:{name.id}",
         model_revision=subject.artifact.revision if subject.artifact else None,
         dataset=test_set.artifact.repo_id,
         dataset_revision=test_set.artifact.revision,
-        config={**run.lineage.config, **subject.details},
+        config={**run.lineage.config, **subject.details, **({ANSWERS_KEPT: kept} if kept else {})},
         prompt_sha256=hashlib.sha256("".join(subject.prompt_hashes).encode()).hexdigest(),
         versions={"tft-harness": __version__, **package_versions()},
         date=run.started,

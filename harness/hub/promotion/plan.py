@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from harness.errors import DataError, RepoNotFound, UsageError
+from harness.errors import RepoNotFound, UsageError
 from harness.hub.artifact import ATTRIBUTES, README, Artifact, RepositoryName
 from harness.hub.client import Hub
 from harness.hub.promotion.difference import TreeChanges, changes
-from harness.hub.promotion.record import RECORD, TITLE, without_record
+from harness.hub.promotion.record import TITLE, read_promotion, without_record
 from harness.hub.promotion.relink import LinkMap, wanted_main
 from harness.hub.repository import RepositoryState, Tree
 
@@ -105,7 +104,7 @@ def planned(source: Hub, target: Hub, place: RepositoryName, wishes: PromoteOpti
         raise UsageError(f"{goal} on {target.endpoint} leads to {here.place}, which was renamed; take another owner")
     place = there.place
     main = there.main if wishes.main == "main" else source.resolve(place.kind, place.repo_id, wishes.main).revision
-    before = _record(target, here.head) if here else None
+    before = read_promotion(target, here.head) if here else None
     branch = FIRST if here is None or FIRST in here.branches or _begun(target, here) else UPDATE
     revisions, kept = _revisions(source, target, there, here, wishes)
     links.commits.update(kept.values())
@@ -211,7 +210,7 @@ def _check_free(plan: PromotionPlan, source: Hub, target: Hub) -> None:
     here, where = plan.target, f"{plan.place} on {target.endpoint}"
     if here is None or not plan.main_changes or _pristine(target, here):
         return
-    back = _record(source, plan.source.place.at(plan.main))
+    back = read_promotion(source, plan.source.place.at(plan.main))
     if back and back.get("repo") == here.place.repo_id and back.get("main") == {"source_commit": here.main}:
         return  # the source was promoted from there, and nothing happened there since
     if plan.before is None:
@@ -222,17 +221,3 @@ def _check_free(plan: PromotionPlan, source: Hub, target: Hub) -> None:
             f"{where} was changed there after the last promotion ({last!r}); bring that to the source first, or "
             "replace it with --overwrite (its history keeps it)"
         )
-
-
-def _record(hub: Hub, artifact: Artifact) -> dict[str, Any] | None:
-    """Return what a promotion to this repository wrote, None without one."""
-    text = hub.read(artifact, RECORD)
-    if text is None:
-        return None
-    try:
-        record = json.loads(text)
-    except ValueError as error:
-        raise DataError(f"{RECORD} of {artifact.repo_id} cannot be read ({error}); remove it there") from error
-    if not isinstance(record, dict):
-        raise DataError(f"{RECORD} of {artifact.repo_id} is no JSON object; remove it there")
-    return record

@@ -8,10 +8,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from harness.errors import DataError
+from harness.hub.artifact import Artifact
+from harness.hub.client import Hub
 from harness.hub.repository import File, RepositoryState, Tree
 
 RECORD = ".promotion.json"
 TITLE = "Promote "
+
+
+def read_promotion(hub: Hub, artifact: Artifact) -> dict[str, Any] | None:
+    """Return what a promotion to this repository wrote, None without one; DataError where it cannot be read."""
+    text = hub.read(artifact, RECORD)
+    if text is None:
+        return None
+    try:
+        record = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"{RECORD} of {artifact.repo_id} cannot be read ({error}); remove it there") from error
+    if not isinstance(record, dict):
+        raise DataError(f"{RECORD} of {artifact.repo_id} is no JSON object; remove it there")
+    return record
 
 
 def without_record(tree: Tree) -> dict[str, File]:

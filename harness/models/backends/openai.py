@@ -48,6 +48,7 @@ class EndpointBackend:
             error=answer.error,
             prompt_sha256=self._hashes[answer.id],
             usage=answer.usage,
+            kept=answer.cached,
         )
 
 

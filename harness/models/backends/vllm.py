@@ -179,7 +179,11 @@ def _import_meanwhile(family: str | None) -> None:
 
 
 class VllmBackend:
-    """Answers prompts through a running server, as token ids, greedily."""
+    """Answers prompts through a running server, as token ids, greedily.
+
+    Its client is its own: prompts are token ids, which chat requests (`harness.models.chat`) cannot carry, and the
+    server is ours, so that there are no keys, prices, limits or overload to mind.
+    """
 
     def __init__(self, server: Server, max_tokens: int, concurrency: int, *, adapter: str | None = None) -> None:
         """`adapter` is the name by which the server knows the adapter to ask; None asks the model itself."""

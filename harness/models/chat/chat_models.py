@@ -16,7 +16,6 @@ from harness.models.chat.cache import AnswerCache
 from harness.models.chat.client import ask_all
 from harness.models.chat.endpoints import Endpoints, Limits
 from harness.models.chat.estimate import CostEstimate, estimate
-from harness.models.chat.rates import Rates
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats
 from harness.models.chat.secrets import public_address
 from harness.models.chat.spending import Spending
@@ -150,9 +149,7 @@ class EndpointModel(ChatModel):
             )
         self.settings = {"model": self._address.model, "base_url": public_address(self._address.base_url)}
         self.identity = f"openai:{self._address.base_url}:{self._address.model}"
-        limits = self.limits
-        limited = limits.requests_per_minute or limits.tokens_per_minute
-        self._rates = Rates(limits.requests_per_minute, limits.tokens_per_minute) if limited else None
+        self._rates = settings.endpoints.rates(self._address)
 
     def endpoint(self, *, missing: bool) -> ChatEndpoint:
         """Return the address and its limits."""

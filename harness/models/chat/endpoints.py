@@ -11,6 +11,7 @@ from harness.data.formats.yaml_lines import Lines, read_mapping, refuse_unknown
 from harness.errors import DataError, UsageError
 from harness.hub.address import check_address
 from harness.models.chat.budget import Price
+from harness.models.chat.rates import Rates
 from harness.models.names import ModelName
 
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
@@ -63,6 +64,16 @@ class Endpoints:
     (`input` and `output`, USD per million tokens) and `limits` (see `Limits`)."""
     direct: bool = False
     """Whether `base_url` and `key_variable` hold for the models that the file lists, too."""
+    shared: dict[tuple[str, str, Limits], Rates] = field(default_factory=dict, compare=False, repr=False)
+    """What was sent lately, by address, model and limits; the same for all that may ask one endpoint."""
+
+    def rates(self, address: Address) -> Rates | None:
+        """Return the record by which all who ask a model there keep its limits per minute; None where it has none."""
+        limits = address.limits
+        if not (limits.requests_per_minute or limits.tokens_per_minute):
+            return None
+        fresh = Rates(limits.requests_per_minute, limits.tokens_per_minute)
+        return self.shared.setdefault((address.base_url, address.model, limits), fresh)
 
     def address(self, name: ModelName) -> Address:
         """Return where `name` is asked; UsageError or DataError where that is not said or cannot be read."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from harness.errors import DataError, RepoNotFound
 from harness.hub.artifact import Artifact, RepoKind
 from harness.hub.client import Hub
-from harness.hub.promotion.record import RECORD
+from harness.hub.promotion.record import read_promotion
 
 
 def find_copy(hub: Hub, wanted: Artifact, kinds: tuple[RepoKind, ...], owner: str) -> Artifact | None:
@@ -21,21 +20,13 @@ def find_copy(hub: Hub, wanted: Artifact, kinds: tuple[RepoKind, ...], owner: st
         for kind in kinds:
             try:
                 main = hub.resolve(kind, repo_id)
-                record = _record(hub.read_at(main, RECORD))
+                record = read_promotion(hub, main) or {}
             except (RepoNotFound, DataError):
                 continue  # what is no copy, or says nothing readable of being one, is none
             commit = _commit(record, wanted, main) if record.get("repo") == wanted.repo_id else None
             if commit is not None:
                 return Artifact(kind=kind, repo_id=main.repo_id, revision=commit)
     return None
-
-
-def _record(text: str | None) -> dict[str, Any]:
-    try:
-        value = json.loads(text or "{}")
-    except ValueError as error:
-        raise DataError(f"{RECORD} cannot be read ({error})") from error
-    return value if isinstance(value, dict) else {}
 
 
 def _commit(record: dict[str, Any], wanted: Artifact, main: Artifact) -> str | None:

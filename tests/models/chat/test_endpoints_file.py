@@ -15,6 +15,7 @@ from harness.models.chat.chat_models import ChatModels, ChatSettings
 from harness.models.chat.endpoints import Address, Endpoints, Limits
 from harness.models.names import ModelName
 from harness.models.roles import PUBLISHED, RULES, Roles
+from harness.stages._asking import Asking
 
 FULL = """
 vendor.model-1:
@@ -31,6 +32,7 @@ vendor.model-1:
     context: 131072
 plain: {base_url: 'http://127.0.0.1:8000/v1'}
 """
+OTHER = "other: {base_url: 'https://host/v1', limits: {requests_per_minute: 60}}\n"
 
 
 def address(path: Path, text: str, model: str = "plain") -> Address:
@@ -145,6 +147,22 @@ def test_options_say_who_plays_which_role_and_how_models_are_asked(tmp_path: Pat
     assert asking.budget is not None
     assert (asking.budget.limit, asking.concurrency, asking.timeout, asking.max_tokens) == (2.5, 3, 7, 99)
     assert (asking.engine_args, asking.cache) == (("--dtype", "bfloat16"), tmp_path)
+
+
+def test_all_that_ask_a_model_at_one_address_share_its_limits_per_minute(tmp_path: Path) -> None:
+    """The evaluated model and its judge too, whose settings are made apart."""
+    (tmp_path / "endpoints.yaml").write_text(FULL + OTHER)
+    evaluated = Asking(endpoints=tmp_path / "endpoints.yaml").settings(direct=True)
+    judging = Asking(endpoints=tmp_path / "endpoints.yaml", max_tokens=9).settings(evaluated)
+    first, *others = [
+        ChatModels(settings).model(f"openai:{model}").endpoint(missing=True).rates
+        for settings in (evaluated, judging)
+        for model in ("vendor.model-1", "other", "plain")
+    ]
+    assert first is not None
+    assert others[2] is first
+    assert others[0] is others[3] is not first
+    assert others[1] is others[4] is None
 
 
 def test_limits_bound_what_the_options_ask_for(tmp_path: Path) -> None:

@@ -100,6 +100,24 @@ def test_what_may_pass_is_asked_again_and_what_stays_is_an_error_of_its_pair(
     assert all(word in reason for word, reason in zip(words, reasons, strict=True)), reasons
 
 
+def test_the_report_and_the_card_say_how_many_answers_were_kept_from_earlier_runs(
+    terminal: Any, endpoint: Any, tmp_path: Path
+) -> None:
+    command = ["evaluate", "openai:counting-model", "--base-url", endpoint.url, "--dataset", "ada/sample", "--no-push"]
+    first = terminal(*command, "--out", "first", "--limit", "5").worked()
+    assert "kept from earlier runs" not in first.out
+    assert "answers_kept" not in read_report(tmp_path / "first" / "report.json").run.config
+    assert all("kept" not in row for _, row in read_jsonl(tmp_path / "first" / "answers.jsonl"))
+    second = ["--out", "second", "--limit", "8"]
+    for again in ([], ["--resume"]):
+        done = terminal(*command, *second, *again).worked()
+        assert "5 of 8 answers were kept from earlier runs of the same questions." in done.out
+        assert read_report(tmp_path / "second" / "report.json").run.config["answers_kept"] == 5
+    assert len(endpoint.requests) == 8
+    terminal("card", "ada/a-model", "--report", "second/report.json", "--out", "card.md").worked()
+    assert "| Answers kept from earlier runs | 5 of 8" in (tmp_path / "card.md").read_text()
+
+
 _QUOTING = '{"error": {"message": "upstream failed; the request had {authorization} in its head"}}'
 
 
