@@ -2,9 +2,9 @@
 
 errors.py     Every error the harness raises on purpose
 resources.py  Where the three folders below are: in a checkout, or inside an installed wheel
-terminal.py   What a person sees while a command runs, on stderr
+terminal.py   What a person sees: results on stdout, the rest on stderr
 benchmark/    The benchmark run as a whole
-cli/          The command `tft`, one file a verb
+cli/          The command `tft`, one file per subcommand
 curation/     Traces to training data
 data/         Conversations, tasks, and the files they come in
 evaluation/   Answers to scores to a report

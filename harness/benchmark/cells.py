@@ -77,7 +77,7 @@ class Setup:
     endpoints: str | None = None
     """File of endpoints, for the stages that ask models."""
     budget: float | None = None
-    """USD that each of them may spend, the judge excepted."""
+    """USD that each of them may spend."""
     sources: str | None = None
     """Folder of the source files, for the stages that read them; None: the one of the environment or the cache."""
     job: Job | None = None

@@ -17,6 +17,7 @@ from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.hub.publishing import check_ours
 from harness.models.roles import Roles
+from harness.terminal import say
 
 
 @cache
@@ -68,9 +69,13 @@ class BenchmarkState:
                 results = f"{self._plan.setup.namespace}/{RESULTS}"
                 found = ResultsDataset.find(self._hub, results)
                 self._reports = found.reports() if found else {}
-                made = found.lineages() if found else {}
+                made = found.lineages(unreadable=self._say_damaged) if found else {}
                 self._versions = {config: record.lineage.version for config, record in made.items()}
         return self._reports.get(config_name(model))
+
+    def _say_damaged(self, config: str, why: str) -> None:
+        if any(step.stage == "evaluate" and config_name(step.makes) == config for step in self._plan.steps):
+            say(why)
 
     def forget_reports(self) -> None:
         """Read the reports again when one is asked for: there are new ones."""

@@ -1,9 +1,8 @@
-"""One module a verb of `tft`; each defines `command` and imports only click at its top.
+"""One module per subcommand of `tft`; each defines `command` and imports only click at its top.
 
 __main__.py        The command `tft`: verbs are found by listing this folder, nothing heavy is imported before
 _asking.py         The options that say how models are asked, the same for all that are
-_benchmark.py      What `tft run` and `tft benchmark` share: their options, and how a plan is shown, run and
-                   recorded
+_benchmark.py      What `tft run` and `tft benchmark` share: their options and the table of what became of each stage
 _github.py         GitHub, for workflows: what an event asks for and who may ask, and the one comment that answers
 _judge.py          The options about judges, for the verbs that judge
 _options.py        Options that several verbs share

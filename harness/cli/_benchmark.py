@@ -1,4 +1,4 @@
-"""What `tft run` and `tft benchmark` share: their options, and how a plan is shown, run and recorded."""
+"""What `tft run` and `tft benchmark` share: their options and the table of what became of each stage."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from harness.hub.lineage import LineageRecord, parse_record
 RESULTS = "tft-benchmark-results"
 """Name of the dataset repository that holds predictions, scores and reports, one config per model."""
 Rows = Sequence[Mapping[str, Any]]
+Unreadable = Callable[[str, str], None]
+"""Takes a configuration that cannot be read, and why; it is left out. Without one that is a DataError."""
 
 _OUTSIDE_CONFIG_NAME = re.compile(r"[^A-Za-z0-9._-]")
 _RECORD = re.compile(r"(?:reports|lineage)/([^/]+)\.json")
@@ -97,16 +99,33 @@ class ResultsDataset:
         with self._files(report_file(config)) as found:
             return {path.stem: read_report(path) for path in found}
 
-    def lineages(self, config: str = _EVERY) -> dict[str, LineageRecord]:
+    def lineages(self, config: str = _EVERY, *, unreadable: Unreadable | None = None) -> dict[str, LineageRecord]:
         """Return by configuration what the results were made from."""
+        made: dict[str, LineageRecord] = {}
         with self._files(lineage_file(config)) as found:
-            return {path.stem: parse_record(path.read_bytes(), str(path), advice=_AGAIN) for path in found}
+            for path in found:
+                with self._part(path.stem, path, lineage_file(path.stem), unreadable):
+                    made[path.stem] = parse_record(path.read_bytes(), str(path), advice=_AGAIN)
+        return made
 
-    def rows(self, config: str = _EVERY) -> dict[str, Rows]:
+    def rows(self, config: str = _EVERY, *, unreadable: Unreadable | None = None) -> dict[str, Rows]:
         """Return the rows by configuration: each with its pair, and scores from 0 to 1 or null."""
-        reports = self.reports(config)
+        reports, rows = self.reports(config), dict[str, Rows]()
         with self._files(rows_file(config)) as found:
-            return {path.parent.name: _read_rows(path, reports.get(path.parent.name)) for path in found}
+            for path in found:
+                name = path.parent.name
+                with self._part(name, path, rows_file(name), unreadable):
+                    rows[name] = _read_rows(path, reports.get(name))
+        return rows
+
+    @contextmanager
+    def _part(self, config: str, path: Path, name: str, unreadable: Unreadable | None) -> Iterator[None]:
+        try:
+            yield
+        except DataError as error:
+            if unreadable is None:
+                raise
+            unreadable(config, f"dataset {self.artifact}: {str(error).replace(str(path), name)}")
 
     @contextmanager
     def file(self, path: str) -> Iterator[Path | None]:

@@ -7,16 +7,19 @@ from collections.abc import Iterator
 from harness.errors import RepoNotFound
 from harness.hub.artifact import Artifact, parse_input
 from harness.hub.client import Hub
-from harness.hub.lineage import LINEAGE, LineageRecord, parse_record
+from harness.hub.lineage import LINEAGE, LineageRecord, find_record
 
 _DEEPEST = 8
 """More stages than any data has gone through."""
 
 
 def read_lineage(hub: Hub, artifact: Artifact, path: str = LINEAGE) -> LineageRecord | None:
-    """Return the lineage in a file of the artifact; None without such a file, DataError for a damaged one."""
+    """Return the lineage in a file of the artifact; DataError for a damaged one.
+
+    None without such a file, and where it is somebody else's file of that name.
+    """
     content = hub.read(artifact, path)
-    return None if content is None else parse_record(content, f"{path} of {artifact}")
+    return None if content is None else find_record(content, f"{path} of {artifact}")
 
 
 def follow_data(hub: Hub, artifact: Artifact) -> Iterator[tuple[Artifact, LineageRecord]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -74,6 +75,9 @@ def package_versions() -> dict[str, str]:
 
 
 _ADVICE = "run its stage again with --force"
+_EVERYBODY = "where a stage has made it, run that again with --force; any other is for its owner to repair"
+_MARKS = {"stage", "fingerprint"}
+"""What tells a record of ours from somebody else's file of that name."""
 _KEYS = {"stage", "stage_version", "fingerprint", "inputs", "config", "seed", "harness", "packages"}
 
 
@@ -99,9 +103,32 @@ def parse_record(content: str | bytes, where: str = LINEAGE, *, advice: str = _A
 
     Raises DataError that names the file as `where`, what is wrong with it, and what to do (`advice`).
     """
-    try:
-        value = json.loads(content if isinstance(content, str) else content.decode("utf-8"))
+    with _named(where, advice):
+        return _record(_load(content))
+
+
+def find_record(content: str | bytes, where: str = LINEAGE) -> LineageRecord | None:
+    """Return the record in a `lineage.json` of any repository; None for JSON that is no record of ours.
+
+    Raises DataError for what is no JSON, and for one of ours with something wrong in it.
+    """
+    with _named(where, _EVERYBODY):
+        value = _load(content)
+    if not isinstance(value, dict) or not value.keys() >= _MARKS:
+        return None
+    with _named(where, _ADVICE):
         return _record(value)
+
+
+def _load(content: str | bytes) -> Any:
+    return json.loads(content if isinstance(content, str) else content.decode("utf-8"))
+
+
+@contextmanager
+def _named(where: str, advice: str) -> Iterator[None]:
+    """Turn what is wrong with a record into a DataError that names its file."""
+    try:
+        yield
     except UnicodeDecodeError as error:
         raise DataError(f"{where} cannot be read: it is not UTF-8 (byte {error.start}); {advice}") from error
     except RecursionError as error:

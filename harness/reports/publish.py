@@ -30,6 +30,7 @@ from harness.hub.lineage import LINEAGE
 from harness.models.names import ModelName
 from harness.reports.leaderboard import boards
 from harness.statistics.formatting import whole_percent
+from harness.terminal import say
 from harness.training.run_summary import TrainingFacts, load_facts
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def model_files(hub: Hub, model: str, report: EvalReport, task: Task, *, results
 def results_readme(hub: Hub, repo_id: str) -> str:
     """Return the card of a results dataset with the benchmark's report beside the reports and rows that it holds."""
     dataset = ResultsDataset.at(hub, repo_id)
-    return _results_card(repo_id, dataset.reports(), dataset.rows(), with_report=True)
+    return _results_card(repo_id, dataset.reports(), _readable_rows(dataset), with_report=True)
 
 
 def _check_scored(report: EvalReport, limit: float) -> None:
@@ -164,7 +165,7 @@ def _push_results(hub: Hub, repo_id: str, name: str, evaluation: Evaluation) -> 
             lineage_file(config): folder / LINEAGE,
             **{plot_file(config, plot): folder / PLOTS / plot for plot in scorecard.report.plots},
             report_file(config): folder / REPORT,
-            README: _results_card(repo_id, reports, {**dataset.rows(), config: scorecard.rows}),
+            README: _results_card(repo_id, reports, {**_readable_rows(dataset), config: scorecard.rows}),
         }
         parent = dataset.artifact.revision
         try:
@@ -173,6 +174,11 @@ def _push_results(hub: Hub, repo_id: str, name: str, evaluation: Evaluation) -> 
             if attempt == _ATTEMPTS:
                 raise
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _readable_rows(dataset: ResultsDataset) -> dict[str, Rows]:
+    """Return the rows by configuration; what cannot be read of one model keeps no other from being published."""
+    return dataset.rows(unreadable=lambda _, why: say(f"{why}; the leaderboard compares that model with none"))
 
 
 def _results_card(

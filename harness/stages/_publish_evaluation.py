@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.data.tasks import TestSet
-from harness.errors import HubError, UsageError
+from harness.errors import DataError, HubError, UsageError
 from harness.evaluation.outcome import Evaluation
 from harness.hub.client import Hub
 from harness.models.names import ModelName
@@ -40,6 +40,6 @@ def push(hub: Hub, place: Destination | None, evaluation: Evaluation, test_set: 
     """Publish an evaluation, and return the addresses of what has changed."""
     try:
         return tuple(publish(hub, place, evaluation, test_set)) if place else ()
-    except (HubError, UsageError) as error:
+    except (DataError, HubError, UsageError) as error:
         advice = f"nothing is lost: add --resume --out {evaluation.folder} to push without asking again"
         raise type(error)(f"{error}; {advice}") from error

@@ -90,6 +90,8 @@ class _Prepared:
     rendering: TrainingRendering
     examples: TrainingExamples
     lineage: Lineage
+    roles: dict[str, str]
+    """See `read_roles`."""
 
 
 def run(request: TrainRequest, hub: Hub) -> TrainResult:
@@ -156,6 +158,7 @@ def _prepare(request: TrainRequest, hub: Hub) -> _Prepared:
         rendering=rendering,
         examples=examples,
         lineage=lineage,
+        roles=read_roles(hub, data.inputs[0]),
     )
 
 
@@ -195,8 +198,7 @@ def _write_model(prepared: _Prepared, trained: Trained, folder: Path, hub: Hub) 
     write_atomic(folder / "chat_template.jinja", [prepared.rendering.template])
     _write_generation(prepared, folder)
     plot = _write_log(trained, folder.parent / WORK, folder / "training")
-    roles = read_roles(hub, prepared.data.inputs[0])
-    facts = replace(_facts(prepared, trained, difference, plot), roles=roles)
+    facts = _facts(prepared, trained, difference, plot)
     identity = identify(str(prepared.request.place.repo_id))
     if identity.scenario:
         namespace = identity.owner
@@ -273,6 +275,7 @@ def _facts(prepared: _Prepared, trained: Trained, difference: float | None, plot
         last_loss=_mean_loss(trained.log[-(len(trained.log) // _ENDS + 1) :]),
         merge_difference=difference,
         loss_plot=plot,
+        roles=prepared.roles,
     )
 
 

@@ -19,6 +19,7 @@ from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.hub.publishing import find_made, push_folder
 from harness.hubd.embedded import EmbeddedHub, running
+from harness.training.data_credits import read_roles
 
 LINEAGE = Lineage(stage="collect", version=1, config={}, inputs=())
 USERS = """
@@ -121,7 +122,7 @@ def test_a_push_that_was_killed_before_its_tag_is_found_and_tagged(connect: Call
     assert hub.tags("dataset", "ada/killed") == {"fp-0123456789ab": made.revision}
 
 
-@pytest.mark.parametrize("content", [b"{", b"{}", b"[]", b"\xff", b'{"fingerprint": "0123456789ab"}'])
+@pytest.mark.parametrize("content", [b"{", b"\xff", b'{"stage": "filter", "fingerprint": "0123456789ab"}'])
 def test_a_damaged_lineage_is_named_and_never_taken_for_none(
     connect: Callable[..., Hub], folder: Path, content: bytes
 ) -> None:
@@ -134,9 +135,22 @@ def test_a_damaged_lineage_is_named_and_never_taken_for_none(
         lambda: list(follow_data(hub, made)),
     ):
         with pytest.raises(
-            DataError, match=rf"^lineage\.json of {made} cannot be read: .*; run its stage again with --force$"
+            DataError, match=rf"^lineage\.json of {made} cannot be read: .* run (its stage|that) again with --force"
         ):
             read()
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[]", b'{"parents": ["a"]}', b'{"stage": "poems"}'])
+def test_a_lineage_of_somebody_elses_kind_is_none_of_ours(
+    connect: Callable[..., Hub], folder: Path, content: bytes
+) -> None:
+    hub = connect()
+    (folder / "lineage.json").write_bytes(content)
+    made = push_folder(hub, "dataset", "ada/foreign", folder, message="one")
+    assert find_made(hub, "dataset", "ada/foreign", "0123456789ab") is None
+    assert read_lineage(hub, made) is None
+    assert list(follow_data(hub, made)) == []
+    assert read_roles(hub, str(made)) == {}
 
 
 def test_data_is_followed_to_what_is_not_there_or_not_ours(connect: Callable[..., Hub], folder: Path) -> None:

@@ -133,8 +133,11 @@ def up_to_date(found: ReleaseInputs) -> Iterator[str]:
                 f"{entry.place} was measured on {report.run.test_set}, the benchmark's test set is {test_set}; "
                 "evaluate again"
             )
-        made = found.results.fingerprints.get(config_name(cell.model))
-        if cell.result and made != cell.result.removeprefix("fp-"):
+        config = config_name(cell.model)
+        made = found.results.fingerprints.get(config)
+        if config in found.results.damaged:
+            yield f"{entry.place}: {found.results.damaged[config]}"
+        elif cell.result and made != cell.result.removeprefix("fp-"):
             yield (
                 f"{entry.place} was evaluated again since the benchmark ran, with other settings; run `tft benchmark` "
                 "again, so that all cells are measured alike"

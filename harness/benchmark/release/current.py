@@ -57,6 +57,8 @@ class CurrentResults:
     """By configuration."""
     fingerprints: Mapping[str, str]
     """Configuration -> fingerprint of the evaluation."""
+    damaged: Mapping[str, str]
+    """Configuration -> why its lineage cannot be read."""
 
 
 def read_repos(hub: Hub, places: Iterable[RepositoryName]) -> dict[RepositoryName, Repo | None]:
@@ -99,7 +101,7 @@ def read_json(hub: Hub, artifact: Artifact, path: str) -> dict[str, Any] | None:
 def read_benchmark(hub: Hub, results: Artifact) -> CurrentResults:
     """Return the record of the benchmark and all reports that lie beside it.
 
-    DataError where there is no record, or where a file cannot be read.
+    DataError where there is no record, or where it or a report cannot be read.
     """
     dataset = ResultsDataset(hub, results)
     record = read_record(dataset)
@@ -107,9 +109,12 @@ def read_benchmark(hub: Hub, results: Artifact) -> CurrentResults:
         raise DataError(
             f"dataset {results} has no {FILE}, so no run of the benchmark has come to its end; run `tft benchmark`"
         )
+    damaged: dict[str, str] = {}
+    made = dataset.lineages(unreadable=damaged.__setitem__)
     return CurrentResults(
         artifact=results,
         record=record,
         reports=dataset.reports(),
-        fingerprints={config: found.fingerprint for config, found in dataset.lineages().items()},
+        fingerprints={config: one.fingerprint for config, one in made.items()},
+        damaged=damaged,
     )

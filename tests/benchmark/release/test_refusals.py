@@ -15,6 +15,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 from harness.benchmark.release.checks import Refused
 from harness.curation.checks.decontamination import GATE_RECORD
 from harness.errors import AccessDenied, DataError, RepoNotFound, UsageError
+from harness.evaluation.results import config_name
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage
 
@@ -149,6 +150,16 @@ def test_a_result_on_a_part_of_the_test_set_or_none(benchmark, api, hub, refused
     assert any(f"models/{benchmark.cells[1].model} has no report in the results" in one for one in problems)
 
 
+def test_a_result_whose_lineage_is_damaged_is_one_reason_among_the_others(benchmark, api, refused) -> None:
+    results, (tft, direct) = benchmark.repo("results"), (cell.model for cell in benchmark.cells)
+    files = {f"lineage/{config_name(tft)}__json": b"{", f"reports/{config_name(direct)}__json": None}
+    with changed(api, "dataset", results, **files):
+        problems = refused()
+    damaged = f"lineage/{config_name(tft)}.json cannot be read"
+    assert any(f"models/{tft}: dataset {results}@" in one and damaged in one for one in problems)
+    assert any(f"models/{direct} has no report in the results" in one for one in problems)
+
+
 def test_a_name_that_is_taken_by_something_else_is_never_written_to(benchmark, api, refused, release) -> None:
     space, filtered, namespace = benchmark.repo("leaderboard"), benchmark.repo("s2-filtered"), benchmark.namespace
     api.create_repo(space, repo_type="space", space_sdk="static", private=True)
@@ -157,7 +168,7 @@ def test_a_name_that_is_taken_by_something_else_is_never_written_to(benchmark, a
     poems, file = Lineage(stage="poems", version=1, config={}, inputs=()), LINEAGE.replace(".", "__")
     try:
         with changed(api, "dataset", filtered, **{file: b'{"stage": "poems"}'}):
-            assert any(f"{LINEAGE} of {filtered}@" in one and "cannot be read" in one for one in refused())
+            assert any(f"datasets/{filtered} is taken by something else" in one for one in refused())
         with changed(api, "dataset", filtered, **{file: json.dumps(poems.dump()).encode()}):
             problems = refused()
         assert any(f"spaces/{space} is taken by something else (it has no lineage.json" in one for one in problems)

@@ -11,6 +11,7 @@ from harness.benchmark import reuse
 from harness.benchmark.cells import Setup, all_cells
 from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.presets import read_preset
+from harness.evaluation.results import ResultsDataset, config_name, lineage_file, rows_file
 from harness.hub.client import Hub
 
 
@@ -35,3 +36,34 @@ def test_a_result_counts_only_as_long_as_the_evaluation_is_the_same(benchmark, h
     assert not _found(benchmark, hub, monkeypatch, version=2), "the code has changed"
     assert not _found(benchmark, hub, monkeypatch, version=1, max_tokens=97)
     assert not _found(benchmark, hub, monkeypatch, version=1, judge=True), "nobody has judged yet"
+
+
+def test_a_damaged_lineage_is_no_result_of_that_model_and_nothing_to_others(
+    benchmark, hub, monkeypatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results, file = benchmark.repo("results"), lineage_file(config_name(benchmark.cells[0].model))
+    before = hub.read_text("dataset", results, file)
+    hub.commit_files("dataset", results, {lineage_file("elsewhere--model"): "{"}, message="damaged")
+    assert _found(benchmark, hub, monkeypatch, version=1)
+    assert not capsys.readouterr().err, "no model of the plan"
+    hub.commit_files("dataset", results, {file: "{"}, message="damaged")
+    try:
+        assert not _found(benchmark, hub, monkeypatch, version=1)
+    finally:
+        hub.commit_files("dataset", results, {file: before}, message="as before")
+    assert f": {file} cannot be read" in capsys.readouterr().err
+
+
+def test_a_bad_row_of_one_model_keeps_no_other_from_being_published(
+    benchmark, hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results, cell = benchmark.repo("results"), benchmark.cells[0]
+    other, file = config_name(cell.model), rows_file(config_name(cell.model))
+    before = hub.read_text("dataset", results, file)
+    hub.commit_files("dataset", results, {file: '{"pair_id": 1}\n'}, message="damaged")
+    try:
+        benchmark.evaluate(benchmark.student.partition("@")[0], benchmark.student.partition("@")[2], 0.5)
+    finally:
+        hub.commit_files("dataset", results, {file: before}, message="as before")
+    assert f"{file}, line 1: no text under 'pair_id'" in capsys.readouterr().err
+    assert set(ResultsDataset.at(hub, results).reports()) >= {other, config_name(benchmark.student.partition("@")[0])}

@@ -150,6 +150,16 @@ def test_the_readme_of_a_foreign_model_keeps_every_word(world: World) -> None:
     assert info.card_data.license == "mit"
 
 
+def test_a_model_with_a_lineage_file_of_its_own_gets_a_card(world: World) -> None:
+    world.api.upload_file(path_or_fileobj=b'{"parents": ["a"]}', path_in_repo="lineage.json", repo_id=FOREIGN)
+    try:
+        done = world.tft(FOREIGN)
+    finally:
+        world.api.delete_file("lineage.json", FOREIGN)
+    assert done.returncode == 0, done.stderr
+    assert model_card.BEGIN in done.stdout
+
+
 def test_a_foreign_model_can_get_a_pull_request(world: World) -> None:
     done = world.tft("local/without-a-card", "--push", "--create-pr")
     assert done.returncode == 0, done.stderr
