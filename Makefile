@@ -38,7 +38,7 @@ demo: setup ## the benchmark once, small, on a local Hub: no keys, no downloads
 test: setup ## run all tests that need neither the internet nor a GPU
 	$(BIN)/python -m pytest -m "not network and not gpu" -n $(JOBS) --dist loadfile
 
-check: setup ## lint, formatting and types
+check: setup ## lint, formatting, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -64,7 +64,7 @@ keys: ## print the keys of what can be cached between runs, as outputs of a work
 	@echo "sources=$$($(HASH) $(wildcard datasets/*.yaml))"
 
 clean: ## remove .venv, caches and build outputs
-	rm -rf .venv .demo dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv .demo dist build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/uv:

@@ -21,6 +21,9 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+EXIT_INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
 
 class HarnessError(Exception):
     """Base of all errors raised on purpose; `str(error)` is one clear message with a next step."""

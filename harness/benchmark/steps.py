@@ -197,7 +197,7 @@ def _add_pipeline(chain: _Chain) -> str:
     makes = {"filter": f"{base}-filtered", "relabel": f"{base}-relabelled", "synthesize": f"{base}-synthetic{seed}"}
     for stage, repo_id in makes.items():
         said = [
-            *_say(stage, read, source=read, scenario=cell.scenario),
+            *_say(stage, read, source=read, scenario=cell.scenario, namespace=setup.namespace),
             *own[stage],
             *_say("--to", repo_id, place={"repo_id": repo_id}),
             *_say("--task", test_set, task=test_set),

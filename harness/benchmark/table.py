@@ -103,7 +103,6 @@ class _Lines:
         self._known: dict[str, str] = {}
 
     def __call__(self, outcomes: Mapping[str, StepOutcome]) -> None:
-
         for step in self._plan.steps:
             outcome = outcomes[step.key]
             if outcome.status == self._known.get(step.key, "waiting"):

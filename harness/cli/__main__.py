@@ -10,10 +10,8 @@ import sys
 import click
 
 from harness import __version__, cli
-from harness.errors import HarnessError, explained
+from harness.errors import EXIT_INTERRUPTED, HarnessError, explained
 from harness.terminal import say
-
-EXIT_INTERRUPTED = 130
 
 
 class _Verbs(click.Group):

@@ -78,7 +78,6 @@ def requested(
     `chosen` are the options of this module and the fields of the request besides, `settings` win over `--set`; `suffix`
     ends the default dataset's name.
     """
-    from harness.data.tasks import REPOSITORY
     from harness.hub.connect import connected
 
     source, job, scenario = chosen.pop("source"), chosen.pop("job"), chosen.pop("scenario")
@@ -91,10 +90,8 @@ def requested(
     values |= {key: value for key, value in settings.items() if value is not None}
     asking = _asking.taken(chosen)
     with connected(chosen.pop("hub")) as hub:
-        namespace = chosen.pop("namespace")
-        place = _place(hub, _Named(source, job, suffix, scenario, namespace), chosen)
-        task = chosen.pop("task") or (None if job else f"{hub.namespace(namespace)}/{REPOSITORY}")
-        chosen |= {"source": source, "job": job, "scenario": scenario, "task": task}
+        place = _place(_Named(source, job, suffix, scenario), chosen)
+        chosen |= {"source": source, "job": job, "scenario": scenario}
         yield kind(**chosen, settings=values, asking=asking, place=place), hub
 
 
@@ -105,10 +102,9 @@ class _Named(NamedTuple):
     job: Path | None
     suffix: str
     scenario: int | None
-    namespace: str | None
 
 
-def _place(hub: Hub, name: _Named, chosen: dict[str, Any]) -> Place:
+def _place(name: _Named, chosen: dict[str, Any]) -> Place:
     from harness.stages._result import Place
 
     out, push, repo, force = (chosen.pop(key) for key in ("out", "push", "repo", "force"))
@@ -118,8 +114,7 @@ def _place(hub: Hub, name: _Named, chosen: dict[str, Any]) -> Place:
         if repo:
             raise UsageError(f"--to {repo} names a dataset, and nothing is pushed; add --push, or leave it out")
         return Place(out=out, force=force)
-    repo = repo or _name(name)
-    return Place(repo_id=repo if "/" in repo else f"{hub.namespace(name.namespace)}/{repo}", out=out, force=force)
+    return Place(repo_id=repo or _name(name), out=out, force=force)
 
 
 def _name(name: _Named) -> str:

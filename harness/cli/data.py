@@ -74,9 +74,10 @@ def build(
         raise UsageError("--only says what is published; add --push")
     chosen = _chosen(numbers)
     arms = _arms(arm)
+    located = locate(sources)
     if out:
         with _steps("building", total=2 * len(chosen) * len(arms)) as step:
-            for path in write_published(locate(sources), out, chosen, arms):
+            for path in write_published(located, out, chosen, arms):
                 step(str(path))
     if push:
         wanted = _Wanted(testset=only != "traces", scenarios=chosen if only != "testset" else [], force=force)
@@ -114,11 +115,13 @@ def job(
     """Push a job folder as datasets, NAME-traces and NAME-testset, which `tft benchmark --job` reads."""
     import os
 
+    from harness.curation.job_folder import JobFolder
     from harness.hub.client import PRIVATE
     from harness.hub.connect import connected
     from harness.stages import job_test_set, job_traces
     from harness.stages._result import Place
 
+    JobFolder.open(folder)  # what is wrong with it is said before the Hub is asked
     if not public:
         os.environ[PRIVATE] = "1"
     with connected(hub) as client, _steps("pushing", total=1 if only else 2) as step:

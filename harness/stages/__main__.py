@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from harness.curation.settings import resolve
-from harness.errors import HarnessError, explained
+from harness.errors import EXIT_INTERRUPTED, HarnessError, explained
 from harness.hub.connect import connected
 from harness.stages._result import StageResult
+from harness.terminal import echo, say
 
 
 def run_document(document: dict[str, Any]) -> dict[str, Any]:
@@ -36,11 +37,14 @@ def main() -> None:
     """Run the stage of the document that the command line names."""
     try:
         result = run_document(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    except KeyboardInterrupt:
+        say("interrupted")
+        sys.exit(EXIT_INTERRUPTED)
     except (HarnessError, OSError) as error:
         sentence, status = explained(error)
-        sys.stderr.write(f"error: {sentence}\n")
+        say(f"error: {sentence}")
         sys.exit(status)
-    sys.stdout.write(json.dumps(result) + "\n")
+    echo(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,9 @@ class PipelineRequest(BaseModel):
     job: Path | None = None
     """Job folder, for what nothing else here names: traces, task, test set, settings."""
     task: str | None = None
-    """Task definition, a file or `owner/name[@revision]`; None: the job's."""
+    """Task definition, a file or `owner/name[@revision]`; None: the job's, else the namespace's test set."""
+    namespace: str | None = None
+    """Owner of what is named without one; None: the token's user."""
     arm: str | None = None
     """Configuration of the source, where it has several."""
     scenario: int | None = None
@@ -63,6 +66,7 @@ class StageInputs:
     """What a stage of the pipeline starts from."""
 
     request: PipelineRequest
+    """With the repository's owner."""
     hub: Hub
     input: TraceInput
     task: TaskSource
@@ -100,6 +104,12 @@ class StageInputs:
         return resolve(kind, below or {}, of_job, self.request.settings)
 
 
+def _owned(place: Place, namespace: Callable[[], str]) -> Place:
+    if place.repo_id is None or "/" in place.repo_id:
+        return place
+    return place.model_copy(update={"repo_id": f"{namespace()}/{place.repo_id}"})
+
+
 @contextmanager
 def opened(request: PipelineRequest, hub: Hub) -> Iterator[StageInputs]:
     """Yield what a request names; its models are stopped at the end of the block.
@@ -116,7 +126,9 @@ def opened(request: PipelineRequest, hub: Hub) -> Iterator[StageInputs]:
     if request.source is None and job is None:
         raise UsageError("no INPUT: name a dataset (owner/name), a file of traces, or a job folder with --job")
     input_ = read_input(request.source or str(job and job.traces), hub, arm=request.arm)
-    task = job.task if job and not request.task else find_task(request.task, hub, hub.namespace)
+    namespace = partial(hub.namespace, request.namespace)  # asked for late: without a token the rest is checked first
+    task = job.task if job and not request.task else find_task(request.task, hub, namespace)
+    request = request.model_copy(update={"place": _owned(request.place, namespace)})
     with ChatModels(asking, hub) as models:
         yield StageInputs(request=request, hub=hub, input=input_, task=task, job=job, roles=roles, models=models)
 

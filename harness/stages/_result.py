@@ -78,7 +78,7 @@ def new_folder(lineage: Lineage, place: Place) -> Iterator[Path]:
     An empty result (`EmptyResult`) is never delivered: `place.out` has it for whoever wants to see why. Raises
     UsageError where the result would go nowhere.
     """
-    out = place.out
+    out = place.out and place.out.resolve()  # `.` has neither a name nor a parent
     if out is None and place.target is None:
         raise UsageError("nothing to write to: give --out DIR, or push to the Hub")
     if out is not None:
@@ -92,7 +92,7 @@ def new_folder(lineage: Lineage, place: Place) -> Iterator[Path]:
             raise EmptyResult(f"{error}; with --out DIR every row and its reason are kept") from error
         write_json(folder / LINEAGE, lineage.dump())
         _move(folder, out)
-        raise EmptyResult(f"{error}; every row and its reason are in {out}") from error
+        raise EmptyResult(f"{error}; every row and its reason are in {place.out}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -116,7 +116,8 @@ def deliver(
     artifact = None
     if place.target is not None:
         message = f"{lineage.stage}: {lineage.fingerprint()}"
-        with progress("pushing the model") if kind == "model" else nullcontext():
+        what = "student" if lineage.stage == "student" else "model"
+        with progress(f"pushing the {what}") if kind == "model" else nullcontext():
             artifact = push_folder(hub, kind, place.target, place.out or folder, message=message, tags=[lineage.tag()])
     return StageResult(artifact=artifact, folder=place.out, reused=False, counts=counts or {})
 
@@ -127,6 +128,15 @@ def _check_out(out: Path) -> None:
 
 
 def _move(folder: Path, out: Path) -> None:
-    if out.exists():
-        shutil.rmtree(out)
-    folder.rename(out)
+    """Put `folder` in the place of `out`, whose old files go aside and are deleted last: a kill loses neither."""
+    out = out.resolve()
+    old = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.old."))
+    if out == Path.cwd() or out.is_mount():  # the folder itself has to stay, for whoever is in it
+        for source, target in ((out, old), (folder, out)):
+            for path in source.iterdir():
+                shutil.move(path, target / path.name)
+    else:
+        if out.exists():
+            out.rename(old)
+        folder.rename(out)
+    shutil.rmtree(old)

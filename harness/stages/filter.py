@@ -45,11 +45,11 @@ def run(request: FilterRequest, hub: Hub) -> StageResult:
     with opened(request, hub) as start:
         stage = _Filtering.of(start)
         lineage = stage.lineage()
-        if found := reusable(lineage, hub, request.place):
+        if found := reusable(lineage, hub, start.request.place):
             return found
-        with new_folder(lineage, request.place) as folder:
+        with new_folder(lineage, start.request.place) as folder:
             counts = stage.write(folder)
-            return deliver(folder, lineage, hub, request.place, counts=counts)
+            return deliver(folder, lineage, hub, start.request.place, counts=counts)
 
 
 def estimate(request: FilterRequest, hub: Hub) -> Iterator[str]:

@@ -53,13 +53,13 @@ def run(request: RelabelRequest, hub: Hub) -> StageResult:
     with opened(request, hub) as start:
         stage = _Relabelling.of(start, request.clean)
         lineage = stage.lineage()
-        if found := reusable(lineage, hub, request.place):
+        if found := reusable(lineage, hub, start.request.place):
             return found
-        with new_folder(lineage, request.place) as folder:
+        with new_folder(lineage, start.request.place) as folder:
             seeds, context = stage.seeds()
             results = relabel_conversations(seeds, stage.committee, stage.toolbox, seed=stage.config.seed)
             counts = stage.write(folder, results, context)
-            return deliver(folder, lineage, hub, request.place, counts=counts)
+            return deliver(folder, lineage, hub, start.request.place, counts=counts)
 
 
 def estimate(request: RelabelRequest, hub: Hub) -> Iterator[str]:

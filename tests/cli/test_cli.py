@@ -136,3 +136,27 @@ def _lives_in(place: Path, folder: Path) -> bool:
         return place.readlink() == folder
     except OSError:
         return False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["filter", "/nope.jsonl", "--out", "made"], "'/nope.jsonl' is no repository name"),
+        (["filter", "/nope.jsonl", "--to", "mine"], "'/nope.jsonl' is no repository name"),
+        (["relabel", "me/traces", "--models", "damaged.yaml", "--out", "made"], "cannot read damaged.yaml"),
+        (["data", "job", "mine", "--folder", "."], "has no job_description.json"),
+        (["data", "build", "--push", "--sources", "."], "holds none of the"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_what_is_wrong_with_an_input_is_said_without_a_token(
+    arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    (tmp_path / "damaged.yaml").write_text("judge: [1\n", encoding="utf-8")
+    done = run(*arguments, HF_HOME=str(tmp_path), HF_ENDPOINT="http://127.0.0.1:9")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert words in done.stderr
+    assert not (tmp_path / "made").exists()

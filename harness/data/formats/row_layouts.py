@@ -57,6 +57,8 @@ def parse_row(row: Mapping[str, Any], *, id: str | None = None, source: str = ""
         raise ValueError(expected(row, strict=True))
     if found is MESSAGES:
         id, source = row.get("id") or id, row.get("source") or source
+    if id is None:
+        raise ValueError('a conversation needs an "id"')
     if not isinstance(id, str) or not isinstance(source, str):
         raise ValueError('"id" and "source" must be text')
     return Conversation(id=id, messages=found.read(row, True), source=source)

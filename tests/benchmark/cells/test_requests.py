@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -80,6 +82,10 @@ def test_a_request_is_what_the_command_of_its_step_says(
     preset: str, job: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = _plan(preset, tmp_path, job)
+    if job:
+        write_job(tmp_path, traces=4, test=2)
+    (tmp_path / "sgd" / "train").mkdir(parents=True)
+    (tmp_path / "sgd" / "train" / "dialogues_001.json").touch()
     artifacts = {step.makes: Artifact(kind=step.kind, repo_id=step.makes, revision=COMMIT) for step in plan.steps}
     for name in ("TFT_SOURCES", "TFT_ENDPOINTS"):
         monkeypatch.delenv(name, raising=False)
@@ -110,6 +116,17 @@ def test_a_document_with_a_field_that_no_request_has_is_refused_with_those_that_
     assert done.returncode == 2
     assert done.stderr.startswith("error: the setting sauce cannot be used")
     assert "job, place" in done.stderr
+
+
+def test_ctrl_c_ends_a_stage_in_a_word_and_with_130(tmp_path: Path) -> None:
+    path = tmp_path / "request.json"
+    os.mkfifo(path)
+    command = [sys.executable, "-m", "harness.stages", str(path)]
+    stage = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with path.open("w"):  # once the stage reads it
+        stage.send_signal(signal.SIGINT)
+        out, err = stage.communicate(timeout=60)
+    assert (stage.returncode, out, err) == (130, "", "interrupted\n")
 
 
 def test_results_of_earlier_releases_are_found_by_their_marks() -> None:

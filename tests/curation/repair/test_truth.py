@@ -73,6 +73,7 @@ def test_a_file_of_clean_conversations_is_read_with_what_is_known(library: Simpl
     ("row", "problem"),
     [
         ({"id": "a"}, "messages"),
+        ({"messages": []}, 'needs an "id"'),
         ({"id": "a", "messages": [], "belongs": "yes"}, "true or false"),
         ({"id": "a", "messages": [], "corruptions": [{"kind": "x"}]}, "position"),
     ],

@@ -11,6 +11,7 @@ from random import Random
 import pytest
 
 from harness.data.records import Conversation, Message
+from harness.hubd.embedded import running
 
 
 def test_clean_traces_are_kept_and_every_row_has_its_ratings(tft, job: Path, tmp_path: Path, rows) -> None:
@@ -128,6 +129,21 @@ def test_a_folder_that_no_stage_wrote_is_not_touched(tft, job: Path, tmp_path: P
     done = tft("filter", "--job", job, "--out", tmp_path / "out")
     assert "is no result of a stage" in str(done.exception)
     assert (tmp_path / "out" / "thesis.txt").read_text(encoding="utf-8") == "mine"
+
+
+def test_what_is_named_without_an_owner_is_the_users_or_the_chosen_namespaces(
+    tft, job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(tmp_path / "hub") as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("HF_TOKEN", hub.token)
+        mine = tft("filter", "--job", job, "--to", "kept", "--json")
+        assert json.loads(mine.stdout)["repo"] == "local/kept"
+        traces = job / "traces.jsonl"
+        asked = tft("filter", traces, "--namespace", "ada", "--out", tmp_path / "out")
+        assert "ada/tft-benchmark-testset" in str(asked.exception)
+        asked = tft("filter", traces, "--out", tmp_path / "out")
+        assert "local/tft-benchmark-testset" in str(asked.exception)
 
 
 def test_without_a_rating_the_checks_alone_decide_and_duplicates_go(
