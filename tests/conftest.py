@@ -10,6 +10,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = os.environ.get("TFT_SOURCES")
@@ -42,6 +43,9 @@ def _start() -> tempfile.TemporaryDirectory[str] | None:
 
 
 _HOME = _start()
+# How long an example takes says how busy the machine is.
+settings.register_profile("tft", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tft")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -129,10 +129,13 @@ def command(
     """
     from harness.data.tasks import REPOSITORY
     from harness.hub.connect import connected
+    from harness.models.names import ModelName
     from harness.stages._evaluate_request import EvaluateRequest, JudgeRequest
     from harness.stages.evaluate import run
 
     _check(push, create_pr, inspect_folder, inspect_site)
+    for name in models:  # said before a Hub is asked for anything
+        ModelName.parse(name)
     base, names = _on_base(models, adapters) if adapters else (None, models)
     judge = _asking.taken(settings, "judge-", shared=False)
     others = {name: settings.pop(name) for name in ("ask_everything", "labels", "label_column")}
