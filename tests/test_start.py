@@ -51,7 +51,7 @@ def test_they_start_like_that_in_the_background_of_any_shell() -> None:
     options = ("-q", "-p", "no:cacheprovider", "-k", "test_start and not background")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, early / "test_reuse.py", __file__],
-        env=os.environ | CALLERS,
+        env={name: value for name, value in os.environ.items() if "XDIST" not in name} | CALLERS,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

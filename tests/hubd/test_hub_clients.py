@@ -225,7 +225,8 @@ assert pipeline("text-generation", model="ada/trained", revision="v1", device="c
 
 
 @pytest.mark.parametrize("script", [SCHEDULER, MANY, CARDS, LISTS], ids=["scheduler", "folder", "cards", "lists"])
-def test_huggingface_hub_finds_everything_it_does_every_day(run_client, script: str):
+def test_huggingface_hub_finds_everything_it_does_every_day(run_client, api, script: str):
+    api.delete_repo("ada/many", missing_ok=True)
     run_client(script)
 
 

@@ -20,12 +20,12 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 from harness.training.config import TrainConfig
-from harness.training.examples import Example, Examples
+from harness.training.examples import Example, TrainingExamples
 from harness.training.loop import train
 
 base, inputs, folder = map(Path, sys.argv[1:])
 plan = json.loads(inputs.read_text())
-examples = Examples(items=tuple(Example(**item) for item in plan["items"]), skipped={})
+examples = TrainingExamples(items=tuple(Example(**item) for item in plan["items"]), skipped={})
 train(base, examples, TrainConfig(**plan["config"]), folder, pad_token_id=0, resume=True)
 """
 

@@ -11,6 +11,7 @@ import pytest
 
 from harness.data.formats.messages import dump_conversation
 from harness.data.sample import sample_conversations
+from harness.hub.lineage import parse_record
 from harness.stages.material.sample_testset import write_test_set
 from harness.training.run_summary import load_facts
 
@@ -42,8 +43,9 @@ def test_a_trained_model_is_complete_reused_and_evaluated(
     report = json.loads(said.out)
     files = set(api.list_repo_files("ada/trained"))
     assert files - {".gitattributes"} >= FILES
-    lineage = json.loads((tmp_path / "run" / "model" / "lineage.json").read_text())
-    facts = load_facts(lineage)
+    text = (tmp_path / "run" / "model" / "lineage.json").read_text()
+    lineage = json.loads(text)
+    facts = load_facts(parse_record(text).lineage)
     assert facts is not None
     assert (facts.conversations, facts.examples, facts.steps) == (3, 3, 3)
     assert facts.dataset.startswith("traces.jsonl@sha256:")
