@@ -77,7 +77,7 @@ def destination(
 def _keep_larger_result(hub: Hub, results: str, name: str, test_set: TestSet) -> None:
     """Raise UsageError where the part of the test set that `--limit` left would replace a result on more of it."""
     config = config_name(name)
-    known = ResultsDataset.at(hub, results).reports(config).get(config)
+    known = ResultsDataset.at(hub, results).reports().get(config)  # all: one that cannot be read is said now
     pairs = known.run.config.get("pairs") if known and known.run.dataset == test_set.artifact.repo_id else None
     if isinstance(pairs, int) and pairs > len(test_set.pairs):
         raise UsageError(
