@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,10 +24,16 @@ ALTERNATE = (
 
 
 @pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
-    folder: Path = tmp_path_factory.mktemp("student")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("student")
     create_student(folder, texts=sample_texts(), parameters=300_000, vocabulary=600)
-    return load_tokenizer(folder, "student")
+    return folder
+
+
+@pytest.fixture
+def tokenizer(student: Path) -> object:
+    """A tokenizer of the test's own: tests give it other templates."""
+    return load_tokenizer(student, "student")
 
 
 def test_a_template_that_takes_everything_is_given_everything(tokenizer) -> None:
