@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.data.formats.json_texts import encodable
 from harness.data.records import ToolCall
-from harness.models.parsing.values import Unreadable, encodable, read_json, read_literal, sound
+from harness.models.parsing.values import Unreadable, read_json, read_literal, sound
 
 MAX_CALLS = 32
 """Places of a text at which a family looks for a call; more are not looked at, so that work stays bounded."""
