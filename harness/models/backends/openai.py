@@ -42,7 +42,7 @@ class EndpointBackend:
         self._model.ask(requests, lambda answer: on_answer(self._prediction(answer)))
 
     def _prediction(self, answer: ChatAnswer) -> Prediction:
-        said = read_message(answer.text) if answer.text is not None else Said(raw=None, problem=answer.error)
+        said = read_message(answer.text) if answer.text is not None else EndpointAnswer(raw=None, problem=answer.error)
         return Prediction(
             pair_id=answer.id,
             raw=said.raw,
@@ -55,7 +55,7 @@ class EndpointBackend:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class EndpointAnswer:
     """A message as it is scored: a raw text, or the reason why there is none."""
 
     raw: str | None
@@ -63,7 +63,7 @@ class Said:
     problem: str | None = None
 
 
-def read_message(text: str) -> Said:
+def read_message(text: str) -> EndpointAnswer:
     """Return the first call of a message, else what it says, as one raw text, and why it ended.
 
     `text` is a message as `completions.read_reply` writes it, of this version or an earlier one. Words of refusal are
@@ -84,7 +84,7 @@ def read_message(text: str) -> Said:
         problem = f"the answer was cut at the limit of tokens {where}; give it more room with --max-tokens"
     elif not raw.strip() and words.others:
         problem = f"the answer is no text: it has {', '.join(dict.fromkeys(words.others))}"
-    return Said(raw=None if problem else raw, finish_reason=finish_reason, problem=problem)
+    return EndpointAnswer(raw=None if problem else raw, finish_reason=finish_reason, problem=problem)
 
 
 def _raw_call(call: Called) -> str:

@@ -33,7 +33,7 @@ class Called:
 
 
 @dataclass(slots=True, kw_only=True)
-class Words:
+class MessageWords:
     """A message taken apart."""
 
     text: str = ""
@@ -51,9 +51,9 @@ def parse_reply(body: bytes) -> Any:
     return json.loads(body.decode("utf-8", "replace").removeprefix("\ufeff"))
 
 
-def words_of(message: Mapping[str, Any]) -> Words:
+def words_of(message: Mapping[str, Any]) -> MessageWords:
     """Return what a message says. Nothing is required of it: what has another form than any known is in `others`."""
-    words = Words(thought=any(message.get(key) for key in _THINKING))
+    words = MessageWords(thought=any(message.get(key) for key in _THINKING))
     _add(words, message.get("content"), 0)
     said = list(_calls(words, message.get("tool_calls")))
     # The same call may stand in several places; the list of calls is the usual one.
@@ -63,7 +63,7 @@ def words_of(message: Mapping[str, Any]) -> Words:
     return words
 
 
-def _add(words: Words, part: Any, depth: int) -> None:
+def _add(words: MessageWords, part: Any, depth: int) -> None:
     """Add a content, or a part of one."""
     if isinstance(part, str):
         words.text += encodable(part)
@@ -76,7 +76,7 @@ def _add(words: Words, part: Any, depth: int) -> None:
         words.others.append(kind(part))
 
 
-def _add_part(words: Words, part: Mapping[str, Any]) -> None:
+def _add_part(words: MessageWords, part: Mapping[str, Any]) -> None:
     named = part.get("type")
     text = part.get("text", part.get("content"))
     text = text.get("value") if isinstance(text, Mapping) else text  # as the Assistants API has it
@@ -93,7 +93,7 @@ def _add_part(words: Words, part: Mapping[str, Any]) -> None:
         words.others.append(f"a part of type {_in_words(named)}")
 
 
-def _calls(words: Words, sent: Any) -> Iterator[Called]:
+def _calls(words: MessageWords, sent: Any) -> Iterator[Called]:
     """Yield the calls of a list, or one alone; what has no name is no call."""
     for one in sent if isinstance(sent, list) else [] if sent is None else [sent]:
         if one is None:
@@ -156,7 +156,7 @@ def _message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def _uselessness(words: Words, finish_reason: str | None) -> Failure | None:
+def _uselessness(words: MessageWords, finish_reason: str | None) -> Failure | None:
     """Return why a text is no answer, None where it is one."""
     if words.refusal:
         return useless("refusal", f"the model refuses: {words.refusal}")
