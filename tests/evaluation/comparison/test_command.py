@@ -137,7 +137,7 @@ def test_json_holds_every_turn_that_differs_and_the_gate(write: Callable[..., st
 
 
 def test_the_minimum_effect_and_alpha_reach_the_gate(write: Callable[..., str]) -> None:
-    a, b = write("a.jsonl", rows([1.0] * 48)), write("b.jsonl", rows([0.95] * 48))
+    a, b = write("a.jsonl", rows([1.0] * 48)), write("b.jsonl", rows([0.9, 0.95, 1.0] * 16))
     assert isinstance(fails(a, b, "--gate"), CheckFailed)
     assert "GO: B is not worse than A by 0.06 or more" in works(a, b, "--gate", "--minimum-effect", "0.06")
     assert isinstance(fails(a, b, "--gate", "--alpha", "0.001"), Inconclusive)  # 8 conversations: p is 0.008
@@ -149,13 +149,39 @@ def test_the_minimum_effect_and_alpha_reach_the_gate(write: Callable[..., str]) 
     ("every", "status", "said"), [(1, 1, "error: NO-GO: B is worse than A"), (7, 3, "error: INCONCLUSIVE: it is open")]
 )
 def test_exit_statuses_of_the_gate(write: Callable[..., str], every: int, status: int, said: str) -> None:
-    """B loses every turn, or every seventh one; that GO is 0 shows where results come from a Hub."""
+    """B loses every turn, or every seventh one; equal ones of many conversations are GO."""
     a = write("a.jsonl", rows([1.0 if place % 5 else 0.6 for place in range(48)]))
     b = write("b.jsonl", rows([0.5 if place % every == 0 else 1.0 for place in range(48)]))
     done = subprocess.run([TFT, "compare", a, b, "--gate"], capture_output=True, text=True, check=False)
     assert done.returncode == status, done.stderr
     assert done.stderr.startswith(said)
     assert "staged_tool_call" in done.stdout
+
+
+@pytest.mark.parametrize(("conversations", "status"), [(6, 3), (40, 3), (160, 0)])
+@pytest.mark.parametrize("change", [0.0, -0.01])
+def test_equal_results_of_few_conversations_do_not_pass_a_gate(
+    write: Callable[..., str], conversations: int, status: int, change: float
+) -> None:
+    """Nor does one where a single conversation differs slightly; the interval in the table and the JSON has a width."""
+    grades = [[1.0] * (2 * conversations), [1.0 + change, *[1.0] * (2 * conversations - 1)]]
+    a, b = (
+        write(
+            f"{name}.jsonl",
+            [
+                {**row, "pair_id": f"c{place % conversations}:{place}", "conversation": f"c{place % conversations}"}
+                for place, row in enumerate(rows(values))
+            ],
+        )
+        for name, values in zip("ab", grades, strict=True)
+    )
+    done = invoke(a, b, "--gate", "--json", "--minimum-effect", "0.02")
+    error = done.exception
+    assert (error.exit_code if isinstance(error, HarnessError) else 0) == status
+    difference = json.loads(done.stdout)["metrics"]["staged_tool_call"]["difference"]
+    assert difference["high"] - difference["low"] > 1 / conversations
+    if status:
+        assert "which says little about those not seen" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +255,7 @@ def tft(hub: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[
 def test_results_on_a_hub_are_found_by_model_and_pinned_to_a_commit(hub: dict[str, str], tmp_path: Path) -> None:
     """An earlier commit of the results gives the earlier scores; a local run can stand beside a published one."""
     done = tft(hub, "local/one", "openai:two", "--gate", "--json")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == Inconclusive.exit_code, done.stderr  # equal, in eight conversations
     document = json.loads(done.stdout)
     assert document["metrics"]["staged_tool_call"]["difference"]["value"] == 0.0
     assert re.fullmatch(r"local--one of local/tft-benchmark-results@[0-9a-f]{12}", document["a"]["source"])
