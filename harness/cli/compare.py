@@ -227,4 +227,4 @@ def _side(name: str, source: str, rows: Path, report: EvalReport | None, tools: 
     from harness.evaluation.comparison.sides import make_side
     from harness.evaluation.predictions import read_predictions
 
-    return make_side(name, source, rows, read_predictions(rows, tools), report)
+    return make_side(name, source, rows, read_predictions(rows, tools), report, tools=tools)

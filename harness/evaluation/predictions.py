@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ class PredictedRow:
         )
 
 
-Tools = Sequence[Mapping[str, Any]]
+Tools = Sequence[dict[str, Any]]
 
 
 def read_predictions(path: Path, tools: Tools = ()) -> list[PredictedRow]:
