@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.data.formats.json_texts import encodable
 from harness.data.records import ToolCall
 from harness.models.parsing.family import MAX_CALLS, Keys, Span, Style, call_of
 from harness.models.parsing.schemas import ValueSchema
 from harness.models.parsing.typed import typed
-from harness.models.parsing.values import Unreadable, encodable, read_json, skip_space
+from harness.models.parsing.values import Unreadable, read_json, skip_space
 
 
 def places(text: str, mark: str) -> Iterator[int]:

@@ -13,6 +13,8 @@ import re
 import sys
 from typing import Any
 
+from harness.data.formats.json_texts import encodable
+
 MAX_DEPTH = 64
 """Levels of nesting; a call with more is refused, so that no later step can exhaust the stack."""
 
@@ -181,15 +183,3 @@ def _sound(value: Any, depth: int) -> Any:
     if isinstance(value, dict):
         return {encodable(key): _sound(item, depth + 1) for key, item in value.items()}
     return value
-
-
-def encodable(text: str) -> str:
-    """Return the text with lone surrogates (half an emoji) replaced, pairs of them joined."""
-    if text.isascii() or not _SURROGATE.search(text):
-        return text
-    joined = _SURROGATES.sub(lambda pair: pair.group().encode("utf-16", "surrogatepass").decode("utf-16"), text)
-    return _SURROGATE.sub("\ufffd", joined)
-
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
