@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from harness.data.formats.jsonl import read_jsonl
 from harness.data.formats.message_reader import parse_answer, parse_call
 from harness.data.formats.row_layouts import parse_row
+from harness.data.formats.task import row_tools
 from harness.data.records import Case, Message, ToolCall
 from harness.errors import DataError
 from harness.models import parsing
@@ -46,8 +48,14 @@ class PredictedRow:
         )
 
 
-def read_predictions(path: Path) -> list[PredictedRow]:
+Tools = Sequence[dict[str, Any]]
+
+
+def read_predictions(path: Path, tools: Tools = ()) -> list[PredictedRow]:
     """Return the rows of a JSON lines file of predictions, in order; ids are unique.
+
+    Answers are read with the row's own `tools` where it has some, else with those given: notations that write
+    arguments as bare text leave their types to the schemas.
 
     Published rows are `{"question", "answer", "prediction", ...}`; which of them share a conversation follows
     from their questions. Results rows are `{"pair_id", "conversation", "turn", "reference", "prediction", ...}`.
@@ -58,7 +66,12 @@ def read_predictions(path: Path) -> list[PredictedRow]:
     known: set[str] = set()
     for line, row in read_jsonl(path):
         try:
-            made = _results_row(line, row) if "pair_id" in row else _published_row(line, row, chains)
+            known_tools = row_tools(row) or tools
+            made = (
+                _results_row(line, row, known_tools)
+                if "pair_id" in row
+                else _published_row(line, row, chains, known_tools)
+            )
         except ValueError as error:
             raise DataError.at(path, line, f"{error}; expected a row of predictions") from error
         if made.id in known:
@@ -70,7 +83,7 @@ def read_predictions(path: Path) -> list[PredictedRow]:
     return rows
 
 
-def _published_row(line: int, row: dict[str, Any], chains: list[tuple[Message, ...]]) -> PredictedRow:
+def _published_row(line: int, row: dict[str, Any], chains: list[tuple[Message, ...]], tools: Tools) -> PredictedRow:
     if row.get("question") is None:
         raise ValueError('neither "question" and "answer" nor "pair_id"')
     messages = parse_row(row, id="row").messages
@@ -88,7 +101,7 @@ def _published_row(line: int, row: dict[str, Any], chains: list[tuple[Message, .
         turn=sum(message.role == "assistant" for message in prefix),
         reference=last.tool_calls[0],
         prediction=raw,
-        call=_read(raw),
+        call=_read(raw, tools),
         prefix=tuple(prefix),
     )
 
@@ -105,7 +118,7 @@ def _conversation(messages: tuple[Message, ...], chains: list[tuple[Message, ...
     return f"conversation-{len(chains) - 1:04d}"
 
 
-def _results_row(line: int, row: dict[str, Any]) -> PredictedRow:
+def _results_row(line: int, row: dict[str, Any], tools: Tools) -> PredictedRow:
     pair, conversation, turn = row["pair_id"], row.get("conversation"), row.get("turn")
     if not isinstance(pair, str) or not isinstance(conversation, str) or not isinstance(turn, int):
         raise ValueError('"pair_id" and "conversation" must be text and "turn" a whole number')
@@ -118,7 +131,7 @@ def _results_row(line: int, row: dict[str, Any]) -> PredictedRow:
         turn=turn,
         reference=_reference(row.get("reference")),
         prediction=raw,
-        call=_read(raw),
+        call=_read(raw, tools),
         prefix=None,
     )
 
@@ -141,8 +154,8 @@ def _prediction(row: dict[str, Any]) -> str | None:
     return value
 
 
-def _read(raw: str | None) -> ToolCall | None:
-    return None if raw is None else parsing.read(raw).call
+def _read(raw: str | None, tools: Tools) -> ToolCall | None:
+    return None if raw is None else parsing.read(raw, tools=tools).call
 
 
 _LABELS = {"1": 1.0, "1.0": 1.0, "true": 1.0, "good": 1.0, "0": 0.0, "0.0": 0.0, "false": 0.0, "bad": 0.0}

@@ -8,6 +8,8 @@ chat_models.py   One way from a model's name to its answers: an endpoint, or our
                  when it is needed
 client.py        Chat requests to an OpenAI-compatible endpoint, one checked answer each, whatever goes wrong on the
                  way
+completions.py   What a chat completion says, in the forms in which endpoints send it: words, calls, thinking, and why
+                 it ended
 connection.py    One try of a chat request: how it is written for the endpoint at hand, and what comes back
 endpoints.py     Where endpoints are: one address from the command line, or a file with one for each model
 estimate.py      What asking would cost, before it is done

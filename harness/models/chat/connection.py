@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from harness.data.records import Usage
 from harness.errors import UsageError
 from harness.models.chat.budget import estimated_prompt
+from harness.models.chat.completions import parse_reply, read_reply
 from harness.models.chat.failures import (
     ChatReply,
     Failure,
@@ -18,7 +19,6 @@ from harness.models.chat.failures import (
     is_about_format,
     is_about_length_name,
     late,
-    read_reply,
 )
 from harness.models.chat.records import Format
 from harness.models.chat.secrets import Secrets, public_address
@@ -109,13 +109,13 @@ class Connection:
         try:
             # The client's own limit is on every single read, which an endpoint that trickles never exceeds.
             async with asyncio.timeout(self._endpoint.timeout):
-                reply = await self._client.chat.completions.create(
+                reply = await self._client.chat.completions.with_raw_response.create(
                     model=self._endpoint.model,
                     messages=_sendable(request.messages),
                     temperature=request.temperature,
                     extra_body={form.length_name: max_tokens, **_wanted(request, form.format)},
                 )
-            return read_reply(reply, whole=request.tools is not None)
+            return read_reply(parse_reply(reply.content), whole=request.tools is not None)
         except TimeoutError:
             return late(self._endpoint.timeout), None
         except Exception as error:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from harness.data.records import Usage
-
-if TYPE_CHECKING:
-    from openai.types.chat import ChatCompletion
 
 Scope = Literal["try", "request", "run"]
 
@@ -64,54 +60,8 @@ class ChatReply:
     """Of the try in the ledger of the kept answers."""
 
 
-def read_reply(reply: ChatCompletion, *, whole: bool = False) -> tuple[ChatReply | Failure, Usage | None]:
-    """Return the reply's text or why it has none, and the tokens it took.
-
-    `whole` takes the message as it is, whatever it says and however it ends: a JSON object with those of `content`,
-    `refusal` and `tool_calls` that it has, and `finish_reason`.
-
-    Raises ValueError, TypeError or AttributeError where it is no chat completion: the client does not check.
-    """
-    usage = _usage(reply.usage)
-    if not reply.choices:
-        told = getattr(reply, "error", None)  # some gateways report errors with status 200
-        return Failure(kind="no completion", reason=f"the endpoint sent no choice ({told or 'and no error'})"), usage
-    choice = reply.choices[0]
-    text = choice.message.content
-    if text is not None and not isinstance(text, str):
-        raise TypeError(f"the content is no text but {type(text).__name__}")
-    if whole:
-        return ChatReply(text=_message_text(choice), usage=usage), usage
-    return _uselessness(choice, text) or ChatReply(text=text or "", usage=usage), usage
-
-
-def _uselessness(choice: Any, text: str | None) -> Failure | None:
-    """Return why a text is no answer, None where it is one."""
-    if choice.message.refusal:
-        return _useless("refusal", f"the model refuses: {choice.message.refusal}")
-    if choice.finish_reason == "content_filter":
-        return _useless("content filter", "the answer was held back by a content filter", ends="request")
-    if choice.finish_reason == "length":
-        return _useless("length", "the answer was cut off at the limit of tokens")
-    return None if text and text.strip() else _useless("empty", "the answer is empty")
-
-
-def _message_text(choice: Any) -> str:
-    message = choice.message.to_dict(warnings=False)  # the client does not check what it reads
-    said = {key: message[key] for key in ("content", "refusal", "tool_calls") if message.get(key) is not None}
-    return json.dumps({**said, "finish_reason": choice.finish_reason})
-
-
-def _usage(counts: Any) -> Usage | None:
-    """Return the tokens that the endpoint counted; one that counts oddly has answered all the same."""
-    prompt, completion = getattr(counts, "prompt_tokens", None), getattr(counts, "completion_tokens", None)
-    if not isinstance(prompt, int) or not isinstance(completion, int):
-        return None
-    cached = getattr(getattr(counts, "prompt_tokens_details", None), "cached_tokens", None)
-    return Usage(prompt=prompt, completion=completion, cached=cached if isinstance(cached, int) else None)
-
-
-def _useless(kind: str, reason: str, ends: Scope = "try") -> Failure:
+def useless(kind: str, reason: str, ends: Scope = "try") -> Failure:
+    """Return the failure of an answer that came and cannot be used."""
     return Failure(kind=kind, reason=reason, ends=ends, served=True)
 
 
@@ -134,7 +84,7 @@ def failure_of(error: Exception, timeout: float) -> Failure:
             return late(timeout)
         reason = f"the connection broke ({str(cause) or type(cause).__name__})"
         return Failure(kind="connection broke", reason=reason)
-    if isinstance(error, APIError | ValueError | TypeError | AttributeError | RecursionError):
+    if isinstance(error, APIError | ValueError | TypeError | AttributeError | RecursionError | LookupError):
         return Failure(kind="no completion", reason=f"the reply is no chat completion ({error})")
     raise error
 

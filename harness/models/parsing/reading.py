@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
+from harness.data.formats.json_texts import encodable
 from harness.errors import UsageError
 from harness.models.parsing import formats
 from harness.models.parsing.answers import answers
 from harness.models.parsing.family import Family, Reading, Span, Style
-from harness.models.parsing.values import encodable
 
 PUBLISHED = ("hermes", "plain")
 """The two notations of the published predictions."""

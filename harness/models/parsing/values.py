@@ -10,7 +10,10 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from typing import Any
+
+from harness.data.formats.json_texts import encodable
 
 MAX_DEPTH = 64
 """Levels of nesting; a call with more is refused, so that no later step can exhaust the stack."""
@@ -65,7 +68,7 @@ _STRINGS = {
     '"': re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL),
     "'": re.compile(r"'([^'\\]*+(?:\\.[^'\\]*+)*+)'", re.DOTALL),
 }
-_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U000[0-9a-fA-F]{5}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "\\": "\\", "'": "'", '"': '"', "/": "/", "\n": ""}
 
 
@@ -125,7 +128,8 @@ def unescape(body: str) -> str:
     def one(match: re.Match[str]) -> str:
         code = match.group(1)
         if len(code) > 1:
-            return chr(int(code[1:], 16))
+            number = int(code[1:], 16)
+            return chr(number) if number <= sys.maxunicode else match.group()
         return _ESCAPES.get(code, match.group())
 
     return _ESCAPE.sub(one, body)
@@ -179,15 +183,3 @@ def _sound(value: Any, depth: int) -> Any:
     if isinstance(value, dict):
         return {encodable(key): _sound(item, depth + 1) for key, item in value.items()}
     return value
-
-
-def encodable(text: str) -> str:
-    """Return the text with lone surrogates (half an emoji) replaced, pairs of them joined."""
-    if text.isascii() or not _SURROGATE.search(text):
-        return text
-    joined = _SURROGATES.sub(lambda pair: pair.group().encode("utf-16", "surrogatepass").decode("utf-16"), text)
-    return _SURROGATE.sub("\ufffd", joined)
-
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")

@@ -400,3 +400,17 @@ def test_the_tenth_turn_of_a_comment_is_listed_like_the_first(write: Callable[..
     nesting = [token.level for token in MarkdownIt().parse(comment) if token.type == "bullet_list_open" and token.level]
     assert len(nesting) == 11
     assert len(set(nesting)) == 1
+
+
+def test_rows_without_scores_are_read_in_any_notation_with_the_schemas_types(write: Callable[..., str]) -> None:
+    """The tools are those of --tools, or the row's own."""
+    tools = [{"name": "book", "parameters": {"properties": {"n": {"anyOf": [{"type": "integer"}, {"type": "null"}]}}}}]
+    answer = '{"name": "book", "parameters": {"n": 3}}'
+    coder = "<tool_call>\n<function=book>\n<parameter=n>\n3\n</parameter>\n</function>\n</tool_call>"
+    asked = [[{"role": "user", "content": f"Table {number}, please."}] for number in range(12)]
+    plain = write("a.jsonl", [{"question": one, "answer": answer, "prediction": answer} for one in asked])
+    rows = [{"question": one, "answer": answer, "prediction": coder} for one in asked]
+    schemas = write("tools.jsonl", [{"tools": tools}])
+    for options in ([write("b.jsonl", [{**row, "tools": tools} for row in rows])], [write("c.jsonl", rows), schemas]):
+        found = json.loads(works(plain, options[0], "--json", *(["--tools", schemas] if options[1:] else [])))
+        assert found["metrics"]["binary_tool_call"]["b"]["value"] == 1.0

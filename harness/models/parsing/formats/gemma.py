@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from harness.data.formats.json_texts import encodable
 from harness.data.records import ToolCall
 from harness.models.parsing.family import Family, Span, Style
 from harness.models.parsing.scanners import places
-from harness.models.parsing.values import MAX_DEPTH, Unreadable, encodable, read_scalar, skip_space
+from harness.models.parsing.values import MAX_DEPTH, Unreadable, read_scalar, skip_space
 
 _HEADING = re.compile(r"\s{0,8}call:(?P<name>[\w.\-]{1,200}+)\s{0,8}\{")
 _KEY = re.compile(r"(?P<name>[^\s:{}\[\],<>]{1,200}+)\s{0,8}:")
