@@ -184,6 +184,57 @@ def test_equal_results_of_few_conversations_do_not_pass_a_gate(
         assert "which says little about those not seen" in str(error)
 
 
+def published(content: Callable[[int], dict[str, Any]], prediction: int | None) -> list[dict[str, Any]]:
+    """Return published rows, three conversations of four turns; `content` is what a message of a call has at a turn."""
+    made = []
+    for conversation in range(3):
+        history: list[dict[str, Any]] = [{"role": "user", "content": f"conversation {conversation}"}]
+        for turn in range(4):
+            answer = json.dumps({"name": "book", "parameters": {"a": turn, "b": [1]}})
+            said = json.dumps({"name": "book", "parameters": {"a": prediction}})
+            row = {
+                "question": json.dumps(history),
+                "answer": answer,
+                "prediction": answer if prediction is None else said,
+            }
+            made.append(row)
+            history += [{"role": "assistant", **content(turn)}, {"role": "user", "content": f"turn {turn}"}]
+    return made
+
+
+def _call(turn: int, arguments: Any = None, **beside: Any) -> dict[str, Any]:
+    function = {"name": "book", "arguments": arguments or json.dumps({"a": turn, "b": [1]})}
+    return {"tool_calls": [{"id": f"x{turn}", "type": "function", "function": function}], **beside}
+
+
+SPELLINGS: dict[str, Callable[[int], dict[str, Any]]] = {
+    "missing": _call,
+    "null": lambda turn: _call(turn, content=None),
+    "empty": lambda turn: _call(turn, content=""),
+    "mixed": lambda turn: _call(turn, content="" if turn % 2 else None),
+    "space": lambda turn: _call(turn, content=" \n"),
+    "no parts": lambda turn: _call(turn, content=[]),
+    "empty part": lambda turn: _call(turn, content=[{"type": "text", "text": ""}]),
+    "words": lambda turn: _call(turn, content="Let me look."),
+    "object": lambda turn: _call(turn, {"b": [1], "a": turn}, content=""),
+    "spacing": lambda turn: _call(turn, f'{{ "b" : [ 1 ],\n"a":{turn} }}', content=""),
+    "no id, no type": lambda turn: {"content": "", "tool_calls": [_call(turn)["tool_calls"][0]["function"]]},
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_conversations_are_told_apart_by_what_was_said(write: Callable[..., str], spelling: str) -> None:
+    """However nothing, or the same call, is spelled in the history; and A and B may spell it in two ways."""
+    a = write("a.jsonl", published(SPELLINGS["null"], None))
+    b = write("b.jsonl", published(SPELLINGS[spelling], 99))
+    for one, other in ((b, b), (a, b)) if spelling != "words" else ((b, b),):
+        found = json.loads(invoke(one, other, "--json").stdout)
+        assert found["metrics"]["staged_tool_call"]["difference"]["clusters"] == 3
+    labelled = write("c.jsonl", [{**row, "label": 1, "judge": 1} for row in published(SPELLINGS[spelling], 99)])
+    done = CliRunner().invoke(commands, ["agreement", labelled, "--label", "label", "--column", "judge", "--json"])
+    assert json.loads(done.stdout)["agreement"]["clusters"] == 3, done.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
