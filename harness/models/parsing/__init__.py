@@ -7,6 +7,8 @@
     pythonic.py  Calls written as Python: `name(key=value, ...)`
     reading.py   Raw text to one call: strict in a family's own notation, or lenient in any of them
     scanners.py  The ways in which formats write a call; a family is one of them with its own marks
+    schemas.py   What a tool's JSON schema says of a value, for notations that write values as bare text
+    typed.py     Arguments that a notation writes as bare text, as values of the declared type
     values.py    JSON and JSON-like values inside a text, without ever running away
     formats/     One file a notation
 

@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.data.formats.json_texts import encodable
 from harness.data.records import ToolCall
-from harness.models.parsing.family import MAX_CALLS, Keys, Span, Style, call_of, typed
+from harness.models.parsing.family import MAX_CALLS, Keys, Span, Style, call_of
+from harness.models.parsing.schemas import ValueSchema
+from harness.models.parsing.typed import typed
 from harness.models.parsing.values import Unreadable, read_json, skip_space
 
 
@@ -179,13 +182,13 @@ class Elements:
     def _value(self, raw: str) -> str:
         return raw.removeprefix("\n").removesuffix("\n") if self.lines else raw
 
-    def _typed(self, raw: str, match: re.Match[str], schema: Any) -> Any:
+    def _typed(self, raw: str, match: re.Match[str], schema: ValueSchema) -> Any:
         kind = match.groupdict().get("kind")
         if kind is None:
             return typed(raw, schema)
         if kind in ("true", "string"):
-            return typed(raw, {"type": "string"})
-        return typed(raw, {"type": ["number", "boolean", "array", "object", "null"]})
+            return encodable(raw)
+        return typed(raw, _NO_TEXT)
 
     def _span(self, text: str, extent: tuple[int, int], call: ToolCall, style: Style) -> Span:
         first = reach_back(text, extent[0], self.wrapper[0])
@@ -195,6 +198,9 @@ class Elements:
             require(not self.wrapper[1] or last > extent[1], f"no {self.wrapper[1]} after the call")
         heading = self.before.search(text[max(0, first - 256) : first]) if self.before else None
         return Span(start=first - len(heading.group()) if heading else first, end=last, call=call)
+
+
+_NO_TEXT = ValueSchema(nodes=({"type": ["null", "integer", "number", "boolean", "object", "array"]},))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

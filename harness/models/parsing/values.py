@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from typing import Any
 
 from harness.data.formats.json_texts import encodable
@@ -67,7 +68,7 @@ _STRINGS = {
     '"': re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL),
     "'": re.compile(r"'([^'\\]*+(?:\\.[^'\\]*+)*+)'", re.DOTALL),
 }
-_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U000[0-9a-fA-F]{5}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "\\": "\\", "'": "'", '"': '"', "/": "/", "\n": ""}
 
 
@@ -127,7 +128,8 @@ def unescape(body: str) -> str:
     def one(match: re.Match[str]) -> str:
         code = match.group(1)
         if len(code) > 1:
-            return chr(int(code[1:], 16))
+            number = int(code[1:], 16)
+            return chr(number) if number <= sys.maxunicode else match.group()
         return _ESCAPES.get(code, match.group())
 
     return _ESCAPE.sub(one, body)

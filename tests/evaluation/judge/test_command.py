@@ -205,3 +205,23 @@ def test_a_judge_that_takes_no_temperature_judges_and_the_terminal_says_so(
     assert all(row["judge_reason"] for row in terminal.rows("judged.jsonl"))
     assert "asked without a temperature" in judge("rows.jsonl", "--out", "again.jsonl").err
     assert len(endpoint.requests) == 4 + 2
+
+
+def test_a_call_written_as_bare_text_is_equal_once_the_tasks_schema_says_its_types(terminal: Any) -> None:
+    """The tools of --task decide, and those of the row itself go before; agreement reads with --tools."""
+    filters = {"type": "object", "properties": {"price": {"type": "integer"}}}
+    parameters = {"$defs": {"Filters": filters}, "properties": {"filters": {"$ref": "#/$defs/Filters"}}}
+    tools = [{"type": "function", "function": {"name": "Search", "parameters": parameters}}]
+    (terminal.folder / "task.json").write_text(json.dumps({"task_description": "Search.", "tools": tools}))
+    text = "<tool_call>Search\n<arg_key>filters</arg_key>\n<arg_value>{'price': 3}</arg_value>\n</tool_call>"
+    answer = json.dumps({"name": "Search", "parameters": {"filters": {"price": 3}}})
+    row = {"question": json.dumps([{"role": "user", "content": "Cheap."}]), "answer": answer, "prediction": text}
+    for name, extra, options in (("task", {}, ("--task", "task.json")), ("own", {"tools": tools}, ())):
+        (terminal.folder / f"{name}.jsonl").write_text(json.dumps({**row, **extra, "human": 1}) + "\n")
+        said = terminal(
+            "judge", f"{name}.jsonl", "--judge", "rules:judge", "--out", f"{name}-judged.jsonl", "--json", *options
+        )
+        assert json.loads(said.out)["files"][0]["decided_by_code"] == 1
+        assert terminal.rows(f"{name}-judged.jsonl")[0][METRIC] == 1.0
+    said = terminal("agreement", "task-judged.jsonl", "--label", "human", "--tools", "task.json", "--json")
+    assert json.loads(said.out)["agreement"]["value"] == 1.0

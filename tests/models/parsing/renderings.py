@@ -1,14 +1,74 @@
-"""Calls written in each family's notation, for the families whose chat templates are not at hand.
+"""Calls written in each family's notation: by the chat templates that TRL ships, and by us for the other families.
 
-Written by us from the formats' descriptions; the templates that TRL ships are used where there are any.
+Ours are written from the formats' descriptions; the templates are read from TRL's installation.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 from harness.data.records import ToolCall
+
+NO_TOOLS = {
+    "cohere": "renders messages only",
+    "cohere2": "renders messages only",
+    "deepseek_r1_distill": "drops the calls of a message that has content, empty content included",
+    "gemma": "renders messages only",
+    "gemma3": "renders messages only",
+    "idefics3": "renders lists of content parts only",
+    "lfm2": "renders messages only",
+    "llama3": "renders messages only",
+    "llava_next": "renders lists of content parts only",
+    "phi3": "renders messages only",
+    "phi3_5": "renders messages only",
+    "qwen2_5_vl": "renders messages only",
+    "smolvlm": "renders lists of content parts only",
+}
+"""Templates that TRL ships without support for calls."""
+
+ARGUMENTS_AS_TEXT = ("deepseekv3",)
+"""Templates that paste the arguments into the text, and so need them as a JSON string."""
+
+
+@cache
+def templates() -> dict[str, str]:
+    """Return TRL's chat templates by name, without the variants patched for training; empty without TRL."""
+    spec = importlib.util.find_spec("trl")
+    if spec is None or spec.origin is None:
+        return {}
+    folder = Path(spec.origin).parent / "chat_templates"
+    return {path.stem: path.read_text() for path in sorted(folder.glob("*.jinja")) if "_training" not in path.stem}
+
+
+def generated(name: str, calls: list[ToolCall], tools: list[dict[str, Any]]) -> list[str]:
+    """Return what a model with that template would have generated for each call: the rest after the prompt."""
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    options = {
+        "tools": tools,
+        "chat_template": templates()[name],
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "enable_thinking": False,
+    }
+    user = {"role": "user", "content": "A table for two, please."}
+    prompt = render_jinja_template([[user]], add_generation_prompt=True, **options)[0][0]
+    # Some prompts open thinking, which the rendered turn does not repeat.
+    prompt = prompt.removesuffix("<think>\n")
+    texts: list[str] = []
+    for call in calls:
+        arguments = json.dumps(call.arguments, ensure_ascii=False) if name in ARGUMENTS_AS_TEXT else call.arguments
+        function = {"name": call.name, "arguments": arguments}
+        turn = {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": function}]}
+        full = render_jinja_template([[user, turn]], **options)[0][0]
+        assert full.startswith(prompt)
+        texts.append(full[len(prompt) :])
+    return texts
 
 
 def _json(value: object) -> str:
