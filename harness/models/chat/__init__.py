@@ -1,5 +1,8 @@
 """Chat endpoints: limits, budget, cache.
 
+again.py         A question asked again in other words: what was wrong with the answer, and what it should look like
+answer_text.py   What of a model's text is its answer: without thinking, channel marks, end tokens and wrappers; and
+                 words around it
 budget.py        What asking costs: the estimate before a run, and the budget that a run must not spend twice or
                  exceed
 cache.py         Answers of language models kept on this machine, by the hash of what was asked: nothing is asked

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data.records import Usage
 from harness.errors import UsageError
+from harness.models.chat.again import with_more
 from harness.models.chat.budget import estimated_prompt
 from harness.models.chat.completions import parse_reply, read_reply
 from harness.models.chat.failures import (
@@ -18,7 +19,7 @@ from harness.models.chat.failures import (
     failure_of,
     late,
 )
-from harness.models.chat.parameters import Learner, RequestForm, body, first_form, with_roles
+from harness.models.chat.parameters import Learner, body, first_form, with_roles
 from harness.models.chat.records import Format
 from harness.models.chat.secrets import Secrets, public_address
 from harness.models.chat.spending import Spending
@@ -71,19 +72,21 @@ class Connection:
         tokens = self._tokens
         return Usage(prompt=tokens["prompt"], completion=tokens["completion"], cached=tokens["cached"])
 
-    async def ask(self, request: ChatRequest, max_tokens: int) -> ChatReply | Failure:
+    async def ask(self, request: ChatRequest, max_tokens: int, more: str = "") -> ChatReply | Failure:
         """Return the endpoint's reply. A form of request that it does not know is given up for the whole run.
 
+        `more` follows the last message's words: why it is asked again.
         Raises BudgetSpent where nothing may be sent any more.
         """
         self._had_schema = self._had_schema or request.schema is not None
         while True:
             form, rates = self._learner.form, self._endpoint.rates
+            messages = with_more(with_roles(request.messages, form), more)
             fields = body(request, max_tokens, form, self._endpoint.parameters)
             place = await rates.admit(estimated_prompt(request.texts()) + max_tokens) if rates else None
             entry = self._spending.begin(request)  # after the waiting, in which others have spent
             self.sent += 1
-            outcome, usage = await self._try(request, form, fields)
+            outcome, usage = await self._try(messages, fields)
             if place and usage:
                 place.tokens = usage.prompt + usage.completion
             self._spending.end(entry, request, usage, outcome)
@@ -101,17 +104,17 @@ class Connection:
         await self._client.close()
 
     async def _try(
-        self, request: ChatRequest, form: RequestForm, fields: dict[str, Any]
+        self, messages: list[dict[str, Any]], fields: dict[str, Any]
     ) -> tuple[ChatReply | Failure, Usage | None]:
         try:
             # The client's own limit is on every single read, which an endpoint that trickles never exceeds.
             async with asyncio.timeout(self._endpoint.timeout):
                 reply = await self._client.chat.completions.with_raw_response.create(
                     model=self._endpoint.model,
-                    messages=_sendable(with_roles(request.messages, form)),
+                    messages=_sendable(messages),
                     extra_body=fields,
                 )
-            return read_reply(parse_reply(reply.content), whole=request.tools is not None)
+            return read_reply(parse_reply(reply.content), whole="tools" in fields)
         except TimeoutError:
             return late(self._endpoint.timeout), None
         except Exception as error:

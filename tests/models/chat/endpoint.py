@@ -20,6 +20,8 @@ PASSING = (
     *("empty", "dropped", "length", "no choice", "html", "error in 200", "nested", "504"),
 )
 """Faults after which another try may work."""
+USELESS = ("cut text", "fenced", "two objects", "refusal", "empty", "length")
+"""Those of them in which the endpoint did its part: then a question is asked once more, and not again."""
 _STATUS = {
     "429": "Rate limit reached",
     "500": "The server had an error",
@@ -100,7 +102,9 @@ class Endpoint:
 
 
 def question_hash(messages: Any) -> str:
-    """Return the hash by which a question is known."""
+    """Return the hash by which a question is known, asked for the first time or again in other words."""
+    *earlier, last = messages
+    messages = [*earlier, {**last, "content": last["content"].partition("\n\n# ASKED AGAIN")[0]}]
     return hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).hexdigest()
 
 
