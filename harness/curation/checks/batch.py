@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -152,14 +154,37 @@ def _in_processes(
     # Spawned, because a fork of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
     pending: deque[tuple[list[TraceRow], Future[list[_Examined]]]] = deque()
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(inspection,)) as pool:
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(inspection,))
+    try:
         while True:
             while len(pending) < 2 * workers and (chunk := list(islice(rows, _CHUNK))):
-                pending.append((chunk, pool.submit(_examine_chunk, [_bare(row) for row in chunk])))
+                with _deaf_to_interruptions():
+                    future = pool.submit(_examine_chunk, [_bare(row) for row in chunk])
+                pending.append((chunk, future))
             if not pending:
                 return
             chunk, future = pending.popleft()
             yield from zip(chunk, future.result(), strict=True)
+    except BaseException:
+        for child in multiprocessing.active_children():  # they may still be starting up, which takes seconds
+            child.kill()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _deaf_to_interruptions() -> Iterator[None]:
+    """For processes that are started here: Ctrl-C reaches the whole group, and this process alone answers it.
+
+    What starts up would print a traceback otherwise, and so would one whose parent is interrupted before it has told
+    it all: it inherits the mask, from before it can ignore a signal.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _bare(row: TraceRow) -> TraceRow:
