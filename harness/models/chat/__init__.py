@@ -18,6 +18,8 @@ failures.py      What a chat endpoint's replies and errors mean: an answer, anot
 json_answers.py  A model's answer read as one JSON object, or the reason why it cannot be used
 limiter.py       How many requests are under way at once: fewer when the endpoint is overloaded, more again when it
                  answers
+parameters.py    What is sent beside the messages, and what of it an endpoint has refused: that is sent otherwise from
+                 then on
 quoting.py       Texts of others in prompts: each stands inside the JSON strings of one line that a template begins
 rates.py         Requests and tokens a minute: how long a request has to wait so that an endpoint's limits hold
 records.py       Chat requests, answers, endpoints, counts

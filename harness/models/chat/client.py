@@ -13,7 +13,7 @@ from harness.errors import EngineError, UsageError
 from harness.models.chat.budget import Budget, BudgetSpent, exceeds_context
 from harness.models.chat.cache import AnswerCache, CachedAnswer
 from harness.models.chat.connection import Connection
-from harness.models.chat.failures import ChatReply, Failure, is_about_content
+from harness.models.chat.failures import ChatReply, Failure, advice_on, is_about_content
 from harness.models.chat.limiter import LONGEST_WAIT, Limiter
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats
 from harness.models.chat.secrets import public_address
@@ -43,7 +43,7 @@ async def ask_all(
     missing = run.tell_known()
     if not missing:
         return run.stats(None)
-    connection = Connection(endpoint, run.spending)
+    connection = Connection(endpoint, run.spending, run.changes)
     try:
         async with asyncio.TaskGroup() as group:
             for sha in missing:
@@ -80,6 +80,8 @@ class _Run:
         self.limiter = Limiter(endpoint.concurrency, first_pause=endpoint.first_pause)
         self.unpaid = 0
         """Requests that were not sent because the budget is spent."""
+        self.changes = cache.changes(endpoint.identity) if cache else frozenset[str]()
+        """What the endpoint is known not to take."""
         self._found = False
         """Something has listened at the address."""
         self._served = False
@@ -118,6 +120,7 @@ class _Run:
                 tries += 1
                 try:
                     outcome = _checked(request, await connection.ask(request, max_tokens))
+                    self.changes = connection.changes
                 except BudgetSpent:  # the others are under way: they are paid for, and their answers are kept
                     self.unpaid += len(self._alike[sha])
                     return None
@@ -145,7 +148,8 @@ class _Run:
             self._on_answer(replace(answer, id=request.id))
 
     def _keep(self, request: ChatRequest, reply: ChatReply) -> None:
-        if self._cache:
+        if self._cache and reply.changes == self.changes:  # else it was sent in a form that has been given up since
+            self._cache.learn(self._endpoint.identity, self.changes)
             self._cache.put(self._endpoint.identity, request, CachedAnswer(text=reply.text, usage=reply.usage))
         self.spending.keep(request, reply.entry)
 
@@ -173,11 +177,8 @@ class _Run:
         if outcome.own and not is_about_content(outcome):
             self._refused += 1
         if outcome.ends == "run" or (self._refused >= _SAME_REFUSALS and not self._served):
-            hint = "; if it does not know tool_choice, try --tool-choice auto" if request.tool_choice else ""
-            raise UsageError(
-                f"{self._address} refused the request: {outcome.reason}; check the model's name "
-                f"({self._endpoint.model}), the address, and the key in {self._endpoint.key_variable}{hint}"
-            )
+            advice = advice_on(outcome, self._endpoint, asks_for_calls=request.tools is not None)
+            raise UsageError(f"{self._address} refused the request: {outcome.reason}; {advice}")
 
     def _unreachable(self, failure: Failure, state: str) -> EngineError:
         return EngineError(
@@ -196,6 +197,7 @@ class _Run:
             concurrency=self.limiter.limit,
             lowest_concurrency=self.limiter.lowest,
             response_format=connection.format if connection else None,
+            changes=tuple(sorted(self.changes)),
             usage=connection.usage if connection else _NOTHING_USED,
         )
 

@@ -190,6 +190,23 @@ def test_the_judge_may_be_named_by_its_role(terminal: Any, write_rows: Any) -> N
     assert "rules, published" in terminal(*arguments, "--models", "nobody", status=2).err
 
 
+def test_a_judge_that_takes_no_temperature_judges_and_the_terminal_says_so(
+    judge: Any, endpoint: Any, terminal: Any, write_rows: Any
+) -> None:
+    """A second run knows it, and asks nothing."""
+    write_rows(terminal.folder / "rows.jsonl", 10)
+    endpoint.length_name = "max_completion_tokens"
+    endpoint.refuses = lambda request: (
+        "Unsupported value: 'temperature' does not support 0.0 with this model." if "temperature" in request else None
+    )
+    said = judge("rows.jsonl", "--out", "judged.jsonl")
+    assert "asked without a temperature" in said.err
+    assert len(endpoint.requests) == 4 + 2
+    assert all(row["judge_reason"] for row in terminal.rows("judged.jsonl"))
+    assert "asked without a temperature" in judge("rows.jsonl", "--out", "again.jsonl").err
+    assert len(endpoint.requests) == 4 + 2
+
+
 def test_a_call_written_as_bare_text_is_equal_once_the_tasks_schema_says_its_types(terminal: Any) -> None:
     """The tools of --task decide, and those of the row itself go before; agreement reads with --tools."""
     filters = {"type": "object", "properties": {"price": {"type": "integer"}}}

@@ -29,7 +29,7 @@ _STATUS = {
     "404": "No such route",
     "401": "Incorrect API key provided",
     "403": "This project has no access to the model",
-    "400": "Unknown parameter: 'temperature'",
+    "400": "This request cannot be taken",
 }
 
 
@@ -48,6 +48,8 @@ class Endpoint:
     formats: tuple[str, ...] = ("json_schema", "json_object")
     """The response formats that it knows."""
     length_name: str = "max_tokens"
+    refuses: Callable[[dict[str, Any]], str | None] = lambda _request: None
+    """A request -> why the endpoint does not take its form."""
     usage: Any = None
     """The tokens that it says it took; None: the usual ones."""
     answer: Callable[[dict[str, Any]], str] = lambda request: right_text(request["messages"])
@@ -94,7 +96,7 @@ class Endpoint:
         other = ({"max_tokens", "max_completion_tokens"} - {self.length_name}).pop()
         if other in request:
             return f"Unsupported parameter: '{other}' is not supported. Use '{self.length_name}' instead."
-        return None
+        return self.refuses(request)
 
 
 def question_hash(messages: Any) -> str:
