@@ -69,18 +69,19 @@ def scratch_beside(out: Path) -> Iterator[Path]:
             place = _hold(left)
             shutil.rmtree(left)
             os.close(place)
-    folder, place = None, None
+    folder: Path | None = None
+    lock: int | None = None
     while folder is None or not folder.exists():  # one that is not held yet may be taken for a leftover
         folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.tft-"))
         with suppress(OSError):  # a file system without locks: then nobody deletes leftovers either
-            place = _hold(folder)
+            lock = _hold(folder)
     folder.chmod(0o755)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        if place is not None:
-            os.close(place)
+        if lock is not None:
+            os.close(lock)
 
 
 def _hold(folder: Path) -> int:

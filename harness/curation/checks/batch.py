@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -158,7 +159,7 @@ def _in_processes(
     try:
         while True:
             while len(pending) < 2 * workers and (chunk := list(islice(rows, _CHUNK))):
-                with _deaf_to_interruptions():
+                with _uninterrupted():
                     future = pool.submit(_examine_chunk, [_bare(row) for row in chunk])
                 pending.append((chunk, future))
             if not pending:
@@ -174,17 +175,25 @@ def _in_processes(
 
 
 @contextmanager
-def _deaf_to_interruptions() -> Iterator[None]:
-    """For processes that are started here: Ctrl-C reaches the whole group, and this process alone answers it.
+def _uninterrupted() -> Iterator[None]:
+    """Start processes that leave Ctrl-C to this one, which answers it when they are started.
 
-    What starts up would print a traceback otherwise, and so would one whose parent is interrupted before it has told
-    it all: it inherits the mask, from before it can ignore a signal.
+    Ctrl-C reaches the whole group, and what starts up would print a traceback: it inherits the mask, from before it can
+    ignore a signal. It would print one too if its parent were interrupted before it has told it all.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    came: list[int] = []
+    here = threading.current_thread() is threading.main_thread()
+    handlers = [signal.signal(kind, lambda number, _: came.append(number)) for kind in kinds] if here else []
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, kinds)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for kind, handler in zip(kinds, handlers, strict=False):
+            signal.signal(kind, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)
 
 
 def _bare(row: TraceRow) -> TraceRow:
@@ -201,7 +210,6 @@ def _start(inspection: Inspection) -> None:
     Without the thread a process whose parent was killed would wait for work for ever.
     """
     import multiprocessing
-    import threading
 
     global _examiner  # noqa: PLW0603 - a process has one, made once
     parent = multiprocessing.parent_process()
