@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.formats.json_texts import encodable
+from harness.data.locks import lock_file
 from harness.data.records import Prediction, Usage
 from harness.errors import DataError, UsageError
 from harness.models.backends.backend import NOT_ASKED
@@ -29,12 +29,10 @@ class AnswerLog:
         self.answers: dict[str, Prediction] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         # Unbuffered: one write call a line, so that a kill loses at most the line it falls into.
-        self._file = path.open("ab", buffering=0)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._file.close()
-            raise UsageError(f"another process writes to {path}; wait for it, or give another --out") from error
+        file = lock_file(path)
+        if file is None:
+            raise UsageError(f"another process writes to {path}; wait for it, or give another --out")
+        self._file = file
         try:
             self._load()
         except BaseException:

@@ -49,6 +49,8 @@ class PredictedRow:
 
 
 Tools = Sequence[dict[str, Any]]
+Said = tuple[tuple[str, str, tuple[tuple[str, dict[str, Any]], ...]], ...]
+"""Role, text and calls of each message."""
 
 
 def read_predictions(path: Path, tools: Tools = ()) -> list[PredictedRow]:
@@ -62,7 +64,7 @@ def read_predictions(path: Path, tools: Tools = ()) -> list[PredictedRow]:
     Raises DataError with file and line.
     """
     rows: list[PredictedRow] = []
-    chains: list[tuple[Message, ...]] = []
+    chains: list[Said] = []
     known: set[str] = set()
     for line, row in read_jsonl(path):
         try:
@@ -83,13 +85,13 @@ def read_predictions(path: Path, tools: Tools = ()) -> list[PredictedRow]:
     return rows
 
 
-def _published_row(line: int, row: dict[str, Any], chains: list[tuple[Message, ...]], tools: Tools) -> PredictedRow:
+def _published_row(line: int, row: dict[str, Any], chains: list[Said], tools: Tools) -> PredictedRow:
     if row.get("question") is None:
         raise ValueError('neither "question" and "answer" nor "pair_id"')
-    messages = parse_row(row, id="row").messages
+    messages = _messages(row)
     if not messages[-1].tool_calls:
         raise ValueError('the "answer" is no tool call')
-    conversation = _conversation(messages, chains)
+    conversation = _conversation(said(messages), chains)
     *prefix, last = messages
     raw = _prediction(row)
     return PredictedRow(
@@ -106,12 +108,39 @@ def _published_row(line: int, row: dict[str, Any], chains: list[tuple[Message, .
     )
 
 
-def _conversation(messages: tuple[Message, ...], chains: list[tuple[Message, ...]]) -> str:
+def _messages(row: dict[str, Any]) -> tuple[Message, ...]:
+    """Return the messages of a published row; contents in parts, and what else frameworks log, are read as well."""
+    try:
+        return parse_row(row, id="row").messages
+    except ValueError:
+        try:
+            return parse_row(row, id="row", strict=False).messages
+        except ValueError:
+            pass
+        raise  # the strict reading's words
+
+
+def said(messages: Sequence[Message]) -> Said:
+    """Return what was said and called, which tells conversations apart.
+
+    An empty text is none however it is spelled, space around a text and ids of calls do not count, and a message that
+    says nothing is no message.
+    """
+    found = (
+        (one.role, (one.content or "").strip(), tuple((call.name, call.arguments) for call in one.tool_calls))
+        for one in messages
+    )
+    return tuple(one for one in found if one[1] or one[2])
+
+
+def _conversation(messages: Said, chains: list[Said]) -> str:
     """Return the conversation that the messages belong to: the newest that continues them, or that they continue."""
     for position in range(len(chains) - 1, -1, -1):
         chain = chains[position]
         shorter = min(len(chain), len(messages))
-        if chain[:shorter] == messages[:shorter]:
+        *before, (role, _, calls) = messages[:shorter]
+        # What ends the shorter one is its answer, a bare call; a log may have words beside it.
+        if chain[: shorter - 1] == tuple(before) and (chain[shorter - 1][0], chain[shorter - 1][2]) == (role, calls):
             chains[position] = max(chain, messages, key=len)
             return f"conversation-{position:04d}"
     chains.append(messages)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.curation.settings import resolve
 from harness.data.formats.jsonl import write_atomic, write_json
+from harness.data.locks import locked
 from harness.data.tasks import TaskSource, find_task
 from harness.errors import UsageError
 from harness.hub.artifact import README, Artifact
@@ -99,18 +101,31 @@ def run(request: TrainRequest, hub: Hub) -> TrainResult:
 
     Under `accelerate launch` every process trains and the first one alone writes. Raises HarnessError.
     """
-    prepared = _prepare(request, hub)
-    lineage, place = prepared.lineage, request.place
-    if found := reusable(lineage, hub, place, "model"):
-        return TrainResult(artifact=found.artifact, folder=None, reused=True)
-    folder = request.run or Path("runs") / f"{str(place.repo_id).replace('/', '--')}-{lineage.fingerprint()}"
+    with _own(request.run):  # at once, before a minute has gone into models and data
+        prepared = _prepare(request, hub)
+        lineage, place = prepared.lineage, request.place
+        if found := reusable(lineage, hub, place, "model"):
+            return TrainResult(artifact=found.artifact, folder=None, reused=True)
+        name = f"{str(place.repo_id).replace('/', '--')}-{lineage.fingerprint()}"
+        with _own(None if request.run else Path("runs") / name):
+            return _make(prepared, request.run or Path("runs") / name, hub)
+
+
+def _own(folder: Path | None) -> AbstractContextManager[None]:
+    """Keep other processes out of the folder of a run; of those that train together the first one speaks for all."""
+    return locked(folder) if folder and is_first_process() else nullcontext()
+
+
+def _make(prepared: _Prepared, folder: Path, hub: Hub) -> TrainResult:
+    """Train in the folder of the run, and bring the model to its place."""
+    request, lineage = prepared.request, prepared.lineage
     _check_folder(folder, resume=request.resume)
     trained = _train(prepared, folder / WORK, resume=request.resume)
     if not is_first_process():
         return TrainResult(artifact=None, folder=None, reused=False)
     facts = _write_model(prepared, trained, folder / MODEL, hub)
     lineage = replace(lineage, extra={"training": facts.dump()})
-    done = deliver(folder / MODEL, lineage, hub, place, kind="model")
+    done = deliver(folder / MODEL, lineage, hub, request.place, kind="model")
     return TrainResult(artifact=done.artifact, folder=folder, reused=False, facts=facts)
 
 

@@ -13,7 +13,7 @@ from harness.data.records import Message, ToolCall
 from harness.errors import DataError, UsageError
 from harness.evaluation import metrics
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
-from harness.evaluation.predictions import PredictedRow
+from harness.evaluation.predictions import PredictedRow, said
 from harness.evaluation.records import EvalReport
 from harness.models import parsing
 
@@ -154,8 +154,7 @@ def _keys(side: ComparedResult) -> dict[tuple[str, int], int]:
 
 def _fingerprint(prefix: Sequence[Message], reference: ToolCall) -> str:
     """Return a text that two rows share if they ask the same; call ids do not count."""
-    said = [[one.role, one.content, [[call.name, call.arguments] for call in one.tool_calls]] for one in prefix]
-    return json.dumps([said, reference.name, reference.arguments], sort_keys=True)
+    return json.dumps([said(prefix), reference.name, reference.arguments], sort_keys=True)
 
 
 def judge_conflict(a: ComparedResult, b: ComparedResult) -> str | None:

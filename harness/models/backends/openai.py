@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from harness.models.backends.backend import Backend, OnAnswer
 from harness.models.backends.subject import EvaluateConfig, Subject
 from harness.models.chat.chat_models import ChatModel, EndpointModel
 from harness.models.chat.completions import Called, finish_reason_of, words_of
+from harness.models.chat.parameters import in_words
 from harness.models.chat.records import ChatAnswer, ChatRequest
 from harness.models.names import ModelName
 from harness.models.prompts import system_message, system_template
@@ -32,14 +33,16 @@ _TIMEOUT = 300.0
 class EndpointBackend:
     """Asks a chat model, and takes whatever it says as its answer."""
 
-    def __init__(self, model: ChatModel, hashes: Mapping[str, str]) -> None:
-        """`hashes`: pair id -> SHA-256 of its messages."""
+    def __init__(self, model: ChatModel, hashes: Mapping[str, str], on_end: Callable[[], None]) -> None:
+        """`hashes`: pair id -> SHA-256 of its messages; `on_end` is called when all is answered."""
         self._model = model
         self._hashes = hashes
+        self._on_end = on_end
 
     def ask(self, requests: Sequence[ChatRequest], on_answer: OnAnswer) -> None:
         """Ask what is not in the cache of answers; see `Backend.ask` and `ChatModel.ask`."""
         self._model.ask(requests, lambda answer: on_answer(self._prediction(answer)))
+        self._on_end()
 
     def _prediction(self, answer: ChatAnswer) -> Prediction:
         said = read_message(answer.text) if answer.text is not None else EndpointAnswer(raw=None, problem=answer.error)
@@ -134,6 +137,9 @@ class EndpointSubject(Subject):
             "temperature": 0,
             "system_template": system_template(test_set.task),
         }
+        if parameters := self._model.settings.get("parameters"):
+            self.settings |= {key: parameters[key] for key in ("temperature", "tool_choice") if key in parameters}
+            self.settings["parameters"] = parameters
         if self._model.settings["model"] != name.id:  # the endpoints file has another name for it
             self.settings["model"] = self._model.settings["model"]
 
@@ -154,6 +160,19 @@ class EndpointSubject(Subject):
             check=_check,
         )
 
+    def make_prompts(self) -> None:
+        """The requests are made; where nothing is left to ask, an earlier run has found out what the endpoint takes."""
+        self._note_changes()
+
+    def _note_changes(self) -> None:
+        changes = self._model.changes()
+        if changes:
+            self.details["sent_otherwise"] = in_words(changes)
+        if "temperature" in changes:
+            self.details["temperature"] = None
+        if "tool_choice" in changes or "tool_choice=auto" in changes:
+            self.details["tool_choice"] = "auto" if "tool_choice=auto" in changes else None
+
     def items(self, pair_ids: Sequence[str]) -> list[Any]:
         """Return the requests of these pairs."""
         wanted = set(pair_ids)
@@ -164,7 +183,7 @@ class EndpointSubject(Subject):
         """Return what asks the endpoint; the first question finds out whether it is there."""
         del log
         hashes = dict(zip((request.id for request in self._requests), self.prompt_hashes, strict=True))
-        yield EndpointBackend(self._model, hashes)
+        yield EndpointBackend(self._model, hashes, self._note_changes)
 
 
 def _sha256(messages: Sequence[dict[str, Any]]) -> str:

@@ -1,5 +1,8 @@
 """Chat endpoints: limits, budget, cache.
 
+again.py         A question asked again in other words: what was wrong with the answer, and what it should look like
+answer_text.py   What of a model's text is its answer: without thinking, channel marks, end tokens and wrappers; and
+                 words around it
 budget.py        What asking costs: the estimate before a run, and the budget that a run must not spend twice or
                  exceed
 cache.py         Answers of language models kept on this machine, by the hash of what was asked: nothing is asked
@@ -18,6 +21,8 @@ failures.py      What a chat endpoint's replies and errors mean: an answer, anot
 json_answers.py  A model's answer read as one JSON object, or the reason why it cannot be used
 limiter.py       How many requests are under way at once: fewer when the endpoint is overloaded, more again when it
                  answers
+parameters.py    What is sent beside the messages, and what of it an endpoint has refused: that is sent otherwise from
+                 then on
 quoting.py       Texts of others in prompts: each stands inside the JSON strings of one line that a template begins
 rates.py         Requests and tokens a minute: how long a request has to wait so that an endpoint's limits hold
 records.py       Chat requests, answers, endpoints, counts

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import mktime_tz, parsedate_tz
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.data.records import Usage
+
+if TYPE_CHECKING:
+    from harness.models.chat.records import ChatEndpoint
 
 Scope = Literal["try", "request", "run"]
 
@@ -23,7 +27,7 @@ _NO_MODEL = ("model_not_found", "model not found", "no such model", "unknown mod
 _NO_QUOTA = "insufficient_quota"
 _OWN = ("context", "too long", "too large", "maximum", "filter", "policy", "moderation", "safety")
 """Words of refusals that concern one request alone: it is too long, or its content is not wanted."""
-_FORMAT = ("response_format", "response format", "json_schema", "json schema", "json_object", "structured output")
+_TOOLS = re.compile(r"\b(tools?|functions?)\b|tool_choice|function calling")
 _NOT_HERE = ("ConnectError", "ConnectTimeout")
 
 
@@ -48,6 +52,8 @@ class Failure:
     """No model was asked, so there is nothing to pay."""
     served: bool = False
     """The endpoint did its part; the model's answer is of no use."""
+    parameter: str | None = None
+    """What the endpoint names as the parameter that it refuses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +64,8 @@ class ChatReply:
     usage: Usage | None
     entry: int | None = None
     """Of the try in the ledger of the kept answers."""
+    changes: frozenset[str] = frozenset()
+    """What the request was sent otherwise than asked, see `parameters.Change`."""
 
 
 def useless(kind: str, reason: str, ends: Scope = "try") -> Failure:
@@ -73,7 +81,8 @@ def failure_of(error: Exception, timeout: float) -> Failure:
     from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
     if isinstance(error, APIStatusError):
-        return _refusal(error.status_code, _message(error), str(error.code or error.type), error.response.headers)
+        refusal = _refusal(error.status_code, _message(error), str(error.code or error.type), error.response.headers)
+        return replace(refusal, parameter=error.param if isinstance(error.param, str) else None)
     if isinstance(error, APIConnectionError):
         cause = error.__cause__ or error
         # By name: which HTTP library the client rests on depends on the client's version.
@@ -104,19 +113,25 @@ def late(timeout: float) -> Failure:
     return Failure(kind="time-out", reason=f"no answer within {timeout:g} s", load=True)
 
 
-def is_about_format(failure: Failure) -> bool:
-    """Whether the endpoint seems to refuse the wanted form of the answer."""
-    return failure.own and any(word in failure.reason.lower() for word in _FORMAT)
-
-
-def is_about_length_name(failure: Failure) -> bool:
-    """Whether the endpoint wants the limit of tokens under its newer name."""
-    return failure.own and "max_completion_tokens" in failure.reason
-
-
 def is_about_content(failure: Failure) -> bool:
     """Whether the request is too long or its content not wanted, which says nothing about other requests."""
     return any(word in failure.reason.lower() for word in _OWN)
+
+
+def advice_on(failure: Failure, endpoint: ChatEndpoint, *, asks_for_calls: bool) -> str:
+    """Return what to do about a refusal that every request would meet."""
+    told = f"{failure.kind} {failure.reason}".lower()
+    if _NO_QUOTA in told or failure.kind == "status 402":
+        return f"check the account that the key in {endpoint.key_variable} belongs to"
+    if not failure.own:
+        return (
+            f"check the model's name ({endpoint.model}), the address, and the key in {endpoint.key_variable}, "
+            "which must be allowed to ask this model"
+        )
+    parameters = "what is sent can be changed or left out under `parameters:` in its entry in --endpoints"
+    if asks_for_calls and _TOOLS.search(told):
+        return f"it seems to take no tools, or not with tool_choice; try --tool-choice auto; {parameters}"
+    return f"it does not take what every request holds; {parameters} (as in `parameters: {{temperature: null}}`)"
 
 
 def _refusal(status: int, message: str, code: str, headers: Mapping[str, str]) -> Failure:
