@@ -19,10 +19,33 @@ HarnessError            a sentence that says what to do next; the CLI prints it 
 from __future__ import annotations
 
 import errno
+import signal
+import threading
 from pathlib import Path
 
-EXIT_INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
+EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
+"""Exit status after Ctrl-C and after SIGTERM, as shells have it."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does: what it has begun is put away."""
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM raise `Terminated` in the main thread; a second one ends the process at once."""
+
+    def end(_number: int, _frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise Terminated
+
+    if threading.current_thread() is threading.main_thread():  # no other one may say so
+        signal.signal(signal.SIGTERM, end)
+
+
+def interruption(error: BaseException) -> tuple[str, int]:
+    """Return the word for an interruption, itself or what it was raised from, and the exit status."""
+    terminated = isinstance(error, Terminated) or isinstance(error.__cause__, Terminated)
+    return ("terminated", EXIT_TERMINATED) if terminated else ("interrupted", EXIT_INTERRUPTED)
 
 
 class HarnessError(Exception):

@@ -10,7 +10,7 @@ import sys
 import click
 
 from harness import __version__, cli
-from harness.errors import EXIT_INTERRUPTED, HarnessError, explained
+from harness.errors import HarnessError, end_on_sigterm, explained, interruption
 from harness.terminal import say
 
 
@@ -49,14 +49,16 @@ def tft() -> None:
 
 def main() -> None:
     """Run `tft`; errors raised on purpose end as one sentence on stderr and their exit status."""
+    end_on_sigterm()
     try:
         status = tft.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        say("interrupted")
-        sys.exit(EXIT_INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as error:
+        word, status = interruption(error)
+        say(word)
+        sys.exit(status)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -46,6 +46,14 @@ day = click.option(
     help="What chat templates that ask for the date take for today. Default: the day of the first run.",
 )
 
+tools = click.option(
+    "--tools",
+    "tools_file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="JSON with the tool schemas (a list, or an object with `tools`), which say what type an argument has where "
+    "a notation writes bare text. Rows that carry `tools` of their own are read with those.",
+)
+
 
 def share_cores() -> None:
     """Let the threads of training sleep while they wait for one another: call it before torch is imported.

@@ -35,8 +35,9 @@ Labels and verdicts are good or bad, 1 or 0, true or false; null is an unlabelle
 @click.option(
     "--column", default="llm-as-a-judge", show_default=True, metavar="COLUMN", help="Column with the judge's verdicts."
 )
+@_options.tools
 @_options.as_json
-def command(file: Path, label: str, column: str, as_json: bool) -> None:
+def command(file: Path, label: str, column: str, tools_file: Path | None, as_json: bool) -> None:
     """Compare the verdicts in FILE with the labels in one of its columns.
 
     FILE holds predictions in the published layout or that of our results, judged by `tft judge`. What is looked for
@@ -47,11 +48,12 @@ def command(file: Path, label: str, column: str, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
+    from harness.data.formats.task import read_tools
     from harness.evaluation.predictions import parse_label, read_predictions
     from harness.statistics.agreement import calibrate
     from harness.statistics.estimates import estimate
 
-    rows = read_predictions(file)
+    rows = read_predictions(file, read_tools(tools_file) if tools_file else ())
     _check_columns(file, rows, label, column)
     verdicts = [parse_label(file, row, column) for row in rows]
     conversations = [row.conversation for row in rows]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.evaluation.comparison.compare import Comparison
     from harness.evaluation.comparison.gate import Claim
     from harness.evaluation.comparison.sides import ComparedResult
+    from harness.evaluation.predictions import Tools
     from harness.evaluation.records import EvalReport
     from harness.evaluation.results import ResultsDataset
     from harness.hub.client import Hub
@@ -70,6 +71,7 @@ Examples:
     help="Print the comparison as a pull request comment, or write it to FILE.",
 )
 @click.option("--results", metavar="REPO[@REV]", help="Default: <namespace>/tft-benchmark-results.")
+@_options.tools
 @_options.hub
 @_options.namespace
 @_options.as_json
@@ -85,6 +87,7 @@ def command(
     show: int,
     markdown: str | None,
     results: str | None,
+    tools_file: Path | None,
     hub: str | None,
     namespace: str | None,
     as_json: bool,
@@ -106,12 +109,14 @@ def command(
     """
     if as_json and markdown == STDOUT:
         raise UsageError("--json and --markdown would both print to stdout; write the comment with --markdown FILE")
+    from harness.data.formats.task import read_tools
     from harness.evaluation.comparison.compare import compare
     from harness.evaluation.comparison.gate import Rule
     from harness.evaluation.comparison.sides import choose
     from harness.reports.comparison import as_document, as_markdown, print_comparison
 
-    first, second = _sides((a, b), results, hub, namespace)
+    tools = read_tools(tools_file) if tools_file else ()
+    first, second = _sides((a, b), results, hub, namespace, tools)
     rule = Rule(claim=gate, minimum_effect=minimum_effect) if gate else None
     chosen = choose(first, second, metrics, gate=rule is not None)
     comparison = compare(first, second, chosen, rule=rule, alpha=alpha)
@@ -145,7 +150,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _sides(
-    names: tuple[str, str], results: str | None, hub: str | None, namespace: str | None
+    names: tuple[str, str], results: str | None, hub: str | None, namespace: str | None, tools: Tools
 ) -> tuple[ComparedResult, ComparedResult]:
     """Return the two results; a Hub is asked only where one of them is no file and no folder."""
     from harness.hub.connect import connected
@@ -159,7 +164,7 @@ def _sides(
         elif results:
             raise UsageError("--results says where results of models are, but A and B are both here; leave it out")
         first, second = (
-            _local(name) if dataset is None or Path(name).exists() else _remote(dataset, name) for name in names
+            _local(name, tools) if dataset is None or Path(name).exists() else _remote(dataset, name) for name in names
         )
     return first, second
 
@@ -189,16 +194,16 @@ def _results(hub: Hub, results: str | None, namespace: str | None) -> ResultsDat
         raise RepoNotFound(f"{error}; name the results dataset with --results, or give files or run folders") from error
 
 
-def _local(name: str) -> ComparedResult:
+def _local(name: str, tools: Tools) -> ComparedResult:
     from harness.evaluation.report_json import read_report
     from harness.evaluation.run_folder import REPORT, ROWS
 
     path = Path(name)
     if not path.is_dir():
-        return _side(name, name, path, None)
+        return _side(name, name, path, None, tools)
     if not (path / ROWS).is_file():
         raise UsageError(f"{name} is no folder of a finished run: it has no {ROWS}; `tft evaluate --out` makes one")
-    return _side(name, name, path / ROWS, read_report(path / REPORT))
+    return _side(name, name, path / ROWS, read_report(path / REPORT), tools)
 
 
 def _remote(dataset: ResultsDataset, name: str) -> ComparedResult:
@@ -218,8 +223,8 @@ def _remote(dataset: ResultsDataset, name: str) -> ComparedResult:
             raise DataError(f"{error}; evaluate the model again") from error
 
 
-def _side(name: str, source: str, rows: Path, report: EvalReport | None) -> ComparedResult:
+def _side(name: str, source: str, rows: Path, report: EvalReport | None, tools: Tools = ()) -> ComparedResult:
     from harness.evaluation.comparison.sides import make_side
     from harness.evaluation.predictions import read_predictions
 
-    return make_side(name, source, rows, read_predictions(rows), report)
+    return make_side(name, source, rows, read_predictions(rows, tools), report, tools=tools)

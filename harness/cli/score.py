@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli import _options
-from harness.errors import DataError
 from harness.terminal import bar, echo, say
+
+if TYPE_CHECKING:
+    from harness.evaluation.metrics import RowScorer
 
 
 @click.command(
@@ -19,6 +21,7 @@ from harness.terminal import bar, echo, say
 \b
   tft score predictions/tuned.jsonl --out scored.jsonl
   tft score predictions.jsonl --out scored.jsonl --tools job_description.json --json
+  tft score answers.jsonl --out scored.jsonl --tools job_description.json --reading lenient
 """
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
@@ -27,30 +30,39 @@ from harness.terminal import bar, echo, say
     "--tools",
     "tools_file",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="JSON with the tool schemas (a list, or an object with `tools`): their defaults count as omitted arguments.",
+    help="JSON with the tool schemas (a list, or an object with `tools`): their defaults count as omitted arguments, "
+    "and they say what type an argument has where a notation writes bare text.",
+)
+@click.option(
+    "--reading",
+    type=click.Choice(["published", "lenient"]),
+    default="published",
+    show_default=True,
+    help="How the call in a prediction is found: in the two published notations, or in any, as `tft evaluate` does.",
 )
 @_options.as_json
-def command(file: Path, out: Path, tools_file: Path | None, as_json: bool) -> None:
+def command(file: Path, out: Path, tools_file: Path | None, reading: str, as_json: bool) -> None:
     """Score each row {question, answer, prediction, ...} of FILE and write it to OUT with one column a metric.
 
     Rows keep their order and their other columns; metric columns that FILE has already are overwritten. A
     prediction that is null stays unscored (null), and no mean counts it.
     """
     from harness.data.formats.jsonl import write_jsonl
+    from harness.data.formats.task import read_tools
+    from harness.evaluation.metrics import RowScorer
 
-    tools = _read_tools(tools_file) if tools_file else None
+    scorer = RowScorer(path=file, tools=read_tools(tools_file) if tools_file else (), reading=reading)
     columns: dict[str, list[float | None]] = {}
-    write_jsonl(out, _collect(_rows(file, tools), columns))
-    _report(_summary(columns), out, as_json)
+    write_jsonl(out, _collect(_rows(scorer), columns))
+    _report(_summary(columns), scorer, out, as_json)
 
 
-def _rows(file: Path, tools: list[dict[str, Any]] | None) -> Iterator[dict[str, Any]]:
+def _rows(scorer: RowScorer) -> Iterator[dict[str, Any]]:
     from harness.data.formats.jsonl import read_jsonl
-    from harness.evaluation.metrics import scored_rows
 
     with bar() as progress:
         task = progress.add_task("scoring", total=None)
-        for row in scored_rows(read_jsonl(file), file, tools):
+        for row in scorer.scored(read_jsonl(scorer.path)):
             yield row
             progress.advance(task)
 
@@ -65,23 +77,6 @@ def _collect(rows: Iterable[dict[str, Any]], columns: dict[str, list[float | Non
         yield row
 
 
-def _read_tools(path: Path) -> list[dict[str, Any]]:
-    import json
-
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not valid JSON ({error}); expected a list of tool schemas") from error
-    tools = value.get("tools") if isinstance(value, dict) else value
-    tools = tools if isinstance(tools, list) else []
-    functions = [tool.get("function", tool) if isinstance(tool, dict) else None for tool in tools]
-    if not functions or not all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in functions):
-        raise DataError(
-            f'{path} holds no tool schemas; expected a list of {{"name", "parameters"}}, or {{"tools": [...]}}'
-        )
-    return tools
-
-
 def _summary(columns: dict[str, list[float | None]]) -> dict[str, dict[str, Any]]:
     out: dict[str, dict[str, Any]] = {}
     for metric, values in columns.items():
@@ -91,17 +86,30 @@ def _summary(columns: dict[str, list[float | None]]) -> dict[str, dict[str, Any]
     return out
 
 
-def _report(summary: dict[str, dict[str, Any]], out: Path, as_json: bool) -> None:
+def _report(summary: dict[str, dict[str, Any]], scorer: RowScorer, out: Path, as_json: bool) -> None:
     import json
 
     from harness.statistics.formatting import cell
 
     if as_json:
-        echo(json.dumps({"metrics": summary, "out": str(out)}, ensure_ascii=False))
+        made = {"reading": scorer.reading, "readings_differ": scorer.differ, "out": str(out)}
+        echo(json.dumps({"metrics": summary, **made}, ensure_ascii=False))
         return
     width = max(map(len, summary))
     echo(f"{'metric':<{width}}  {'mean':>6}  {'n':>6}  {'unscored':>8}")
     for metric, row in summary.items():
         mean = cell(row["mean"], digits=4)
         echo(f"{metric:<{width}}  {mean:>6}  {row['n']:>6}  {row['unscored']:>8}")
+    if scorer.differ:
+        say(_difference(scorer))
     say(f"written to {out}")
+
+
+def _difference(scorer: RowScorer) -> str:
+    rows = "1 row" if scorer.differ == 1 else f"{scorer.differ} rows"
+    if scorer.reading == "lenient":
+        return f"on {rows} the lenient reading, scored here, finds another call than the published one"
+    return (
+        f"on {rows} the published reading, scored here, finds another call than the lenient one of `tft evaluate`, or "
+        "none where that finds one; --reading lenient scores that"
+    )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from harness.data.formats.json_texts import encodable
+from harness.data.locks import lock_file
 from harness.data.records import Prediction, Usage
 from harness.errors import DataError, UsageError
 from harness.models.backends.backend import NOT_ASKED
@@ -28,12 +29,10 @@ class AnswerLog:
         self.answers: dict[str, Prediction] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         # Unbuffered: one write call a line, so that a kill loses at most the line it falls into.
-        self._file = path.open("ab", buffering=0)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._file.close()
-            raise UsageError(f"another process writes to {path}; wait for it, or give another --out") from error
+        file = lock_file(path)
+        if file is None:
+            raise UsageError(f"another process writes to {path}; wait for it, or give another --out")
+        self._file = file
         try:
             self._load()
         except BaseException:
@@ -60,6 +59,7 @@ class AnswerLog:
 
     def append(self, answer: Prediction) -> None:
         """Add one answer to the file and to memory."""
+        answer = _writable(answer)
         row = asdict(answer)
         if not answer.kept:
             del row["kept"]
@@ -87,5 +87,16 @@ def _parse(row: Any) -> Prediction:
     """Return the answer of a line; ValueError or TypeError where it holds none."""
     if not isinstance(row, dict) or not isinstance(row.get("pair_id"), str):
         raise ValueError("no answer of a pair")
-    usage = row.pop("usage", None)
-    return Prediction(usage=Usage(**usage) if usage else None, **row)
+    usage, raw, reason = row.pop("usage", None), row.pop("raw", None), row.pop("finish_reason", None)
+    answer = Prediction(usage=Usage(**usage) if usage else None, raw=None, **row)
+    if not (raw is None or isinstance(raw, str)):  # as earlier versions kept an endpoint's list of parts
+        return replace(answer, error=answer.error or "the answer was kept in a form that is no text")
+    return _writable(replace(answer, raw=raw, finish_reason=reason if isinstance(reason, str) else None))
+
+
+def _writable(answer: Prediction) -> Prediction:
+    """Return the answer as results can be written: half a character becomes U+FFFD."""
+    raw, reason, error = (
+        one if one is None else encodable(one) for one in (answer.raw, answer.finish_reason, answer.error)
+    )
+    return replace(answer, raw=raw, finish_reason=reason, error=error)

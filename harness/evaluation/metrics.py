@@ -11,14 +11,21 @@ from __future__ import annotations
 import importlib.util
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from harness.data.formats.task import row_tools
+from harness.data.records import ToolCall
 from harness.errors import DataError, UsageError
+from harness.models import parsing
 from harness.resources import folder
+
+READINGS = ("published", "lenient")
+"""How the call in a prediction is found: as the metrics do by themselves, or as the headline of an evaluation does."""
 
 JUDGE_METRIC = "llm-as-a-judge"
 """The metric's name in columns, reports and cards."""
@@ -63,6 +70,11 @@ def _scores(metric: str) -> Scores:
     return _through_evaluate(place)
 
 
+@cache
+def _published() -> ModuleType:
+    return _load(folder("eval") / DEFAULT_METRIC / "scores.py")
+
+
 def _load(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"harness_metric_{path.parent.name}", path)
     if spec is None or spec.loader is None:
@@ -84,25 +96,70 @@ def _through_evaluate(place: Path) -> Scores:
     return scores
 
 
-def scored_rows(
-    rows: Iterable[tuple[int, Row]], path: Path, tools: Sequence[dict[str, Any]] | None = None
-) -> Iterator[Row]:
-    """Yield each row of a file in the published layout with one column a metric, in order.
+def published_call(text: str) -> ToolCall | None:
+    """Return the call that the metrics find in a raw text by themselves: in one of the two published notations."""
+    found = _published().read_call(text)
+    return ToolCall(name=found[0], arguments=found[1]) if found else None
 
-    A row without an answer from the model (`prediction` is null) gets null: a failure is not a score. Metric
-    columns that were there are overwritten, all others kept. Raises DataError with file and line.
+
+def scored_text(raw: str, call: ToolCall | None) -> str:
+    """Return what the metrics get where `call` was read from `raw`: the call as published predictions write it.
+
+    A text without a call is scored as it is, unless the metrics would find one where there is none, in thinking say.
     """
-    stream = iter(rows)
-    while batch := list(islice(stream, _BATCH)):
-        for number, row in batch:
-            _check(path, number, row)
-        answered = [(number, row) for number, row in batch if row["prediction"] is not None]
-        for metric in metric_names():
-            for _, row in batch:
-                row[metric] = None
-            for (_, row), value in zip(answered, _score_batch(metric, answered, path, tools), strict=True):
-                row[metric] = value
-        yield from (row for _, row in batch)
+    if call is not None:
+        return parsing.canonical(call)
+    return raw if published_call(raw) is None else ""
+
+
+@dataclass(kw_only=True)
+class RowScorer:
+    """Scores the rows of a file in the published layout with one reading, and counts where the two differ."""
+
+    path: Path
+    tools: Sequence[dict[str, Any]] = ()
+    reading: str = READINGS[0]
+    differ: int = 0
+    """Rows in which the two readings find different calls; of these only one is scored."""
+
+    def scored(self, rows: Iterable[tuple[int, Row]]) -> Iterator[Row]:
+        """Yield each row with one column a metric, in order.
+
+        A row without an answer from the model (`prediction` is null) gets null: a failure is not a score. Metric
+        columns that were there are overwritten, all others kept. Raises DataError with file and line.
+        """
+        stream = iter(rows)
+        while batch := list(islice(stream, _BATCH)):
+            for number, row in batch:
+                _check(self.path, number, row)
+            answered = [(number, row) for number, row in batch if row["prediction"] is not None]
+            texts = [self._text(row) for _, row in answered]
+            for metric in metric_names():
+                for _, row in batch:
+                    row[metric] = None
+                values = self._score_batch(metric, answered, texts)
+                for (_, row), value in zip(answered, values, strict=True):
+                    row[metric] = value
+            yield from (row for _, row in batch)
+
+    def _text(self, row: Row) -> str:
+        """Return what is scored of the row's prediction."""
+        raw: str = row["prediction"]
+        call = parsing.read(raw, tools=row_tools(row) or self.tools).call
+        self.differ += call != published_call(raw)
+        return raw if self.reading == READINGS[0] else scored_text(raw, call)
+
+    def _score_batch(self, metric: str, rows: Sequence[tuple[int, Row]], texts: list[str]) -> list[float]:
+        try:
+            return score(metric, texts, [row["answer"] for _, row in rows], self.tools)
+        except ValueError:
+            for (number, row), text in zip(rows, texts, strict=True):  # name the line: the metric only knows positions
+                try:
+                    score(metric, [text], [row["answer"]], self.tools)
+                except ValueError as error:
+                    problem = f"{metric}: {error}".replace("reference 0", '"answer"')
+                    raise DataError.at(self.path, number, problem) from error
+            raise
 
 
 def _check(path: Path, number: int, row: Row) -> None:
@@ -113,19 +170,3 @@ def _check(path: Path, number: int, row: Row) -> None:
     if row["prediction"] is not None and not isinstance(row["prediction"], str):
         kind = type(row["prediction"]).__name__
         raise DataError.at(path, number, f'"prediction" must be the model\'s raw text or null, got {kind}')
-
-
-def _score_batch(
-    metric: str, rows: Sequence[tuple[int, Row]], path: Path, tools: Sequence[dict[str, Any]] | None
-) -> list[float]:
-    predictions = [row["prediction"] for _, row in rows]
-    references = [row["answer"] for _, row in rows]
-    try:
-        return score(metric, predictions, references, tools)
-    except ValueError:
-        for number, row in rows:  # name the line: the metric only knows positions
-            try:
-                score(metric, [row["prediction"]], [row["answer"]], tools)
-            except ValueError as error:
-                raise DataError.at(path, number, f"{metric}: {error}".replace("reference 0", '"answer"')) from error
-        raise

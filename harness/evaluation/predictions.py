@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from harness.data.formats.jsonl import read_jsonl
 from harness.data.formats.message_reader import parse_answer, parse_call
 from harness.data.formats.row_layouts import parse_row
+from harness.data.formats.task import row_tools
 from harness.data.records import Case, Message, ToolCall
 from harness.errors import DataError
 from harness.models import parsing
@@ -46,19 +48,32 @@ class PredictedRow:
         )
 
 
-def read_predictions(path: Path) -> list[PredictedRow]:
+Tools = Sequence[dict[str, Any]]
+Said = tuple[tuple[str, str, tuple[tuple[str, dict[str, Any]], ...]], ...]
+"""Role, text and calls of each message."""
+
+
+def read_predictions(path: Path, tools: Tools = ()) -> list[PredictedRow]:
     """Return the rows of a JSON lines file of predictions, in order; ids are unique.
+
+    Answers are read with the row's own `tools` where it has some, else with those given: notations that write
+    arguments as bare text leave their types to the schemas.
 
     Published rows are `{"question", "answer", "prediction", ...}`; which of them share a conversation follows
     from their questions. Results rows are `{"pair_id", "conversation", "turn", "reference", "prediction", ...}`.
     Raises DataError with file and line.
     """
     rows: list[PredictedRow] = []
-    chains: list[tuple[Message, ...]] = []
+    chains: list[Said] = []
     known: set[str] = set()
     for line, row in read_jsonl(path):
         try:
-            made = _results_row(line, row) if "pair_id" in row else _published_row(line, row, chains)
+            known_tools = row_tools(row) or tools
+            made = (
+                _results_row(line, row, known_tools)
+                if "pair_id" in row
+                else _published_row(line, row, chains, known_tools)
+            )
         except ValueError as error:
             raise DataError.at(path, line, f"{error}; expected a row of predictions") from error
         if made.id in known:
@@ -70,13 +85,13 @@ def read_predictions(path: Path) -> list[PredictedRow]:
     return rows
 
 
-def _published_row(line: int, row: dict[str, Any], chains: list[tuple[Message, ...]]) -> PredictedRow:
+def _published_row(line: int, row: dict[str, Any], chains: list[Said], tools: Tools) -> PredictedRow:
     if row.get("question") is None:
         raise ValueError('neither "question" and "answer" nor "pair_id"')
-    messages = parse_row(row, id="row").messages
+    messages = _messages(row)
     if not messages[-1].tool_calls:
         raise ValueError('the "answer" is no tool call')
-    conversation = _conversation(messages, chains)
+    conversation = _conversation(said(messages), chains)
     *prefix, last = messages
     raw = _prediction(row)
     return PredictedRow(
@@ -88,24 +103,51 @@ def _published_row(line: int, row: dict[str, Any], chains: list[tuple[Message, .
         turn=sum(message.role == "assistant" for message in prefix),
         reference=last.tool_calls[0],
         prediction=raw,
-        call=_read(raw),
+        call=_read(raw, tools),
         prefix=tuple(prefix),
     )
 
 
-def _conversation(messages: tuple[Message, ...], chains: list[tuple[Message, ...]]) -> str:
+def _messages(row: dict[str, Any]) -> tuple[Message, ...]:
+    """Return the messages of a published row; contents in parts, and what else frameworks log, are read as well."""
+    try:
+        return parse_row(row, id="row").messages
+    except ValueError:
+        try:
+            return parse_row(row, id="row", strict=False).messages
+        except ValueError:
+            pass
+        raise  # the strict reading's words
+
+
+def said(messages: Sequence[Message]) -> Said:
+    """Return what was said and called, which tells conversations apart.
+
+    An empty text is none however it is spelled, space around a text and ids of calls do not count, and a message that
+    says nothing is no message.
+    """
+    found = (
+        (one.role, (one.content or "").strip(), tuple((call.name, call.arguments) for call in one.tool_calls))
+        for one in messages
+    )
+    return tuple(one for one in found if one[1] or one[2])
+
+
+def _conversation(messages: Said, chains: list[Said]) -> str:
     """Return the conversation that the messages belong to: the newest that continues them, or that they continue."""
     for position in range(len(chains) - 1, -1, -1):
         chain = chains[position]
         shorter = min(len(chain), len(messages))
-        if chain[:shorter] == messages[:shorter]:
+        *before, (role, _, calls) = messages[:shorter]
+        # What ends the shorter one is its answer, a bare call; a log may have words beside it.
+        if chain[: shorter - 1] == tuple(before) and (chain[shorter - 1][0], chain[shorter - 1][2]) == (role, calls):
             chains[position] = max(chain, messages, key=len)
             return f"conversation-{position:04d}"
     chains.append(messages)
     return f"conversation-{len(chains) - 1:04d}"
 
 
-def _results_row(line: int, row: dict[str, Any]) -> PredictedRow:
+def _results_row(line: int, row: dict[str, Any], tools: Tools) -> PredictedRow:
     pair, conversation, turn = row["pair_id"], row.get("conversation"), row.get("turn")
     if not isinstance(pair, str) or not isinstance(conversation, str) or not isinstance(turn, int):
         raise ValueError('"pair_id" and "conversation" must be text and "turn" a whole number')
@@ -118,7 +160,7 @@ def _results_row(line: int, row: dict[str, Any]) -> PredictedRow:
         turn=turn,
         reference=_reference(row.get("reference")),
         prediction=raw,
-        call=_read(raw),
+        call=_read(raw, tools),
         prefix=None,
     )
 
@@ -141,8 +183,8 @@ def _prediction(row: dict[str, Any]) -> str | None:
     return value
 
 
-def _read(raw: str | None) -> ToolCall | None:
-    return None if raw is None else parsing.read(raw).call
+def _read(raw: str | None, tools: Tools) -> ToolCall | None:
+    return None if raw is None else parsing.read(raw, tools=tools).call
 
 
 _LABELS = {"1": 1.0, "1.0": 1.0, "true": 1.0, "good": 1.0, "0": 0.0, "0.0": 0.0, "false": 0.0, "bad": 0.0}

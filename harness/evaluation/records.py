@@ -11,6 +11,7 @@ from harness.models.names import ModelName
 from harness.statistics.records import Agreement, Calibration, Estimate
 
 ANSWERS_KEPT = "answers_kept"
+SENT_OTHERWISE = "sent_otherwise"
 """In a run's `config`, where it is above 0: how many answers come from earlier runs that asked the same."""
 
 

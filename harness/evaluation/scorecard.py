@@ -160,10 +160,7 @@ def make_scorecard(
 
 
 def _text(answer: Prediction, reading: Reading | None) -> str | None:
-    """Return what is scored: the call in the published notation, or the raw text where it holds none."""
-    if reading is None:
-        return None
-    return parsing.canonical(reading.call) if reading.call else answer.raw
+    return None if reading is None or answer.raw is None else metrics.scored_text(answer.raw, reading.call)
 
 
 def _calls_only(readings: Sequence[Reading | None]) -> list[str | None]:

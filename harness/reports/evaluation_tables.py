@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.evaluation.baselines import BASELINES
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
-from harness.evaluation.records import ANSWERS_KEPT, EvalReport, Judging, Member
+from harness.evaluation.records import ANSWERS_KEPT, SENT_OTHERWISE, EvalReport, Judging, Member
 from harness.evaluation.results import config_name
 from harness.evaluation.scorecard import HEADLINE
 from harness.models.backends.subject import DAY, SYSTEMS_REPLACED
@@ -51,6 +51,8 @@ def _parts(report: EvalReport) -> Iterable[RenderableType]:
     if kept := run.config.get(ANSWERS_KEPT):
         asked = run.config.get("pairs")
         yield f"{kept} of {asked} answers were kept from earlier runs of the same questions."
+    if otherwise := run.config.get(SENT_OTHERWISE):
+        yield f"The model was asked {', '.join(otherwise)}: its endpoint takes nothing else."
     yield _effort(report)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from harness.curation.settings import resolve
-from harness.errors import EXIT_INTERRUPTED, HarnessError, explained
+from harness.errors import HarnessError, end_on_sigterm, explained, interruption
 from harness.hub.connect import connected
 from harness.stages._result import StageResult
 from harness.terminal import echo, say
@@ -35,11 +35,13 @@ def run_document(document: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Run the stage of the document that the command line names."""
+    end_on_sigterm()
     try:
         result = run_document(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
-    except KeyboardInterrupt:
-        say("interrupted")
-        sys.exit(EXIT_INTERRUPTED)
+    except KeyboardInterrupt as error:
+        word, status = interruption(error)
+        say(word)
+        sys.exit(status)
     except (HarnessError, OSError) as error:
         sentence, status = explained(error)
         say(f"error: {sentence}")

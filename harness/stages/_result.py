@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from harness.data.formats.jsonl import write_json
+from harness.data.locks import scratch_beside
 from harness.errors import CheckFailed, UsageError
 from harness.hub.artifact import Artifact, RepoKind
 from harness.hub.client import Hub
@@ -83,18 +84,23 @@ def new_folder(lineage: Lineage, place: Place) -> Iterator[Path]:
         raise UsageError("nothing to write to: give --out DIR, or push to the Hub")
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)  # on the same disk, so that it can be moved there at once
-    folder = Path(tempfile.mkdtemp(dir=out and out.parent, prefix=f".{out.name}." if out else "tft-"))
-    folder.chmod(0o755)
-    try:
+    with scratch_beside(out) if out else _scratch() as folder:
+        try:
+            yield folder
+        except EmptyResult as error:
+            if out is None:
+                raise EmptyResult(f"{error}; with --out DIR every row and its reason are kept") from error
+            write_json(folder / LINEAGE, lineage.dump())
+            _move(folder, out)
+            raise EmptyResult(f"{error}; every row and its reason are in {place.out}") from error
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="tft-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
         yield folder
-    except EmptyResult as error:
-        if out is None:
-            raise EmptyResult(f"{error}; with --out DIR every row and its reason are kept") from error
-        write_json(folder / LINEAGE, lineage.dump())
-        _move(folder, out)
-        raise EmptyResult(f"{error}; every row and its reason are in {place.out}") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def deliver(
@@ -129,6 +135,7 @@ def _check_out(out: Path) -> None:
 
 def _move(folder: Path, out: Path) -> None:
     """Put `folder` in the place of `out`, whose old files go aside and are deleted last: a kill loses neither."""
+    _check_out(out)  # another process may have begun there meanwhile
     out = out.resolve()
     old = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.old."))
     if out == Path.cwd() or out.is_mount():  # the folder itself has to stay, for whoever is in it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.data.locks import locked
 from harness.data.sources import locate
 from harness.data.tasks import TaskSource, find_task
 from harness.errors import UsageError
@@ -86,7 +87,7 @@ class StudentRequest(BaseModel):
 
 def run(request: StudentRequest, hub: Hub) -> StageResult:
     """Make the student and bring it to its place, or find it on the Hub. Raises HarnessError."""
-    with _opened(request, hub) as plan:
+    with locked(request.work) if request.work else nullcontext(), _opened(request, hub) as plan:
         lineage = plan.lineage(hub)
         if found := reusable(lineage, hub, request.place, "model"):
             return found

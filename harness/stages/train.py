@@ -6,11 +6,13 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.data.formats.jsonl import write_atomic, write_json
+from harness.data.locks import locked
 from harness.errors import UsageError
 from harness.hub.artifact import README, Artifact
 from harness.hub.client import Hub
@@ -52,18 +54,31 @@ def run(request: TrainRequest, hub: Hub) -> TrainResult:
 
     Under `accelerate launch` every process trains and the first one alone writes. Raises HarnessError.
     """
-    prepared = prepare(request, hub)
-    lineage, place = prepared.lineage, request.place
-    if found := reusable(lineage, hub, place, "model"):
-        return TrainResult(artifact=found.artifact, folder=None, reused=True)
-    folder = request.run or run_folder(place, lineage)
+    with _own(request.run):  # at once, before a minute has gone into models and data
+        prepared = prepare(request, hub)
+        lineage, place = prepared.lineage, request.place
+        if found := reusable(lineage, hub, place, "model"):
+            return TrainResult(artifact=found.artifact, folder=None, reused=True)
+        folder = run_folder(place, lineage)
+        with _own(None if request.run else folder):
+            return _make(prepared, request.run or folder, hub)
+
+
+def _own(folder: Path | None) -> AbstractContextManager[None]:
+    """Keep other processes out of the folder of a run; of those that train together the first one speaks for all."""
+    return locked(folder) if folder and is_first_process() else nullcontext()
+
+
+def _make(prepared: Prepared, folder: Path, hub: Hub) -> TrainResult:
+    """Train in the folder of the run, and bring the model to its place."""
+    request, lineage = prepared.request, prepared.lineage
     _check_folder(folder, resume=request.resume)
     trained = _train(prepared, folder / WORK, resume=request.resume)
     if not is_first_process():
         return TrainResult(artifact=None, folder=None, reused=False)
     facts = _write_model(prepared, trained, folder / MODEL, hub)
     lineage = replace(lineage, extra={"training": facts.dump()})
-    done = deliver(folder / MODEL, lineage, hub, place, kind="model")
+    done = deliver(folder / MODEL, lineage, hub, request.place, kind="model")
     return TrainResult(artifact=done.artifact, folder=folder, reused=False, facts=facts)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from harness.statistics.estimates import estimate, share_interval, standard_error
+from harness.statistics.bounded import share_interval
+from harness.statistics.estimates import estimate, standard_error
 from harness.statistics.records import Agreement, Calibration, Estimate
 
 Votes = Sequence[float | None]

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
+from harness.statistics.bounded import CONFIDENCE, difference_interval, moved, quantile, share_interval
 from harness.statistics.records import Estimate
 
-CONFIDENCE = 0.95
 FLIPS = 10_000
 """Sign flips of a permutation test; with 13 clusters or fewer all of them are enumerated instead."""
-_ROUNDING = 1e-12
-"""A standard error below this is 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +27,8 @@ class Paired:
     """Two-sided, by sign flips of whole conversations; None with fewer than two of them."""
     smallest_detectable: float | None
     """The true difference that this comparison would have found with 80 % power."""
+    few_differ: bool
+    """Whether the interval is mostly about what these conversations did not show: few of them differ from the mean."""
     better: int
     """Pairs where b is above a."""
     worse: int
@@ -51,25 +50,9 @@ def estimate(values: Sequence[float | None], clusters: Sequence[Hashable], error
     error = standard_error(_influences(values, clusters))
     if error is None:
         return one
-    low, high = share_interval(one.value, error, one.clusters - 1, one.n)
+    shown = moved(_scored(values, clusters).values())
+    low, high = share_interval(one.value, error, one.clusters - 1, one.n, shown)
     return replace(one, low=low, high=high)
-
-
-def share_interval(share: float, error: float, degrees: int, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of a mean of scores from 0 to 1 with a clustered standard error.
-
-    Wilson's score interval (1927) with the effective sample size share * (1 - share) / error^2 and the
-    quantile of t(`degrees`) (Korn and Graubard 1998 for the effective size; Franco, Little, Louis and Slud
-    2019 compare). Near 1 the error of a mean goes with the mean, so mean +- t * error covers too little
-    above and spills over 1: `tests/benchmarks/coverage.py` has the figures of both. Where the sample shows no
-    error, as at a mean of 0 or 1, the interval is that of `n` independent answers, right or wrong.
-    """
-    quantile = _quantile(degrees)
-    inside = share * (1 - share)
-    ratio = (quantile * error) ** 2 / inside if inside > 0 and error > _ROUNDING else quantile**2 / n
-    centre, half = share + ratio / 2, (max(0.0, ratio * inside) + ratio**2 / 4) ** 0.5
-    low, high = (centre - half) / (1 + ratio), (centre + half) / (1 + ratio)
-    return max(0.0, min(low, share)), min(1.0, max(high, share))
 
 
 def standard_error(influences: Sequence[float]) -> float | None:
@@ -87,14 +70,7 @@ def standard_error(influences: Sequence[float]) -> float | None:
 def half_width(influences: Sequence[float]) -> float | None:
     """Return half the 95 % interval: the standard error of `influences` times the quantile of t(G-1)."""
     error = standard_error(influences)
-    return None if error is None else error * _quantile(len(influences) - 1)
-
-
-@cache
-def _quantile(degrees: int) -> float:
-    from scipy import stats
-
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees))
+    return None if error is None else error * quantile(len(influences) - 1)
 
 
 def _mean(values: Sequence[float | None], clusters: Sequence[Hashable], errors: int = 0) -> Estimate:
@@ -131,20 +107,27 @@ def paired(
 ) -> Paired:
     """Return what b is over a, pair by pair: `a[i]` and `b[i]` answer the same question, of `clusters[i]`.
 
-    Only pairs scored in both count. The interval is mean +- t(G-1) * clustered error, p that of
-    `sign_flip`, and the smallest detectable difference is at level `alpha` with 80 % power.
+    Only pairs scored in both count. The interval is `difference_interval` where all scores are from 0 to 1, else
+    mean +- t(G-1) * clustered error; p is that of `sign_flip`, and the smallest detectable difference, from the
+    width of the interval, at level `alpha` with 80 % power.
     """
     both = [x is not None and y is not None for x, y in zip(a, b, strict=True)]
     differences = [y - x if x is not None and y is not None else None for x, y in zip(a, b, strict=True)]
     known = [one for one in differences if one is not None]
-    groups = _scored(differences, clusters).values()
-    error = standard_error(_influences(differences, clusters))
+    groups = list(_scored(differences, clusters).values())
+    plain = standard_error(_influences(differences, clusters))
+    difference, error = _mean(differences, clusters), plain
+    if plain is not None and all(one is None or 0 <= one <= 1 for one in (*a, *b)):
+        low, high = difference_interval(groups, plain)
+        difference = replace(difference, low=low, high=high)
+        error = max(plain, (high - low) / 2 / quantile(len(groups) - 1))
     return Paired(
         a=estimate([x if common else None for x, common in zip(a, both, strict=True)], clusters),
         b=estimate([y if common else None for y, common in zip(b, both, strict=True)], clusters),
-        difference=_mean(differences, clusters),
+        difference=difference,
         p=sign_flip([sum(group) for group in groups], [len(group) for group in groups], seed=seed),
         smallest_detectable=None if error is None else smallest_detectable(error, len(groups) - 1, alpha=alpha),
+        few_differ=plain is not None and error is not None and error > plain,
         better=sum(one > 0 for one in known),
         worse=sum(one < 0 for one in known),
         equal=sum(one == 0 for one in known),

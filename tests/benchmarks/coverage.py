@@ -1,8 +1,9 @@
 """How often the intervals hold the truth and the paired test cries wolf, by simulation with real conversation sizes.
 
-Prints three tables; exits with 1 where a nominal 95 % interval covers less than 93.5 or more than 96.5 %, or where
+Prints four tables; exits with 1 where a nominal 95 % interval covers less than 93.5 or more than 96.5 %, or where
 the paired test at 5 % rejects in less than 4 or more than 6 % of comparisons of equal models, or where an interval
-of a judge's kappa or of a corrected score covers less than 92 or more than 98 %. Means of 0.95 are shown without
+of a judge's kappa or of a corrected score covers less than 92 or more than 98 %, or where the interval of a
+difference that few conversations show covers less than 86 %. Means of 0.95 are shown without
 being held to that: with so few errors, no interval knows how they cluster. The sizes are those of the published test
 set (TFT_SOURCES), or are given with --sizes.
 
@@ -35,6 +36,8 @@ JUDGE_LIMITS = (0.92, 0.98)
 PROMISED = 0.85
 """The limits hold for means up to this one."""
 COVERAGE_LIMITS, REJECTION_LIMITS = (0.935, 0.965), (0.04, 0.06)
+RARE, RARE_SIZES, RARE_LIMIT = (0.01, 0.03, 0.06, 0.1, 0.2, 0.35), (6, 10, 20, 40), 0.86
+"""Share of conversations in which one model fails wholly and the other does not, and numbers of conversations."""
 SHARED = 0.5
 """Correlation of two models' latent scores at the same pair, beside what the conversation does to both."""
 
@@ -151,6 +154,21 @@ def paired_rates(sizes: Sequence[int], mean: float, icc: float, *, draws: int, s
     return {"rejected": rejected / draws, "interval": held / draws}
 
 
+def rare_rates(conversations: int, share: float, *, draws: int, seed: int = 0) -> dict[str, float]:
+    """Return how often the interval of a difference holds the truth, and mean +- t * error does.
+
+    In `share` of conversations, of nine turns each, B loses every turn, in the others none; often no such one is seen.
+    """
+    generator, sizes = np.random.default_rng(seed), [9] * conversations
+    clusters, held, symmetric = membership(sizes), 0, 0
+    for _ in range(draws):
+        lost = np.repeat((generator.random(conversations) < share).astype(float), sizes)
+        found = paired([1.0] * len(lost), (1 - lost).tolist(), clusters).difference
+        held += found.low <= -share <= found.high
+        symmetric += _symmetric_holds(-lost, sizes, -share)
+    return {"interval": held / draws, "symmetric": symmetric / draws}
+
+
 def judge_rates(
     sizes: Sequence[int], judge: Judge, labelled: int | None, *, draws: int, seed: int = 0
 ) -> dict[str, float]:
@@ -197,6 +215,7 @@ def main() -> None:
     print(f"{len(sizes)} conversations, {sum(sizes)} pairs; {arguments.draws} draws a setting\n")
     failed = _print_intervals(sizes, arguments.draws)
     failed |= _print_paired(sizes, arguments.draws)
+    failed |= _print_rare(arguments.draws)
     sys.exit(_print_judges(sizes, arguments.draws) or failed)
 
 
@@ -229,6 +248,17 @@ def _print_paired(sizes: Sequence[int], draws: int) -> bool:
             rates = paired_rates(sizes, mean, icc, draws=draws)
             failed |= (bad := mean <= PROMISED and not _within(rates["rejected"], REJECTION_LIMITS))
             _print_row(f"mean {mean:<4}  ICC {icc:<4}", rates, bad)
+    return failed
+
+
+def _print_rare(draws: int) -> bool:
+    failed = False
+    print("\nB loses every turn of few conversations: coverage of the difference, in %")
+    for conversations in RARE_SIZES:
+        for share in RARE:
+            rates = rare_rates(conversations, share, draws=max(1, draws // 5))
+            failed |= (bad := rates["interval"] < RARE_LIMIT)
+            _print_row(f"{conversations:>2} conversations  share {share:<4}", rates, bad)
     return failed
 
 

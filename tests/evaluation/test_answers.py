@@ -31,7 +31,7 @@ ANSWERS = st.builds(
 def test_a_log_cut_at_any_byte_keeps_every_whole_line(
     answers: list[Prediction], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Text of any kind, line separators and lone surrogates included, comes back as it was."""
+    """Text of any kind, line separators included, comes back as it was."""
     path = tmp_path_factory.mktemp("log") / "answers.jsonl"
     log = AnswerLog(path)
     for answer in answers:

@@ -123,3 +123,36 @@ def test_a_file_without_tools_is_refused(file: Path, tmp_path: Path, text: str) 
     (tmp_path / "tools.json").write_text(text)
     result = run(file, "--out", tmp_path / "out.jsonl", "--tools", tmp_path / "tools.json")
     assert isinstance(result.exception, DataError)
+
+
+CODER = "<tool_call>\n<function=f>\n<parameter=x>\n1\n</parameter>\n</function>\n</tool_call>"
+TOOLS = [{"name": "f", "parameters": {"$defs": {"X": {"type": "integer"}}, "properties": {"x": {"$ref": "#/$defs/X"}}}}]
+REFERENCE = '{"name": "f", "parameters": {"x": 1}}'
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_the_lenient_reading_scores_any_notation_with_the_schemas_types(file: Path, tmp_path: Path, own: bool) -> None:
+    """The tools are those of --tools or of the row itself; the published reading says that it missed a call."""
+    rows = [{"answer": REFERENCE, "prediction": text} for text in (CODER, REFERENCE, "no call")]
+    write_jsonl(file, [{**row, "tools": TOOLS} if own else row for row in rows])
+    (tmp_path / "tools.json").write_text(json.dumps({"tools": TOOLS}))
+    options = [file, "--out", tmp_path / "out.jsonl", *([] if own else ["--tools", tmp_path / "tools.json"])]
+    for reading, scores in (("published", [0.0, 1.0, 0.0]), ("lenient", [1.0, 1.0, 0.0])):
+        said = run(*options, "--json", "--reading", reading)
+        assert [row["binary_tool_call"] for row in rows_of(tmp_path / "out.jsonl")] == scores
+        assert json.loads(said.stdout)["readings_differ"] == 1
+        assert json.loads(said.stdout)["reading"] == reading
+        assert "on 1 row the" in " ".join(run(*options, "--reading", reading).output.split())
+
+
+def test_a_call_in_thinking_scores_nothing_when_read_leniently(file: Path, tmp_path: Path) -> None:
+    thought = "<think>Perhaps <tool_call>" + REFERENCE + "</tool_call>"
+    write_jsonl(file, [{"answer": REFERENCE, "prediction": thought}])
+    for reading, score in (("published", 1.0), ("lenient", 0.0)):
+        assert run(file, "--out", tmp_path / "out.jsonl", "--reading", reading).exit_code == 0
+        assert rows_of(tmp_path / "out.jsonl")[0]["staged_tool_call"] == score
+
+
+def test_readings_that_agree_are_not_mentioned(file: Path, tmp_path: Path) -> None:
+    write_jsonl(file, [{"answer": CALL, "prediction": CALL}])
+    assert "another call" not in " ".join(run(file, "--out", tmp_path / "out.jsonl").output.split())

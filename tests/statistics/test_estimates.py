@@ -20,13 +20,13 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.proportion import proportion_confint
 
+from harness.statistics.bounded import share_interval
 from harness.statistics.estimates import (
     bootstrap,
     estimate,
     half_width,
     holm,
     paired,
-    share_interval,
     sign_flip,
     smallest_detectable,
     standard_error,
@@ -197,7 +197,8 @@ def test_swapping_the_models_turns_the_difference_around_and_keeps_p() -> None:
 
 def test_equal_answers_and_nothing_in_common_are_no_difference() -> None:
     same = paired([1.0, 0.0, 1.0], [1.0, 0.0, 1.0], ["x", "y", "z"])
-    assert (same.difference.value, same.p, same.smallest_detectable, same.equal) == (0.0, 1.0, 0.0, 3)
+    assert (same.difference.value, same.p, same.equal) == (0.0, 1.0, 3)
+    assert same.smallest_detectable
     apart = paired([1.0, None], [None, 1.0], ["x", "y"])
     assert (apart.difference.value, apart.p, apart.smallest_detectable) == (None, None, None)
     one = paired([1.0, 0.0], [0.0, 0.0], ["x", "x"])
@@ -298,3 +299,55 @@ def test_leaders_share_their_group_with_those_not_shown_to_be_worse() -> None:
 
 def test_one_conversation_separates_nobody() -> None:
     assert tie_groups({"a": [1.0, 1.0], "b": [0.0, 0.0]}, ["x", "x"]) == {"a": 1, "b": 1}
+
+
+@pytest.mark.parametrize("conversations", [2, 6, 20, 150])
+@pytest.mark.parametrize("difference", [0.0, 0.3, -1.0])
+def test_equal_differences_leave_room_for_conversations_that_were_not_seen(
+    conversations: int, difference: float
+) -> None:
+    """Up to 1 - 0.05^(1/G) of them may differ, by as much as scores can; at the very end there is room on one side."""
+    clusters = [place // 4 for place in range(4 * conversations)]
+    a = [max(0.0, -difference)] * len(clusters)
+    found = paired(a, [one + difference for one in a], clusters)
+    share = 1 - 0.05 ** (1 / conversations)
+    low, high = difference - share * (1 + difference), difference + share * (1 - difference)
+    assert (found.difference.low, found.difference.high) == pytest.approx((low, high))
+    assert found.smallest_detectable
+    assert found.few_differ
+
+
+def test_between_no_conversation_that_differs_and_some_there_is_no_jump() -> None:
+    """The width falls in small steps as conversations of six differ, and a tiny difference says next to nothing."""
+    clusters = [place // 10 for place in range(60)]
+
+    def width(moved: int, by: float) -> float:
+        b = [0.5 + by * (place % 10 == 0 and place // 10 < moved) for place in range(60)]
+        difference = paired([0.5] * 60, b, clusters).difference
+        assert difference.low is not None
+        assert difference.high is not None
+        return difference.high - difference.low
+
+    assert width(1, 0.001) == pytest.approx(width(0, 0), rel=0.1)
+    steps = [width(moved, 0.5) for moved in range(7)]
+    assert all(after > before / 5 for before, after in itertools.pairwise(steps))
+    few = [width(1, by / 1000) for by in range(0, 500, 5)]
+    assert all(after == pytest.approx(before, rel=0.25) for before, after in itertools.pairwise(few))
+
+
+def test_a_difference_that_few_conversations_show_is_covered() -> None:
+    """Where the error alone covers 5 to 90 %."""
+    for conversations, share in ((6, 0.05), (10, 0.1), (20, 0.05), (40, 0.03)):
+        rates = simulations.rare_rates(conversations, share, draws=200)
+        assert rates["interval"] > 0.9 > rates["symmetric"]
+
+
+def test_conversations_that_are_nearly_equal_do_not_pin_a_mean_down() -> None:
+    clusters = [place // 4 for place in range(24)]
+    equal = estimate([0.5] * 24, clusters)
+    nearly = estimate([0.501, *[0.5] * 23], clusters)
+    assert equal.low is not None
+    assert nearly.low is not None
+    assert equal.high is not None
+    assert nearly.high is not None
+    assert nearly.high - nearly.low > 0.5 * (equal.high - equal.low)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -152,14 +155,45 @@ def _in_processes(
     # Spawned, because a fork of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
     pending: deque[tuple[list[TraceRow], Future[list[_Examined]]]] = deque()
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(inspection,)) as pool:
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(inspection,))
+    try:
         while True:
             while len(pending) < 2 * workers and (chunk := list(islice(rows, _CHUNK))):
-                pending.append((chunk, pool.submit(_examine_chunk, [_bare(row) for row in chunk])))
+                with _uninterrupted():
+                    future = pool.submit(_examine_chunk, [_bare(row) for row in chunk])
+                pending.append((chunk, future))
             if not pending:
                 return
             chunk, future = pending.popleft()
             yield from zip(chunk, future.result(), strict=True)
+    except BaseException:
+        for child in multiprocessing.active_children():  # they may still be starting up, which takes seconds
+            child.kill()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Start processes that leave Ctrl-C to this one, which answers it when they are started.
+
+    Ctrl-C reaches the whole group, and what starts up would print a traceback: it inherits the mask, from before it can
+    ignore a signal. It would print one too if its parent were interrupted before it has told it all.
+    """
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    came: list[int] = []
+    here = threading.current_thread() is threading.main_thread()
+    handlers = [signal.signal(kind, lambda number, _: came.append(number)) for kind in kinds] if here else []
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, kinds)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for kind, handler in zip(kinds, handlers, strict=False):
+            signal.signal(kind, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)
 
 
 def _bare(row: TraceRow) -> TraceRow:
@@ -176,7 +210,6 @@ def _start(inspection: Inspection) -> None:
     Without the thread a process whose parent was killed would wait for work for ever.
     """
     import multiprocessing
-    import threading
 
     global _examiner  # noqa: PLW0603 - a process has one, made once
     parent = multiprocessing.parent_process()

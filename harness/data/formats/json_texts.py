@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+_SPELLED = re.compile(rb"\\u[dD][89a-fA-F]")
+"""How JSON spells half a character: an emoji that a limit of tokens has cut, mostly."""
 _SHOWN = 60
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
 
@@ -17,6 +22,30 @@ def as_value(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def encodable(text: str) -> str:
+    """Return the text with lone surrogates (half an emoji) replaced by U+FFFD, pairs of them joined."""
+    if text.isascii() or not _SURROGATE.search(text):
+        return text
+    joined = _SURROGATES.sub(lambda pair: pair.group().encode("utf-16", "surrogatepass").decode("utf-16"), text)
+    return _SURROGATE.sub("\ufffd", joined)
+
+
+def encodable_value(value: Any) -> Any:
+    """Return a JSON value with all its texts, keys included, as files can hold them; see `encodable`."""
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, list):
+        return [encodable_value(item) for item in value]
+    if isinstance(value, dict):
+        return {encodable(key): encodable_value(item) for key, item in value.items()}
+    return value
+
+
+def spells_half_characters(line: bytes) -> bool:
+    """Whether JSON text may hold a lone surrogate: a cheap look before a value is walked through."""
+    return _SPELLED.search(line) is not None
 
 
 def parse_line(line: bytes) -> Any:

@@ -9,14 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.data.formats.json_texts import parse_line
+from harness.data.formats.json_texts import encodable_value, parse_line, spells_half_characters
 from harness.errors import DataError
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number from 1, object) for each non-blank line.
 
-    Lines end at `\\n` only: U+2028 and its like are text. Raises DataError with file and line.
+    Lines end at `\\n` only: U+2028 and its like are text. Half a character (a lone surrogate) becomes U+FFFD, since no
+    file can be written with it. Raises DataError with file and line.
     """
     try:
         stream = path.open("rb")
@@ -31,7 +32,9 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def _parse_line(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         value = parse_line(line)
-    except ValueError as error:
+        if spells_half_characters(line):
+            value = encodable_value(value)
+    except (ValueError, RecursionError) as error:
         raise DataError.at(path, number, str(error)) from error
     if not isinstance(value, dict):
         raise DataError.at(path, number, f"expected a JSON object, got {type(value).__name__}")

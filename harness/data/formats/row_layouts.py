@@ -46,8 +46,10 @@ def expected(value: Any, *, strict: bool = False) -> str:
     )
 
 
-def parse_row(row: Mapping[str, Any], *, id: str | None = None, source: str = "") -> Conversation:
-    """Return the conversation of a row, read strictly; ValueError says what is wrong with it.
+def parse_row(row: Mapping[str, Any], *, id: str | None = None, source: str = "", strict: bool = True) -> Conversation:
+    """Return the conversation of a row of a test set; ValueError says what is wrong with it.
+
+    Its layout is one that test sets may have; `strict` is how its messages are read (see `read_messages`).
 
     Rows with `messages` have an `id` and a `source` of their own, which win. Raises ValueError also for one without
     an id where none is given.
@@ -61,7 +63,7 @@ def parse_row(row: Mapping[str, Any], *, id: str | None = None, source: str = ""
         raise ValueError('a conversation needs an "id"')
     if not isinstance(id, str) or not isinstance(source, str):
         raise ValueError('"id" and "source" must be text')
-    return Conversation(id=id, messages=found.read(row, True), source=source)
+    return Conversation(id=id, messages=found.read(row, strict), source=source)
 
 
 def _has(*keys: str) -> Callable[[Any], bool]:

@@ -35,6 +35,36 @@ def read_task(path: Path) -> Task:
     )
 
 
+def read_tools(path: Path) -> tuple[dict[str, Any], ...]:
+    """Return the tool schemas of a JSON file: a list of them, or an object with `tools`, as a task definition has."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not valid JSON ({error}); expected a list of tool schemas") from error
+    tools = value.get("tools") if isinstance(value, dict) else value
+    if not isinstance(tools, list) or not tools or not all(map(_is_tool, tools)):
+        raise DataError(
+            f'{path} holds no tool schemas; expected a list of {{"name", "parameters"}}, or {{"tools": [...]}}'
+        )
+    return tuple(tools)
+
+
+def row_tools(row: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Return the tools that a row carries, as a list or as its JSON; whatever else stands there declares nothing."""
+    value = row.get("tools")
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return ()
+    return tuple(filter(_is_tool, value)) if isinstance(value, list) else ()
+
+
+def _is_tool(value: Any) -> bool:
+    function = value.get("function", value) if isinstance(value, Mapping) else None
+    return isinstance(function, Mapping) and isinstance(function.get("name"), str)
+
+
 def dump_task(task: Task) -> dict[str, Any]:
     """Return the document of a `job_description.json` that reads back as the task."""
     document = {

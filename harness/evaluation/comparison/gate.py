@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.evaluation.comparison.sides import Values
-from harness.statistics.estimates import CONFIDENCE, Paired, paired
+from harness.statistics.bounded import CONFIDENCE
+from harness.statistics.estimates import Paired, paired
 from harness.statistics.formatting import bounds, number, signed
 from harness.statistics.records import Estimate
 
@@ -144,7 +145,9 @@ def _what_it_takes(verdict: GateVerdict, found: Paired) -> str:
     if have < needed:
         return f"{have} conversations cannot decide at alpha = {verdict.alpha:g}, at least {needed} are needed"
     seen = found.smallest_detectable or 0.0
-    # The standard error falls with the square root of the number of conversations.
-    wanted = math.ceil(have * (seen / verdict.rule.minimum_effect) ** 2)
+    # The standard error falls with the square root of the number of conversations, what was not seen with the number.
+    wanted = math.ceil(have * (seen / verdict.rule.minimum_effect) ** (1 if found.few_differ else 2))
     text = f"{have} conversations show a difference of {number(seen)} with 80 % power"
+    if found.few_differ:
+        text = f"hardly any conversation differs from the others, which says little about those not seen; {text}"
     return f"{text}, {verdict.rule.minimum_effect:g} would take about {wanted:,}" if wanted > have else text

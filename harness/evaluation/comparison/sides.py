@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.data.records import Message, ToolCall
 from harness.errors import DataError, UsageError
 from harness.evaluation import metrics
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
-from harness.evaluation.predictions import PredictedRow
+from harness.evaluation.predictions import PredictedRow, said
 from harness.evaluation.records import EvalReport
 from harness.models import parsing
 
@@ -51,9 +52,17 @@ class Matching:
 
 
 def make_side(
-    name: str, source: str, path: Path, rows: Sequence[PredictedRow], report: EvalReport | None
+    name: str,
+    source: str,
+    path: Path,
+    rows: Sequence[PredictedRow],
+    report: EvalReport | None,
+    *,
+    tools: Sequence[dict[str, Any]] = (),
 ) -> ComparedResult:
     """Return the rows of `path` with their metric columns; code metrics that the file lacks are computed.
+
+    Computed is the lenient reading of each row, and `tools` say what the schemas' defaults are.
 
     Raises DataError, with file and line, for a value that is neither a number from 0 to 1 nor null.
     """
@@ -62,7 +71,7 @@ def make_side(
         if any(metric in one.row for one in rows):
             columns[metric] = [_value(path, one, metric) for one in rows]
         elif metric != JUDGE_METRIC:
-            columns[metric] = _computed(path, rows, metric)
+            columns[metric] = _computed(path, rows, metric, tools)
     return ComparedResult(name=name, source=source, rows=tuple(rows), columns=columns, report=report)
 
 
@@ -77,7 +86,7 @@ def _value(path: Path, one: PredictedRow, metric: str) -> float | None:
     return float(value)
 
 
-def _computed(path: Path, rows: Sequence[PredictedRow], metric: str) -> Values:
+def _computed(path: Path, rows: Sequence[PredictedRow], metric: str, tools: Sequence[dict[str, Any]]) -> Values:
     answered = [one for one in rows if one.prediction is not None]
     references = [one.row.get("answer", one.row.get("reference")) for one in answered]
     texts = [
@@ -85,10 +94,16 @@ def _computed(path: Path, rows: Sequence[PredictedRow], metric: str) -> Values:
         for ref, one in zip(references, answered, strict=True)
     ]
     try:
-        scores = iter(metrics.score(metric, [one.prediction or "" for one in answered], texts))
+        scores = iter(metrics.score(metric, [_text(one) for one in answered], texts, tools))
     except ValueError as error:
         raise DataError(f"{path}: {metric} cannot be computed: {error}") from error
     return [None if one.prediction is None else next(scores) for one in rows]
+
+
+def _text(one: PredictedRow) -> str:
+    """Return what is scored: the text itself where the metrics find the same call in it as the lenient reading."""
+    raw = one.prediction or ""
+    return raw if metrics.published_call(raw) == one.call else metrics.scored_text(raw, one.call)
 
 
 def match(a: ComparedResult, b: ComparedResult) -> Matching:
@@ -139,8 +154,7 @@ def _keys(side: ComparedResult) -> dict[tuple[str, int], int]:
 
 def _fingerprint(prefix: Sequence[Message], reference: ToolCall) -> str:
     """Return a text that two rows share if they ask the same; call ids do not count."""
-    said = [[one.role, one.content, [[call.name, call.arguments] for call in one.tool_calls]] for one in prefix]
-    return json.dumps([said, reference.name, reference.arguments], sort_keys=True)
+    return json.dumps([said(prefix), reference.name, reference.arguments], sort_keys=True)
 
 
 def judge_conflict(a: ComparedResult, b: ComparedResult) -> str | None:

@@ -32,7 +32,7 @@ class ToJudge:
 def check(config: JudgeConfig, test_set: TestSet, hub: Hub) -> None:
     """Raise HarnessError where a judge or the labels cannot be had: before the answers that need them are made."""
     make_judges(config, test_set.task, ChatModels(config.asking, hub))  # nothing is started before it is asked
-    _labelled(config, test_set.pairs)
+    _labelled(config, test_set.pairs, test_set.task)
 
 
 def judge_evaluations(
@@ -46,7 +46,7 @@ def judge_evaluations(
     Null baselines (unless the configuration leaves them out) and references are judged like the model's answers.
     Labelled rows, where the configuration names some, are judged too and say how far the judge can be trusted.
     """
-    labelled = _labelled(config, evaluations[0].pairs)
+    labelled = _labelled(config, evaluations[0].pairs, task)
     cases = [case for i, one in enumerate(evaluations) for case in _cases(f"{i}", one, baselines=config.baselines)]
     cases += [one.case for one in labelled]
     with ChatModels(config.asking, hub) as models:
@@ -80,8 +80,8 @@ def judge_evaluations(
     return found
 
 
-def _labelled(config: JudgeConfig, pairs: Sequence[TurnPair]) -> list[Labelled]:
-    return read_labelled(config.labels, config.label_column, pairs) if config.labels else []
+def _labelled(config: JudgeConfig, pairs: Sequence[TurnPair], task: Task) -> list[Labelled]:
+    return read_labelled(config.labels, config.label_column, pairs, task) if config.labels else []
 
 
 def _id(evaluation: str, row: str, pair: TurnPair) -> str:

@@ -65,7 +65,7 @@ def judge_files(
     places = targets(files, out)
     with ChatModels(config.asking, hub) as models:
         judges = make_judges(config, task, models)
-        tables = [read_predictions(file) for file in files]
+        tables = [read_predictions(file, task.tools if task else ()) for file in files]
         prefixes = {pair.id: pair.prefix for pair in test_set.pairs} if test_set else {}
         cases = [_cases(i, file, tables[i], prefixes) for i, file in enumerate(files)]
         judged = judge_cases([case for some in cases for case in some], judges, ask_everything=config.ask_everything)

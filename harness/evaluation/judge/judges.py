@@ -10,7 +10,9 @@ from typing import Any, Protocol
 from harness.data.records import Case, Task, Vote
 from harness.errors import UsageError
 from harness.evaluation.judge.prompt import JudgePrompt, parse_verdict
+from harness.models.chat.again import again_sha256
 from harness.models.chat.chat_models import ChatModel, ChatModels, ChatSettings
+from harness.models.chat.parameters import in_words
 from harness.models.chat.records import ChatAnswer, ChatRequest
 from harness.models.names import ModelName
 
@@ -93,9 +95,15 @@ class PromptedJudge:
 
     def __init__(self, model: ChatModel, prompt: JudgePrompt) -> None:
         self.name = model.name
-        self.settings = model.settings
         self._model = model
         self._prompt = prompt
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """See `Judge`."""
+        otherwise = in_words(self._model.changes())
+        more = {"sent_otherwise": otherwise} if otherwise else {}
+        return {**self._model.settings, "again_sha256": again_sha256(), **more}
 
     def vote(self, cases: Sequence[Case], on_vote: OnVote) -> None:
         """Ask for every case whose answer is not in the cache."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.data.formats.messages import dump_message
-from harness.data.records import Case, Message, ToolCall, TurnPair
+from harness.data.records import Case, Message, Task, ToolCall, TurnPair
 from harness.errors import DataError
 from harness.evaluation.judge.run import Judged
 from harness.evaluation.predictions import PredictedRow, parse_label, read_predictions
@@ -29,13 +29,14 @@ class Labelled:
     """1.0 good, 0.0 bad."""
 
 
-def read_labelled(path: Path, column: str, pairs: Sequence[TurnPair]) -> list[Labelled]:
+def read_labelled(path: Path, column: str, pairs: Sequence[TurnPair], task: Task) -> list[Labelled]:
     """Return the labelled rows of a file of predictions, in either layout.
 
-    Rows without a label or an answer are left out; `pairs` give results rows their conversations. Raises
+    Rows without a label or an answer are left out; `pairs` give results rows their conversations, and the
+    task says what its arguments are. Raises
     DataError for a column that no row has, a label that is none, and a pair that the test set lacks.
     """
-    rows = read_predictions(path)
+    rows = read_predictions(path, task.tools)
     if all(column not in row.row for row in rows):
         raise DataError(f"{path} has no column {column!r}; its columns are {', '.join(sorted(rows[0].row))}")
     prefixes = {pair.id: pair.prefix for pair in pairs}

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any, Literal
 
 from harness import resources
 from harness.data.records import Case, Task
-from harness.models.chat.json_answers import clean, excerpt, kind_of, read_object
+from harness.models.chat.json_answers import clean, excerpt, kind_of, read_answer
 from harness.models.chat.quoting import (
     LAYOUT,
     MAX_CHARACTERS,
@@ -78,27 +79,47 @@ def verdict_schema() -> dict[str, Any]:
 
 
 _VALUES = {"good": 1.0, "bad": 0.0}
-_KEYS = {"reason", "verdict"}
+_KEYS = ("reason", "verdict")
+_PLACEHOLDER = "one or two sentences, at most"
+"""How the prompt's own example of an answer begins: a judge that repeats it has not judged."""
+_OPPOSITE = {1.0: re.compile(r"\bbad\b", re.IGNORECASE), 0.0: re.compile(r"\bgood\b", re.IGNORECASE)}
 
 
 def parse_verdict(text: str) -> tuple[float, str]:
-    """Return the value (1.0 good, 0.0 bad) and the reason of an answer that is exactly one verdict.
+    """Return the value (1.0 good, 0.0 bad) and the reason of an answer that holds exactly one verdict.
 
-    Read is one JSON object with the keys `reason` (text) and `verdict` (good or bad, in any case of letters), alone or
-    in one code fence, after one leading block of thinking at most. All else raises ValueError, whose message says what
-    was found: nothing is searched for a verdict, because what looks like one may be quoted from the case.
-
-    An answer that the engine cut (finish reason `length`) is not to be read at all: thinking that was cut behind a
-    quoted end of thinking and a quoted verdict looks like an answer.
+    Read is one JSON object with the keys `reason` (text) and `verdict` (good or bad), in any case of letters, in the
+    forms of `json_answers.read_answer`. Further keys are left out, unless they hold another verdict. All else raises
+    ValueError, whose message says what was found: what looks like a verdict may be quoted from the case.
     """
-    answer = read_object(text)
-    if answer.keys() != _KEYS:
-        keys = ", ".join(map(excerpt, sorted(answer))) or "none"
+    found = read_answer(text)
+    answer = _by_key(found.value)
+    missing = [key for key in _KEYS if key not in answer]
+    if missing:
+        keys = ", ".join(map(excerpt, sorted(found.value))) or "none"
         raise ValueError(f'the answer has the keys {keys}; expected "reason" and "verdict"')
     reason, verdict = answer["reason"], answer["verdict"]
     if not isinstance(reason, str):
         raise ValueError(f"the reason is no text but {kind_of(reason)}")
-    value = _VALUES.get(verdict.lower()) if isinstance(verdict, str) else None
+    if reason.strip().startswith(_PLACEHOLDER):
+        raise ValueError("the answer repeats the example of an answer")
+    value = _value(verdict)
     if value is None:
         raise ValueError(f'the verdict is {excerpt(verdict)}; expected "good" or "bad"')
+    others = [key for key, said in answer.items() if key not in _KEYS and _value(said) not in (None, value)]
+    last_line = found.before.strip().rpartition("\n")[2]  # what was weighed before may speak of both
+    if others or _OPPOSITE[value].search(f"{last_line}\n{found.after}"):
+        raise ValueError("the answer holds two verdicts; expected one")
     return value, clean(reason)
+
+
+def _by_key(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer with its keys in lower case; ValueError where two become one."""
+    lowered = {key.strip().lower(): value for key, value in answer.items()}
+    if len(lowered) < len(answer):
+        raise ValueError("the answer has a key twice")
+    return lowered
+
+
+def _value(verdict: object) -> float | None:
+    return _VALUES.get(verdict.strip(" \t\n.!*_`").lower()) if isinstance(verdict, str) else None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.data.formats.json_texts import encodable
 from harness.data.formats.message_reader import parse_arguments
 from harness.data.formats.messages import dump_arguments, template_message, without_system
 from harness.data.records import Prediction, ToolCall, TurnPair
@@ -19,6 +20,8 @@ from harness.models import parsing
 from harness.models.backends.backend import Backend, OnAnswer
 from harness.models.backends.subject import EvaluateConfig, Subject, replaced_systems
 from harness.models.chat.chat_models import ChatModel, EndpointModel
+from harness.models.chat.completions import Called, finish_reason_of, words_of
+from harness.models.chat.parameters import in_words
 from harness.models.chat.records import ChatAnswer, ChatRequest
 from harness.models.names import ModelName
 from harness.models.prompts import system_message, system_template
@@ -30,51 +33,77 @@ _TIMEOUT = 300.0
 class EndpointBackend:
     """Asks a chat model, and takes whatever it says as its answer."""
 
-    def __init__(self, model: ChatModel, hashes: Mapping[str, str]) -> None:
-        """`hashes`: pair id -> SHA-256 of its messages."""
+    def __init__(self, model: ChatModel, hashes: Mapping[str, str], on_end: Callable[[], None]) -> None:
+        """`hashes`: pair id -> SHA-256 of its messages; `on_end` is called when all is answered."""
         self._model = model
         self._hashes = hashes
+        self._on_end = on_end
 
     def ask(self, requests: Sequence[ChatRequest], on_answer: OnAnswer) -> None:
         """Ask what is not in the cache of answers; see `Backend.ask` and `ChatModel.ask`."""
         self._model.ask(requests, lambda answer: on_answer(self._prediction(answer)))
+        self._on_end()
 
     def _prediction(self, answer: ChatAnswer) -> Prediction:
-        raw, finish_reason = read_message(answer.text) if answer.text is not None else (None, None)
+        said = read_message(answer.text) if answer.text is not None else EndpointAnswer(raw=None, problem=answer.error)
         return Prediction(
             pair_id=answer.id,
-            raw=raw,
-            finish_reason=finish_reason,
-            error=answer.error,
+            raw=said.raw,
+            finish_reason=said.finish_reason,
+            error=said.problem,
             prompt_sha256=self._hashes[answer.id],
             usage=answer.usage,
             kept=answer.cached,
         )
 
 
-def read_message(text: str) -> tuple[str, str | None]:
-    """Return the raw text of a message (the first call, else what is said) and why it ended.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointAnswer:
+    """A message as it is scored: a raw text, or the reason why there is none."""
 
-    `text` is a message as `failures.read_reply` writes it; ValueError where a call in it is none.
+    raw: str | None
+    finish_reason: str | None = None
+    problem: str | None = None
+
+
+def read_message(text: str) -> EndpointAnswer:
+    """Return the first call of a message, else what it says, as one raw text, and why it ended.
+
+    `text` is a message as `completions.read_reply` writes it, of this version or an earlier one. Words of refusal are
+    an answer; one that was held back, that was cut before it said anything, or that says nothing which is text, is
+    none. ValueError where the text is no such message.
     """
     message = json.loads(text)
-    raw: str = message.get("content") or ""
-    try:
-        for called in message.get("tool_calls", ()):
-            if called.get("type") == "function":
-                raw = _raw_call(called["function"]["name"], called["function"]["arguments"])
-                break
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError("the reply is no chat completion (a call without a name or arguments)") from error
-    return raw, message["finish_reason"]
+    if not isinstance(message, dict):
+        raise ValueError("the answer is no message")
+    words, finish_reason = words_of(message), finish_reason_of(message.get("finish_reason"))
+    raw, problem = words.text if words.text.strip() else words.refusal or words.text, None
+    if finish_reason == "content_filter":
+        problem = "the answer was held back by a content filter"
+    elif words.calls:
+        raw = _raw_call(words.calls[0])
+    elif not raw.strip() and finish_reason == "length":
+        where = "inside its thinking" if words.thought else "before it said anything"
+        problem = f"the answer was cut at the limit of tokens {where}; give it more room with --max-tokens"
+    elif not raw.strip() and words.others:
+        problem = f"the answer is no text: it has {', '.join(dict.fromkeys(words.others))}"
+    return EndpointAnswer(raw=None if problem else raw, finish_reason=finish_reason, problem=problem)
 
 
-def _raw_call(name: str, arguments: Any) -> str:
-    """Return the endpoint's call in the published notation; arguments that are no JSON object stay as they came."""
+def _raw_call(call: Called) -> str:
+    """Return the endpoint's call in the published notation; arguments that are no JSON object stay as they came.
+
+    Those are for the readings to repair or refuse, like what a model writes itself.
+    """
     try:
-        return parsing.canonical(ToolCall(name=name, arguments=parse_arguments(arguments, name)))
-    except ValueError:
-        return f"<tool_call>\n{json.dumps(name)[:-1]}: {arguments}\n</tool_call>"
+        return encodable(
+            parsing.canonical(ToolCall(name=call.name, arguments=parse_arguments(call.arguments, call.name)))
+        )
+    except (ValueError, RecursionError):
+        sent = call.arguments
+        written = sent if isinstance(sent, str) else json.dumps(sent, ensure_ascii=False)
+        name = json.dumps(call.name, ensure_ascii=False)
+        return encodable(f'<tool_call>\n{{"name": {name}, "arguments": {written}}}\n</tool_call>')
 
 
 def _check(text: str) -> None:
@@ -109,6 +138,9 @@ class EndpointSubject(Subject):
             "system_template": system_template(test_set.task),
             **replaced_systems(test_set),
         }
+        if parameters := self._model.settings.get("parameters"):
+            self.settings |= {key: parameters[key] for key in ("temperature", "tool_choice") if key in parameters}
+            self.settings["parameters"] = parameters
         if self._model.settings["model"] != name.id:  # the endpoints file has another name for it
             self.settings["model"] = self._model.settings["model"]
 
@@ -129,6 +161,19 @@ class EndpointSubject(Subject):
             check=_check,
         )
 
+    def make_prompts(self) -> None:
+        """The requests are made; where nothing is left to ask, an earlier run has found out what the endpoint takes."""
+        self._note_changes()
+
+    def _note_changes(self) -> None:
+        changes = self._model.changes()
+        if changes:
+            self.details["sent_otherwise"] = in_words(changes)
+        if "temperature" in changes:
+            self.details["temperature"] = None
+        if "tool_choice" in changes or "tool_choice=auto" in changes:
+            self.details["tool_choice"] = "auto" if "tool_choice=auto" in changes else None
+
     def items(self, pair_ids: Sequence[str]) -> list[Any]:
         """Return the requests of these pairs."""
         wanted = set(pair_ids)
@@ -139,7 +184,7 @@ class EndpointSubject(Subject):
         """Return what asks the endpoint; the first question finds out whether it is there."""
         del log
         hashes = dict(zip((request.id for request in self._requests), self.prompt_hashes, strict=True))
-        yield EndpointBackend(self._model, hashes)
+        yield EndpointBackend(self._model, hashes, self._note_changes)
 
 
 def _sha256(messages: Sequence[dict[str, Any]]) -> str:

@@ -6,12 +6,14 @@ import hashlib
 import json
 import os
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.data.records import Usage
 from harness.errors import DataError
+from harness.models.chat.parameters import IN_WORDS, relevant
 from harness.models.chat.records import ChatRequest
 
 _FILE = "answers.sqlite"
@@ -24,6 +26,9 @@ _TABLE = """CREATE TABLE IF NOT EXISTS answers (
 _TRIES = """CREATE TABLE IF NOT EXISTS tries (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL, prompt INTEGER NOT NULL, completion INTEGER NOT NULL
 )"""
+_REFUSED = """CREATE TABLE IF NOT EXISTS changes (
+    identity TEXT PRIMARY KEY, changes TEXT NOT NULL, date TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
+) WITHOUT ROWID"""
 _BY_KEY = "CREATE INDEX IF NOT EXISTS tries_by_key ON tries (key)"
 
 
@@ -51,6 +56,7 @@ class AnswerCache:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
+        self._changes: dict[str, frozenset[str]] = {}
 
     @classmethod
     def open(cls, folder: Path | None = None) -> AnswerCache:
@@ -78,13 +84,13 @@ class AnswerCache:
                 f"{self.path} was written by another version of the harness (layout {version}, expected {_VERSION}); "
                 "move it away, or name another folder for the answers"
             )
-        for statement in (_TABLE, _TRIES, _BY_KEY):
+        for statement in (_TABLE, _TRIES, _BY_KEY, _REFUSED):
             self._run(statement)
         self._run(f"PRAGMA user_version = {_VERSION}")
 
     def get(self, identity: str, request: ChatRequest) -> CachedAnswer | None:
         """Return the answer that `identity` (the model and all that decides how it answers) gave to the request."""
-        rows = self._run("SELECT text, usage FROM answers WHERE key = ?", answer_key(identity, request))
+        rows = self._run("SELECT text, usage FROM answers WHERE key = ?", self.key(identity, request))
         if not rows:
             return None
         text, usage = rows[0]
@@ -93,6 +99,24 @@ class AnswerCache:
             return CachedAnswer(text=text.decode("utf-8", "surrogatepass"), usage=counts)
         except (ValueError, TypeError, AttributeError) as error:
             raise _unusable(self.path, _DAMAGED) from error
+
+    def key(self, identity: str, request: ChatRequest) -> str:
+        """Return the key of a request as it is sent: without what the endpoint is known not to take."""
+        return answer_key(identity, request, relevant(self.changes(identity), request))
+
+    def changes(self, identity: str) -> frozenset[str]:
+        """Return what an endpoint is known not to take, see `parameters.Change`."""
+        if identity not in self._changes:
+            rows = self._run("SELECT changes FROM changes WHERE identity = ?", identity)
+            self._changes[identity] = frozenset(rows[0][0].split()) & IN_WORDS.keys() if rows else frozenset()
+        return self._changes[identity]
+
+    def learn(self, identity: str, changes: frozenset[str]) -> None:
+        """Keep what an endpoint does not take: later runs need not find it out, and know their answers by it."""
+        if changes != self.changes(identity):
+            values = (identity, " ".join(sorted(changes)))
+            self._run("INSERT OR REPLACE INTO changes (identity, changes) VALUES (?, ?)", *values)
+            self._changes[identity] = changes
 
     def holds(self, identity: str, request: ChatRequest) -> bool:
         """Return whether the request need not be asked: there is an answer, and it passes the request's check."""
@@ -103,7 +127,7 @@ class AnswerCache:
         """Keep an answer; on return it survives the death of this process."""
         usage = json.dumps(asdict(answer.usage)) if answer.usage else None
         text = answer.text.encode("utf-8", "surrogatepass")
-        key = answer_key(identity, request)
+        key = self.key(identity, request)
         self._run("INSERT OR REPLACE INTO answers (key, text, usage) VALUES (?, ?, ?)", key, text, usage)
 
     def begin_try(self, key: str, estimate: Usage) -> int:
@@ -137,9 +161,10 @@ class AnswerCache:
             raise _unusable(self.path, error) from error
 
 
-def answer_key(identity: str, request: ChatRequest) -> str:
-    """Return the SHA-256 (hex) under which an answer is kept."""
-    return hashlib.sha256(f"{identity}\n{request.sha256()}".encode("utf-8", "surrogatepass")).hexdigest()
+def answer_key(identity: str, request: ChatRequest, changes: Sequence[str] = ()) -> str:
+    """Return the SHA-256 (hex) under which an answer is kept: of who was asked, and of all that was sent."""
+    otherwise = f"\n{' '.join(changes)}" if changes else ""
+    return hashlib.sha256(f"{identity}\n{request.sha256()}{otherwise}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _unusable(path: Path, problem: object) -> DataError:

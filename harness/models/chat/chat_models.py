@@ -16,6 +16,7 @@ from harness.models.chat.cache import AnswerCache
 from harness.models.chat.client import ask_all
 from harness.models.chat.endpoints import Endpoints, Limits
 from harness.models.chat.estimate import CostEstimate, estimate
+from harness.models.chat.parameters import in_words
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats
 from harness.models.chat.secrets import public_address
 from harness.models.chat.spending import Spending
@@ -121,6 +122,14 @@ class ChatModel:
             cache.close()
         return estimate(self.name, self.price, list(missing.values()), known=known, copies=copies)
 
+    def changes(self) -> frozenset[str]:
+        """Return what the endpoint has refused and is sent otherwise, as far as it is known by now."""
+        cache = AnswerCache.open(self._settings.cache)
+        try:
+            return cache.changes(self.identity)
+        finally:
+            cache.close()
+
     def endpoint(self, *, missing: bool) -> ChatEndpoint:
         """Return where it is asked; `missing` is false where all answers are known, so that nothing need run."""
         raise NotImplementedError
@@ -149,6 +158,9 @@ class EndpointModel(ChatModel):
             )
         self.settings = {"model": self._address.model, "base_url": public_address(self._address.base_url)}
         self.identity = f"openai:{self._address.base_url}:{self._address.model}"
+        if parameters := self._address.parameters:
+            self.settings["parameters"] = parameters
+            self.identity += f":{json.dumps(parameters, sort_keys=True)}"
         self._rates = settings.endpoints.rates(self._address)
 
     def endpoint(self, *, missing: bool) -> ChatEndpoint:
@@ -163,6 +175,7 @@ class EndpointModel(ChatModel):
             timeout=self._settings.timeout or self.limits.timeout or self._settings.usual_timeout,
             context=self.limits.context,
             most_tokens=self.limits.max_tokens,
+            parameters=self._address.parameters,
             price=self.price,
             rates=self._rates,
         )
@@ -258,5 +271,7 @@ def effort(name: str, stats: ChatStats) -> str:
         parts.append(f"{sum(stats.failures.values())} tries failed ({kinds})")
     if stats.unanswered:
         parts.append(f"{stats.unanswered} stay without an answer")
+    if stats.changes:
+        parts.append(f"asked {', '.join(in_words(stats.changes))}, which is all that the endpoint takes")
     parts.append(f"{stats.usage.prompt:,} prompt and {stats.usage.completion:,} answer tokens")
     return "; ".join(parts)

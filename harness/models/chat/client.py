@@ -10,10 +10,11 @@ from random import Random
 
 from harness.data.records import Usage
 from harness.errors import EngineError, UsageError
+from harness.models.chat.again import asked_again
 from harness.models.chat.budget import Budget, BudgetSpent, exceeds_context
 from harness.models.chat.cache import AnswerCache, CachedAnswer
 from harness.models.chat.connection import Connection
-from harness.models.chat.failures import ChatReply, Failure, is_about_content
+from harness.models.chat.failures import ChatReply, Failure, advice_on, is_about_content
 from harness.models.chat.limiter import LONGEST_WAIT, Limiter
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats
 from harness.models.chat.secrets import public_address
@@ -21,6 +22,8 @@ from harness.models.chat.spending import Spending
 
 _SAME_REFUSALS = 3
 """Requests refused before any was answered, after which the fault is taken to be in what they share."""
+_USELESS = 2
+"""Answers to one question that cannot be used, after which there is none: the second question says what was wrong."""
 _NOTHING_USED = Usage(prompt=0, completion=0, cached=0)
 
 
@@ -34,7 +37,8 @@ async def ask_all(
 ) -> ChatStats:
     """Call `on_answer` once for every request, as answers come; equal requests are asked once, cached ones never.
 
-    What may pass (load, lost connections, unusable answers) is asked again, with the same messages. Raises UsageError
+    What may pass (load, lost connections) is asked again, with the same messages; what cannot be used once more, with
+    words that say why. Raises UsageError
     where the endpoint refuses what all requests share (key, model), EngineError where it is not there or has gone,
     BudgetSpent where the budget is: then nothing more is sent, and what was under way is still answered.
     Then, and when cancelled, whatever was answered is in the cache.
@@ -43,7 +47,7 @@ async def ask_all(
     missing = run.tell_known()
     if not missing:
         return run.stats(None)
-    connection = Connection(endpoint, run.spending)
+    connection = Connection(endpoint, run.spending, run.changes)
     try:
         async with asyncio.TaskGroup() as group:
             for sha in missing:
@@ -80,6 +84,8 @@ class _Run:
         self.limiter = Limiter(endpoint.concurrency, first_pause=endpoint.first_pause)
         self.unpaid = 0
         """Requests that were not sent because the budget is spent."""
+        self.changes = cache.changes(endpoint.identity) if cache else frozenset[str]()
+        """What the endpoint is known not to take."""
         self._found = False
         """Something has listened at the address."""
         self._served = False
@@ -105,7 +111,7 @@ class _Run:
 
     async def answer(self, sha: str, connection: Connection) -> None:
         """Ask until there is a usable answer, or no sense in going on, and tell it."""
-        request, tries, failed = self._alike[sha][0], 0, None
+        request, tries, useless, more, failed = self._alike[sha][0], 0, 0, "", None
         max_tokens = request.max_tokens
         if exceeds_context(request.texts(), max_tokens, self._endpoint.context):
             reason = f"prompt and answer are longer than the model's context of {self._endpoint.context} tokens"
@@ -117,7 +123,8 @@ class _Run:
                     return self._tell(sha, ChatAnswer(id=request.id, text=None, error=reason, attempts=tries))
                 tries += 1
                 try:
-                    outcome = _checked(request, await connection.ask(request, max_tokens))
+                    outcome = _checked(request, await connection.ask(request, max_tokens, more))
+                    self.changes = connection.changes
                 except BudgetSpent:  # the others are under way: they are paid for, and their answers are kept
                     self.unpaid += len(self._alike[sha])
                     return None
@@ -127,10 +134,12 @@ class _Run:
                 answer = ChatAnswer(id=request.id, text=outcome.text, attempts=tries, usage=outcome.usage)
                 return self._tell(sha, answer)
             failed = outcome
-            if outcome.ends == "request" or tries >= self._endpoint.attempts:
+            useless += outcome.served
+            if outcome.ends == "request" or tries >= self._endpoint.attempts or useless >= _USELESS:
                 if outcome.unreachable:
                     raise self._unreachable(outcome, "has gone")
                 return self._tell(sha, ChatAnswer(id=request.id, text=None, error=outcome.reason, attempts=tries))
+            more = asked_again(request, outcome) or more
             if outcome.kind == "length":
                 max_tokens = min(2 * request.max_tokens, self._endpoint.most_tokens or 2 * request.max_tokens)
             if not self.limiter.gave_up and not outcome.served:  # nothing is wrong with the endpoint
@@ -145,7 +154,8 @@ class _Run:
             self._on_answer(replace(answer, id=request.id))
 
     def _keep(self, request: ChatRequest, reply: ChatReply) -> None:
-        if self._cache:
+        if self._cache and reply.changes == self.changes:  # else it was sent in a form that has been given up since
+            self._cache.learn(self._endpoint.identity, self.changes)
             self._cache.put(self._endpoint.identity, request, CachedAnswer(text=reply.text, usage=reply.usage))
         self.spending.keep(request, reply.entry)
 
@@ -173,11 +183,8 @@ class _Run:
         if outcome.own and not is_about_content(outcome):
             self._refused += 1
         if outcome.ends == "run" or (self._refused >= _SAME_REFUSALS and not self._served):
-            hint = "; if it does not know tool_choice, try --tool-choice auto" if request.tool_choice else ""
-            raise UsageError(
-                f"{self._address} refused the request: {outcome.reason}; check the model's name "
-                f"({self._endpoint.model}), the address, and the key in {self._endpoint.key_variable}{hint}"
-            )
+            advice = advice_on(outcome, self._endpoint, asks_for_calls=request.tools is not None)
+            raise UsageError(f"{self._address} refused the request: {outcome.reason}; {advice}")
 
     def _unreachable(self, failure: Failure, state: str) -> EngineError:
         return EngineError(
@@ -196,6 +203,7 @@ class _Run:
             concurrency=self.limiter.limit,
             lowest_concurrency=self.limiter.lowest,
             response_format=connection.format if connection else None,
+            changes=tuple(sorted(self.changes)),
             usage=connection.usage if connection else _NOTHING_USED,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +17,19 @@ from harness.models.names import ModelName
 
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
 _EXAMPLE = "model-id: {base_url: https://host/v1, key_variable: HOST_KEY}"
-_KEYS = ("base_url", "key_variable", "model", "price", "limits")
+_KEYS = ("base_url", "key_variable", "model", "price", "limits", "parameters")
+_NOT_PARAMETERS = {
+    "model": "the key model says under which name the endpoint knows it",
+    "messages": "prompts are the harness's own",
+    "tools": "they are the task's own",
+    "stream": "answers are taken whole",
+    "n": "there is one answer to a question",
+    "max_tokens": "limits: {max_tokens: N} or --max-tokens say how long an answer may be",
+    "max_completion_tokens": "limits: {max_tokens: N} or --max-tokens say how long an answer may be",
+    "response_format": "the schema of an answer is its role's",
+}
+_MAY_BE_NULL = ("max_tokens", "max_completion_tokens", "response_format")
+"""Of those above: what can be left out."""
 _PRICES = ("input", "output")
 
 
@@ -50,6 +63,8 @@ class Address:
     price: Price | None = None
     """None where it is not said."""
     limits: Limits = field(default_factory=Limits)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    """Further fields of every request; None leaves a field out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +76,8 @@ class Endpoints:
     key_variable: str = DEFAULT_KEY_VARIABLE
     file: Path | None = None
     """YAML, model id -> `base_url`; optionally `key_variable`, `model` (the endpoint's own name for it), `price`
-    (`input` and `output`, USD per million tokens) and `limits` (see `Limits`)."""
+    (`input` and `output`, USD per million tokens), `limits` (see `Limits`) and `parameters` (fields of every request;
+    null leaves one out)."""
     direct: bool = False
     """Whether `base_url` and `key_variable` hold for the models that the file lists, too."""
     shared: dict[tuple[str, str, Limits], Rates] = field(default_factory=dict, compare=False, repr=False)
@@ -88,7 +104,9 @@ class Endpoints:
             )
         check_address(self.base_url, "the base URL")
         found = Address(model=name.id, base_url=self.base_url, key_variable=self.key_variable)
-        return replace(found, price=listed.price, limits=listed.limits) if listed else found
+        if listed is None:
+            return found
+        return replace(found, price=listed.price, limits=listed.limits, parameters=listed.parameters)
 
 
 def _read(path: Path) -> dict[str, Address]:
@@ -110,6 +128,7 @@ def _address(path: Path, lines: Lines, model: str, entry: object) -> Address:
         key_variable=known.get("key_variable", DEFAULT_KEY_VARIABLE),
         price=_price(path, lines, model, known["price"]) if "price" in known else None,
         limits=_limits(path, lines, model, known.get("limits", {})),
+        parameters=_parameters(path, lines, model, known.get("parameters", {})),
     )
 
 
@@ -137,6 +156,23 @@ def _limits(path: Path, lines: Lines, model: str, entry: object) -> Limits:
             problem = f"the limit {key} of {model} is {value!r}; expected {kind} over 0"
             raise DataError.at(path, lines[(model, "limits", key)], problem)
     return Limits(**limits)
+
+
+def _parameters(path: Path, lines: Lines, model: str, entry: object) -> dict[str, Any]:
+    if not isinstance(entry, dict):
+        expected = "a mapping such as {temperature: null, reasoning_effort: low}"
+        raise DataError.at(path, lines[(model, "parameters")], f"the parameters of {model} should be {expected}")
+    for name, value in entry.items():
+        line = lines[(model, "parameters", name)]
+        if name in _NOT_PARAMETERS and not (value is None and name in _MAY_BE_NULL):
+            allowed = "; null leaves it out" if name in _MAY_BE_NULL else ""
+            reason = f"{_NOT_PARAMETERS[name]}{allowed}"
+            raise DataError.at(path, line, f"{name} is no parameter that {model} can be given: {reason}")
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise DataError.at(path, line, f"the parameter {name} of {model} is no JSON value ({error})") from error
+    return entry
 
 
 def _is_number(value: Any) -> bool:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
+import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import mktime_tz, parsedate_tz
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.data.records import Usage
 
 if TYPE_CHECKING:
-    from openai.types.chat import ChatCompletion
+    from harness.models.chat.records import ChatEndpoint
 
 Scope = Literal["try", "request", "run"]
 
@@ -27,7 +27,7 @@ _NO_MODEL = ("model_not_found", "model not found", "no such model", "unknown mod
 _NO_QUOTA = "insufficient_quota"
 _OWN = ("context", "too long", "too large", "maximum", "filter", "policy", "moderation", "safety")
 """Words of refusals that concern one request alone: it is too long, or its content is not wanted."""
-_FORMAT = ("response_format", "response format", "json_schema", "json schema", "json_object", "structured output")
+_TOOLS = re.compile(r"\b(tools?|functions?)\b|tool_choice|function calling")
 _NOT_HERE = ("ConnectError", "ConnectTimeout")
 
 
@@ -52,6 +52,8 @@ class Failure:
     """No model was asked, so there is nothing to pay."""
     served: bool = False
     """The endpoint did its part; the model's answer is of no use."""
+    parameter: str | None = None
+    """What the endpoint names as the parameter that it refuses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,56 +64,12 @@ class ChatReply:
     usage: Usage | None
     entry: int | None = None
     """Of the try in the ledger of the kept answers."""
+    changes: frozenset[str] = frozenset()
+    """What the request was sent otherwise than asked, see `parameters.Change`."""
 
 
-def read_reply(reply: ChatCompletion, *, whole: bool = False) -> tuple[ChatReply | Failure, Usage | None]:
-    """Return the reply's text or why it has none, and the tokens it took.
-
-    `whole` takes the message as it is, whatever it says and however it ends: a JSON object with those of `content`,
-    `refusal` and `tool_calls` that it has, and `finish_reason`.
-
-    Raises ValueError, TypeError or AttributeError where it is no chat completion: the client does not check.
-    """
-    usage = _usage(reply.usage)
-    if not reply.choices:
-        told = getattr(reply, "error", None)  # some gateways report errors with status 200
-        return Failure(kind="no completion", reason=f"the endpoint sent no choice ({told or 'and no error'})"), usage
-    choice = reply.choices[0]
-    text = choice.message.content
-    if text is not None and not isinstance(text, str):
-        raise TypeError(f"the content is no text but {type(text).__name__}")
-    if whole:
-        return ChatReply(text=_message_text(choice), usage=usage), usage
-    return _uselessness(choice, text) or ChatReply(text=text or "", usage=usage), usage
-
-
-def _uselessness(choice: Any, text: str | None) -> Failure | None:
-    """Return why a text is no answer, None where it is one."""
-    if choice.message.refusal:
-        return _useless("refusal", f"the model refuses: {choice.message.refusal}")
-    if choice.finish_reason == "content_filter":
-        return _useless("content filter", "the answer was held back by a content filter", ends="request")
-    if choice.finish_reason == "length":
-        return _useless("length", "the answer was cut off at the limit of tokens")
-    return None if text and text.strip() else _useless("empty", "the answer is empty")
-
-
-def _message_text(choice: Any) -> str:
-    message = choice.message.to_dict(warnings=False)  # the client does not check what it reads
-    said = {key: message[key] for key in ("content", "refusal", "tool_calls") if message.get(key) is not None}
-    return json.dumps({**said, "finish_reason": choice.finish_reason})
-
-
-def _usage(counts: Any) -> Usage | None:
-    """Return the tokens that the endpoint counted; one that counts oddly has answered all the same."""
-    prompt, completion = getattr(counts, "prompt_tokens", None), getattr(counts, "completion_tokens", None)
-    if not isinstance(prompt, int) or not isinstance(completion, int):
-        return None
-    cached = getattr(getattr(counts, "prompt_tokens_details", None), "cached_tokens", None)
-    return Usage(prompt=prompt, completion=completion, cached=cached if isinstance(cached, int) else None)
-
-
-def _useless(kind: str, reason: str, ends: Scope = "try") -> Failure:
+def useless(kind: str, reason: str, ends: Scope = "try") -> Failure:
+    """Return the failure of an answer that came and cannot be used."""
     return Failure(kind=kind, reason=reason, ends=ends, served=True)
 
 
@@ -123,7 +81,8 @@ def failure_of(error: Exception, timeout: float) -> Failure:
     from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
     if isinstance(error, APIStatusError):
-        return _refusal(error.status_code, _message(error), str(error.code or error.type), error.response.headers)
+        refusal = _refusal(error.status_code, _message(error), str(error.code or error.type), error.response.headers)
+        return replace(refusal, parameter=error.param if isinstance(error.param, str) else None)
     if isinstance(error, APIConnectionError):
         cause = error.__cause__ or error
         # By name: which HTTP library the client rests on depends on the client's version.
@@ -134,7 +93,7 @@ def failure_of(error: Exception, timeout: float) -> Failure:
             return late(timeout)
         reason = f"the connection broke ({str(cause) or type(cause).__name__})"
         return Failure(kind="connection broke", reason=reason)
-    if isinstance(error, APIError | ValueError | TypeError | AttributeError | RecursionError):
+    if isinstance(error, APIError | ValueError | TypeError | AttributeError | RecursionError | LookupError):
         return Failure(kind="no completion", reason=f"the reply is no chat completion ({error})")
     raise error
 
@@ -154,19 +113,25 @@ def late(timeout: float) -> Failure:
     return Failure(kind="time-out", reason=f"no answer within {timeout:g} s", load=True)
 
 
-def is_about_format(failure: Failure) -> bool:
-    """Whether the endpoint seems to refuse the wanted form of the answer."""
-    return failure.own and any(word in failure.reason.lower() for word in _FORMAT)
-
-
-def is_about_length_name(failure: Failure) -> bool:
-    """Whether the endpoint wants the limit of tokens under its newer name."""
-    return failure.own and "max_completion_tokens" in failure.reason
-
-
 def is_about_content(failure: Failure) -> bool:
     """Whether the request is too long or its content not wanted, which says nothing about other requests."""
     return any(word in failure.reason.lower() for word in _OWN)
+
+
+def advice_on(failure: Failure, endpoint: ChatEndpoint, *, asks_for_calls: bool) -> str:
+    """Return what to do about a refusal that every request would meet."""
+    told = f"{failure.kind} {failure.reason}".lower()
+    if _NO_QUOTA in told or failure.kind == "status 402":
+        return f"check the account that the key in {endpoint.key_variable} belongs to"
+    if not failure.own:
+        return (
+            f"check the model's name ({endpoint.model}), the address, and the key in {endpoint.key_variable}, "
+            "which must be allowed to ask this model"
+        )
+    parameters = "what is sent can be changed or left out under `parameters:` in its entry in --endpoints"
+    if asks_for_calls and _TOOLS.search(told):
+        return f"it seems to take no tools, or not with tool_choice; try --tool-choice auto; {parameters}"
+    return f"it does not take what every request holds; {parameters} (as in `parameters: {{temperature: null}}`)"
 
 
 def _refusal(status: int, message: str, code: str, headers: Mapping[str, str]) -> Failure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -94,6 +94,8 @@ class ChatEndpoint:
     """Most tokens of prompt and answer together; None where it is not known."""
     most_tokens: int | None = None
     """Longest answer that the endpoint allows."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of every request, or fields that are left out of it (None): as the endpoints file has them."""
     price: Price | None = None
     rates: Rates | None = field(default=None, compare=False)
     """Shared by all that ask this endpoint."""
@@ -118,6 +120,8 @@ class ChatStats:
     lowest_concurrency: int
     response_format: Format | None
     """How the schema was sent in the end; None where none was."""
+    changes: tuple[str, ...]
+    """What the endpoint refused and was sent otherwise, see `parameters.Change`."""
     usage: Usage
     """Tokens of all tries, unusable answers included."""
 

@@ -6,6 +6,8 @@ import base64
 import json
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from harness.data.formats.json_texts import encodable
+
 _LONGEST_REASON = 400
 _SHORTEST_SECRET = 4
 """Characters; what is shorter is a placeholder, and would be found inside ordinary words."""
@@ -26,8 +28,9 @@ class Secrets:
         self._forms = sorted((form for form in forms if len(form) >= _SHORTEST_SECRET), key=len, reverse=True)
 
     def clean(self, text: str) -> str:
-        """Return an endpoint's words as one short line without secrets; some quote the key that they were given."""
-        line = " ".join(text.split()).replace(self._address, self._public)
+        """Return an endpoint's words as one short line that can be shown, without secrets; some quote the key."""
+        shown = "".join(one if one.isprintable() or one.isspace() else "\ufffd" for one in encodable(text))
+        line = " ".join(shown.split()).replace(self._address, self._public)
         for form in self._forms:
             line = line.replace(form, "[key]")
         return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]} [...]"

@@ -59,7 +59,7 @@ class Spending:
             self._budget.know(self._key(request))
 
     def _key(self, request: ChatRequest) -> str:
-        return answer_key(self._identity, request)
+        return self._cache.key(self._identity, request) if self._cache else answer_key(self._identity, request)
 
 
 def _used(usage: Usage | None, request: ChatRequest, answer: str) -> Usage:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.data.records import ToolCall
-from harness.models.parsing.values import Unreadable, encodable, read_json, read_literal, sound
+from harness.models.parsing.literals import Unreadable
+from harness.models.parsing.schemas import ValueSchema, arguments_schema
+from harness.models.parsing.values import read_json
 
 MAX_CALLS = 32
 """Places of a text at which a family looks for a call; more are not looked at, so that work stays bounded."""
+
+
+_IDENTIFIER = re.compile(r"_|[a-z0-9][A-Z]|\w\.\w")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +37,22 @@ class Style:
     strict: bool
     tools: tuple[Mapping[str, Any], ...] = ()
 
-    def schema(self, tool: str, argument: str) -> Mapping[str, Any]:
-        """Return the JSON schema of one argument, empty where no tool declares it."""
-        for definition in self.tools:
-            function = definition.get("function", definition)
-            if function.get("name") == tool:
-                properties = (function.get("parameters") or {}).get("properties") or {}
-                found = properties.get(argument)
-                return found if isinstance(found, Mapping) else {}
-        return {}
+    def declares(self, name: str) -> bool:
+        """Return whether one of the tools has that name."""
+        functions = (one.get("function", one) for one in self.tools)
+        return any(isinstance(one, Mapping) and one.get("name") == name for one in functions)
+
+    def may_be_tool(self, name: str) -> bool:
+        """Return whether a name without any mark around it is that of a tool: a known one, or no ordinary word."""
+        return self.declares(name) if self.tools else bool(_IDENTIFIER.search(name)) and name != "print"
+
+    def schema(self, tool: str, argument: str) -> ValueSchema:
+        """Return what the tools declare for one argument."""
+        return self.arguments(tool).member(argument)
+
+    def arguments(self, tool: str) -> ValueSchema:
+        """Return what the tools declare for all arguments of one of them."""
+        return arguments_schema(self.tools, tool)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,44 +144,3 @@ def _arguments_in(text: str) -> Any:
     if text[end:].strip():
         raise Unreadable("arguments written as text hold more than one JSON object")
     return value
-
-
-def typed(raw: str, schema: Mapping[str, Any]) -> Any:
-    """Return an argument that a format writes as bare text with the type that its schema declares.
-
-    Text stays text where the schema allows text, says nothing, or the text is no value of its type.
-    """
-    kinds = _kinds(schema)
-    if not kinds or "string" in kinds:
-        return encodable(raw)
-    body = raw.strip()
-    try:
-        value, end = read_literal(body.lower() if body in ("TRUE", "FALSE", "NULL") else body, 0)
-    except Unreadable:
-        return encodable(raw)
-    fits = any(isinstance(value, _PYTHON[kind]) for kind in kinds if kind in _PYTHON)
-    if isinstance(value, bool) and "boolean" not in kinds:
-        fits = False
-    return sound(value) if fits and end == len(body) else encodable(raw)
-
-
-_PYTHON: dict[str, tuple[type, ...]] = {
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "array": (list,),
-    "object": (dict,),
-    "null": (type(None),),
-}
-
-
-def _kinds(schema: Mapping[str, Any]) -> set[str]:
-    options = [schema]
-    for key in ("anyOf", "oneOf"):
-        listed = schema.get(key)
-        options += [option for option in listed if isinstance(option, Mapping)] if isinstance(listed, list) else []
-    kinds: set[str] = set()
-    for option in options:
-        kind = option.get("type")
-        kinds.update([kind] if isinstance(kind, str) else [one for one in kind or () if isinstance(one, str)])
-    return kinds

@@ -161,7 +161,7 @@ def test_an_answer_that_stays_unusable_is_the_reason_of_its_item_alone(role: str
     )
     found = run(role, model(), 4)
     problems = [getattr(one, "error", None) or getattr(one, "reason", None) for one in found]
-    assert ["no usable answer after 5 tries" in problem for problem in problems if problem].count(True) == 1
+    assert ["no usable answer after 2 tries" in problem for problem in problems if problem].count(True) == 1
     assert "unexpected" in problems[2]
 
 

@@ -70,20 +70,22 @@ GRADES: Any = st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), min_size=40
 
 @given(GRADES)
 @settings(max_examples=15, deadline=None)
-def test_a_result_compared_with_itself_differs_in_nothing_and_passes(
+def test_a_result_compared_with_itself_differs_in_nothing_and_few_conversations_say_little(
     side: Callable[..., ComparedResult], values: list[float]
 ) -> None:
     one = side(values)
     found = compare(one, one, choose(one, one), rule=Rule())
     for metric, test in found.metrics.items():
         difference = test.difference
-        assert (difference.value, difference.low, difference.high, test.p) == (0.0, 0.0, 0.0, 1.0)
+        assert (difference.value, test.p) == (0.0, 1.0)
+        assert difference.high == -difference.low == pytest.approx(1 - 0.05 ** (1 / 8))
         assert (test.better, test.worse, test.equal) == (0, 0, 40)
         assert found.adjusted[metric] == 1.0
     assert found.flips == found.warnings == ()
     assert found.verdict
-    assert found.verdict.decision == "GO"
-    assert verdict((values, values), claim="better").decision == "NO-GO"
+    assert found.verdict.decision == "INCONCLUSIVE"
+    assert verdict((values, values), conversations=40, minimum_effect=0.1).decision == "GO"
+    assert verdict((values, values), conversations=40, minimum_effect=0.1, claim="better").decision == "NO-GO"
 
 
 @given(GRADES, GRADES)
@@ -168,7 +170,8 @@ def test_too_few_conversations_decide_nothing_and_the_reason_says_how_many_it_ta
         found = verdict(columns, conversations=5)
         assert found.decision == "INCONCLUSIVE"
         assert "5 conversations cannot decide at alpha = 0.05, at least 6 are needed" in found.reason
-    assert verdict(same, conversations=6).decision == "GO"
+    assert verdict(same, conversations=6).decision == "INCONCLUSIVE"
+    assert verdict(([1.0] * 160, [1.0] * 160), conversations=160).decision == "GO"
     assert verdict(worse, conversations=6).decision == "NO-GO"
 
 
@@ -187,7 +190,7 @@ def test_failures_cannot_pass_a_gate() -> None:
     assert (found.decision, found.missing) == ("INCONCLUSIVE", 10)
     assert "10 pairs lack a value" in found.reason
     one_missing: list[float | None] = [None, *[1.0] * 399]
-    assert verdict(([1.0] * 400, one_missing)).decision == "GO"
+    assert verdict(([1.0] * 400, one_missing), conversations=400).decision == "GO"
     # A loss that missing values could undo is no NO-GO either.
     lost: list[float | None] = [0.9] * 100
     half: list[float | None] = [None if place % 2 else 0.85 for place in range(100)]

@@ -57,7 +57,8 @@ def test_faults_change_no_verdict_and_a_second_run_asks_nothing(
 
     def faults(question: str, before: int) -> str | None:
         chance = random.Random(f"{question}:{before}")
-        return chance.choice(kinds) if chance.random() < 0.2 else None
+        fault = chance.choice(kinds) if chance.random() < 0.2 else None
+        return fault if not before or fault in ("429", "500", "503", "dropped") else None
 
     endpoint.asked.clear()
     endpoint.answered.clear()
@@ -188,3 +189,40 @@ def test_the_judge_may_be_named_by_its_role(terminal: Any, write_rows: Any) -> N
     direct = json.loads(terminal(*arguments, "--models", "published", "--judge", "rules:judge").out)
     assert direct == named
     assert "rules, published" in terminal(*arguments, "--models", "nobody", status=2).err
+
+
+def test_a_judge_that_takes_no_temperature_judges_and_the_terminal_says_so(
+    judge: Any, endpoint: Any, terminal: Any, write_rows: Any
+) -> None:
+    """A second run knows it, and asks nothing."""
+    write_rows(terminal.folder / "rows.jsonl", 10)
+    endpoint.length_name = "max_completion_tokens"
+    endpoint.refuses = lambda request: (
+        "Unsupported value: 'temperature' does not support 0.0 with this model." if "temperature" in request else None
+    )
+    said = judge("rows.jsonl", "--out", "judged.jsonl")
+    assert "asked without a temperature" in said.err
+    assert len(endpoint.requests) == 4 + 2
+    assert all(row["judge_reason"] for row in terminal.rows("judged.jsonl"))
+    assert "asked without a temperature" in judge("rows.jsonl", "--out", "again.jsonl").err
+    assert len(endpoint.requests) == 4 + 2
+
+
+def test_a_call_written_as_bare_text_is_equal_once_the_tasks_schema_says_its_types(terminal: Any) -> None:
+    """The tools of --task decide, and those of the row itself go before; agreement reads with --tools."""
+    filters = {"type": "object", "properties": {"price": {"type": "integer"}}}
+    parameters = {"$defs": {"Filters": filters}, "properties": {"filters": {"$ref": "#/$defs/Filters"}}}
+    tools = [{"type": "function", "function": {"name": "Search", "parameters": parameters}}]
+    (terminal.folder / "task.json").write_text(json.dumps({"task_description": "Search.", "tools": tools}))
+    text = "<tool_call>Search\n<arg_key>filters</arg_key>\n<arg_value>{'price': 3}</arg_value>\n</tool_call>"
+    answer = json.dumps({"name": "Search", "parameters": {"filters": {"price": 3}}})
+    row = {"question": json.dumps([{"role": "user", "content": "Cheap."}]), "answer": answer, "prediction": text}
+    for name, extra, options in (("task", {}, ("--task", "task.json")), ("own", {"tools": tools}, ())):
+        (terminal.folder / f"{name}.jsonl").write_text(json.dumps({**row, **extra, "human": 1}) + "\n")
+        said = terminal(
+            "judge", f"{name}.jsonl", "--judge", "rules:judge", "--out", f"{name}-judged.jsonl", "--json", *options
+        )
+        assert json.loads(said.out)["files"][0]["decided_by_code"] == 1
+        assert terminal.rows(f"{name}-judged.jsonl")[0][METRIC] == 1.0
+    said = terminal("agreement", "task-judged.jsonl", "--label", "human", "--tools", "task.json", "--json")
+    assert json.loads(said.out)["agreement"]["value"] == 1.0

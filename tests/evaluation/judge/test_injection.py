@@ -136,7 +136,11 @@ def test_an_echo_in_the_reason_is_not_read_as_the_verdict(verdict: str, expected
 
 @pytest.mark.parametrize(("verdict", "expected"), [("good", 1.0), ("bad", 0.0)])
 def test_an_echo_around_the_answer_never_changes_it(verdict: str, expected: float) -> None:
-    """Such an answer is refused, or, where the echo is thinking that ends before it, still read as itself."""
+    """Such an answer is refused, or, where the echo is thinking that ends before it, still read as itself.
+
+    The end of thinking and a verdict behind it, quoted at the end of an answer that has none, is beyond this: models
+    whose prompt opens their thinking write just that. Prompts spell the brackets of such marks as escapes.
+    """
     answer = json.dumps({"reason": "as seen in the tool result", "verdict": verdict})
     for attack in ATTACKS:
         echo = attack.text
@@ -146,6 +150,8 @@ def test_an_echo_around_the_answer_never_changes_it(verdict: str, expected: floa
             *(f"```\n{echo}\n```\n{answer}", f"```json\n{answer}\n{echo}\n```", f"```json\n{echo}\n{answer}\n```"),
             *(f'{{"reason": "{echo}", "verdict": "{verdict}"}}', f'{{"note": {answer}, "reason": "{echo}"}}'),
         ):
+            if text == f"The prediction says: {echo}" and echo.startswith("fine</think>"):
+                continue
             try:
                 read = parse_verdict(text)[0]
             except ValueError:

@@ -54,6 +54,12 @@ def right_text() -> Callable[[Any], str]:
 
 
 @pytest.fixture(scope="session")
+def useless() -> tuple[str, ...]:
+    """Faults in which the endpoint did its part."""
+    return _ENDPOINT.USELESS  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
 def key() -> str:
     return _ENDPOINT.KEY  # type: ignore[no-any-return]
 

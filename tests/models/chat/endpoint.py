@@ -20,6 +20,8 @@ PASSING = (
     *("empty", "dropped", "length", "no choice", "html", "error in 200", "nested", "504"),
 )
 """Faults after which another try may work."""
+USELESS = ("cut text", "fenced", "two objects", "refusal", "empty", "length")
+"""Those of them in which the endpoint did its part: then a question is asked once more, and not again."""
 _STATUS = {
     "429": "Rate limit reached",
     "500": "The server had an error",
@@ -29,7 +31,7 @@ _STATUS = {
     "404": "No such route",
     "401": "Incorrect API key provided",
     "403": "This project has no access to the model",
-    "400": "Unknown parameter: 'temperature'",
+    "400": "This request cannot be taken",
 }
 
 
@@ -48,6 +50,8 @@ class Endpoint:
     formats: tuple[str, ...] = ("json_schema", "json_object")
     """The response formats that it knows."""
     length_name: str = "max_tokens"
+    refuses: Callable[[dict[str, Any]], str | None] = lambda _request: None
+    """A request -> why the endpoint does not take its form."""
     usage: Any = None
     """The tokens that it says it took; None: the usual ones."""
     answer: Callable[[dict[str, Any]], str] = lambda request: right_text(request["messages"])
@@ -94,11 +98,13 @@ class Endpoint:
         other = ({"max_tokens", "max_completion_tokens"} - {self.length_name}).pop()
         if other in request:
             return f"Unsupported parameter: '{other}' is not supported. Use '{self.length_name}' instead."
-        return None
+        return self.refuses(request)
 
 
 def question_hash(messages: Any) -> str:
-    """Return the hash by which a question is known."""
+    """Return the hash by which a question is known, asked for the first time or again in other words."""
+    *earlier, last = messages
+    messages = [*earlier, {**last, "content": last["content"].partition("\n\n# ASKED AGAIN")[0]}]
     return hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).hexdigest()
 
 

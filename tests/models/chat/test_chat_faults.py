@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from dataclasses import replace
@@ -15,23 +16,28 @@ from hypothesis import strategies as st
 from harness.errors import EngineError, UsageError
 
 
-def drawn(kinds: tuple[str, ...], share: float, seed: int = 0) -> Any:
-    """Return faults for a share of the tries, drawn for each question and try on its own."""
+def drawn(kinds: tuple[str, ...], useless: tuple[str, ...], share: float, seed: int = 0) -> Any:
+    """Return faults for a share of the tries, drawn for each question; one useless answer a question at most."""
 
-    def fault(question: str, before: int) -> str | None:
+    def draw(question: str, before: int) -> str | None:
         random = Random(f"{seed}:{question}:{before}")
         return random.choice(kinds) if random.random() < share else None
+
+    def fault(question: str, before: int) -> str | None:
+        found = draw(question, before)
+        repeated = any(draw(question, earlier) in useless for earlier in range(before))
+        return None if found in useless and repeated else found
 
     return fault
 
 
 @pytest.mark.parametrize("concurrency", [1, 32])
 def test_with_a_fifth_of_the_tries_failing_the_answers_are_those_of_an_undisturbed_run(
-    endpoint: Any, ask: Any, make_requests: Any, right_text: Any, cache: Any, concurrency: int
+    endpoint: Any, ask: Any, make_requests: Any, right_text: Any, cache: Any, useless: Any, concurrency: int
 ) -> None:
     """The same at any concurrency; and nothing is asked again once its right answer was sent."""
     requests = make_requests(40 if concurrency == 1 else 359)
-    endpoint.faults = drawn(endpoint.kinds, 0.2)
+    endpoint.faults = drawn(endpoint.kinds, useless, 0.2)
     endpoint.slow = 4.2
     done = ask(requests, cache, concurrency=concurrency, timeout=4.0, attempts=9)  # a busy machine is no fault
     assert done.texts == {request.id: right_text(request.messages) for request in requests}
@@ -57,7 +63,10 @@ PLANS = st.lists(
 def test_for_any_plan_of_faults_the_outcome_follows_from_the_plan(
     endpoint: Any, ask: Any, make_requests: Any, question_hash: Any, plan: list[list[str]], concurrency: int
 ) -> None:
-    """A request whose passing faults are fewer than its tries is answered, by one try more than it has faults."""
+    """A request whose passing faults are fewer than its tries is answered, by one try more than it has faults.
+
+    Of answers that are of no use the second is the last.
+    """
     requests = make_requests(len(plan))
     faults_of = {question_hash(request.messages): faults for request, faults in zip(requests, plan, strict=True)}
 
@@ -70,9 +79,10 @@ def test_for_any_plan_of_faults_the_outcome_follows_from_the_plan(
     done = ask(requests, attempts=4, concurrency=concurrency, first_pause=0.0005)
     for number, faults in enumerate(plan):
         answer = done.answers[f"case-{number}"]
-        last = faults.index("too long") + 1 if "too long" in faults else len(faults) + 1
-        assert answer.attempts == min(4, last)
-        assert (answer.text is None) == (answer.error is not None) == ("too long" in faults or len(faults) >= 4)
+        useless = [place for place, fault in enumerate(faults) if fault in ("fenced", "refusal")]
+        ends = [4, *([faults.index("too long") + 1] if "too long" in faults else []), *(n + 1 for n in useless[1:2])]
+        assert answer.attempts == min(*ends, len(faults) + 1, 4)
+        assert (answer.text is None) == (answer.error is not None) == (min(ends) <= len(faults))
     assert done.stats.asked == sum(endpoint.asked.values())
 
 
@@ -98,7 +108,7 @@ def test_for_any_plan_of_faults_the_outcome_follows_from_the_plan(
     ],
 )
 def test_a_fault_that_stays_is_the_reason_of_its_request_alone(
-    endpoint: Any, ask: Any, make_requests: Any, question_hash: Any, fault: str, words: str
+    endpoint: Any, ask: Any, make_requests: Any, question_hash: Any, useless: Any, fault: str, words: str
 ) -> None:
     endpoint.slow = 0.8
     requests = make_requests(4)
@@ -109,8 +119,9 @@ def test_a_fault_that_stays_is_the_reason_of_its_request_alone(
     unanswered = done.answers["case-2"]
     assert sum(error is not None for error in errors) == done.stats.unanswered == 1
     assert words in unanswered.error
-    assert (unanswered.text, unanswered.attempts) == (None, 3)
-    assert sum(done.stats.failures.values()) == 3
+    tries = 2 if fault in useless else 3
+    assert (unanswered.text, unanswered.attempts) == (None, tries)
+    assert sum(done.stats.failures.values()) == tries
 
 
 @pytest.mark.parametrize("fault", ["This exceeds the context length of 10 tokens", "Content policy", "content filter"])
@@ -127,7 +138,7 @@ def test_a_request_that_is_too_long_or_filtered_is_not_asked_again(
 def test_messages_of_a_retry_are_the_same_and_a_cut_answer_gets_twice_the_room(
     endpoint: Any, ask: Any, make_requests: Any
 ) -> None:
-    endpoint.faults = lambda question, before: ("length", "empty", None)[before]
+    endpoint.faults = lambda question, before: ("length", "500", None)[before]
     [request] = make_requests(1, max_tokens=100)
     done = ask([request])
     assert done.answers["case-0"].text is not None
@@ -135,6 +146,27 @@ def test_messages_of_a_retry_are_the_same_and_a_cut_answer_gets_twice_the_room(
     assert endpoint.requests[0] == endpoint.requests[1] == endpoint.requests[2]
     assert endpoint.requests[0]["messages"] == list(request.messages)
     assert endpoint.requests[0]["temperature"] == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [("fenced", "Expecting value"), ("empty", "it was empty"), ("refusal", "it was a refusal"), ("cut text", "string")],
+)
+def test_what_cannot_be_used_is_asked_for_once_more_with_words_that_say_why(
+    endpoint: Any, ask: Any, make_requests: Any, fault: str, words: str
+) -> None:
+    """A model that is asked the same at temperature 0 says the same; what a refusal says is not repeated to it."""
+    endpoint.faults = lambda question, before: None if before else fault
+    [request] = make_requests(1)
+    done = ask([request])
+    assert (done.stats.unanswered, done.answers["case-0"].attempts) == (0, 2)
+    first, second = (sent["messages"] for sent in endpoint.requests)
+    assert first == list(request.messages)
+    assert second[:-1] == first[:-1]
+    more = second[-1]["content"].removeprefix(first[-1]["content"])
+    assert words in more
+    assert "cannot judge" not in more
+    assert json.dumps(request.schema) in more
 
 
 def test_text_that_has_no_place_in_utf_8_can_be_asked_about(endpoint: Any, ask: Any, make_requests: Any) -> None:

@@ -1,14 +1,74 @@
-"""Calls written in each family's notation, for the families whose chat templates are not at hand.
+"""Calls written in each family's notation: by the chat templates that TRL ships, and by us for the other families.
 
-Written by us from the formats' descriptions; the templates that TRL ships are used where there are any.
+Ours are written from the formats' descriptions; the templates are read from TRL's installation.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 from harness.data.records import ToolCall
+
+NO_TOOLS = {
+    "cohere": "renders messages only",
+    "cohere2": "renders messages only",
+    "deepseek_r1_distill": "drops the calls of a message that has content, empty content included",
+    "gemma": "renders messages only",
+    "gemma3": "renders messages only",
+    "idefics3": "renders lists of content parts only",
+    "lfm2": "renders messages only",
+    "llama3": "renders messages only",
+    "llava_next": "renders lists of content parts only",
+    "phi3": "renders messages only",
+    "phi3_5": "renders messages only",
+    "qwen2_5_vl": "renders messages only",
+    "smolvlm": "renders lists of content parts only",
+}
+"""Templates that TRL ships without support for calls."""
+
+ARGUMENTS_AS_TEXT = ("deepseekv3",)
+"""Templates that paste the arguments into the text, and so need them as a JSON string."""
+
+
+@cache
+def templates() -> dict[str, str]:
+    """Return TRL's chat templates by name, without the variants patched for training; empty without TRL."""
+    spec = importlib.util.find_spec("trl")
+    if spec is None or spec.origin is None:
+        return {}
+    folder = Path(spec.origin).parent / "chat_templates"
+    return {path.stem: path.read_text() for path in sorted(folder.glob("*.jinja")) if "_training" not in path.stem}
+
+
+def generated(name: str, calls: list[ToolCall], tools: list[dict[str, Any]]) -> list[str]:
+    """Return what a model with that template would have generated for each call: the rest after the prompt."""
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    options = {
+        "tools": tools,
+        "chat_template": templates()[name],
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "enable_thinking": False,
+    }
+    user = {"role": "user", "content": "A table for two, please."}
+    prompt = render_jinja_template([[user]], add_generation_prompt=True, **options)[0][0]
+    # Some prompts open thinking, which the rendered turn does not repeat.
+    prompt = prompt.removesuffix("<think>\n")
+    texts: list[str] = []
+    for call in calls:
+        arguments = json.dumps(call.arguments, ensure_ascii=False) if name in ARGUMENTS_AS_TEXT else call.arguments
+        function = {"name": call.name, "arguments": arguments}
+        turn = {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": function}]}
+        full = render_jinja_template([[user, turn]], **options)[0][0]
+        assert full.startswith(prompt)
+        texts.append(full[len(prompt) :])
+    return texts
 
 
 def _json(value: object) -> str:
@@ -69,6 +129,36 @@ def _hunyuan_v3(call: ToolCall) -> str:
     return f"<tool_calls>\n<tool_call>{call.name}<tool_sep>\n{arguments}</tool_call>\n</tool_calls>"
 
 
+def _hunyuan_v4(call: ToolCall) -> str:
+    pairs = _each(call, "<arg_key:7f>{key}</arg_key:7f><arg_value:7f>{value}</arg_value:7f>")
+    return f"<tool_calls:7f><tool_call:7f>{call.name}{pairs}</tool_call:7f></tool_calls:7f>"
+
+
+def _k2_horizon(call: ToolCall) -> str:
+    pairs = _each(call, "<ifm|arg_key>{key}</ifm|arg_key><ifm|arg_value>{value}</ifm|arg_value>")
+    return f"<ifm|tool_calls><ifm|tool_call>{call.name}{pairs}</ifm|tool_call></ifm|tool_calls>"
+
+
+def _plamo3(call: ToolCall) -> str:
+    def within(name: str, content: str) -> str:
+        return f"<|plamo:begin_{name}:plamo|>{content}<|plamo:end_{name}:plamo|>"
+
+    arguments = within("tool_arguments", f"<|plamo:constrain|>json<|plamo:msg|>{_json(call.arguments)}")
+    return within("tool_requests", within("tool_request", within("tool_name", call.name) + arguments))
+
+
+def _kimi_k3(call: ToolCall) -> str:
+    arguments = _each(call, '<|open|>argument key="{key}" type="string"<|sep|>{value}<|close|>argument<|sep|>')
+    body = f'<|open|>call tool="{call.name}" index="1"<|sep|>{arguments}<|close|>call<|sep|>'
+    return f"<|open|>tools<|sep|>{body}<|close|>tools<|sep|>"
+
+
+def _minimax_m3(call: ToolCall) -> str:
+    mark = "]<]minimax[>["
+    arguments = _each(call, f"{mark}<{{key}}>{{value}}{mark}</{{key}}>")
+    return f'{mark}<tool_call>\n{mark}<invoke name="{call.name}">{arguments}{mark}</invoke>\n{mark}</tool_call>'
+
+
 def _functiongemma(call: ToolCall) -> str:
     pairs = ",".join(f"{key}:<escape>{value}<escape>" for key, value in call.arguments.items())
     return f"<start_function_call>call:{call.name}{{{pairs}}}<end_function_call>"
@@ -124,6 +214,12 @@ RENDERINGS: dict[tuple[str, str], Callable[[ToolCall], str]] = {
     ("deepseek_v4", ""): lambda call: _dsml(call, "tool_calls"),
     ("deepseek_v41", ""): lambda call: _dsml(call, "calls", " "),
     ("kimi_k2", ""): _kimi,
+    ("kimi_k3", ""): _kimi_k3,
+    ("minimax_m3", ""): _minimax_m3,
+    ("plamo3", ""): _plamo3,
+    ("k2_horizon", ""): _k2_horizon,
+    ("hunyuan_v4", ""): _hunyuan_v4,
+    ("glm4", ""): lambda call: f"{call.name}\n{_json(call.arguments)}",
     ("seed_oss", ""): _seed,
     ("mimo", ""): _mimo,
     ("minimax_m2", ""): lambda call: _attributes(call, "minimax:tool_call"),

@@ -6,11 +6,9 @@ by `parsing/renderings.py`. Read by our parsers, strict and lenient, and by vLLM
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import runpy
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +19,6 @@ from harness.data.formats.published import read_test_conversations
 from harness.data.records import ToolCall
 from harness.models.parsing import detect_family, families, read, read_with_vllm
 
-NO_TOOLS = {
-    "cohere": "renders messages only",
-    "cohere2": "renders messages only",
-    "deepseek_r1_distill": "drops the calls of a message that has content, empty content included",
-    "gemma": "renders messages only",
-    "gemma3": "renders messages only",
-    "idefics3": "renders lists of content parts only",
-    "lfm2": "renders messages only",
-    "llama3": "renders messages only",
-    "llava_next": "renders lists of content parts only",
-    "phi3": "renders messages only",
-    "phi3_5": "renders messages only",
-    "qwen2_5_vl": "renders messages only",
-    "smolvlm": "renders lists of content parts only",
-}
-"""Templates that TRL ships without support for calls."""
-
-ARGUMENTS_AS_TEXT = ("deepseekv3",)
-"""Templates that paste the arguments into the text, and so need them as a JSON string."""
-
 UNESCAPED = "the template writes text in quotes without escaping it; vLLM reads it as Python and stops at an apostrophe"
 GUESSES = "vLLM guesses the type of an argument from its text, so a party size of '2' becomes a number"
 STRIPS = "vLLM drops the spaces at the end of an argument"
@@ -49,6 +27,7 @@ VLLM_EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
     ("lfm2_2_5_v2", "lfm2"): (355, UNESCAPED),
     ("muse_glimmer", "muse_glimmer"): (315, GUESSES),
     ("functiongemma", "functiongemma"): (315, GUESSES),
+    ("hunyuan_v4", "hy_v4"): (0, "vLLM takes the suffix of the marks from the model's own tokenizer"),
     ("dots", "dots"): (357, STRIPS),
     ("step3", "step3"): (357, STRIPS),
     ("mistral up to v10", "mistral"): (0, "vLLM reads this form with Mistral's own tokenizer only"),
@@ -56,17 +35,10 @@ VLLM_EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
 """(rendering, vLLM parser) -> how many of the 359 calls it reads back, and why not all."""
 
 
-@cache
-def templates() -> dict[str, str]:
-    """Return TRL's chat templates by name, without the variants patched for training; empty without TRL."""
-    spec = importlib.util.find_spec("trl")
-    if spec is None or spec.origin is None:
-        return {}
-    folder = Path(spec.origin).parent / "chat_templates"
-    return {path.stem: path.read_text() for path in sorted(folder.glob("*.jinja")) if "_training" not in path.stem}
-
-
-RENDERINGS = runpy.run_path(str(Path(__file__).parent / "renderings.py"))["RENDERINGS"]
+NAMES = runpy.run_path(str(Path(__file__).parent / "renderings.py"))
+NO_TOOLS, RENDERINGS, generated, templates = (
+    NAMES[name] for name in ("NO_TOOLS", "RENDERINGS", "generated", "templates")
+)
 BY_HAND = {" ".join(filter(None, key)): (key[0], render) for key, render in RENDERINGS.items()}
 WITH_TOOLS = [name for name in templates() if name not in NO_TOOLS]
 
@@ -83,32 +55,6 @@ def tools(sources: Path) -> list[dict[str, Any]]:
     """The tool schemas of the task."""
     tools: list[dict[str, Any]] = json.loads((sources / "tft-benchmark" / "job_description.json").read_text())["tools"]
     return tools
-
-
-def generated(name: str, calls: list[ToolCall], tools: list[dict[str, Any]]) -> list[str]:
-    """Return what a model with that template would have generated for each call: the rest after the prompt."""
-    from transformers.utils.chat_template_utils import render_jinja_template
-
-    options = {
-        "tools": tools,
-        "chat_template": templates()[name],
-        "bos_token": "<s>",
-        "eos_token": "</s>",
-        "enable_thinking": False,
-    }
-    user = {"role": "user", "content": "A table for two, please."}
-    prompt = render_jinja_template([[user]], add_generation_prompt=True, **options)[0][0]
-    # Some prompts open thinking, which the rendered turn does not repeat.
-    prompt = prompt.removesuffix("<think>\n")
-    texts: list[str] = []
-    for call in calls:
-        arguments = json.dumps(call.arguments, ensure_ascii=False) if name in ARGUMENTS_AS_TEXT else call.arguments
-        function = {"name": call.name, "arguments": arguments}
-        turn = {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": function}]}
-        full = render_jinja_template([[user, turn]], **options)[0][0]
-        assert full.startswith(prompt)
-        texts.append(full[len(prompt) :])
-    return texts
 
 
 def assert_read_back(texts: list[str], calls: list[ToolCall], family: str, tools: list[dict[str, Any]]) -> None:

@@ -44,6 +44,8 @@ class Endpoint:
     faults: Callable[[str, int], Fault | None] = lambda _question, _time: None
     """Question (hash of its messages) and how often it has been asked before -> what goes wrong."""
     fault: type[Fault] = Fault
+    refuses: Callable[[dict[str, Any]], str | None] = lambda _request: None
+    """A request -> why the endpoint does not take its form."""
     asked: Counter[str] = field(default_factory=Counter)
     requests: list[dict[str, Any]] = field(default_factory=list)
     stop: Callable[[], None] = lambda: None
@@ -114,7 +116,10 @@ def serving() -> Iterator[Endpoint]:
                 self._send(404, _error(f"The model {request['model']!r} does not exist"))
             else:
                 with state.counted(request) as (question, before):
-                    self._reply(question, before)
+                    if problem := state.refuses(request):
+                        self._send(400, _error(problem))
+                    else:
+                        self._reply(question, before)
 
         def _reply(self, question: str, before: int) -> None:
             time.sleep(state.delay)

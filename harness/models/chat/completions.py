@@ -1,0 +1,186 @@
+"""What a chat completion says, in the forms in which endpoints send it: words, calls, thinking, and why it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.data.formats.json_texts import encodable, kind, shortened
+from harness.data.records import Usage
+from harness.models.chat.failures import ChatReply, Failure, useless
+
+_TEXT = ("text", "output_text", "input_text")
+_THINKING = ("thinking", "reasoning", "redacted_thinking", "reasoning_content", "reasoning_text", "thought")
+_CALL = ("tool_use", "toolUse", "tool_call", "function_call", "functionCall", "custom_tool_call", "function")
+_INNER = ("function", "custom", "functionCall", "function_call", "toolUse", "tool_use")
+_ARGUMENTS = ("arguments", "input", "args", "parameters")
+_KEPT = ("content", "refusal", "tool_calls", "function_call")
+_MOST_TOKENS = 2**40
+"""What an endpoint that counts in earnest never reports."""
+_LONGEST_REASON = 40
+_DEEPEST = 3
+"""Lists in lists of parts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Called:
+    """A call as it was sent: `arguments` is what came, usually a text that should be JSON."""
+
+    name: str
+    arguments: Any = None
+
+
+@dataclass(slots=True, kw_only=True)
+class MessageWords:
+    """A message taken apart."""
+
+    text: str = ""
+    """The text parts, joined."""
+    refusal: str = ""
+    calls: list[Called] = field(default_factory=list)
+    thought: bool = False
+    """It has thinking beside the text."""
+    others: list[str] = field(default_factory=list)
+    """What is neither text nor thinking nor a call, in words."""
+
+
+def parse_reply(body: bytes) -> Any:
+    """Return the JSON value of a reply; ValueError or RecursionError where it is none. Broken UTF-8 becomes U+FFFD."""
+    return json.loads(body.decode("utf-8", "replace").removeprefix("\ufeff"))
+
+
+def words_of(message: Mapping[str, Any]) -> MessageWords:
+    """Return what a message says. Nothing is required of it: what has another form than any known is in `others`."""
+    words = MessageWords(thought=any(message.get(key) for key in _THINKING))
+    _add(words, message.get("content"), 0)
+    said = list(_calls(words, message.get("tool_calls")))
+    # The same call may stand in several places; the list of calls is the usual one.
+    words.calls = said or words.calls or list(_calls(words, message.get("function_call")))
+    if isinstance(message.get("refusal"), str):
+        words.refusal = words.refusal or encodable(message["refusal"])
+    return words
+
+
+def _add(words: MessageWords, part: Any, depth: int) -> None:
+    """Add a content, or a part of one."""
+    if isinstance(part, str):
+        words.text += encodable(part)
+    elif isinstance(part, list) and depth < _DEEPEST:
+        for one in part:
+            _add(words, one, depth + 1)
+    elif isinstance(part, Mapping):
+        _add_part(words, part)
+    elif part is not None:
+        words.others.append(kind(part))
+
+
+def _add_part(words: MessageWords, part: Mapping[str, Any]) -> None:
+    named = part.get("type")
+    text = part.get("text", part.get("content"))
+    text = text.get("value") if isinstance(text, Mapping) else text  # as the Assistants API has it
+    if named in _THINKING or part.get("thought") is True or (named is None and part.keys() & set(_THINKING)):
+        words.thought = True
+    elif named == "refusal" or (named is None and isinstance(part.get("refusal"), str)):
+        said = part.get("refusal", text)
+        words.refusal += encodable(said) if isinstance(said, str) else ""
+    elif named in _CALL or (named is None and part.keys() & set(_CALL)):
+        words.calls += _calls(words, part)
+    elif isinstance(text, str) and (named is None or named in _TEXT):
+        words.text += encodable(text)
+    else:
+        words.others.append(f"a part of type {_in_words(named)}")
+
+
+def _calls(words: MessageWords, sent: Any) -> Iterator[Called]:
+    """Yield the calls of a list, or one alone; what has no name is no call."""
+    for one in sent if isinstance(sent, list) else [] if sent is None else [sent]:
+        if one is None:
+            continue
+        places = [one, *(one[key] for key in _INNER if _is(one.get(key)))] if _is(one) else []
+        inner: Mapping[str, Any] = next((place for place in reversed(places) if place.get("name")), {})
+        name = inner.get("name")
+        if isinstance(name, str) and name.strip():
+            yield Called(name=name, arguments=next((inner[key] for key in _ARGUMENTS if key in inner), None))
+        else:
+            words.others.append("a call without a name")
+
+
+def _is(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _in_words(value: Any) -> str:
+    return shortened(encodable(value) if isinstance(value, str) else value).encode("ascii", "replace").decode()
+
+
+def finish_reason_of(value: Any) -> str | None:
+    """Return why an answer ended, as the endpoint says it; None for what is no word."""
+    return encodable(value)[:_LONGEST_REASON] if isinstance(value, str) else None
+
+
+def read_reply(reply: Any, *, whole: bool = False) -> tuple[ChatReply | Failure, Usage | None]:
+    """Return a completion's text or why it has none, and the tokens it took.
+
+    `whole` takes the message as it is, whatever it says and however it ends: a JSON object with those of `content`,
+    `refusal`, `tool_calls` and `function_call` that it has, `finish_reason`, and `thought` where there was thinking.
+
+    Raises ValueError where it is no chat completion.
+    """
+    if not isinstance(reply, Mapping):
+        raise ValueError(f"it is {kind(reply)}")
+    usage, choices = _usage(reply.get("usage")), reply.get("choices")
+    choice = next((one for one in choices if _is(one)), None) if isinstance(choices, list) else None
+    if choice is None:
+        told = reply.get("error")  # some gateways report errors with status 200
+        told = told.get("message") or told if isinstance(told, Mapping) else told
+        reason = f"the endpoint sent no choice ({told or 'and no error'})"
+        return Failure(kind="no completion", reason=reason), usage
+    message, finish_reason = _message(choice), finish_reason_of(choice.get("finish_reason"))
+    words = words_of(message)
+    if whole:
+        said = {key: message[key] for key in _KEPT if message.get(key) is not None}
+        thought = {"thought": True} if words.thought else {}
+        return ChatReply(text=json.dumps({**said, **thought, "finish_reason": finish_reason}), usage=usage), usage
+    return _uselessness(words, finish_reason) or ChatReply(text=words.text, usage=usage), usage
+
+
+def _message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a choice's message; some servers send a text alone."""
+    found = next((choice[key] for key in ("message", "delta", "text") if choice.get(key) is not None), None)
+    if isinstance(found, str):
+        return {"content": found}
+    if not isinstance(found, Mapping):
+        raise ValueError("the choice has no message")
+    return found
+
+
+def _uselessness(words: MessageWords, finish_reason: str | None) -> Failure | None:
+    """Return why a text is no answer, None where it is one."""
+    if words.refusal:
+        return useless("refusal", f"the model refuses: {words.refusal}")
+    if finish_reason == "content_filter":
+        return useless("content filter", "the answer was held back by a content filter", ends="request")
+    if finish_reason == "length":
+        where = "" if words.text.strip() or not words.thought else ", inside its thinking"
+        return useless("length", f"the answer was cut off at the limit of tokens{where}")
+    if words.text.strip():
+        return None
+    beside = f": it has {', '.join(words.others)}" if words.others else " but for its thinking" if words.thought else ""
+    return useless("empty", f"the answer is empty{beside}")
+
+
+def _usage(counts: Any) -> Usage | None:
+    """Return the tokens that the endpoint counted; one that counts oddly has answered all the same."""
+    if not isinstance(counts, Mapping):
+        return None
+    prompt, completion = _count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens"))
+    details = counts.get("prompt_tokens_details")
+    cached = _count(details.get("cached_tokens")) if isinstance(details, Mapping) else None
+    return None if prompt is None or completion is None else Usage(prompt=prompt, completion=completion, cached=cached)
+
+
+def _count(value: Any) -> int | None:
+    is_count = isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MOST_TOKENS
+    return value if is_count else None
