@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.data.formats.json_texts import encodable, encodable_value
 from harness.models.chat.answer_text import answer_text, concludes, introduces
-from harness.models.parsing.values import Unreadable, read_literal
+from harness.models.parsing.literals import Unreadable, read_literal
 
 _FENCED = re.compile(r"(.*?)(?:```|~~~)[ \t]*[\w+-]*\s*(\{.*\})\s*(?:```|~~~|\Z)(.*)", re.DOTALL)
 _STRINGS = re.compile(r"""(?:"(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+')(\s*:)?""", re.DOTALL)

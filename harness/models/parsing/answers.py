@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+
+from harness.models.parsing.literals import skip_space
 
 THINKING = (
     ("<think>", "</think>"),
@@ -17,11 +20,22 @@ THINKING = (
     ("<|channel|>analysis<|message|>", "<|end|>"),
     ("<|start|>assistant<|channel|>analysis<|message|>", "<|end|>"),
     ("to=self<|message|>", "<|eom|>"),
+    ("<|open|>think<|sep|>", "<|close|>think<|sep|>"),
+    ("<ifm|think>", "</ifm|think>"),
+    ("<ifm|think_fast>", "</ifm|think_fast>"),
+    ("<ifm|think_faster>", "</ifm|think_faster>"),
+    ("<|content_thinking|>", "<|end_message|>"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<longcat_think>", "</longcat_think>"),
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
 )
 """How a model opens and closes its thinking."""
 
-_PREFILLED = tuple(close for open_, close in THINKING if close not in ("<|end|>", "<|eom|>"))
-"""Closing marks that may come without an opening one, because some chat templates write that into the prompt."""
+_CLOSINGS = dict(THINKING)
+_TURNS = ("<|end|>", "<|eom|>", "<|end_message|>")
+"""Closing marks that end other messages, too."""
 
 END_TOKENS = (
     "<|im_end|>",
@@ -54,6 +68,10 @@ END_TOKENS = (
 """Tokens that end a turn; they reach the text where the engine does not skip special tokens."""
 
 _MAX_STRIPPED = 32
+_OPENING = re.compile("|".join(re.escape(mark) for mark, _ in THINKING) + r"|<think:[^\s<>]{1,40}+>")
+_UNMARKED = re.compile(r"(?:assistant)?analysis(?=[A-Z\"'`(])")
+"""What is left of harmony's marks where special tokens were skipped."""
+_AFTER_UNMARKED = re.compile(r"assistant(?=commentary|final|analysis)")
 
 
 def answers(text: str) -> Iterator[tuple[str, int]]:
@@ -63,18 +81,65 @@ def answers(text: str) -> Iterator[tuple[str, int]]:
     opening one ends thinking that the prompt opened, unless it turns out to stand inside a call.
     """
     body = _without_end_tokens(text)
-    thought = _without_thinking(body)
-    if thought is None:
+    start, opened = _after_leading(body)
+    body = body[start:]
+    if start and not body:
         return
-    body = thought
-    cuts = [(body.find(close), close) for close in _PREFILLED]
-    first = min(((place, close) for place, close in cuts if place >= 0), default=None)
-    if first is not None:
-        place, close = first
+    cut = _end_of_prefilled(body, opened)
+    if cut is None:
+        yield body, 0
+    else:
+        place, close = cut
         yield body[place + len(close) :], 0
         yield body, place + 1
-    else:
-        yield body, 0
+
+
+def _end_of_prefilled(body: str, opened: set[str]) -> tuple[int, str] | None:
+    """Return where the thinking ends that the prompt opened: at a first closing mark that nothing in the text opens."""
+    cuts: list[tuple[int, str]] = []
+    for opening, close in THINKING:
+        if close in _TURNS or close in opened:
+            continue
+        place = body.find(close)
+        if place >= 0 and body.find(opening, 0, place) < 0:
+            cuts.append((place, close))
+    return min(cuts, default=None)
+
+
+def skip_thinking(text: str, limit: int) -> int:
+    """Return where the text goes on after all thinking that opens before `limit`; its end where one never closes."""
+    position = 0
+    for _ in range(_MAX_STRIPPED):
+        match = _OPENING.search(text, position, limit)
+        if match is None:
+            break
+        position = _end_of_thinking(text, match)
+        if position >= limit:
+            break
+    return position
+
+
+def first_thinking(text: str) -> int:
+    """Return where the first block of thinking ends, 0 where there is none."""
+    match = _OPENING.search(text)
+    return _end_of_thinking(text, match) if match else 0
+
+
+def _closing(opening: re.Match[str]) -> str:
+    mark = opening.group()
+    return _CLOSINGS.get(mark) or f"</{mark[1:]}"
+
+
+def _end_of_thinking(text: str, opening: re.Match[str]) -> int:
+    """Return where the thinking ends that a mark opens, the end of the text where nothing closes it."""
+    close = _closing(opening)
+    end = text.find(close, opening.end())
+    if close == "<|end|>":
+        # The next message of harmony ends its thinking too.
+        turn = text.find("<|start|>assistant", opening.end())
+        if turn >= 0 and (end < 0 or turn < end):
+            return turn
+    return end + len(close) if end >= 0 else len(text)
 
 
 def _without_end_tokens(text: str) -> str:
@@ -87,14 +152,18 @@ def _without_end_tokens(text: str) -> str:
     return text
 
 
-def _without_thinking(text: str) -> str | None:
-    text = text.lstrip()
+def _after_leading(text: str) -> tuple[int, set[str]]:
+    """Return where the text begins after the thinking before it, and which marks closed that."""
+    position = skip_space(text, 0)
+    opened: set[str] = set()
     for _ in range(_MAX_STRIPPED):
-        pair = next((pair for pair in THINKING if text.startswith(pair[0])), None)
-        if pair is None:
-            return text
-        end = text.find(pair[1], len(pair[0]))
-        if end < 0:
-            return None
-        text = text[end + len(pair[1]) :].lstrip()
-    return text
+        if match := _OPENING.match(text, position):
+            opened.add(_closing(match))
+            position = _end_of_thinking(text, match)
+        elif match := _UNMARKED.match(text, position):
+            following = _AFTER_UNMARKED.search(text, match.end())
+            position = following.start() if following else len(text)
+        else:
+            break
+        position = skip_space(text, position)
+    return position, opened

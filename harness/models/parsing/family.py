@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.data.records import ToolCall
-from harness.models.parsing.schemas import ValueSchema, argument_schema
-from harness.models.parsing.values import Unreadable, read_json
+from harness.models.parsing.literals import Unreadable
+from harness.models.parsing.schemas import ValueSchema, arguments_schema
+from harness.models.parsing.values import read_json
 
 MAX_CALLS = 32
 """Places of a text at which a family looks for a call; more are not looked at, so that work stays bounded."""
+
+
+_IDENTIFIER = re.compile(r"_|[a-z0-9][A-Z]|\w\.\w")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +37,22 @@ class Style:
     strict: bool
     tools: tuple[Mapping[str, Any], ...] = ()
 
+    def declares(self, name: str) -> bool:
+        """Return whether one of the tools has that name."""
+        functions = (one.get("function", one) for one in self.tools)
+        return any(isinstance(one, Mapping) and one.get("name") == name for one in functions)
+
+    def may_be_tool(self, name: str) -> bool:
+        """Return whether a name without any mark around it is that of a tool: a known one, or no ordinary word."""
+        return self.declares(name) if self.tools else bool(_IDENTIFIER.search(name)) and name != "print"
+
     def schema(self, tool: str, argument: str) -> ValueSchema:
         """Return what the tools declare for one argument."""
-        return argument_schema(self.tools, tool, argument)
+        return self.arguments(tool).member(argument)
+
+    def arguments(self, tool: str) -> ValueSchema:
+        """Return what the tools declare for all arguments of one of them."""
+        return arguments_schema(self.tools, tool)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,10 @@ from typing import Any
 from harness.data.formats.json_texts import encodable
 from harness.errors import UsageError
 from harness.models.parsing import formats
-from harness.models.parsing.answers import answers
+from harness.models.parsing.answers import answers, first_thinking, skip_thinking
 from harness.models.parsing.family import Family, Reading, Span, Style
+
+_MAX_THOUGHTS = 8
 
 PUBLISHED = ("hermes", "plain")
 """The two notations of the published predictions."""
@@ -114,16 +116,43 @@ def read_lenient(text: str, order: Iterable[Family], tools: Iterable[Mapping[str
     order = list(order)
     reasons: list[str] = []
     for body, after in answers(encodable(text)):
-        best: tuple[tuple[int, int], list[Span]] | None = None
-        for family in order:
-            spans = family.scan(body, style)
-            found = [span for span in spans if span.call is not None and span.end > after]
-            reasons += [span.problem for span in spans if span.problem]
-            if found and (best is None or (found[0].start, -found[0].end) < best[0]):
-                best = ((found[0].start, -found[0].end), found)
-        if best is not None:
-            return Reading(call=best[1][0].call, reason=None, calls=len(best[1]))
+        found = _outside_thinking(body, after, order, style, reasons)
+        if found:
+            return Reading(call=found[0].call, reason=None, calls=len(found))
     return Reading(call=None, reason=_reason(text, reasons), calls=0)
+
+
+def _outside_thinking(body: str, after: int, order: list[Family], style: Style, reasons: list[str]) -> list[Span]:
+    """Return the first family's calls, those in thinking left out; problems are added to `reasons`.
+
+    What opens thinking inside a call is text of that call.
+    """
+    for _ in range(_MAX_THOUGHTS):
+        found, problems = _first(body, after, order, style)
+        reasons += problems
+        if found:
+            goes_on = skip_thinking(body, found[0].start)
+            if goes_on <= found[0].start:
+                return found
+        else:
+            goes_on = first_thinking(body) if problems else 0
+        if not goes_on or goes_on >= len(body):
+            break
+        body, after = body[goes_on:], max(0, after - goes_on)
+    return []
+
+
+def _first(body: str, after: int, order: list[Family], style: Style) -> tuple[list[Span], list[str]]:
+    """Return the calls of the family whose first one comes first and is the longest, and all problems."""
+    best: list[Span] = []
+    problems: list[str] = []
+    for family in order:
+        spans = family.scan(body, style)
+        found = [span for span in spans if span.call is not None and span.end > after]
+        problems += [span.problem for span in spans if span.problem]
+        if found and (not best or (found[0].start, -found[0].end) < (best[0].start, -best[0].end)):
+            best = found
+    return best, problems
 
 
 def _reason(text: str, reasons: list[str]) -> str:

@@ -96,14 +96,14 @@ class ValueSchema:
         return found
 
 
-def argument_schema(tools: Iterable[Mapping[str, Any]], tool: str, argument: str) -> ValueSchema:
-    """Return what the tools declare for one argument; nothing where none of them is called so or has it."""
+def arguments_schema(tools: Iterable[Mapping[str, Any]], tool: str) -> ValueSchema:
+    """Return what the tools declare for the arguments of one of them; nothing where none is called so."""
     for definition in tools:
         function = definition.get("function", definition)
         if isinstance(function, Mapping) and function.get("name") == tool:
             keys = ("parameters", "input_schema", "inputSchema")
             parameters: Any = next((function[key] for key in keys if isinstance(function.get(key), Mapping)), {})
-            return ValueSchema(nodes=(parameters,), root=parameters).member(argument)
+            return ValueSchema(nodes=(parameters,), root=parameters)
     return ValueSchema()
 
 

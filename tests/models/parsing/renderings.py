@@ -129,6 +129,36 @@ def _hunyuan_v3(call: ToolCall) -> str:
     return f"<tool_calls>\n<tool_call>{call.name}<tool_sep>\n{arguments}</tool_call>\n</tool_calls>"
 
 
+def _hunyuan_v4(call: ToolCall) -> str:
+    pairs = _each(call, "<arg_key:7f>{key}</arg_key:7f><arg_value:7f>{value}</arg_value:7f>")
+    return f"<tool_calls:7f><tool_call:7f>{call.name}{pairs}</tool_call:7f></tool_calls:7f>"
+
+
+def _k2_horizon(call: ToolCall) -> str:
+    pairs = _each(call, "<ifm|arg_key>{key}</ifm|arg_key><ifm|arg_value>{value}</ifm|arg_value>")
+    return f"<ifm|tool_calls><ifm|tool_call>{call.name}{pairs}</ifm|tool_call></ifm|tool_calls>"
+
+
+def _plamo3(call: ToolCall) -> str:
+    def within(name: str, content: str) -> str:
+        return f"<|plamo:begin_{name}:plamo|>{content}<|plamo:end_{name}:plamo|>"
+
+    arguments = within("tool_arguments", f"<|plamo:constrain|>json<|plamo:msg|>{_json(call.arguments)}")
+    return within("tool_requests", within("tool_request", within("tool_name", call.name) + arguments))
+
+
+def _kimi_k3(call: ToolCall) -> str:
+    arguments = _each(call, '<|open|>argument key="{key}" type="string"<|sep|>{value}<|close|>argument<|sep|>')
+    body = f'<|open|>call tool="{call.name}" index="1"<|sep|>{arguments}<|close|>call<|sep|>'
+    return f"<|open|>tools<|sep|>{body}<|close|>tools<|sep|>"
+
+
+def _minimax_m3(call: ToolCall) -> str:
+    mark = "]<]minimax[>["
+    arguments = _each(call, f"{mark}<{{key}}>{{value}}{mark}</{{key}}>")
+    return f'{mark}<tool_call>\n{mark}<invoke name="{call.name}">{arguments}{mark}</invoke>\n{mark}</tool_call>'
+
+
 def _functiongemma(call: ToolCall) -> str:
     pairs = ",".join(f"{key}:<escape>{value}<escape>" for key, value in call.arguments.items())
     return f"<start_function_call>call:{call.name}{{{pairs}}}<end_function_call>"
@@ -184,6 +214,12 @@ RENDERINGS: dict[tuple[str, str], Callable[[ToolCall], str]] = {
     ("deepseek_v4", ""): lambda call: _dsml(call, "tool_calls"),
     ("deepseek_v41", ""): lambda call: _dsml(call, "calls", " "),
     ("kimi_k2", ""): _kimi,
+    ("kimi_k3", ""): _kimi_k3,
+    ("minimax_m3", ""): _minimax_m3,
+    ("plamo3", ""): _plamo3,
+    ("k2_horizon", ""): _k2_horizon,
+    ("hunyuan_v4", ""): _hunyuan_v4,
+    ("glm4", ""): lambda call: f"{call.name}\n{_json(call.arguments)}",
     ("seed_oss", ""): _seed,
     ("mimo", ""): _mimo,
     ("minimax_m2", ""): lambda call: _attributes(call, "minimax:tool_call"),

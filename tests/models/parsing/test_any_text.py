@@ -27,6 +27,7 @@ BITS = [
     *MARKS,
     *["{", "}", "[", "]", "(", ")", '"', "'", ":", ",", "\\", "\n", " ", "=", "a", "1", "-", "1e999", "NaN", "null"],
     *['"name": "a"', '"arguments": {', '{"name": "a", "arguments": {"x": 1}}', "[a(x=1)]", "a(x='1')", "[ARGS]"],
+    *["<parameter=b>", "<arg_key>", "</arg_key>", "]<]minimax[>[<a>", "<|close|>call<|sep|>", "print("],
     *["<function=a>", "</function>", "</parameter>", "</arg_value>", "call:a{", "to=functions.a", "```", "```json\n"],
     *["\ud800", "\\ud800", "🎉", "\u2028", "\x00", "9" * 500],
 ]
@@ -108,6 +109,10 @@ HOSTILE = [
     *["<tool_call>", "<tool_call></tool_call>", "<think>", "</think>", "<|im_end|> ", "[TOOL_CALLS]a[ARGS]{", "a"],
     *["<function=a><parameter=b>", "<tool_call>a<arg_key>b</arg_key>", "<|tool_call>call:a{b:[", "to=functions.a {"],
     *["<|python_tag|>a.call(b='", "<function_calls>a(b=1)\n", "<｜tool▁call▁begin｜>function<｜tool▁sep｜>a", "\ud800"],
+    *["<tool_call>a<arg_key>b</arg_key><arg_value>c", "<think>a</think>", "<|open|>call", "[ARGS]{"],
+    *["to=a<|message|>{", "<tool_calls>[{", "<tools>{"],
+    *["]<]minimax[>[<invoke name=a>]<]minimax[>[<a>", "</parameter>", "<tool_calls:a><tool_call:a>b", "a_b(c='", "{{"],
+    *["<function=a><parameter=b>c</parameter> d", '<|tool_call>call:a{b:<|"|>c<|"|> ', '<tool_call>{"name": {'],
     *["```json\n[", "functools[{", "<|tool_call_start|>[a(b='c'", '{"name":"a","arguments":{}}'],
 ]
 

@@ -27,6 +27,7 @@ VLLM_EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
     ("lfm2_2_5_v2", "lfm2"): (355, UNESCAPED),
     ("muse_glimmer", "muse_glimmer"): (315, GUESSES),
     ("functiongemma", "functiongemma"): (315, GUESSES),
+    ("hunyuan_v4", "hy_v4"): (0, "vLLM takes the suffix of the marks from the model's own tokenizer"),
     ("dots", "dots"): (357, STRIPS),
     ("step3", "step3"): (357, STRIPS),
     ("mistral up to v10", "mistral"): (0, "vLLM reads this form with Mistral's own tokenizer only"),

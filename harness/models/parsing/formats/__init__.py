@@ -12,6 +12,10 @@ harmony.py     gpt-oss (harmony): a message on the commentary channel, addressed
 hermes.py      Hermes and its kin: a JSON object between tags. Qwen 2.5 and 3, Granite 4, ERNIE 4.5 and close ones
 json_lists.py  A JSON list of calls after a mark: Granite 3, Jamba, Hunyuan A13B, Phi-4, xLAM, Cohere Command,
                Apertus
+kimi_k3.py     Kimi K3: elements between `<|open|>`, `<|sep|>` and `<|close|>`, each argument with the type of its
+               value
+marks.py       PLaMo 3, K2 Horizon and Hunyuan 4: the name and each argument between marks of the family's own
+minimax_m3.py  MiniMax M3: elements named after the arguments, nested for objects and lists, a mark before every tag
 mistral.py     Mistral: `[TOOL_CALLS]` and a JSON list (up to v10 of its tokenizer), or the name and then the
                arguments (v11 on)
 plain.py       A bare JSON object, as the published references write a call and as Llama 3 does

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
-from harness.models.parsing.family import Family
-from harness.models.parsing.scanners import Elements, NamedJson
+from harness.models.parsing.elements import Elements
+from harness.models.parsing.family import Family, Style
+from harness.models.parsing.literals import Unreadable
+from harness.models.parsing.scanners import NamedJson
 
 _WRAPPER = ("<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>")
 
@@ -22,6 +25,35 @@ def _dsml(block: str, gap: str = "") -> Elements:
         parameter_end=f"</{mark}parameter>",
         wrapper=(f"<{mark}{block}>", f"</{mark}{block}>"),
     )
+
+
+_PREFIX = re.compile(r"(?:functions[.:/_]?)+(?=\w)")
+_INDEX = re.compile(r"(?::\d{1,6})+$")
+_OPAQUE = re.compile(r"(?:call|chatcmpl|toolu|tooluse|fc|tool_call)[_\-]|[0-9a-f]{8}-|[0-9a-fA-F]{9,}$|\d+$|$")
+
+
+def _kimi_name(written: str, arguments: dict[str, Any], style: Style) -> tuple[str, dict[str, Any]]:
+    """Return the tool's name and arguments from the id of a call: `functions.NAME:0`, or what is left of that.
+
+    Other services' ids name no tool; then the name stands among the arguments, or the call is not read.
+    """
+    indexed = _INDEX.sub("", written)
+    plain = _PREFIX.sub("", indexed, count=1) if indexed.startswith("functions") else indexed
+    bare = re.sub(r"[_\-]?\d{1,6}$", "", plain)
+    known = next((name for name in (indexed, plain, plain.rpartition(".")[2], bare) if style.declares(name)), None)
+    if known:
+        return known, arguments
+    if indexed == plain and _OPAQUE.match(plain):
+        name, rest = arguments.get("name"), {key: value for key, value in arguments.items() if key != "name"}
+        if not isinstance(name, str) or not name or (style.tools and not style.declares(name)):
+            raise Unreadable("an id that names no tool")
+        inner = rest.get("arguments")
+        return name, inner if set(rest) == {"arguments"} and isinstance(inner, dict) else rest
+    if indexed == written and bare != plain:
+        if indexed == plain:
+            raise Unreadable("an id whose digits may belong to the tool's name")
+        return bare, arguments
+    return plain, arguments
 
 
 FAMILIES = (
@@ -67,10 +99,12 @@ FAMILIES = (
         scan=NamedJson(
             opening="<|tool_call_begin|>",
             heading=re.compile(
-                r"\s{0,8}(?:functions\.)?(?P<name>[\w.\-]{1,200}?):\d{1,6}\s{0,8}<\|tool_call_argument_begin\|>"
+                r"\s{0,8}(?:functions\.)?(?P<name>(?!functions\.)[\w.\-]{1,200}?):\d{1,6}\s{0,8}<\|tool_call_argument_begin\|>"
             ),
             closing="<|tool_call_end|>",
             wrapper=("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"),
+            loose=re.compile(r"\s{0,8}(?P<name>[^\s<>|{}\"]{1,200}+)\s{0,8}<\|tool_call_argument_begin\|>"),
+            name=_kimi_name,
         ),
         vllm_parser="kimi_k2",
         markers=("<|tool_call_begin|>", "<|tool_call_argument_begin|>"),

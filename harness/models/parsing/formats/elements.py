@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 
+from harness.models.parsing.elements import Elements
 from harness.models.parsing.family import Family
-from harness.models.parsing.scanners import Elements
 
-_FUNCTION = re.compile(r"<function=(?P<name>[^\s<>=]{1,200}+)>")
-_PARAMETER = re.compile(r"<parameter=(?P<name>[^\s<>=]{1,200}+)>")
+_FUNCTION = re.compile(r"<function=(?P<name>[^\s<>=\"']{1,200}+)>")
+_PARAMETER = re.compile(r"<parameter=(?P<name>[^\s<>=\"']{1,200}+)>")
+_LOOSE = (
+    re.compile(r"""<function=\s{0,3}["']?(?P<name>[^\s<>="']{1,200}+)["']?\s{0,3}>"""),
+    re.compile(r"""<parameter(?:=|\s{1,3}name=)\s{0,3}["']?(?P<name>[^\s<>="']{1,200}+)["']?\s{0,3}>"""),
+)
 
 
 _RECIPIENT = re.compile(r"(?:<\|start\|>)?(?:assistant)?\s?to=[\w.\-]{1,200}<\|message\|>\s{0,4}$")
@@ -37,6 +41,7 @@ FAMILIES = (
             invoke=_FUNCTION,
             invoke_end="</function>",
             parameter=_PARAMETER,
+            loose=_LOOSE,
             parameter_end="</parameter>",
             wrapper=("<tool_call>", "</tool_call>"),
             lines=True,
@@ -53,6 +58,7 @@ FAMILIES = (
             invoke=_FUNCTION,
             invoke_end="</function>",
             parameter=_PARAMETER,
+            loose=_LOOSE,
             parameter_end="</parameter>",
             wrapper=("<tool_call>", "</tool_call>"),
         ),
@@ -65,6 +71,7 @@ FAMILIES = (
             invoke=_FUNCTION,
             invoke_end="</function>",
             parameter=_PARAMETER,
+            loose=_LOOSE,
             parameter_end="</parameter>",
             wrapper=("<seed:tool_call>", "</seed:tool_call>"),
             lines=True,

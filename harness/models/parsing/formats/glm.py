@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from harness.models.parsing.elements import Elements
 from harness.models.parsing.family import Family
-from harness.models.parsing.scanners import Elements, KeyValues
+from harness.models.parsing.key_values import KeyValues
 
 FAMILIES = (
     Family(

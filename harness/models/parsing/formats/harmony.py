@@ -6,29 +6,34 @@ import re
 
 from harness.data.records import ToolCall
 from harness.models.parsing.family import Family, Span, Style
+from harness.models.parsing.literals import Unreadable
 from harness.models.parsing.scanners import places
-from harness.models.parsing.values import Unreadable, read_json
+from harness.models.parsing.values import read_json
 
 _BEFORE = re.compile(r"(?:<\|start\|>)?(?:assistant)?\s{0,4}(?:<\|channel\|>)?(?:commentary|analysis)?\s{0,4}$")
 _HEADING = re.compile(
     r"to=functions\.(?P<name>[\w.\-]{1,200}+)\s{0,4}(?:<\|channel\|>(?:commentary|analysis)\s{0,4})?"
     r"(?:<\|constrain\|>)?(?:json)?\s{0,4}<\|message\|>"
 )
-_LOOSE = re.compile(r"to=functions\.(?P<name>[\w.\-]{1,200}+)[^{]{0,100}?(?=\{)")
+_LOOSE = re.compile(r"to=functions[.:/](?P<name>[\w.\-]{1,200}+)[^{]{0,100}?(?=\{)")
+_WITHOUT_NAMESPACE = re.compile(
+    r"to=(?P<name>[\w.\-]{1,200}+)\s{0,4}(?:<\|channel\|>\s{0,4}(?:commentary|analysis)\s{0,4})?"
+    r"(?:<\|constrain\|>)?\s{0,4}(?:json|code)?\s{0,4}<\|message\|>\s{0,8}(?=\{)"
+)
 _REACH = 64
 
 
 def _scan(text: str, style: Style) -> list[Span]:
     spans: list[Span] = []
-    for place in places(text, "to=functions."):
-        match = (_HEADING if style.strict else _LOOSE).match(text, place)
+    for place in places(text, "to=functions." if style.strict else "to="):
+        match = _heading(text, place, style)
         if not match:
             spans.append(Span(start=place, end=place, problem="no JSON arguments after the tool's name"))
             continue
         before = _BEFORE.search(text[max(0, place - _REACH) : place])
         start = place - len(before.group()) if before else place
         try:
-            arguments, end = read_json(text, match.end(), repair=not style.strict)
+            arguments, end = read_json(text, match.end(), repair=not style.strict, closers=("<|",))
             if not isinstance(arguments, dict):
                 raise Unreadable("the arguments are no JSON object")
             end += len("<|call|>") if text.startswith("<|call|>", end) else 0
@@ -38,6 +43,12 @@ def _scan(text: str, style: Style) -> list[Span]:
             if error.cut:
                 break
     return spans
+
+
+def _heading(text: str, place: int, style: Style) -> re.Match[str] | None:
+    if style.strict:
+        return _HEADING.match(text, place)
+    return _LOOSE.match(text, place) or _WITHOUT_NAMESPACE.match(text, place)
 
 
 # vLLM registers a parser `openai` for it that refuses all text: there, harmony is parsed from token ids.

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 
 from harness.models.parsing.family import MAX_CALLS, Family, Keys, Span, Style, call_of
-from harness.models.parsing.pythonic import read_call
+from harness.models.parsing.literals import Unreadable, skip_space
+from harness.models.parsing.pythonic import PythonCalls
 from harness.models.parsing.scanners import places
-from harness.models.parsing.values import Unreadable, read_json, skip_space
+from harness.models.parsing.values import read_json
 
 _KEYS = Keys(arguments=("parameters", "arguments"))
+_CLOSERS = ("</", "```", "<|")
+"""What closes an object that lacks its last braces, in a fence or a tag."""
 _TAG = "<|python_tag|>"
 _CANDIDATE = re.compile(
     r"""\{\s{0,64}["'](?:name|arguments|parameters|function|type|id|tool_name|func_name|args)["']\s{0,8}:"""
@@ -17,7 +20,7 @@ _CANDIDATE = re.compile(
 
 
 def _object_at(text: str, start: int, keys: Keys, style: Style) -> Span:
-    value, end = read_json(text, start, repair=not style.strict)
+    value, end = read_json(text, start, repair=not style.strict, closers=_CLOSERS)
     return Span(start=start, end=end, call=call_of(value, style, keys))
 
 
@@ -81,7 +84,7 @@ def _tagged(text: str, start: int, style: Style) -> Span | None:
             keys = Keys(arguments=("parameters",), ignored=("type",))
             span = _object_at(text, inner, keys, style)
         else:
-            call, end = read_call(text, inner, method=".call")
+            call, end = PythonCalls(text=text).call(inner, method=".call")
             span = Span(start=inner, end=end, call=call)
     except Unreadable as error:
         return Span(start=start, end=inner, problem=str(error))

@@ -1,0 +1,89 @@
+"""Where a value between tags ends, also where tags are missing or doubled.
+
+A value ends at its closing tag, or where the next argument begins or what is around it is closed; a call whose
+arguments are whole ends with the text, too.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from harness.models.parsing.literals import Unreadable, skip_space
+from harness.models.parsing.scanners import require
+
+_CLOSING = re.compile(r"</[\w:.\-|｜]{1,60}>")
+
+
+MAX_STEPS = 1000
+"""Tags of one call that are looked at when tags may be missing or doubled."""
+
+
+class Finder:
+    """Finds marks and patterns from growing positions on, looking at each stretch of the text once for each."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._known: dict[str | re.Pattern[str], tuple[int, int]] = {}
+
+    def next(self, mark: str | re.Pattern[str], position: int) -> int:
+        """Return where the mark next stands at or after `position`, the end of the text where it does not."""
+        looked, found = self._known.get(mark, (0, -1))
+        if looked <= position <= found:
+            return found
+        if isinstance(mark, str):
+            place = self.text.find(mark, position) if mark else -1
+        else:
+            match = mark.search(self.text, position)
+            place = match.start() if match else -1
+        found = place if place >= 0 else len(self.text)
+        self._known[mark] = (position, found)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tags:
+    """What ends a value of an argument, and what may follow it."""
+
+    value_end: str
+    following: str | re.Pattern[str]
+    """How the next argument begins."""
+    around: tuple[str, ...]
+    """What closes the call, or all calls."""
+
+    def end_of_value(self, finder: Finder, start: int) -> tuple[int, int]:
+        """Return where the value ends that begins at `start`, and where the text goes on; raises Unreadable.
+
+        That is its closing tag, the first that something follows which may, because a value can speak of tags. Where
+        it is missing, the next argument or what closes the call ends the value.
+        """
+        limit = finder.next(self.following, start)
+        first = end = finder.next(self.value_end, start)
+        while end < limit:
+            after = end + len(self.value_end)
+            if self._may_follow(finder.text, skip_space(finder.text, after)):
+                return end, after
+            end = finder.next(self.value_end, after)
+        if first < limit:
+            require(finder.next(self.value_end, first + 1) >= limit, "several ends of one argument")
+            return first, first + len(self.value_end)
+        end = min(limit, *(finder.next(mark, start) for mark in self.around if mark))
+        if end >= len(finder.text):
+            raise Unreadable("the text ends inside an argument", cut=True)
+        return end, end
+
+    def _may_follow(self, text: str, position: int) -> bool:
+        if position >= len(text) or text.startswith((*filter(None, self.around), self.value_end), position):
+            return True
+        if isinstance(self.following, str):
+            return text.startswith(self.following, position)
+        return self.following.match(text, position) is not None
+
+    def over(self, text: str, position: int) -> bool:
+        """Return whether a call whose arguments are whole ends at `position`, with or without its closing tag."""
+        rest = text[position : position + 80]
+        return (
+            not rest
+            or any(mark and (rest.startswith(mark) or mark.startswith(rest)) for mark in self.around)
+            or _CLOSING.match(rest) is not None
+        )
