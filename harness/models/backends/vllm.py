@@ -224,9 +224,10 @@ class VllmBackend:
         self.max_tokens = max_tokens
         self.concurrency = concurrency
         self.adapter = adapter
-        from openai import AsyncOpenAI
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-        self._client = AsyncOpenAI(base_url=server.url, api_key="none", max_retries=2, timeout=None)
+        direct = DefaultAsyncHttpxClient(trust_env=False)  # a proxy must not see prompts
+        self._client = AsyncOpenAI(base_url=server.url, api_key="none", max_retries=2, timeout=None, http_client=direct)
 
     def ask(self, prompts: Sequence[Prompt], on_answer: OnAnswer) -> None:
         """Ask for each prompt, then let the engine go: there are no more questions, but for other adapters."""
