@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,21 @@ sources = click.option(
     help="Folder with the source files. Default: TFT_SOURCES, else the cache of `tft sources fetch`.",
 )
 
+
+def _day(_: click.Context, __: click.Parameter, text: str | None) -> date | None:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date() if text else None
+    except ValueError as error:
+        raise UsageError(f"--date {text!r} is no day; write it as YYYY-MM-DD, such as 2026-01-31") from error
+
+
+day = click.option(
+    "--date",
+    "day",
+    callback=_day,
+    metavar="YYYY-MM-DD",
+    help="What chat templates that ask for the date take for today. Default: the day of the first run.",
+)
 
 tools = click.option(
     "--tools",

@@ -68,6 +68,7 @@ Examples:
     show_default=True,
     help="What an endpoint is asked for.",
 )
+@_options.day
 @_judge.judge
 @_judge.options
 @click.option(

@@ -15,6 +15,8 @@ from harness.errors import DataError, UsageError
 from harness.terminal import echo, say
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from harness.hub.client import Hub
     from harness.stages.train import TrainResult
     from harness.training.config import TrainConfig
@@ -57,6 +59,7 @@ Examples:
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the run: checkpoints, log, model."
 )
+@_options.day
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run from its last checkpoint.")
 @click.option("--push/--no-push", default=True, show_default=True, help="Push the model when it is trained.")
 @click.option("--jobs", metavar="hf:FLAVOR", help="Run this command as a Hugging Face Job on rented hardware.")
@@ -77,6 +80,7 @@ def command(
     settings: tuple[str, ...],
     config_file: Path | None,
     out: Path | None,
+    day: date | None,
     resume: bool,
     push: bool,
     force: bool,
@@ -99,7 +103,8 @@ def command(
     from harness.data.tasks import REPOSITORY
     from harness.hub.connect import connected
     from harness.stages._result import Place
-    from harness.stages.train import TrainRequest, run, trainable
+    from harness.stages._training_inputs import TrainRequest, trainable
+    from harness.stages.train import run
 
     if dry_run and not jobs:
         raise UsageError("--dry-run shows a job and trains nothing; say with --jobs hf:FLAVOR which")
@@ -121,6 +126,7 @@ def command(
             settings=config.model_dump(),
             run=out,
             resume=resume,
+            day=day,
             place=Place(repo_id=repo if "/" in repo else f"{owner}/{repo}", push=push, force=force),
         )
         _show(client, run(request, client), as_json)
@@ -184,11 +190,16 @@ def _config(file: Path | None, settings: tuple[str, ...], chosen: dict[str, Any]
     import yaml
 
     from harness.curation.settings import resolve
+    from harness.data.formats.json_texts import read_text
     from harness.training.config import TrainConfig
 
     values: dict[str, Any] = {}
     if file:
-        values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        try:
+            values = yaml.safe_load(read_text(file)) or {}
+        except (ValueError, RecursionError, yaml.YAMLError) as error:
+            problem = " ".join(str(error).split())
+            raise DataError(f"cannot read {file} ({problem}); expected YAML such as `epochs: 2`") from error
         if not isinstance(values, dict):
             raise DataError(f"{file} holds no settings; expected YAML such as `epochs: 2`")
     options = {key: value for key, value in chosen.items() if value is not False}

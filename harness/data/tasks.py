@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.data.formats.messages import expand_pairs
+from harness.data.formats.messages import expand_pairs, without_system
 from harness.data.formats.published import read_test_conversations
 from harness.data.formats.task import read_task
 from harness.data.records import Conversation, Task, TurnPair
@@ -33,12 +33,15 @@ class TestSet:
     pairs: tuple[TurnPair, ...]
     total: int
     """Pairs of the whole test set, of which `pairs` may be the first few."""
+    replaced: int = 0
+    """Conversations of `pairs` that had a system message of their own, in whose place the task's comes."""
 
 
 def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
     """Return the test set `owner/name[@revision]` at the commit it has now.
 
-    `limit` keeps the first so many pairs. Raises HubError where it cannot be had, DataError where a row
+    `limit` keeps the first so many pairs. System messages of the conversations are left out and counted: a model is
+    shown the task's own. Raises HubError where it cannot be had, DataError where a row
     is malformed (with its line) or where the repository holds no test set.
     """
     artifact = hub.find(name, "dataset")
@@ -57,7 +60,15 @@ def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
     except DataError as error:  # its place on the Hub says more than the one in the cache
         problem = str(error).replace(f"{folder}/", "")
         raise DataError(f"dataset {artifact}: {problem}; correct it there and push it again") from error
-    return TestSet(artifact=artifact, task=task, pairs=tuple(pairs[:limit]), total=len(pairs))
+    asked = pairs[:limit]
+    own = {pair.conversation for pair in asked if any(message.role == "system" for message in pair.prefix)}
+    return TestSet(
+        artifact=artifact,
+        task=task,
+        pairs=tuple(replace(pair, prefix=without_system(pair.prefix)) for pair in asked),
+        total=len(pairs),
+        replaced=len(own),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,8 @@ connect.py        Which Hub is meant, or which two, and all that is asked of the
 jobs.py           A command of `tft` as a Hugging Face Job: what would run, shown without secrets, and its
                   submission
 lineage.py        What an artifact was made from and how, and the fingerprint by which it is reused
+proxies.py        Proxies of the environment: never for addresses of this machine, and a sentence where one cannot be
+                  used
 publishing.py     A folder as a repository in one commit, what was pushed before, proposals to others, and the right to
                   write
 repository.py     A repository as it was at one moment: its refs, and the files of a revision by their hashes

@@ -16,6 +16,7 @@ from harness.hub.address import DEFAULT_ENDPOINT, check_address, quiet
 from harness.hub.artifact import Artifact, RepoKind, RepositoryName, split_revision
 from harness.hub.client_errors import translated
 from harness.hub.collections import Collections
+from harness.hub.proxies import without_proxies
 from harness.hub.repository import File, RepositoryState, Tree
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Hub:
         from huggingface_hub import HfApi
 
         quiet()
+        without_proxies(endpoint)
         self.api = HfApi(endpoint=endpoint, token=token, library_name="tft-harness")
         self.endpoint = endpoint
         self.token_from = token_from

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harness.errors import AccessDenied, CommitConflict, HubError, HubUnreachable, RepoNotFound
+from harness.hub.proxies import proxy_problem
 
 _FORBIDDEN = (401, 403)
 _STALE_PARENT = 412
@@ -53,7 +54,11 @@ def translated(what: str, endpoint: str, token_from: str) -> Iterator[None]:
     except RuntimeError as error:  # whatever happens to a large file on its way
         advice = "free some space" if "No space left" in str(error) else "check the network"
         raise HubError(f"{what}: the transfer failed ({_first_line(error)}); {advice} and run this again") from error
-    except (JSONDecodeError, KeyError, TypeError) as error:
+    except (ImportError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, ImportError | ValueError) and (problem := proxy_problem()):  # seen at the first request
+            raise HubUnreachable(f"the Hub at {endpoint} cannot be asked: {problem}") from error
+        if not isinstance(error, JSONDecodeError | KeyError | TypeError):
+            raise
         raise HubError(f"{what}: {endpoint} answered, but not as a Hub does ({error!r}); check HF_ENDPOINT") from error
 
 

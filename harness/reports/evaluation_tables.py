@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from harness.evaluation.baselines import BASELINES
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import ANSWERS_KEPT, SENT_OTHERWISE, EvalReport, Judging, Member
 from harness.evaluation.results import config_name
 from harness.evaluation.scorecard import HEADLINE
+from harness.models.backends.subject import DAY, SYSTEMS_REPLACED
+from harness.models.prompts import form_notes
 from harness.reports.markdown import MARK
 from harness.statistics.formatting import cell, percent, short_interval
 from harness.statistics.records import Agreement, Calibration
@@ -39,6 +41,7 @@ def _parts(report: EvalReport) -> Iterable[RenderableType]:
         "most frequent tool with empty arguments, by turn the most frequent one of each turn, copy last repeats the "
         "conversation's last call, same call is the most frequent call at every turn; gold is the reference itself."
     )
+    yield from prompt_notes(run.config)
     yield _by_tool(report)
     if report.dialogues:
         yield _dialogues(report)
@@ -51,6 +54,18 @@ def _parts(report: EvalReport) -> Iterable[RenderableType]:
     if otherwise := run.config.get(SENT_OTHERWISE):
         yield f"The model was asked {', '.join(otherwise)}: its endpoint takes nothing else."
     yield _effort(report)
+
+
+def prompt_notes(config: Mapping[str, Any]) -> list[str]:
+    """Return what a run's configuration says about its prompts that is not as anyone would expect it."""
+    notes = []
+    if changed := form_notes(config):
+        notes.append(f"The chat template does not take conversations as they are; prompts have {'; '.join(changed)}.")
+    if replaced := config.get(SYSTEMS_REPLACED):
+        notes.append(f"In {replaced} conversations the task's system message took the place of the conversation's own.")
+    if day := config.get(DAY):
+        notes.append(f"The chat template asks for the date: prompts say {day}.")
+    return notes
 
 
 def table(*columns: str) -> Table:
@@ -184,6 +199,7 @@ def _values(report: EvalReport) -> dict[str, object]:
         "report": report,
         "main": main,
         "judge": report.run.judge,
+        "prompts": prompt_notes(report.run.config),
         "beside": [(row, label) for row, (label, _) in BASELINES.items() if row in report.rows],
         "tools": tools[:_TOOLS],
         "more_tools": max(0, len(tools) - _TOOLS),

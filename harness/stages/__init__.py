@@ -18,6 +18,8 @@ __main__.py             A stage in a process of its own: `python -m harness.stag
                         JSON
 _asking.py               How models are asked, as a request says it
 _clean_traces.py        The dialogues that the benchmark's data is made from, read once per process
+_day.py                 The day that a run takes for today: the one that was named, else that of the first run, else
+                        today
 _evaluate_request.py    What stage `evaluate` is asked for, in names and numbers
 _exemplars.py           What synthetic conversations are modelled on, and the test set that they must not overlap with
 _inputs.py              What filter, relabel and synthesize share: a request in names and numbers, and what it means
@@ -26,5 +28,7 @@ _publish_evaluation.py  What becomes of an evaluation: transcripts on this machi
 _result.py              Where the result of a stage goes: found on the Hub, or written whole with its lineage, pushed
                         once
 _test_set.py            The layout of a test-set repository, which `tft evaluate` reads: written here and nowhere else
+_training_inputs.py     What stage `train` is asked for, and what it starts from: student and data pulled, every example
+                        rendered
 material/               No stages: what they are tried on and start from, sample task, dialogues and job folders
 """

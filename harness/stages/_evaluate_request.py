@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -48,6 +49,8 @@ class EvaluateRequest(BaseModel):
     asking: Asking = Asking(max_tokens=256)
     trust_remote_code: bool = False
     tool_choice: Literal["required", "auto"] = "required"
+    day: date | None = None
+    """The day that chat templates take for today; None: that of the first run."""
     judging: JudgeRequest = JudgeRequest()
     run: Path | None = None
     """Folder of the run, of several models the folder above theirs; None: below `runs`."""
@@ -70,6 +73,7 @@ class EvaluateRequest(BaseModel):
             asking=self.asking.settings(direct=True),
             trust_remote_code=self.trust_remote_code,
             tool_choice=self.tool_choice,
+            day=self.day,
             base=base,
         )
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 from harness import __version__
@@ -37,6 +38,7 @@ from harness.models.backends.prepare import preparing
 from harness.models.backends.subject import EvaluateConfig, Subject
 from harness.models.names import ModelName
 from harness.reports.evaluation_plots import draw
+from harness.stages._day import use_day
 from harness.stages._evaluate_request import EvaluateRequest
 from harness.stages._publish_evaluation import destination_of, push, transcribe
 from harness.stages._result import StageResult
@@ -66,6 +68,12 @@ class RunPlace:
     root: Path = Path("runs")
     resume: bool = False
     """Whether to go on with a run that is there already."""
+
+    def begun(self, name: ModelName) -> list[Path]:
+        """Return the folders that may hold a run of this model that is gone on with."""
+        if self.folder:
+            return [self.folder]
+        return sorted(self.root.glob(f"{config_name(name.id)}-*")) if self.resume else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +143,8 @@ def evaluate(
     if judging:
         check(judging, test_set, hub)
     with preparing(names, hub, test_set, config) as prepared:
-        answered = [answer(name, prepare, test_set, place) for name, prepare in zip(names, prepared, strict=True)]
+        ready = zip(names, prepared, strict=True)
+        answered = [answer(name, prepare, test_set, place, day=config.day) for name, prepare in ready]
     if judging is None:
         return [_finish(one, test_set, None) for one in answered]
     to_judge = [ToJudge(pairs=test_set.pairs, scores=one.scores) for one in answered]
@@ -144,12 +153,18 @@ def evaluate(
     return [_finish(one, test_set, found) for one, found in zip(answered, judged, strict=True)]
 
 
-def answer(name: ModelName, prepare: Callable[[], Subject], test_set: TestSet, place: RunPlace) -> Answered:
-    """Bring the run of one model to an answer for every pair, and score them by code; see `evaluate`."""
+def answer(
+    name: ModelName, prepare: Callable[[], Subject], test_set: TestSet, place: RunPlace, *, day: date | None = None
+) -> Answered:
+    """Bring the run of one model to an answer for every pair, and score them by code; see `evaluate`.
+
+    `day` is what chat templates take for today, where they ask; None: the day of the first run.
+    """
     timings = _Timings()
     with timings.phase("prepare"):
         subject = prepare()
-        lineage = _lineage(name, subject, test_set)
+        use_day(subject, lineage_of(name, subject, test_set), place.begun(name), day)
+        lineage = lineage_of(name, subject, test_set)
     folder = place.folder or place.root / f"{config_name(name.id)}-{lineage.fingerprint()}"
     run_folder = open_run(folder, lineage, resume=place.resume)
     with ExitStack() as stack:  # scores are made while the engine, which is on it, shuts down
@@ -179,7 +194,8 @@ def _finish(answered: Answered, test_set: TestSet, judgements: Judgements | None
     return Evaluation(folder=answered.folder, lineage=lineage, scorecard=replace(scorecard, report=report))
 
 
-def _lineage(name: ModelName, subject: Subject, test_set: TestSet) -> Lineage:
+def lineage_of(name: ModelName, subject: Subject, test_set: TestSet) -> Lineage:
+    """Return what decides about the answers of a model that is ready to be asked."""
     pinned = (subject.artifact, subject.base, test_set.artifact)
     inputs = [str(one) for one in pinned if one]
     if subject.artifact is None:

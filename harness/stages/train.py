@@ -7,40 +7,29 @@ import os
 import shutil
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from harness.curation.settings import resolve
 from harness.data.formats.jsonl import write_atomic, write_json
 from harness.data.locks import locked
-from harness.data.tasks import TaskSource, find_task
 from harness.errors import UsageError
 from harness.hub.artifact import README, Artifact
 from harness.hub.client import Hub
-from harness.hub.lineage import Lineage
-from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
-from harness.models.names import ModelName
-from harness.models.prompts import load_tokenizer
+from harness.models.prompts import form_notes
 from harness.reports.model_card import identify, render_card, render_trained
-from harness.stages._result import Place, StageResult, deliver, reusable
-from harness.terminal import progress, say
-from harness.training.config import TrainConfig
-from harness.training.data import TrainingData, read_training_data
-from harness.training.data_credits import read_roles
-from harness.training.examples import TrainingExamples, make_examples
+from harness.stages._result import StageResult, deliver, reusable
+from harness.stages._training_inputs import STAGE, VERSION, WORK, Prepared, TrainRequest, prepare, run_folder
+from harness.terminal import progress
 from harness.training.run_summary import TrainingFacts
 
 if TYPE_CHECKING:
     from harness.training.loop import LogEntry, Trained
-    from harness.training.rendering import TrainingRendering
 
-STAGE = "train"
-VERSION = 1
-WORK, MODEL, ADAPTER = "work", "model", "adapter"
-"""Folders of a run: checkpoints and logs; the files of the model repository; the adapter in it."""
+__all__ = ["STAGE", "VERSION", "TrainResult", "run"]
+
+MODEL, ADAPTER = "model", "adapter"
+"""Folders of a run: the files of the model repository; the adapter in it."""
 
 LOG = "log.jsonl"
 
@@ -52,28 +41,6 @@ _ENDS = 20
 """First and last loss are means over this part of the steps."""
 
 
-class TrainRequest(BaseModel):
-    """What is trained on what. Frozen; a key that is not here is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    source: str
-    """Conversations: a dataset `owner/name[@revision]`, or a file in any known layout."""
-    arm: str | None = None
-    """Configuration of the source, where it has several."""
-    student: str
-    """The model to train, `owner/name[@revision]`."""
-    task: str
-    """Task definition, a file or `owner/name[@revision]`."""
-    settings: dict[str, Any] = Field(default_factory=dict)
-    """Of `TrainConfig`, where they are not its defaults."""
-    run: Path | None = None
-    """Folder of the run: checkpoints, log, model; None: `runs/<name>-<fingerprint>`."""
-    resume: bool = False
-    """Go on with a run that is there."""
-    place: Place
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainResult(StageResult):
     """The model; its `folder` is that of the run, with the repository's files in `model`."""
@@ -82,33 +49,19 @@ class TrainResult(StageResult):
     """What its card says; None where it was there already."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Prepared:
-    request: TrainRequest
-    config: TrainConfig
-    task: TaskSource
-    checkpoint: Checkpoint
-    data: TrainingData
-    rendering: TrainingRendering
-    examples: TrainingExamples
-    lineage: Lineage
-    roles: dict[str, str]
-    """See `read_roles`."""
-
-
 def run(request: TrainRequest, hub: Hub) -> TrainResult:
     """Train, merge, check and write the model, and push it in one commit, or find it on the Hub.
 
     Under `accelerate launch` every process trains and the first one alone writes. Raises HarnessError.
     """
     with _own(request.run):  # at once, before a minute has gone into models and data
-        prepared = _prepare(request, hub)
+        prepared = prepare(request, hub)
         lineage, place = prepared.lineage, request.place
         if found := reusable(lineage, hub, place, "model"):
             return TrainResult(artifact=found.artifact, folder=None, reused=True)
-        name = f"{str(place.repo_id).replace('/', '--')}-{lineage.fingerprint()}"
-        with _own(None if request.run else Path("runs") / name):
-            return _make(prepared, request.run or Path("runs") / name, hub)
+        folder = run_folder(place, lineage)
+        with _own(None if request.run else folder):
+            return _make(prepared, request.run or folder, hub)
 
 
 def _own(folder: Path | None) -> AbstractContextManager[None]:
@@ -116,7 +69,7 @@ def _own(folder: Path | None) -> AbstractContextManager[None]:
     return locked(folder) if folder and is_first_process() else nullcontext()
 
 
-def _make(prepared: _Prepared, folder: Path, hub: Hub) -> TrainResult:
+def _make(prepared: Prepared, folder: Path, hub: Hub) -> TrainResult:
     """Train in the folder of the run, and bring the model to its place."""
     request, lineage = prepared.request, prepared.lineage
     _check_folder(folder, resume=request.resume)
@@ -129,52 +82,9 @@ def _make(prepared: _Prepared, folder: Path, hub: Hub) -> TrainResult:
     return TrainResult(artifact=done.artifact, folder=folder, reused=False, facts=facts)
 
 
-def trainable(student: str) -> ModelName:
-    """Return the name of a model that can be trained; UsageError for another one."""
-    name = ModelName.parse(student)
-    if name.backend != "vllm":
-        raise UsageError(f"{student} cannot be trained; name a model on the Hub, owner/name[@revision]")
-    return name
-
-
 def is_first_process() -> bool:
     """Whether this process writes: alone, or the first of those that `accelerate launch` has started."""
     return int(os.environ.get("RANK", "0")) == 0
-
-
-def _prepare(request: TrainRequest, hub: Hub) -> _Prepared:
-    """Pull student and data, and render every example: what cannot be trained on is said before anything is."""
-    from harness.training.rendering import choose_rendering
-
-    name, config = trainable(request.student), resolve(TrainConfig, request.settings)
-    task = find_task(request.task, hub, hub.namespace)
-    artifact = hub.resolve("model", name.id, name.revision)
-    say(f"pulling {artifact}")
-    checkpoint = pull_checkpoint(hub, artifact)
-    data = read_training_data(request.source, hub, arm=request.arm, task=task.task, limit=config.limit)
-    with progress("rendering conversations"):
-        tokenizer = load_tokenizer(checkpoint.folder, name.id)
-        rendering = choose_rendering(tokenizer, task.task, name.id, data.conversations)
-        limit = min((one for one in (config.max_length, checkpoint.context) if one), default=None)
-        examples = make_examples(data.conversations, rendering, expand_turns=config.expand_turns, max_length=limit)
-    for what, count in (*data.counts.items(), *examples.skipped.items()):
-        say(f"{what}: {count}")
-    if examples.split:
-        say(f"conversations in several examples, because their tokens depend on what follows: {examples.split}")
-    settings = {**config.model_dump(), "arm": request.arm, "template": rendering.source, "form": asdict(rendering.form)}
-    inputs = (str(artifact), *data.inputs, task.source)
-    lineage = Lineage(stage=STAGE, version=VERSION, config=settings, inputs=inputs, seed=config.seed)
-    return _Prepared(
-        request=request,
-        config=config,
-        task=task,
-        checkpoint=checkpoint,
-        data=data,
-        rendering=rendering,
-        examples=examples,
-        lineage=lineage,
-        roles=read_roles(hub, data.inputs[0]),
-    )
 
 
 def _check_folder(folder: Path, *, resume: bool) -> None:
@@ -182,7 +92,7 @@ def _check_folder(folder: Path, *, resume: bool) -> None:
         raise UsageError(f"{folder} already holds a training run; add --resume to go on with it, or give another --out")
 
 
-def _train(prepared: _Prepared, work: Path, *, resume: bool) -> Trained:
+def _train(prepared: Prepared, work: Path, *, resume: bool) -> Trained:
     from harness.training.loop import train
 
     return train(
@@ -195,14 +105,14 @@ def _train(prepared: _Prepared, work: Path, *, resume: bool) -> Trained:
     )
 
 
-def _pad_token(prepared: _Prepared) -> int:
+def _pad_token(prepared: Prepared) -> int:
     """Return any token: padding is masked."""
     tokenizer = prepared.rendering.tokenizer
     found = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     return int(found or 0)
 
 
-def _write_model(prepared: _Prepared, trained: Trained, folder: Path, hub: Hub) -> TrainingFacts:
+def _write_model(prepared: Prepared, trained: Trained, folder: Path, hub: Hub) -> TrainingFacts:
     """Write the files of the model repository but its lineage, and return what its card says."""
     if folder.exists():
         shutil.rmtree(folder)  # a part of an interrupted write; it is made from the trained weights again
@@ -226,7 +136,7 @@ def _write_model(prepared: _Prepared, trained: Trained, folder: Path, hub: Hub) 
     return facts
 
 
-def _write_weights(prepared: _Prepared, trained: Trained, folder: Path) -> float | None:
+def _write_weights(prepared: Prepared, trained: Trained, folder: Path) -> float | None:
     """Write merged weights and the adapter, or the weights as they were trained; return the merge's difference."""
     if prepared.config.method == "full":
         shutil.copytree(trained.folder, folder, dirs_exist_ok=True)
@@ -249,7 +159,7 @@ def _name_base(path: Path, base: Artifact) -> None:
     write_json(path, config)
 
 
-def _write_generation(prepared: _Prepared, folder: Path) -> None:
+def _write_generation(prepared: Prepared, folder: Path) -> None:
     """Write the student's generation settings with the tokens that end a turn here: a model must know to stop."""
     from transformers import GenerationConfig
 
@@ -269,7 +179,7 @@ def _write_log(trained: Trained, work: Path, folder: Path) -> str:
     return plot.alt
 
 
-def _facts(prepared: _Prepared, trained: Trained, difference: float | None, plot: str) -> TrainingFacts:
+def _facts(prepared: Prepared, trained: Trained, difference: float | None, plot: str) -> TrainingFacts:
     examples, artifact = prepared.examples.items, prepared.checkpoint.artifact
     return TrainingFacts(
         student=str(artifact),
@@ -277,6 +187,8 @@ def _facts(prepared: _Prepared, trained: Trained, difference: float | None, plot
         task=prepared.task.source,
         settings=prepared.config.model_dump(),
         template=prepared.rendering.source,
+        prompts=form_notes(prepared.rendering.form.record()),
+        date=prepared.rendering.day.isoformat() if prepared.rendering.day else None,
         conversations=len(prepared.data.conversations),
         examples=len(examples),
         turns=sum(len(example.turns) for example in examples),

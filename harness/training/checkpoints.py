@@ -7,6 +7,7 @@ import json
 import shutil
 from array import array
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from harness.training.examples import TrainingExamples
 
 _MARK = "whole.json"
 _RUN = "run.json"
+_DAY = "date"
 _KEPT = 2
 _FREE = {"save_every"}
 """Settings that do not change the result."""
@@ -102,7 +104,15 @@ class Checkpoints:
 def identify(base: Path, examples: TrainingExamples, config: TrainConfig, processes: int) -> dict[str, Any]:
     """Return what decides about the resulting weights: settings, number of processes, hashes of data and base."""
     settings = config.model_dump(exclude=_FREE)
-    return {**settings, "processes": processes, "data": _hash_data(examples), "base": _hash_base(base)}
+    dated = {_DAY: examples.day.isoformat()} if examples.day else {}
+    return {**settings, **dated, "processes": processes, "data": _hash_data(examples), "base": _hash_base(base)}
+
+
+def recorded_day(folder: Path) -> date | None:
+    """Return the day that the run with these checkpoints took for today; None where it asked for none."""
+    path = folder / _RUN
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return date.fromisoformat(known[_DAY]) if known.get(_DAY) else None
 
 
 def _hash_data(examples: TrainingExamples) -> str:

@@ -12,6 +12,8 @@ from harness.data.traces.source import read_input
 from harness.errors import DataError
 from harness.hub.client import Hub
 
+REPLACED = "conversations with a system message of their own, in whose place the task's comes"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingData:
@@ -24,6 +26,11 @@ class TrainingData:
     """What there is -> how many. What is unusual is there only where there is some, and is trained on all the same;
     what an earlier stage rejected is left out.
     """
+
+    @property
+    def replaced(self) -> int:
+        """Conversations with a system message of their own, in whose place the task's comes."""
+        return self.counts.get(REPLACED, 0)
 
 
 def read_training_data(
@@ -72,9 +79,7 @@ def count(conversations: Sequence[Conversation], tools: Sequence[dict[str, Any]]
     for conversation in conversations:
         odd["conversations with roles out of order"] += not _in_order(conversation.messages)
         odd["conversations that end without an assistant turn"] += ends_open(conversation)
-        odd["conversations with a system message of their own"] += any(
-            m.role == "system" for m in conversation.messages
-        )
+        odd[REPLACED] += any(m.role == "system" for m in conversation.messages)
     for message in messages:
         odd["messages without content"] += not message.tool_calls and not (message.content or "").strip()
         odd["turns with several calls"] += len(message.tool_calls) > 1

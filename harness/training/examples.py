@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 from harness.data.records import Conversation
@@ -38,6 +39,8 @@ class TrainingExamples:
     """Reason -> number of conversations or turns; the reason says which."""
     split: int = 0
     """Conversations that take several examples, because their tokens depend on what follows."""
+    day: date | None = None
+    """What the chat template took for today, where it asks."""
 
     @property
     def tokens(self) -> int:
@@ -81,7 +84,7 @@ def make_examples(
     if not items:
         said = "; ".join(f"{number} {reason}" for reason, number in reasons.items()) or "there is no conversation"
         raise DataError(f"nothing is left to train on ({said}); give other data, or a greater length")
-    return TrainingExamples(items=tuple(items), skipped=reasons, split=split)
+    return TrainingExamples(items=tuple(items), skipped=reasons, split=split, day=rendering.day)
 
 
 def _whole(conversation: Conversation, rendering: TrainingRendering) -> Iterator[Example]:

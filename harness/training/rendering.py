@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from harness.data.formats.messages import template_message
-from harness.data.records import Conversation, Message, Task, ToolCall, TurnPair
+from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.errors import ModelError
-from harness.models.prompts import Form, Renderer, fitting_renderer
-from harness.training.templates import chat_template, switch_thinking_off, training_variant
+from harness.models.prompts import NATIVE, Calendar, Form, Renderer, whole_renderer
+from harness.training.templates import chat_template, keep_day, switch_thinking_off, training_variant
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -73,7 +73,13 @@ class TrainingRendering:
     """
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, task: Task, name: str, *, form: Form | None = None, source: str = _OWN
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        task: Task,
+        name: str,
+        *,
+        renderer: Renderer | None = None,
+        source: str = _OWN,
     ) -> None:
         """`source` says where the tokenizer's template comes from: `own`, or `trl:<file>`.
 
@@ -82,8 +88,9 @@ class TrainingRendering:
         self.tokenizer = tokenizer
         self.source = source
         self._name = name
-        self._tools = list(task.tools)
-        self._renderer = Renderer(tokenizer, task, name, form)
+        self._renderer = renderer or Renderer(tokenizer, task, name)
+        self.day: date | None = None
+        """What the template takes for today, where it asks: the template that ships says it for good."""
         self._text_end = self._find_end(_TEXT)
 
     @property
@@ -110,13 +117,8 @@ class TrainingRendering:
         """Return the last special token that the template writes to close a turn."""
         kind = "call" if turn.tool_calls else "text"
         try:
-            text: str = self.tokenizer.apply_chat_template(
-                [template_message(_USER), template_message(turn)],
-                tools=self._tools if self.form.tools_in_template else None,
-                tokenize=False,
-                enable_thinking=False,
-            )
-        except Exception as error:  # a template is code of the repository: it may raise anything
+            text = self._renderer.bare((_USER, turn))
+        except ModelError as error:
             raise ModelError(f"the chat template of {self._name} renders no {kind} of an assistant: {error}") from error
         closed = self._special(text)
         asked = self._special(self._renderer.text((_USER, turn)))  # some close a turn otherwise where a prompt follows
@@ -137,6 +139,10 @@ class TrainingRendering:
 
     def _encode(self, texts: list[str]) -> list[list[int]]:
         return [list(ids) for ids in self.tokenizer(texts, add_special_tokens=False)["input_ids"]] if texts else []
+
+    def keep_day(self, conversations: Sequence[Conversation]) -> None:
+        """Let the template say the calendar's day wherever it is rendered, if it asks for the day."""
+        self.day = keep_day(self.tokenizer, self._renderer, [one.messages for one in conversations])
 
     def turns(self, messages: Sequence[Message]) -> list[RenderedTurn]:
         """Return the assistant turns in order; ModelError where one does not follow its prompt."""
@@ -236,27 +242,31 @@ class TrainingRendering:
 
 
 def choose_rendering(
-    tokenizer: PreTrainedTokenizerBase, task: Task, name: str, conversations: Sequence[Conversation]
+    tokenizer: PreTrainedTokenizerBase,
+    task: Task,
+    name: str,
+    conversations: Sequence[Conversation],
+    *,
+    calendar: Calendar | None = None,
 ) -> TrainingRendering:
     """Return the first rendering in which every turn stays as it was learned, whatever follows it.
 
     The tokenizer's own template is tried, then the variant for training that TRL has of it. Where the template
-    thinks unless told not to, the rendering's template does not: what was trained is the default. `tokenizer` stays
-    as it is. Raises ModelError with conversation, turn and the first differing tokens where no template will do.
+    thinks unless told not to, the rendering's template does not: what was trained is the default. Where it asks for the
+    day, the rendering's template says that of the calendar. `tokenizer` stays as it is. Raises ModelError with
+    conversation, turn and the first differing tokens where no template will do.
     """
-    pairs = [
-        TurnPair(id=one.id, conversation=one.id, turn=0, prefix=one.messages, reference=ToolCall(name="", arguments={}))
-        for one in conversations
-    ]
+    whole = [one.messages for one in conversations]
     reasons: list[str] = []
     for source, candidate in _candidates(tokenizer, task, name):
         try:
-            form = fitting_renderer(candidate, task, name, pairs).form
-            rendering = TrainingRendering(candidate, task, name, form=form, source=source)
+            renderer = whole_renderer(candidate, task, name, whole, calendar=calendar)
+            rendering = TrainingRendering(candidate, task, name, renderer=renderer, source=source)
             rendering.check(conversations)
         except ModelError as error:
             reasons.append(f"With the template {source}: {error}")
             continue
+        rendering.keep_day(conversations)
         switch_thinking_off(candidate)
         return rendering
     raise ModelError(
@@ -268,7 +278,7 @@ def choose_rendering(
 def _candidates(
     tokenizer: PreTrainedTokenizerBase, task: Task, name: str
 ) -> Iterator[tuple[str, PreTrainedTokenizerBase]]:
-    Renderer(tokenizer, task, name)  # says what to do where there is no template at all
+    Renderer(tokenizer, task, name, NATIVE)  # says what to do where there is no template at all
     own = chat_template(tokenizer)
     variant = training_variant(own)
     for source, template in ((_OWN, own), *([(f"trl:{variant.name}", variant.read_text("utf-8"))] if variant else [])):

@@ -44,6 +44,10 @@ class TrainingFacts:
     loss_plot: str
     """What the plot of the loss shows, in words."""
 
+    prompts: list[str] = field(default_factory=list)
+    """What of conversations is written otherwise for the chat template, in words; empty where nothing is."""
+    date: str | None = None
+    """The day that the chat template says, where it would ask for the day."""
     roles: dict[str, str] = field(default_factory=dict)
     """What was done to make the data -> by which model or rules, see `data_credits`; empty for raw traces."""
 

@@ -69,7 +69,7 @@ def test_openai_messages_may_have_arguments_as_an_object_or_as_text(write: Calla
         "conversations": 1,
         "assistant turns": 2,
         "calls": 1,
-        "conversations with a system message of their own": 1,
+        "conversations with a system message of their own, in whose place the task's comes": 1,
     }
 
 

@@ -309,15 +309,10 @@ def test_several_calls_in_a_turn_are_refused_where_calls_are_text(tokenizer: Cal
     assert "Oakland" in rendering.tokenizer.decode(ids[start:end])
 
 
-PARTS = "takes lists of content parts only"
 THINKS = "prompts for a thought even where thinking is off, which no past turn has"
 REFUSED = {
     "deepseek_r1_distill": THINKS,
     "deepseekv3": THINKS,
-    "idefics3": PARTS,
-    "lfm2": "lists tools, and leaves calls out",
-    "llava_next": PARTS,
-    "smolvlm": PARTS,
 }
 """Templates of TRL that cannot be trained on with either variant, and why."""
 VARIANTS = {"glm4moe", "qwen3", "qwen3_5_nothink", "qwen3_5_think", "qwen3_6"}

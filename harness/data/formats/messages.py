@@ -46,6 +46,11 @@ def template_message(message: Message) -> dict[str, Any]:
     return out
 
 
+def without_system(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """Return a conversation without system messages, in whose place the task's own comes."""
+    return tuple(message for message in messages if message.role != "system")
+
+
 def dump_conversation(conversation: Conversation) -> dict[str, Any]:
     """Return a conversation as a dataset row."""
     messages = [dump_message(message) for message in conversation.messages]

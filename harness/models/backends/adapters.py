@@ -200,6 +200,9 @@ class AdapterSubject(VllmSubject):
             tokenizer.chat_template = base.chat_template
         return tokenizer
 
+    def _template_folders(self) -> Sequence[Path]:
+        return (*super()._template_folders(), self._adapter.root, self._adapter.folder)
+
     def make_prompts(self) -> None:
         """Render every pair; ModelError where that fails, or gives tokens that the base does not know."""
         super().make_prompts()

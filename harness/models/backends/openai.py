@@ -12,13 +12,13 @@ from typing import Any
 
 from harness.data.formats.json_texts import encodable
 from harness.data.formats.message_reader import parse_arguments
-from harness.data.formats.messages import dump_arguments, template_message
+from harness.data.formats.messages import dump_arguments, template_message, without_system
 from harness.data.records import Prediction, ToolCall, TurnPair
 from harness.data.tasks import TestSet
 from harness.hub.client import Hub
 from harness.models import parsing
 from harness.models.backends.backend import Backend, OnAnswer
-from harness.models.backends.subject import EvaluateConfig, Subject
+from harness.models.backends.subject import EvaluateConfig, Subject, replaced_systems
 from harness.models.chat.chat_models import ChatModel, EndpointModel
 from harness.models.chat.completions import Called, finish_reason_of, words_of
 from harness.models.chat.parameters import in_words
@@ -136,6 +136,7 @@ class EndpointSubject(Subject):
             "max_tokens": self._max_tokens,
             "temperature": 0,
             "system_template": system_template(test_set.task),
+            **replaced_systems(test_set),
         }
         if parameters := self._model.settings.get("parameters"):
             self.settings |= {key: parameters[key] for key in ("temperature", "tool_choice") if key in parameters}
@@ -144,9 +145,9 @@ class EndpointSubject(Subject):
             self.settings["model"] = self._model.settings["model"]
 
     def _request(self, pair: TurnPair, system: dict[str, Any]) -> ChatRequest:
-        """Return the request of a pair: system message, then the conversation with arguments as strings."""
+        """Return the request of a pair: the task's system message, then the conversation with arguments as strings."""
         messages = [system]
-        for message in pair.prefix:
+        for message in without_system(pair.prefix):
             plain = template_message(message)
             for call in plain.get("tool_calls", ()):
                 call["function"]["arguments"] = dump_arguments(call["function"]["arguments"])

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from harness.data.records import Prediction
+from harness.data.tasks import TestSet
 from harness.hub.artifact import Artifact
 from harness.models.backends.backend import Backend
 from harness.models.chat.chat_models import CONCURRENCY, ChatSettings
@@ -17,6 +19,11 @@ from harness.models.parsing import Reading
 
 MAX_TOKENS = 256
 """Longest answer of an evaluated model, where nothing else is said."""
+
+DAY = "date"
+"""In a run's settings, where the chat template asks for the day."""
+SYSTEMS_REPLACED = "system_messages_replaced"
+"""In a run's settings, where it is above 0: conversations in which the task's system message replaced another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +34,8 @@ class EvaluateConfig:
     """Its `concurrency` does not change answers, so it is no part of the fingerprint."""
     trust_remote_code: bool = False
     tool_choice: str = "required"
+    day: date | None = None
+    """The day that chat templates take for today; None: that of the first run."""
     base: ModelName | None = None
     """The model that those to evaluate are adapters of; None: they stand on their own."""
 
@@ -39,6 +48,11 @@ class EvaluateConfig:
     def concurrency(self) -> int:
         """Questions under way at once."""
         return self.asking.concurrency or CONCURRENCY
+
+
+def replaced_systems(test_set: TestSet) -> dict[str, int]:
+    """Return how many conversations had a system message of their own, as a run records it: nothing where none had."""
+    return {SYSTEMS_REPLACED: test_set.replaced} if test_set.replaced else {}
 
 
 class Subject:
@@ -58,6 +72,14 @@ class Subject:
     """Its notation of tool calls, where its chat template tells."""
     prompt_hashes: list[str]
     """SHA-256 of what is sent for each pair, in the pairs' order; empty where nothing is sent."""
+
+    def asks_for_day(self) -> bool:
+        """Return whether what is sent depends on the day."""
+        return False
+
+    def use_day(self, day: date) -> None:
+        """Take a day for today in what is sent, and record it."""
+        del day
 
     def make_prompts(self) -> None:
         """Make what is sent for each pair. `backend` does it too, while an engine starts."""

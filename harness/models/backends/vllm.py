@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.models import parsing
 from harness.models.backends.backend import NOT_ASKED, Backend, OnAnswer, ask_each
-from harness.models.backends.subject import EvaluateConfig, Subject
+from harness.models.backends.subject import DAY, EvaluateConfig, Subject, replaced_systems
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.engine.server import (
     SERVED_NAME,
@@ -32,11 +33,22 @@ from harness.models.engine.server import (
 )
 from harness.models.names import ModelName
 from harness.models.parsing import Reading
-from harness.models.prompts import Prompt, fitting_renderer, load_tokenizer, system_template
+from harness.models.prompts import (
+    LEFT_OUT,
+    Calendar,
+    Prompt,
+    fitting_renderer,
+    load_tokenizer,
+    may_ask_for_day,
+    system_template,
+)
 from harness.terminal import progress, say
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+_TEMPLATES = ("*.jinja", "*.json", "*.py", "*chat_templates/*")
+"""Files of a repository that can hold a chat template."""
 
 # Greedy means greedy, whatever sampling defaults the repository ships; markers of tool calls are
 # special tokens in some families, so they stay in the text.
@@ -75,25 +87,46 @@ class VllmSubject(Subject):
             "thinking": False,
             "system_template": system_template(test_set.task),
             "trust_remote_code": config.trust_remote_code,
+            **replaced_systems(test_set),
         }
         self._checkpoint = checkpoint
         self._test_set = test_set
         self._config = config
         self._prompts: list[Prompt] = []
+        self._day = config.day
+        self._asks = False
+
+    def asks_for_day(self) -> bool:
+        """Return whether the chat template does; its prompts are made for that only where its text says it may."""
+        named = self._config.day is not None
+        files = (path for folder in self._template_folders() for name in _TEMPLATES for path in folder.glob(name))
+        if any(may_ask_for_day(path.read_bytes(), named=named) for path in files if path.is_file()):
+            self.make_prompts()
+        return self._asks
+
+    def use_day(self, day: date) -> None:
+        """Render for this day, and record it."""
+        self._day = day
+        self.settings[DAY] = day.isoformat()
+
+    def _template_folders(self) -> Sequence[Path]:
+        return (self._checkpoint.folder,)
 
     def make_prompts(self) -> None:
         """Render every pair with the model's tokenizer and chat template; ModelError where that fails."""
         self._tokenizer = self._load_tokenizer()
         name, task = self.artifact.repo_id, self._test_set.task
-        renderer = fitting_renderer(self._tokenizer, task, name, self._test_set.pairs)
+        calendar = Calendar(self._day, named=self._config.day is not None)
+        renderer = fitting_renderer(self._tokenizer, task, name, self._test_set.pairs, calendar=calendar)
         self._prompts = renderer.prompts(self._test_set.pairs)
+        self._asks = renderer.asks_for_day([pair.prefix for pair in self._test_set.pairs])
         self.prompt_hashes = [prompt.sha256() for prompt in self._prompts]
         if renderer.form.tools_in_template:  # else the model was told to write plain JSON
             template = self._tokenizer.chat_template
             self.family = parsing.detect_family(template if isinstance(template, str) else "\n".join(template.values()))
         self.details = {
-            "tools_in_template": renderer.form.tools_in_template,
-            "system_role": renderer.form.system_role,
+            **renderer.form.record(),
+            **({LEFT_OUT: list(renderer.left_out)} if renderer.left_out else {}),
             "system_sha256": hashlib.sha256(renderer.system.encode()).hexdigest(),
             "family": self.family,
             "engine_defaults": _engine_defaults(),
@@ -191,9 +224,10 @@ class VllmBackend:
         self.max_tokens = max_tokens
         self.concurrency = concurrency
         self.adapter = adapter
-        from openai import AsyncOpenAI
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-        self._client = AsyncOpenAI(base_url=server.url, api_key="none", max_retries=2, timeout=None)
+        direct = DefaultAsyncHttpxClient(trust_env=False)  # a proxy must not see prompts
+        self._client = AsyncOpenAI(base_url=server.url, api_key="none", max_retries=2, timeout=None, http_client=direct)
 
     def ask(self, prompts: Sequence[Prompt], on_answer: OnAnswer) -> None:
         """Ask for each prompt, then let the engine go: there are no more questions, but for other adapters."""

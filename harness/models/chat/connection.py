@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data.records import Usage
 from harness.errors import UsageError
+from harness.hub.proxies import is_loopback, keep_from_proxies, proxy_problem
 from harness.models.chat.again import with_more
 from harness.models.chat.budget import estimated_prompt
 from harness.models.chat.completions import parse_reply, read_reply
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 
 _CONNECT_TIMEOUT = 10.0
-_LOCAL = ("http://127.", "http://localhost", "http://[::1]")
 
 
 class Connection:
@@ -39,8 +39,12 @@ class Connection:
         """`changes`: what earlier runs have found out that it does not take, see `parameters.Change`.
 
         Raises UsageError where there is no key and the endpoint is not local, or where the key cannot be sent."""
-        from openai import AsyncOpenAI, Timeout
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
 
+        direct = keep_from_proxies(endpoint.base_url)
+        problem = proxy_problem()
+        if problem and not direct:
+            raise UsageError(f"{public_address(endpoint.base_url)} cannot be asked: {problem}")
         key = _key(endpoint.base_url, endpoint.key_variable)
         self._secrets = Secrets(key, endpoint.base_url)
         self._endpoint = endpoint
@@ -50,6 +54,7 @@ class Connection:
             api_key=key or "none",
             max_retries=0,  # the limiter must see every refusal
             timeout=Timeout(endpoint.timeout, connect=min(_CONNECT_TIMEOUT, endpoint.timeout)),
+            http_client=DefaultAsyncHttpxClient(trust_env=False) if problem else None,
         )
         self._learner = Learner(form=first_form(endpoint.parameters, changes), parameters=endpoint.parameters)
         self._had_schema = False
@@ -124,7 +129,7 @@ class Connection:
 def _key(base_url: str, variable: str) -> str:
     """Return an endpoint's key, "" for a local one without; UsageError where it is missing or cannot be sent."""
     key = os.environ.get(variable, "").strip()
-    if not key and not base_url.startswith(_LOCAL):
+    if not key and not is_loopback(base_url):
         raise UsageError(f"no key for {public_address(base_url)}: set the environment variable {variable}")
     if not all("!" <= character <= "~" for character in key):
         raise UsageError(f"the key in {variable} holds characters that no key has; set it again")

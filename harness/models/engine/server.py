@@ -16,6 +16,7 @@ from pathlib import Path
 
 from harness.errors import EngineError
 from harness.hub.lineage import package_versions
+from harness.hub.proxies import keep_from_proxies
 from harness.models.engine.checkpoint import Checkpoint
 from harness.models.engine.tether import ends_with_this_process
 
@@ -159,6 +160,7 @@ def serving(checkpoint: Checkpoint, options: EngineOptions, log: Path) -> Iterat
     """
     check_installed()
     port = _free_port()
+    keep_from_proxies(f"http://127.0.0.1:{port}")  # the engine's own parts talk to each other, too
     arguments, environment = command_line(checkpoint, options, port)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as stream:

@@ -1,0 +1,185 @@
+"""The forms in which conversations can be handed to a chat template: natively, and with parts of it written otherwise.
+
+Templates differ in what they read: some take content as a list of parts only, some show calls only where the content
+is null, some want arguments as text or call ids of nine characters, some know neither tools nor a system role.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import product
+from typing import Any
+
+from harness.data.formats.messages import dump_arguments, template_message
+from harness.data.records import Message
+
+_SHORT = re.compile(r"[a-zA-Z0-9]{9}")
+"""A call id as Mistral's templates want it."""
+LEFT_OUT = "left_out_by_design"
+"""In a run's record, where there is any: what the chat template drops on purpose of conversations that have it."""
+_LONG_KNOWN = ("tools_in_template", "system_role")
+"""Recorded even where they are native."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """What a chat template takes as it is, and what has to be written otherwise for it. The default is native."""
+
+    tools_in_template: bool = True
+    """Tools go through `tools=` and calls through `tool_calls`; otherwise both are text."""
+    system_role: bool = True
+    """The system message has its own role; otherwise it opens the first user message."""
+    content_parts: bool = False
+    """Content is a list of parts, `[{"type": "text", "text": ...}]`."""
+    null_content: bool = False
+    """A message with nothing but calls has the content null instead of an empty text."""
+    text_arguments: bool = False
+    """Arguments are JSON text instead of an object."""
+    short_ids: bool = False
+    """Ids of calls have nine letters and digits."""
+    flat_calls: bool = False
+    """A call has its name and arguments beside `function` as well."""
+    joined_users: bool = False
+    """Messages of the user that follow one another are one: for templates that want the roles to alternate."""
+
+    def record(self) -> dict[str, bool]:
+        """Return the form as a run records it: what is not native, and what was recorded from the beginning."""
+        values = {field.name: bool(getattr(self, field.name)) for field in fields(self)}
+        return {name: value for name, value in values.items() if name in _LONG_KNOWN or value != getattr(NATIVE, name)}
+
+    def messages(self, system: str | None, prefix: Sequence[Message]) -> list[dict[str, Any]]:
+        """Return a conversation below a system message, if there is one, as the chat template is given it."""
+        said = [self._message(message) for message in prefix]
+        if self.tools_in_template and self.short_ids:
+            _shorten_ids(said)
+        whole = said if system is None else [{"role": "system", "content": system}, *said]
+        if system is not None and not self.system_role:
+            whole = _without_system_role(whole)
+        if self.joined_users:
+            whole = list(_joined(whole))
+        if self.content_parts:
+            for message in whole:
+                if message["content"] is not None:
+                    message["content"] = [{"type": "text", "text": message["content"]}]
+        return whole
+
+    def _message(self, message: Message) -> dict[str, Any]:
+        if not self.tools_in_template:
+            return _in_text(message)
+        out = template_message(message)
+        if self.null_content and message.tool_calls and not message.content:
+            out["content"] = None
+        for call in out.get("tool_calls", ()):
+            function = call["function"]
+            if self.text_arguments:
+                function["arguments"] = dump_arguments(function["arguments"])
+            if self.flat_calls:
+                call.update(function)
+        return out
+
+
+NATIVE = Form()
+
+
+def native_forms() -> list[Form]:
+    """Return the forms that leave tools and calls to the template, the least changed first."""
+    switches = ("system_role", "short_ids", "null_content", "text_arguments", "content_parts", "flat_calls")
+    found = []
+    for changed in product((False, True), repeat=len(switches)):
+        names = [name for name, one in zip(switches, changed, strict=True) if one]
+        found.append((names, Form(**{name: not getattr(NATIVE, name) for name in names})))
+    return [form for names, form in sorted(found, key=lambda one: (len(one[0]), [*map(switches.index, one[0])]))]
+
+
+def text_forms() -> list[Form]:
+    """Return the forms that write tools and calls into messages, the least changed first."""
+    return [
+        Form(tools_in_template=False, system_role=system_role, content_parts=parts, joined_users=joined)
+        for joined in (False, True)
+        for parts in (False, True)
+        for system_role in (True, False)
+    ]
+
+
+_WORDS = {
+    "tools_in_template": "tools, calls and their results as text",
+    "system_role": "the system message at the head of the first user message",
+    "content_parts": "content as a list of parts",
+    "null_content": "null as the content of calls",
+    "text_arguments": "arguments as JSON text",
+    "short_ids": "call ids of nine characters",
+    "flat_calls": "name and arguments of a call beside its function",
+    "joined_users": "messages of the user in a row as one",
+}
+
+
+def form_notes(record: Mapping[str, Any]) -> list[str]:
+    """Return, in words, what is not native in a form as `Form.record` wrote it, and what else a template leaves out."""
+    changed = [name for name in _WORDS if record.get(name, getattr(NATIVE, name)) != getattr(NATIVE, name)]
+    return [*(_WORDS[name] for name in changed), *(f"without the {what}" for what in record.get(LEFT_OUT, ()))]
+
+
+def _in_text(message: Message) -> dict[str, Any]:
+    """Return a message for a template that knows no tools, and may drop a role that it does not know."""
+    if message.tool_calls:
+        text = call_text(message)
+        return {"role": "assistant", "content": f"{message.content}\n{text}" if message.content else text}
+    role = "user" if message.role == "tool" else message.role
+    return {"role": role, "content": message.content or ""}
+
+
+def call_text(message: Message) -> str:
+    """Return the first call of a message as text."""
+    call = message.tool_calls[0]
+    return json.dumps({"name": call.name, "parameters": call.arguments}, ensure_ascii=False)
+
+
+def _without_system_role(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the messages with the system text at the head of the first user message."""
+    system, *rest = messages
+    for position, message in enumerate(rest):
+        if message["role"] == "user":
+            opened = {**message, "content": f"{system['content']}\n\n{message['content']}"}
+            return [*rest[:position], opened, *rest[position + 1 :]]
+    return [{**system, "role": "user"}, *rest]
+
+
+def _joined(messages: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the messages, those of the user in a row as one."""
+    before: dict[str, Any] | None = None
+    for message in messages:
+        if before and before["role"] == message["role"] == "user":
+            before = {**before, "content": f"{before['content']}\n\n{message['content']}"}
+            continue
+        if before:
+            yield before
+        before = message
+    if before:
+        yield before
+
+
+def _shorten_ids(messages: Sequence[dict[str, Any]]) -> None:
+    """Give each call an id of nine letters and digits, its own where that is one, and its result the same."""
+    waiting: deque[str] = deque()
+    """Ids of the last calls, for results that do not say which call they answer."""
+    for place, message in enumerate(messages):
+        if calls := message.get("tool_calls"):
+            waiting.clear()
+            for number, call in enumerate(calls):
+                call["id"] = _short(call["id"] or f"{place}/{number}")
+                waiting.append(call["id"])
+        elif message["role"] == "tool":
+            known = message.get("tool_call_id")
+            if known:
+                message["tool_call_id"] = _short(known)
+            elif waiting:
+                message["tool_call_id"] = waiting.popleft()
+
+
+def _short(id: str) -> str:
+    return id if _SHORT.fullmatch(id) else hashlib.sha256(id.encode("utf-8", "surrogatepass")).hexdigest()[:9]

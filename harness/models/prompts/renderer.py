@@ -1,0 +1,153 @@
+"""Rendering with one tokenizer for one task, in one form."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.data.formats.messages import without_system
+from harness.data.records import Message, Task, TurnPair
+from harness.errors import ModelError
+from harness.models.prompts.calendar import Calendar
+from harness.models.prompts.form import Form
+from harness.models.prompts.system import system_message, with_tools_in_text
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_PROBE = "probe"
+_YEARS = timedelta(days=5 * 365 + 40)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """One prompt as sent."""
+
+    pair_id: str
+    token_ids: tuple[int, ...]
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of the token ids as little-endian 32-bit integers."""
+        return hashlib.sha256(array("I", self.token_ids).tobytes()).hexdigest()
+
+
+class Renderer:
+    """Renders conversation prefixes with one tokenizer for one task; thinking is off."""
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        task: Task,
+        name: str,
+        form: Form | None = None,
+        *,
+        calendar: Calendar | None = None,
+    ) -> None:
+        """`name` is the model's, for error messages; `form` defaults to what the template seems to take.
+
+        Raises ModelError where the tokenizer has no chat template.
+        """
+        if not tokenizer.chat_template:
+            raise ModelError(
+                f"the tokenizer of {name} has no chat template, so its prompts cannot be built; "
+                "use a chat or instruction-tuned model, or add chat_template.jinja to the repository"
+            )
+        self.calendar = calendar or Calendar()
+        self.left_out: tuple[str, ...] = ()
+        """What the template leaves out by design, and a run records: see `fitting_renderer`."""
+        self._tokenizer = tokenizer
+        self._name = name
+        self._task = task
+        self._tools = list(task.tools)
+        self.form = form or Form(tools_in_template=self.template_uses_tools())
+        self.system = system_message(task)
+        if not self.form.tools_in_template:
+            self.system = with_tools_in_text(self.system, task.tools)
+
+    def _render(
+        self, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None, *, prompt: bool = True
+    ) -> str:
+        try:
+            text: str = self._tokenizer.apply_chat_template(
+                messages,
+                tools=tools,
+                add_generation_prompt=prompt,
+                tokenize=False,
+                enable_thinking=False,
+                **self.calendar.variables(self._tokenizer.get_chat_template(tools=tools)),
+            )
+        except Exception as error:  # a template is code of the repository: it may raise anything
+            raise ModelError(
+                f"the chat template of {self._name} cannot render these conversations ({error}); "
+                "use a model whose template takes several turns"
+            ) from error
+        return text
+
+    def in_form(self, form: Form) -> Renderer:
+        """Return a renderer that differs in its form only."""
+        return Renderer(self._tokenizer, self._task, self._name, form, calendar=self.calendar)
+
+    def template_uses_tools(self) -> bool:
+        """Return whether tools change what the template writes; ModelError where it fails on a plain message."""
+        first: ModelError | None = None
+        for content in (_PROBE, [{"type": "text", "text": _PROBE}]):
+            probe = [{"role": "user", "content": content}]
+            try:
+                return self._render(probe, self._tools) != self._render(probe, None)
+            except ModelError as error:
+                first = first or error
+        raise first or ModelError(f"the chat template of {self._name} renders nothing")
+
+    def asks_for_day(self, prefixes: Iterable[Sequence[Message]]) -> bool:
+        """Return whether the template has asked for the day, or writes these conversations otherwise on another."""
+        if self.calendar.formats or not self.calendar.named:
+            return bool(self.calendar.formats)
+        calendar, texts = self.calendar, []
+        for day in (calendar.day, calendar.day - _YEARS):
+            self.calendar = Calendar(day, named=True)
+            texts.append([self.text(prefix) for prefix in prefixes])
+        self.calendar = calendar
+        return texts[0] != texts[1]
+
+    def text(self, prefix: Sequence[Message]) -> str:
+        """Return the prompt for the assistant turn after `prefix`, as text; ModelError where the template fails.
+
+        The system message is the task's own, whatever system messages the conversation has.
+        """
+        return self.text_below(self.system, without_system(prefix))
+
+    def text_below(self, system: str, prefix: Sequence[Message]) -> str:
+        """Return the prompt below another system message."""
+        tools = self._tools if self.form.tools_in_template else None
+        return self._render(self.form.messages(system, prefix), tools)
+
+    def bare(self, messages: Sequence[Message]) -> str:
+        """Return messages as text, without a system message, and with no prompt for an answer after them."""
+        tools = self._tools if self.form.tools_in_template else None
+        return self._render(self.form.messages(None, messages), tools, prompt=False)
+
+    def prompts(self, pairs: Sequence[TurnPair]) -> list[Prompt]:
+        """Return one prompt a pair, in order. Special tokens come from the template alone."""
+        texts = [self.text(pair.prefix) for pair in pairs]
+        if not texts:
+            return []
+        encoded = self._tokenizer(texts, add_special_tokens=False)["input_ids"]
+        return [Prompt(pair_id=pair.id, token_ids=tuple(ids)) for pair, ids in zip(pairs, encoded, strict=True)]
+
+
+def load_tokenizer(folder: Path, name: str, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+    """Return the tokenizer of a pulled model; ModelError where it cannot be loaded."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            str(folder), trust_remote_code=trust_remote_code, local_files_only=True
+        )
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        raise ModelError(f"the tokenizer of {name} does not load: {str(error).strip().splitlines()[0]}") from error
+    return tokenizer
