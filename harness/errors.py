@@ -19,6 +19,7 @@ HarnessError            a sentence that says what to do next; the CLI prints it 
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import threading
 from pathlib import Path
@@ -119,10 +120,22 @@ class Inconclusive(HarnessError):
     exit_code = 3
 
 
+def _lost_certificates(error: OSError) -> str | None:
+    """Return a sentence where what is missing is the file of certificates that the environment names."""
+    if error.errno != errno.ENOENT or error.filename:
+        return None
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        if (value := os.environ.get(name)) and not Path(value).exists():
+            return f"the variable {name} names {value}, which is not there; correct it or unset it"
+    return None
+
+
 def explained(error: HarnessError | OSError) -> tuple[str, int]:
     """Return what a person is told of an error that ends a command, in a sentence, and the exit status."""
     if isinstance(error, HarnessError):
         return str(error), error.exit_code
+    if certificates := _lost_certificates(error):
+        return certificates, UsageError.exit_code
     where = f"{error.filename}: " if error.filename else ""
     advice = "; free some space and run this again (--resume goes on with an evaluation)"
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from harness import resources
+from harness.data.formats.json_texts import read_text
 from harness.errors import DataError, UsageError
 
 
@@ -74,7 +75,7 @@ def read_preset(name: str) -> Preset:
     if not path.is_file():
         raise UsageError(f"there is no preset {name!r}; known are {', '.join(known)}, or name a YAML file")
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.safe_load(read_text(path))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(
             f"{path} is no YAML ({error}); expected keys such as {', '.join(Preset.model_fields)}"

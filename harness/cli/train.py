@@ -190,11 +190,16 @@ def _config(file: Path | None, settings: tuple[str, ...], chosen: dict[str, Any]
     import yaml
 
     from harness.curation.settings import resolve
+    from harness.data.formats.json_texts import read_text
     from harness.training.config import TrainConfig
 
     values: dict[str, Any] = {}
     if file:
-        values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        try:
+            values = yaml.safe_load(read_text(file)) or {}
+        except (ValueError, RecursionError, yaml.YAMLError) as error:
+            problem = " ".join(str(error).split())
+            raise DataError(f"cannot read {file} ({problem}); expected YAML such as `epochs: 2`") from error
         if not isinstance(values, dict):
             raise DataError(f"{file} holds no settings; expected YAML such as `epochs: 2`")
     options = {key: value for key, value in chosen.items() if value is not False}

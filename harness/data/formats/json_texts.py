@@ -1,16 +1,33 @@
-"""JSON inside texts and lines, and JSON values in words for error messages."""
+"""Texts of files, JSON in them and inside other texts, and JSON values in words for error messages."""
 
 from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
+
+from harness.errors import DataError
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _SPELLED = re.compile(rb"\\u[dD][89a-fA-F]")
 """How JSON spells half a character: an emoji that a limit of tokens has cut, mostly."""
 _SHOWN = 60
+_LIMIT = "integer string conversion"
+"""Part of what Python says of a whole number with more digits than it converts, for want of a quick way."""
+_PACKED = {
+    b"\x1f\x8b": "this is a gzip file; unpack it first: gunzip FILE",
+    b"PK\x03\x04": "this is a zip file; unpack it first, and give the file in it",
+    b"PAR1": "this is a Parquet file; write its rows as JSON lines, one object a line",
+    b"\x28\xb5\x2f\xfd": "this is a Zstandard file; unpack it first: unzstd FILE",
+    b"BZh": "this is a bzip2 file; unpack it first: bunzip2 FILE",
+    b"\xfd7zXZ": "this is an xz file; unpack it first: unxz FILE",
+    b"\xff\xfe": "this is UTF-16; save the file as UTF-8",
+    b"\xfe\xff": "this is UTF-16; save the file as UTF-8",
+    b"{\x00": "this is UTF-16; save the file as UTF-8",
+    b"\x00{": "this is UTF-16; save the file as UTF-8",
+}
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
 
 
@@ -49,18 +66,65 @@ def spells_half_characters(line: bytes) -> bool:
 
 
 def parse_line(line: bytes) -> Any:
-    """Return the value of a line of JSON lines; ValueError says what is wrong with it."""
+    """Return the value of a line of JSON lines; ValueError says what is wrong with it.
+
+    A byte order mark before it, as the first line of a file may have, is no content.
+    """
     try:
-        return json.loads(line.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 at byte {error.start}; save the file as UTF-8") from error
+        text = decode_text(line)
+        return json.loads(text)
     except json.JSONDecodeError as error:
         problem = f"not valid JSON ({error.msg} at column {error.colno})"
-        raise ValueError(f"{problem}; expected one JSON object a line") from error
+        csv = "," in text and text.lstrip()[:1] not in ("{", "[")
+        advice = "expected one JSON object a line"
+        advice += "; this looks like CSV: write each of its rows as a JSON object" if csv else ""
+        raise ValueError(f"{problem}; {advice}") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(why_not_json(error)) from error
+
+
+def why_not_json(error: ValueError | RecursionError) -> str:
+    """Return in words why a text could not be read as JSON."""
+    if isinstance(error, RecursionError):
+        return "JSON nested too deeply to read"
+    if isinstance(error, json.JSONDecodeError):
+        return f"not valid JSON ({error.msg} at line {error.lineno}, column {error.colno})"
+    if _LIMIT in str(error):
+        return "JSON with a whole number of more than 4,300 digits; write it as text"
+    return str(error)
+
+
+def packed(head: bytes) -> str | None:
+    """Return what a file is whose first bytes say that it is no text, and what to do; None for any other."""
+    return next((words for start, words in _PACKED.items() if head.startswith(start)), None)
+
+
+def decode_text(data: bytes) -> str:
+    """Return the text of bytes in UTF-8, without a byte order mark; ValueError says what they are instead."""
+    try:
+        if (words := packed(data)) is None:
+            return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 at byte {error.start}; save the file as UTF-8") from error
+    raise ValueError(words)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file that people write, see `decode_text`; DataError where there is none."""
+    try:
+        return decode_text(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
-        raise ValueError(f"JSON that cannot be read ({error})") from error
-    except RecursionError as error:
-        raise ValueError("JSON nested too deeply to read") from error
+        raise DataError(f"cannot read {path}: {error}") from error
+
+
+def read_json(path: Path, expected: str) -> Any:
+    """Return the JSON value that a file is; DataError says why it is none and what was expected."""
+    try:
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: {why_not_json(error)}; expected {expected}") from error
 
 
 def decoded(value: Any, what: str) -> Any:
@@ -72,10 +136,8 @@ def decoded(value: Any, what: str) -> Any:
     except json.JSONDecodeError as error:
         problem = f"{error.msg} at character {error.pos + 1}"
         raise ValueError(f"{what} not valid JSON ({problem}): {shortened(value)}") from error
-    except ValueError as error:
-        raise ValueError(f"{what} not valid JSON ({error}): {shortened(value)}") from error
-    except RecursionError as error:
-        raise ValueError(f"{what} nested too deeply to read") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{what} {why_not_json(error)}: {shortened(value)}") from error
 
 
 def kind(value: Any) -> str:

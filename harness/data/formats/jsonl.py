@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import tempfile
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.data.formats.json_texts import encodable_value, parse_line, spells_half_characters
+from harness.data.formats.json_texts import encodable_value, packed, parse_line, spells_half_characters
 from harness.errors import DataError
 
 
@@ -24,8 +25,10 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     with stream:
+        if problem := packed(stream.peek(8)):
+            raise DataError(f"cannot read {path}: {problem}")
         for number, line in enumerate(stream, start=1):
-            if line.strip():
+            if line.removeprefix(codecs.BOM_UTF8).strip():
                 yield number, _parse_line(path, number, line)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.data.formats.json_texts import read_json
 from harness.data.records import Task
 from harness.errors import DataError
 
@@ -15,14 +16,7 @@ _TASK_KEYS = ("task_description", "tools")
 
 def read_task(path: Path) -> Task:
     """Return the task of a `job_description.json`; DataError says what is missing. Unknown keys are ignored."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{path} is not valid JSON ({error}); expected an object with {' and '.join(_TASK_KEYS)}"
-        ) from error
+    document = read_json(path, f"an object with {' and '.join(_TASK_KEYS)}")
     if not isinstance(document, Mapping) or any(not document.get(key) for key in _TASK_KEYS):
         raise DataError(f"{path} is no task definition: it needs {' and '.join(_TASK_KEYS)}")
     if not isinstance(document["tools"], list):
@@ -37,10 +31,7 @@ def read_task(path: Path) -> Task:
 
 def read_tools(path: Path) -> tuple[dict[str, Any], ...]:
     """Return the tool schemas of a JSON file: a list of them, or an object with `tools`, as a task definition has."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not valid JSON ({error}); expected a list of tool schemas") from error
+    value = read_json(path, "a list of tool schemas")
     tools = value.get("tools") if isinstance(value, dict) else value
     if not isinstance(tools, list) or not tools or not all(map(_is_tool, tools)):
         raise DataError(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.data.formats.json_texts import read_text
 from harness.errors import DataError
 
 Keys = tuple[str, ...]
@@ -21,7 +22,7 @@ def read_mapping(path: Path, expected: str) -> tuple[dict[str, Any], Lines]:
     import yaml
 
     try:
-        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        loader = yaml.SafeLoader(read_text(path))
         node = loader.get_single_node()
         lines: dict[Keys, int] = {}
         document = _value(loader, node, path, lines, ()) if node is not None else None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from harness.data.formats.json_texts import parse_line
+from harness.data.formats.json_texts import packed, parse_line, why_not_json
 from harness.errors import DataError, UsageError
 
 _CHUNK = 1 << 16
@@ -42,12 +42,14 @@ def records(path: Path) -> Iterator[FileRecord]:
 
 
 def _by_content(path: Path, stream: IO[bytes]) -> Iterator[FileRecord]:
-    magic = stream.read(4)
+    magic = stream.read(8)
     stream.seek(0)
     if magic[:2] == b"PK":
         yield from _archive(path)
-    elif magic == b"PAR1":
+    elif magic[:4] == b"PAR1":
         yield from _parquet(path)
+    elif problem := packed(magic):
+        raise DataError(f"cannot read {path}: {problem}")
     elif _is_one_document(path, stream):
         yield from _document(path, stream)
     else:
@@ -79,9 +81,7 @@ def _is_message(value: Any) -> bool:
 def _lines(stream: IO[bytes]) -> Iterator[FileRecord]:
     """Yield a record a line. Lines end at `\\n` only: U+2028 and its like are text."""
     for number, line in enumerate(stream, start=1):
-        if number == 1:
-            line = line.removeprefix(b"\xef\xbb\xbf")  # noqa: PLW2901 - the mark is no content
-        if not line.strip():
+        if not line.removeprefix(b"\xef\xbb\xbf").strip():
             continue
         try:
             value, problem = parse_line(line), None
@@ -94,24 +94,24 @@ def _document(path: Path, stream: IO[bytes]) -> Iterator[FileRecord]:
     """Yield the elements of a JSON array one by one, or the one value that the file is."""
     text = _Text(path, stream)
     while text.peek() not in ("[", ""):
-        yield FileRecord(line=text.line, value=text.value())
+        yield text.record()
     if not text.peek():
         return
     text.skip()
     elements: list[FileRecord] = []
     while (char := text.peek()) != "]":
-        line = text.line
-        value = text.value()
-        if elements or (_is_message(value) and line is not None):
-            elements.append(FileRecord(line=line, value=value))  # a list of messages is one conversation
+        record = text.record()
+        if elements or _is_message(record.value):
+            elements.append(record)  # a list of messages is one conversation
         else:
-            yield FileRecord(line=line, value=value)
+            yield record
         if (char := text.peek()) == ",":
             text.skip()
         elif char != "]":
             raise text.damaged(f"expected , or ], got {char or 'the end of the file'}")
     if elements:
-        yield FileRecord(line=elements[0].line, value=[element.value for element in elements])
+        problem = next((element.problem for element in elements if element.problem), None)
+        yield FileRecord(line=elements[0].line, value=[element.value for element in elements], problem=problem)
 
 
 class _Text:
@@ -123,7 +123,6 @@ class _Text:
         self._path, self._stream = path, stream
         self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
         self._text, self._at, self.line = "", 0, 1
-        self._scan = json.JSONDecoder().raw_decode
 
     def _more(self) -> bool:
         """Read as much again as there is, so that a long value is scanned a few times only."""
@@ -150,23 +149,27 @@ class _Text:
             if not self._more():
                 return ""
 
-    def value(self) -> Any:
-        """Return the JSON value that starts here; DataError where there is none."""
+    def record(self) -> FileRecord:
+        """Return the JSON value that starts here, or why it cannot be held; DataError where there is none."""
         self.peek()
+        line, problem, scan = self.line, None, json.JSONDecoder().raw_decode
         while True:
             try:
-                value, end = self._scan(self._text, self._at)
+                value, end = scan(self._text, self._at)
             except json.JSONDecodeError as error:
                 if self._more():
                     continue
                 raise self.damaged(f"{error.msg}; the file may be cut off") from error
             except RecursionError as error:
                 raise self.damaged("nested too deeply to read") from error
+            except ValueError as error:  # a number of thousands of digits: where the value ends is found without it
+                problem, scan = why_not_json(error), json.JSONDecoder(parse_int=len).raw_decode
+                continue
             if end == len(self._text) and not isinstance(value, dict | list) and self._more():
                 continue  # a number may go on
             self.line += self._text.count("\n", self._at, end)
             self._at = end
-            return value
+            return FileRecord(line=line, value=None if problem else value, problem=problem)
 
     def damaged(self, problem: str) -> DataError:
         return DataError.at(self._path, self.line, f"not valid JSON ({problem}); expected an array or JSON lines")
@@ -194,9 +197,18 @@ def _archive(path: Path) -> Iterator[FileRecord]:
             if not names:
                 raise DataError(f"{path} is a zip file without samples; expected an Inspect log (.eval)")
             for number, name in enumerate(names, start=1):
-                yield FileRecord(line=number, value=json.loads(_member(path, archive, name)))
+                yield _sample(number, _member(path, archive, name))
     except (zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
         raise DataError(f"{path} is damaged ({error}); copy the log again") from error
+
+
+def _sample(number: int, content: bytes) -> FileRecord:
+    try:
+        return FileRecord(line=number, value=json.loads(content))
+    except json.JSONDecodeError:
+        raise  # the log is damaged
+    except (ValueError, RecursionError) as error:
+        return FileRecord(line=number, value=None, problem=why_not_json(error))
 
 
 def _member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:

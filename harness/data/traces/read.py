@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -15,6 +16,8 @@ from harness.data.records import Conversation
 from harness.data.traces import langfuse
 from harness.data.traces.documents import FileRecord, records
 from harness.errors import DataError
+
+_NO_NUMBERS = ("nan", "inf", "-inf")
 
 
 def read_traces(path: Path, prefix: str = "trace") -> Iterator[TraceRow]:
@@ -125,7 +128,7 @@ def _id(row: Mapping[str, Any], otherwise: str, *, samples: bool) -> str:
     own = row.get("id")
     if own is None or own == "":
         return otherwise
-    if not isinstance(own, str | int) or isinstance(own, bool):
+    if not isinstance(own, str | int | float) or isinstance(own, bool) or str(own) in _NO_NUMBERS:
         raise ValueError(f'the "id" must be text or a number, got {kind(own)}')
     return f"{own}-{row['epoch']}" if samples and row["epoch"] != 1 else str(own)
 
@@ -138,12 +141,20 @@ def _problem(path: Path, line: int, id: str, source: str, problem: str) -> Trace
 
 def _export(path: Path, prefix: str, found: Iterator[FileRecord]) -> Iterator[tuple[int, TraceRow]]:
     logged: list[langfuse.Logged] = []
+    kinds: Counter[str] = Counter()
     for record in found:
+        kinds[str(record.value.get("type")) if isinstance(record.value, Mapping) else ""] += 1
         if record.problem or not langfuse.is_export(record.value):
             problem = record.problem or f"got {kind(record.value)} that is no trace or observation of Langfuse"
             logged.append(langfuse.Logged(id="", session="", line=record.line, problem=problem))
         else:
             logged.extend(langfuse.read_record(record.value, record.line))
+    if kinds and not logged:
+        there = ", ".join(f"{kind} ({count})" for kind, count in kinds.most_common())
+        raise DataError(
+            f"{path} has observations of type {there} alone, and conversations stand in those of type GENERATION; "
+            "export the generations, or the traces with their input and output"
+        )
     seen: dict[str, int] = {}
     for position, one in enumerate(langfuse.whole_conversations(logged)):
         id = one.id or f"{prefix}-{position:04d}"

@@ -17,6 +17,9 @@ from harness.models.backends.backend import Backend, OnAnswer
 from harness.models.backends.subject import EvaluateConfig, Subject
 from harness.models.names import ModelName
 
+_TEXTS = ("prediction", "answer", "text", "output", "response", "completion", "content")
+"""Where other files have what is expected under `raw`."""
+
 
 class ReplayBackend:
     """Answers each pair with the text that a JSONL file of `{"pair_id", "raw"}` rows has for it."""
@@ -28,6 +31,8 @@ class ReplayBackend:
             pair, raw = row.get("pair_id"), row.get("raw")
             if not isinstance(pair, str) or not (raw is None or isinstance(raw, str)):
                 raise DataError.at(path, number, 'expected {"pair_id": text, "raw": text or null}')
+            if raw is None and "raw" not in row and (other := next((key for key in _TEXTS if key in row), None)):
+                raise DataError.at(path, number, f'the answer stands under "{other}"; expected it under "raw"')
             error = None if raw is not None else str(row.get("error") or "no answer recorded")
             self._answers[pair] = Prediction(pair_id=pair, raw=raw, error=error)
 

@@ -91,7 +91,16 @@ class Braces:
             raise Unreadable("the text ends inside a value", cut=True)
         if end < 0:
             raise Unreadable("a text that does not end where it may", cut=True)
-        return self.text[begin:end].replace(self.quote, '"'), end + len(self.quote)
+        return self._unquoted(self.text[begin:end]), end + len(self.quote)
+
+    def _unquoted(self, body: str) -> str:
+        """Return a text in which marks are quotes: in pairs, while a single one is doubled or that of another text."""
+        if body.count(self.quote) % 2 == 0:
+            return body.replace(self.quote, '"')
+        stripped = body.removeprefix(self.quote) if body.startswith(self.quote) else body.removesuffix(self.quote)
+        if self.quote in stripped:
+            raise Unreadable("a text that does not end where it may")
+        return stripped
 
     def _may_follow(self, position: int) -> bool:
         position = skip_space(self.text, position)
@@ -140,7 +149,13 @@ class Braces:
     def _after_comma(self, position: int, closer: str) -> int:
         position = skip_space(self.text, position)
         if self.text.startswith(",", position):
-            return skip_space(self.text, position + 1)
+            return self._after_commas(position + 1)
         if not self._over(position, closer, True) and not (closer != "]" and self._begins(position)):
             raise Unreadable(f"expected , or {closer}", cut=position >= len(self.text))
+        return position
+
+    def _after_commas(self, position: int) -> int:
+        position = skip_space(self.text, position)
+        while self.loose and self.text.startswith(",", position):
+            position = skip_space(self.text, position + 1)
         return position

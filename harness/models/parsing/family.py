@@ -94,6 +94,8 @@ class Keys:
 
 
 _NAMES = ("name", "tool_name", "func_name")
+_BESIDE = {*_NAMES, *("id", "type", "index", "tool_call_id"), *("arguments", "parameters", "args")}
+"""Keys of a call without arguments, which may be null."""
 _ARGUMENTS = ("arguments", "parameters", "args")
 
 
@@ -114,6 +116,8 @@ def call_of(value: Any, style: Style, keys: Keys) -> ToolCall:
     arguments = _first(value, (*keys.arguments, *_ARGUMENTS))
     if isinstance(arguments, str):
         arguments = _arguments_in(arguments)
+    if arguments is None and not value.keys() <= _BESIDE:
+        raise Unreadable("the JSON object has keys of its own beside the name and no arguments")
     arguments = {} if arguments is None else arguments
     if not isinstance(name, str) or not name.strip() or not isinstance(arguments, dict):
         raise Unreadable("the JSON object has no name, or its arguments are no object")

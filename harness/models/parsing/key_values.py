@@ -50,7 +50,8 @@ class KeyValues:
 
     def _span(self, text: str, start: int, match: re.Match[str], style: Style) -> Span:
         name = match["name"]
-        position = skip_space(text, reach_on(text, match.end(), self.separator))
+        begun = reach_on(text, match.end(), self.separator)
+        position = skip_space(text, begun if style.strict else _after_all(text, begun, self.separator))
         read = self._exactly if style.strict else self._loosely
         arguments, end = read(text, position, name, style)
         first = reach_back(text, start, self.wrapper[0])
@@ -119,7 +120,7 @@ class KeyValues:
         begun = _after_all(text, position, self.value[0])
         if begun == position and (not closed or text.startswith("<", skip_space(text, position))):
             raise Unreadable(f"expected {self.value[0]}", cut=position >= len(text))
-        return key, kind, begun
+        return key, kind, begun if begun > position else skip_space(text, begun)
 
     def _kind(self, text: str, position: int) -> tuple[str, int]:
         start = skip_space(text, position)

@@ -28,7 +28,7 @@ def _dsml(block: str, gap: str = "") -> Elements:
 
 
 _PREFIX = re.compile(r"(?:functions[.:/_]?)+(?=\w)")
-_INDEX = re.compile(r"(?::\d{1,6})+$")
+_INDEX = re.compile(r"(?::+\d{1,6})+$")
 _OPAQUE = re.compile(r"(?:call|chatcmpl|toolu|tooluse|fc|tool_call)[_\-]|[0-9a-f]{8}-|[0-9a-fA-F]{9,}$|\d+$|$")
 
 
