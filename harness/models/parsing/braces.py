@@ -10,7 +10,7 @@ from harness.models.parsing.literals import MAX_DEPTH, Literals, Unreadable, ski
 from harness.models.parsing.schemas import ValueSchema
 from harness.models.parsing.typed import typed
 
-_KEY = re.compile(r"(?P<name>[^\s:{}\[\],<>\"']{1,200}+)\s{0,8}:")
+_KEY = re.compile(r"(?P<name>[^\s:{}\[\],<>\"'](?:[^\n:{}\[\],<>\"']{0,198}[^\s:{}\[\],<>\"'])?)\s{0,8}:")
 _NEXT_KEY = re.compile(r"\s{0,8}[A-Za-z_]\w{0,60}:(?=\s{0,8}(?:[{\[\d<\-\"]|true|false|null))")
 _BARE = re.compile(r"[^,{}\[\]<>\n]{1,200}+")
 
