@@ -79,7 +79,7 @@ def test_canonical_writes_what_the_published_predictions_hold(sources: Path) -> 
 
 def test_bare_text_takes_the_type_that_the_tools_declare() -> None:
     text = "<tool_call>f\n<arg_key>n</arg_key>\n<arg_value>2</arg_value>\n</tool_call>"
-    for schema, value in (({}, 2), ({"type": "string"}, "2"), ({"type": "integer"}, 2), ({"type": "array"}, "2")):
+    for schema, value in (({}, 2), ({"type": "string"}, "2"), ({"type": "integer"}, 2), ({"type": "array"}, 2)):
         tools = [{"type": "function", "function": {"name": "f", "parameters": {"properties": {"n": schema}}}}]
         assert read(text, tools=tools).call == ToolCall(name="f", arguments={"n": value})
         assert read(text, tools=[tools[0]["function"]]).call == ToolCall(name="f", arguments={"n": value})  # type: ignore[list-item]
