@@ -36,7 +36,7 @@ demo: setup ## the benchmark once, small, on a local Hub: no keys, no downloads
 	$(BIN)/tft demo
 
 test: setup ## run all tests that need neither the internet nor a GPU
-	$(BIN)/python -m pytest -m "not network and not gpu" -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -m "not network and not gpu" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 check: setup ## lint, formatting, types and the direction of imports
 	$(BIN)/ruff check .

@@ -53,6 +53,13 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(_HOME.cleanup)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests start first, so that no process is left with one of them when the others have ended."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol() -> Generator[None, object, object]:
     """Connecting to a Hub sets variables that others read: no test sees those of another one, or of its fixtures.

@@ -156,3 +156,24 @@ def test_a_call_in_thinking_scores_nothing_when_read_leniently(file: Path, tmp_p
 def test_readings_that_agree_are_not_mentioned(file: Path, tmp_path: Path) -> None:
     write_jsonl(file, [{"answer": CALL, "prediction": CALL}])
     assert "another call" not in " ".join(run(file, "--out", tmp_path / "out.jsonl").output.split())
+
+
+@pytest.mark.parametrize(
+    ("prediction", "score"),
+    [
+        (CODER.replace("\n</parameter>", ""), 1.0),
+        (CODER.replace("\n</function>", ""), 1.0),
+        ("<tool_call>f<arg_key><arg_key>x</arg_key><arg_value>1</arg_value>", 1.0),
+        ('<|tool_call>call:f{"x":1}<tool_call|>', 1.0),
+        ('<tool_call>{{"name": "f", "arguments": {{"x": 1}</tool_call>', 1.0),
+        ('<|tool_call_begin|>functionsf0<|tool_call_argument_begin|>{"x": 1}<|tool_call_end|>', 1.0),
+        (CODER.replace("1\n</parameter>\n</function>\n</tool_call>", ""), 0.0),
+        (CODER + "</think>", 0.0),
+    ],
+)
+def test_what_a_model_leaves_out_or_doubles_is_mended_and_what_is_cut_is_not(
+    file: Path, tmp_path: Path, prediction: str, score: float
+) -> None:
+    write_jsonl(file, [{"answer": REFERENCE, "prediction": prediction, "tools": TOOLS}])
+    assert run(file, "--out", tmp_path / "out.jsonl", "--reading", "lenient").exit_code == 0
+    assert rows_of(tmp_path / "out.jsonl")[0]["binary_tool_call"] == score

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,6 +29,9 @@ from harness.models.prompts import system_message, system_template
 
 _TIMEOUT = 300.0
 """Seconds; what an endpoint may take for an answer, where nothing else is said."""
+
+
+_FENCED = re.compile(r"\s*```\w*\s*(.*?)\s*```\s*", re.DOTALL)
 
 
 class EndpointBackend:
@@ -102,6 +106,8 @@ def _raw_call(call: Called) -> str:
     except (ValueError, RecursionError):
         sent = call.arguments
         written = sent if isinstance(sent, str) else json.dumps(sent, ensure_ascii=False)
+        if fenced := _FENCED.fullmatch(written):  # in a text of its own the fence would stand around the whole call
+            written = fenced[1]
         name = json.dumps(call.name, ensure_ascii=False)
         return encodable(f'<tool_call>\n{{"name": {name}, "arguments": {written}}}\n</tool_call>')
 

@@ -24,19 +24,23 @@ _HEADER = re.compile(
     r"(?:<\|start\|>\s*assistant\s*)?<\|channel\|>\s*(?:final|commentary)[^<]{0,40}(?:<\|constrain\|>\s*\w+\s*)?<\|message\|>"
     r"|<\|(?:im_start|im_assistant)\|>\s*assistant\s*(?:<\|im_middle\|>|\n)|<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>"
     r"|<start_of_turn>\s*model\b|<\|turn>\s*model\b|<\|START_RESPONSE\|>|<\|START_OF_TURN_TOKEN\|>|<\|CHATBOT_TOKEN\|>"
-    r"|<\|assistant\|>|<｜Assistant｜>|\[/INST\]|<s>|<bos>|<\|begin_of_text\|>|<\|channel>final\b|<\|message_model\|>"
+    r"|<\|assistant\|>|<｜Assistant｜>|\[/INST\]|<s>|<bos>|<pad>|<\|begin_of_text\|>|<\|begin_of_box\|>|assistant\s*[:\n]\s*(?=[{`<])|<\|channel>final\b|<\|message_model\|>"
 )
 """What begins an answer where the engine does not skip special tokens."""
 _WITHOUT_MARKS = re.compile(r"analysis(?:(?!assistantfinal).)*assistantfinal(?!.*assistantfinal)", re.DOTALL)
 """gpt-oss, where the engine has left out the tokens between its words."""
 _END = re.compile(
-    r"(?:<\|[A-Za-z_]{2,40}\|>|<｜[^<>｜]{1,40}｜>|\[\|endofturn\|\]|<end_of_utterance>|<EOT>|\[/?EOS\]|<turn\|>|"
+    r"(?:<\|[A-Za-z_]{2,40}\|>|<｜[^<>｜]{1,40}｜>|\[\|endofturn\|\]|<end_of_utterance>|<EOT>|<pad>|\[/?EOS\]|<turn\|>|"
     + "|".join(map(re.escape, END_TOKENS))
     + r")\s*\Z"
 )
 _WRAPPED = re.compile(
-    r"<(answer|final_answer|final|response|output|result|json)>\s*(.*?)\s*</\1>", re.DOTALL | re.IGNORECASE
+    r"<(answer|final_answer|final|response|output|result|json|verdict|pre|code)>\s*(.*?)\s*</\1>",
+    re.DOTALL | re.IGNORECASE,
 )
+_TICKED = re.compile(r"(`)(\{[^`]*\})`")
+_FINAL = re.compile(r"<\|channel\|>\s*final[^<]{0,40}(?:<\|constrain\|>\s*\w+\s*)?<\|message\|>")
+_BLANK = " \t\r\n\f\v\ufeff\u200b\u2060"
 _MOST_MARKS = 32
 
 
@@ -45,7 +49,7 @@ def answer_text(text: str) -> str:
 
     A closing mark without an opening one ends thinking that the prompt has opened, if it is the only one.
     """
-    body = _without_end(text.strip().lstrip("\ufeff").strip())
+    body = _without_end(text.strip(_BLANK))
     thought = False
     for _ in range(_MOST_MARKS):
         rest, is_thinking = _without_start(body)
@@ -54,7 +58,7 @@ def answer_text(text: str) -> str:
         body, thought = rest, thought or is_thinking
     if not thought and not body.startswith(("{", "[", '"', "`")):
         body = _after_prefilled(body)
-    wrapped = _WRAPPED.fullmatch(body)
+    wrapped = _WRAPPED.fullmatch(body) or _TICKED.fullmatch(body)
     return wrapped[2] if wrapped else body
 
 
@@ -96,7 +100,8 @@ def _after_prefilled(text: str) -> str:
     lowered = text.lower()
     places = [(place.start(), close) for close in _CLOSERS for place in re.finditer(re.escape(close.lower()), lowered)]
     if not places:
-        return text
+        parts = _FINAL.split(text)
+        return parts[1].lstrip() if len(parts) == 2 else text
     if len(places) > 1:
         raise ValueError("the thinking quotes the end of thinking, so where it ends cannot be told")
     [(place, close)] = places
@@ -109,10 +114,10 @@ def _after_prefilled(text: str) -> str:
 
 
 _ANNOUNCES = re.compile(
-    r"\b(verdict|answer|judge?ment|results?|evaluation|assessment|output|response|json|decision|conclusion|rating|here)\b"
+    r"\b(verdict|answer|judge?ment|results?|evaluation|assessment|output|response|json|decision|conclusion|rating|final|here)\b"
 )
 _QUOTES = re.compile(
-    r"\b(says?|said|states?|stated|contains?|contained|quot\w+|writes?|wrote|claims?|claimed|inject\w*|embedded|examples?|"
+    r"\b(says?|said|states?|stated|contains?|contained|holds?|quot\w+|writes?|wrote|claims?|claimed|inject\w*|embedded|examples?|"
     r"e\.g|schema|format|template|placeholder|instruct\w*|prompt|would|could|might|should have|cannot|can not|unable|"
     r"sorry|refus\w+|declin\w+|ignor\w+|attempt\w*|tries|tried|asks?|asked|wants?|told|tells?|looks? like|shape)\b|"
     r"can['’]t|won['’]t|\bnot (my|the|a|an) (\w+ )?(verdict|answer|judge?ment)\b"
@@ -124,6 +129,7 @@ _DOUBTS = re.compile(
     r"unless|if|would|rather|reflection|second thought)\b"
 )
 _COURTESY = re.compile(r"\b(please )?let me know if [^.!?]*[.!?]?")
+_NOTHING = ("", ",", ";", ".", "```")
 _LONGEST_AFTER = 300
 _FEWEST_WORDS = 3
 
@@ -138,14 +144,15 @@ def introduces(words: str) -> bool:
         return False
     if last.endswith(":"):
         return _ANNOUNCES.search(last) is not None and not _DATA.search(last)
-    on_own_line = words.rstrip(" \t").endswith("\n")
-    return on_own_line and (last.endswith((".", "!")) or _ANNOUNCES.fullmatch(last.split(" ")[-1]) is not None)
+    ends = last.endswith((".", "!")) or _ANNOUNCES.fullmatch(last.split(" ")[-1]) is not None
+    apart = re.search(r"\n[ \t]*\n[ \t]*\Z", words) is not None and not _DATA.search(last)
+    return (ends and words.rstrip(" \t").endswith("\n")) or apart
 
 
 def concludes(words: str) -> bool:
     """Whether words after an object are no more than a closing remark."""
     said = _COURTESY.sub("", words.strip().lower())
-    if not words.strip():
+    if words.strip() in _NOTHING:
         return True
     if "{" in words or "`" in words or len(words) > _LONGEST_AFTER or has_marks(words):
         return False

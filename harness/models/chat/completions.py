@@ -138,6 +138,8 @@ def read_reply(reply: Any, *, whole: bool = False) -> tuple[ChatReply | Failure,
         reason = f"the endpoint sent no choice ({told or 'and no error'})"
         return Failure(kind="no completion", reason=reason), usage
     message, finish_reason = _message(choice), finish_reason_of(choice.get("finish_reason"))
+    if message is None:
+        return useless("no message", "the endpoint sent a choice without a message"), usage
     words = words_of(message)
     if whole:
         said = {key: message[key] for key in _KEPT if message.get(key) is not None}
@@ -146,14 +148,12 @@ def read_reply(reply: Any, *, whole: bool = False) -> tuple[ChatReply | Failure,
     return _uselessness(words, finish_reason) or ChatReply(text=words.text, usage=usage), usage
 
 
-def _message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a choice's message; some servers send a text alone."""
+def _message(choice: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return a choice's message; some servers send a text alone, and some nothing."""
     found = next((choice[key] for key in ("message", "delta", "text") if choice.get(key) is not None), None)
     if isinstance(found, str):
         return {"content": found}
-    if not isinstance(found, Mapping):
-        raise ValueError("the choice has no message")
-    return found
+    return found if isinstance(found, Mapping) else None
 
 
 def _uselessness(words: MessageWords, finish_reason: str | None) -> Failure | None:

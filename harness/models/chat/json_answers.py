@@ -57,7 +57,7 @@ def _answer_in(body: str) -> JsonAnswer:
         return _with_words("", body)
     if found := _FENCED.fullmatch(body):
         before, inner, after = found.groups()
-        if introduces(f"{before}\n" if before.strip() else "") and "`" not in before and concludes(after):
+        if introduces(f"{before}\n\n" if before.strip() else "") and "`" not in before and concludes(after):
             return JsonAnswer(value=_only(inner), before=before, after=after)
     before, brace, rest = body.partition("{")
     if not brace or "`" in before or not introduces(before):

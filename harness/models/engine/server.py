@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -26,6 +27,12 @@ _START_LIMIT = 30 * 60.0
 _POLL = 0.2
 _STOP_LIMIT = 20.0
 _LOG_TAIL = 15
+_FRAME = re.compile(
+    r"""^.*(?:Traceback\ \(most\ recent\ call\ last\):
+        |\bFile\ "[^"\n]+",\ line\ \d+.*(?:\n.*[ ]{4}\S.*(?:\n.*[ ]{4}[ ~^]*[~^])?)?)$""",
+    re.MULTILINE | re.VERBOSE,
+)
+"""A traceback's first line, and each place in it with its line of code and the marks below, prefixed or not."""
 _GIB = 1024**3
 
 
@@ -207,8 +214,11 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _log_tail(log: Path) -> str:
-    """Return the last lines of the log that say something, and where the whole of it is."""
-    lines = [line.rstrip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    """Return the last lines of the log that say something, and where the whole of it is.
+
+    Frames of tracebacks are left out: threads that a failed start takes down with it would otherwise fill the tail.
+    """
+    lines = [line.rstrip() for line in _FRAME.sub("", log.read_text(errors="replace")).splitlines() if line.strip()]
     tail = "\n  ".join(lines[-_LOG_TAIL:]) or "(empty)"
     return f"Its last lines:\n  {tail}\nThe whole log: {log}"
 

@@ -10,7 +10,7 @@ from harness.models.parsing.literals import MAX_DEPTH, Literals, Unreadable, ski
 from harness.models.parsing.schemas import ValueSchema
 from harness.models.parsing.typed import typed
 
-_KEY = re.compile(r"(?P<name>[^\s:{}\[\],<>\"']{1,200}+)\s{0,8}:")
+_KEY = re.compile(r"(?P<name>[^\s:{}\[\],<>\"'](?:[^\n:{}\[\],<>\"']{0,198}[^\s:{}\[\],<>\"'])?)\s{0,8}:")
 _NEXT_KEY = re.compile(r"\s{0,8}[A-Za-z_]\w{0,60}:(?=\s{0,8}(?:[{\[\d<\-\"]|true|false|null))")
 _BARE = re.compile(r"[^,{}\[\]<>\n]{1,200}+")
 
@@ -65,6 +65,8 @@ class Braces:
         if not match or '"' in match.group() or (not self.loose and match.group().startswith("'")):
             raise Unreadable("a value that is neither text nor a number", cut=match is None and start >= len(self.text))
         bare = match.group().strip()
+        if len(bare) > 1 and bare[0] == bare[-1] == "'":
+            raise Unreadable("quotes in a text that do not pair")
         if schema.nodes:
             return typed(bare, schema), match.end()
         try:
@@ -91,7 +93,16 @@ class Braces:
             raise Unreadable("the text ends inside a value", cut=True)
         if end < 0:
             raise Unreadable("a text that does not end where it may", cut=True)
-        return self.text[begin:end].replace(self.quote, '"'), end + len(self.quote)
+        return self._unquoted(self.text[begin:end]), end + len(self.quote)
+
+    def _unquoted(self, body: str) -> str:
+        """Return a text in which marks are quotes: in pairs, while a single one is doubled or that of another text."""
+        if body.count(self.quote) % 2 == 0:
+            return body.replace(self.quote, '"')
+        stripped = body.removeprefix(self.quote) if body.startswith(self.quote) else body.removesuffix(self.quote)
+        if self.quote in stripped:
+            raise Unreadable("a text that does not end where it may")
+        return stripped
 
     def _may_follow(self, position: int) -> bool:
         position = skip_space(self.text, position)
@@ -140,7 +151,13 @@ class Braces:
     def _after_comma(self, position: int, closer: str) -> int:
         position = skip_space(self.text, position)
         if self.text.startswith(",", position):
-            return skip_space(self.text, position + 1)
+            return self._after_commas(position + 1)
         if not self._over(position, closer, True) and not (closer != "]" and self._begins(position)):
             raise Unreadable(f"expected , or {closer}", cut=position >= len(self.text))
+        return position
+
+    def _after_commas(self, position: int) -> int:
+        position = skip_space(self.text, position)
+        while self.loose and self.text.startswith(",", position):
+            position = skip_space(self.text, position + 1)
         return position

@@ -42,6 +42,11 @@ class Style:
         functions = (one.get("function", one) for one in self.tools)
         return any(isinstance(one, Mapping) and one.get("name") == name for one in functions)
 
+    def tool_name(self, written: str) -> str:
+        """Return the name without a namespace before it, where only so it is that of a tool."""
+        last = written.rpartition(".")[2]
+        return last if self.declares(last) and not self.declares(written) else written
+
     def may_be_tool(self, name: str) -> bool:
         """Return whether a name without any mark around it is that of a tool: a known one, or no ordinary word."""
         return self.declares(name) if self.tools else bool(_IDENTIFIER.search(name)) and name != "print"
@@ -93,7 +98,9 @@ class Keys:
     """Keys that may stand beside them."""
 
 
-_NAMES = ("name", "tool_name", "func_name")
+_NAMES = ("name", "tool_name", "func_name", "function_name", "tool", "function")
+_BESIDE = {*_NAMES, *("id", "type", "index", "tool_call_id"), *("arguments", "parameters", "args")}
+"""Keys of a call without arguments, which may be null."""
 _ARGUMENTS = ("arguments", "parameters", "args")
 
 
@@ -114,6 +121,8 @@ def call_of(value: Any, style: Style, keys: Keys) -> ToolCall:
     arguments = _first(value, (*keys.arguments, *_ARGUMENTS))
     if isinstance(arguments, str):
         arguments = _arguments_in(arguments)
+    if arguments is None and not value.keys() <= _BESIDE:
+        raise Unreadable("the JSON object has keys of its own beside the name and no arguments")
     arguments = {} if arguments is None else arguments
     if not isinstance(name, str) or not name.strip() or not isinstance(arguments, dict):
         raise Unreadable("the JSON object has no name, or its arguments are no object")

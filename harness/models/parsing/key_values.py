@@ -32,6 +32,8 @@ class KeyValues:
 
     def __call__(self, text: str, style: Style) -> list[Span]:
         spans: list[Span] = []
+        if not style.strict and self.opening not in text:
+            spans = self._unmarked(text, style)
         for start in places(text, self.opening):
             match = _BARE_NAME.match(text, start + len(self.opening))
             if not match or not text.startswith(self._after_name(style), match.end()):
@@ -44,13 +46,29 @@ class KeyValues:
                     break
         return spans
 
+    def _unmarked(self, text: str, style: Style) -> list[Span]:
+        """Return the call whose opening mark was dropped: a tool's name stands right before the first key."""
+        place = text.find(self.separator or self.key[0])
+        reach = max(0, place - 256)
+        match = _LAST_NAME.search(text[reach : max(0, place)])
+        if not match or not style.may_be_tool(match["name"]):
+            return []
+        try:
+            position = _after_all(text, place, self.separator)
+            arguments, end = self._loosely(text, skip_space(text, position), match["name"], style)
+        except Unreadable as error:
+            return [Span(start=place, end=place, problem=str(error))]
+        call = ToolCall(name=match["name"], arguments=arguments)
+        return [Span(start=reach + match.start("name"), end=end, call=call)]
+
     def _after_name(self, style: Style) -> tuple[str, ...]:
         exact = (self.separator or self.key[0], self.closing)
         return exact if style.strict else (*exact, self.key[0], "{")
 
     def _span(self, text: str, start: int, match: re.Match[str], style: Style) -> Span:
         name = match["name"]
-        position = skip_space(text, reach_on(text, match.end(), self.separator))
+        begun = reach_on(text, match.end(), self.separator)
+        position = skip_space(text, begun if style.strict else _after_all(text, begun, self.separator))
         read = self._exactly if style.strict else self._loosely
         arguments, end = read(text, position, name, style)
         first = reach_back(text, start, self.wrapper[0])
@@ -119,7 +137,7 @@ class KeyValues:
         begun = _after_all(text, position, self.value[0])
         if begun == position and (not closed or text.startswith("<", skip_space(text, position))):
             raise Unreadable(f"expected {self.value[0]}", cut=position >= len(text))
-        return key, kind, begun
+        return key, kind, begun if begun > position else skip_space(text, begun)
 
     def _kind(self, text: str, position: int) -> tuple[str, int]:
         start = skip_space(text, position)
@@ -129,6 +147,7 @@ class KeyValues:
         return kind.strip(), skip_space(text, end)
 
 
+_LAST_NAME = re.compile(r"(?:^|\s)(?P<name>[A-Za-z_][\w.\-]{0,199})\s{0,8}$")
 _BARE_NAME = re.compile(r"\s{0,8}(?P<name>[\w.\-]{1,200}+)\s{0,8}")
 
 

@@ -160,6 +160,8 @@ class Literals:
         position = skip_space(self.text, position)
         if self.text.startswith(",", position):
             return skip_space(self.text, position + 1)
+        if closer == "}" and self.text.startswith(("'", '"'), position):
+            return position  # another member, of which no comma says so
         if not self.text.startswith(closer, position) and not self._ended(position, closer):
             raise Unreadable(f"expected , or {closer}", cut=position >= len(self.text))
         return position

@@ -11,9 +11,13 @@ from harness.models.parsing.literals import Literals, Unreadable, skip_space, un
 from harness.models.parsing.values import sound
 
 _NAME = re.compile(r"[A-Za-z_][\w.\-]{0,199}+")
-_KEY = re.compile(r"([A-Za-z_]\w{0,199}+)\s{0,8}=(?!=)")
+_FIRST = r"(?:[^\W\d]|[$@])"
+_KEY = re.compile(rf"({_FIRST}(?:[\w$@.\- ]{{0,198}}[\w$@.\-])?)\s{{0,8}}=(?!=)")
+"""Names of arguments as schemas have them; Python's own are fewer."""
 _ENDS_OF_RAW = {
-    quote: re.compile(rf"{quote}\s{{0,8}}(?:,\s{{0,8}}[A-Za-z_]\w{{0,199}}\s{{0,8}}=|\)\s{{0,8}}(?:[\],;]|<|`|$))")
+    quote: re.compile(
+        rf"{quote}\s{{0,8}}(?:,\s{{0,8}}{_FIRST}[\w$@.\-]{{0,199}}\s{{0,8}}=|\)\s{{0,8}}(?:[\],;]|<|`|$))"
+    )
     for quote in "'\""
 }
 

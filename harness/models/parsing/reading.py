@@ -62,14 +62,16 @@ def read(
     Strict: the text, without leading thinking and end tokens, is exactly one call in the family's own
     notation (without a family: in one of the two published notations), white space around it aside.
 
-    Lenient: the first call in any family's notation, anywhere in the text; of two that begin at the same
-    place the longer one, then that of `family`. Repaired are: trailing commas, single quotes and Python's
-    constants in JSON, line breaks inside strings, arguments written as a JSON string, other usual keys for
-    name and arguments, and closing tags or brackets that are missing after a complete call. A text that stops
-    in the middle of a call is not repaired.
+    Lenient: the first call in any family's notation, anywhere in the text but in thinking; of two that begin at
+    the same place the longer one, then that of `family`. Repaired are: trailing, doubled and missing commas, single
+    quotes and Python's constants in JSON, line breaks inside strings, arguments written as a JSON string, other usual
+    keys for name and arguments, opening tags and braces that are doubled, and closing ones that are missing after a
+    complete value. A text that stops in the middle of a value is not repaired, and of two possible readings none is
+    taken.
 
     `tools` (JSON-schema definitions) give the types of arguments in notations that write them as bare text;
-    without them such arguments stay text. Raises UsageError for an unknown family.
+    without them such arguments stay text. They also tell a tool's name where nothing but the name marks a call.
+    Raises UsageError for an unknown family.
     """
     known = _families()
     if family is not None and family not in known:

@@ -121,7 +121,11 @@ class NamedJson:
 
     def _span(self, text: str, start: int, match: re.Match[str], style: Style) -> Span:
         closers = (self.closing, self.wrapper[1], "<|", "<｜")
-        arguments, end = read_json(text, match.end(), repair=not style.strict, closers=closers)
+        if not style.strict and self.closing and reach_on(text, match.end(), self.closing) > match.end():
+            arguments: Any = {}
+            end = match.end()  # no arguments at all
+        else:
+            arguments, end = read_json(text, match.end(), repair=not style.strict, closers=closers)
         name = match["name"].strip()
         if not isinstance(arguments, dict):
             raise Unreadable("the arguments are no JSON object")

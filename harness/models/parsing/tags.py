@@ -54,8 +54,8 @@ class Tags:
     def end_of_value(self, finder: Finder, start: int) -> tuple[int, int]:
         """Return where the value ends that begins at `start`, and where the text goes on; raises Unreadable.
 
-        That is its closing tag, the first that something follows which may, because a value can speak of tags. Where
-        it is missing, the next argument or what closes the call ends the value.
+        That is its closing tag, the first that something follows which may: a value can speak of tags, and then words
+        go on after a blank. Where the tag is missing, the next argument or what closes the call ends the value.
         """
         limit = finder.next(self.following, start)
         first = end = finder.next(self.value_end, start)
@@ -64,12 +64,14 @@ class Tags:
             if self._may_follow(finder.text, skip_space(finder.text, after)):
                 return end, after
             end = finder.next(self.value_end, after)
+            require(end >= limit or finder.text.startswith(" ", after), "an argument without its opening tag")
         if first < limit:
             require(finder.next(self.value_end, first + 1) >= limit, "several ends of one argument")
             return first, first + len(self.value_end)
         end = min(limit, *(finder.next(mark, start) for mark in self.around if mark))
         if end >= len(finder.text):
             raise Unreadable("the text ends inside an argument", cut=True)
+        require(finder.text.find("<", start, end) < 0, "the remains of a tag in an argument")
         return end, end
 
     def _may_follow(self, text: str, position: int) -> bool:

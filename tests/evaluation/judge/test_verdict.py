@@ -93,6 +93,6 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         value, _ = parse_verdict(text)
     except ValueError:
         return
-    ending = text.strip().removesuffix("```").rstrip()
+    ending = text.strip().rstrip(",;.` \n")
     assert ending.endswith("}")
     assert ('"good"' if value else '"bad"') in ending

@@ -29,6 +29,9 @@ WORDS = st.from_regex(r"[A-Z][a-z]{1,6}(, [a-z\"'{}\[\]]{1,5})?", fullmatch=True
 WHOLE = st.integers(-(10**12), 10**12)
 REAL = st.floats(-1e9, 1e9, allow_nan=False).filter(lambda number: not number.is_integer())
 KEYS = st.from_regex(r"[a-z]{2,6}", fullmatch=True).filter(lambda name: not keyword.iskeyword(name))
+NAMES_OF_ARGUMENTS = KEYS | st.sampled_from(
+    ["from", "class-name", "geo.lat", "$filter", "@id", "camelCase", "two words", "größe", "n1", "name", "arguments"]
+)
 JSON = st.recursive(
     WORDS | WHOLE | REAL | st.booleans() | st.none(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
@@ -100,7 +103,7 @@ DEFINITIONS = {
 @st.composite
 def calls(draw: st.DrawFn) -> tuple[ToolCall, list[dict[str, Any]]]:
     """Return a call and the tool that declares its arguments."""
-    chosen = draw(st.dictionaries(KEYS, st.sampled_from([*ONE, *TEXTS, *MIXED]), min_size=1, max_size=5))
+    chosen = draw(st.dictionaries(NAMES_OF_ARGUMENTS, st.sampled_from([*ONE, *TEXTS, *MIXED]), min_size=1, max_size=5))
     arguments = {name: draw(values) for name, (_, values) in chosen.items()}
     properties = {name: schema for name, (schema, _) in chosen.items()}
     parameters = {"type": "object", **DEFINITIONS, "properties": properties, "required": sorted(properties)}

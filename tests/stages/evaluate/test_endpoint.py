@@ -80,7 +80,7 @@ def test_what_may_pass_is_asked_again_and_what_stays_is_an_error_of_its_pair(
         fault(status=400, body='{"error": {"message": "the content was filtered"}}'),
     ]
     faults = [*passing, *lasting]
-    places: dict[str, int] = {}
+    places: dict[str, int] = {}  # questions wait side by side, so which one meets which fault is open
 
     def fault_of(question: str, before: int) -> Any:
         place = places.setdefault(question, len(places))
@@ -89,15 +89,17 @@ def test_what_may_pass_is_asked_again_and_what_stays_is_an_error_of_its_pair(
         return faults[place]
 
     endpoint.faults = fault_of
-    done = ask("--concurrency", "1", "--limit", "20").worked()
+    done = ask("--concurrency", "10", "--limit", "20").worked()
     rows = _rows(tmp_path)
-    assert [row["error"] is None for row in rows] == [True] * 4 + [False] * 6 + [True] * 10
-    assert all(row["raw"] is None and row["staged_tool_call"] is None for row in rows if row["error"])
+    failed = [row for row in rows if row["error"]]
+    assert (len(rows), len(failed)) == (20, 6)
+    assert all(row["raw"] is None and row["staged_tool_call"] is None for row in failed)
+    assert all(row["raw"] is not None for row in rows if row not in failed)
     assert "n = 14 pairs" in done.out
     assert "6 errors, 6 unscored" in done.out
-    reasons = [row["reason"] for row in rows[4:10]]
-    words = ["no chat completion", "no chat completion", "no choice", "no chat completion", "quota used up", "filtered"]
-    assert all(word in reason for word, reason in zip(words, reasons, strict=True)), reasons
+    words = {"no chat completion": 3, "no choice": 1, "quota used up": 1, "filtered": 1}
+    reasons = [row["reason"] for row in failed]
+    assert {word: sum(word in reason for reason in reasons) for word in words} == words, reasons
 
 
 def test_the_report_and_the_card_say_how_many_answers_were_kept_from_earlier_runs(

@@ -44,6 +44,8 @@ CALLS = {
     "a trailing comma": arguments('{"city": "Albany", "cuisine": "Thai",}'),
     "single quotes": arguments("{'city': 'Albany', 'cuisine': 'Thai'}"),
     "encoded twice": arguments(json.dumps(WRITTEN)),
+    "a code fence": arguments(f"```json\n{WRITTEN}\n```"),
+    "a code fence and single quotes": arguments("```\n{'city': 'Albany', 'cuisine': 'Thai'}\n```"),
     "an older call": said(None, "function_call", function_call=CALL),
     "both spellings of one call": said(None, tool_calls=[FULL], function_call=CALL),
     "a call among the parts": said([TEXT, {"type": "tool_use", "id": "c", "name": CALL["name"], "input": ARGUMENTS}]),
@@ -128,8 +130,8 @@ def test_every_form_ends_as_an_answer_or_as_the_reason_why_there_is_none(forms: 
     """And the same folder can be gone on with."""
     names = list(FORMS)
     rows: dict[str, dict[str, Any]] = {}
-    for place, start in enumerate(range(0, len(names), 21)):
-        found, _ = forms(names[start : start + 21], f"run-{place}")
+    for place, start in enumerate(range(0, len(names), 22)):
+        found, _ = forms(names[start : start + 22], f"run-{place}")
         rows |= found
     assert rows.keys() == FORMS.keys()
     assert not [(name, rows[name]["error"]) for name in CALLS if rows[name]["error"]]

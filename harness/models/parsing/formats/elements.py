@@ -8,10 +8,12 @@ from harness.models.parsing.elements import Elements
 from harness.models.parsing.family import Family
 
 _FUNCTION = re.compile(r"<function=(?P<name>[^\s<>=\"']{1,200}+)>")
-_PARAMETER = re.compile(r"<parameter=(?P<name>[^\s<>=\"']{1,200}+)>")
+_PARAMETER = re.compile(r"<parameter=(?P<name>[^\s<>\"'](?:[^<>\"'\n]{0,198}[^\s<>\"'])?)>")
 _LOOSE = (
     re.compile(r"""<function=\s{0,3}["']?(?P<name>[^\s<>="']{1,200}+)["']?\s{0,3}>"""),
-    re.compile(r"""<parameter(?:=|\s{1,3}name=)\s{0,3}["']?(?P<name>[^\s<>="']{1,200}+)["']?\s{0,3}>"""),
+    re.compile(
+        r"""<parameter(?:=|\s{1,3}name=)\s{0,3}["']?(?P<name>[^\s<>"'](?:[^<>"'\n]{0,198}[^\s<>"'])?)["']?\s{0,3}>"""
+    ),
 )
 
 
@@ -27,7 +29,7 @@ def _named(
         opening=f"<{tag}{invoke}",
         invoke=re.compile(rf"""<{tag}{invoke} name=["']?(?P<name>[^"'<>\s]{{1,200}}+)["']?>"""),
         invoke_end=f"</{tag}{invoke}>",
-        parameter=re.compile(rf"""<{tag}{parameter} name=["']?(?P<name>[^"'<>\s]{{1,200}}+)["']?>"""),
+        parameter=re.compile(rf"""<{tag}{parameter} name=["']?(?P<name>[^"'<>\n]{{1,200}}+)["']?>"""),
         parameter_end=f"</{tag}{parameter}>",
         wrapper=wrapper,
     )

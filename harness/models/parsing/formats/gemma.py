@@ -12,7 +12,7 @@ from harness.models.parsing.literals import Unreadable, skip_space
 from harness.models.parsing.scanners import places
 
 _HEADING = re.compile(r"\s{0,8}call:(?P<name>[\w.\-]{1,200}+)\s{0,8}(?P<open>\{)")
-_LOOSE = re.compile(r"\s{0,8}(?:call)?\s{0,8}:?\s{0,8}(?P<name>[\w.\-]{1,200}+)\s{0,8}(?P<open>[{(])")
+_LOOSE = re.compile(r"\s{0,8}(?:(?:call)?\s{0,8}:{1,2}\s{0,8})?(?P<name>[\w.\-]{1,200}+)\s{0,8}(?P<open>[{(])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,9 @@ def _apertus(text: str, style: Style) -> list[Span]:
     spans: list[Span] = []
     for start in places(text, "<|tools_prefix|>"):
         try:
-            value, end = read_json(text, start + len("<|tools_prefix|>"), repair=not style.strict)
+            value, end = read_json(
+                text, start + len("<|tools_prefix|>"), repair=not style.strict, closers=("<|tools_suffix|>",)
+            )
             end = skip_space(text, end)
             closed = text.startswith("<|tools_suffix|>", end)
             if style.strict and not closed:

@@ -27,12 +27,12 @@ def _plamo(name: str) -> tuple[str, str]:
 
 
 def _heading(gap: str) -> re.Pattern[str]:
-    opening, closing = (re.escape(mark) for mark in _plamo("tool_name"))
+    closing = re.escape(_plamo("tool_name")[1])
     arguments = re.escape(_plamo("tool_arguments")[0])
     constrain = re.escape("<|plamo:constrain|>") + "json" + re.escape("<|plamo:msg|>")
     constrain = constrain if not gap else f"(?:{constrain})?"
     name = r"(?P<name>[^\s<>|]{1,200}+)"
-    return re.compile(gap.join(("", opening, name, closing, arguments, constrain)))
+    return re.compile(gap.join(("", name, closing, arguments, constrain)))
 
 
 def _ifm(text: str, style: Style) -> list[Span]:
@@ -68,10 +68,10 @@ FAMILIES = (
     Family(
         name="plamo3",
         scan=NamedJson(
-            opening=_plamo("tool_request")[0],
+            opening=_plamo("tool_name")[0],
             heading=_heading(""),
             closing=_plamo("tool_arguments")[1] + _plamo("tool_request")[1],
-            wrapper=_plamo("tool_requests"),
+            wrapper=(_plamo("tool_requests")[0] + _plamo("tool_request")[0], _plamo("tool_requests")[1]),
             loose=_heading(r"\s{0,8}"),
         ),
         vllm_parser="plamo3",

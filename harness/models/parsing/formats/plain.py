@@ -15,7 +15,7 @@ _CLOSERS = ("</", "```", "<|")
 """What closes an object that lacks its last braces, in a fence or a tag."""
 _TAG = "<|python_tag|>"
 _CANDIDATE = re.compile(
-    r"""\{\s{0,64}["'](?:name|arguments|parameters|function|type|id|tool_name|func_name|args)["']\s{0,8}:"""
+    r"""\{\s{0,64}["'](?:name|arguments|parameters|function|type|id|tool_name|func_name|function_name|tool|args)["']\s{0,8}:"""
 )
 
 
@@ -84,11 +84,21 @@ def _tagged(text: str, start: int, style: Style) -> Span | None:
             keys = Keys(arguments=("parameters",), ignored=("type",))
             span = _object_at(text, inner, keys, style)
         else:
-            call, end = PythonCalls(text=text).call(inner, method=".call")
-            span = Span(start=inner, end=end, call=call)
+            span = _python_at(text, inner, style)
     except Unreadable as error:
         return Span(start=start, end=inner, problem=str(error))
     return Span(start=start, end=span.end, call=span.call)
+
+
+def _python_at(text: str, start: int, style: Style) -> Span:
+    calls = PythonCalls(text=text, loose=not style.strict)
+    try:
+        call, end = calls.call(start, method=".call")
+    except Unreadable:
+        if style.strict:
+            raise
+        call, end = calls.call(start)
+    return Span(start=start, end=end, call=call)
 
 
 FAMILIES = (
