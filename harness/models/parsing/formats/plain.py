@@ -20,8 +20,14 @@ _CANDIDATE = re.compile(
 
 
 def _object_at(text: str, start: int, keys: Keys, style: Style) -> Span:
-    value, end = read_json(text, start, repair=not style.strict, closers=_CLOSERS)
-    return Span(start=start, end=end, call=call_of(value, style, keys))
+    try:
+        value, end = read_json(text, start, repair=not style.strict, closers=_CLOSERS)
+    except Unreadable as error:
+        if style.strict or not error.cut or not text.endswith("}"):
+            raise
+        # Where the text ends after whole arguments, one brace closes the call; one inside them would need more.
+        value, end = read_json(f"{text}}}", start, repair=True)
+    return Span(start=start, end=min(end, len(text)), call=call_of(value, style, keys))
 
 
 def _only_object(text: str, keys: Keys, style: Style) -> list[Span]:
