@@ -114,3 +114,12 @@ def test_the_tools_tell_a_name_from_its_namespace_and_from_other_words() -> None
         assert read(text, tools=tools).call == call
     assert read('Result\n{"x": 1}', tools=tools).call is None
     assert read("result(x=1)", tools=tools).call is None
+
+
+def test_a_brace_is_not_added_where_it_may_belong_elsewhere() -> None:
+    """Which of two objects was left open decides where an argument belongs; with the schema it can be seen."""
+    tools = [{"name": "f", "parameters": {"properties": {"opts": {"properties": {"a": {}}}, "city": {}}}}]
+    text = '<tool_call>{"name": "f", "arguments": {"opts": {"a": 1, "%s": 2}}</tool_call>'
+    assert read(text % "city", tools=tools).call is None
+    assert read(text % "b", tools=tools).call == ToolCall(name="f", arguments={"opts": {"a": 1, "b": 2}})
+    assert read((text % "city").replace("}}<", "}}}<"), tools=tools).call is not None
