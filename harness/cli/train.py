@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli import _options
-from harness.errors import DataError, UsageError
+from harness.errors import AccessDenied, DataError, RepoNotFound, UsageError
 from harness.terminal import echo, say
 
 if TYPE_CHECKING:
@@ -100,7 +100,6 @@ def command(
     conversations, loss on every assistant turn. What is trained is token for token what `tft evaluate` sends.
     """
     _options.share_cores()
-    from harness.data.tasks import REPOSITORY
     from harness.hub.connect import connected
     from harness.stages._result import Place
     from harness.stages._training_inputs import TrainRequest, trainable
@@ -117,12 +116,13 @@ def command(
         if jobs:
             _submit(client, job)
             return
-        owner = None if "/" in repo and task else client.namespace(namespace)
+        task = task or _default_task(client, namespace)
+        owner = None if "/" in repo else client.namespace(namespace)
         request = TrainRequest(
             source=dataset,
             arm=arm,
             student=student,
-            task=task or f"{owner}/{REPOSITORY}",
+            task=task,
             settings=config.model_dump(),
             run=out,
             resume=resume,
@@ -130,6 +130,18 @@ def command(
             place=Place(repo_id=repo if "/" in repo else f"{owner}/{repo}", push=push, force=force),
         )
         _show(client, run(request, client), as_json)
+
+
+def _default_task(hub: Hub, namespace: str | None) -> str:
+    """Return the test set of the namespace; UsageError that asks for --task where there is none."""
+    from harness.data.tasks import REPOSITORY, no_task
+
+    try:
+        name = f"{hub.namespace(namespace)}/{REPOSITORY}"
+        hub.find(name, "dataset")
+    except (AccessDenied, RepoNotFound) as error:
+        raise no_task(error) from error
+    return name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

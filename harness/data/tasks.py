@@ -10,7 +10,7 @@ from harness.data.formats.messages import expand_pairs, without_system
 from harness.data.formats.published import read_test_conversations
 from harness.data.formats.task import read_task
 from harness.data.records import Conversation, Task, TurnPair
-from harness.errors import DataError, UsageError
+from harness.errors import AccessDenied, DataError, RepoNotFound, UsageError
 from harness.hub.artifact import Artifact, FileInput
 from harness.hub.client import Hub
 
@@ -87,11 +87,22 @@ def find_task(named: str | None, hub: Hub, namespace: Callable[[], str]) -> Task
     if named and Path(named).is_file():
         path = Path(named)
         return TaskSource(task=read_task(path), source=str(FileInput.of(path)))
-    artifact = hub.find(named or f"{namespace()}/{REPOSITORY}", "dataset")
+    try:
+        artifact = hub.find(named or f"{namespace()}/{REPOSITORY}", "dataset")
+    except (AccessDenied, RepoNotFound) as error:
+        if named:
+            raise
+        raise no_task(error) from error
     path = hub.pull(artifact, [TASK]) / TASK
     if not path.is_file():
         raise DataError(f"dataset {artifact} has no {TASK}; give a task definition with --task FILE")
     return TaskSource(task=read_task(path), source=str(artifact))
+
+
+def no_task(error: Exception) -> UsageError:
+    """Return what to say where no task was named, and the namespace's test set cannot be taken for `error`."""
+    advice = f"name the task with --task: its {TASK}, or a test set owner/name"
+    return UsageError(f"{advice}; without it the test set of your namespace is taken, and {error}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

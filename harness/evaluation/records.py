@@ -8,10 +8,15 @@ from typing import Any, Literal
 from harness.data.records import Vote
 from harness.hub.artifact import Artifact
 from harness.models.names import ModelName
+from harness.statistics.formatting import percent
 from harness.statistics.records import Agreement, Calibration, Estimate
 
 ANSWERS_KEPT = "answers_kept"
 SENT_OTHERWISE = "sent_otherwise"
+CUT = "length"
+"""The finish reason of an answer that ended at the limit of tokens, as OpenAI's API and vLLM name it."""
+CUT_LIMIT = 0.05
+"""A larger share of cut answers is warned of."""
 """In a run's `config`, where it is above 0: how many answers come from earlier runs that asked the same."""
 
 
@@ -132,6 +137,26 @@ class EvalReport:
     """None where no judge was asked."""
     plots: dict[str, str] = field(default_factory=dict)
     """File in the folder `plots` -> what it shows, in words."""
+    cut: int | None = None
+    """Answers that ended at the limit of tokens; None where of none is known how it ended: in reports of before."""
+    ended: int = 0
+    """Answers of which it is known."""
+
+    @property
+    def many_cut(self) -> bool:
+        """Whether so many answers were cut that the scores say more of the limit than of the model."""
+        return self.cut is not None and self.cut > CUT_LIMIT * self.ended
+
+    @property
+    def cut_words(self) -> str:
+        """How many answers were cut, in a sentence, and what to do where there are many."""
+        if self.cut is None:
+            return "Whether answers were cut at the limit of tokens is unknown."
+        if not self.cut:
+            return "No answer was cut at the limit of tokens."
+        share = percent(self.cut / self.ended)
+        advice = " They score too low: evaluate again with a larger --max-tokens." if self.many_cut else ""
+        return f"{self.cut} of {self.ended} answers ({share}) were cut at the limit of tokens.{advice}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

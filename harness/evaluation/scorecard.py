@@ -12,8 +12,9 @@ from harness.evaluation import metrics
 from harness.evaluation.baselines import GOLD, baselines
 from harness.evaluation.dialogue_success import dialogues
 from harness.evaluation.metrics import JUDGE_METRIC
-from harness.evaluation.records import EvalReport, EvalRun, Judgement, Judging
+from harness.evaluation.records import CUT, EvalReport, EvalRun, Judgement, Judging
 from harness.models import parsing
+from harness.models.backends.backend import NOT_ASKED
 from harness.models.parsing import Reading
 from harness.statistics.estimates import bootstrap, estimate
 from harness.statistics.records import Estimate
@@ -94,14 +95,15 @@ def score_answers(task: Task, pairs: Sequence[TurnPair], answers: Sequence[Predi
     texts: dict[str, list[str | None]] = {
         name: [None if call is None else parsing.canonical(call) for call in row] for name, row in calls.items()
     }
-    texts[MODEL] = [_text(answer, reading) for answer, reading in zip(answers, headline, strict=True)]
+    by_reading = {name: _texts(answers, found) for name, found in readings.by_name.items()}
+    texts[MODEL] = by_reading[HEADLINE]
     return Scores(
         answers=answers,
         headline=headline,
         texts=texts,
         calls=calls,
         columns={name: _columns(row, references, task) for name, row in texts.items()},
-        by_reading={name: _columns(_calls_only(found), references, task) for name, found in readings.by_name.items()},
+        by_reading={name: _columns(row, references, task) for name, row in by_reading.items()},
     )
 
 
@@ -135,6 +137,7 @@ def make_scorecard(
     clusters, turns = [pair.conversation for pair in pairs], [pair.turn for pair in pairs]
     errors = sum(answer.raw is None for answer in scores.answers)
     by_tool = _by_tool(model, pairs)
+    ends = [one.finish_reason for one in scores.answers if one.finish_reason not in (None, NOT_ASKED)]
     report = EvalReport(
         run=run,
         rows={name: _estimates(found, clusters, errors * (name == MODEL)) for name, found in columns.items()},
@@ -145,6 +148,8 @@ def make_scorecard(
         dialogues={metric: dialogues(values, clusters, turns) for metric, values in model.items()},
         bootstrap={metric: bootstrap(values, clusters) or () for metric, values in model.items()},
         judging=judgements.judging if judgements else None,
+        cut=ends.count(CUT) if ends else None,
+        ended=len(ends),
     )
     judged = judgements.rows[MODEL] if judgements else [None] * len(pairs)
     rows = [
@@ -159,13 +164,12 @@ def make_scorecard(
     return Scorecard(report=report, rows=rows)
 
 
-def _text(answer: Prediction, reading: Reading | None) -> str | None:
-    return None if reading is None or answer.raw is None else metrics.scored_text(answer.raw, reading.call)
-
-
-def _calls_only(readings: Sequence[Reading | None]) -> list[str | None]:
-    """Return what one way of reading alone would score: text without a call counts as empty."""
-    return [None if one is None else parsing.canonical(one.call) if one.call else "" for one in readings]
+def _texts(answers: Sequence[Prediction], readings: Sequence[Reading | None]) -> list[str | None]:
+    """Return what is scored with one way of reading, the headline's or any other; see `metrics.scored_text`."""
+    return [
+        None if reading is None or answer.raw is None else metrics.scored_text(answer.raw, reading.call)
+        for answer, reading in zip(answers, readings, strict=True)
+    ]
 
 
 def _estimates(columns: Columns, clusters: Sequence[str], errors: int = 0) -> dict[str, Estimate]:

@@ -42,6 +42,7 @@ def _parts(report: EvalReport) -> Iterable[RenderableType]:
         "conversation's last call, same call is the most frequent call at every turn; gold is the reference itself."
     )
     yield from prompt_notes(run.config)
+    yield f"[bold]{report.cut_words}[/bold]" if report.many_cut else report.cut_words
     yield _by_tool(report)
     if report.dialogues:
         yield _dialogues(report)

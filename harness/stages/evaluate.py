@@ -219,7 +219,9 @@ def _collect_answers(
             backend = stack.enter_context(subject.backend(run.path / ENGINE_LOG))
         else:
             subject.make_prompts()
+            _check_prompts(subject, log, ids)
             return
+    _check_prompts(subject, log, ids)
     _note_unaskable(subject, log, len(ids))
     missing = log.missing(ids)
     if len(missing) < len(ids):
@@ -231,6 +233,17 @@ def _collect_answers(
             advance()
 
         backend.ask(subject.items(missing), keep)
+
+
+def _check_prompts(subject: Subject, log: AnswerLog, ids: Sequence[str]) -> None:
+    """Raise UsageError where answers that are there were given to other prompts than the ones of now."""
+    sent = {pair: log.answers[pair].prompt_sha256 for pair in ids if pair in log.answers}
+    other = [pair for pair, made in zip(ids, subject.prompt_hashes, strict=False) if sent.get(pair) not in (None, made)]
+    if other:
+        raise UsageError(
+            f"{len(other)} of {len(sent)} answers in {log.path} were given to other prompts than those of now: an "
+            "earlier version of the harness may have made them; give another --out"
+        )
 
 
 def _note_unaskable(subject: Subject, log: AnswerLog, total: int) -> None:

@@ -160,3 +160,21 @@ def test_what_is_wrong_with_an_input_is_said_without_a_token(
     assert done.stderr.startswith("error: ")
     assert words in done.stderr
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("hub", ["embedded", "http://127.0.0.1:9"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["relabel", "traces.jsonl", "--no-push", "--out", "made"],
+        ["train", "traces.jsonl", "--student", "me/student", "--to", "me/trained", "--no-push"],
+    ],
+    ids=["relabel", "train"],
+)
+def test_where_no_task_was_named_it_is_asked_for(tmp_path: Path, words: list[str], hub: str) -> None:
+    """With a test set that is not there, and without a token that would say whose it is."""
+    (tmp_path / "traces.jsonl").write_text('{"messages": [{"role": "user", "content": "hi"}]}\n')
+    words = [str(tmp_path / one) if one in ("traces.jsonl", "made") else one for one in words]
+    done = run(*words, "--hub", hub, HF_TOKEN="", HF_HOME=str(tmp_path))
+    assert done.returncode == 2, done.stderr
+    assert "error: name the task with --task: its job_description.json, or a test set owner/name" in done.stderr

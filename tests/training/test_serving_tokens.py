@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from harness.data.sample import sample_conversations
 from harness.hub.artifact import Artifact
 from harness.models.engine.checkpoint import Checkpoint
 from harness.models.engine.server import EngineOptions, serving
-from harness.models.prompts import load_tokenizer, system_message
+from harness.models.prompts import Calendar, load_tokenizer, system_message
 from harness.training.rendering import TrainingRendering, choose_rendering
 from harness.training.small_model import create_student, sample_texts
 
@@ -25,13 +26,19 @@ pytestmark = pytest.mark.slow
 
 
 def own_and_variant(folder: Path, task: Task, conversations: list[Conversation]) -> TrainingRendering:
-    """Give the model Qwen3's template, and ship with it what training chooses instead."""
+    """Give the model Qwen3's template with today's date, and ship with it what training chooses and the day it says."""
     import trl
 
     tokenizer = load_tokenizer(folder, "me/student")
     tokenizer.chat_template = (Path(trl.__file__).parent / "chat_templates" / "qwen3.jinja").read_text("utf-8")
     rendering = choose_rendering(tokenizer, task, "me/student", conversations)
     assert rendering.source == "trl:qwen3_training.jinja"
+    tokenizer.chat_template = "{{ strftime_now('%A, %-d %B %Y') }}\n" + rendering.template
+    rendering = choose_rendering(tokenizer, task, "me/student", conversations, calendar=Calendar(date(2024, 2, 29)))
+    assert rendering.day == date(2024, 2, 29)
+    assert rendering.tokenizer.decode(rendering.turns(conversations[0].messages)[0].prompt).startswith(
+        "Thursday, 29 Feb"
+    )
     rendering.tokenizer.save_pretrained(folder)
     return rendering
 

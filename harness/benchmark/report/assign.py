@@ -171,6 +171,7 @@ def _run(entry: _Entry, result: Result | None, test_set: TestSetKey, pairs: froz
         date=result.report.run.date,
         pairs=len(result.rows),
         errors=sum(row.get("error") is not None for row in result.rows),
+        cut=result.report.cut,
         unscored={metric: one.unscored for metric, one in result.report.rows["model"].items()},
         stage="evaluate" if why else None,
         problem=why,

@@ -35,6 +35,8 @@ class Run:
     """Turns that were asked."""
     errors: int = 0
     """Turns without an answer."""
+    cut: int | None = None
+    """Answers that ended at the limit of tokens; None where it is not known of them."""
     unscored: Mapping[str, int] = field(default_factory=dict)
     """Metric -> turns without a value, errors included."""
     stage: str | None = None

@@ -159,6 +159,9 @@ def _warnings(a: ComparedResult, b: ComparedResult, matching: Matching, metrics:
         if data[0] != data[1]:
             names = [f"{name} at {revision[:12]}" for name, revision in data]
             yield f"The test sets differ: A was asked {names[0]}, B {names[1]}. References agree, prompts may not."
+    for label, side in (("A", a), ("B", b)):
+        if side.report and side.report.many_cut:
+            yield f"{label}: {side.report.cut_words}"
     if JUDGE_METRIC in metrics:
         unknown = [label for label, side in (("A", a), ("B", b)) if not (side.report and side.report.run.judge)]
         if unknown:

@@ -21,6 +21,11 @@ _TEXTS = ("prediction", "answer", "text", "output", "response", "completion", "c
 """Where other files have what is expected under `raw`."""
 
 
+def _reason(row: dict[str, Any]) -> str | None:
+    """Return how the answer ended, where it was recorded."""
+    return row["finish_reason"] if isinstance(row.get("finish_reason"), str) else None
+
+
 class ReplayBackend:
     """Answers each pair with the text that a JSONL file of `{"pair_id", "raw"}` rows has for it."""
 
@@ -34,7 +39,7 @@ class ReplayBackend:
             if raw is None and "raw" not in row and (other := next((key for key in _TEXTS if key in row), None)):
                 raise DataError.at(path, number, f'the answer stands under "{other}"; expected it under "raw"')
             error = None if raw is not None else str(row.get("error") or "no answer recorded")
-            self._answers[pair] = Prediction(pair_id=pair, raw=raw, error=error)
+            self._answers[pair] = Prediction(pair_id=pair, raw=raw, error=error, finish_reason=_reason(row))
 
     def ask(self, pairs: Sequence[TurnPair], on_answer: OnAnswer) -> None:
         """Give each pair its recorded answer, or an error where the file has none for it."""

@@ -42,6 +42,17 @@ class Style:
         functions = (one.get("function", one) for one in self.tools)
         return any(isinstance(one, Mapping) and one.get("name") == name for one in functions)
 
+    def misplaced(self, call: ToolCall) -> bool:
+        """Return whether an argument of the tool stands inside another one, which does not have it."""
+        schema = self.arguments(call.name)
+        inner = ((schema.member(key), value) for key, value in call.arguments.items() if isinstance(value, dict))
+        return any(schema.member(name).nodes and not own.member(name).nodes for own, value in inner for name in value)
+
+    def tool_name(self, written: str) -> str:
+        """Return the name without a namespace before it, where only so it is that of a tool."""
+        last = written.rpartition(".")[2]
+        return last if self.declares(last) and not self.declares(written) else written
+
     def may_be_tool(self, name: str) -> bool:
         """Return whether a name without any mark around it is that of a tool: a known one, or no ordinary word."""
         return self.declares(name) if self.tools else bool(_IDENTIFIER.search(name)) and name != "print"
@@ -93,7 +104,7 @@ class Keys:
     """Keys that may stand beside them."""
 
 
-_NAMES = ("name", "tool_name", "func_name")
+_NAMES = ("name", "tool_name", "func_name", "function_name", "tool", "function")
 _BESIDE = {*_NAMES, *("id", "type", "index", "tool_call_id"), *("arguments", "parameters", "args")}
 """Keys of a call without arguments, which may be null."""
 _ARGUMENTS = ("arguments", "parameters", "args")

@@ -32,6 +32,8 @@ class KeyValues:
 
     def __call__(self, text: str, style: Style) -> list[Span]:
         spans: list[Span] = []
+        if not style.strict and self.opening not in text:
+            spans = self._unmarked(text, style)
         for start in places(text, self.opening):
             match = _BARE_NAME.match(text, start + len(self.opening))
             if not match or not text.startswith(self._after_name(style), match.end()):
@@ -43,6 +45,21 @@ class KeyValues:
                 if error.cut:
                     break
         return spans
+
+    def _unmarked(self, text: str, style: Style) -> list[Span]:
+        """Return the call whose opening mark was dropped: a tool's name stands right before the first key."""
+        place = text.find(self.separator or self.key[0])
+        reach = max(0, place - 256)
+        match = _LAST_NAME.search(text[reach : max(0, place)])
+        if not match or not style.may_be_tool(match["name"]):
+            return []
+        try:
+            position = _after_all(text, place, self.separator)
+            arguments, end = self._loosely(text, skip_space(text, position), match["name"], style)
+        except Unreadable as error:
+            return [Span(start=place, end=place, problem=str(error))]
+        call = ToolCall(name=match["name"], arguments=arguments)
+        return [Span(start=reach + match.start("name"), end=end, call=call)]
 
     def _after_name(self, style: Style) -> tuple[str, ...]:
         exact = (self.separator or self.key[0], self.closing)
@@ -130,6 +147,7 @@ class KeyValues:
         return kind.strip(), skip_space(text, end)
 
 
+_LAST_NAME = re.compile(r"(?:^|\s)(?P<name>[A-Za-z_][\w.\-]{0,199})\s{0,8}$")
 _BARE_NAME = re.compile(r"\s{0,8}(?P<name>[\w.\-]{1,200}+)\s{0,8}")
 
 

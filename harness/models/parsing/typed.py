@@ -22,8 +22,8 @@ def typed(raw: str, schema: ValueSchema) -> Any:
     """Return the value that bare text stands for.
 
     The types that the schema allows are tried in the order of `KINDS`, and a value that it allows entirely (one of
-    its enumeration, say) goes before one that only has the right type. Text stays text where nothing is declared, or
-    where it is no value of a declared type.
+    its enumeration, say) goes before one that only has the right type. Text stays text where nothing is declared, where
+    text is allowed and it is no literal of another type that is, or where it is no literal at all.
     """
     kinds = schema.kinds()
     if not kinds or kinds == {"string"}:
@@ -31,9 +31,10 @@ def typed(raw: str, schema: ValueSchema) -> Any:
     body = raw.strip()
     found = [value for kind in KINDS if kind in kinds and (value := _value(kind, raw, body, kinds)) is not _ABSENT]
     best = next((value for value in found if schema.allows(value)), found[0] if found else _ABSENT)
-    if best is _ABSENT and body[:1] in ("{", "["):
-        # Another container than the one that was declared is still no text.
-        best = _container(body, (dict, list))
+    if best is _ABSENT:
+        # Where no text is allowed, a value of another type than the declared ones is still that value, as in vLLM.
+        literals = (_value(kind, raw, body, frozenset({"string"})) for kind in KINDS[:-1])
+        best = next((value for value in literals if value is not _ABSENT), _ABSENT)
     return encodable(raw) if best is _ABSENT else best
 
 

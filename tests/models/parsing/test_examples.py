@@ -79,7 +79,7 @@ def test_canonical_writes_what_the_published_predictions_hold(sources: Path) -> 
 
 def test_bare_text_takes_the_type_that_the_tools_declare() -> None:
     text = "<tool_call>f\n<arg_key>n</arg_key>\n<arg_value>2</arg_value>\n</tool_call>"
-    for schema, value in (({}, 2), ({"type": "string"}, "2"), ({"type": "integer"}, 2), ({"type": "array"}, "2")):
+    for schema, value in (({}, 2), ({"type": "string"}, "2"), ({"type": "integer"}, 2), ({"type": "array"}, 2)):
         tools = [{"type": "function", "function": {"name": "f", "parameters": {"properties": {"n": schema}}}}]
         assert read(text, tools=tools).call == ToolCall(name="f", arguments={"n": value})
         assert read(text, tools=[tools[0]["function"]]).call == ToolCall(name="f", arguments={"n": value})  # type: ignore[list-item]
@@ -105,3 +105,21 @@ def test_half_an_emoji_can_be_written_to_a_file() -> None:
     reading = read('{"name": "f", "parameters": {"x": "\\ud83d", "y": "\\ud83d\\ude00"}}')
     assert reading.call is not None
     assert json.loads(json.dumps(reading.call.arguments, ensure_ascii=False).encode())["y"] == "😀"
+
+
+def test_the_tools_tell_a_name_from_its_namespace_and_from_other_words() -> None:
+    tools = [{"name": "search", "parameters": {"properties": {}}}]
+    call = ToolCall(name="search", arguments={"x": 1})
+    for text in ("search(x=1)", "default_api.search(x=1)", 'search\n{"x": 1}', "```tool_code\napi.search(x=1)\n```"):
+        assert read(text, tools=tools).call == call
+    assert read('Result\n{"x": 1}', tools=tools).call is None
+    assert read("result(x=1)", tools=tools).call is None
+
+
+def test_a_brace_is_not_added_where_it_may_belong_elsewhere() -> None:
+    """Which of two objects was left open decides where an argument belongs; with the schema it can be seen."""
+    tools = [{"name": "f", "parameters": {"properties": {"opts": {"properties": {"a": {}}}, "city": {}}}}]
+    text = '<tool_call>{"name": "f", "arguments": {"opts": {"a": 1, "%s": 2}}</tool_call>'
+    assert read(text % "city", tools=tools).call is None
+    assert read(text % "b", tools=tools).call == ToolCall(name="f", arguments={"opts": {"a": 1, "b": 2}})
+    assert read((text % "city").replace("}}<", "}}}<"), tools=tools).call is not None

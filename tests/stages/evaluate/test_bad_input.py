@@ -206,3 +206,10 @@ def test_a_model_without_chat_template_or_room_for_any_prompt_is_refused(
     small = terminal.evaluate(put("small", files | {"config.json": CAUSAL}))
     small.refused("none of the 30 prompts fits", "ada/small", "it has 64 tokens", "--max-tokens")
     assert processes_in(tmp_path) == []
+
+
+def test_a_replay_file_with_its_answers_under_another_key_says_so(terminal: Any, tmp_path: Path) -> None:
+    (tmp_path / "other.jsonl").write_text('{"pair_id": "a:0", "prediction": "hello"}\n')
+    terminal("evaluate", "replay:other.jsonl", "--dataset", "ada/sample", "--no-push", "--out", "x").refused(
+        'other.jsonl, line 1: the answer stands under "prediction"; expected it under "raw"'
+    )

@@ -154,6 +154,16 @@ def test_a_template_that_shows_nothing_of_a_kind_in_any_form_is_refused_with_wha
         one.refused(f"the chat template of ada/{name} leaves out", words, "chat_template.jinja")
 
 
+def test_answers_to_other_prompts_are_not_taken_for_answers_to_these(
+    recorded: Callable[..., None], terminal: Any, tmp_path: Path
+) -> None:
+    recorded({"changed": template()})
+    log = tmp_path / "changed" / "answers.jsonl"
+    first, *others = [json.loads(line) for line in log.read_text().splitlines()]
+    log.write_text("".join(json.dumps(row) + "\n" for row in [{**first, "prompt_sha256": "0" * 64}, *others]))
+    terminal(*again("changed")).refused(f"1 of {1 + len(others)} answers", "other prompts", "--out")
+
+
 def test_a_run_that_is_resumed_on_another_day_sends_the_prompts_of_its_first(
     recorded: Callable[..., None], terminal: Any, tmp_path: Path
 ) -> None:
@@ -184,3 +194,8 @@ def test_a_run_that_is_resumed_on_another_day_sends_the_prompts_of_its_first(
     same.worked()
     assert "changes nothing" in vain.worked().err
     wrong.refused("YYYY-MM-DD")
+    usual = tmp_path / "runs" / f"ada--dated-{first['fingerprint']}"
+    usual.parent.mkdir()
+    (tmp_path / "dated").rename(usual)
+    terminal("evaluate", "ada/dated", "--dataset", "ada/sample", "--no-push", "--resume", TZ=EARLY).worked()
+    assert list(usual.parent.iterdir()) == [usual]

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from harness.data.formats.jsonl import read_jsonl
 from harness.data.records import TurnPair
 from harness.evaluation.metrics import metric_names
@@ -76,7 +78,30 @@ def test_each_kind_of_bad_answer_is_seen_for_what_it_is(
     for metric, one in report.rows["model"].items():
         assert (one.n, one.errors, one.unscored) == (limit - fifth, fifth, fifth)
         assert one.value < report.rows["gold"][metric].value == 1.0
-        assert report.readings["strict"][metric].value < report.readings["lenient"][metric].value <= one.value
+        assert report.readings["strict"][metric].value < report.readings["lenient"][metric].value
+        assert report.readings["lenient"][metric] == one  # the headline, by the same rule
+    assert (report.cut, report.cut_words[:7]) == (None, "Whether")
+
+
+@pytest.mark.parametrize(("every", "warned"), [(10, True), (100, False)])
+def test_answers_that_ended_at_the_limit_are_counted_and_warned_of(
+    terminal: Any, test_set: list[TurnPair], tmp_path: Path, every: int, warned: bool
+) -> None:
+    """In the table, the report and the comment; where it was not recorded they say that it is unknown."""
+    rows = [
+        {"pair_id": pair.id, "raw": "<tool_call>", "finish_reason": "stop" if place % every else "length"}
+        for place, pair in enumerate(test_set)
+    ]
+    (tmp_path / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = ["evaluate", "replay:answers.jsonl", "--dataset", "ada/sample", "--no-push", "--out", "run"]
+    done = terminal(*words, "--markdown", "comment.md").worked()
+    cut = len(range(0, len(test_set), every))
+    report = read_report(tmp_path / "run" / "report.json")
+    assert (report.cut, report.ended, report.many_cut) == (cut, len(test_set), warned)
+    said = f"{cut} of {len(test_set)} answers ("
+    for text in (" ".join(done.out.split()), (tmp_path / "comment.md").read_text()):
+        assert said in text
+        assert ("evaluate again with a larger --max-tokens" in text) is warned
 
 
 def test_a_replay_file_that_cannot_be_used_is_refused_by_file_and_line(terminal: Any, tmp_path: Path) -> None:

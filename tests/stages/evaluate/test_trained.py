@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ FILES = {
     *("tokenizer.json", "tokenizer_config.json", "training/log.jsonl", "training/loss.png"),
     *("adapter/adapter_config.json", "adapter/adapter_model.safetensors"),
 }
+EARLY, LATE = "Etc/GMT+12", "Pacific/Kiritimati"
+"""Time zones 26 hours apart: in one it is always another day than in the other."""
 SETTINGS = ("--epochs", "1", "--set", "lora_rank=4", "--set", "learning_rate=1e-3")
 
 
@@ -99,3 +103,48 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(
     for done, expected in zip(refused, words, strict=True):
         done.refused(*expected)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_training_says_the_day_of_its_beginning_and_ships_it(
+    terminal: Any, put: Callable[..., str], training: tuple[str, ...], student: Path, tmp_path: Path
+) -> None:
+    """Killed and gone on with on another day it is the same model; begun then it has another fingerprint.
+
+    The template that ships says the day of the training, and so does every prompt of an evaluation.
+    """
+    own = (student / "chat_template.jinja").read_text(encoding="utf-8")
+    dated = "{{ strftime_now('%A, %-d %B %Y') }}\n" + own
+    put("dated-student", {**{path.name: path for path in student.iterdir()}, "chat_template.jinja": dated})
+    arguments = (*training[:-1], "ada/dated-student", "--to", "ada/dated", *SETTINGS, "--set", "save_every=1")
+
+    def made(folder: str) -> tuple[dict[str, Any], str, bytes]:
+        model = tmp_path / folder / "model"
+        lineage = json.loads((model / "lineage.json").read_text())
+        return lineage, (model / "chat_template.jinja").read_text(), (model / "model.safetensors").read_bytes()
+
+    def killed(zone: str) -> None:
+        """Begin a training, and kill it at its first checkpoint."""
+        with terminal.start(*arguments, "--no-push", "--out", "killed", environment={"TZ": zone}) as process:
+            while process.poll() is None and not list(tmp_path.glob("killed/work/checkpoints/checkpoint-*/whole.json")):
+                time.sleep(0.02)
+            process.kill()
+
+    killed(LATE)
+    said = terminal(*arguments, "--no-push", "--out", "killed", "--resume", TZ=EARLY).worked().err
+    terminal(*arguments, "--no-push", "--out", "whole", TZ=LATE).worked()
+    terminal(*arguments, "--no-push", "--out", "other", TZ=EARLY).worked()
+    first, whole, other = map(made, ("killed", "whole", "other"))
+    assert f"prompts say {first[0]['config']['date']}" in said
+    assert first[0]["fingerprint"] == whole[0]["fingerprint"] != other[0]["fingerprint"]
+    assert first[1:] == whole[1:]
+    assert whole[2] != other[2]
+    day = date.fromisoformat(first[0]["config"]["date"])
+    assert day != date.fromisoformat(other[0]["config"]["date"])
+    assert f"{day:%A, %-d %B %Y}" in first[1]
+    assert f"Date in prompts | `{day}`" in (tmp_path / "killed" / "model" / "README.md").read_text()
+    repeated = terminal(*arguments, "--date", str(day), "--out", "repeated", TZ=EARLY).worked()
+    assert made("repeated")[0]["fingerprint"] == first[0]["fingerprint"]
+    assert "pushed" in repeated.err
+    again = terminal(*arguments, TZ=EARLY).worked().err
+    assert "there already" in again
+    assert f"prompts say {day}" in again

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from harness.models.parsing.elements import Elements
-from harness.models.parsing.family import Family, Style
+from harness.models.parsing.family import Family, Span, Style
 from harness.models.parsing.literals import Unreadable
 from harness.models.parsing.scanners import NamedJson
 
@@ -56,6 +56,28 @@ def _kimi_name(written: str, arguments: dict[str, Any], style: Style) -> tuple[s
     return plain, arguments
 
 
+_KIMI = NamedJson(
+    opening="<|tool_call_begin|>",
+    heading=re.compile(
+        r"\s{0,8}(?:functions\.)?(?P<name>(?!functions\.)[\w.\-]{1,200}?):\d{1,6}\s{0,8}<\|tool_call_argument_begin\|>"
+    ),
+    closing="<|tool_call_end|>",
+    wrapper=("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"),
+    loose=re.compile(r"\s{0,8}(?P<name>[^\s<>|{}\"]{1,200}+)\s{0,8}<\|tool_call_argument_begin\|>"),
+    name=_kimi_name,
+)
+_KIMI_UNMARKED = NamedJson(
+    opening="functions.",
+    heading=re.compile(r"(?P<name>[\w.\-]{1,200}?):\d{1,6}\s{0,8}(?:<\|tool_call_argument_begin\|>)?\s{0,8}(?=\{)"),
+)
+
+
+def _kimi(text: str, style: Style) -> list[Span]:
+    """Calls between marks, or where special tokens were skipped what is left of them: the id and the arguments."""
+    spans = _KIMI(text, style)
+    return spans if style.strict or any(span.call for span in spans) else [*spans, *_KIMI_UNMARKED(text, style)]
+
+
 FAMILIES = (
     Family(
         name="deepseek_v3",
@@ -96,16 +118,7 @@ FAMILIES = (
     ),
     Family(
         name="kimi_k2",
-        scan=NamedJson(
-            opening="<|tool_call_begin|>",
-            heading=re.compile(
-                r"\s{0,8}(?:functions\.)?(?P<name>(?!functions\.)[\w.\-]{1,200}?):\d{1,6}\s{0,8}<\|tool_call_argument_begin\|>"
-            ),
-            closing="<|tool_call_end|>",
-            wrapper=("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"),
-            loose=re.compile(r"\s{0,8}(?P<name>[^\s<>|{}\"]{1,200}+)\s{0,8}<\|tool_call_argument_begin\|>"),
-            name=_kimi_name,
-        ),
+        scan=_kimi,
         vllm_parser="kimi_k2",
         markers=("<|tool_call_begin|>", "<|tool_call_argument_begin|>"),
     ),

@@ -20,7 +20,7 @@ _NAMED = NamedJson(
     heading=re.compile(r"\s{0,8}(?P<name>[A-Za-z_][\w.\-]{0,127}+)(?:\[CALL_ID\]\w{1,64}+)?\s{0,8}(?:\[ARGS\])?"),
 )
 _NAME_BEFORE = re.compile(r"(?:^|\s)(?P<name>[A-Za-z_][\w.\-]{0,127}+)(?:\[CALL_ID\]\w{1,64}+)?\s{0,8}$")
-_NAME_FIRST = re.compile(r"\s*+(?P<name>[A-Za-z_][\w.\-]{0,127}+)[ \t]{0,8}\n?\s{0,8}(?=\{)")
+_NAME_FIRST = re.compile(r"\s*+(?P<name>[A-Za-z_][\w.\-]{0,127}+)[ \t]{0,8}\n?\s{0,8}(?P<fence>```json\s{0,8})?(?=\{)")
 
 
 def _mistral(text: str, style: Style) -> list[Span]:
@@ -56,10 +56,11 @@ def _call(text: str, start: int, name: str, begin: int, *, repair: bool = True) 
 def _name_first(text: str, style: Style) -> list[Span]:
     """GLM-4: the text is a tool's name, a line break, and its arguments; words before or after make it none."""
     match = _NAME_FIRST.match(text)
-    if not match or (style.strict and not match.group().endswith("\n")):
+    if not match or (style.strict and (match["fence"] or not match.group().endswith("\n"))):
         return []
     span = _call(text, match.start("name"), match["name"], match.end(), repair=not style.strict)
-    whole = span.call is None or not text[span.end :].strip()
+    rest = text[span.end :].strip()
+    whole = span.call is None or not rest or (match["fence"] and rest == "```")
     return [span] if whole and style.may_be_tool(match["name"]) else []
 
 

@@ -7,21 +7,22 @@ import re
 from harness.models.parsing.family import MAX_CALLS, Family, Keys, Span, Style, call_of
 from harness.models.parsing.literals import Unreadable, skip_space
 from harness.models.parsing.pythonic import PythonCalls
-from harness.models.parsing.scanners import places
-from harness.models.parsing.values import read_json
+from harness.models.parsing.scanners import closed_json, places, require
 
 _KEYS = Keys(arguments=("parameters", "arguments"))
 _CLOSERS = ("</", "```", "<|")
 """What closes an object that lacks its last braces, in a fence or a tag."""
 _TAG = "<|python_tag|>"
 _CANDIDATE = re.compile(
-    r"""\{\s{0,64}["'](?:name|arguments|parameters|function|type|id|tool_name|func_name|args)["']\s{0,8}:"""
+    r"""\{\s{0,64}["'](?:name|arguments|parameters|function|type|id|tool_name|func_name|function_name|tool|args)["']\s{0,8}:"""
 )
 
 
 def _object_at(text: str, start: int, keys: Keys, style: Style) -> Span:
-    value, end = read_json(text, start, repair=not style.strict, closers=_CLOSERS)
-    return Span(start=start, end=end, call=call_of(value, style, keys))
+    value, end, mended = closed_json(text, start, style, _CLOSERS)
+    call = call_of(value, style, keys)
+    require(not mended or not style.misplaced(call), "a brace that may belong elsewhere")
+    return Span(start=start, end=end, call=call)
 
 
 def _only_object(text: str, keys: Keys, style: Style) -> list[Span]:
@@ -84,11 +85,21 @@ def _tagged(text: str, start: int, style: Style) -> Span | None:
             keys = Keys(arguments=("parameters",), ignored=("type",))
             span = _object_at(text, inner, keys, style)
         else:
-            call, end = PythonCalls(text=text).call(inner, method=".call")
-            span = Span(start=inner, end=end, call=call)
+            span = _python_at(text, inner, style)
     except Unreadable as error:
         return Span(start=start, end=inner, problem=str(error))
     return Span(start=start, end=span.end, call=span.call)
+
+
+def _python_at(text: str, start: int, style: Style) -> Span:
+    calls = PythonCalls(text=text, loose=not style.strict)
+    try:
+        call, end = calls.call(start, method=".call")
+    except Unreadable:
+        if style.strict:
+            raise
+        call, end = calls.call(start)
+    return Span(start=start, end=end, call=call)
 
 
 FAMILIES = (
