@@ -43,6 +43,12 @@ class Style:
         functions = (one.get("function", one) for one in self.tools)
         return any(isinstance(one, Mapping) and one.get("name") == name for one in functions)
 
+    def misplaced(self, call: ToolCall) -> bool:
+        """Return whether an argument of the tool stands inside another one, which does not have it."""
+        schema = self.arguments(call.name)
+        inner = ((schema.member(key), value) for key, value in call.arguments.items() if isinstance(value, dict))
+        return any(schema.member(name).nodes and not own.member(name).nodes for own, value in inner for name in value)
+
     def tool_name(self, written: str) -> str:
         """Return the name without a namespace before it, where only so it is that of a tool."""
         last = _NAMESPACE.sub("", written)

@@ -58,24 +58,29 @@ class EnclosedJson:
             if start < covered:
                 continue
             try:
-                value, end = self._json(text, start + len(self.opening), style)
+                value, end, mended = self._json(text, start + len(self.opening), style)
                 covered = reach_on(text, end, self.closing)
                 if style.strict and self.closing and covered == end:
                     raise Unreadable(f"no {self.closing} after the call")
                 items = self._items(value, style)
-                spans += [Span(start=start, end=covered, call=call_of(one, style, self.keys)) for one in items]
+                calls = [call_of(one, style, self.keys) for one in items]
+                require(
+                    not mended or not any(style.misplaced(call) for call in calls), "a brace that may belong elsewhere"
+                )
+                spans += [Span(start=start, end=covered, call=call) for call in calls]
             except Unreadable as error:
                 spans.append(Span(start=start, end=max(covered, start + len(self.opening)), problem=str(error)))
                 if error.cut:
                     break
         return spans
 
-    def _json(self, text: str, start: int, style: Style) -> tuple[Any, int]:
+    def _json(self, text: str, start: int, style: Style) -> tuple[Any, int, bool]:
+        """Return the JSON, where it ends, and whether brackets had to be added."""
         closers = (self.closing,) if self.closing else ("</", "<|")
         if not style.strict and (match := _MEMBER.match(text, start)):
             value, end = Literals(text=text, closers=closers).pairs(match.start("member"))
-            return sound(value), end
-        return read_json(text, start, repair=not style.strict, closers=closers)
+            return sound(value), end, True
+        return closed_json(text, start, style, closers)
 
     def _items(self, value: Any, style: Style) -> list[Any]:
         if isinstance(value, list) and (self.many or not style.strict):
@@ -139,6 +144,22 @@ class NamedJson:
             require(not self.wrapper[0] or first < start, f"no {self.wrapper[0]} before the call")
             require(not self.wrapper[1] or last > closed, f"no {self.wrapper[1]} after the call")
         return Span(start=first, end=last, call=ToolCall(name=name, arguments=arguments))
+
+
+def closed_json(text: str, start: int, style: Style, closers: tuple[str, ...]) -> tuple[Any, int, bool]:
+    """Return the JSON at `start`, where it ends, and whether one of `closers` ended what it left open.
+
+    Where the text ends after whole arguments, one brace closes the call; a text that ends inside them needs more.
+    """
+    try:
+        return *read_json(text, start, repair=not style.strict), False
+    except Unreadable as error:
+        if style.strict or (error.cut and not text.endswith("}")):
+            raise
+        if error.cut:
+            value, end = read_json(f"{text}}}", start, repair=True)
+            return value, min(end, len(text)), True
+    return *read_json(text, start, repair=True, closers=closers), True
 
 
 _MEMBER = re.compile(r"""\s{0,64}(?P<member>["'](?:name|arguments|parameters)["']\s{0,8}:)""")

@@ -108,6 +108,15 @@ def test_the_table_names_both_sides_and_every_metric(write: Callable[..., str]) 
     assert "c1, turn 0: 0.5 -> 1" in out
 
 
+def test_a_result_with_many_cut_answers_is_warned_of(tmp_path: Path) -> None:
+    made = dataclasses.replace(report("vllm:me/two"), cut=3, ended=16)
+    one = run_folder(tmp_path / "one", rows([1.0] * 16), report("vllm:me/one"))
+    two = run_folder(tmp_path / "two", rows([1.0] * 16), made)
+    said = "B: 3 of 16 answers (18.8 %) were cut at the limit of tokens."
+    assert said in json.loads(works(one, two, "--json"))["warnings"][0]
+    assert said in works(one, two, "--markdown")
+
+
 def test_folders_of_runs_bring_their_models_and_revisions(tmp_path: Path) -> None:
     one = run_folder(tmp_path / "one", rows([1.0] * 16), report("vllm:me/one"))
     two = run_folder(tmp_path / "two", rows([1.0] * 16), report("vllm:me/two", dataset_revision="d" * 40))
@@ -392,14 +401,14 @@ def test_texts_cannot_steer_the_terminal(write: Callable[..., str]) -> None:
     assert "[bold]rich[/bold] [/] \\" in " ".join(out.split())
 
 
-def test_a_lone_surrogate_in_a_row_is_printed_everywhere(tmp_path: Path) -> None:
+def test_half_a_character_in_a_row_is_printed_everywhere_as_u_fffd(tmp_path: Path) -> None:
     for name, value in (("a", 1.0), ("b", 0.0)):
         lines = "".join(json.dumps(row) + "\n" for row in hostile_rows(value, "x\ud800y"))
         (tmp_path / name).write_text(lines)
     sides = [str(tmp_path / "a"), str(tmp_path / "b")]
-    assert json.loads(works(*sides, "--json"))["flips"][0]["a"] == "x\ud800y"
-    assert "`xy`" in works(*sides, "--markdown")
-    assert "xy" in works(*sides)
+    assert json.loads(works(*sides, "--json"))["flips"][0]["a"] == "x\ufffdy"
+    assert "`x\ufffdy`" in works(*sides, "--markdown")
+    assert "x\ufffdy" in works(*sides)
 
 
 @pytest.mark.parametrize("text", ["long " * 2_000, "<&|@\U0001f600" * 2_000])

@@ -153,3 +153,12 @@ def test_quotes_around_a_value_that_is_no_text_are_no_part_of_it() -> None:
     """As vLLM reads them: the declared type is missed, and the value holds no quotes."""
     text = '<tool_call>search<arg_key>limit</arg_key><arg_value>"2"</arg_value></tool_call>'
     assert read(text, tools=TYPED).call == ToolCall(name="search", arguments={"limit": "2"})
+
+
+def test_a_brace_is_not_added_where_it_may_belong_elsewhere() -> None:
+    """Which of two objects was left open decides where an argument belongs; with the schema it can be seen."""
+    tools = [{"name": "f", "parameters": {"properties": {"opts": {"properties": {"a": {}}}, "city": {}}}}]
+    text = '<tool_call>{"name": "f", "arguments": {"opts": {"a": 1, "%s": 2}}</tool_call>'
+    assert read(text % "city", tools=tools).call is None
+    assert read(text % "b", tools=tools).call == ToolCall(name="f", arguments={"opts": {"a": 1, "b": 2}})
+    assert read((text % "city").replace("}}<", "}}}<"), tools=tools).call is not None

@@ -194,3 +194,8 @@ def test_a_run_that_is_resumed_on_another_day_sends_the_prompts_of_its_first(
     same.worked()
     assert "changes nothing" in vain.worked().err
     wrong.refused("YYYY-MM-DD")
+    usual = tmp_path / "runs" / f"ada--dated-{first['fingerprint']}"
+    usual.parent.mkdir()
+    (tmp_path / "dated").rename(usual)
+    terminal("evaluate", "ada/dated", "--dataset", "ada/sample", "--no-push", "--resume", TZ=EARLY).worked()
+    assert list(usual.parent.iterdir()) == [usual]

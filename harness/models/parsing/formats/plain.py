@@ -7,8 +7,7 @@ import re
 from harness.models.parsing.family import MAX_CALLS, Family, Keys, Span, Style, call_of
 from harness.models.parsing.literals import Unreadable, skip_space
 from harness.models.parsing.pythonic import PythonCalls
-from harness.models.parsing.scanners import places
-from harness.models.parsing.values import read_json
+from harness.models.parsing.scanners import closed_json, places, require
 
 _KEYS = Keys(arguments=("parameters", "arguments"))
 _CLOSERS = ("</", "```", "<|")
@@ -20,14 +19,10 @@ _CANDIDATE = re.compile(
 
 
 def _object_at(text: str, start: int, keys: Keys, style: Style) -> Span:
-    try:
-        value, end = read_json(text, start, repair=not style.strict, closers=_CLOSERS)
-    except Unreadable as error:
-        if style.strict or not error.cut or not text.endswith("}"):
-            raise
-        # Where the text ends after whole arguments, one brace closes the call; one inside them would need more.
-        value, end = read_json(f"{text}}}", start, repair=True)
-    return Span(start=start, end=min(end, len(text)), call=call_of(value, style, keys))
+    value, end, mended = closed_json(text, start, style, _CLOSERS)
+    call = call_of(value, style, keys)
+    require(not mended or not style.misplaced(call), "a brace that may belong elsewhere")
+    return Span(start=start, end=end, call=call)
 
 
 def _only_object(text: str, keys: Keys, style: Style) -> list[Span]:
