@@ -19,6 +19,8 @@ REPORT = "report.json"
 ROWS = "data/test.jsonl"
 PLOTS = "plots"
 _SHOWN = 60
+_ASKED_ALIKE = (3,)
+"""Earlier versions of the stage that asked what this one asks and read the answers otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,11 @@ class RunFolder:
     def started(self) -> str:
         """When the run began, ISO 8601 in UTC; a resumed run keeps its date."""
         return str(self.lineage.extra["started"])
+
+
+def asked_alike(lineage: Lineage) -> tuple[Lineage, ...]:
+    """Return the lineage, and those of the same run by earlier versions whose answers can be scored again."""
+    return (lineage, *(replace(lineage, version=version) for version in _ASKED_ALIKE))
 
 
 def open_run(path: Path, lineage: Lineage, *, resume: bool) -> RunFolder:
@@ -61,7 +68,7 @@ def _started(path: Path, lineage: Lineage, log: AnswerLog, *, resume: bool) -> s
     if not (path / LINEAGE).is_file():
         raise UsageError(f"{path} holds answers but no {LINEAGE} that says whose; give another --out")
     known = _read(path / LINEAGE)
-    if known.fingerprint != lineage.fingerprint():
+    if known.fingerprint not in [one.fingerprint() for one in asked_alike(lineage)]:
         raise UsageError(f"{path} holds another run ({_difference(known.lineage, lineage)}); give another --out")
     if not resume:
         raise UsageError(

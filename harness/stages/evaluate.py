@@ -22,7 +22,17 @@ from harness.evaluation.outcome import Answered, Evaluation
 from harness.evaluation.records import ANSWERS_KEPT, EvalRun
 from harness.evaluation.report_json import dump_report, read_report
 from harness.evaluation.results import config_name
-from harness.evaluation.run_folder import ENGINE_LOG, JUDGE_LOG, PLOTS, REPORT, ROWS, RunFolder, commit_of, open_run
+from harness.evaluation.run_folder import (
+    ENGINE_LOG,
+    JUDGE_LOG,
+    PLOTS,
+    REPORT,
+    ROWS,
+    RunFolder,
+    asked_alike,
+    commit_of,
+    open_run,
+)
 from harness.evaluation.scorecard import (
     HEADLINE,
     Judgements,
@@ -45,7 +55,7 @@ from harness.stages._result import StageResult
 from harness.terminal import progress, say
 
 STAGE = "evaluate"
-VERSION = 3
+VERSION = 4
 
 
 class _Timings(dict[str, float]):
@@ -74,6 +84,13 @@ class RunPlace:
         if self.folder:
             return [self.folder]
         return sorted(self.root.glob(f"{config_name(name.id)}-*")) if self.resume else []
+
+    def of(self, name: ModelName, lineage: Lineage) -> Path:
+        """Return the folder of a run: of those that an earlier version has begun, the one that is there."""
+        if self.folder:
+            return self.folder
+        known = [self.root / f"{config_name(name.id)}-{one.fingerprint()}" for one in asked_alike(lineage)]
+        return next((folder for folder in known if folder.exists()), known[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +182,7 @@ def answer(
         subject = prepare()
         use_day(subject, lineage_of(name, subject, test_set), place.begun(name), day)
         lineage = lineage_of(name, subject, test_set)
-    folder = place.folder or place.root / f"{config_name(name.id)}-{lineage.fingerprint()}"
-    run_folder = open_run(folder, lineage, resume=place.resume)
+    run_folder = open_run(place.of(name, lineage), lineage, resume=place.resume)
     with ExitStack() as stack:  # scores are made while the engine, which is on it, shuts down
         stack.callback(run_folder.log.close)
         _collect_answers(subject, run_folder, test_set, timings=timings, stack=stack)
@@ -175,7 +191,7 @@ def answer(
             readings = _read(subject, test_set, answers)
             run = _eval_run(name, subject, test_set, run_folder, timings)
             scores = score_answers(test_set.task, test_set.pairs, answers, readings)
-    return Answered(folder=folder, lineage=run_folder.lineage, run=run, scores=scores)
+    return Answered(folder=run_folder.path, lineage=run_folder.lineage, run=run, scores=scores)
 
 
 def _finish(answered: Answered, test_set: TestSet, judgements: Judgements | None) -> Evaluation:
