@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path
 
 from harness import __version__
 from harness.data.formats.jsonl import write_json, write_jsonl
@@ -21,7 +20,6 @@ from harness.evaluation.judge.judges import JudgeConfig
 from harness.evaluation.outcome import Answered, Evaluation
 from harness.evaluation.records import ANSWERS_KEPT, EvalRun
 from harness.evaluation.report_json import dump_report, read_report
-from harness.evaluation.results import config_name
 from harness.evaluation.run_folder import (
     ENGINE_LOG,
     JUDGE_LOG,
@@ -29,7 +27,7 @@ from harness.evaluation.run_folder import (
     REPORT,
     ROWS,
     RunFolder,
-    asked_alike,
+    RunPlace,
     commit_of,
     open_run,
 )
@@ -68,29 +66,6 @@ class _Timings(dict[str, float]):
             yield
         finally:
             self[name] = self.get(name, 0.0) + time.monotonic() - start
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunPlace:
-    """Where a run is kept: `folder` (for one model), or below `root` by the model's name and the run's fingerprint."""
-
-    folder: Path | None = None
-    root: Path = Path("runs")
-    resume: bool = False
-    """Whether to go on with a run that is there already."""
-
-    def begun(self, name: ModelName) -> list[Path]:
-        """Return the folders that may hold a run of this model that is gone on with."""
-        if self.folder:
-            return [self.folder]
-        return sorted(self.root.glob(f"{config_name(name.id)}-*")) if self.resume else []
-
-    def of(self, name: ModelName, lineage: Lineage) -> Path:
-        """Return the folder of a run: of those that an earlier version has begun, the one that is there."""
-        if self.folder:
-            return self.folder
-        known = [self.root / f"{config_name(name.id)}-{one.fingerprint()}" for one in asked_alike(lineage)]
-        return next((folder for folder in known if folder.exists()), known[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
