@@ -72,7 +72,7 @@ class Braces:
         if not match or '"' in match.group() or (not self.loose and match.group().startswith("'")):
             raise Unreadable("a value that is neither text nor a number", cut=match is None and start >= len(self.text))
         bare = match.group().strip()
-        if len(bare) > 1 and bare[0] == bare[-1] == "'":
+        if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "'`":
             raise Unreadable("quotes in a text that do not pair")
         if schema.nodes:
             return typed(bare, schema), match.end()

@@ -43,6 +43,8 @@ except BudgetSpent as error:
 """
 COUNT, CONCURRENCY, KILLS, CENT = 150, 4, 10, 0.01
 FAULTS = ("429 in 30 ms", "500", "fenced", "refusal", "empty", "cut text", "dropped", "503")
+UNUSABLE = ("fenced", "refusal", "empty", "cut text")
+"""A model that answers like this is asked once more; twice, and the question stays unanswered."""
 UNPAID = ("429 in 30 ms", "503")
 PRICE = Price(input=100.0, output=0.0)
 
@@ -59,6 +61,7 @@ class Runs:
     def fault(self, question: str, before: int) -> str | None:
         random = Random(f"{question}:{before}")
         kind = random.choice(FAULTS) if random.random() < 0.2 and before < 6 else None
+        kind = None if kind in UNUSABLE and before else kind
         self.unpaid += kind in UNPAID
         return kind
 

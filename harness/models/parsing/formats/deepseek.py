@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 from harness.models.parsing.elements import Elements
@@ -37,9 +37,9 @@ def _v31(bar: str, gap: str) -> NamedJson:
     )
 
 
-def _spelled(build: Callable[[str, str], NamedJson]) -> Scan:
-    """Read the marks as they were trained; leniently also in the other spellings."""
-    exact, *others = [build(bar, gap) for bar, gap in _SPELLINGS]
+def _spelled(scans: Sequence[NamedJson | Elements]) -> Scan:
+    """Read the marks as they were trained, which come first; leniently also in the other spellings."""
+    exact, *others = scans
 
     def scan(text: str, style: Style) -> list[Span]:
         spans = exact(text, style)
@@ -50,17 +50,21 @@ def _spelled(build: Callable[[str, str], NamedJson]) -> Scan:
     return scan
 
 
-def _dsml(block: str, gap: str = "") -> Elements:
-    mark = f"｜DSML｜{gap}"
+def _dsml(block: str, gap: str = "") -> Scan:
+    return _spelled([_dsml_elements(block, f"{bar}DSML{bar}{gap}") for bar in "｜|"])
+
+
+def _dsml_elements(block: str, written: str) -> Elements:
+    mark = re.escape(written)
     return Elements(
-        opening=f"<{mark}invoke",
+        opening=f"<{written}invoke",
         invoke=re.compile(rf'<{mark}invoke name="(?P<name>[^"<>]{{1,200}}+)">'),
-        invoke_end=f"</{mark}invoke>",
+        invoke_end=f"</{written}invoke>",
         parameter=re.compile(
             rf'<{mark}parameter name="(?P<name>[^"<>]{{1,200}}+)"(?: string="(?P<kind>true|false)")?>'
         ),
-        parameter_end=f"</{mark}parameter>",
-        wrapper=(f"<{mark}{block}>", f"</{mark}{block}>"),
+        parameter_end=f"</{written}parameter>",
+        wrapper=(f"<{written}{block}>", f"</{written}{block}>"),
     )
 
 
@@ -118,13 +122,13 @@ def _kimi(text: str, style: Style) -> list[Span]:
 FAMILIES = (
     Family(
         name="deepseek_v3",
-        scan=_spelled(_v3),
+        scan=_spelled([_v3(*spelling) for spelling in _SPELLINGS]),
         vllm_parser="deepseek_v3",
         markers=("<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "```json"),
     ),
     Family(
         name="deepseek_v31",
-        scan=_spelled(_v31),
+        scan=_spelled([_v31(*spelling) for spelling in _SPELLINGS]),
         vllm_parser="deepseek_v31",
         markers=("<｜tool▁call▁begin｜>", "<｜tool▁sep｜>"),
     ),

@@ -10,7 +10,7 @@ from harness.models.parsing.family import Family
 _FUNCTION = re.compile(r"<function=(?P<name>[^\s<>=\"']{1,200}+)>")
 _PARAMETER = re.compile(r"<parameter=(?P<name>[^\s<>\"'](?:[^<>\"'\n]{0,198}[^\s<>\"'])?)>")
 _LOOSE = (
-    re.compile(r"""<function=\s{0,3}["']?(?P<name>[^\s<>="']{1,200}+)["']?\s{0,3}>"""),
+    re.compile(r"""<function=\s{0,3}["']?(?P<name>[^\s<>="'{]{1,200}+)["']?\s{0,3}(?:>|(?=\{))"""),
     re.compile(
         r"""<parameter(?:=|\s{1,3}name=)\s{0,3}["']?(?P<name>[^\s<>"'](?:[^<>"'\n]{0,198}[^\s<>"'])?)["']?\s{0,3}>"""
     ),

@@ -16,6 +16,8 @@ _LOOSE = re.compile(
     r"\s{0,8}(?:(?:call)?\s{0,8}:{1,2}\s{0,8})?(?P<name>\w(?:[\w.:/\-]{0,198}[\w.\-])?+)\s{0,8}(?P<open>[{(]|(?=<))"
 )
 
+_UNMARKED = re.compile(r"(?:^|\s)(?P<call>call:(?P<name>\w(?:[\w.:/\-]{0,198}[\w.\-])?+)(?P<open>\{))")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Marked:
@@ -25,6 +27,8 @@ class _Marked:
 
     def __call__(self, text: str, style: Style) -> list[Span]:
         spans: list[Span] = []
+        if not style.strict and self.opening not in text:
+            return self._unmarked(text, style)
         for start in places(text, self.opening):
             match = (_HEADING if style.strict else _LOOSE).match(text, start + len(self.opening))
             if not match:
@@ -36,6 +40,16 @@ class _Marked:
                 if error.cut:
                     break
         return spans
+
+    def _unmarked(self, text: str, style: Style) -> list[Span]:
+        """Return the first call of a text whose special tokens were skipped."""
+        match = _UNMARKED.search(text)
+        if not match or not style.may_be_tool(match["name"]):
+            return []
+        try:
+            return [self._span(text, match.start("call"), match, style)]
+        except Unreadable as error:
+            return [Span(start=match.start("call"), end=match.end(), problem=str(error))]
 
     def _span(self, text: str, start: int, match: re.Match[str], style: Style) -> Span:
         closers = () if style.strict else (self.closing,)
