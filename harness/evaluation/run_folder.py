@@ -9,8 +9,10 @@ from pathlib import Path
 from harness.data.formats.jsonl import write_json
 from harness.errors import DataError, UsageError
 from harness.evaluation.answers import AnswerLog
+from harness.evaluation.results import config_name
 from harness.hub.artifact import Artifact, parse_input
 from harness.hub.lineage import LINEAGE, Lineage, LineageRecord, parse_record
+from harness.models.names import ModelName
 
 ANSWERS = "answers.jsonl"
 ENGINE_LOG = "engine.log"
@@ -19,6 +21,8 @@ REPORT = "report.json"
 ROWS = "data/test.jsonl"
 PLOTS = "plots"
 _SHOWN = 60
+_ASKED_ALIKE = (3,)
+"""Earlier versions of the stage that asked what this one asks and read the answers otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,29 @@ class RunFolder:
     def started(self) -> str:
         """When the run began, ISO 8601 in UTC; a resumed run keeps its date."""
         return str(self.lineage.extra["started"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlace:
+    """Where a run is kept: `folder` (for one model), or below `root` by the model's name and the run's fingerprint."""
+
+    folder: Path | None = None
+    root: Path = Path("runs")
+    resume: bool = False
+    """Whether to go on with a run that is there already."""
+
+    def begun(self, name: ModelName) -> list[Path]:
+        """Return the folders that may hold a run of this model that is gone on with."""
+        if self.folder:
+            return [self.folder]
+        return sorted(self.root.glob(f"{config_name(name.id)}-*")) if self.resume else []
+
+    def of(self, name: ModelName, lineage: Lineage) -> Path:
+        """Return the folder of a run: of those that an earlier version has begun, the one that is there."""
+        if self.folder:
+            return self.folder
+        known = [self.root / f"{config_name(name.id)}-{one.fingerprint()}" for one in _asked_alike(lineage)]
+        return next((folder for folder in known if folder.exists()), known[0])
 
 
 def open_run(path: Path, lineage: Lineage, *, resume: bool) -> RunFolder:
@@ -61,7 +88,7 @@ def _started(path: Path, lineage: Lineage, log: AnswerLog, *, resume: bool) -> s
     if not (path / LINEAGE).is_file():
         raise UsageError(f"{path} holds answers but no {LINEAGE} that says whose; give another --out")
     known = _read(path / LINEAGE)
-    if known.fingerprint != lineage.fingerprint():
+    if known.fingerprint not in [one.fingerprint() for one in _asked_alike(lineage)]:
         raise UsageError(f"{path} holds another run ({_difference(known.lineage, lineage)}); give another --out")
     if not resume:
         raise UsageError(
@@ -69,6 +96,11 @@ def _started(path: Path, lineage: Lineage, log: AnswerLog, *, resume: bool) -> s
             "(nothing is asked twice), or give another --out"
         )
     return str(known.lineage.extra.get("started", now))
+
+
+def _asked_alike(lineage: Lineage) -> tuple[Lineage, ...]:
+    """Return the lineage, and those of the same run by earlier versions whose answers can be scored again."""
+    return (lineage, *(replace(lineage, version=version) for version in _ASKED_ALIKE))
 
 
 def commit_of(path: Path, repo_id: str) -> str | None:

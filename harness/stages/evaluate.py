@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path
 
 from harness import __version__
 from harness.data.formats.jsonl import write_json, write_jsonl
@@ -21,8 +20,17 @@ from harness.evaluation.judge.judges import JudgeConfig
 from harness.evaluation.outcome import Answered, Evaluation
 from harness.evaluation.records import ANSWERS_KEPT, EvalRun
 from harness.evaluation.report_json import dump_report, read_report
-from harness.evaluation.results import config_name
-from harness.evaluation.run_folder import ENGINE_LOG, JUDGE_LOG, PLOTS, REPORT, ROWS, RunFolder, commit_of, open_run
+from harness.evaluation.run_folder import (
+    ENGINE_LOG,
+    JUDGE_LOG,
+    PLOTS,
+    REPORT,
+    ROWS,
+    RunFolder,
+    RunPlace,
+    commit_of,
+    open_run,
+)
 from harness.evaluation.scorecard import (
     HEADLINE,
     Judgements,
@@ -45,7 +53,7 @@ from harness.stages._result import StageResult
 from harness.terminal import progress, say
 
 STAGE = "evaluate"
-VERSION = 3
+VERSION = 4
 
 
 class _Timings(dict[str, float]):
@@ -58,22 +66,6 @@ class _Timings(dict[str, float]):
             yield
         finally:
             self[name] = self.get(name, 0.0) + time.monotonic() - start
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunPlace:
-    """Where a run is kept: `folder` (for one model), or below `root` by the model's name and the run's fingerprint."""
-
-    folder: Path | None = None
-    root: Path = Path("runs")
-    resume: bool = False
-    """Whether to go on with a run that is there already."""
-
-    def begun(self, name: ModelName) -> list[Path]:
-        """Return the folders that may hold a run of this model that is gone on with."""
-        if self.folder:
-            return [self.folder]
-        return sorted(self.root.glob(f"{config_name(name.id)}-*")) if self.resume else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +157,7 @@ def answer(
         subject = prepare()
         use_day(subject, lineage_of(name, subject, test_set), place.begun(name), day)
         lineage = lineage_of(name, subject, test_set)
-    folder = place.folder or place.root / f"{config_name(name.id)}-{lineage.fingerprint()}"
-    run_folder = open_run(folder, lineage, resume=place.resume)
+    run_folder = open_run(place.of(name, lineage), lineage, resume=place.resume)
     with ExitStack() as stack:  # scores are made while the engine, which is on it, shuts down
         stack.callback(run_folder.log.close)
         _collect_answers(subject, run_folder, test_set, timings=timings, stack=stack)
@@ -175,7 +166,7 @@ def answer(
             readings = _read(subject, test_set, answers)
             run = _eval_run(name, subject, test_set, run_folder, timings)
             scores = score_answers(test_set.task, test_set.pairs, answers, readings)
-    return Answered(folder=folder, lineage=run_folder.lineage, run=run, scores=scores)
+    return Answered(folder=run_folder.path, lineage=run_folder.lineage, run=run, scores=scores)
 
 
 def _finish(answered: Answered, test_set: TestSet, judgements: Judgements | None) -> Evaluation:

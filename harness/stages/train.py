@@ -187,7 +187,7 @@ def _facts(prepared: Prepared, trained: Trained, difference: float | None, plot:
         task=prepared.task.source,
         settings=prepared.config.model_dump(),
         template=prepared.rendering.source,
-        prompts=form_notes(prepared.rendering.form.record()),
+        prompts=tuple(form_notes(prepared.rendering.form.record())),
         date=prepared.rendering.day.isoformat() if prepared.rendering.day else None,
         conversations=len(prepared.data.conversations),
         examples=len(examples),

@@ -44,7 +44,7 @@ class TrainingFacts:
     loss_plot: str
     """What the plot of the loss shows, in words."""
 
-    prompts: list[str] = field(default_factory=list)
+    prompts: tuple[str, ...] = ()
     """What of conversations is written otherwise for the chat template, in words; empty where nothing is."""
     date: str | None = None
     """The day that the chat template says, where it would ask for the day."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,7 +27,9 @@ from harness.models.chat.parameters import in_words
 from harness.models.chat.records import ChatAnswer, ChatRequest
 from harness.models.names import ModelName
 from harness.models.prompts import system_message, system_template
+from harness.terminal import say
 
+_SHOWN = 5
 _TIMEOUT = 300.0
 """Seconds; what an endpoint may take for an answer, where nothing else is said."""
 
@@ -42,14 +45,18 @@ class EndpointBackend:
         self._model = model
         self._hashes = hashes
         self._on_end = on_end
+        self._left_out: Counter[str] = Counter()
 
     def ask(self, requests: Sequence[ChatRequest], on_answer: OnAnswer) -> None:
         """Ask what is not in the cache of answers; see `Backend.ask` and `ChatModel.ask`."""
         self._model.ask(requests, lambda answer: on_answer(self._prediction(answer)))
+        for what, count in self._left_out.most_common(_SHOWN):
+            say(f"{count} answers also had {what}, which is left out")
         self._on_end()
 
     def _prediction(self, answer: ChatAnswer) -> Prediction:
         said = read_message(answer.text) if answer.text is not None else EndpointAnswer(raw=None, problem=answer.error)
+        self._left_out.update(said.left_out)
         return Prediction(
             pair_id=answer.id,
             raw=said.raw,
@@ -68,6 +75,8 @@ class EndpointAnswer:
     raw: str | None
     finish_reason: str | None = None
     problem: str | None = None
+    left_out: tuple[str, ...] = ()
+    """What it also holds, and is neither text nor a call."""
 
 
 def read_message(text: str) -> EndpointAnswer:
@@ -91,7 +100,9 @@ def read_message(text: str) -> EndpointAnswer:
         problem = f"the answer was cut at the limit of tokens {where}; give it more room with --max-tokens"
     elif not raw.strip() and words.others:
         problem = f"the answer is no text: it has {', '.join(dict.fromkeys(words.others))}"
-    return EndpointAnswer(raw=None if problem else raw, finish_reason=finish_reason, problem=problem)
+    if problem:
+        return EndpointAnswer(raw=None, finish_reason=finish_reason, problem=problem)
+    return EndpointAnswer(raw=raw, finish_reason=finish_reason, left_out=tuple(dict.fromkeys(words.others)))
 
 
 def _raw_call(call: Called) -> str:

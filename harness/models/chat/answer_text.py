@@ -25,12 +25,13 @@ _HEADER = re.compile(
     r"|<\|(?:im_start|im_assistant)\|>\s*assistant\s*(?:<\|im_middle\|>|\n)|<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>"
     r"|<start_of_turn>\s*model\b|<\|turn>\s*model\b|<\|START_RESPONSE\|>|<\|START_OF_TURN_TOKEN\|>|<\|CHATBOT_TOKEN\|>"
     r"|<\|assistant\|>|<｜Assistant｜>|\[/INST\]|<s>|<bos>|<pad>|<\|begin_of_text\|>|<\|begin_of_box\|>|assistant\s*[:\n]\s*(?=[{`<])|<\|channel>final\b|<\|message_model\|>"
+    r"|<\|open\|>response<\|sep\|>"
 )
 """What begins an answer where the engine does not skip special tokens."""
 _WITHOUT_MARKS = re.compile(r"analysis(?:(?!assistantfinal).)*assistantfinal(?!.*assistantfinal)", re.DOTALL)
 """gpt-oss, where the engine has left out the tokens between its words."""
 _END = re.compile(
-    r"(?:<\|[A-Za-z_]{2,40}\|>|<｜[^<>｜]{1,40}｜>|\[\|endofturn\|\]|<end_of_utterance>|<EOT>|<pad>|\[/?EOS\]|<turn\|>|"
+    r"(?:<\|close\|>\w{1,20}<\|sep\|>|<\|[A-Za-z_]{2,40}\|>|<｜[^<>｜]{1,40}｜>|\[\|endofturn\|\]|<end_of_utterance>|<EOT>|<pad>|\[/?EOS\]|<turn\|>|"
     + "|".join(map(re.escape, END_TOKENS))
     + r")\s*\Z"
 )
@@ -38,6 +39,8 @@ _WRAPPED = re.compile(
     r"<(answer|final_answer|final|response|output|result|json|verdict|pre|code)>\s*(.*?)\s*</\1>",
     re.DOTALL | re.IGNORECASE,
 )
+_BOXED = re.compile(r"(\$*)\\boxed\{\s*(\{.*\})\s*\}\$*", re.DOTALL)
+"""How models taught mathematics mark an answer."""
 _TICKED = re.compile(r"(`)(\{[^`]*\})`")
 _FINAL = re.compile(r"<\|channel\|>\s*final[^<]{0,40}(?:<\|constrain\|>\s*\w+\s*)?<\|message\|>")
 _BLANK = " \t\r\n\f\v\ufeff\u200b\u2060"
@@ -58,7 +61,7 @@ def answer_text(text: str) -> str:
         body, thought = rest, thought or is_thinking
     if not thought and not body.startswith(("{", "[", '"', "`")):
         body = _after_prefilled(body)
-    wrapped = _WRAPPED.fullmatch(body) or _TICKED.fullmatch(body)
+    wrapped = _WRAPPED.fullmatch(body) or _TICKED.fullmatch(body) or _BOXED.fullmatch(body)
     return wrapped[2] if wrapped else body
 
 
@@ -129,7 +132,7 @@ _DOUBTS = re.compile(
     r"unless|if|would|rather|reflection|second thought)\b"
 )
 _COURTESY = re.compile(r"\b(please )?let me know if [^.!?]*[.!?]?")
-_NOTHING = ("", ",", ";", ".", "```")
+_NOTHING = ("", ",", ";", ".", "```", "}")
 _LONGEST_AFTER = 300
 _FEWEST_WORDS = 3
 

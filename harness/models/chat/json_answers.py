@@ -66,12 +66,12 @@ def _answer_in(body: str) -> JsonAnswer:
 
 
 def _unquoted(body: str) -> str:
-    """Return the text of an answer that is one JSON string, an object encoded twice; any other answer as it is."""
+    """Return the text of an answer that is one JSON string with an object in it; any other answer as it is."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return body
-    return value.strip() if isinstance(value, str) and value.strip().startswith("{") else body
+    return value.strip() if isinstance(value, str) and "{" in value else body
 
 
 def _with_words(before: str, body: str) -> JsonAnswer:

@@ -12,6 +12,11 @@ from harness.models.parsing.typed import typed
 
 _KEY = re.compile(r"(?P<name>[^\s:{}\[\],<>\"'](?:[^\n:{}\[\],<>\"']{0,198}[^\s:{}\[\],<>\"'])?)\s{0,8}:")
 _NEXT_KEY = re.compile(r"\s{0,8}[A-Za-z_]\w{0,60}:(?=\s{0,8}(?:[{\[\d<\-\"]|true|false|null))")
+_EQUALS = re.compile(r"(?P<name>[A-Za-z_]\w{0,60})\s{0,8}=(?=\s{0,8}(?:[{\[\d<\-\"']|true|false|null))")
+"""A key that stands before its value as in Python."""
+_MAX_UNOPENED = 300
+"""Longest text of which the mark before it may be missing, in characters."""
+_MEMBER = re.compile(r"[\[{]|,\s{0,8}[\"']?[A-Za-z_]\w{0,60}[\"']?\s{0,8}[:=]")
 _BARE = re.compile(r"[^,{}\[\]<>\n]{1,200}+")
 
 
@@ -61,6 +66,8 @@ class Braces:
 
     def _scalar(self, start: int, schema: ValueSchema) -> tuple[Any, int]:
         """Return a number, a constant or text without any quotes; the schema says which, where there is one."""
+        if self.loose and (end := self._end_of_unopened(start)):
+            return typed(self.text[start:end].strip(), schema), end + len(self.quote)
         match = _BARE.match(self.text, start)
         if not match or '"' in match.group() or (not self.loose and match.group().startswith("'")):
             raise Unreadable("a value that is neither text nor a number", cut=match is None and start >= len(self.text))
@@ -74,6 +81,13 @@ class Braces:
         except Unreadable:
             return bare, match.end()
         return (value if end == len(bare) else bare), match.end()
+
+    def _end_of_unopened(self, start: int) -> int | None:
+        """Return where text ends that only the mark after it shows to be text, None where none does."""
+        end = self.text.find(self.quote, start, start + _MAX_UNOPENED)
+        body = self.text[start:end] if end > start else ":"
+        opens = body.rstrip().endswith((":", "=", ",")) or _MEMBER.search(body) or set("\n\"'") & set(body)
+        return end if not opens and self._may_follow(end + len(self.quote)) else None
 
     def _plain(self, start: int) -> tuple[str, int] | None:
         """Return text in JSON's or Python's quotes, None where the quote is part of something else."""
@@ -119,12 +133,12 @@ class Braces:
         elif self.loose and self.text[position : position + 1] in ("'", '"') and (plain := self._plain(position)):
             key, position = plain
         else:
-            match = _KEY.match(self.text, position)
+            match = (self.loose and _EQUALS.match(self.text, position)) or _KEY.match(self.text, position)
             if not match:
                 raise Unreadable("an argument without a name", cut=position >= len(self.text))
             return match["name"], match.end()
         position = skip_space(self.text, position)
-        if not self.text.startswith(":", position):
+        if not self.text.startswith((":", "=") if self.loose else ":", position):
             raise Unreadable("a key without a value", cut=position >= len(self.text))
         return key, position + 1
 
@@ -138,7 +152,11 @@ class Braces:
         items: list[Any] = []
         position = skip_space(self.text, start)
         while not self._over(position, "]", items):
+            begun = position
             value, position = self._value(position, schema, depth + 1)
+            body = self.text[begun + len(self.quote) : position - len(self.quote)]
+            if isinstance(value, str) and self.quote * 2 in body.replace(self.quote * 3, ""):
+                raise Unreadable("two marks in a list: a comma left out, or quotes in a text")
             items.append(value)
             position = self._after_comma(position, "]")
         return items, position + self.text.startswith("]", position)

@@ -93,6 +93,9 @@ class Elements:
                 end, position = tags.end_of_value(finder, match.end())
                 raw = text[match.end() : end]
                 raw = raw.removesuffix("\n") if end == position and not self.lines else raw
+                if end == position and (inner := pattern.match(text, position)):
+                    schema, own_line = style.arguments(invoke["name"]), text[position - 1] == "\n"
+                    require(own_line or schema.declares(inner["name"]), "another opening tag in an argument")
                 self._add(arguments, (invoke["name"], match), raw, style)
             elif text.startswith(self.parameter_end, position):
                 position += len(self.parameter_end)

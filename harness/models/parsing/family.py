@@ -16,6 +16,7 @@ MAX_CALLS = 32
 """Places of a text at which a family looks for a call; more are not looked at, so that work stays bounded."""
 
 
+_NAMESPACE = re.compile(r"^.*[.:/]", re.DOTALL)
 _IDENTIFIER = re.compile(r"_|[a-z0-9][A-Z]|\w\.\w")
 
 
@@ -50,12 +51,20 @@ class Style:
 
     def tool_name(self, written: str) -> str:
         """Return the name without a namespace before it, where only so it is that of a tool."""
-        last = written.rpartition(".")[2]
+        last = _NAMESPACE.sub("", written)
         return last if self.declares(last) and not self.declares(written) else written
+
+    def apart(self, written: str) -> tuple[str, str] | None:
+        """Return a tool's name and that of an argument which were written as one word, None unless only so."""
+        functions = (one.get("function", one) for one in self.tools)
+        names = [one["name"] for one in functions if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
+        found = [(name, written[len(name) :]) for name in names if written.startswith(name)]
+        fitting = [(name, rest) for name, rest in found if rest and self.schema(name, rest).nodes]
+        return fitting[0] if len(fitting) == 1 and not self.declares(written) else None
 
     def may_be_tool(self, name: str) -> bool:
         """Return whether a name without any mark around it is that of a tool: a known one, or no ordinary word."""
-        return self.declares(name) if self.tools else bool(_IDENTIFIER.search(name)) and name != "print"
+        return self.declares(self.tool_name(name)) if self.tools else bool(_IDENTIFIER.search(name)) and name != "print"
 
     def schema(self, tool: str, argument: str) -> ValueSchema:
         """Return what the tools declare for one argument."""
@@ -63,7 +72,7 @@ class Style:
 
     def arguments(self, tool: str) -> ValueSchema:
         """Return what the tools declare for all arguments of one of them."""
-        return arguments_schema(self.tools, tool)
+        return arguments_schema(self.tools, self.tool_name(tool))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,9 @@ class KeyValues:
             spans = self._unmarked(text, style)
         for start in places(text, self.opening):
             match = _BARE_NAME.match(text, start + len(self.opening))
+            if match and not style.strict and (span := self._without_first_tag(text, start, match, style)):
+                spans.append(span)
+                continue
             if not match or not text.startswith(self._after_name(style), match.end()):
                 continue
             try:
@@ -60,6 +63,23 @@ class KeyValues:
             return [Span(start=place, end=place, problem=str(error))]
         call = ToolCall(name=match["name"], arguments=arguments)
         return [Span(start=reach + match.start("name"), end=end, call=call)]
+
+    def _without_first_tag(self, text: str, start: int, match: re.Match[str], style: Style) -> Span | None:
+        """Return the call whose first key has no opening tag or another one; the name and that key may be one word."""
+        name, begun = match["name"], reach_on(text, match.end(), self.opening)
+        end = text.find("<", begun, begun + 200)
+        if end < 0 or not text.startswith(self.key[1], end) or style.declares(name) != (end > match.end()):
+            return None
+        if end == match.end():
+            parts = style.apart(name)
+            if parts is None:
+                return None
+            name, begun = parts[0], match.start("name") + len(parts[0])
+        try:
+            arguments, end = self._loosely(text, skip_space(text, begun), name, style, opened=True)
+        except Unreadable as error:
+            return Span(start=start, end=end, problem=str(error))
+        return Span(start=start, end=end, call=ToolCall(name=name, arguments=arguments))
 
     def _after_name(self, style: Style) -> tuple[str, ...]:
         exact = (self.separator or self.key[0], self.closing)
@@ -93,7 +113,10 @@ class KeyValues:
             raise Unreadable(f"expected an argument or {self.closing}", cut=position >= len(text))
         return arguments, end
 
-    def _loosely(self, text: str, position: int, name: str, style: Style) -> tuple[dict[str, Any], int]:
+    def _loosely(
+        self, text: str, position: int, name: str, style: Style, *, opened: bool = False
+    ) -> tuple[dict[str, Any], int]:
+        """Return the arguments and where they end; the first key stands at `position` where it is `opened`."""
         if text.startswith("{", position):
             arguments, end = read_json(text, position, repair=True, closers=(self.closing, self.wrapper[1]))
             require(isinstance(arguments, dict) and reach_on(text, end, self.closing) > end, "no arguments")
@@ -107,7 +130,8 @@ class KeyValues:
         for _ in range(MAX_STEPS):
             if text.startswith(self.closing, position):
                 return arguments, position + len(self.closing)
-            if text.startswith(self.key[0], position):
+            if opened or text.startswith(self.key[0], position):
+                opened = False
                 key, kind, position = self._key(text, position)
                 end, after = tags.end_of_value(finder, position)
                 raw = text[position:end].removesuffix("\n") if end == after else text[position:end]

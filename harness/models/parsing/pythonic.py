@@ -67,6 +67,8 @@ class PythonCalls:
         calls: list[ToolCall] = []
         position = skip_space(self.text, start)
         while True:
+            if self.loose and calls and position >= len(self.text):
+                return calls, position  # what encloses the calls was left out
             for closer in closers:
                 if self.text.startswith(closer, position) if closer else position >= len(self.text):
                     return calls, position + len(closer)
@@ -82,6 +84,8 @@ class PythonCalls:
             match = _KEY.match(self.text, position)
             if not match:
                 raise Unreadable("an argument without a name", cut=position >= len(self.text))
+            if match.group(1) in arguments:
+                raise Unreadable("an argument twice, which Python refuses")
             value, position = self._value(skip_space(self.text, match.end()))
             arguments[match.group(1)] = sound(value)
             position = skip_space(self.text, position)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from harness.data.formats.json_texts import encodable
+from harness.data.records import ToolCall
 from harness.errors import UsageError
 from harness.models.parsing import formats
 from harness.models.parsing.answers import answers, first_thinking, skip_thinking
@@ -120,8 +122,12 @@ def read_lenient(text: str, order: Iterable[Family], tools: Iterable[Mapping[str
     for body, after in answers(encodable(text)):
         found = _outside_thinking(body, after, order, style, reasons)
         if found:
-            return Reading(call=found[0].call, reason=None, calls=len(found))
+            return Reading(call=_without_namespace(found[0].call, style), reason=None, calls=len(found))
     return Reading(call=None, reason=_reason(text, reasons), calls=0)
+
+
+def _without_namespace(call: ToolCall | None, style: Style) -> ToolCall | None:
+    return call and replace(call, name=style.tool_name(call.name))
 
 
 def _outside_thinking(body: str, after: int, order: list[Family], style: Style, reasons: list[str]) -> list[Span]:

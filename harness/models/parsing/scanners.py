@@ -147,12 +147,18 @@ class NamedJson:
 
 
 def closed_json(text: str, start: int, style: Style, closers: tuple[str, ...]) -> tuple[Any, int, bool]:
-    """Return the JSON at `start`, where it ends, and whether one of `closers` ended what it left open."""
+    """Return the JSON at `start`, where it ends, and whether one of `closers` ended what it left open.
+
+    Where the text ends after whole arguments, one brace closes the call; a text that ends inside them needs more.
+    """
     try:
         return *read_json(text, start, repair=not style.strict), False
     except Unreadable as error:
-        if style.strict or error.cut:
+        if style.strict or (error.cut and not text.endswith("}")):
             raise
+        if error.cut:
+            value, end = read_json(f"{text}}}", start, repair=True)
+            return value, min(end, len(text)), True
     return *read_json(text, start, repair=True, closers=closers), True
 
 

@@ -70,6 +70,11 @@ class ValueSchema:
             found = [option["additionalProperties"] for option in options if option.get("additionalProperties")]
         return ValueSchema(nodes=tuple(found), root=self.root)
 
+    def declares(self, name: str) -> bool:
+        """Return whether the object may have a member of that name; any where no members are named."""
+        named = [_mapping(option, "properties") for option in self._options() if "properties" in option]
+        return not named or any(name in members for members in named)
+
     def item(self) -> ValueSchema:
         """Return what is declared for the array's items."""
         found: list[Any] = []

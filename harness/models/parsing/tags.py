@@ -13,7 +13,13 @@ from harness.models.parsing.literals import Unreadable, skip_space
 from harness.models.parsing.scanners import require
 
 _CLOSING = re.compile(r"</[\w:.\-|｜]{1,60}>")
+_NAMED_CLOSING = re.compile(r"</(?P<name>[A-Za-z][\w:.\-]{0,60})>")
+_REMAINS = re.compile(r"[\w/= ]{0,20}>?\s*+$")
+"""What follows a closing tag's first characters where its end was written otherwise."""
 
+
+_REACH = 2000
+"""How far before a closing tag its opening one is looked for."""
 
 MAX_STEPS = 1000
 """Tags of one call that are looked at when tags may be missing or doubled."""
@@ -55,7 +61,8 @@ class Tags:
         """Return where the value ends that begins at `start`, and where the text goes on; raises Unreadable.
 
         That is its closing tag, the first that something follows which may: a value can speak of tags, and then words
-        go on after a blank. Where the tag is missing, the next argument or what closes the call ends the value.
+        go on after a blank. Where the tag is missing or misspelt, the next argument or what closes the call ends the
+        value.
         """
         limit = finder.next(self.following, start)
         first = end = finder.next(self.value_end, start)
@@ -63,16 +70,22 @@ class Tags:
             after = end + len(self.value_end)
             if self._may_follow(finder.text, skip_space(finder.text, after)):
                 return end, after
+            goes_on = _goes_on(finder.text, start, end, after)
             end = finder.next(self.value_end, after)
-            require(end >= limit or finder.text.startswith(" ", after), "an argument without its opening tag")
+            require(end >= limit or goes_on, "an argument without its opening tag")
         if first < limit:
             require(finder.next(self.value_end, first + 1) >= limit, "several ends of one argument")
             return first, first + len(self.value_end)
         end = min(limit, *(finder.next(mark, start) for mark in self.around if mark))
         if end >= len(finder.text):
             raise Unreadable("the text ends inside an argument", cut=True)
-        require(finder.text.find("<", start, end) < 0, "the remains of a tag in an argument")
-        return end, end
+        tag = finder.text.find("<", start, end)
+        if tag < 0:
+            return end, end
+        stem = self.value_end.removesuffix(">")
+        misspelt = finder.text.startswith(stem, tag) and _REMAINS.match(finder.text[tag + len(stem) : end])
+        require(bool(misspelt), "the remains of a tag in an argument")
+        return tag, end
 
     def _may_follow(self, text: str, position: int) -> bool:
         if position >= len(text) or text.startswith((*filter(None, self.around), self.value_end), position):
@@ -89,3 +102,15 @@ class Tags:
             or any(mark and (rest.startswith(mark) or mark.startswith(rest)) for mark in self.around)
             or _CLOSING.match(rest) is not None
         )
+
+
+def _goes_on(text: str, start: int, end: int, after: int) -> bool:
+    """Return whether the value that begins at `start` goes on after a closing tag in it, from `end` to `after`.
+
+    So it does before a blank, where an element is closed that the value opened, and within a line of a value that
+    stands on lines of its own.
+    """
+    closing = _NAMED_CLOSING.match(text, after)
+    within = text.startswith("\n", start) and "\n" not in (text[end - 1], text[after : after + 1])
+    opened = closing and text.rfind(f"<{closing['name']}", max(start, end - _REACH), end) >= 0
+    return text.startswith(" ", after) or within or bool(opened)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -35,7 +36,16 @@ def typed(raw: str, schema: ValueSchema) -> Any:
         # Where no text is allowed, a value of another type than the declared ones is still that value, as in vLLM.
         literals = (_value(kind, raw, body, frozenset({"string"})) for kind in KINDS[:-1])
         best = next((value for value in literals if value is not _ABSENT), _ABSENT)
-    return encodable(raw) if best is _ABSENT else best
+    return encodable(_unquoted(raw, body)) if best is _ABSENT else best
+
+
+def _unquoted(raw: str, body: str) -> str:
+    """Return text where none is allowed: what JSON's quotes hold, as in vLLM, else all of it."""
+    try:
+        value = json.loads(body) if body.startswith('"') else raw
+    except ValueError:
+        return raw
+    return value if isinstance(value, str) else raw
 
 
 def _value(kind: str, raw: str, body: str, kinds: frozenset[str]) -> Any:

@@ -286,10 +286,12 @@ def test_the_hash_changes_with_rubric_and_tools_and_with_nothing_else() -> None:
 
 
 def test_a_verdict_in_the_schemas_form_can_be_read() -> None:
-    """The example that the system message shows has this form too."""
+    """The example that the system message shows has this form too, but a judge that repeats it has not judged."""
     properties = PLAIN.schema["properties"]
     assert list(properties) == PLAIN.schema["required"] == ["reason", "verdict"]
     for verdict in properties["verdict"]["enum"]:
         parse_verdict(json.dumps({"reason": "x", "verdict": verdict}))
     example = next(line for line in PLAIN.messages(case())[0]["content"].splitlines() if line.startswith('{"reason"'))
-    assert parse_verdict(example)[0] == 1.0
+    with pytest.raises(ValueError, match="repeats the example"):
+        parse_verdict(example)
+    assert parse_verdict(json.dumps({**json.loads(example), "reason": "x"}))[0] == 1.0

@@ -110,10 +110,49 @@ def test_half_an_emoji_can_be_written_to_a_file() -> None:
 def test_the_tools_tell_a_name_from_its_namespace_and_from_other_words() -> None:
     tools = [{"name": "search", "parameters": {"properties": {}}}]
     call = ToolCall(name="search", arguments={"x": 1})
-    for text in ("search(x=1)", "default_api.search(x=1)", 'search\n{"x": 1}', "```tool_code\napi.search(x=1)\n```"):
+    hermes = '<tool_call>{"name": "functions.search", "arguments": {"x": 1}}</tool_call>'
+    gemma = "<|tool_call>call:mcp:web:search{x:1}<tool_call|>"
+    listed = ("[api.search(x=1)]", hermes, gemma)
+    for text in (
+        *listed,
+        "search(x=1)",
+        "default_api.search(x=1)",
+        'search\n{"x": 1}',
+        "```tool_code\napi.search(x=1)\n```",
+    ):
         assert read(text, tools=tools).call == call
     assert read('Result\n{"x": 1}', tools=tools).call is None
     assert read("result(x=1)", tools=tools).call is None
+
+
+TYPED = [
+    {"name": "search", "parameters": {"properties": {"words": {"type": "string"}, "limit": {"type": "integer"}}}},
+    {"name": "searches", "parameters": {"properties": {}}},
+]
+
+
+def test_the_tools_tell_a_name_from_the_key_that_ran_into_it() -> None:
+    call = ToolCall(name="search", arguments={"words": "tea"})
+    for head in ("searchwords", "search<tool_call>words"):
+        assert read(f"<tool_call>{head}</arg_key><arg_value>tea</arg_value></tool_call>", tools=TYPED).call == call
+    for head in ("searchother", "findwords", "searches"):
+        assert read(f"<tool_call>{head}</arg_key><arg_value>tea</arg_value></tool_call>", tools=TYPED).call is None
+
+
+def test_an_opening_tag_in_a_text_is_no_argument_unless_the_tool_has_one_of_that_name() -> None:
+    """Where the closing tag is missing, a declared name or a line of its own shows that another argument begins."""
+    start, end = "<tool_call>\n<function=search>\n<parameter=words>", "\n</parameter>\n</function>\n</tool_call>"
+    both = ToolCall(name="search", arguments={"words": "tea", "limit": 2})
+    assert read(f"{start}tea<parameter=limit>2{end}", tools=TYPED).call == both
+    assert read(f"{start}\nuse <parameter=x> here{end}", tools=TYPED).call is None
+    for text in (f"{start}\ntea\n<parameter=note>\nx{end}", f"{start}tea</parameter><parameter=note>x{end}"):
+        assert read(text, tools=TYPED).call == ToolCall(name="search", arguments={"words": "tea", "note": "x"})
+
+
+def test_quotes_around_a_value_that_is_no_text_are_no_part_of_it() -> None:
+    """As vLLM reads them: the declared type is missed, and the value holds no quotes."""
+    text = '<tool_call>search<arg_key>limit</arg_key><arg_value>"2"</arg_value></tool_call>'
+    assert read(text, tools=TYPED).call == ToolCall(name="search", arguments={"limit": "2"})
 
 
 def test_a_brace_is_not_added_where_it_may_belong_elsewhere() -> None:

@@ -3,14 +3,51 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from harness.models.parsing.elements import Elements
-from harness.models.parsing.family import Family, Span, Style
+from harness.models.parsing.family import Family, Scan, Span, Style
 from harness.models.parsing.literals import Unreadable
 from harness.models.parsing.scanners import NamedJson
 
-_WRAPPER = ("<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>")
+_SPELLINGS = [(bar, gap) for bar in "｜|" for gap in ("▁", "_", " ", "\\_")]
+"""How models write the bars and the gaps of these marks, as trained first."""
+
+
+def _v3(bar: str, gap: str) -> NamedJson:
+    """A fence with JSON after the name; also without the fence when read leniently."""
+    sep = re.escape(f"<{bar}tool{gap}sep{bar}>")
+    name = r"(?P<name>[^\s<>`]{1,200}+)\s{0,8}"
+    return NamedJson(
+        opening=f"<{bar}tool{gap}call{gap}begin{bar}>",
+        heading=re.compile(rf"function{sep}{name}```json\n?"),
+        closing=f"```<{bar}tool{gap}call{gap}end{bar}>",
+        wrapper=(f"<{bar}tool{gap}calls{gap}begin{bar}>", f"<{bar}tool{gap}calls{gap}end{bar}>"),
+        loose=re.compile(rf"\s{{0,8}}function\s{{0,8}}{sep}\s{{0,8}}{name}(?:```(?:json)?\s{{0,8}})?(?=\{{)"),
+    )
+
+
+def _v31(bar: str, gap: str) -> NamedJson:
+    return NamedJson(
+        opening=f"<{bar}tool{gap}call{gap}begin{bar}>",
+        heading=re.compile(rf"\s{{0,8}}(?P<name>[^\s<>`]{{1,200}}+)\s{{0,8}}{re.escape(f'<{bar}tool{gap}sep{bar}>')}"),
+        closing=f"<{bar}tool{gap}call{gap}end{bar}>",
+        wrapper=(f"<{bar}tool{gap}calls{gap}begin{bar}>", f"<{bar}tool{gap}calls{gap}end{bar}>"),
+    )
+
+
+def _spelled(build: Callable[[str, str], NamedJson]) -> Scan:
+    """Read the marks as they were trained; leniently also in the other spellings."""
+    exact, *others = [build(bar, gap) for bar, gap in _SPELLINGS]
+
+    def scan(text: str, style: Style) -> list[Span]:
+        spans = exact(text, style)
+        if style.strict or spans or exact.opening in text:
+            return spans
+        return sorted((span for other in others for span in other(text, style)), key=lambda span: span.start)
+
+    return scan
 
 
 def _dsml(block: str, gap: str = "") -> Elements:
@@ -81,23 +118,13 @@ def _kimi(text: str, style: Style) -> list[Span]:
 FAMILIES = (
     Family(
         name="deepseek_v3",
-        scan=NamedJson(
-            opening="<｜tool▁call▁begin｜>",
-            heading=re.compile(r"function<｜tool▁sep｜>(?P<name>[^\s<>`]{1,200}+)\s{0,8}```json\n?"),
-            closing="```<｜tool▁call▁end｜>",
-            wrapper=_WRAPPER,
-        ),
+        scan=_spelled(_v3),
         vllm_parser="deepseek_v3",
         markers=("<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "```json"),
     ),
     Family(
         name="deepseek_v31",
-        scan=NamedJson(
-            opening="<｜tool▁call▁begin｜>",
-            heading=re.compile(r"\s{0,8}(?P<name>[^\s<>`]{1,200}+)\s{0,8}<｜tool▁sep｜>"),
-            closing="<｜tool▁call▁end｜>",
-            wrapper=_WRAPPER,
-        ),
+        scan=_spelled(_v31),
         vllm_parser="deepseek_v31",
         markers=("<｜tool▁call▁begin｜>", "<｜tool▁sep｜>"),
     ),

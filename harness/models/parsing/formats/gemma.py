@@ -9,10 +9,12 @@ from harness.data.records import ToolCall
 from harness.models.parsing.braces import Braces
 from harness.models.parsing.family import Family, Span, Style
 from harness.models.parsing.literals import Unreadable, skip_space
-from harness.models.parsing.scanners import places
+from harness.models.parsing.scanners import places, require
 
 _HEADING = re.compile(r"\s{0,8}call:(?P<name>[\w.\-]{1,200}+)\s{0,8}(?P<open>\{)")
-_LOOSE = re.compile(r"\s{0,8}(?:(?:call)?\s{0,8}:{1,2}\s{0,8})?(?P<name>[\w.\-]{1,200}+)\s{0,8}(?P<open>[{(])")
+_LOOSE = re.compile(
+    r"\s{0,8}(?:(?:call)?\s{0,8}:{1,2}\s{0,8})?(?P<name>\w(?:[\w.:/\-]{0,198}[\w.\-])?+)\s{0,8}(?P<open>[{(]|(?=<))"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +39,13 @@ class _Marked:
 
     def _span(self, text: str, start: int, match: re.Match[str], style: Style) -> Span:
         closers = () if style.strict else (self.closing,)
-        outer = "}" if match["open"] == "{" else ")"
+        outer = ")" if match["open"] == "(" else "}"
         braces = Braces(text=text, quote=self.quote, outer=outer, closers=closers, loose=not style.strict)
-        arguments, end = braces.pairs(match.end(), style.arguments(match["name"]))
+        if match["open"]:
+            arguments, end = braces.pairs(match.end(), style.arguments(match["name"]))
+        else:
+            require(text.startswith(self.closing, match.end()), "no arguments after the tool's name")
+            arguments, end = {}, match.end()
         closed = text.startswith(self.closing, skip_space(text, end))
         if closed:
             end = skip_space(text, end) + len(self.closing)

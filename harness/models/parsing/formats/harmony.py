@@ -48,7 +48,10 @@ def _scan(text: str, style: Style) -> list[Span]:
 def _heading(text: str, place: int, style: Style) -> re.Match[str] | None:
     if style.strict:
         return _HEADING.match(text, place)
-    return _LOOSE.match(text, place) or _WITHOUT_NAMESPACE.match(text, place)
+    loose = _LOOSE.match(text, place)
+    if loose and ("<|message|>" in loose.group() or "<|message|>" not in text):
+        return loose  # without the mark only where all marks were skipped: else it is spoken of
+    return _WITHOUT_NAMESPACE.match(text, place)
 
 
 # vLLM registers a parser `openai` for it that refuses all text: there, harmony is parsed from token ids.

@@ -1,9 +1,26 @@
-"""Hermes and its kin: a JSON object between tags. Qwen 2.5 and 3, Granite 4, ERNIE 4.5 and close ones."""
+"""Hermes and its kin: a JSON object between tags. Qwen 2.5 and 3, Granite 4, ERNIE 4.5, LongCat and close ones."""
 
 from __future__ import annotations
 
-from harness.models.parsing.family import Family, Keys
+from harness.models.parsing.family import Family, Keys, Span, Style
+from harness.models.parsing.key_values import KeyValues
 from harness.models.parsing.scanners import EnclosedJson
+
+_LONGCAT = ("<longcat_tool_call>", "</longcat_tool_call>")
+_LONGCAT_JSON = EnclosedJson(opening=_LONGCAT[0], closing=_LONGCAT[1])
+_LONGCAT_PAIRS = KeyValues(
+    opening=_LONGCAT[0],
+    closing=_LONGCAT[1],
+    key=("<longcat_arg_key>", "</longcat_arg_key>"),
+    value=("<longcat_arg_value>", "</longcat_arg_value>"),
+)
+
+
+def _longcat(text: str, style: Style) -> list[Span]:
+    """Later models of the family write pairs of elements where the first wrote JSON."""
+    pairs = _LONGCAT_PAIRS(text, style)
+    return pairs if any(span.call for span in pairs) else _LONGCAT_JSON(text, style) or pairs
+
 
 FAMILIES = (
     Family(
@@ -15,7 +32,7 @@ FAMILIES = (
     ),
     Family(
         name="longcat",
-        scan=EnclosedJson(opening="<longcat_tool_call>", closing="</longcat_tool_call>"),
+        scan=_longcat,
         vllm_parser="longcat",
         markers=("<longcat_tool_call>",),
     ),

@@ -48,8 +48,7 @@ class Marked:
         calls, end = read_calls(text, begun, closers, loose=True, raw=self.raw)
         if not calls:
             raise Unreadable("no call between the marks", cut=end >= len(text))
-        named = [ToolCall(name=style.tool_name(call.name), arguments=call.arguments) for call in calls]
-        return named, reach_on(text, end, self.closing)
+        return calls, reach_on(text, end, self.closing)
 
 
 def _lists(text: str, style: Style) -> list[Span]:
@@ -81,9 +80,8 @@ def _bare(text: str, style: Style) -> Iterator[Span]:
             calls, end = read_calls(text, start, (closer,), loose=True)
         except Unreadable:
             continue  # prose, or other code
-        named = [ToolCall(name=style.tool_name(call.name), arguments=call.arguments) for call in calls]
-        if all(style.may_be_tool(call.name) for call in named):
-            yield from (Span(start=start, end=end, call=call) for call in named)
+        if all(style.may_be_tool(call.name) for call in calls):
+            yield from (Span(start=start, end=end, call=call) for call in calls)
 
 
 FAMILIES = (
