@@ -96,9 +96,10 @@ def _refusal(name: str, lost: Mapping[bool, Sequence[str]]) -> ModelError:
     said = [
         f"{', '.join(missing)}{'' if native else ' (with tools and calls as text)'}" for native, missing in lost.items()
     ]
+    said = said[:1] if len({*map(tuple, lost.values())}) == 1 else said
     return ModelError(
-        f"the chat template of {name} leaves out {'; and '.join(said)}; use a model whose template shows whole "
-        "conversations, or correct chat_template.jinja in its repository"
+        f"the chat template of {name} leaves out or changes {'; and '.join(said)}; use a model whose template shows "
+        "whole conversations, or correct chat_template.jinja in its repository"
     )
 
 

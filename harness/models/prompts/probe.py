@@ -25,8 +25,14 @@ _MOST: Final = 8
 """Conversations to probe with; each shows some order of messages that those before it do not."""
 _NEAR: Final = 80
 """Characters after the name of an argument in which a value without a word of its own has to follow."""
+_MARKS: Final = "<b>&\"'é"
+"""Written after the words in texts: a template may not write them otherwise, as HTML has to, or take them away."""
+_UNICODE: Final = re.compile(r"\\+u([0-9a-fA-F]{4})")
+_BESIDE: Final = re.compile(r"[\s\\]+")
 _PART: Final = re.compile(r"""text\\*['"]\s*:\s*\\*['"]Qz\d""")
 _SPELLED: Final = {"boolean": re.compile("true", re.IGNORECASE), "null": re.compile("null|none|nil", re.IGNORECASE)}
+_TEXTS: Final = frozenset(("system", "user", "assistant", "beside", "tool", "string"))
+"""What words stand for that are followed by marks."""
 _SHOWN: Final = {
     "system": "the system message",
     "user": "texts of the user",
@@ -63,18 +69,30 @@ class Probe:
 
     def around(self, system: str) -> str:
         """Return a system message with the probe's words around it."""
-        return f"{self.before}\n{system}\n{self.after}"
+        return f"{self.before}{_MARKS}\n{system}\n{self.after}{_MARKS}"
 
     def left_out(self, text: str, *, first_calls: bool = False) -> list[str]:
         """Return, in words, what of the conversation a rendering does not hold.
 
-        The words need no escape in JSON and hold no white space, so neither is taken for a loss. With `first_calls`
-        only the first call of each message is looked for.
+        Escapes of JSON and white space are not taken for a loss. With `first_calls` only the first call of each message
+        is looked for.
         """
         passed = self.further if first_calls else frozenset()
-        lost = {kind for word, kind in self.words.items() if word not in passed and word not in text}
+        looked_for = [(word, kind) for word, kind in self.words.items() if word not in passed]
+        lost = {kind for word, kind in looked_for if word not in text}
         lost |= {kind for name, kind in self.spelled.items() if not _follows(text, name, _SPELLED[kind])}
-        return [words for kind, words in _SHOWN.items() if kind in lost]
+        plain = _unescaped(text)
+        changed = {kind for word, kind in looked_for if kind in _TEXTS and word + _MARKS not in plain} - lost
+        return [
+            words if kind in lost else f"characters such as < and é in {words}"
+            for kind, words in _SHOWN.items()
+            if kind in lost | changed
+        ]
+
+
+def _unescaped(text: str) -> str:
+    """Return a text without escapes of JSON, in JSON in a text either, and without white space."""
+    return _BESIDE.sub("", _UNICODE.sub(lambda found: chr(int(found[1], 16)), text))
 
 
 def _follows(text: str, name: str, value: re.Pattern[str]) -> bool:
@@ -188,7 +206,8 @@ class _Maker:
 
     def _text(self, role: str, stands_for: str) -> str:
         length = min(max(self._lengths.get(role, 0), _LONG), self._longest)
-        return f"{self._word(stands_for)} {'and ' * (length // 4)}{self._word(stands_for)}"
+        between = " and" * (length // 8)
+        return between.join(f"{self._word(stands_for)}{_MARKS}" for _ in range(3))
 
     def _message(self, like: Message) -> Message:
         if not like.tool_calls:
@@ -204,7 +223,7 @@ class _Maker:
         return Message(role="assistant", content=beside, tool_calls=tuple(calls))
 
     def _arguments(self) -> dict[str, Any]:
-        made: dict[str, Any] = {self._word("key"): self._word("string")}
+        made: dict[str, Any] = {self._word("key"): self._word("string") + _MARKS}
         for kind in self._kinds:
             name = self._word("key")
             made[name] = self._value(kind)

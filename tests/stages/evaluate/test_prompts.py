@@ -144,14 +144,18 @@ def test_a_template_that_shows_nothing_of_a_kind_in_any_form_is_refused_with_wha
     cut = TURN.replace("m.content", "m.content[:40]")
     last = template().replace("in messages", "in messages[-1:]")
     nothing = template(calls="{% if loop.first %}{% endif %}").replace("for m in messages", "for m in messages[1:]")
-    recorded({"cut": template(turn=cut), "last": last, "nothing": nothing})
+    middle = TURN.replace("m.content", "(m.content[:99] ~ m.content[-99:])")
+    html = TURN.replace("m.content", "m.content | e")
+    made = {"cut": template(turn=cut), "last": last, "nothing": nothing}
+    made |= {"middle": template(turn=middle), "html": template(turn=html)}
+    recorded(made)
     for name, words, one in zip(
-        ("cut", "last", "nothing"),
-        ("texts of the user", "texts of the user", "names of called tools"),
-        terminal.run_all([again(name) for name in ("cut", "last", "nothing")]),
+        made,
+        (*["texts of the user"] * 2, "names of called tools", "texts of the user", "as < and é in texts of the user"),
+        terminal.run_all([again(name) for name in made]),
         strict=True,
     ):
-        one.refused(f"the chat template of ada/{name} leaves out", words, "chat_template.jinja")
+        one.refused(f"the chat template of ada/{name} leaves out or changes", words, "chat_template.jinja")
 
 
 def test_answers_to_other_prompts_are_not_taken_for_answers_to_these(
