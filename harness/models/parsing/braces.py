@@ -104,10 +104,21 @@ class Braces:
         while self.loose and end >= 0 and not self._may_follow(end + len(self.quote)):
             end = self.text.find(self.quote, end + len(self.quote))
         if first < 0:
-            raise Unreadable("the text ends inside a value", cut=True)
+            return self._unclosed(begin)
         if end < 0:
             raise Unreadable("a text that does not end where it may", cut=True)
         return self._unquoted(self.text[begin:end]), end + len(self.quote)
+
+    def _unclosed(self, begin: int) -> tuple[str, int]:
+        """Return a call's last text, whose mark is missing, up to what closes the call right after it."""
+        closing = [place for mark in self.closers if (place := self.text.find(mark, begin)) >= 0]
+        body = self.text[begin : min(closing, default=begin)].rstrip()
+        if not body.endswith(self.outer):
+            raise Unreadable("the text ends inside a value", cut=True)
+        body = body.removesuffix(self.outer)
+        if _MEMBER.search(body) or set("{}[]") & set(body):
+            raise Unreadable("a text that does not end where it may")
+        return body, begin + len(body)
 
     def _unquoted(self, body: str) -> str:
         """Return a text in which marks are quotes: in pairs, while a single one is doubled or that of another text."""
@@ -164,6 +175,8 @@ class Braces:
     def _over(self, position: int, closer: str, found: Any) -> bool:
         if self.text.startswith(closer, position):
             return True
+        if self.loose and closer == "]" and found and self.text.startswith("}", position):
+            return True  # the list is not closed, and what is around it is
         return bool(found and self.closers and self.text.startswith(self.closers, position))
 
     def _after_comma(self, position: int, closer: str) -> int:

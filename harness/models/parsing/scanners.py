@@ -129,6 +129,9 @@ class NamedJson:
         if not style.strict and self.closing and reach_on(text, match.end(), self.closing) > match.end():
             arguments: Any = {}
             end = match.end()  # no arguments at all
+        elif not style.strict and text.startswith('"', skip_space(text, match.end())):
+            written, end = Literals(text=text).value(match.end())
+            arguments = call_of({"name": match["name"], "arguments": written}, style, Keys()).arguments
         else:
             arguments, end = read_json(text, match.end(), repair=not style.strict, closers=closers)
         name = match["name"].strip()
