@@ -121,12 +121,15 @@ class Inconclusive(HarnessError):
 
 
 def _lost_certificates(error: OSError) -> str | None:
-    """Return a sentence where what is missing is the file of certificates that the environment names."""
-    if error.errno != errno.ENOENT or error.filename:
+    """Return a sentence where the file of certificates that the environment names is missing or holds none."""
+    if error.filename:
         return None
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        if (value := os.environ.get(name)) and not Path(value).exists():
+        if (value := os.environ.get(name)) and not Path(value).exists() and error.errno == errno.ENOENT:
             return f"the variable {name} names {value}, which is not there; correct it or unset it"
+        unusable = isinstance(error, IsADirectoryError) or "X509" in str(error)
+        if value and unusable and not (name.endswith("DIR") and Path(value).is_dir()):
+            return f"the variable {name} names {value}, which holds no certificates; correct it or unset it"
     return None
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from harness import resources
 from harness.data.formats.json_texts import read_text
+from harness.data.formats.yaml_lines import read_yaml
 from harness.errors import DataError, UsageError
 
 
@@ -75,11 +76,10 @@ def read_preset(name: str) -> Preset:
     if not path.is_file():
         raise UsageError(f"there is no preset {name!r}; known are {', '.join(known)}, or name a YAML file")
     try:
-        document = yaml.safe_load(read_text(path))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path} is no YAML ({error}); expected keys such as {', '.join(Preset.model_fields)}"
-        ) from error
+        document = read_yaml(read_text(path))
+    except ValueError as error:
+        fields = ", ".join(Preset.model_fields)
+        raise DataError(f"cannot read {path} ({error}); expected YAML with keys such as {fields}") from error
     if not isinstance(document, dict):
         raise UsageError(f"{path} holds no preset; expected YAML with {', '.join(Preset.model_fields)}")
     return resolve(Preset, document)

@@ -65,14 +65,17 @@ def share_cores() -> None:
 
 def set_values(pairs: Sequence[str]) -> dict[str, Any]:
     """Return what `--set KEY=VALUE` options say, values read as YAML; UsageError for one without a value."""
-    import yaml
+    from harness.data.formats.yaml_lines import read_yaml
 
     values = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals:
             raise UsageError(f"--set {pair!r} has no value; write KEY=VALUE")
-        values[key] = yaml.safe_load(value)
+        try:
+            values[key] = read_yaml(value)
+        except ValueError as error:
+            raise UsageError(f"the value of --set {key} cannot be read ({error}); expected YAML such as 0.5") from error
     return values
 
 

@@ -199,19 +199,17 @@ def _without_job_options(words: Sequence[str]) -> list[str]:
 
 def _config(file: Path | None, settings: tuple[str, ...], chosen: dict[str, Any]) -> TrainConfig:
     """Return the settings of the file, with those of the options over them; UsageError lists the valid keys."""
-    import yaml
-
     from harness.curation.settings import resolve
     from harness.data.formats.json_texts import read_text
+    from harness.data.formats.yaml_lines import read_yaml
     from harness.training.config import TrainConfig
 
     values: dict[str, Any] = {}
     if file:
         try:
-            values = yaml.safe_load(read_text(file)) or {}
-        except (ValueError, RecursionError, yaml.YAMLError) as error:
-            problem = " ".join(str(error).split())
-            raise DataError(f"cannot read {file} ({problem}); expected YAML such as `epochs: 2`") from error
+            values = read_yaml(read_text(file)) or {}
+        except ValueError as error:
+            raise DataError(f"cannot read {file} ({error}); expected YAML such as `epochs: 2`") from error
         if not isinstance(values, dict):
             raise DataError(f"{file} holds no settings; expected YAML such as `epochs: 2`")
     options = {key: value for key, value in chosen.items() if value is not False}

@@ -11,7 +11,7 @@ from harness.data.formats.published import read_test_conversations
 from harness.data.formats.task import read_task
 from harness.data.records import Conversation, Task, TurnPair
 from harness.errors import AccessDenied, DataError, RepoNotFound, UsageError
-from harness.hub.artifact import Artifact, FileInput
+from harness.hub.artifact import Artifact, FileInput, dataset_name
 from harness.hub.client import Hub
 
 REPOSITORY = "tft-benchmark-testset"
@@ -88,7 +88,7 @@ def find_task(named: str | None, hub: Hub, namespace: Callable[[], str]) -> Task
         path = Path(named)
         return TaskSource(task=read_task(path), source=str(FileInput.of(path)))
     try:
-        artifact = hub.find(named or f"{namespace()}/{REPOSITORY}", "dataset")
+        artifact = hub.find(dataset_name(named) if named else f"{namespace()}/{REPOSITORY}", "dataset")
     except (AccessDenied, RepoNotFound) as error:
         if named:
             raise
@@ -120,7 +120,7 @@ def find_test(named: str, hub: Hub) -> TestConversations:
     path = Path(named)
     if path.is_file():
         return TestConversations(conversations=tuple(read_test_conversations(path)), source=str(FileInput.of(path)))
-    artifact = hub.find(named, "dataset")
+    artifact = hub.find(dataset_name(named), "dataset")
     file = hub.pull(artifact, [CONVERSATIONS]) / CONVERSATIONS
     if not file.is_file():
         raise DataError(f"dataset {artifact} has no {CONVERSATIONS}; give the test set with --test FILE")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.errors import DataError
+from harness.errors import DataError, UsageError
 
 RepoKind = Literal["model", "dataset", "space"]
 README, ATTRIBUTES = "README.md", ".gitattributes"
@@ -104,6 +104,14 @@ def parse_input(text: str, kind: RepoKind = "dataset") -> Artifact | FileInput |
         return Artifact.parse(text, kind)
     found = _HASHED.fullmatch(text)
     return FileInput(name=found[1], sha256=found[2]) if found else None
+
+
+def dataset_name(source: str) -> str:
+    """Return the name of a source that is no file here; UsageError where it can be no dataset repository's either."""
+    owner, _, name = split_revision(source)[0].partition("/")
+    if not owner.strip("./~") or not name or "/" in name:
+        raise UsageError(f"{source!r} is neither a file nor a dataset repository (owner/name); check the name")
+    return source
 
 
 def split_revision(name: str) -> tuple[str, str | None]:

@@ -16,8 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from harness.data.locks import locked
 from harness.data.sources import locate
 from harness.data.tasks import TaskSource, find_task
-from harness.errors import UsageError
-from harness.hub.artifact import README, FileInput
+from harness.hub.artifact import README, FileInput, dataset_name
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.stages._result import Place, StageResult, deliver, new_folder, reusable
@@ -152,9 +151,7 @@ def _pinned(source: str, hub: Hub) -> str:
     """Return a source of texts as an input: a file by its checksum, a dataset by its commit."""
     if Path(source).is_file():
         return str(FileInput.of(Path(source)))
-    if "/" not in source:
-        raise UsageError(f"{source!r} is neither a file nor a dataset repository (owner/name); check the name")
-    return str(hub.find(source, "dataset"))
+    return str(hub.find(dataset_name(source), "dataset"))
 
 
 def _make(plan: _Plan, hub: Hub, folder: Path, work: Path | None) -> tuple[StudentSummary, Pretraining | None]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError, UsageError
+from harness.hub.artifact import dataset_name
 from harness.resources import folder as resource
 
 if TYPE_CHECKING:
@@ -256,9 +257,7 @@ def read_texts(hub: Hub, sources: Iterable[str]) -> Iterator[str]:
         if path.is_file():
             yield from _file_texts(path)
             continue
-        if "/" not in source:
-            raise UsageError(f"{source!r} is neither a file nor a dataset repository (owner/name); check the name")
-        folder = hub.pull(hub.find(source, "dataset"), ["*.jsonl", "*.txt"])
+        folder = hub.pull(hub.find(dataset_name(source), "dataset"), ["*.jsonl", "*.txt"])
         files = sorted(file for file in folder.rglob("*") if file.suffix in (".jsonl", ".txt"))
         if not files:
             raise DataError(f"the dataset {source} has no .jsonl and no .txt file; give text files instead")

@@ -141,8 +141,8 @@ def _lives_in(place: Path, folder: Path) -> bool:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["filter", "/nope.jsonl", "--out", "made"], "'/nope.jsonl' is no repository name"),
-        (["filter", "/nope.jsonl", "--to", "mine"], "'/nope.jsonl' is no repository name"),
+        (["filter", "/nope.jsonl", "--out", "made"], "'/nope.jsonl' is neither a file nor a dataset repository"),
+        (["filter", "/nope.jsonl", "--to", "mine"], "'/nope.jsonl' is neither a file nor a dataset repository"),
         (["relabel", "me/traces", "--models", "damaged.yaml", "--out", "made"], "cannot read damaged.yaml"),
         (["data", "job", "mine", "--folder", "."], "has no job_description.json"),
         (["data", "build", "--push", "--sources", "."], "holds none of the"),

@@ -17,7 +17,7 @@ _SHOWN = 60
 _LIMIT = "integer string conversion"
 """Part of what Python says of a whole number with more digits than it converts, for want of a quick way."""
 _PACKED = {
-    b"\x1f\x8b": "this is a gzip file; unpack it first: gunzip FILE",
+    b"\x1f\x8b": "this is a gzip file; unpack it first: gunzip -c FILE > NEW",
     b"PK\x03\x04": "this is a zip file; unpack it first, and give the file in it",
     b"PAR1": "this is a Parquet file; write its rows as JSON lines, one object a line",
     b"\x28\xb5\x2f\xfd": "this is a Zstandard file; unpack it first: unzstd FILE",
@@ -39,6 +39,15 @@ def as_value(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def why_not_held(text: str) -> str | None:
+    """Return in words why the value of JSON text cannot be held; None where it can, or the text is none."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return cannot_hold(error)
+    return None
 
 
 def encodable(text: str) -> str:
@@ -85,13 +94,16 @@ def parse_line(line: bytes) -> Any:
 
 def why_not_json(error: ValueError | RecursionError) -> str:
     """Return in words why a text could not be read as JSON."""
-    if isinstance(error, RecursionError):
-        return "JSON nested too deeply to read"
     if isinstance(error, json.JSONDecodeError):
         return f"not valid JSON ({error.msg} at line {error.lineno}, column {error.colno})"
-    if _LIMIT in str(error):
-        return "JSON with a whole number of more than 4,300 digits; write it as text"
-    return str(error)
+    return f"JSON {words}" if (words := cannot_hold(error)) else str(error)
+
+
+def cannot_hold(error: Exception) -> str | None:
+    """Return in words why Python cannot hold a value that is well written; None for any other error."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply to read"
+    return "with a whole number of more than 4,300 digits; write it as text" if _LIMIT in str(error) else None
 
 
 def packed(head: bytes) -> str | None:

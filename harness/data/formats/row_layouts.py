@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.data.formats.json_texts import decoded, kind
+from harness.data.formats.json_texts import decoded, kind, shortened, why_not_held
 from harness.data.formats.message_reader import parse_answer, read_messages
 from harness.data.records import Conversation, Message
 
@@ -89,6 +89,8 @@ def _question(row: Row, strict: bool) -> tuple[Message, ...]:
     if not isinstance(answer, str):
         raise ValueError(f'"answer" must be text, got {kind(answer)}')
     call = parse_answer(answer)
+    if call is None and (words := why_not_held(answer)):
+        raise ValueError(f'"answer" is JSON {words}: {shortened(answer)}')
     # Shuffled conversations may end with the user: their answer is that message's text.
     return *messages, Message(role="assistant", tool_calls=(call,)) if call else Message(role="user", content=answer)
 

@@ -6,12 +6,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.data.formats.json_texts import read_text
+from harness.data.formats.json_texts import cannot_hold, read_text
 from harness.errors import DataError
 
 Keys = tuple[str, ...]
 Lines = Mapping[Keys, int]
 """Where each key stands, by the keys that lead to it, from 1."""
+
+
+def read_yaml(text: str) -> Any:
+    """Return the value of YAML; ValueError says in one line why it cannot be read."""
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise ValueError(_why_not(error)) from error
+
+
+def _why_not(error: Exception) -> str:
+    return f"YAML {words}" if (words := cannot_hold(error)) else " ".join(str(error).split())
 
 
 def read_mapping(path: Path, expected: str) -> tuple[dict[str, Any], Lines]:
@@ -27,8 +41,7 @@ def read_mapping(path: Path, expected: str) -> tuple[dict[str, Any], Lines]:
         lines: dict[Keys, int] = {}
         document = _value(loader, node, path, lines, ()) if node is not None else None
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        problem = " ".join(str(error).split())
-        raise DataError(f"cannot read {path} ({problem}); expected YAML, `{expected}`") from error
+        raise DataError(f"cannot read {path} ({_why_not(error)}); expected YAML, `{expected}`") from error
     if not isinstance(document, dict) or not document:
         raise DataError(f"{path} holds no mapping; expected YAML, `{expected}`")
     return document, lines

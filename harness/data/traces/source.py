@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.data.annotations import TraceRow
 from harness.data.traces.read import read_traces
 from harness.errors import DataError, UsageError
-from harness.hub.artifact import FileInput
+from harness.hub.artifact import FileInput, dataset_name
 
 if TYPE_CHECKING:
     from harness.hub.client import Hub
@@ -62,9 +62,10 @@ def read_input(source: str, hub: Hub | None, *, arm: str | None = None) -> Trace
         if arm is not None:
             raise UsageError(f"--arm {arm} is for dataset repositories, and {source} is a file; leave it out")
         return _local(path)
-    if hub is None or "/" not in source:
-        raise UsageError(f"{source!r} is neither a file nor a dataset repository (owner/name); check the name")
-    artifact = hub.find(source, "dataset")
+    name = dataset_name(source)
+    if hub is None:
+        raise UsageError(f"{source!r} is neither a file nor a folder on this machine; check the name")
+    artifact = hub.find(name, "dataset")
     chosen = choose_file(hub.files(artifact), f"dataset {artifact}", arm)
     folder = hub.pull(artifact, [chosen])
     return TraceInput(path=folder / chosen, name=str(artifact), repository=folder)

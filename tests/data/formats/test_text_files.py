@@ -158,3 +158,43 @@ def test_a_missing_file_of_certificates_is_named_with_its_variable() -> None:
     command = [sys.executable, "-m", "harness.cli", "lineage", "me/model"]
     done = subprocess.run(command, env=lost, capture_output=True, text=True, check=False)
     assert "SSL_CERT_FILE names /nowhere/ca.pem" in done.stderr
+
+
+@pytest.mark.parametrize("content", ["no certificate", None])
+def test_a_file_without_certificates_is_named_with_its_variable(content: str | None, tmp_path: Path) -> None:
+    place = tmp_path / "ca.pem"
+    place.write_text(content) if content else place.mkdir()
+    words = [sys.executable, "-m", "harness.cli", "train", "a/traces", "--task", "task.json", *["--student", "a/b"]]
+    set_to = {**os.environ, "SSL_CERT_FILE": str(place), "HF_ENDPOINT": "https://127.0.0.1:9"}
+    done = subprocess.run([*words, "--to", "a/c"], env=set_to, capture_output=True, text=True, check=False)
+    assert f"SSL_CERT_FILE names {place}, which holds no certificates" in done.stderr
+
+
+@pytest.mark.parametrize("value", [HUGE, "[", "[" * 5000])
+def test_a_setting_that_cannot_be_read_is_one_sentence(value: str) -> None:
+    Path("settings.yaml").write_text(f"seed: {value}")
+    start = ("train", "traces.jsonl", "--task", "task.json", "--student", "a/b", "--to", "a/c")
+    for said in (
+        sentence(*start, "--set", f"seed={value}"),
+        sentence(*start, "--config", "settings.yaml"),
+        sentence("benchmark", "--preset", "settings.yaml", "--dry-run", "--namespace", "ada"),
+        sentence("filter", "--models", "settings.yaml", "--task", "task.json", "--no-push", "traces.jsonl"),
+    ):
+        assert "cannot be read" in said or "cannot read settings.yaml" in said
+        assert "expected YAML" in said
+        assert "set_int_max_str_digits" not in said
+
+
+def test_a_reference_with_a_number_without_end_is_said_to_be_one() -> None:
+    answer = json.dumps(f'{{"name": "find", "parameters": {{"n": {HUGE}}}}}')
+    Path("rows.jsonl").write_text(row().replace(json.dumps(ANSWER), answer, 1) + "\n")
+    said = sentence("judge", "rows.jsonl", "--judge", "rules:judge", "--out", "judged.jsonl")
+    assert 'line 1: "answer" is JSON with a whole number of more than 4,300 digits' in said
+
+
+@pytest.mark.parametrize("name", ["none.json", "./none.json", "a/b/none.jsonl", "/none.jsonl", "../none.jsonl"])
+def test_what_is_no_file_and_no_repository_is_said_to_be_neither(name: str) -> None:
+    Path("traces.jsonl").write_text(trace() + "\n")
+    for words in (("traces.jsonl", "--task", name), (name, "--task", "task.json")):
+        said = sentence("filter", *words, "--no-push", "--out", "out", "--no-rating", "--hub", "http://127.0.0.1:9")
+        assert said == f"{name!r} is neither a file nor a dataset repository (owner/name); check the name"

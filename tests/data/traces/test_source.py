@@ -48,7 +48,7 @@ def test_the_folder_of_a_stage_or_a_job_is_read_like_its_file(tmp_path: Path) ->
         found = read_input(str(tmp_path / name.partition("/")[0]), None)
         assert (found.path, found.name) == (path, read_input(str(path), None).name)
         assert [row.conversation for row in found.rows()] == list(SAMPLE)
-    with pytest.raises(UsageError, match="neither a file nor a dataset"):
+    with pytest.raises(UsageError, match="neither a file nor a folder"):
         read_input("nothing/there", None)
 
 
