@@ -55,7 +55,10 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _is_still(path: Path, file: BinaryIO) -> bool:
-    return path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from harness.evaluation.results import RESULTS, config_name
 from harness.hub.address import DEFAULT_ENDPOINT
 from harness.hub.artifact import Artifact, parse_input, split_revision
 from harness.models.prompts import system_message
+from harness.reports.evaluation_tables import prompt_notes
 from harness.reports.markdown import environment
 from harness.resources import folder
 from harness.training.run_summary import TrainingFacts
@@ -112,11 +113,10 @@ def render_card(
 ) -> str:
     """Return the text of a card, front matter included.
 
-    A benchmark model gets a whole README, from its report or, without one, from the published figures
-    alone. Any other model gets the block between `BEGIN` and `END`, see `merge_readme`; that needs a
-    report (UsageError). `namespace` owns the results, and the test set where no report names one; without
-    it the card names no results. `endpoint` is the Hub that links lead to. `training` is what the model's
-    `lineage.json` says of its training.
+    A benchmark model gets a whole README, from its report or, without one, from the published figures alone. Any
+    other model gets the block between `BEGIN` and `END`, see `merge_readme`; that needs a report (UsageError).
+    `namespace` owns the results, and the test set where no report names one; without it the card names no results.
+    `endpoint` is the Hub that links lead to. `training` is what the model's `lineage.json` says of its training.
     """
     if identity.scenario is None and report is None:
         raise UsageError(
@@ -176,6 +176,7 @@ def _context(
     base_model = (report.run.base_model if report else None) or identity.base_model
     context: dict[str, Any] = {
         "report": report,
+        "prompt_notes": prompt_notes(report.run.config) if report else [],
         "identity": identity,
         "published": facts,
         "scenario": scenario,
@@ -192,8 +193,7 @@ def _context(
         "judge_metric": JUDGE_METRIC,
         "staged_metric": DEFAULT_METRIC,
         "endpoint": endpoint.rstrip("/"),
-        # A whole README has its title at level 1; the block sits somewhere inside another's.
-        "heading": Markup("##") if scenario else Markup("###"),
+        "heading": Markup("##") if scenario else Markup("###"),  # the block sits somewhere inside another's README
     }
     if scenario and arm:
         context["front_matter"] = _front_matter(identity, facts, scenario, arm, base_model)

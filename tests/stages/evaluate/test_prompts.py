@@ -136,6 +136,8 @@ def test_the_form_that_a_template_needs_is_taken_recorded_and_shown(
         assert (one.worked().status, known) == (0, {form} - {None})
         assert config["tools_in_template"]
         assert ("prompts have" in one.out) == (form is not None)
+    card = terminal("card", "ada/parts", "--report", "parts/report.json").worked().out
+    assert "prompts have content as a list of parts." in card
 
 
 def test_a_template_that_shows_nothing_of_a_kind_in_any_form_is_refused_with_what_it_drops(
