@@ -106,7 +106,7 @@ class TrainingRendering:
     @property
     def end_ids(self) -> tuple[int, ...]:
         """The tokens that end turns: what a generation config has to name as `eos_token_id`."""
-        ends = (self._text_end, self._call_end) if self.form.tools_in_template else (self._text_end,)
+        ends = (self._text_end,) if self.form.calls_as_text else (self._text_end, self._call_end)
         return tuple(dict.fromkeys(end.id for end in ends))
 
     @cached_property
@@ -163,7 +163,7 @@ class TrainingRendering:
             if message.role == "assistant":
                 prompt = self._renderer.text(messages[:position])
                 done = self._renderer.text(messages[: position + 1])
-                end = (self._call_end if message.tool_calls and self.form.tools_in_template else self._text_end).text
+                end = (self._call_end if message.tool_calls and not self.form.calls_as_text else self._text_end).text
                 stop = done.rfind(end, len(prompt)) + len(end)
                 follows = done.startswith(prompt) and stop > len(prompt)
                 yield _Text(prompt=prompt, answer=done[len(prompt) : stop] if follows else None, done=done)
@@ -229,7 +229,7 @@ class TrainingRendering:
         """Raise ModelError with the first differing tokens where serving would show a turn otherwise than learned."""
         first, broken, turns = "", 0, 0
         for conversation in conversations:
-            if not self.form.tools_in_template and any(len(one.tool_calls) > 1 for one in conversation.messages):
+            if self.form.calls_as_text and any(len(one.tool_calls) > 1 for one in conversation.messages):
                 raise ModelError(f"{self._name} takes calls as text, one a turn; {conversation.id} has several in one")
             turns += sum(message.role == "assistant" for message in conversation.messages)
             found = list(self.partings(conversation.messages))

@@ -50,7 +50,7 @@ def test_a_template_that_takes_everything_is_given_everything(tokenizer) -> None
     [
         (TURNS, Form(tools_in_template=False, system_role=True)),
         (NO_SYSTEM + TURNS, Form(tools_in_template=False, system_role=False)),
-        (ALTERNATE + TURNS, Form(tools_in_template=False, system_role=True)),
+        (ALTERNATE + TURNS, Form(calls_in_template=False, system_role=True)),
     ],
     ids=["ignores tools", "refuses a system role", "wants alternating roles"],
 )
@@ -62,7 +62,8 @@ def test_what_a_template_does_not_take_is_written_into_the_messages(tokenizer, t
     text = renderer.text(pair.prefix)
     assert sample_task().description in text
     for tool in sample_task().tools:
-        assert json.dumps(tool, ensure_ascii=False) in text
+        shown = str(tool) if form.tools_in_template else json.dumps(tool, ensure_ascii=False)
+        assert shown in text
     for message in pair.prefix:
         for call in message.tool_calls:
             assert json.dumps({"name": call.name, "parameters": call.arguments}, ensure_ascii=False) in text
@@ -126,6 +127,7 @@ NINE_RESULT = "{% if m.role == 'tool' and m.tool_call_id | length != 9 %}{{ rais
 ITEMS = "(call {{ c.function.name }}{% for k, v in c.function.arguments.items() %} {{ k }}={{ v }}{% endfor %})"
 STRINGS = ITEMS.replace("items() %}", "items() if v is string %}")
 AS_TEXT = {"tools_in_template": False}
+CALLS_AS_TEXT = {"calls_in_template": False}
 FORMS: dict[str, tuple[str, dict[str, bool]]] = {
     "takes everything": (written(), {}),
     "one system message, first": (written(head=FIRST_ONLY), {}),
@@ -156,9 +158,13 @@ FORMS: dict[str, tuple[str, dict[str, bool]]] = {
         written().replace("tools | tojson", "tools | map(attribute='function.name') | list"),
         AS_TEXT,
     ),
-    "names of calls only": (written(call="(call {{ c.function.name }})"), AS_TEXT),
-    "no calls": (written(call="x"), AS_TEXT),
-    "text values only": (written(call=STRINGS), AS_TEXT),
+    "names of calls only": (written(call="(call {{ c.function.name }})"), CALLS_AS_TEXT),
+    "no calls": (written(call="x"), CALLS_AS_TEXT),
+    "no calls, and a system message below tools only": (
+        written(content="{{ m.content if m.role != 'system' or tools }}", call=""),
+        CALLS_AS_TEXT,
+    ),
+    "text values only": (written(call=STRINGS), CALLS_AS_TEXT),
     "no results": (written(loop="messages if m.role != 'tool'"), AS_TEXT),
     "roles in turn": (written(head=TAKES_TURNS), AS_TEXT),
     "no system message": (written(loop="messages if m.role != 'system'"), {"system_role": False}),
@@ -215,7 +221,7 @@ def test_a_text_beside_a_call_is_not_lost_where_calls_are_text(tokenizer) -> Non
     user, called, *rest = RICH.messages
     beside = Conversation(id="beside", source="test", messages=(user, replace(called, content="Let me look."), *rest))
     renderer = fitting_renderer(tokenizer, sample_task(), "student", expand_pairs([beside]))
-    assert renderer.form == Form(tools_in_template=False)
+    assert renderer.form == Form(calls_in_template=False)
     assert 'Let me look.\n{"name": "FindRestaurants"' in renderer.text(beside.messages)
 
 

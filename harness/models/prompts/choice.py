@@ -126,7 +126,7 @@ def _left_out(renderer: Renderer, probes: Iterable[Probe], task: Task) -> list[s
         if renderer.form.null_content and _writes_none(renderer, probe, text):
             found["contents as text"] = None
         # As text there is one call a message: training refuses several, and test sets have none.
-        found |= dict.fromkeys(probe.left_out(text, first_calls=not renderer.form.tools_in_template))
+        found |= dict.fromkeys(probe.left_out(text, first_calls=renderer.form.calls_as_text))
     return list(found)
 
 

@@ -32,6 +32,8 @@ class Form:
 
     tools_in_template: bool = True
     """Tools go through `tools=` and calls through `tool_calls`; otherwise both are text."""
+    calls_in_template: bool = True
+    """Calls go through `tool_calls` where tools go through `tools=`; otherwise they alone are text."""
     system_role: bool = True
     """The system message has its own role; otherwise it opens the first user message."""
     content_parts: bool = False
@@ -46,6 +48,11 @@ class Form:
     """A call has its name and arguments beside `function` as well."""
     joined_users: bool = False
     """Messages of the user that follow one another are one: for templates that want the roles to alternate."""
+
+    @property
+    def calls_as_text(self) -> bool:
+        """Whether calls stand in the content of their messages, one per message."""
+        return not (self.tools_in_template and self.calls_in_template)
 
     def record(self) -> dict[str, bool]:
         """Return the form as a run records it: what is not native, and what was recorded from the beginning."""
@@ -71,6 +78,8 @@ class Form:
     def _message(self, message: Message) -> dict[str, Any]:
         if not self.tools_in_template:
             return _in_text(message)
+        if self.calls_as_text and message.tool_calls:
+            return _call_in_text(message)
         out = template_message(message)
         if self.null_content and message.tool_calls and not message.content:
             out["content"] = None
@@ -87,13 +96,19 @@ NATIVE = Form()
 
 
 def native_forms() -> list[Form]:
-    """Return the forms that leave tools and calls to the template, the least changed first."""
+    """Return the forms that leave tools to the template, and calls too but for the last; the least changed first."""
     switches = ("system_role", "short_ids", "null_content", "text_arguments", "content_parts", "flat_calls")
     found = []
     for changed in product((False, True), repeat=len(switches)):
         names = [name for name, one in zip(switches, changed, strict=True) if one]
         found.append((names, Form(**{name: not getattr(NATIVE, name) for name in names})))
-    return [form for names, form in sorted(found, key=lambda one: (len(one[0]), [*map(switches.index, one[0])]))]
+    found.sort(key=lambda one: (len(one[0]), [*map(switches.index, one[0])]))
+    calls_in_text = [
+        Form(calls_in_template=False, system_role=system_role, content_parts=parts)
+        for parts in (False, True)
+        for system_role in (True, False)
+    ]
+    return [*(form for _, form in found), *calls_in_text]
 
 
 def text_forms() -> list[Form]:
@@ -108,6 +123,7 @@ def text_forms() -> list[Form]:
 
 _WORDS = {
     "tools_in_template": "tools, calls and their results as text",
+    "calls_in_template": "calls as text",
     "system_role": "the system message at the head of the first user message",
     "content_parts": "content as a list of parts",
     "null_content": "null as the content of calls",
@@ -127,10 +143,14 @@ def form_notes(record: Mapping[str, Any]) -> list[str]:
 def _in_text(message: Message) -> dict[str, Any]:
     """Return a message for a template that knows no tools, and may drop a role that it does not know."""
     if message.tool_calls:
-        text = call_text(message)
-        return {"role": "assistant", "content": f"{message.content}\n{text}" if message.content else text}
+        return _call_in_text(message)
     role = "user" if message.role == "tool" else message.role
     return {"role": role, "content": message.content or ""}
+
+
+def _call_in_text(message: Message) -> dict[str, Any]:
+    text = call_text(message)
+    return {"role": "assistant", "content": f"{message.content}\n{text}" if message.content else text}
 
 
 def call_text(message: Message) -> str:
