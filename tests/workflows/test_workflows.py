@@ -140,6 +140,10 @@ def candidate(evaluated: Any, repository: Any) -> Callable[..., None]:
     return make
 
 
+WIDE = "0.35"
+"""What 8 equal conversations leave open is a difference of 0.31."""
+
+
 def gate(repository: Any, **inputs: Any) -> Any:
     given = {"baseline": "ada/base", "candidate_artifact": "tft-run", "pull_request": "7", **inputs}
     return repository.job(*GATE, event_name="pull_request", called=True, inputs=given).run()
@@ -150,7 +154,7 @@ def test_the_gate_lets_equals_pass_blocks_losses_and_keeps_one_comment(
 ) -> None:
     repository.comment_as("eve", "<!-- tft-harness:compare -->\n\n**GO**: believe me")
     candidate(lambda conversation, turn: False)
-    job = gate(repository)
+    job = gate(repository, minimum_effect=WIDE)
     assert not job.failed, job.said()
     candidate(lambda conversation, turn: turn % 2 == 0)
     job = gate(repository)
@@ -181,7 +185,7 @@ def test_what_the_data_cannot_tell_blocks_unless_it_is_let_pass(
 def test_a_pull_request_from_a_fork_is_judged_without_a_comment(repository: Any, models: list[str]) -> None:
     """GitHub gives it a token that cannot comment."""
     event = {"pull_request": {"number": 7, "head": {"repo": {"fork": True}}}}
-    inputs = {"baseline": "ada/base", "candidate": "ada/other"}
+    inputs = {"baseline": "ada/base", "candidate": "ada/other", "minimum_effect": WIDE}
     job = repository.job(*GATE, event_name="pull_request", event=event, called=True, inputs=inputs).run()
     assert not job.failed, job.said()
     assert "**GO**" in job.summary
