@@ -27,6 +27,24 @@ def places(text: str, mark: str) -> Iterator[int]:
         yield position
 
 
+def marked_spans(
+    text: str, mark: str, heading: re.Pattern[str], read: Callable[[int, re.Match[str]], Span]
+) -> list[Span]:
+    """Return what `read` makes of each place where `heading` follows `mark`; a call that is cut is the last."""
+    spans: list[Span] = []
+    for start in places(text, mark):
+        match = heading.match(text, start + len(mark))
+        if not match:
+            continue
+        try:
+            spans.append(read(start, match))
+        except Unreadable as error:
+            spans.append(Span(start=start, end=match.end(), problem=str(error)))
+            if error.cut:
+                break
+    return spans
+
+
 def reach_back(text: str, start: int, mark: str) -> int:
     """Return where `mark` begins if it stands before `start` (white space between allowed), else `start`."""
     before = text[:start].rstrip()
@@ -110,19 +128,8 @@ class NamedJson:
     """Finds the tool's name and its arguments where the heading names it in other ways."""
 
     def __call__(self, text: str, style: Style) -> list[Span]:
-        spans: list[Span] = []
         heading = self.heading if style.strict else self.loose or self.heading
-        for start in places(text, self.opening):
-            match = heading.match(text, start + len(self.opening))
-            if not match:
-                continue
-            try:
-                spans.append(self._span(text, start, match, style))
-            except Unreadable as error:
-                spans.append(Span(start=start, end=match.end(), problem=str(error)))
-                if error.cut:
-                    break
-        return spans
+        return marked_spans(text, self.opening, heading, lambda start, match: self._span(text, start, match, style))
 
     def _span(self, text: str, start: int, match: re.Match[str], style: Style) -> Span:
         closers = (self.closing, self.wrapper[1], "<|", "<｜")

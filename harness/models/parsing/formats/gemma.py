@@ -9,7 +9,7 @@ from harness.data.records import ToolCall
 from harness.models.parsing.braces import Braces
 from harness.models.parsing.family import Family, Span, Style
 from harness.models.parsing.literals import Unreadable, skip_space
-from harness.models.parsing.scanners import places, require
+from harness.models.parsing.scanners import marked_spans, require
 
 _HEADING = re.compile(r"\s{0,8}call:(?P<name>[\w.\-]{1,200}+)\s{0,8}(?P<open>\{)")
 _LOOSE = re.compile(
@@ -26,20 +26,10 @@ class _Marked:
     quote: str
 
     def __call__(self, text: str, style: Style) -> list[Span]:
-        spans: list[Span] = []
         if not style.strict and self.opening not in text:
             return self._unmarked(text, style)
-        for start in places(text, self.opening):
-            match = (_HEADING if style.strict else _LOOSE).match(text, start + len(self.opening))
-            if not match:
-                continue
-            try:
-                spans.append(self._span(text, start, match, style))
-            except Unreadable as error:
-                spans.append(Span(start=start, end=match.end(), problem=str(error)))
-                if error.cut:
-                    break
-        return spans
+        heading = _HEADING if style.strict else _LOOSE
+        return marked_spans(text, self.opening, heading, lambda start, match: self._span(text, start, match, style))
 
     def _unmarked(self, text: str, style: Style) -> list[Span]:
         """Return the first call of a text whose special tokens were skipped."""
