@@ -1,0 +1,102 @@
+"""What attackers try, from outside: these tests use the command `tft` and HTTP, and import nothing of the harness.
+
+So they run on any version of it: copied into the tests of an older one, they show which attacks succeeded there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+TFT = Path(sys.executable).with_name("tft")
+USERS = """
+users:
+  - {name: alice, orgs: [acme], tokens: [{token: hf_alice_writes, role: write}, {token: hf_alice_reads, role: read}]}
+  - {name: bob, orgs: [acme], tokens: [{token: hf_bob_writes, role: write}, {token: hf_bob_reads, role: read}]}
+  - {name: mallory, tokens: [{token: hf_mallory_writes, role: write}]}
+orgs:
+  - {name: acme}
+"""
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A Hub in a process of its own: alice and bob share the organisation acme, mallory is a stranger."""
+
+    url: str
+    root: Path
+    process: subprocess.Popen[str]
+    clients: ExitStack = field(default_factory=ExitStack)
+
+    def client(self, user: str | None = None, role: str = "writes", **options: Any) -> httpx.Client:
+        """Return a client of a user (None: anonymous) whose requests start at this Hub."""
+        headers = {"Authorization": f"Bearer hf_{user}_{role}"} if user else {}
+        options = {"timeout": 60, "trust_env": False, **options}
+        return self.clients.enter_context(httpx.Client(base_url=self.url, headers=headers, **options))
+
+    @property
+    def memory(self) -> int:
+        """Return the largest resident size so far, in bytes."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) << 10  # type: ignore[index]
+
+
+@contextmanager
+def serving(folder: Path, *options: str) -> Iterator[Hub]:
+    """Run `tft hub serve` on a free port."""
+    folder.mkdir(parents=True, exist_ok=True)
+    users = folder / "users.yaml"
+    users.write_text(USERS)
+    command = [TFT, "hub", "serve", "--root", folder / "root", "--port", "0", "--users", users, *options]
+    with (folder / "log").open("w+") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        assert process.stdout is not None
+        try:
+            url = None
+            for line in process.stdout:
+                if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+                    url = found[0]
+                    break
+            assert url, (folder / "log").read_text()
+            hub = Hub(url=url, root=folder / "root", process=process)
+            with hub.clients:
+                yield hub
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    with serving(tmp_path_factory.mktemp("hub")) as found:
+        yield found
+
+
+@pytest.fixture
+def tft(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command to its end (two minutes at most), with further variables of the environment as keywords."""
+
+    def run(*arguments: object, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+        own = {"HF_HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "cache"), **environment}
+        command = [str(TFT), *map(str, arguments)]
+        return subprocess.run(
+            command, env=os.environ | own, cwd=tmp_path, capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    return run
