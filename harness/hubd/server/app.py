@@ -43,6 +43,7 @@ class HubApp:
         raw_path = scope.get("raw_path", scope["path"].encode()).decode("latin-1").split("?")[0]
         response = await self._answer(request, raw_path)
         response.headers["X-Request-Id"] = secrets.token_hex(8)
+        response.headers["X-Content-Type-Options"] = "nosniff"
         if self._verbose:
             took = (time.monotonic() - started) * 1000
             print(f"{request.method} {raw_path} {response.status_code} {took:.0f} ms", file=sys.stderr)  # noqa: T201
@@ -61,15 +62,12 @@ class HubApp:
                 call.body = await _small_body(request, found.route.limit)
             return await run_in_threadpool(found.route.handler, call)
         except Refused as error:
-            if wants_page(request.headers, raw_path):
-                return error_page(error, raw_path)
-            return JSONResponse(error.body, status_code=error.status, headers=error.all_headers())
+            return _refusal(error, request, raw_path)
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as error:
             gone = call is not None and call.repository_is_gone()  # deleted while it was read
-            refused = repo_not_found(anonymous=False) if gone else failed(error)
-            return JSONResponse(refused.body, status_code=refused.status, headers=refused.all_headers())
+            return _refusal(repo_not_found(anonymous=False) if gone else failed(error), request, raw_path)
         finally:
             if upload is not None:
                 upload.discard()
@@ -103,6 +101,12 @@ class HubApp:
             draft.discard()
             raise
         return draft
+
+
+def _refusal(error: Refused, request: Request, raw_path: str) -> Response:
+    if wants_page(request.headers, raw_path):
+        return error_page(error, raw_path)
+    return JSONResponse(error.body, status_code=error.status, headers=error.all_headers())
 
 
 def _check_size(request: Request) -> None:
