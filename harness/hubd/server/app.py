@@ -18,8 +18,9 @@ from ..api.request import Call, Services
 from ..errors import Refused, failed, repo_not_found
 from ..pages.errors import error_page, wants_page
 from ..storage.blobs import Draft
+from .admission import authorize, body_limit
 from .bodies import steps
-from .router import Match, Route, match
+from .router import Match, match
 
 HEADERS_LIMIT = 32 << 10
 
@@ -56,10 +57,14 @@ class HubApp:
             found = match(request.method, raw_path)
             call = self._call(request, raw_path, found)
             _check_size(request)
-            if found.route.upload:
-                upload = call.upload = await self._receive(request, found.route)
-            else:
-                call.body = await _small_body(request, found.route.limit)
+            if found.route.upload or _has_body(request):
+                authorize(found.route.handler, call)
+                limit = body_limit(found.route.handler, call, found.route.limit)
+                _check_length(request, limit)
+                if found.route.upload:
+                    upload = call.upload = await self._receive(request, limit, hashed=found.route.hashed)
+                else:
+                    call.body = await _small_body(request, limit)
             return await run_in_threadpool(found.route.handler, call)
         except Refused as error:
             return _refusal(error, request, raw_path)
@@ -88,14 +93,14 @@ class HubApp:
             cookie=found.route.cookie,
         )
 
-    async def _receive(self, request: Request, route: Route) -> Draft:
+    async def _receive(self, request: Request, limit: int, *, hashed: bool) -> Draft:
         """Write the body to a file as it comes; memory holds one step of it."""
-        draft = self._services.blobs.draft(hashed=route.hashed)
+        draft = self._services.blobs.draft(hashed=hashed)
         try:
             async with aclosing(steps(request)) as parts:
                 async for part in parts:
-                    if route.limit and draft.size + sum(map(len, part)) > route.limit:
-                        raise Refused(413, f"The upload is larger than {route.limit >> 20} MiB.")
+                    if draft.size + sum(map(len, part)) > limit:
+                        raise _too_large(limit)
                     await run_in_threadpool(draft.write, part)
         except BaseException:
             draft.discard()
@@ -117,13 +122,30 @@ def _check_size(request: Request) -> None:
         raise Refused(414, f"The query is longer than {HEADERS_LIMIT} bytes.")
 
 
+def _has_body(request: Request) -> bool:
+    headers = request.headers
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
+def _check_length(request: Request, limit: int) -> None:
+    """Raise Refused (413) if the body is announced as larger than `limit` bytes."""
+    length = request.headers.get("content-length", "0")
+    if len(length) > 18 or not length.isascii() or not length.isdigit() or int(length) > limit:
+        raise _too_large(limit)
+
+
+def _too_large(limit: int) -> Refused:
+    size = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
+    return Refused(413, f"The body of this request may have {size} at most.")
+
+
 async def _small_body(request: Request, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     async for data in request.stream():
         size += len(data)
         if size > limit:
-            raise Refused(413, f"The body is larger than {limit >> 20} MiB.")
+            raise _too_large(limit)
         parts.append(data)
     return b"".join(parts)
 
