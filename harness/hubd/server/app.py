@@ -20,6 +20,7 @@ from ..pages.errors import error_page, wants_page
 from ..storage.blobs import Draft
 from .admission import authorize, body_limit
 from .bodies import steps
+from .lanes import Lanes
 from .router import Match, match
 
 HEADERS_LIMIT = 32 << 10
@@ -31,6 +32,7 @@ class HubApp:
     def __init__(self, services: Services, *, verbose: bool = False) -> None:
         self._services = services
         self._verbose = verbose
+        self._lanes = Lanes()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (or the lifespan protocol)."""
@@ -65,7 +67,7 @@ class HubApp:
                     upload = call.upload = await self._receive(request, limit, hashed=found.route.hashed)
                 else:
                     call.body = await _small_body(request, limit)
-            return await run_in_threadpool(found.route.handler, call)
+            return await self._lanes.run(found.route.handler, call, request)
         except Refused as error:
             return _refusal(error, request, raw_path)
         except ClientDisconnect:
