@@ -48,6 +48,7 @@ class HubApp:
         if (connection := scope.get("state", {}).get(CONNECTION)) is not None:
             send, further = connection.answering(send)
             response.headers.update(further)
+        response.headers["X-Content-Type-Options"] = "nosniff"
         if self._verbose:
             took = (time.monotonic() - started) * 1000
             print(f"{request.method} {raw_path} {response.status_code} {took:.0f} ms", file=sys.stderr)  # noqa: T201
@@ -70,15 +71,12 @@ class HubApp:
                     call.body = await _small_body(request, limit)
             return await run_in_threadpool(found.route.handler, call)
         except Refused as error:
-            if wants_page(request.headers, raw_path):
-                return error_page(error, raw_path)
-            return JSONResponse(error.body, status_code=error.status, headers=error.all_headers())
+            return _refusal(error, request, raw_path)
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as error:
             gone = call is not None and call.repository_is_gone()  # deleted while it was read
-            refused = repo_not_found(anonymous=False) if gone else failed(error)
-            return JSONResponse(refused.body, status_code=refused.status, headers=refused.all_headers())
+            return _refusal(repo_not_found(anonymous=False) if gone else failed(error), request, raw_path)
         finally:
             if upload is not None:
                 upload.discard()
@@ -112,6 +110,12 @@ class HubApp:
             draft.discard()
             raise
         return draft
+
+
+def _refusal(error: Refused, request: Request, raw_path: str) -> Response:
+    if wants_page(request.headers, raw_path):
+        return error_page(error, raw_path)
+    return JSONResponse(error.body, status_code=error.status, headers=error.all_headers())
 
 
 def _check_size(request: Request) -> None:
