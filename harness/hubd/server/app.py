@@ -20,6 +20,7 @@ from ..pages.errors import error_page, wants_page
 from ..storage.blobs import Draft
 from .admission import authorize, body_limit
 from .bodies import steps
+from .heads import CONNECTION
 from .lanes import Lanes
 from .router import Match, match
 
@@ -46,6 +47,9 @@ class HubApp:
         raw_path = scope.get("raw_path", scope["path"].encode()).decode("latin-1").split("?")[0]
         response = await self._answer(request, raw_path)
         response.headers["X-Request-Id"] = secrets.token_hex(8)
+        if (connection := scope.get("state", {}).get(CONNECTION)) is not None:
+            send, further = connection.answering(send)
+            response.headers.update(further)
         response.headers["X-Content-Type-Options"] = "nosniff"
         if self._verbose:
             took = (time.monotonic() - started) * 1000
