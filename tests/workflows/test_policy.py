@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def test_what_must_not_outlive_a_job_lies_in_the_runner_s_temporary_folder(
             assert "hashFiles" not in str(step)
             assert str(step.get("with", {}).get("path", "${{ runner.temp }}")).startswith("${{ runner.temp }}")
             words = shlex.split(step.get("run", ""))
-            for option, value in zip(words, words[1:], strict=False):
+            for option, value in pairwise(words):
                 if option in ("--out", "--markdown"):
                     assert value.startswith(("$RUNNER_TEMP/", "$COMMENT"))
 
