@@ -13,7 +13,6 @@ from harness import __version__, cli
 from harness.errors import HarnessError, end_on_sigterm, explained, interruption
 from harness.terminal import say
 
-
 _SECTIONS = {
     "Evaluate": ("evaluate", "score", "judge", "agreement", "compare", "card"),
     "Make training data from traces": ("inspect-traces", "filter", "relabel", "synthesize", "repair-report", "task"),

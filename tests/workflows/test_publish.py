@@ -50,4 +50,6 @@ def test_the_release_waits_for_the_plan_and_for_the_environment(repository: Any,
 
 
 def test_a_tag_in_a_project_without_a_namespace_publishes_nothing(repository: Any) -> None:
-    assert not repository.job("publish", "plan", event_name="push", ref_name="benchmark-v3", vars={"TFT_NAMESPACE": ""}).starts
+    assert not repository.job(
+        "publish", "plan", event_name="push", ref_name="benchmark-v3", vars={"TFT_NAMESPACE": ""}
+    ).starts
