@@ -87,7 +87,13 @@ def refusal(hub: Any, test_set: str, folder: Path, name: str, **files: str) -> s
         hub, name, {path: text.encode() for path, text in usual.items()} | {"model.safetensors": weights()} | bodies
     )
     command = [str(TFT), "evaluate", model, "--dataset", test_set, "--no-push", "--out", "run"]
-    own = {"HF_ENDPOINT": hub.url, "HF_TOKEN": "", "HF_HOME": str(folder / "home"), "TFT_MODEL_MEMORY": "0.5", "TFT_MODEL_SECONDS": "3"}
+    own = {
+        "HF_ENDPOINT": hub.url,
+        "HF_TOKEN": "",
+        "HF_HOME": str(folder / "home"),
+        "TFT_MODEL_MEMORY": "0.5",
+        "TFT_MODEL_SECONDS": "3",
+    }
     done = subprocess.run(
         ["sh", "-c", f'ulimit -v {ADDRESS_SPACE}; exec "$@"', "sh", *command],
         env=os.environ | own,

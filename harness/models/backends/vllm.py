@@ -35,7 +35,7 @@ from harness.models.engine.server import (
 from harness.models.names import ModelName
 from harness.models.parsing import Reading
 from harness.models.prompts import Prompt, may_ask_for_day, system_template
-from harness.models.prompts.making import MODULES, Made, TokenizerFiles, make_prompts, second_reading
+from harness.models.prompts.making import MODULES, MadePrompts, TokenizerFiles, make_prompts, second_reading
 from harness.terminal import progress, say
 
 _TEMPLATES = ("*.jinja", "*.json", "*.py", "*chat_templates/*")
@@ -119,7 +119,7 @@ class VllmSubject(Subject):
             return
         pairs, named = self._test_set.pairs, self._config.day is not None
         self.get_ready()
-        made: Made = self._guard.call(
+        made: MadePrompts = self._guard.call(
             *(partial(make_prompts, named=named), self._tokenizer_files(), self._test_set.task, pairs, self._day),
             seconds=_SECONDS_EACH * len(pairs),
         )

@@ -1,6 +1,6 @@
 """The prompts of a test set, made in the child that keeps watch over a model's files (`harness.models.engine.guard`).
 
-What goes in is pickled, what comes out is JSON: see `Made`.
+What goes in is pickled, what comes out is JSON: see `MadePrompts`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class TokenizerFiles:
     """What an adapter's tokens are compared with, for messages; None where it is no adapter."""
 
 
-class Made(TypedDict):
+class MadePrompts(TypedDict):
     """Prompts and what is recorded of them."""
 
     prompts: list[list[int]]
@@ -66,7 +66,7 @@ class Made(TypedDict):
 
 def make_prompts(
     files: TokenizerFiles, task: Task, pairs: Sequence[TurnPair], day: date | None, *, named: bool
-) -> Made:
+) -> MadePrompts:
     """Render and encode every pair; ModelError where that fails. `named` says that the user chose the day."""
     tokenizer = _tokenizer(files)
     renderer = fitting_renderer(tokenizer, task, files.name, pairs, calendar=Calendar(day, named=named))
@@ -75,7 +75,7 @@ def make_prompts(
     _check_decoding(files, tokenizer, prompts)
     doing("the chat template")
     form = renderer.form
-    return Made(
+    return MadePrompts(
         prompts=prompts,
         asks=renderer.asks_for_day([pair.prefix for pair in pairs]),
         form={**form.record(), **({LEFT_OUT: list(renderer.left_out)} if renderer.left_out else {})},
