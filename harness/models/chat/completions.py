@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.data.formats.json_texts import encodable, kind, shortened
 from harness.data.records import Usage
+from harness.hub.foreign_json import load_json
 from harness.models.chat.failures import ChatReply, Failure, useless
 
 _TEXT = ("text", "output_text", "input_text")
@@ -47,8 +48,8 @@ class MessageWords:
 
 
 def parse_reply(body: bytes) -> Any:
-    """Return the JSON value of a reply; ValueError or RecursionError where it is none. Broken UTF-8 becomes U+FFFD."""
-    return json.loads(body.decode("utf-8", "replace").removeprefix("\ufeff"))
+    """Return the JSON value of a reply; ValueError where it is none. Broken UTF-8 becomes U+FFFD."""
+    return load_json(body.decode("utf-8", "replace").removeprefix("\ufeff"))
 
 
 def words_of(message: Mapping[str, Any]) -> MessageWords:
