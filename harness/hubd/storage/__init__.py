@@ -19,5 +19,6 @@ verify.py       Checks that a Hub's folder is whole: the database, every git obj
                 hash
 xet_reads.py    Xet downloads of ordinary large files
 xet_uploads.py  Xet uploads into the large-file store
+xorb_parts.py   Where the chunks of unpacked xorbs lie
 xorbs.py        The two formats of a Xet upload: xorbs and shards
 """
