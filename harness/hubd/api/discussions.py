@@ -21,18 +21,22 @@ def read(call: Call) -> Response:
     if call.segments:
         row = pulls.find(services.db, repo, _number(call))
         return answer(pulls.details(services.db, call.git(), repo, row))
-    rows = services.db.rows("select * from discussions where repo = ? order by num desc", repo.id)
     kind, status, author = (call.query.get(key) for key in ("type", "status", "author"))
-    found = [
-        row
-        for row in rows
-        if (kind in (None, "all") or bool(row["is_pull"]) == (kind == "pull_request"))
-        and (status in (None, "all") or (row["status"] in OPEN_STATES) == (status == "open"))
-        and (author is None or row["author"] == author)
-    ]
+    where, values = ["repo = ?"], [repo.id]
+    if kind not in (None, "all"):
+        where.append("is_pull" if kind == "pull_request" else "not is_pull")
+    if status not in (None, "all"):
+        where.append(f"status {'' if status == 'open' else 'not '}in ('open', 'draft')")
+    if author is not None:
+        where.append("author = ?")
+        values.append(author)
+    chosen = f"from discussions where {' and '.join(where)}"
     start = call.number("p", 0, 1 << 30) * PAGE
-    page = [pulls.summary(row, repo) for row in found[start : start + PAGE]]
-    return answer({"count": len(found), "start": start, "discussions": page, "numClosedDiscussions": 0})
+    counted = services.db.row(f"select count(*) as number {chosen}", *values)
+    rows = services.db.rows(f"select * {chosen} order by num desc limit ? offset ?", *values, PAGE, start)
+    page = [pulls.summary(row, repo) for row in rows]
+    count = int(counted["number"]) if counted else 0
+    return answer({"count": count, "start": start, "discussions": page, "numClosedDiscussions": 0})
 
 
 def write(call: Call) -> Response:
@@ -66,7 +70,7 @@ def _number(call: Call) -> int:
 def _comment(call: Call, number: int) -> Response:
     pulls.find(call.services.db, call.repo, number)
     name, text = call.required_user().name, text_of(call.json(), "comment")
-    data = pulls.comment(text, name)
+    data = pulls.comment(pulls.bounded(text), name)
     return answer(
         {"newMessage": pulls.add_event(call.services.db, call.repo, number, "comment", author=name, data=data)}
     )
@@ -83,7 +87,7 @@ def _check_owner(call: Call, author: str) -> str:
 
 
 def _title(call: Call, number: int) -> Response:
-    db, title = call.services.db, text_of(call.json(), "title")
+    db, title = call.services.db, pulls.bounded(text_of(call.json(), "title"), pulls.TITLE_LIMIT)
     row = pulls.find(db, call.repo, number)
     name = _check_owner(call, row["author"])
     data = {"from": row["title"], "to": title}
