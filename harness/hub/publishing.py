@@ -91,7 +91,7 @@ def propose(hub: Hub, repo_id: str, files: Mapping[str, str], *, message: str) -
 def check_may_write(hub: Hub, places: Iterable[RepositoryName]) -> None:
     """Raise AccessDenied where the token may not write to one of the places, whether they exist or not."""
     if not hub.token():
-        login = ", or run `hf auth login`" if hub.token_from == TOKEN else ""
+        login = ", or run `hf auth login`" if hub.token_from == TOKEN and hub.api.token is None else ""
         raise AccessDenied(f"no token for {hub.endpoint}: set {hub.token_from} to one that may write{login}")
     with hub.errors("the account of this token"):
         me = hub.api.whoami()

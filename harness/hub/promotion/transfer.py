@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import HubError
 from harness.hub.artifact import Artifact, RepositoryName
 from harness.hub.client import Hub, operations
+from harness.hub.outgoing import check_outgoing
 from harness.hub.promotion.difference import TreeChanges, changes
 from harness.hub.promotion.plan import FIRST, PromotionPlan
 from harness.hub.promotion.record import RECORD, dump, title, without_record
@@ -162,6 +163,7 @@ class Transfer:
     def _sent(self, branch: str, addition: CommitOperationAdd) -> CommitOperationAdd:
         """Upload a large file before its commit, so that the disk holds one of them at a time."""
         lies_in = Path(str(addition.path_or_fileobj))
+        check_outgoing([addition], [], self.place)
         with self.target.errors(f"{addition.path_in_repo} of {self.place}"):
             self.target.api.preupload_lfs_files(
                 self.place.repo_id, [addition], repo_type=self.place.kind, revision=branch

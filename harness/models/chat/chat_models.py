@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from harness.errors import UsageError
+from harness.hub.address import public_address
 from harness.hub.client import Hub
 from harness.models.chat.budget import FREE, Budget, Price
 from harness.models.chat.cache import AnswerCache
@@ -18,10 +19,16 @@ from harness.models.chat.endpoints import Endpoints, Limits
 from harness.models.chat.estimate import CostEstimate, estimate
 from harness.models.chat.parameters import in_words
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats
-from harness.models.chat.secrets import public_address
 from harness.models.chat.spending import Spending
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
-from harness.models.engine.server import SERVED_NAME, EngineOptions, Server, check_installed, engine_version
+from harness.models.engine.server import (
+    SERVED_NAME,
+    EngineOptions,
+    Server,
+    check_installed,
+    engine_version,
+    recorded_args,
+)
 from harness.models.engine.shared import SharedEngine
 from harness.models.names import ModelName
 from harness.terminal import progress, say
@@ -198,7 +205,7 @@ class VllmModel(ChatModel):
             "model": self.artifact.repo_id,
             "revision": self.artifact.revision,
             "engine": engine_version(),
-            "engine_args": list(settings.engine_args),
+            "engine_args": recorded_args(settings.engine_args),
         }
         self.identity = json.dumps(self.settings, sort_keys=True)
 
