@@ -32,7 +32,7 @@ from .request import Call, answer, text_of
 
 def preupload(call: Call) -> Response:
     """Say for each file whether it is uploaded as a large one, and what lies there already."""
-    _check_may_commit(call)
+    may_commit(call)
     git, body = call.git(), call.json()
     commit = git.resolve(call.segments[0])
     files = body.get("files")
@@ -45,7 +45,7 @@ def preupload(call: Call) -> Response:
     return answer({"files": found, "commitOid": commit})
 
 
-def _check_may_commit(call: Call) -> User:
+def may_commit(call: Call) -> User:
     """Return the caller if they may commit to the revision: a proposal is open to all, its branch to its author."""
     repo, user, revision = call.repo, call.required_user(), call.segments[0]
     number = revision.removeprefix("refs/pr/")
@@ -80,7 +80,7 @@ def commit(call: Call) -> Response:
     """Apply an NDJSON commit to a branch, or to a new pull request (`create_pr`)."""
     if call.upload is None:
         raise Refused(400, "A commit needs a body.")
-    user, repo = _check_may_commit(call), call.repo
+    user, repo = may_commit(call), call.repo
     git = call.git()
     call.upload.file.flush()
     lines = lines_of(call.upload.path)

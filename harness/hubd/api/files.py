@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from ..errors import Refused, entry_not_found
 from ..storage.blobs import SHA256
-from ..storage.repos import check_content
+from ..storage.repos import RepoRow, check_content
 from .ranges import Content, respond
 from .request import Call, answer, text_of
 
@@ -96,15 +96,23 @@ def _link(call: Call, sha256: str, token: str) -> dict[str, Any]:
     return {"href": f"{call.base}/lfs/{sha256}?token={token}", "expires_in": LINK_SECONDS}
 
 
+def may_put(call: Call) -> tuple[RepoRow, int]:
+    """Return the repository and the size that a signed link for an upload is for; raises Refused."""
+    claims = call.services.signer.check(call.query.get("token", ""), do="lfs-put", oid=call.segments[0])
+    repo = call.services.repos.by_id(claims["repo"])
+    if repo is None:
+        raise Refused(404, "The repository of this upload is gone.", code="RepoNotFound")
+    call.announced = claims["size"]
+    return repo, claims["size"]
+
+
 def lfs_put(call: Call) -> Response:
     """Take a large file at a signed link; 400 if its size or sha256 is not the announced one."""
     services, sha256 = call.services, call.segments[0]
-    claims = services.signer.check(call.query.get("token", ""), do="lfs-put", oid=sha256)
-    repo = services.repos.by_id(claims["repo"])
-    if call.upload is None or repo is None:
-        raise Refused(404, "The repository of this upload is gone.", code="RepoNotFound")
-    if call.upload.size != claims["size"]:
-        raise Refused(400, f"The upload has {call.upload.size} bytes, announced were {claims['size']}.")
+    repo, size = may_put(call)
+    if call.upload is None or call.upload.size != size:
+        got = call.upload.size if call.upload else 0
+        raise Refused(400, f"The upload has {got} bytes, announced were {size}.")
     services.blobs.keep(call.upload, sha256=sha256)
     services.repos.hold(repo, sha256)
     return Response(status_code=200)

@@ -57,6 +57,7 @@ class Call:
     kind: str = "model"
     name: str = ""
     cookie: bool = False  # a browser's sign-in counts here
+    announced: int | None = None  # bytes of the body that a signed link allows, once it is checked
 
     @cached_property
     def user(self) -> User | None:

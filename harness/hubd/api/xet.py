@@ -43,7 +43,7 @@ def _token(call: Call, store: str, claims: dict[str, str]) -> Response:
     )
 
 
-def _upload_of(call: Call) -> tuple[RepoRow, str]:
+def may_upload(call: Call) -> tuple[RepoRow, str]:
     """Return the repository that the caller's token is for, and the user it was issued to; raises Refused."""
     token = call.headers.get("authorization", "").removeprefix("Bearer ")
     claims = call.services.signer.check(token, do="xet-upload")
@@ -55,7 +55,7 @@ def _upload_of(call: Call) -> tuple[RepoRow, str]:
 
 def put_xorb(call: Call) -> Response:
     """Take a xorb: `/xet/{store}/v1/xorbs/default/{hash}`."""
-    _, author = _upload_of(call)
+    _, author = may_upload(call)
     if call.upload is None:
         raise Refused(400, "A xorb is needed as body.")
     return answer({"was_inserted": call.services.xet.add_xorb(author, call.segments[-1], call.upload)})
@@ -63,7 +63,7 @@ def put_xorb(call: Call) -> Response:
 
 def put_shard(call: Call) -> Response:
     """Take a shard and unpack its files; progress and the outcome are lines of JSON (v2)."""
-    repo, author = _upload_of(call)
+    repo, author = may_upload(call)
     files = shard_files(call.body)
     services = call.services
 

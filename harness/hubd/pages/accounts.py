@@ -28,7 +28,7 @@ def login_form(call: Call) -> Response:
 
 def login(call: Call) -> Response:
     """Set the cookie for a valid token; 403 with the form for any other."""
-    _check_origin(call)
+    check_origin(call)
     form = {key: values[0] for key, values in call.form().items()}
     target, services = _target(form.get("next", "")), call.services
     value = new_cookie(services.signer, services.accounts, form.get("token", ""))
@@ -41,7 +41,7 @@ def login(call: Call) -> Response:
 
 def logout(call: Call) -> Response:
     """Take the cookie back."""
-    _check_origin(call)
+    check_origin(call)
     response = redirect("/")
     _set_cookie(call, response, "", 0)
     return response
@@ -65,7 +65,7 @@ def _target(wanted: str) -> str:
     return wanted if plain and wanted.startswith("/") and not wanted.startswith(("//", "/-/")) else "/"
 
 
-def _check_origin(call: Call) -> None:
+def check_origin(call: Call) -> None:
     """Refuse (403) a form that another site sent."""
     origin, site = call.headers.get("origin"), call.headers.get("sec-fetch-site", "same-origin")
     if site not in ("same-origin", "none") or (origin and urlsplit(origin).netloc != urlsplit(call.base).netloc):

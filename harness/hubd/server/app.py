@@ -18,8 +18,11 @@ from ..api.request import Call, Services
 from ..errors import Refused, failed, repo_not_found
 from ..pages.errors import error_page, wants_page
 from ..storage.blobs import Draft
+from .admission import authorize, body_limit
 from .bodies import steps
-from .router import Match, Route, match
+from .heads import CONNECTION
+from .lanes import Lanes
+from .router import Match, match
 
 HEADERS_LIMIT = 32 << 10
 
@@ -30,6 +33,7 @@ class HubApp:
     def __init__(self, services: Services, *, verbose: bool = False) -> None:
         self._services = services
         self._verbose = verbose
+        self._lanes = Lanes()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (or the lifespan protocol)."""
@@ -43,6 +47,10 @@ class HubApp:
         raw_path = scope.get("raw_path", scope["path"].encode()).decode("latin-1").split("?")[0]
         response = await self._answer(request, raw_path)
         response.headers["X-Request-Id"] = secrets.token_hex(8)
+        if (connection := scope.get("state", {}).get(CONNECTION)) is not None:
+            send, further = connection.answering(send)
+            response.headers.update(further)
+        response.headers["X-Content-Type-Options"] = "nosniff"
         if self._verbose:
             took = (time.monotonic() - started) * 1000
             print(f"{request.method} {raw_path} {response.status_code} {took:.0f} ms", file=sys.stderr)  # noqa: T201
@@ -55,21 +63,22 @@ class HubApp:
             found = match(request.method, raw_path)
             call = self._call(request, raw_path, found)
             _check_size(request)
-            if found.route.upload:
-                upload = call.upload = await self._receive(request, found.route)
-            else:
-                call.body = await _small_body(request, found.route.limit)
-            return await run_in_threadpool(found.route.handler, call)
+            if found.route.upload or _has_body(request):
+                authorize(found.route.handler, call)
+                limit = body_limit(found.route.handler, call, found.route.limit)
+                _check_length(request, limit)
+                if found.route.upload:
+                    upload = call.upload = await self._receive(request, limit, hashed=found.route.hashed)
+                else:
+                    call.body = await _small_body(request, limit)
+            return await self._lanes.run(found.route.handler, call, request)
         except Refused as error:
-            if wants_page(request.headers, raw_path):
-                return error_page(error, raw_path)
-            return JSONResponse(error.body, status_code=error.status, headers=error.all_headers())
+            return _refusal(error, request, raw_path)
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as error:
             gone = call is not None and call.repository_is_gone()  # deleted while it was read
-            refused = repo_not_found(anonymous=False) if gone else failed(error)
-            return JSONResponse(refused.body, status_code=refused.status, headers=refused.all_headers())
+            return _refusal(repo_not_found(anonymous=False) if gone else failed(error), request, raw_path)
         finally:
             if upload is not None:
                 upload.discard()
@@ -90,19 +99,25 @@ class HubApp:
             cookie=found.route.cookie,
         )
 
-    async def _receive(self, request: Request, route: Route) -> Draft:
+    async def _receive(self, request: Request, limit: int, *, hashed: bool) -> Draft:
         """Write the body to a file as it comes; memory holds one step of it."""
-        draft = self._services.blobs.draft(hashed=route.hashed)
+        draft = self._services.blobs.draft(hashed=hashed)
         try:
             async with aclosing(steps(request)) as parts:
                 async for part in parts:
-                    if route.limit and draft.size + sum(map(len, part)) > route.limit:
-                        raise Refused(413, f"The upload is larger than {route.limit >> 20} MiB.")
+                    if draft.size + sum(map(len, part)) > limit:
+                        raise _too_large(limit)
                     await run_in_threadpool(draft.write, part)
         except BaseException:
             draft.discard()
             raise
         return draft
+
+
+def _refusal(error: Refused, request: Request, raw_path: str) -> Response:
+    if wants_page(request.headers, raw_path):
+        return error_page(error, raw_path)
+    return JSONResponse(error.body, status_code=error.status, headers=error.all_headers())
 
 
 def _check_size(request: Request) -> None:
@@ -113,13 +128,30 @@ def _check_size(request: Request) -> None:
         raise Refused(414, f"The query is longer than {HEADERS_LIMIT} bytes.")
 
 
+def _has_body(request: Request) -> bool:
+    headers = request.headers
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
+def _check_length(request: Request, limit: int) -> None:
+    """Raise Refused (413) if the body is announced as larger than `limit` bytes."""
+    length = request.headers.get("content-length", "0")
+    if len(length) > 18 or not length.isascii() or not length.isdigit() or int(length) > limit:
+        raise _too_large(limit)
+
+
+def _too_large(limit: int) -> Refused:
+    size = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
+    return Refused(413, f"The body of this request may have {size} at most.")
+
+
 async def _small_body(request: Request, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     async for data in request.stream():
         size += len(data)
         if size > limit:
-            raise Refused(413, f"The body is larger than {limit >> 20} MiB.")
+            raise _too_large(limit)
         parts.append(data)
     return b"".join(parts)
 

@@ -34,7 +34,7 @@ Handler = Callable[[Call], Response]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A handler, and its body: at most `limit` bytes (0: any), in memory or, if `upload`, in a file (and hashed).
+    """A handler, and its body: at most `limit` bytes, in memory or, if `upload`, in a file (and hashed).
 
     `cookie`: a browser's sign-in counts.
     """
@@ -111,7 +111,7 @@ def match(method: str, raw_path: str) -> Match:
         return _api(reading, rest)
     if first == "lfs" and len(rest) == 1:
         if reading == "PUT":
-            return Match(route=Route(handler=api_files.lfs_put, upload=True, hashed=True, limit=0), segments=rest)
+            return Match(route=Route(handler=api_files.lfs_put, upload=True, hashed=True), segments=rest)
         if reading == "GET":
             return Match(route=Route(handler=api_files.lfs_get), segments=rest)
     if first == "xet" and len(rest) > 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
 import threading
@@ -17,7 +18,8 @@ from ..api.request import Services
 from ..errors import HubStartError
 from ..root import default_root, open_root
 from .app import HubApp
-from .heads import HEAD_LIMIT, bounded_protocol
+from .connections import Connections, descriptors
+from .heads import bounded_protocol
 
 DEFAULT_PORT = 7860
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -48,6 +50,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
             new_token = None
         else:
             new_token = services.accounts.ensure_someone(root)
+        connections = Connections(descriptors())
         server = _Server(
             uvicorn.Config(
                 HubApp(services, verbose=settings.verbose),
@@ -56,10 +59,10 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
                 lifespan="off",
                 server_header=False,
                 timeout_graceful_shutdown=5,
-                http=bounded_protocol(),
-                h11_max_incomplete_event_size=HEAD_LIMIT,
+                http=bounded_protocol(connections),
                 ws="none",
             ),
+            connections,
             lambda: _announce(settings, listener, root.token_file, new_token, say),
         )
         if settings.stop_with_stdin:
@@ -71,12 +74,14 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, connections: Connections, ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._connections, self._ready = connections, ready
+        self._watching: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._watching = asyncio.create_task(self._connections.watch())
         self._ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of uvicorn
