@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
-MASK = "[secret]"
+MASK = "[key]"
 SHORTEST = 12
 """Characters; what is shorter is a placeholder, and would be found inside ordinary words."""
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Advance = Callable[..., None]
 
-_HIDDEN = re.compile(
+HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
@@ -35,7 +35,7 @@ _DRAWING = re.compile("(\x1b\\[[0-9;?]*[A-HJKfhlm]|[\r\b])")
 
 def visible(text: object) -> str:
     """Return a text with all its lines, its hidden characters written out as in JSON (`\\u202e`)."""
-    return _HIDDEN.sub(lambda found: _spelled(found[0]), str(text))
+    return HIDDEN.sub(lambda found: _spelled(found[0]), str(text))
 
 
 def _spelled(character: str) -> str:
@@ -93,7 +93,8 @@ def console(*, err: bool = False, width: int | None = None, markup: bool = True)
 
         def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
             for part in super().render(renderable, options):
-                yield part if part.control else Segment(_tame(visible(part.text)), part.style)
+                style = part.style.update_link(None) if part.style and part.style.link else part.style
+                yield part if part.control else Segment(_tame(visible(part.text)), style)
 
     return Plain(stderr=err, width=width, markup=markup, highlight=False)
 
@@ -189,10 +190,15 @@ class _Guarded:
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Have all that anything writes on stdout and stderr be harmless, for the block."""
+    """Have all that anything writes on stdout and stderr be harmless, for the block; a bug ends in its traceback."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _Guarded(sys.stdout), _Guarded(sys.stderr)
     try:
         yield
+    except Exception:
+        import traceback
+
+        traceback.print_exc()  # here, since what Python prints itself comes after the guard has gone
+        sys.exit(1)
     finally:
         sys.stdout, sys.stderr = before

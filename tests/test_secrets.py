@@ -143,7 +143,7 @@ def test_a_record_that_names_a_folder_of_this_machine_is_not_pushed(
         check_outgoing([CommitOperationAdd("lineage.json", told)], [], "it")
     check_outgoing([CommitOperationAdd("data/train.jsonl", told)], [], "it")
     assert str(tmp_path) in capsys.readouterr().err
-    ordinary = b'{"path": "/api/v1/users", "at": "/tmp/x", "see": "https://host/home/x", "or": "/home/other/file"}'
+    ordinary = b'{"path": "/api/v1/users", "at": "/tmp/x", "see": "https://host/srv/x", "or": "/srv/other/file"}'
     check_outgoing([CommitOperationAdd("lineage.json", ordinary)], [], "it")
     assert places.without_places(f"cannot read {tmp_path}/x.json") == f"cannot read {places.HIDDEN}/x.json"
 
@@ -151,7 +151,7 @@ def test_a_record_that_names_a_folder_of_this_machine_is_not_pushed(
 def test_settings_keep_the_last_part_of_a_path() -> None:
     from harness.models.engine.server import recorded_args, split_engine_args
 
-    words = split_engine_args(["chat-template=/home/me/secret/x.jinja", "api-key=word-of-the-engine-9", "dtype=auto"])
-    assert words[1] == "/home/me/secret/x.jinja"
+    words = split_engine_args(["chat-template=/srv/me/private/x.jinja", "api-key=word-of-the-engine-9", "dtype=auto"])
+    assert words[1] == "/srv/me/private/x.jinja"
     assert recorded_args(words) == ["--chat-template", "x.jinja", "--api-key", MASK, "--dtype", "auto"]
     assert secrets.known().find("it has word-of-the-engine-9") is not None

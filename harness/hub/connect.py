@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import HubError, UsageError
 from harness.hub.address import DEFAULT_ENDPOINT, EMBEDDED, check_bare_address
+from harness.secrets import learn
 
 if TYPE_CHECKING:
     from harness.hub.client import Hub
@@ -59,6 +60,7 @@ def _opened(address: str, option: str, variable: str) -> Iterator[Hub]:
     with tempfile.TemporaryDirectory(prefix="tft-promote-") as name:
         if address == EMBEDDED:
             with started(f"the embedded Hub of {option}") as embedded:
+                learn(embedded.token, f"the token of {option}")
                 yield Hub(embedded.url, embedded.token, token_from=variable, cache=Path(name))
             return
         endpoint = address.rstrip("/")

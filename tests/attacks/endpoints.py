@@ -40,14 +40,14 @@ def call(name: str = "find_train", **arguments: str) -> Reply:
 
 
 @contextmanager
-def speaking(answer: Callable[[int], Reply]) -> Iterator[str]:
-    """Serve an endpoint; `answer` gets the number of a question, from 0. Yields its address."""
+def speaking(answer: Callable[[int], Reply], *, get: bool = False) -> Iterator[str]:
+    """Serve an endpoint; `answer` gets the number of a question, from 0. Yields its address. With `get` as a Hub is."""
     numbers: dict[str, int] = {}
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or '{"messages": []}')
             with lock:
                 number = numbers.setdefault(json.dumps(asked["messages"]), len(numbers))
             status, body = answer(number)
@@ -59,6 +59,9 @@ def speaking(answer: Callable[[int], Reply]) -> Iterator[str]:
             self.wfile.write(data)
 
         def log_message(self, *_: Any) -> None: ...
+
+        if get:
+            do_GET = do_POST
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from harness.errors import UsageError
 from harness.hub.address import public_address
@@ -164,7 +166,7 @@ class EndpointModel(ChatModel):
                 "(per million tokens; 0 where it costs nothing) to its entry in --endpoints, or leave --budget out"
             )
         self.settings = {"model": self._address.model, "base_url": public_address(self._address.base_url)}
-        self.identity = f"openai:{self._address.base_url}:{self._address.model}"
+        self.identity = f"openai:{_identity(self._address.base_url)}:{self._address.model}"
         if parameters := self._address.parameters:
             self.settings["parameters"] = parameters
             self.identity += f":{json.dumps(parameters, sort_keys=True)}"
@@ -186,6 +188,12 @@ class EndpointModel(ChatModel):
             price=self.price,
             rates=self._rates,
         )
+
+
+def _identity(address: str) -> str:
+    """Return what tells addresses apart, without what they keep secret: it stands in the file of kept answers."""
+    query = urlsplit(address).query
+    return public_address(address) + (f"?{hashlib.sha256(query.encode()).hexdigest()}" if query else "")
 
 
 class VllmModel(ChatModel):

@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from harness.data.formats.json_texts import encodable
 from harness.hub.address import public_address
-from harness.secrets import known
+from harness.secrets import MASK, known
 from harness.terminal import one_line
 
 _LONGEST_REASON = 400
@@ -37,5 +37,5 @@ class EndpointSecrets:
         """Return an endpoint's words as one short line that can be shown, without secrets; some quote the key."""
         line = one_line(" ".join(known().mask(encodable(text)).split())).replace(self._address, self._public)
         for form in self._forms:
-            line = line.replace(form, "[key]")
+            line = line.replace(form, MASK)
         return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]} [...]"
