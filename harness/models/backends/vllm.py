@@ -21,6 +21,7 @@ from harness.hub.client import Hub
 from harness.models import parsing
 from harness.models.backends.backend import NOT_ASKED, Backend, OnAnswer, ask_each
 from harness.models.backends.subject import DAY, EvaluateConfig, Subject, replaced_systems
+from harness.models.chat.bounded_http import RefusedBodyError, bounded_client
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.engine.server import (
     SERVED_NAME,
@@ -224,9 +225,9 @@ class VllmBackend:
         self.max_tokens = max_tokens
         self.concurrency = concurrency
         self.adapter = adapter
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+        from openai import AsyncOpenAI
 
-        direct = DefaultAsyncHttpxClient(trust_env=False)  # a proxy must not see prompts
+        direct = bounded_client(trust_env=False)  # a proxy must not see prompts
         self._client = AsyncOpenAI(base_url=server.url, api_key="none", max_retries=2, timeout=None, http_client=direct)
 
     def ask(self, prompts: Sequence[Prompt], on_answer: OnAnswer) -> None:
@@ -255,7 +256,7 @@ class VllmBackend:
                 top_p=1,
                 extra_body=_GREEDY,
             )
-        except APIError as error:
+        except (APIError, RefusedBodyError) as error:
             self.server.check_alive()
             return Prediction(pair_id=prompt.pair_id, raw=None, error=f"engine: {error}", prompt_sha256=sent)
         choice, usage = reply.choices[0], reply.usage
