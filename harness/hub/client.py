@@ -16,14 +16,15 @@ from harness.hub.address import DEFAULT_ENDPOINT, check_bare_address, quiet, sto
 from harness.hub.artifact import Artifact, RepoKind, RepositoryName, split_revision
 from harness.hub.client_errors import translated
 from harness.hub.collections import Collections
-from harness.hub.outgoing import check_outgoing
+from harness.hub.foreign_json import LARGEST
+from harness.hub.outgoing import check_outgoing, operations
 from harness.hub.proxies import without_proxies
 from harness.hub.repository import File, RepositoryState, Tree
 
 if TYPE_CHECKING:
-    from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationCopy, CommitOperationDelete
+    from huggingface_hub import CommitInfo
 
-    Operation = CommitOperationAdd | CommitOperationCopy | CommitOperationDelete
+    from harness.hub.outgoing import Operation
 
 PRIVATE = "TFT_PRIVATE"
 """Variable that, set to 1, makes new repositories private: a benchmark is made before it is shown."""
@@ -187,12 +188,16 @@ class Hub:
         return Path(found).resolve()
 
     def read(self, artifact: Artifact, path: str) -> bytes | None:
-        """Return a file of the artifact, None where it has no such file."""
+        """Return a file of the artifact, None where it has no such file; DataError for one that is no text to read."""
         try:
-            return self.fetch(artifact, path).read_bytes()
+            with self.fetch(artifact, path).open("rb") as file:
+                content = file.read(LARGEST + 1)
         except RepoNotFound:
             self.tree(artifact)  # raises where there is no such commit
             return None
+        if len(content) > LARGEST:
+            raise DataError(f"{path} of {artifact} has more than {LARGEST >> 20} MiB; expected a file that people read")
+        return content
 
     def read_at(self, artifact: Artifact, path: str) -> str | None:
         """Return a text file of the artifact, None where it has no such file; DataError where it is not UTF-8."""
@@ -286,15 +291,3 @@ class Hub:
                     raise
                 self.api.delete_tag(repo_id, tag=tag, repo_type=kind)
                 self.api.create_tag(repo_id, tag=tag, revision=commit, repo_type=kind)
-
-
-def operations(files: Mapping[str, str | bytes | Path], removed: Iterable[str] = ()) -> list[Operation]:
-    """Return what a commit does that writes `files` (contents, or paths on this machine) and removes others."""
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-
-    bodies = {
-        name: body.encode() if isinstance(body, str) else str(body) if isinstance(body, Path) else body
-        for name, body in files.items()
-    }
-    added = [CommitOperationAdd(name, body) for name, body in bodies.items()]
-    return [*added, *(CommitOperationDelete(path, is_folder=False) for path in removed)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -86,3 +86,15 @@ def _chunks(stream: BinaryIO) -> Iterator[bytes]:
         yield first
         following = stream.read(_CHUNK)
         first = first[-_OVERLAP:] + following if following else b""
+
+
+def operations(files: Mapping[str, str | bytes | Path], removed: Iterable[str] = ()) -> list[Operation]:
+    """Return what a commit does that writes `files` (contents, or paths on this machine) and removes others."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    bodies = {
+        name: body.encode() if isinstance(body, str) else str(body) if isinstance(body, Path) else body
+        for name, body in files.items()
+    }
+    added = [CommitOperationAdd(name, body) for name, body in bodies.items()]
+    return [*added, *(CommitOperationDelete(path, is_folder=False) for path in removed)]

@@ -9,8 +9,9 @@ from typing import Any
 from harness.errors import AccessDenied, RepoNotFound, UsageError
 from harness.hub.artifact import ATTRIBUTES, README, Artifact, RepoKind, RepositoryName
 from harness.hub.chain import read_lineage
-from harness.hub.client import TOKEN, Hub, operations
+from harness.hub.client import TOKEN, Hub
 from harness.hub.lineage import LINEAGE
+from harness.hub.outgoing import operations
 
 
 def push_folder(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import HubError
 from harness.hub.artifact import Artifact, RepositoryName
-from harness.hub.client import Hub, operations
-from harness.hub.outgoing import check_outgoing
+from harness.hub.client import Hub
+from harness.hub.outgoing import check_outgoing, operations
 from harness.hub.promotion.difference import TreeChanges, changes
 from harness.hub.promotion.plan import FIRST, PromotionPlan
 from harness.hub.promotion.record import RECORD, dump, title, without_record
@@ -22,7 +22,7 @@ from harness.hub.repository import File, RepositoryState, Tree
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd
 
-    from harness.hub.client import Operation
+    from harness.hub.outgoing import Operation
 
 _DOWNLOADS = 8
 

@@ -107,7 +107,7 @@ def _merge(call: Call, number: int) -> Response:
     repo = call.writable_repo()
     db, name = call.services.db, call.required_user().name
     git = call.git()
-    with git.writing:
+    with git.moving(pulls.find(db, repo, number)["base"] or ""):
         row = pulls.find(db, repo, number)
         if not row["is_pull"] or row["status"] not in OPEN_STATES:
             raise Refused(409, f"Discussion {number} is no open pull request.")

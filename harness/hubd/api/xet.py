@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from ..errors import Refused, failed
 from ..storage.repos import RepoRow, check_content
 from ..storage.xet_reads import piece_name, piece_size, reconstruction, records
-from ..storage.xorbs import shard_files
+from ..storage.xorbs import Shard
 from .ranges import Content, byte_range, respond
 from .request import Call, answer
 
@@ -64,14 +64,14 @@ def put_xorb(call: Call) -> Response:
 def put_shard(call: Call) -> Response:
     """Take a shard and unpack its files; progress and the outcome are lines of JSON (v2)."""
     repo, author = may_upload(call)
-    files = shard_files(call.body)
+    files = Shard(call.body)
     services = call.services
 
     def lines() -> Iterator[bytes]:
         try:
             for done, sha256 in enumerate(services.xet.unpack_shard(author, files), start=1):
                 services.repos.hold(repo, sha256)
-                yield _line({"type": "validating", "verified": done, "total": len(files)})
+                yield _line({"type": "validating", "verified": done, "total": files.count})
         except Refused as error:
             yield _line({"type": "error", "message": error.message, "retryable": False})
         except Exception as error:  # the status is sent: only this line can say it

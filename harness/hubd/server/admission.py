@@ -63,10 +63,25 @@ CHECKS: dict[Callable[[Call], Response], Check] = {
     collections.add_item: _writer,
     collections.change_item: _writer,
     collections.remove_item: _writer,
-    pages.login: pages.check_origin,
-    pages.logout: pages.check_origin,
+    pages.login: lambda _: None,  # anybody may; see origin.py for what other sites' pages send
+    pages.logout: lambda _: None,
 }
 LIMITS: dict[Callable[[Call], Response], int] = {accounts.validate_yaml: YAML_BODY, files.lfs_batch: BATCH_BODY}
+
+
+FORMS = (tree.paths_info, pages.login, pages.logout)
+FREE = (files.lfs_put, xet.put_xorb, xet.put_shard)
+"""Their bodies are of no kind in particular; what allows them no page of another site can have."""
+
+
+def check_media(handler: Callable[[Call], Response], call: Call) -> None:
+    """Raise Refused (415) for a kind of body that every page may send, but no client of this route does."""
+    media = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+    plain = media in ("text/plain", "multipart/form-data")
+    if handler not in FREE and (plain or (media == "application/x-www-form-urlencoded" and handler not in FORMS)):
+        raise Refused(
+            415, f"A body of the kind {media} is not taken here; send JSON with Content-Type: application/json."
+        )
 
 
 def authorize(handler: Callable[[Call], Response], call: Call) -> None:

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -18,10 +18,11 @@ from ..api.request import Call, Services
 from ..errors import Refused, failed, repo_not_found
 from ..pages.errors import error_page, wants_page
 from ..storage.blobs import Draft
-from .admission import authorize, body_limit
+from .admission import authorize, body_limit, check_media
 from .bodies import steps
 from .heads import CONNECTION
 from .lanes import Lanes
+from .origin import Hosts, check_site, checked_host
 from .router import Match, match
 
 HEADERS_LIMIT = 32 << 10
@@ -30,8 +31,10 @@ HEADERS_LIMIT = 32 << 10
 class HubApp:
     """The embedded Hub as an ASGI application."""
 
-    def __init__(self, services: Services, *, verbose: bool = False) -> None:
+    def __init__(self, services: Services, *, hosts: Hosts | None = None, verbose: bool = False) -> None:
+        """Answer from `services`, under the names in `hosts` (None: any)."""
         self._services = services
+        self._hosts = hosts
         self._verbose = verbose
         self._lanes = Lanes()
 
@@ -60,10 +63,13 @@ class HubApp:
         upload: Draft | None = None
         call: Call | None = None
         try:
+            host = checked_host(request.headers, self._hosts)
+            check_site(request.method, request.headers, host, self._hosts)
             found = match(request.method, raw_path)
-            call = self._call(request, raw_path, found)
+            call = self._call(request, raw_path, host, found)
             _check_size(request)
             if found.route.upload or _has_body(request):
+                check_media(found.route.handler, call)
                 authorize(found.route.handler, call)
                 limit = body_limit(found.route.handler, call, found.route.limit)
                 _check_length(request, limit)
@@ -83,9 +89,7 @@ class HubApp:
             if upload is not None:
                 upload.discard()
 
-    def _call(self, request: Request, raw_path: str, found: Match) -> Call:
-        headers = Headers(scope=request.scope)
-        host = headers.get("host") or "localhost"
+    def _call(self, request: Request, raw_path: str, host: str, found: Match) -> Call:
         return Call(
             services=self._services,
             method=request.method,
@@ -93,7 +97,7 @@ class HubApp:
             raw_path=raw_path,
             segments=found.segments,
             query=QueryParams(request.scope.get("query_string", b"")),
-            headers=headers,
+            headers=request.headers,
             kind=found.kind,
             name=found.name,
             cookie=found.route.cookie,

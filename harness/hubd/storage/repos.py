@@ -176,10 +176,12 @@ class Repos:
         self.folder(repo_id).replace(target)
         shutil.rmtree(target)
 
-    def hold(self, repo: RepoRow, sha256: str) -> None:
-        """Note that a large file was uploaded for a repository."""
-        with self._db.transaction() as write:
-            write.execute("insert or ignore into holdings values(?, ?)", (repo.id, sha256))
+    def hold(self, repo: RepoRow, *files: str) -> None:
+        """Note that large files (their sha256) were uploaded for a repository, or committed to it."""
+        if files:
+            with self._db.transaction() as write:
+                values = [(repo.id, sha256) for sha256 in files]
+                write.executemany("insert or ignore into holdings values(?, ?)", values)
 
     def holds(self, repo_id: str, sha256: str) -> bool:
         """Return whether a large file was uploaded for, or committed to, a repository."""
