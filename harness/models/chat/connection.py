@@ -45,7 +45,7 @@ class Connection:
         problem = proxy_problem()
         if problem and not direct:
             raise UsageError(f"{public_address(endpoint.base_url)} cannot be asked: {problem}")
-        key = _key(endpoint.base_url, endpoint.key_variable)
+        key = endpoint.key or _key(endpoint.base_url, endpoint.key_variable)
         self._secrets = Secrets(key, endpoint.base_url)
         self._endpoint = endpoint
         self._spending = spending
