@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -23,6 +23,8 @@ DATASET_TAGS = (
     "task_categories", "task_ids", "language", "size_categories", "multilinguality", "language_creators",
     "annotations_creators", "source_datasets",
 )  # fmt: skip
+# The Hub marks a benchmark after a review; here declaring one (`eval.yaml`) is enough.
+BENCHMARK = "benchmark:official"
 EVAL_KEYS = {"dataset", "value", "verifyToken", "date", "source", "notes"}
 
 
@@ -52,25 +54,35 @@ def front_matter(text: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """One commit of a repository as lists and info pages show it. `card` is the metadata, {} without a valid card."""
+    """One commit of a repository as lists and info pages show it. `card` is the metadata, {} without a valid card.
+
+    `tags` follow from the card and from other files, `card_tags` from the card alone.
+    """
 
     commit: str
     modified: str
     card: dict[str, Any]
     tags: tuple[str, ...]
+    card_tags: tuple[str, ...]
     config: dict[str, Any]
     eval_results: tuple[dict[str, Any], ...]
+
+    def of_card(self) -> Summary:
+        """Return what may be shown to those who may see the card but no other file."""
+        return replace(self, tags=self.card_tags, config={}, eval_results=())
 
 
 def summarise(repo: RepoRow, git: GitRepo, commit: str) -> Summary:
     """Read card, model config and evaluation results of a commit."""
     card = _card(git, commit)
     results = _eval_results(git, commit) if repo.kind == "model" else []
+    of_card = tuple(dict.fromkeys(_tags(repo.kind, card)))
     return Summary(
         commit=commit,
         modified=iso(git.commit(commit).time),
         card=card,
-        tags=tuple(dict.fromkeys(_tags(repo.kind, card, git, commit))),
+        tags=tuple(dict.fromkeys((*of_card, *_file_tags(repo.kind, git, commit)))),
+        card_tags=of_card,
         config=_model_config(git, commit) if repo.kind == "model" else {},
         eval_results=tuple(results),
     )
@@ -91,7 +103,7 @@ def _texts(value: Any) -> list[str]:
     ]
 
 
-def _tags(kind: str, card: dict[str, Any], git: GitRepo, commit: str) -> list[str]:
+def _tags(kind: str, card: dict[str, Any]) -> list[str]:
     tags: list[str] = []
     for key in PLAIN_TAGS:
         tags += _texts(card.get(key) or [])
@@ -100,19 +112,19 @@ def _tags(kind: str, card: dict[str, Any], git: GitRepo, commit: str) -> list[st
     if kind == "dataset":
         for key in DATASET_TAGS:
             tags += [f"{key}:{text}" for text in _texts(card.get(key) or [])]
-        # The Hub marks a benchmark after a review; here declaring one is enough.
-        if git.entry(commit, "eval.yaml") is not None:
-            tags.append("benchmark:official")
     else:
         tags += _texts(card.get("language") or [])
         relation = card.get("base_model_relation")
         if isinstance(relation, str):
             tags += [f"base_model:{relation}:{text}" for text in _texts(card.get("base_model") or [])]
-    if kind == "model":
-        names = [name for name, _ in git.walk(git.commit(commit).tree, recursive=False)]
-        if any(name.endswith(".safetensors") for name in names):
-            tags.append("safetensors")
     return tags
+
+
+def _file_tags(kind: str, git: GitRepo, commit: str) -> list[str]:
+    names = [name for name, _ in git.walk(git.commit(commit).tree, recursive=False)]
+    if kind == "dataset" and "eval.yaml" in names:
+        return [BENCHMARK]
+    return ["safetensors"] if kind == "model" and any(name.endswith(".safetensors") for name in names) else []
 
 
 def _model_config(git: GitRepo, commit: str) -> dict[str, Any]:

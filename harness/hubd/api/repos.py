@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from typing import Any
 
 from starlette.responses import PlainTextResponse, Response
@@ -12,9 +11,19 @@ from ..errors import Refused
 from ..storage.attributes import DEFAULT_ATTRIBUTES
 from ..storage.commits import Author, first_commit
 from ..storage.git import GitRepo
-from ..storage.repos import KINDS, RepoRow, check_content, check_name, check_write, new_row, taken, visible
+from ..storage.repos import (
+    KINDS,
+    RepoRow,
+    check_content,
+    check_name,
+    check_write,
+    may_read_content,
+    new_row,
+    taken,
+    visible,
+)
 from .card_facts import Summary, summarise
-from .repo_json import FULL_KEYS, LIST_KEYS, repo_json
+from .repo_json import FILE_KEYS, FULL_KEYS, LIST_KEYS, repo_json
 from .request import Call, answer, text_of
 
 SPACE_SDKS = ("gradio", "streamlit", "docker", "static")
@@ -35,6 +44,12 @@ def summary_of(repo: RepoRow, git: GitRepo, commit: str) -> Summary:
             _SUMMARIES.clear()
         found = _SUMMARIES[repo.id, commit] = summarise(repo, git, commit)
     return found
+
+
+def shown_summary(call: Call, repo: RepoRow, git: GitRepo, commit: str) -> Summary:
+    """Return what a commit says of its repository, as far as the caller may know it."""
+    summary = summary_of(repo, git, commit)
+    return summary if may_read_content(repo, call.user) else summary.of_card()
 
 
 def _kind(body: dict[str, Any]) -> str:
@@ -105,7 +120,7 @@ def _prepare(call: Call, repo: RepoRow) -> None:
         GitRepo.create(folder)
         (folder / "description").write_text(f"{repo.kind} {repo.name}\n")
         author = Author(name=repo.author, title="initial commit")
-        first_commit(files, author, GitRepo(folder, threading.RLock()))
+        first_commit(files, author, GitRepo(folder))
         services.repos.add(repo, folder)
     except Refused as error:
         if error.status == 409:
@@ -144,7 +159,7 @@ def move(call: Call) -> Response:
 
 def settings(call: Call) -> Response:
     """Change visibility and gating."""
-    repo, body = call.writable_repo(), call.json()
+    repo, body = call.repo, call.json()
     gated = body.get("gated")
     if gated not in (None, False, *GATES):
         raise Refused(400, "gated must be auto, manual or false.")
@@ -152,24 +167,26 @@ def settings(call: Call) -> Response:
     return answer(body)
 
 
-def auth_check(call: Call) -> Response:
+def auth_check(call: Call) -> Response:  # noqa: ARG001 - the route has asked everything
     """200 if the caller may read the files of the repository, or write (`/auth-check/write`)."""
-    if call.segments == ["write"]:
-        call.writable_repo()
-    check_content(call.repo, call.user)
     return Response(status_code=200)
 
 
 def info(call: Call) -> Response:
-    """Describe a repository at its head or at a revision; `expand` chooses keys, `blobs` adds sizes and hashes."""
-    git = call.git()
+    """Describe a repository at its head or at a revision; `expand` chooses keys, `blobs` adds sizes and hashes.
+
+    Of a gated one others see the head only, and no files.
+    """
+    git, readable = call.git(), may_read_content(call.repo, call.user)
+    if not readable and call.segments not in ([], ["main"]):
+        check_content(call.repo, call.user)
     commit = git.resolve(call.segments[0] if call.segments else "main")
     expand = call.query.getlist("expand") + call.query.getlist("expand[]")
     keys = tuple(expand) if expand else FULL_KEYS
-    return answer(
-        repo_json(call.repo, git, summary_of(call.repo, git, commit), keys=keys, blobs=call.flag("blobs")),
-        headers={"X-Repo-Commit": commit},
-    )
+    keys = keys if readable else tuple(key for key in keys if key not in FILE_KEYS)
+    summary = shown_summary(call, call.repo, git, commit)
+    content = repo_json(call.repo, git, summary, keys=keys, blobs=call.flag("blobs"))
+    return answer(content, headers={"X-Repo-Commit": commit})
 
 
 def listing(call: Call) -> Response:
@@ -189,7 +206,11 @@ def listing(call: Call) -> Response:
         found.sort(key=order, reverse=call.query.get("direction", "-1") == "-1")
     limit = call.number("limit", LIST_LIMIT, LIST_LIMIT) or LIST_LIMIT
     start = call.number("cursor", 0, 1 << 40)
-    page = [repo_json(repo, git, summary, keys=keys) for repo, git, summary in found[start : start + limit]]
+    without_files = tuple(key for key in keys if key not in FILE_KEYS)
+    page = [
+        repo_json(repo, git, summary, keys=keys if may_read_content(repo, call.user) else without_files)
+        for repo, git, summary in found[start : start + limit]
+    ]
     more = call.next_link(cursor=str(start + limit)) if start + limit < len(found) else {}
     return answer(page, headers=more)
 
@@ -206,7 +227,7 @@ def _candidates(call: Call) -> list[tuple[RepoRow, GitRepo, Summary]]:
         git = call.services.repos.git(repo)
         head = git.ref("refs/heads/main")
         if head is not None:
-            rows.append((repo, git, summary_of(repo, git, head)))
+            rows.append((repo, git, shown_summary(call, repo, git, head)))
     return rows
 
 
@@ -229,7 +250,7 @@ def leaderboard(call: Call) -> Response:
 
 
 def reported(call: Call) -> list[tuple[str, dict[str, Any]]]:
-    """Return (task, row) of every result that visible models report on this dataset, the best first.
+    """Return (task, row) of every result that models which the caller may read report on this dataset, the best first.
 
     Raises Refused (404) if it is no dataset.
     """
@@ -240,7 +261,7 @@ def reported(call: Call) -> list[tuple[str, dict[str, Any]]]:
     for repo in call.services.repos.listing("model", call.user):
         git = call.services.repos.git(repo)
         head = git.ref("refs/heads/main")
-        for result in summary_of(repo, git, head).eval_results if head else ():
+        for result in shown_summary(call, repo, git, head).eval_results if head else ():
             data = result.get("data")
             if data and data["dataset"]["id"].lower() == name:
                 rows.append((data["dataset"]["task_id"], _leaderboard_row(call, repo, result)))

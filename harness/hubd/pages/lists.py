@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from ..api.repos import summary_of
+from ..api.repos import shown_summary
 from ..api.request import Call
 from ..db import Row
 from ..errors import Refused
@@ -143,7 +143,7 @@ def repo_item(call: Call, repo: RepoRow) -> Item:
     """Return a repository as lists show it."""
     git = call.services.repos.git(repo)
     head = git.ref("refs/heads/main")
-    summary = summary_of(repo, git, head) if head else None
+    summary = shown_summary(call, repo, git, head) if head else None
     card = summary.card if summary else {}
     note = next(
         (text for key in ("pipeline_tag", "pretty_name", "title") if isinstance(text := card.get(key), str)), ""

@@ -15,11 +15,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from ..api.request import Call, Services
+from ..api.rights import authorize
+from ..api.route import Match, Route
 from ..errors import Refused, failed, repo_not_found
 from ..pages.errors import error_page, wants_page
 from ..storage.blobs import Draft
 from .bodies import steps
-from .router import Match, Route, match
+from .router import match
 
 HEADERS_LIMIT = 32 << 10
 
@@ -55,11 +57,13 @@ class HubApp:
             found = match(request.method, raw_path)
             call = self._call(request, raw_path, found)
             _check_size(request)
+            if request.method not in ("GET", "HEAD"):
+                await run_in_threadpool(authorize, call, found.route.needs)  # before the body
             if found.route.upload:
                 upload = call.upload = await self._receive(request, found.route)
             else:
                 call.body = await _small_body(request, found.route.limit)
-            return await run_in_threadpool(found.route.handler, call)
+            return await run_in_threadpool(_handle, call, found.route)
         except Refused as error:
             if wants_page(request.headers, raw_path):
                 return error_page(error, raw_path)
@@ -103,6 +107,13 @@ class HubApp:
             draft.discard()
             raise
         return draft
+
+
+def _handle(call: Call, route: Route) -> Response:
+    """Answer the request if its caller may (still, after a body that took long) do that."""
+    call.forget()
+    authorize(call, route.needs)
+    return route.handler(call)
 
 
 def _check_size(request: Request) -> None:
