@@ -18,14 +18,17 @@ endif
 BIN := .venv/bin
 STAMP := .venv/.installed-$(BACKEND)
 LOCK := requirements/$(BACKEND).txt
-# PyTorch's CPU build is not on the ordinary index.
+# PyTorch's CPU build is not on the ordinary index, so it has a file of hashes of its own.
+LOCKS := $(LOCK) $(if $(filter cpu,$(BACKEND)),requirements/torch-cpu.txt)
 TORCH = $(if $(PIP_FIND_LINKS),$(addprefix --find-links ,$(PIP_FIND_LINKS)),--torch-backend=$(if $(filter cuda,$(1)),auto,cpu))
 # vLLM's CPU build asks for packages that break here; on CUDA they match their PyTorch.
 OVERRIDE = $(if $(filter cpu,$(1)),--override requirements/overrides.txt)
+# What is built from source (rouge-score, which has no wheel, and this project) is built by locked packages too.
+BUILD := --require-build-hashes --preview-features build-dependency-hashes --build-constraints $(LOCK)
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra train --extra inspect --group dev \
-  --no-emit-find-links --no-header --no-annotate
+  --generate-hashes --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help setup demo test check bench lock keys clean
+.PHONY: help setup demo test check bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,21 +50,9 @@ check: setup ## lint, formatting, types and the direction of imports
 bench: setup ## measure what the project promises
 	@for script in $(filter-out %_inputs.py,$(wildcard tests/benchmarks/*.py)); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
-# PyTorch's local build (+cpu) is the installer's choice, so the lock names none. Read back, such a line would
-# stand for another build than it came from: it is resolved anew each time.
 lock: $(BIN)/uv ## resolve requirements/*.txt again; existing versions are kept where they still fit
 	$(COMPILE) --extra cuda pyproject.toml -o requirements/cuda.txt
-	sed -i.bak '/^torch==/d' requirements/cpu.txt
-	$(COMPILE) --extra cpu $(call TORCH,cpu) $(call OVERRIDE,cpu) pyproject.toml -o requirements/cpu.txt
-	sed -E 's/^(torch==[0-9.]+).*/\1/' requirements/cpu.txt | awk '!seen[$$0]++' > requirements/cpu.txt.bak
-	mv requirements/cpu.txt.bak requirements/cpu.txt
-
-# One hash over the names' files: a cache with this key holds what they ask for.
-HASH = $(PYTHON) -c 'import hashlib, sys; print(hashlib.sha256(b"".join(open(f, "rb").read() for f in sys.argv[1:])).hexdigest())'
-
-keys: ## print the keys of what can be cached between runs, as outputs of a workflow's step
-	@echo "packages=$(BACKEND)-$$($(HASH) $(LOCK) requirements/overrides.txt)"
-	@echo "sources=$$($(HASH) $(wildcard datasets/*.yaml))"
+	$(COMPILE) --extra cpu $(call TORCH,cpu) $(call OVERRIDE,cpu) --no-emit-package torch pyproject.toml -o requirements/cpu.txt
 
 clean: ## remove .venv, caches and build outputs
 	rm -rf .venv .demo dist build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
@@ -71,10 +62,12 @@ $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "$(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=python3.12" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet "$$(grep '^uv==' $(LOCK))"
+	sed -n '/^uv==/,/[^\\]$$/p' $(LOCK) > .venv/uv.txt
+	$(BIN)/python -m pip install --quiet --require-hashes -r .venv/uv.txt
 
 # Bytecode is made once here, and not at every start where Python may not write it: imports are most of an engine's start.
-$(STAMP): $(LOCK) requirements/overrides.txt pyproject.toml | $(BIN)/uv
-	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python $(call TORCH,$(BACKEND)) $(call OVERRIDE,$(BACKEND)) -r $(LOCK)
-	$(BIN)/uv pip install --python $(BIN)/python --no-deps --editable .
+$(STAMP): $(LOCKS) requirements/overrides.txt pyproject.toml | $(BIN)/uv
+	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --require-hashes --only-binary :all: --no-binary rouge-score \
+	  $(BUILD) $(call TORCH,$(BACKEND)) $(call OVERRIDE,$(BACKEND)) $(addprefix -r ,$(LOCKS))
+	$(BIN)/uv pip install --python $(BIN)/python $(BUILD) --no-deps --editable .
 	@touch $@

@@ -24,8 +24,15 @@ def command() -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=7860, show_default=True, help="0 takes a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Any other address is open to other machines.")
 @click.option("--users", type=click.Path(path_type=Path), metavar="FILE", help="YAML: users, organisations, tokens.")
+@click.option(
+    "--allow-host",
+    "allow_hosts",
+    metavar="NAME",
+    multiple=True,
+    help="Answer to this name too, e.g. a proxy's (repeatable). Default: only the address it listens on.",
+)
 @click.option("--verbose", is_flag=True, help="One line per request on stderr.")
-def serve(root: Path | None, port: int, host: str, users: Path | None, verbose: bool) -> None:
+def serve(**settings: Any) -> None:
     """Serve the Hub's HTTP API from a folder, until Ctrl-C.
 
     Unmodified clients (huggingface_hub, datasets, transformers, vLLM, the hf command) use it with the HF_ENDPOINT and
@@ -46,7 +53,7 @@ def serve(root: Path | None, port: int, host: str, users: Path | None, verbose: 
     """
     from harness.hub.connect import serve
 
-    serve(echo, root=root, host=host, port=port, users=users, verbose=verbose)
+    serve(echo, **settings)
 
 
 @command.command("promote")

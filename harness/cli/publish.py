@@ -77,6 +77,7 @@ def command(
             title=title or TITLE,
             max_unscored=max_unscored,
             partial=partial,
+            only_shown=dry_run,
         )
         try:
             plan = plan_release(client, wishes, _parts(sources))

@@ -88,15 +88,28 @@ def propose(hub: Hub, repo_id: str, files: Mapping[str, str], *, message: str) -
     return found[0].url, True
 
 
+def only_reads(hub: Hub) -> bool:
+    """Return whether there is a token that may read and not write."""
+    return bool(hub.token()) and _role(_account(hub)) == "read"
+
+
+def _account(hub: Hub) -> dict[str, Any]:
+    with hub.errors("the account of this token"):
+        found: dict[str, Any] = hub.api.whoami()
+    return found
+
+
+def _role(account: Mapping[str, Any]) -> object:
+    return account.get("auth", {}).get("accessToken", {}).get("role")
+
+
 def check_may_write(hub: Hub, places: Iterable[RepositoryName]) -> None:
     """Raise AccessDenied where the token may not write to one of the places, whether they exist or not."""
     if not hub.token():
         login = ", or run `hf auth login`" if hub.token_from == TOKEN else ""
         raise AccessDenied(f"no token for {hub.endpoint}: set {hub.token_from} to one that may write{login}")
-    with hub.errors("the account of this token"):
-        me = hub.api.whoami()
-    role = me.get("auth", {}).get("accessToken", {}).get("role")
-    if role == "read":
+    me = _account(hub)
+    if _role(me) == "read":
         raise AccessDenied(f"the token in {hub.token_from} may only read; {hub.endpoint} needs one that may write")
     mine = {me["name"].lower(), *(org["name"].lower() for org in me.get("orgs", []))}
     read_only = {org["name"].lower() for org in me.get("orgs", []) if org.get("roleInOrg") == "read"}

@@ -17,6 +17,9 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--users", type=Path, help="YAML file with users, organisations and tokens")
+    parser.add_argument(
+        "--allow-host", dest="allow_hosts", action="append", default=[], metavar="NAME", help="answer to this name, too"
+    )
     parser.add_argument("--verbose", action="store_true", help="one line per request on stderr")
     parser.add_argument("--stop-with-stdin", action="store_true", help="stop when stdin is closed")
     given = parser.parse_args()

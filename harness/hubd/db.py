@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from .errors import HubStartError
 from .root import fsync_folder
 
 SCHEMA = """
@@ -61,6 +62,17 @@ def read_only(path: Path) -> sqlite3.Connection:
 def now() -> str:
     """Return the present time as the Hub writes it, e.g. 2026-01-31T12:00:00.123Z."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+@contextmanager
+def readable_database(path: Path) -> Iterator[None]:
+    """Raise HubStartError where the block finds the database damaged."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise HubStartError(
+            f"{path} cannot be read ({error}); restore the folder of the Hub from a copy, or choose another --root."
+        ) from error
 
 
 class Database:

@@ -6,11 +6,14 @@ import fcntl
 import os
 import secrets
 import shutil
+import stat
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import HubStartError
 
+KEY_BYTES = 32
 FOLDERS = ("repos", "files", "xorbs", "tmp", "trash")
 
 
@@ -95,7 +98,8 @@ def open_root(path: Path) -> Root:
     Raises HubStartError if the folder cannot be written or another server uses it.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(exist_ok=True, mode=0o700)
         lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise HubStartError(f"{path}: {error.strerror}; choose another folder with --root.") from error
@@ -106,7 +110,8 @@ def open_root(path: Path) -> Root:
         raise HubStartError(f"{path} is in use by another Hub; stop that one, or choose another --root.") from error
     try:
         for name in FOLDERS:
-            (path / name).mkdir(exist_ok=True)
+            (path / name).mkdir(exist_ok=True, mode=0o700)
+        _close_to_others(path)
         fsync_folder(path)
         root = Root(path=path.resolve(), key=_key(path / "key"), lock=lock)
         _clear_leftovers(root)
@@ -126,10 +131,31 @@ def existing_root(path: Path, *, locked: bool) -> Root:
     return open_root(path) if locked else Root(path=path.resolve(), key=b"", lock=None)
 
 
+def _close_to_others(path: Path) -> None:
+    """Let nobody but its owner into the folder; where it was open before, say so."""
+    mode = path.stat().st_mode
+    if mode & 0o077 and not mode & stat.S_ISVTX:  # never a folder like /tmp, which is everybody's
+        _note(f"{path} could be read by others on this machine; it is closed to them now (mode 700).")
+        path.chmod(0o700)
+    for name in FOLDERS:
+        (path / name).chmod(0o700)
+    os.close(os.open(path / "hub.db", os.O_RDWR | os.O_CREAT, 0o600))
+    (path / "hub.db").chmod(0o600)
+
+
 def _key(path: Path) -> bytes:
-    if not path.exists():
-        write_private(path, secrets.token_bytes(32))
+    """Return the key, made anew where there is none or it is damaged."""
+    key = path.read_bytes() if path.exists() else None
+    if key is not None and len(key) >= KEY_BYTES:
+        return key
+    if key is not None:
+        _note(f"{path} has {len(key)} bytes instead of {KEY_BYTES}: a new key is made, links and sign-ins end.")
+    write_private(path, secrets.token_bytes(KEY_BYTES))
     return path.read_bytes()
+
+
+def _note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)  # noqa: T201
 
 
 def _clear_leftovers(root: Root) -> None:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,12 +53,14 @@ class Hub:
 
 
 @contextmanager
-def serving(folder: Path, *options: str) -> Iterator[Hub]:
-    """Run `tft hub serve` on a free port."""
+def serving(folder: Path, *options: str, files: int | None = None) -> Iterator[Hub]:
+    """Run `tft hub serve` on a free port, with at most so many open `files`."""
     folder.mkdir(parents=True, exist_ok=True)
     users = folder / "users.yaml"
     users.write_text(USERS)
     command = [TFT, "hub", "serve", "--root", folder / "root", "--port", "0", "--users", users, *options]
+    if files is not None:
+        command = ["bash", "-c", f'ulimit -n {files}; exec "$0" "$@"', *command]
     with (folder / "log").open("w+") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         assert process.stdout is not None
@@ -80,6 +82,12 @@ def serving(folder: Path, *options: str) -> Iterator[Hub]:
                 process.kill()
                 process.wait()
             process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def start() -> Callable[..., AbstractContextManager[Hub]]:
+    """Return `serving`, for tests that need a Hub of their own."""
+    return serving
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 from harness.hubd.server.bodies import LARGE, STEP
 from harness.hubd.storage.xet_uploads import XORB_LIMIT
 
-WHO = b"GET /api/whoami-v2 HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer hf_ada_write\r\n\r\n"
+WHO = b"GET /api/whoami-v2 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer hf_ada_write\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def lfs_put(hub, repo: str, content: bytes, *headers: str) -> bytes:
     )
     link = json.loads(asking.getresponse().read())["objects"][0]["actions"]["upload"]["href"]
     asking.close()
-    lines = [f"PUT {link.removeprefix(hub.url)} HTTP/1.1", "Host: hub", *headers]
+    lines = [f"PUT {link.removeprefix(hub.url)} HTTP/1.1", "Host: localhost", *headers]
     if "Transfer-Encoding: chunked" not in headers:
         lines.append(f"Content-Length: {len(content)}")
     return "\r\n".join([*lines, "", ""]).encode()
@@ -108,18 +108,43 @@ def test_a_body_in_chunks_of_its_own_arrives(hub, repo, connection):
     assert kept(hub, content)
 
 
-def test_a_refusal_of_a_body_under_way_lets_the_connection_go_on(hub, api, repo, connection):
+@pytest.fixture
+def xorb_head(hub, repo) -> str:
     cas = json.loads(_get(hub, f"/api/models/{repo}/xet-write-token/main"))
     path = f"{urlsplit(cas['casUrl']).path}/v1/xorbs/default/{'0' * 64}"
-    size = XORB_LIMIT + 8 * STEP
-    head = f"POST {path} HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {cas['accessToken']}\r\n"
-    connection.sendall(f"{head}Content-Length: {size}\r\n\r\n".encode())
-    for at in range(0, size, STEP):
-        connection.sendall(bytes(min(STEP, size - at)))
-    assert status(connection) == 413
-    connection.sendall(WHO)
-    assert status(connection) == 200
+    return f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {cas['accessToken']}\r\n"
+
+
+@pytest.mark.parametrize("expect", ["", "Expect: 100-continue\r\n"])
+def test_a_body_that_is_announced_as_too_large_is_refused_before_it_comes(hub, xorb_head, connection, expect):
+    connection.sendall(f"{xorb_head}{expect}Content-Length: {XORB_LIMIT + 1}\r\n\r\n".encode())
+    answer = http.client.HTTPResponse(connection)
+    answer.begin()
+    assert (answer.status, answer.headers["Connection"]) == (413, "close")
+    assert answer.read()
+    assert connection.recv(1) == b""  # the answer has come whole, then the end
     assert not list((hub.root / "tmp").iterdir())
+
+
+def test_who_sends_on_reads_the_refusal_all_the_same(hub, xorb_head, connection):
+    connection.sendall(f"{xorb_head}Content-Length: {XORB_LIMIT + 1}\r\n\r\n".encode() + bytes(800_000))
+    assert status(connection) == 413
+
+
+def test_a_body_in_chunks_that_grows_too_large_is_refused_under_way(hub, xorb_head, connection):
+    connection.sendall(f"{xorb_head}Transfer-Encoding: chunked\r\n\r\n".encode())
+    for _ in range(XORB_LIMIT // STEP + 1):
+        connection.sendall(b"%x\r\n" % STEP + bytes(STEP) + b"\r\n")
+    assert status(connection) == 413
+    assert not list((hub.root / "tmp").iterdir())
+
+
+def test_a_short_body_that_is_refused_is_read_and_the_connection_goes_on(hub, repo, connection):
+    head = f"POST /api/models/{repo}/branch/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n"
+    connection.sendall(head.encode())
+    assert status(connection) == 401  # before any of it has come
+    connection.sendall(bytes(5000) + WHO)
+    assert status(connection) == 200
 
 
 def _get(hub, path: str) -> bytes:

@@ -59,9 +59,9 @@ class Job:
         self.start, self.machine = start, machine
         self.workspace = machine.folder / "workspace"
         self.temp = machine.folder / "temp"
-        shutil.rmtree(self.workspace, ignore_errors=True)
         for folder in (self.workspace, self.temp):
-            folder.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
         self.failed = False
         self.steps: list[Step] = []
         self.path: list[str] = []
@@ -170,7 +170,10 @@ class Job:
     def _shell(
         self, name: str, script: str, environment: Mapping[str, str], folder: Path
     ) -> tuple[bool, dict[str, str]]:
-        files = {key: self.temp / key.lower() for key in ("GITHUB_OUTPUT", "GITHUB_PATH", "GITHUB_STEP_SUMMARY")}
+        files = {
+            key: self.temp / key.lower()
+            for key in ("GITHUB_OUTPUT", "GITHUB_PATH", "GITHUB_STEP_SUMMARY", "GITHUB_ENV")
+        }
         for file in files.values():
             file.write_text("")
         (self.temp / "script.sh").write_text(script)
@@ -191,8 +194,9 @@ class Job:
         self.steps.append(Step(name=name, outcome="success" if done.returncode == 0 else "failure", out=done.stdout))
         self.path += files["GITHUB_PATH"].read_text().split()
         self.summary += files["GITHUB_STEP_SUMMARY"].read_text()
-        lines = files["GITHUB_OUTPUT"].read_text().splitlines()
-        return done.returncode == 0, dict(line.split("=", 1) for line in lines)
+        settings = {key: _settings(files[key]) for key in ("GITHUB_OUTPUT", "GITHUB_ENV")}
+        self.contexts["env"] |= settings["GITHUB_ENV"]
+        return done.returncode == 0, settings["GITHUB_OUTPUT"]
 
     def outcomes(self) -> dict[str, str]:
         """Return what became of the steps that ran, by name."""
@@ -201,6 +205,10 @@ class Job:
     def said(self, name: str | None = None) -> str:
         """Return what a step printed, or all of them."""
         return "\n".join(step.out for step in self.steps if name in (None, step.name))
+
+
+def _settings(file: Path) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in file.read_text().splitlines())
 
 
 @dataclass(kw_only=True)

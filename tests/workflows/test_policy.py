@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,37 @@ def test_secrets_are_seen_by_single_steps(path: Path, load_yaml: Callable[[Path]
         assert "token" not in str(wider).lower()
     for step in steps_of(document):
         assert "secrets." not in str(step.get("with")), "a cache or an artifact needs no secret"
+
+
+@each_file
+def test_what_sees_secrets_restores_no_packages_that_another_run_has_left(
+    path: Path, load_yaml: Callable[[Path], dict[str, Any]]
+) -> None:
+    """The one cache that a job with secrets may restore holds weights, and the caller has to name it."""
+    document = load_yaml(path)
+    secret = path.name == "action.yml" or "secrets." in path.read_text(encoding="utf-8")
+    caches = [step for step in steps_of(document) if step.get("uses", "").startswith("actions/cache")]
+    setups = [step for step in steps_of(document) if step.get("uses", "").startswith("actions/setup-python")]
+    assert not any("cache" in step.get("with", {}) for step in setups)
+    if secret:
+        assert [step.get("if") for step in caches] in ([], ["inputs.weights != ''"])
+
+
+@each_file
+def test_what_must_not_outlive_a_job_lies_in_the_runner_s_temporary_folder(
+    path: Path, load_yaml: Callable[[Path], dict[str, Any]]
+) -> None:
+    """On a runner of one's own the workspace of a job without a checkout is the one that the last job left."""
+    for job in load_yaml(path).get("jobs", {}).values():
+        if any(step.get("uses", "").startswith("actions/checkout") for step in job["steps"]):
+            continue
+        for step in job["steps"]:
+            assert "hashFiles" not in str(step)
+            assert str(step.get("with", {}).get("path", "${{ runner.temp }}")).startswith("${{ runner.temp }}")
+            words = shlex.split(step.get("run", ""))
+            for option, value in pairwise(words):
+                if option in ("--out", "--markdown"):
+                    assert value.startswith(("$RUNNER_TEMP/", "$COMMENT"))
 
 
 @each_workflow

@@ -18,11 +18,14 @@ from harness.errors import AccessDenied, RepoNotFound, UsageError
 from harness.hub.artifact import Artifact, RepositoryName
 from harness.hub.client import Hub
 from harness.hub.collections import Collection
-from harness.hub.publishing import check_may_write
+from harness.hub.publishing import check_may_write, only_reads
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NUMBERED = re.compile(r"v(\d+)")
 _SHOWN = 5
+
+
+_UNCHECKED = "this token only reads, so whether the one that publishes may write was not checked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,8 @@ class ReleaseOptions:
     """Largest share of pairs without a value, of any metric of any model."""
     partial: bool = False
     """Whether cells that failed or were not run may be left out."""
+    only_shown: bool = False
+    """Whether nothing will be changed: a token that only reads is enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,16 +56,20 @@ class Parts:
 def plan_release(hub: Hub, wishes: ReleaseOptions, parts: Parts) -> ReleasePlan:
     """Return all changes that the release needs; nothing is changed.
 
-    Raises Refused with every problem that was found, AccessDenied where the token may not write, UsageError for a
+    Raises Refused with every problem that was found, AccessDenied where the token may not write (nor only read, where
+    nothing will be changed), UsageError for a
     version or a title that cannot be one, HubError and DataError where something cannot be read.
     """
     _check_wishes(wishes)
     namespace = wishes.namespace
-    check_may_write(hub, [results_place(namespace)])
+    reads_only = wishes.only_shown and only_reads(hub)
+    if not reads_only:
+        check_may_write(hub, [results_place(namespace)])
     parts.say(f"reading what {namespace} has")
     found = _read(hub, namespace)
     shelf = hub.collections.find(namespace, wishes.title)
-    _check_rights(hub, found.repos)
+    if not reads_only:
+        _check_rights(hub, found.repos)
     parts.say("checking scores, lineage and decontamination")
     problems = list(_problems(found, shelf, wishes, parts))
     if problems:
@@ -84,7 +93,7 @@ def plan_release(hub: Hub, wishes: ReleaseOptions, parts: Parts) -> ReleasePlan:
         slug=shelf.slug if shelf else None,
         hidden=tuple(hidden),
         visible=tuple(_visible(found, shelf, wishes)),
-        notes=tuple(_remarks(found, shelf, wishes, hidden=hidden)),
+        notes=(*([_UNCHECKED] if reads_only else []), *_remarks(found, shelf, wishes, hidden=hidden)),
     )
 
 

@@ -13,13 +13,16 @@ from ..errors import Refused
 from .accounts import Accounts, User, token_hash
 from .signing import Signer
 
-SESSION_SECONDS = 14 * 24 * 3600
+SESSION_SECONDS = 12 * 3600  # a day of work: browsers show the cookie to whatever listens on this host
 CLAIM = "pages"
 
 
-def cookie_name(signer: Signer) -> str:
-    """Return the cookie's name; two Hubs on one host differ in it, since browsers do not tell ports apart."""
-    return f"tft_hub_{hashlib.sha256(signer.sign(b'cookie')).hexdigest()[:12]}"
+def cookie_name(signer: Signer, *, secure: bool) -> str:
+    """Return the cookie's name; two Hubs on one host differ in it, since browsers do not tell ports apart.
+
+    `secure`, over TLS, it is one that browsers take from this very host only.
+    """
+    return f"{'__Host-' if secure else ''}tft_hub_{hashlib.sha256(signer.sign(b'cookie')).hexdigest()[:12]}"
 
 
 def new_cookie(signer: Signer, accounts: Accounts, token: str) -> str | None:
@@ -30,10 +33,10 @@ def new_cookie(signer: Signer, accounts: Accounts, token: str) -> str | None:
     return signer.issue({"do": CLAIM, "token": hashed}, seconds=SESSION_SECONDS)[0]
 
 
-def signed_in(signer: Signer, accounts: Accounts, header: str | None) -> User | None:
+def signed_in(signer: Signer, accounts: Accounts, header: str | None, *, secure: bool) -> User | None:
     """Return who sends a `Cookie` header, as someone who may only read; None without a valid cookie."""
     try:
-        found = SimpleCookie(header or "").get(cookie_name(signer))
+        found = SimpleCookie(header or "").get(cookie_name(signer, secure=secure))
         claims = signer.check(found.value, do=CLAIM) if found else None
     except (CookieError, Refused):
         return None  # an expired or foreign cookie is no reason to refuse what is public

@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 from starlette.responses import PlainTextResponse, Response
 
-from .card_facts import front_matter
 from .licences import KNOWN, is_known
+from .plain import front_matter
 from .request import Call, answer
 
 DISPLAY_NAME = "hub"

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
 
 from ..storage.git import GitRepo
 from ..storage.repos import RepoRow
+from .plain import front_matter, load_json, load_yaml, weight
 from .tree import iso
 
-FRONT_MATTER = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(.*?)\r?\n?---[ \t]*(?:\r?\n|\Z)", re.S)
 CARD_LIMIT = 4 << 20
 EVAL_FOLDER = ".eval_results"
+EVAL_FILES, EVAL_CHARACTERS, EVAL_RESULTS = 100, 256 << 10, 500  # read of one commit, all files together
+ERROR_LENGTH = 300
+_TOO_MUCH = (
+    f"not all is read: at most {EVAL_RESULTS} results, in {EVAL_FILES} files with {EVAL_CHARACTERS >> 10} kB together"
+)
+TAGS, TAG_LENGTH = 1000, 500
+CONFIG_LIMIT = 256 << 10  # characters of a config.json
+KEPT, KEPT_VALUE = 48 << 10, 8 << 10  # bytes of memory: metadata that take more keep their smaller values only
 # Card keys that become tags, and what the tag starts with.
 PLAIN_TAGS = ("pipeline_tag", "library_name", "tags")
 PREFIXED_TAGS = {"license": "license:", "datasets": "dataset:", "base_model": "base_model:"}
@@ -28,44 +34,23 @@ BENCHMARK = "benchmark:official"
 EVAL_KEYS = {"dataset", "value", "verifyToken", "date", "source", "notes"}
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML without aliases: a few lines of nested aliases unfold to gigabytes."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not allowed")
-        return super().compose_node(parent, index)
-
-
-def load_yaml(text: str) -> Any:
-    """Return YAML as JSON-like values (dates as text); raises yaml.YAMLError."""
-    try:
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-        return json.loads(json.dumps(content, default=str, allow_nan=False, skipkeys=True))
-    except (ValueError, RecursionError) as error:
-        raise yaml.YAMLError(str(error) or "nested too deeply") from error
-
-
-def front_matter(text: str) -> Any:
-    """Return the YAML at the top of a card, None without any; raises yaml.YAMLError."""
-    found = FRONT_MATTER.match(text)
-    return load_yaml(found[1]) if found else None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """One commit of a repository as lists and info pages show it. `card` is the metadata, {} without a valid card.
+    """One commit of a repository as lists and info pages show it, {} for what is not there or not valid.
 
-    `tags` follow from the card and from other files, `card_tags` from the card alone.
+    `card` is the metadata, without their larger values if `cut`; `tags` follow from the card and from other files,
+    `card_tags` from the card alone; `weight` about the bytes that all this takes.
     """
 
     commit: str
     modified: str
-    card: dict[str, Any]
-    tags: tuple[str, ...]
-    card_tags: tuple[str, ...]
-    config: dict[str, Any]
-    eval_results: tuple[dict[str, Any], ...]
+    card: dict[str, Any] = field(default_factory=dict)
+    cut: bool = False
+    tags: tuple[str, ...] = ()
+    card_tags: tuple[str, ...] = ()
+    config: dict[str, Any] = field(default_factory=dict)
+    eval_results: tuple[dict[str, Any], ...] = ()
+    weight: int = 1000
 
     def of_card(self) -> Summary:
         """Return what may be shown to those who may see the card but no other file."""
@@ -73,22 +58,40 @@ class Summary:
 
 
 def summarise(repo: RepoRow, git: GitRepo, commit: str) -> Summary:
-    """Read card, model config and evaluation results of a commit."""
-    card = _card(git, commit)
+    """Read card, model config and evaluation results of a commit; whatever they hold, only damaged objects raise."""
+    card = read_card(git, commit)
     results = _eval_results(git, commit) if repo.kind == "model" else []
-    of_card = tuple(dict.fromkeys(_tags(repo.kind, card)))
+    of_card = tuple(dict.fromkeys(_tags(repo.kind, card)))[:TAGS]
+    tags = tuple(dict.fromkeys((*of_card, *_file_tags(repo.kind, git, commit))))
+    config = _model_config(git, commit) if repo.kind == "model" else {}
+    kept = _kept(card)
     return Summary(
         commit=commit,
         modified=iso(git.commit(commit).time),
-        card=card,
-        tags=tuple(dict.fromkeys((*of_card, *_file_tags(repo.kind, git, commit)))),
+        card=kept,
+        cut=len(kept) < len(card),
+        tags=tags,
         card_tags=of_card,
-        config=_model_config(git, commit) if repo.kind == "model" else {},
+        config=config,
         eval_results=tuple(results),
+        weight=1000 + weight([kept, list(tags), config, results]),
     )
 
 
-def _card(git: GitRepo, commit: str) -> dict[str, Any]:
+def _kept(card: dict[str, Any]) -> dict[str, Any]:
+    """Return the metadata that are remembered: all of them, or of very large ones the smaller values."""
+    if weight(card) <= KEPT:
+        return card
+    kept, room = {}, KEPT
+    for key, value in card.items():
+        size = weight([key, value])
+        if size <= min(KEPT_VALUE, room):
+            kept[key], room = value, room - size
+    return kept
+
+
+def read_card(git: GitRepo, commit: str) -> dict[str, Any]:
+    """Return the metadata of a commit's card, {} without valid ones."""
     text = git.text(commit, "README.md", limit=CARD_LIMIT)
     try:
         content = front_matter(text) if text else None
@@ -98,9 +101,9 @@ def _card(git: GitRepo, commit: str) -> dict[str, Any]:
 
 
 def _texts(value: Any) -> list[str]:
-    return [
-        str(item) for item in (value if isinstance(value, list) else [value]) if isinstance(item, str | int | float)
-    ]
+    items = (value if isinstance(value, list) else [value])[:TAGS]
+    texts = (str(item) for item in items if isinstance(item, str | int | float))
+    return [text for text in texts if len(text) <= TAG_LENGTH]
 
 
 def _tags(kind: str, card: dict[str, Any]) -> list[str]:
@@ -115,7 +118,7 @@ def _tags(kind: str, card: dict[str, Any]) -> list[str]:
     else:
         tags += _texts(card.get("language") or [])
         relation = card.get("base_model_relation")
-        if isinstance(relation, str):
+        if isinstance(relation, str) and len(relation) <= TAG_LENGTH:
             tags += [f"base_model:{relation}:{text}" for text in _texts(card.get("base_model") or [])]
     return tags
 
@@ -129,8 +132,8 @@ def _file_tags(kind: str, git: GitRepo, commit: str) -> list[str]:
 
 def _model_config(git: GitRepo, commit: str) -> dict[str, Any]:
     try:
-        content = json.loads(git.text(commit, "config.json") or "{}")
-    except (ValueError, RecursionError):
+        content = load_json(git.text(commit, "config.json", limit=CONFIG_LIMIT) or "{}")
+    except ValueError:
         return {}
     keys = ("architectures", "model_type", "tokenizer_config")
     return {key: content[key] for key in keys if key in content} if isinstance(content, dict) else {}
@@ -140,21 +143,29 @@ def _eval_results(git: GitRepo, commit: str) -> list[dict[str, Any]]:
     folder = git.entry(commit, EVAL_FOLDER)
     if folder is None or not folder.is_folder:
         return []
+    entries = git.walk(folder.sha, f"{EVAL_FOLDER}/", recursive=False)
+    names = [name for name, entry in entries if not entry.is_folder and name.endswith((".yaml", ".yml"))]
     found: list[dict[str, Any]] = []
-    for name, entry in git.walk(folder.sha, f"{EVAL_FOLDER}/", recursive=False):
-        if entry.is_folder or not name.endswith((".yaml", ".yml")):
-            continue
-        try:
-            items = load_yaml(git.text(commit, name) or "")
-        except yaml.YAMLError as error:
-            found.append({"filename": name, "error": " ".join(str(error).split())})
-            continue
-        problem = eval_problem(items)
-        if problem:
-            found.append({"filename": name, "error": problem})
-        else:
-            found += [{"filename": name, "verified": False, "data": item} for item in items]
+    left = EVAL_CHARACTERS
+    for name in names[:EVAL_FILES]:
+        text = git.text(commit, name, limit=EVAL_CHARACTERS) or ""
+        left -= len(text)
+        found += _results(name, text) if left >= 0 else [{"filename": name, "error": _TOO_MUCH}]
+    if len(names) > EVAL_FILES or len(found) > EVAL_RESULTS:
+        found = [*found[:EVAL_RESULTS], {"filename": EVAL_FOLDER, "error": _TOO_MUCH}]
     return found
+
+
+def _results(name: str, text: str) -> list[dict[str, Any]]:
+    """Return the results in one file, or what is wrong with it."""
+    try:
+        items = load_yaml(text)
+    except yaml.YAMLError as error:
+        return [{"filename": name, "error": " ".join(str(error).split())[:ERROR_LENGTH]}]
+    problem = eval_problem(items)
+    if problem:
+        return [{"filename": name, "error": problem[:ERROR_LENGTH]}]
+    return [{"filename": name, "verified": False, "data": item} for item in items]
 
 
 def eval_problem(items: Any) -> str | None:

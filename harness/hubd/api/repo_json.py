@@ -6,7 +6,7 @@ from typing import Any
 
 from ..storage.git import GitRepo
 from ..storage.repos import RepoRow
-from .card_facts import Summary
+from .card_facts import Summary, read_card
 
 LIST_KEYS = ("author", "lastModified", "createdAt", "private", "gated", "disabled", "downloads", "likes", "tags",
              "pipeline_tag", "library_name", "modelId", "sdk")  # fmt: skip
@@ -42,10 +42,12 @@ def base_models(card: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def repo_json(
-    repo: RepoRow, git: GitRepo, summary: Summary, *, keys: tuple[str, ...], blobs: bool = False
+    repo: RepoRow, git: GitRepo | None, summary: Summary, *, keys: tuple[str, ...], blobs: bool = False
 ) -> dict[str, Any]:
-    """Return id and the given keys that apply to the repository."""
+    """Return id and the given keys that apply to the repository (`git` None: those that need no files)."""
     card = summary.card
+    if git is not None and summary.cut and ("cardData" in keys or "model-index" in keys):
+        card = read_card(git, summary.commit)
     known: dict[str, Any] = {
         "author": repo.namespace,
         "sha": summary.commit,
@@ -62,22 +64,21 @@ def repo_json(
         "cardData": card or None,
     }
     if repo.kind == "model":
-        known |= _model_keys(repo, summary)
+        known |= _model_keys(repo, summary, card)
     if repo.kind == "dataset":
         known |= {"description": card.get("pretty_name") or "", "citation": None, "paperswithcode_id": None}
     if repo.kind == "space":
         known |= {"sdk": card.get("sdk") or repo.sdk or "static", "models": [], "datasets": []}
         known |= {"host": "", "subdomain": repo.name.replace("/", "-").lower(), "runtime": {"stage": "NO_APP_FILE"}}
-    if "usedStorage" in keys:
+    if git is not None and "usedStorage" in keys:
         known["usedStorage"] = sum(facts.size for _, facts in git.files(summary.commit))
-    if "siblings" in keys:
+    if git is not None and "siblings" in keys:
         known["siblings"] = siblings(git, summary.commit, blobs=blobs)
     chosen = {key: known[key] for key in keys if known.get(key) is not None}
     return {"_id": repo.id, "id": repo.name, **chosen}
 
 
-def _model_keys(repo: RepoRow, summary: Summary) -> dict[str, Any]:
-    card = summary.card
+def _model_keys(repo: RepoRow, summary: Summary, card: dict[str, Any]) -> dict[str, Any]:
     results = list(summary.eval_results)
     model_type = summary.config.get("model_type")
     return {

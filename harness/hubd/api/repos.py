@@ -22,34 +22,15 @@ from ..storage.repos import (
     taken,
     visible,
 )
-from .card_facts import Summary, summarise
+from .card_facts import Summary
 from .repo_json import FILE_KEYS, FULL_KEYS, LIST_KEYS, repo_json
 from .request import Call, answer, text_of
+from .summaries import Head, Lister, shown_to, summary_of
 
 SPACE_SDKS = ("gradio", "streamlit", "docker", "static")
 GATES = ("auto", "manual")
 LIST_LIMIT = 1000
-SUMMARIES = 20_000  # of commits, remembered
 SORT_KEYS = ("createdAt", "lastModified", "downloads", "likes", "trendingScore", "id")
-
-
-_SUMMARIES: dict[tuple[str, str], Summary] = {}  # (repository, commit): no opened repository is kept alive by it
-
-
-def summary_of(repo: RepoRow, git: GitRepo, commit: str) -> Summary:
-    """Return what a commit says of its repository, read once."""
-    found = _SUMMARIES.get((repo.id, commit))
-    if found is None:
-        if len(_SUMMARIES) >= SUMMARIES:
-            _SUMMARIES.clear()
-        found = _SUMMARIES[repo.id, commit] = summarise(repo, git, commit)
-    return found
-
-
-def shown_summary(call: Call, repo: RepoRow, git: GitRepo, commit: str) -> Summary:
-    """Return what a commit says of its repository, as far as the caller may know it."""
-    summary = summary_of(repo, git, commit)
-    return summary if may_read_content(repo, call.user) else summary.of_card()
 
 
 def _kind(body: dict[str, Any]) -> str:
@@ -177,16 +158,20 @@ def info(call: Call) -> Response:
 
     Of a gated one others see the head only, and no files.
     """
-    git, readable = call.git(), may_read_content(call.repo, call.user)
-    if not readable and call.segments not in ([], ["main"]):
+    git = call.git()
+    if call.segments not in ([], ["main"]):
         check_content(call.repo, call.user)
     commit = git.resolve(call.segments[0] if call.segments else "main")
     expand = call.query.getlist("expand") + call.query.getlist("expand[]")
     keys = tuple(expand) if expand else FULL_KEYS
-    keys = keys if readable else tuple(key for key in keys if key not in FILE_KEYS)
-    summary = shown_summary(call, call.repo, git, commit)
-    content = repo_json(call.repo, git, summary, keys=keys, blobs=call.flag("blobs"))
+    summary = shown_to(call.user, call.repo, summary_of(call.repo, git, commit))
+    content = repo_json(call.repo, git, summary, keys=_shown(call, call.repo, keys), blobs=call.flag("blobs"))
     return answer(content, headers={"X-Repo-Commit": commit})
+
+
+def _shown(call: Call, repo: RepoRow, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the keys that the caller may see of a repository."""
+    return keys if may_read_content(repo, call.user) else tuple(key for key in keys if key not in FILE_KEYS)
 
 
 def listing(call: Call) -> Response:
@@ -197,38 +182,49 @@ def listing(call: Call) -> Response:
         keys += ("sha", "siblings", "cardData") if call.flag("full") else ()
         keys += ("cardData",) if call.flag("cardData") else ()
         keys += ("config",) if call.flag("config") else ()
-    found = [(repo, git, summary) for repo, git, summary in _candidates(call) if _matches(call, repo, summary)]
     sort = call.query.get("sort") or "createdAt"
     if sort not in SORT_KEYS:
         raise Refused(400, f"Cannot sort by {sort[:40]!r}: expected one of {', '.join(SORT_KEYS)}.")
-    if sort in ("lastModified", "id"):
-        order = (lambda item: item[2].modified) if sort == "lastModified" else (lambda item: item[0].name)
-        found.sort(key=order, reverse=call.query.get("direction", "-1") == "-1")
+    lister = Lister(call.services.repos, call.user)
+    heads = _sorted(call, lister, sort)
     limit = call.number("limit", LIST_LIMIT, LIST_LIMIT) or LIST_LIMIT
-    start = call.number("cursor", 0, 1 << 40)
-    without_files = tuple(key for key in keys if key not in FILE_KEYS)
-    page = [
-        repo_json(repo, git, summary, keys=keys if may_read_content(repo, call.user) else without_files)
-        for repo, git, summary in found[start : start + limit]
-    ]
-    more = call.next_link(cursor=str(start + limit)) if start + limit < len(found) else {}
-    return answer(page, headers=more)
+    at = call.number("cursor", 0, 1 << 40)
+    page: list[dict[str, Any]] = []
+    while at < len(heads) and len(page) < limit and not lister.late:
+        head, at = heads[at], at + 1
+        summary = lister.summary(head)
+        if _matches(call, head.repo, summary):
+            page.append(_list_item(call, head, summary, keys))
+    # A list that takes long ends early: clients go on with the rest by themselves.
+    return answer(page, headers=call.next_link(cursor=str(at)) if at < len(heads) else {})
 
 
-def _candidates(call: Call) -> list[tuple[RepoRow, GitRepo, Summary]]:
+def _sorted(call: Call, lister: Lister, sort: str) -> list[Head]:
+    """Return the heads of the repositories that author and search choose, in the order that was asked for."""
     author = call.query.get("author")
     words = " ".join(call.query.getlist("search")).lower().split()
-    rows = []
-    for repo in call.services.repos.listing(call.kind, call.user):
-        if author and repo.namespace.lower() != author.lower():
-            continue
-        if any(word not in repo.name.lower() for word in words):
-            continue
-        git = call.services.repos.git(repo)
-        head = git.ref("refs/heads/main")
-        if head is not None:
-            rows.append((repo, git, shown_summary(call, repo, git, head)))
-    return rows
+    chosen = [
+        repo
+        for repo in call.services.repos.listing(call.kind, call.user)
+        if (not author or repo.namespace.lower() == author.lower()) and all(word in repo.name.lower() for word in words)
+    ]
+    heads = [head for head in map(lister.head, chosen) if head.commit is not None]
+    falling = call.query.get("direction", "-1") == "-1"
+    if sort == "id":
+        heads.sort(key=lambda head: head.repo.name, reverse=falling)
+    elif sort == "lastModified":
+        heads.sort(key=lister.modified, reverse=falling)
+    return heads
+
+
+def _list_item(call: Call, head: Head, summary: Summary, keys: tuple[str, ...]) -> dict[str, Any]:
+    """Return a repository as JSON; of one that cannot be read, what the database knows."""
+    keys = _shown(call, head.repo, keys)
+    try:
+        return repo_json(head.repo, call.services.repos.git(head.repo), summary, keys=keys)
+    except Exception:  # damaged below its head, or deleted meanwhile; its own page says so
+        known = tuple(key for key in keys if key in LIST_KEYS)
+        return repo_json(head.repo, None, Summary(commit="", modified=head.repo.created), keys=known)
 
 
 def _matches(call: Call, repo: RepoRow, summary: Summary) -> bool:
@@ -258,10 +254,10 @@ def reported(call: Call) -> list[tuple[str, dict[str, Any]]]:
         raise Refused(404, "Only datasets have a leaderboard.")
     name = call.repo.name.lower()
     rows: list[tuple[str, dict[str, Any]]] = []
+    lister = Lister(call.services.repos, call.user)
     for repo in call.services.repos.listing("model", call.user):
-        git = call.services.repos.git(repo)
-        head = git.ref("refs/heads/main")
-        for result in shown_summary(call, repo, git, head).eval_results if head else ():
+        head = lister.head(repo)
+        for result in lister.summary(head).eval_results if head.commit else ():
             data = result.get("data")
             if data and data["dataset"]["id"].lower() == name:
                 rows.append((data["dataset"]["task_id"], _leaderboard_row(call, repo, result)))

@@ -65,9 +65,17 @@ class Call:
     def user(self) -> User | None:
         """Return the caller, None if anonymous; raises Refused (401) on an unknown token."""
         services, authorization = self.services, self.headers.get("authorization")
-        if authorization is None and self.cookie:
-            return signed_in(services.signer, services.accounts, self.headers.get("cookie"))
+        if authorization is None:
+            if not self.cookie or self._is_embedded_elsewhere():
+                return None
+            secure = self.base.startswith("https:")
+            return signed_in(services.signer, services.accounts, self.headers.get("cookie"), secure=secure)
         return services.accounts.caller(authorization)
+
+    def _is_embedded_elsewhere(self) -> bool:
+        """Return whether another site's page (to browsers a port is no other site) asks for a part of itself."""
+        site, mode = self.headers.get("sec-fetch-site", "none"), self.headers.get("sec-fetch-mode")
+        return site not in ("same-origin", "none") and mode != "navigate"
 
     def required_user(self) -> User:
         """Return the caller; raises Refused (401) if anonymous."""

@@ -29,7 +29,9 @@ class Needs(Enum):
     SHOWN_ONLY = auto()
     """It lists, and leaves out what the caller may not see."""
     SIGNED_IN = auto()
-    """A token of this Hub; the repository that is changed stands in the body."""
+    """A token of this Hub."""
+    WRITE_TOKEN = auto()
+    """A token that may write; what it changes stands in the body, and is looked at by the handler."""
     EXISTENCE = auto()
     """To know that the repository exists; of a gated one that is its name, its dates and its card."""
     CONTENT = auto()
@@ -56,8 +58,7 @@ class Needs(Enum):
 
 def authorize(call: Call, needs: Needs) -> None:
     """Raise Refused unless the caller is allowed what a route needs; only the head of the request is looked at."""
-    if (check := _CHECKS.get(needs)) is not None:
-        check(call)
+    _CHECKS[needs](call)
 
 
 def _content(call: Call) -> None:
@@ -72,8 +73,16 @@ def _propose(call: Call) -> None:
 def check_propose(repo: RepoRow, user: User) -> None:
     """Raise Refused unless the caller, who sees the repository, may upload to it and propose changes."""
     check_content(repo, user)
+    _check_role(user)
+
+
+def _write_token(call: Call) -> None:
+    _check_role(call.required_user())
+
+
+def _check_role(user: User) -> None:
     if user.role != "write":
-        raise Refused(403, "Forbidden: this token can only read; use a write token to upload and to take part.")
+        raise Refused(403, "Forbidden: this token can only read; use a write token for this.")
 
 
 def _write(call: Call) -> None:
@@ -166,8 +175,10 @@ def _bearer_token(call: Call) -> str:
 
 
 _CHECKS: dict[Needs, Callable[[Call], object]] = {
+    Needs.NOTHING: lambda _: None,
     Needs.SHOWN_ONLY: lambda call: call.user,
     Needs.SIGNED_IN: Call.required_user,
+    Needs.WRITE_TOKEN: _write_token,
     Needs.EXISTENCE: lambda call: call.repo,
     Needs.CONTENT: _content,
     Needs.PROPOSE: _propose,

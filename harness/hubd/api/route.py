@@ -33,7 +33,7 @@ _REPO = {"{repo}": 2, "{repo.git}": 2, "{repo?}": 2, "{alone}": 1}  # how many s
 class Route:
     """A handler for `method` (`*`: any) and the paths of `pattern`; what its caller `needs` is asked before the body.
 
-    The body has at most `limit` bytes (0: any), in memory or, if `upload`, in a file (and hashed). `cookie`: a
+    The body has at most `limit` bytes, in memory or, if `upload`, in a file (and hashed). `cookie`: a
     browser's sign-in counts.
     """
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from starlette.responses import Response
 
 from ..accounts.sessions import SESSION_SECONDS, cookie_name, new_cookie
 from ..api.request import Call
-from ..errors import Refused
 from .view import FOLDER, SECURITY, page, redirect
 
 _MEDIA = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
@@ -27,7 +24,6 @@ def login_form(call: Call) -> Response:
 
 def login(call: Call) -> Response:
     """Set the cookie for a valid token; 403 with the form for any other."""
-    _check_origin(call)
     form = {key: values[0] for key, values in call.form().items()}
     target, services = _target(form.get("next", "")), call.services
     value = new_cookie(services.signer, services.accounts, form.get("token", ""))
@@ -40,19 +36,19 @@ def login(call: Call) -> Response:
 
 def logout(call: Call) -> Response:
     """Take the cookie back."""
-    _check_origin(call)
     response = redirect("/")
     _set_cookie(call, response, "", 0)
     return response
 
 
 def _set_cookie(call: Call, response: Response, value: str, seconds: int) -> None:
+    secure = call.base.startswith("https:")
     response.set_cookie(
-        cookie_name(call.services.signer),
+        cookie_name(call.services.signer, secure=secure),
         value,
         max_age=seconds,
         path="/",
-        secure=call.base.startswith("https:"),
+        secure=secure,
         httponly=True,
         samesite="strict",
     )
@@ -62,10 +58,3 @@ def _target(wanted: str) -> str:
     """Return where to go after signing in: an address of this Hub, whatever was asked for."""
     plain = wanted.isascii() and wanted.isprintable() and "\\" not in wanted
     return wanted if plain and wanted.startswith("/") and not wanted.startswith(("//", "/-/")) else "/"
-
-
-def _check_origin(call: Call) -> None:
-    """Refuse (403) a form that another site sent."""
-    origin, site = call.headers.get("origin"), call.headers.get("sec-fetch-site", "same-origin")
-    if site not in ("same-origin", "none") or (origin and urlsplit(origin).netloc != urlsplit(call.base).netloc):
-        raise Refused(403, "This form was sent by another site; open the sign-in page of this Hub.")

@@ -7,14 +7,14 @@ from typing import Any
 import yaml
 from starlette.responses import Response
 
-from ..api.card_facts import FRONT_MATTER, front_matter
+from ..api.card_facts import CARD_LIMIT
+from ..api.plain import body_of, front_matter
 from ..api.request import Call
 from .lists import known_repo
 from .prose import PROSE_LIMIT, Place, safe_html
 from .repo_page import RepoPage, moved, open_page
 from .view import path
 
-CARD_BYTES = 4 << 20
 VALUES, TEXT = 30, 300  # how much of the metadata is shown
 _LINKED = {"base_model": "model", "new_version": "model", "datasets": "dataset", "source_datasets": "dataset"}
 _ELSEWHERE = ("model-index", "dataset_info", "configs", "widget")  # long, and shown by other means or not for people
@@ -25,10 +25,10 @@ def card(call: Call) -> Response:
     if (away := moved(call)) is not None:
         return away
     view = open_page(call)
-    text = view.git.text(view.commit, "README.md", limit=CARD_BYTES)
+    text = view.git.text(view.commit, "README.md", limit=CARD_LIMIT)
     problem, body = "", ""
     if text is not None:
-        problem, body = _problem(text), FRONT_MATTER.sub("", text, count=1)
+        problem, body = _problem(text), body_of(text)
     place = Place(web_path=view.repo.web_path, revision=view.revision)
     files = view.git.entry(view.commit, "README.md")
     return view.show(
@@ -49,7 +49,7 @@ def _problem(text: str) -> str:
 def _metadata(view: RepoPage) -> list[dict[str, Any]]:
     """Return the rows of the table: a key, and its values with the addresses they lead to ("" for none)."""
     rows = []
-    for key, value in view.summary.card.items():
+    for key, value in view.metadata.items():
         if key in _ELSEWHERE or value in (None, "", [], {}):
             continue
         values = value if isinstance(value, list) else [value]

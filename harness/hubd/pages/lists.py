@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from ..api.repos import shown_summary
 from ..api.request import Call
+from ..api.summaries import Lister
 from ..db import Row
 from ..errors import Refused
 from ..storage.collections import Shelves, slug_of
@@ -141,9 +141,9 @@ def _link(address: str, **query: str) -> str:
 
 def repo_item(call: Call, repo: RepoRow) -> Item:
     """Return a repository as lists show it."""
-    git = call.services.repos.git(repo)
-    head = git.ref("refs/heads/main")
-    summary = shown_summary(call, repo, git, head) if head else None
+    lister = Lister(call.services.repos, call.user)
+    head = lister.head(repo)
+    summary = lister.summary(head) if head.commit is not None else None
     card = summary.card if summary else {}
     note = next(
         (text for key in ("pipeline_tag", "pretty_name", "title") if isinstance(text := card.get(key), str)), ""

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from ..api.card_facts import BENCHMARK, Summary
-from ..api.repos import shown_summary
+from ..api.card_facts import BENCHMARK, Summary, read_card
 from ..api.request import Call
+from ..api.summaries import shown_to, summary_of
 from ..storage.git import GitRepo
 from ..storage.repos import RepoRow
 from .view import page, path, redirect, segment
@@ -29,7 +29,12 @@ class RepoPage:
     @property
     def summary(self) -> Summary:
         """Return card, tags and results of the commit."""
-        return shown_summary(self.call, self.repo, self.git, self.commit)
+        return shown_to(self.call.user, self.repo, summary_of(self.repo, self.git, self.commit))
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Return the whole metadata of the commit's card."""
+        return read_card(self.git, self.commit) if self.summary.cut else self.summary.card
 
     def address(self, tab: str = "", inside: str = "") -> str:
         """Return the address of a tab at this revision, possibly of a path in it."""

@@ -71,7 +71,7 @@ def splits(view: RepoPage) -> list[Split]:
             break
         if not entry.is_folder and has_rows(name):
             files.append(name)
-    declared = view.summary.card.get("configs")
+    declared = view.metadata.get("configs")
     found = [split for config in _dicts(declared)[:CONFIGS] for split in _declared(config, files)]
     return found or _guessed(files)
 

@@ -31,6 +31,10 @@ class Connection(Protocol):
     flow: FlowControl
     parsed: int  # bytes of the present body that the parser has seen
 
+    def count(self, size: int) -> None:
+        """Note that bytes of the present body came."""
+        ...
+
     def body_follows(self) -> None:
         """Do not end the connection because it is idle."""
         ...
@@ -101,6 +105,7 @@ class DirectBody(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Count what was received."""
         self._left -= nbytes
+        self._connection.count(nbytes)
         if self._full is None:
             self._connection.body_follows()
         else:

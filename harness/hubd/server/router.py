@@ -70,7 +70,7 @@ COLLECTION_ROUTES = tuple(
     Route(method=method, pattern=f"/api/collections{path}", needs=needs, handler=handler)
     for method, path, needs, handler in (
         ("GET", "", Needs.SHOWN_ONLY, collections.listing),
-        ("POST", "", Needs.SIGNED_IN, collections.create),
+        ("POST", "", Needs.WRITE_TOKEN, collections.create),
         ("GET", "/{owner}/{slug}", Needs.COLLECTION, collections.show),
         ("PATCH", "/{owner}/{slug}", Needs.CHANGE_COLLECTION, collections.update),
         ("DELETE", "/{owner}/{slug}", Needs.CHANGE_COLLECTION, collections.delete),
@@ -81,10 +81,10 @@ COLLECTION_ROUTES = tuple(
 )
 OTHER_ROUTES = (
     Route(method="GET", pattern="/api/whoami-v2", needs=Needs.SIGNED_IN, handler=accounts.whoami),
-    Route(method="POST", pattern="/api/validate-yaml", needs=Needs.NOTHING, handler=accounts.validate_yaml),
-    Route(method="POST", pattern="/api/repos/create", needs=Needs.SIGNED_IN, handler=repos.create),
-    Route(method="DELETE", pattern="/api/repos/delete", needs=Needs.SIGNED_IN, handler=repos.delete),
-    Route(method="POST", pattern="/api/repos/move", needs=Needs.SIGNED_IN, handler=repos.move),
+    Route(method="POST", pattern="/api/validate-yaml", needs=Needs.NOTHING, handler=accounts.validate_yaml, limit=MIB),
+    Route(method="POST", pattern="/api/repos/create", needs=Needs.WRITE_TOKEN, handler=repos.create),
+    Route(method="DELETE", pattern="/api/repos/delete", needs=Needs.WRITE_TOKEN, handler=repos.delete),
+    Route(method="POST", pattern="/api/repos/move", needs=Needs.WRITE_TOKEN, handler=repos.move),
     Route(method="GET", pattern="/api/{kind}", needs=Needs.SHOWN_ONLY, handler=repos.listing),
     # A repository that does not exist is a better answer than an endpoint that does not.
     Route(method="*", pattern="/api/{kind}/{repo?}/{rest*}", needs=Needs.EXISTENCE, handler=_nothing),
@@ -102,11 +102,10 @@ CONTENT_ROUTES = (
     ),
     Route(
         method="POST", pattern="/{kind?}/{repo.git}/info/lfs/objects/batch", needs=Needs.CONTENT,
-        handler=files.lfs_batch,
+        handler=files.lfs_batch, limit=MIB,
     ),
     Route(
         method="PUT", pattern="/lfs/{oid}", needs=Needs.LINK_TO_PUT, handler=files.lfs_put, upload=True, hashed=True,
-        limit=0,
     ),
     Route(method="GET", pattern="/lfs/{oid}", needs=Needs.LINK_TO_GET, handler=files.lfs_get),
     Route(

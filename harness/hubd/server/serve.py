@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
-from ..accounts.users_file import load_users
+from ..accounts.users_file import Directory, load_users
 from ..api.request import Services
+from ..db import readable_database
 from ..errors import HubStartError
-from ..root import default_root, open_root
+from ..root import Root, default_root, open_root
 from .app import HubApp
-from .heads import HEAD_LIMIT, bounded_protocol
+from .connections import Connections, descriptors
+from .heads import bounded_protocol
+from .origin import LOOPBACK, Hosts
 
 DEFAULT_PORT = 7860
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How to serve: `root` None is the default folder, port 0 a free one, `users` a YAML file or None."""
+    """How to serve: `root` None is the default folder, port 0 a free one, `users` a YAML file or None.
+
+    `allow_hosts` are further names that requests may ask for.
+    """
 
     root: Path | None = None
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     users: Path | None = None
+    allow_hosts: Sequence[str] = ()
     verbose: bool = False
     stop_with_stdin: bool = False
 
@@ -41,25 +48,21 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     listener = _listen(settings.host, settings.port)
     root = open_root(settings.root or default_root())
     try:
-        services = Services(root)
-        if directory is not None:
-            services.accounts.replace(directory)
-            root.token_file.unlink(missing_ok=True)  # the user it belonged to is gone
-            new_token = None
-        else:
-            new_token = services.accounts.ensure_someone(root)
+        with readable_database(root.database):
+            services, new_token = _prepare(root, directory)
+        connections = Connections(descriptors())
         server = _Server(
             uvicorn.Config(
-                HubApp(services, verbose=settings.verbose),
+                HubApp(services, hosts=Hosts.of(settings.host, settings.allow_hosts), verbose=settings.verbose),
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
                 server_header=False,
                 timeout_graceful_shutdown=5,
-                http=bounded_protocol(),
-                h11_max_incomplete_event_size=HEAD_LIMIT,
+                http=bounded_protocol(connections),
                 ws="none",
             ),
+            connections,
             lambda: _announce(settings, listener, root.token_file, new_token, say),
         )
         if settings.stop_with_stdin:
@@ -70,13 +73,25 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         root.close()
 
 
+def _prepare(root: Root, directory: Directory | None) -> tuple[Services, str | None]:
+    """Return the services, and the token of the first user if it was made just now."""
+    services = Services(root)
+    if directory is None:
+        return services, services.accounts.ensure_someone(root)
+    services.accounts.replace(directory)
+    root.token_file.unlink(missing_ok=True)  # the user it belonged to is gone
+    return services, None
+
+
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, connections: Connections, ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._connections, self._ready = connections, ready
+        self._watching: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._watching = asyncio.create_task(self._connections.watch())
         self._ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of uvicorn

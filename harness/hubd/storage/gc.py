@@ -17,7 +17,7 @@ from dulwich.objects import ObjectID
 from dulwich.pack import full_unpacked_object
 from dulwich.repo import Repo
 
-from ..db import Database
+from ..db import Database, readable_database
 from ..errors import HubStartError
 from ..root import FOLDERS, Root, existing_root, fsync_folder
 from .blobs import BlobStore
@@ -45,22 +45,27 @@ def collect(path: Path, *, grace: float) -> Collected:
     before = _size(path)
     root = existing_root(path, locked=True)  # clears half uploads, deleted repositories and temporary files
     try:
-        db = Database(root.database)
-        blobs = BlobStore(root)
-        XetStore(root, db, blobs)  # clears xorbs without a shard
-        limit = time.time() - grace
-        known = {row["id"] for row in db.rows("select id from repos")}
-        repositories = sum(_remove_orphan(folder, limit) for folder in _repositories(root) if folder.stem not in known)
-        needed: set[str] = set()
-        objects = 0
-        for name in sorted(known):
-            used, removed = _collect_git(root.folder("repos") / f"{name}.git", _pulls(db, name), limit)
-            needed |= used
-            objects += removed
-        files = _collect_files(root, db, needed, limit)
-        return Collected(repositories=repositories, files=files, objects=objects, bytes=max(before - _size(path), 0))
+        with readable_database(root.database):
+            return _collect(root, before, grace)
     finally:
         root.close()
+
+
+def _collect(root: Root, before: int, grace: float) -> Collected:
+    db = Database(root.database)
+    blobs = BlobStore(root)
+    XetStore(root, db, blobs)  # clears xorbs without a shard
+    limit = time.time() - grace
+    known = {row["id"] for row in db.rows("select id from repos")}
+    repositories = sum(_remove_orphan(folder, limit) for folder in _repositories(root) if folder.stem not in known)
+    needed: set[str] = set()
+    objects = 0
+    for name in sorted(known):
+        used, removed = _collect_git(root.folder("repos") / f"{name}.git", _pulls(db, name), limit)
+        needed |= used
+        objects += removed
+    files = _collect_files(root, db, needed, limit)
+    return Collected(repositories=repositories, files=files, objects=objects, bytes=max(before - _size(root.path), 0))
 
 
 def _size(path: Path) -> int:

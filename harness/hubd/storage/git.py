@@ -18,7 +18,7 @@ from dulwich.repo import Repo
 from ..errors import Refused, revision_not_found
 from ..root import clear_git_leftovers, fsync_folder, fsync_tree
 from .blobs import read_pointer
-from .reach import Reach
+from .reach import Reach, Writing
 from .trees import FOLDER_MODE, Entry
 
 FULL_SHA = re.compile(r"[0-9a-f]{40}")
@@ -77,20 +77,6 @@ class CommitFacts:
     time: int
     title: str
     message: str
-
-
-class Writing:
-    """Serialises whoever moves the refs of a repository, and counts how often they moved."""
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self.moves = 0
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *raised: object) -> None:
-        self._lock.release()
 
 
 class GitRepo:

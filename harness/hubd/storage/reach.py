@@ -10,12 +10,58 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from .blobs import pointer
+from .trees import Entry
 
-if TYPE_CHECKING:
-    from .git import GitRepo
+
+class Writing:
+    """Serialises whoever moves the refs of a repository, and counts how often they moved."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self.moves = 0
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *raised: object) -> None:
+        self._lock.release()
+
+
+class Linked(Protocol):
+    """What a commit leads to."""
+
+    @property
+    def tree(self) -> str:
+        """Return the id of its root folder."""
+        ...
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Return the ids of the commits that it follows."""
+        ...
+
+
+class History(Protocol):
+    """A git repository, as far as refs are followed."""
+
+    writing: Writing
+    commit: Callable[[str], Linked]
+    tree: Callable[[str], dict[str, Entry]]
+
+    def refs(self) -> dict[str, str]:
+        """Return every ref with the id it points at."""
+        ...
+
+    def ref(self, name: str) -> str | None:
+        """Return the id that a full ref name points at, or None."""
+        ...
+
+    def peel(self, sha: str) -> str:
+        """Return the commit behind an annotated tag; a commit is returned as it is."""
+        ...
 
 
 @dataclass(slots=True)
@@ -30,7 +76,7 @@ class _Known:
 class Reach:
     """Follows the refs of one repository, and again when one has moved: then only to what is new."""
 
-    def __init__(self, git: GitRepo) -> None:
+    def __init__(self, git: History) -> None:
         self._git = git
         self._lock = threading.Lock()
         self._commits = _Known()

@@ -18,7 +18,8 @@ from ..accounts.accounts import User
 from ..db import Database, Row, now
 from ..errors import Refused, login_required, repo_not_found
 from ..root import Root, fsync_folder
-from .git import GitRepo, Writing
+from .git import FULL_SHA, GitRepo
+from .reach import Writing
 
 KINDS = ("model", "dataset", "space")
 REPO_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
@@ -79,6 +80,14 @@ class Repos:
             if len(self._open) > OPEN_REPOS:
                 self._open.popitem(last=False)  # not closed: another thread may still read from it
             return found
+
+    def head(self, repo: RepoRow) -> str | None:
+        """Return the head of main, without opening the repository where its ref is a file of its own."""
+        try:
+            text = (self.folder(repo.id) / "refs" / "heads" / "main").read_text("ascii").strip()
+        except (OSError, ValueError):
+            text = ""
+        return text if FULL_SHA.fullmatch(text) else self.git(repo).ref("refs/heads/main")
 
     def folder(self, repo_id: str) -> Path:
         """Return the folder of the bare repository."""

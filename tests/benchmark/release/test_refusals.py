@@ -206,6 +206,16 @@ def test_a_namespace_that_one_may_not_write_to(benchmark, server, plan, parts) -
     assert benchmark.everything() == before
 
 
+def test_a_plan_that_is_only_shown_needs_a_token_that_reads(benchmark, server, parts) -> None:
+    from harness.benchmark.release.plan import ReleaseOptions, plan_release
+
+    wishes = ReleaseOptions(namespace=benchmark.namespace, only_shown=True, partial=True)
+    shown = plan_release(Hub(server.url, "hf_ada_reads"), wishes, parts)
+    assert any("only reads" in note for note in shown.notes)
+    with pytest.raises(AccessDenied, match="bob may not write below"):
+        plan_release(Hub(server.url, "hf_bob"), wishes, parts)
+
+
 def test_nothing_to_publish(benchmark, api, hub, plan, parts) -> None:
     from harness.benchmark.release.plan import ReleaseOptions, plan_release
 

@@ -1,0 +1,95 @@
+"""All connections of a server: how many there may be, which one makes room for the next, and who was too slow."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from ipaddress import ip_address
+from typing import Protocol
+
+from .pace import TICK, Pace, Phase
+
+RESERVE = 128  # descriptors that are no connections: the database, repositories, files
+MOST = 4096
+
+
+class Watched(Protocol):
+    """What is asked of a connection."""
+
+    pace: Pace
+    address: str
+    transport: asyncio.Transport
+
+    def tick(self, seconds: float) -> None:
+        """Take note that time has passed."""
+        ...
+
+
+def descriptors() -> int:
+    """Raise this process's limit of open files to what it may have, and return it."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 1 << 16 if hard == resource.RLIM_INFINITY else min(hard, 1 << 16)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted
+
+
+class Connections:
+    """The open connections. `most` follows from the descriptors: each may need a second one for the file it moves.
+
+    One address other than this machine's own may have half of them: behind the latter there may be a proxy, and behind
+    the proxy everybody.
+    """
+
+    def __init__(self, files: int) -> None:
+        self.most = max(32, min(MOST, (files - RESERVE) // 2))
+        self._open: set[Watched] = set()
+        self._addresses: Counter[str] = Counter()
+
+    def enter(self, connection: Watched) -> None:
+        """Take a connection in; where there are too many, some that wait for their clients are ended."""
+        self._open.add(connection)
+        self._addresses[connection.address] += 1
+        if len(self._open) > self.most:
+            self._make_room(self._addresses.most_common(1)[0][0], connection)
+        elif self._addresses[connection.address] > self.most // 2 and not _is_own(connection.address):
+            self._make_room(connection.address, connection)
+
+    def leave(self, connection: Watched) -> None:
+        """Forget a connection that is closed."""
+        if connection in self._open:
+            self._open.discard(connection)
+            self._addresses[connection.address] -= 1
+            if not self._addresses[connection.address]:
+                del self._addresses[connection.address]
+
+    def _make_room(self, address: str, newest: Watched) -> None:
+        """End some of the connections of an address: those that are least in use, the slowest and oldest first."""
+        waiting = [
+            one for one in self._open if one.address == address and one is not newest and one.pace.phase < Phase.ANSWER
+        ]
+        waiting.sort(key=lambda one: (one.pace.phase, one.pace.speed, -one.pace.waited))
+        for one in waiting[: 1 + self.most // 32] or [newest]:
+            one.transport.abort()
+            self.leave(one)
+
+    async def watch(self) -> None:
+        """Let every connection know once a TICK that time has passed, until cancelled."""
+        before = time.monotonic()
+        while True:
+            await asyncio.sleep(TICK)
+            now = time.monotonic()
+            # After a hold-up of this process more time has passed than clients could use.
+            passed, before = min(now - before, 2 * TICK), now
+            for connection in list(self._open):
+                connection.tick(passed)
+
+
+def _is_own(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:  # no address: a socket of another kind
+        return True

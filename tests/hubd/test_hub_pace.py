@@ -1,0 +1,114 @@
+"""What a client may take its time for, and which connection makes room for another one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.hubd.server.connections import Connections
+from harness.hubd.server.pace import GRACE_SECONDS, LEAST_RATE, SILENT_SECONDS, Pace, Phase
+
+
+def ended_after(pace: Pace, rate: float, *, every: int = 1, most: int = 2000) -> int | None:
+    """Return the second at which a client that sends `rate` bytes a second is ended, None if it never is."""
+    for second in range(most):
+        if rate and second % every == 0:
+            pace.count(int(rate * every))
+        if pace.wait(1):
+            return second
+    return None
+
+
+def test_a_head_has_ten_seconds_however_it_comes():
+    assert 9 <= (ended_after(Pace(), 1) or 0) <= 11
+
+
+@pytest.mark.parametrize("rate", [LEAST_RATE + 1, 20_000, 10**9])
+def test_slow_but_honest_bodies_go_on(rate: int):
+    pace = Pace()
+    pace.begin(Phase.BODY)
+    assert ended_after(pace, rate) is None
+    pace.begin(Phase.BODY)
+    assert ended_after(pace, rate, every=20) is None
+
+
+@pytest.mark.parametrize(("rate", "latest"), [(0, GRACE_SECONDS + 2), (1, GRACE_SECONDS + 2), (1000, 45), (3000, 130)])
+def test_bodies_that_only_hold_a_place_are_ended(rate: int, latest: float):
+    pace = Pace()
+    pace.begin(Phase.BODY)
+    assert GRACE_SECONDS <= (ended_after(pace, rate) or 0) < latest
+
+
+def test_what_came_quickly_gives_no_right_to_fall_silent():
+    pace = Pace()
+    pace.begin(Phase.BODY)
+    pace.count(10**9)
+    assert ended_after(pace, 0) == pytest.approx(SILENT_SECONDS, abs=2)
+
+
+def test_answers_may_be_read_slowly_but_not_left():
+    pace = Pace()
+    pace.begin(Phase.ANSWER)
+    assert not any(pace.unread(1, 65_536 + second // 60) for second in range(1000))
+    assert not any(pace.unread(1, 0) for _ in range(1000))
+    assert any(pace.unread(1, 65_536) for _ in range(200))
+
+
+@dataclass(eq=False)
+class Held:
+    """A connection in some phase."""
+
+    address: str = "127.0.0.1"
+    phase: Phase = Phase.ANSWER
+    received: int = 0
+    waited: float = 0.0
+    ended: bool = False
+    pace: Pace = field(default_factory=Pace)
+    transport: Any = None
+
+    def __post_init__(self) -> None:
+        self.pace.begin(self.phase)
+        self.pace.received, self.pace.waited = self.received, self.waited
+        self.transport = SimpleNamespace(abort=lambda: setattr(self, "ended", True))
+
+    def tick(self, seconds: float) -> None:
+        """Nothing."""
+
+
+def entered(files: int, *held: Held) -> Connections:
+    connections = Connections(files)
+    for one in held:
+        connections.enter(one)
+    return connections
+
+
+def test_where_all_places_are_taken_those_who_wait_for_their_clients_make_room():
+    heads = [Held(phase=Phase.HEAD, waited=second) for second in range(38)]
+    busy = [Held() for _ in range(20)]
+    slow, quick = Held(phase=Phase.BODY, received=10, waited=9), Held(phase=Phase.BODY, received=10**7, waited=9)
+    connections = entered(256, *heads, *busy, slow, quick)
+    assert connections.most == 64
+    for _ in range(41):
+        connections.enter(Held())
+    assert all(one.ended for one in [*heads, slow])
+    assert not any(one.ended for one in [*busy, quick])
+
+
+def test_nobody_who_is_being_answered_is_ended_for_one_more():
+    held = [Held() for _ in range(64)]
+    connections = entered(256, *held)
+    newest = Held(phase=Phase.HEAD)
+    connections.enter(newest)
+    assert newest.ended
+    assert not any(one.ended for one in held)
+
+
+def test_one_address_elsewhere_gets_half_of_the_places():
+    held = [Held(address="192.0.2.7", phase=Phase.HEAD) for _ in range(40)]
+    others = [Held(address="192.0.2.8", phase=Phase.HEAD) for _ in range(20)]
+    entered(256, *others, *held)
+    assert sum(not one.ended for one in held) <= 32
+    assert not any(one.ended for one in others)
