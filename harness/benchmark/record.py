@@ -16,6 +16,7 @@ from harness.data.formats.dataclass_json import load_record
 from harness.errors import DataError, UsageError
 from harness.evaluation.results import RESULTS, ResultsDataset, config_name
 from harness.hub.client import Hub
+from harness.hub.foreign_json import load_json
 
 FILE = "benchmark.json"
 """In the results dataset."""
@@ -67,11 +68,11 @@ class BenchmarkRecord:
 def load(text: str, where: str) -> BenchmarkRecord:
     """Return the record in the text of a `benchmark.json`; DataError says what is wrong with it."""
     try:
-        value = json.loads(text)
+        value = load_json(text)
         if not isinstance(value, Mapping) or value.get("format") != FORMAT:
             raise ValueError(f"expected format {FORMAT}")
         record: BenchmarkRecord = load_record(BenchmarkRecord, value, "benchmark")
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DataError(f"{FILE} of {where} cannot be read ({error}); run `tft benchmark` again") from error
     return record
 
@@ -79,7 +80,7 @@ def load(text: str, where: str) -> BenchmarkRecord:
 def read_record(dataset: ResultsDataset) -> BenchmarkRecord | None:
     """Return the record that lies in the results dataset, None where no run of the benchmark has ended yet."""
     with dataset.file(FILE) as file:
-        text = file.read_text(encoding="utf-8") if file else None
+        text = file.read_text(encoding="utf-8", errors="replace") if file else None
     return load(text, str(dataset.artifact)) if text is not None else None
 
 

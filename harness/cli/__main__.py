@@ -13,6 +13,14 @@ from harness import __version__, cli
 from harness.errors import HarnessError, end_on_sigterm, explained, interruption
 from harness.terminal import say
 
+_SECTIONS = {
+    "Evaluate": ("evaluate", "score", "judge", "agreement", "compare", "card"),
+    "Make training data from traces": ("inspect-traces", "filter", "relabel", "synthesize", "repair-report", "task"),
+    "Train": ("train", "student"),
+    "Run and publish the benchmark": ("demo", "benchmark", "run", "report", "publish", "lineage", "data", "sources"),
+    "Hub": ("hub",),
+}
+
 
 class _Verbs(click.Group):
     """Finds commands by listing this package; each module defines `command`, in names `_` is `-`."""
@@ -27,6 +35,15 @@ class _Verbs(click.Group):
         module = cmd_name.replace("-", "_")
         command: click.Command = importlib.import_module(f"{cli.__name__}.{module}").command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by what they are for, each with the whole first sentence of its help."""
+        names = self.list_commands(ctx)
+        listed = {name for section in _SECTIONS.values() for name in section}
+        for title, section in (*_SECTIONS.items(), ("Tools", [name for name in names if name not in listed])):
+            commands = [(name, self.get_command(ctx, name)) for name in section]
+            with formatter.section(title):
+                formatter.write_dl([(name, one.get_short_help_str(limit=500)) for name, one in commands if one])
 
 
 _SETTINGS = {

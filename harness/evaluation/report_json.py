@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from harness.data.formats.dataclass_json import load_record
 from harness.errors import DataError
 from harness.evaluation.records import EvalReport
+from harness.hub.foreign_json import load_json
 from harness.statistics.formatting import bounds
 from harness.statistics.records import Estimate
 
@@ -29,10 +29,10 @@ def load_report(value: Mapping[str, Any]) -> EvalReport:
 def read_report(path: Path) -> EvalReport:
     """Return the report in a JSON file; DataError says what is wrong with the file."""
     try:
-        return load_report(json.loads(path.read_text(encoding="utf-8")))
+        return load_report(load_json(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise DataError(f"cannot read the report {path}: {error.strerror}; `tft evaluate` writes one") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DataError(f"{path} is no report of this harness ({error}); write it again with `tft evaluate`") from error
 
 

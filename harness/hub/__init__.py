@@ -9,6 +9,7 @@ client_errors.py  What a Hub's refusals mean, as sentences with a next step
 collections.py    Collections on a Hub: their items, and what is changed of them
 connect.py        Which Hub is meant, or which two, and all that is asked of the embedded one: nothing else names
                   `harness.hubd`
+foreign_json.py   JSON that others wrote, read under limits: how large a value may be, of how many parts, and how deep
 jobs.py           A command of `tft` as a Hugging Face Job: what would run, shown without secrets, and its
                   submission
 lineage.py        What an artifact was made from and how, and the fingerprint by which it is reused

@@ -16,6 +16,7 @@ from harness.hub.address import DEFAULT_ENDPOINT, check_address, quiet
 from harness.hub.artifact import Artifact, RepoKind, RepositoryName, split_revision
 from harness.hub.client_errors import translated
 from harness.hub.collections import Collections
+from harness.hub.foreign_json import LARGEST
 from harness.hub.proxies import without_proxies
 from harness.hub.repository import File, RepositoryState, Tree
 
@@ -182,12 +183,16 @@ class Hub:
         return Path(found).resolve()
 
     def read(self, artifact: Artifact, path: str) -> bytes | None:
-        """Return a file of the artifact, None where it has no such file."""
+        """Return a file of the artifact, None where it has no such file; DataError for one that is no text to read."""
         try:
-            return self.fetch(artifact, path).read_bytes()
+            with self.fetch(artifact, path).open("rb") as file:
+                content = file.read(LARGEST + 1)
         except RepoNotFound:
             self.tree(artifact)  # raises where there is no such commit
             return None
+        if len(content) > LARGEST:
+            raise DataError(f"{path} of {artifact} has more than {LARGEST >> 20} MiB; expected a file that people read")
+        return content
 
     def read_at(self, artifact: Artifact, path: str) -> str | None:
         """Return a text file of the artifact, None where it has no such file; DataError where it is not UTF-8."""

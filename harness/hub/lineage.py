@@ -12,6 +12,7 @@ from typing import Any
 
 from harness import __version__
 from harness.errors import DataError
+from harness.hub.foreign_json import load_json
 
 LINEAGE = "lineage.json"
 """In every repository that the harness has made, and in the folder of a run."""
@@ -121,7 +122,7 @@ def find_record(content: str | bytes, where: str = LINEAGE) -> LineageRecord | N
 
 
 def _load(content: str | bytes) -> Any:
-    return json.loads(content if isinstance(content, str) else content.decode("utf-8"))
+    return load_json(content if isinstance(content, str) else content.decode("utf-8"))
 
 
 @contextmanager
@@ -131,8 +132,6 @@ def _named(where: str, advice: str) -> Iterator[None]:
         yield
     except UnicodeDecodeError as error:
         raise DataError(f"{where} cannot be read: it is not UTF-8 (byte {error.start}); {advice}") from error
-    except RecursionError as error:
-        raise DataError(f"{where} cannot be read: JSON nested too deeply; {advice}") from error
     except ValueError as error:
         raise DataError(f"{where} cannot be read: {error}; {advice}") from error
 

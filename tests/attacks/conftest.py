@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -108,3 +109,55 @@ def tft(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a watched command ended."""
+
+    status: int
+    """Negative: the signal that ended it."""
+    said: str
+    """What it wrote, on both outputs."""
+    seconds: float
+    memory: int
+    """The largest resident size that was seen, of itself or of a process that it has started, in bytes."""
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Callable[..., Ended]:
+    """Run the command, and kill it where it takes more time, or more memory, than the machine can spare for it."""
+
+    def run(*arguments: object, timeout: float = 60, memory: int = 1 << 30, **environment: str) -> Ended:
+        own = {"HF_HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "cache"), **environment}
+        with (tmp_path / "said").open("w+b") as out:
+            begun, largest = time.monotonic(), 0
+            process = subprocess.Popen(
+                [str(TFT), *map(str, arguments)], env=os.environ | own, cwd=tmp_path, stdout=out, stderr=out
+            )
+            while process.poll() is None:
+                largest = max(largest, *map(_resident, _family(process.pid)))
+                if time.monotonic() - begun > timeout or largest > memory:
+                    process.kill()
+                time.sleep(0.01)
+            seconds = time.monotonic() - begun
+        said = (tmp_path / "said").read_text("utf-8", "replace")
+        return Ended(status=process.returncode, said=said, seconds=seconds, memory=largest)
+
+    return run
+
+
+def _family(process: int) -> list[int]:
+    try:
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    except OSError:  # it has just ended
+        return [process]
+    return [process, *(one for child in children for one in _family(int(child)))]
+
+
+def _resident(process: int) -> int:
+    try:
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
+    except OSError:
+        found = None
+    return int(found[1]) << 10 if found else 0

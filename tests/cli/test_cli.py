@@ -112,6 +112,14 @@ def test_the_version_and_the_help_go_to_stdout() -> None:
     assert "evaluate" in run("--help").stdout
 
 
+def test_the_help_lists_every_command_once_by_what_it_is_for_in_a_whole_sentence() -> None:
+    shown = CliRunner().invoke(tft, ["--help"], terminal_width=110).output
+    commands = shown.partition("exit.\n")[2]
+    listed = re.findall(r"^  ([a-z][a-z-]+)  +\S", commands, re.MULTILINE)
+    assert sorted(listed) == sorted(tft.list_commands(click.Context(tft)))
+    assert "..." not in commands.replace("prediction, ...", "")
+
+
 def test_a_reader_that_goes_away_is_no_traceback() -> None:
     command = f"{TFT} --help | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)

@@ -24,7 +24,7 @@ def test_the_plan_refuses_what_is_not_whole_before_anything_is_published(
     repository: Any, models: list[str], calls: Path, api: Any
 ) -> None:
     before = [(model, api.model_info(model).sha, api.model_info(model).tags) for model in models]
-    job = repository.job("publish", "plan", event_name="push", ref_name="v3").run()
+    job = repository.job("publish", "plan", event_name="push", ref_name="benchmark-v3").run()
     assert job.failed
     assert calls.read_text().splitlines() == ["sources fetch", f"publish {NAMES} --dry-run"]
     said = job.said("Show what would change")
@@ -36,7 +36,7 @@ def test_the_plan_refuses_what_is_not_whole_before_anything_is_published(
 def test_the_release_waits_for_the_plan_and_for_the_environment(repository: Any, calls: Path) -> None:
     """What `tft publish` does has tests of its own; here it only says that it was asked, and how."""
     (calls.parent / "checkout" / ".venv" / "bin" / "real-tft").write_text("#!/bin/sh\n")
-    jobs = [repository.job("publish", name, event_name="push", ref_name="v3") for name in ("plan", "publish")]
+    jobs = [repository.job("publish", name, event_name="push", ref_name="benchmark-v3") for name in ("plan", "publish")]
     for job in jobs:
         assert not job.run().failed, job.said()
     assert calls.read_text().splitlines() == [
@@ -50,4 +50,6 @@ def test_the_release_waits_for_the_plan_and_for_the_environment(repository: Any,
 
 
 def test_a_tag_in_a_project_without_a_namespace_publishes_nothing(repository: Any) -> None:
-    assert not repository.job("publish", "plan", event_name="push", ref_name="v3", vars={"TFT_NAMESPACE": ""}).starts
+    assert not repository.job(
+        "publish", "plan", event_name="push", ref_name="benchmark-v3", vars={"TFT_NAMESPACE": ""}
+    ).starts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from harness.evaluation.results import ResultsDataset
 from harness.hub.artifact import Artifact, RepositoryName
 from harness.hub.chain import read_lineage
 from harness.hub.client import Hub
+from harness.hub.foreign_json import load_json
 from harness.hub.lineage import LineageRecord
 from harness.hub.repository import RepositoryState, Tree
 
@@ -92,8 +92,8 @@ def find_tree(hub: Hub, artifact: Artifact) -> Tree | None:
 def read_json(hub: Hub, artifact: Artifact, path: str) -> dict[str, Any] | None:
     """Return a JSON object that a file of a commit holds; None where there is none or it holds something else."""
     try:
-        value = json.loads(hub.read(artifact, path) or b"null")
-    except (ValueError, RecursionError):
+        value = load_json((hub.read(artifact, path) or b"null").decode("utf-8"))
+    except ValueError:
         return None
     return value if isinstance(value, dict) else None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError
+from harness.hub.foreign_json import LARGEST, TOO_DEEP, TOO_LONG, Unholdable, load_json
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
@@ -36,16 +37,16 @@ def as_value(text: str) -> Any:
     if text.lstrip()[:1] not in ("[", "{"):
         return None
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return load_json(text)
+    except ValueError:
         return None
 
 
 def why_not_held(text: str) -> str | None:
     """Return in words why the value of JSON text cannot be held; None where it can, or the text is none."""
     try:
-        json.loads(text)
-    except (ValueError, RecursionError) as error:
+        load_json(text)
+    except ValueError as error:
         return cannot_hold(error)
     return None
 
@@ -74,21 +75,24 @@ def spells_half_characters(line: bytes) -> bool:
     return _SPELLED.search(line) is not None
 
 
-def parse_line(line: bytes) -> Any:
+def parse_line(line: bytes | None) -> Any:
     """Return the value of a line of JSON lines; ValueError says what is wrong with it.
 
-    A byte order mark before it, as the first line of a file may have, is no content.
+    None is a line that is too long to be read. A byte order mark before it, as the first line of a file may have, is no
+    content.
     """
     try:
+        if line is None:
+            raise Unholdable(TOO_LONG)
         text = decode_text(line)
-        return json.loads(text)
+        return load_json(text)
     except json.JSONDecodeError as error:
         problem = f"not valid JSON ({error.msg} at column {error.colno})"
         csv = "," in text and text.lstrip()[:1] not in ("{", "[")
         advice = "expected one JSON object a line"
         advice += "; this looks like CSV: write each of its rows as a JSON object" if csv else ""
         raise ValueError(f"{problem}; {advice}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ValueError(why_not_json(error)) from error
 
 
@@ -102,7 +106,9 @@ def why_not_json(error: ValueError | RecursionError) -> str:
 def cannot_hold(error: Exception) -> str | None:
     """Return in words why Python cannot hold a value that is well written; None for any other error."""
     if isinstance(error, RecursionError):
-        return "nested too deeply to read"
+        return TOO_DEEP
+    if isinstance(error, Unholdable):
+        return error.words
     return "with a whole number of more than 4,300 digits; write it as text" if _LIMIT in str(error) else None
 
 
@@ -124,7 +130,11 @@ def decode_text(data: bytes) -> str:
 def read_text(path: Path) -> str:
     """Return the text of a file that people write, see `decode_text`; DataError where there is none."""
     try:
-        return decode_text(path.read_bytes())
+        with path.open("rb") as stream:
+            data = stream.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            raise ValueError(f"it has more than {LARGEST >> 20} MiB; expected a text that people write")
+        return decode_text(data)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
@@ -134,8 +144,8 @@ def read_text(path: Path) -> str:
 def read_json(path: Path, expected: str) -> Any:
     """Return the JSON value that a file is; DataError says why it is none and what was expected."""
     try:
-        return json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
+        return load_json(read_text(path))
+    except ValueError as error:
         raise DataError(f"{path}: {why_not_json(error)}; expected {expected}") from error
 
 
@@ -144,11 +154,11 @@ def decoded(value: Any, what: str) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return load_json(value)
     except json.JSONDecodeError as error:
         problem = f"{error.msg} at character {error.pos + 1}"
         raise ValueError(f"{what} not valid JSON ({problem}): {shortened(value)}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ValueError(f"{what} {why_not_json(error)}: {shortened(value)}") from error
 
 

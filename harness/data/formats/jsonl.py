@@ -8,10 +8,11 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from harness.data.formats.json_texts import encodable_value, packed, parse_line, spells_half_characters
 from harness.errors import DataError
+from harness.hub.foreign_json import LARGEST
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -27,17 +28,30 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     with stream:
         if problem := packed(stream.peek(8)):
             raise DataError(f"cannot read {path}: {problem}")
-        for number, line in enumerate(stream, start=1):
-            if line.removeprefix(codecs.BOM_UTF8).strip():
+        for number, line in bounded_lines(stream):
+            if line is None or line.removeprefix(codecs.BOM_UTF8).strip():
                 yield number, _parse_line(path, number, line)
 
 
-def _parse_line(path: Path, number: int, line: bytes) -> dict[str, Any]:
+def bounded_lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
+    """Yield (line number from 1, line), None for one that is longer than a row can be: it is passed over."""
+    number = 0
+    while line := stream.readline(LARGEST + 1):
+        number += 1
+        if len(line) <= LARGEST or line.endswith(b"\n"):
+            yield number, line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = stream.readline(LARGEST)
+        yield number, None
+
+
+def _parse_line(path: Path, number: int, line: bytes | None) -> dict[str, Any]:
     try:
         value = parse_line(line)
-        if spells_half_characters(line):
+        if line and spells_half_characters(line):
             value = encodable_value(value)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DataError.at(path, number, str(error)) from error
     if not isinstance(value, dict):
         raise DataError.at(path, number, f"expected a JSON object, got {type(value).__name__}")

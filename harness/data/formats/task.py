@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from harness.data.formats.json_texts import read_json
 from harness.data.records import Task
 from harness.errors import DataError
+from harness.hub.foreign_json import load_json
 
 _TASK_KEYS = ("task_description", "tools")
 
@@ -45,8 +45,8 @@ def row_tools(row: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     value = row.get("tools")
     if isinstance(value, str):
         try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
+            value = load_json(value)
+        except ValueError:
             return ()
     return tuple(filter(_is_tool, value)) if isinstance(value, list) else ()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,72 @@ Lines = Mapping[Keys, int]
 """Where each key stands, by the keys that lead to it, from 1."""
 
 
+_LARGEST = 1 << 20
+"""Characters: the reader takes a second or two for so many."""
+_MOST_NODES = 100_000
+"""Values, each alias counted as all that it stands for: nine lines of aliases can stand for a billion."""
+_ERRORS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What PyYAML raises of odd texts, beside its own."""
+
+
 def read_yaml(text: str) -> Any:
     """Return the value of YAML; ValueError says in one line why it cannot be read."""
     import yaml
 
     try:
-        return yaml.safe_load(text)
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        loader, node = _parsed(text)
+        return loader.construct_document(node) if node is not None else None
+    except (*_ERRORS, yaml.YAMLError) as error:
         raise ValueError(_why_not(error)) from error
+
+
+def _parsed(text: str) -> tuple[Any, Any]:
+    """Return a loader and the root of the text's nodes, None for an empty one; ValueError for what takes too much."""
+    if len(text) > _LARGEST:
+        raise ValueError(f"it has more than {_LARGEST:,} characters; expected a text that people write")
+    loader = _loader()(text)
+    node = loader.get_single_node()
+    if node is not None and _weight(node, {}) > _MOST_NODES:
+        raise ValueError(f"it stands for more than {_MOST_NODES:,} values; write them without aliases (*)")
+    return loader, node
+
+
+@cache
+def _loader() -> Any:
+    """Return PyYAML's safe loader without numbers to the base 60, which take it hours, and without explicit tags."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def construct_yaml_int(self, node: Any) -> Any:
+            return node.value if ":" in node.value else super().construct_yaml_int(node)
+
+        def construct_yaml_float(self, node: Any) -> Any:
+            return node.value if ":" in node.value else super().construct_yaml_float(node)
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            if getattr(event, "tag", None) is not None:
+                problem = f"the tag {event.tag!r} stands here; write the value alone"
+                raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
+            return super().compose_node(parent, index)
+
+    Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
+    Loader.add_constructor("tag:yaml.org,2002:float", Loader.construct_yaml_float)
+    return Loader
+
+
+def _weight(node: Any, known: dict[int, int]) -> int:
+    """Return how many values a node stands for; RecursionError where it is part of itself."""
+    if node.id == "scalar":
+        return 1
+    if id(node) in known:
+        if not known[id(node)]:
+            raise RecursionError
+        return known[id(node)]
+    known[id(node)] = 0
+    parts = node.value if node.id == "sequence" else [part for pair in node.value for part in pair]
+    known[id(node)] = 1 + sum(_weight(part, known) for part in parts)
+    return known[id(node)]
 
 
 def _why_not(error: Exception) -> str:
@@ -36,11 +95,10 @@ def read_mapping(path: Path, expected: str) -> tuple[dict[str, Any], Lines]:
     import yaml
 
     try:
-        loader = yaml.SafeLoader(read_text(path))
-        node = loader.get_single_node()
+        loader, node = _parsed(read_text(path))
         lines: dict[Keys, int] = {}
         document = _value(loader, node, path, lines, ()) if node is not None else None
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+    except (OSError, *_ERRORS, yaml.YAMLError) as error:
         raise DataError(f"cannot read {path} ({_why_not(error)}); expected YAML, `{expected}`") from error
     if not isinstance(document, dict) or not document:
         raise DataError(f"{path} holds no mapping; expected YAML, `{expected}`")

@@ -14,7 +14,8 @@ from harness.data.formats.message_reader import whole
 from harness.data.formats.row_layouts import INSPECT, LANGFUSE, RowLayout, expected, layout_of
 from harness.data.records import Conversation
 from harness.data.traces import langfuse
-from harness.data.traces.documents import FileRecord, records
+from harness.data.traces.documents import records
+from harness.data.traces.json_document import FileRecord
 from harness.errors import DataError
 
 _NO_NUMBERS = ("nan", "inf", "-inf")

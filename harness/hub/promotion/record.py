@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from harness.errors import DataError
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
+from harness.hub.foreign_json import load_json
 from harness.hub.repository import File, RepositoryState, Tree
 
 RECORD = ".promotion.json"
@@ -23,7 +24,7 @@ def read_promotion(hub: Hub, artifact: Artifact) -> dict[str, Any] | None:
     if text is None:
         return None
     try:
-        record = json.loads(text)
+        record = load_json(text.decode("utf-8"))
     except ValueError as error:
         raise DataError(f"{RECORD} of {artifact.repo_id} cannot be read ({error}); remove it there") from error
     if not isinstance(record, dict):

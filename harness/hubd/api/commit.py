@@ -12,17 +12,14 @@ from ..errors import Refused, revision_not_found, stale_parent
 from ..storage.attributes import LARGE_SIZE, is_ignored, is_large
 from ..storage.commits import (
     Author,
-    Header,
     Operations,
     Staging,
     branch_ref,
     check_parent,
-    lines_of,
-    read_header,
-    record,
     squash,
 )
 from ..storage.git import FULL_SHA, GitRepo, checked_ref
+from ..storage.lines import Header, lines_of, read_header
 from ..storage.pulls import open_pull
 from ..storage.trees import checked_path
 from .request import Call, answer, text_of
@@ -68,10 +65,7 @@ def commit(call: Call) -> Response:
     lines = lines_of(call.upload.path)
     header = read_header(lines)
     author = Author(name=user.name, title=header.title, description=header.description)
-    if call.flag("create_pr"):
-        sha, number = _commit_to_pull(call, git, header, author, lines)
-    else:
-        sha, number = _commit_to_branch(call, git, header, author, lines), None
+    sha, number = _commit(call, git, author, header, lines)
     answer_body = {
         "success": True,
         "commitOid": sha,
@@ -83,15 +77,31 @@ def commit(call: Call) -> Response:
     return answer(answer_body)
 
 
-def _staged(call: Call, git: GitRepo, parent: str, author: Author, lines: Any) -> str:
-    """Write the objects of the commit and return its id; no ref moves yet."""
-    operations = Operations(git=git, parent=parent, staging=Staging(git), size_of_large=lambda oid: _large(call, oid))
+def _commit(call: Call, git: GitRepo, author: Author, header: Header, lines: Any) -> tuple[str, int | None]:
+    """Return the new commit of a branch, or of a new pull request and its number.
+
+    What takes long, reading the operations and storing what they bring, happens while nobody waits for it.
+    """
+    proposal, revision = call.flag("create_pr"), call.segments[0]
+    if proposal and FULL_SHA.fullmatch(revision):
+        raise revision_not_found(revision)
+    name, head = branch_ref(git, revision)
+    check_parent(header, head)
+    operations = Operations(staging=Staging(git), size_of_large=lambda oid: _large(call, oid))
     for key, value in lines:
         operations.apply(key, value)
-    sha = record(operations.staging, operations.tree(), [parent], author)
-    for sha256 in operations.large:
-        call.services.references.committing(call.repo, sha256)
-    return sha
+    if proposal:
+        sha = operations.commit(head, author)
+        call.services.references.committing(call.repo, *operations.large)
+        return sha, open_pull(call.services.db, git, call.repo, author, base=name, head=sha)
+    with git.moving(name):
+        name, head = branch_ref(git, revision)
+        check_parent(header, head)
+        sha = operations.commit(head, author)
+        call.services.references.committing(call.repo, *operations.large)
+        if not git.set_ref(name, sha, head):
+            raise stale_parent()
+    return sha, None
 
 
 def _large(call: Call, sha256: str) -> int:
@@ -99,27 +109,6 @@ def _large(call: Call, sha256: str) -> int:
     if size is None or not call.services.references.may_use(call.user, call.repo, sha256):
         raise Refused(400, f"LFS pointer pointed to a file that does not exist: {sha256}; upload it first.")
     return size
-
-
-def _commit_to_branch(call: Call, git: GitRepo, header: Header, author: Author, lines: Any) -> str:
-    with git.writing:
-        name, head = branch_ref(git, call.segments[0])
-        check_parent(header, head)
-        sha = _staged(call, git, head, author, lines)
-        if not git.set_ref(name, sha, head):
-            raise stale_parent()
-    return sha
-
-
-def _commit_to_pull(call: Call, git: GitRepo, header: Header, author: Author, lines: Any) -> tuple[str, int]:
-    base = call.segments[0]
-    if FULL_SHA.fullmatch(base):
-        raise revision_not_found(base)
-    with git.writing:
-        name, head = branch_ref(git, base)
-        check_parent(header, head)
-        sha = _staged(call, git, head, author, lines)
-        return sha, open_pull(call.services.db, git, call.repo, author, base=name, head=sha)
 
 
 def create_branch(call: Call) -> Response:

@@ -127,7 +127,7 @@ def merge(call: Call) -> Response:
     """Merge a pull request."""
     repo, db, name = call.repo, call.services.db, call.required_user().name
     git, number = call.git(), _number(call)
-    with git.writing:
+    with git.moving(pulls.find(db, repo, number)["base"] or ""):
         row = pulls.find(db, repo, number)
         if not row["is_pull"] or row["status"] not in OPEN_STATES:
             raise Refused(409, f"Discussion {number} is no open pull request.")
@@ -138,5 +138,6 @@ def merge(call: Call) -> Response:
 def delete(call: Call) -> Response:
     """Delete a discussion with what was said in it, and the commits of a pull request that were not merged."""
     row = pulls.find(call.services.db, call.repo, _number(call))
-    delete_discussion(call.services.db, call.git(), call.repo, row["num"])
+    with call.git().moving(row["base"] or ""):
+        delete_discussion(call.services.db, call.git(), call.repo, row["num"])
     return Response(status_code=200)

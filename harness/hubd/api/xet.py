@@ -9,7 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from ..errors import Refused, failed
 from ..storage.xet_reads import piece_name, piece_size, reconstruction, records
-from ..storage.xorbs import shard_files
+from ..storage.xorbs import Shard
 from .ranges import Content, byte_range, respond
 from .request import Call, answer
 from .rights import issue
@@ -49,7 +49,7 @@ def put_xorb(call: Call) -> Response:
 
 def put_shard(call: Call) -> Response:
     """Take a shard and unpack its files; progress and the outcome are lines of JSON (v2)."""
-    files = shard_files(call.body)
+    files = Shard(call.body)
 
     def unpacked() -> Iterator[str]:
         for sha256 in call.services.xet.unpack_shard(_uploader(call), files):
@@ -59,7 +59,7 @@ def put_shard(call: Call) -> Response:
     def lines() -> Iterator[bytes]:
         try:
             for done, _ in enumerate(unpacked(), start=1):
-                yield _line({"type": "validating", "verified": done, "total": len(files)})
+                yield _line({"type": "validating", "verified": done, "total": files.count})
         except Refused as error:
             yield _line({"type": "error", "message": error.message, "retryable": False})
         except Exception as error:  # the status is sent: only this line can say it

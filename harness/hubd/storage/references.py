@@ -26,10 +26,12 @@ class References:
         with self._db.transaction() as write:
             write.execute("insert or ignore into uploads values(?, ?, ?)", (repo.id, user, sha256))
 
-    def committing(self, repo: RepoRow, sha256: str) -> None:
-        """Note that a commit which is about to be made points at a large file."""
-        with self._db.transaction() as write:
-            write.execute("insert or ignore into holdings values(?, ?)", (repo.id, sha256))
+    def committing(self, repo: RepoRow, *files: str) -> None:
+        """Note that a commit which is about to be made points at large files (their sha256)."""
+        if files:
+            with self._db.transaction() as write:
+                values = [(repo.id, sha256) for sha256 in files]
+                write.executemany("insert or ignore into holdings values(?, ?)", values)
 
     def committed(self, repo: RepoRow, sha256: str) -> bool:
         """Return whether the files of a repository refer to a large file, in any revision that a ref leads to."""

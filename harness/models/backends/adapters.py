@@ -6,9 +6,9 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.data.tasks import TestSet
 from harness.errors import ModelError, UsageError
@@ -21,11 +21,8 @@ from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.engine.server import EngineOptions, check_installed
 from harness.models.engine.shared import SharedEngine
 from harness.models.names import ModelName
-from harness.models.prompts import load_tokenizer
+from harness.models.prompts.making import TokenizerFiles
 from harness.terminal import progress, say
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 _CONFIG = "adapter_config.json"
 _WEIGHTS = "adapter_model.safetensors"
@@ -185,29 +182,17 @@ class AdapterSubject(VllmSubject):
         self._adapter = adapter
         self._engine = engine
 
-    def _load_tokenizer(self) -> PreTrainedTokenizerBase:
-        name, own, base = self.artifact.repo_id, self._adapter.find(*_TOKENIZERS), super()._load_tokenizer()
-        tokenizer, known = base, base.get_vocab()
-        self._last_token = max(known.values())
-        if own:
-            tokenizer = load_tokenizer(own.parent, name)
-            vocabulary = tokenizer.get_vocab()
-            if any(vocabulary.get(token) != number for token, number in known.items()):
-                raise ModelError(_other_tokens(name, self.base, "numbers tokens otherwise"))
-        if template := self._adapter.find(_TEMPLATE):
-            tokenizer.chat_template = template.read_text(encoding="utf-8")
-        elif not tokenizer.chat_template:
-            tokenizer.chat_template = base.chat_template
-        return tokenizer
+    def _tokenizer_files(self) -> TokenizerFiles:
+        own = self._adapter.find(*_TOKENIZERS)
+        return replace(
+            super()._tokenizer_files(),
+            own=own.parent if own else None,
+            template=self._adapter.find(_TEMPLATE),
+            base=str(self.base),
+        )
 
     def _template_folders(self) -> Sequence[Path]:
         return (*super()._template_folders(), self._adapter.root, self._adapter.folder)
-
-    def make_prompts(self) -> None:
-        """Render every pair; ModelError where that fails, or gives tokens that the base does not know."""
-        super().make_prompts()
-        if any(max(prompt.token_ids) > self._last_token for prompt in self._prompts):
-            raise ModelError(_other_tokens(self.artifact.repo_id, self.base, "puts new tokens into prompts"))
 
     @contextmanager
     def backend(self, log: Path) -> Iterator[Backend[Any]]:
@@ -215,13 +200,9 @@ class AdapterSubject(VllmSubject):
         doing = "making prompts" if self._engine.serves(self._checkpoint.artifact) else "starting vLLM"
         server = self._engine.serve(self._checkpoint, log)
         with progress(doing):
-            self._get_ready(server)
+            self._start(server)
         config = self._config
         yield VllmBackend(server, config.max_tokens, config.concurrency, adapter=str(self.artifact))
-
-
-def _other_tokens(name: str, base: Artifact | None, problem: str) -> str:
-    return f"the tokenizer of {name} {problem}, but the engine reads with that of {base}; evaluate the merged weights"
 
 
 @contextmanager

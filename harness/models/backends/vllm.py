@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import importlib
-import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from harness.data.records import Prediction, Usage
+from harness.data.records import Prediction, ToolCall, Usage
 from harness.data.tasks import TestSet
 from harness.errors import ModelError
 from harness.hub.artifact import Artifact
@@ -21,7 +21,9 @@ from harness.hub.client import Hub
 from harness.models import parsing
 from harness.models.backends.backend import NOT_ASKED, Backend, OnAnswer, ask_each
 from harness.models.backends.subject import DAY, EvaluateConfig, Subject, replaced_systems
+from harness.models.chat.bounded_http import RefusedBodyError, bounded_client
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
+from harness.models.engine.guard import Guard
 from harness.models.engine.server import (
     SERVED_NAME,
     EngineOptions,
@@ -33,22 +35,15 @@ from harness.models.engine.server import (
 )
 from harness.models.names import ModelName
 from harness.models.parsing import Reading
-from harness.models.prompts import (
-    LEFT_OUT,
-    Calendar,
-    Prompt,
-    fitting_renderer,
-    load_tokenizer,
-    may_ask_for_day,
-    system_template,
-)
+from harness.models.prompts import Prompt, may_ask_for_day, system_template
+from harness.models.prompts.making import MODULES, MadePrompts, TokenizerFiles, make_prompts, second_reading
 from harness.terminal import progress, say
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 _TEMPLATES = ("*.jinja", "*.json", "*.py", "*chat_templates/*")
 """Files of a repository that can hold a chat template."""
+
+_SECONDS_EACH, _SECONDS_PARSER = 0.1, 60.0
+"""Of the processor, in addition to what a guard allows: for each pair, and for importing vLLM's parsers."""
 
 # Greedy means greedy, whatever sampling defaults the repository ships; markers of tool calls are
 # special tokens in some families, so they stay in the text.
@@ -67,7 +62,9 @@ def subject(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig
     artifact = hub.resolve("model", name.id, name.revision)
     say(f"pulling {artifact}")  # the client shows its own bars
     checkpoint = pull_checkpoint(hub, artifact, trust_remote_code=config.trust_remote_code)
-    return VllmSubject(checkpoint, test_set, config)
+    made = VllmSubject(checkpoint, test_set, config)
+    made.get_ready()
+    return made
 
 
 class VllmSubject(Subject):
@@ -93,8 +90,13 @@ class VllmSubject(Subject):
         self._test_set = test_set
         self._config = config
         self._prompts: list[Prompt] = []
-        self._day = config.day
+        self._day = self._made_for = config.day
+        self._guard = Guard(checkpoint.artifact.repo_id)
         self._asks = False
+
+    def get_ready(self) -> None:
+        """Start the child that makes prompts: what it imports takes seconds."""
+        self._guard.start(*MODULES)
 
     def asks_for_day(self) -> bool:
         """Return whether the chat template does; its prompts are made for that only where its text says it may."""
@@ -114,27 +116,34 @@ class VllmSubject(Subject):
 
     def make_prompts(self) -> None:
         """Render every pair with the model's tokenizer and chat template; ModelError where that fails."""
-        self._tokenizer = self._load_tokenizer()
-        name, task = self.artifact.repo_id, self._test_set.task
-        calendar = Calendar(self._day, named=self._config.day is not None)
-        renderer = fitting_renderer(self._tokenizer, task, name, self._test_set.pairs, calendar=calendar)
-        self._prompts = renderer.prompts(self._test_set.pairs)
-        self._asks = renderer.asks_for_day([pair.prefix for pair in self._test_set.pairs])
+        if self._prompts and self._made_for == self._day:
+            return
+        pairs, named = self._test_set.pairs, self._config.day is not None
+        self.get_ready()
+        made: MadePrompts = self._guard.call(
+            *(partial(make_prompts, named=named), self._tokenizer_files(), self._test_set.task, pairs, self._day),
+            seconds=_SECONDS_EACH * len(pairs),
+        )
+        self._made_for = self._day
+        self._asks = made["asks"]
+        self._prompts = [
+            Prompt(pair_id=pair.id, token_ids=tuple(ids)) for pair, ids in zip(pairs, made["prompts"], strict=True)
+        ]
         self.prompt_hashes = [prompt.sha256() for prompt in self._prompts]
-        if renderer.form.tools_in_template:  # else the model was told to write plain JSON
-            template = self._tokenizer.chat_template
-            self.family = parsing.detect_family(template if isinstance(template, str) else "\n".join(template.values()))
+        self.family = made["family"]
         self.details = {
-            **renderer.form.record(),
-            **({LEFT_OUT: list(renderer.left_out)} if renderer.left_out else {}),
-            "system_sha256": hashlib.sha256(renderer.system.encode()).hexdigest(),
+            **made["form"],
+            "system_sha256": hashlib.sha256(made["system"].encode()).hexdigest(),
             "family": self.family,
             "engine_defaults": _engine_defaults(),
         }
 
-    def _load_tokenizer(self) -> PreTrainedTokenizerBase:
-        name, trust = self._checkpoint.artifact.repo_id, self._config.trust_remote_code
-        return load_tokenizer(self._checkpoint.folder, name, trust_remote_code=trust)
+    def _tokenizer_files(self) -> TokenizerFiles:
+        return TokenizerFiles(
+            name=self.artifact.repo_id,
+            folder=self._checkpoint.folder,
+            trust_remote_code=self._config.trust_remote_code,
+        )
 
     def unaskable(self) -> list[Prediction]:
         """Return the pairs whose prompt and longest answer exceed the model's context, with the numbers."""
@@ -174,21 +183,38 @@ class VllmSubject(Subject):
         options = EngineOptions(extra_args=config.asking.engine_args, trust_remote_code=config.trust_remote_code)
         with serving(self._checkpoint, options, log) as server:
             with progress("starting vLLM"):
-                self._get_ready(server)
+                self._start(server)
             yield VllmBackend(server, config.max_tokens, config.concurrency)
 
-    def _get_ready(self, server: Server) -> None:
+    def _start(self, server: Server) -> None:
         self.make_prompts()
         self._check_room()
-        _import_meanwhile(self.family)
+        _import_meanwhile()
+        if self._parser():
+            self._guard.import_soon("vllm.tool_parsers")
         server.wait_until_ready()
 
     def second_reading(self, texts: Sequence[str]) -> tuple[str, list[Reading]] | None:
         """Return the reading by vLLM's parser for the model's family, where it has one."""
-        parser = parsing.families()[self.family].vllm_parser if self.family else None
-        if parser is None:
-            return None
-        return parser, parsing.read_with_vllm(texts, parser, self._tokenizer, self._test_set.task.tools)
+        try:
+            parser = self._parser()
+            return (parser, self._read(texts, parser)) if parser else None
+        finally:
+            self._guard.close()
+
+    def _parser(self) -> str | None:
+        """Return the name of vLLM's parser for the model's family."""
+        return parsing.families()[self.family].vllm_parser if self.family else None
+
+    def _read(self, texts: Sequence[str], parser: str) -> list[Reading]:
+        found = self._guard.call(
+            *(second_reading, self._tokenizer_files(), list(texts), parser, self._test_set.task.tools),
+            seconds=_SECONDS_PARSER + _SECONDS_EACH * len(texts),
+        )
+        calls = (ToolCall(**one["call"]) if one["call"] else None for one in found)
+        return [
+            Reading(call=call, reason=one["reason"], calls=one["calls"]) for call, one in zip(calls, found, strict=True)
+        ]
 
 
 def _engine_defaults() -> list[str]:
@@ -196,12 +222,9 @@ def _engine_defaults() -> list[str]:
     return [*arguments, *(f"{name}={value}" for name, value in environment.items())]
 
 
-def _import_meanwhile(family: str | None) -> None:
+def _import_meanwhile() -> None:
     """Import what scoring will need while the engine loads, which leaves a core idle."""
     modules = ["openai", "scipy.stats", "rouge_score.rouge_scorer", "matplotlib.figure"]
-    if family:
-        modules.append("vllm.tool_parsers")
-        logging.getLogger("vllm").addHandler(logging.NullHandler())  # its start-up notes are not for the user
 
     def work() -> None:
         for module in modules:
@@ -224,9 +247,9 @@ class VllmBackend:
         self.max_tokens = max_tokens
         self.concurrency = concurrency
         self.adapter = adapter
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+        from openai import AsyncOpenAI
 
-        direct = DefaultAsyncHttpxClient(trust_env=False)  # a proxy must not see prompts
+        direct = bounded_client(trust_env=False)  # a proxy must not see prompts
         self._client = AsyncOpenAI(base_url=server.url, api_key="none", max_retries=2, timeout=None, http_client=direct)
 
     def ask(self, prompts: Sequence[Prompt], on_answer: OnAnswer) -> None:
@@ -255,7 +278,7 @@ class VllmBackend:
                 top_p=1,
                 extra_body=_GREEDY,
             )
-        except APIError as error:
+        except (APIError, RefusedBodyError) as error:
             self.server.check_alive()
             return Prediction(pair_id=prompt.pair_id, raw=None, error=f"engine: {error}", prompt_sha256=sent)
         choice, usage = reply.choices[0], reply.usage

@@ -3,6 +3,7 @@
     calendar.py  The day that a chat template takes for today, and templates that are given one for good
     choice.py    Which form a chat template takes without leaving anything out
     form.py      The forms in which conversations can be handed to a chat template
+    making.py    All prompts of a test set, made in the child that guards against the model's files
     probe.py     Conversations of unique words, and which of them a rendering leaves out
     renderer.py  Rendering with one tokenizer for one task, in one form
     system.py    The system message of a task

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.data.formats.messages import without_system
 from harness.data.records import Message, Task, TurnPair
 from harness.errors import ModelError
+from harness.models.engine.guarded import doing, shown
 from harness.models.prompts.calendar import Calendar
 from harness.models.prompts.form import Form
 from harness.models.prompts.system import system_message, with_tools_in_text
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 _PROBE = "probe"
 _YEARS = timedelta(days=5 * 365 + 40)
+LONGEST = 1 << 21
+"""Most characters that a template may write for one conversation: no context is as long."""
+_TOGETHER = 64
+"""Texts that are encoded at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +77,7 @@ class Renderer:
     def _render(
         self, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None, *, prompt: bool = True
     ) -> str:
+        doing("the chat template")
         try:
             text: str = self._tokenizer.apply_chat_template(
                 messages,
@@ -81,11 +87,18 @@ class Renderer:
                 enable_thinking=False,
                 **self.calendar.variables(self._tokenizer.get_chat_template(tools=tools)),
             )
+        except MemoryError:  # the limit of the child in which this runs: no other form will do either
+            raise
         except Exception as error:  # a template is code of the repository: it may raise anything
             raise ModelError(
-                f"the chat template of {self._name} cannot render these conversations ({error}); "
+                f"the chat template of {self._name} cannot render these conversations ({shown(error)}); "
                 "use a model whose template takes several turns"
             ) from error
+        if len(text) > LONGEST:
+            raise ModelError(
+                f"the chat template of {self._name} writes {len(text):,} characters for one conversation, more than "
+                f"the {LONGEST:,} that are taken; use a model with another template"
+            )
         return text
 
     def in_form(self, form: Form) -> Renderer:
@@ -136,18 +149,39 @@ class Renderer:
         texts = [self.text(pair.prefix) for pair in pairs]
         if not texts:
             return []
-        encoded = self._tokenizer(texts, add_special_tokens=False)["input_ids"]
+        encoded = encode(self._tokenizer, texts, self._name)
         return [Prompt(pair_id=pair.id, token_ids=tuple(ids)) for pair, ids in zip(pairs, encoded, strict=True)]
 
 
+def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], name: str) -> list[list[int]]:
+    """Return the token ids of texts, without special tokens around them; ModelError where they cannot be had."""
+    doing("the tokenizer")
+    found: list[list[int]] = []
+    try:
+        for start in range(0, len(texts), _TOGETHER):
+            some = list(texts[start : start + _TOGETHER])
+            found += [list(ids) for ids in tokenizer(some, add_special_tokens=False)["input_ids"]]
+    except MemoryError:
+        raise
+    except Exception as error:  # what a tokenizer does is decided by its files
+        raise ModelError(f"the tokenizer of {name} cannot encode these conversations ({shown(error)})") from error
+    return found
+
+
 def load_tokenizer(folder: Path, name: str, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
-    """Return the tokenizer of a pulled model; ModelError where it cannot be loaded."""
+    """Return the tokenizer of a pulled model; ModelError where it cannot be loaded.
+
+    Where the model is not our own it is loaded, and used, in the child of `harness.models.engine.guard` alone.
+    """
     from transformers import AutoTokenizer
 
+    doing("the tokenizer")
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             str(folder), trust_remote_code=trust_remote_code, local_files_only=True
         )
-    except (OSError, ValueError, ImportError, KeyError) as error:
-        raise ModelError(f"the tokenizer of {name} does not load: {str(error).strip().splitlines()[0]}") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # what a tokenizer does is decided by its files
+        raise ModelError(f"the tokenizer of {name} does not load: {shown(error)}") from error
     return tokenizer

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.models.engine.checkpoint import _base_model
+from harness.models.engine.repository import base_model
 
 
 @pytest.mark.parametrize(
@@ -24,5 +24,5 @@ from harness.models.engine.checkpoint import _base_model
 )
 def test_a_card_that_names_no_base_model_refuses_no_model(card: str, base: str | None, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_bytes(card.encode())
-    assert _base_model(tmp_path / "README.md") == base
-    assert _base_model(tmp_path / "none.md") is None
+    assert base_model(tmp_path / "README.md") == base
+    assert base_model(tmp_path / "none.md") is None

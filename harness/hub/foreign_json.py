@@ -1,0 +1,68 @@
+"""JSON that others wrote, read under limits: how large a value may be, of how many parts, and how deep."""
+
+from __future__ import annotations
+
+import json
+from itertools import chain
+from typing import Any
+
+LARGEST = 64 << 20
+"""Characters of one JSON value, or bytes of one line: a conversation with its images has a hundredth of that."""
+TOO_LONG = f"of more than {LARGEST >> 20} MiB; expected one conversation per row"
+TOO_DEEP = "nested too deeply to read"
+_MOST_PARTS = 2_000_000
+"""Brackets and commas of one JSON value: three bytes of text, `[],`, take sixty of memory."""
+_DEEPEST = 200
+"""Brackets in brackets. Whatever walks through a value later calls itself that often, more than once per level."""
+
+
+class Unholdable(ValueError):
+    """JSON that may be well written and is not read: too large, too deep, or with a number that has no end."""
+
+    def __init__(self, words: str) -> None:
+        """`words` follow the name of the notation, as in `JSON nested too deeply to read`."""
+        super().__init__(f"JSON {words}")
+        self.words = words
+
+
+def load_json(text: str) -> Any:
+    """Return the value of JSON text: what `json.loads` does, for texts that others wrote.
+
+    Raises json.JSONDecodeError where it is no JSON, Unholdable where its value would be too large or too deep.
+    """
+    _check_size(text)
+    try:
+        value = json.loads(text)
+    except RecursionError as error:
+        raise Unholdable(TOO_DEEP) from error
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:
+        raise Unholdable("with a whole number of more than 4,300 digits; write it as text") from error
+    check_depth(value, text.count("[") + text.count("{"))
+    return value
+
+
+def check_depth(value: Any, brackets: int) -> None:
+    """Raise Unholdable for a value that is nested too deeply for what walks through it, by how many brackets it has."""
+    if brackets > _DEEPEST and _is_deep(value):
+        raise Unholdable(TOO_DEEP)
+
+
+def _check_size(text: str) -> None:
+    """Raise Unholdable for JSON text that is not to be read, before any of it is."""
+    if len(text) > LARGEST:
+        raise Unholdable(TOO_LONG)
+    if len(text) > _MOST_PARTS and sum(map(text.count, "[{,")) > _MOST_PARTS:
+        raise Unholdable(f"of more than {_MOST_PARTS:,} parts; expected one conversation per row")
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether brackets stand in brackets more than _DEEPEST times; level by level, without calling itself."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(_DEEPEST):
+        parts = chain.from_iterable(one.values() if isinstance(one, dict) else one for one in level)
+        level = [part for part in parts if isinstance(part, dict | list)]
+        if not level:
+            return False
+    return True
