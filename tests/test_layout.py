@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 DESCRIBED = ("eval", "model_cards", "datasets")
-"""Folders whose every file has its line in the README; the files of a package are in its docstring."""
+"""Folders whose every file has its line in docs/architecture.md; the files of a package are in its docstring."""
 ROOMS = {
     "cli",
     "stages",
@@ -64,41 +64,49 @@ def _name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def _tree() -> dict[str, str | None]:
-    """Return the README's tree: path (folders end with `/`) -> description.
+def _tree(page: str, heading: str) -> dict[str, str | None]:
+    """Return the tree below a heading of a page: path (folders end with `/`) -> description.
 
     A line is the indentation, the name, two or more spaces and the description. A name that is indented
     below a folder lies in that folder.
     """
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    match = re.search(r"^## Layout\n.*?^```\w*\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
-    assert match, "README.md needs a heading `## Layout` with a fenced block below it"
+    text = (ROOT / page).read_text(encoding="utf-8")
+    match = re.search(rf"^## {heading}\n.*?^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert match, f"{page} needs a heading `## {heading}` with a fenced block below it"
     tree: dict[str, str | None] = {}
     parents: list[tuple[int, str]] = []
-    for text in match[1].splitlines():
-        line = _LINE.fullmatch(text)
+    for row in match[1].splitlines():
+        line = _LINE.fullmatch(row)
         if not line:
             continue
         indent = len(line["indent"])
         while parents and parents[-1][0] >= indent:
             parents.pop()
         path = (parents[-1][1] if parents else "") + line["name"]
-        assert path not in tree, f"README.md lists {path} twice"
+        assert path not in tree, f"{page} lists {path} twice"
         tree[path] = line["description"]
         if path.endswith("/"):
             parents.append((indent, path))
     return tree
 
 
-def test_every_line_of_the_readme_tree_is_on_the_disk_and_says_what_it_is() -> None:
-    for path, description in _tree().items():
+def _rooms() -> dict[str, str | None]:
+    return _tree("README.md", "Layout")
+
+
+def _declarations() -> dict[str, str | None]:
+    return _tree("docs/architecture.md", "Beside the package")
+
+
+def test_every_line_of_a_tree_is_on_the_disk_and_says_what_it_is() -> None:
+    for path, description in (_rooms() | _declarations()).items():
         assert (ROOT / path).is_dir() if path.endswith("/") else (ROOT / path).is_file(), f"{path} is not on the disk"
         assert description, f"{path} has no description"
 
 
-def test_every_file_is_in_the_readme_tree() -> None:
+def test_every_file_beside_the_package_is_in_the_tree() -> None:
     """A folder below the three may stand for all that is in it; where it lists files, it lists them all."""
-    tree = _tree()
+    tree = _declarations()
     missing = []
     for path in map(_name, _files()):
         top = path.split("/")[0]
@@ -114,13 +122,28 @@ def test_every_file_is_in_the_readme_tree() -> None:
         ]
         if path not in tree and not stands_for_all:
             missing.append(path)
-    assert not missing, f"README.md's tree lacks {', '.join(missing)}"
+    assert not missing, f"docs/architecture.md lacks {', '.join(missing)}"
+
+
+def test_the_functions_that_a_trace_passes_are_where_the_page_says() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"((?:`\w+`(?:, | and )?)+) in `(harness/[\w/]+\.py)`", page)
+    assert len(named) >= 12
+    for functions, module in named:
+        body = ast.parse((ROOT / module).read_text(encoding="utf-8")).body
+        assert set(re.findall(r"\w+", functions)) - {"and"} <= {
+            node.name for node in body if isinstance(node, ast.FunctionDef)
+        }
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 160
 
 
 def test_the_package_has_its_rooms_and_nothing_else_at_the_top() -> None:
     top = {path.relative_to(ROOT / "harness").parts[0] for path in _files() if ROOT / "harness" in path.parents}
     assert top == ROOMS | GROUND
-    described = {path.split("/")[1] for path in _tree() if path.startswith("harness/") and path.endswith("/")} - {""}
+    described = {path.split("/")[1] for path in _rooms() if path.startswith("harness/") and path.endswith("/")} - {""}
     assert described == ROOMS
 
 

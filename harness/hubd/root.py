@@ -14,6 +14,7 @@ from pathlib import Path
 from .errors import HubStartError
 
 KEY_BYTES = 32
+INCOMING = "incoming-"  # how the names of folders begin that hold new objects of a repository
 FOLDERS = ("repos", "files", "xorbs", "tmp", "trash")
 
 
@@ -172,9 +173,17 @@ def _clear_leftovers(root: Root) -> None:
 
 def clear_git_leftovers(repository: Path) -> None:
     """Remove locks and half-written objects and packs from a bare repository to which nobody else writes."""
+    clear_ref_locks(repository)
     packs = repository / "objects" / "pack"
-    leftovers = [*repository.glob("*.lock"), *repository.glob("refs/**/*.lock"), *packs.glob("*.lock")]
-    leftovers += [*repository.glob("objects/tmp_*"), *packs.glob("tmp*")]
+    leftovers = [*packs.glob("*.lock"), *repository.glob("objects/tmp_*"), *packs.glob("tmp*")]
     leftovers += [pack for pack in packs.glob("*.pack") if not pack.with_suffix(".idx").exists()]
     for leftover in leftovers:
         leftover.unlink(missing_ok=True)
+    for folder in repository.glob(f"{INCOMING}*"):
+        shutil.rmtree(folder)
+
+
+def clear_ref_locks(repository: Path) -> None:
+    """Remove the locks of refs from a bare repository whose refs nobody else moves."""
+    for lock in (*repository.glob("*.lock"), *repository.glob("refs/**/*.lock")):
+        lock.unlink(missing_ok=True)

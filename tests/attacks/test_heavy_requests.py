@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import random
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -25,3 +28,42 @@ def test_many_small_texts_to_validate_do_not_stop_the_hub(hub):
         wait(asked)
     assert took < 3.0
     assert {one.result() for one in asked} <= {200, 400, 503}
+
+
+def lines(*operations: dict[str, object]) -> bytes:
+    """Return the body of a commit."""
+    header = {"key": "header", "value": {"summary": "files"}}
+    return b"".join(json.dumps(line).encode() + b"\n" for line in (header, *operations))
+
+
+def file(path: str, content: bytes) -> dict[str, object]:
+    """Return the line of a commit that brings a small file."""
+    data = base64.b64encode(content).decode()
+    return {"key": "file", "value": {"path": path, "content": data, "encoding": "base64"}}
+
+
+def test_the_proposal_of_a_stranger_does_not_hold_up_the_owner(hub):
+    alice, mallory = hub.client("alice"), hub.client("mallory")
+    alice.post("/api/repos/create", json={"name": "busy", "type": "model"}).raise_for_status()
+    large = lines(*(file(f"{at}.txt", random.randbytes(1 << 20)) for at in range(50)))
+    took = []
+    with ThreadPoolExecutor(1) as pool:
+        begun = time.monotonic()
+        proposal = pool.submit(mallory.post, "/api/models/alice/busy/commit/main?create_pr=1", content=large)
+        while not proposal.done():
+            started, body = time.monotonic(), lines(file("own.txt", str(len(took)).encode()))
+            alice.post("/api/models/alice/busy/commit/main", content=body).raise_for_status()
+            took.append(time.monotonic() - started)
+        whole = time.monotonic() - begun
+        assert proposal.result().status_code == 200
+    assert max(took) < max(whole / 3, 0.5)
+
+
+def test_a_line_of_a_commit_does_not_unfold_to_gigabytes(hub):
+    mallory = hub.client("mallory")
+    mallory.post("/api/repos/create", json={"name": "line", "type": "model"})
+    before = hub.memory
+    bomb = b'{"key": "file", "value": {"path": "a", "content": [' + b"[]," * 5_000_000 + b"[]]}}\n"
+    status = mallory.post("/api/models/mallory/line/commit/main", content=lines() + bomb).status_code
+    assert status in (400, 413)
+    assert hub.memory - before < 150 << 20

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from harness.hubd.storage.xorbs import shard_files
+from harness.hubd.storage.xorbs import Shard
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +173,7 @@ def test_a_shard_that_never_ends_is_refused():
 
     header = b"HFRepoMetaDa" + b"\0" * 36
     with pytest.raises(Refused):
-        shard_files(header + b"\1" * 32 + (0).to_bytes(4, "little") + (2**32 - 1).to_bytes(4, "little"))
+        Shard(header + b"\1" * 32 + (0).to_bytes(4, "little") + (2**32 - 1).to_bytes(4, "little"))
 
 
 def test_oversized_and_malformed_requests_are_refused(send, repo):

@@ -43,6 +43,10 @@ def test_the_official_schemas_accept_every_file() -> None:
     """The schemas come with the program: nothing is downloaded."""
     check("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS)
     check("check-jsonschema", "--builtin-schema", "vendor.github-actions", *ACTIONS)
+    check("check-jsonschema", "--builtin-schema", "vendor.dependabot", GITHUB / "dependabot.yml")
+    forms = [path for path in (GITHUB / "ISSUE_TEMPLATE").glob("*.yml") if path.name != "config.yml"]
+    check("check-jsonschema", "--builtin-schema", "vendor.github-issue-forms", *forms)
+    check("check-jsonschema", "--builtin-schema", "vendor.citation-file-format", ROOT / "CITATION.cff")
 
 
 def test_the_auditor_finds_nothing() -> None:

@@ -1,13 +1,11 @@
-"""A commit as clients send it: NDJSON operations, applied to a repository in one step."""
+"""A commit: the operations that clients send, applied to a repository in one step."""
 
 from __future__ import annotations
 
 import base64
-import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from dulwich.objects import Blob, Commit, ShaFile
@@ -15,11 +13,10 @@ from dulwich.objects import Blob, Commit, ShaFile
 from ..errors import Refused, entry_not_found, revision_not_found, stale_parent
 from .blobs import SHA256, pointer, read_pointer
 from .git import GitRepo
+from .lines import Header
 from .trees import Change, checked_path, edited_tree
 
-LINE_LIMIT = 64 << 20
-STAGED_LIMIT = 32 << 20
-MESSAGE_LIMIT = 1 << 20
+STAGED_LIMIT = 16 << 20  # bytes of new objects in memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,64 +81,18 @@ def first_commit(files: dict[str, bytes], author: Author, git: GitRepo) -> str:
     return sha
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
-    """The first line of a commit: its author's words, and the parent that the client saw (a commit id or None)."""
-
-    title: str
-    description: str
-    parent: str | None
-
-
-def lines_of(body: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (key, value) of each line of an NDJSON body; raises Refused (400 or 413)."""
-    with body.open("rb") as file:
-        number = 0
-        while line := file.readline(LINE_LIMIT + 1):
-            number += 1
-            if len(line) > LINE_LIMIT:
-                raise Refused(413, f"Line {number} of the commit is larger than {LINE_LIMIT >> 20} MiB.")
-            if not line.strip():
-                continue
-            try:
-                item = json.loads(line)
-                key, value = item["key"], item["value"]
-            except (ValueError, TypeError, KeyError, RecursionError) as error:
-                raise Refused(400, f"Line {number} of the commit is not a JSON object with key and value.") from error
-            if not isinstance(key, str) or not isinstance(value, dict):
-                raise Refused(400, f"Line {number} of the commit: expected a text as key and an object as value.")
-            yield key, value
-
-
-def read_header(lines: Iterator[tuple[str, dict[str, Any]]]) -> Header:
-    """Return the header line; raises Refused (400)."""
-    key, value = next(lines, ("", {}))
-    title, description, parent = value.get("summary"), value.get("description") or "", value.get("parentCommit")
-    texts = isinstance(title, str) and isinstance(description, str) and isinstance(parent, str | None)
-    if key != "header" or not texts or not title:
-        raise Refused(
-            400, "A commit starts with a header that has a summary, and possibly description and parentCommit."
-        )
-    if any(0xD800 <= ord(c) <= 0xDFFF for c in title + description):
-        raise Refused(400, "The commit message is not valid Unicode.")
-    if len(title) + len(description) > MESSAGE_LIMIT:
-        raise Refused(413, "The commit message is larger than 1 MiB.")
-    return Header(title=str(title), description=str(description), parent=parent)
-
-
 @dataclass(slots=True)
 class Operations:
-    """Turns the operations of a commit on top of `parent` into changes of its tree."""
+    """Turns the operations of a commit into changes of a tree; only `commit` has to know on top of which one."""
 
-    git: GitRepo
-    parent: str
     staging: Staging
     size_of_large: Callable[[str], int]  # sha256 -> size; raises Refused unless the caller may use it
     changes: dict[str, Change] = field(default_factory=dict)
+    deleted: dict[str, bool] = field(default_factory=dict)  # path -> whether it has to be a folder
     large: set[str] = field(default_factory=set)
 
     def apply(self, key: str, value: dict[str, Any]) -> None:
-        """Take one operation; raises Refused (400, 404 or 422)."""
+        """Take one operation; raises Refused (400 or 422)."""
         path = checked_path(value.get("path"))
         if key == "file":
             content = _content(path, value)
@@ -155,10 +106,7 @@ class Operations:
                 raise Refused(400, f"{path}: expected algo sha256 and its 64 hex digits as oid.")
             self._point(path, sha256, value.get("size"))
         elif key in ("deletedFile", "deletedFolder"):
-            # A folder named in a deletedFile is deleted as well: clients rely on it.
-            entry = self.git.entry(self.parent, path)
-            if entry is None or (key == "deletedFolder" and not entry.is_folder):
-                raise entry_not_found(f"A file or folder with the name {path}", self.parent)
+            self.deleted[path] = self.deleted.get(path, False) or key == "deletedFolder"
             self.changes.setdefault(path, None)
         else:
             raise Refused(400, f"Unknown operation {key[:80]!r} in the commit.")
@@ -170,10 +118,18 @@ class Operations:
         self.changes[path] = self.staging.add(Blob.from_string(pointer(sha256, size)))
         self.large.add(sha256)
 
-    def tree(self) -> str:
-        """Return the id of the tree after all operations."""
-        before = self.git.commit(self.parent).tree
-        return edited_tree(self.git.tree, self.staging.add, before, self.changes) if self.changes else before
+    def commit(self, parent: str, author: Author) -> str:
+        """Write the commit on top of `parent` and return its id; no ref is moved. Raises Refused (404 or 422)."""
+        git = self.staging.git
+        for path, folder in self.deleted.items():
+            # A folder named in a deletedFile is deleted as well: clients rely on it.
+            entry = git.entry(parent, path)
+            if entry is None or (folder and not entry.is_folder):
+                raise entry_not_found(f"A file or folder with the name {path}", parent)
+        tree = git.commit(parent).tree
+        if self.changes:
+            tree = edited_tree(git.tree, self.staging.add, tree, self.changes)
+        return record(self.staging, tree, [parent], author)
 
 
 def _content(path: str, value: dict[str, Any]) -> bytes:
@@ -203,7 +159,8 @@ def check_parent(header: Header, head: str) -> None:
 
 def squash(git: GitRepo, branch: str, author: Author) -> str:
     """Replace the history of a branch by one commit with the same files; returns its id."""
-    with git.writing:
+    name, _ = branch_ref(git, branch)
+    with git.moving(name):
         name, head = branch_ref(git, branch)
         sha = record(Staging(git), git.commit(head).tree, [], author)
         if not git.set_ref(name, sha, head):

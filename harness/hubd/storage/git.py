@@ -4,41 +4,30 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from dulwich.objects import Blob, Commit, ShaFile, Tag, Tree
 from dulwich.refs import check_ref_format
 from dulwich.repo import Repo
 
 from ..errors import Refused, revision_not_found
-from ..root import clear_git_leftovers, fsync_folder, fsync_tree
+from ..root import clear_ref_locks, fsync_folder, fsync_tree
 from .blobs import read_pointer
+from .incoming import IncomingPack, write_loose
+from .reach import Reach, Writing
 from .trees import FOLDER_MODE, Entry
 
 FULL_SHA = re.compile(r"[0-9a-f]{40}")
 SHORT_SHA = re.compile(r"[0-9a-f]{4,39}")
 REF_LIMIT, NAME_LIMIT = 1000, 240  # bytes of a ref and of one of its parts; file systems end at 255
+_MOVING: WeakValueDictionary[tuple[Path, str], threading.RLock] = WeakValueDictionary()
+_MOVING_LOCK = threading.Lock()
 LOOSE_LIMIT = 12  # more new objects than this are written as one pack: one fsync instead of many
-
-
-def _write_loose(folder: Path, sha: str, item: ShaFile) -> None:
-    """Write one object below `folder`: whole under its name, or not at all. Its folder is not yet synced."""
-    target = folder / sha[:2] / sha[2:]
-    if target.exists():
-        return
-    target.parent.mkdir(exist_ok=True)
-    draft = folder / f"tmp_obj_{secrets.token_hex(8)}"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(item.as_legacy_object())
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(target)
 
 
 def checked_ref(name: str) -> bytes:
@@ -79,11 +68,15 @@ class CommitFacts:
 
 
 class GitRepo:
-    """A bare repository on disk; safe to use from any thread. `writing` serialises whoever moves its refs."""
+    """A bare repository on disk; safe to use from any thread. `writing` serialises whoever moves its refs.
 
-    def __init__(self, path: Path, writing: threading.RLock) -> None:
+    It is held for moments only, never while a commit is built: that is what `moving` is for.
+    """
+
+    def __init__(self, path: Path, writing: Writing | None = None) -> None:
         self.path = path
-        self.writing = writing
+        self.writing = writing or Writing()
+        self.reach = Reach(self)
         self._reading = threading.Lock()
         self._repo = Repo(str(path))
         self._repo.object_store.fsync_object_files = True
@@ -117,7 +110,10 @@ class GitRepo:
         return sha.decode() if sha else None
 
     def resolve(self, revision: str) -> str:
-        """Return the commit of a branch, tag, full ref, or (short) commit id; raises Refused (RevisionNotFound)."""
+        """Return the commit of a branch, tag, full ref, or (short) commit id; raises Refused (RevisionNotFound).
+
+        A commit counts only while a ref leads to it.
+        """
         # As in git, a full id is never the name of a branch; clients ask for every file of a snapshot by its id.
         if FULL_SHA.fullmatch(revision) and (commit := self._as_commit(revision)) is not None:
             return commit
@@ -136,19 +132,19 @@ class GitRepo:
     def _complete(self, short: str) -> str | None:
         if not SHORT_SHA.fullmatch(short):
             return None
-        with self._reading:
-            found = {sha.decode() for sha in self._repo.object_store.iter_prefix(short.encode())}
-        commits = [sha for sha in found if isinstance(self._object(sha), Commit)]
+        commits = [sha for sha in self.reach.commits() if sha.startswith(short)]
         return commits[0] if len(commits) == 1 else None
 
     def _as_commit(self, sha: str) -> str | None:
+        """Return the commit of that id, or of the annotated tag; None if there is none that a ref leads to."""
+        if self.reach.has_commit(sha):
+            return sha
         try:
             found = self._object(sha)
         except KeyError:
             return None
-        if isinstance(found, Tag):
-            return self.peel(sha)
-        return sha if isinstance(found, Commit) else None
+        commit = self.peel(sha) if isinstance(found, Tag) else None
+        return commit if commit and self.reach.has_commit(commit) else None
 
     def peel(self, sha: str) -> str:
         """Return the commit behind an annotated tag; a commit is returned as it is."""
@@ -234,23 +230,29 @@ class GitRepo:
             yield facts
 
     def write(self, objects: dict[str, ShaFile]) -> None:
-        """Make new objects durable; they are visible only once a ref leads to them."""
+        """Make new objects durable; they are visible only once a ref leads to them. Holds no lock while it writes."""
         folder = self.path / "objects"
-        with self.writing:
+        if len(objects) > LOOSE_LIMIT:
+            pack = IncomingPack(self.path, objects.values())
             try:
-                if len(objects) > LOOSE_LIMIT:
-                    with self._reading:
-                        self._repo.object_store.add_objects([(item, None) for item in objects.values()])
-                    fsync_folder(folder / "pack")
-                    return
-                for sha, item in objects.items():
-                    _write_loose(folder, sha, item)
-            except OSError:
-                clear_git_leftovers(self.path)
-                raise
-            for name in {sha[:2] for sha in objects}:
-                fsync_folder(folder / name)
-            fsync_folder(folder)
+                with self.writing:
+                    pack.move()
+            finally:
+                pack.discard()
+            return
+        for sha, item in objects.items():
+            write_loose(folder, sha, item)
+        for name in {sha[:2] for sha in objects}:
+            fsync_folder(folder / name)
+        fsync_folder(folder)
+
+    def moving(self, name: str) -> threading.RLock:
+        """Return the lock of who builds the next commit of a ref: others of the same ref wait, and nobody else."""
+        with _MOVING_LOCK:
+            lock = _MOVING.get((self.path, name))
+            if lock is None:
+                lock = _MOVING[self.path, name] = threading.RLock()
+            return lock
 
     def set_ref(self, name: str, new: str, old: str | None) -> bool:
         """Move a ref from `old` (None: it must not exist yet) to `new`; return False if it was not at `old`."""
@@ -266,8 +268,9 @@ class GitRepo:
                     409, f"Reference {name} collides with another one: one is a folder of the other."
                 ) from error
             except OSError:
-                clear_git_leftovers(self.path)
+                clear_ref_locks(self.path)
                 raise
+            self.writing.moves += 1
             self._sync_ref(name)
         return bool(moved)
 
@@ -275,6 +278,7 @@ class GitRepo:
         """Remove a ref that is at `old`; return False if it is not."""
         with self.writing:
             removed = bool(self._repo.refs.remove_if_equals(name.encode(), old.encode()))
+            self.writing.moves += 1
             self._sync_ref(name)
         return removed
 

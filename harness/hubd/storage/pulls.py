@@ -17,15 +17,16 @@ from .repos import RepoRow, Repos
 from .trees import Change, edited_tree
 
 MAIN = "refs/heads/main"
-MERGED = "merged"
+MERGED, DELETED = "merged", "deleted"
 
 
 def open_pull(db: Database, git: GitRepo, repo: RepoRow, author: Author, *, base: str, head: str) -> int:
-    """Open a pull request whose head is the commit `head`; returns its number. The caller holds `git.writing`."""
-    number = _next_number(db, git, repo)
-    if not git.set_ref(f"refs/pr/{number}", head, None):
-        raise stale_parent()
-    _insert(db, repo, number, author, _Kind(base=base, head=head))
+    """Open a pull request whose head is the commit `head`; returns its number."""
+    with git.writing:
+        number = _next_number(db, git, repo)
+        if not git.set_ref(f"refs/pr/{number}", head, None):
+            raise stale_parent()
+        _insert(db, repo, number, author, _Kind(base=base, head=head))
     return number
 
 
@@ -41,8 +42,10 @@ def open_discussion(db: Database, git: GitRepo, repo: RepoRow, author: Author, *
 
 def _next_number(db: Database, git: GitRepo, repo: RepoRow) -> int:
     row = db.row("select max(num) as last from discussions where repo = ?", repo.id)
-    taken = [int(name.removeprefix("refs/pr/")) for name in git.refs() if name.removeprefix("refs/pr/").isdigit()]
-    return max([int(row["last"] or 0) if row else 0, *taken]) + 1
+    number = int(row["last"] or 0) + 1 if row else 1
+    while git.ref(f"refs/pr/{number}") is not None:  # made before a crash, and never acknowledged
+        number += 1
+    return number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,11 +105,17 @@ def _write_event(write: sqlite3.Connection, repo: RepoRow, number: int, event: d
 
 
 def find(db: Database, repo: RepoRow, number: int) -> Row:
-    """Return the row of a discussion; raises Refused (404)."""
+    """Return the row of a discussion; raises Refused (404), also if it was deleted."""
     row = db.row("select * from discussions where repo = ? and num = ?", repo.id, number)
-    if row is None:
+    if row is None or row["status"] == DELETED:
         raise Refused(404, f"There is no discussion {number} in {repo.name}.")
     return row
+
+
+def everything(db: Database, repo: RepoRow) -> list[Row]:
+    """Return the rows of all discussions of a repository, the newest first."""
+    query = "select * from discussions where repo = ? and status != ? order by num desc"
+    return db.rows(query, repo.id, DELETED)
 
 
 def summary(row: Row, repo: RepoRow) -> dict[str, Any]:
@@ -149,7 +158,7 @@ def details(db: Database, git: GitRepo, repo: RepoRow, row: Row) -> dict[str, An
 
 def merge(db: Database, git: GitRepo, repo: RepoRow, row: Row, author: str) -> dict[str, Any]:
     """Merge a pull request into its base and return the event of it; raises Refused (409) on conflicts."""
-    with git.writing:
+    with git.moving(row["base"]):
         changes, conflicts, base_head = *_merge(git, row), git.ref(row["base"])
         if conflicts or base_head is None:
             raise Refused(409, f"Cannot merge: {', '.join(sorted(conflicts)[:10]) or row['base']} changed meanwhile.")

@@ -14,6 +14,8 @@ FILE_MODE = 0o100644
 FOLDER_MODE = 0o40000
 PATH_LIMIT = 4096
 NAME_LIMIT = 255
+DEPTH_LIMIT = 200  # folders above a file
+FOLDER_LIMIT = 50_000  # names in a folder: whoever reads one of them reads all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,8 @@ def checked_path(path: object) -> str:
         raise Refused(422, "Invalid path: it is not valid Unicode.") from error
     if len(encoded) > PATH_LIMIT or "\\" in clean or any(ord(c) < 32 or ord(c) == 127 for c in clean):
         raise Refused(422, f"Invalid path: {path[:200]!r} has a backslash or a control character, or is too long.")
+    if clean.count("/") > DEPTH_LIMIT:
+        raise Refused(422, f"Invalid path: {path[:200]!r} lies in more than {DEPTH_LIMIT} folders.")
     for name in clean.split("/"):
         if name in ("", ".", "..") or _is_dot_git(name) or len(name.encode()) > NAME_LIMIT:
             raise Refused(422, f"Invalid path: {path[:200]!r} may not contain {name[:80]!r}.")
@@ -107,6 +111,8 @@ def _edit(
                 entries[name] = Entry(mode=FOLDER_MODE, sha=subtree)
     if not entries:
         return None
+    if len(entries) > FOLDER_LIMIT:
+        raise Refused(422, f"{where or 'The root'} would hold more than {FOLDER_LIMIT:,} names; use more folders.")
     tree = Tree()
     for name, entry in entries.items():
         tree.add(name.encode("utf-8", "surrogateescape"), entry.mode, entry.sha.encode())

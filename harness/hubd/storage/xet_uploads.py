@@ -18,34 +18,23 @@ import os
 import re
 import secrets
 import sqlite3
-import struct
 import threading
-from collections import Counter, OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import accumulate
 
 from ..db import Database
 from ..errors import Refused
 from ..root import Root
 from .blobs import BlobStore, Buffer, Draft
-from .xorbs import Chunk, Segment, ShardFile, read_chunks, xorb_chunks
+from .xorb_parts import Part, covered, is_known, note, parts_of
+from .xorbs import INSTEAD, Chunk, Segment, ShardFile, read_chunks, xorb_chunks
 
 XORB_LIMIT = (64 << 20) + (1 << 20)
 XORB_NAME = re.compile(r"[0-9a-f]{64}")
-REMEMBERED_XORBS = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """Chunks `first` up to `last` of a xorb, lying at `offset` of the large file `sha256`; their sizes in bytes."""
-
-    xorb: str
-    first: int
-    last: int
-    sha256: str
-    offset: int
-    sizes: tuple[int, ...]
+REMEMBERED_CHUNKS = 128 << 10  # of xorbs, about 16 MiB of memory
+SMALLEST_CHUNK = 2 << 10  # bytes, on average of a file; clients make chunks of 8 KiB or more, but for the last
 
 
 class XetStore:
@@ -54,9 +43,10 @@ class XetStore:
     def __init__(self, root: Root, db: Database, blobs: BlobStore) -> None:
         self._folder = root.folder("xorbs")
         self._root, self._db, self._blobs = root, db, blobs
-        self._unpacking = threading.Lock()
+        self._unpacking: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # nobody waits for another one
         self._remembering = threading.Lock()
         self._chunks: OrderedDict[str, list[Chunk]] = OrderedDict()
+        self._chunk_count = 0
         self.name = self._start()
 
     def _start(self) -> str:
@@ -82,7 +72,7 @@ class XetStore:
         try:
             draft.file.close()
             chunks = xorb_chunks(draft.path)
-            if self._here(name) or self._covered(name, 0, len(chunks)):
+            if self._here(name) or covered(self._db, name, len(chunks)):
                 return False
             draft.path.replace(self._folder / name)
             self._remember(name, chunks)
@@ -90,9 +80,9 @@ class XetStore:
         finally:
             draft.path.unlink(missing_ok=True)
 
-    def unpack_shard(self, author: str, files: list[ShardFile]) -> Iterator[str]:
+    def unpack_shard(self, author: str, files: Iterable[ShardFile]) -> Iterator[str]:
         """Turn the files of a shard into large files one by one, yielding each sha256; raises Refused (400)."""
-        with self._unpacking:
+        with self._unpacking[author]:
             touched: set[str] = set()
             for file in files:
                 emptied: list[str] = []
@@ -100,10 +90,8 @@ class XetStore:
                     sha256, parts = self._unpack(_of_author(author, file), emptied)
                     with self._db.transaction() as write:
                         write.execute("insert or replace into xet_files values(?, ?)", (sha256, sha256))
-                        write.executemany(
-                            "insert or replace into xorb_parts values(?, ?, ?, ?, ?, ?)",
-                            [(p.xorb, p.first, p.last, p.sha256, p.offset, _pack(p.sizes)) for p in parts],
-                        )
+                        for part in parts:
+                            note(write, part)
                 except BaseException:
                     if emptied:
                         self._forget_all()
@@ -123,8 +111,9 @@ class XetStore:
         return sha256 if self._db.row("select 1 from xet_files where sha256 = ?", sha256) else None
 
     def _unpack(self, file: ShardFile, emptied: list[str]) -> tuple[str, list[Part]]:
+        _check_chunks(file)
         draft = self._blobs.draft()
-        places: list[tuple[Segment, int, tuple[int, ...]]] = []
+        places: dict[Segment, tuple[int, tuple[int, ...]]] = {}
         uses = Counter(segment.xorb for segment in file.segments)
         try:
             for segment in file.segments:
@@ -134,7 +123,7 @@ class XetStore:
                     sizes += [len(content) for content in contents]
                 if draft.size - start != segment.size or len(sizes) != segment.last - segment.first:
                     raise Refused(400, "A segment of the shard has another size than its chunks.")
-                places.append((segment, start, tuple(sizes)))
+                places.setdefault(segment, (start, tuple(sizes)))
                 if uses[segment.xorb] == 1 and self._only_in(segment):
                     emptied.append(segment.xorb)
                     os.truncate(self._folder / segment.xorb, 0)
@@ -144,7 +133,7 @@ class XetStore:
             raise
         return sha256, [
             Part(xorb=s.xorb, first=s.first, last=s.last, sha256=sha256, offset=at, sizes=sizes)
-            for s, at, sizes in places
+            for s, (at, sizes) in places.items()
         ]
 
     def _contents(self, segment: Segment) -> Iterator[list[Buffer]]:
@@ -154,7 +143,7 @@ class XetStore:
             yield from read_chunks(self._folder / segment.xorb, chunks)
             return
         at = segment.first
-        for part in self._parts(segment.xorb):
+        for part in parts_of(self._db, segment.xorb):
             if part.first <= at < part.last:
                 starts = [part.offset, *accumulate(part.sizes, initial=part.offset)][1:]
                 for index in range(at, min(part.last, segment.last)):
@@ -173,7 +162,7 @@ class XetStore:
     def _only_in(self, segment: Segment) -> bool:
         """Return whether a segment is a whole xorb, which no client can have learnt of from another file."""
         whole = self._here(segment.xorb) and (0, len(self._chunk_list(segment.xorb))) == (segment.first, segment.last)
-        return whole and next(self._parts(segment.xorb), None) is None
+        return whole and not is_known(self._db, segment.xorb)
 
     def _forget_all(self) -> None:
         """Have clients forget what they know: some of it is neither here nor in a file."""
@@ -190,29 +179,26 @@ class XetStore:
 
     def _remember(self, xorb: str, chunks: list[Chunk]) -> None:
         with self._remembering:
+            self._chunk_count += len(chunks) - len(self._chunks.pop(xorb, ()))
             self._chunks[xorb] = chunks
-            if len(self._chunks) > REMEMBERED_XORBS:
-                self._chunks.popitem(last=False)
-
-    def _parts(self, xorb: str) -> Iterator[Part]:
-        for row in self._db.rows("select * from xorb_parts where xorb = ? order by first, last desc", xorb):
-            yield Part(**{**{k: row[k] for k in row.keys() if k != "lengths"}, "sizes": _unpack_sizes(row["lengths"])})  # noqa: SIM118 - a Row iterates values
-
-    def _covered(self, xorb: str, first: int, last: int) -> bool:
-        at = first
-        for row in self._db.rows("select first, last from xorb_parts where xorb = ? order by first, last desc", xorb):
-            if row["first"] <= at < row["last"]:
-                at = row["last"]
-        return at >= last
+            while self._chunk_count > REMEMBERED_CHUNKS:
+                self._chunk_count -= len(self._chunks.popitem(last=False)[1])
 
     def _drop_if_covered(self, xorb: str) -> None:
-        if self._here(xorb) and self._covered(xorb, 0, len(self._chunk_list(xorb))):
+        if self._here(xorb) and covered(self._db, xorb, len(self._chunk_list(xorb))):
             self._remove(xorb)
 
     def _remove(self, xorb: str) -> None:
         with self._remembering:
-            self._chunks.pop(xorb, None)
+            self._chunk_count -= len(self._chunks.pop(xorb, ()))
         (self._folder / xorb).unlink()
+
+
+def _check_chunks(file: ShardFile) -> None:
+    """Raise Refused (400) if a file has so many chunks that to note where they lie takes more than their contents."""
+    size, chunks = sum(s.size for s in file.segments), sum(s.last - s.first for s in file.segments)
+    if any(s.last <= s.first for s in file.segments) or chunks > 64 + size // SMALLEST_CHUNK:
+        raise Refused(400, f"A file of the shard is made of too many chunks, or of none; {INSTEAD}")
 
 
 def forget(db: Database, files: list[str]) -> None:
@@ -226,6 +212,7 @@ def forget(db: Database, files: list[str]) -> None:
             _rename(write, secrets.token_hex(8))
         write.executemany("delete from xet_files where sha256 = ?", named)
         write.executemany("delete from holdings where sha256 = ?", named)
+        write.executemany("delete from uploads where sha256 = ?", named)
 
 
 def _rename(write: sqlite3.Connection, name: str) -> None:
@@ -239,11 +226,3 @@ def _own_name(author: str, xorb: str) -> str:
 def _of_author(author: str, file: ShardFile) -> ShardFile:
     own = (replace(segment, xorb=_own_name(author, segment.xorb)) for segment in file.segments)
     return replace(file, segments=tuple(own))
-
-
-def _pack(sizes: tuple[int, ...]) -> bytes:
-    return struct.pack(f"<{len(sizes)}I", *sizes)
-
-
-def _unpack_sizes(packed: bytes) -> tuple[int, ...]:
-    return struct.unpack(f"<{len(packed) // 4}I", packed)

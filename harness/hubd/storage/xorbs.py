@@ -9,6 +9,7 @@ import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from mmap import mmap
 from pathlib import Path
 
 import lz4.frame
@@ -16,6 +17,7 @@ import lz4.frame
 from ..errors import Refused
 from .blobs import Buffer
 
+INSTEAD = "set HF_HUB_DISABLE_XET=1 to send it as it is."
 SHARD_TAG = b"HFRepoMetaDa"
 SHARD_HEADER = RECORD = 48
 BOOKEND = b"\xff" * 32
@@ -24,6 +26,9 @@ XORB_FOOTER = b"XETBLOB"
 PLAIN, LZ4, GROUPED_LZ4 = 0, 1, 2
 READ_STEP = 2 << 20
 CHUNK_LIMIT = 4 << 20  # chunks are at most 128 KiB; a header that says much more is an attack
+CHUNKS_LIMIT = 8 << 10  # in one xorb, as clients have it
+UNPACKED_LIMIT = 128 << 20  # bytes of one xorb's contents; clients stop at half of it
+SEGMENTS_LIMIT = 1 << 17  # of one file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,17 +54,25 @@ def hash_hex(raw: bytes) -> str:
     return "".join(f"{part:016x}" for part in struct.unpack("<4Q", raw))
 
 
-def shard_files(data: bytes) -> list[ShardFile]:
-    """Return the files that a shard describes; raises Refused (400) if it is damaged."""
-    if not data.startswith(SHARD_TAG):
-        raise Refused(400, "This is no shard: its first bytes are wrong.")
-    try:
-        return list(_files(data))
-    except struct.error as error:
-        raise Refused(400, "The shard ends too early.") from error
+class Shard:
+    """What a shard (bytes, or a file in memory as far as it is read) says; its files are made one at a time."""
+
+    def __init__(self, data: bytes | mmap) -> None:
+        """Look through the whole of it; raises Refused (400) if it is damaged."""
+        if data[: len(SHARD_TAG)] != SHARD_TAG:
+            raise Refused(400, "This is no shard: its first bytes are wrong.")
+        self._data = data
+        try:
+            self.count = sum(1 for _ in _places(data))
+        except struct.error as error:
+            raise Refused(400, "The shard ends too early.") from error
+
+    def __iter__(self) -> Iterator[ShardFile]:
+        return (_file(self._data, *place) for place in _places(self._data))
 
 
-def _files(data: bytes) -> Iterator[ShardFile]:
+def _places(data: bytes | mmap) -> Iterator[tuple[int, int, int]]:
+    """Yield the flags, the number of segments and the place of the first one of each file."""
     at = SHARD_HEADER
     while True:
         name = data[at : at + 32]
@@ -67,18 +80,26 @@ def _files(data: bytes) -> Iterator[ShardFile]:
         at += RECORD
         if name == BOOKEND:
             return
-        segments = []
-        for _ in range(count):
-            _, size, first, last = struct.unpack_from("<IIII", data, at + 32)
-            segments.append(Segment(xorb=hash_hex(data[at : at + 32]), size=size, first=first, last=last))
-            at += RECORD
-        if flags & HAS_VERIFICATION:
-            at += RECORD * count
-        sha256 = None
+        if count > SEGMENTS_LIMIT:
+            raise Refused(400, f"A file of the shard has more than {SEGMENTS_LIMIT} segments; {INSTEAD}")
+        start = at
+        at += RECORD * count * (2 if flags & HAS_VERIFICATION else 1)
         if flags & HAS_SHA256:
-            sha256 = hash_hex(data[at : at + 32])
             at += RECORD
-        yield ShardFile(sha256=sha256, segments=tuple(segments))
+        struct.unpack_from("<B", data, at - 1)  # it is all there
+        yield flags, count, start
+
+
+def _file(data: bytes | mmap, flags: int, count: int, at: int) -> ShardFile:
+    segments = []
+    for _ in range(count):
+        _, size, first, last = struct.unpack_from("<IIII", data, at + 32)
+        segments.append(Segment(xorb=hash_hex(data[at : at + 32]), size=size, first=first, last=last))
+        at += RECORD
+    if flags & HAS_VERIFICATION:
+        at += RECORD * count
+    sha256 = hash_hex(data[at : at + 32]) if flags & HAS_SHA256 else None
+    return ShardFile(sha256=sha256, segments=tuple(segments))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +117,7 @@ def xorb_chunks(path: Path) -> list[Chunk]:
     chunks: list[Chunk] = []
     total = path.stat().st_size
     with path.open("rb", buffering=0) as file:
-        at = 0
+        at = unpacked = 0
         while at + 8 <= total:
             header = os.pread(file.fileno(), 8, at)
             if header.startswith(XORB_FOOTER):
@@ -104,6 +125,11 @@ def xorb_chunks(path: Path) -> list[Chunk]:
             packed, size = int.from_bytes(header[1:4], "little"), int.from_bytes(header[5:8], "little")
             if header[0] != 0 or header[4] > GROUPED_LZ4 or size > CHUNK_LIMIT or at + 8 + packed > total:
                 raise Refused(400, "The xorb is damaged or of an unknown version.")
+            unpacked += size
+            if not size or not packed or packed > CHUNK_LIMIT or unpacked > UNPACKED_LIMIT:
+                raise Refused(400, "The xorb has an empty chunk, or unpacks to more than clients put into one.")
+            if len(chunks) == CHUNKS_LIMIT:
+                raise Refused(400, f"The xorb has more than {CHUNKS_LIMIT} chunks.")
             chunks.append(Chunk(offset=at + 8, packed=packed, size=size, scheme=header[4]))
             at += 8 + packed
     if not chunks:

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.data.records import Prediction, Usage
 from harness.models.backends.backend import OnAnswer, ask_each
+from harness.models.chat.bounded_http import RefusedBodyError, bounded_client
 from harness.models.engine.server import SERVED_NAME, Server
 from harness.models.engine.watch import while_progressing
 from harness.models.prompts import Prompt
@@ -36,9 +37,9 @@ class VllmBackend:
         self.max_tokens = max_tokens
         self.concurrency = concurrency
         self.adapter = adapter
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+        from openai import AsyncOpenAI
 
-        direct = DefaultAsyncHttpxClient(trust_env=False)  # a proxy must not see prompts
+        direct = bounded_client(trust_env=False)  # a proxy must not see prompts
         self._client = AsyncOpenAI(
             base_url=server.url, api_key=server.key, max_retries=2, timeout=None, http_client=direct
         )
@@ -70,7 +71,7 @@ class VllmBackend:
                 top_p=1,
                 extra_body=_GREEDY,
             )
-        except APIError as error:
+        except (APIError, RefusedBodyError) as error:
             self.server.check_alive()
             return Prediction(pair_id=prompt.pair_id, raw=None, error=f"engine: {error}", prompt_sha256=sent)
         choice, usage = reply.choices[0], reply.usage

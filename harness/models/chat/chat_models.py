@@ -288,4 +288,6 @@ def effort(name: str, stats: ChatStats) -> str:
     if stats.changes:
         parts.append(f"asked {', '.join(in_words(stats.changes))}, which is all that the endpoint takes")
     parts.append(f"{stats.usage.prompt:,} prompt and {stats.usage.completion:,} answer tokens")
+    if stats.uncounted:
+        parts.append(f"those of {stats.uncounted} replies are not known")
     return "; ".join(parts)

@@ -205,6 +205,7 @@ class _Run:
             response_format=connection.format if connection else None,
             changes=tuple(sorted(self.changes)),
             usage=connection.usage if connection else _NOTHING_USED,
+            uncounted=connection.uncounted if connection else 0,
         )
 
 

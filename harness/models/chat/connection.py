@@ -12,6 +12,7 @@ from harness.data.records import Usage
 from harness.errors import UsageError
 from harness.hub.proxies import is_loopback, keep_from_proxies, proxy_problem
 from harness.models.chat.again import with_more
+from harness.models.chat.bounded_http import bounded_client
 from harness.models.chat.budget import estimated_prompt
 from harness.models.chat.completions import parse_reply, read_reply
 from harness.models.chat.failures import (
@@ -39,7 +40,7 @@ class Connection:
         """`changes`: what earlier runs have found out that it does not take, see `parameters.Change`.
 
         Raises UsageError where there is no key and the endpoint is not local, or where the key cannot be sent."""
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
+        from openai import AsyncOpenAI, Timeout
 
         direct = keep_from_proxies(endpoint.base_url)
         problem = proxy_problem()
@@ -54,12 +55,14 @@ class Connection:
             api_key=key or "none",
             max_retries=0,  # the limiter must see every refusal
             timeout=Timeout(endpoint.timeout, connect=min(_CONNECT_TIMEOUT, endpoint.timeout)),
-            http_client=DefaultAsyncHttpxClient(trust_env=False) if problem else None,
+            http_client=bounded_client(trust_env=not problem),
         )
         self._learner = Learner(form=first_form(endpoint.parameters, changes), parameters=endpoint.parameters)
         self._had_schema = False
         self._tokens: Counter[str] = Counter()
         self.sent = 0
+        self.uncounted = 0
+        """Replies that came without a count of their tokens, or with one that cannot be."""
 
     @property
     def format(self) -> Format | None:
@@ -95,6 +98,7 @@ class Connection:
             if place and usage:
                 place.tokens = usage.prompt + usage.completion
             self._spending.end(entry, request, usage, outcome)
+            self.uncounted += usage is None and (isinstance(outcome, ChatReply) or outcome.served)
             if usage is not None:
                 self._tokens.update(prompt=usage.prompt, completion=usage.completion, cached=usage.cached or 0)
             if isinstance(outcome, ChatReply) or outcome.served:

@@ -126,6 +126,8 @@ class ChatStats:
     """What the endpoint refused and was sent otherwise, see `parameters.Change`."""
     usage: Usage
     """Tokens of all tries, unusable answers included."""
+    uncounted: int
+    """Replies whose tokens are not known: the endpoint sent no count of them, or one that cannot be."""
 
 
 Format = Literal["json_schema", "json_object", "none"]
