@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -61,6 +62,12 @@ def public_address(address: str) -> str:
     if host == parts.netloc and not parts.query and not parts.fragment:
         return address if parts.netloc else address.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def hashed_address(address: str) -> str:
+    """Return what tells an address from others without its secrets: of its query the SHA-256, of credentials nothing."""
+    query = urlsplit(address).query
+    return public_address(address) + (f"?{hashlib.sha256(query.encode()).hexdigest()}" if query else "")
 
 
 def quiet() -> None:

@@ -25,8 +25,8 @@ def discussions(call: Call) -> Response:
         return away
     if any(call.segments):
         return _one(call)
-    view = open_page(call, files=False)
-    rows = call.services.db.rows("select * from discussions where repo = ? order by num desc", view.repo.id)
+    view = open_page(call)
+    rows = pulls.everything(call.services.db, view.repo)
     number = call.number("p", 0, 1 << 20)
     shown = [pulls.summary(row, view.repo) for row in rows[number * PAGE : (number + 1) * PAGE]]
     return view.show(

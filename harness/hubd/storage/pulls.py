@@ -17,7 +17,7 @@ from .repos import RepoRow, Repos
 from .trees import Change, edited_tree
 
 MAIN = "refs/heads/main"
-MERGED = "merged"
+MERGED, DELETED = "merged", "deleted"
 
 
 def open_pull(db: Database, git: GitRepo, repo: RepoRow, author: Author, *, base: str, head: str) -> int:
@@ -105,11 +105,17 @@ def _write_event(write: sqlite3.Connection, repo: RepoRow, number: int, event: d
 
 
 def find(db: Database, repo: RepoRow, number: int) -> Row:
-    """Return the row of a discussion; raises Refused (404)."""
+    """Return the row of a discussion; raises Refused (404), also if it was deleted."""
     row = db.row("select * from discussions where repo = ? and num = ?", repo.id, number)
-    if row is None:
+    if row is None or row["status"] == DELETED:
         raise Refused(404, f"There is no discussion {number} in {repo.name}.")
     return row
+
+
+def everything(db: Database, repo: RepoRow) -> list[Row]:
+    """Return the rows of all discussions of a repository, the newest first."""
+    query = "select * from discussions where repo = ? and status != ? order by num desc"
+    return db.rows(query, repo.id, DELETED)
 
 
 def summary(row: Row, repo: RepoRow) -> dict[str, Any]:

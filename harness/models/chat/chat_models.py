@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from harness.errors import UsageError
-from harness.hub.address import public_address
+from harness.hub.address import hashed_address, public_address
 from harness.hub.client import Hub
 from harness.models.chat.budget import FREE, Budget, Price
 from harness.models.chat.cache import AnswerCache
@@ -23,6 +21,7 @@ from harness.models.chat.parameters import in_words
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats
 from harness.models.chat.spending import Spending
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
+from harness.models.engine.guard import Guard
 from harness.models.engine.server import (
     SERVED_NAME,
     EngineOptions,
@@ -33,6 +32,7 @@ from harness.models.engine.server import (
 )
 from harness.models.engine.shared import SharedEngine
 from harness.models.names import ModelName
+from harness.models.prompts.making import MODULES, TokenizerFiles, try_tokenizer
 from harness.terminal import progress, say
 
 CONCURRENCY = 32
@@ -166,7 +166,7 @@ class EndpointModel(ChatModel):
                 "(per million tokens; 0 where it costs nothing) to its entry in --endpoints, or leave --budget out"
             )
         self.settings = {"model": self._address.model, "base_url": public_address(self._address.base_url)}
-        self.identity = f"openai:{_identity(self._address.base_url)}:{self._address.model}"
+        self.identity = f"openai:{hashed_address(self._address.base_url)}:{self._address.model}"
         if parameters := self._address.parameters:
             self.settings["parameters"] = parameters
             self.identity += f":{json.dumps(parameters, sort_keys=True)}"
@@ -190,12 +190,6 @@ class EndpointModel(ChatModel):
         )
 
 
-def _identity(address: str) -> str:
-    """Return what tells addresses apart, without what they keep secret: it stands in the file of kept answers."""
-    query = urlsplit(address).query
-    return public_address(address) + (f"?{hashlib.sha256(query.encode()).hexdigest()}" if query else "")
-
-
 class VllmModel(ChatModel):
     """A model from the Hub, at one commit, behind a vLLM server of our own."""
 
@@ -208,6 +202,7 @@ class VllmModel(ChatModel):
         self._hub = hub
         self._engine = engine
         self._checkpoint: Checkpoint | None = None
+        self._tried = False
         self.name = f"vllm:{self.artifact.short}"
         self.settings = {
             "model": self.artifact.repo_id,
@@ -219,10 +214,11 @@ class VllmModel(ChatModel):
 
     def endpoint(self, *, missing: bool) -> ChatEndpoint:
         """Return our server's address, after starting it where something has to be asked."""
-        url = self._server().url if missing else "http://127.0.0.1:0/v1"
+        server = self._server() if missing else None
         return ChatEndpoint(
             model=SERVED_NAME,
-            base_url=url,
+            base_url=server.url if server else "http://127.0.0.1:0/v1",
+            key=server.key if server else None,
             identity=self.identity,
             concurrency=self._concurrency(),
             timeout=_OWN_ENGINE_SECONDS,
@@ -235,8 +231,18 @@ class VllmModel(ChatModel):
             self._checkpoint = pull_checkpoint(self._hub, self.artifact)
         server = self._engine.serve(self._checkpoint, self._settings.log)
         with progress(f"starting vLLM for {self.artifact.repo_id}"):
+            self._try_tokenizer(self._checkpoint)
             server.wait_until_ready()
         return server
+
+    def _try_tokenizer(self, checkpoint: Checkpoint) -> None:
+        """Raise ModelError where the tokenizer or chat template fails or takes too much, before the engine has them."""
+        if not self._tried:
+            files = TokenizerFiles(name=self.artifact.repo_id, folder=checkpoint.folder)
+            with Guard(self.artifact.repo_id) as guard:
+                guard.start(*MODULES)
+                guard.call(try_tokenizer, files)
+            self._tried = True
 
     def check_alive(self) -> None:
         """See `ChatModel.check_alive`."""

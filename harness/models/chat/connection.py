@@ -26,7 +26,7 @@ from harness.models.chat.parameters import Learner, body, first_form, with_roles
 from harness.models.chat.records import Format
 from harness.models.chat.secrets import EndpointSecrets
 from harness.models.chat.spending import Spending
-from harness.secrets import known, learn_variable
+from harness.secrets import known, learn, learn_variable
 
 if TYPE_CHECKING:
     from harness.models.chat.records import ChatEndpoint, ChatRequest
@@ -48,7 +48,8 @@ class Connection:
         problem = proxy_problem()
         if problem and not direct:
             raise UsageError(f"{public_address(endpoint.base_url)} cannot be asked: {problem}")
-        key = _key(endpoint.base_url, endpoint.key_variable)
+        key = endpoint.key or _key(endpoint.base_url, endpoint.key_variable)
+        learn(key, "the key of an endpoint")
         self._secrets = EndpointSecrets(key, endpoint.base_url)
         self._endpoint = endpoint
         self._spending = spending
