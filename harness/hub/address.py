@@ -65,7 +65,7 @@ def public_address(address: str) -> str:
 
 
 def hashed_address(address: str) -> str:
-    """Return what tells an address from others without its secrets: of its query the SHA-256, of credentials nothing."""
+    """Return what tells an address from others, without its secrets: of a query the SHA-256, of credentials nothing."""
     query = urlsplit(address).query
     return public_address(address) + (f"?{hashlib.sha256(query.encode()).hexdigest()}" if query else "")
 
