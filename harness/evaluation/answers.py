@@ -14,7 +14,13 @@ from harness.data.formats.json_texts import encodable
 from harness.data.locks import lock_file
 from harness.data.records import Prediction, Usage
 from harness.errors import DataError, UsageError
+from harness.hub.foreign_json import load_json
+from harness.hub.places import without_places
 from harness.models.backends.backend import NOT_ASKED
+from harness.secrets import known
+from harness.terminal import one_line
+
+_MOST_TOKENS = 10**8
 
 
 class AnswerLog:
@@ -46,8 +52,8 @@ class AnswerLog:
             os.truncate(self.path, whole)
         for number, line in enumerate(data[:whole].split(b"\n")[:-1], start=1):
             try:
-                answer = _parse(json.loads(line))
-            except (ValueError, TypeError, RecursionError) as error:
+                answer = _parse(load_json(line.decode("utf-8")))
+            except (ValueError, TypeError) as error:
                 raise DataError.at(
                     self.path, number, f"damaged answer ({error}); remove the line and resume"
                 ) from error
@@ -59,7 +65,7 @@ class AnswerLog:
 
     def append(self, answer: Prediction) -> None:
         """Add one answer to the file and to memory."""
-        answer = _writable(answer)
+        answer = _writable(answer)  # raw texts of our own engines and of files, which no border has masked
         row = asdict(answer)
         if not answer.kept:
             del row["kept"]
@@ -88,15 +94,23 @@ def _parse(row: Any) -> Prediction:
     if not isinstance(row, dict) or not isinstance(row.get("pair_id"), str):
         raise ValueError("no answer of a pair")
     usage, raw, reason = row.pop("usage", None), row.pop("raw", None), row.pop("finish_reason", None)
-    answer = Prediction(usage=Usage(**usage) if usage else None, raw=None, **row)
+    answer = Prediction(usage=_usage(usage), raw=None, **row)
     if not (raw is None or isinstance(raw, str)):  # as earlier versions kept an endpoint's list of parts
         return replace(answer, error=answer.error or "the answer was kept in a form that is no text")
     return _writable(replace(answer, raw=raw, finish_reason=reason if isinstance(reason, str) else None))
 
 
+def _usage(counts: Any) -> Usage | None:
+    """Return the tokens of an answer, None for counts that cannot be, as earlier versions kept them."""
+    found = Usage(**counts) if isinstance(counts, dict) and counts else None
+    numbers = (found.prompt, found.completion, found.cached or 0) if found else ()
+    return found if all(type(one) is int and 0 <= one < _MOST_TOKENS for one in numbers) else None
+
+
 def _writable(answer: Prediction) -> Prediction:
     """Return the answer as results can be written: half a character becomes U+FFFD."""
     raw, reason, error = (
-        one if one is None else encodable(one) for one in (answer.raw, answer.finish_reason, answer.error)
+        one if one is None else known().mask_value(encodable(one))
+        for one in (answer.raw, answer.finish_reason, answer.error)
     )
-    return replace(answer, raw=raw, finish_reason=reason, error=error)
+    return replace(answer, raw=raw, finish_reason=reason, error=error and without_places(one_line(error)))

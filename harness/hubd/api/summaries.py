@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
+from ..accounts.accounts import User
 from ..bounds import Budget, Cache
 from ..storage.git import GitRepo
-from ..storage.repos import RepoRow, Repos
+from ..storage.repos import RepoRow, Repos, may_read_content
 from .card_facts import Summary, summarise
 from .tree import iso
 
@@ -26,6 +27,11 @@ def summary_of(repo: RepoRow, git: GitRepo, commit: str) -> Summary:
     return found
 
 
+def shown_to(user: User | None, repo: RepoRow, summary: Summary) -> Summary:
+    """Return of a summary what somebody may know: of a gated repository the card alone, unless they are a member."""
+    return summary if may_read_content(repo, user) else summary.of_card()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """The head of a repository in a list: `commit` None if it has none."""
@@ -40,8 +46,9 @@ class Lister:
     Their own pages fail, and say why.
     """
 
-    def __init__(self, repos: Repos) -> None:
+    def __init__(self, repos: Repos, user: User | None) -> None:
         self._repos = repos
+        self._user = user
         self._budget = Budget(LIST_SECONDS)
 
     @property
@@ -66,11 +73,11 @@ class Lister:
             return head.repo.created
 
     def summary(self, head: Head) -> Summary:
-        """Return what a head says of its repository; nothing, if that cannot be read."""
-        if head.commit and (found := _KNOWN.get((head.repo.id, head.commit))) is not None:
-            return found
+        """Return what a head says of its repository, as far as the user may know; nothing, if that cannot be read."""
+        found = _KNOWN.get((head.repo.id, head.commit)) if head.commit else None
         try:
-            return summary_of(head.repo, self._repos.git(head.repo), head.commit or "")
+            found = found or summary_of(head.repo, self._repos.git(head.repo), head.commit or "")
+            return shown_to(self._user, head.repo, found)
         except Exception as error:
             return Summary(commit=_unreadable(head.repo, head.commit or "", error), modified=head.repo.created)
 

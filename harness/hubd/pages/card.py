@@ -25,7 +25,7 @@ def card(call: Call) -> Response:
     """Show the card of a repository."""
     if (away := moved(call)) is not None:
         return away
-    view = open_page(call, files=False)
+    view = open_page(call)
     text = view.git.text(view.commit, "README.md", limit=CARD_LIMIT)
     problem, body = "", ""
     if text is not None:

@@ -27,15 +27,13 @@ def discussions(call: Call) -> Response:
         return away
     if any(call.segments):
         return _one(call)
-    view = open_page(call, files=False)
-    db, number = call.services.db, call.number("p", 0, 1 << 20)
-    query = "select * from discussions where repo = ? order by num desc limit ? offset ?"
-    rows = db.rows(query, view.repo.id, PAGE, number * PAGE)
-    counted = db.row("select count(*) as number from discussions where repo = ?", view.repo.id)
-    total = int(counted["number"]) if counted else 0
+    view = open_page(call)
+    rows = pulls.everything(call.services.db, view.repo)
+    number = call.number("p", 0, 1 << 20)
+    shown = [pulls.summary(row, view.repo) for row in rows[number * PAGE : (number + 1) * PAGE]]
     return view.show(
-        "discussions", "discussions", rows=[pulls.summary(row, view.repo) for row in rows], total=total,
-        newer=f"?p={number - 1}" if number else "", older=f"?p={number + 1}" if (number + 1) * PAGE < total else "",
+        "discussions", "discussions", rows=shown, total=len(rows),
+        newer=f"?p={number - 1}" if number else "", older=f"?p={number + 1}" if (number + 1) * PAGE < len(rows) else "",
     )  # fmt: skip
 
 

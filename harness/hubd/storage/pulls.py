@@ -21,15 +21,13 @@ from .repos import RepoRow, Repos
 from .trees import Change, edited_tree
 
 MAIN = "refs/heads/main"
-MERGED = "merged"
-TITLE_LIMIT, COMMENT_LIMIT = 1000, 65_536  # characters
+MERGED, DELETED = "merged", "deleted"
 _MERGES: Cache[tuple[Path, str, str], tuple[dict[str, Change], set[str]]] = Cache(8 << 20)  # by base and head
 EVENTS, EVENTS_SIZE = 10_000, 16 << 20  # of a discussion that clients read: how many, and characters together
 
 
 def open_pull(db: Database, git: GitRepo, repo: RepoRow, author: Author, *, base: str, head: str) -> int:
-    """Open a pull request whose head is the commit `head`; returns its number. Raises Refused (413)."""
-    bounded(author.title, TITLE_LIMIT), bounded(author.description)
+    """Open a pull request whose head is the commit `head`; returns its number."""
     with git.writing:
         number = _next_number(db, git, repo)
         if not git.set_ref(f"refs/pr/{number}", head, None):
@@ -39,21 +37,13 @@ def open_pull(db: Database, git: GitRepo, repo: RepoRow, author: Author, *, base
 
 
 def open_discussion(db: Database, git: GitRepo, repo: RepoRow, author: Author, *, pull: bool) -> int:
-    """Open a discussion, or a draft pull request at the head of main; returns its number. Raises Refused (413)."""
-    bounded(author.title, TITLE_LIMIT), bounded(author.description)
+    """Open a discussion, or a draft pull request at the head of main; returns its number."""
     with git.writing:
         number = _next_number(db, git, repo)
         if pull and not git.set_ref(f"refs/pr/{number}", git.resolve("main"), None):
             raise stale_parent()
         _insert(db, repo, number, author, _Kind(base=MAIN if pull else None, status="draft" if pull else "open"))
     return number
-
-
-def bounded(text: str, limit: int = COMMENT_LIMIT) -> str:
-    """Return a text of a discussion; raises Refused (413) if it has more than `limit` characters."""
-    if len(text) > limit:
-        raise Refused(413, f"The text has {len(text):,} characters; here it may have {limit:,}.")
-    return text
 
 
 def _next_number(db: Database, git: GitRepo, repo: RepoRow) -> int:
@@ -121,11 +111,17 @@ def _write_event(write: sqlite3.Connection, repo: RepoRow, number: int, event: d
 
 
 def find(db: Database, repo: RepoRow, number: int) -> Row:
-    """Return the row of a discussion; raises Refused (404)."""
+    """Return the row of a discussion; raises Refused (404), also if it was deleted."""
     row = db.row("select * from discussions where repo = ? and num = ?", repo.id, number)
-    if row is None:
+    if row is None or row["status"] == DELETED:
         raise Refused(404, f"There is no discussion {number} in {repo.name}.")
     return row
+
+
+def everything(db: Database, repo: RepoRow) -> list[Row]:
+    """Return the rows of all discussions of a repository, the newest first."""
+    query = "select * from discussions where repo = ? and status != ? order by num desc"
+    return db.rows(query, repo.id, DELETED)
 
 
 def summary(row: Row, repo: RepoRow) -> dict[str, Any]:

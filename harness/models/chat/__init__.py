@@ -3,6 +3,7 @@
 again.py         A question asked again in other words: what was wrong with the answer, and what it should look like
 answer_text.py   What of a model's text is its answer: without thinking, channel marks, end tokens and wrappers; and
                  words around it
+bounded_http.py  The HTTP client of endpoints: bodies up to a limit, never packed, and no redirect is followed
 budget.py        What asking costs: the estimate before a run, and the budget that a run must not spend twice or
                  exceed
 cache.py         Answers of language models kept on this machine, by the hash of what was asked: nothing is asked

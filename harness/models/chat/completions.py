@@ -18,8 +18,8 @@ _CALL = ("tool_use", "toolUse", "tool_call", "function_call", "functionCall", "c
 _INNER = ("function", "custom", "functionCall", "function_call", "toolUse", "tool_use")
 _ARGUMENTS = ("arguments", "input", "args", "parameters")
 _KEPT = ("content", "refusal", "tool_calls", "function_call")
-_MOST_TOKENS = 2**40
-"""What an endpoint that counts in earnest never reports."""
+_MOST_TOKENS = 10**8
+"""Of one request; no model takes a tenth of it."""
 _LONGEST_REASON = 40
 _DEEPEST = 3
 """Lists in lists of parts."""
@@ -173,15 +173,17 @@ def _uselessness(words: MessageWords, finish_reason: str | None) -> Failure | No
 
 
 def _usage(counts: Any) -> Usage | None:
-    """Return the tokens that the endpoint counted; one that counts oddly has answered all the same."""
+    """Return the tokens that the endpoint counted, None for counts that cannot be: it has answered all the same."""
     if not isinstance(counts, Mapping):
         return None
     prompt, completion = _count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens"))
     details = counts.get("prompt_tokens_details")
     cached = _count(details.get("cached_tokens")) if isinstance(details, Mapping) else None
-    return None if prompt is None or completion is None else Usage(prompt=prompt, completion=completion, cached=cached)
+    if prompt is None or completion is None:
+        return None
+    return Usage(prompt=prompt, completion=completion, cached=None if cached and cached > prompt else cached)
 
 
 def _count(value: Any) -> int | None:
-    is_count = isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MOST_TOKENS
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS
     return value if is_count else None

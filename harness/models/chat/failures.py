@@ -12,6 +12,7 @@ from email.utils import mktime_tz, parsedate_tz
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.data.records import Usage
+from harness.models.chat.bounded_http import RefusedBodyError
 
 if TYPE_CHECKING:
     from harness.models.chat.records import ChatEndpoint
@@ -28,6 +29,7 @@ _NO_QUOTA = "insufficient_quota"
 _OWN = ("context", "too long", "too large", "maximum", "filter", "policy", "moderation", "safety")
 """Words of refusals that concern one request alone: it is too long, or its content is not wanted."""
 _TOOLS = re.compile(r"\b(tools?|functions?)\b|tool_choice|function calling")
+_LONGEST_PLACE = 200
 _NOT_HERE = ("ConnectError", "ConnectTimeout")
 
 
@@ -80,6 +82,9 @@ def failure_of(error: Exception, timeout: float) -> Failure:
     """
     from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
+    for one in (error, error.__cause__):  # the client wraps it, or not, by its version
+        if isinstance(one, RefusedBodyError):
+            return Failure(kind="refused body", reason=str(one), ends="request")
     if isinstance(error, APIStatusError):
         refusal = _refusal(error.status_code, _message(error), str(error.code or error.type), error.response.headers)
         return replace(refusal, parameter=error.param if isinstance(error.param, str) else None)
@@ -140,6 +145,10 @@ def _refusal(status: int, message: str, code: str, headers: Mapping[str, str]) -
     told = f"{code} {message}".lower()
     no_model = any(words in told for words in _NO_MODEL) or ("model" in told and "does not exist" in told)
     kind = f"status {status}"
+    if 300 <= status < 400:
+        place = " ".join(headers.get("location", "").split())[:_LONGEST_PLACE] or "nowhere"
+        reason = f"status {status}: it points to {place}, where nothing is sent; name that address if it is right"
+        return Failure(kind=kind, reason=reason, ends="run", refused=True)
     if status in _FOR_ALL or _NO_QUOTA in told or (status in (400, 422) and no_model):
         return Failure(kind=kind, reason=reason, ends="run", refused=True)
     if status in _LOAD:

@@ -119,8 +119,9 @@ def test_a_try_without_counts_costs_its_prompt_unless_it_was_refused(
 def test_an_endpoint_that_counts_below_nothing_earns_no_credit(ask: Any, make_requests: Any, endpoint: Any) -> None:
     endpoint.usage = {"prompt_tokens": -1_000_000, "completion_tokens": 10}
     budget = Budget(1.0)
-    ask(make_requests(3), price=Price(input=1.0, output=1.0), budget=budget)
-    assert budget.spent == pytest.approx(3 * 10 / 1e6)
+    done = ask(make_requests(3), price=Price(input=1.0, output=1.0), budget=budget)
+    assert budget.spent > 0  # estimated by the lengths of the texts
+    assert (done.stats.usage.prompt, done.stats.usage.completion, done.stats.uncounted) == (0, 0, 3)
 
 
 def test_a_budget_needs_prices_and_says_so_before_anything_is_sent(tmp_path: Path) -> None:

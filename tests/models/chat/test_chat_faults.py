@@ -272,13 +272,26 @@ def test_a_line_break_after_the_key_does_no_harm(
     assert ask(make_requests(1)).stats.unanswered == 0
 
 
-@pytest.mark.parametrize("usage", [{"prompt_tokens": "many"}, [], "none", {"prompt_tokens": 3}])
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": "many"},
+        [],
+        "none",
+        {"prompt_tokens": 3},
+        {"prompt_tokens": -5, "completion_tokens": 1},
+        {"prompt_tokens": 10**18, "completion_tokens": 1},
+        {"prompt_tokens": 1, "completion_tokens": float("nan")},
+        {"prompt_tokens": 1, "completion_tokens": True},
+    ],
+)
 def test_an_endpoint_that_counts_tokens_oddly_has_answered_all_the_same(
     endpoint: Any, ask: Any, make_requests: Any, usage: Any
 ) -> None:
     endpoint.usage = usage or [1]
     done = ask(make_requests(2))
     assert (done.stats.unanswered, done.stats.retried, done.stats.usage.prompt) == (0, 0, 0)
+    assert done.stats.uncounted == 2
 
 
 def test_an_endpoint_that_is_not_there_is_said_at_once(ask: Any, make_requests: Any) -> None:
