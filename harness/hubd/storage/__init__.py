@@ -19,6 +19,7 @@ reach.py        What the refs of a repository lead to: commits, and the large fi
 references.py   Which large files a caller may name by their hash
 repos.py        Which repositories exist, under which name, and who may read or write them
 trees.py        Edits of git trees: which paths are allowed, and how changes make a new tree
+usage.py        What each namespace stores, and how much it may
 verify.py       Checks that a Hub's folder is whole: the database, every git object and ref, every large file by its
                 hash
 xet_reads.py    Xet downloads of ordinary large files

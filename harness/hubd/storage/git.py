@@ -21,6 +21,7 @@ from .facts import CommitFacts, FileFacts, commit_facts, size_of_blob
 from .incoming import IncomingPack, write_loose
 from .reach import Reach, Writing
 from .trees import FOLDER_MODE, Entry
+from .usage import grow_repository
 
 FULL_SHA = re.compile(r"[0-9a-f]{40}")
 SHORT_SHA = re.compile(r"[0-9a-f]{4,39}")
@@ -218,7 +219,11 @@ class GitRepo:
             yield facts
 
     def write(self, objects: dict[str, ShaFile]) -> None:
-        """Make new objects durable; they are visible only once a ref leads to them. Holds no lock while it writes."""
+        """Make new objects durable; they are visible only once a ref leads to them. Holds no lock while it writes.
+
+        Raises Refused (413) if the caller may not store as much.
+        """
+        grow_repository(self.path.stem, [item.raw_length() for item in objects.values()])
         folder = self.path / "objects"
         if len(objects) > LOOSE_LIMIT:
             pack = IncomingPack(self.path, objects.values())
