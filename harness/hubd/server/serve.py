@@ -25,6 +25,9 @@ from .heads import bounded_protocol
 from .origin import LOOPBACK, Hosts
 
 DEFAULT_PORT = 7860
+SWITCH_SECONDS = (
+    0.001  # how long a thread that computes keeps all others waiting; Python's own default is five times that
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         )
         if settings.stop_with_stdin:
             threading.Thread(target=_stop_with_stdin, args=(server,), daemon=True).start()
+        sys.setswitchinterval(SWITCH_SECONDS)
         server.run(sockets=[listener])
     finally:
         listener.close()
