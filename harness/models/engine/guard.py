@@ -30,7 +30,7 @@ MEMORY, SECONDS = "TFT_MODEL_MEMORY", "TFT_MODEL_SECONDS"
 """Variables of the environment: GiB and seconds of the processor that the files of one model may take."""
 _GIB = 1 << 30
 _MEMORY = 2.0
-_SECONDS = 12.0
+_SECONDS = 10.0
 _WAIT = 5.0
 """Wall time allowed for each second of the processor: the machine may be busy."""
 _START = 120.0
