@@ -75,7 +75,7 @@ def weights() -> bytes:
     return struct.pack("<Q", len(header)) + header + bytes(4)
 
 
-def refusal(hub: Any, words: str | list[str], folder: Path, name: str, **files: str) -> str:
+def refusal(hub: Any, words: str | list[str], folder: Path, name: str, seconds: str = "1", **files: str) -> str:
     """Evaluate a model with these files beside harmless ones, and return the one sentence in which it is refused.
 
     `words` are the test set, or those of another command that the model's name follows.
@@ -97,7 +97,7 @@ def refusal(hub: Any, words: str | list[str], folder: Path, name: str, **files: 
         "HF_TOKEN": "",
         "HF_HOME": str(folder / "home"),
         "TFT_MODEL_MEMORY": "0.5",
-        "TFT_MODEL_SECONDS": "1",
+        "TFT_MODEL_SECONDS": seconds,
     }
     done = subprocess.run(
         ["sh", "-c", f'ulimit -v {ADDRESS_SPACE}; exec "$@"', "sh", *command],
@@ -122,7 +122,7 @@ def test_a_chat_template_that_never_ends(hub: Any, test_set: str, tmp_path: Path
 
 def test_a_tokenizer_that_takes_all_memory(hub: Any, test_set: str, tmp_path: Path) -> None:
     growing = json.dumps(TOKENIZER | {"normalizer": GROWING})
-    said = refusal(hub, test_set, tmp_path, "growing", tokenizer__json=growing)
+    said = refusal(hub, test_set, tmp_path, "growing", seconds="30", tokenizer__json=growing)
     assert "the tokenizer of mallory/growing took more than 0.5 GiB of memory" in said
 
 
