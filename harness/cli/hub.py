@@ -11,7 +11,7 @@ import click
 
 from harness.cli import _options
 from harness.errors import CheckFailed
-from harness.terminal import echo, say
+from harness.terminal import echo, reveal, say, write
 
 
 @click.group("hub")
@@ -53,7 +53,7 @@ def serve(**settings: Any) -> None:
     """
     from harness.hub.connect import serve
 
-    serve(echo, **settings)
+    serve(reveal, **settings)
 
 
 @command.command("promote")
@@ -117,7 +117,7 @@ def promote(
     for note in found.notes:
         say(f"note: {note}")
     if as_json:
-        echo(json.dumps(promotion.as_json(found, done=not dry_run), indent=2))
+        write(json.dumps(promotion.as_json(found, done=not dry_run), indent=2))
     else:
         for line in promotion.as_lines(found):
             echo(line)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ COMMITS = 60
 def git(tmp_path: Path) -> GitRepo:
     """A repository with a history of random edits, deletions and files that come back."""
     GitRepo.create(tmp_path / "r.git")
-    git, draw, tree, head = GitRepo(tmp_path / "r.git", threading.RLock()), random.Random(3), None, []
+    git, draw, tree, head = GitRepo(tmp_path / "r.git"), random.Random(3), None, []
     for number in range(COMMITS):
         staging = Staging(git)
         changes = {}

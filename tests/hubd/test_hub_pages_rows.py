@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import threading
 import time
 from pathlib import Path
 
@@ -33,7 +32,7 @@ def blobs(tmp_path):
 @pytest.fixture
 def git(tmp_path: Path):
     GitRepo.create(tmp_path / "x.git")
-    repo = GitRepo(tmp_path / "x.git", threading.RLock())
+    repo = GitRepo(tmp_path / "x.git")
     yield repo
     repo.close()
 

@@ -10,8 +10,9 @@ from harness.benchmark.release.changes import Show, ShowShelf, Visible
 from harness.benchmark.release.contents import results_place
 from harness.errors import DataError
 from harness.hub.artifact import RepoKind, RepositoryName
-from harness.hub.client import Hub, operations
+from harness.hub.client import Hub
 from harness.hub.foreign_json import load_json
+from harness.hub.outgoing import operations
 from harness.hub.publishing import delete_branch, make_branch
 from harness.hub.repository import RepositoryState
 

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ..db import Database, now
+from ..db import Database, Row, now
 from ..errors import Refused
 from ..root import Root, write_private
 from .users_file import Directory, OrgEntry, Token, UserEntry
 
 LOCAL_USER = "local"
+_HOLDERS = "select u.name, u.fullname, t.role, t.hash as token from tokens t join users u on u.name = t.user"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """The caller of a request: who they are, their organisations, and what their token allows."""
+    """The caller of a request: who they are, their organisations, what their token allows, and its hash."""
 
     name: str
     fullname: str
     role: str
     orgs: tuple[str, ...]
+    token: str = field(repr=False)
 
     def member_of(self, namespace: str) -> bool:
         """Return whether the namespace is the user's own or one of their organisations."""
@@ -78,14 +80,16 @@ class Accounts:
 
     def holder(self, hashed: str) -> User | None:
         """Return whose token has that hash, None if there is no such token."""
-        query = "select u.name, u.fullname, t.role from tokens t join users u on u.name = t.user where t.hash = ?"
-        row = self._db.row(query, hashed)
-        if row is None:
-            return None
+        row = self._db.row(f"{_HOLDERS} where t.hash = ?", hashed)
+        return self._user(row) if row else None
+
+    def holders(self, name: str) -> list[User]:
+        """Return a user once for each of their tokens."""
+        return [self._user(row) for row in self._db.rows(f"{_HOLDERS} where u.name = ?", name)]
+
+    def _user(self, row: Row) -> User:
         orgs = self._db.rows("select org from memberships where user = ? order by org", row["name"])
-        return User(
-            name=row["name"], fullname=row["fullname"], role=row["role"], orgs=tuple(org["org"] for org in orgs)
-        )
+        return User(**row, orgs=tuple(org["org"] for org in orgs))
 
     def organisation(self, name: str) -> OrgEntry | None:
         """Return the organisation of that name, or None."""

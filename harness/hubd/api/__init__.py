@@ -13,6 +13,8 @@ ranges.py       Answers with content, whole or a byte range of it
 repo_json.py    A repository as JSON: what model_info, dataset_info, space_info and the lists return
 repos.py        Routes: create, delete, move, settings, info, lists, access checks
 request.py      One request as the routes see it, and the services behind it
+rights.py       Who may do what: every route says what its caller needs, and it is asked before the body
+route.py        A route: which requests it takes, what its caller needs to be allowed, and who answers
 summaries.py    What is remembered of the commits that lists show, and how lists read repositories: a damaged one
                 stops none
 tree.py         Routes that read a repository: tree, paths-info, refs, commits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
@@ -29,6 +29,8 @@ DATASET_TAGS = (
     "task_categories", "task_ids", "language", "size_categories", "multilinguality", "language_creators",
     "annotations_creators", "source_datasets",
 )  # fmt: skip
+# The Hub marks a benchmark after a review; here declaring one (`eval.yaml`) is enough.
+BENCHMARK = "benchmark:official"
 EVAL_KEYS = {"dataset", "value", "verifyToken", "date", "source", "notes"}
 
 
@@ -36,7 +38,8 @@ EVAL_KEYS = {"dataset", "value", "verifyToken", "date", "source", "notes"}
 class Summary:
     """One commit of a repository as lists and info pages show it, {} for what is not there or not valid.
 
-    `card` is the metadata, without their larger values if `cut`; `weight` about the bytes that all this takes.
+    `card` is the metadata, without their larger values if `cut`; `tags` follow from the card and from other files,
+    `card_tags` from the card alone; `weight` about the bytes that all this takes.
     """
 
     commit: str
@@ -44,16 +47,22 @@ class Summary:
     card: dict[str, Any] = field(default_factory=dict)
     cut: bool = False
     tags: tuple[str, ...] = ()
+    card_tags: tuple[str, ...] = ()
     config: dict[str, Any] = field(default_factory=dict)
     eval_results: tuple[dict[str, Any], ...] = ()
     weight: int = 1000
+
+    def of_card(self) -> Summary:
+        """Return what may be shown to those who may see the card but no other file."""
+        return replace(self, tags=self.card_tags, config={}, eval_results=())
 
 
 def summarise(repo: RepoRow, git: GitRepo, commit: str) -> Summary:
     """Read card, model config and evaluation results of a commit; whatever they hold, only damaged objects raise."""
     card = read_card(git, commit)
     results = _eval_results(git, commit) if repo.kind == "model" else []
-    tags = tuple(dict.fromkeys(_tags(repo.kind, card, git, commit)))[:TAGS]
+    of_card = tuple(dict.fromkeys(_tags(repo.kind, card)))[:TAGS]
+    tags = tuple(dict.fromkeys((*of_card, *_file_tags(repo.kind, git, commit))))
     config = _model_config(git, commit) if repo.kind == "model" else {}
     kept = _kept(card)
     return Summary(
@@ -62,6 +71,7 @@ def summarise(repo: RepoRow, git: GitRepo, commit: str) -> Summary:
         card=kept,
         cut=len(kept) < len(card),
         tags=tags,
+        card_tags=of_card,
         config=config,
         eval_results=tuple(results),
         weight=1000 + weight([kept, list(tags), config, results]),
@@ -96,7 +106,7 @@ def _texts(value: Any) -> list[str]:
     return [text for text in texts if len(text) <= TAG_LENGTH]
 
 
-def _tags(kind: str, card: dict[str, Any], git: GitRepo, commit: str) -> list[str]:
+def _tags(kind: str, card: dict[str, Any]) -> list[str]:
     tags: list[str] = []
     for key in PLAIN_TAGS:
         tags += _texts(card.get(key) or [])
@@ -105,19 +115,19 @@ def _tags(kind: str, card: dict[str, Any], git: GitRepo, commit: str) -> list[st
     if kind == "dataset":
         for key in DATASET_TAGS:
             tags += [f"{key}:{text}" for text in _texts(card.get(key) or [])]
-        # The Hub marks a benchmark after a review; here declaring one is enough.
-        if git.entry(commit, "eval.yaml") is not None:
-            tags.append("benchmark:official")
     else:
         tags += _texts(card.get("language") or [])
         relation = card.get("base_model_relation")
         if isinstance(relation, str) and len(relation) <= TAG_LENGTH:
             tags += [f"base_model:{relation}:{text}" for text in _texts(card.get("base_model") or [])]
-    if kind == "model":
-        names = [name for name, _ in git.walk(git.commit(commit).tree, recursive=False)]
-        if any(name.endswith(".safetensors") for name in names):
-            tags.append("safetensors")
     return tags
+
+
+def _file_tags(kind: str, git: GitRepo, commit: str) -> list[str]:
+    names = [name for name, _ in git.walk(git.commit(commit).tree, recursive=False)]
+    if kind == "dataset" and "eval.yaml" in names:
+        return [BENCHMARK]
+    return ["safetensors"] if kind == "model" and any(name.endswith(".safetensors") for name in names) else []
 
 
 def _model_config(git: GitRepo, commit: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import Any
 from dulwich.objects import Commit, Tag
 from starlette.responses import Response
 
-from ..accounts.accounts import User
 from ..errors import Refused, revision_not_found, stale_parent
 from ..storage.attributes import LARGE_SIZE, is_ignored, is_large
 from ..storage.commits import (
@@ -21,15 +20,13 @@ from ..storage.commits import (
 )
 from ..storage.git import FULL_SHA, GitRepo, checked_ref
 from ..storage.lines import Header, lines_of, read_header
-from ..storage.pulls import find, open_pull
-from ..storage.repos import check_write
+from ..storage.pulls import open_pull
 from ..storage.trees import checked_path
 from .request import Call, answer, text_of
 
 
 def preupload(call: Call) -> Response:
     """Say for each file whether it is uploaded as a large one, and what lies there already."""
-    may_commit(call)
     git, body = call.git(), call.json()
     commit = git.resolve(call.segments[0])
     files = body.get("files")
@@ -40,21 +37,6 @@ def preupload(call: Call) -> Response:
     ignore = ignore if isinstance(ignore, str) else git.text(commit, ".gitignore") or ""
     found = [_preupload_item(git, commit, item, attributes, ignore) for item in files]
     return answer({"files": found, "commitOid": commit})
-
-
-def may_commit(call: Call) -> User:
-    """Return the caller if they may commit to the revision: a proposal is open to all, its branch to its author."""
-    repo, user, revision = call.repo, call.required_user(), call.segments[0]
-    number = revision.removeprefix("refs/pr/")
-    if user.role == "write" and number != revision and number.isdigit():
-        row = find(call.services.db, repo, int(number[:9]))
-        if row["author"] == user.name:
-            return user
-    if not call.flag("create_pr"):
-        check_write(repo.namespace, user, f"the {call.kind} {repo.name}")
-    elif user.role != "write":
-        raise Refused(403, "Forbidden: this token can only read; use a write token to propose changes.")
-    return user
 
 
 def _preupload_item(git: GitRepo, commit: str, item: Any, attributes: str, ignore: str) -> dict[str, Any]:
@@ -77,7 +59,7 @@ def commit(call: Call) -> Response:
     """Apply an NDJSON commit to a branch, or to a new pull request (`create_pr`)."""
     if call.upload is None:
         raise Refused(400, "A commit needs a body.")
-    user, repo = may_commit(call), call.repo
+    user, repo = call.required_user(), call.repo
     git = call.git()
     call.upload.file.flush()
     lines = lines_of(call.upload.path)
@@ -110,13 +92,13 @@ def _commit(call: Call, git: GitRepo, author: Author, header: Header, lines: Any
         operations.apply(key, value)
     if proposal:
         sha = operations.commit(head, author)
-        call.services.repos.hold(call.repo, *operations.large)
+        call.services.references.committing(call.repo, *operations.large)
         return sha, open_pull(call.services.db, git, call.repo, author, base=name, head=sha)
     with git.moving(name):
         name, head = branch_ref(git, revision)
         check_parent(header, head)
         sha = operations.commit(head, author)
-        call.services.repos.hold(call.repo, *operations.large)
+        call.services.references.committing(call.repo, *operations.large)
         if not git.set_ref(name, sha, head):
             raise stale_parent()
     return sha, None
@@ -124,14 +106,13 @@ def _commit(call: Call, git: GitRepo, author: Author, header: Header, lines: Any
 
 def _large(call: Call, sha256: str) -> int:
     size = call.services.blobs.size(sha256)
-    if size is None or not call.services.repos.may_use(call.user, sha256):
+    if size is None or not call.services.references.may_use(call.user, call.repo, sha256):
         raise Refused(400, f"LFS pointer pointed to a file that does not exist: {sha256}; upload it first.")
     return size
 
 
 def create_branch(call: Call) -> Response:
     """Make a branch at `startingPoint` (default: main)."""
-    call.writable_repo()
     git, name = call.git(), "/".join(call.segments)
     if name.startswith("refs/"):
         raise Refused(400, f"Invalid reference for a branch: {name}")
@@ -143,7 +124,6 @@ def create_branch(call: Call) -> Response:
 
 def delete_branch(call: Call) -> Response:
     """Delete a branch other than main."""
-    call.writable_repo()
     git, name = call.git(), "/".join(call.segments)
     if name == "main":
         raise Refused(403, "Cannot delete refs/heads/main")
@@ -153,7 +133,6 @@ def delete_branch(call: Call) -> Response:
 
 def create_tag(call: Call) -> Response:
     """Tag a revision; with a message the tag is an annotated one."""
-    call.writable_repo()
     git, body = call.git(), call.json()
     name, message = text_of(body, "tag"), text_of(body, "message", "")
     sha = git.resolve("/".join(call.segments))
@@ -179,7 +158,6 @@ def _annotate(git: GitRepo, name: str, message: str, commit_sha: str, tagger: st
 
 def delete_tag(call: Call) -> Response:
     """Delete a tag."""
-    call.writable_repo()
     name = "/".join(call.segments)
     _delete_ref(call.git(), f"refs/tags/{name}", name)
     return Response(status_code=200)
@@ -195,7 +173,7 @@ def _delete_ref(git: GitRepo, ref: str, name: str) -> None:
 
 def super_squash(call: Call) -> Response:
     """Replace the history of a branch by one commit."""
-    repo, body = call.writable_repo(), call.json()
+    repo, body = call.repo, call.json()
     branch = "/".join(call.segments)
     title = text_of(body, "message", "") or f"Super-squash branch '{branch}' using the Hub"
     sha = squash(call.git(), branch, Author(name=call.required_user().name, title=title))

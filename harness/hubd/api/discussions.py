@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from ..errors import Refused, login_required
+from ..db import Row
+from ..errors import Refused
 from ..storage import pulls
 from ..storage.commits import Author
+from ..storage.moderation import change_comment, check_room, check_text, delete_discussion, find_comment
 from ..storage.repos import check_write
 from .request import Call, answer, text_of
 
@@ -15,13 +17,9 @@ OPEN_STATES = ("open", "draft")
 STATUSES = ("open", "closed")
 
 
-def read(call: Call) -> Response:
-    """List discussions (filters: type, status, author), or describe one."""
-    services, repo = call.services, call.repo
-    if call.segments:
-        row = pulls.find(services.db, repo, _number(call))
-        return answer(pulls.details(services.db, call.git(), repo, row))
-    rows = services.db.rows("select * from discussions where repo = ? order by num desc", repo.id)
+def listing(call: Call) -> Response:
+    """List discussions (filters: type, status, author)."""
+    rows = pulls.everything(call.services.db, call.repo)
     kind, status, author = (call.query.get(key) for key in ("type", "status", "author"))
     found = [
         row
@@ -31,29 +29,14 @@ def read(call: Call) -> Response:
         and (author is None or row["author"] == author)
     ]
     start = call.number("p", 0, 1 << 30) * PAGE
-    page = [pulls.summary(row, repo) for row in found[start : start + PAGE]]
+    page = [pulls.summary(row, call.repo) for row in found[start : start + PAGE]]
     return answer({"count": len(found), "start": start, "discussions": page, "numClosedDiscussions": 0})
 
 
-def write(call: Call) -> Response:
-    """Open a discussion or a draft pull request, or act on one: comment, title, status, merge."""
-    user = call.required_user()
-    if user.role != "write":
-        raise Refused(403, "Forbidden: this token can only read; use a write token to take part in discussions.")
-    services, repo, body = call.services, call.repo, call.json()
-    if not call.segments:
-        title = text_of(body, "title").strip()
-        if not title:
-            raise Refused(400, "A discussion needs a title.")
-        author = Author(name=user.name, title=title, description=text_of(body, "description", ""))
-        number = pulls.open_discussion(services.db, call.git(), repo, author, pull=bool(body.get("pullRequest")))
-        return answer({"num": number, "url": f"{call.base}/{repo.web_path}/discussions/{number}"})
-    number = _number(call)
-    actions = {"comment": _comment, "title": _title, "status": _status, "merge": _merge}
-    action = actions.get(call.segments[1]) if len(call.segments) == 2 else None
-    if action is None:
-        raise Refused(404, "This Hub has no such endpoint.")
-    return action(call, number)
+def details(call: Call) -> Response:
+    """Describe a discussion."""
+    row = pulls.find(call.services.db, call.repo, _number(call))
+    return answer(pulls.details(call.services.db, call.git(), call.repo, row))
 
 
 def _number(call: Call) -> int:
@@ -63,53 +46,98 @@ def _number(call: Call) -> int:
     return int(text)
 
 
-def _comment(call: Call, number: int) -> Response:
+def create(call: Call) -> Response:
+    """Open a discussion or a draft pull request."""
+    user, repo, db, body = call.required_user(), call.repo, call.services.db, call.json()
+    check_room(db, repo, user, opening=True)
+    title = check_text(text_of(body, "title").strip(), title=True)
+    if not title:
+        raise Refused(400, "A discussion needs a title.")
+    author = Author(name=user.name, title=title, description=check_text(text_of(body, "description", "")))
+    number = pulls.open_discussion(db, call.git(), repo, author, pull=bool(body.get("pullRequest")))
+    return answer({"num": number, "url": f"{call.base}/{repo.web_path}/discussions/{number}"})
+
+
+def comment(call: Call) -> Response:
+    """Add a comment."""
+    number, user, db = _number(call), call.required_user(), call.services.db
+    pulls.find(db, call.repo, number)
+    check_room(db, call.repo, user, opening=False)
+    data = pulls.comment(check_text(text_of(call.json(), "comment")), user.name)
+    return answer({"newMessage": pulls.add_event(db, call.repo, number, "comment", author=user.name, data=data)})
+
+
+def edit(call: Call) -> Response:
+    """Give a comment of the caller's another text."""
+    user, db = call.required_user(), call.services.db
+    row = _comment_of(call)
+    if row["author"] != user.name:
+        raise Refused(403, "Forbidden: only who wrote a comment can edit it.")
+    check_room(db, call.repo, user, opening=False)
+    text = check_text(text_of(call.json(), "content"))
+    return answer({"updatedComment": change_comment(db, row, user.name, text)})
+
+
+def hide(call: Call) -> Response:
+    """Hide a comment for good: for who wrote it and for who may write to the repository."""
+    row = _comment_of(call)
+    name = _check_owner(call, row["author"])
+    return answer({"updatedComment": change_comment(call.services.db, row, name, None)})
+
+
+def _comment_of(call: Call) -> Row:
+    number = _number(call)
     pulls.find(call.services.db, call.repo, number)
-    name, text = call.required_user().name, text_of(call.json(), "comment")
-    data = pulls.comment(text, name)
-    return answer(
-        {"newMessage": pulls.add_event(call.services.db, call.repo, number, "comment", author=name, data=data)}
-    )
+    return find_comment(call.services.db, call.repo, number, call.segments[1])
 
 
 def _check_owner(call: Call, author: str) -> str:
-    """Return the caller's name if they opened the discussion or may write to the repository."""
-    user = call.user
-    if user is None:
-        raise login_required()
+    """Return the caller's name if they are the author or may write to the repository."""
+    user = call.required_user()
     if user.name != author:
         check_write(call.repo.namespace, user, f"the {call.kind} {call.repo.name}")
     return user.name
 
 
-def _title(call: Call, number: int) -> Response:
-    db, title = call.services.db, text_of(call.json(), "title")
-    row = pulls.find(db, call.repo, number)
+def title(call: Call) -> Response:
+    """Change the title."""
+    db, new = call.services.db, check_text(text_of(call.json(), "title"), title=True)
+    row = pulls.find(db, call.repo, _number(call))
     name = _check_owner(call, row["author"])
-    data = {"from": row["title"], "to": title}
-    return answer({"newTitle": pulls.add_event(db, call.repo, number, "title-change", author=name, data=data)})
+    check_room(db, call.repo, call.required_user(), opening=False)
+    data = {"from": row["title"], "to": new}
+    return answer({"newTitle": pulls.add_event(db, call.repo, row["num"], "title-change", author=name, data=data)})
 
 
-def _status(call: Call, number: int) -> Response:
-    db, status = call.services.db, text_of(call.json(), "status")
-    if status not in STATUSES:
+def status(call: Call) -> Response:
+    """Close a discussion, or open it again."""
+    db, new = call.services.db, text_of(call.json(), "status")
+    if new not in STATUSES:
         raise Refused(400, "status must be open or closed.")
-    row = pulls.find(db, call.repo, number)
+    row = pulls.find(db, call.repo, _number(call))
     name = _check_owner(call, row["author"])
     if row["status"] == "merged":
         raise Refused(409, "This pull request is merged already.")
-    return answer(
-        {"newStatus": pulls.add_event(db, call.repo, number, "status-change", author=name, data={"status": status})}
-    )
+    check_room(db, call.repo, call.required_user(), opening=new == "open" and row["status"] not in OPEN_STATES)
+    data = {"status": new}
+    return answer({"newStatus": pulls.add_event(db, call.repo, row["num"], "status-change", author=name, data=data)})
 
 
-def _merge(call: Call, number: int) -> Response:
-    repo = call.writable_repo()
-    db, name = call.services.db, call.required_user().name
-    git = call.git()
+def merge(call: Call) -> Response:
+    """Merge a pull request."""
+    repo, db, name = call.repo, call.services.db, call.required_user().name
+    git, number = call.git(), _number(call)
     with git.moving(pulls.find(db, repo, number)["base"] or ""):
         row = pulls.find(db, repo, number)
         if not row["is_pull"] or row["status"] not in OPEN_STATES:
             raise Refused(409, f"Discussion {number} is no open pull request.")
         event = pulls.merge(db, git, repo, row, name)
     return answer({"newEvent": event, "newStatus": event})
+
+
+def delete(call: Call) -> Response:
+    """Delete a discussion with what was said in it, and the commits of a pull request that were not merged."""
+    row = pulls.find(call.services.db, call.repo, _number(call))
+    with call.git().moving(row["base"] or ""):
+        delete_discussion(call.services.db, call.git(), call.repo, row["num"])
+    return Response(status_code=200)

@@ -9,11 +9,10 @@ from starlette.responses import Response
 
 from ..errors import Refused, entry_not_found
 from ..storage.blobs import SHA256
-from ..storage.repos import RepoRow, check_content
+from ..storage.repos import check_present_name
 from .ranges import Content, respond
 from .request import Call, answer, text_of
-
-LINK_SECONDS = 3600
+from .rights import LINK_SECONDS, check_propose, issue
 
 _TEXT = "text/plain; charset=utf-8"
 # What a card may show. SVG is not among them: it can hold scripts.
@@ -22,7 +21,6 @@ _IMAGES = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif":
 
 def resolve(call: Call) -> Response:
     """Serve a file of a revision (GET and HEAD, with ranges): `/{repo}/resolve/{rev}/{path}`."""
-    check_content(call.repo, call.user)
     git = call.git()
     commit = git.resolve(call.segments[0])
     path = "/".join(call.segments[1:])
@@ -61,11 +59,10 @@ def lfs_batch(call: Call) -> Response:
     operation, objects = body.get("operation"), body.get("objects")
     if operation not in ("upload", "download") or not isinstance(objects, list):
         raise Refused(422, "An LFS batch needs operation upload or download, and a list of objects.")
-    if operation == "download":
-        check_content(call.repo, call.user)
-    elif call.repo and call.required_user().role != "write":
-        # Whoever sees a repository may upload: a pull request needs it. The commit itself is checked later.
-        raise Refused(403, "Forbidden: this token can only read; use a write token to upload.")
+    if operation == "upload":
+        # Whoever reads a repository may upload: a pull request needs it. The commit itself is checked later.
+        check_propose(call.repo, call.required_user())
+        check_present_name(call.repo, call.name)
     found = [_lfs_object(call, operation, item) for item in objects]
     response = answer({"transfer": "basic", "objects": found, "hash_algo": "sha256"})
     response.headers["Content-Type"] = "application/vnd.git-lfs+json"
@@ -76,19 +73,17 @@ def _lfs_object(call: Call, operation: str, item: Any) -> dict[str, Any]:
     sha256, size = (item.get("oid"), item.get("size")) if isinstance(item, dict) else (None, None)
     if not isinstance(sha256, str) or not SHA256.fullmatch(sha256) or not isinstance(size, int) or size < 0:
         raise Refused(422, "Each object of an LFS batch needs oid (64 hex digits) and size (bytes).")
-    services = call.services
+    references, blobs = call.services.references, call.services.blobs
     described: dict[str, Any] = {"oid": sha256, "size": size}
-    known = services.blobs.size(sha256) is not None and services.repos.may_use(call.user, sha256)
     if operation == "upload":
-        if known:
-            services.blobs.touch(sha256)
+        if references.may_use(call.user, call.repo, sha256):
+            blobs.touch(sha256)
             return described
-        claims = {"do": "lfs-put", "oid": sha256, "size": size, "repo": call.repo.id}
-        token, _ = services.signer.issue(claims, seconds=LINK_SECONDS)
+        token, _ = issue(call, "put", oid=sha256, size=size)
         return {**described, "actions": {"upload": _link(call, sha256, token)}}
-    if not known:
+    if blobs.size(sha256) is None or not references.committed(call.repo, sha256):
         return {**described, "error": {"code": 404, "message": "Object does not exist"}}
-    token, _ = services.signer.issue({"do": "lfs-get", "oid": sha256}, seconds=LINK_SECONDS)
+    token, _ = issue(call, "get", oid=sha256)
     return {**described, "actions": {"download": _link(call, sha256, token)}}
 
 
@@ -96,32 +91,21 @@ def _link(call: Call, sha256: str, token: str) -> dict[str, Any]:
     return {"href": f"{call.base}/lfs/{sha256}?token={token}", "expires_in": LINK_SECONDS}
 
 
-def may_put(call: Call) -> tuple[RepoRow, int]:
-    """Return the repository and the size that a signed link for an upload is for; raises Refused."""
-    claims = call.services.signer.check(call.query.get("token", ""), do="lfs-put", oid=call.segments[0])
-    repo = call.services.repos.by_id(claims["repo"])
-    if repo is None:
-        raise Refused(404, "The repository of this upload is gone.", code="RepoNotFound")
-    call.announced = claims["size"]
-    return repo, claims["size"]
-
-
 def lfs_put(call: Call) -> Response:
     """Take a large file at a signed link; 400 if its size or sha256 is not the announced one."""
     services, sha256 = call.services, call.segments[0]
-    repo, size = may_put(call)
-    if call.upload is None or call.upload.size != size:
-        got = call.upload.size if call.upload else 0
-        raise Refused(400, f"The upload has {got} bytes, announced were {size}.")
+    if call.upload is None:
+        raise Refused(400, "A file is needed as body.")
+    if call.upload.size != call.claims["size"]:
+        raise Refused(400, f"The upload has {call.upload.size} bytes, announced were {call.claims['size']}.")
     services.blobs.keep(call.upload, sha256=sha256)
-    services.repos.hold(repo, sha256)
+    services.references.uploaded(call.repo, call.required_user().name, sha256)
     return Response(status_code=200)
 
 
 def lfs_get(call: Call) -> Response:
     """Serve a large file at a signed link."""
     sha256 = call.segments[0]
-    call.services.signer.check(call.query.get("token", ""), do="lfs-get", oid=sha256)
     size = call.services.blobs.size(sha256)
     if size is None:
         raise Refused(404, "Object does not exist", code="EntryNotFound")
@@ -131,7 +115,6 @@ def lfs_get(call: Call) -> Response:
 
 def raw(call: Call) -> Response:
     """Serve what git stores: a large file's pointer instead of its content."""
-    check_content(call.repo, call.user)
     git = call.git()
     commit = git.resolve(call.segments[0])
     path = "/".join(call.segments[1:])
@@ -143,21 +126,22 @@ def raw(call: Call) -> Response:
 
 
 def duplicate(call: Call) -> Response:
-    """Let another repository of the caller refer to large files of this one (`/lfs-files/duplicate`)."""
-    if call.segments != ["duplicate"]:
-        raise Refused(404, "This Hub has no such endpoint.")
-    check_content(call.repo, call.user)
-    body, services = call.json(), call.services
+    """Let the caller refer to large files of this repository in another one (`/lfs-files/duplicate`)."""
+    body, services, user = call.json(), call.services, call.required_user()
     target, files = body.get("target"), body.get("files")
     if not isinstance(target, dict) or not isinstance(files, list):
         raise Refused(400, "'target' and 'files' are needed.")
-    repo = services.repos.readable(text_of(target, "type"), text_of(target, "name"), call.required_user())
+    kind, name = text_of(target, "type"), text_of(target, "name")
+    repo = services.repos.readable(kind, name, user)
+    check_propose(repo, user)
+    check_present_name(repo, name)
     done, failed = [], []
     for item in files:
         sha256 = str(item.get("sha256")) if isinstance(item, dict) else ""
-        if services.blobs.size(sha256) is None or not services.repos.may_use(call.user, sha256):
+        known = SHA256.fullmatch(sha256) and services.blobs.size(sha256) is not None
+        if not known or not services.references.committed(call.repo, sha256):
             failed.append({"sha256": sha256, "error": "There is no such file."})
         else:
-            services.repos.hold(repo, sha256)
+            services.references.uploaded(repo, user.name, sha256)
             done.append({"sha256": sha256})
     return answer({"success": done, "failed": failed})

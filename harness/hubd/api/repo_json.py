@@ -13,6 +13,9 @@ LIST_KEYS = ("author", "lastModified", "createdAt", "private", "gated", "disable
 FULL_KEYS = (*LIST_KEYS, "sha", "cardData", "config", "model-index", "description", "usedStorage", "siblings",
              "transformersInfo", "spaces", "host", "subdomain")  # fmt: skip
 
+FILE_KEYS = ("siblings", "usedStorage")
+"""Keys that say what files there are. Without them clients ask for the tree, and learn that it is gated."""
+
 
 def siblings(git: GitRepo, commit: str, *, blobs: bool) -> list[dict[str, Any]]:
     """Return the files of a commit, with sizes and hashes if `blobs`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from typing import Any
 
 from starlette.responses import PlainTextResponse, Response
@@ -12,11 +11,21 @@ from ..errors import Refused
 from ..storage.attributes import DEFAULT_ATTRIBUTES
 from ..storage.commits import Author, first_commit
 from ..storage.git import GitRepo
-from ..storage.repos import KINDS, RepoRow, check_content, check_name, check_write, new_row, taken, visible
+from ..storage.repos import (
+    KINDS,
+    RepoRow,
+    check_content,
+    check_name,
+    check_write,
+    may_read_content,
+    new_row,
+    taken,
+    visible,
+)
 from .card_facts import Summary
-from .repo_json import FULL_KEYS, LIST_KEYS, repo_json
+from .repo_json import FILE_KEYS, FULL_KEYS, LIST_KEYS, repo_json
 from .request import Call, answer, text_of
-from .summaries import Head, Lister, summary_of
+from .summaries import Head, Lister, shown_to, summary_of
 
 SPACE_SDKS = ("gradio", "streamlit", "docker", "static")
 GATES = ("auto", "manual")
@@ -92,7 +101,7 @@ def _prepare(call: Call, repo: RepoRow) -> None:
         GitRepo.create(folder)
         (folder / "description").write_text(f"{repo.kind} {repo.name}\n")
         author = Author(name=repo.author, title="initial commit")
-        first_commit(files, author, GitRepo(folder, threading.RLock()))
+        first_commit(files, author, GitRepo(folder))
         services.repos.add(repo, folder)
     except Refused as error:
         if error.status == 409:
@@ -131,7 +140,7 @@ def move(call: Call) -> Response:
 
 def settings(call: Call) -> Response:
     """Change visibility and gating."""
-    repo, body = call.writable_repo(), call.json()
+    repo, body = call.repo, call.json()
     gated = body.get("gated")
     if gated not in (None, False, *GATES):
         raise Refused(400, "gated must be auto, manual or false.")
@@ -139,24 +148,30 @@ def settings(call: Call) -> Response:
     return answer(body)
 
 
-def auth_check(call: Call) -> Response:
+def auth_check(call: Call) -> Response:  # noqa: ARG001 - the route has asked everything
     """200 if the caller may read the files of the repository, or write (`/auth-check/write`)."""
-    if call.segments == ["write"]:
-        call.writable_repo()
-    check_content(call.repo, call.user)
     return Response(status_code=200)
 
 
 def info(call: Call) -> Response:
-    """Describe a repository at its head or at a revision; `expand` chooses keys, `blobs` adds sizes and hashes."""
+    """Describe a repository at its head or at a revision; `expand` chooses keys, `blobs` adds sizes and hashes.
+
+    Of a gated one others see the head only, and no files.
+    """
     git = call.git()
+    if call.segments not in ([], ["main"]):
+        check_content(call.repo, call.user)
     commit = git.resolve(call.segments[0] if call.segments else "main")
     expand = call.query.getlist("expand") + call.query.getlist("expand[]")
     keys = tuple(expand) if expand else FULL_KEYS
-    return answer(
-        repo_json(call.repo, git, summary_of(call.repo, git, commit), keys=keys, blobs=call.flag("blobs")),
-        headers={"X-Repo-Commit": commit},
-    )
+    summary = shown_to(call.user, call.repo, summary_of(call.repo, git, commit))
+    content = repo_json(call.repo, git, summary, keys=_shown(call, call.repo, keys), blobs=call.flag("blobs"))
+    return answer(content, headers={"X-Repo-Commit": commit})
+
+
+def _shown(call: Call, repo: RepoRow, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the keys that the caller may see of a repository."""
+    return keys if may_read_content(repo, call.user) else tuple(key for key in keys if key not in FILE_KEYS)
 
 
 def listing(call: Call) -> Response:
@@ -170,7 +185,7 @@ def listing(call: Call) -> Response:
     sort = call.query.get("sort") or "createdAt"
     if sort not in SORT_KEYS:
         raise Refused(400, f"Cannot sort by {sort[:40]!r}: expected one of {', '.join(SORT_KEYS)}.")
-    lister = Lister(call.services.repos)
+    lister = Lister(call.services.repos, call.user)
     heads = _sorted(call, lister, sort)
     limit = call.number("limit", LIST_LIMIT, LIST_LIMIT) or LIST_LIMIT
     at = call.number("cursor", 0, 1 << 40)
@@ -204,6 +219,7 @@ def _sorted(call: Call, lister: Lister, sort: str) -> list[Head]:
 
 def _list_item(call: Call, head: Head, summary: Summary, keys: tuple[str, ...]) -> dict[str, Any]:
     """Return a repository as JSON; of one that cannot be read, what the database knows."""
+    keys = _shown(call, head.repo, keys)
     try:
         return repo_json(head.repo, call.services.repos.git(head.repo), summary, keys=keys)
     except Exception:  # damaged below its head, or deleted meanwhile; its own page says so
@@ -230,7 +246,7 @@ def leaderboard(call: Call) -> Response:
 
 
 def reported(call: Call) -> list[tuple[str, dict[str, Any]]]:
-    """Return (task, row) of every result that visible models report on this dataset, the best first.
+    """Return (task, row) of every result that models which the caller may read report on this dataset, the best first.
 
     Raises Refused (404) if it is no dataset.
     """
@@ -238,7 +254,7 @@ def reported(call: Call) -> list[tuple[str, dict[str, Any]]]:
         raise Refused(404, "Only datasets have a leaderboard.")
     name = call.repo.name.lower()
     rows: list[tuple[str, dict[str, Any]]] = []
-    lister = Lister(call.services.repos)
+    lister = Lister(call.services.repos, call.user)
     for repo in call.services.repos.listing("model", call.user):
         head = lister.head(repo)
         for result in lister.summary(head).eval_results if head.commit else ():

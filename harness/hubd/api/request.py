@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs, quote
@@ -20,6 +20,7 @@ from ..root import Root
 from ..storage.blobs import BlobStore, Draft
 from ..storage.git import GitRepo
 from ..storage.pulls import settle
+from ..storage.references import References
 from ..storage.repos import RepoRow, Repos
 from ..storage.xet_uploads import XetStore
 
@@ -36,6 +37,7 @@ class Services:
         self.accounts = Accounts(self.db)
         self.repos = Repos(root, self.db)
         self.blobs = BlobStore(root)
+        self.references = References(self.db, self.repos, self.blobs)
         self.signer = Signer(root.key)
         self.xet = XetStore(root, self.db, self.blobs)
         settle(self.db, self.repos)
@@ -57,7 +59,7 @@ class Call:
     kind: str = "model"
     name: str = ""
     cookie: bool = False  # a browser's sign-in counts here
-    announced: int | None = None  # bytes of the body that a signed link allows, once it is checked
+    claims: dict[str, Any] = field(default_factory=dict)  # of the signed link or token that was checked
 
     @cached_property
     def user(self) -> User | None:
@@ -89,6 +91,11 @@ class Call:
     def writable_repo(self) -> RepoRow:
         """Return the repository of the path, if the caller may change it; raises Refused."""
         return self.services.repos.writable(self.kind, self.name, self.user)
+
+    def forget(self) -> None:
+        """Look up the caller and the repository again when they are next asked for."""
+        self.__dict__.pop("user", None)
+        self.__dict__.pop("repo", None)
 
     def repository_is_gone(self) -> bool:
         """Return whether the repository of the path was deleted after this request found it."""

@@ -11,9 +11,8 @@ from .view import FOLDER, SECURITY, page, redirect
 _MEDIA = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
 
 
-def asset(call: Call) -> Response:
+def asset(name: str, call: Call) -> Response:  # noqa: ARG001 - the signature of a handler, once it has a name
     """Serve the style sheet or the icon."""
-    name = call.segments[1]
     headers = {**SECURITY, "Cache-Control": "public, max-age=300", "Content-Type": _MEDIA[name.rpartition(".")[2]]}
     return Response((FOLDER / "static" / name).read_bytes(), headers=headers)
 

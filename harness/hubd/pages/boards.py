@@ -37,7 +37,7 @@ def leaderboard(call: Call) -> Response:
     """Rank the models that report results on this dataset, one table a task."""
     if (away := moved(call)) is not None:
         return away
-    view = open_page(call, files=False)
+    view = open_page(call)
     tables: dict[str, list[dict[str, Any]]] = {}
     for task, row in reported(call):
         tables.setdefault(task, []).append(row)

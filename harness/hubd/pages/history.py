@@ -20,7 +20,7 @@ def commits(call: Call) -> Response:
     """List commits, newest first, with the branches and tags that point at them."""
     if (away := moved(call)) is not None:
         return away
-    view = open_page(call, revision=call.segments[0], files=False)
+    view = open_page(call, revision=call.segments[0])
     number = call.number("p", 0, 1 << 20)
     found = list(islice(view.git.history(view.commit), number * PAGE, (number + 1) * PAGE + 1))
     names = ref_names(view.git)

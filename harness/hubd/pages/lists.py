@@ -141,7 +141,7 @@ def _link(address: str, **query: str) -> str:
 
 def repo_item(call: Call, repo: RepoRow) -> Item:
     """Return a repository as lists show it."""
-    lister = Lister(call.services.repos)
+    lister = Lister(call.services.repos, call.user)
     head = lister.head(repo)
     summary = lister.summary(head) if head.commit is not None else None
     card = summary.card if summary else {}

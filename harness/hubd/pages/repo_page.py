@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from ..api.card_facts import Summary, read_card
+from ..api.card_facts import BENCHMARK, Summary, read_card
 from ..api.request import Call
-from ..api.summaries import summary_of
+from ..api.summaries import shown_to, summary_of
 from ..storage.git import GitRepo
-from ..storage.repos import RepoRow, check_content
+from ..storage.repos import RepoRow
 from .view import page, path, redirect, segment
 
 
@@ -29,7 +29,7 @@ class RepoPage:
     @property
     def summary(self) -> Summary:
         """Return card, tags and results of the commit."""
-        return summary_of(self.repo, self.git, self.commit)
+        return shown_to(self.call.user, self.repo, summary_of(self.repo, self.git, self.commit))
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class RepoPage:
         tabs = [("card", "Card", base), ("tree", "Files", f"{base}/tree/{revision}")]
         if self.repo.kind == "dataset":
             tabs.append(("viewer", "Rows", f"{base}/viewer"))
-            if current == "leaderboard" or self.git.entry(self.commit, "eval.yaml") is not None:
+            if current == "leaderboard" or BENCHMARK in self.summary.tags:
                 tabs.append(("leaderboard", "Leaderboard", f"{base}/leaderboard"))
         tabs += [
             ("commits", "History", f"{base}/commits/{revision}"),
@@ -71,10 +71,8 @@ class RepoPage:
         return [{"label": label, "href": href, "current": key == current} for key, label, href in tabs]
 
 
-def open_page(call: Call, *, revision: str = "main", files: bool = True) -> RepoPage:
-    """Return the repository of the address at a revision; raises Refused, also (with `files`) if it is gated."""
-    if files:
-        check_content(call.repo, call.user)
+def open_page(call: Call, *, revision: str = "main") -> RepoPage:
+    """Return the repository of the address at a revision; raises Refused if there is no such revision."""
     git = call.git()
     return RepoPage(call=call, repo=call.repo, git=git, revision=revision, commit=git.resolve(revision))
 

@@ -1,6 +1,6 @@
 """HTTP: app, router, bodies.
 
-admission.py    What is known before a body is received: who sends it, and how much of it they may send
+admission.py    What is known before a body is received: its kind, and how large it may be
 app.py          The ASGI application: request to handler, refusals to answers
 bodies.py       Request bodies on their way to a file: large ones pass by the HTTP parser
 connections.py  All connections: how many there may be, which one makes room, and who was too slow

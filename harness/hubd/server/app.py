@@ -15,15 +15,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from ..api.request import Call, Services
+from ..api.rights import authorize
+from ..api.route import Match
 from ..errors import Refused, failed, repo_not_found
 from ..pages.errors import error_page, wants_page
 from ..storage.blobs import Draft
-from .admission import authorize, body_limit, check_media
+from .admission import body_limit, check_media
 from .bodies import steps
 from .heads import CONNECTION
 from .lanes import Lanes
 from .origin import Hosts, check_site, checked_host
-from .router import Match, match
+from .router import match
 
 HEADERS_LIMIT = 32 << 10
 
@@ -69,15 +71,15 @@ class HubApp:
             call = self._call(request, raw_path, host, found)
             _check_size(request)
             if found.route.upload or _has_body(request):
-                check_media(found.route.handler, call)
-                authorize(found.route.handler, call)
-                limit = body_limit(found.route.handler, call, found.route.limit)
+                check_media(found.route, call)
+                await run_in_threadpool(authorize, call, found.route.needs)
+                limit = body_limit(found.route, call)
                 _check_length(request, limit)
                 if found.route.upload:
                     upload = call.upload = await self._receive(request, limit, hashed=found.route.hashed)
                 else:
                     call.body = await _small_body(request, limit)
-            return await self._lanes.run(found.route.handler, call, request)
+            return await self._lanes.run(found.route, call, request)
         except Refused as error:
             return _refusal(error, request, raw_path)
         except ClientDisconnect:

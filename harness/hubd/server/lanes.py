@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -25,10 +25,11 @@ from ..api import discussions as api_discussions
 from ..api import repos as api_repos
 from ..api import tree as api_tree
 from ..api.request import Call
+from ..api.rights import authorize
+from ..api.route import Handler, Route
 from ..errors import Refused
 from ..pages import boards, card, discussions, files, history, lists, viewer
 
-Handler = Callable[[Call], Response]
 RETRY_SECONDS = 5
 ONE_CALLER = "too many requests of yours wait for this already"
 
@@ -91,7 +92,7 @@ class Lane:
 
 _CARDS = (card.card,)
 _ROWS = (viewer.viewer, files.blob)
-_DIFFS = (history.commit, discussions.discussions, api_discussions.read)
+_DIFFS = (history.commit, discussions.discussions, api_discussions.details)
 _LISTS = (
     lists.home, lists.models, lists.datasets, lists.spaces, lists.collections, lists.owner, boards.collection,
     boards.leaderboard, api_repos.listing, api_repos.leaderboard, api_collections.listing, api_collections.show,
@@ -100,7 +101,7 @@ _TREES = (
     files.tree, history.commits, api_repos.info, api_tree.tree, api_tree.paths_info, api_tree.commits, api_tree.refs,
     api_commit.preupload,
 )  # fmt: skip
-_COMMITS = (api_commit.commit, api_commit.super_squash, api_discussions.write)
+_COMMITS = (api_commit.commit, api_commit.super_squash, api_discussions.create, api_discussions.merge)
 
 
 class Lanes:
@@ -119,11 +120,18 @@ class Lanes:
         self._lane_of: dict[Handler, Lane] = {handler: lane for handlers, lane in plan for handler in handlers}
         self._threads = CapacityLimiter(sum(lane.slots for _, lane in plan))  # no other request takes them
 
-    async def run(self, handler: Handler, call: Call, request: Request) -> Response:
+    async def run(self, route: Route, call: Call, request: Request) -> Response:
         """Run a handler in a thread, in its lane if it has one; raises what it raises, and Refused (503)."""
-        lane = self._lane_of.get(handler)
+        lane = self._lane_of.get(route.handler)
         if lane is None:
-            return await run_in_threadpool(handler, call)
+            return await run_in_threadpool(_handle, route, call)
         host = request.client.host if request.client else ""
         async with lane.turn(f"user {call.user.name}" if call.user else f"host {host}"):
-            return await run_sync(handler, call, limiter=self._threads)
+            return await run_sync(_handle, route, call, limiter=self._threads)
+
+
+def _handle(route: Route, call: Call) -> Response:
+    """Answer a request if its caller may (still, after a body and a wait) do that."""
+    call.forget()
+    authorize(call, route.needs)
+    return route.handler(call)

@@ -1,94 +1,130 @@
-"""From the raw path of a request to its handler.
+"""From the raw path of a request to its route: every request that this Hub takes is in ROUTES.
 
 Segments are split before they are unquoted, so that `refs%2Fpr%2F1` stays one revision.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 from starlette.responses import Response
 
-from ..api import accounts as api_accounts
-from ..api import collections as shelf
-from ..api import commit as api_commit
-from ..api import discussions as api_discussions
-from ..api import files as api_files
-from ..api import repos as api_repos
-from ..api import tree as api_tree
-from ..api import xet as api_xet
-from ..api.request import KINDS_IN_PATHS, Call
+from ..api import accounts, collections, commit, discussions, files, repos, tree, xet
+from ..api.request import Call
+from ..api.rights import Needs
+from ..api.route import MIB, Handler, Match, Route, Table
 from ..errors import Refused
-from ..pages import addresses
+from ..pages.addresses import PAGES
+from ..pages.errors import NOTHING_HERE
 from ..storage.xet_uploads import XORB_LIMIT
 
-MIB = 1 << 20
-SMALL_BODY = 32 * MIB
 SHARD_BODY = 256 * MIB
 COMMIT_BODY = 16 << 30
 
-Handler = Callable[[Call], Response]
+
+def _nothing(call: Call) -> Response:  # noqa: ARG001 - the signature of a handler
+    raise Refused(404, NOTHING_HERE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """A handler, and its body: at most `limit` bytes, in memory or, if `upload`, in a file (and hashed).
-
-    `cookie`: a browser's sign-in counts.
-    """
-
-    handler: Handler
-    upload: bool = False
-    hashed: bool = False
-    limit: int = SMALL_BODY
-    cookie: bool = False
+def _api(method: str, path: str, needs: Needs, handler: Handler) -> Route:
+    """Return a route below a repository's name in the API."""
+    return Route(method=method, pattern=f"/api/{{kind}}/{{repo}}{path}", needs=needs, handler=handler)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
-    """A route with what the path says: the remaining segments, kind and name of the repository."""
-
-    route: Route
-    segments: list[str]
-    kind: str = "model"
-    name: str = ""
-
-
-# (method, operation) below /api/{kind}s/{namespace}/{name}/
-REPO_ROUTES: dict[tuple[str, str], Handler] = {
-    ("GET", "revision"): api_repos.info,
-    ("GET", "tree"): api_tree.tree,
-    ("POST", "paths-info"): api_tree.paths_info,
-    ("GET", "refs"): api_tree.refs,
-    ("GET", "commits"): api_tree.commits,
-    ("POST", "preupload"): api_commit.preupload,
-    ("POST", "commit"): api_commit.commit,
-    ("POST", "branch"): api_commit.create_branch,
-    ("DELETE", "branch"): api_commit.delete_branch,
-    ("POST", "tag"): api_commit.create_tag,
-    ("DELETE", "tag"): api_commit.delete_tag,
-    ("POST", "super-squash"): api_commit.super_squash,
-    ("PUT", "settings"): api_repos.settings,
-    ("GET", "auth-check"): api_repos.auth_check,
-    ("GET", "xet-write-token"): api_xet.write_token,
-    ("GET", "xet-read-token"): api_xet.read_token,
-    ("POST", "lfs-files"): api_files.duplicate,
-    ("GET", "leaderboard"): api_repos.leaderboard,
-    ("GET", "discussions"): api_discussions.read,
-    ("POST", "discussions"): api_discussions.write,
-}
-# Operations whose last segments name a revision or a ref, and need at least one.
-NEEDS_SEGMENT = {"revision", "tree", "paths-info", "commits", "preupload", "commit", "branch", "tag", "super-squash"}
-FIXED_ROUTES: dict[tuple[str, str], Handler] = {
-    ("GET", "api/whoami-v2"): api_accounts.whoami,
-    ("POST", "api/validate-yaml"): api_accounts.validate_yaml,
-    ("POST", "api/repos/create"): api_repos.create,
-    ("DELETE", "api/repos/delete"): api_repos.delete,
-    ("POST", "api/repos/move"): api_repos.move,
-}
-NO_ENDPOINT = Refused(404, "This Hub has no such endpoint.")
+REPO_ROUTES = (
+    _api("GET", "", Needs.EXISTENCE, repos.info),
+    _api("GET", "/revision/{rev+}", Needs.EXISTENCE, repos.info),
+    _api("GET", "/tree/{rev+}", Needs.CONTENT, tree.tree),
+    _api("POST", "/paths-info/{rev+}", Needs.CONTENT, tree.paths_info),
+    _api("GET", "/refs", Needs.CONTENT, tree.refs),
+    _api("GET", "/commits/{rev+}", Needs.CONTENT, tree.commits),
+    _api("POST", "/preupload/{rev+}", Needs.COMMIT, commit.preupload),
+    Route(
+        method="POST", pattern="/api/{kind}/{repo}/commit/{rev+}", needs=Needs.COMMIT, handler=commit.commit,
+        upload=True, limit=COMMIT_BODY,
+    ),
+    _api("POST", "/branch/{branch+}", Needs.WRITE, commit.create_branch),
+    _api("DELETE", "/branch/{branch+}", Needs.WRITE, commit.delete_branch),
+    _api("POST", "/tag/{rev+}", Needs.WRITE, commit.create_tag),
+    _api("DELETE", "/tag/{tag+}", Needs.WRITE, commit.delete_tag),
+    _api("POST", "/super-squash/{branch+}", Needs.WRITE, commit.super_squash),
+    _api("PUT", "/settings", Needs.WRITE, repos.settings),
+    _api("GET", "/auth-check", Needs.CONTENT, repos.auth_check),
+    _api("GET", "/auth-check/write", Needs.WRITE, repos.auth_check),
+    _api("GET", "/xet-write-token/{rev*}", Needs.PROPOSE, xet.write_token),
+    _api("GET", "/xet-read-token/{rev*}", Needs.CONTENT, xet.read_token),
+    _api("POST", "/lfs-files/duplicate", Needs.CONTENT, files.duplicate),
+    _api("GET", "/leaderboard", Needs.EXISTENCE, repos.leaderboard),
+    _api("GET", "/discussions", Needs.CONTENT, discussions.listing),
+    _api("GET", "/discussions/{num}", Needs.CONTENT, discussions.details),
+    _api("POST", "/discussions", Needs.PROPOSE, discussions.create),
+    _api("POST", "/discussions/{num}/comment", Needs.PROPOSE, discussions.comment),
+    _api("POST", "/discussions/{num}/title", Needs.PROPOSE, discussions.title),
+    _api("POST", "/discussions/{num}/status", Needs.PROPOSE, discussions.status),
+    _api("POST", "/discussions/{num}/merge", Needs.WRITE, discussions.merge),
+    _api("POST", "/discussions/{num}/comment/{comment}/edit", Needs.PROPOSE, discussions.edit),
+    _api("POST", "/discussions/{num}/comment/{comment}/hide", Needs.PROPOSE, discussions.hide),
+    _api("DELETE", "/discussions/{num}", Needs.WRITE, discussions.delete),
+)  # fmt: skip
+COLLECTION_ROUTES = tuple(
+    Route(method=method, pattern=f"/api/collections{path}", needs=needs, handler=handler)
+    for method, path, needs, handler in (
+        ("GET", "", Needs.SHOWN_ONLY, collections.listing),
+        ("POST", "", Needs.WRITE_TOKEN, collections.create),
+        ("GET", "/{owner}/{slug}", Needs.COLLECTION, collections.show),
+        ("PATCH", "/{owner}/{slug}", Needs.CHANGE_COLLECTION, collections.update),
+        ("DELETE", "/{owner}/{slug}", Needs.CHANGE_COLLECTION, collections.delete),
+        ("POST", "/{owner}/{slug}/items", Needs.CHANGE_COLLECTION, collections.add_item),
+        ("PATCH", "/{owner}/{slug}/items/{item}", Needs.CHANGE_COLLECTION, collections.change_item),
+        ("DELETE", "/{owner}/{slug}/items/{item}", Needs.CHANGE_COLLECTION, collections.remove_item),
+    )
+)
+OTHER_ROUTES = (
+    Route(method="GET", pattern="/api/whoami-v2", needs=Needs.SIGNED_IN, handler=accounts.whoami),
+    Route(method="POST", pattern="/api/validate-yaml", needs=Needs.NOTHING, handler=accounts.validate_yaml, limit=MIB),
+    Route(method="POST", pattern="/api/repos/create", needs=Needs.WRITE_TOKEN, handler=repos.create),
+    Route(method="DELETE", pattern="/api/repos/delete", needs=Needs.WRITE_TOKEN, handler=repos.delete),
+    Route(method="POST", pattern="/api/repos/move", needs=Needs.WRITE_TOKEN, handler=repos.move),
+    Route(method="GET", pattern="/api/{kind}", needs=Needs.SHOWN_ONLY, handler=repos.listing),
+    # A repository that does not exist is a better answer than an endpoint that does not.
+    Route(method="*", pattern="/api/{kind}/{repo?}/{rest*}", needs=Needs.EXISTENCE, handler=_nothing),
+    Route(method="*", pattern="/api/{rest*}", needs=Needs.NOTHING, handler=_nothing),
+)
+CONTENT_ROUTES = (
+    Route(
+        method="GET", pattern="/api/resolve-cache/{kind}/{repo}/{rev+}", needs=Needs.CONTENT, handler=files.resolve
+    ),
+    *(
+        Route(method="GET", pattern=f"/{{kind?}}/{repo}/{name}/{{rev+}}", needs=Needs.CONTENT, handler=handler,
+              cookie=True)
+        for repo in ("{repo}", "{alone}")
+        for name, handler in (("resolve", files.resolve), ("raw", files.raw))
+    ),
+    Route(
+        method="POST", pattern="/{kind?}/{repo.git}/info/lfs/objects/batch", needs=Needs.CONTENT,
+        handler=files.lfs_batch, limit=MIB,
+    ),
+    Route(
+        method="PUT", pattern="/lfs/{oid}", needs=Needs.LINK_TO_PUT, handler=files.lfs_put, upload=True, hashed=True,
+    ),
+    Route(method="GET", pattern="/lfs/{oid}", needs=Needs.LINK_TO_GET, handler=files.lfs_get),
+    Route(
+        method="POST", pattern="/xet/{store}/{version}/xorbs/{prefix}/{xorb}", needs=Needs.XET_UPLOAD,
+        handler=xet.put_xorb, upload=True, limit=XORB_LIMIT,
+    ),
+    *(
+        Route(method="POST", pattern=f"/xet/{{store}}/{{version}}/{name}", needs=Needs.XET_UPLOAD,
+              handler=xet.put_shard, limit=SHARD_BODY)
+        for name in ("shards", "shard")
+    ),
+    Route(
+        method="GET", pattern="/xet/{store}/v1/reconstructions/{oid}", needs=Needs.XET_READ, handler=xet.reconstruct
+    ),
+    Route(method="GET", pattern="/xet/{store}/get/{oid}/{piece}", needs=Needs.LINK_TO_GET, handler=xet.get_piece),
+    Route(method="*", pattern="/xet/{store}/{version}/{rest+}", needs=Needs.NOTHING, handler=_nothing),
+)  # fmt: skip
+ROUTES = (*CONTENT_ROUTES, *REPO_ROUTES, *COLLECTION_ROUTES, *OTHER_ROUTES, *PAGES)
+_TABLE = Table(ROUTES)
 
 
 def segments_of(raw_path: str) -> list[str]:
@@ -101,98 +137,7 @@ def segments_of(raw_path: str) -> list[str]:
 
 def match(method: str, raw_path: str) -> Match:
     """Return the route for a request; raises Refused (404)."""
-    segments = segments_of(raw_path)
-    reading = "GET" if method == "HEAD" else method
-    fixed = FIXED_ROUTES.get((reading, "/".join(segments)))
-    if fixed is not None:
-        return Match(route=Route(handler=fixed), segments=[])
-    first, rest = segments[0], segments[1:]
-    if first == "api" and rest:
-        return _api(reading, rest)
-    if first == "lfs" and len(rest) == 1:
-        if reading == "PUT":
-            return Match(route=Route(handler=api_files.lfs_put, upload=True, hashed=True), segments=rest)
-        if reading == "GET":
-            return Match(route=Route(handler=api_files.lfs_get), segments=rest)
-    if first == "xet" and len(rest) > 2:
-        return _xet(reading, rest)
-    return _content(reading, segments)
-
-
-def _api(method: str, rest: list[str]) -> Match:
-    if rest[0] == "collections":
-        return Match(route=Route(handler=shelf.handler(method, rest[1:])), segments=rest[1:])
-    if rest[0] == "resolve-cache" and len(rest) > 4 and rest[1] in KINDS_IN_PATHS and method == "GET":
-        kind = KINDS_IN_PATHS[rest[1]]
-        return Match(route=Route(handler=api_files.resolve), segments=rest[4:], kind=kind, name="/".join(rest[2:4]))
-    if rest[0] not in KINDS_IN_PATHS:
-        raise NO_ENDPOINT
-    kind, rest = KINDS_IN_PATHS[rest[0]], rest[1:]
-    if not rest or rest == [""]:
-        if method != "GET":
-            raise NO_ENDPOINT
-        return Match(route=Route(handler=api_repos.listing), segments=[], kind=kind)
-    name, operation, segments = "/".join(rest[:2]), rest[2] if len(rest) > 2 else "", rest[3:]
-    handler = REPO_ROUTES.get((method, operation))
-    if operation == "" and method == "GET":
-        handler = api_repos.info
-    if handler is None or (operation in NEEDS_SEGMENT and not any(segments)):
-        handler = _nothing
-    upload = operation == "commit"
-    return Match(
-        route=Route(handler=handler, upload=upload, limit=COMMIT_BODY if upload else SMALL_BODY),
-        segments=_joined_ref(segments),
-        kind=kind,
-        name=name,
-    )
-
-
-def _joined_ref(segments: list[str]) -> list[str]:
-    """Return segments with a revision that was sent unquoted (refs/pr/1) as one segment."""
-    if len(segments) > 2 and segments[0] == "refs" and segments[1] in ("pr", "convert", "heads", "tags"):
-        return ["/".join(segments[:3]), *segments[3:]]
-    return segments
-
-
-def _nothing(call: Call) -> Response:
-    call.repo  # noqa: B018 - a repository that does not exist is the better answer
-    raise NO_ENDPOINT
-
-
-def _xet(method: str, rest: list[str]) -> Match:
-    route = None
-    if method == "POST" and rest[2] == "xorbs" and len(rest) == 5:
-        route = Route(handler=api_xet.put_xorb, upload=True, limit=XORB_LIMIT)
-    if method == "POST" and rest[2:] in (["shards"], ["shard"]):
-        route = Route(handler=api_xet.put_shard, limit=SHARD_BODY)
-    if method == "GET" and rest[1:3] == ["v1", "reconstructions"] and len(rest) == 4:
-        route = Route(handler=api_xet.reconstruct)
-    if method == "GET" and rest[1] == "get" and len(rest) == 4:
-        route = Route(handler=api_xet.get_piece)
-    if route is None:
-        raise NO_ENDPOINT
-    return Match(route=route, segments=rest)
-
-
-def _content(method: str, segments: list[str]) -> Match:
-    kind, below = "model", segments
-    if segments[0] in KINDS_IN_PATHS:
-        kind, below = KINDS_IN_PATHS[segments[0]], segments[1:]
-    if method == "POST" and len(below) == 6 and below[2:] == ["info", "lfs", "objects", "batch"]:
-        name = f"{below[0]}/{below[1].removesuffix('.git')}"
-        return Match(route=Route(handler=api_files.lfs_batch), segments=[], kind=kind, name=name)
-    if method == "GET":
-        for at in (2, 1):
-            if len(below) > at + 1 and below[at] in ("resolve", "raw"):
-                handler = api_files.resolve if below[at] == "resolve" else api_files.raw
-                name, rest = "/".join(below[:at]), _joined_ref(below[at + 1 :])
-                return Match(route=Route(handler=handler, cookie=True), segments=rest, kind=kind, name=name)
-    return _page(method, segments)
-
-
-def _page(method: str, segments: list[str]) -> Match:
-    page = addresses.find(method, segments)
-    if page is None:
-        raise NO_ENDPOINT
-    route = Route(handler=page.handler, limit=addresses.FORM_LIMIT, cookie=True)
-    return Match(route=route, segments=_joined_ref(page.segments), kind=page.kind, name=page.name)
+    found = _TABLE.find("GET" if method == "HEAD" else method, segments_of(raw_path))
+    if found is None:
+        raise Refused(404, NOTHING_HERE)
+    return found

@@ -10,9 +10,12 @@ gc.py           Frees what nothing leads to any more: half uploads, large files,
 git.py          One bare git repository: resolve, read, move refs atomically
 incoming.py     New git objects on their way into a repository: written and synced beside it
 lines.py        The body of a commit as clients send it: one JSON operation per line, bounded
+moderation.py   Discussions that are too many or unwanted
 objects.py      All objects of a bare repository: read, checked against their ids, and followed from its refs
 patches.py      The changes of a pull request as a unified diff, the text that API clients read
 pulls.py        Discussions and pull requests: rows in the database, heads at `refs/pr/<n>`
+reach.py        What the refs of a repository lead to: commits, and the large files that their trees point at
+references.py   Which large files a caller may name by their hash
 repos.py        Which repositories exist, under which name, and who may read or write them
 trees.py        Edits of git trees: which paths are allowed, and how changes make a new tree
 verify.py       Checks that a Hub's folder is whole: the database, every git object and ref, every large file by its

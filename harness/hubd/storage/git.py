@@ -19,6 +19,7 @@ from ..errors import Refused, revision_not_found
 from ..root import clear_ref_locks, fsync_folder, fsync_tree
 from .blobs import read_pointer
 from .incoming import IncomingPack, write_loose
+from .reach import Reach, Writing
 from .trees import FOLDER_MODE, Entry
 
 FULL_SHA = re.compile(r"[0-9a-f]{40}")
@@ -72,9 +73,10 @@ class GitRepo:
     It is held for moments only, never while a commit is built: that is what `moving` is for.
     """
 
-    def __init__(self, path: Path, writing: threading.RLock) -> None:
+    def __init__(self, path: Path, writing: Writing | None = None) -> None:
         self.path = path
-        self.writing = writing
+        self.writing = writing or Writing()
+        self.reach = Reach(self)
         self._reading = threading.Lock()
         self._repo = Repo(str(path))
         self._repo.object_store.fsync_object_files = True
@@ -108,7 +110,10 @@ class GitRepo:
         return sha.decode() if sha else None
 
     def resolve(self, revision: str) -> str:
-        """Return the commit of a branch, tag, full ref, or (short) commit id; raises Refused (RevisionNotFound)."""
+        """Return the commit of a branch, tag, full ref, or (short) commit id; raises Refused (RevisionNotFound).
+
+        A commit counts only while a ref leads to it.
+        """
         # As in git, a full id is never the name of a branch; clients ask for every file of a snapshot by its id.
         if FULL_SHA.fullmatch(revision) and (commit := self._as_commit(revision)) is not None:
             return commit
@@ -127,19 +132,19 @@ class GitRepo:
     def _complete(self, short: str) -> str | None:
         if not SHORT_SHA.fullmatch(short):
             return None
-        with self._reading:
-            found = {sha.decode() for sha in self._repo.object_store.iter_prefix(short.encode())}
-        commits = [sha for sha in found if isinstance(self._object(sha), Commit)]
+        commits = [sha for sha in self.reach.commits() if sha.startswith(short)]
         return commits[0] if len(commits) == 1 else None
 
     def _as_commit(self, sha: str) -> str | None:
+        """Return the commit of that id, or of the annotated tag; None if there is none that a ref leads to."""
+        if self.reach.has_commit(sha):
+            return sha
         try:
             found = self._object(sha)
         except KeyError:
             return None
-        if isinstance(found, Tag):
-            return self.peel(sha)
-        return sha if isinstance(found, Commit) else None
+        commit = self.peel(sha) if isinstance(found, Tag) else None
+        return commit if commit and self.reach.has_commit(commit) else None
 
     def peel(self, sha: str) -> str:
         """Return the commit behind an annotated tag; a commit is returned as it is."""
@@ -265,6 +270,7 @@ class GitRepo:
             except OSError:
                 clear_ref_locks(self.path)
                 raise
+            self.writing.moves += 1
             self._sync_ref(name)
         return bool(moved)
 
@@ -272,6 +278,7 @@ class GitRepo:
         """Remove a ref that is at `old`; return False if it is not."""
         with self.writing:
             removed = bool(self._repo.refs.remove_if_equals(name.encode(), old.encode()))
+            self.writing.moves += 1
             self._sync_ref(name)
         return removed
 

@@ -19,6 +19,7 @@ from ..db import Database, Row, now
 from ..errors import Refused, login_required, repo_not_found
 from ..root import Root, fsync_folder
 from .git import FULL_SHA, GitRepo
+from .reach import Writing
 
 KINDS = ("model", "dataset", "space")
 REPO_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
@@ -61,7 +62,7 @@ class Repos:
         self._db = db
         self._open: OrderedDict[str, GitRepo] = OrderedDict()
         self._opening = threading.Lock()
-        self._writing: dict[str, threading.RLock] = {}
+        self._writing: dict[str, Writing] = {}
 
     def git(self, repo: RepoRow) -> GitRepo:
         """Return the git repository, kept open between requests; raises Refused (404) if it was just deleted."""
@@ -70,7 +71,7 @@ class Repos:
             if found is None:
                 # The lock outlives the opened repository: whoever still holds an evicted one is kept out too.
                 try:
-                    found = GitRepo(self.folder(repo.id), self._writing.setdefault(repo.id, threading.RLock()))
+                    found = GitRepo(self.folder(repo.id), self._writing.setdefault(repo.id, Writing()))
                 except NotGitRepository as error:
                     if self.by_id(repo.id) is None:
                         raise repo_not_found(anonymous=False) from error
@@ -113,9 +114,10 @@ class Repos:
         return repo
 
     def writable(self, kind: str, name: str, user: User | None) -> RepoRow:
-        """Return a repository that the caller may change; raises Refused."""
+        """Return a repository that the caller may change, by its present name; raises Refused."""
         repo = self.readable(kind, name, user)
         check_write(repo.namespace, user, f"the {kind} {repo.name}")
+        check_present_name(repo, name)
         return repo
 
     def listing(self, kind: str, user: User | None) -> Iterator[RepoRow]:
@@ -165,7 +167,7 @@ class Repos:
         with self._db.transaction() as write:
             if write.execute("delete from repos where id = ?", (repo.id,)).rowcount == 0:
                 raise repo_not_found(anonymous=False)
-            for table in ("renames", "holdings", "events", "discussions"):
+            for table in ("renames", "holdings", "uploads", "events", "discussions"):
                 write.execute(f"delete from {table} where repo = ?", (repo.id,))  # noqa: S608 - fixed names
         with self._opening:
             self._open.pop(repo.id, None)
@@ -176,26 +178,15 @@ class Repos:
         self.folder(repo_id).replace(target)
         shutil.rmtree(target)
 
-    def hold(self, repo: RepoRow, *files: str) -> None:
-        """Note that large files (their sha256) were uploaded for a repository, or committed to it."""
-        if files:
-            with self._db.transaction() as write:
-                values = [(repo.id, sha256) for sha256 in files]
-                write.executemany("insert or ignore into holdings values(?, ?)", values)
-
-    def holds(self, repo_id: str, sha256: str) -> bool:
-        """Return whether a large file was uploaded for, or committed to, a repository."""
-        return self._db.row("select 1 from holdings where repo = ? and sha256 = ?", repo_id, sha256) is not None
-
-    def may_use(self, user: User | None, sha256: str) -> bool:
-        """Return whether the caller can read a large file somewhere, and so may refer to it elsewhere."""
-        query = "select r.* from holdings h join repos r on r.id = h.repo where h.sha256 = ?"
-        return any(visible(_row(row), user) for row in self._db.rows(query, sha256))
-
 
 def visible(repo: RepoRow, user: User | None) -> bool:
     """Return whether the caller may know that the repository exists."""
     return not repo.private or (user is not None and user.member_of(repo.namespace))
+
+
+def may_read_content(repo: RepoRow, user: User | None) -> bool:
+    """Return whether the caller may read what a repository holds: it is visible, and not gated unless for members."""
+    return visible(repo, user) and (not repo.gated or (user is not None and user.member_of(repo.namespace)))
 
 
 def check_write(namespace: str, user: User | None, what: str) -> User:
@@ -210,13 +201,27 @@ def check_write(namespace: str, user: User | None, what: str) -> User:
 
 
 def check_content(repo: RepoRow, user: User | None) -> None:
-    """Raise Refused (GatedRepo) unless the caller may read the files of a gated repository."""
-    if repo.gated and not (user is not None and user.member_of(repo.namespace)):
+    """Raise Refused (RepoNotFound or GatedRepo) unless the caller may read what the repository holds."""
+    if may_read_content(repo, user):
+        return
+    if not visible(repo, user):
+        raise repo_not_found(anonymous=user is None)
+    raise Refused(
+        403 if user else 401,
+        f"Access to {repo.kind} {repo.name} is restricted and you are not in the authorized list. "
+        f"Visit {repo.web_path} to ask for access.",
+        code="GatedRepo",
+    )
+
+
+def check_present_name(repo: RepoRow, name: str) -> None:
+    """Raise Refused (404) if a repository that is to be changed was addressed by a name that it had formerly."""
+    if repo.name.lower() != name.lower():
         raise Refused(
-            403 if user else 401,
-            f"Access to {repo.kind} {repo.name} is restricted and you are not in the authorized list. "
-            f"Visit {repo.web_path} to ask for access.",
-            code="GatedRepo",
+            404,
+            f"The {repo.kind} {name} is called {repo.name} now. Its old name leads readers to it; use the new one to "
+            f"change it.",
+            code="RepoNotFound",
         )
 
 

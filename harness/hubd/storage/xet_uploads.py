@@ -212,6 +212,7 @@ def forget(db: Database, files: list[str]) -> None:
             _rename(write, secrets.token_hex(8))
         write.executemany("delete from xet_files where sha256 = ?", named)
         write.executemany("delete from holdings where sha256 = ?", named)
+        write.executemany("delete from uploads where sha256 = ?", named)
 
 
 def _rename(write: sqlite3.Connection, name: str) -> None:
