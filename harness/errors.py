@@ -53,6 +53,8 @@ class HarnessError(Exception):
     """Base of all errors raised on purpose; `str(error)` is one clear message with a next step."""
 
     exit_code = 2
+    has_lines = False
+    """Whether the message has lines of its own below the sentence; in all others a line end is not ours."""
 
 
 class UsageError(HarnessError):
@@ -102,6 +104,8 @@ class ModelError(HarnessError):
 
 class EngineError(HarnessError):
     """The inference engine is missing, did not start, or died."""
+
+    has_lines = True
 
 
 class TrainingError(HarnessError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import _options
-from harness.terminal import echo, say
+from harness.terminal import echo, say, write
 
 if TYPE_CHECKING:
     from harness.benchmark.release.changes import ReleasePlan
@@ -83,7 +83,7 @@ def command(
             plan = plan_release(client, wishes, _parts(sources))
         except Refused as error:
             if as_json:
-                echo(json.dumps({"done": False, "problems": list(error.problems)}, indent=2))
+                write(json.dumps({"done": False, "problems": list(error.problems)}, indent=2))
             raise
         for note in plan.notes:
             say(f"note: {note}")
@@ -110,7 +110,7 @@ def _show(hub: Hub, plan: ReleasePlan, *, done: bool, as_json: bool) -> None:
     if as_json:
         changes = [change.record() for change in plan.changes]
         found = {"done": done, "version": plan.version, "changes": changes, "notes": list(plan.notes)}
-        echo(json.dumps({**found, "addresses": list(addresses.values())}, indent=2))
+        write(json.dumps({**found, "addresses": list(addresses.values())}, indent=2))
         return
     if not plan.changes:
         echo(f"nothing to change: {plan.version} of {plan.namespace} is published")

@@ -9,8 +9,9 @@ from typing import Any
 from harness.errors import AccessDenied, RepoNotFound, UsageError
 from harness.hub.artifact import ATTRIBUTES, README, Artifact, RepoKind, RepositoryName
 from harness.hub.chain import read_lineage
-from harness.hub.client import TOKEN, Hub, operations
+from harness.hub.client import TOKEN, Hub
 from harness.hub.lineage import LINEAGE
+from harness.hub.outgoing import operations
 
 
 def push_folder(
@@ -106,7 +107,7 @@ def _role(account: Mapping[str, Any]) -> object:
 def check_may_write(hub: Hub, places: Iterable[RepositoryName]) -> None:
     """Raise AccessDenied where the token may not write to one of the places, whether they exist or not."""
     if not hub.token():
-        login = ", or run `hf auth login`" if hub.token_from == TOKEN else ""
+        login = ", or run `hf auth login`" if hub.token_from == TOKEN and hub.api.token is None else ""
         raise AccessDenied(f"no token for {hub.endpoint}: set {hub.token_from} to one that may write{login}")
     me = _account(hub)
     if _role(me) == "read":

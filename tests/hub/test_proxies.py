@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from harness.hub.proxies import is_loopback, keep_from_proxies, proxy_problem
-from harness.models.backends.vllm import VllmBackend
+from harness.models.backends.vllm_backend import VllmBackend
 from harness.models.engine.server import Server
 
 TFT = Path(sys.executable).parent / "tft"

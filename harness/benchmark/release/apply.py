@@ -20,8 +20,9 @@ from harness.benchmark.release.changes import (
 )
 from harness.errors import HubError
 from harness.hub.artifact import RepositoryName
-from harness.hub.client import Hub, operations
+from harness.hub.client import Hub
 from harness.hub.collections import CollectionItem
+from harness.hub.outgoing import operations
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from typing import IO, Any
 from harness.data.formats.json_texts import encodable_value, packed, parse_line, spells_half_characters
 from harness.errors import DataError
 from harness.hub.foreign_json import LARGEST
+from harness.secrets import Secrets, known
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -59,13 +60,13 @@ def _parse_line(path: Path, number: int, line: bytes | None) -> dict[str, Any]:
 
 
 def write_atomic(path: Path, chunks: Iterable[str]) -> None:
-    """Write text to `path` so that it is either whole or not there."""
+    """Write text to `path` so that it is either whole or not there. Secrets within a chunk are masked."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.writelines(chunks)
+            stream.writelines(map(known().mask_value, chunks))
         temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException as error:
@@ -76,10 +77,18 @@ def write_atomic(path: Path, chunks: Iterable[str]) -> None:
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows as JSON lines, atomically."""
-    write_atomic(path, (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    """Write rows as JSON lines, atomically. Secrets in them are masked."""
+    secrets = known()
+    write_atomic(path, (_dumped(row, secrets) + "\n" for row in rows))
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write one indented JSON document, atomically."""
-    write_atomic(path, [json.dumps(value, ensure_ascii=False, indent=2), "\n"])
+    """Write one indented JSON document, atomically. Secrets in it are masked."""
+    write_atomic(path, [_dumped(value, known(), indent=2), "\n"])
+
+
+def _dumped(value: Any, secrets: Secrets, indent: int | None = None) -> str:
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    if secrets.find(text):
+        text = json.dumps(secrets.mask_value(value), ensure_ascii=False, indent=indent)
+    return text

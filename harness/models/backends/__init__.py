@@ -8,4 +8,5 @@ prepare.py   From a model name to a backend that is ready
 replay.py    Answers from a file: an earlier run's answers, or texts written by anything else
 subject.py   A model made ready to be asked, whatever its backend
 vllm.py      vLLM: token ids in, raw text out, greedy
+vllm_backend.py  What asks a running vLLM server of our own
 """

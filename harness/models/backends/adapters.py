@@ -16,7 +16,8 @@ from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.models.backends.backend import Backend
 from harness.models.backends.subject import EvaluateConfig
-from harness.models.backends.vllm import VllmBackend, VllmSubject
+from harness.models.backends.vllm import NO_TEMPLATE, VllmSubject
+from harness.models.backends.vllm_backend import VllmBackend
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.engine.server import EngineOptions, check_installed
 from harness.models.engine.shared import SharedEngine
@@ -225,7 +226,7 @@ def adapter_subjects(
     base = pull_checkpoint(hub, origin, trust_remote_code=config.trust_remote_code)
     for adapter in adapters:
         check_fit(adapter, base)
-    words = (*lora_arguments(adapters), *config.asking.engine_args)
+    words = (*NO_TEMPLATE, *lora_arguments(adapters), *config.asking.engine_args)
     with SharedEngine(EngineOptions(extra_args=words, trust_remote_code=config.trust_remote_code)) as engine:
         yield [AdapterSubject(adapter, base, engine, test_set, config) for adapter in adapters]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import importlib
 import threading
@@ -13,24 +12,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.data.records import Prediction, ToolCall, Usage
+from harness.data.records import Prediction, ToolCall
 from harness.data.tasks import TestSet
 from harness.errors import ModelError
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.models import parsing
-from harness.models.backends.backend import NOT_ASKED, Backend, OnAnswer, ask_each
+from harness.models.backends.backend import NOT_ASKED, Backend
 from harness.models.backends.subject import DAY, EvaluateConfig, Subject, replaced_systems
-from harness.models.chat.bounded_http import RefusedBodyError, bounded_client
+from harness.models.backends.vllm_backend import VllmBackend
+from harness.models.engine.build import default_settings
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.engine.guard import Guard
 from harness.models.engine.server import (
-    SERVED_NAME,
     EngineOptions,
     Server,
     check_installed,
-    default_settings,
     engine_version,
+    recorded_args,
     serving,
 )
 from harness.models.names import ModelName
@@ -45,15 +44,8 @@ _TEMPLATES = ("*.jinja", "*.json", "*.py", "*chat_templates/*")
 _SECONDS_EACH, _SECONDS_PARSER = 0.1, 60.0
 """Of the processor, in addition to what a guard allows: for each pair, and for importing vLLM's parsers."""
 
-# Greedy means greedy, whatever sampling defaults the repository ships; markers of tool calls are
-# special tokens in some families, so they stay in the text.
-_GREEDY: dict[str, Any] = {
-    "top_k": 0,
-    "min_p": 0,
-    "repetition_penalty": 1,
-    "skip_special_tokens": False,
-    "spaces_between_special_tokens": False,
-}
+NO_TEMPLATE = ("--chat-template", "{{ '' }}")
+"""Prompts are sent as token ids: the engine need not try the model's own template when it starts."""
 
 
 def subject(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig) -> Subject:
@@ -78,7 +70,7 @@ class VllmSubject(Subject):
         self.settings = {
             "backend": "vllm",
             "engine": engine_version(),
-            "engine_args": list(config.asking.engine_args),
+            "engine_args": recorded_args(config.asking.engine_args),
             "max_tokens": config.max_tokens,
             "temperature": 0,
             "thinking": False,
@@ -90,7 +82,8 @@ class VllmSubject(Subject):
         self._test_set = test_set
         self._config = config
         self._prompts: list[Prompt] = []
-        self._day = self._made_for = config.day
+        self._day = config.day
+        self._made_for: date | None = None
         self._guard = Guard(checkpoint.artifact.repo_id)
         self._asks = False
 
@@ -116,15 +109,16 @@ class VllmSubject(Subject):
 
     def make_prompts(self) -> None:
         """Render every pair with the model's tokenizer and chat template; ModelError where that fails."""
-        if self._prompts and self._made_for == self._day:
+        day = self._day or date.today()
+        if self._made_for == day:
             return
         pairs, named = self._test_set.pairs, self._config.day is not None
         self.get_ready()
         made: MadePrompts = self._guard.call(
-            *(partial(make_prompts, named=named), self._tokenizer_files(), self._test_set.task, pairs, self._day),
+            *(partial(make_prompts, named=named), self._tokenizer_files(), self._test_set.task, pairs, day),
             seconds=_SECONDS_EACH * len(pairs),
         )
-        self._made_for = self._day
+        self._made_for = day
         self._asks = made["asks"]
         self._prompts = [
             Prompt(pair_id=pair.id, token_ids=tuple(ids)) for pair, ids in zip(pairs, made["prompts"], strict=True)
@@ -135,7 +129,7 @@ class VllmSubject(Subject):
             **made["form"],
             "system_sha256": hashlib.sha256(made["system"].encode()).hexdigest(),
             "family": self.family,
-            "engine_defaults": _engine_defaults(),
+            "engine_defaults": _engine_defaults(self._checkpoint.weights),
         }
 
     def _tokenizer_files(self) -> TokenizerFiles:
@@ -180,7 +174,8 @@ class VllmSubject(Subject):
     def backend(self, log: Path) -> Iterator[Backend[Any]]:
         """Start the server; the prompts are made, and what scoring needs is imported, while it loads."""
         config = self._config
-        options = EngineOptions(extra_args=config.asking.engine_args, trust_remote_code=config.trust_remote_code)
+        words = (*NO_TEMPLATE, *config.asking.engine_args)
+        options = EngineOptions(extra_args=words, trust_remote_code=config.trust_remote_code)
         with serving(self._checkpoint, options, log) as server:
             with progress("starting vLLM"):
                 self._start(server)
@@ -217,8 +212,8 @@ class VllmSubject(Subject):
         ]
 
 
-def _engine_defaults() -> list[str]:
-    arguments, environment = default_settings()
+def _engine_defaults(weights: int) -> list[str]:
+    arguments, environment = default_settings(weights)
     return [*arguments, *(f"{name}={value}" for name, value in environment.items())]
 
 
@@ -232,67 +227,3 @@ def _import_meanwhile() -> None:
                 importlib.import_module(module)
 
     threading.Thread(target=work, daemon=True).start()
-
-
-class VllmBackend:
-    """Answers prompts through a running server, as token ids, greedily.
-
-    Its client is its own: prompts are token ids, which chat requests (`harness.models.chat`) cannot carry, and the
-    server is ours, so that there are no keys, prices, limits or overload to mind.
-    """
-
-    def __init__(self, server: Server, max_tokens: int, concurrency: int, *, adapter: str | None = None) -> None:
-        """`adapter` is the name by which the server knows the adapter to ask; None asks the model itself."""
-        self.server = server
-        self.max_tokens = max_tokens
-        self.concurrency = concurrency
-        self.adapter = adapter
-        from openai import AsyncOpenAI
-
-        direct = bounded_client(trust_env=False)  # a proxy must not see prompts
-        self._client = AsyncOpenAI(base_url=server.url, api_key="none", max_retries=2, timeout=None, http_client=direct)
-
-    def ask(self, prompts: Sequence[Prompt], on_answer: OnAnswer) -> None:
-        """Ask for each prompt, then let the engine go: there are no more questions, but for other adapters."""
-        asyncio.run(self._ask(prompts, on_answer))
-
-    async def _ask(self, prompts: Sequence[Prompt], on_answer: OnAnswer) -> None:
-        try:
-            await ask_each(prompts, self._answer, on_answer, concurrency=self.concurrency)
-        finally:
-            await self._client.close()
-            if self.adapter is None:
-                self.server.begin_stop()
-
-    async def _answer(self, prompt: Prompt) -> Prediction:
-        """Return the model's answer; raises EngineError where the engine has died."""
-        from openai import APIError
-
-        sent = prompt.sha256()
-        try:
-            reply = await self._client.completions.create(
-                model=self.adapter or SERVED_NAME,
-                prompt=list(prompt.token_ids),
-                max_tokens=self.max_tokens,
-                temperature=0,
-                top_p=1,
-                extra_body=_GREEDY,
-            )
-        except (APIError, RefusedBodyError) as error:
-            self.server.check_alive()
-            return Prediction(pair_id=prompt.pair_id, raw=None, error=f"engine: {error}", prompt_sha256=sent)
-        choice, usage = reply.choices[0], reply.usage
-        details = usage.prompt_tokens_details if usage else None
-        return Prediction(
-            pair_id=prompt.pair_id,
-            raw=choice.text,
-            finish_reason=choice.finish_reason,
-            prompt_sha256=sent,
-            usage=Usage(
-                prompt=usage.prompt_tokens,
-                completion=usage.completion_tokens,
-                cached=(details.cached_tokens if details else None) or 0,
-            )
-            if usage
-            else None,
-        )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from harness.errors import UsageError
+from harness.hub.address import hashed_address, public_address
 from harness.hub.client import Hub
 from harness.models.chat.budget import FREE, Budget, Price
 from harness.models.chat.cache import AnswerCache
@@ -18,12 +19,20 @@ from harness.models.chat.endpoints import Endpoints, Limits
 from harness.models.chat.estimate import CostEstimate, estimate
 from harness.models.chat.parameters import in_words
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats
-from harness.models.chat.secrets import public_address
 from harness.models.chat.spending import Spending
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
-from harness.models.engine.server import SERVED_NAME, EngineOptions, Server, check_installed, engine_version
+from harness.models.engine.guard import Guard
+from harness.models.engine.server import (
+    SERVED_NAME,
+    EngineOptions,
+    Server,
+    check_installed,
+    engine_version,
+    recorded_args,
+)
 from harness.models.engine.shared import SharedEngine
 from harness.models.names import ModelName
+from harness.models.prompts.making import MODULES, TokenizerFiles, try_tokenizer
 from harness.terminal import progress, say
 
 CONCURRENCY = 32
@@ -157,7 +166,7 @@ class EndpointModel(ChatModel):
                 "(per million tokens; 0 where it costs nothing) to its entry in --endpoints, or leave --budget out"
             )
         self.settings = {"model": self._address.model, "base_url": public_address(self._address.base_url)}
-        self.identity = f"openai:{self._address.base_url}:{self._address.model}"
+        self.identity = f"openai:{hashed_address(self._address.base_url)}:{self._address.model}"
         if parameters := self._address.parameters:
             self.settings["parameters"] = parameters
             self.identity += f":{json.dumps(parameters, sort_keys=True)}"
@@ -193,21 +202,23 @@ class VllmModel(ChatModel):
         self._hub = hub
         self._engine = engine
         self._checkpoint: Checkpoint | None = None
+        self._tried = False
         self.name = f"vllm:{self.artifact.short}"
         self.settings = {
             "model": self.artifact.repo_id,
             "revision": self.artifact.revision,
             "engine": engine_version(),
-            "engine_args": list(settings.engine_args),
+            "engine_args": recorded_args(settings.engine_args),
         }
         self.identity = json.dumps(self.settings, sort_keys=True)
 
     def endpoint(self, *, missing: bool) -> ChatEndpoint:
         """Return our server's address, after starting it where something has to be asked."""
-        url = self._server().url if missing else "http://127.0.0.1:0/v1"
+        server = self._server() if missing else None
         return ChatEndpoint(
             model=SERVED_NAME,
-            base_url=url,
+            base_url=server.url if server else "http://127.0.0.1:0/v1",
+            key=server.key if server else None,
             identity=self.identity,
             concurrency=self._concurrency(),
             timeout=_OWN_ENGINE_SECONDS,
@@ -220,8 +231,18 @@ class VllmModel(ChatModel):
             self._checkpoint = pull_checkpoint(self._hub, self.artifact)
         server = self._engine.serve(self._checkpoint, self._settings.log)
         with progress(f"starting vLLM for {self.artifact.repo_id}"):
+            self._try_tokenizer(self._checkpoint)
             server.wait_until_ready()
         return server
+
+    def _try_tokenizer(self, checkpoint: Checkpoint) -> None:
+        """Raise ModelError where the tokenizer or chat template fails or takes too much, before the engine has them."""
+        if not self._tried:
+            files = TokenizerFiles(name=self.artifact.repo_id, folder=checkpoint.folder)
+            with Guard(self.artifact.repo_id) as guard:
+                guard.start(*MODULES)
+                guard.call(try_tokenizer, files)
+            self._tried = True
 
     def check_alive(self) -> None:
         """See `ChatModel.check_alive`."""

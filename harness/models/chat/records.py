@@ -83,6 +83,8 @@ class ChatEndpoint:
     identity: str
     """The model and all that decides how it answers, for the key of cached answers."""
     key_variable: str = "OPENAI_API_KEY"
+    key: str | None = field(default=None, repr=False, compare=False)
+    """That of a server of our own, in the place of the variable's."""
     concurrency: int = 32
     """Most requests at once."""
     timeout: float = 300.0

