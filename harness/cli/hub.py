@@ -25,6 +25,9 @@ def command() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Any other address is open to other machines.")
 @click.option("--users", type=click.Path(path_type=Path), metavar="FILE", help="YAML: users, organisations, tokens.")
 @click.option(
+    "--quota", metavar="SIZE", help="What each user and organisation may store, e.g. 20GB. Default: no limit."
+)
+@click.option(
     "--allow-host",
     "allow_hosts",
     metavar="NAME",
