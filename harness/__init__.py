@@ -2,6 +2,7 @@
 
 errors.py     Every error the harness raises on purpose
 resources.py  Where the three folders below are: in a checkout, or inside an installed wheel
+secrets.py    Keys, tokens and passwords: found in texts, and masked
 terminal.py   What a person sees: results on stdout, the rest on stderr
 benchmark/    The benchmark run as a whole
 cli/          The command `tft`, one file per subcommand

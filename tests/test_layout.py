@@ -29,7 +29,7 @@ ROOMS = {
     "hubd",
     "statistics",
 }
-GROUND = {"__init__.py", "errors.py", "resources.py", "terminal.py", "py.typed"}
+GROUND = {"__init__.py", "errors.py", "resources.py", "secrets.py", "terminal.py", "py.typed"}
 MAX_MODULE_LINES = 300
 MAX_FUNCTION_LINES = 60
 MAX_PARAMETERS = 6

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,3 +51,69 @@ def test_results_go_to_stdout_and_words_for_the_person_to_stderr(capsys: pytest.
     out, err = capsys.readouterr()
     assert out == "result\nno line enddrawn\n[bold]as it is[/bold]\n"
     assert err == "word\nworking ...\n"
+
+
+HOSTILE = "a\x1b[2J\x9b1m\x07\r\n::error::x\n\u202eb\u2028c\ufeff\U000e0041[red]d[/red]"
+SHOWN = (
+    "a\\u001b[2J\\u009b1m\\u0007 ::error::x \\u202eb c\\ufeff\\udb40\\udc41[red]d[/red]"  # as JSON has it, on one line
+)
+
+
+def test_what_others_wrote_is_one_line_without_hidden_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.say(HOSTILE)
+    terminal.echo(HOSTILE)
+    terminal.show([terminal.plain(HOSTILE)], width=200)
+    out, err = capsys.readouterr()
+    assert err == f"{SHOWN}\n"
+    assert out == f"{SHOWN}\n" * 2
+
+
+def test_documents_keep_their_lines_and_json_its_values(capsys: pytest.CaptureFixture[str]) -> None:
+    document = {"name": HOSTILE.replace("\n", " ").replace("\r", " "), "other": "##[command]"}
+    terminal.write(json.dumps(document, ensure_ascii=False, indent=2))
+    out = capsys.readouterr().out
+    assert json.loads(out) == document
+    assert len(out.splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["::error::x", "  ::x", "\u3000::x", "ok\n::x", "ok\r::x", "##[x]", "ok ##[x", "##vso[x", "\x0b::x", "\ufeff::x"],
+)
+def test_nothing_reads_as_a_workflow_command(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    with terminal.guarded():
+        terminal.write(text)
+        terminal.say(text)
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.write("::")
+        sys.stderr.write("x\n")
+    for line in "".join(capsys.readouterr()).splitlines():
+        assert not line.strip().startswith("::")
+        assert "##[" not in line
+        assert "##vso[" not in line
+
+
+def test_a_bug_ends_in_a_traceback_that_is_harmless(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "value-of-the-api-key-1")
+
+    def fail() -> None:
+        with terminal.guarded():
+            raise ValueError("x\n::error::value-of-the-api-key-1")
+
+    with pytest.raises(SystemExit):
+        fail()
+    said = capsys.readouterr().err
+    assert "Traceback" in said
+    assert "\n\\u003a:error::[key]\n" in said
+
+
+def test_a_token_is_told_to_who_may_know_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "value-of-the-token-1")
+    with terminal.guarded():
+        terminal.reveal("HF_TOKEN=value-of-the-token-1")
+        terminal.echo("HF_TOKEN=value-of-the-token-1")
+    assert capsys.readouterr().out == "HF_TOKEN=value-of-the-token-1\nHF_TOKEN=[key]\n"

@@ -10,8 +10,9 @@ import sys
 import click
 
 from harness import __version__, cli
-from harness.errors import HarnessError, end_on_sigterm, explained, interruption
-from harness.terminal import say
+from harness.errors import HarnessError, end_on_signals, explained, interruption
+from harness.secrets import notes
+from harness.terminal import guarded, say
 
 _SECTIONS = {
     "Evaluate": ("evaluate", "score", "judge", "agreement", "compare", "card"),
@@ -66,24 +67,33 @@ def tft() -> None:
 
 def main() -> None:
     """Run `tft`; errors raised on purpose end as one sentence on stderr and their exit status."""
-    end_on_sigterm()
+    end_on_signals()
+    with guarded():
+        try:
+            status = _run()
+        finally:
+            for note in notes():
+                say(f"note: {note}")
+    sys.exit(status)
+
+
+def _run() -> int:
     try:
-        status = tft.main(standalone_mode=False)
+        return tft.main(standalone_mode=False) or 0
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        error.show(file=sys.stderr)
+        return error.exit_code
     except (KeyboardInterrupt, click.Abort) as error:
         word, status = interruption(error)
         say(word)
-        sys.exit(status)
+        return status
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        return 1
     except (HarnessError, OSError) as error:
         sentence, status = explained(error)
-        say(f"error: {sentence}")
-        sys.exit(status)
-    sys.exit(status or 0)
+        say(f"error: {sentence}", lines=getattr(error, "has_lines", False))
+        return status
 
 
 if __name__ == "__main__":

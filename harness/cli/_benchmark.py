@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli import _options
-from harness.terminal import show
+from harness.terminal import one_line, show
 
 if TYPE_CHECKING:
     from harness.benchmark.plan import BenchmarkPlan
@@ -74,7 +74,9 @@ def show_outcomes(plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome]) -> N
 
     show([outcome_table(plan, outcomes), legend(), f"{len(plan.steps)} stages: {counts(outcomes)}"])
     if found := problems(plan, outcomes):
-        told = "\n".join(f"  {', '.join(map(str, cells))}: {why}" for cells, why in found)
-        raise CheckFailed(
+        told = "\n".join(f"  {', '.join(map(str, cells))}: {one_line(why)}" for cells, why in found)
+        error = CheckFailed(
             f"not every cell came to its end; mend this and run the same command again, what is done is reused:\n{told}"
         )
+        error.has_lines = True
+        raise error

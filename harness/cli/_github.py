@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.errors import CheckFailed, DataError, GitHubError, UsageError
 from harness.reports.markdown import MARK
+from harness.secrets import known
 
 _COMMAND = re.compile(r"^/evaluate[ \t]+(\S+)[ \t]*\r?$", re.MULTILINE)
 _MODEL = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(?:@[A-Za-z0-9][\w./-]*)?", re.ASCII)
@@ -88,7 +89,10 @@ def put_comment(repository: str, pull_request: int, file: Path) -> str:
     Which one that is says the first line of the text: a hidden mark. Comments of others are never changed.
     UsageError for a text without a mark.
     """
-    mark, _, rest = file.read_text(encoding="utf-8").partition("\n")
+    text = file.read_text(encoding="utf-8")
+    if what := known().find(text):
+        raise UsageError(f"{file} holds {what}, which a comment would show to everybody; nothing was sent")
+    mark, _, rest = text.partition("\n")
     if not mark.startswith(MARK) or not rest.strip():
         raise UsageError(
             f"{file} is no comment of `tft evaluate --markdown` or `tft compare --markdown`: no mark in it"

@@ -12,7 +12,7 @@ import click
 
 from harness.cli import _options
 from harness.errors import CheckFailed, HarnessError, RepoNotFound, UsageError
-from harness.terminal import echo, say
+from harness.terminal import echo, say, write
 
 if TYPE_CHECKING:
     from harness.data.records import Task
@@ -104,7 +104,7 @@ def _one(client: Hub | None, model: str, owner: str | None, wish: _Wish) -> None
     elif wish.push and client:
         _push(client, identity, current, text, create_pr=wish.create_pr)
     elif not wish.out:
-        echo(text, nl=False)
+        write(text, nl=False)
 
 
 def _all(client: Hub, owner: str, wish: _Wish) -> None:
@@ -184,7 +184,7 @@ def _compare(identity: CardIdentity, current: str | None, text: str) -> None:
     before, after = (current or "").splitlines(keepends=True), text.splitlines(keepends=True)
     label = f"{identity.repo_id}/{README}"
     for line in difflib.unified_diff(before, after, fromfile=label, tofile="rendered now"):
-        echo(line, nl=not line.endswith("\n"))
+        write(line, nl=not line.endswith("\n"))
     raise CheckFailed(
         f"the card of {identity.repo_id} is {'stale' if current is not None else 'missing'}; "
         "run the same command with --push in the place of --check"

@@ -10,7 +10,7 @@ import click
 
 from harness.cli import _options
 from harness.errors import CheckFailed, DataError, Inconclusive, RepoNotFound, UsageError
-from harness.terminal import echo, say
+from harness.terminal import say, write
 
 if TYPE_CHECKING:
     from harness.evaluation.comparison.compare import Comparison
@@ -125,9 +125,9 @@ def command(
     if as_json:
         import json
 
-        echo(json.dumps(as_document(comparison), indent=2))  # ASCII: texts may hold what UTF-8 cannot
+        write(json.dumps(as_document(comparison), indent=2))  # ASCII: texts may hold what UTF-8 cannot
     elif markdown == STDOUT:
-        echo(as_markdown(comparison, show), nl=False)
+        write(as_markdown(comparison, show), nl=False)
     else:
         print_comparison(comparison, show)
     _conclude(comparison, allow_inconclusive=allow_inconclusive)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import _benchmark, _options
-from harness.terminal import echo, say
+from harness.terminal import say, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,7 @@ def _show_damage(traces: Sequence[Damaged], folder: Path) -> None:
 
     changed = [one for one in traces if one.changes]
     before, after = next(zip(changed[0].clean.calls, changed[0].trace.calls, strict=True))
-    echo(
+    write(
         f"{len(traces)} simulated conversations in {_short(folder)}, damaged like the benchmark's\n"
         f"scenario {DAMAGE}: in {len(changed)} of them tools and arguments have other names,\n"
         f"drawn anew for each. A call, before and after:\n"
@@ -107,7 +107,7 @@ def _show_places(hub: Hub, plan: BenchmarkPlan, folder: Path) -> None:
         card = folder / f"card-{cell.arm}.md"
         card.write_text(hub.read_text("model", plan.setup.model(cell), "README.md") or "", encoding="utf-8")
         cards.append(_short(card))
-    echo(
+    write(
         "\nThis shows the way, not a result: simulated conversations, a student that knew\n"
         "nothing before, one short training for each pipeline, and rules where the\n"
         "benchmark has language models. So little training teaches when to call which\n"

@@ -11,7 +11,7 @@ import click
 
 from harness.cli import _options
 from harness.errors import CheckFailed
-from harness.terminal import echo, say
+from harness.terminal import echo, reveal, say, write
 
 
 @click.group("hub")
@@ -24,6 +24,9 @@ def command() -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=7860, show_default=True, help="0 takes a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Any other address is open to other machines.")
 @click.option("--users", type=click.Path(path_type=Path), metavar="FILE", help="YAML: users, organisations, tokens.")
+@click.option(
+    "--quota", metavar="SIZE", help="What each user and organisation may store, e.g. 20GB. Default: no limit."
+)
 @click.option(
     "--allow-host",
     "allow_hosts",
@@ -53,7 +56,7 @@ def serve(**settings: Any) -> None:
     """
     from harness.hub.connect import serve
 
-    serve(echo, **settings)
+    serve(reveal, **settings)
 
 
 @command.command("promote")
@@ -117,7 +120,7 @@ def promote(
     for note in found.notes:
         say(f"note: {note}")
     if as_json:
-        echo(json.dumps(promotion.as_json(found, done=not dry_run), indent=2))
+        write(json.dumps(promotion.as_json(found, done=not dry_run), indent=2))
     else:
         for line in promotion.as_lines(found):
             echo(line)

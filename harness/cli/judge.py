@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli import _asking, _judge, _options
-from harness.terminal import echo, say, show
+from harness.terminal import echo, plain, say, show
 
 if TYPE_CHECKING:
     from harness.evaluation.judge.judge_files import JudgedFile
@@ -98,7 +98,7 @@ def _print(judged: Judged, outcomes: Sequence[JudgedFile]) -> None:
     scores = table("file", "llm-as-a-judge", "n", "unscored", "errors", "decided by code")
     for one in outcomes:
         counts = (one.score.n, one.score.unscored, one.score.errors, one.decided_by_code)
-        scores.add_row(one.source.name, short_interval(one.score), *map(str, counts))
+        scores.add_row(plain(one.source.name), short_interval(one.score), *map(str, counts))
     show([scores, members_table(judged.members)])
     for one in outcomes:
         if one.agreement:

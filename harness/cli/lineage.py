@@ -10,7 +10,7 @@ import click
 
 from harness.cli import _options
 from harness.errors import CheckFailed, RepoNotFound, UsageError
-from harness.terminal import console, echo, progress, show
+from harness.terminal import console, echo, progress, show, write
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -76,7 +76,7 @@ def command(
 
         from harness.reports.lineage.to_json import as_document
 
-        echo(json.dumps(as_document(found.chain, found.row), indent=2))  # ASCII: texts may hold what UTF-8 cannot
+        write(json.dumps(as_document(found.chain, found.row), indent=2))  # ASCII: texts may hold what UTF-8 cannot
     else:
         _print(found, depth)
     problems = found.problems()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import _options
-from harness.terminal import echo, say
+from harness.terminal import echo, say, write
 
 if TYPE_CHECKING:
     from harness.benchmark.release.changes import ReleasePlan
@@ -83,7 +83,9 @@ def command(
             plan = plan_release(client, wishes, _parts(sources))
         except Refused as error:
             if as_json:
-                echo(json.dumps({"done": False, "problems": list(error.problems)}, indent=2))
+                write(json.dumps({"done": False, "problems": list(error.problems)}, indent=2))
+            if not dry_run:
+                _undo(client, wishes.namespace)
             raise
         for note in plan.notes:
             say(f"note: {note}")
@@ -92,6 +94,15 @@ def command(
                 for number, change in enumerate(made, start=1):
                     say(f"{number} of {len(plan.changes)}  {change.line()}")
         _show(client, plan, done=not dry_run, as_json=as_json)
+
+
+def _undo(hub: Hub, namespace: str) -> None:
+    """Hide what an earlier run has shown that was killed before it had shown all: it cannot be finished."""
+    from harness.benchmark.release.showing import undo_begun
+
+    hidden = undo_begun(hub, namespace)
+    if hidden:
+        say(f"an earlier run was killed while it made a release public; private again are {', '.join(hidden)}")
 
 
 def _parts(sources: Path | None) -> Parts:
@@ -110,7 +121,7 @@ def _show(hub: Hub, plan: ReleasePlan, *, done: bool, as_json: bool) -> None:
     if as_json:
         changes = [change.record() for change in plan.changes]
         found = {"done": done, "version": plan.version, "changes": changes, "notes": list(plan.notes)}
-        echo(json.dumps({**found, "addresses": list(addresses.values())}, indent=2))
+        write(json.dumps({**found, "addresses": list(addresses.values())}, indent=2))
         return
     if not plan.changes:
         echo(f"nothing to change: {plan.version} of {plan.namespace} is published")

@@ -9,7 +9,7 @@ import click
 
 from harness.cli import _options
 from harness.errors import UsageError
-from harness.terminal import echo, progress, say
+from harness.terminal import progress, say, write
 
 if TYPE_CHECKING:
     from harness.curation.repair.measure import Against
@@ -73,7 +73,7 @@ def command(
         import json
         from dataclasses import asdict
 
-        echo(json.dumps(asdict(report), indent=2))
+        write(json.dumps(asdict(report), indent=2))
         return
     from harness.reports.repair_tables import print_repair
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli import _options
-from harness.terminal import echo, progress, say
+from harness.terminal import progress, say, write
 
 
 @click.command(
@@ -43,7 +43,7 @@ def command(
     with connected(hub) as client, progress("reading results"):
         summary = make_report(client, client.namespace(namespace), out, sources=sources, student=student)
     if as_json:
-        echo((out / "results.json").read_text(encoding="utf-8"), nl=False)
+        write((out / "results.json").read_text(encoding="utf-8"), nl=False)
     else:
         from harness.benchmark.report.terminal import print_summary
 

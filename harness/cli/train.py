@@ -12,7 +12,7 @@ import click
 
 from harness.cli import _options
 from harness.errors import AccessDenied, DataError, RepoNotFound, UsageError
-from harness.terminal import echo, say
+from harness.terminal import echo, say, write
 
 if TYPE_CHECKING:
     from datetime import date
@@ -178,7 +178,7 @@ def _submit(hub: Hub, job: _Job) -> None:
     options = JobOptions(package=job.package, timeout=job.timeout, namespace=job.namespace)
     flavor = parse_jobs(job.flavor or "")
     spec = submit(words, flavor=flavor, hub=hub, dry_run=job.dry_run, options=options)
-    echo(spec.text())
+    write(spec.text())
     if spec.url:
         say(f"running: {spec.url}")
 

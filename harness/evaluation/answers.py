@@ -15,7 +15,10 @@ from harness.data.locks import lock_file
 from harness.data.records import Prediction, Usage
 from harness.errors import DataError, UsageError
 from harness.hub.foreign_json import load_json
+from harness.hub.places import without_places
 from harness.models.backends.backend import NOT_ASKED
+from harness.secrets import known
+from harness.terminal import one_line
 
 _MOST_TOKENS = 10**8
 
@@ -62,7 +65,7 @@ class AnswerLog:
 
     def append(self, answer: Prediction) -> None:
         """Add one answer to the file and to memory."""
-        answer = _writable(answer)
+        answer = _writable(answer)  # raw texts of our own engines and of files, which no border has masked
         row = asdict(answer)
         if not answer.kept:
             del row["kept"]
@@ -107,6 +110,7 @@ def _usage(counts: Any) -> Usage | None:
 def _writable(answer: Prediction) -> Prediction:
     """Return the answer as results can be written: half a character becomes U+FFFD."""
     raw, reason, error = (
-        one if one is None else encodable(one) for one in (answer.raw, answer.finish_reason, answer.error)
+        one if one is None else known().mask_value(encodable(one))
+        for one in (answer.raw, answer.finish_reason, answer.error)
     )
-    return replace(answer, raw=raw, finish_reason=reason, error=error)
+    return replace(answer, raw=raw, finish_reason=reason, error=error and without_places(one_line(error)))

@@ -52,14 +52,18 @@ class RunPlace:
         """Return the folders that may hold a run of this model that is gone on with."""
         if self.folder:
             return [self.folder]
-        return sorted(self.root.glob(f"{config_name(name.id)}-*")) if self.resume else []
+        return sorted(self.root.glob(f"{config_name(_named(name))}-*")) if self.resume else []
 
     def of(self, name: ModelName, lineage: Lineage) -> Path:
         """Return the folder of a run: of those that an earlier version has begun, the one that is there."""
         if self.folder:
             return self.folder
-        known = [self.root / f"{config_name(name.id)}-{one.fingerprint()}" for one in _asked_alike(lineage)]
+        known = [self.root / f"{config_name(_named(name))}-{one.fingerprint()}" for one in _asked_alike(lineage)]
         return next((folder for folder in known if folder.exists()), known[0])
+
+
+def _named(name: ModelName) -> str:
+    return name.public.partition(":")[2].partition("@")[0]
 
 
 def open_run(path: Path, lineage: Lineage, *, resume: bool) -> RunFolder:

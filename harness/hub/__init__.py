@@ -1,6 +1,6 @@
 """The one client of a Hub, lineage, jobs.
 
-address.py        Which Hub: its address, and a quiet client
+address.py        Addresses, of Hubs and of all else, what of them may be shown, and a quiet client
 artifact.py       A repository on the Hub by its name or at one commit, and a file by its hash
 chain.py          What an artifact was made from, and the data behind it, followed from one lineage to the next
 client.py         The client of a Hub: names become commits, files of a commit are read, and changes are made, a request
@@ -13,6 +13,9 @@ foreign_json.py   JSON that others wrote, read under limits: how large a value m
 jobs.py           A command of `tft` as a Hugging Face Job: what would run, shown without secrets, and its
                   submission
 lineage.py        What an artifact was made from and how, and the fingerprint by which it is reused
+outgoing.py       What may leave this machine: a commit that holds a secret, or a record that names a folder of it,
+                  is refused
+places.py         Folders of this machine: found in texts that leave it, and taken out of what is recorded
 proxies.py        Proxies of the environment: never for addresses of this machine, and a sentence where one cannot be
                   used
 publishing.py     A folder as a repository in one commit, what was pushed before, proposals to others, and the right to

@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness.errors import AccessDenied, DataError, HubError, RepoNotFound, UsageError
-from harness.hub.address import DEFAULT_ENDPOINT, check_address, quiet
+from harness.hub.address import DEFAULT_ENDPOINT, check_bare_address, quiet, stored_token
 from harness.hub.artifact import Artifact, RepoKind, RepositoryName, split_revision
 from harness.hub.client_errors import translated
 from harness.hub.collections import Collections
 from harness.hub.foreign_json import LARGEST
+from harness.hub.outgoing import check_outgoing, operations
 from harness.hub.proxies import without_proxies
 from harness.hub.repository import File, RepositoryState, Tree
 
 if TYPE_CHECKING:
-    from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationCopy, CommitOperationDelete
+    from huggingface_hub import CommitInfo
 
-    Operation = CommitOperationAdd | CommitOperationCopy | CommitOperationDelete
+    from harness.hub.outgoing import Operation
 
 PRIVATE = "TFT_PRIVATE"
 """Variable that, set to 1, makes new repositories private: a benchmark is made before it is shown."""
@@ -59,14 +60,17 @@ class Hub:
     def connect(cls, endpoint: str | None = None) -> Hub:
         """Return the Hub at `endpoint`, or at HF_ENDPOINT, or huggingface.co. Nothing is sent yet.
 
+        It is asked with HF_TOKEN; for what `hf auth login` has stored see `address.stored_token`.
+
         The endpoint becomes HF_ENDPOINT, so that the libraries that read it (datasets, transformers,
         vLLM in its own process) ask the same Hub.
         """
         chosen = (endpoint or os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
-        check_address(chosen, "--hub" if endpoint else "HF_ENDPOINT")
+        check_bare_address(chosen, "--hub" if endpoint else "HF_ENDPOINT", f"a token belongs into {TOKEN}")
+        token = os.environ.get(TOKEN) or stored_token(chosen)
         os.environ["HF_ENDPOINT"] = chosen
         # Read here and not by the library, which reads the environment once, when it is imported.
-        return cls(chosen, os.environ.get(TOKEN) or None)
+        return cls(chosen, token)
 
     def errors(self, what: object) -> AbstractContextManager[None]:
         """Turn the library's exceptions into sentences about `what`."""
@@ -86,7 +90,8 @@ class Hub:
         if wanted:
             return wanted
         if not self.token():
-            raise AccessDenied(f"no token for {self.endpoint}: set HF_TOKEN, run `hf auth login`, or give --namespace")
+            login = ", run `hf auth login`" if self.api.token is None else ""
+            raise AccessDenied(f"no token for {self.endpoint}: set HF_TOKEN{login}, or give --namespace")
         with self.errors("the account of this token"):
             name: str = self.api.whoami()["name"]
         return name
@@ -243,8 +248,10 @@ class Hub:
     ) -> CommitInfo:
         """Make one commit on main or on `branch`, or a pull request; with `parent` only on top of that commit.
 
-        Raises CommitConflict where the branch has moved from there.
+        Raises CommitConflict where the branch has moved from there, UsageError where a secret would be pushed.
         """
+        operations = list(operations)
+        check_outgoing(operations, [message], place)
         with self.errors(f"{place.kind} {place.repo_id}"):
             return self.api.create_commit(
                 place.repo_id,
@@ -284,15 +291,3 @@ class Hub:
                     raise
                 self.api.delete_tag(repo_id, tag=tag, repo_type=kind)
                 self.api.create_tag(repo_id, tag=tag, revision=commit, repo_type=kind)
-
-
-def operations(files: Mapping[str, str | bytes | Path], removed: Iterable[str] = ()) -> list[Operation]:
-    """Return what a commit does that writes `files` (contents, or paths on this machine) and removes others."""
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-
-    bodies = {
-        name: body.encode() if isinstance(body, str) else str(body) if isinstance(body, Path) else body
-        for name, body in files.items()
-    }
-    added = [CommitOperationAdd(name, body) for name, body in bodies.items()]
-    return [*added, *(CommitOperationDelete(path, is_folder=False) for path in removed)]

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import HubError, UsageError
-from harness.hub.address import DEFAULT_ENDPOINT, EMBEDDED, check_address
+from harness.hub.address import DEFAULT_ENDPOINT, EMBEDDED, check_bare_address
+from harness.secrets import learn
 
 if TYPE_CHECKING:
     from harness.hub.client import Hub
@@ -59,10 +60,11 @@ def _opened(address: str, option: str, variable: str) -> Iterator[Hub]:
     with tempfile.TemporaryDirectory(prefix="tft-promote-") as name:
         if address == EMBEDDED:
             with started(f"the embedded Hub of {option}") as embedded:
+                learn(embedded.token, f"the token of {option}")
                 yield Hub(embedded.url, embedded.token, token_from=variable, cache=Path(name))
             return
         endpoint = address.rstrip("/")
-        check_address(endpoint, option)
+        check_bare_address(endpoint, option, f"a token belongs into {variable}")
         # What `hf auth login` has stored is for huggingface.co and nobody else. Elsewhere False and not None: the
         # library would take HF_TOKEN, which may be the other Hub's.
         stored: Literal[False] | None = None if variable == _TARGET_TOKEN and endpoint == DEFAULT_ENDPOINT else False

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from harness import __version__
 from harness.errors import AccessDenied, HubError, UsageError
 from harness.hub.client import PRIVATE, Hub
+from harness.secrets import known
 
 PROVIDER = "hf"
 IMAGE = "ghcr.io/astral-sh/uv:python3.12-bookworm"
@@ -108,8 +109,11 @@ def submit(
     options = options or JobOptions()
     token = hub.token()
     spec = _specify(command, flavor, hub.endpoint, options)
-    if token and any(token in word for word in (*spec.command, *spec.environment.values(), spec.image)):
+    words = (*spec.command, *spec.environment.values(), spec.image)
+    if token and any(token in word for word in words):
         raise UsageError("the job's command contains your token, which others could read; it gets HF_TOKEN by itself")
+    if what := next((what for word in words if (what := known().find(word))), None):
+        raise UsageError(f"the job's command contains {what}, which others could read; leave it out")
     if dry_run:
         return spec
     if not token:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from harness.errors import AccessDenied, RepoNotFound, UsageError
 from harness.hub.artifact import ATTRIBUTES, README, Artifact, RepoKind, RepositoryName
 from harness.hub.chain import read_lineage
-from harness.hub.client import TOKEN, Hub, operations
+from harness.hub.client import TOKEN, Hub
 from harness.hub.lineage import LINEAGE
+from harness.hub.outgoing import operations
 
 
 def push_folder(
@@ -88,6 +90,18 @@ def propose(hub: Hub, repo_id: str, files: Mapping[str, str], *, message: str) -
     return found[0].url, True
 
 
+def make_branch(hub: Hub, place: RepositoryName, branch: str) -> None:
+    """Make a branch at main, where there is none of that name."""
+    with hub.errors(f"the branch {branch} of {place}"):
+        hub.api.create_branch(place.repo_id, branch=branch, repo_type=place.kind, exist_ok=True)
+
+
+def delete_branch(hub: Hub, place: RepositoryName, branch: str) -> None:
+    """Delete a branch, where there is one of that name."""
+    with suppress(RepoNotFound), hub.errors(f"the branch {branch} of {place}"):
+        hub.api.delete_branch(place.repo_id, branch=branch, repo_type=place.kind)
+
+
 def only_reads(hub: Hub) -> bool:
     """Return whether there is a token that may read and not write."""
     return bool(hub.token()) and _role(_account(hub)) == "read"
@@ -106,7 +120,7 @@ def _role(account: Mapping[str, Any]) -> object:
 def check_may_write(hub: Hub, places: Iterable[RepositoryName]) -> None:
     """Raise AccessDenied where the token may not write to one of the places, whether they exist or not."""
     if not hub.token():
-        login = ", or run `hf auth login`" if hub.token_from == TOKEN else ""
+        login = ", or run `hf auth login`" if hub.token_from == TOKEN and hub.api.token is None else ""
         raise AccessDenied(f"no token for {hub.endpoint}: set {hub.token_from} to one that may write{login}")
     me = _account(hub)
     if _role(me) == "read":

@@ -17,6 +17,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--users", type=Path, help="YAML file with users, organisations and tokens")
+    parser.add_argument("--quota", metavar="SIZE", help="what each user and organisation may store, e.g. 20GB")
     parser.add_argument(
         "--allow-host", dest="allow_hosts", action="append", default=[], metavar="NAME", help="answer to this name, too"
     )

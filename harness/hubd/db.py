@@ -26,6 +26,9 @@ create table if not exists repos(
 create table if not exists renames(kind text, old text collate nocase, repo text not null, primary key(kind, old));
 create table if not exists holdings(repo text, sha256 text, primary key(repo, sha256)) without rowid;
 create index if not exists holders on holdings(sha256);
+create table if not exists stored(
+    payer text, item text, bytes integer not null, primary key(payer, item)) without rowid;
+create index if not exists stored_items on stored(item);
 create table if not exists uploads(
     repo text, user text collate nocase, sha256 text, primary key(repo, user, sha256)) without rowid;
 create index if not exists uploads_of on uploads(sha256);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.errors import UsageError
 from harness.hub.artifact import split_revision
@@ -36,6 +37,11 @@ class ModelName:
         if not identifier:
             raise UsageError(f"no model id in {text!r}; expected backend:id, for example vllm:Qwen/Qwen3-1.7B")
         return cls(backend=backend, id=identifier, revision=revision)
+
+    @property
+    def public(self) -> str:
+        """Return it as others may read it: of a file on this machine its name alone."""
+        return f"{self.backend}:{Path(self.id).name}" if self.backend == "replay" else str(self)
 
     def __str__(self) -> str:
         return f"{self.backend}:{self.id}" + (f"@{self.revision}" if self.revision else "")

@@ -38,9 +38,9 @@ def print_comparison(comparison: Comparison, show: int, width: int | None = None
 
 def _parts(comparison: Comparison, show: int) -> Iterator[RenderableType]:
     for label, side in (("A", comparison.a), ("B", comparison.b)):
-        yield f"[bold]{label}[/bold]  {_plain(cut(describe(side)))}"
+        yield f"[bold]{label}[/bold]  {terminal.plain(cut(describe(side)))}"
     for warning in comparison.warnings:
-        yield f"[bold yellow]{_plain(warning)}[/bold yellow]"
+        yield f"[bold yellow]{terminal.plain(warning)}[/bold yellow]"
     yield _metrics(comparison)
     yield _note(comparison)
     yield _pairs(comparison)
@@ -48,7 +48,7 @@ def _parts(comparison: Comparison, show: int) -> Iterator[RenderableType]:
     yield from _flips(comparison, show)
     if comparison.verdict:
         color = {"GO": "green", "NO-GO": "red"}.get(comparison.verdict.decision, "yellow")
-        yield f"[bold {color}]{comparison.verdict.decision}[/bold {color}]: {_plain(comparison.verdict.reason)}"
+        yield f"[bold {color}]{comparison.verdict.decision}[/bold {color}]: {terminal.plain(comparison.verdict.reason)}"
 
 
 def describe(side: ComparedResult) -> str:
@@ -62,13 +62,6 @@ def describe(side: ComparedResult) -> str:
     judge = side.report.run.judge
     judged = f", judged by {judge}" if judge else ""
     return f"{model} on {run.dataset} at {run.dataset_revision[:12]}{judged}: {size} ({side.source})"
-
-
-def _plain(text: str) -> str:
-    """Return the text so that it can neither style the terminal nor steer it."""
-    from harness.reports.markdown import one_line
-
-    return terminal.plain(one_line(text))
 
 
 def _table(*columns: str) -> Table:
@@ -113,7 +106,9 @@ def _tools(comparison: Comparison) -> Table:
     table = _table(f"{comparison.main} by tool", "pairs", "A", "B", "B - A", "better", "worse")
     for tool, test in list(comparison.by_tool.items())[:_TOOLS]:
         numbers = (cell(test.a.value), cell(test.b.value), half_width(test.difference))
-        table.add_row(_plain(cut(tool, 40)), str(test.difference.n), *numbers, str(test.better), str(test.worse))
+        table.add_row(
+            terminal.plain(cut(tool, 40)), str(test.difference.n), *numbers, str(test.better), str(test.worse)
+        )
     return table
 
 
@@ -132,9 +127,9 @@ def _flips(comparison: Comparison, show: int) -> Iterator[str]:
             f"{len(shown)} shown, the largest drops first.\n"
         )
     for flip in shown:
-        conversation = _plain(cut(flip.conversation, 100))
+        conversation = terminal.plain(cut(flip.conversation, 100))
         yield f"[bold]{conversation}[/bold], turn {flip.turn}: {flip.a_value:g} -> {flip.b_value:g}"
-        yield "\n".join(f"  {label:<9} {_plain(text)}" for label, text in flip_lines(flip)) + "\n"
+        yield "\n".join(f"  {label:<9} {terminal.plain(text)}" for label, text in flip_lines(flip)) + "\n"
 
 
 def flip_lines(flip: Flip) -> list[tuple[str, str]]:

@@ -122,7 +122,7 @@ def members_table(members: Sequence[Member]) -> Table:
     """Return one row a judge: how many verdicts it gave, and what share of them is good."""
     judges = table("judge", "status", "verdicts", "unscored", "good")
     for one in members:
-        judges.add_row(plain(one.name), one.status, str(one.votes), str(one.unscored), cell(one.good))
+        judges.add_row(plain(one.name), plain(one.status), str(one.votes), str(one.unscored), cell(one.good))
     return judges
 
 

@@ -22,6 +22,7 @@ from markupsafe import Markup
 from harness.resources import templates
 from harness.statistics import formatting
 from harness.statistics.records import Estimate
+from harness.terminal import HIDDEN
 
 if TYPE_CHECKING:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -30,14 +31,16 @@ if TYPE_CHECKING:
 MARK = "<!-- tft-harness:"
 """How the first line of a comment of ours begins; the whole line says which comment it is."""
 
-# Control characters, and those that reorder or hide the text around them.
-_INVISIBLE = re.compile(
-    "[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
-)
 _SPACE = re.compile(r"[\s\u0085\u2028\u2029]+")
 _MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _BARE_LINK = re.compile(r"(?i)(:)(?=//)|(?<=www)(\.)|(?<=\w)(@)(?=\w)")
+_REFERENCE = re.compile(
+    r"((?:[\w.+/-]*(?:@(?=\w)|#(?=\d))|\bGH-(?=\d))[\w./#@-]*\w"
+    r"|(?<!\w)(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{7,40}(?!\w))",
+    re.IGNORECASE,
+)
+"""What GitHub turns into a mention, or a link to an issue, a commit or an address, unless it is marked as code."""
 _LINE_START = re.compile(r" ?([-+=#]|\d+[.)])(?![0-9A-Za-z])")
 _PLAIN_CODE = re.compile(r"[^`|<>&]+")
 _URL_SAFE = ":/?#=&%+,;~@!'"
@@ -45,7 +48,7 @@ _URL_SAFE = ":/?#=&%+,;~@!'"
 
 def one_line(value: object) -> str:
     """Return the value's text on one line, without characters that do not show; inner space is single."""
-    return _SPACE.sub(" ", _INVISIBLE.sub("", str(value)))
+    return _SPACE.sub(" ", HIDDEN.sub("", _SPACE.sub(" ", str(value))))
 
 
 def escape(value: object) -> Markup:
@@ -54,13 +57,19 @@ def escape(value: object) -> Markup:
         return value
     if value is None:
         raise ValueError("a card template printed a value that is not there; test for it first")
-    text = one_line(value)
-    text = "".join(_ENTITIES.get(character, character) for character in _MARKUP.sub(r"\\\g<0>", text))
-    text = _BARE_LINK.sub(r"\\\g<0>", text)
+    parts = _REFERENCE.split(one_line(value))
+    parts[::2] = map(_escaped, parts[::2])
+    parts[1::2] = (f"<code>{_escaped(part)}</code>" for part in parts[1::2])
+    text = "".join(parts)
     marker = _LINE_START.match(text)
     if marker:
         text = f"{text[: marker.end() - 1]}\\{text[marker.end() - 1 :]}"
     return Markup(text)  # noqa: S704 - escaped above
+
+
+def _escaped(text: str) -> str:
+    text = "".join(_ENTITIES.get(character, character) for character in _MARKUP.sub(r"\\\g<0>", text))
+    return _BARE_LINK.sub(r"\\\g<0>", text)
 
 
 def code(value: object) -> Markup:
@@ -70,7 +79,7 @@ def code(value: object) -> Markup:
         return Markup("")
     if _PLAIN_CODE.fullmatch(text):
         return Markup(f"`{text}`")  # noqa: S704 - holds nothing that ends the code or the table cell
-    return Markup("<code>") + escape(text) + Markup("</code>")
+    return Markup(f"<code>{_escaped(text)}</code>")  # noqa: S704 - escaped here
 
 
 def link(title: object, url: str) -> Markup:

@@ -65,7 +65,7 @@ def destination(
     results = f"{namespace}/{RESULTS}"
     model = name.repository
     hub.ensure_dataset(results)
-    _keep_larger_result(hub, results, model or str(name), test_set)
+    _keep_larger_result(hub, results, model or name.public, test_set)
     if model and not create_pr:
         try:
             hub.check_writable("model", model)

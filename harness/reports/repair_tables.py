@@ -6,7 +6,7 @@ from harness.curation.repair.scores import Measure, RepairReport
 from harness.reports.evaluation_tables import table
 from harness.statistics.formatting import cell, short_interval
 from harness.statistics.records import Estimate
-from harness.terminal import console
+from harness.terminal import console, one_line
 
 _SHARES = ("detected", "name", "keys", "arguments", "strictly", "text")
 _LONGEST = 32
@@ -59,7 +59,7 @@ def scope(report: RepairReport) -> str:
 def print_repair(report: RepairReport, width: int | None = None) -> None:
     """Print the report on stdout."""
     out = console(width=width, markup=False)
-    out.print(f"{report.source} against {report.truth}: {scope(report)}")
+    out.print(one_line(f"{report.source} against {report.truth}: {scope(report)}"))
     measures = table("found or mended", "precision", "recall", "F1", "wrong", "touched")
     for one in measures_of(report):
         row = (

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from harness.curation.settings import resolve
-from harness.errors import HarnessError, end_on_sigterm, explained, interruption
+from harness.errors import HarnessError, end_on_signals, explained, interruption
 from harness.hub.connect import connected
+from harness.secrets import notes
 from harness.stages._result import StageResult
-from harness.terminal import echo, say
+from harness.terminal import echo, guarded, say
 
 
 def run_document(document: dict[str, Any]) -> dict[str, Any]:
@@ -35,18 +36,29 @@ def run_document(document: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Run the stage of the document that the command line names."""
-    end_on_sigterm()
+    end_on_signals()
+    with guarded():
+        try:
+            status = _run()
+        finally:
+            for note in notes():
+                say(f"note: {note}")
+    sys.exit(status)
+
+
+def _run() -> int:
     try:
         result = run_document(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
     except KeyboardInterrupt as error:
         word, status = interruption(error)
         say(word)
-        sys.exit(status)
+        return status
     except (HarnessError, OSError) as error:
         sentence, status = explained(error)
-        say(f"error: {sentence}")
-        sys.exit(status)
+        say(f"error: {sentence}", lines=getattr(error, "has_lines", False))
+        return status
     echo(json.dumps(result))
+    return 0
 
 
 if __name__ == "__main__":

@@ -190,7 +190,7 @@ def lineage_of(name: ModelName, subject: Subject, test_set: TestSet) -> Lineage:
     pinned = (subject.artifact, subject.base, test_set.artifact)
     inputs = [str(one) for one in pinned if one]
     if subject.artifact is None:
-        inputs.insert(0, str(name))
+        inputs.insert(0, f"{name.public}{subject.content}")
     settings = {
         **subject.settings,
         "pairs": len(test_set.pairs),
@@ -261,7 +261,7 @@ def _read(subject: Subject, test_set: TestSet, answers: list[Prediction]) -> Rea
 def _eval_run(name: ModelName, subject: Subject, test_set: TestSet, run: RunFolder, timings: _Timings) -> EvalRun:
     kept = sum(run.log.answers[pair.id].kept for pair in test_set.pairs)
     return EvalRun(
-        model=f"{name.backend}:{name.id}",
+        model=replace(name, revision=None).public,
         model_revision=subject.artifact.revision if subject.artifact else None,
         dataset=test_set.artifact.repo_id,
         dataset_revision=test_set.artifact.revision,

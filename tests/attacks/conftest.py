@@ -52,6 +52,12 @@ class Hub:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) << 10  # type: ignore[index]
 
+    @property
+    def processor(self) -> float:
+        """Return the seconds of processor time that it took so far: how busy the machine is does not change them."""
+        spent = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[11:15]
+        return sum(map(int, spent)) / os.sysconf("SC_CLK_TCK")
+
 
 @contextmanager
 def serving(folder: Path, *options: str, files: int | None = None) -> Iterator[Hub]:

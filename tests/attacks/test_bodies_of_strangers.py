@@ -48,12 +48,12 @@ def opened(hub) -> closing[socket.socket]:
 
 def status(connection: socket.socket) -> int | None:
     """Return the status of the answer, None if there is none within three seconds."""
-    answer = http.client.HTTPResponse(connection)
-    try:
-        answer.begin()
-    except (TimeoutError, OSError, http.client.HTTPException):
-        return None
-    return answer.status
+    with closing(http.client.HTTPResponse(connection)) as answer:
+        try:
+            answer.begin()
+        except (TimeoutError, OSError, http.client.HTTPException):
+            return None
+        return answer.status
 
 
 @pytest.fixture

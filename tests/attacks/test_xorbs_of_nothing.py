@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import time
 
+import lz4.frame
 import pytest
 
 SHARD_TAG, BOOKEND = b"HFRepoMetaDa", b"\xff" * 32
@@ -77,6 +78,19 @@ def test_no_client_makes_such_chunks(uploads, chunks):
 def test_a_file_of_no_chunks_is_none(uploads):
     assert uploads.put("4" * 64, xorb(b"a" * 9000)) == 200
     assert not uploads.make(("4" * 64, [(0, 0, 0)] * 1000))
+
+
+def test_a_few_bytes_fill_no_disk(hub, uploads):
+    packed = lz4.frame.compress(bytes(4 << 20))
+    header = b"\0" + len(packed).to_bytes(3, "little") + b"\1" + (4 << 20).to_bytes(3, "little")
+    assert uploads.put("6" * 64, header + packed) == 200
+    sent, size = len(packed), 0
+    for number in range(1, 8):  # one file of many copies, then many files
+        segments = [(4 << 20, 0, 1)] * (40 if number == 1 else 6)
+        uploads.make(("6" * 64, segments), *[("6" * 64, segments[:extra]) for extra in range(1, number)])
+        sent += 100 * len(segments)
+        size = sum(path.stat().st_size for path in (hub.root / "files").rglob("*") if path.is_file())
+    assert size < (140 << 20) + 64 * sent
 
 
 def test_noting_where_chunks_lie_takes_no_more_than_they_do(hub, uploads):

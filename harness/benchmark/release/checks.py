@@ -22,6 +22,7 @@ from harness.hub.collections import Collection
 from harness.hub.lineage import LINEAGE
 from harness.hub.repository import Tree
 from harness.statistics.formatting import whole_percent
+from harness.terminal import one_line
 
 CheckChain = Callable[[Hub, Artifact], list[str]]
 """Returns what is wrong with the lineage of an artifact; `harness.reports.lineage.check.check_chain`."""
@@ -32,9 +33,11 @@ _RESULTS_OF_A_MODEL = ".eval_results/"
 class Refused(CheckFailed):
     """A release that must not be made as things are; nothing was changed."""
 
+    has_lines = True
+
     def __init__(self, namespace: str, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
-        listed = "".join(f"\n  - {problem}" for problem in self.problems)
+        listed = "".join(f"\n  - {one_line(problem)}" for problem in self.problems)
         number = "one thing speaks" if len(self.problems) == 1 else f"{len(self.problems)} things speak"
         super().__init__(f"{namespace} was not published and nothing was changed, {number} against it:{listed}")
 

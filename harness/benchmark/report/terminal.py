@@ -16,7 +16,7 @@ from harness.benchmark.report.records import BenchmarkReport, CellResult, Row
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.reports.evaluation_tables import table
 from harness.statistics.formatting import as_points, number, p_value, points, points_span, short_bounds
-from harness.terminal import console
+from harness.terminal import console, one_line
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -37,9 +37,9 @@ def print_summary(summary: BenchmarkReport, width: int | None = None) -> None:
             for cell in (one for one in row.cells if part.name == "main" or one.fair):
                 for run in (one for one in cell.runs if one.problem):
                     seed = f", seed {run.seed}" if len(summary.seeds) > 1 else ""
-                    out.print(f"{short(row)} {arm_name(cell)}{seed} {state(run)}: {run.problem}")
+                    out.print(one_line(f"{short(row)} {arm_name(cell)}{seed} {state(run)}: {run.problem}"))
     for sentence in (*summary.verdict.sentences, *summary.notes):
-        out.print(sentence)
+        out.print(one_line(sentence))
 
 
 def _table(summary: BenchmarkReport) -> RichTable:

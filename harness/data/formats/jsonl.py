@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import codecs
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from harness.data.beside import file_beside
 from harness.data.formats.json_texts import encodable_value, packed, parse_line, spells_half_characters
 from harness.errors import DataError
 from harness.hub.foreign_json import LARGEST
+from harness.secrets import Secrets, known
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -59,27 +59,24 @@ def _parse_line(path: Path, number: int, line: bytes | None) -> dict[str, Any]:
 
 
 def write_atomic(path: Path, chunks: Iterable[str]) -> None:
-    """Write text to `path` so that it is either whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.writelines(chunks)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException as error:
-        temporary.unlink()
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)  # a full disk does not say of which file
-        raise
+    """Write text to `path` so that it is either whole or not there. Secrets within a chunk are masked."""
+    with file_beside(path) as stream:
+        stream.writelines(map(known().mask_value, chunks))
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows as JSON lines, atomically."""
-    write_atomic(path, (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    """Write rows as JSON lines, atomically. Secrets in them are masked."""
+    secrets = known()
+    write_atomic(path, (_dumped(row, secrets) + "\n" for row in rows))
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write one indented JSON document, atomically."""
-    write_atomic(path, [json.dumps(value, ensure_ascii=False, indent=2), "\n"])
+    """Write one indented JSON document, atomically. Secrets in it are masked."""
+    write_atomic(path, [_dumped(value, known(), indent=2), "\n"])
+
+
+def _dumped(value: Any, secrets: Secrets, indent: int | None = None) -> str:
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    if secrets.find(text):
+        text = json.dumps(secrets.mask_value(value), ensure_ascii=False, indent=indent)
+    return text

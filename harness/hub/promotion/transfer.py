@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import HubError
 from harness.hub.artifact import Artifact, RepositoryName
-from harness.hub.client import Hub, operations
+from harness.hub.client import Hub
+from harness.hub.outgoing import check_outgoing, operations
 from harness.hub.promotion.difference import TreeChanges, changes
 from harness.hub.promotion.plan import FIRST, PromotionPlan
 from harness.hub.promotion.record import RECORD, dump, title, without_record
@@ -21,7 +22,7 @@ from harness.hub.repository import File, RepositoryState, Tree
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd
 
-    from harness.hub.client import Operation
+    from harness.hub.outgoing import Operation
 
 _DOWNLOADS = 8
 
@@ -162,6 +163,7 @@ class Transfer:
     def _sent(self, branch: str, addition: CommitOperationAdd) -> CommitOperationAdd:
         """Upload a large file before its commit, so that the disk holds one of them at a time."""
         lies_in = Path(str(addition.path_or_fileobj))
+        check_outgoing([addition], [], self.place)
         with self.target.errors(f"{addition.path_in_repo} of {self.place}"):
             self.target.api.preupload_lfs_files(
                 self.place.repo_id, [addition], repo_type=self.place.kind, revision=branch

@@ -15,6 +15,8 @@ from ..errors import HubStartError
 NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
 RESERVED = {"api", "collections", "datasets", "lfs", "models", "spaces", "xet"}
 """Names with which the Hub's own addresses begin."""
+_SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,3})?)\s*([kKMGT]?)(?:[bB])?")
+_UNITS = ("", "K", "M", "G", "T")
 ROLES = ("write", "read")
 
 
@@ -28,12 +30,13 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserEntry:
-    """A user, the names of their organisations, and their tokens."""
+    """A user, the names of their organisations, their tokens, and the bytes they may store (None: the usual)."""
 
     name: str
     fullname: str
     orgs: tuple[str, ...]
     tokens: tuple[Token, ...]
+    quota: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,7 @@ class OrgEntry:
     name: str
     private_by_default: bool
     fullname: str
+    quota: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,14 @@ class Directory:
     def first_write_token(self) -> str | None:
         """Return the first token that may write, or None."""
         return next((t.token for user in self.users for t in user.tokens if t.role == "write"), None)
+
+
+def parse_size(text: str) -> int:
+    """Return bytes: a number, with kB, MB, GB or TB (powers of 1000) behind it or without; raises ValueError."""
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text[:40]!r} is no size; expected a number with kB, MB, GB or TB, e.g. 20GB")
+    return int(float(found[1]) * 1000 ** _UNITS.index(found[2].upper()))
 
 
 def load_users(path: Path) -> Directory:
@@ -131,7 +143,7 @@ class _Reader:
         return str(value)
 
     def user(self, value: Any, where: str) -> UserEntry:
-        entry = self.mapping(value, where, {"name", "fullname", "orgs", "tokens"})
+        entry = self.mapping(value, where, {"name", "fullname", "orgs", "tokens", "quota"})
         name = self.name(entry.get("name"), f"{where}.name")
         orgs = [
             self.name(org, f"{where}.orgs[{i}]") for i, org in enumerate(self.items(entry.get("orgs"), f"{where}.orgs"))
@@ -144,7 +156,17 @@ class _Reader:
             fullname=fullname,
             orgs=tuple(orgs),
             tokens=tuple(self.token(token, f"{where}.tokens[{i}]") for i, token in enumerate(tokens)),
+            quota=self.quota(entry.get("quota"), f"{where}.quota"),
         )
+
+    def quota(self, value: Any, where: str) -> int | None:
+        if value is None:
+            return None
+        try:
+            return parse_size(str(value))
+        except ValueError as error:
+            self.fail(where, str(error))
+        return None
 
     def token(self, value: Any, where: str) -> Token:
         entry = self.mapping(value, where, {"token", "role"})
@@ -156,13 +178,16 @@ class _Reader:
         return Token(token=str(token), role=str(role))
 
     def org(self, value: Any, where: str) -> OrgEntry:
-        entry = self.mapping(value, where, {"name", "fullname", "private_by_default"})
+        entry = self.mapping(value, where, {"name", "fullname", "private_by_default", "quota"})
         private = entry.get("private_by_default", False)
         if not isinstance(private, bool):
             self.fail(f"{where}.private_by_default", "expected true or false")
         name = self.name(entry.get("name"), f"{where}.name")
         return OrgEntry(
-            name=name, private_by_default=private, fullname=self.text(entry.get("fullname", name), f"{where}.fullname")
+            name=name,
+            private_by_default=private,
+            fullname=self.text(entry.get("fullname", name), f"{where}.fullname"),
+            quota=self.quota(entry.get("quota"), f"{where}.quota"),
         )
 
     def unique(self, values: Iterable[str], what: str, *, show: bool = True, where: str = "the file") -> None:

@@ -22,6 +22,7 @@ from ..storage.git import FULL_SHA, GitRepo, checked_ref
 from ..storage.lines import Header, lines_of, read_header
 from ..storage.pulls import open_pull
 from ..storage.trees import checked_path
+from ..storage.usage import keep_file
 from .request import Call, answer, text_of
 
 
@@ -108,6 +109,7 @@ def _large(call: Call, sha256: str) -> int:
     size = call.services.blobs.size(sha256)
     if size is None or not call.services.references.may_use(call.user, call.repo, sha256):
         raise Refused(400, f"LFS pointer pointed to a file that does not exist: {sha256}; upload it first.")
+    keep_file(sha256, size)
     return size
 
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from ..errors import Refused, entry_not_found
 from ..storage.blobs import SHA256
 from ..storage.repos import check_present_name
+from ..storage.usage import check_room
 from .ranges import Content, respond
 from .request import Call, answer, text_of
 from .rights import LINK_SECONDS, check_propose, issue
@@ -64,6 +65,7 @@ def lfs_batch(call: Call) -> Response:
         check_propose(call.repo, call.required_user())
         check_present_name(call.repo, call.name)
     found = [_lfs_object(call, operation, item) for item in objects]
+    check_room(sum(item["size"] for item in found if "upload" in item.get("actions", ())))
     response = answer({"transfer": "basic", "objects": found, "hash_algo": "sha256"})
     response.headers["Content-Type"] = "application/vnd.git-lfs+json"
     return response

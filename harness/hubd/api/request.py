@@ -22,18 +22,21 @@ from ..storage.git import GitRepo
 from ..storage.pulls import settle
 from ..storage.references import References
 from ..storage.repos import RepoRow, Repos
+from ..storage.usage import Quotas, Usage
 from ..storage.xet_uploads import XetStore
 
 KINDS_IN_PATHS = {"models": "model", "datasets": "dataset", "spaces": "space"}
 TRUE = ("1", "true")
+VALUES_LIMIT = 200_000  # of JSON in a body
 
 
 class Services:
     """Everything that outlives a request."""
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: Root, quotas: Quotas | None = None) -> None:
         self.root = root
         self.db = Database(root.database)
+        self.usage = Usage(root, self.db, quotas or Quotas())
         self.accounts = Accounts(self.db)
         self.repos = Repos(root, self.db)
         self.blobs = BlobStore(root)
@@ -121,6 +124,8 @@ class Call:
         """Return the body as a JSON object ({} if empty); raises Refused (400)."""
         if not self.body.strip():
             return {}
+        if sum(map(self.body.count, (b",", b"[", b"{"))) > VALUES_LIMIT:  # each may take a hundred bytes of memory
+            raise Refused(413, f"The body may have {VALUES_LIMIT} values at most.")
         try:
             content = json.loads(self.body)
             if b"\\ud" in self.body.lower():  # half a character, escaped: it cannot be stored or sent back

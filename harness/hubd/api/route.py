@@ -20,7 +20,7 @@ from .request import KINDS_IN_PATHS, Call
 from .rights import Needs
 
 MIB = 1 << 20
-SMALL_BODY = 32 * MIB
+SMALL_BODY = 8 * MIB
 
 Handler = Callable[[Call], Response]
 

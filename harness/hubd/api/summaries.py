@@ -3,53 +3,33 @@
 from __future__ import annotations
 
 import sys
-import threading
-import time
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from ..accounts.accounts import User
+from ..bounds import Budget, Cache
 from ..storage.git import GitRepo
 from ..storage.repos import RepoRow, Repos, may_read_content
 from .card_facts import Summary, summarise
 from .tree import iso
 
-REMEMBERED = 128 << 20  # bytes of memory, about
 LIST_SECONDS = 1.0  # for reading what is not remembered, after which a list goes on on its next page
 
-_KNOWN: OrderedDict[tuple[str, str], Summary] = OrderedDict()  # (repository, commit): no opened repository stays alive
-_KNOWING = threading.Lock()
+_KNOWN: Cache[tuple[str, str], Summary] = Cache(128 << 20)  # (repository, commit): no opened repository stays alive
 _TOLD: set[tuple[str, str]] = set()  # what the log says already
-_size = 0
 
 
 def summary_of(repo: RepoRow, git: GitRepo, commit: str) -> Summary:
     """Return what a commit says of its repository, read once; raises what git raises on damaged objects."""
-    found = _known(repo, commit)
-    return found if found is not None else _remember(repo, summarise(repo, git, commit))
+    found = _KNOWN.get((repo.id, commit))
+    if found is None:
+        summary = summarise(repo, git, commit)
+        found = _KNOWN.put((repo.id, commit), summary, summary.weight)
+    return found
 
 
 def shown_to(user: User | None, repo: RepoRow, summary: Summary) -> Summary:
     """Return of a summary what somebody may know: of a gated repository the card alone, unless they are a member."""
     return summary if may_read_content(repo, user) else summary.of_card()
-
-
-def _known(repo: RepoRow, commit: str) -> Summary | None:
-    with _KNOWING:
-        found = _KNOWN.get((repo.id, commit))
-        if found is not None:
-            _KNOWN.move_to_end((repo.id, commit))
-        return found
-
-
-def _remember(repo: RepoRow, summary: Summary) -> Summary:
-    global _size  # noqa: PLW0603 - beside the cache that it measures
-    with _KNOWING:
-        if _KNOWN.setdefault((repo.id, summary.commit), summary) is summary:
-            _size += summary.weight
-        while _size > REMEMBERED:
-            _size -= _KNOWN.popitem(last=False)[1].weight
-    return summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +49,12 @@ class Lister:
     def __init__(self, repos: Repos, user: User | None) -> None:
         self._repos = repos
         self._user = user
-        self._deadline = time.monotonic() + LIST_SECONDS
+        self._budget = Budget(LIST_SECONDS)
 
     @property
     def late(self) -> bool:
         """Return whether the list has to end here and go on on a page of its own."""
-        return time.monotonic() > self._deadline
+        return self._budget.spent
 
     def head(self, repo: RepoRow) -> Head:
         """Return the head of main; of a repository that cannot be read, an empty commit id."""
@@ -85,7 +65,7 @@ class Lister:
 
     def modified(self, head: Head) -> str:
         """Return when a repository last changed."""
-        found = _known(head.repo, head.commit or "")
+        found = _KNOWN.get((head.repo.id, head.commit or ""))
         try:
             return found.modified if found else iso(self._repos.git(head.repo).commit(head.commit or "").time)
         except Exception as error:
@@ -94,7 +74,7 @@ class Lister:
 
     def summary(self, head: Head) -> Summary:
         """Return what a head says of its repository, as far as the user may know; nothing, if that cannot be read."""
-        found = _known(head.repo, head.commit) if head.commit else None
+        found = _KNOWN.get((head.repo.id, head.commit)) if head.commit else None
         try:
             found = found or summary_of(head.repo, self._repos.git(head.repo), head.commit or "")
             return shown_to(self._user, head.repo, found)

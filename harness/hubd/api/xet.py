@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from mmap import ACCESS_READ, mmap
 
 from starlette.responses import Response, StreamingResponse
 
@@ -49,7 +50,9 @@ def put_xorb(call: Call) -> Response:
 
 def put_shard(call: Call) -> Response:
     """Take a shard and unpack its files; progress and the outcome are lines of JSON (v2)."""
-    files = Shard(call.body)
+    if call.upload is None or not call.upload.size:
+        raise Refused(400, "A shard is needed as body.")
+    files = Shard(mmap(call.upload.file.fileno(), 0, access=ACCESS_READ))
 
     def unpacked() -> Iterator[str]:
         for sha256 in call.services.xet.unpack_shard(_uploader(call), files):

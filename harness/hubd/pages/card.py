@@ -10,8 +10,9 @@ from starlette.responses import Response
 from ..api.card_facts import CARD_LIMIT
 from ..api.plain import body_of, front_matter
 from ..api.request import Call
+from ..bounds import Budget
 from .lists import known_repo
-from .prose import PROSE_LIMIT, Place, safe_html
+from .prose import SECONDS, Place, prose
 from .repo_page import RepoPage, moved, open_page
 from .view import path
 
@@ -29,10 +30,10 @@ def card(call: Call) -> Response:
     problem, body = "", ""
     if text is not None:
         problem, body = _problem(text), body_of(text)
-    place = Place(web_path=view.repo.web_path, revision=view.revision)
+    shown = prose(body, Place(web_path=view.repo.web_path, revision=view.revision), Budget(SECONDS))
     files = view.git.entry(view.commit, "README.md")
     return view.show(
-        "card", "card", body=safe_html(body, place), cut=len(body) > PROSE_LIMIT, problem=problem,
+        "card", "card", body=shown.html, cut=shown.cut, problem=problem,
         has_card=text is not None, too_large=text is None and files is not None, metadata=_metadata(view),
         results=_results(view), summary=view.summary,
     )  # fmt: skip

@@ -7,16 +7,18 @@ from typing import Any
 from starlette.responses import Response
 
 from ..api.request import Call
+from ..bounds import Budget
 from ..db import Row
 from ..errors import Refused
 from ..storage import pulls
 from ..storage.diffs import Changes, changes
-from .prose import Place, safe_html
+from .prose import Place, prose
 from .repo_page import RepoPage, moved, open_page
 from .view import path
 
 PAGE = 50
-EVENTS = 200
+EVENTS, CHARACTERS = 200, 400_000  # of a discussion: events, and what they say together
+SECONDS, COMMENT_SECONDS = 0.8, 0.4  # of processor time, for the texts of all comments and of one
 
 
 def discussions(call: Call) -> Response:
@@ -41,24 +43,29 @@ def _one(call: Call) -> Response:
         raise Refused(404, "There is no such discussion.")
     view = open_page(call)
     row = pulls.find(call.services.db, view.repo, int(text))
-    details = pulls.details(call.services.db, view.git, view.repo, row)
-    events = [_event(view, event) for event in details["events"][:EVENTS]]
+    found, more = pulls.events(call.services.db, view.repo, row, most=EVENTS, size=CHARACTERS)
+    budget = Budget(SECONDS)
     return view.show(
-        "discussion", "discussions", item=details, events=events, more=max(len(details["events"]) - EVENTS, 0),
-        conflicts=details.get("filesWithConflicts", []), changes=_changes(view, row) if row["is_pull"] else None,
+        "discussion", "discussions", item=pulls.summary(row, view.repo),
+        events=[_event(view, event, budget) for event in found], more=more,
+        conflicts=pulls.conflicts(view.git, row) if row["is_pull"] else [],
+        changes=_changes(view, row) if row["is_pull"] else None,
     )  # fmt: skip
 
 
-def _event(view: RepoPage, event: dict[str, Any]) -> dict[str, Any]:
+def _event(view: RepoPage, event: dict[str, Any], budget: Budget) -> dict[str, Any]:
     data, kind = event["data"], event["type"]
     html = link = ""
+    cut = False
     words = {"title-change": f"changed the title to “{data.get('to', '')}”", "commit": f"{data.get('subject', '')}"}
     words["status-change"] = f"marked this as {data.get('status', '')}"
     if kind == "comment":
-        html = safe_html(str(data["latest"]["raw"] or ""), Place(web_path=view.repo.web_path, revision="main"))
+        place = Place(web_path=view.repo.web_path, revision="main")
+        shown = prose(str(data["latest"]["raw"] or ""), place, Budget(min(budget.left, COMMENT_SECONDS)))
+        html, cut = shown.html, shown.cut
     if kind == "commit":
         link = f"{path(view.repo.web_path)}/commit/{data['oid']}"
-    return {**event, "html": html, "link": link, "words": words.get(kind, kind)}
+    return {**event, "html": html, "cut": cut, "link": link, "words": words.get(kind, kind)}
 
 
 def _changes(view: RepoPage, row: Row) -> Changes | None:
@@ -66,6 +73,4 @@ def _changes(view: RepoPage, row: Row) -> Changes | None:
     head, base = view.git.ref(f"refs/pr/{row['num']}"), view.git.ref(row["base"])
     if head is None or base is None:
         return None
-    known = {facts.sha for facts in view.git.history(base)}
-    fork = next((facts.sha for facts in view.git.history(head) if facts.sha in known), None)
-    return changes(view.git, fork, head)
+    return changes(view.git, pulls.fork(view.git, base, head), head)

@@ -6,7 +6,6 @@ import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from html import escape
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
@@ -15,9 +14,13 @@ import nh3
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from ..bounds import Budget, Cache
 from .view import path, segment
 
 PROSE_LIMIT = 120_000  # characters; a longer text is cut
+PLAIN_LIMIT = 5_000  # of a text that is shown as it was written, because it is too much work
+SECONDS = 1.5  # of processor time for a card
+STEP = 64 << 10
 ID_PREFIX = "card-"
 TAGS = {
     "a", "abbr", "b", "blockquote", "br", "caption", "center", "code", "dd", "del", "details", "div", "dl", "dt",
@@ -40,7 +43,7 @@ ATTRIBUTES |= {tag: ATTRIBUTES[tag] | {"colspan", "rowspan"} for tag in ("td", "
 SCHEMES = {"http", "https", "mailto", "data"}  # data: pictures only, see _Place.attribute
 _PICTURE_DATA = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*")
 _NUMBER = re.compile(r"\d{1,4}%?")
-_MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+_KNOWN: Cache[tuple[str, Place], Prose] = Cache(32 << 20)  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,12 +164,46 @@ class _Walk(HTMLParser):
         self._rewriter.out.append(escape(data, quote=False))
 
 
-@lru_cache(maxsize=256)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prose:
+    """A text as HTML that is safe to show; `cut`: only its beginning, because the rest is too long or too much work."""
+
+    html: str
+    cut: bool
+
+
+class _OutOfTimeError(Exception):
+    """A text is more work than its page may be."""
+
+
 def safe_html(text: str, place: Place) -> str:
     """Return Markdown (with HTML in it) as HTML without scripts, styles, forms, frames, or anything from outside."""
-    tokens = _MARKDOWN.parse(text[:PROSE_LIMIT])
+    return prose(text, place, Budget(SECONDS)).html
+
+
+def prose(text: str, place: Place, budget: Budget) -> Prose:
+    """Return a text as safe HTML, within a budget of processor time: what is much work is shown in part, or as text."""
+    text = text[: PROSE_LIMIT + 1]
+    if (known := _KNOWN.get((text, place))) is not None:
+        return known
+    for length, share in ((PROSE_LIMIT, 0.6), (PROSE_LIMIT // 4, 0.8)):
+        try:
+            html = _html(text[:length], place, Budget(budget.left * share))
+        except _OutOfTimeError:
+            continue
+        found = Prose(html=html, cut=len(text) > length)
+        return _KNOWN.put((text, place), found, 200 + 4 * len(text) + 4 * len(html))
+    plain = escape(text[:PLAIN_LIMIT], quote=False)
+    return Prose(html=f"<p>{plain}</p>", cut=len(text) > PLAIN_LIMIT)
+
+
+def _html(text: str, place: Place, budget: Budget) -> str:
+    markdown = _markdown(budget)
+    tokens = markdown.parse(text)
     _prepare(tokens)
-    html: str = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})
+    _check(budget)
+    html: str = markdown.renderer.render(tokens, markdown.options, {})
+    _check(budget)
     clean = nh3.clean(
         html,
         tags=TAGS,
@@ -176,11 +213,32 @@ def safe_html(text: str, place: Place) -> str:
         link_rel=_REL,
         id_prefix=ID_PREFIX,
     )
+    _check(budget)
     rewriter = _Pictures(place)
     walk = _Walk(rewriter)
-    walk.feed(clean)
+    for at in range(0, len(clean), STEP):
+        walk.feed(clean[at : at + STEP])
+        _check(budget)
     walk.close()
     return "".join(rewriter.out)
+
+
+def _check(budget: Budget) -> None:
+    if budget.spent:
+        raise _OutOfTimeError
+
+
+def _markdown(budget: Budget) -> MarkdownIt:
+    """Return a parser that gives up once the budget is spent: rules are asked at each block and special character."""
+
+    def look_at_the_clock(*_: object) -> bool:
+        _check(budget)
+        return False
+
+    markdown = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    markdown.block.ruler.before("table", "clock", look_at_the_clock)
+    markdown.inline.ruler.before("text", "clock", look_at_the_clock)
+    return markdown
 
 
 def _prepare(tokens: Sequence[Token]) -> None:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..storage.blobs import BlobStore
-from ..storage.git import FileFacts, GitRepo
+from ..storage.facts import FileFacts
+from ..storage.git import GitRepo
 from .view import size as size_text
 
 ROWS, COLUMNS, CELL = 25, 40, 500  # what is shown: rows, columns, characters of a cell

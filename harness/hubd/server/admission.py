@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..api import files, tree, xet
 from ..api.request import Call
+from ..api.rights import Needs
 from ..api.route import MIB, Route
 from ..errors import Refused
 from ..pages import accounts as pages
@@ -34,4 +35,6 @@ def body_limit(route: Route, call: Call) -> int:
         return int(call.claims["size"])  # what a signed link allows
     if route.method in ("GET", "*"):
         return FORM_BODY  # nothing that only reads needs a body
+    if route.needs is Needs.NOTHING:
+        return min(route.limit, ANONYMOUS_BODY)
     return route.limit if call.user is not None else min(route.limit, ANONYMOUS_BODY)

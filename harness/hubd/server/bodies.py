@@ -135,8 +135,8 @@ class DirectBody(asyncio.BufferedProtocol):
         self._connection.resume_writing()
 
 
-async def steps(request: Request) -> AsyncGenerator[list[Buffer]]:
-    """Yield the body, about STEP bytes at a time, each good until the next is asked for; raises ClientDisconnect."""
+async def steps(request: Request, step: int = STEP) -> AsyncGenerator[list[Buffer]]:
+    """Yield the body, about `step` bytes at a time, each good until the next is asked for; raises ClientDisconnect."""
     direct: DirectBody | None = request.scope.get("state", {}).get(STATE)
     if direct is None:
         pending: list[Buffer] = []
@@ -144,12 +144,12 @@ async def steps(request: Request) -> AsyncGenerator[list[Buffer]]:
         async for data in request.stream():
             pending.append(data)
             size += len(data)
-            if size >= STEP:
+            if size >= step:
                 yield pending
                 pending, size = [], 0
         yield pending
         return
-    buffer = memoryview(bytearray(min(STEP, direct.length)))
+    buffer = memoryview(bytearray(min(step, direct.length)))
     try:
         while size := await direct.fill(buffer):
             yield [buffer[:size]]

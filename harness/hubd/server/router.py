@@ -18,7 +18,7 @@ from ..pages.addresses import PAGES
 from ..pages.errors import NOTHING_HERE
 from ..storage.xet_uploads import XORB_LIMIT
 
-SHARD_BODY = 256 * MIB
+SHARD_BODY = 128 * MIB  # clients make them of 64 MiB at most
 COMMIT_BODY = 16 << 30
 
 
@@ -114,7 +114,7 @@ CONTENT_ROUTES = (
     ),
     *(
         Route(method="POST", pattern=f"/xet/{{store}}/{{version}}/{name}", needs=Needs.XET_UPLOAD,
-              handler=xet.put_shard, limit=SHARD_BODY)
+              handler=xet.put_shard, upload=True, limit=SHARD_BODY)
         for name in ("shards", "shard")
     ),
     Route(

@@ -13,24 +13,26 @@ from types import FrameType
 
 import uvicorn
 
-from ..accounts.users_file import Directory, load_users
+from ..accounts.users_file import Directory, OrgEntry, UserEntry, load_users, parse_size
 from ..api.request import Services
 from ..db import readable_database
 from ..errors import HubStartError
 from ..root import Root, default_root, open_root
+from ..storage.usage import Quotas
 from .app import HubApp
 from .connections import Connections, descriptors
 from .heads import bounded_protocol
 from .origin import LOOPBACK, Hosts
 
 DEFAULT_PORT = 7860
+LONG_TOKEN = 20  # characters that nobody guesses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """How to serve: `root` None is the default folder, port 0 a free one, `users` a YAML file or None.
 
-    `allow_hosts` are further names that requests may ask for.
+    `allow_hosts` are further names that requests may ask for, `quota` is what a namespace may store, e.g. `20GB`.
     """
 
     root: Path | None = None
@@ -38,6 +40,7 @@ class Settings:
     port: int = DEFAULT_PORT
     users: Path | None = None
     allow_hosts: Sequence[str] = ()
+    quota: str | None = None
     verbose: bool = False
     stop_with_stdin: bool = False
 
@@ -45,11 +48,14 @@ class Settings:
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C; `say` gets the lines for stdout. Raises HubStartError if it cannot start."""
     directory = load_users(settings.users) if settings.users else None
+    if directory is not None and settings.host not in LOOPBACK:
+        _warn_of_guessable(directory)
+    quotas = _quotas(settings.quota, directory)
     listener = _listen(settings.host, settings.port)
     root = open_root(settings.root or default_root())
     try:
         with readable_database(root.database):
-            services, new_token = _prepare(root, directory)
+            services, new_token = _prepare(root, directory, quotas)
         connections = Connections(descriptors())
         server = _Server(
             uvicorn.Config(
@@ -73,14 +79,24 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         root.close()
 
 
-def _prepare(root: Root, directory: Directory | None) -> tuple[Services, str | None]:
+def _prepare(root: Root, directory: Directory | None, quotas: Quotas) -> tuple[Services, str | None]:
     """Return the services, and the token of the first user if it was made just now."""
-    services = Services(root)
+    services = Services(root, quotas)
     if directory is None:
         return services, services.accounts.ensure_someone(root)
     services.accounts.replace(directory)
     root.token_file.unlink(missing_ok=True)  # the user it belonged to is gone
     return services, None
+
+
+def _quotas(usual: str | None, directory: Directory | None) -> Quotas:
+    try:
+        size = parse_size(usual) if usual is not None else None
+    except ValueError as error:
+        raise HubStartError(f"--quota: {error}.") from error
+    owners: list[UserEntry | OrgEntry] = [*directory.users, *directory.orgs] if directory else []
+    own = {owner.name.lower(): owner.quota for owner in owners if owner.quota is not None}
+    return Quotas(usual=size, own=own, several=directory is not None)
 
 
 class _Server(uvicorn.Server):
@@ -142,6 +158,18 @@ def _announce(
         print(  # noqa: T201
             f"Listening on {settings.host}: other machines can reach this Hub, and tokens travel unencrypted. "
             "Put it behind a proxy with TLS outside a trusted network.",
+            file=sys.stderr,
+        )
+    if settings.host not in LOOPBACK and settings.quota is None:
+        print("No --quota is set: whoever may write can fill the disk.", file=sys.stderr)  # noqa: T201
+
+
+def _warn_of_guessable(directory: Directory) -> None:
+    short = [user.name for user in directory.users if any(len(token.token) < LONG_TOKEN for token in user.tokens)]
+    if short:
+        print(  # noqa: T201
+            f"Tokens of {', '.join(short[:5])}{' and others' if len(short) > 5 else ''} have fewer than {LONG_TOKEN} "
+            "characters and may be guessed by whoever reaches this Hub; make long ones (openssl rand -hex 20).",
             file=sys.stderr,
         )
 

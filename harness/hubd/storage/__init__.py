@@ -5,6 +5,7 @@ blobs.py        Large files, addressed by their sha256: written once, durable be
 collections.py  Collections: titled lists of repositories with notes
 commits.py      A commit: the operations that clients send, applied to a repository in one step
 diffs.py        What changed between two commits: files, and unified diffs of text, with limits on size and time
+facts.py        What is known of commits and files, and read of them no further than that takes
 gc.py           Frees what nothing leads to any more: half uploads, large files, git objects, repositories that were
                 never finished
 git.py          One bare git repository: resolve, read, move refs atomically
@@ -18,6 +19,7 @@ reach.py        What the refs of a repository lead to: commits, and the large fi
 references.py   Which large files a caller may name by their hash
 repos.py        Which repositories exist, under which name, and who may read or write them
 trees.py        Edits of git trees: which paths are allowed, and how changes make a new tree
+usage.py        What each namespace stores, and how much it may
 verify.py       Checks that a Hub's folder is whole: the database, every git object and ref, every large file by its
                 hash
 xet_reads.py    Xet downloads of ordinary large files

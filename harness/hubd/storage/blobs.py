@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from ..errors import Refused
 from ..root import Root, fsync_folder
+from .usage import keep_file
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (\d+)\n?")
@@ -107,13 +108,19 @@ class BlobStore:
     def keep(self, draft: Draft, *, sha256: str | None = None) -> str:
         """Move a finished draft into the store and return its hash.
 
-        Raises Refused (400) if it is not the announced `sha256`; the draft is gone either way.
+        Raises Refused (400 if it is not the announced `sha256`, 413 if the caller may not store as much); the draft is
+        gone either way.
         """
         actual = draft.sha256
         if sha256 is not None and actual != sha256:
             draft.discard()
             raise Refused(400, f"The content received has sha256 {actual}, announced was {sha256}; upload it again.")
         target = self.path(actual)
+        try:
+            keep_file(actual, draft.size)
+        except Refused:
+            draft.discard()
+            raise
         if target.exists():
             draft.discard()
             self.touch(actual)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import difflib
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
 
-from .git import FileFacts, GitRepo
+from ..bounds import Budget, Cache
+from .facts import FileFacts
+from .git import GitRepo
 from .trees import Entry
 
 FILES_SHOWN, FILES_COUNTED = 100, 5_000
 TEXT_BYTES = 256_000  # a larger file is not compared
 COMPARED_LINES = 1_500  # lines that differ at most, after equal beginnings and ends
 LINES_SHOWN = 600  # of one file
-SECONDS = 1.0  # for all files; difflib's worst case is slow
+SECONDS = 0.8  # of processor time for all files; difflib's worst case is slow
+CHARACTERS, LINE_COST = 600_000, 60  # shown of all files; a line costs this many more
 CONTEXT = 3
 
 
@@ -48,23 +52,34 @@ class Changes:
     more: int
 
 
+_KNOWN: Cache[tuple[Path, str, str], Changes] = Cache(32 << 20)  # by the commits before and after
+
+
 def changes(git: GitRepo, old: str | None, new: str) -> Changes:
     """Return what `new` changed since `old` (commit ids; None: an empty repository)."""
+    key = (git.path, old or "", new)
+    if (known := _KNOWN.get(key)) is not None:
+        return known
+    budget = Budget(SECONDS)
+    found: list[tuple[str, Entry | None, Entry | None]] = []
     before = git.commit(old).tree if old else None
-    pairs = []
-    for number, pair in enumerate(_pairs(git, before, git.commit(new).tree, "")):
-        if number == FILES_COUNTED:
+    for pair in pairs(git, before, git.commit(new).tree):
+        if len(found) == FILES_COUNTED or (budget.spent and len(found) > FILES_SHOWN):
             break
-        pairs.append(pair)
-    deadline = time.monotonic() + SECONDS
-    files = tuple(_change(git, path, one, two, deadline) for path, one, two in pairs[:FILES_SHOWN])
-    return Changes(files=files, more=len(pairs) - len(files))
+        found.append(pair)
+    room = CHARACTERS
+    files: list[FileChange] = []
+    for path, one, two in found[:FILES_SHOWN]:
+        files.append(_change(git, path, one, two, 0 if budget.spent else room))
+        room -= sum(len(line.text) + LINE_COST for line in files[-1].lines)
+    shown = Changes(files=tuple(files), more=len(found) - len(files))
+    return _KNOWN.put(key, shown, 1000 + 1000 * len(files) + 4 * (CHARACTERS - room))
 
 
-def _pairs(
-    git: GitRepo, old: str | None, new: str | None, prefix: str
+def pairs(
+    git: GitRepo, old: str | None, new: str | None, prefix: str = ""
 ) -> Iterator[tuple[str, Entry | None, Entry | None]]:
-    """Yield (path, file before, file after) of each difference between two trees."""
+    """Yield (path, file before, file after) of each difference between two trees (ids; None: an empty one)."""
     before, after = (git.tree(old) if old else {}), (git.tree(new) if new else {})
     for name in sorted(before.keys() | after.keys()):
         one, two = before.get(name), after.get(name)
@@ -75,21 +90,26 @@ def _pairs(
         if any(files):
             yield f"{prefix}{name}", files[0], files[1]
         if any(folders):
-            yield from _pairs(git, folders[0], folders[1], f"{prefix}{name}/")
+            yield from pairs(git, folders[0], folders[1], f"{prefix}{name}/")
 
 
-def _change(git: GitRepo, path: str, one: Entry | None, two: Entry | None, deadline: float) -> FileChange:
+def _change(git: GitRepo, path: str, one: Entry | None, two: Entry | None, room: int) -> FileChange:
+    """Return the change of a file with as many lines as there is `room` for (characters)."""
     before, after = (git.facts(entry.sha) if entry else None for entry in (one, two))
     status = "added" if before is None else "deleted" if after is None else "changed"
+    if room <= 0:
+        why = "not compared: the files before took all that a page has"
+        return FileChange(path=path, status=status, before=before, after=after, why=why)
     lines: list[Line] = []
     texts = [_lines(git, facts) for facts in (before, after)]
     why = next((text for text in texts if isinstance(text, str)), "")
-    if not why and time.monotonic() > deadline:
-        why = "not compared: the files before took all the time a page has"
     if not why:
         lines = list(_compare(texts[0], texts[1]))  # type: ignore[arg-type]
-        why = "" if len(lines) <= LINES_SHOWN else f"{len(lines) - LINES_SHOWN} more lines are not shown"
-    return FileChange(path=path, status=status, before=before, after=after, lines=tuple(lines[:LINES_SHOWN]), why=why)
+        used = accumulate(len(line.text) + LINE_COST for line in lines[:LINES_SHOWN])
+        shown = sum(1 for size in used if size <= room)
+        why = "" if shown == len(lines) else f"{len(lines) - shown} more lines are not shown"
+        lines = lines[:shown]
+    return FileChange(path=path, status=status, before=before, after=after, lines=tuple(lines), why=why)
 
 
 def _lines(git: GitRepo, facts: FileFacts | None) -> list[str] | str:

@@ -22,6 +22,7 @@ from ..errors import HubStartError
 from ..root import FOLDERS, Root, existing_root, fsync_folder
 from .blobs import BlobStore
 from .objects import read_objects
+from .usage import folder_size
 from .xet_uploads import XetStore, forget
 
 PACKS_LIMIT, LOOSE_LIMIT = 20, 1000  # more files than this in a repository become one pack
@@ -64,6 +65,7 @@ def _collect(root: Root, before: int, grace: float) -> Collected:
         used, removed = _collect_git(root.folder("repos") / f"{name}.git", _pulls(db, name), limit)
         needed |= used
         objects += removed
+        _shrink_notes(root, db, name)
     files = _collect_files(root, db, needed, limit)
     return Collected(repositories=repositories, files=files, objects=objects, bytes=max(before - _size(root.path), 0))
 
@@ -133,6 +135,15 @@ def _repack(git: Repo, folder: Path, kept: set[bytes], limit: float) -> int:
             path.unlink()
     store.close()  # forget the packs that are gone
     return len(held - kept)
+
+
+def _shrink_notes(root: Root, db: Database, repo_id: str) -> None:
+    """Let those who brought objects to a repository of others pay for no more than it takes now."""
+    item, size = f"git:{repo_id}", folder_size(root.folder("repos") / f"{repo_id}.git")
+    row = db.row("select sum(bytes) as bytes from stored where item = ?", item)
+    if row is not None and (row["bytes"] or 0) > size:
+        with db.transaction() as write:
+            write.execute("update stored set bytes = bytes * ? / ? where item = ?", (size, row["bytes"], item))
 
 
 def _loose_name(path: Path) -> ObjectID:

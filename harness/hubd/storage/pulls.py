@@ -6,11 +6,15 @@ import json
 import secrets
 import sqlite3
 from dataclasses import dataclass
+from itertools import accumulate, zip_longest
+from pathlib import Path
 from typing import Any
 
+from ..bounds import Cache
 from ..db import Database, Row, now
 from ..errors import Refused, stale_parent
 from .commits import Author, Staging, record
+from .diffs import pairs
 from .git import GitRepo
 from .patches import patch
 from .repos import RepoRow, Repos
@@ -18,6 +22,8 @@ from .trees import Change, edited_tree
 
 MAIN = "refs/heads/main"
 MERGED, DELETED = "merged", "deleted"
+_MERGES: Cache[tuple[Path, str, str], tuple[dict[str, Change], set[str]]] = Cache(8 << 20)  # by base and head
+EVENTS, EVENTS_SIZE = 10_000, 16 << 20  # of a discussion that clients read: how many, and characters together
 
 
 def open_pull(db: Database, git: GitRepo, repo: RepoRow, author: Author, *, base: str, head: str) -> int:
@@ -131,29 +137,49 @@ def summary(row: Row, repo: RepoRow) -> dict[str, Any]:
     }
 
 
+def events(db: Database, repo: RepoRow, row: Row, *, most: int, size: int) -> tuple[list[dict[str, Any]], int]:
+    """Return the first events of a discussion, up to `most` of `size` bytes together, and how many more there are."""
+    sizes = db.rows(
+        "select rowid, length(data) as size from events where repo = ? and num = ? order by rowid limit ?",
+        *(repo.id, row["num"], most),
+    )
+    room = accumulate(one["size"] for one in sizes)
+    last = max((one["rowid"] for one, used in zip(sizes, room, strict=True) if used <= size), default=0)
+    found = db.rows(
+        "select * from events where repo = ? and num = ? and rowid <= ? order by rowid", repo.id, row["num"], last
+    )
+    whole = db.row("select count(*) as number from events where repo = ? and num = ?", repo.id, row["num"])
+    return [_as_json(event) for event in found], (whole["number"] if whole else 0) - len(found)
+
+
+def _as_json(event: Row) -> dict[str, Any]:
+    return {
+        "id": event["id"],
+        "type": event["type"],
+        "createdAt": event["created"],
+        "author": {"name": event["author"]},
+        "data": json.loads(event["data"]),
+    }
+
+
 def details(db: Database, git: GitRepo, repo: RepoRow, row: Row) -> dict[str, Any]:
     """Return a discussion with its events and, for a pull request, its changes and conflicts."""
-    rows = db.rows("select * from events where repo = ? and num = ? order by rowid", repo.id, row["num"])
-    events = [
-        {
-            "id": event["id"],
-            "type": event["type"],
-            "createdAt": event["created"],
-            "author": {"name": event["author"]},
-            "data": json.loads(event["data"]),
-        }
-        for event in rows
-    ]
-    content = {**summary(row, repo), "events": events}
+    found, _ = events(db, repo, row, most=EVENTS, size=EVENTS_SIZE)
+    content = {**summary(row, repo), "events": found}
     if row["is_pull"]:
         content["changes"] = {
             "base": row["base"],
             **({"mergeCommitId": row["merged"]} if row["status"] == MERGED else {}),
         }
-        content["filesWithConflicts"] = [] if row["status"] == MERGED else sorted(_merge(git, row)[1])
+        content["filesWithConflicts"] = conflicts(git, row)
         head = git.resolve(f"refs/pr/{row['num']}")
-        content["diff"] = patch(git, _fork(git, git.ref(row["base"]), head), head)
+        content["diff"] = patch(git, fork(git, git.ref(row["base"]), head), head)
     return content
+
+
+def conflicts(git: GitRepo, row: Row) -> list[str]:
+    """Return the paths of an unmerged pull request that its base changed differently, in order."""
+    return [] if row["status"] == MERGED else sorted(_merge(git, row)[1])
 
 
 def merge(db: Database, git: GitRepo, repo: RepoRow, row: Row, author: str) -> dict[str, Any]:
@@ -194,25 +220,30 @@ def settle(db: Database, repos: Repos) -> None:
 
 def _merge(git: GitRepo, row: Row) -> tuple[dict[str, Change], set[str]]:
     """Return what the pull request changes since it left its base, and the paths that the base changed differently."""
-    base_head = git.ref(row["base"])
-    if base_head is None:
+    base = git.ref(row["base"])
+    if base is None:
         return {}, set()
     head = git.resolve(f"refs/pr/{row['num']}")
-    before = _file_ids(git, _fork(git, base_head, head))
-    ours, theirs = _file_ids(git, base_head), _file_ids(git, head)
-    paths = before.keys() | theirs.keys()
-    changes: dict[str, Change] = {path: theirs.get(path) for path in paths if theirs.get(path) != before.get(path)}
-    conflicts = {p for p in changes if ours.get(p) != before.get(p) and ours.get(p) != changes[p]}
-    return changes, conflicts
+    key = (git.path, base, head)
+    if (known := _MERGES.get(key)) is not None:
+        return known
+    parted = fork(git, base, head)
+    before = git.commit(parted).tree if parted else None
+    ours = {path: two for path, _, two in pairs(git, before, git.commit(base).tree)}
+    theirs = {path: two for path, _, two in pairs(git, before, git.commit(head).tree)}
+    changes: dict[str, Change] = {path: entry.sha if entry else None for path, entry in theirs.items()}
+    found = changes, {path for path in theirs.keys() & ours.keys() if theirs[path] != ours[path]}
+    return _MERGES.put(key, found, 1000 + 400 * len(changes))
 
 
-def _fork(git: GitRepo, base_head: str | None, head: str) -> str | None:
+def fork(git: GitRepo, base: str | None, head: str) -> str | None:
     """Return the last commit that the base and the pull request have in common (first parents)."""
-    known = {commit.sha for commit in git.history(base_head)} if base_head else set()
-    return next((commit.sha for commit in git.history(head) if commit.sha in known), None)
-
-
-def _file_ids(git: GitRepo, commit: str | None) -> dict[str, str]:
-    if commit is None:
-        return {}
-    return {path: entry.sha for path, entry in git.walk(git.commit(commit).tree) if not entry.is_folder}
+    ours: set[str] = set()
+    theirs: set[str] = set()
+    for one, two in zip_longest(git.history(head), git.history(base) if base else ()):
+        theirs |= {one.sha} if one else set()
+        ours |= {two.sha} if two else set()
+        for commit in (one, two):
+            if commit is not None and commit.sha in ours and commit.sha in theirs:
+                return commit.sha
+    return None

@@ -20,6 +20,7 @@ from ..errors import Refused, login_required, repo_not_found
 from ..root import Root, fsync_folder
 from .git import FULL_SHA, GitRepo
 from .reach import Writing
+from .usage import removed
 
 KINDS = ("model", "dataset", "space")
 REPO_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
@@ -161,17 +162,20 @@ class Repos:
                     write.execute("insert or replace into renames values(?, ?, ?)", (repo.kind, repo.name, repo.id))
         except sqlite3.IntegrityError as error:
             raise taken(repo.kind, name) from error
+        removed(repo.namespace, name.split("/", maxsplit=1)[0])
 
     def delete(self, repo: RepoRow) -> None:
         """Forget a repository, then remove its folder; raises Refused (404) if somebody else did meanwhile."""
         with self._db.transaction() as write:
             if write.execute("delete from repos where id = ?", (repo.id,)).rowcount == 0:
                 raise repo_not_found(anonymous=False)
+            write.execute("delete from stored where item = ?", (f"git:{repo.id}",))
             for table in ("renames", "holdings", "uploads", "events", "discussions"):
                 write.execute(f"delete from {table} where repo = ?", (repo.id,))  # noqa: S608 - fixed names
         with self._opening:
             self._open.pop(repo.id, None)
         self._trash(repo.id)
+        removed(repo.namespace)
 
     def _trash(self, repo_id: str) -> None:
         target = self._root.folder("trash") / repo_id

@@ -28,6 +28,7 @@ from ..db import Database
 from ..errors import Refused
 from ..root import Root
 from .blobs import BlobStore, Buffer, Draft
+from .usage import drop_xorb, make_of_xorbs, take_xorb
 from .xorb_parts import Part, covered, is_known, note, parts_of
 from .xorbs import INSTEAD, Chunk, Segment, ShardFile, read_chunks, xorb_chunks
 
@@ -75,6 +76,7 @@ class XetStore:
             if self._here(name) or covered(self._db, name, len(chunks)):
                 return False
             draft.path.replace(self._folder / name)
+            take_xorb(name, draft.size)
             self._remember(name, chunks)
             return True
         finally:
@@ -112,6 +114,7 @@ class XetStore:
 
     def _unpack(self, file: ShardFile, emptied: list[str]) -> tuple[str, list[Part]]:
         _check_chunks(file)
+        make_of_xorbs(sum(segment.size for segment in file.segments), len(file.segments))
         draft = self._blobs.draft()
         places: dict[Segment, tuple[int, tuple[int, ...]]] = {}
         uses = Counter(segment.xorb for segment in file.segments)
@@ -127,6 +130,7 @@ class XetStore:
                 if uses[segment.xorb] == 1 and self._only_in(segment):
                     emptied.append(segment.xorb)
                     os.truncate(self._folder / segment.xorb, 0)
+                    drop_xorb(segment.xorb)
             sha256 = self._blobs.keep(draft, sha256=file.sha256)
         except BaseException:
             draft.discard()
@@ -191,6 +195,7 @@ class XetStore:
     def _remove(self, xorb: str) -> None:
         with self._remembering:
             self._chunk_count -= len(self._chunks.pop(xorb, ()))
+        drop_xorb(xorb)
         (self._folder / xorb).unlink()
 
 
@@ -210,6 +215,7 @@ def forget(db: Database, files: list[str]) -> None:
     with db.transaction() as write:
         if write.executemany("delete from xorb_parts where sha256 = ?", named).rowcount > 0:
             _rename(write, secrets.token_hex(8))
+        write.executemany("delete from stored where item = ?", named)
         write.executemany("delete from xet_files where sha256 = ?", named)
         write.executemany("delete from holdings where sha256 = ?", named)
         write.executemany("delete from uploads where sha256 = ?", named)

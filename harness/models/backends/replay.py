@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from harness.data.formats.jsonl import read_jsonl
 from harness.data.records import Prediction, TurnPair
 from harness.data.tasks import TestSet
 from harness.errors import DataError
+from harness.hub.artifact import FileInput
 from harness.hub.client import Hub
 from harness.models.backends.backend import Backend, OnAnswer
 from harness.models.backends.subject import EvaluateConfig, Subject
@@ -62,7 +62,9 @@ class ReplaySubject(Subject):
         self._pairs = test_set.pairs
         self.prompt_hashes = []
         self.details = {}
-        self.settings = {"backend": "replay", "file_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        sha256 = FileInput.of(path).sha256
+        self.content = f"@sha256:{sha256}"
+        self.settings = {"backend": "replay", "file_sha256": sha256}
 
     def items(self, pair_ids: Sequence[str]) -> list[Any]:
         """Return the pairs themselves: nothing is sent."""

@@ -62,6 +62,8 @@ class Subject:
     base: Artifact | None = None
     """What the artifact is an adapter of; None where it stands on its own."""
     base_model: str | None = None
+    content = ""
+    """What a lineage has after the name where that does not say which it is: `@sha256:` and the hash of a file."""
     settings: dict[str, Any]
     """What was chosen about its answers: with the inputs it makes the fingerprint."""
 

@@ -29,6 +29,7 @@ from harness.models.engine.server import (
     Server,
     check_installed,
     engine_version,
+    recorded_args,
     serving,
 )
 from harness.models.names import ModelName
@@ -69,7 +70,7 @@ class VllmSubject(Subject):
         self.settings = {
             "backend": "vllm",
             "engine": engine_version(),
-            "engine_args": list(config.asking.engine_args),
+            "engine_args": recorded_args(config.asking.engine_args),
             "max_tokens": config.max_tokens,
             "temperature": 0,
             "thinking": False,

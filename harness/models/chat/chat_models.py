@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from harness.errors import UsageError
+from harness.hub.address import hashed_address, public_address
 from harness.hub.client import Hub
 from harness.models.chat.budget import FREE, Budget, Price
 from harness.models.chat.cache import AnswerCache
@@ -18,11 +19,17 @@ from harness.models.chat.endpoints import Endpoints, Limits
 from harness.models.chat.estimate import CostEstimate, estimate
 from harness.models.chat.parameters import in_words
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats
-from harness.models.chat.secrets import public_address
 from harness.models.chat.spending import Spending
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.engine.guard import Guard
-from harness.models.engine.server import SERVED_NAME, EngineOptions, Server, check_installed, engine_version
+from harness.models.engine.server import (
+    SERVED_NAME,
+    EngineOptions,
+    Server,
+    check_installed,
+    engine_version,
+    recorded_args,
+)
 from harness.models.engine.shared import SharedEngine
 from harness.models.names import ModelName
 from harness.models.prompts.making import MODULES, TokenizerFiles, try_tokenizer
@@ -159,7 +166,7 @@ class EndpointModel(ChatModel):
                 "(per million tokens; 0 where it costs nothing) to its entry in --endpoints, or leave --budget out"
             )
         self.settings = {"model": self._address.model, "base_url": public_address(self._address.base_url)}
-        self.identity = f"openai:{self._address.base_url}:{self._address.model}"
+        self.identity = f"openai:{hashed_address(self._address.base_url)}:{self._address.model}"
         if parameters := self._address.parameters:
             self.settings["parameters"] = parameters
             self.identity += f":{json.dumps(parameters, sort_keys=True)}"
@@ -201,7 +208,7 @@ class VllmModel(ChatModel):
             "model": self.artifact.repo_id,
             "revision": self.artifact.revision,
             "engine": engine_version(),
-            "engine_args": list(settings.engine_args),
+            "engine_args": recorded_args(settings.engine_args),
         }
         self.identity = json.dumps(self.settings, sort_keys=True)
 

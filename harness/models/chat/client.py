@@ -10,6 +10,7 @@ from random import Random
 
 from harness.data.records import Usage
 from harness.errors import EngineError, UsageError
+from harness.hub.address import public_address
 from harness.models.chat.again import asked_again
 from harness.models.chat.budget import Budget, BudgetSpent, exceeds_context
 from harness.models.chat.cache import AnswerCache, CachedAnswer
@@ -17,7 +18,6 @@ from harness.models.chat.connection import Connection
 from harness.models.chat.failures import ChatReply, Failure, advice_on, is_about_content
 from harness.models.chat.limiter import LONGEST_WAIT, Limiter
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats
-from harness.models.chat.secrets import public_address
 from harness.models.chat.spending import Spending
 
 _SAME_REFUSALS = 3

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data.records import Usage
 from harness.errors import UsageError
+from harness.hub.address import public_address
 from harness.hub.proxies import is_loopback, keep_from_proxies, proxy_problem
 from harness.models.chat.again import with_more
 from harness.models.chat.bounded_http import bounded_client
@@ -23,8 +24,9 @@ from harness.models.chat.failures import (
 )
 from harness.models.chat.parameters import Learner, body, first_form, with_roles
 from harness.models.chat.records import Format
-from harness.models.chat.secrets import Secrets, public_address
+from harness.models.chat.secrets import EndpointSecrets
 from harness.models.chat.spending import Spending
+from harness.secrets import known, learn, learn_variable
 
 if TYPE_CHECKING:
     from harness.models.chat.records import ChatEndpoint, ChatRequest
@@ -47,7 +49,8 @@ class Connection:
         if problem and not direct:
             raise UsageError(f"{public_address(endpoint.base_url)} cannot be asked: {problem}")
         key = endpoint.key or _key(endpoint.base_url, endpoint.key_variable)
-        self._secrets = Secrets(key, endpoint.base_url)
+        learn(key, "the key of an endpoint")
+        self._secrets = EndpointSecrets(key, endpoint.base_url)
         self._endpoint = endpoint
         self._spending = spending
         self._client = AsyncOpenAI(
@@ -123,7 +126,10 @@ class Connection:
                     messages=_sendable(messages),
                     extra_body=fields,
                 )
-            return read_reply(parse_reply(reply.content), whole="tools" in fields)
+            secrets = known()
+            said = parse_reply(reply.content)  # nothing that an endpoint quotes gets any further
+            said = secrets.mask_value(said) if secrets.find(reply.content) else said
+            return read_reply(said, whole="tools" in fields)
         except TimeoutError:
             return late(self._endpoint.timeout), None
         except Exception as error:
@@ -132,6 +138,7 @@ class Connection:
 
 def _key(base_url: str, variable: str) -> str:
     """Return an endpoint's key, "" for a local one without; UsageError where it is missing or cannot be sent."""
+    learn_variable(variable)
     key = os.environ.get(variable, "").strip()
     if not key and not is_loopback(base_url):
         raise UsageError(f"no key for {public_address(base_url)}: set the environment variable {variable}")

@@ -14,6 +14,7 @@ from harness.hub.address import check_address
 from harness.models.chat.budget import Price
 from harness.models.chat.rates import Rates
 from harness.models.names import ModelName
+from harness.secrets import learn_named, learn_variable
 
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
 _EXAMPLE = "model-id: {base_url: https://host/v1, key_variable: HOST_KEY}"
@@ -93,6 +94,7 @@ class Endpoints:
 
     def address(self, name: ModelName) -> Address:
         """Return where `name` is asked; UsageError or DataError where that is not said or cannot be read."""
+        learn_variable(self.key_variable)
         listed = _read(self.file).get(name.id) if self.file else None
         if listed and not (self.direct and self.base_url):
             own_key = self.direct and self.key_variable != DEFAULT_KEY_VARIABLE
@@ -121,6 +123,8 @@ def _address(path: Path, lines: Lines, model: str, entry: object) -> Address:
             raise DataError.at(path, lines[(model, key)], f"the {key} of {model} should be a text")
     if not known.get("base_url"):
         raise DataError.at(path, lines[(model,)], f"{model} has no base_url; expected `{_EXAMPLE}`")
+    learn_variable(known.get("key_variable", DEFAULT_KEY_VARIABLE))
+    learn_named(known.get("parameters"))
     check_address(known["base_url"], f"{path}, line {lines[(model, 'base_url')]}, {model}")
     return Address(
         model=known.get("model", model),

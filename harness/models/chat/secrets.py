@@ -1,20 +1,26 @@
-"""Keys and passwords of endpoints: taken out of every text and address that is shown, written or published."""
+"""What endpoints say of a failure, as one line without keys and passwords: shown, written, and published."""
 
 from __future__ import annotations
 
 import base64
 import json
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from harness.data.formats.json_texts import encodable
+from harness.hub.address import public_address
+from harness.secrets import MASK, known
+from harness.terminal import one_line
 
 _LONGEST_REASON = 400
 _SHORTEST_SECRET = 4
 """Characters; what is shorter is a placeholder, and would be found inside ordinary words."""
 
 
-class Secrets:
-    """What must not be repeated of one endpoint: its key, and what its address says beside the host and the path."""
+class EndpointSecrets:
+    """What must not be repeated of one endpoint: its key, and what its address says beside the host and the path.
+
+    Here also keys that are too short to be looked for in every text, see `harness.secrets`.
+    """
 
     def __init__(self, key: str, address: str) -> None:
         self._address, self._public = address, public_address(address)
@@ -29,17 +35,7 @@ class Secrets:
 
     def clean(self, text: str) -> str:
         """Return an endpoint's words as one short line that can be shown, without secrets; some quote the key."""
-        shown = "".join(one if one.isprintable() or one.isspace() else "\ufffd" for one in encodable(text))
-        line = " ".join(shown.split()).replace(self._address, self._public)
+        line = one_line(" ".join(known().mask(encodable(text)).split())).replace(self._address, self._public)
         for form in self._forms:
-            line = line.replace(form, "[key]")
+            line = line.replace(form, MASK)
         return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]} [...]"
-
-
-def public_address(address: str) -> str:
-    """Return an address without user, password, query and fragment; one that has none of them stays as it is."""
-    parts = urlsplit(address)
-    host = parts.netloc.rpartition("@")[2]
-    if host == parts.netloc and not parts.query and not parts.fragment:
-        return address
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))

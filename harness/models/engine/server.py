@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import re
 import secrets
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from harness.errors import EngineError
 from harness.hub.lineage import package_versions
+from harness.hub.places import without_paths
 from harness.hub.proxies import keep_from_proxies
 from harness.models.engine.build import MEMORY, default_settings, memory_limit
 from harness.models.engine.checkpoint import Checkpoint
@@ -25,6 +27,7 @@ from harness.models.engine.environment import without_secrets
 from harness.models.engine.launch import LOAD
 from harness.models.engine.tether import ends_with_this_process
 from harness.models.engine.watch import MemoryWatch
+from harness.secrets import MASK, is_secret_name, known, learn
 
 SERVED_NAME = "model"
 _MAIN = "from harness.models.engine.launch import main; main()"
@@ -187,6 +190,7 @@ def serving(checkpoint: Checkpoint, options: EngineOptions, log: Path) -> Iterat
     arguments, environment = command_line(checkpoint, options, port)
     log.parent.mkdir(parents=True, exist_ok=True)
     key = secrets.token_urlsafe(32)
+    learn(key, "the key of an inference engine")
     with log.open("ab") as stream:
         process = subprocess.Popen(
             arguments,
@@ -228,6 +232,15 @@ def _log_tail(log: Path) -> str:
     return f"Its last lines:\n  {tail}\nThe whole log: {log}"
 
 
+def recorded_args(words: Sequence[str]) -> list[str]:
+    """Return argument words as they are recorded: of a path its last part, of what is named as a secret nothing."""
+    flags = ["", *words]
+    return [
+        MASK if is_secret_name(flag) and not word.startswith("--") else without_paths(known().mask(word))
+        for flag, word in zip(flags, words, strict=False)
+    ]
+
+
 def split_engine_args(values: Sequence[str]) -> tuple[str, ...]:
     """Return `--engine-arg` values as argument words: `key=value` and `--key value` are both understood."""
     words: list[str] = []
@@ -235,4 +248,7 @@ def split_engine_args(values: Sequence[str]) -> tuple[str, ...]:
         key, has_value, rest = value.partition("=")
         flag = key if key.startswith("--") else f"--{key}"
         words += [flag, rest] if has_value else flag.split(maxsplit=1)
+    for flag, word in itertools.pairwise(words):
+        if is_secret_name(flag):
+            learn(word, f"the value of {flag}")
     return tuple(words)

@@ -9,7 +9,7 @@ from harness.hub.artifact import split_revision
 from harness.reports.lineage.chain import Node
 from harness.reports.lineage.check import Checked
 from harness.reports.lineage.settings import models, settings, short
-from harness.reports.markdown import one_line
+from harness.terminal import one_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -38,7 +38,7 @@ def test_the_references_score_one_on_every_metric_and_a_finished_run_is_not_repe
     again = ["evaluate", "--dataset", "ada/sample", "--no-push", "--out", "run"]
     repeated, other = terminal.run_all(([*again, "replay:answers.jsonl"], [*again, "replay:others.jsonl", "--resume"]))
     repeated.refused(f"already holds {len(test_set)} answers", "--resume", "--out")
-    other.refused("holds another run", "now ['replay:others.jsonl'", "--out")
+    other.refused("holds another run", "now ['replay:others.jsonl@sha256:", "--out")
     assert (tmp_path / "run" / "data" / "test.jsonl").read_bytes() == before
 
 
