@@ -21,31 +21,78 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import sys
 import threading
 from pathlib import Path
+from types import FrameType
 
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
 """Exit status after Ctrl-C and after SIGTERM, as shells have it."""
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which ends a command as Ctrl-C does: what it has begun is put away."""
+    """SIGTERM or SIGHUP, which end a command as Ctrl-C does: what it has begun is put away."""
 
 
-def end_on_sigterm() -> None:
-    """Let SIGTERM raise `Terminated` in the main thread; a second one ends the process at once."""
+_LONGEST_END = 60.0
+_came: list[int] = []
 
-    def end(_number: int, _frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        raise Terminated
 
-    if threading.current_thread() is threading.main_thread():  # no other one may say so
-        signal.signal(signal.SIGTERM, end)
+def end_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does: the first raises `Terminated` in the main thread.
+
+    One that comes while the command already puts away what it has begun does not cut that short: it starts a clock, and
+    after _LONGEST_END seconds the process ends whatever it does. What is ignored stays so (nohup); processes that are
+    forked end by a signal as any does. Ctrl-C itself stays Python's: asyncio asks for that.
+    """
+    if threading.current_thread() is not threading.main_thread():  # no other one may say so
+        return
+    own = os.getpid()
+    _came.clear()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != own:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        elif _is_ending():
+            _end_later()
+        else:
+            _came.append(number)
+            interrupt = signal.getsignal(signal.SIGINT)
+            if not callable(interrupt) or interrupt is signal.default_int_handler:
+                raise Terminated
+            interrupt(
+                signal.SIGINT, frame
+            )  # asyncio cancels its task, and raises KeyboardInterrupt when that has ended
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has one of them
+        if number is not None and signal.getsignal(number) not in (signal.SIG_IGN, None):
+            signal.signal(number, end)
+
+
+def _is_ending() -> bool:
+    """Whether an interruption is on its way out: what runs now is some `finally`, `except` or `__exit__`."""
+    error = sys.exc_info()[1]
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return bool(_came) or error is not None
+
+
+def _end_later() -> None:
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        if not signal.getitimer(signal.ITIMER_REAL)[0]:
+            signal.setitimer(signal.ITIMER_REAL, _LONGEST_END)
+    else:
+        clock = threading.Timer(_LONGEST_END, os._exit, [EXIT_TERMINATED])
+        clock.daemon = True
+        clock.start()
 
 
 def interruption(error: BaseException) -> tuple[str, int]:
     """Return the word for an interruption, itself or what it was raised from, and the exit status."""
-    terminated = isinstance(error, Terminated) or isinstance(error.__cause__, Terminated)
+    terminated = isinstance(error, Terminated) or isinstance(error.__cause__, Terminated) or bool(_came)
     return ("terminated", EXIT_TERMINATED) if terminated else ("interrupted", EXIT_INTERRUPTED)
 
 

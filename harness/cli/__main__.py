@@ -10,7 +10,7 @@ import sys
 import click
 
 from harness import __version__, cli
-from harness.errors import HarnessError, end_on_sigterm, explained, interruption
+from harness.errors import HarnessError, end_on_signals, explained, interruption
 from harness.secrets import notes
 from harness.terminal import guarded, say
 
@@ -67,7 +67,7 @@ def tft() -> None:
 
 def main() -> None:
     """Run `tft`; errors raised on purpose end as one sentence on stderr and their exit status."""
-    end_on_sigterm()
+    end_on_signals()
     with guarded():
         try:
             status = _run()

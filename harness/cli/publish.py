@@ -84,6 +84,8 @@ def command(
         except Refused as error:
             if as_json:
                 write(json.dumps({"done": False, "problems": list(error.problems)}, indent=2))
+            if not dry_run:
+                _undo(client, wishes.namespace)
             raise
         for note in plan.notes:
             say(f"note: {note}")
@@ -92,6 +94,15 @@ def command(
                 for number, change in enumerate(made, start=1):
                     say(f"{number} of {len(plan.changes)}  {change.line()}")
         _show(client, plan, done=not dry_run, as_json=as_json)
+
+
+def _undo(hub: Hub, namespace: str) -> None:
+    """Hide what an earlier run has shown that was killed before it had shown all: it cannot be finished."""
+    from harness.benchmark.release.showing import undo_begun
+
+    hidden = undo_begun(hub, namespace)
+    if hidden:
+        say(f"an earlier run was killed while it made a release public; private again are {', '.join(hidden)}")
 
 
 def _parts(sources: Path | None) -> Parts:

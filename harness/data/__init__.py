@@ -2,13 +2,15 @@
 
 annotations.py      The nouns of the TFT pipeline: what is found in traces, how they are rated, rewritten and
                     decided. Frozen values
+beside.py           What is made beside its place and then moved there whole; what killed processes leave of it is put
+                    right or deleted
 canonical.py        Canonical forms of argument values, so that two spellings of one thing compare equal and two
                     things never do
 cell_names.py       The names of the benchmark's repositories: what a name says, and which name a cell has. No
                     effects
 events.py           A conversation as a sequence of events: who says what, which tool is called, and what it
                     returned
-locks.py            Folders that one process at a time may write to, and folders in the making whose process is gone
+locks.py            Folders and files that one process at a time may write to, and how it shows that it does
 published_facts.py  The benchmark's published facts and figures as records
 records.py          The nouns of the harness. Frozen values; `formats/` reads and writes them
 sample.py           Conversations with a small restaurant service, simulated from `datasets/sample/`

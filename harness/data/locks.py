@@ -1,12 +1,8 @@
-"""Folders that one process at a time may write to, and folders in the making whose process is gone."""
+"""Folders and files that one process at a time may write to, and how it shows that it does."""
 
 from __future__ import annotations
 
-import fcntl
-import glob
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,13 +10,23 @@ from typing import BinaryIO
 
 from harness.errors import UsageError
 
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows, where traces are read and predictions are scored
+    fcntl = None  # type: ignore[assignment]
+
 LOCK = ".lock"
 """In a folder that a process writes to, for as long as it does; one that a kill left behind locks nothing."""
 
 
 def lock_file(path: Path) -> BinaryIO | None:
-    """Open a file for this process alone, unbuffered and to append to; None where another process has it."""
+    """Open a file for this process alone, unbuffered and to append to; None where another process has it.
+
+    On a system without such locks (Windows) nobody is kept out.
+    """
     file = path.open("ab", buffering=0)
+    if fcntl is None:
+        return file
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -61,36 +67,12 @@ def _is_still(path: Path, file: BinaryIO) -> bool:
         return False
 
 
-@contextmanager
-def scratch_beside(out: Path) -> Iterator[Path]:
-    """Yield a new folder on the disk of `out`, to be moved there; what is left of it afterwards is deleted.
-
-    So is what processes that were killed have left there.
-    """
-    for left in out.parent.glob(f".{glob.escape(out.name)}.tft-*"):
-        with suppress(OSError):
-            place = _hold(left)
-            shutil.rmtree(left)
-            os.close(place)
-    folder: Path | None = None
-    lock: int | None = None
-    while folder is None or not folder.exists():  # one that is not held yet may be taken for a leftover
-        folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.tft-"))
-        with suppress(OSError):  # a file system without locks: then nobody deletes leftovers either
-            lock = _hold(folder)
-    folder.chmod(0o755)
+def hold(path: Path) -> int:
+    """Return a file or folder opened and locked: which shows that a process works on it. OSError if another does."""
+    place = os.open(path, os.O_RDONLY)
     try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
-
-
-def _hold(folder: Path) -> int:
-    """Return the open folder, locked: it shows that a process works in it without a file there. OSError if one does."""
-    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
+        if fcntl is None:
+            raise OSError("this system has no locks of folders")
         fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BaseException:
         os.close(place)

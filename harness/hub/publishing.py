@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,18 @@ def propose(hub: Hub, repo_id: str, files: Mapping[str, str], *, message: str) -
     place = RepositoryName(kind="model", repo_id=repo_id)
     hub.commit(place, operations(files), message=message, branch=found[0].git_reference, parent=branch.revision)
     return found[0].url, True
+
+
+def make_branch(hub: Hub, place: RepositoryName, branch: str) -> None:
+    """Make a branch at main, where there is none of that name."""
+    with hub.errors(f"the branch {branch} of {place}"):
+        hub.api.create_branch(place.repo_id, branch=branch, repo_type=place.kind, exist_ok=True)
+
+
+def delete_branch(hub: Hub, place: RepositoryName, branch: str) -> None:
+    """Delete a branch, where there is one of that name."""
+    with suppress(RepoNotFound), hub.errors(f"the branch {branch} of {place}"):
+        hub.api.delete_branch(place.repo_id, branch=branch, repo_type=place.kind)
 
 
 def only_reads(hub: Hub) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from harness.curation.settings import resolve
-from harness.errors import HarnessError, end_on_sigterm, explained, interruption
+from harness.errors import HarnessError, end_on_signals, explained, interruption
 from harness.hub.connect import connected
 from harness.secrets import notes
 from harness.stages._result import StageResult
@@ -36,7 +36,7 @@ def run_document(document: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Run the stage of the document that the command line names."""
-    end_on_sigterm()
+    end_on_signals()
     with guarded():
         try:
             status = _run()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -12,8 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.data.beside import folder_beside, replace_folder
 from harness.data.formats.jsonl import write_json
-from harness.data.locks import scratch_beside
 from harness.errors import CheckFailed, UsageError
 from harness.hub.artifact import Artifact, RepoKind
 from harness.hub.client import Hub
@@ -84,7 +83,7 @@ def new_folder(lineage: Lineage, place: Place) -> Iterator[Path]:
         raise UsageError("nothing to write to: give --out DIR, or push to the Hub")
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)  # on the same disk, so that it can be moved there at once
-    with scratch_beside(out) if out else _scratch() as folder:
+    with folder_beside(out) if out else _scratch() as folder:
         try:
             yield folder
         except EmptyResult as error:
@@ -98,9 +97,7 @@ def new_folder(lineage: Lineage, place: Place) -> Iterator[Path]:
 @contextmanager
 def _scratch() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="tft-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        yield folder
+        yield Path(name)
 
 
 def deliver(
@@ -134,16 +131,5 @@ def _check_out(out: Path) -> None:
 
 
 def _move(folder: Path, out: Path) -> None:
-    """Put `folder` in the place of `out`, whose old files go aside and are deleted last: a kill loses neither."""
     _check_out(out)  # another process may have begun there meanwhile
-    out = out.resolve()
-    old = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.old."))
-    if out == Path.cwd() or out.is_mount():  # the folder itself has to stay, for whoever is in it
-        for source, target in ((out, old), (folder, out)):
-            for path in source.iterdir():
-                shutil.move(path, target / path.name)
-    else:
-        if out.exists():
-            out.rename(old)
-        folder.rename(out)
-    shutil.rmtree(old)
+    replace_folder(folder, out.resolve())

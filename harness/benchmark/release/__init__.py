@@ -10,6 +10,8 @@ current.py     What is on the Hub before a release: every repository at a pinned
 desired.py     The files that the repositories of a release should have: cards, scores, the report, the page of the
                leaderboard
 diff.py        Whether files on the Hub are the wanted ones, and the commit that makes them so. Reads only
+showing.py     The note of a release that is being shown: by it a later run finishes or undoes what was killed in the
+               middle
 plan.py        A release planned: everything is read and checked, and each change is listed, before anything is
                changed
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from harness.benchmark.release.changes import (
@@ -18,6 +19,7 @@ from harness.benchmark.release.changes import (
     Show,
     Visible,
 )
+from harness.benchmark.release.showing import forget_begun, note_begun
 from harness.errors import HubError
 from harness.hub.artifact import RepositoryName
 from harness.hub.client import Hub
@@ -43,8 +45,9 @@ def carry_out(hub: Hub, plan: ReleasePlan) -> Generator[Change, None, None]:
     """Make the changes in their order, and yield each when it is made.
 
     May be interrupted at any moment: what was private is private still unless all hidden changes are made, and what
-    an interrupted run has shown is hidden again as far as the Hub lets it. A new plan has what is left. HubError says
-    what could not be done and what is visible.
+    an interrupted run has shown is hidden again as far as the Hub lets it. A note on the Hub says what is being shown,
+    for the run after one that was killed. A new plan has what is left. HubError says what could not be done and what is
+    visible.
     """
     made = _Made(slug=plan.slug)
     for change in plan.hidden:
@@ -54,7 +57,7 @@ def carry_out(hub: Hub, plan: ReleasePlan) -> Generator[Change, None, None]:
             again = "" if "run this again" in str(error) else "; the same command goes on from here"
             raise type(error)(f"{error}; what was private is private still{again}") from error
         yield change
-    yield from _show_all(hub, plan.visible, made)
+    yield from _show_all(hub, plan, made)
 
 
 def _make(hub: Hub, change: Hidden, made: _Made) -> None:
@@ -78,10 +81,14 @@ def _make(hub: Hub, change: Hidden, made: _Made) -> None:
             hub.collections.change(made.shelf, place.kind, place.repo_id, note=change.note, position=change.position)
 
 
-def _show_all(hub: Hub, changes: Sequence[Visible], made: _Made) -> Generator[Visible, None, None]:
-    begun: list[Visible] = []
+def _show_all(hub: Hub, plan: ReleasePlan, made: _Made) -> Generator[Visible, None, None]:
+    whole = (*plan.begun, *plan.visible)
+    begun = list(plan.begun)
+    left: list[Visible] = []
     try:
-        for change in changes:
+        if plan.visible and len(whole) > 1:  # of one alone there is no half
+            note_begun(hub, plan.namespace, whole)
+        for change in plan.visible:
             begun.append(change)
             _set_private(hub, change, made, private=False)
             yield change
@@ -89,9 +96,13 @@ def _show_all(hub: Hub, changes: Sequence[Visible], made: _Made) -> Generator[Vi
         left = _hide(hub, begun, made)
         raise type(error)(f"{error}; {_outcome(left)}") from error
     except BaseException:  # an interruption too must not leave a half of it to be seen
-        if len(begun) < len(changes):
-            _hide(hub, begun, made)
+        if len(begun) < len(whole):
+            left = _hide(hub, begun, made)
         raise
+    finally:
+        if begun and not left:
+            with suppress(HubError):  # the next run takes it away
+                forget_begun(hub, plan.namespace)
 
 
 def _outcome(left: Sequence[Visible]) -> str:

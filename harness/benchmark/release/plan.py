@@ -14,6 +14,7 @@ from harness.benchmark.release.contents import entries, results_place, space_pla
 from harness.benchmark.release.current import Repo, read_benchmark, read_repos
 from harness.benchmark.release.desired import Files, MakeReport, Setting, stale_files, wanted_files
 from harness.benchmark.release.diff import FileComparison
+from harness.benchmark.release.showing import read_begun
 from harness.errors import AccessDenied, RepoNotFound, UsageError
 from harness.hub.artifact import Artifact, RepositoryName
 from harness.hub.client import Hub
@@ -82,6 +83,7 @@ def plan_release(hub: Hub, wishes: ReleaseOptions, parts: Parts) -> ReleasePlan:
     conflicts = list(planned.conflicts(commits))
     if conflicts:
         raise Refused(namespace, conflicts)
+    begun = _begun(hub, found)
     beside = notes(found.entries, found.results.reports)
     hidden: list[Hidden] = [CreateSpace(place=place) for place, repo in found.repos.items() if repo is None]
     hidden += [*commits.values(), *shelf_changes(shelf, namespace, wishes.title, beside), *planned.tags(commits)]
@@ -93,7 +95,8 @@ def plan_release(hub: Hub, wishes: ReleaseOptions, parts: Parts) -> ReleasePlan:
         slug=shelf.slug if shelf else None,
         hidden=tuple(hidden),
         visible=tuple(_visible(found, shelf, wishes)),
-        notes=(*([_UNCHECKED] if reads_only else []), *_remarks(found, shelf, wishes, hidden=hidden)),
+        begun=begun,
+        notes=(*([_UNCHECKED] if reads_only else []), *_about(begun), *_remarks(found, shelf, wishes, hidden=hidden)),
     )
 
 
@@ -215,6 +218,22 @@ class _Planned:
                 continue
             main = repo.state.main if repo and commit is None else None
             yield SetTag(place=place, tag=version, commit=main, moved=tagged is not None)
+
+
+def _begun(hub: Hub, found: ReleaseInputs) -> tuple[Visible, ...]:
+    """Return what a run that was killed has shown, and is seen since."""
+    results = next((repo for entry, repo in found.present("results")), None)
+    listed = read_begun(hub, results.state) if results else ()
+    states = {place: repo.state for place, repo in found.repos.items() if repo}
+    return tuple(
+        one for one in listed if isinstance(one, Show) and one.place in states and not states[one.place].private
+    )
+
+
+def _about(begun: tuple[Visible, ...]) -> Iterator[str]:
+    if begun:
+        names = _listed([str(one.place) for one in begun if isinstance(one, Show)])
+        yield f"an earlier run was killed while it made the release public; {names} are public since, the rest follows"
 
 
 def _visible(found: ReleaseInputs, shelf: Collection | None, wishes: ReleaseOptions) -> Iterator[Visible]:

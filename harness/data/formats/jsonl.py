@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import codecs
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from harness.data.beside import file_beside
 from harness.data.formats.json_texts import encodable_value, packed, parse_line, spells_half_characters
 from harness.errors import DataError
 from harness.hub.foreign_json import LARGEST
@@ -61,19 +60,8 @@ def _parse_line(path: Path, number: int, line: bytes | None) -> dict[str, Any]:
 
 def write_atomic(path: Path, chunks: Iterable[str]) -> None:
     """Write text to `path` so that it is either whole or not there. Secrets within a chunk are masked."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.writelines(map(known().mask_value, chunks))
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException as error:
-        temporary.unlink()
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)  # a full disk does not say of which file
-        raise
+    with file_beside(path) as stream:
+        stream.writelines(map(known().mask_value, chunks))
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -8,14 +8,17 @@ from typing import Any
 
 from starlette.responses import Response
 
+from ..bounds import Budget
 from ..errors import Refused, entry_not_found
-from ..storage.git import CommitFacts, GitRepo
+from ..storage.facts import CommitFacts
+from ..storage.git import GitRepo
 from ..storage.trees import Entry
 from .request import TRUE, Call, answer
 
 PAGE, PAGE_EXPANDED = 1000, 50
 PATHS_LIMIT = 10_000
 PULLS = "select num from discussions where repo = ? and is_pull = 1"
+EXPAND_SECONDS = 1.0  # of processor time for last changes
 HISTORY_LIMIT = 10_000  # commits that a search for the last change of a file looks at
 
 
@@ -32,7 +35,7 @@ def item_of(call: Call, git: GitRepo, path: str, entry: Entry) -> dict[str, Any]
     item: dict[str, Any] = {"type": "file", "oid": facts.sha, "size": facts.size, "path": path}
     if facts.sha256:
         item["lfs"] = {"oid": facts.sha256, "size": facts.size, "pointerSize": facts.pointer_size}
-        if (xet_hash := call.services.xet.hash_of(facts.sha256)) is not None:
+        if (xet_hash := call.services.xet.hash_of(call.repo.id, facts.sha256)) is not None:
             item["xetHash"] = xet_hash
     return item
 
@@ -81,8 +84,9 @@ def add_last_commits(git: GitRepo, commit: str, items: list[dict[str, Any]]) -> 
     """Give each item the last commit that changed it (first parents, newest first).
 
     A commit costs one comparison for each folder, more only where the folder changed. Items that the latest
-    HISTORY_LIMIT commits did not change get none.
+    HISTORY_LIMIT commits did not change get none, nor those that there was no time for (EXPAND_SECONDS).
     """
+    budget = Budget(EXPAND_SECONDS)
     folders: dict[str, dict[str, dict[str, Any]]] = {}
     for item in items:
         folders.setdefault(item["path"].rpartition("/")[0], {})[item["path"].rpartition("/")[2]] = item
@@ -101,7 +105,7 @@ def add_last_commits(git: GitRepo, commit: str, items: list[dict[str, Any]]) -> 
                     del folders[path][name]
             if not folders[path]:
                 del folders[path]
-        if not folders:
+        if not folders or budget.spent:
             return
 
 
@@ -131,10 +135,15 @@ def commits(call: Call) -> Response:
     limit = call.number("limit", 50, 1000) or 50
     page = call.number("p", 0, 1 << 30)
     formatted = "formatted" in call.query.getlist("expand[]") + call.query.getlist("expand")
-    history = list(git.history(commit))
-    items = [_commit_item(facts, formatted) for facts in history[page * limit : (page + 1) * limit]]
-    headers = {"X-Total-Count": str(len(history))}
-    if (page + 1) * limit < len(history):
+    start, end = page * limit, (page + 1) * limit
+    if start > HISTORY_LIMIT:
+        raise Refused(
+            400, f"Only the latest {HISTORY_LIMIT} commits are listed; ask for those before a commit by its id."
+        )
+    history = list(islice(git.history(commit), max(end, HISTORY_LIMIT) + 1))
+    items = [_commit_item(facts, formatted) for facts in history[start:end]]
+    headers = {"X-Total-Count": str(len(history))} if len(history) <= HISTORY_LIMIT else {}
+    if end < len(history):
         headers |= call.next_link(p=str(page + 1), limit=str(limit))
     return answer(items, headers=headers)
 

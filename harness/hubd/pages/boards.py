@@ -14,7 +14,7 @@ from .lists import known_repo, repo_item
 from .repo_page import moved, open_page
 from .view import page, redirect
 
-TASKS, ROWS = 50, 500
+TASKS, ROWS, ITEMS = 50, 500, 200
 
 
 def collection(call: Call) -> Response:
@@ -24,13 +24,14 @@ def collection(call: Call) -> Response:
     if "/".join(call.segments) != slug_of(row):
         return redirect(f"/collections/{slug_of(row)}")
     entries = []
-    for item in shelves.items(row["id"]):
+    items = shelves.items(row["id"])
+    for item in items[:ITEMS]:
         repo = known_repo(call, item["type"], item["item"]) if item["type"] in KINDS else None
         if repo is not None:
             entries.append({"item": repo_item(call, repo), "note": item["note"] or ""})
         elif item["type"] not in KINDS:
             entries.append({"item": None, "kind": item["type"], "name": item["item"], "note": item["note"] or ""})
-    return page(call, "collection", row=row, entries=entries)
+    return page(call, "collection", row=row, entries=entries, more=max(len(items) - ITEMS, 0))
 
 
 def leaderboard(call: Call) -> Response:

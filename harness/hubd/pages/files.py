@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import islice
+from pathlib import Path
 
 from starlette.responses import Response
 
 from ..api.request import Call
 from ..api.tree import iso
+from ..bounds import Budget, Cache
 from ..errors import entry_not_found
-from ..storage.git import CommitFacts, FileFacts, GitRepo
+from ..storage.facts import CommitFacts, FileFacts
+from ..storage.git import GitRepo
 from ..storage.trees import Entry
 from .repo_page import RepoPage, moved, open_page
 from .rows import Preview, first_rows, has_rows
 from .view import redirect
 
 TREE_PAGE = 500
-LOOK_BACK = 200  # commits that are searched for the last change of a file
+LOOK_BACK, SECONDS = 200, 0.8  # commits that are searched for the last change of a file, and processor time for that
 TEXT_BYTES, TEXT_LINES = 400_000, 4_000
+_CHANGES: Cache[tuple[Path, str, str, str], dict[str, CommitFacts]] = Cache(8 << 20)  # by commit, folder, first name
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 
 
@@ -48,8 +53,9 @@ def tree(call: Call) -> Response:
         return redirect(view.address("blob", inside))
     entries = sorted(view.git.tree(entry.sha).items(), key=lambda item: (not item[1].is_folder, item[0]))
     start = call.number("p", 0, 1 << 30) * TREE_PAGE
-    changed = last_changes(view.git, view.commit, inside)
-    lines = [_line(view, inside, name, item, changed) for name, item in entries[start : start + TREE_PAGE]]
+    shown = entries[start : start + TREE_PAGE]
+    changed = last_changes(view.git, view.commit, inside, [name for name, _ in shown])
+    lines = [_line(view, inside, name, item, changed) for name, item in shown]
     return view.show(
         "tree", "tree", lines=lines, crumbs=view.crumbs("tree", inside), total=len(entries), start=start,
         older=f"?p={start // TREE_PAGE + 1}" if start + TREE_PAGE < len(entries) else "",
@@ -78,20 +84,26 @@ def _line(view: RepoPage, inside: str, name: str, entry: Entry, changed: dict[st
     )
 
 
-@lru_cache(maxsize=512)
-def last_changes(git: GitRepo, commit: str, inside: str) -> dict[str, CommitFacts]:
-    """Return the last commit that changed each name in a folder; names that changed before LOOK_BACK are missing."""
-    now = _folder(git, commit, inside)
-    open_names = set(now)
+def last_changes(git: GitRepo, commit: str, inside: str, names: Iterable[str]) -> dict[str, CommitFacts]:
+    """Return the last commit that changed each name in a folder.
+
+    Names are missing that changed before LOOK_BACK commits, or before those that there was time for.
+    """
+    wanted = tuple(names)
+    key = (git.path, commit, inside, wanted[0] if wanted else "")
+    if (known := _CHANGES.get(key)) is not None:
+        return known
+    budget, now = Budget(SECONDS), _folder(git, commit, inside)
+    open_names = set(wanted)
     found: dict[str, CommitFacts] = {}
-    for number, facts in enumerate(git.history(commit)):
-        if number == LOOK_BACK or not open_names:
+    for facts in islice(git.history(commit), LOOK_BACK):
+        if not open_names or budget.spent:
             break
         before = _folder(git, facts.parents[0], inside) if facts.parents else {}
         changed = {name for name in open_names if name not in before or before[name].sha != now[name].sha}
         found |= dict.fromkeys(changed, facts)
         open_names -= changed
-    return found
+    return _CHANGES.put(key, found, 1000 + 200 * len(found))
 
 
 def _folder(git: GitRepo, commit: str, inside: str) -> dict[str, Entry]:

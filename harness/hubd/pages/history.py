@@ -9,10 +9,12 @@ from starlette.responses import Response
 from ..api.request import Call
 from ..api.tree import iso
 from ..storage.diffs import changes
+from ..storage.facts import CommitFacts
 from ..storage.git import GitRepo
-from .repo_page import moved, open_page
+from .repo_page import RepoPage, moved, open_page
+from .view import path
 
-PAGE = 50
+PAGE, PAGES = 50, 100
 NAMES = {"refs/heads/": "branch", "refs/tags/": "tag"}
 
 
@@ -21,14 +23,21 @@ def commits(call: Call) -> Response:
     if (away := moved(call)) is not None:
         return away
     view = open_page(call, revision=call.segments[0])
-    number = call.number("p", 0, 1 << 20)
+    number = call.number("p", 0, PAGES)
     found = list(islice(view.git.history(view.commit), number * PAGE, (number + 1) * PAGE + 1))
     names = ref_names(view.git)
     rows = [{"facts": facts, "date": iso(facts.time), "names": names.get(facts.sha, [])} for facts in found[:PAGE]]
     return view.show(
         "commits", "commits", rows=rows, names=sorted({pair for pairs in names.values() for pair in pairs}),
-        newer=f"?p={number - 1}" if number else "", older=f"?p={number + 1}" if len(found) > PAGE else "",
+        newer=f"?p={number - 1}" if number else "", older=_older(view, number, found),
     )  # fmt: skip
+
+
+def _older(view: RepoPage, number: int, found: list[CommitFacts]) -> str:
+    """Return where the history goes on; a page far back starts at its own commit, since all before it are passed."""
+    if len(found) <= PAGE:
+        return ""
+    return f"?p={number + 1}" if number < PAGES else f"{path(view.repo.web_path)}/commits/{found[PAGE].sha}"
 
 
 def ref_names(git: GitRepo) -> dict[str, list[tuple[str, str]]]:

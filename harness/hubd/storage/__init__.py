@@ -5,6 +5,7 @@ blobs.py        Large files, addressed by their sha256: written once, durable be
 collections.py  Collections: titled lists of repositories with notes
 commits.py      A commit: the operations that clients send, applied to a repository in one step
 diffs.py        What changed between two commits: files, and unified diffs of text, with limits on size and time
+facts.py        What is known of commits and files, and read of them no further than that takes
 gc.py           Frees what nothing leads to any more: half uploads, large files, git objects, repositories that were
                 never finished
 git.py          One bare git repository: resolve, read, move refs atomically

@@ -11,6 +11,7 @@ from ..accounts.accounts import User
 from ..db import Database, Row, now
 from ..errors import Refused
 
+ITEMS_LIMIT = 500
 ID = re.compile(r"[0-9a-f]{24}")
 THEMES = ("orange", "blue", "green", "purple", "pink", "indigo")
 ITEM_TYPES = ("model", "dataset", "space", "paper", "collection", "bucket")
@@ -87,10 +88,14 @@ class Shelves:
         return row
 
     def add(self, collection: str, kind: str, item: str, note: str | None) -> None:
-        """Append an item; raises Refused (409) if it is in the collection already."""
+        """Append an item; raises Refused (409 if it is in the collection already, 403 if that is full)."""
+        query = "select count(*), coalesce(max(position), -1) from shelf_items where collection = ?"
         try:
             with self._db.transaction() as write:
-                values = (secrets.token_hex(12), collection, kind, item, note, len(self.items(collection)))
+                number, last = write.execute(query, (collection,)).fetchone()
+                if number >= ITEMS_LIMIT:
+                    raise Refused(403, f"A collection has at most {ITEMS_LIMIT} items; start another one.")
+                values = (secrets.token_hex(12), collection, kind, item, note, last + 1)
                 write.execute("insert into shelf_items values(?, ?, ?, ?, ?, ?)", values)
                 write.execute("update collections set updated = ? where id = ?", (now(), collection))
         except sqlite3.IntegrityError as error:

@@ -9,7 +9,8 @@ from itertools import accumulate
 from pathlib import Path
 
 from ..bounds import Budget, Cache
-from .git import FileFacts, GitRepo
+from .facts import FileFacts
+from .git import GitRepo
 from .trees import Entry
 
 FILES_SHOWN, FILES_COUNTED = 100, 5_000

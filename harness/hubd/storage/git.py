@@ -6,8 +6,6 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -15,9 +13,11 @@ from dulwich.objects import Blob, Commit, ShaFile, Tag, Tree
 from dulwich.refs import check_ref_format
 from dulwich.repo import Repo
 
+from ..bounds import Cache
 from ..errors import Refused, revision_not_found
 from ..root import clear_ref_locks, fsync_folder, fsync_tree
-from .blobs import read_pointer
+from .blobs import POINTER_LIMIT, read_pointer
+from .facts import CommitFacts, FileFacts, commit_facts, size_of_blob
 from .incoming import IncomingPack, write_loose
 from .reach import Reach, Writing
 from .trees import FOLDER_MODE, Entry
@@ -40,32 +40,10 @@ def checked_ref(name: str) -> bytes:
     return encoded
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileFacts:
-    """A file: git blob id, size in bytes; for a large one its sha256 and the size of the pointer blob."""
-
-    sha: str
-    size: int
-    sha256: str | None = None
-    pointer_size: int = 0
-
-    @property
-    def etag(self) -> str:
-        """Return the sha256 of a large file, the git id of any other."""
-        return self.sha256 or self.sha
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitFacts:
-    """A commit: ids of its tree and parents, author's name, seconds since the epoch, message."""
-
-    sha: str
-    tree: str
-    parents: tuple[str, ...]
-    author: str
-    time: int
-    title: str
-    message: str
+# Git objects never change, so what was read once stays right; by the path of the repository and the object's id.
+_TREES: Cache[tuple[str, str], dict[str, Entry]] = Cache(64 << 20)
+_COMMITS: Cache[tuple[str, str], CommitFacts] = Cache(32 << 20)
+_FACTS: Cache[tuple[str, str], FileFacts] = Cache(32 << 20)
 
 
 class GitRepo:
@@ -81,10 +59,7 @@ class GitRepo:
         self._reading = threading.Lock()
         self._repo = Repo(str(path))
         self._repo.object_store.fsync_object_files = True
-        # Git objects never change, so what was read once stays right.
-        self.tree = lru_cache(maxsize=256)(self._tree)
-        self.facts = lru_cache(maxsize=50_000)(self._facts)
-        self.commit = lru_cache(maxsize=5_000)(self._commit)
+        self._name = str(path)
 
     @classmethod
     def create(cls, path: Path) -> None:
@@ -154,31 +129,44 @@ class GitRepo:
             found = self._object(found.object[1].decode())
         return str(found.id.decode())
 
-    def _commit(self, sha: str) -> CommitFacts:
+    def commit(self, sha: str) -> CommitFacts:
+        """Return a commit, its words cut where they are very long; raises Refused (RevisionNotFound)."""
+        return _COMMITS.get((self._name, sha)) or self._read_commit(sha)
+
+    def _read_commit(self, sha: str) -> CommitFacts:
         found = self._object(sha)
         if not isinstance(found, Commit):
             raise revision_not_found(sha)
-        title, _, rest = found.message.decode("utf-8", "replace").partition("\n")
-        return CommitFacts(
-            sha=sha,
-            tree=found.tree.decode(),
-            parents=tuple(parent.decode() for parent in found.parents),
-            author=found.author.decode("utf-8", "replace").split(" <")[0],
-            time=int(found.commit_time),
-            title=title,
-            message=rest.strip(),
-        )
+        facts = commit_facts(sha, found)
+        return _COMMITS.put((self._name, sha), facts, 800 + 2 * len(facts.title) + 2 * len(facts.message))
 
-    def _tree(self, sha: str) -> dict[str, Entry]:
+    def tree(self, sha: str) -> dict[str, Entry]:
+        """Return name -> entry of a folder; raises KeyError if there is none. The mapping is shared: copy to change."""
+        known = _TREES.get((self._name, sha))
+        return known if known is not None else self._read_tree(sha)
+
+    def _read_tree(self, sha: str) -> dict[str, Entry]:
         found = self._object(sha)
         if not isinstance(found, Tree):
             raise KeyError(sha)
-        return {
+        entries = {
             item.path.decode("utf-8", "surrogateescape"): Entry(mode=item.mode, sha=item.sha.decode())
             for item in found.iteritems()
         }
+        return _TREES.put((self._name, sha), entries, 500 + 350 * len(entries))
 
-    def _facts(self, sha: str) -> FileFacts:
+    def facts(self, sha: str) -> FileFacts:
+        """Return what a blob is, read no further than that takes; raises KeyError if there is none."""
+        known = _FACTS.get((self._name, sha))
+        if known is None:
+            known = _FACTS.put((self._name, sha), self._read_facts(sha), 500)
+        return known
+
+    def _read_facts(self, sha: str) -> FileFacts:
+        with self._reading:
+            size = size_of_blob(self._repo.object_store, sha)
+        if size is not None and size > POINTER_LIMIT:
+            return FileFacts(sha=sha, size=size)
         data = self.blob(sha)
         pointed = read_pointer(data)
         if pointed is None:

@@ -48,8 +48,14 @@ class History(Protocol):
     """A git repository, as far as refs are followed."""
 
     writing: Writing
-    commit: Callable[[str], Linked]
-    tree: Callable[[str], dict[str, Entry]]
+
+    def commit(self, sha: str) -> Linked:
+        """Return a commit."""
+        ...
+
+    def tree(self, sha: str) -> dict[str, Entry]:
+        """Return name -> entry of a folder."""
+        ...
 
     def refs(self) -> dict[str, str]:
         """Return every ref with the id it points at."""

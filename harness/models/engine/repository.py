@@ -61,8 +61,7 @@ def check_files(folder: Path, name: str) -> dict[str, int]:
 
     Raises ModelError with the file and what is wrong with it.
     """
-    for path in sorted(folder.rglob("*")):
-        _check_size(path, path.relative_to(folder).as_posix(), name)
+    check_sizes(folder, name)
     found = {file: read_object(folder, file, name) for file in _OBJECTS if (folder / file).is_file()}
     if index := found.get("model.safetensors.index.json"):
         _check_index(index, folder, name)
@@ -73,6 +72,12 @@ def check_files(folder: Path, name: str) -> dict[str, int]:
     weights = {"bytes": sum(path.stat().st_size for path in files), "tensors": sum(len(shapes(one)) for one in files)}
     _check_parameters(read_object(folder, "config.json", name), weights["bytes"], name)
     return weights
+
+
+def check_sizes(folder: Path, name: str) -> None:
+    """Raise ModelError where a file other than weights is larger than such files are."""
+    for path in sorted(folder.rglob("*")):
+        _check_size(path, path.relative_to(folder).as_posix(), name)
 
 
 def read_object(folder: Path, file: str, name: str) -> dict[str, Any]:
