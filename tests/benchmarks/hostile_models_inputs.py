@@ -37,7 +37,17 @@ TEMPLATES: dict[str, str] = {
 }
 """By name, what is put before the chat template."""
 
-ENGINE = {"rope", "quantization", "shapes", "dtype", "card-tag", "card-merge", "card-nul", "card-deep"}
+ENGINE = {
+    "rope",
+    "quantization",
+    "shapes",
+    "dtype",
+    "card-tag",
+    "card-merge",
+    "card-nul",
+    "card-deep",
+    "tokenizer-split",
+}
 """Those that come to the start of an engine."""
 
 

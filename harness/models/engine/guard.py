@@ -37,7 +37,7 @@ _REPLY = 1 << 30
 """Most bytes of an answer."""
 _MAIN = "from harness.models.engine.guarded import main; main()"
 _OUT_OF_MEMORY, _OUT_OF_TIME = (-6, -9), -24
-"""Statuses after SIGABRT (of an allocator that gets nothing) and SIGKILL, and after SIGXCPU, which not all systems have."""
+"""Statuses after SIGABRT (of an allocator that gets nothing), SIGKILL and SIGXCPU, which not all systems have."""
 
 
 class Guard:
