@@ -26,6 +26,7 @@ from .origin import LOOPBACK, Hosts
 
 DEFAULT_PORT = 7860
 LONG_TOKEN = 20  # characters that nobody guesses
+SWITCH_SECONDS = 0.001  # a thread that computes keeps all others waiting for so long; by default it is 5 ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         )
         if settings.stop_with_stdin:
             threading.Thread(target=_stop_with_stdin, args=(server,), daemon=True).start()
+        sys.setswitchinterval(SWITCH_SECONDS)
         server.run(sockets=[listener])
     finally:
         listener.close()
