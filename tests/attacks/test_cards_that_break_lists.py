@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 
 import httpx
 import pytest
@@ -140,6 +139,6 @@ def test_validation_refuses_without_failing(hub):
 
 def test_long_base_60_numbers_take_no_time(hub):
     content = "---\na: 1" + ":59" * 80_000 + "\n---\n"
-    started = time.monotonic()
+    before = hub.processor
     hub.client(timeout=20).post("/api/validate-yaml", json={"content": content, "repoType": "model"})
-    assert time.monotonic() - started < 1.0
+    assert hub.processor - before < 0.5
