@@ -26,7 +26,7 @@ TEMPLATES: dict[str, str] = {
     "brackets": "{{ " + "(" * 50_000 + "1" + ")" * 50_000 + " }}",
     "literal": "{% set a = [" + "1," * 400_000 + "] %}",
     "surrogate": "{{ '\\ud800' }}",
-    "long": "{{ 'a' * 3_000_000 }}",
+    "long": "{{ 'a' * 6_000_000 }}",
     "doubling": "{% set n = namespace(x='ab') %}{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}{{ n.x }}",
     "lists": "{{ (range(99999) | list) * 9999 }}",
     "urlize": "{{ (('www.' * 9999) * 99) | urlize }}",
@@ -37,7 +37,17 @@ TEMPLATES: dict[str, str] = {
 }
 """By name, what is put before the chat template."""
 
-ENGINE = {"rope", "quantization", "shapes", "dtype", "card-tag", "card-merge", "card-nul", "card-deep", "decode-late"}
+ENGINE = {
+    "rope",
+    "quantization",
+    "shapes",
+    "dtype",
+    "card-tag",
+    "card-merge",
+    "card-nul",
+    "card-deep",
+    "tokenizer-split",
+}
 """Those that come to the start of an engine."""
 
 

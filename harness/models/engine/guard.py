@@ -11,7 +11,6 @@ import json
 import os
 import pickle
 import selectors
-import signal
 import struct
 import subprocess
 import sys
@@ -37,7 +36,8 @@ _START = 300.0
 _REPLY = 1 << 30
 """Most bytes of an answer."""
 _MAIN = "from harness.models.engine.guarded import main; main()"
-_OUT_OF_MEMORY = {signal.SIGABRT, signal.SIGKILL}
+_OUT_OF_MEMORY, _OUT_OF_TIME = (-6, -9), -24
+"""Statuses after SIGABRT (of an allocator that gets nothing), SIGKILL and SIGXCPU, which not all systems have."""
 
 
 class Guard:
@@ -111,9 +111,9 @@ class Guard:
 
     def _ended(self, process: subprocess.Popen[bytes], allowed: float = 0.0) -> str:
         status = process.wait()
-        if -status == signal.SIGXCPU:
+        if status == _OUT_OF_TIME:
             return self._too_slow(allowed)
-        if -status in _OUT_OF_MEMORY:
+        if status in _OUT_OF_MEMORY:
             return self._too_large()
         return f"ended the process that read it (status {status}); use another model, or correct its repository"
 
