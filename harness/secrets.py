@@ -12,6 +12,7 @@ import base64
 import html
 import os
 import re
+from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
@@ -23,7 +24,8 @@ MASK = "[key]"
 SHORTEST = 12
 """Characters; what is shorter is a placeholder, and would be found inside ordinary words."""
 
-_LONGEST = 4096
+_LONG, _LONGEST = 256, 4096
+"""Characters; of a long value fewer spellings are known, and of a very long one the beginning."""
 _WINDOW = 8
 _STEP = SHORTEST - _WINDOW + 1
 """Every so many characters a window is looked up: a part of the shortest length holds one of them whole."""
@@ -82,8 +84,11 @@ class Secrets:
         if self.find(text) is None:
             return text
         data = text.encode("utf-8", "surrogatepass")
-        for start, end, _ in reversed(_joined(self._spans(data))):
-            data = data[:start] + MASK.encode() + data[end:]
+        kept, done = [], 0
+        for start, end in _joined(self._spans(data)):
+            kept += [data[done:start], MASK.encode()]
+            done = end
+        data = b"".join([*kept, data[done:]])
         return data.decode("utf-8", "surrogatepass") if self.find(data) is None else MASK
 
     def mask_value(self, value: Any) -> Any:
@@ -103,14 +108,16 @@ class Secrets:
             if (at := data.find(exact)) >= 0:
                 yield at, at + len(exact), what
         bare = _bare(data)
-        places: list[int] | None = None
+        places: array[int] | None = None
         done = 0
         for start in range(0, len(bare) - _WINDOW + 1, _STEP):
+            if start + _WINDOW <= done:
+                continue
             for form, at, what in self._windows.get(bare[start : start + _WINDOW], ()):
                 left, right = _extended(form.text, at, bare, start)
                 if right - left < form.least or right <= done:
                     continue
-                places = places or [number for number, one in enumerate(data) if one not in _OTHERS]
+                places = places or array("I", (number for number, one in enumerate(data) if one not in _OTHERS))
                 done = right
                 yield places[left], places[right - 1] + 1, what
 
@@ -123,11 +130,12 @@ def _forms(value: str) -> Iterator[_Form]:
     data = value.encode("utf-8", "surrogatepass")
     bare = _bare(data)
     yield _Form(bare, SHORTEST)
-    yield _Form(bare[::-1], SHORTEST)
-    yield _Form(data.hex().encode(), 2 * SHORTEST)
-    for between in ("x", "0x", "u00"):
-        yield _Form(data.hex("_").replace("_", between).encode(), (2 + len(between)) * SHORTEST - len(between))
-    yield _Form("".join(map(str, data)).encode(), 2 * SHORTEST)
+    if len(value) <= _LONG:
+        yield _Form(bare[::-1], SHORTEST)
+        yield _Form(data.hex().encode(), 2 * SHORTEST)
+        for between in ("x", "0x", "u00"):
+            yield _Form(data.hex("_").replace("_", between).encode(), (2 + len(between)) * SHORTEST - len(between))
+        yield _Form("".join(map(str, data)).encode(), 2 * SHORTEST)
     for before in range(3):  # where it stands in a longer text decides how it is written
         encoded = base64.b64encode(bytes(before) + data)[2 * (before > 0) + (before > 1) :]
         yield _Form(_bare(encoded.rstrip(b"=")[:-1]), 4 * SHORTEST // 3)
@@ -162,13 +170,13 @@ def _extended(form: bytes, at: int, text: bytes, start: int) -> tuple[int, int]:
     return start - left, start + right
 
 
-def _joined(spans: Iterator[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
-    joined: list[tuple[int, int, str]] = []
-    for start, end, what in sorted(spans):
+def _joined(spans: Iterator[tuple[int, int, str]]) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for start, end, _ in sorted(spans):
         if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]), what)
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
         else:
-            joined.append((start, end, what))
+            joined.append((start, end))
     return joined
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -157,3 +158,11 @@ def test_settings_keep_the_last_part_of_a_path() -> None:
     assert words[1] == "/srv/me/private/x.jinja"
     assert recorded_args(words) == ["--chat-template", "x.jinja", "--api-key", MASK, "--dtype", "auto"]
     assert secrets.known().find("it has word-of-the-engine-9") is not None
+
+
+def test_what_repeats_a_key_without_end_is_masked_in_time(known: Secrets) -> None:
+    """Also where every window of a text is one of the key's, and nothing long enough follows."""
+    started = time.monotonic()
+    assert known.mask(f"{KEY} " * 100_000) == f"{MASK} " * 100_000
+    assert known.find("".join(f"{KEY[place : place + 9]}q" for place in range(20)) * 10_000) is None
+    assert time.monotonic() - started < 60

@@ -20,8 +20,8 @@ from typing import IO
 import yaml
 
 from harness import resources
-from harness.errors import SourceError
-from harness.hub.address import check_bare_address
+from harness.errors import SourceError, UsageError
+from harness.hub.address import check_bare_address, public_address
 from harness.hub.artifact import FileInput
 
 Progress = Callable[[str, int, int], None]
@@ -144,6 +144,9 @@ def fetch(
     """
     wanted = declaration or declared()
     base = (base_url or wanted.base_url).rstrip("/")
+    if not base.startswith(("https://", "http://")):
+        shown = public_address(base)
+        raise UsageError(f"{shown!r} is no address to download from; give one that starts with https:// or http://")
     check_bare_address(base, "the address to download from", "a mirror is asked without them")
     for file in wanted.files.values():
         target = folder / file.path

@@ -1,7 +1,7 @@
 """Folders of this machine: found in texts that leave it, and taken out of what is recorded.
 
 They are the home folder and the working folder, those of this Python and of caches, and those that the command line and
-the variables of `tft` name. Folders at the top (`/tmp`, `/root`) are on many machines and tell nothing of this one.
+the variables of `tft` name. Folders at the top (`/tmp`, `/root`) and those of the system tell nothing of this one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ HIDDEN = "[folder]"
 """What stands for a folder of this machine."""
 _LEAST = 3
 """Parts of a path that tells something of this machine, the root counted."""
+_SYSTEM = ("usr", "lib", "bin", "etc", "proc", "dev")
+"""What lies below these is the same on many machines."""
 _CACHES = ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "VIRTUAL_ENV", "RUNNER_TEMP", "GITHUB_WORKSPACE")
 _ABSOLUTE = re.compile(r"(?<![\w.:/~-])(?:~|/[\w.@+~-]+(?=/))(?:/[\w.@+~-]+)+/?")
 
@@ -64,4 +66,4 @@ def _places() -> Iterator[str]:
     for name in named:
         if name.startswith("/"):
             folders = (Path(name), Path(name).resolve())
-            yield from (str(one) for one in folders if len(one.parts) >= _LEAST)
+            yield from (str(one) for one in folders if len(one.parts) >= _LEAST and one.parts[1] not in _SYSTEM)

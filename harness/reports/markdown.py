@@ -37,7 +37,7 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _BARE_LINK = re.compile(r"(?i)(:)(?=//)|(?<=www)(\.)|(?<=\w)(@)(?=\w)")
 _REFERENCE = re.compile(
     r"((?:[\w.+/-]*(?:@(?=\w)|#(?=\d))|\bGH-(?=\d))[\w./#@-]*\w"
-    r"|(?<![\w-])(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{7,40}(?![\w-]))",
+    r"|(?<!\w)(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{7,40}(?!\w))",
     re.IGNORECASE,
 )
 """What GitHub turns into a mention, or a link to an issue, a commit or an address, unless it is marked as code."""

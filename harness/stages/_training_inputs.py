@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,18 +18,16 @@ from harness.hub.lineage import Lineage
 from harness.models.backends.subject import DAY, SYSTEMS_REPLACED
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.names import ModelName
-from harness.models.prompts import Calendar, form_notes, load_tokenizer
+from harness.models.prompts import Calendar, form_notes
 from harness.stages._day import day_of_training, say_day, say_no_day
 from harness.stages._result import Place
 from harness.terminal import progress, say
 from harness.training.config import TrainConfig
 from harness.training.data import TrainingData, read_training_data
 from harness.training.data_credits import read_roles
-from harness.training.examples import TrainingExamples, make_examples
+from harness.training.examples import TrainingExamples
 from harness.training.loop import CHECKPOINTS
-
-if TYPE_CHECKING:
-    from harness.training.rendering import TrainingRendering
+from harness.training.student_files import Rendered, ToRender, render_guarded
 
 STAGE = "train"
 VERSION = 1
@@ -70,7 +68,7 @@ class Prepared:
     task: TaskSource
     checkpoint: Checkpoint
     data: TrainingData
-    rendering: TrainingRendering
+    rendering: Rendered
     examples: TrainingExamples
     lineage: Lineage
     roles: dict[str, str]
@@ -92,37 +90,40 @@ def trainable(student: str) -> ModelName:
 
 def prepare(request: TrainRequest, hub: Hub) -> Prepared:
     """Pull student and data, and render every example: what cannot be trained on is said before anything is."""
-    from harness.training.rendering import choose_rendering
-
     name, config = trainable(request.student), resolve(TrainConfig, request.settings)
     task = find_task(request.task, hub, hub.namespace)
     artifact = hub.resolve("model", name.id, name.revision)
     say(f"pulling {artifact}")
     checkpoint = pull_checkpoint(hub, artifact)
     data = read_training_data(request.source, hub, arm=request.arm, task=task.task, limit=config.limit)
-    conversations = data.conversations
 
-    def lineage_of(rendering: TrainingRendering) -> Lineage:
+    def lineage_of(rendering: Rendered) -> Lineage:
         settings = {
             **config.model_dump(),
             **({DAY: rendering.day.isoformat()} if rendering.day else {}),
             **({SYSTEMS_REPLACED: data.replaced} if data.replaced else {}),
             "arm": request.arm,
             "template": rendering.source,
-            "form": rendering.form.record(),
+            "form": rendering.form,
         }
         inputs = (str(artifact), *data.inputs, task.source)
         return Lineage(stage=STAGE, version=VERSION, config=settings, inputs=inputs, seed=config.seed)
 
     with progress("rendering conversations"):
-        tokenizer = load_tokenizer(checkpoint.folder, name.id)
+        limit = min((one for one in (config.max_length, checkpoint.context) if one), default=None)
+        to_render = ToRender(
+            folder=checkpoint.folder,
+            name=name.id,
+            task=task.task,
+            conversations=data.conversations,
+            expand_turns=config.expand_turns,
+            max_length=limit,
+        )
         named = Calendar(request.day, named=request.day is not None)
-        rendering = choose_rendering(tokenizer, task.task, name.id, conversations, calendar=named)
+        rendering, examples = render_guarded(to_render, named)
         first = None if request.day else _first_day(request, lineage_of(rendering), rendering, hub)
         if first and first != rendering.day:
-            rendering = choose_rendering(tokenizer, task.task, name.id, conversations, calendar=Calendar(first))
-        limit = min((one for one in (config.max_length, checkpoint.context) if one), default=None)
-        examples = make_examples(conversations, rendering, expand_turns=config.expand_turns, max_length=limit)
+            rendering, examples = render_guarded(to_render, Calendar(first))
     for what, count in (*data.counts.items(), *examples.skipped.items()):
         say(f"{what}: {count}")
     if examples.split:
@@ -141,9 +142,9 @@ def prepare(request: TrainRequest, hub: Hub) -> Prepared:
     )
 
 
-def _say_prompts(rendering: TrainingRendering, named: date | None) -> None:
+def _say_prompts(rendering: Rendered, named: date | None) -> None:
     """Say what of the prompts is not as a chat template gets it from anyone else."""
-    if notes := form_notes(rendering.form.record()):
+    if notes := form_notes(rendering.form):
         say(f"the chat template leaves something out otherwise, so prompts have {'; '.join(notes)}")
     if rendering.day:
         say_day(rendering.day)
@@ -151,7 +152,7 @@ def _say_prompts(rendering: TrainingRendering, named: date | None) -> None:
         say_no_day(named)
 
 
-def _first_day(request: TrainRequest, lineage: Lineage, rendering: TrainingRendering, hub: Hub) -> date | None:
+def _first_day(request: TrainRequest, lineage: Lineage, rendering: Rendered, hub: Hub) -> date | None:
     """Return the day of the first run of this training, None where there was none or no day is asked for."""
     if rendering.day is None:
         return None

@@ -22,6 +22,7 @@ from harness.stages._result import StageResult, deliver, reusable
 from harness.stages._training_inputs import STAGE, VERSION, WORK, Prepared, TrainRequest, prepare, run_folder
 from harness.terminal import progress
 from harness.training.run_summary import TrainingFacts
+from harness.training.student_files import write_tokenizer
 
 if TYPE_CHECKING:
     from harness.training.loop import LogEntry, Trained
@@ -100,16 +101,9 @@ def _train(prepared: Prepared, work: Path, *, resume: bool) -> Trained:
         prepared.examples,
         prepared.config,
         work,
-        pad_token_id=_pad_token(prepared),
+        pad_token_id=prepared.rendering.pad,
         resume=resume,
     )
-
-
-def _pad_token(prepared: Prepared) -> int:
-    """Return any token: padding is masked."""
-    tokenizer = prepared.rendering.tokenizer
-    found = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    return int(found or 0)
 
 
 def _write_model(prepared: Prepared, trained: Trained, folder: Path, hub: Hub) -> TrainingFacts:
@@ -118,10 +112,9 @@ def _write_model(prepared: Prepared, trained: Trained, folder: Path, hub: Hub) -
         shutil.rmtree(folder)  # a part of an interrupted write; it is made from the trained weights again
     folder.mkdir(parents=True)
     difference = _write_weights(prepared, trained, folder)
-    tokenizer = prepared.rendering.tokenizer
-    tokenizer.save_pretrained(folder)
+    checkpoint = prepared.checkpoint
+    write_tokenizer(checkpoint.folder, checkpoint.artifact.repo_id, prepared.rendering, folder)
     write_atomic(folder / "chat_template.jinja", [prepared.rendering.template])
-    _write_generation(prepared, folder)
     plot = _write_log(trained, folder.parent / WORK, folder / "training")
     facts = _facts(prepared, trained, difference, plot)
     identity = identify(str(prepared.request.place.repo_id))
@@ -159,17 +152,6 @@ def _name_base(path: Path, base: Artifact) -> None:
     write_json(path, config)
 
 
-def _write_generation(prepared: Prepared, folder: Path) -> None:
-    """Write the student's generation settings with the tokens that end a turn here: a model must know to stop."""
-    from transformers import GenerationConfig
-
-    source = prepared.checkpoint.folder
-    known = (source / "generation_config.json").is_file()
-    settings = GenerationConfig.from_pretrained(source) if known else GenerationConfig()
-    settings.eos_token_id = sorted(prepared.rendering.end_ids)
-    settings.save_pretrained(folder)
-
-
 def _write_log(trained: Trained, work: Path, folder: Path) -> str:
     """Write the log and the plot of the loss, and return what it shows in words."""
     from harness.reports.training_loss import draw_loss
@@ -187,7 +169,7 @@ def _facts(prepared: Prepared, trained: Trained, difference: float | None, plot:
         task=prepared.task.source,
         settings=prepared.config.model_dump(),
         template=prepared.rendering.source,
-        prompts=tuple(form_notes(prepared.rendering.form.record())),
+        prompts=tuple(form_notes(prepared.rendering.form)),
         date=prepared.rendering.day.isoformat() if prepared.rendering.day else None,
         conversations=len(prepared.data.conversations),
         examples=len(examples),

@@ -20,6 +20,7 @@ run_summary.py   What a training run was, for `lineage.json` and the model's car
 sampler.py       Which examples make which batch: an order that depends on the seed and the epoch only, shared by
                  all processes
 small_model.py   A small student made on the spot: Qwen3's shape, random weights, its own tokenizer
+student_files.py  What the student's files decide about a training, in the child that guards against them
 templates.py     Chat templates for training: a tokenizer's own, TRL's variant of it, one day, and no thinking
                  unless asked
 trainer.py       TRL's trainer with our batches, our objective, our log and checkpoints that survive a kill.

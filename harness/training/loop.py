@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError, ModelError, TrainingError, UsageError
+from harness.models.engine.guarded import shown
 from harness.terminal import progress
 from harness.training.checkpoints import Checkpoints, identify
 from harness.training.config import TrainConfig
@@ -187,9 +188,16 @@ def _load(base: Path, config: TrainConfig, args: SFTConfig) -> Any:
     settings: dict[str, Any] = {"dtype": torch.bfloat16 if frozen_half else torch.float32}
     if config.packing and args.bf16 and is_flash_attn_2_available():
         settings["attn_implementation"] = "flash_attention_2"
-    model = AutoModelForCausalLM.from_pretrained(
-        base, use_safetensors=True, trust_remote_code=False, local_files_only=True, **settings
-    )
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            base, use_safetensors=True, trust_remote_code=False, local_files_only=True, **settings
+        )
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # what a model is made of is decided by its files
+        if "can't allocate memory" in str(error):
+            raise
+        raise ModelError(f"the model in {base} cannot be loaded to be trained ({shown(error)})") from error
     if config.packing and getattr(model, "_is_stateful", False):
         raise ModelError(
             f"{type(model).__name__} has recurrent layers, which would mix the packed examples; train without packing"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.errors import ModelError
 from harness.models.prompts import NATIVE, Calendar, Form, Renderer, whole_renderer
+from harness.models.prompts.renderer import encode
 from harness.training.templates import chat_template, keep_day, switch_thinking_off, training_variant
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class TrainingRendering:
         return [_End(text=added[one].content, id=one) for one in ids if one in added and added[one].special]
 
     def _encode(self, texts: list[str]) -> list[list[int]]:
-        return [list(ids) for ids in self.tokenizer(texts, add_special_tokens=False)["input_ids"]] if texts else []
+        return encode(self.tokenizer, texts, self._name)
 
     def keep_day(self, conversations: Sequence[Conversation]) -> None:
         """Let the template say the calendar's day wherever it is rendered, if it asks for the day."""

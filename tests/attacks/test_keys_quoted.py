@@ -10,6 +10,7 @@ from typing import Any
 
 _ENDPOINTS = runpy.run_path(str(Path(__file__).with_name("endpoints.py")))
 KEY = "sk-proj-7Hq2vXw9LmZk4RtY8uBn"
+PASSWORD = "Tulip-Harbor-9931"
 SPELLINGS = {
     "as it is": KEY,
     "in upper case": KEY.upper(),
@@ -19,6 +20,7 @@ SPELLINGS = {
     "percent": "".join(f"%{byte:02X}" for byte in KEY.encode()),
     "Base64": base64.b64encode(f"Bearer {KEY}".encode()).decode(),
     "its first half": KEY[:16],
+    "the address": PASSWORD,
 }
 
 
@@ -44,7 +46,8 @@ def test_what_an_endpoint_quotes_of_the_key_is_neither_said_nor_written_nor_push
         return _ENDPOINTS["message"](content=f"You asked with {text}")
 
     with _ENDPOINTS["speaking"](answer) as url:
-        command = ["evaluate", "openai:model", "--base-url", url, "--dataset", "alice/trains", "--push"]
+        address = url.replace("//", f"//user:{PASSWORD}@") + f"?key={PASSWORD}-too"
+        command = ["evaluate", "openai:model", "--base-url", address, "--dataset", "alice/trains", "--push"]
         done = tft(
             *command, "--out", "run", "--max-unscored", "1", "--concurrency", "1",
             HF_ENDPOINT=hub.url, HF_TOKEN="hf_alice_writes", OPENAI_API_KEY=KEY,

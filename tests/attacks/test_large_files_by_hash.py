@@ -118,6 +118,20 @@ def test_nobody_reads_what_is_private_by_naming_a_part_of_it(hub):
     assert his.xorb("a2" * 32, b"another").json()["was_inserted"], "nor is it said whether it is there"
 
 
+def test_nobody_learns_that_others_have_uploaded_the_same_file(hub):
+    alice, mallory = hub.client("alice"), hub.client("mallory")
+    guessed = b"a guessed file " * 300
+    hidden = create(alice, "alice/guessed", private=True)
+    own = Uploads(alice, hidden)
+    own.xorb("a4" * 32, guessed)
+    own.file("15" * 32, "a4" * 32, len(guessed))
+    commit(alice, hidden, guessed).raise_for_status()
+    mine = create(mallory, "mallory/guesses")
+    assert "actions" in put(mallory, mine, guessed)
+    commit(mallory, mine, guessed).raise_for_status()
+    assert "X-Xet-Hash" not in mallory.head(f"/{mine}/resolve/main/w.bin").headers
+
+
 def test_nobody_blocks_an_upload_by_sending_garbage_under_its_name(hub):
     alice, mallory, anybody = hub.client("alice"), hub.client("mallory"), hub.client()
     repo, good = create(alice, "alice/blocked"), b"weights to come " * 300

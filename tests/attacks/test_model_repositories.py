@@ -21,7 +21,7 @@ import pytest
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="needs vLLM installed, starts none")
 
 TFT = Path(sys.executable).with_name("tft")
-SECONDS = 30
+SECONDS = 60
 """Far more than a refusal takes, on a busy machine too; what hangs, hangs for longer."""
 ADDRESS_SPACE = 8 << 20  # KiB
 ROW = {
@@ -34,6 +34,7 @@ ROW = {
 JOB = {"task_description": "Book.", "tools": [{"name": "book"}]}
 CONFIG = json.dumps({"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3"})
 CHATML = "{# strftime_now #}{% for m in messages %}{{ m.role }} {{ m.content }}\n{% endfor %}"
+LOOPS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
 TOKENIZER: dict[str, Any] = {
     "version": "1.0",
     "added_tokens": [],
@@ -74,8 +75,11 @@ def weights() -> bytes:
     return struct.pack("<Q", len(header)) + header + bytes(4)
 
 
-def refusal(hub: Any, test_set: str, folder: Path, name: str, **files: str) -> str:
-    """Evaluate a model with these files beside harmless ones, and return the one sentence in which it is refused."""
+def refusal(hub: Any, words: str | list[str], folder: Path, name: str, seconds: str = "1", **files: str) -> str:
+    """Evaluate a model with these files beside harmless ones, and return the one sentence in which it is refused.
+
+    `words` are the test set, or those of another command that the model's name follows.
+    """
     usual = {
         "config.json": CONFIG,
         "tokenizer.json": json.dumps(TOKENIZER),
@@ -86,13 +90,14 @@ def refusal(hub: Any, test_set: str, folder: Path, name: str, **files: str) -> s
     model = commit(
         hub, name, {path: text.encode() for path, text in usual.items()} | {"model.safetensors": weights()} | bodies
     )
-    command = [str(TFT), "evaluate", model, "--dataset", test_set, "--no-push", "--out", "run"]
+    start = ["evaluate", "--dataset", words] if isinstance(words, str) else words
+    command = [str(TFT), *start, model, "--no-push", "--out", "run"]
     own = {
         "HF_ENDPOINT": hub.url,
         "HF_TOKEN": "",
         "HF_HOME": str(folder / "home"),
         "TFT_MODEL_MEMORY": "0.5",
-        "TFT_MODEL_SECONDS": "3",
+        "TFT_MODEL_SECONDS": seconds,
     }
     done = subprocess.run(
         ["sh", "-c", f'ulimit -v {ADDRESS_SPACE}; exec "$@"', "sh", *command],
@@ -110,15 +115,14 @@ def refusal(hub: Any, test_set: str, folder: Path, name: str, **files: str) -> s
 
 
 def test_a_chat_template_that_never_ends(hub: Any, test_set: str, tmp_path: Path) -> None:
-    loops = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}" + CHATML
-    said = refusal(hub, test_set, tmp_path, "endless", chat_template__jinja=loops)
+    said = refusal(hub, test_set, tmp_path, "endless", chat_template__jinja=LOOPS + CHATML)
     assert "the chat template of mallory/endless took more than" in said
     assert "seconds" in said
 
 
 def test_a_tokenizer_that_takes_all_memory(hub: Any, test_set: str, tmp_path: Path) -> None:
     growing = json.dumps(TOKENIZER | {"normalizer": GROWING})
-    said = refusal(hub, test_set, tmp_path, "growing", tokenizer__json=growing)
+    said = refusal(hub, test_set, tmp_path, "growing", seconds="30", tokenizer__json=growing)
     assert "the tokenizer of mallory/growing took more than 0.5 GiB of memory" in said
 
 
@@ -138,3 +142,11 @@ def test_a_file_of_another_kind(file: str, text: str, hub: Any, test_set: str, t
     name = f"kind-{abs(hash((file, text[:40])))}"
     said = refusal(hub, test_set, tmp_path, name, **{file.replace(".", "__"): text}, **further)
     assert f"mallory/{name}" in said
+
+
+def test_a_chat_template_that_never_ends_in_training(hub: Any, test_set: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text(json.dumps(ROW))
+    (tmp_path / "task.json").write_text(json.dumps(JOB))
+    words = ["train", "rows.jsonl", "--task", "task.json", "--to", "mallory/x", "--student"]
+    said = refusal(hub, words, tmp_path, "student", chat_template__jinja=LOOPS + CHATML)
+    assert "the chat template of mallory/student took more than" in said

@@ -49,7 +49,6 @@ CALLERS = {
     "member": "hf_cy_writes", "owner": "hf_ada_writes",
 }  # fmt: skip
 OUTSIDERS = ("anonymous", "stranger")
-NOWHERE = "0000000000000000"
 PROPOSED = {"discussions", "events", "uploads"}  # tables that a stranger may add to, at a repository they read
 
 
@@ -287,6 +286,33 @@ def wrong(world: World, caller: str, keys: list[str]) -> list[str]:
     return found
 
 
+def renamed(target: Any, asked: Any) -> Any:
+    """Return the same request for a repository and a collection that do not exist."""
+    path, body = asked.path, asked.body.decode("latin-1")
+    for name in (*target.names, target.collection):
+        other = f"{name[:-24]}{'0' * 24}" if name == target.collection else f"{name[:4]}{'z' * (len(name) - 4)}"
+        for old, new in ((name, other), (name.split("/")[1], other.split("/")[1])):
+            path, body = path.replace(old, new), body.replace(old, new)
+    return replace(asked, path=path, body=body.encode("latin-1"))
+
+
+@pytest.mark.parametrize("caller", OUTSIDERS)
+def test_what_is_private_answers_as_what_does_not_exist(world, caller):
+    for target in (target for target in world.targets.values() if target.private):
+        target.copies_to = "bob/copies"
+        for asked in chain.from_iterable(requests_of(route, target) for route in ROUTES):
+            other = renamed(target, asked)
+            if asked.link or (asked.path, asked.body) == (other.path, other.body) or "/create" in asked.path:
+                continue
+            found, missing = (
+                world.ask(one.method, one.path, CALLERS[caller], one.body, **one.headers) for one in (asked, other)
+            )
+            sent = f"{asked.path} {asked.body.decode('latin-1')}"
+            if asked.path == "/api/collections":  # its title is new
+                continue
+            assert (found.status, len(found.body)) == (missing.status, len(missing.body)), (sent, found, missing)
+
+
 def differences(before: dict[str, set[Any]], after: dict[str, set[Any]]) -> dict[str, set[Any]]:
     return {name: before[name] ^ after[name] for name in before if before[name] != after[name]}
 
@@ -347,3 +373,27 @@ def good(world: World, caller: str, route: Any, target: Any) -> Iterator[tuple[A
             answer = world.ask(asked.method, path, token, asked.body, **asked.headers)
             if answer.status >= 400 and answer.status != 409:  # 409: it is there already
                 yield asked, answer
+
+
+def test_a_link_ends_with_the_access_token_and_the_membership_of_who_asked_for_it(world):
+    target = make(world, "left", "model", ["lab/left"], private=True)
+    ask = next(one for one in requests_of_needs(Needs.LINK_TO_GET, target))
+    path, _ = signed(world, ask, target, "member")
+    assert world.ask("GET", path, "").status == 200
+    directory = load_users(world.services.root.path.parent / "users.yaml")
+    try:
+        for changed in (
+            replace(directory, users=tuple(user for user in directory.users if user.name != "cy")),
+            replace(directory, users=tuple(replace(user, orgs=()) for user in directory.users)),
+            replace(directory, users=tuple(replace(user, tokens=user.tokens[1:]) for user in directory.users)),
+        ):
+            world.services.accounts.replace(changed)
+            assert world.ask("GET", path, "").status in (401, 404)
+    finally:
+        world.services.accounts.replace(directory)
+    assert world.ask("GET", path, "").status == 200
+
+
+def requests_of_needs(needs: Needs, target: Any) -> Iterator[Any]:
+    """Yield the requests of the routes that need something."""
+    return chain.from_iterable(requests_of(route, target) for route in ROUTES if route.needs is needs)

@@ -14,13 +14,13 @@ from .tree import iso
 
 CARD_LIMIT = 4 << 20
 EVAL_FOLDER = ".eval_results"
-EVAL_FILES, EVAL_CHARACTERS, EVAL_RESULTS = 100, 256 << 10, 500  # read of one commit, all files together
+EVAL_FILES, EVAL_CHARACTERS, EVAL_RESULTS = 100, 128 << 10, 500  # read of one commit, all files together
 ERROR_LENGTH = 300
 _TOO_MUCH = (
     f"not all is read: at most {EVAL_RESULTS} results, in {EVAL_FILES} files with {EVAL_CHARACTERS >> 10} kB together"
 )
-TAGS, TAG_LENGTH = 1000, 500
-CONFIG_LIMIT = 256 << 10  # characters of a config.json
+TAGS, TAG_LENGTH = 1000, 200
+CONFIG_LIMIT, CONFIG_WEIGHT = 256 << 10, 128 << 10  # characters of a config.json; bytes of what is kept of it
 KEPT, KEPT_VALUE = 48 << 10, 8 << 10  # bytes of memory: metadata that take more keep their smaller values only
 # Card keys that become tags, and what the tag starts with.
 PLAIN_TAGS = ("pipeline_tag", "library_name", "tags")
@@ -136,7 +136,8 @@ def _model_config(git: GitRepo, commit: str) -> dict[str, Any]:
     except ValueError:
         return {}
     keys = ("architectures", "model_type", "tokenizer_config")
-    return {key: content[key] for key in keys if key in content} if isinstance(content, dict) else {}
+    known = {key: content[key] for key in keys if key in content} if isinstance(content, dict) else {}
+    return known if weight(known) <= CONFIG_WEIGHT else {}
 
 
 def _eval_results(git: GitRepo, commit: str) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 from dulwich.objects import Commit, Tag
 from starlette.responses import Response
 
+from ..bounds import Budget
 from ..errors import Refused, revision_not_found, stale_parent
 from ..storage.attributes import LARGE_SIZE, is_ignored, is_large
 from ..storage.commits import (
@@ -20,10 +21,13 @@ from ..storage.commits import (
 )
 from ..storage.git import FULL_SHA, GitRepo, checked_ref
 from ..storage.lines import Header, lines_of, read_header
+from ..storage.moderation import check_text
 from ..storage.pulls import open_pull
 from ..storage.trees import checked_path
 from ..storage.usage import keep_file
 from .request import Call, answer, text_of
+
+PREUPLOAD_SECONDS = 5.0  # of processor time
 
 
 def preupload(call: Call) -> Response:
@@ -36,7 +40,11 @@ def preupload(call: Call) -> Response:
     attributes = git.text(commit, ".gitattributes") or ""
     ignore = body.get("gitIgnore")
     ignore = ignore if isinstance(ignore, str) else git.text(commit, ".gitignore") or ""
-    found = [_preupload_item(git, commit, item, attributes, ignore) for item in files]
+    budget, found = Budget(PREUPLOAD_SECONDS), list[dict[str, Any]]()
+    for item in files:
+        if budget.spent:
+            raise Refused(413, f"{len(files)} files are too many for that many rules; ask for fewer at a time.")
+        found.append(_preupload_item(git, commit, item, attributes, ignore))
     return answer({"files": found, "commitOid": commit})
 
 
@@ -86,6 +94,9 @@ def _commit(call: Call, git: GitRepo, author: Author, header: Header, lines: Any
     proposal, revision = call.flag("create_pr"), call.segments[0]
     if proposal and FULL_SHA.fullmatch(revision):
         raise revision_not_found(revision)
+    if proposal:
+        check_text(header.title, title=True)
+        check_text(header.description)
     name, head = branch_ref(git, revision)
     check_parent(header, head)
     operations = Operations(staging=Staging(git), size_of_large=lambda oid: _large(call, oid))

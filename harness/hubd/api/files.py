@@ -35,7 +35,7 @@ def resolve(call: Call) -> Response:
         if call.services.blobs.size(facts.sha256) != facts.size:
             raise Refused(500, f"This Hub lost the content of {path}; its `hub verify` says what else is missing.")
         headers |= {"X-Linked-Etag": f'"{facts.sha256}"', "X-Linked-Size": str(facts.size)}
-        if (xet_hash := call.services.xet.hash_of(facts.sha256)) is not None:
+        if (xet_hash := call.services.xet.hash_of(call.repo.id, facts.sha256)) is not None:
             route = f"{call.base}/api/{call.repo.kind}s/{call.repo.name}/xet-read-token/{commit}"
             headers |= {"X-Xet-Hash": xet_hash, "X-Xet-Refresh-Route": route, "Link": f'<{route}>; rel="xet-auth"'}
         return respond(call, Content(size=facts.size, path=call.services.blobs.path(facts.sha256)), headers)

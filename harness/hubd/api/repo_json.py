@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..bounds import Budget
+from ..errors import Refused
 from ..storage.git import GitRepo
 from ..storage.repos import RepoRow
 from .card_facts import Summary, read_card
@@ -15,6 +17,7 @@ FULL_KEYS = (*LIST_KEYS, "sha", "cardData", "config", "model-index", "descriptio
 
 FILE_KEYS = ("siblings", "usedStorage")
 """Keys that say what files there are. Without them clients ask for the tree, and learn that it is gated."""
+FILES_SECONDS = 2.0  # of processor time for what is said of all files of a repository
 
 
 def siblings(git: GitRepo, commit: str, *, blobs: bool) -> list[dict[str, Any]]:
@@ -23,7 +26,10 @@ def siblings(git: GitRepo, commit: str, *, blobs: bool) -> list[dict[str, Any]]:
         tree = git.commit(commit).tree
         return [{"rfilename": path} for path, entry in git.walk(tree) if not entry.is_folder]
     items: list[dict[str, Any]] = []
+    budget = Budget(FILES_SECONDS)
     for path, facts in git.files(commit):
+        if budget.spent:
+            raise Refused(413, "There are too many files to describe all at once; ask for the tree, page by page.")
         item: dict[str, Any] = {"rfilename": path, "blobId": facts.sha, "size": facts.size}
         if facts.sha256:
             item["lfs"] = {"sha256": facts.sha256, "size": facts.size, "pointerSize": facts.pointer_size}
@@ -71,11 +77,21 @@ def repo_json(
         known |= {"sdk": card.get("sdk") or repo.sdk or "static", "models": [], "datasets": []}
         known |= {"host": "", "subdomain": repo.name.replace("/", "-").lower(), "runtime": {"stage": "NO_APP_FILE"}}
     if git is not None and "usedStorage" in keys:
-        known["usedStorage"] = sum(facts.size for _, facts in git.files(summary.commit))
+        known["usedStorage"] = _used(git, summary.commit)
     if git is not None and "siblings" in keys:
         known["siblings"] = siblings(git, summary.commit, blobs=blobs)
     chosen = {key: known[key] for key in keys if known.get(key) is not None}
     return {"_id": repo.id, "id": repo.name, **chosen}
+
+
+def _used(git: GitRepo, commit: str) -> int | None:
+    """Return the bytes of all files, None if that takes too long to add up."""
+    budget, total = Budget(FILES_SECONDS / 4), 0
+    for _, facts in git.files(commit):
+        total += facts.size
+        if budget.spent:
+            return None
+    return total
 
 
 def _model_keys(repo: RepoRow, summary: Summary, card: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import PlainTextResponse, Response
@@ -25,7 +26,7 @@ from ..storage.repos import (
 from .card_facts import Summary
 from .repo_json import FILE_KEYS, FULL_KEYS, LIST_KEYS, repo_json
 from .request import Call, answer, text_of
-from .summaries import Head, Lister, shown_to, summary_of
+from .summaries import Head, Lister, in_turn, shown_to, summary_of
 
 SPACE_SDKS = ("gradio", "streamlit", "docker", "static")
 GATES = ("auto", "manual")
@@ -202,7 +203,7 @@ def listing(call: Call) -> Response:
 def _sorted(call: Call, lister: Lister, sort: str) -> list[Head]:
     """Return the heads of the repositories that author and search choose, in the order that was asked for."""
     author = call.query.get("author")
-    words = " ".join(call.query.getlist("search")).lower().split()
+    words = set(" ".join(call.query.getlist("search")).lower().split())
     chosen = [
         repo
         for repo in call.services.repos.listing(call.kind, call.user)
@@ -241,27 +242,39 @@ def _matches(call: Call, repo: RepoRow, summary: Summary) -> bool:
 def leaderboard(call: Call) -> Response:
     """Rank the visible models by the results they report on this dataset (`task_id` chooses one task)."""
     wanted = call.query.get("task_id")
-    rows = [row for task, row in reported(call) if wanted in (None, task)]
-    return answer([{"rank": rank, **row} for rank, row in enumerate(rows, start=1)])
+    found = reported(call)
+    rows = [row for task, row in found.rows if wanted in (None, task)]
+    headers = {"X-Models-Left-Out": str(found.left_out)} if found.left_out else {}
+    return answer([{"rank": rank, **row} for rank, row in enumerate(rows, start=1)], headers=headers)
 
 
-def reported(call: Call) -> list[tuple[str, dict[str, Any]]]:
-    """Return (task, row) of every result that models which the caller may read report on this dataset, the best first.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """(task, row) of results on a dataset, the best first; `left_out` models were not read: the time was over."""
+
+    rows: list[tuple[str, dict[str, Any]]]
+    left_out: int
+
+
+def reported(call: Call) -> Reported:
+    """Return every result that models which the caller may read report on this dataset.
 
     Raises Refused (404) if it is no dataset.
     """
     if call.kind != "dataset":
         raise Refused(404, "Only datasets have a leaderboard.")
-    name = call.repo.name.lower()
+    name, left_out = call.repo.name.lower(), 0
     rows: list[tuple[str, dict[str, Any]]] = []
     lister = Lister(call.services.repos, call.user)
-    for repo in call.services.repos.listing("model", call.user):
-        head = lister.head(repo)
+    for head in map(lister.head, in_turn(call.services.repos.listing("model", call.user))):
+        if head.commit and lister.late and not lister.knows(head):
+            left_out += 1  # what was read is remembered: the next time there are fewer
+            continue
         for result in lister.summary(head).eval_results if head.commit else ():
             data = result.get("data")
             if data and data["dataset"]["id"].lower() == name:
-                rows.append((data["dataset"]["task_id"], _leaderboard_row(call, repo, result)))
-    return sorted(rows, key=lambda row: -row[1]["value"])
+                rows.append((data["dataset"]["task_id"], _leaderboard_row(call, head.repo, result)))
+    return Reported(rows=sorted(rows, key=lambda row: -row[1]["value"]), left_out=left_out)
 
 
 def _leaderboard_row(call: Call, repo: RepoRow, result: dict[str, Any]) -> dict[str, Any]:

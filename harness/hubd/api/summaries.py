@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..accounts.accounts import User
@@ -63,6 +65,10 @@ class Lister:
         except Exception as error:
             return Head(repo=repo, commit=_unreadable(repo, "", error))
 
+    def knows(self, head: Head) -> bool:
+        """Return whether a summary is remembered, and costs nothing."""
+        return _KNOWN.get((head.repo.id, head.commit or "")) is not None
+
     def modified(self, head: Head) -> str:
         """Return when a repository last changed."""
         found = _KNOWN.get((head.repo.id, head.commit or ""))
@@ -90,3 +96,13 @@ def _unreadable(repo: RepoRow, commit: str, error: Exception) -> str:
         said = f"{repo.kind} {repo.name} cannot be read for lists ({why}); `tft hub verify` says more."
         print(said, file=sys.stderr)  # noqa: T201
     return commit
+
+
+def in_turn(repos: Iterable[RepoRow]) -> list[RepoRow]:
+    """Return repositories in an order in which all owners come in turn: where time ends, nobody's many hide others."""
+    turns: Counter[str] = Counter()
+    numbered = []
+    for repo in repos:
+        numbered.append((turns[repo.namespace], repo))
+        turns[repo.namespace] += 1
+    return [repo for _, repo in sorted(numbered, key=lambda pair: pair[0])]

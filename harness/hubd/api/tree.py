@@ -35,7 +35,7 @@ def item_of(call: Call, git: GitRepo, path: str, entry: Entry) -> dict[str, Any]
     item: dict[str, Any] = {"type": "file", "oid": facts.sha, "size": facts.size, "path": path}
     if facts.sha256:
         item["lfs"] = {"oid": facts.sha256, "size": facts.size, "pointerSize": facts.pointer_size}
-        if (xet_hash := call.services.xet.hash_of(facts.sha256)) is not None:
+        if (xet_hash := call.services.xet.hash_of(call.repo.id, facts.sha256)) is not None:
             item["xetHash"] = xet_hash
     return item
 

@@ -40,7 +40,8 @@ def leaderboard(call: Call) -> Response:
         return away
     view = open_page(call)
     tables: dict[str, list[dict[str, Any]]] = {}
-    for task, row in reported(call):
+    found = reported(call)
+    for task, row in found.rows:
         tables.setdefault(task, []).append(row)
     shown = [(task, rows[:ROWS]) for task, rows in sorted(tables.items())[:TASKS]]
-    return view.show("leaderboard", "leaderboard", tables=shown)
+    return view.show("leaderboard", "leaderboard", tables=shown, left_out=found.left_out)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 MEMORY = 3 << 29  # bytes of address space: pyarrow itself takes a third of it
-SECONDS = 8  # of CPU
+SECONDS = 2  # of CPU
 FOOTER = 16 << 20
 CHUNK = 128 << 20  # unpacked bytes of a column in a row group; a wider one is left out
 SCHEMA_COLUMNS = 5_000

@@ -19,7 +19,7 @@ from .view import path, segment
 
 PROSE_LIMIT = 120_000  # characters; a longer text is cut
 PLAIN_LIMIT = 5_000  # of a text that is shown as it was written, because it is too much work
-SECONDS = 1.5  # of processor time for a card
+SECONDS, ENOUGH = 1.5, 0.35  # of processor time: for a card, and for any text that is not out of proportion
 STEP = 64 << 10
 ID_PREFIX = "card-"
 TAGS = {
@@ -186,6 +186,7 @@ def prose(text: str, place: Place, budget: Budget) -> Prose:
     text = text[: PROSE_LIMIT + 1]
     if (known := _KNOWN.get((text, place))) is not None:
         return known
+    enough = budget.left >= ENOUGH
     for length, share in ((PROSE_LIMIT, 0.6), (PROSE_LIMIT // 4, 0.8)):
         try:
             html = _html(text[:length], place, Budget(budget.left * share))
@@ -194,7 +195,9 @@ def prose(text: str, place: Place, budget: Budget) -> Prose:
         found = Prose(html=html, cut=len(text) > length)
         return _KNOWN.put((text, place), found, 200 + 4 * len(text) + 4 * len(html))
     plain = escape(text[:PLAIN_LIMIT], quote=False)
-    return Prose(html=f"<p>{plain}</p>", cut=len(text) > PLAIN_LIMIT)
+    found = Prose(html=f"<p>{plain}</p>", cut=len(text) > PLAIN_LIMIT)
+    # With as much time another try would end like this one; with less it says nothing of the text.
+    return _KNOWN.put((text, place), found, 200 + 4 * len(text)) if enough else found
 
 
 def _html(text: str, place: Place, budget: Budget) -> str:

@@ -39,7 +39,10 @@ _KNOWING = threading.Lock()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """The first rows of a file as texts, or the `problem` that kept them away; `total` rows if the file says so."""
+    """The first rows of a file as texts, or the `problem` that kept them away; `total` rows if the file says so.
+
+    `passing`: the problem may be gone at the next try.
+    """
 
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
@@ -47,6 +50,7 @@ class Preview:
     total: int | None = None
     note: str = ""
     problem: str = ""
+    passing: bool = False
 
 
 def has_rows(path: str) -> bool:
@@ -61,6 +65,8 @@ def first_rows(blobs: BlobStore, git: GitRepo, path: str, facts: FileFacts) -> P
     if known is not None:
         return known
     preview = _parquet(blobs, git, facts) if path.lower().endswith(".parquet") else _jsonl(blobs, git, facts)
+    if preview.passing:
+        return preview
     with _KNOWING:
         _KNOWN[f"{path[-8:]}:{facts.etag}"] = preview
         if len(_KNOWN) > REMEMBERED:
@@ -117,7 +123,7 @@ def _parquet(blobs: BlobStore, git: GitRepo, facts: FileFacts) -> Preview:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return Preview(problem=f"its first rows took longer than {CHILD_SECONDS} seconds")
+            return Preview(problem=f"its first rows took longer than {CHILD_SECONDS} seconds", passing=True)
     if done.returncode != 0 or len(done.stdout) > ANSWER_BYTES:
         return Preview(problem="its first rows need more memory or time than a page may use")
     found = json.loads(done.stdout)

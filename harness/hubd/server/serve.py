@@ -25,6 +25,8 @@ from .heads import bounded_protocol
 from .origin import LOOPBACK, Hosts
 
 DEFAULT_PORT = 7860
+LONG_TOKEN = 20  # characters that nobody guesses
+SWITCH_SECONDS = 0.001  # a thread that computes keeps all others waiting for so long; by default it is 5 ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class Settings:
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C; `say` gets the lines for stdout. Raises HubStartError if it cannot start."""
     directory = load_users(settings.users) if settings.users else None
+    if directory is not None and settings.host not in LOOPBACK:
+        _warn_of_guessable(directory)
     quotas = _quotas(settings.quota, directory)
     listener = _listen(settings.host, settings.port)
     root = open_root(settings.root or default_root())
@@ -70,6 +74,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         )
         if settings.stop_with_stdin:
             threading.Thread(target=_stop_with_stdin, args=(server,), daemon=True).start()
+        sys.setswitchinterval(SWITCH_SECONDS)
         server.run(sockets=[listener])
     finally:
         listener.close()
@@ -159,6 +164,16 @@ def _announce(
         )
     if settings.host not in LOOPBACK and settings.quota is None:
         print("No --quota is set: whoever may write can fill the disk.", file=sys.stderr)  # noqa: T201
+
+
+def _warn_of_guessable(directory: Directory) -> None:
+    short = [user.name for user in directory.users if any(len(token.token) < LONG_TOKEN for token in user.tokens)]
+    if short:
+        print(  # noqa: T201
+            f"Tokens of {', '.join(short[:5])}{' and others' if len(short) > 5 else ''} have fewer than {LONG_TOKEN} "
+            "characters and may be guessed by whoever reaches this Hub; make long ones (openssl rand -hex 20).",
+            file=sys.stderr,
+        )
 
 
 def _stop_with_stdin(server: uvicorn.Server) -> None:

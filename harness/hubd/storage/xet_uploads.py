@@ -83,7 +83,10 @@ class XetStore:
             draft.path.unlink(missing_ok=True)
 
     def unpack_shard(self, author: str, files: Iterable[ShardFile]) -> Iterator[str]:
-        """Turn the files of a shard into large files one by one, yielding each sha256; raises Refused (400)."""
+        """Turn the files of a shard into large files one by one, yielding each sha256; raises Refused (400).
+
+        The author is `user/id of the repository`.
+        """
         with self._unpacking[author]:
             touched: set[str] = set()
             for file in files:
@@ -91,7 +94,8 @@ class XetStore:
                 try:
                     sha256, parts = self._unpack(_of_author(author, file), emptied)
                     with self._db.transaction() as write:
-                        write.execute("insert or replace into xet_files values(?, ?)", (sha256, sha256))
+                        came_for = f"{author.rpartition('/')[2]}/{sha256}"
+                        write.execute("insert or replace into xet_files values(?, ?)", (came_for, sha256))
                         for part in parts:
                             note(write, part)
                 except BaseException:
@@ -105,12 +109,14 @@ class XetStore:
             for xorb in touched:
                 self._drop_if_covered(xorb)
 
-    def hash_of(self, sha256: str) -> str | None:
-        """Return the Xet hash under which clients read a large file, None if it did not come through Xet.
+    def hash_of(self, repo_id: str, sha256: str) -> str | None:
+        """Return the Xet hash under which clients read a large file, None if it did not come to it by Xet.
 
-        It is the sha256, which this Hub computed; what the column `hash` says came from clients in earlier versions.
+        It is the sha256, which this Hub computed. The column `hash` is `id of the repository/sha256`, so that nobody
+        learns what came to another one; in earlier versions it had no id, or came from clients.
         """
-        return sha256 if self._db.row("select 1 from xet_files where sha256 = ?", sha256) else None
+        query = "select 1 from xet_files where sha256 = ? and (hash = ? or instr(hash, '/') = 0)"
+        return sha256 if self._db.row(query, sha256, f"{repo_id}/{sha256}") else None
 
     def _unpack(self, file: ShardFile, emptied: list[str]) -> tuple[str, list[Part]]:
         _check_chunks(file)

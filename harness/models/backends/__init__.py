@@ -1,5 +1,6 @@
 """One file a backend.
 
+adapter_files.py  What the files of an adapter say, read in a child with limits
 adapters.py  LoRA adapters that share a base: pulled and checked, then asked one after the other through one vLLM
              server
 backend.py   What every backend answers, and the bounded asking of those that are asked one item at a time

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,31 +13,25 @@ from harness.data.tasks import TestSet
 from harness.errors import ModelError, UsageError
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
+from harness.models.backends.adapter_files import CONFIG, RANKS, WEIGHTS, misfit, read_adapter
 from harness.models.backends.backend import Backend
 from harness.models.backends.subject import EvaluateConfig
 from harness.models.backends.vllm import NO_TEMPLATE, VllmSubject
 from harness.models.backends.vllm_backend import VllmBackend
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
+from harness.models.engine.guard import Guard
+from harness.models.engine.guarded import shown
 from harness.models.engine.server import EngineOptions, check_installed
 from harness.models.engine.shared import SharedEngine
 from harness.models.names import ModelName
 from harness.models.prompts.making import TokenizerFiles
 from harness.terminal import progress, say
 
-_CONFIG = "adapter_config.json"
-_WEIGHTS = "adapter_model.safetensors"
 _PLACES = ("", "adapter/")
 """Where an adapter lies in its repository: at the top, or beside the merged weights of a trained model."""
 _TEMPLATE = "chat_template.jinja"
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 _SMALL = (".json", ".jinja", ".txt", ".model")
-
-RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-"""The values of vLLM's --max-lora-rank."""
-_NOT_SERVED = ("use_dora", "lora_bias", "modules_to_save", "layer_replication", "alora_invocation_tokens")
-"""Settings of PEFT that vLLM does not implement; the rarer rest it refuses itself."""
-_FACTOR = re.compile(r"(?:base_model\.model\.)?(?P<module>.+)\.lora_(?:embedding_)?(?P<side>[AB])(?:\.weight)?")
-_LAYER = re.compile(r"(?P<stack>.*\blayers\.)\d+(?=\.)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,100 +63,34 @@ def pull_adapter(hub: Hub, artifact: Artifact) -> Adapter:
     Raises ModelError where there is no LoRA adapter as safetensors, or one of a kind that vLLM does not serve.
     """
     name, files = artifact.repo_id, hub.files(artifact)
-    place = next((place for place in _PLACES if place + _CONFIG in files), None)
+    place = next((place for place in _PLACES if place + CONFIG in files), None)
     if place is None:
+        raise ModelError(f"{name} has no {CONFIG}, at its top level or in `adapter`; give the repository of an adapter")
+    if place + WEIGHTS not in files:
         raise ModelError(
-            f"{name} has no {_CONFIG}, at its top level or in `adapter`; give the repository of an adapter"
-        )
-    if place + _WEIGHTS not in files:
-        raise ModelError(
-            f"{name} has no {place}{_WEIGHTS}; save the adapter as safetensors (save_pretrained writes it) "
+            f"{name} has no {place}{WEIGHTS}; save the adapter as safetensors (save_pretrained writes it) "
             "and push it again"
         )
     folders = {PurePosixPath(), PurePosixPath(place)}
     small = [file for file in files if PurePosixPath(file).parent in folders and file.endswith(_SMALL)]
-    root = hub.pull(artifact, [*small, place + _WEIGHTS])
-    config = _read_config(name, root / place / _CONFIG)
+    root = hub.pull(artifact, [*small, place + WEIGHTS])
+    with Guard(name) as guard:
+        config = guard.call(read_adapter, root, place, name)
     return Adapter(artifact=artifact, folder=root / place, root=root, config=config)
-
-
-def _read_config(name: str, path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"the {_CONFIG} of {name} cannot be read ({error}); push it again") from error
-    if not isinstance(config, dict):
-        raise ModelError(f"the {_CONFIG} of {name} is no JSON object; push it again")
-    merge = "merge it into its base, and evaluate that"
-    if config.get("peft_type") != "LORA":
-        raise ModelError(f"the adapter of {name} is of type {config.get('peft_type')!r}, vLLM serves LORA; {merge}")
-    patterns = config.get("rank_pattern") or {}
-    ranks = [config.get("r"), *(patterns.values() if isinstance(patterns, dict) else [patterns])]
-    if any(not isinstance(rank, int) or not 1 <= rank <= RANKS[-1] for rank in ranks):
-        shown = ", ".join(map(repr, ranks))
-        raise ModelError(f"the adapter of {name} has rank {shown}, vLLM serves 1 to {RANKS[-1]}; {merge}")
-    unserved = [key for key in _NOT_SERVED if config.get(key)]
-    if config.get("bias", "none") != "none":
-        unserved.append("bias")
-    if unserved:
-        raise ModelError(f"the adapter of {name} uses {', '.join(unserved)}, which vLLM does not serve; {merge}")
-    return config
 
 
 def check_fit(adapter: Adapter, base: Checkpoint) -> None:
     """Raise ModelError where the adapter's shapes are not the base's; say so where it names another base that fits."""
     name, own = adapter.artifact.repo_id, adapter.config.get("base_model_name_or_path")
+    own = shown(ValueError(own)) if own else None
     named = f"; it names {own} as its base, give that one" if own and own != base.artifact.repo_id else ""
-    if problem := _misfit(adapter.folder / _WEIGHTS, base):
+    with Guard(name) as guard:
+        quantized = bool(base.config.get("quantization_config"))
+        problem = guard.call(misfit, adapter.folder / WEIGHTS, base.folder, quantized)
+    if problem:
         raise ModelError(f"the adapter of {name} does not fit {base.artifact}: {problem}{named or '; train it again'}")
     if named:
         say(f"the adapter of {name} names {own} as its base; its shapes fit {base.artifact}, which is used")
-
-
-def _misfit(weights: Path, base: Checkpoint) -> str | None:
-    """Return the first difference between what an adapter changes and what the base has, None without one.
-
-    The weight [out, in] of a linear module gets the product of B [out, rank] and A [rank, in]; an embedding's may lie
-    the other way round, so sizes are compared without their order. Modules under other names are left to the engine.
-    """
-    if base.config.get("quantization_config"):  # packed weights have other shapes than what they stand for
-        return None
-    tensors: dict[str, list[int]] = {}
-    for path in sorted(base.folder.glob("*.safetensors")):
-        tensors |= _shapes(path)
-    known = [match for match in map(_LAYER.match, tensors) if match]
-    stacks, layers = {match["stack"] for match in known}, {match[0] for match in known}
-    for module, got in _sizes(weights).items():
-        layer, expected = _LAYER.match(module), sorted(tensors.get(f"{module}.weight", got))
-        if layer and layer["stack"] in stacks and layer[0] not in layers:
-            return f"the base has no {layer[0]}"
-        if expected != got:
-            return f"{module} is {_by(expected)} in the base and {_by(got)} in the adapter"
-    return None
-
-
-def _sizes(weights: Path) -> dict[str, list[int]]:
-    """Return what each module of an adapter takes and gives, sorted."""
-    sizes: dict[str, list[int]] = {}
-    for tensor, shape in _shapes(weights).items():
-        if (match := _FACTOR.fullmatch(tensor)) and len(shape) == 2:
-            sizes.setdefault(match["module"], []).append(shape[1] if match["side"] == "A" else shape[0])
-    return {module: sorted(found) for module, found in sizes.items()}
-
-
-def _by(sizes: Sequence[int]) -> str:
-    return " x ".join(map(str, sizes))
-
-
-def _shapes(path: Path) -> dict[str, list[int]]:
-    """Return the shape of each tensor of a safetensors file; ModelError where it is damaged."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="np") as file:
-            return {name: list(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 -- no dict
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path.name} of {path.parent} is no safetensors file ({error}); push it again") from error
 
 
 class AdapterSubject(VllmSubject):

@@ -85,11 +85,13 @@ class VllmSubject(Subject):
         self._day = config.day
         self._made_for: date | None = None
         self._guard = Guard(checkpoint.artifact.repo_id)
+        self._reader = Guard(checkpoint.artifact.repo_id)
+        """For the second reading: vLLM's parsers take long to import."""
         self._asks = False
 
     def get_ready(self) -> None:
         """Start the child that makes prompts: what it imports takes seconds."""
-        self._guard.start(*MODULES)
+        self._guard.start(*MODULES, torch=self._config.trust_remote_code)
 
     def asks_for_day(self) -> bool:
         """Return whether the chat template does; its prompts are made for that only where its text says it may."""
@@ -119,6 +121,7 @@ class VllmSubject(Subject):
             seconds=_SECONDS_EACH * len(pairs),
         )
         self._made_for = day
+        self._guard.close()
         self._asks = made["asks"]
         self._prompts = [
             Prompt(pair_id=pair.id, token_ids=tuple(ids)) for pair, ids in zip(pairs, made["prompts"], strict=True)
@@ -186,7 +189,7 @@ class VllmSubject(Subject):
         self._check_room()
         _import_meanwhile()
         if self._parser():
-            self._guard.import_soon("vllm.tool_parsers")
+            self._reader.start("vllm.tool_parsers", *MODULES, torch=True)
         server.wait_until_ready()
 
     def second_reading(self, texts: Sequence[str]) -> tuple[str, list[Reading]] | None:
@@ -195,14 +198,15 @@ class VllmSubject(Subject):
             parser = self._parser()
             return (parser, self._read(texts, parser)) if parser else None
         finally:
-            self._guard.close()
+            self._reader.close()
 
     def _parser(self) -> str | None:
         """Return the name of vLLM's parser for the model's family."""
         return parsing.families()[self.family].vllm_parser if self.family else None
 
     def _read(self, texts: Sequence[str], parser: str) -> list[Reading]:
-        found = self._guard.call(
+        self._reader.start("vllm.tool_parsers", *MODULES, torch=True)
+        found = self._reader.call(
             *(second_reading, self._tokenizer_files(), list(texts), parser, self._test_set.task.tools),
             seconds=_SECONDS_PARSER + _SECONDS_EACH * len(texts),
         )

@@ -11,7 +11,6 @@ import json
 import os
 import pickle
 import selectors
-import signal
 import struct
 import subprocess
 import sys
@@ -24,20 +23,21 @@ from typing import Any, Self
 from harness import errors
 from harness.errors import HarnessError, ModelError
 from harness.models.engine.environment import limit, without_secrets
-from harness.models.engine.guarded import importing
+from harness.models.engine.guarded import HIDE, SHOW
 
 MEMORY, SECONDS = "TFT_MODEL_MEMORY", "TFT_MODEL_SECONDS"
 """Variables of the environment: GiB and seconds of the processor that the files of one model may take."""
 _GIB = 1 << 30
 _MEMORY = 2.0
-_SECONDS = 12.0
+_SECONDS = 10.0
 _WAIT = 5.0
 """Wall time allowed for each second of the processor: the machine may be busy."""
-_START = 120.0
+_START = 300.0
 _REPLY = 1 << 30
 """Most bytes of an answer."""
 _MAIN = "from harness.models.engine.guarded import main; main()"
-_OUT_OF_MEMORY = {signal.SIGABRT, signal.SIGKILL}
+_OUT_OF_MEMORY, _OUT_OF_TIME = (-6, -9), -24
+"""Statuses after SIGABRT (of an allocator that gets nothing), SIGKILL and SIGXCPU, which not all systems have."""
 
 
 class Guard:
@@ -57,11 +57,11 @@ class Guard:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def start(self, *modules: str) -> None:
-        """Start the child, which imports these modules at once: nothing waits for it."""
+    def start(self, *modules: str, torch: bool = False) -> None:
+        """Start the child, which imports these modules at once: nothing waits for it. It has PyTorch only if wanted."""
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _MAIN, *modules],
+                [sys.executable, "-P", "-c", _MAIN, SHOW if torch else HIDE, *modules],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -70,29 +70,16 @@ class Guard:
             )
             weakref.finalize(self, _end, self._process)
 
-    def import_soon(self, *modules: str) -> None:
-        """Let the child import these modules now, without limits: what is called next waits for it."""
-
-        def work() -> None:
-            with contextlib.suppress(ModelError):  # the next call says what is wrong
-                self._call(importing, modules, memory=None, allowed=_START)
-
-        threading.Thread(target=work, daemon=True).start()
-
     def call(self, function: Callable[..., Any], /, *arguments: Any, seconds: float = 0.0) -> Any:
         """Return what a function of a module returns there, as JSON has it; `seconds` are allowed in addition.
 
         Raises what the function raises of the harness's own errors, and ModelError where it fails otherwise or meets
         a limit.
         """
-        return self._call(function, arguments, memory=int(self._memory * _GIB), allowed=self._seconds + seconds)
-
-    def _call(
-        self, function: Callable[..., Any], arguments: Sequence[Any], *, memory: int | None, allowed: float
-    ) -> Any:
         with self._lock:
             self.start()
-            job = pickle.dumps((function, tuple(arguments), memory, allowed))
+            allowed = self._seconds + seconds
+            job = pickle.dumps((function, arguments, int(self._memory * _GIB), allowed))
             try:
                 return self._answer(self._exchange(job, allowed))
             except _Limit as met:
@@ -124,9 +111,9 @@ class Guard:
 
     def _ended(self, process: subprocess.Popen[bytes], allowed: float = 0.0) -> str:
         status = process.wait()
-        if -status == signal.SIGXCPU:
+        if status == _OUT_OF_TIME:
             return self._too_slow(allowed)
-        if -status in _OUT_OF_MEMORY:
+        if status in _OUT_OF_MEMORY:
             return self._too_large()
         return f"ended the process that read it (status {status}); use another model, or correct its repository"
 

@@ -17,10 +17,15 @@ from harness.models.engine.guarded import doing, shown
 
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 _MIB = 1 << 20
-_LARGEST = {".json": 8 * _MIB, ".jinja": _MIB, ".md": 16 * _MIB}
-"""Most bytes of a file, by its ending; see `_LARGE` for those that may be larger."""
+_LARGEST = {
+    **dict.fromkeys(
+        ("config.json", "generation_config.json", "adapter_config.json", "special_tokens_map.json"), 8 * _MIB
+    ),
+    "tokenizer_config.json": 32 * _MIB,
+    ".jinja": _MIB,
+}
+"""Most bytes of a file, by its name or ending."""
 _OTHER = 128 * _MIB
-_LARGE = ("tokenizer.json", "vocab.json", "tekken.json", ".index.json")
 _CARD = 256 << 10
 """Characters of a card in which its metadata is looked for."""
 _METADATA = re.compile(r"\s{0,64}---\r?\n(.*?)\n---[ \t]*(?:\r?\n|$)", re.DOTALL)
@@ -61,8 +66,7 @@ def check_files(folder: Path, name: str) -> dict[str, int]:
 
     Raises ModelError with the file and what is wrong with it.
     """
-    for path in sorted(folder.rglob("*")):
-        _check_size(path, path.relative_to(folder).as_posix(), name)
+    check_sizes(folder, name)
     found = {file: read_object(folder, file, name) for file in _OBJECTS if (folder / file).is_file()}
     if index := found.get("model.safetensors.index.json"):
         _check_index(index, folder, name)
@@ -73,6 +77,12 @@ def check_files(folder: Path, name: str) -> dict[str, int]:
     weights = {"bytes": sum(path.stat().st_size for path in files), "tensors": sum(len(shapes(one)) for one in files)}
     _check_parameters(read_object(folder, "config.json", name), weights["bytes"], name)
     return weights
+
+
+def check_sizes(folder: Path, name: str) -> None:
+    """Raise ModelError where a file other than weights is larger than such files are."""
+    for path in sorted(folder.rglob("*")):
+        _check_size(path, path.relative_to(folder).as_posix(), name)
 
 
 def read_object(folder: Path, file: str, name: str) -> dict[str, Any]:
@@ -95,7 +105,7 @@ def read_object(folder: Path, file: str, name: str) -> dict[str, Any]:
 def _check_size(path: Path, file: str, name: str) -> None:
     if not path.is_file() or file.endswith(".safetensors"):
         return
-    most = _OTHER if file.endswith(_LARGE) else _LARGEST.get(path.suffix, _OTHER)
+    most = _LARGEST.get(path.name) or _LARGEST.get(path.suffix, _OTHER)
     if (size := path.stat().st_size) > most:
         raise ModelError(
             f"the {file} of {name} has {size:,} bytes, and no more than {most:,} are read of such a file; "
@@ -131,6 +141,7 @@ def _check_numbers(config: dict[str, Any], name: str) -> None:
             if isinstance(value, float) and math.isnan(value):
                 raise ModelError(f"the config.json of {name} has no number as {key} (NaN); push it again")
             low, high = _RANGES.get(key, (0, 0))
+            low = low if found is config else -1  # parts that are not used are written so
             for one in () if not high or value is None else value if isinstance(value, list) else [value]:
                 if isinstance(one, bool) or not isinstance(one, int) or not low <= one <= high:
                     raise ModelError(

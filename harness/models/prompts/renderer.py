@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _PROBE = "probe"
 _YEARS = timedelta(days=5 * 365 + 40)
-LONGEST = 1 << 21
+LONGEST = 1 << 22
 """Most characters that a template may write for one conversation: no context is as long."""
 _TOGETHER = 64
 """Texts that are encoded at once."""

@@ -62,6 +62,26 @@ def test_escaped_text_is_shown_as_it_is_and_makes_no_markup(text: str) -> None:
     assert " ".join(visible(str(markdown.escape(text))).split()) == expected
 
 
+CODE = re.compile(r"<code>.*?</code>", re.DOTALL)
+# As GitHub reads text that is not code: people, issues, commits.
+REFERENCE = re.compile(
+    r"(?<![\w`/])@[a-z0-9]|(?<!\w)#\d|[\w-]/[\w.-]+#\d|\bGH-\d|\b(?=\w*[a-f])[0-9a-f]{40}\b", re.IGNORECASE
+)
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+REFERRING = st.lists(
+    st.sampled_from(["@", "#", "GH-", "a", "1", "/", " ", "-", "_", ".", "`", "*", "&", "\u200b", "\\", "|", COMMIT]),
+    max_size=12,
+).map("".join)
+
+
+@given(REFERRING)
+@settings(max_examples=300, deadline=None)
+def test_nobody_is_mentioned_and_nothing_referred_to(text: str) -> None:
+    for marked in (markdown.escape(text), markdown.code(text)):
+        rendered = html.unescape(re.sub(r"<[^>]*>", "", CODE.sub("\x00", GFM.render(f"x {marked} x"))))
+        assert not REFERENCE.search(rendered), rendered
+
+
 @given(TEXT)
 @settings(max_examples=300, deadline=None)
 def test_a_table_cell_stays_one_cell(text: str) -> None:
