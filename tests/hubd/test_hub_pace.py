@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from harness.hubd.errors import Refused
 from harness.hubd.server.connections import Connections
 from harness.hubd.server.pace import GRACE_SECONDS, LEAST_RATE, SILENT_SECONDS, Pace, Phase
+from harness.hubd.server.traffic import BODIES, CALLER_BYTES, Traffic
 
 
 def ended_after(pace: Pace, rate: float, *, every: int = 1, most: int = 2000) -> int | None:
@@ -104,6 +108,46 @@ def test_nobody_who_is_being_answered_is_ended_for_one_more():
     connections.enter(newest)
     assert newest.ended
     assert not any(one.ended for one in held)
+
+
+def test_those_who_do_not_read_their_answers_make_room_after_a_while():
+    unread = [Held() for _ in range(60)]
+    busy = [Held() for _ in range(4)]
+    for _ in range(10):
+        assert not any(one.pace.unread(1, 5000 + number) for number, one in enumerate(unread))
+    connections = entered(256, *unread, *busy)
+    newest = Held(phase=Phase.HEAD)
+    connections.enter(newest)
+    assert any(one.ended for one in unread)
+    assert not any(one.ended for one in [*busy, newest])
+
+
+def test_what_one_announces_leaves_no_less_room_for_others(tmp_path):
+    traffic = Traffic(tmp_path)
+    free = shutil.disk_usage(tmp_path).free
+    with traffic.body("user eve", signed_in=True) as first, traffic.body("user eve", signed_in=True) as second:
+        first.to_file(free // 3 * 2)
+        with pytest.raises(Refused, match="no room"):
+            second.to_file(free // 3 * 2)
+        with traffic.body("user ada", signed_in=True) as other:
+            other.to_file(free // 3)
+
+
+def test_bodies_in_memory_are_counted_by_caller_and_together(tmp_path):
+    traffic = Traffic(tmp_path)
+    with traffic.body("user eve", signed_in=True) as large:
+        large.keep(CALLER_BYTES)
+        with traffic.body("user eve", signed_in=True) as another, pytest.raises(Refused, match="busy"):
+            another.keep(1 << 20)
+        with traffic.body("user ada", signed_in=True) as other:
+            other.keep(1 << 20)
+    assert traffic.memory == 0
+    with ExitStack() as held:
+        for _ in range(BODIES):
+            held.enter_context(traffic.body("user eve", signed_in=True))
+        with pytest.raises(Refused, match="uploads of yours"):
+            held.enter_context(traffic.body("user eve", signed_in=True))
+        held.enter_context(traffic.body("user ada", signed_in=True))
 
 
 def test_one_address_elsewhere_gets_half_of_the_places():

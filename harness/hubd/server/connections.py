@@ -8,10 +8,10 @@ from collections import Counter
 from ipaddress import ip_address
 from typing import Protocol
 
-from .pace import TICK, Pace, Phase
+from .pace import TICK, Pace
 
 RESERVE = 128  # descriptors that are no connections: the database, repositories, files
-MOST = 4096
+MOST = 1024  # each may hold a head, or a small body, in memory
 
 
 class Watched(Protocol):
@@ -68,9 +68,7 @@ class Connections:
 
     def _make_room(self, address: str, newest: Watched) -> None:
         """End some of the connections of an address: those that are least in use, the slowest and oldest first."""
-        waiting = [
-            one for one in self._open if one.address == address and one is not newest and one.pace.phase < Phase.ANSWER
-        ]
+        waiting = [one for one in self._open if one.address == address and one is not newest and one.pace.on_client]
         waiting.sort(key=lambda one: (one.pace.phase, one.pace.speed, -one.pace.waited))
         for one in waiting[: 1 + self.most // 32] or [newest]:
             one.transport.abort()

@@ -15,6 +15,7 @@ GRACE_SECONDS = 30.0  # of a body, before its rate counts
 LEAST_RATE = 4 << 10  # bytes a second of a body after that, on average: eight uploads share a line of 256 kbit/s
 SILENT_SECONDS = 60.0  # between two pieces of a body
 UNREAD_SECONDS = 120.0  # while a client takes nothing of its answer
+SLOW_SECONDS = 5.0  # in which answers waited to be taken; then a connection may have to make room
 REST_SECONDS, REST_BYTES = 5.0, 1 << 20  # of a body that is not wanted any more
 CLOSE_SECONDS = 10.0
 
@@ -62,8 +63,14 @@ class Pace:
     def unread(self, seconds: float, unsent: int) -> bool:
         """Count time in which an answer (`unsent` bytes of it wait) was not taken; return whether it was too much."""
         self.silent = self.silent + seconds if unsent and unsent == self.unsent else 0.0
+        self.waited += seconds if unsent else 0.0
         self.unsent = unsent
         return self.silent > UNREAD_SECONDS
+
+    @property
+    def on_client(self) -> bool:
+        """Return whether it is the client that does not go on, reading its answer or sending."""
+        return self.phase is not Phase.ANSWER or self.waited > SLOW_SECONDS
 
     @property
     def speed(self) -> float:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import Refused
 
 BODIES = 64  # of one user at once, as many as the Xet client sends
-FREE = 64 << 10  # bytes of a body that are not counted: there are never more connections than `connections` allows
+FREE = 16 << 10  # bytes of a body that are not counted: there are never more connections than `connections` allows
 CALLER_BYTES, ALL_BYTES = 48 << 20, 128 << 20  # of bodies in memory
 BUFFERS = 64 << 20  # for all that go to a file
 LARGEST_STEP, SMALLEST_STEP = 2 << 20, 128 << 10
@@ -25,10 +25,10 @@ class Traffic:
 
     folder: Path
     memory: int = 0
-    coming: int = 0  # bytes that are announced for files and not here yet
     files: int = 0
     _bodies: Counter[str] = field(default_factory=Counter)
     _bytes: Counter[str] = field(default_factory=Counter)
+    _coming: Counter[str] = field(default_factory=Counter)  # bytes that are announced for files and not here yet
 
     @contextmanager
     def body(self, caller: str, *, signed_in: bool) -> Iterator[Body]:
@@ -43,9 +43,9 @@ class Traffic:
             self._bodies[caller] -= 1
             self.memory -= body.held
             self._bytes[caller] -= body.held
-            self.coming -= body.expected
+            self._coming[caller] -= body.expected
             self.files -= body.in_file
-            for counter in (self._bodies, self._bytes):
+            for counter in (self._bodies, self._bytes, self._coming):
                 if not counter[caller]:
                     del counter[caller]
 
@@ -60,11 +60,18 @@ class Traffic:
         self._bytes[caller] += size
         self.memory += size
 
-    def expect(self, size: int) -> None:
-        """Count bytes that are announced for a file; raises Refused (507) if the disk has no room for them."""
-        if self.coming + size > shutil.disk_usage(self.folder).free:
+    def expect(self, caller: str, size: int) -> None:
+        """Count bytes that are announced for a file; raises Refused (507) if the disk has no room for them.
+
+        What others have announced takes no room: they need not mean it.
+        """
+        if self._coming[caller] + size > shutil.disk_usage(self.folder).free:
             raise Refused(507, "The disk of this Hub has no room for this upload; free some space and try again.")
-        self.coming += size
+        self._coming[caller] += size
+
+    def came(self, caller: str, size: int) -> None:
+        """Count announced bytes that are in a file now."""
+        self._coming[caller] -= size
 
 
 @dataclass(slots=True)
@@ -88,7 +95,7 @@ class Body:
 
     def to_file(self, length: int) -> None:
         """Count the body as one that goes to a file, `length` bytes if that is known; raises Refused (507)."""
-        self.traffic.expect(length)
+        self.traffic.expect(self.caller, length)
         self.expected, self.in_file = length, True
         self.traffic.files += 1
 
@@ -96,7 +103,7 @@ class Body:
         """Count bytes that are in the file now."""
         here = min(size, self.expected)
         self.expected -= here
-        self.traffic.coming -= here
+        self.traffic.came(self.caller, here)
 
 
 def _busy(status: int, why: str) -> Refused:
