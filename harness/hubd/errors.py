@@ -54,6 +54,11 @@ def failed(error: Exception) -> Refused:
     return Refused(500, "Internal error of this Hub; its log says more.")
 
 
+def damaged() -> Refused:
+    """Return the answer for a repository that holds what git cannot read."""
+    return Refused(500, "This repository is damaged on the disk of this Hub; its `tft hub verify` says where.")
+
+
 def repo_not_found(*, anonymous: bool) -> Refused:
     """Return the answer for a repository that does not exist, or that the caller may not know of."""
     if anonymous:

@@ -11,6 +11,7 @@ import pytest
 
 from harness.hubd.errors import Refused
 from harness.hubd.storage import lines
+from harness.hubd.storage.trees import checked_path
 
 
 def read(tmp_path: Path, *body: bytes) -> list[tuple[str, dict[str, object]]]:
@@ -50,3 +51,9 @@ def test_a_line_and_their_number_have_an_end(tmp_path, monkeypatch):
         read(tmp_path, *[line] * 4)
     with pytest.raises(Refused, match="larger than 16 MiB"):
         read(tmp_path, b'"' + b"a" * lines.LINE_LIMIT + b'"')
+
+
+def test_a_path_has_no_endless_folders():
+    assert checked_path("a/" * 200 + "b")
+    with pytest.raises(Refused, match="more than 200 folders"):
+        checked_path("a/" * 201 + "b")

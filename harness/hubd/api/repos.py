@@ -203,7 +203,7 @@ def listing(call: Call) -> Response:
 def _sorted(call: Call, lister: Lister, sort: str) -> list[Head]:
     """Return the heads of the repositories that author and search choose, in the order that was asked for."""
     author = call.query.get("author")
-    words = " ".join(call.query.getlist("search")).lower().split()
+    words = set(" ".join(call.query.getlist("search")).lower().split())
     chosen = [
         repo
         for repo in call.services.repos.listing(call.kind, call.user)

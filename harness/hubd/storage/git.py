@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import re
 import threading
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+from dulwich.errors import ObjectFormatException
 from dulwich.objects import Blob, Commit, ShaFile, Tag, Tree
 from dulwich.refs import check_ref_format
 from dulwich.repo import Repo
 
 from ..bounds import Cache
-from ..errors import Refused, revision_not_found
+from ..errors import Refused, damaged, revision_not_found
 from ..root import clear_ref_locks, fsync_folder, fsync_tree
 from .blobs import POINTER_LIMIT, read_pointer
 from .facts import CommitFacts, FileFacts, commit_facts, size_of_blob
@@ -69,8 +71,11 @@ class GitRepo:
         fsync_tree(path)
 
     def _object(self, sha: str) -> ShaFile:
-        with self._reading:
-            return self._repo.object_store[sha.encode()]
+        try:
+            with self._reading:
+                return self._repo.object_store[sha.encode()]
+        except (ObjectFormatException, zlib.error) as error:
+            raise damaged() from error
 
     def refs(self) -> dict[str, str]:
         """Return every ref but HEAD with the id it points at (annotated tags not yet peeled)."""
