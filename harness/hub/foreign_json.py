@@ -25,12 +25,13 @@ class Unholdable(ValueError):
         self.words = words
 
 
-def load_json(text: str) -> Any:
+def load_json(text: str, *, times: int = 1) -> Any:
     """Return the value of JSON text: what `json.loads` does, for texts that others wrote.
 
-    Raises json.JSONDecodeError where it is no JSON, Unholdable where its value would be too large or too deep.
+    A file that is one value may be so many `times` as large as a row. Raises json.JSONDecodeError where it is no JSON,
+    Unholdable where its value would be too large or too deep.
     """
-    _check_size(text)
+    _check_size(text, times)
     try:
         value = json.loads(text)
     except RecursionError as error:
@@ -49,12 +50,13 @@ def check_depth(value: Any, brackets: int) -> None:
         raise Unholdable(TOO_DEEP)
 
 
-def _check_size(text: str) -> None:
+def _check_size(text: str, times: int) -> None:
     """Raise Unholdable for JSON text that is not to be read, before any of it is."""
-    if len(text) > LARGEST:
+    if len(text) > LARGEST * times:
         raise Unholdable(TOO_LONG)
-    if len(text) > _MOST_PARTS and sum(map(text.count, "[{,")) > _MOST_PARTS:
-        raise Unholdable(f"of more than {_MOST_PARTS:,} parts; expected one conversation per row")
+    most = _MOST_PARTS * times
+    if len(text) > most and sum(map(text.count, "[{,")) > most:
+        raise Unholdable(f"of more than {most:,} parts; expected one conversation per row")
 
 
 def _is_deep(value: Any) -> bool:

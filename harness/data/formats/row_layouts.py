@@ -12,6 +12,7 @@ from typing import Any
 from harness.data.formats.json_texts import decoded, kind, shortened, why_not_held
 from harness.data.formats.message_reader import parse_answer, read_messages
 from harness.data.records import Conversation, Message
+from harness.hub.foreign_json import LARGEST
 
 Row = Mapping[str, Any]
 
@@ -101,17 +102,30 @@ def _sample(row: Row, strict: bool) -> tuple[Message, ...]:
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
     attachments = row.get("attachments") or {}
+    if not isinstance(attachments, Mapping):
+        raise ValueError(f'"attachments" must hold an object, got {kind(attachments)}')
     return read_messages(_attached(messages, attachments) if attachments else messages, strict=strict)
 
 
 def _attached(value: Any, attachments: Mapping[str, str]) -> Any:
-    if isinstance(value, str):
-        return attachments.get(value.removeprefix("attachment://"), value) if value[:13] == "attachment://" else value
-    if isinstance(value, list):
-        return [_attached(one, attachments) for one in value]
-    if isinstance(value, dict):
-        return {key: _attached(one, attachments) for key, one in value.items()}
-    return value
+    """Return messages with the texts that stand aside put in; ValueError where they unfold to more than a row has."""
+    left = LARGEST
+
+    def put(value: Any) -> Any:
+        nonlocal left
+        if isinstance(value, str) and value.startswith("attachment://"):
+            text = attachments.get(value.removeprefix("attachment://"), value)
+            left -= len(text) if isinstance(text, str) else 0
+            if left < 0:
+                raise ValueError(f"its attachments unfold to more than {LARGEST >> 20} MiB of messages")
+            return text
+        if isinstance(value, list):
+            return [put(one) for one in value]
+        if isinstance(value, dict):
+            return {key: put(one) for key, one in value.items()}
+        return value
+
+    return put(value)
 
 
 def _is_sample(row: Any) -> bool:

@@ -18,11 +18,13 @@ from harness.hub.foreign_json import LARGEST, TOO_LONG, Unholdable, load_json
 
 _LISTING = 16 << 20
 """Bytes of the list of members, which is read at once: some hundred thousand of them."""
+_MOST_SAMPLES = 100_000
 _PIECE = 4096
-"""Bytes that are unpacked at once. Where a method has no limit of its own, so few of them unfold to 100 MB at most."""
+"""Bytes that are unpacked at once: Zstandard knows no limit of its own, and so few of them unfold to 134 MB at most."""
 _IS_ENCRYPTED = 1
 _NEEDS_MORE = "needs inspect-ai to be read; install it: pip install 'tft-harness[inspect]'"
-_ZSTD = 93
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, 93)
+"""The last is Zstandard. Of bzip2 and LZMA a few hundred bytes unfold to a gigabyte, at once."""
 _DAMAGED = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, RuntimeError, OverflowError, LookupError)
 """What zipfile raises of a damaged file."""
 
@@ -63,6 +65,8 @@ def _samples(path: Path, archive: zipfile.ZipFile, allowed: int) -> Iterator[Fil
     ]
     if not members:
         raise DataError(f"{path} is a zip file without samples; expected an Inspect log (.eval)")
+    if len(members) > _MOST_SAMPLES:
+        raise DataError(f"{path} has {len(members):,} samples; expected {_MOST_SAMPLES:,} at most, give it in parts")
     name, times = Counter(one.filename for one in members).most_common(1)[0]
     if times > 1:
         raise DataError(f"{path} has {name} {times} times, and nobody can say which one counts; copy the log again")
@@ -93,13 +97,13 @@ def _content(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, most
     """Return what a member holds, None where that is more than `most` bytes; those are not looked at further."""
     if member.flag_bits & _IS_ENCRYPTED:
         raise DataError(f"{path} is encrypted ({member.filename}); unpack it with its password and give the log alone")
+    if member.compress_type not in _METHODS:
+        raise DataError(
+            f"{path} is packed by a method that no Inspect log uses ({member.compress_type}); write the log again"
+        )
     try:
         stream = archive.open(member)
-    except NotImplementedError as error:
-        if member.compress_type != _ZSTD:
-            raise DataError(
-                f"{path} is packed by a method that no Inspect log uses ({error}); write the log again"
-            ) from error
+    except NotImplementedError:
         _teach_zstd(path)
         stream = archive.open(member)
     with stream:

@@ -17,8 +17,13 @@ from harness.hub.foreign_json import LARGEST, TOO_LONG, Unholdable, check_depth,
 _DECODER = json.JSONDecoder()
 _CHUNK = 1 << 20
 _MOST_MESSAGES = 100_000
-_SIGN = re.compile(r'["\[\]{}]')
+_MOST_SIGNS = 10_000_000
+"""Quotes and groups of brackets that are looked at for the end of one value: a few seconds."""
+_WHOLE = 4
+"""So many times as large as a row may a file be that is one value: a log with all its samples, a page of an API."""
+_SIGN = re.compile(r'"|[\[{]+|[\]}]+')
 _REST_OF_TEXT = re.compile(r'(?:[^"\\]+|\\.)*+', re.DOTALL)
+_BLANK = re.compile(r"[ \t\r\n]*")
 _BARE = re.compile(r"[^\s,\[\]{}]+")
 
 
@@ -39,7 +44,7 @@ def document(path: Path, stream: IO[bytes]) -> Iterator[FileRecord]:
     """
     text = _Text(path, stream)
     while text.peek() not in ("[", ""):
-        yield text.record()
+        yield text.record(times=_WHOLE)
     if not text.peek():
         return
     text.skip()
@@ -97,25 +102,29 @@ class _Text:
     def peek(self) -> str:
         """Return the next character that is no white space, empty at the end."""
         while True:
-            while self._at < len(self._text) and self._text[self._at].isspace():
-                self.line += self._text[self._at] == "\n"
-                self._at += 1
+            blank = _BLANK.match(self._text, self._at)
+            end = blank.end() if blank else self._at
+            self.line += self._text.count("\n", self._at, end)
+            self._at = end
             if self._at < len(self._text):
                 return self._text[self._at]
             if not self._more(self._at):
                 return ""
 
-    def record(self) -> FileRecord:
-        """Return the JSON value that starts here, or why it cannot be held; DataError where there is none."""
+    def record(self, times: int = 1) -> FileRecord:
+        """Return the JSON value that starts here, or why it cannot be held; DataError where there is none.
+
+        It may be so many `times` as large as a row.
+        """
         self.peek()
         line = self.line
         if (quick := self._quick()) is not None:
             return quick
-        written = self._value()
+        written = self._value(LARGEST * times)
         if written is None:
             return FileRecord(line=line, value=None, problem=why_not_json(Unholdable(TOO_LONG)))
         try:
-            value, problem = load_json(written), None
+            value, problem = load_json(written, times=times), None
         except json.JSONDecodeError as error:
             raise self.damaged(f"{error.msg}; the file may be cut off") from error
         except ValueError as error:
@@ -141,12 +150,13 @@ class _Text:
         self.passed += self._at - start
         return record
 
-    def _value(self) -> str | None:
-        """Go past the value that starts here, and return how it is written; None where it is longer than a row."""
+    def _value(self, largest: int) -> str | None:
+        """Go past the value that starts here, and return how it is written; None where it is larger than that."""
         scan, whole = _End(), True
         while (end := scan.find(self._text, self._at)) is None:
-            if whole and len(self._text) - self._at > LARGEST:
-                whole = False
+            whole = whole and len(self._text) - self._at <= largest
+            if scan.signs > _MOST_SIGNS:
+                raise self.damaged(f"one value has more than {_MOST_SIGNS:,} texts and brackets")
             kept = self._at if whole else scan.position
             if not whole:
                 self.line += self._text.count("\n", self._at, kept)
@@ -170,6 +180,8 @@ class _End:
     def __init__(self) -> None:
         self.position: int = -1
         """So far it was looked at; -1: not yet."""
+        self.signs = 0
+        """So many of them were looked at."""
         self._depth = 0
         self._in_text = self._is_bare = False
 
@@ -194,9 +206,19 @@ class _End:
                 self.position = len(text)
                 return None
             else:
-                self.position = sign.end()
-                self._in_text = sign[0] == '"'
-                self._depth += (sign[0] in "[{") - (sign[0] in "]}")
+                self._take(sign)
             if not self._in_text and self._depth <= 0:
                 return self.position
         return None
+
+    def _take(self, sign: re.Match[str]) -> None:
+        """Go past a quote, or as many brackets as belong to the value."""
+        self.signs += 1
+        self.position = sign.end()
+        self._in_text = sign[0] == '"'
+        if sign[0][0] in "[{":
+            self._depth += len(sign[0])
+        elif not self._in_text:
+            closed = min(len(sign[0]), self._depth)
+            self._depth -= closed
+            self.position = sign.start() + closed

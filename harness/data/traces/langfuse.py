@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.data.formats.json_texts import as_value
+from harness.data.formats.json_texts import as_value, kind
 from harness.data.formats.message_reader import read_messages
 from harness.data.records import Message
 
@@ -95,8 +95,9 @@ def _messages(value: Mapping[str, Any]) -> tuple[Message, ...]:
     asked = _listed(value.get("input"), "user")
     answered = _listed(value.get("output"), "assistant")
     calls = value.get("tool_calls") or value.get("toolCalls")
-    if calls and len(answered) == 1 and not answered[0].get("tool_calls"):
-        answered = [{**answered[0], "tool_calls": [_decoded(call) for call in calls]}]
+    alone = answered[0] if len(answered) == 1 and isinstance(answered[0], Mapping) else {"tool_calls": True}
+    if calls and isinstance(calls, list) and not alone.get("tool_calls"):
+        answered = [{**alone, "tool_calls": [_decoded(call) for call in calls]}]
     if not asked and not answered:
         raise ValueError("neither input nor output holds a message; export the generations of the trace as well")
     before = read_messages(asked, "input", strict=False)
@@ -119,6 +120,8 @@ def _listed(value: Any, role: str) -> list[Any]:
     if isinstance(value, list):
         flat = value[0] if len(value) == 1 and isinstance(value[0], list) else value
         return [_with_role(one, role) for one in flat]
+    if not isinstance(value, Mapping):
+        raise ValueError(f"the {role}'s part must be text, a message or a list of them, got {kind(value)}")
     for key in ("messages", "input", "output", "choices", "generations"):
         if isinstance(value.get(key), list):
             return [_with_role(one, role) for one in value[key]]

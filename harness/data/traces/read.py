@@ -18,6 +18,7 @@ from harness.data.traces.documents import records
 from harness.data.traces.json_document import FileRecord
 from harness.errors import DataError
 
+_MOST_ROWS = 1_000_000
 _NO_NUMBERS = ("nan", "inf", "-inf")
 
 
@@ -27,7 +28,7 @@ def read_traces(path: Path, prefix: str = "trace") -> Iterator[TraceRow]:
     One row is in memory at a time, but for Langfuse's observations, which say only together what a conversation is.
     Raises DataError for a file that is empty, damaged or in which no row can be read, and for ids that two rows share.
     """
-    lines: dict[str, int] = {}
+    lines: dict[str, int] = {}  # of every row: the memory that many small ones take
     problem, readable = None, False
     for line, row in _rows(path, prefix):
         one = row.conversation
@@ -37,6 +38,8 @@ def read_traces(path: Path, prefix: str = "trace") -> Iterator[TraceRow]:
                 "leave the ids out to have them numbered"
             )
         lines[one.id] = line
+        if len(lines) > _MOST_ROWS:
+            raise DataError(f"{path} has more than {_MOST_ROWS:,} rows; give it in parts")
         readable = readable or row.problem is None
         problem = problem or row.problem
         yield row

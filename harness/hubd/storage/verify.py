@@ -74,7 +74,8 @@ def _database(root: Root, report: Report) -> tuple[list[sqlite3.Row], dict[str, 
     try:
         rows = connection.execute("select * from repos order by kind, name").fetchall()
         demands: dict[str, tuple[str, int | None]] = {}
-        for table in ("xorb_parts", "xet_files", "holdings", "uploads"):
+        tables = {row["name"] for row in connection.execute("select name from sqlite_master where type = 'table'")}
+        for table in sorted({"xorb_parts", "xet_files", "holdings", "uploads"} & tables):  # earlier versions lack some
             for found in connection.execute(f"select distinct sha256 from {table}"):  # noqa: S608 - fixed names
                 demands[found["sha256"]] = (f"table {table} names it", None)
         if (outcome := connection.execute("pragma integrity_check").fetchone()[0]) != "ok":

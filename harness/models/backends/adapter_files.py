@@ -48,7 +48,7 @@ def read_adapter(root: Path, place: str, name: str) -> dict[str, Any]:
     return config
 
 
-def misfit(weights: Path, base: Path, quantized: bool) -> str | None:
+def misfit(weights: Path, name: str, base: Path, base_name: str, quantized: bool) -> str | None:
     """Return the first difference between what an adapter changes and what the base has, None without one.
 
     The weight [out, in] of a linear module gets the product of B [out, rank] and A [rank, in]; an embedding's may lie
@@ -58,10 +58,10 @@ def misfit(weights: Path, base: Path, quantized: bool) -> str | None:
         return None
     tensors: dict[str, list[int]] = {}
     for path in sorted(base.glob("*.safetensors")):
-        tensors |= shapes(path)
+        tensors |= shapes(path, base_name)
     known = [match for match in map(_LAYER.match, tensors) if match]
     stacks, layers = {match["stack"] for match in known}, {match[0] for match in known}
-    for module, got in _sizes(weights).items():
+    for module, got in _sizes(weights, name).items():
         layer, expected = _LAYER.match(module), sorted(tensors.get(f"{module}.weight", got))
         if layer and layer["stack"] in stacks and layer[0] not in layers:
             return f"the base has no {layer[0]}"
@@ -70,10 +70,10 @@ def misfit(weights: Path, base: Path, quantized: bool) -> str | None:
     return None
 
 
-def _sizes(weights: Path) -> dict[str, list[int]]:
+def _sizes(weights: Path, name: str) -> dict[str, list[int]]:
     """Return what each module of an adapter takes and gives, sorted."""
     sizes: dict[str, list[int]] = {}
-    for tensor, shape in shapes(weights).items():
+    for tensor, shape in shapes(weights, name).items():
         if (match := _FACTOR.fullmatch(tensor)) and len(shape) == 2:
             sizes.setdefault(match["module"], []).append(shape[1] if match["side"] == "A" else shape[0])
     return {module: sorted(found) for module, found in sizes.items()}

@@ -86,7 +86,7 @@ def check_fit(adapter: Adapter, base: Checkpoint) -> None:
     named = f"; it names {own} as its base, give that one" if own and own != base.artifact.repo_id else ""
     with Guard(name) as guard:
         quantized = bool(base.config.get("quantization_config"))
-        problem = guard.call(misfit, adapter.folder / WEIGHTS, base.folder, quantized)
+        problem = guard.call(misfit, adapter.folder / WEIGHTS, name, base.folder, base.artifact.repo_id, quantized)
     if problem:
         raise ModelError(f"the adapter of {name} does not fit {base.artifact}: {problem}{named or '; train it again'}")
     if named:
@@ -107,6 +107,7 @@ class AdapterSubject(VllmSubject):
             "base": str(base.artifact),
             "adapter": str(adapter.folder.relative_to(adapter.root)),
         }
+        self._guard, self._reader = Guard(adapter.artifact.repo_id), Guard(adapter.artifact.repo_id)
         self._adapter = adapter
         self._engine = engine
 

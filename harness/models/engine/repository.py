@@ -74,7 +74,10 @@ def check_files(folder: Path, name: str) -> dict[str, int]:
         _check_generation(settings, name)
     doing("the weights")
     files = sorted(folder.glob("*.safetensors"))
-    weights = {"bytes": sum(path.stat().st_size for path in files), "tensors": sum(len(shapes(one)) for one in files)}
+    weights = {
+        "bytes": sum(path.stat().st_size for path in files),
+        "tensors": sum(len(shapes(one, name)) for one in files),
+    }
     _check_parameters(read_object(folder, "config.json", name), weights["bytes"], name)
     return weights
 
@@ -186,7 +189,7 @@ def _check_generation(settings: dict[str, Any], name: str) -> None:
             raise ModelError(f"{where} has {value} as {key}; push it again")
 
 
-def shapes(path: Path) -> dict[str, list[int]]:
+def shapes(path: Path, name: str) -> dict[str, list[int]]:
     """Return the shape of each tensor of a safetensors file; ModelError where it is damaged."""
     from safetensors import SafetensorError, safe_open
 
@@ -194,7 +197,7 @@ def shapes(path: Path) -> dict[str, list[int]]:
         with safe_open(path, framework="np") as file:
             return {name: list(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 -- no dict
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path.name} is no safetensors file ({shown(error)}); push it again") from error
+        raise ModelError(f"the {path.name} of {name} is no safetensors file ({shown(error)}); push it again") from error
 
 
 def base_model(card: Path) -> str | None:

@@ -249,3 +249,53 @@ def test_the_published_files_are_read_as_by_the_strict_reader(sources: Path) -> 
 
     path = sources / "tft-benchmark" / "test.jsonl"
     assert [row.conversation for row in read_traces(path, "test")] == read_test_conversations(path)
+
+
+ODD: list[Any] = [
+    None,
+    True,
+    -1,
+    1.5,
+    "",
+    "[",
+    "attachment://a",
+    [],
+    [[]],
+    [None],
+    {},
+    {"a": 1},
+    {"type": ["x"]},
+    10**20,
+]
+
+
+@pytest.mark.parametrize(
+    ("row", "key"),
+    [
+        ({"id": 1, "epoch": 1, "input": "Hi", "messages": TALK, "attachments": {"a": "b"}}, "attachments"),
+        ({"id": "t", "name": "n", "input": TALK, "output": {"content": "x"}, "timestamp": "2026"}, "output"),
+        ({"id": "o", "traceId": "t", "type": "GENERATION", "input": TALK, "output": "x", "tool_calls": [1]}, "output"),
+        ({"messages": TALK}, "messages"),
+    ],
+)
+def test_a_row_with_any_value_in_a_place_is_read_or_refused(write: Callable[..., Path], row: Any, key: str) -> None:
+    rows = list(
+        read_traces(write({"messages": TALK}, *({**row, key: odd, "id": f"r{n}"} for n, odd in enumerate(ODD))))
+    )
+    assert rows
+
+
+def test_a_text_that_stands_aside_once_is_not_put_in_without_end(write: Callable[..., Path]) -> None:
+    said = {"role": "user", "content": "attachment://a"}
+    sample = {"id": 1, "epoch": 1, "input": "", "attachments": {"a": "x" * 1_000_000}, "messages": [said] * 100}
+    few, many = read_traces(write({**sample, "messages": [said] * 50}, {**sample, "id": 2}))
+    assert few.problem is None
+    assert "its attachments unfold to more than 64 MiB" in str(many.problem)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_of_methods_that_unfold_at_once_is_refused(tmp_path: Path, method: int) -> None:
+    with zipfile.ZipFile(tmp_path / "a.eval", "w", method) as archive:
+        archive.writestr("samples/1.json", "{}")
+    with pytest.raises(DataError, match="packed by a method that no Inspect log uses"):
+        list(read_traces(tmp_path / "a.eval"))

@@ -188,7 +188,7 @@ def test_weights_with_an_absurd_header_are_refused(tmp_path: Path) -> None:
     write(tmp_path)
     for head in (struct.pack("<Q", 10**12), b"", struct.pack("<Q", 2) + b"[]", struct.pack("<Q", 5000) + b"[" * 5000):
         (tmp_path / "model.safetensors").write_bytes(head)
-        with pytest.raises(ModelError, match=r"model\.safetensors is no safetensors file"):
+        with pytest.raises(ModelError, match=r"the model\.safetensors of me/model is no safetensors file"):
             check_files(tmp_path, "me/model")
 
 
