@@ -82,7 +82,8 @@ COLLECTION_ROUTES = tuple(
 OTHER_ROUTES = (
     Route(method="GET", pattern="/api/whoami-v2", needs=Needs.SIGNED_IN, handler=accounts.whoami),
     Route(method="POST", pattern="/api/validate-yaml", needs=Needs.NOTHING, handler=accounts.validate_yaml, limit=MIB),
-    Route(method="POST", pattern="/api/repos/create", needs=Needs.WRITE_TOKEN, handler=repos.create),
+    # Clients expect 409 where the repository is there, also with a token that reads: which one is meant says the body.
+    Route(method="POST", pattern="/api/repos/create", needs=Needs.SIGNED_IN, handler=repos.create),
     Route(method="DELETE", pattern="/api/repos/delete", needs=Needs.WRITE_TOKEN, handler=repos.delete),
     Route(method="POST", pattern="/api/repos/move", needs=Needs.WRITE_TOKEN, handler=repos.move),
     Route(method="GET", pattern="/api/{kind}", needs=Needs.SHOWN_ONLY, handler=repos.listing),

@@ -44,7 +44,7 @@ def lines_of(body: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             if not line.strip():
                 continue
             if not _is_plain(line):
-                raise Refused(413, f"Line {number} of the commit holds more values than any operation has.")
+                raise Refused(400, f"Line {number} of the commit holds more values than any operation has.")
             try:
                 item = json.loads(line)
                 key, value = item["key"], item["value"]
