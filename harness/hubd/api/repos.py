@@ -23,6 +23,7 @@ from ..storage.repos import (
     taken,
     visible,
 )
+from ..storage.usage import check_move
 from .card_facts import Summary
 from .repo_json import FILE_KEYS, FULL_KEYS, LIST_KEYS, repo_json
 from .request import Call, answer, text_of
@@ -135,6 +136,8 @@ def move(call: Call) -> Response:
     found = services.repos.find(kind, target)
     if found is not None and found.id != repo.id and found.name.lower() == target.lower():
         raise taken(kind, target)
+    if repo.namespace.lower() != namespace.lower():
+        check_move(repo.id, namespace)
     services.repos.rename(repo, target)
     return answer({"url": f"{call.base}/{target if kind == 'model' else f'{kind}s/{target}'}"})
 
@@ -145,8 +148,9 @@ def settings(call: Call) -> Response:
     gated = body.get("gated")
     if gated not in (None, False, *GATES):
         raise Refused(400, "gated must be auto, manual or false.")
-    call.services.repos.update(repo, private=_visibility(body), gated="" if gated is False else gated)
-    return answer(body)
+    private = _visibility(body)
+    call.services.repos.update(repo, private=private, gated="" if gated is False else gated)
+    return answer({"private": private, "gated": gated})
 
 
 def auth_check(call: Call) -> Response:  # noqa: ARG001 - the route has asked everything
