@@ -28,18 +28,27 @@ BUILD := --require-build-hashes --preview-features build-dependency-hashes --bui
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra train --extra inspect --group dev \
   --generate-hashes --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test test-all test-kill check bench lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv with the locked packages and this project
 
 demo: setup ## the benchmark once, small, on a local Hub: no keys, no downloads
 	$(BIN)/tft demo
 
-test: setup ## run all tests that need neither the internet nor a GPU
-	$(BIN)/python -m pytest -m "not network and not gpu" -n $(JOBS) --dist loadfile --no-loadscope-reorder
+# Files are shared out in the order of tests/conftest.py: those with engines first.
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
+test: setup ## run the quick tests: no engine, no internet, no GPU
+	$(PYTEST) -m "not slow and not kill and not network and not gpu"
+
+test-all: setup ## run these and those that start engines
+	$(PYTEST) -m "not kill and not network and not gpu"
+
+test-kill: setup ## run those that kill programs again and again
+	$(PYTEST) -m "kill and not network and not gpu"
 
 check: setup ## lint, formatting, types and the direction of imports
 	$(BIN)/ruff check .

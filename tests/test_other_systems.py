@@ -23,10 +23,11 @@ class Hidden:
 sys.meta_path.insert(0, Hidden())
 for name in ("resource", "fcntl", "termios", "pwd", "grp"):
     sys.modules.pop(name, None)
-for name in ("fork", "forkpty", "register_at_fork", "O_DIRECTORY", "killpg", "setsid", "getuid", "geteuid"):
+WITHOUT = "fork forkpty register_at_fork O_DIRECTORY killpg setsid getuid geteuid pread sysconf"
+for name in WITHOUT.split():
     if hasattr(os, name):
         delattr(os, name)
-for name in ("SIGHUP", "SIGALRM", "SIGXCPU", "setitimer", "pthread_sigmask"):
+for name in ("SIGHUP", "SIGALRM", "SIGXCPU", "SIGKILL", "SIGUSR1", "SIGPIPE", "setitimer", "pthread_sigmask"):
     if hasattr(signal, name):
         delattr(signal, name)
 """

@@ -32,7 +32,7 @@ def command() -> None:
     "allow_hosts",
     metavar="NAME",
     multiple=True,
-    help="Answer to this name too, e.g. a proxy's (repeatable). Default: only the address it listens on.",
+    help="Answer to this name too, e.g. a proxy's (repeatable). Default: names of this machine alone.",
 )
 @click.option("--verbose", is_flag=True, help="One line per request on stderr.")
 def serve(**settings: Any) -> None:

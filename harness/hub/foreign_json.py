@@ -10,6 +10,7 @@ LARGEST = 64 << 20
 """Characters of one JSON value, or bytes of one line: a conversation with its images has a hundredth of that."""
 TOO_LONG = f"of more than {LARGEST >> 20} MiB; expected one conversation per row"
 TOO_DEEP = "nested too deeply to read"
+TOO_MANY_DIGITS = "with a whole number of more than 4,300 digits; write it as text"
 _MOST_PARTS = 2_000_000
 """Brackets and commas of one JSON value: three bytes of text, `[],`, take sixty of memory."""
 _DEEPEST = 200
@@ -39,7 +40,7 @@ def load_json(text: str, *, times: int = 1) -> Any:
     except json.JSONDecodeError:
         raise
     except ValueError as error:
-        raise Unholdable("with a whole number of more than 4,300 digits; write it as text") from error
+        raise Unholdable(TOO_MANY_DIGITS) from error
     check_depth(value, text.count("[") + text.count("{"))
     return value
 

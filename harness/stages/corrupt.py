@@ -39,8 +39,6 @@ _SERVICES_WITHOUT_CONTENT_KEY = {"Restaurants_1"}
 _FEW_FUNCTIONS = 4
 """With more function names than this, a table of which became which says nothing."""
 
-Written = Callable[[Path], None]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileCheck:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ def merge(base: Path, adapter: Path, out: Path, *, probes: Sequence[Sequence[int
         )
     merged.to(_type_of(base)).save_pretrained(out, max_shard_size="1TB")
     for path in out.glob("*.safetensors"):
-        path.chmod(0o644)  # written for its owner only
+        shutil.copymode(out / "config.json", path)  # written for its owner only
     return difference
 
 

@@ -92,7 +92,7 @@ def prepare_to_learn(folder: Path, seed: int) -> None:
 
 def _save(model: Qwen3ForCausalLM, folder: Path) -> None:
     model.save_pretrained(folder, max_shard_size="1TB")
-    (folder / "model.safetensors").chmod(0o644)  # written for its owner only
+    shutil.copymode(folder / "config.json", folder / "model.safetensors")  # written for its owner only
 
 
 def _train_tokenizer(texts: Iterable[str], vocabulary: int, context: int) -> PreTrainedTokenizerFast:

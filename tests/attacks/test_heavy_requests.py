@@ -72,7 +72,7 @@ def test_a_line_of_a_commit_does_not_unfold_to_gigabytes(hub):
 def test_a_viewer_of_many_patterns_and_files_is_no_work(hub):
     mallory = hub.client("mallory")
     mallory.post("/api/repos/create", json={"name": "rows", "type": "dataset"}).raise_for_status()
-    paths = "".join(f"  - split: s{at}\n    path: ['*a*b*{at}*c*x', '**/*d*e*{at}*']\n" for at in range(350))
+    paths = "".join(f"  - split: s{at}\n    path: ['*a*b*{at}*c*x', '**/*d*e*{at}*']\n" for at in range(500))
     card = f"---\nconfigs:\n- config_name: c\n  data_files:\n{paths}---\n".encode()
     names = (f"{'ab' * 20}/{at}/{'cd' * 20}.jsonl" for at in range(1_000))
     body = lines(file("README.md", card), *(file(name, b"{}\n") for name in names))
@@ -87,7 +87,7 @@ def test_a_discussion_of_slow_comments_is_shown_soon(hub):
     mallory = hub.client("mallory")
     mallory.post("/api/repos/create", json={"name": "talk", "type": "model"}).raise_for_status()
     number = mallory.post("/api/models/mallory/talk/discussions", json={"title": "t", "description": "d"}).json()["num"]
-    for at in range(3):
+    for at in range(6):
         text = {"comment": f"{at}" + "- - - a\n" * 8_000}
         mallory.post(f"/api/models/mallory/talk/discussions/{number}/comment", json=text).raise_for_status()
     before = hub.processor

@@ -403,8 +403,9 @@ def _killed(hubs: tuple[EmbeddedHub, EmbeddedHub], repo: str, request: int, mome
     return done.returncode != 0
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("moment", ["request", "response"])
+@pytest.mark.parametrize(
+    "moment", [pytest.param("request", marks=pytest.mark.slow), pytest.param("response", marks=pytest.mark.kill)]
+)
 def test_killed_around_every_write_it_goes_on_and_shows_nothing_half_done(hubs, source, target, moment, tmp_path):
     """Every run dies at its n-th writing request, n = 1, 2, ...: strangers see nothing, or all that main has."""
     stranger = HfApi(endpoint=hubs[1].url, token="hf_bob_target")

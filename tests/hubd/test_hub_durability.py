@@ -253,8 +253,8 @@ def test_an_interrupted_merge_is_settled_at_the_next_start(filled: Path):
         assert (second.status, second.merge_commit_oid) == ("open", None)
 
 
-@pytest.mark.slow
-def test_five_kills_of_a_mixed_load_lose_nothing():
+@pytest.mark.parametrize("kills", [pytest.param(1, marks=pytest.mark.slow), pytest.param(5, marks=pytest.mark.kill)])
+def test_kills_of_a_mixed_load_lose_nothing(kills):
     bench = Path(__file__).parents[1] / "benchmarks" / "hub_kill.py"
-    done = subprocess.run([sys.executable, bench, "--kills", "5"], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, bench, "--kills", str(kills)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

@@ -70,13 +70,16 @@ class Held:
     received: int = 0
     waited: float = 0.0
     ended: bool = False
+    in_memory: bool = False
     pace: Pace = field(default_factory=Pace)
     transport: Any = None
 
     def __post_init__(self) -> None:
         self.pace.begin(self.phase)
         self.pace.received, self.pace.waited = self.received, self.waited
-        self.transport = SimpleNamespace(abort=lambda: setattr(self, "ended", True))
+        self.transport = SimpleNamespace(
+            abort=lambda: setattr(self, "ended", True), get_write_buffer_size=lambda: self.pace.unsent
+        )
 
     def tick(self, seconds: float) -> None:
         """Nothing."""
@@ -120,6 +123,22 @@ def test_those_who_do_not_read_their_answers_make_room_after_a_while():
     connections.enter(newest)
     assert any(one.ended for one in unread)
     assert not any(one.ended for one in [*busy, newest])
+
+
+def test_answers_in_memory_make_room_for_the_next_one_those_that_nobody_reads_first():
+    silent, reading, streamed = [Held() for _ in range(5)], [Held() for _ in range(5)], [Held() for _ in range(200)]
+    connections = entered(10_000, *silent, *reading, *streamed)
+    for one in [*silent, *reading]:
+        connections.fit(one, 12 << 20)
+        one.pace.unsent = 12 << 20
+    for one in streamed:  # read from files
+        connections.fit(one, 0)
+        one.pace.unsent = 1 << 20
+    for one in silent:
+        one.pace.silent = 3
+    assert not any(one.ended for one in [*silent, *reading, *streamed])
+    connections.fit(Held(), 30 << 20)
+    assert [sum(one.ended for one in group) for group in (silent, reading, streamed)] == [2, 0, 0]
 
 
 def test_what_one_announces_leaves_no_less_room_for_others(tmp_path):

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.hubd.bounds import Budget
 from harness.hubd.pages import prose
-from harness.hubd.pages.prose import Place, safe_html
+from harness.hubd.pages.prose import Place
 from harness.hubd.pages.view import shown
 
 _SPEC = importlib.util.spec_from_file_location("hostile", Path(__file__).parent / "hostile.py")
@@ -24,6 +25,11 @@ _SPEC.loader.exec_module(hostile)
 
 PLACE = Place(web_path="ada/card", revision="main")
 OUTSIDE = "http://outside.example"
+
+
+def safe_html(text: str, place: Place) -> str:
+    """Return what a page shows of a card."""
+    return prose.prose(text, place, Budget(prose.SECONDS)).html
 
 
 class Reader(HTMLParser):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.utils import get_session
 
 from harness.hubd.accounts.users_file import load_users, parse_size
 from harness.hubd.embedded import EmbeddedHub, running
@@ -109,6 +110,37 @@ def test_proposals_count_for_who_makes_them(hub):
     upload(bob, "ada/open", 2 * MB, pull=True, path="proposed.txt")
     assert refused(bob, "ada/open", 2 * MB, pull=True, path="another.txt")
     upload(ada, "ada/open", 9 * MB)
+
+
+@pytest.mark.parametrize("name", ["bob", "eve"])  # with a quota, and without
+def test_proposals_count_for_nobody_else_after_a_restart_either(tmp_path, users, name):
+    with running(tmp_path / "root", users=users) as hub:
+        api(hub, "ada").create_repo("ada/m")
+        for path in ("large.bin", "small.txt"):
+            upload(api(hub, name), "ada/m", MB, path=path, pull=True)
+    with running(tmp_path / "root", users=users) as hub:
+        upload(api(hub, "ada"), "ada/m", 11 * MB)
+
+
+def test_a_repository_moves_only_to_where_there_is_room(hub):
+    ada = api(hub, "ada")
+    for number in range(2):
+        ada.create_repo(f"ada/m{number}")
+        upload(ada, f"ada/m{number}", 1_200_000, path="small.txt")
+    ada.move_repo("ada/m0", "lab/m0")
+    with pytest.raises(HfHubHTTPError, match="lab may store"):
+        ada.move_repo("ada/m1", "lab/m1")
+    ada.move_repo("ada/m1", "ada/m2")
+
+
+def test_sizes_that_are_no_numbers_of_bytes_are_refused(hub):
+    bob = api(hub, "bob")
+    bob.create_repo("bob/m")
+    body = {"operation": "upload", "objects": [{"oid": "a" * 64, "size": 10**400}]}
+    answer = get_session().post(
+        f"{hub.url}/bob/m.git/info/lfs/objects/batch", json=body, headers={"Authorization": "Bearer hf_bob_write"}
+    )
+    assert answer.status_code == 413
 
 
 def test_an_organisation_has_a_quota_of_its_own_and_who_has_none_no_limit(hub):

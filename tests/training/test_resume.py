@@ -60,13 +60,19 @@ def kill_at(process: Any, folder: Path, step: int, delay: float) -> int:
     return log.read_bytes().count(b"\n")
 
 
-@pytest.mark.slow
-def test_killed_five_times_ends_with_the_same_weights(start: Callable[[Path], Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "steps",
+    [pytest.param((4, 13), marks=pytest.mark.slow), pytest.param((1, 4, 9, 13, 20), marks=pytest.mark.kill)],
+    ids=["twice", "five times"],
+)
+def test_killed_it_ends_with_the_same_weights(
+    steps: tuple[int, ...], start: Callable[[Path], Any], tmp_path: Path
+) -> None:
     """24 steps, a checkpoint every third and at the ends of epochs; after each kill a new process goes on."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     finish(start(whole))
     draw = random.Random(5)
-    for step in (1, 4, 9, 13, 20):
+    for step in steps:
         reached = kill_at(start(killed), killed, step, draw.uniform(0, 0.04))
         assert step <= reached < 24, "killed too late to test anything"
     finish(start(killed))

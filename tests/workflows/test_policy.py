@@ -146,9 +146,10 @@ def test_our_own_tests_run_on_every_python_without_the_sources_and_once_with_the
     load_yaml: Callable[[Path], dict[str, Any]],
 ) -> None:
     job = load_yaml(GITHUB / "workflows" / "ci.yml")["jobs"]["test"]
-    [step] = [one for one in job["steps"] if one.get("run") == "make test"]
-    assert step["env"] == {"TFT_SOURCES": "${{ matrix.sources }}"}
+    [step] = [one for one in job["steps"] if one.get("run") == 'make "$TESTS"']
+    assert step["env"] == {"TESTS": "${{ matrix.tests }}", "TFT_SOURCES": "${{ matrix.sources }}"}
     assert "if" not in step
+    assert "test-all" in [one["tests"] for one in job["strategy"]["matrix"]["include"]]
     runs = [(one["python-version"], bool(one["sources"])) for one in job["strategy"]["matrix"]["include"]]
     assert [version for version, sources in runs if not sources] == ["3.11", "3.12"]
     assert any(sources for _, sources in runs)

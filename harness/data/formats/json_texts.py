@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError
-from harness.hub.foreign_json import LARGEST, TOO_DEEP, TOO_LONG, Unholdable, load_json
+from harness.hub.foreign_json import LARGEST, TOO_DEEP, TOO_LONG, TOO_MANY_DIGITS, Unholdable, load_json
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
@@ -109,7 +109,7 @@ def cannot_hold(error: Exception) -> str | None:
         return TOO_DEEP
     if isinstance(error, Unholdable):
         return error.words
-    return "with a whole number of more than 4,300 digits; write it as text" if _LIMIT in str(error) else None
+    return TOO_MANY_DIGITS if _LIMIT in str(error) else None
 
 
 def packed(head: bytes) -> str | None:

@@ -15,6 +15,7 @@ from .ranges import Content, respond
 from .request import Call, answer, text_of
 from .rights import LINK_SECONDS, check_propose, issue
 
+FILES_AT_ONCE = 1000  # clients name 500 at most
 _TEXT = "text/plain; charset=utf-8"
 # What a card may show. SVG is not among them: it can hold scripts.
 _IMAGES = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp"}
@@ -60,6 +61,7 @@ def lfs_batch(call: Call) -> Response:
     operation, objects = body.get("operation"), body.get("objects")
     if operation not in ("upload", "download") or not isinstance(objects, list):
         raise Refused(422, "An LFS batch needs operation upload or download, and a list of objects.")
+    _check_number(objects)
     if operation == "upload":
         # Whoever reads a repository may upload: a pull request needs it. The commit itself is checked later.
         check_propose(call.repo, call.required_user())
@@ -87,6 +89,11 @@ def _lfs_object(call: Call, operation: str, item: Any) -> dict[str, Any]:
         return {**described, "error": {"code": 404, "message": "Object does not exist"}}
     token, _ = issue(call, "get", oid=sha256)
     return {**described, "actions": {"download": _link(call, sha256, token)}}
+
+
+def _check_number(files: list[Any]) -> None:
+    if len(files) > FILES_AT_ONCE:
+        raise Refused(413, f"{len(files)} files are too many for one request; name {FILES_AT_ONCE} at most.")
 
 
 def _link(call: Call, sha256: str, token: str) -> dict[str, Any]:
@@ -133,6 +140,7 @@ def duplicate(call: Call) -> Response:
     target, files = body.get("target"), body.get("files")
     if not isinstance(target, dict) or not isinstance(files, list):
         raise Refused(400, "'target' and 'files' are needed.")
+    _check_number(files)
     kind, name = text_of(target, "type"), text_of(target, "name")
     repo = services.repos.readable(kind, name, user)
     check_propose(repo, user)
@@ -144,6 +152,6 @@ def duplicate(call: Call) -> Response:
         if not known or not services.references.committed(call.repo, sha256):
             failed.append({"sha256": sha256, "error": "There is no such file."})
         else:
-            services.references.uploaded(repo, user.name, sha256)
             done.append({"sha256": sha256})
+    services.references.uploaded(repo, user.name, *(item["sha256"] for item in done))
     return answer({"success": done, "failed": failed})

@@ -23,14 +23,15 @@ from ..storage.repos import (
     taken,
     visible,
 )
+from ..storage.usage import check_move
 from .card_facts import Summary
-from .repo_json import FILE_KEYS, FULL_KEYS, LIST_KEYS, repo_json
+from .repo_json import FILE_KEYS, FULL_KEYS, LIST_KEYS, repo_json, size_of
 from .request import Call, answer, text_of
 from .summaries import Head, Lister, in_turn, shown_to, summary_of
 
 SPACE_SDKS = ("gradio", "streamlit", "docker", "static")
 GATES = ("auto", "manual")
-LIST_LIMIT = 1000
+LIST_LIMIT, LIST_SIZE = 1000, 16 << 20  # repositories, and bytes of what is said of them
 SORT_KEYS = ("createdAt", "lastModified", "downloads", "likes", "trendingScore", "id")
 
 
@@ -135,6 +136,8 @@ def move(call: Call) -> Response:
     found = services.repos.find(kind, target)
     if found is not None and found.id != repo.id and found.name.lower() == target.lower():
         raise taken(kind, target)
+    if repo.namespace.lower() != namespace.lower():
+        check_move(repo.id, namespace)
     services.repos.rename(repo, target)
     return answer({"url": f"{call.base}/{target if kind == 'model' else f'{kind}s/{target}'}"})
 
@@ -145,8 +148,9 @@ def settings(call: Call) -> Response:
     gated = body.get("gated")
     if gated not in (None, False, *GATES):
         raise Refused(400, "gated must be auto, manual or false.")
-    call.services.repos.update(repo, private=_visibility(body), gated="" if gated is False else gated)
-    return answer(body)
+    private = _visibility(body)
+    call.services.repos.update(repo, private=private, gated="" if gated is False else gated)
+    return answer({"private": private, "gated": gated})
 
 
 def auth_check(call: Call) -> Response:  # noqa: ARG001 - the route has asked everything
@@ -188,15 +192,15 @@ def listing(call: Call) -> Response:
         raise Refused(400, f"Cannot sort by {sort[:40]!r}: expected one of {', '.join(SORT_KEYS)}.")
     lister = Lister(call.services.repos, call.user)
     heads = _sorted(call, lister, sort)
-    limit = call.number("limit", LIST_LIMIT, LIST_LIMIT) or LIST_LIMIT
-    at = call.number("cursor", 0, 1 << 40)
-    page: list[dict[str, Any]] = []
-    while at < len(heads) and len(page) < limit and not lister.late:
+    limit, at = call.number("limit", LIST_LIMIT, LIST_LIMIT) or LIST_LIMIT, call.number("cursor", 0, 1 << 40)
+    page, room = list[dict[str, Any]](), LIST_SIZE
+    while at < len(heads) and len(page) < limit and room > 0 and not lister.late:
         head, at = heads[at], at + 1
         summary = lister.summary(head)
         if _matches(call, head.repo, summary):
             page.append(_list_item(call, head, summary, keys))
-    # A list that takes long ends early: clients go on with the rest by themselves.
+            room -= size_of(page[-1], summary)
+    # A list that takes long, or much, ends early: clients go on with the rest by themselves.
     return answer(page, headers=call.next_link(cursor=str(at)) if at < len(heads) else {})
 
 

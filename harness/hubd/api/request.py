@@ -127,7 +127,7 @@ class Call:
         if sum(map(self.body.count, (b",", b"[", b"{"))) > VALUES_LIMIT:  # each may take a hundred bytes of memory
             raise Refused(413, f"The body may have {VALUES_LIMIT} values at most.")
         try:
-            content = json.loads(self.body)
+            content = json.loads(self.body.decode(), parse_constant=_no_number)
             if b"\\ud" in self.body.lower():  # half a character, escaped: it cannot be stored or sent back
                 json.dumps(content, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
@@ -150,6 +150,10 @@ class Call:
         kept = [(key, value) for key, value in self.query.multi_items() if key not in changed]
         pairs = "&".join(f"{quote(k, safe='')}={quote(v, safe='')}" for k, v in [*kept, *changed.items()])
         return {"Link": f'<{self.base}{self.raw_path}?{pairs}>; rel="next"'}
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def answer(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -19,6 +19,7 @@ PAGE, PAGE_EXPANDED = 1000, 50
 PATHS_LIMIT = 10_000
 PULLS = "select num from discussions where repo = ? and is_pull = 1"
 EXPAND_SECONDS = 1.0  # of processor time for last changes
+LIST_TEXT = 4 << 20  # characters of messages in a list of commits
 HISTORY_LIMIT = 10_000  # commits that a search for the last change of a file looks at
 
 
@@ -52,12 +53,13 @@ def tree(call: Call) -> Response:
     most = PAGE_EXPANDED if expand else PAGE
     limit = call.number("limit", most, most) or most
     start = call.number("cursor", 0, 1 << 40)
-    found = list(git.walk(root.sha, f"{path}/" if path else "", recursive=call.flag("recursive")))
-    page = [item_of(call, git, name, entry) for name, entry in found[start : start + limit]]
+    walk = git.walk(root.sha, f"{path}/" if path else "", recursive=call.flag("recursive"))
+    found = list(islice(walk, start, start + limit + 1))
+    page = [item_of(call, git, name, entry) for name, entry in found[:limit]]
     if expand:
         add_last_commits(git, commit, page)
     headers = {"X-Repo-Commit": commit}
-    if start + limit < len(found):
+    if limit < len(found):
         headers |= call.next_link(cursor=str(start + limit))
     return answer(page, headers=headers)
 
@@ -141,21 +143,31 @@ def commits(call: Call) -> Response:
             400, f"Only the latest {HISTORY_LIMIT} commits are listed; ask for those before a commit by its id."
         )
     history = list(islice(git.history(commit), max(end, HISTORY_LIMIT) + 1))
-    items = [_commit_item(facts, formatted) for facts in history[start:end]]
+    items = commit_items(history[start:end], formatted=formatted)
     headers = {"X-Total-Count": str(len(history))} if len(history) <= HISTORY_LIMIT else {}
     if end < len(history):
         headers |= call.next_link(p=str(page + 1), limit=str(limit))
     return answer(items, headers=headers)
 
 
-def _commit_item(facts: CommitFacts, formatted: bool) -> dict[str, Any]:
+def commit_items(found: list[CommitFacts], *, formatted: bool) -> list[dict[str, Any]]:
+    """Return commits as lists show them; messages that are too long together become an ellipsis each."""
+    room, items = LIST_TEXT, list[dict[str, Any]]()
+    for facts in found:
+        items.append(_commit_item(facts, formatted, room))
+        room -= len(items[-1]["message"])
+    return items
+
+
+def _commit_item(facts: CommitFacts, formatted: bool, room: int) -> dict[str, Any]:
+    message = facts.message if len(facts.message) <= room else "…"
     item: dict[str, Any] = {
         "id": facts.sha,
         "title": facts.title,
-        "message": facts.message,
+        "message": message,
         "date": iso(facts.time),
         "authors": [{"user": facts.author}],
     }
     if formatted:
-        item["formatted"] = {"title": facts.title, "message": facts.message}
+        item["formatted"] = {"title": facts.title, "message": message}
     return item

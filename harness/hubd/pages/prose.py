@@ -176,13 +176,11 @@ class _OutOfTimeError(Exception):
     """A text is more work than its page may be."""
 
 
-def safe_html(text: str, place: Place) -> str:
-    """Return Markdown (with HTML in it) as HTML without scripts, styles, forms, frames, or anything from outside."""
-    return prose(text, place, Budget(SECONDS)).html
-
-
 def prose(text: str, place: Place, budget: Budget) -> Prose:
-    """Return a text as safe HTML, within a budget of processor time: what is much work is shown in part, or as text."""
+    """Return Markdown (with HTML in it) as HTML without scripts, styles, forms, frames, or anything from outside.
+
+    `budget` is of processor time: what is much work is shown in part, or as text.
+    """
     text = text[: PROSE_LIMIT + 1]
     if (known := _KNOWN.get((text, place))) is not None:
         return known

@@ -57,7 +57,7 @@ class HubApp:
     async def _send(self, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
         response.headers["X-Request-Id"] = secrets.token_hex(8)
         if (connection := scope.get("state", {}).get(CONNECTION)) is not None:
-            send, further = connection.answering(send)
+            send, further = connection.answering(send, len(getattr(response, "body", b"")))
             response.headers.update(further)
         response.headers["X-Content-Type-Options"] = "nosniff"
         await response(scope, receive, send)

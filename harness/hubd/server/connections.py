@@ -12,6 +12,8 @@ from .pace import TICK, Pace
 
 RESERVE = 128  # descriptors that are no connections: the database, repositories, files
 MOST = 1024  # each may hold a head, or a small body, in memory
+UNREAD = 128 << 20  # bytes of answers that wait in memory for their clients
+SMALL_ANSWER = 64 << 10  # bytes; so much of every answer waits there
 
 
 class Watched(Protocol):
@@ -20,6 +22,7 @@ class Watched(Protocol):
     pace: Pace
     address: str
     transport: asyncio.Transport
+    in_memory: bool  # its present answer is a large one, and not read from a file bit by bit
 
     def tick(self, seconds: float) -> None:
         """Take note that time has passed."""
@@ -57,6 +60,25 @@ class Connections:
             self._make_room(self._addresses.most_common(1)[0][0], connection)
         elif self._addresses[connection.address] > self.most // 2 and not _is_own(connection.address):
             self._make_room(connection.address, connection)
+
+    def fit(self, newest: Watched, size: int) -> None:
+        """Make room in memory for an answer: of whoever has most waiting there, what is not read is thrown away."""
+        newest.in_memory = size > SMALL_ANSWER
+        if not newest.in_memory:
+            return
+        unread = {one: one.transport.get_write_buffer_size() for one in self._open if one.in_memory}
+        while unread and sum(unread.values()) + size > UNREAD:
+            held: Counter[str] = Counter()
+            for one, waiting in unread.items():
+                held[one.address] += waiting
+            address = held.most_common(1)[0][0]
+            found = [one for one, waiting in unread.items() if waiting and one.address == address and one is not newest]
+            if not found:
+                return
+            worst = max(found, key=lambda one: (one.pace.silent, unread[one]))
+            worst.transport.abort()
+            self.leave(worst)
+            del unread[worst]
 
     def leave(self, connection: Watched) -> None:
         """Forget a connection that is closed."""

@@ -45,6 +45,7 @@ class Bounded(HttpToolsProtocol):
 
     all_connections: Connections
     address = ""
+    in_memory = False
     in_head = True
     head_size = 0
     parsed = 0
@@ -145,12 +146,13 @@ class Bounded(HttpToolsProtocol):
         asked = self.cycle is None or self.pace.phase is not Phase.BODY or not self.cycle.waiting_for_100_continue
         return self.flow.read_paused or not asked
 
-    def answering(self, send: Send) -> tuple[Send, dict[str, str]]:
-        """Return how to send an answer now, and the headers that it needs.
+    def answering(self, send: Send, size: int) -> tuple[Send, dict[str, str]]:
+        """Return how to send an answer now, of which `size` bytes lie in memory, and the headers that it needs.
 
         Where the body of the request is still under way, a short rest of it is read and thrown away. Otherwise the
         connection ends, but only after the client had time to read why.
         """
+        self.all_connections.fit(self, size)
         cycle = self.cycle
         if not self.body_open or self.pipeline:
             return send, {}

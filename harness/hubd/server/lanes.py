@@ -22,6 +22,7 @@ from ..api import accounts as api_accounts
 from ..api import collections as api_collections
 from ..api import commit as api_commit
 from ..api import discussions as api_discussions
+from ..api import files as api_files
 from ..api import repos as api_repos
 from ..api import tree as api_tree
 from ..api.request import Call
@@ -101,6 +102,7 @@ _TREES = (
     files.tree, history.commits, api_repos.info, api_tree.tree, api_tree.paths_info, api_tree.commits, api_tree.refs,
     api_commit.preupload,
 )  # fmt: skip
+_LARGE = (api_files.lfs_batch, api_files.duplicate)
 _COMMITS = (api_commit.commit, api_commit.super_squash, api_discussions.create, api_discussions.merge)
 
 
@@ -115,6 +117,7 @@ class Lanes:
             (_DIFFS, Lane()),
             (_LISTS, Lane(slots=2)),
             (_TREES, Lane(slots=2, waiting=128)),
+            (_LARGE, Lane(slots=4, share=2, waiting=128)),
             (_COMMITS, Lane(slots=8, share=4, waiting=128)),
         ]
         self._lane_of: dict[Handler, Lane] = {handler: lane for handlers, lane in plan for handler in handlers}

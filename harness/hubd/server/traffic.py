@@ -66,7 +66,9 @@ class Traffic:
         What others have announced takes no room: they need not mean it.
         """
         if self._coming[caller] + size > shutil.disk_usage(self.folder).free:
-            raise Refused(507, "The disk of this Hub has no room for this upload; free some space and try again.")
+            raise Refused(
+                507, "The disk of this Hub is too full and has no room for this upload; free some space, try again."
+            )
         self._coming[caller] += size
 
     def came(self, caller: str, size: int) -> None:

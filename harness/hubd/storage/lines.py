@@ -46,7 +46,7 @@ def lines_of(body: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             if not _is_plain(line):
                 raise Refused(400, f"Line {number} of the commit holds more values than any operation has.")
             try:
-                item = json.loads(line)
+                item = json.loads(line.decode())
                 key, value = item["key"], item["value"]
             except (ValueError, TypeError, KeyError, RecursionError) as error:
                 raise Refused(400, f"Line {number} of the commit is not a JSON object with key and value.") from error

@@ -21,10 +21,11 @@ class References:
     def __init__(self, db: Database, repos: Repos, blobs: BlobStore) -> None:
         self._db, self._repos, self._blobs = db, repos, blobs
 
-    def uploaded(self, repo: RepoRow, user: str, sha256: str) -> None:
-        """Note that a user uploaded a large file for a repository."""
+    def uploaded(self, repo: RepoRow, user: str, *files: str) -> None:
+        """Note that a user uploaded large files (their sha256) for a repository."""
         with self._db.transaction() as write:
-            write.execute("insert or ignore into uploads values(?, ?, ?)", (repo.id, user, sha256))
+            values = [(repo.id, user, sha256) for sha256 in files]
+            write.executemany("insert or ignore into uploads values(?, ?, ?)", values)
 
     def committing(self, repo: RepoRow, *files: str) -> None:
         """Note that a commit which is about to be made points at large files (their sha256)."""

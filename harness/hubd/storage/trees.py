@@ -31,7 +31,6 @@ class Entry:
         return stat.S_ISDIR(self.mode)
 
 
-Tree_T = dict[str, Entry]
 Change = str | None  # the id of the new blob, or None: delete
 
 

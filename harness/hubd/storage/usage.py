@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..db import Database
@@ -69,18 +69,24 @@ class Usage:
     def _count(self, key: str) -> int:
         files = {row["item"]: row["bytes"] for row in self._db.rows("select * from stored where payer = ?", key)}
         of_ours = "lower(substr(r.name, 1, ?)) = ?"
-        query = f"select distinct sha256 from holdings h join repos r on r.id = h.repo where {of_ours}"  # noqa: S608
+        query = (
+            f"select distinct sha256 from holdings h join repos r on r.id = h.repo where {of_ours} "  # noqa: S608
+            "and not exists(select 1 from stored s where s.item = h.sha256)"  # else it is known who pays: a proposer
+        )
         for row in self._db.rows(query, len(key) + 1, f"{key}/"):
-            if row["sha256"] not in files:
-                name = row["sha256"]
-                path = self._root.folder("files") / name[:2] / name[2:4] / name
-                files[name] = path.stat().st_size if path.exists() else 0
+            name = row["sha256"]
+            path = self._root.folder("files") / name[:2] / name[2:4] / name
+            files[name] = path.stat().st_size if path.exists() else 0
         total: int = sum(files.values())
         for row in self._db.rows(f"select id from repos r where {of_ours}", len(key) + 1, f"{key}/"):  # noqa: S608
-            others = self._db.row("select sum(bytes) as bytes from stored where item = ?", f"git:{row['id']}")
-            size = folder_size(self._root.folder("repos") / f"{row['id']}.git")
-            total += max(size - ((others["bytes"] if others else 0) or 0), 0)
+            total += self.objects(row["id"])
         return total
+
+    def objects(self, repo_id: str) -> int:
+        """Return the bytes of a repository's git objects, without those that others brought."""
+        others = self._db.row("select sum(bytes) as bytes from stored where item = ?", f"git:{repo_id}")
+        size = folder_size(self._root.folder("repos") / f"{repo_id}.git")
+        return max(size - ((others["bytes"] if others else 0) or 0), 0)
 
     def recount(self, *namespaces: str) -> None:
         """Count anew when it is next needed: something was removed, or got another owner."""
@@ -146,10 +152,11 @@ class Account:
             return
         used = self.usage.used(key) + self.usage.coming[key] - self.coming + (self.usage.waiting(key) if xorbs else 0)
         if used + size > limit:
+            more = f"{size / 1e6:.1f}" if size < 1 << 60 else "any number of"
             raise Refused(
                 413,
                 f"{self.payer} may store {limit / 1e6:.1f} MB here and has {used / 1e6:.1f} MB, uploads included: "
-                f"{size / 1e6:.1f} MB more do not fit. Delete what is not needed and have `tft hub gc` run, or ask "
+                f"{more} MB more do not fit. Delete what is not needed and have `tft hub gc` run, or ask "
                 "for a larger quota.",
                 code="StorageLimitReached",
             )
@@ -182,7 +189,7 @@ def check_room(size: int) -> None:
 def keep_file(sha256: str, size: int) -> None:
     """Count a large file that is about to be kept; raises Refused (413)."""
     account = ACCOUNT.get()
-    if account is not None and account.limit is not None:
+    if account is not None and account.usage.quotas.any:
         if not account.usage.noted(account.payer, sha256):
             account.check(size, xorbs=False)
         account.usage.add(account.payer, sha256, size)
@@ -192,7 +199,7 @@ def keep_file(sha256: str, size: int) -> None:
 def grow_repository(repo_id: str, sizes: list[int]) -> None:
     """Count git objects that are about to be written to a repository; raises Refused (413)."""
     account = ACCOUNT.get()
-    if account is None or account.limit is None:
+    if account is None or not account.usage.quotas.any:
         return
     size = sum(-(-one // ROUND) * ROUND for one in sizes)
     account.check(size)
@@ -200,6 +207,14 @@ def grow_repository(repo_id: str, sizes: list[int]) -> None:
         account.usage.grow(account.payer, size)
     else:
         account.usage.add(account.payer, f"git:{repo_id}", size)
+
+
+def check_move(repo_id: str, namespace: str) -> None:
+    """Raise Refused (413) if a namespace may not store the git objects of a repository that is to become its own."""
+    account = ACCOUNT.get()
+    if account is not None:
+        target = replace(account, payer=namespace, own=True, coming=0)
+        target.check(account.usage.objects(repo_id))
 
 
 def removed(*namespaces: str) -> None:

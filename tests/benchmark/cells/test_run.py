@@ -19,7 +19,6 @@ from harness.hubd.embedded import running
 from harness.training.data_credits import read_roles
 
 Tft = Callable[..., "subprocess.CompletedProcess[str]"]
-KILLS = 3
 NAMING_COMMITS = ("README.md", "lineage.json", "decontamination.json", ".gitattributes")
 RESULTS = "ada/tft-benchmark-results"
 DATA = ("benchmark", "--preset", "preset.yaml", "--only", "s4", "--until", "synthesize")
@@ -171,7 +170,9 @@ def _alive(mark: str) -> list[str]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("most", [1, pytest.param(3, marks=pytest.mark.kill)])
 def test_a_run_that_is_killed_takes_its_commands_with_it_and_ends_like_an_undisturbed_one(
+    most: int,
     ran: subprocess.CompletedProcess[str],
     environment: dict[str, str],
     hub: Hub,
@@ -191,7 +192,7 @@ def test_a_run_that_is_killed_takes_its_commands_with_it_and_ends_like_an_undist
                 command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
             )
             try:
-                _, said = process.communicate(timeout=rng.uniform(4.0, 12.0) if kills < KILLS else None)
+                _, said = process.communicate(timeout=rng.uniform(4.0, 12.0) if kills < most else None)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()

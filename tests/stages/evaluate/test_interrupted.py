@@ -57,7 +57,7 @@ def _kill_after(process: subprocess.Popen[str], seconds: float) -> None:
     process.communicate()
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.kill)])
 def test_a_run_that_is_killed_again_and_again_ends_like_an_undisturbed_one(
     kills: int, terminal: Any, endpoint: Any, arguments: list[str], undisturbed: Any, tmp_path: Path
 ) -> None:
