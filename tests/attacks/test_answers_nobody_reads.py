@@ -58,6 +58,20 @@ def test_a_file_that_is_named_many_times_is_no_work(hub, mallory):
     assert hub.processor - before < 1.5
 
 
+def test_files_with_long_names_make_no_endless_lists(hub, mallory):
+    mallory.post("/api/repos/create", json={"name": "long"}).raise_for_status()
+    folder = "/".join(["d" * 250] * 15)
+    for part in range(2):
+        files = [{"key": "file", "value": {"path": f"{folder}/{part}/{n}", "content": ""}} for n in range(4000)]
+        body = "\n".join(map(json.dumps, [{"key": "header", "value": {"summary": "more"}}, *files]))
+        mallory.post("/api/models/mallory/long/commit/main", content=body).raise_for_status()
+    for path in ("/api/models/mallory/long", "/api/models?full=true"):
+        assert len(hub.client().get(path).content) < 20 << 20
+    listed = hub.client().get("/api/models/mallory/long/tree/main?recursive=true")
+    assert len(listed.json()) == 1000
+    assert listed.links["next"]
+
+
 @pytest.mark.parametrize(
     "body",
     [b'{"a": "\xed\xa0\x80"}', '{"a": "\\ud800"}'.encode("utf-16"), b'{"a": NaN}', b'{"a": 1e999}'],

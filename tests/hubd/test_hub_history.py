@@ -11,9 +11,11 @@ from dulwich.objects import Blob
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
 from harness.hubd.api.tree import LIST_TEXT, add_last_commits, commit_items
-from harness.hubd.storage.commits import Author, Staging, record
+from harness.hubd.errors import Refused
+from harness.hubd.storage.commits import Author, Operations, Staging, record
 from harness.hubd.storage.facts import CommitFacts
 from harness.hubd.storage.git import GitRepo
+from harness.hubd.storage.pulls import conflicts
 from harness.hubd.storage.trees import edited_tree
 
 COMMITS = 60
@@ -66,6 +68,19 @@ def test_long_messages_of_many_commits_make_no_endless_list():
     items = commit_items([said("x" * 20_000)] * 1000 + [said("short")], formatted=True)
     assert sum(len(item["formatted"]["message"]) for item in items) < LIST_TEXT + 5000
     assert (len(items), items[0]["message"], items[-1]["message"]) == (1001, "x" * 20_000, "short")
+
+
+def test_a_commit_has_so_many_characters_of_paths_and_a_pull_request_so_many_changes(git: GitRepo, monkeypatch):
+    operations = Operations(staging=Staging(git), size_of_large=lambda _: 0, room=100)
+    operations.apply("file", {"path": "a" * 60, "content": ""})
+    with pytest.raises(Refused, match="split it"):
+        operations.apply("deletedFile", {"path": "b" * 60})
+    monkeypatch.setattr("harness.hubd.storage.pulls.CHANGES_SIZE", 300)
+    head, first = git.resolve("main"), list(git.history(git.resolve("main")))[-1].sha
+    git.set_ref("refs/pr/1", head, None)
+    git.set_ref("refs/heads/old", first, None)
+    with pytest.raises(Refused, match="too many files"):
+        conflicts(git, {"num": 1, "base": "refs/heads/old", "status": "open"})
 
 
 def test_the_diff_of_a_pull_request_makes_its_files_out_of_the_base_again(hub, api, tmp_path: Path):

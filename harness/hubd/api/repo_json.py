@@ -17,24 +17,47 @@ FULL_KEYS = (*LIST_KEYS, "sha", "cardData", "config", "model-index", "descriptio
 
 FILE_KEYS = ("siblings", "usedStorage")
 """Keys that say what files there are. Without them clients ask for the tree, and learn that it is gated."""
+FILES_SIZE, FILE_COST = 16 << 20, 100  # characters of all their names together; a file costs this many more
 FILES_SECONDS = 2.0  # of processor time for what is said of all files of a repository
 
 
-def siblings(git: GitRepo, commit: str, *, blobs: bool) -> list[dict[str, Any]]:
-    """Return the files of a commit, with sizes and hashes if `blobs`."""
-    if not blobs:
-        tree = git.commit(commit).tree
-        return [{"rfilename": path} for path, entry in git.walk(tree) if not entry.is_folder]
+def siblings(git: GitRepo, commit: str, *, blobs: bool) -> list[dict[str, Any]] | None:
+    """Return the files of a commit, with sizes and hashes if `blobs`.
+
+    Where there are too many for one answer it is None, or Refused (413) is raised if sizes were asked for.
+    """
+    names, room = list[str](), FILES_SIZE
+    for path, entry in git.walk(git.commit(commit).tree):
+        if not entry.is_folder:
+            names.append(path)
+            room -= len(path) + FILE_COST
+        if room < 0 and blobs:
+            raise _too_many()
+        if room < 0:
+            return None
+    return _described(git, commit) if blobs else [{"rfilename": path} for path in names]
+
+
+def _described(git: GitRepo, commit: str) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     budget = Budget(FILES_SECONDS)
     for path, facts in git.files(commit):
         if budget.spent:
-            raise Refused(413, "There are too many files to describe all at once; ask for the tree, page by page.")
+            raise _too_many()
         item: dict[str, Any] = {"rfilename": path, "blobId": facts.sha, "size": facts.size}
         if facts.sha256:
             item["lfs"] = {"sha256": facts.sha256, "size": facts.size, "pointerSize": facts.pointer_size}
         items.append(item)
     return items
+
+
+def _too_many() -> Refused:
+    return Refused(413, "There are too many files to describe all at once; ask for the tree, page by page.")
+
+
+def size_of(item: dict[str, Any], summary: Summary) -> int:
+    """Return about how many bytes a repository takes in a list."""
+    return summary.weight + sum(len(file["rfilename"]) + FILE_COST for file in item.get("siblings", ()))
 
 
 def base_models(card: dict[str, Any]) -> dict[str, Any] | None:

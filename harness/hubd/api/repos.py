@@ -25,13 +25,13 @@ from ..storage.repos import (
 )
 from ..storage.usage import check_move
 from .card_facts import Summary
-from .repo_json import FILE_KEYS, FULL_KEYS, LIST_KEYS, repo_json
+from .repo_json import FILE_KEYS, FULL_KEYS, LIST_KEYS, repo_json, size_of
 from .request import Call, answer, text_of
 from .summaries import Head, Lister, in_turn, shown_to, summary_of
 
 SPACE_SDKS = ("gradio", "streamlit", "docker", "static")
 GATES = ("auto", "manual")
-LIST_LIMIT = 1000
+LIST_LIMIT, LIST_SIZE = 1000, 16 << 20  # repositories, and bytes of what is said of them
 SORT_KEYS = ("createdAt", "lastModified", "downloads", "likes", "trendingScore", "id")
 
 
@@ -192,15 +192,15 @@ def listing(call: Call) -> Response:
         raise Refused(400, f"Cannot sort by {sort[:40]!r}: expected one of {', '.join(SORT_KEYS)}.")
     lister = Lister(call.services.repos, call.user)
     heads = _sorted(call, lister, sort)
-    limit = call.number("limit", LIST_LIMIT, LIST_LIMIT) or LIST_LIMIT
-    at = call.number("cursor", 0, 1 << 40)
-    page: list[dict[str, Any]] = []
-    while at < len(heads) and len(page) < limit and not lister.late:
+    limit, at = call.number("limit", LIST_LIMIT, LIST_LIMIT) or LIST_LIMIT, call.number("cursor", 0, 1 << 40)
+    page, room = list[dict[str, Any]](), LIST_SIZE
+    while at < len(heads) and len(page) < limit and room > 0 and not lister.late:
         head, at = heads[at], at + 1
         summary = lister.summary(head)
         if _matches(call, head.repo, summary):
             page.append(_list_item(call, head, summary, keys))
-    # A list that takes long ends early: clients go on with the rest by themselves.
+            room -= size_of(page[-1], summary)
+    # A list that takes long, or much, ends early: clients go on with the rest by themselves.
     return answer(page, headers=call.next_link(cursor=str(at)) if at < len(heads) else {})
 
 

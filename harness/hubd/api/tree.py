@@ -53,12 +53,13 @@ def tree(call: Call) -> Response:
     most = PAGE_EXPANDED if expand else PAGE
     limit = call.number("limit", most, most) or most
     start = call.number("cursor", 0, 1 << 40)
-    found = list(git.walk(root.sha, f"{path}/" if path else "", recursive=call.flag("recursive")))
-    page = [item_of(call, git, name, entry) for name, entry in found[start : start + limit]]
+    walk = git.walk(root.sha, f"{path}/" if path else "", recursive=call.flag("recursive"))
+    found = list(islice(walk, start, start + limit + 1))
+    page = [item_of(call, git, name, entry) for name, entry in found[:limit]]
     if expand:
         add_last_commits(git, commit, page)
     headers = {"X-Repo-Commit": commit}
-    if start + limit < len(found):
+    if limit < len(found):
         headers |= call.next_link(cursor=str(start + limit))
     return answer(page, headers=headers)
 

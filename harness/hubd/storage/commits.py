@@ -16,6 +16,7 @@ from .git import GitRepo
 from .lines import Header
 from .trees import Change, checked_path, edited_tree
 
+PATHS_SIZE = 16 << 20  # characters of the paths of one commit
 STAGED_LIMIT = 16 << 20  # bytes of new objects in memory
 
 
@@ -90,10 +91,14 @@ class Operations:
     changes: dict[str, Change] = field(default_factory=dict)
     deleted: dict[str, bool] = field(default_factory=dict)  # path -> whether it has to be a folder
     large: set[str] = field(default_factory=set)
+    room: int = PATHS_SIZE
 
     def apply(self, key: str, value: dict[str, Any]) -> None:
-        """Take one operation; raises Refused (400 or 422)."""
+        """Take one operation; raises Refused (400, 413 or 422)."""
         path = checked_path(value.get("path"))
+        self.room -= len(path)
+        if self.room < 0:
+            raise Refused(413, f"The paths of the commit have more than {PATHS_SIZE >> 20} MiB; split it into several.")
         if key == "file":
             content = _content(path, value)
             if (pointed := read_pointer(content)) is not None:

@@ -18,11 +18,12 @@ from .diffs import pairs
 from .git import GitRepo
 from .patches import patch
 from .repos import RepoRow, Repos
-from .trees import Change, edited_tree
+from .trees import Change, Entry, edited_tree
 
 MAIN = "refs/heads/main"
 MERGED, DELETED = "merged", "deleted"
 _MERGES: Cache[tuple[Path, str, str], tuple[dict[str, Change], set[str]]] = Cache(8 << 20)  # by base and head
+CHANGES_SIZE = 64 << 20  # characters of the paths that are compared for a merge; each costs 100 more
 EVENTS, EVENTS_SIZE = 10_000, 16 << 20  # of a discussion that clients read: how many, and characters together
 
 
@@ -229,11 +230,21 @@ def _merge(git: GitRepo, row: Row) -> tuple[dict[str, Change], set[str]]:
         return known
     parted = fork(git, base, head)
     before = git.commit(parted).tree if parted else None
-    ours = {path: two for path, _, two in pairs(git, before, git.commit(base).tree)}
-    theirs = {path: two for path, _, two in pairs(git, before, git.commit(head).tree)}
+    ours, theirs = _changed(git, before, base), _changed(git, before, head)
     changes: dict[str, Change] = {path: entry.sha if entry else None for path, entry in theirs.items()}
     found = changes, {path for path in theirs.keys() & ours.keys() if theirs[path] != ours[path]}
     return _MERGES.put(key, found, 1000 + 400 * len(changes))
+
+
+def _changed(git: GitRepo, before: str | None, commit: str) -> dict[str, Entry | None]:
+    """Return path -> file of what changed since the tree `before`; raises Refused (413) if that is too much."""
+    found, room = dict[str, Entry | None](), CHANGES_SIZE
+    for path, _, entry in pairs(git, before, git.commit(commit).tree):
+        found[path] = entry
+        room -= len(path) + 100
+        if room < 0:
+            raise Refused(413, "This pull request, or its branch since then, changed too many files to merge them.")
+    return found
 
 
 def fork(git: GitRepo, base: str | None, head: str) -> str | None:
