@@ -11,6 +11,7 @@ cell_names.py       The names of the benchmark's repositories: what a name says,
 events.py           A conversation as a sequence of events: who says what, which tool is called, and what it
                     returned
 locks.py            Folders and files that one process at a time may write to, and how it shows that it does
+prefixes.py         What begins alike, found in a time that grows with the length alone, however much was seen before
 published_facts.py  The benchmark's published facts and figures as records
 records.py          The nouns of the harness. Frozen values; `formats/` reads and writes them
 sample.py           Conversations with a small restaurant service, simulated from `datasets/sample/`

@@ -3,6 +3,7 @@
 answers.py           The log of a run's answers: append-only, and gone on with after any interruption
 baselines.py         Null baselines: what answers score that need no model. A model has to beat them before its
                      score says anything
+conversations.py     Which rows of published files share a conversation: it follows from what was said in each
 dialogue_success.py  Scores by whole conversation: is every turn right, and where does the first error come. No
                      effects
 metrics.py           Metrics over raw strings, found by listing `eval/`, one folder a metric

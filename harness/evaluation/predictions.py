@@ -13,6 +13,7 @@ from harness.data.formats.row_layouts import parse_row
 from harness.data.formats.task import row_tools
 from harness.data.records import Case, Message, ToolCall
 from harness.errors import DataError
+from harness.evaluation.conversations import Conversations, said
 from harness.models import parsing
 
 
@@ -49,8 +50,6 @@ class PredictedRow:
 
 
 Tools = Sequence[dict[str, Any]]
-Said = tuple[tuple[str, str, tuple[tuple[str, dict[str, Any]], ...]], ...]
-"""Role, text and calls of each message."""
 
 
 def read_predictions(path: Path, tools: Tools = ()) -> list[PredictedRow]:
@@ -64,7 +63,7 @@ def read_predictions(path: Path, tools: Tools = ()) -> list[PredictedRow]:
     Raises DataError with file and line.
     """
     rows: list[PredictedRow] = []
-    chains: list[Said] = []
+    conversations = Conversations()
     known: set[str] = set()
     for line, row in read_jsonl(path):
         try:
@@ -72,7 +71,7 @@ def read_predictions(path: Path, tools: Tools = ()) -> list[PredictedRow]:
             made = (
                 _results_row(line, row, known_tools)
                 if "pair_id" in row
-                else _published_row(line, row, chains, known_tools)
+                else _published_row(line, row, conversations, known_tools)
             )
         except ValueError as error:
             raise DataError.at(path, line, f"{error}; expected a row of predictions") from error
@@ -85,13 +84,13 @@ def read_predictions(path: Path, tools: Tools = ()) -> list[PredictedRow]:
     return rows
 
 
-def _published_row(line: int, row: dict[str, Any], chains: list[Said], tools: Tools) -> PredictedRow:
+def _published_row(line: int, row: dict[str, Any], conversations: Conversations, tools: Tools) -> PredictedRow:
     if row.get("question") is None:
         raise ValueError('neither "question" and "answer" nor "pair_id"')
     messages = _messages(row)
     if not messages[-1].tool_calls:
         raise ValueError('the "answer" is no tool call')
-    conversation = _conversation(said(messages), chains)
+    conversation = conversations.name(said(messages))
     *prefix, last = messages
     raw = _prediction(row)
     return PredictedRow(
@@ -118,33 +117,6 @@ def _messages(row: dict[str, Any]) -> tuple[Message, ...]:
         except ValueError:
             pass
         raise  # the strict reading's words
-
-
-def said(messages: Sequence[Message]) -> Said:
-    """Return what was said and called, which tells conversations apart.
-
-    An empty text is none however it is spelled, space around a text and ids of calls do not count, and a message that
-    says nothing is no message.
-    """
-    found = (
-        (one.role, (one.content or "").strip(), tuple((call.name, call.arguments) for call in one.tool_calls))
-        for one in messages
-    )
-    return tuple(one for one in found if one[1] or one[2])
-
-
-def _conversation(messages: Said, chains: list[Said]) -> str:
-    """Return the conversation that the messages belong to: the newest that continues them, or that they continue."""
-    for position in range(len(chains) - 1, -1, -1):
-        chain = chains[position]
-        shorter = min(len(chain), len(messages))
-        *before, (role, _, calls) = messages[:shorter]
-        # What ends the shorter one is its answer, a bare call; a log may have words beside it.
-        if chain[: shorter - 1] == tuple(before) and (chain[shorter - 1][0], chain[shorter - 1][2]) == (role, calls):
-            chains[position] = max(chain, messages, key=len)
-            return f"conversation-{position:04d}"
-    chains.append(messages)
-    return f"conversation-{len(chains) - 1:04d}"
 
 
 def _results_row(line: int, row: dict[str, Any], tools: Tools) -> PredictedRow:

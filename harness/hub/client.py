@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import AccessDenied, DataError, HubError, RepoNotFound, UsageError
 from harness.hub.address import DEFAULT_ENDPOINT, check_bare_address, quiet, stored_token
@@ -190,14 +190,20 @@ class Hub:
     def read(self, artifact: Artifact, path: str) -> bytes | None:
         """Return a file of the artifact, None where it has no such file; DataError for one that is no text to read."""
         try:
-            with self.fetch(artifact, path).open("rb") as file:
-                content = file.read(LARGEST + 1)
+            size = self._size(artifact, path)
+            file = self.fetch(artifact, path) if size <= LARGEST else None
         except RepoNotFound:
             self.tree(artifact)  # raises where there is no such commit
             return None
-        if len(content) > LARGEST:
+        if file is None or file.stat().st_size > LARGEST:
             raise DataError(f"{path} of {artifact} has more than {LARGEST >> 20} MiB; expected a file that people read")
-        return content
+        return file.read_bytes()
+
+    def _size(self, artifact: Artifact, path: str) -> int:
+        """Return the bytes of a file without downloading it, 0 where the Hub does not say; RepoNotFound without one."""
+        place: dict[str, Any] = {"repo_type": artifact.kind, "revision": artifact.revision, "cache_dir": self._cache}
+        with self.errors(f"{path} of {artifact.kind} {artifact}"):
+            return self.api.hf_hub_download(artifact.repo_id, path, **place, dry_run=True).file_size or 0
 
     def read_at(self, artifact: Artifact, path: str) -> str | None:
         """Return a text file of the artifact, None where it has no such file; DataError where it is not UTF-8."""

@@ -81,3 +81,25 @@ def test_one_row_that_cannot_be_held_is_lost_alone(watched: Watched, tmp_path: P
 def test_an_archive_that_cannot_be_read_is_one_sentence(watched: Watched, tmp_path: Path, what: Any) -> None:
     ended = watched("inspect-traces", archive(tmp_path / "a.eval", **what))
     assert is_one_sentence(ended), ended.said[-500:]
+
+
+def test_a_session_logged_with_many_turns_is_read_in_the_time_that_its_length_takes(
+    watched: Watched, tmp_path: Path
+) -> None:
+    """Turns of one session that do not continue each other: whoever compares each with all others takes a day."""
+    turn = {"type": "GENERATION", "traceId": "t", "sessionId": "s", "startTime": "2026-01-01"}
+    turns = ({**turn, "id": str(one), "input": f"Question {one}", "output": f"Answer {one}"} for one in range(16_000))
+    (tmp_path / "session.jsonl").write_text("".join(json.dumps(one) + "\n" for one in turns))
+    ended = watched("inspect-traces", "session.jsonl", timeout=25)
+    assert ended.status == 0, ended
+
+
+def test_rows_of_nothing_are_not_all_looked_at(watched: Watched, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text("{}\n" * 2_500_000)
+    ended = watched("inspect-traces", "rows.jsonl", timeout=15)
+    assert is_one_sentence(ended), ended
+
+
+def test_a_line_without_end_is_given_up(watched: Watched) -> None:
+    ended = watched("compare", "/dev/zero", "/dev/zero", timeout=15)
+    assert is_one_sentence(ended), ended

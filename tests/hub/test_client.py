@@ -300,3 +300,17 @@ def test_a_closed_port_is_an_unreachable_hub_at_first_contact(monkeypatch: pytes
         with pytest.raises(HubUnreachable, match=r"http://127\.0\.0\.1:9 cannot be reached \(.+\); check the network"):
             action()
     assert issubclass(HubUnreachable, HubError)
+
+
+def test_a_file_that_nobody_reads_is_refused_before_it_is_downloaded(
+    connect: Callable[..., Hub], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.hub.client.LARGEST", 1 << 20)
+    hub = connect()
+    (folder / "large.json").write_text(" " * (1 << 20) + "1")
+    place = push_folder(hub, "dataset", "ada/large", folder, message="one")
+    apart = Hub(hub.endpoint, "hf_ada_write", cache=tmp_path / "cache")
+    with pytest.raises(DataError, match=r"large.json of .* has more than 1 MiB"):
+        apart.read(place, "large.json")
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.stat().st_size > 1 << 20]
+    assert apart.read(place, "data/rows.jsonl") == b'{"a": 1}\n'

@@ -14,6 +14,10 @@ from harness.errors import DataError
 from harness.hub.foreign_json import LARGEST
 from harness.secrets import Secrets, known
 
+_MOST_PASSED = 4 * LARGEST
+"""Bytes of a line that are read to find its end."""
+_ADVICE = "expected one JSON object a line"
+
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number from 1, object) for each non-blank line.
@@ -34,14 +38,23 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def bounded_lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
-    """Yield (line number from 1, line), None for one that is longer than a row can be: it is passed over."""
+    """Yield (line number from 1, line), None for one that is longer than a row can be: it is passed over.
+
+    Raises DataError for one that has no end: a device, or a file of nothing.
+    """
     number = 0
     while line := stream.readline(LARGEST + 1):
         number += 1
         if len(line) <= LARGEST or line.endswith(b"\n"):
             yield number, line
             continue
+        passed = 0
         while line and not line.endswith(b"\n"):
+            passed += len(line)
+            if passed > _MOST_PASSED:
+                raise DataError(
+                    f"{stream.name}, line {number}: more than {_MOST_PASSED >> 20} MiB in one line; {_ADVICE}"
+                )
             line = stream.readline(LARGEST)
         yield number, None
 

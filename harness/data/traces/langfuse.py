@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.data.formats.json_texts import as_value, kind
 from harness.data.formats.message_reader import read_messages
+from harness.data.prefixes import Prefixes
 from harness.data.records import Message
 
 
@@ -68,11 +69,12 @@ def whole_conversations(logged: Sequence[Logged]) -> list[Logged]:
         if not one.problem:
             groups.setdefault(one.session, []).append(one)
     for group in groups.values():
-        ends: list[Logged] = []
+        prefixes, begun = Prefixes(), set[int]()
         for one in sorted(group, key=lambda one: -len(one.messages)):  # stable: earlier ones first
-            if not any(end.messages[: len(one.messages)] == one.messages for end in ends):
-                ends.append(one)
-        kept += ends
+            beginnings = prefixes.of(one.messages)
+            if beginnings[-1] not in begun:
+                kept.append(one)
+                begun.update(beginnings)
     return sorted(kept, key=lambda one: one.line)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from harness.data.traces.json_document import FileRecord
 from harness.errors import DataError
 
 _MOST_ROWS = 1_000_000
+_MOST_WITHOUT_LAYOUT = 10_000
 _NO_NUMBERS = ("nan", "inf", "-inf")
 
 
@@ -51,9 +52,9 @@ def read_traces(path: Path, prefix: str = "trace") -> Iterator[TraceRow]:
 
 
 def layout(path: Path) -> str:
-    """Return the layout of a file in words, by its first row with one; DataError where no row has any."""
+    """Return the layout of a file in words, by the first row with one; DataError where none of the first has any."""
     first = None
-    for record in _unwrapped(records(path)):
+    for record in islice(_unwrapped(records(path)), _MOST_WITHOUT_LAYOUT):
         found = _layout(record.value)
         if found:
             return found if isinstance(found, str) else found.words

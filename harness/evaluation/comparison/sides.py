@@ -12,8 +12,9 @@ from typing import Any
 from harness.data.records import Message, ToolCall
 from harness.errors import DataError, UsageError
 from harness.evaluation import metrics
+from harness.evaluation.conversations import said
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
-from harness.evaluation.predictions import PredictedRow, said
+from harness.evaluation.predictions import PredictedRow
 from harness.evaluation.records import EvalReport
 from harness.models import parsing
 
