@@ -21,6 +21,8 @@ import httpx
 import pytest
 
 TFT = Path(sys.executable).with_name("tft")
+FONTS = os.environ.get("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib"))
+"""What plots need; in a cache of its own every command would look for the machine's fonts anew."""
 USERS = """
 users:
   - {name: alice, orgs: [acme], tokens: [{token: hf_alice_writes, role: write}, {token: hf_alice_reads, role: read}]}
@@ -108,10 +110,16 @@ def tft(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the command to its end (two minutes at most), with further variables of the environment as keywords."""
 
     def run(*arguments: object, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
-        own = {"HF_HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "cache"), **environment}
+        own = {"HF_HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "cache"), "MPLCONFIGDIR": FONTS}
         command = [str(TFT), *map(str, arguments)]
         return subprocess.run(
-            command, env=os.environ | own, cwd=tmp_path, capture_output=True, text=True, timeout=timeout, check=False
+            command,
+            env=os.environ | own | environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
         )
 
     return run
@@ -135,11 +143,15 @@ def watched(tmp_path: Path) -> Callable[..., Ended]:
     """Run the command, and kill it where it takes more time, or more memory, than the machine can spare for it."""
 
     def run(*arguments: object, timeout: float = 60, memory: int = 1 << 30, **environment: str) -> Ended:
-        own = {"HF_HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "cache"), **environment}
+        own = {"HF_HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "cache"), "MPLCONFIGDIR": FONTS}
         with (tmp_path / "said").open("w+b") as out:
             begun, largest = time.monotonic(), 0
             process = subprocess.Popen(
-                [str(TFT), *map(str, arguments)], env=os.environ | own, cwd=tmp_path, stdout=out, stderr=out
+                [str(TFT), *map(str, arguments)],
+                env=os.environ | own | environment,
+                cwd=tmp_path,
+                stdout=out,
+                stderr=out,
             )
             while process.poll() is None:
                 largest = max(largest, *map(_resident, _family(process.pid)))

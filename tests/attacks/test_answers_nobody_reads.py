@@ -19,6 +19,8 @@ UNREAD = 90
 def mallory(hub):
     client = hub.client("mallory")
     client.post("/api/repos/create", json={"name": "pub"}).raise_for_status()
+    content = base64.b64encode(bytes(ZEROS)).decode()
+    commit(client, ("file", {"path": "zeros", "content": content, "encoding": "base64"}))
     return client
 
 
@@ -29,8 +31,6 @@ def commit(client, *operations: tuple[str, dict[str, object]]) -> None:
 
 
 def test_answers_that_nobody_reads_do_not_fill_the_memory(hub, mallory):
-    content = base64.b64encode(bytes(ZEROS)).decode()
-    commit(mallory, ("file", {"path": "zeros", "content": content, "encoding": "base64"}))
     before = hub.memory
     host, port = hub.url.removeprefix("http://").split(":")
     with ExitStack() as held:
@@ -43,6 +43,22 @@ def test_answers_that_nobody_reads_do_not_fill_the_memory(hub, mallory):
         read = hub.client().get("/mallory/pub/resolve/main/zeros")  # after all of them were answered
         assert (read.status_code, len(read.content)) == (200, ZEROS)
         assert hub.memory - before < 0.7 * UNREAD * ZEROS
+
+
+def test_whoever_asks_for_much_at_once_waits_for_it_alone(hub, mallory):
+    alice = hub.client("alice")
+    alice.post("/api/repos/create", json={"name": "own"}).raise_for_status()
+    host, port = hub.url.removeprefix("http://").split(":")
+    with ExitStack() as held:
+        for _ in range(120):
+            connection = held.enter_context(socket.socket())
+            connection.connect((host, int(port)))
+            asked = f"GET /mallory/pub/raw/main/zeros HTTP/1.1\r\nHost: {host}\r\nRange: bytes=0-0\r\n\r\n"
+            connection.sendall(asked.encode())
+        time.sleep(0.3)
+        before = hub.processor  # however busy the machine is: what the Hub does before it answers her
+        alice.get("/alice/own/resolve/main/.gitattributes").raise_for_status()
+        assert hub.processor - before < 1.5
 
 
 def test_a_file_that_is_named_many_times_is_no_work(hub, mallory):

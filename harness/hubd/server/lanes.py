@@ -103,6 +103,7 @@ _TREES = (
     api_commit.preupload,
 )  # fmt: skip
 _LARGE = (api_files.lfs_batch, api_files.duplicate)
+_CONTENT = (api_files.resolve, api_files.raw)  # what git has packed small may be large, and takes time to unpack
 _COMMITS = (api_commit.commit, api_commit.super_squash, api_discussions.create, api_discussions.merge)
 
 
@@ -117,6 +118,7 @@ class Lanes:
             (_DIFFS, Lane()),
             (_LISTS, Lane(slots=2)),
             (_TREES, Lane(slots=2, waiting=128)),
+            (_CONTENT, Lane(slots=8, share=4, waiting=1024)),
             (_LARGE, Lane(slots=4, share=2, waiting=128)),
             (_COMMITS, Lane(slots=8, share=4, waiting=128)),
         ]
