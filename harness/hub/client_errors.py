@@ -51,13 +51,17 @@ def translated(what: str, endpoint: str, token_from: str) -> Iterator[None]:
         raise HubUnreachable(
             f"the Hub at {endpoint} cannot be reached ({_first_line(cause)}); check the network and HF_ENDPOINT"
         ) from error
+    except (httpx2.RequestError, httpx2.InvalidURL) as error:  # redirects without end or to nowhere, damaged packing
+        raise HubError(
+            f"{what}: {endpoint} answered, but not as a Hub does ({_first_line(error)}); check HF_ENDPOINT"
+        ) from error
     except RuntimeError as error:  # whatever happens to a large file on its way
         advice = "free some space" if "No space left" in str(error) else "check the network"
         raise HubError(f"{what}: the transfer failed ({_first_line(error)}); {advice} and run this again") from error
-    except (ImportError, ValueError, KeyError, TypeError) as error:
+    except (ImportError, ValueError, LookupError, TypeError, AttributeError) as error:
         if isinstance(error, ImportError | ValueError) and (problem := proxy_problem()):  # seen at the first request
             raise HubUnreachable(f"the Hub at {endpoint} cannot be asked: {problem}") from error
-        if not isinstance(error, JSONDecodeError | KeyError | TypeError):
+        if isinstance(error, ImportError | ValueError) and not isinstance(error, JSONDecodeError):
             raise
         raise HubError(f"{what}: {endpoint} answered, but not as a Hub does ({error!r}); check HF_ENDPOINT") from error
 
