@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 REPO = "alice/gated"
-SECRET, LARGE = b"only for members 4711\n", b"weights for members 4711 " * 400
+SECRET, LARGE = b"only for members tulip-bulbs\n", b"weights for members tulip-bulbs " * 400
 OID = hashlib.sha256(LARGE).hexdigest()
 
 
@@ -68,7 +68,7 @@ def test_the_card_is_shown_and_whoever_belongs_to_it_reads(gated, outsider):
 def test_no_address_says_what_files_there_are(outsider, path):
     got = outsider.get(path)
     blob = hashlib.sha1(b"blob %d\0" % len(SECRET) + SECRET).hexdigest()
-    for text in ("4711", OID, "secret.txt", blob):
+    for text in ("tulip-bulbs", OID, "secret.txt", blob):
         assert text not in f"{got.headers} {got.text}"
 
 
@@ -88,8 +88,8 @@ def test_a_proposal_that_deletes_a_file_does_not_show_it(gated):
     mallory = gated.client("mallory")
     commit(mallory, REPO, ("deletedFile", {"path": "secret.txt"}), query="?create_pr=1")
     for client in (mallory, gated.client()):
-        assert "4711" not in client.get(f"/api/models/{REPO}/discussions/1").text
-        assert "4711" not in client.get(f"/{REPO}/discussions/1", headers={"Accept": "text/html"}).text
+        assert "tulip-bulbs" not in client.get(f"/api/models/{REPO}/discussions/1").text
+        assert "tulip-bulbs" not in client.get(f"/{REPO}/discussions/1", headers={"Accept": "text/html"}).text
 
 
 def test_a_copy_into_a_repository_of_ones_own_gives_nothing(gated):

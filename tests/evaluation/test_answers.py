@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,15 +15,16 @@ from harness.data.records import Prediction, Usage
 from harness.errors import DataError, UsageError
 from harness.evaluation.answers import AnswerLog
 from harness.models.backends.backend import NOT_ASKED
+from harness.terminal import one_line
 
+TOKENS = st.integers(0, 10_000_000)
 ANSWERS = st.builds(
     Prediction,
     pair_id=st.text(min_size=1),
     raw=st.none() | st.text(),
     finish_reason=st.none() | st.text(),
     error=st.none() | st.text(),
-    usage=st.none()
-    | st.builds(Usage, prompt=st.integers(0), completion=st.integers(0), cached=st.none() | st.integers(0)),
+    usage=st.none() | st.builds(Usage, prompt=TOKENS, completion=TOKENS, cached=st.none() | TOKENS),
     prompt_sha256=st.none() | st.text("0123456789abcdef", min_size=64, max_size=64),
 )
 
@@ -31,7 +34,7 @@ ANSWERS = st.builds(
 def test_a_log_cut_at_any_byte_keeps_every_whole_line(
     answers: list[Prediction], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Text of any kind, line separators included, comes back as it was."""
+    """Text of any kind, line separators included, comes back as it was; the reason of an error on one line."""
     path = tmp_path_factory.mktemp("log") / "answers.jsonl"
     log = AnswerLog(path)
     for answer in answers:
@@ -40,11 +43,10 @@ def test_a_log_cut_at_any_byte_keeps_every_whole_line(
     whole = path.read_bytes()
     cut = data.draw(st.integers(0, len(whole)))
     path.write_bytes(whole[:cut])
-    kept = answers[: whole[:cut].count(b"\n")]
-    log = AnswerLog(path)
-    assert log.answers == {answer.pair_id: answer for answer in kept}
-    log.append(Prediction(pair_id="next", raw="x"))
-    log.close()
+    kept = [replace(one, error=one.error and one_line(one.error)) for one in answers[: whole[:cut].count(b"\n")]]
+    with closing(AnswerLog(path)) as log:
+        assert log.answers == {answer.pair_id: answer for answer in kept}
+        log.append(Prediction(pair_id="next", raw="x"))
     assert path.read_bytes().startswith(whole[: whole[:cut].rfind(b"\n") + 1])
     assert json.loads(path.read_bytes().splitlines()[-1])["pair_id"] == "next"
     assert path.read_bytes().count(b"\n") == len(kept) + 1

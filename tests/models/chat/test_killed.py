@@ -16,6 +16,8 @@ import pytest
 from harness.models.chat.budget import Budget, Price
 from harness.models.chat.cache import AnswerCache
 
+pytestmark = pytest.mark.slow
+
 ASK = """
 import asyncio, json, sys
 from pathlib import Path
@@ -39,7 +41,7 @@ try:
 except BudgetSpent as error:
     sys.exit(str(error))
 """
-COUNT, CONCURRENCY, CENT = 150, 4, 0.01
+COUNT, CONCURRENCY, KILLS, CENT = 150, 4, 10, 0.01
 FAULTS = ("429 in 30 ms", "500", "fenced", "refusal", "empty", "cut text", "dropped", "503")
 UNUSABLE = ("fenced", "refusal", "empty", "cut text")
 """A model that answers like this is asked once more; twice, and the question stays unanswered."""
@@ -89,16 +91,15 @@ class Runs:
         return process.returncode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("kills", [pytest.param(2, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.kill)])
-def test_killed_at_any_moment_nothing_is_lost_repeated_or_overspent(
-    kills: int, endpoint: Any, ask: Any, make_requests: Any, question_hash: Any, tmp_path: Path
+def test_killed_at_ten_moments_nothing_is_lost_repeated_or_overspent(
+    endpoint: Any, ask: Any, make_requests: Any, question_hash: Any, tmp_path: Path
 ) -> None:
     """Asked for again is at most what was under way at a kill: 4 requests each time, with 4 at once."""
     requests = make_requests(COUNT, schema=None)
     names = {question_hash(one.messages): one for one in requests}
     runs = Runs(endpoint, tmp_path, requests)
     limit, killed, lost = 0.6, 0, 0
-    moments = sorted(Random("moments").sample(range(5, COUNT - 10), kills))
+    moments = sorted(Random("moments").sample(range(5, COUNT - 10), KILLS))
     for moment in moments:
         before = endpoint.answered.copy()
         while not runs.kill_after(moment, limit):
@@ -117,8 +118,8 @@ def test_killed_at_any_moment_nothing_is_lost_repeated_or_overspent(
     budget = Budget(100.0)
     done = ask(requests, cache, check=json.loads, price=PRICE, budget=budget, concurrency=CONCURRENCY, attempts=9)
     cache.close()
-    assert killed == kills
+    assert killed == KILLS
     assert done.stats.unanswered == 0
-    assert sum(endpoint.answered.values()) - COUNT == lost <= kills * CONCURRENCY
+    assert sum(endpoint.answered.values()) - COUNT == lost <= KILLS * CONCURRENCY
     assert budget.spent <= runs.cost + 1e-9
-    assert budget.spent >= runs.cost - CENT * CONCURRENCY * kills - CENT * sum(endpoint.asked.values()) * 0.05
+    assert budget.spent >= runs.cost - CENT * CONCURRENCY * KILLS - CENT * sum(endpoint.asked.values()) * 0.05
