@@ -89,7 +89,7 @@ COMMANDS: list[tuple[str, list[str], tuple[str, ...]]] = [
     ("recorded", ["ada/base", "--adapters", "replay:wide"], ("replay:wide", "--adapters")),
     ("twice", ["ada/base", "--adapters", "ada/wide", "--adapters", "ada/wide@main"], ("named twice",)),
     ("no adapter", ["ada/base", "--adapters", "ada/base"], (f"ada/base has no {CONFIG}", "`adapter`")),
-    ("missing", ["ada/base", "--adapters", "ada/nothing"], ("ada/nothing was not found",)),
+    ("missing", ["ada/base", "--adapters", "ada/never-made"], ("ada/never-made was not found",)),
     ("pickled", ["ada/base", "--adapters", "ada/pickled"], (f"ada/pickled has no {WEIGHTS}", "safetensors")),
     ("broken", ["ada/base", "--adapters", "ada/broken"], (f"{CONFIG} of ada/broken", "push")),
     ("list", ["ada/base", "--adapters", "ada/list"], (f"{CONFIG} of ada/list", "object")),
