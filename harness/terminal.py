@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from harness.secrets import known
+from harness.secrets import known, notes
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -202,3 +202,13 @@ def guarded() -> Iterator[None]:
         sys.exit(1)
     finally:
         sys.stdout, sys.stderr = before
+
+
+def run_guarded(run: Callable[[], int]) -> int:
+    """Return the exit status of a program with guarded output, after a note on each secret that was masked in it."""
+    with guarded():
+        try:
+            return run()
+        finally:
+            for note in notes():
+                say(f"note: {note}")

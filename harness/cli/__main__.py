@@ -11,8 +11,7 @@ import click
 
 from harness import __version__, cli
 from harness.errors import HarnessError, end_on_signals, explained, interruption
-from harness.secrets import notes
-from harness.terminal import guarded, say
+from harness.terminal import run_guarded, say
 
 _SECTIONS = {
     "Evaluate": ("evaluate", "score", "judge", "agreement", "compare", "card"),
@@ -68,13 +67,7 @@ def tft() -> None:
 def main() -> None:
     """Run `tft`; errors raised on purpose end as one sentence on stderr and their exit status."""
     end_on_signals()
-    with guarded():
-        try:
-            status = _run()
-        finally:
-            for note in notes():
-                say(f"note: {note}")
-    sys.exit(status)
+    sys.exit(run_guarded(_run))
 
 
 def _run() -> int:

@@ -15,9 +15,8 @@ from typing import Any, get_type_hints
 from harness.curation.settings import resolve
 from harness.errors import HarnessError, end_on_signals, explained, interruption
 from harness.hub.connect import connected
-from harness.secrets import notes
 from harness.stages._result import StageResult
-from harness.terminal import echo, guarded, say
+from harness.terminal import echo, run_guarded, say
 
 
 def run_document(document: dict[str, Any]) -> dict[str, Any]:
@@ -37,13 +36,7 @@ def run_document(document: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Run the stage of the document that the command line names."""
     end_on_signals()
-    with guarded():
-        try:
-            status = _run()
-        finally:
-            for note in notes():
-                say(f"note: {note}")
-    sys.exit(status)
+    sys.exit(run_guarded(_run))
 
 
 def _run() -> int:
