@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import date
 from http.client import HTTPConnection
 from pathlib import Path
@@ -73,7 +74,6 @@ def test_the_chat_endpoint_builds_the_prompts_of_every_turn_of_fifty_conversatio
     turns = 0
     with serving(checkpoint, EngineOptions(), tmp_path / "engine.log") as server:
         server.wait_until_ready()
-        connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
         for conversation in conversations:
             ids, spans = rendering.conversation(conversation.messages)
             messages = [{"role": "system", "content": system_message(task)}]
@@ -82,11 +82,12 @@ def test_the_chat_endpoint_builds_the_prompts_of_every_turn_of_fifty_conversatio
                 if message.role == "assistant":
                     prompts.append(list(messages))
                 messages.append({key: value for key, value in dump_message(message).items() if value is not None})
-            for prefix, (start, _) in zip(prompts, spans, strict=True):
-                body: dict[str, Any] = {"model": "model", "messages": prefix, "tools": list(task.tools)}
-                if turns % 10:
-                    body["chat_template_kwargs"] = {"enable_thinking": False}
-                assert ask(connection, body) == list(ids[:start])
-                turns += 1
-        connection.close()
+            # A connection for each conversation: the server closes one that rests for five seconds, as rendering may.
+            with closing(HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
+                for prefix, (start, _) in zip(prompts, spans, strict=True):
+                    body: dict[str, Any] = {"model": "model", "messages": prefix, "tools": list(task.tools)}
+                    if turns % 10:
+                        body["chat_template_kwargs"] = {"enable_thinking": False}
+                    assert ask(connection, body) == list(ids[:start])
+                    turns += 1
     assert turns > 500
