@@ -43,6 +43,7 @@ def _start() -> tempfile.TemporaryDirectory[str] | None:
 
 
 _HOME = _start()
+pytest.register_assert_rewrite("support")
 # How long an example takes says how busy the machine is.
 settings.register_profile("tft", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tft")

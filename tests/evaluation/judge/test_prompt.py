@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,9 @@ from harness.data.records import Case, Message, Task, ToolCall
 from harness.evaluation.judge.prompt import MAX_CHARACTERS, JudgePrompt, parse_verdict
 from harness.models.parsing import families
 from harness.models.parsing.answers import END_TOKENS, THINKING
+from support.judge_prompts import Cut, read_back
 
 HERE = Path(__file__).parent
-READBACK = runpy.run_path(str(HERE / "readback.py"))
-read_back, Cut = READBACK["read_back"], READBACK["Cut"]
 
 TOKENS = sorted(
     {

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import runpy
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -15,16 +13,7 @@ from harness.data.records import Conversation, Message, ToolCall
 from harness.data.scenarios import Arm, noisy_labels
 from harness.data.sources import locate
 from harness.rules.labeler.foreign import CUT, find_foreign, suspect
-
-_DIALOGUES = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "dialogues.py")))
-REPLY, call_at, clean, task, with_call, with_foreign = (
-    _DIALOGUES.REPLY,
-    _DIALOGUES.call_at,
-    _DIALOGUES.clean,
-    _DIALOGUES.task,
-    _DIALOGUES.with_call,
-    _DIALOGUES.with_foreign,
-)
+from support.library_dialogues import REPLY, call_at, clean, task, with_call, with_foreign
 
 
 @pytest.fixture(scope="module")

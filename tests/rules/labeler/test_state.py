@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import runpy
 from collections import Counter
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,10 +22,8 @@ from harness.data.tools import Toolbox
 from harness.rules.labeler.arbiter import RulesArbiter
 from harness.rules.labeler.scenes import scenes_of
 from harness.rules.labeler.state import ServiceCalls, StateLabeler
+from support.bike_dialogues import TASK, TOWNS, call, conversation, damaged, returned, say, user
 
-_BIKES = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "bikes.py")))
-TASK, TOWNS, call, conversation = _BIKES.TASK, _BIKES.TOWNS, _BIKES.call, _BIKES.conversation
-damaged, returned, say, user = _BIKES.damaged, _BIKES.returned, _BIKES.say, _BIKES.user
 TOOLBOX = Toolbox(TASK.tools)
 CLEAN = [conversation(number) for number in range(50)]
 
