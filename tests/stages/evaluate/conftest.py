@@ -165,16 +165,6 @@ def test_set(put: Any, tmp_path_factory: pytest.TempPathFactory) -> list[TurnPai
     return expand_pairs(read_test_conversations(folder / "data" / "conversations" / "test.jsonl"))
 
 
-@pytest.fixture(scope="session")
-def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small student with its tokenizer and chat template, as files."""
-    from harness.training.small_model import create_student, sample_texts
-
-    folder = tmp_path_factory.mktemp("student")
-    create_student(folder, texts=sample_texts(), parameters=400_000, vocabulary=600, context=4096)
-    return folder
-
-
 @pytest.fixture
 def terminal(hub: EmbeddedHub, test_set: list[TurnPair], tmp_path: Path) -> Terminal:
     return Terminal(hub, tmp_path)
