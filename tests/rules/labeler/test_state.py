@@ -22,8 +22,8 @@ from harness.data.scenarios._base import read_dialogues
 from harness.data.sources import locate
 from harness.data.tools import Toolbox
 from harness.rules.labeler.arbiter import RulesArbiter
-from harness.rules.labeler.scenes import scenes_of
 from harness.rules.labeler.state import ServiceCalls, StateLabeler
+from harness.rules.labeler.turns import dialogues_of
 
 _BIKES = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "bikes.py")))
 TASK, TOWNS, call, conversation = _BIKES.TASK, _BIKES.TOWNS, _BIKES.call, _BIKES.conversation
@@ -50,8 +50,8 @@ def mended() -> tuple[tuple[Conversation, Conversation, Rewrite], ...]:
 
 
 def services(batch: list[Conversation]) -> dict[tuple[str, int], ToolCall | None]:
-    found = ServiceCalls(scenes_of(batch, TOOLBOX), TOOLBOX)
-    return {(one.turn.scene.id, one.turn.position): found.label(one)[0] for one in found.calls}
+    found = ServiceCalls(dialogues_of(batch, TOOLBOX), TOOLBOX)
+    return {(one.turn.dialogue.id, one.turn.position): found.label(one)[0] for one in found.calls}
 
 
 def test_clean_service_calls_stay_exactly() -> None:
@@ -173,11 +173,11 @@ def test_noisy_labels_of_the_benchmark_are_repaired(sources: Path, arm: Arm) -> 
     dialogues = read_dialogues(locate(sources))
     raw = noisy_labels.SCENARIO.conversations(dialogues, arm)
     toolbox = Toolbox(task.tools)
-    found = ServiceCalls(scenes_of(raw, toolbox), toolbox)
+    found = ServiceCalls(dialogues_of(raw, toolbox), toolbox)
     labels = found.labels()
     counts: Counter[str] = Counter()
     for turn in found.turns:
-        right = toolbox.call_of(dialogues.restaurants[turn.scene.number].conversation.messages[turn.position])
+        right = toolbox.call_of(dialogues.restaurants[turn.dialogue.number].conversation.messages[turn.position])
         assert right is not None
         state = "damaged" if right != turn.raw else "clean"
         counts[state] += 1
