@@ -11,7 +11,7 @@ from harness.data.events import events
 from harness.data.records import Conversation, ToolCall
 from harness.data.tools import Toolbox
 from harness.rules.labeler.replies import Replies, Style
-from harness.rules.labeler.reply_values import forms, is_known, known_words, told
+from harness.rules.labeler.reply_state import forms, is_known, known_words, reply_state
 from support.library_dialogues import REPLY, TITLES, call_at, clean, messages, task
 
 STYLES: tuple[Style, ...] = ("state", "neighbour")
@@ -99,7 +99,7 @@ def test_the_reply_does_not_depend_on_what_stands_there(replies: Replies) -> Non
 def test_what_comes_later_is_not_known() -> None:
     conversation = clean(1)[0]
     sequence = events(conversation.messages, Toolbox(task().tools))
-    known = told(sequence, 1)
+    known = reply_state(sequence, 1)
     assert not known.facts
     assert not known.row
 

@@ -16,8 +16,8 @@ from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.scenarios import Arm, CleanTraces, noisy_labels
 from harness.data.tools import Toolbox
 from harness.rules.labeler.arbiter import RulesArbiter
-from harness.rules.labeler.scenes import scenes_of
 from harness.rules.labeler.state import ServiceCalls, StateLabeler
+from harness.rules.labeler.turns import dialogues_of
 from support.bike_dialogues import TASK, TOWNS, call, conversation, damaged, returned, say, user
 
 TOOLBOX = Toolbox(TASK.tools)
@@ -42,8 +42,8 @@ def mended() -> tuple[tuple[Conversation, Conversation, Rewrite], ...]:
 
 
 def services(batch: list[Conversation]) -> dict[tuple[str, int], ToolCall | None]:
-    found = ServiceCalls(scenes_of(batch, TOOLBOX), TOOLBOX)
-    return {(one.turn.scene.id, one.turn.position): found.label(one)[0] for one in found.calls}
+    found = ServiceCalls(dialogues_of(batch, TOOLBOX), TOOLBOX)
+    return {(one.turn.dialogue.id, one.turn.position): found.label(one)[0] for one in found.calls}
 
 
 def test_clean_service_calls_stay_exactly() -> None:
@@ -163,11 +163,11 @@ def test_noisy_labels_of_the_benchmark_are_repaired(published_task: Task, dialog
     """The published scenario 2, names and service arguments against the clean calls."""
     raw = noisy_labels.SCENARIO.conversations(dialogues, arm)
     toolbox = Toolbox(published_task.tools)
-    found = ServiceCalls(scenes_of(raw, toolbox), toolbox)
+    found = ServiceCalls(dialogues_of(raw, toolbox), toolbox)
     labels = found.labels()
     counts: Counter[str] = Counter()
     for turn in found.turns:
-        right = toolbox.call_of(dialogues.restaurants[turn.scene.number].conversation.messages[turn.position])
+        right = toolbox.call_of(dialogues.restaurants[turn.dialogue.number].conversation.messages[turn.position])
         assert right is not None
         state = "damaged" if right != turn.raw else "clean"
         counts[state] += 1

@@ -18,9 +18,9 @@ from harness.data.records import Task
 from harness.data.scenarios import get
 from harness.data.tools import Toolbox
 from harness.errors import DataError
-from harness.rules.teacher.experience import learn
-from harness.rules.teacher.speech import shown
-from harness.rules.teacher.world import matches
+from harness.rules.teacher.database import matches
+from harness.rules.teacher.task_model import learn_task_model
+from harness.rules.teacher.verbalisation import shown
 from harness.rules.teacher.writer import RulesWriter
 
 LENGTHS = range(2, 61)
@@ -141,7 +141,7 @@ def test_five_real_traces_teach_enough(published_task, dialogues, write):
     task = replace(published_task, description="")
     traces = get(4).conversations(dialogues, "tft")
     toolbox, known = Toolbox(task.tools), Duplicates(0.7)
-    assert learn(toolbox, traces).values.today == date(2019, 3, 1)
+    assert learn_task_model(toolbox, traces).values.today == date(2019, 3, 1)
     for length, draft in zip([12, 20, 26] * 20, write(task, traces, [12, 20, 26] * 20), strict=True):
         assert len(draft.conversation.messages) == length
         assert not rejected(check(draft.conversation, toolbox, CheckConfig(strict=True)))

@@ -1,4 +1,4 @@
-"""Whether two argument values mean the same thing: the same day, time, number, flag, level, place, name or kind."""
+"""Whether two argument values mean the same: the same day, time, number, flag, level, place, name or kind."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from functools import cache
 from typing import Any
 
 from harness.data.text import alike, plain, same_name, tokens
-from harness.rules.language.calendar import parse_date
-from harness.rules.language.clock import parse_clock
+from harness.rules.language.dates_and_times import parse_clock, parse_date
 from harness.rules.language.lexicon import lexicon
 
 _ISO, _CLOCK = re.compile(r"\d{4}-\d{2}-\d{2}"), re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
@@ -18,7 +17,7 @@ _NUMBER = re.compile(r"-?\d{1,12}(?:\.\d{1,6})?")
 _PLACE_KEYS = frozenset(["city", "location", "area", "where_to", "destination", "origin", "town"])
 
 
-def same_entity(key: str, reference: Any, other: Any, today: date) -> bool:
+def same_value(key: str, reference: Any, other: Any, today: date) -> bool:
     """Whether `other` means what `reference` means, for an argument `key`.
 
     A reference that states nothing (`dontcare`) is met by anything. `5:45` may be 05:45 and 17:45.

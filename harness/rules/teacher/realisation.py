@@ -1,4 +1,4 @@
-"""How both sides put things: the traces' own wordings where they fit, else composed phrases."""
+"""Surface realisation of both sides' acts: the traces' own wordings where they fit, else composed phrases."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
-from harness.rules.teacher.blanks import COUNT
-from harness.rules.teacher.experience import Experience, intent
-from harness.rules.teacher.names import names
-from harness.rules.teacher.phrases import fill, part, phrase, sentence
+from harness.rules.teacher.delexicalisation import COUNT
+from harness.rules.teacher.lexicon import fill, names, part, phrase, sentence
 from harness.rules.teacher.slots import Slot, tokens, truth
-from harness.rules.teacher.speech import clause, shown, spoken
+from harness.rules.teacher.task_model import TaskModel, intent
 from harness.rules.teacher.templates import WordingTemplate
+from harness.rules.teacher.verbalisation import clause, shown, spoken
 
 _OWN = 0.8
 """Share of wordings taken from the traces where there are many to choose from."""
@@ -23,13 +22,13 @@ _REQUESTS = {"city": "city", "date": "date", "time": "time", "flag": "flag", "ti
 _ENDS = ("by", "with", "from", "to", "in", "at", "for")
 
 
-class Voice:
+class SurfaceRealiser:
     """The wordings of one conversation."""
 
     def __init__(
-        self, experience: Experience, templates: Mapping[str, Sequence[WordingTemplate]], rng: Random, complexity: int
+        self, model: TaskModel, templates: Mapping[str, Sequence[WordingTemplate]], rng: Random, complexity: int
     ) -> None:
-        self._experience = experience
+        self._model = model
         self._templates = templates
         self._rng = rng
         self._complexity = complexity
@@ -105,7 +104,7 @@ class Voice:
 
     def offer(self, act: str, row: Mapping[str, Any], call: Mapping[str, Any], *, tool: str, count: int = 0) -> str:
         """Return the agent's proposal of a row that was found by a call with these arguments."""
-        entity = self._experience.entity(self._experience.habits[tool])
+        entity = self._model.entity(self._model.usages[tool])
         fitting = [
             one
             for one in self._templates.get(act, ())
@@ -153,8 +152,8 @@ class Voice:
     def _named(self, act: str, values: Mapping[str, Any], tool: str) -> str:
         """Return the entry in our own phrases for an act of the user."""
         kinds = {self._slot(key).kind for key in values}
-        habit = self._experience.habits.get(tool)
-        if act == "open" and habit and habit.lookup and len(intent(self._experience, tool).split()) > 2:
+        usage = self._model.usages.get(tool)
+        if act == "open" and usage and usage.lookup and len(intent(self._model, tool).split()) > 2:
             return self._rng.choice(["open", "open_object"])
         if act in ("give", "retry", "correct") and kinds == {"flag"}:
             (key, value), *_ = values.items()
@@ -172,11 +171,11 @@ class Voice:
         plainly = speaker == "agent" or self._complexity < 3
         out = dict(fields or {})
         if tool:
-            doing = intent(self._experience, tool)
+            doing = intent(self._model, tool)
             words = doing.split()
             rest = words[2 if words[1:2] in (["for"], ["up"]) else 1 :]
             out |= {"intent": doing, "object": " ".join(rest) or doing}
-        order = [key for key in self._experience.toolbox.parameters(tool) if key in values] or list(values)
+        order = [key for key in self._model.toolbox.parameters(tool) if key in values] or list(values)
         asides = [self._aside(key, values[key], tool, plainly=plainly) for key in order]
         out |= {"wishes": "".join(asides), "aside": "".join(asides).strip()}
         if len(values) == 1:
@@ -190,12 +189,12 @@ class Voice:
     def _aside(self, key: str, value: Any, tool: str, *, plainly: bool) -> str:
         """Return a value as it hangs on to what is wanted: `in Reno`, `for 2 people`, `that has a garden`."""
         slot = self._slot(key)
-        habit = self._experience.habits.get(tool)
+        usage = self._model.usages.get(tool)
         fields = {"value": self._say(key, value, plainly=plainly), "label": slot.label}
         if slot.kind == "flag":
             said = clause(slot)
             fields["clause"] = said.yes if truth(value) else said.no
-            named = "aside_flag" if habit and habit.lookup else "aside_with" if truth(value) else "aside_without"
+            named = "aside_flag" if usage and usage.lookup else "aside_with" if truth(value) else "aside_without"
             return " " + part(named, self._rng, fields)
         words = set(tokens(slot.name))
         name: str = slot.kind if slot.kind in ("city", "date", "time", "title") else "other"
@@ -213,7 +212,7 @@ class Voice:
 
     def _joint(self, slot: Slot, tool: str) -> str:
         """Return the word before a name, from the tool's description: `Reserve a table at a restaurant`."""
-        described = self._experience.toolbox.description(tool).lower() if tool in self._experience.habits else ""
+        described = self._model.toolbox.description(tool).lower() if tool in self._model.usages else ""
         for word in tokens(slot.name):
             found = re.search(rf"\b(at|for|with|to|from|in) (?:an? |the )?(?:\w+ )?{re.escape(word)}s?\b", described)
             if found and word != "name":
@@ -223,8 +222,8 @@ class Voice:
     def _ambiguous(self, slot: Slot) -> bool:
         """Whether a tool takes several values of this kind, so that it has to be said which."""
         return any(
-            slot.name in habit.order and sum(self._slot(key).kind == slot.kind for key in habit.order) > 1
-            for habit in self._experience.habits.values()
+            slot.name in usage.order and sum(self._slot(key).kind == slot.kind for key in usage.order) > 1
+            for usage in self._model.usages.values()
         )
 
     def _question(self, key: str) -> str:
@@ -272,10 +271,10 @@ class Voice:
         return shown(value) if self._slot(key).kind == "count" else self._say(key, value)
 
     def _say(self, key: str, value: Any, *, plainly: bool = True) -> str:
-        return spoken(self._slot(key), value, self._experience.values, self._rng, plainly=plainly)
+        return spoken(self._slot(key), value, self._model.values, self._rng, plainly=plainly)
 
     def _slot(self, key: str) -> Slot:
-        return self._experience.slots[key]
+        return self._model.slots[key]
 
     def _lived(self, text: str, values: Mapping[str, Any], *, first: bool) -> str:
         """Make a user's turn less tidy, the more complex the conversation: small talk, a slip of the fingers."""

@@ -1,4 +1,4 @@
-"""How a batch words the values of parameters: which values a text states, written as the batch writes them."""
+"""Surface forms of a parameter's values: which values a text states, written as the batch writes them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import Literal
 
 from harness.data.text import alike, plain, tokens
 from harness.data.tools import Toolbox
-from harness.rules.labeler.scenes import LabelerScene, LabelerTurn, as_text
-from harness.rules.language.calendar import find_dates
-from harness.rules.language.clock import find_times
+from harness.rules.labeler.turns import LabelerDialogue, LabelerTurn, as_text
+from harness.rules.language.dates_and_times import find_dates, find_times
 
 Kind = Literal["date", "time", "number", "flag", "words"]
 Mention = tuple[str, ...]
@@ -32,18 +31,18 @@ _NO_DAY = date(2000, 1, 1)
 _EMPTY_WORDS = frozenset(["the", "a", "an", "of", "in", "at", "is", "has", "for", "or", "and", "to", "if", "whether"])
 
 
-class Wording:
+class SurfaceForms:
     """What a batch of traces teaches about values: their kinds and formats, which there are, and what day it is."""
 
-    def __init__(self, scenes: Sequence[LabelerScene], turns: Sequence[LabelerTurn], toolbox: Toolbox) -> None:
+    def __init__(self, dialogues: Sequence[LabelerDialogue], turns: Sequence[LabelerTurn], toolbox: Toolbox) -> None:
         self._toolbox = toolbox
         self._keys = {key for name in toolbox.services for key in toolbox.parameters(name)}
         self.values: dict[str, Counter[str]] = defaultdict(Counter)
         for turn in turns:
             if not turn.raw_reply:
                 self._count(turn.raw.arguments.items())
-        for scene in scenes:
-            for row in (row for event in scene.events if event.kind == "result" for row in event.rows):
+        for dialogue in dialogues:
+            for row in (row for event in dialogue.events if event.kind == "result" for row in event.rows):
                 self._count(row.items())
         self._formats = {key: _format(values) for key, values in self.values.items()}
         self._found: dict[tuple[str, str], tuple[Mention, ...]] = {}
@@ -159,7 +158,7 @@ class Wording:
         for turn in turns:
             days = [day for key, value in turn.raw.arguments.items() if (day := self._day(key, as_text(value)))]
             dates += days
-            for event in list(turn.scene.said_before(turn.position))[:2]:
+            for event in list(turn.dialogue.said_before(turn.position))[:2]:
                 text = plain(event.text)
                 votes.update(day for day in days if _TODAY.search(text))
                 votes.update(day - 1 for day in days if _TOMORROW.search(text))

@@ -1,4 +1,4 @@
-"""Which tool a turn calls: by what follows it, what came back, and what was said around it."""
+"""Classifies which tool a turn calls: by what follows it, what came back, and what was said around it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from harness.data.text import tokens
 from harness.data.tools import Toolbox
-from harness.rules.labeler.scenes import Key, LabelerTurn, as_text, constants
+from harness.rules.labeler.turns import Key, LabelerTurn, as_text, constants
 
 _ROUNDS = 12
 _SMOOTHING = 0.5
@@ -26,7 +26,7 @@ _MOSTLY, _SIGMAS = 0.5, 3.0
 _SERVICE_WITHOUT_RESULT = 0.6
 
 
-class ToolNamer:
+class ToolClassifier:
     """The tools that turns call, learned from a batch in which many names may be wrong.
 
     Turns that a result follows call a service. Which one is a hidden class, found by expectation maximisation over
@@ -150,13 +150,13 @@ def _features(turn: LabelerTurn) -> list[Feature]:
     if turn.rows:
         found.append(("rows", str(min(len(turn.rows), 2))))
     said = {"user": "", "agent": ""}
-    for event in turn.scene.said_before(turn.position):
+    for event in turn.dialogue.said_before(turn.position):
         who = "user" if event.kind == "user" else "agent"
         if who == "agent" or not said["user"]:
             said[who] = event.text
         if who == "agent" or turn.position - event.position > 2:
             break
-    after = turn.scene.said_next(turn.position)
+    after = turn.dialogue.said_next(turn.position)
     said["answer"] = after.text if after else ""
     return found + [(who, word) for who, text in said.items() for word in sorted(set(_tokens(text)))]
 
@@ -184,7 +184,7 @@ def _by_trace(turn: LabelerTurn, name: str, toolbox: Toolbox) -> float:
 
 def _previous(turn: LabelerTurn) -> str:
     """Return the signature of the result before this turn's, empty for the first."""
-    for event in reversed(turn.scene.events[: turn.position]):
+    for event in reversed(turn.dialogue.events[: turn.position]):
         if event.kind == "result":
             return " ".join(sorted(event.rows[0])) if event.rows else "-"
     return ""

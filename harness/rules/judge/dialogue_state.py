@@ -1,4 +1,4 @@
-"""What is known when a prediction is made: who said which values, and what the tools returned."""
+"""The dialogue state when a prediction is made: who said which values, and what the tools returned."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Literal
 from harness.data.formats.json_texts import as_value
 from harness.data.records import Case, Message, Task, ToolCall
 from harness.data.text import plain
-from harness.rules.language.entities import show
+from harness.rules.language.equivalence import show
 from harness.rules.language.lexicon import lexicon
 from harness.rules.language.mentions import Kind, Mention, find_mentions, mention_of
 
@@ -27,7 +27,7 @@ _RELATIVE_WORDS = re.compile(r"\b(day after tomorrow|tomorrow|today|tonight)\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SceneLine:
+class StateLine:
     """One message of the conversation as evidence."""
 
     number: int
@@ -69,10 +69,10 @@ def message_text(call: ToolCall) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgeScene:
+class DialogueState:
     """The conversation before a prediction, and the reference's own statements. No slots: it caches what it derives."""
 
-    lines: tuple[SceneLine, ...]
+    lines: tuple[StateLine, ...]
     reference: str
     """The text of the reference message, empty for a service call."""
     today: date
@@ -95,14 +95,14 @@ class JudgeScene:
         return tuple(name for name in self.names if any(char.isdigit() for char in name))
 
     @cached_property
-    def _stated(self) -> dict[SceneLine, tuple[Mention, ...]]:
+    def _stated(self) -> dict[StateLine, tuple[Mention, ...]]:
         return {line: self._read(line) for line in self.lines}
 
-    def stated(self, line: SceneLine) -> tuple[Mention, ...]:
+    def stated(self, line: StateLine) -> tuple[Mention, ...]:
         """Return the values that a line states."""
         return self._stated[line]
 
-    def _read(self, line: SceneLine) -> tuple[Mention, ...]:
+    def _read(self, line: StateLine) -> tuple[Mention, ...]:
         if line.speaker in ("user", "agent"):
             return self.mentions(line.text)
         fields = line.rows if line.speaker == "result" else ((line.call.arguments,) if line.call else ())
@@ -113,7 +113,7 @@ class JudgeScene:
         """Return the values that another text states, read as this conversation reads them."""
         return find_mentions(text, self.today, self._numbered)
 
-    def evidence(self, kind: Kind) -> Iterator[tuple[SceneLine, Mention]]:
+    def evidence(self, kind: Kind) -> Iterator[tuple[StateLine, Mention]]:
         """Yield what was stated of a kind, the latest first."""
         for line in reversed(self.lines):
             for mention in self.stated(line):
@@ -127,47 +127,47 @@ class JudgeScene:
         return text
 
     @property
-    def pending(self) -> SceneLine | None:
+    def pending(self) -> StateLine | None:
         """The result that the prediction answers to, if it does."""
         return self.lines[-1] if self.lines and self.lines[-1].speaker == "result" else None
 
     @property
-    def asked(self) -> SceneLine | None:
+    def asked(self) -> StateLine | None:
         """What the user said last."""
         return next((line for line in reversed(self.lines) if line.speaker == "user"), None)
 
     @property
-    def results(self) -> list[SceneLine]:
+    def results(self) -> list[StateLine]:
         """All results, the latest first."""
         return [line for line in reversed(self.lines) if line.speaker == "result"]
 
 
-def scene(case: Case, task: Task | None) -> JudgeScene:
+def dialogue_state(case: Case, task: Task | None) -> DialogueState:
     """Return what is known at the case's turn. Never raises, whatever the messages hold."""
     lines = tuple(_lines(case.prefix))
     reference = message_text(case.reference) or ""
-    return JudgeScene(lines=lines, reference=reference, today=_today(lines, case.reference, task))
+    return DialogueState(lines=lines, reference=reference, today=_today(lines, case.reference, task))
 
 
-def _lines(prefix: tuple[Message, ...]) -> Iterator[SceneLine]:
+def _lines(prefix: tuple[Message, ...]) -> Iterator[StateLine]:
     open_call: ToolCall | None = None
     for number, message in enumerate(prefix, 1):
         if message.role == "assistant":
             open_call = None
             if message.content:
-                yield SceneLine(number=number, speaker="agent", text=message.content)
+                yield StateLine(number=number, speaker="agent", text=message.content)
             for call in message.tool_calls:
                 said = message_text(call)
                 open_call = call if said is None else open_call
                 text = _dump(call) if said is None else said
-                yield SceneLine(number=number, speaker="call" if said is None else "agent", text=text, call=open_call)
+                yield StateLine(number=number, speaker="call" if said is None else "agent", text=text, call=open_call)
         elif message.role != "system":
             text = message.content or ""
             rows = _rows(text) if open_call or message.role == "tool" else None
             if rows is None:
-                yield SceneLine(number=number, speaker="user", text=text)
+                yield StateLine(number=number, speaker="user", text=text)
             else:
-                yield SceneLine(number=number, speaker="result", text=text, call=open_call, rows=rows)
+                yield StateLine(number=number, speaker="result", text=text, call=open_call, rows=rows)
             open_call = None
 
 
@@ -191,7 +191,7 @@ def _plain_value(field: Any) -> Any:
     return str(field) if isinstance(field, bool | int | float) else field
 
 
-def _today(lines: tuple[SceneLine, ...], reference: ToolCall, task: Task | None) -> date:
+def _today(lines: tuple[StateLine, ...], reference: ToolCall, task: Task | None) -> date:
     """Return the day that `today` means.
 
     The rubric's, if it says; else the lexicon's, if the dates of the conversation allow it; else the day that makes
@@ -208,9 +208,9 @@ def _today(lines: tuple[SceneLine, ...], reference: ToolCall, task: Task | None)
     return _aligned(lines, reference) or days[0]
 
 
-def _aligned(lines: tuple[SceneLine, ...], reference: ToolCall) -> date | None:
+def _aligned(lines: tuple[StateLine, ...], reference: ToolCall) -> date | None:
     offset = None
-    final = SceneLine(number=len(lines) + 1, speaker="call", text=_dump(reference), call=reference)
+    final = StateLine(number=len(lines) + 1, speaker="call", text=_dump(reference), call=reference)
     for line in (*lines, final):
         if line.speaker in ("user", "agent"):
             for match in _RELATIVE_WORDS.findall(line.text.lower()):

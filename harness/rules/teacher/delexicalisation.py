@@ -1,4 +1,4 @@
-"""Values taken out of a text: what is left is a wording with fields, or still tells of one conversation."""
+"""Delexicalisation: values in a text become slots; a text that still tells of one conversation is refused."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.rules.teacher.experience import Experience
-from harness.rules.teacher.names import names
+from harness.rules.teacher.lexicon import names
 from harness.rules.teacher.slots import Slot, tokens
-from harness.rules.teacher.speech import has_moment, mention
+from harness.rules.teacher.task_model import TaskModel
+from harness.rules.teacher.verbalisation import has_moment, mention
 
 COUNT = "count"
 """The field for how many rows a lookup returned."""
-Blank = tuple[str, frozenset[str]]
+Delexicalised = tuple[str, frozenset[str]]
 """A text with fields, and their names."""
 _CAPITAL = re.compile(r"(?<![.?!:] )(?<!^)\b(?!I\b|I'|OK\b|Okay\b)[A-Z]\w+")
 _STEM = 5
 
 
-class Blanks:
+class Delexicaliser:
     """Takes values out of the texts of one task."""
 
-    def __init__(self, experience: Experience) -> None:
-        self._experience = experience
-        self._stems = _stems(experience)
-        self._categories = _categories(experience)
+    def __init__(self, model: TaskModel) -> None:
+        self._model = model
+        self._stems = _stems(model)
+        self._categories = _categories(model)
 
     def columns(self, text: str) -> frozenset[str]:
         """Return the columns that a text has a telling word of."""
@@ -33,12 +33,12 @@ class Blanks:
         words = {word[:_STEM] for word in re.findall(r"[a-z]{3,}", said.lower())}
         return frozenset(key for key, stems in self._stems.items() if words & stems)
 
-    def blank(self, text: str, sources: Sequence[Mapping[str, Any]]) -> Blank | None:
+    def delexicalise(self, text: str, sources: Sequence[Mapping[str, Any]]) -> Delexicalised | None:
         """Return the text with values as fields; None where a value may be left in it."""
         spans: list[tuple[int, int, str]] = []
         for source in sources:
             for key, value in source.items():
-                slot = self._experience.slots.get(key)
+                slot = self._model.slots.get(key)
                 span = self._span(text, slot, value) if slot else self._counted(text, value) if key == COUNT else None
                 if span and not any(span[0] < end and start < span[1] for start, end, _ in spans):
                     spans.append((*span, key))
@@ -51,7 +51,7 @@ class Blanks:
 
     def _span(self, text: str, slot: Slot, value: Any) -> tuple[int, int] | None:
         """Return where a value is said; what a count counts belongs to it, by whatever word."""
-        span = mention(text, slot, value, self._experience.values)
+        span = mention(text, slot, value, self._model.values)
         if span and slot.kind == "count" and slot.unit and text[span[0] : span[1]].isalnum():
             counted = re.match(r" (?:[a-z]{3,}s|person)\b", text[span[1] :])
             return span[0], span[1] + (counted.end() if counted else 0)
@@ -66,16 +66,16 @@ class Blanks:
         rest = re.sub(r"\{\w+\}", "", text)
         if re.search(r"\d", rest) or _CAPITAL.search(rest.strip()):
             return True
-        if any(has_moment(rest, kind, self._experience.values) for kind in ("date", "time")):
+        if any(has_moment(rest, kind, self._model.values) for kind in ("date", "time")):
             return True
         return self._categories.search(rest) is not None
 
 
-def _categories(experience: Experience) -> re.Pattern[str]:
+def _categories(model: TaskModel) -> re.Pattern[str]:
     """Return what finds a value of a category, a place or a name."""
     shown = {
         str(value).lower()
-        for slot in experience.slots.values()
+        for slot in model.slots.values()
         if slot.kind in ("word", "choice", "city", "title", "person")
         for value in slot.values
     }
@@ -84,11 +84,11 @@ def _categories(experience: Experience) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{'|'.join(values)})\b", re.I)
 
 
-def _stems(experience: Experience) -> dict[str, frozenset[str]]:
+def _stems(model: TaskModel) -> dict[str, frozenset[str]]:
     """Return for each column the starts of the words of its name that no other column and no tool has."""
-    columns = {key for habit in experience.habits.values() for key in (*habit.columns, *habit.order)}
+    columns = {key for usage in model.usages.values() for key in (*usage.columns, *usage.order)}
     words = {key: {word[:_STEM] for word in tokens(key) if len(word) > 2} for key in columns}
-    tools = {word[:_STEM] for name in experience.habits for word in tokens(name)}
+    tools = {word[:_STEM] for name in model.usages for word in tokens(name)}
     return {
         key: frozenset(
             stem for stem in own if stem not in tools and not any(stem in words[other] for other in columns - {key})

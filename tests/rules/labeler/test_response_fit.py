@@ -8,7 +8,7 @@ import pytest
 
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.scenarios import Arm, CleanTraces, noisy_labels
-from harness.rules.labeler.foreign import CUT, find_foreign, suspect
+from harness.rules.labeler.response_fit import CUT, find_out_of_context
 from support.library_dialogues import REPLY, call_at, clean, task, with_call, with_foreign
 
 
@@ -20,32 +20,22 @@ def noisy() -> tuple[list[Conversation], set[tuple[str, int]]]:
 def test_foreign_replies_are_found_and_others_are_not(noisy: tuple[list[Conversation], set[tuple[str, int]]]) -> None:
     """Recall 0.9 at precision 0.9 on a domain that nothing was fitted on."""
     conversations, places = noisy
-    found = {key for key, score in find_foreign(conversations, task()).items() if score >= CUT}
+    found = {key for key, score in find_out_of_context(conversations, task()).items() if score >= CUT}
     assert len(found & places) >= 0.9 * len(places)
     assert len(found & places) >= 0.9 * len(found)
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 12, 60])
 def test_clean_batches_raise_next_to_no_alarm(count: int) -> None:
-    scores = find_foreign(clean(count), task())
+    scores = find_out_of_context(clean(count), task())
     assert sum(score >= CUT for score in scores.values()) <= 0.02 * len(scores)
-
-
-def test_reasons_name_the_words_that_nobody_else_uses(
-    noisy: tuple[list[Conversation], set[tuple[str, int]]],
-) -> None:
-    conversations, places = noisy
-    suspicions = suspect(conversations, task())
-    reasons = {suspicions.why(*place) for place in places if suspicions.scores[place] >= CUT}
-    assert any("'van'" in reason or "'mechanic'" in reason or "'garage'" in reason for reason in reasons)
-    assert all(suspicions.why(*key) == "" for key, score in suspicions.scores.items() if score < CUT)
 
 
 def test_scores_do_not_depend_on_the_order_of_the_batch(
     noisy: tuple[list[Conversation], set[tuple[str, int]]],
 ) -> None:
     conversations, _ = noisy
-    one, other = find_foreign(conversations, task()), find_foreign(conversations[::-1], task())
+    one, other = find_out_of_context(conversations, task()), find_out_of_context(conversations[::-1], task())
     assert one.keys() == other.keys()
     assert all(other[key] == pytest.approx(score, abs=1e-3) for key, score in one.items())
 
@@ -55,7 +45,7 @@ def test_a_reply_of_another_moment_is_suspected_more_than_where_it_belongs() -> 
     goodbye = call_at(conversations[0], len(conversations[0].messages) - 1)
     moved = with_call(conversations[1], 5, goodbye)
     assert call_at(conversations[1], 5).name == REPLY
-    scores = find_foreign([*conversations[:1], moved, *conversations[2:]], task())
+    scores = find_out_of_context([*conversations[:1], moved, *conversations[2:]], task())
     assert scores[moved.id, 5] > 5 * scores[conversations[0].id, len(conversations[0].messages) - 1]
 
 
@@ -68,7 +58,7 @@ def test_a_reply_before_a_result_is_not_scored() -> None:
         if message.tool_calls and call_at(conversation, at).name == "FindBooks"
     )
     wrong = with_call(conversation, position, ToolCall(name=REPLY, arguments={"message": "Hello"}))
-    assert (wrong.id, position) not in find_foreign([wrong, *clean(5)[1:]], task())
+    assert (wrong.id, position) not in find_out_of_context([wrong, *clean(5)[1:]], task())
 
 
 @pytest.mark.parametrize(
@@ -82,12 +72,12 @@ def test_a_reply_before_a_result_is_not_scored() -> None:
 )
 def test_odd_conversations_are_no_obstacle(messages: tuple[Message, ...]) -> None:
     odd = replace(clean(1)[0], id="odd", messages=messages)
-    assert find_foreign([odd], task()).keys() <= {("odd", 0)}
-    assert len(find_foreign([odd, *clean(6)], task())) >= len(find_foreign(clean(6), task()))
+    assert find_out_of_context([odd], task()).keys() <= {("odd", 0)}
+    assert len(find_out_of_context([odd, *clean(6)], task())) >= len(find_out_of_context(clean(6), task()))
 
 
 def test_an_empty_batch_has_no_scores() -> None:
-    assert find_foreign([], task()) == {}
+    assert find_out_of_context([], task()) == {}
 
 
 @pytest.mark.slow
@@ -106,7 +96,7 @@ def test_replies_of_another_agent_are_found_in_the_published_scenario(
         for position, message in enumerate(conversation.messages)
         if message.tool_calls and message.tool_calls[0].id in replaced
     }
-    found = {key for key, score in find_foreign(conversations, published_task).items() if score >= CUT}
+    found = {key for key, score in find_out_of_context(conversations, published_task).items() if score >= CUT}
     assert len(found & places) >= 0.8 * len(places)
     assert len(found & places) >= 0.9 * len(found)
 
@@ -114,5 +104,5 @@ def test_replies_of_another_agent_are_found_in_the_published_scenario(
 @pytest.mark.slow
 def test_the_published_clean_traces_raise_next_to_no_alarm(published_task: Task, dialogues: CleanTraces) -> None:
     conversations = [replace(trace.conversation, id=str(number)) for number, trace in enumerate(dialogues.restaurants)]
-    scores = find_foreign(conversations, published_task)
+    scores = find_out_of_context(conversations, published_task)
     assert sum(score >= CUT for score in scores.values()) < 0.005 * len(scores)

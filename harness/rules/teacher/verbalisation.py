@@ -1,4 +1,4 @@
-"""Values as people say them, and where a text mentions one."""
+"""Verbalisation: values as people say them, and where a text mentions one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from random import Random
 from typing import Any
 
 from harness.data.text import plain
-from harness.rules.language.calendar import find_dates
-from harness.rules.language.clock import find_times
-from harness.rules.teacher.names import names
+from harness.rules.language.dates_and_times import find_dates, find_times
+from harness.rules.teacher.lexicon import names
 from harness.rules.teacher.slots import Slot, tokens
 from harness.rules.teacher.values import Values, parse_minutes
 

@@ -1,4 +1,4 @@
-"""What accepted conversations teach of a task: how its tools are used, what they return, and in which layout."""
+"""The task model learned from accepted conversations: how tools are used, what they return, in which layout."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 from harness.data.events import Event, events
 from harness.data.records import Conversation
 from harness.data.tools import Toolbox
-from harness.rules.judge.scene import is_lookup
+from harness.rules.judge.dialogue_state import is_lookup
 from harness.rules.teacher.exchanges import Exchange, ResultLayout, exchanges_of, layout_of, links_of
-from harness.rules.teacher.names import names
+from harness.rules.teacher.lexicon import names
 from harness.rules.teacher.slots import Slot, learn_slot, tokens, truth
-from harness.rules.teacher.speech import mention
 from harness.rules.teacher.values import Values, parse_day
+from harness.rules.teacher.verbalisation import mention
 
 _USUAL = 0.5
 _LONG = 7
@@ -27,7 +27,7 @@ _RELATIVE = re.compile(r"\b(today|tonight|tomorrow)\b", re.I)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Habit:
+class ToolUsage:
     """How one tool is used."""
 
     name: str
@@ -49,11 +49,11 @@ class Habit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Experience:
+class TaskModel:
     """What is known of the task."""
 
     toolbox: Toolbox
-    habits: Mapping[str, Habit]
+    usages: Mapping[str, ToolUsage]
     slots: Mapping[str, Slot]
     values: Values
     links: Mapping[tuple[str, str], str]
@@ -65,21 +65,21 @@ class Experience:
     """Of each trace: what the user said before the first call, in messages."""
     histories: tuple[tuple[tuple[Event, ...], tuple[Exchange, ...]], ...]
 
-    def entity(self, habit: Habit) -> tuple[str, ...]:
+    def entity(self, usage: ToolUsage) -> tuple[str, ...]:
         """Return the columns that tell one row of a lookup from another, those first that a later call asks for."""
         wanted = [
             key
-            for other in self.habits.values()
+            for other in self.usages.values()
             if not other.lookup
             for key in other.required
-            if key in habit.columns and key not in habit.required
+            if key in usage.columns and key not in usage.required
         ]
-        named = [key for key in habit.columns if self.slots[key].kind in ("title", "person") and key not in habit.order]
+        named = [key for key in usage.columns if self.slots[key].kind in ("title", "person") and key not in usage.order]
         found = list(dict.fromkeys([*wanted, *([] if wanted else named[:1])]))
         return tuple(sorted(found, key=lambda key: self.slots[key].kind not in ("title", "person"))[:2])
 
 
-def learn(toolbox: Toolbox, conversations: Sequence[Conversation]) -> Experience:
+def learn_task_model(toolbox: Toolbox, conversations: Sequence[Conversation]) -> TaskModel:
     """Return what the conversations teach; the schema alone has to do where they show nothing."""
     spoken = [events([one for one in each.messages if one.role != "system"], toolbox) for each in conversations]
     histories = tuple((event, tuple(exchanges_of(event))) for event in spoken)
@@ -88,12 +88,12 @@ def learn(toolbox: Toolbox, conversations: Sequence[Conversation]) -> Experience
     said = "\n".join(one.text for event in spoken for one in event if one.kind in ("user", "reply"))
     slots = {name: _with_currency(slot, said) for name, slot in slots.items()}
     values = Values(today=_today(slots, exchanges))
-    habits = {name: _habit(toolbox, name, exchanges, slots, values) for name in toolbox.services}
-    for key in (key for habit in habits.values() for key in habit.columns):
+    usages = {name: _usage(toolbox, name, exchanges, slots, values) for name in toolbox.services}
+    for key in (key for usage in usages.values() for key in usage.columns):
         slots.setdefault(key, learn_slot(key, {}, (), distinct=False))
-    return Experience(
+    return TaskModel(
         toolbox=toolbox,
-        habits=habits,
+        usages=usages,
         slots=slots,
         values=values,
         links=links_of(histories),
@@ -159,9 +159,9 @@ def _today(slots: Mapping[str, Slot], exchanges: Sequence[Exchange]) -> date | N
     return min(possible, key=lambda day: (-votes[day], day)) if possible else None
 
 
-def _habit(
+def _usage(
     toolbox: Toolbox, name: str, exchanges: Sequence[Exchange], slots: Mapping[str, Slot], values: Values
-) -> Habit:
+) -> ToolUsage:
     mine = [exchange for exchange in exchanges if exchange.call.name == name]
     parameters = toolbox.parameters(name)
     order = list(dict.fromkeys(key for exchange in mine for key in exchange.call.arguments if key in parameters))
@@ -172,7 +172,7 @@ def _habit(
     rows = [row for exchange in mine for row in exchange.rows]
     columns = tuple(dict.fromkeys(key for row in rows for key in row)) or _guess(name, toolbox, exchanges)
     optional = {key: given[key] / len(mine) if mine else 0.3 for key, each in parameters.items() if not each.required}
-    return Habit(
+    return ToolUsage(
         name=name,
         lookup=_looks_up(name, mine, slots, values),
         required=tuple(key for key, parameter in parameters.items() if parameter.required),
@@ -233,9 +233,9 @@ def _sequence(exchanges: Sequence[Exchange], toolbox: Toolbox) -> tuple[str, ...
     return tuple(name for position, name in enumerate(names) if position == 0 or names[position - 1] != name)
 
 
-def intent(experience: Experience, tool: str) -> str:
+def intent(model: TaskModel, tool: str) -> str:
     """Return what a tool does as a short infinitive: the start of its description, or its name in words."""
-    first = experience.toolbox.description(tool).split(".")[0].split(",")[0].split()
+    first = model.toolbox.description(tool).split(".")[0].split(",")[0].split()
     end = next(
         (
             place

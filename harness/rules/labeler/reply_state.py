@@ -1,4 +1,4 @@
-"""What a conversation has told by one of its messages, and the ways in which values are written."""
+"""The dialogue state where a reply stands, and the surface forms of its values."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from harness.data.events import Event
 from harness.data.text import plain, tokens
-from harness.rules.labeler.foreign_text import plain_line
-from harness.rules.language.clock import find_times
+from harness.errors import DataError
+from harness.resources import folder
+from harness.rules.labeler.reply_context import plain_line
+from harness.rules.language.dates_and_times import find_times
 
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _ISO = re.compile(r"(?<!\d)(?:\d{4}-\d{2}-\d{2}|\d{1,2}:\d{2})(?!\d)")
@@ -30,7 +32,7 @@ _TEENS = range(11, 14)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class ReplyState:
     """What is known where a reply stands."""
 
     facts: Mapping[str, str]
@@ -45,7 +47,7 @@ class Told:
     """All words that users and tools have used by then, dates and times in their spoken forms too."""
 
 
-def told(sequence: Sequence[Event], position: int) -> Told:
+def reply_state(sequence: Sequence[Event], position: int) -> ReplyState:
     """Return what is known before the message at `position`: nothing that is said or found after it."""
     earlier = [event for event in sequence if event.position < position and event.kind in ("user", "result")]
     results = [event for event in earlier if event.kind == "result"]
@@ -60,7 +62,7 @@ def told(sequence: Sequence[Event], position: int) -> Told:
     fresh = bool(earlier) and earlier[-1].kind == "result"
     order = (older, prepared, row) if fresh else (older, row, prepared)
     facts = {key: value for known in order for key, value in known.items()}
-    return Told(facts=facts, row=row, rows=rows, prepared=prepared, words=words)
+    return ReplyState(facts=facts, row=row, rows=rows, prepared=prepared, words=words)
 
 
 def scalars(row: Mapping[str, Any]) -> dict[str, str]:
@@ -152,7 +154,6 @@ def _focus(sequence: Sequence[Event], position: int, result: Event) -> dict[str,
 
 def asks_for_others(text: str) -> bool:
     """Whether a user asks for something else than what was offered."""
-    from harness.rules.labeler.reply_lexicon import phrases
 
     return bool(phrases().others & set(tokens(text)))
 
@@ -187,3 +188,35 @@ def _prepared(sequence: Sequence[Event], position: int, words: frozenset[str]) -
 
 def _ordinal(day: int) -> str:
     return "th" if day in _TEENS else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phrases:
+    """The data of `eval/labeler/phrases.yaml`."""
+
+    replies: Mapping[str, str]
+    pair: str
+    join: str
+    others: frozenset[str]
+    ends: frozenset[str]
+    corrections: frozenset[str]
+
+
+@cache
+def phrases() -> Phrases:
+    """Return the phrases. DataError where the file lacks something."""
+    import yaml
+
+    path = folder("eval") / "labeler" / "phrases.yaml"
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        return Phrases(
+            replies=data["replies"],
+            pair=data["facts"]["pair"],
+            join=data["facts"]["join"],
+            others=frozenset(data["users"]["others"]),
+            ends=frozenset(data["users"]["ends"]),
+            corrections=frozenset(data["users"]["corrections"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{path} lacks {error}; restore it from the repository") from error

@@ -1,4 +1,4 @@
-"""Conversations as the labeler reads them: what was said before a turn, what it returned, what comes after."""
+"""Conversations as the labelers read them: what was said before a turn, what it returned, what comes after."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from harness.data.tools import Toolbox
 
 Key = tuple[int, int]
 Follows = Literal["result", "user", "turn", "end"]
-FOREIGN = 0.5
+OUT_OF_CONTEXT = 0.5
 """From this score on, the detector of foreign replies means it."""
 _MOST_VIOLATIONS = 0.25
 _FEW_MESSAGES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelerScene:
+class LabelerDialogue:
     """A conversation as events."""
 
     number: int
@@ -55,7 +55,7 @@ class LabelerScene:
 class LabelerTurn:
     """An assistant turn, what the trace says that it was, and what followed."""
 
-    scene: LabelerScene
+    dialogue: LabelerDialogue
     position: int
     raw: ToolCall
     raw_reply: bool
@@ -66,12 +66,12 @@ class LabelerTurn:
     @property
     def key(self) -> Key:
         """Number of the conversation and position of the message."""
-        return self.scene.number, self.position
+        return self.dialogue.number, self.position
 
     @property
     def order(self) -> tuple[str, int]:
         """Where the turn comes in an order that does not depend on the batch's."""
-        return self.scene.id, self.position
+        return self.dialogue.id, self.position
 
     @property
     def rows(self) -> tuple[dict[str, Any], ...]:
@@ -79,16 +79,16 @@ class LabelerTurn:
         return self.result.rows if self.result else ()
 
 
-def scenes_of(
+def dialogues_of(
     conversations: Sequence[Conversation], toolbox: Toolbox, distrusted: Mapping[tuple[str, int], float] | None = None
-) -> list[LabelerScene]:
-    """Return one scene for each conversation; `distrusted` gives replies (id, position) that were found foreign."""
+) -> list[LabelerDialogue]:
+    """Return one dialogue for each conversation; `distrusted` gives replies (id, position) that were found foreign."""
     foreign: dict[str, set[int]] = {}
     for (name, position), score in (distrusted or {}).items():
-        if score >= FOREIGN:
+        if score >= OUT_OF_CONTEXT:
             foreign.setdefault(name, set()).add(position)
     return [
-        LabelerScene(
+        LabelerDialogue(
             number=number,
             id=conversation.id,
             events=events(conversation.messages, toolbox),
@@ -98,19 +98,19 @@ def scenes_of(
     ]
 
 
-def turns_of(scene: LabelerScene) -> list[LabelerTurn]:
-    """Return the turns of a scene, in order."""
+def turns_of(dialogue: LabelerDialogue) -> list[LabelerTurn]:
+    """Return the turns of a dialogue, in order."""
     found = []
-    for event in scene.events:
+    for event in dialogue.events:
         if not event.is_turn or event.call is None:
             continue
-        after = scene.events[event.position + 1] if event.position + 1 < len(scene.events) else None
+        after = dialogue.events[event.position + 1] if event.position + 1 < len(dialogue.events) else None
         follows: Follows = "end" if after is None else "turn"
         if after is not None and after.kind in ("result", "user"):
             follows = "result" if after.kind == "result" else "user"
         found.append(
             LabelerTurn(
-                scene=scene,
+                dialogue=dialogue,
                 position=event.position,
                 raw=event.call,
                 raw_reply=event.kind == "reply",
