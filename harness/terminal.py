@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
@@ -113,6 +113,18 @@ def plain(text: str) -> str:
     from rich.markup import escape
 
     return escape(one_line(known().mask(text)))
+
+
+def cut(text: object, size: int) -> str:
+    """Return a text of at most `size` characters, and how many more there are where it was longer."""
+    whole = str(text)
+    return whole if len(whole) <= size else f"{whole[:size]}… ({len(whole) - size:,} more characters)"
+
+
+def first_of(names: Sequence[str], most: int, what: str = "") -> str:
+    """Return names in a row, `a, b and 3 more`; `what` follows the number."""
+    more = f" and {len(names) - most} more{what}" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def bar(*columns: ProgressColumn, transient: bool = True) -> Progress:
