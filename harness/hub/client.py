@@ -20,6 +20,7 @@ from harness.hub.foreign_json import LARGEST
 from harness.hub.outgoing import check_outgoing, operations
 from harness.hub.proxies import without_proxies
 from harness.hub.repository import File, RepositoryState, Tree
+from harness.hub.transfers import downloading, send_large
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo
@@ -168,22 +169,23 @@ class Hub:
 
     def pull(self, artifact: Artifact, patterns: Sequence[str] | None = None) -> Path:
         """Download the artifact (or the files that match `patterns`) into the Hub cache and return the folder."""
-        with self.errors(f"{artifact.kind} {artifact}"):
+        with self.errors(f"{artifact.kind} {artifact}"), downloading(artifact.short) as bar:
             folder = self.api.snapshot_download(
                 artifact.repo_id,
                 repo_type=artifact.kind,
                 revision=artifact.revision,
                 allow_patterns=list(patterns) if patterns is not None else None,
                 cache_dir=self._cache,
+                tqdm_class=bar,
             )
         return Path(folder)
 
     def fetch(self, artifact: Artifact, path: str, folder: Path | None = None) -> Path:
         """Download a file of the artifact, into `folder` where one is given; RepoNotFound where it has no such file."""
         repo_id, kind, commit = artifact.repo_id, artifact.kind, artifact.revision
-        with self.errors(f"{path} of {kind} {artifact}"):
+        with self.errors(f"{path} of {kind} {artifact}"), downloading(f"{path} of {artifact.short}") as bar:
             found = self.api.hf_hub_download(
-                repo_id, path, repo_type=kind, revision=commit, cache_dir=folder or self._cache
+                repo_id, path, repo_type=kind, revision=commit, cache_dir=folder or self._cache, tqdm_class=bar
             )
         return Path(found).resolve()
 
@@ -259,6 +261,7 @@ class Hub:
         operations = list(operations)
         check_outgoing(operations, [message], place)
         with self.errors(f"{place.kind} {place.repo_id}"):
+            send_large(self.api, place, operations, branch=branch, create_pr=create_pr)
             return self.api.create_commit(
                 place.repo_id,
                 operations,
