@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -15,16 +12,7 @@ from harness.data.records import Conversation, ToolCall
 from harness.data.tools import Toolbox
 from harness.rules.labeler.replies import Replies, Style
 from harness.rules.labeler.reply_state import forms, is_known, known_words, reply_state
-
-_DIALOGUES = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "dialogues.py")))
-REPLY, TITLES, call_at, clean, messages, task = (
-    _DIALOGUES.REPLY,
-    _DIALOGUES.TITLES,
-    _DIALOGUES.call_at,
-    _DIALOGUES.clean,
-    _DIALOGUES.messages,
-    _DIALOGUES.task,
-)
+from support.library_dialogues import REPLY, TITLES, call_at, clean, messages, task
 
 STYLES: tuple[Style, ...] = ("state", "neighbour")
 

@@ -11,8 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from support import http_server
+from support.http_server import Handler
 
 KEY = "key-of-the-endpoint"
 PASSWORD = "pass-word-of-the-address"
@@ -99,17 +101,14 @@ def serving() -> Iterator[Endpoint]:
     """Serve until the end of the block."""
     state = Endpoint()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Model(Handler):
         protocol_version = "HTTP/1.1"
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
-
         def do_GET(self) -> None:
-            self._send(200, json.dumps({"object": "list", "data": [{"id": MODEL, "object": "model"}]}))
+            self._send(200, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
 
         def do_POST(self) -> None:
-            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            request = json.loads(self.body())
             if self.headers["Authorization"] not in _TRUSTED:
                 self._send(401, _error("Incorrect API key provided"))
             elif request["model"] != MODEL:
@@ -125,46 +124,30 @@ def serving() -> Iterator[Endpoint]:
             time.sleep(state.delay)
             fault = state.faults(question, before)
             if fault is None:
-                self._send(200, json.dumps(answer(question, state.talk)))
+                self._send(200, answer(question, state.talk))
             elif fault.drop:
                 self.close_connection = True
             else:
                 body = fault.body.replace("{authorization}", self.headers["Authorization"])
                 self._send(fault.status, body, fault.kind, cut=fault.cut)
 
-        def _send(self, status: int, body: str, kind: str = "application/json", *, cut: bool = False) -> None:
-            data = body.encode()
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(data)))
-            self.send_header("Retry-After-Ms", "10")  # the client waits as long as it is told
-            self.end_headers()
-            self.wfile.write(data[: len(data) // 2] if cut else data)
-            self.close_connection = self.close_connection or cut
+        def _send(self, status: int, body: Any, kind: str = "application/json", *, cut: bool = False) -> None:
+            # The client waits as long as it is told.
+            self.send(status, body, kind, headers={"Retry-After-Ms": "10"}, cut=cut)
 
-    class Server(ThreadingHTTPServer):
-        request_queue_size = 64
+    with http_server.serving(Model) as server:
+        state.url = f"{server.url}/v1"
 
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            """A client that was killed is no error of the server."""
+        def stop() -> None:
+            state.faults = lambda _question, _before: Fault(drop=True)
+            server.stop()
 
-    server = Server(("127.0.0.1", 0), Handler)
-
-    def stop() -> None:
-        state.faults = lambda _question, _before: Fault(drop=True)
-        server.shutdown()
-        server.server_close()
-
-    state.stop = stop
-    state.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield state
-    finally:
-        stop()
-        thread.join()
+        state.stop = stop
+        try:
+            yield state
+        finally:
+            stop()
 
 
-def _error(message: str) -> str:
-    return json.dumps({"error": {"message": message, "type": "invalid_request_error"}})
+def _error(message: str) -> dict[str, Any]:
+    return {"error": {"message": message, "type": "invalid_request_error"}}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from support import http_server
+from support.http_server import Handler
 
 REQUEST_TOKEN = "token-of-the-runner"
 
@@ -18,18 +20,20 @@ REQUEST_TOKEN = "token-of-the-runner"
 def serving(hub: str, token: str) -> Iterator[Any]:
     """Serve on a loopback port; the value has the `url`, and the `exchanges` that were made for `token`."""
 
-    class Handler(BaseHTTPRequestHandler):
+    exchanges: list[dict[str, Any]] = []
+
+    class Front(Handler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = self.body()
             address = urlsplit(self.path)
             if address.path == "/github" and self.headers["Authorization"].lower() != f"bearer {REQUEST_TOKEN}":
                 self._say(401, b"{}")
             elif address.path == "/github":
                 self._say(200, json.dumps({"value": f"jwt for {parse_qs(address.query)['audience'][0]}"}).encode())
             elif address.path == "/oauth/token":
-                server.exchanges.append(json.loads(body))  # type: ignore[attr-defined]
+                exchanges.append(json.loads(body))
                 self._say(200, json.dumps({"access_token": token, "expires_in": 3600}).encode())
             else:
                 self._pass_on(body)
@@ -53,14 +57,5 @@ def serving(hub: str, token: str) -> Iterator[Any]:
             self.end_headers()
             self.wfile.write(body)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.exchanges = []  # type: ignore[attr-defined]
-    server.url = f"http://127.0.0.1:{server.server_address[1]}"  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with http_server.serving(Front) as server:
+        yield SimpleNamespace(url=server.url, exchanges=exchanges)

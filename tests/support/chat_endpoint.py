@@ -10,8 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from support import http_server
+from support.http_server import Handler
 
 KEY = "sk-the-secret-of-the-tests"
 MODEL = "verdict-model"
@@ -147,15 +149,11 @@ def serving() -> Iterator[Endpoint]:
     """Serve until the end of the block."""
     state = Endpoint()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Chat(Handler):
         protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True  # head and body are two writes; the second would wait 40 ms
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
 
         def do_POST(self) -> None:
-            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            request = json.loads(self.body())
             key = self.headers["Authorization"].removeprefix("Bearer ")
             if key not in (KEY, "none"):
                 self._refuse(401, f"Incorrect API key provided: {key}")
@@ -175,9 +173,9 @@ def serving() -> Iterator[Endpoint]:
                 self._refuse(429, "Rate limit reached")
             elif fault is None:
                 state.answered[question_hash(request["messages"])] += 1
-                self._send(200, json.dumps(_completion(text) | ({"usage": state.usage} if state.usage else {})))
+                self.send(200, _completion(text) | ({"usage": state.usage} if state.usage else {}))
             elif (wrong := _wrong_reply(fault, text)) is not None:
-                self._send(200, json.dumps(wrong))
+                self.send(200, wrong)
             else:
                 self._break(fault, text)
 
@@ -187,13 +185,13 @@ def serving() -> Iterator[Endpoint]:
             if fault in ("dropped", "slow"):
                 self.close_connection = True
             elif fault == "cut body":
-                self._send(200, json.dumps(_completion(text)), cut=True)
+                self.send(200, _completion(text), cut=True)
             elif fault == "trickle":
-                self._send(200, json.dumps(_completion(text)), pause=0.05)
+                self.send(200, _completion(text), pause=0.05)
             elif fault == "nested":
-                self._send(200, "[" * 100_000)
+                self.send(200, "[" * 100_000)
             elif fault == "html":
-                self._send(200, "<html>A gateway</html>", "text/html")
+                self.send(200, "<html>A gateway</html>", "text/html")
             elif status in _STATUS:
                 headers = {}
                 if wait:
@@ -205,51 +203,17 @@ def serving() -> Iterator[Endpoint]:
 
         def _refuse(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
             error = {"message": message, "type": "error", "code": None, "key": self.headers["Authorization"]}
-            self._send(status, json.dumps({"error": error}), headers=headers)
+            self.send(status, {"error": error}, headers=headers or {})
 
-        def _send(
-            self,
-            status: int,
-            body: str,
-            kind: str = "application/json",
-            *,
-            cut: bool = False,
-            pause: float = 0.0,
-            headers: dict[str, str] | None = None,
-        ) -> None:
-            data = body.encode()
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(data)))
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            self.end_headers()
-            data = data[: len(data) // 2] if cut else data
-            for byte in data if pause else ():
-                self.wfile.write(bytes([byte]))
-                time.sleep(pause)
-            self.wfile.write(b"" if pause else data)
-            self.close_connection = self.close_connection or cut
+    with http_server.serving(Chat) as server:
+        state.url = f"{server.url}/v1"
 
-    class Server(ThreadingHTTPServer):
-        request_queue_size = 128
+        def stop() -> None:
+            state.faults = lambda _question, _before: "dropped"
+            server.stop()
 
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            """A client that has gone is no error of the server."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-
-    def stop() -> None:
-        state.faults = lambda _question, _before: "dropped"
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-    state.stop = stop
-    try:
-        yield state
-    finally:
-        stop()
+        state.stop = stop
+        try:
+            yield state
+        finally:
+            stop()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import runpy
-from pathlib import Path
 from typing import Any, NamedTuple
 
-_JUDGE = runpy.run_path(str(Path(__file__).parents[2] / "evaluation" / "judge" / "readback.py"))
-_LINE, _value = _JUDGE["_LINE"], _JUDGE["value"]
+from support.judge_prompts import LINE, value
+
 _LINES = r"(?:\d+\. [^\n]*\n)*"
 _QUESTION = r"# QUESTION\n\n[^\n]*"
 _CONVERSATION = re.compile(rf"# CONVERSATION\n\n(?P<lines>{_LINES})\n{_QUESTION}")
@@ -41,20 +39,20 @@ def read_back(role: str, user: str) -> Read:
     assert found, f"not one case: {user[-600:]}"
     parts = found.groupdict()
     if role == "arbiter":
-        candidates = {line[0]: _value(line[3:]) for line in parts["candidates"].splitlines()}
+        candidates = {line[0]: value(line[3:]) for line in parts["candidates"].splitlines()}
         lines = [*_lines(parts["before"]), (int(parts["number"]), "?", None), *_lines(parts["after"])]
         return Read([lines], {"candidates": candidates})
     if role == "synthesize":
         conversations = [_lines(lines) for lines in _HEADED.findall(parts["examples"] + parts["context"])]
-        topic = None if parts["topic"] == "as you like" else _value(parts["topic"])
-        return Read(conversations, {"topic": topic, "number": _value(parts["number"])})
+        topic = None if parts["topic"] == "as you like" else value(parts["topic"])
+        return Read(conversations, {"topic": topic, "number": value(parts["number"])})
     return Read([_lines(parts["lines"])], {})
 
 
 def _lines(text: str) -> list[tuple[int, str, Any]]:
     lines = []
     for line in text.splitlines():
-        parts = _LINE.fullmatch(line)
+        parts = LINE.fullmatch(line)
         assert parts, f"not a line of a conversation: {line[:200]}"
-        lines.append((int(parts["number"]), parts["speaker"], _value(parts["text"])))
+        lines.append((int(parts["number"]), parts["speaker"], value(parts["text"])))
     return lines

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import runpy
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -13,9 +12,9 @@ from typing import Any
 
 import yaml
 
+from support.workflow_expressions import TEMPLATE, Expression, fill
+
 ROOT = Path(__file__).resolve().parents[2]
-_EXPRESSIONS = runpy.run_path(str(Path(__file__).parent / "expressions.py"))
-Expression, fill, TEMPLATE = _EXPRESSIONS["Expression"], _EXPRESSIONS["fill"], _EXPRESSIONS["TEMPLATE"]
 OWN_ACTION = "$/"
 STATUS_FUNCTIONS = {"always", "success", "failure", "cancelled"}
 EMPTY = {"boolean": False, "number": 0}

@@ -7,7 +7,7 @@ import re
 from typing import Any, NamedTuple
 
 _TEXT = r"(?:null|[\"{\[].*)"
-_LINE = re.compile(
+LINE = re.compile(
     rf"(?P<number>\d+)\. (?P<speaker>system|user|assistant|assistant calls|tool result"
     rf"|tool result, given as a user message): (?P<text>{_TEXT})"
 )
@@ -55,7 +55,7 @@ def read_back(user: str) -> Read:
     assert found, f"not one case: {user[-400:]}"
     lines = []
     for line in found["lines"].splitlines():
-        parts = _LINE.fullmatch(line)
+        parts = LINE.fullmatch(line)
         assert parts, f"not a line of a conversation: {line[:200]}"
         lines.append((int(parts["number"]), parts["speaker"], value(parts["text"])))
     has_call = found["kind"] == "call"
