@@ -11,7 +11,7 @@ from harness.hub.artifact import RepositoryName
 from harness.terminal import Advance, progress
 
 if TYPE_CHECKING:
-    from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub import HfApi
 
     from harness.hub.outgoing import Operation
 
@@ -99,9 +99,9 @@ def send_large(
 
     The client says nothing of a file until all of it is there, so the time left is known after the first one.
     """
-    large: list[CommitOperationAdd] = [
-        one for one in operations if (info := getattr(one, "upload_info", None)) and info.size >= LARGE
-    ]
+    from huggingface_hub import CommitOperationAdd
+
+    large = [one for one in operations if isinstance(one, CommitOperationAdd) and one.upload_info.size >= LARGE]
     if not large:
         return
     with progress(f"uploading to {place}", sum(one.upload_info.size for one in large), size=True) as advance:
