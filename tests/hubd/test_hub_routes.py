@@ -25,7 +25,7 @@ from harness.hubd.api.request import Services
 from harness.hubd.api.rights import Needs
 from harness.hubd.root import open_root
 from harness.hubd.server.app import HubApp
-from harness.hubd.server.router import ROUTES
+from harness.hubd.server.routes import ROUTES
 from harness.hubd.storage.blobs import pointer
 
 _SPEC = importlib.util.spec_from_file_location("route_requests", Path(__file__).parent / "route_requests.py")
