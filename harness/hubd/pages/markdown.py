@@ -5,7 +5,8 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from html import escape
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
@@ -15,7 +16,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from ..bounds import Budget, Cache
-from .view import path, segment
+from .page import path, tab_address
 
 PROSE_LIMIT = 120_000  # characters; a longer text is cut
 PLAIN_LIMIT = 5_000  # of a text that is shown as it was written, because it is too much work
@@ -40,9 +41,10 @@ ATTRIBUTES = {
 ATTRIBUTES["img"] = ATTRIBUTES["img"] | {"align"}
 ATTRIBUTES |= {tag: ATTRIBUTES.get(tag, set()) | {"id"} for tag in _HEADINGS | {"a"}}
 ATTRIBUTES |= {tag: ATTRIBUTES[tag] | {"colspan", "rowspan"} for tag in ("td", "th")}
-SCHEMES = {"http", "https", "mailto", "data"}  # data: pictures only, see _Place.attribute
+SCHEMES = {"http", "https", "mailto", "data"}  # data: pictures only, see Place.picture
 _PICTURE_DATA = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*")
 _NUMBER = re.compile(r"\d{1,4}%?")
+_REL = "noopener noreferrer nofollow"
 _KNOWN: Cache[tuple[str, Place], Prose] = Cache(32 << 20)  # bytes
 
 
@@ -67,7 +69,7 @@ class Place:
             return target
         inside = self._inside(parts.path)
         tail = f"#{parts.fragment}" if parts.fragment else ""
-        return f"{self._address('blob', inside)}{tail}" if inside else self._address("tree", "") + tail
+        return tab_address(self.web_path, "blob" if inside else "tree", self.revision, inside) + tail
 
     def picture(self, source: str) -> str | None:
         """Return the address of a picture in this repository, or the data of one; None for any other."""
@@ -80,88 +82,66 @@ class Place:
         if parts.scheme or parts.netloc or source.startswith("/"):
             return None
         inside = self._inside(parts.path)
-        return self._address("resolve", inside) if inside else None
+        return tab_address(self.web_path, "resolve", self.revision, inside) if inside else None
 
     def _inside(self, relative: str) -> str:
         """Return a relative address as a path in the repository; what leads out of it leads to its root."""
         joined = posixpath.normpath(posixpath.join("/", self.folder, unquote(relative)))
         return joined.strip("/")
 
-    def _address(self, tab: str, inside: str) -> str:
-        base = f"{path(self.web_path)}/{tab}/{segment(self.revision)}"
-        return base + path(inside) if inside else base
+
+def _attribute(place: Place, _tag: str, name: str, value: str) -> str | None:
+    """Return the value that an attribute may have, None to drop it (called by nh3)."""
+    try:
+        if name == "href":
+            return place.link(value.strip())
+        if name == "src":
+            # A picture from outside is not loaded: _Rewriter makes a link of what stays here.
+            return place.picture(value.strip()) or place.link(value.strip())
+    except ValueError:  # no address at all, e.g. http://[
+        return None
+    if name in ("width", "height"):
+        return value if _NUMBER.fullmatch(value) else None
+    if name in ("colspan", "rowspan", "start"):
+        return value if value.isascii() and value.isdigit() and len(value) < 4 else None
+    return value
 
 
-@dataclass(slots=True)
-class _Filter:
-    place: Place
-
-    def attribute(self, _tag: str, name: str, value: str) -> str | None:
-        """Return the value that an attribute may have, None to drop it (called by nh3)."""
-        try:
-            if name == "href":
-                return self.place.link(value.strip())
-            if name == "src":
-                # A picture from outside is not loaded: _Pictures makes a link of what stays here.
-                return self.place.picture(value.strip()) or self.place.link(value.strip())
-        except ValueError:  # no address at all, e.g. http://[
-            return None
-        if name in ("width", "height"):
-            return value if _NUMBER.fullmatch(value) else None
-        if name in ("colspan", "rowspan", "start"):
-            return value if value.isascii() and value.isdigit() and len(value) < 4 else None
-        return value
-
-
-@dataclass(slots=True)
-class _Pictures:
+class _Rewriter(HTMLParser):
     """Rewrites clean HTML: pictures from elsewhere become links, those of the repository load when they are seen."""
 
-    place: Place
-    out: list[str] = field(default_factory=list)
-    links: int = 0
+    def __init__(self, place: Place) -> None:
+        super().__init__(convert_charrefs=True)
+        self._place = place
+        self.out: list[str] = []
+        self._links = 0
 
-    def start(self, tag: str, attributes: Sequence[tuple[str, str | None]]) -> None:
-        values = {name: value or "" for name, value in attributes}
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
         if tag != "img":
-            self.links += tag == "a"
+            self._links += tag == "a"
             self.out.append(_tag(tag, values))
             return
         source = values.get("src", "")
-        if self.place.picture(source) is not None:
+        if self._place.picture(source) is not None:
             self.out.append(_tag("img", {"alt": "", **values, "loading": "lazy"}))
             return
         words = escape(values.get("alt") or source or "picture", quote=False)
-        if self.links or not source:
+        if self._links or not source:
             self.out.append(f"<span>{words}</span>")
         else:
             self.out.append(f"{_tag('a', {'href': source, 'rel': _REL})}{words}</a>")
 
-    def end(self, tag: str) -> None:
-        self.links -= tag == "a"
+    def handle_endtag(self, tag: str) -> None:
+        self._links -= tag == "a"
         self.out.append(f"</{tag}>")
 
-
-_REL = "noopener noreferrer nofollow"
+    def handle_data(self, data: str) -> None:
+        self.out.append(escape(data, quote=False))
 
 
 def _tag(name: str, attributes: dict[str, str]) -> str:
     return "<" + " ".join([name, *(f'{key}="{escape(value)}"' for key, value in attributes.items())]) + ">"
-
-
-class _Walk(HTMLParser):
-    def __init__(self, rewriter: _Pictures) -> None:
-        super().__init__(convert_charrefs=True)
-        self._rewriter = rewriter
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._rewriter.start(tag, attrs)
-
-    def handle_endtag(self, tag: str) -> None:
-        self._rewriter.end(tag)
-
-    def handle_data(self, data: str) -> None:
-        self._rewriter.out.append(escape(data, quote=False))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,17 +190,16 @@ def _html(text: str, place: Place, budget: Budget) -> str:
         tags=TAGS,
         attributes=ATTRIBUTES,
         url_schemes=SCHEMES,
-        attribute_filter=_Filter(place).attribute,
+        attribute_filter=partial(_attribute, place),
         link_rel=_REL,
         id_prefix=ID_PREFIX,
     )
     _check(budget)
-    rewriter = _Pictures(place)
-    walk = _Walk(rewriter)
+    rewriter = _Rewriter(place)
     for at in range(0, len(clean), STEP):
-        walk.feed(clean[at : at + STEP])
+        rewriter.feed(clean[at : at + STEP])
         _check(budget)
-    walk.close()
+    rewriter.close()
     return "".join(rewriter.out)
 
 

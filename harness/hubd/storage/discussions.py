@@ -14,9 +14,8 @@ from ..bounds import Cache
 from ..db import Database, Row, now
 from ..errors import Refused, stale_parent
 from .commits import Author, Staging, record
-from .diffs import pairs
+from .diffs import pairs, patch
 from .git import GitRepo
-from .patches import patch
 from .repos import RepoRow, Repos
 from .trees import Change, Entry, edited_tree
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from ..accounts.sessions import SESSION_SECONDS, cookie_name, new_cookie
+from ..accounts.accounts import SESSION_SECONDS, cookie_name, new_cookie
 from ..api.request import Call
-from .view import FOLDER, SECURITY, page, redirect
+from .page import FOLDER, SECURITY, page, redirect
 
 _MEDIA = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
 
