@@ -15,5 +15,6 @@ outgoing.py       What may leave this machine: commits that hold a secret, or re
 publishing.py     Push a folder as a repository in one commit, find earlier pushes, propose changes, check the right to
                   write
 repository.py     A snapshot of a repository: its refs, and the files of a revision by their hashes
+transfers.py      Large files on their way to and from a Hub, told in the way that all long work is
 promotion/        Copying between two Hubs
 """

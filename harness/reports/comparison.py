@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness import terminal
 from harness.evaluation.comparison.compare import Comparison, Flip
 from harness.evaluation.comparison.sides import ComparedResult
-from harness.statistics.formatting import cell, half_width, interval, p_value, signed
-from harness.terminal import cut
+from harness.statistics.formatting import cell, cut, half_width, interval, p_value, signed
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -28,7 +28,7 @@ from harness.hub.artifact import Artifact, RepositoryName
 from harness.hub.client import Hub
 from harness.hub.collections import Collection
 from harness.hub.publishing import check_may_write, only_reads
-from harness.terminal import first_of
+from harness.statistics.formatting import first_of
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NUMBERED = re.compile(r"v(\d+)")

@@ -10,7 +10,8 @@ from harness.hub.artifact import parse_input, split_revision
 from harness.hub.lineage import LineageRecord
 from harness.reports.lineage.chain import Node
 from harness.reports.lineage.check import Checked
-from harness.terminal import first_of, one_line
+from harness.statistics.formatting import first_of
+from harness.terminal import one_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

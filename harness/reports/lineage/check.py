@@ -14,8 +14,7 @@ from harness.hub.client import Hub
 from harness.hub.promotion.record import RECORD
 from harness.hub.repository import Tree
 from harness.reports.lineage.chain import Node, read_chain
-from harness.statistics.formatting import number
-from harness.terminal import first_of
+from harness.statistics.formatting import first_of, number
 
 _TAGLESS = (("student", 1),)
 """Stages, with their versions, whose results have no tag."""

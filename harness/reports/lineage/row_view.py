@@ -12,7 +12,7 @@ from harness.data.records import ToolCall
 from harness.reports.lineage.chain_view import line, models, short
 from harness.reports.lineage.row_history import RowHistory, calls_of
 from harness.reports.lineage.rows import SourceDialogue
-from harness.terminal import cut
+from harness.statistics.formatting import cut
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -18,8 +18,7 @@ from harness.reports.lineage.chain import Node
 from harness.reports.lineage.chain_view import HASH, in_words, line
 from harness.reports.lineage.row_view import Entry, block
 from harness.reports.lineage.rows import no_row
-from harness.statistics.formatting import number
-from harness.terminal import cut
+from harness.statistics.formatting import cut, number
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
