@@ -13,7 +13,7 @@ from harness.evaluation.baselines import BASELINES
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.models import parsing
-from harness.reports.plot_style import MODEL, SECOND, Plot, figure_of, save, shown, style
+from harness.reports.plot_style import MODEL, SECOND, Plot, figure_of, legend, save, shown, style
 from harness.statistics.estimates import estimate
 from harness.statistics.formatting import interval, number, whole_percent
 from harness.statistics.records import Estimate
@@ -82,7 +82,7 @@ def _scores(report: EvalReport) -> tuple[Figure, str]:
     labels = [shown(name) + (f"\n{one.unscored} unscored" if one.unscored else "") for name, one in metrics.items()]
     axes.set_yticks(range(len(metrics)), labels)
     axes.set(ylim=(max(len(metrics), 1) - 0.5, -0.5), xlim=(-0.02, 1.02))
-    _legend(figure, axes)
+    legend(figure, [axes], "outside lower left")
     told = [
         f"{shown(name)} {interval(one, missing='not scored')}{_beside(report, baselines, name)}"
         for name, one in metrics.items()
@@ -94,14 +94,6 @@ def _beside(report: EvalReport, baselines: Sequence[str], metric: str) -> str:
     found = {BASELINES[row][0]: report.rows[row][metric].value for row in baselines if metric in report.rows[row]}
     told = [f"{label} {number(value)}" for label, value in found.items() if value is not None]
     return f" ({', '.join(told)})" if told else ""
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    """One entry a label, below the plot."""
-    handles, labels = axes.get_legend_handles_labels()
-    known = dict(zip(labels, handles, strict=True))
-    if known:
-        figure.legend(known.values(), known.keys(), loc="outside lower left", ncols=len(known), fontsize=9)
 
 
 def _tools(rows: Rows) -> tuple[Figure, str]:
@@ -132,12 +124,14 @@ def _tools(rows: Rows) -> tuple[Figure, str]:
     return figure, f"The model called the reference's tool in {right} of {len(rows)} turns: {told or 'none'}."
 
 
-def _called(text: str | None) -> str:
-    """Return the tool that a text calls, by the lenient reading."""
-    if text is None:
-        return _NO_ANSWER
+def called_tool(text: str) -> str | None:
+    """Return the tool that a text calls, by the lenient reading; None for none."""
     call = parse_answer(text) or parsing.read(text).call
-    return call.name if call else _NO_CALL
+    return call.name if call else None
+
+
+def _called(text: str | None) -> str:
+    return _NO_ANSWER if text is None else called_tool(text) or _NO_CALL
 
 
 def _among(names: Sequence[str], name: str) -> str:
@@ -190,7 +184,7 @@ def _turns(rows: Rows) -> tuple[Figure, str]:
     )
     axes.grid(axis="y", color="#E5E5E5", linewidth=0.8)
     axes.set_axisbelow(True)
-    _legend(figure, axes)
+    legend(figure, [axes], "outside lower left")
     return figure, "Mean score by turn. " + ("; ".join(told) or "Nothing was scored") + "."
 
 

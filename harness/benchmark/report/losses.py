@@ -13,7 +13,7 @@ from harness.data.published_facts import Arm
 from harness.errors import DataError, RepoNotFound
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
-from harness.reports.plot_style import GREY, MODEL, SECOND, WIDTH, save, shown, style
+from harness.reports.plot_style import GREY, MODEL, SECOND, WIDTH, legend, save, shown, style
 from harness.reports.training_loss import moving_mean
 from harness.statistics.formatting import number
 
@@ -98,11 +98,7 @@ def draw(losses: Sequence[Loss], folder: Path) -> Picture:
         figure.suptitle("Training loss", x=0.01, ha="left", fontsize=12, fontweight="bold")
         figure.supylabel("cross-entropy, nats a token", fontsize=9, color=GREY)
         figure.supxlabel("epoch", fontsize=9, color=GREY)
-        known: dict[str, Any] = {}
-        for axes in grid[: len(panels)]:
-            handles, labels = axes.get_legend_handles_labels()
-            known |= dict(zip(labels, handles, strict=True))
-        figure.legend(known.values(), known.keys(), loc="outside upper right", ncols=len(known), fontsize=9)
+        legend(figure, grid[: len(panels)], "outside upper right")
         alt = _alt(losses)
         save(folder, "losses", figure, alt)
     return Picture(name="losses", title="Training loss", alt=alt)

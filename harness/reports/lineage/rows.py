@@ -78,7 +78,7 @@ class RowReader:
             # A stage writes plain rows; those of somebody else may have any known layout, and ids by their position.
             own = node.record is not None and file.endswith(".jsonl")
             try:
-                rows = _plain(folder / file) if own else _any_layout(folder / file)
+                rows = [row for _, row in read_jsonl(folder / file)] if own else _any_layout(folder / file)
             except DataError as error:  # its place on the Hub says more than the one in the cache
                 problem = str(error).replace(f"{folder}/", "")
                 raise DataError(f"{node.artifact}: {problem}; correct it there and push it again") from error
@@ -86,10 +86,6 @@ class RowReader:
                 id = str(values.get("id"))
                 found.setdefault(id, []).append(StoredRow(id=id, file=file, values=values))
         return {id: sorted(rows, key=lambda row: not row.kept) for id, rows in found.items()}
-
-
-def _plain(path: Path) -> list[dict[str, Any]]:
-    return [row for _, row in read_jsonl(path)]
 
 
 def _any_layout(path: Path) -> list[dict[str, Any]]:
