@@ -1,4 +1,4 @@
-"""The cells and stages of a run as a table: live on a terminal, a line a change elsewhere, and at the end."""
+"""The cells and stages of a run as a table: live on a terminal, one line per change elsewhere, and at the end."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def cell_text(outcome: StepOutcome) -> str:
 
 
 def outcome_table(plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome]) -> Table:
-    """Return one row a cell and one column a stage; a step that cells share stands in each of their rows."""
+    """Return one row per cell and one column per stage; a step that cells share is in each of their rows."""
     from harness.reports.evaluation_tables import table
 
     stages = [stage for stage in STAGES if any(step.stage == stage for step in plan.steps)]
@@ -66,7 +66,7 @@ def legend() -> str:
 
 @contextmanager
 def watching(plan: BenchmarkPlan) -> Iterator[Watch]:
-    """Yield what shows each change on stderr: a table that is drawn anew, or a line where there is no terminal."""
+    """Yield what shows each change on stderr: a table redrawn, or one line per change without a terminal."""
     from rich.live import Live
 
     out = console(err=True)
@@ -110,7 +110,7 @@ class _Lines:
 
 
 def counts(outcomes: Mapping[str, StepOutcome]) -> str:
-    """Return how many steps ended how, in words."""
+    """Return how many steps ended in each way, in words."""
     found = {status: sum(one.status == status for one in outcomes.values()) for status in _MARKS}
     words = {"done": "made", "reused": "there already", "failed": "failed", "skipped": "skipped"}
     return ", ".join(f"{found[status]} {word}" for status, word in words.items() if found[status])

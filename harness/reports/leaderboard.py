@@ -1,4 +1,4 @@
-"""Results side by side: who leads on a test set, and who cannot be told from the leader."""
+"""Results side by side: who leads on a test set, and who is tied with the leader."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Board:
 
 
 def boards(reports: Mapping[str, EvalReport], rows: Mapping[str, Rows]) -> list[Board]:
-    """Return one board a test set and commit, by name. Both mappings are by results configuration."""
+    """Return one board per test set and commit, by name. Both mappings are by results configuration."""
     grouped: dict[tuple[str, str], list[str]] = defaultdict(list)
     for config in sorted(reports):
         run = reports[config].run

@@ -480,7 +480,7 @@ def test_a_target_that_moves_meanwhile_is_not_overwritten(hubs, source, target, 
         commit(source, repo, new_txt=b"n")
         plan = plan_promotion(giver, receiver, [parse_name(repo, "model")], PromoteOptions())
         commit(target, repo, theirs_txt=b"t")
-        with pytest.raises(HubError, match="somebody else pushed"):
+        with pytest.raises(HubError, match="someone else pushed"):
             promote(giver, receiver, plan, lambda line: None)
     assert "theirs.txt" in files(target, repo)
 

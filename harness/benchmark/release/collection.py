@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.benchmark.release.changes import AddItem, ChangeItem, CreateCollection
 from harness.benchmark.release.manifest import Entry, Role, title_of
+from harness.benchmark.report.results import Result
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.evaluation.results import config_name
@@ -31,9 +32,10 @@ Notes = Mapping[RepositoryName, str]
 """Repository -> the note beside it; in the order of the collection."""
 
 
-def notes(entries: Sequence[Entry], reports: Mapping[str, EvalReport]) -> dict[RepositoryName, str]:
-    """Return the items of the collection with their notes; `reports` are by configuration."""
-    models = {entry.place: reports[config_name(entry.place.repo_id)] for entry in entries if entry.role == "model"}
+def notes(entries: Sequence[Entry], results: Mapping[str, Result]) -> dict[RepositoryName, str]:
+    """Return the items of the collection with their notes; `results` are by configuration."""
+    places = [entry.place for entry in entries if entry.role == "model"]
+    models = {place: results[config_name(place.repo_id)].report for place in places}
     metric = JUDGE_METRIC if common_judge(models.values()) else DEFAULT_METRIC
     found: dict[RepositoryName, str] = {}
     for entry in entries:

@@ -1,4 +1,4 @@
-"""What a reader has to know beside the tables: who judged, what cannot be compared, what was measured anew."""
+"""What a reader has to know beside the tables: who judged, what cannot be compared, what was re-evaluated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TFT against Direct as a picture: one line a scenario, with intervals, and the published values as hollow marks."""
+"""TFT against Direct as a plot: one line per scenario, with intervals; published values as hollow marks."""
 
 from __future__ import annotations
 
