@@ -1,7 +1,7 @@
 """ROUGE-L over raw text, as an `evaluate` module.
 
-`evaluate.load` must be given the absolute path of this folder: a bare name is looked up on the Hub. All metrics have the
-same frame, repeated because `evaluate.load` copies this folder alone.
+`evaluate.load` must be given the absolute path of this folder: a bare name is looked up on the Hub. All metrics have
+the same frame, repeated because `evaluate.load` copies this folder alone.
 """
 
 import datasets

@@ -1,7 +1,7 @@
 """Staged agreement of two tool calls, from 0.0 (no call) to 1.0 (equal).
 
-Standard library only, so that it can be used without `evaluate`. `evaluate.load` copies this folder alone, so the parsing
-of calls is repeated in every metric that needs it; a test compares the copies.
+Standard library only, so that it can be used without `evaluate`. `evaluate.load` copies this folder alone, so the
+parsing of calls is repeated in every metric that needs it; a test compares the copies.
 """
 
 from __future__ import annotations

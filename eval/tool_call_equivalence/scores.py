@@ -1,7 +1,7 @@
 """1.0 where two tool calls mean the same once defaults are left out, else 0.0.
 
-Standard library only, so that it can be used without `evaluate`. `evaluate.load` copies this folder alone, so the parsing
-of calls is repeated in every metric that needs it; a test compares the copies.
+Standard library only, so that it can be used without `evaluate`. `evaluate.load` copies this folder alone, so the
+parsing of calls is repeated in every metric that needs it; a test compares the copies.
 """
 
 from __future__ import annotations
