@@ -189,8 +189,8 @@ def dialogues(*, out: Path, exclude: tuple[str, ...], sources: Path | None, as_j
     """
     import json
 
+    from harness.data.formats.sgd import write_dialogues
     from harness.data.sources import locate
-    from harness.stages.material.sgd_dialogues import write_dialogues
 
     with progress("reading dialogues"):
         counts = write_dialogues(locate(sources), out, exclude=exclude)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli import _benchmark, _options
+from harness.cli import _options, benchmark
 from harness.terminal import say, write
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _run(hub: Hub, folder: Path) -> None:
         work=folder / "work",
     )
     if done := run(request):
-        _benchmark.show_outcomes(*done)
+        benchmark.show_outcomes(*done)
         _show_places(hub, done[0], folder)
 
 

@@ -8,9 +8,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from harness.curation.settings import resolve
+from harness.data.formats.strict_records import FrozenModel
 from harness.data.tasks import TaskSource, find_task
 from harness.errors import UsageError
 from harness.hub.client import Hub
@@ -35,10 +36,8 @@ WORK = "work"
 """Folder of a run with its checkpoints and its log."""
 
 
-class TrainRequest(BaseModel):
-    """What is trained on what. Frozen; a key that is not here is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class TrainRequest(FrozenModel):
+    """What is trained on what."""
 
     source: str
     """Conversations: a dataset `owner/name[@revision]`, or a file in any known layout."""

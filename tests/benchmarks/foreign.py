@@ -25,10 +25,10 @@ from harness.data.formats.task import read_task
 from harness.data.records import Conversation, Task
 from harness.data.scenarios._recipes import Pools, draw_clean, mislabel
 from harness.data.scenarios.noisy_labels import corrupt
+from harness.data.sgd_task import describe, read_schema
 from harness.data.sources import Sources, locate
 from harness.rules.labeler import foreign_model
 from harness.rules.labeler.foreign import CUT, fits_of
-from harness.stages.material.sgd_task import describe, read_schema
 
 FITTED = {
     "Movies_1": "Restaurants_2", "Banks_1": "Hotels_2", "Events_2": "Flights_1", "Services_1": "Music_2",

@@ -11,7 +11,7 @@ from harness.benchmark.release.contents import STAGE_OF, Entry, results_place
 from harness.benchmark.release.current import CurrentResults, Repo, find_tree, read_json
 from harness.benchmark.release.desired import STAGE
 from harness.curation.checks.decontamination import GATE_RECORD, GateRecord
-from harness.data.formats.dataclass_json import load_record
+from harness.data.formats.strict_records import load_record
 from harness.data.tasks import CONVERSATIONS
 from harness.errors import CheckFailed
 from harness.evaluation.records import EvalReport

@@ -7,10 +7,9 @@ consistency.py      Whether results fit the calls that they answer, and replies 
 conversation.py     All deterministic checks of one conversation, in order; what they find is sorted by nothing but
                     that order
 decontamination.py  Whether the test set is in the training data: a gate that stops a run and names the pairs
-duplicates.py       Exact and near duplicates among conversations, found as they come, in memory that a laptop has
+duplicates.py       Exact and near duplicates among conversations, found as they come, by MinHash signatures of their
+                    words
 layout.py           Checks of a conversation's layout: who speaks when, where it begins and ends, how long it is
-shingles.py         Conversations as words, runs of words and MinHash signatures: what duplicates and contamination
-                    are measured on
 turns.py            Checks of the assistant's turns: one call each, a tool that exists, arguments that are valid,
                     results where due
 """

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from harness.curation.checks.duplicates import Fingerprint, fingerprint
-from harness.curation.checks.shingles import as_text, digest, grams, user_words, words
+from harness.curation.checks.duplicates import Fingerprint, as_text, digest, fingerprint, grams, user_words, words
 from harness.data.records import Conversation
 from harness.errors import CheckFailed
 from harness.rules.judge.scene import is_lookup

@@ -1,4 +1,4 @@
-"""Turn by turn: what the committee agrees on, by name, then keys, then values; disputes for the arbiter. No effects"""
+"""Turn by turn: what the committee agrees on, by name, then keys, then values; disputes for the arbiter. Pure."""
 
 from __future__ import annotations
 

@@ -6,8 +6,16 @@ from collections.abc import Callable, Sequence
 from string import ascii_uppercase
 from typing import Any
 
-from harness.curation.llm_roles.calls import SHORTEST_BOUND, call_schema, read_call
-from harness.curation.llm_roles.prompted_role import MAX_REASON, PromptedRole, expect_keys, expect_text, problem_of
+from harness.curation.llm_roles.prompted_role import (
+    MAX_REASON,
+    SHORTEST_BOUND,
+    PromptedRole,
+    call_schema,
+    expect_keys,
+    expect_text,
+    problem_of,
+    read_call,
+)
 from harness.data.annotations import Dispute, Ruling
 from harness.data.events import callable_tools, events
 from harness.data.records import ToolCall

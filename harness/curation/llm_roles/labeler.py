@@ -6,8 +6,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from harness.curation.llm_roles.calls import SHORTEST_BOUND, call_schema, read_call
-from harness.curation.llm_roles.prompted_role import PromptedRole, expect_keys, problem_of
+from harness.curation.llm_roles.prompted_role import (
+    SHORTEST_BOUND,
+    PromptedRole,
+    call_schema,
+    expect_keys,
+    problem_of,
+    read_call,
+)
 from harness.data.annotations import Rewrite
 from harness.data.events import Event, callable_tools, events
 from harness.data.records import Conversation, ToolCall

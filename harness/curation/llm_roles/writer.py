@@ -6,8 +6,15 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
-from harness.curation.llm_roles.calls import SHORTEST_BOUND, call_schema, read_call
-from harness.curation.llm_roles.prompted_role import PromptedRole, expect_keys, expect_text, problem_of
+from harness.curation.llm_roles.prompted_role import (
+    SHORTEST_BOUND,
+    PromptedRole,
+    call_schema,
+    expect_keys,
+    expect_text,
+    problem_of,
+    read_call,
+)
 from harness.data.annotations import ConversationPlan, Draft
 from harness.data.events import events
 from harness.data.formats.json_texts import as_value

@@ -1,7 +1,7 @@
 """The benchmark's scenarios, one file each: every module here that defines `SCENARIO` is one.
 
-    _base.py         The nouns of the scenarios: the clean dialogues they draw from, and what a scenario is
-    _facts.py        What is measured on the traces of a scenario, for cards
+    _base.py         The nouns of the scenarios: the clean dialogues they draw from, what a scenario is, and what cards
+                     count of it
     _recipes.py      The recipes that damage traces, for any service: wrong labels, drifted names, disguised
                      conversations
     _synonyms.py     Other names for the tools and parameters of any task, as a drifted schema might have them. No
@@ -28,8 +28,17 @@ from dataclasses import dataclass
 import yaml
 
 from harness import resources
-from harness.data.scenarios._base import ARMS, Arm, CleanTraces, Scenario, dialogue_files, read_dialogues
-from harness.data.scenarios._facts import TraceFacts, measure, transitions
+from harness.data.scenarios._base import (
+    ARMS,
+    Arm,
+    CleanTraces,
+    Scenario,
+    TraceFacts,
+    dialogue_files,
+    measure,
+    read_dialogues,
+    transitions,
+)
 from harness.errors import UsageError
 
 __all__ = [

@@ -6,8 +6,6 @@ documents.py       The records of a file, whatever it is: JSON lines, a JSON arr
 json_document.py   One JSON document of any size, value by value: an array of records, or the one value that a file is
 langfuse.py        Langfuse exports: traces with their input and output, or observations, of which the last generation
                    tells it all
-limits.py          What a packed file may unfold to: far more than honest ones do, and nothing that fills memory or a
-                   day
 parquet.py         Rows of a Parquet file, read by a process of its own under limits: a few bytes of it can stand for
                    gigabytes
 parquet_reader.py  A process that reads a Parquet file and prints its rows as JSON, one per line, under limits it sets

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.data.formats.json_texts import why_not_json
-from harness.data.traces.json_document import FileRecord
-from harness.data.traces.limits import allowance
+from harness.data.traces.json_document import FileRecord, allowance
 from harness.errors import DataError, UsageError
 from harness.hub.foreign_json import LARGEST, TOO_LONG, Unholdable, load_json
 

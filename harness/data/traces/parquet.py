@@ -11,8 +11,7 @@ from typing import IO, cast
 
 from harness.data.formats.json_texts import parse_line
 from harness.data.formats.jsonl import bounded_lines
-from harness.data.traces.json_document import FileRecord
-from harness.data.traces.limits import allowance
+from harness.data.traces.json_document import FileRecord, allowance
 from harness.errors import DataError
 from harness.hub.foreign_json import LARGEST
 

@@ -13,7 +13,7 @@ from typing import Any
 from harness.data.formats.jsonl import write_atomic, write_json, write_jsonl
 from harness.data.formats.messages import dump_conversation
 from harness.data.formats.published import dump_row, dump_trace
-from harness.data.formats.sgd import REPLY_TOOL, Trace
+from harness.data.formats.sgd import REPLY_TOOL, Trace, read_all
 from harness.data.formats.task import dump_task
 from harness.data.records import Task
 from harness.data.scenarios._base import SEED
@@ -21,8 +21,7 @@ from harness.data.scenarios._task import Damaged, ScenarioMaterial, task_scenari
 from harness.data.sources import Sources
 from harness.data.tools import Toolbox
 from harness.errors import DataError, SourceError, UsageError
-from harness.reports.dataset_card import most_common_first
-from harness.stages.material.sgd_dialogues import read_all
+from harness.statistics.formatting import most_common_first
 
 TASK, TRACES, TEST, CLEAN, SCENARIOS = (
     "job_description.json",
