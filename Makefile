@@ -5,6 +5,7 @@
 #   PIP_FIND_LINKS=DIR  a wheelhouse with PyTorch in it; without one uv finds PyTorch's own index
 #   TFT_SOURCES=DIR     the real source files; tests that need them are skipped without it
 #   JOBS=2              files of tests side by side
+#   TAG=v0.1.0          for `make dist`: refuse where the package has another version
 
 PYTHON ?= python3
 JOBS ?= 2
@@ -28,7 +29,7 @@ BUILD := --require-build-hashes --preview-features build-dependency-hashes --bui
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra train --extra inspect --group dev \
   --generate-hashes --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help setup demo test test-all test-kill check bench lock clean
+.PHONY: help setup demo test test-all test-kill check bench dist lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +59,17 @@ check: setup ## lint, formatting, types and the direction of imports
 
 bench: setup ## measure what the project promises
 	@for script in $(filter-out %_inputs.py,$(wildcard tests/benchmarks/*.py)); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+# Built by the locked tools, the wheel from the source archive; installed with the locked versions of what it needs.
+dist: setup ## build wheel and source archive, and try the wheel in an environment of its own
+	rm -rf dist build
+	$(BIN)/uv build --quiet --python $(BIN)/python --no-build-isolation
+	$(BIN)/python -m venv --without-pip build/env
+	$(BIN)/uv pip install --quiet --python build/env/bin/python --only-binary :all: --no-binary rouge-score \
+	  $(BUILD) --constraints $(LOCK) dist/*.whl
+	@version=$$(cd build && env/bin/tft --version) && echo "$$version" && \
+	  if [ -n "$$TAG" ] && [ "$$TAG" != "v$${version##* }" ]; then \
+	    echo "the tag is $$TAG, the version in pyproject.toml another; move one of them" >&2; exit 1; fi
 
 lock: $(BIN)/uv ## resolve requirements/*.txt again; existing versions are kept where they still fit
 	$(COMPILE) --extra cuda pyproject.toml -o requirements/cuda.txt
