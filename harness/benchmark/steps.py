@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from harness.benchmark.cells import Cell, Setup
 from harness.benchmark.presets import StudentRecipe
-from harness.curation.settings import published
+from harness.curation.stage_settings import published
 from harness.hub.artifact import RepoKind
 from harness.models.roles import Roles
 from harness.training.config import parse_count

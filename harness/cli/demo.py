@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from harness.benchmark.plan import BenchmarkPlan
     from harness.data.records import ToolCall
-    from harness.data.scenarios._task import Damaged
+    from harness.data.scenarios._task_scenarios import Damaged
     from harness.hub.client import Hub
 
 _NAME, _PRESET = "sample", "demo"

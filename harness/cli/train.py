@@ -199,7 +199,7 @@ def _without_job_options(words: Sequence[str]) -> list[str]:
 
 def _config(file: Path | None, settings: tuple[str, ...], chosen: dict[str, Any]) -> TrainConfig:
     """Return the settings of the file, with those of the options over them; UsageError lists the valid keys."""
-    from harness.curation.settings import resolve
+    from harness.curation.stage_settings import resolve
     from harness.data.formats.json_texts import read_text
     from harness.data.formats.yaml_lines import read_yaml
     from harness.training.config import TrainConfig

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.curation.settings import Topic
+from harness.curation.stage_settings import Topic
 from harness.data.formats.task import read_task
 from harness.data.formats.yaml_lines import read_mapping, refuse_unknown
 from harness.data.tasks import TaskSource
-from harness.data.traces.source import TRACE_FILES
+from harness.data.traces.trace_input import TRACE_FILES
 from harness.errors import DataError
 from harness.hub.artifact import FileInput
 

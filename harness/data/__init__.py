@@ -2,13 +2,12 @@
 
 annotations.py      The nouns of the TFT pipeline: what is found in traces, how they are rated, rewritten and
                     decided. Frozen values
-beside.py           What is made beside its place and then moved there whole; what killed processes leave of it is put
-                    right or deleted
+atomic_files.py     Files and folders that appear whole or not at all; what killed processes leave behind is restored or
+                    deleted
 canonical.py        Canonical forms of argument values, so that two spellings of one thing compare equal and two
                     things never do
 cell_names.py       The names of the benchmark's repositories: what a name says, and which name a cell has. Pure
-events.py           A conversation as a sequence of events: who says what, which tool is called, and what it
-                    returned
+events.py           A conversation as events: user messages, replies, tool calls and tool results
 locks.py            Folders and files that one process at a time may write to, and how it shows that it does
 prefixes.py         What begins alike, found in a time that grows with the length alone, however much was seen before
 published_facts.py  The benchmark's published facts and figures as records

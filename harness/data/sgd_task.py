@@ -17,7 +17,7 @@ from harness.data.formats.sgd import REPLY_TOOL, Trace, read_all
 from harness.data.formats.task import dump_task
 from harness.data.records import Task
 from harness.data.scenarios._base import SEED
-from harness.data.scenarios._task import Damaged, ScenarioMaterial, task_scenarios
+from harness.data.scenarios._task_scenarios import Damaged, ScenarioMaterial, task_scenarios
 from harness.data.sources import Sources
 from harness.data.tools import Toolbox
 from harness.errors import DataError, SourceError, UsageError

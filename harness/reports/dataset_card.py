@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import resources
-from harness.data.traces.source import TRAIN
+from harness.data.traces.trace_input import TRAIN
 from harness.hub.artifact import README
 from harness.hub.lineage import Lineage
 

@@ -16,8 +16,7 @@ train.py                Stage `train`: a student at one commit and a dataset at 
 
 __main__.py             A stage in a process of its own: `python -m harness.stages REQUEST.json` prints the result as
                         JSON
-_day.py                 The day that a run takes for today: the one that was named, else that of the first run, else
-                        today
+_prompt_date.py         The day that prompts call today: the one that was named, else that of the first run, else today
 _inputs.py              What filter, relabel and synthesize start from: what their requests name, opened on this machine
 _requests.py            What the stages are asked for, in names and numbers that JSON can hold
 _result.py              Where the result of a stage goes: found on the Hub, or written whole with its lineage, pushed

@@ -10,12 +10,12 @@ from itertools import islice
 from typing import Any
 
 from harness.curation.job_folder import JobFolder
-from harness.curation.settings import Config, Stage, resolve
+from harness.curation.stage_settings import Config, Stage, resolve
 from harness.data.annotations import TraceRow
 from harness.data.records import Conversation
 from harness.data.scenarios import Arm
 from harness.data.tasks import TaskSource, TestConversations, find_task, find_test, has_test
-from harness.data.traces.source import TraceInput, read_input
+from harness.data.traces.trace_input import TraceInput, read_input
 from harness.errors import DataError, UsageError
 from harness.hub.artifact import Artifact, parse_input
 from harness.hub.client import Hub

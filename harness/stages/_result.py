@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.data.beside import folder_beside, replace_folder
+from harness.data.atomic_files import replace_folder, scratch_folder
 from harness.data.formats.jsonl import write_json
 from harness.data.formats.strict_records import FrozenModel
 from harness.errors import CheckFailed, UsageError
@@ -88,7 +88,7 @@ def produce(
         raise UsageError("nothing to write to: give --out DIR, or push to the Hub")
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)  # on the same disk, so that it can be moved there at once
-    with folder_beside(out) if out else tempfile.TemporaryDirectory(prefix="tft-") as scratch:
+    with scratch_folder(out) if out else tempfile.TemporaryDirectory(prefix="tft-") as scratch:
         folder = Path(scratch) / lineage.stage  # a name that messages of libraries show
         folder.mkdir()
         try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from harness.curation.settings import resolve
+from harness.curation.stage_settings import resolve
 from harness.data.formats.strict_records import FrozenModel
 from harness.data.tasks import TaskSource, find_task
 from harness.errors import UsageError
@@ -20,7 +20,7 @@ from harness.models.backends.subject import DAY, SYSTEMS_REPLACED
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.names import ModelName
 from harness.models.prompts import Calendar, form_notes
-from harness.stages._day import day_of_training, say_day, say_no_day
+from harness.stages._prompt_date import day_of_training, say_day, say_no_day
 from harness.stages._result import Place
 from harness.terminal import progress, say
 from harness.training.config import TrainConfig

@@ -41,7 +41,7 @@ from harness.models.backends.subject import EvaluateConfig, Subject
 from harness.models.names import ModelName
 from harness.reports.evaluation_plots import draw
 from harness.reports.publish import Destination, destination, publish
-from harness.stages._day import use_day
+from harness.stages._prompt_date import use_day
 from harness.stages._requests import EvaluateRequest
 from harness.stages._result import StageResult
 from harness.terminal import progress, say

@@ -11,13 +11,13 @@ from typing import Any
 
 from harness.curation.annotators import estimate_of, make_rater
 from harness.curation.checks.batch import Inspected, Inspection, inspect_traces
-from harness.curation.checks.layout import CheckConfig
+from harness.curation.checks.message_order import CheckConfig
 from harness.curation.inspection.redaction import find_pii, redact
-from harness.curation.settings import FilterConfig, published
+from harness.curation.stage_settings import FilterConfig, published
 from harness.data.annotations import Rater, Rating, TraceRow
 from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.stage_rows import dump_filtered
-from harness.data.traces.source import TRAIN
+from harness.data.traces.trace_input import TRAIN
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import FILTERED, CardFrame, write_stage_card

@@ -11,7 +11,7 @@ from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.messages import dump_conversation
 from harness.data.formats.strict_records import FrozenModel
 from harness.data.traces.read import read_traces
-from harness.data.traces.source import TRAIN
+from harness.data.traces.trace_input import TRAIN
 from harness.errors import DataError
 from harness.hub.artifact import FileInput
 from harness.hub.client import Hub

@@ -16,14 +16,14 @@ from harness.curation.committee.relabel import Committee, relabel_conversations
 from harness.curation.committee.summary import summarise
 from harness.curation.repair.ground_truth import Truths, published_truth, read_truth
 from harness.curation.repair.measure import Against, measure
-from harness.curation.settings import RelabelConfig
+from harness.curation.stage_settings import RelabelConfig
 from harness.data.annotations import TraceRow
 from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.stage_rows import CONTEXT, dump_relabelled
 from harness.data.records import Conversation
 from harness.data.sources import locate
 from harness.data.tools import Toolbox
-from harness.data.traces.source import TRAIN
+from harness.data.traces.trace_input import TRAIN
 from harness.errors import DataError, SourceError
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage

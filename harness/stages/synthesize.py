@@ -13,12 +13,12 @@ from harness.curation.annotators import estimate_of, make_writer
 from harness.curation.checks.batch import Inspected, Inspection, inspect_traces
 from harness.curation.checks.decontamination import GATE_RECORD, Decontamination, GateRecord, stop_if_contaminated
 from harness.curation.checks.duplicates import Duplicates
-from harness.curation.checks.layout import CheckConfig
-from harness.curation.settings import SynthesizeConfig, Topic, published, topics
+from harness.curation.checks.message_order import CheckConfig
+from harness.curation.stage_settings import SynthesizeConfig, Topic, published, topics
 from harness.data.annotations import ConversationPlan, Draft, TraceRow, Writer
 from harness.data.formats.jsonl import write_json, write_jsonl
 from harness.data.formats.stage_rows import dump_synthetic
-from harness.data.traces.source import TRAIN
+from harness.data.traces.trace_input import TRAIN
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.models.chat.budget import BudgetSpent

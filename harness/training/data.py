@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.data.records import Conversation, Message, Task, ToolCall
-from harness.data.traces.source import read_input
+from harness.data.traces.trace_input import read_input
 from harness.errors import DataError
 from harness.hub.client import Hub
 

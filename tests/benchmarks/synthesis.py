@@ -20,7 +20,7 @@ from random import Random
 from scipy.stats import ks_2samp
 
 from harness.curation.checks.batch import Inspection, inspect_traces
-from harness.curation.checks.layout import CheckConfig
+from harness.curation.checks.message_order import CheckConfig
 from harness.data.annotations import ConversationPlan, Draft, TraceRow
 from harness.data.formats.jsonl import read_jsonl
 from harness.data.formats.row_layouts import parse_row

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from harness.curation.checks.layout import View
+from harness.curation.checks.message_order import View
 from harness.data.annotations import Finding
 from harness.data.events import Event
 from harness.data.records import Case, Message, ToolCall

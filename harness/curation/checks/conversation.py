@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
+from harness.curation.checks.assistant_turns import (
+    call_arguments,
+    call_ids,
+    call_names,
+    empty_texts,
+    reply_form,
+    results,
+    unusable_turns,
+)
 from harness.curation.checks.characters import characters_of_texts
 from harness.curation.checks.consistency import consistency
-from harness.curation.checks.layout import (
+from harness.curation.checks.message_order import (
     CheckConfig,
     View,
     consecutive_turns,
@@ -16,15 +25,6 @@ from harness.curation.checks.layout import (
     role_order,
     sizes,
     turns,
-)
-from harness.curation.checks.turns import (
-    call_arguments,
-    call_ids,
-    call_names,
-    empty_texts,
-    reply_form,
-    results,
-    unusable_turns,
 )
 from harness.data.annotations import Finding
 from harness.data.events import events

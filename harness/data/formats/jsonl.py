@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from harness.data.beside import file_beside
+from harness.data.atomic_files import atomic_file
 from harness.data.formats.json_texts import encodable_value, packed, parse_line, spells_half_characters
 from harness.errors import DataError
 from harness.hub.foreign_json import LARGEST
@@ -73,7 +73,7 @@ def _parse_line(path: Path, number: int, line: bytes | None) -> dict[str, Any]:
 
 def write_atomic(path: Path, chunks: Iterable[str]) -> None:
     """Write text to `path` so that it is either whole or not there. Secrets within a chunk are masked."""
-    with file_beside(path) as stream:
+    with atomic_file(path) as stream:
         stream.writelines(map(known().mask_value, chunks))
 
 

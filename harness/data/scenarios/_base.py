@@ -1,4 +1,4 @@
-"""The nouns of the scenarios: the clean dialogues they draw from, what a scenario is, and what cards count of it."""
+"""The nouns of the scenarios: the clean dialogues they draw from, what a scenario is, and the counts of its card."""
 
 from __future__ import annotations
 

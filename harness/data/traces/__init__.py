@@ -1,4 +1,4 @@
-"""Traces of production agents: read from any known layout, looked through, cleared of personal data.
+"""Traces of production agents, read from any known layout.
 
 archive.py         Inspect logs in their archive form: the samples of a zip file, each unpacked as far as a row may
                    reach
@@ -12,7 +12,7 @@ parquet_reader.py  A process that reads a Parquet file and prints its rows as JS
                    itself
 read.py            Files of traces in any known layout, row by row; a row that cannot be read says why, and the rest
                    goes on
-source.py          What a stage reads: a file of traces, a folder that an earlier stage wrote, or a dataset at a commit
+trace_input.py     What a stage reads: a file of traces, a folder that an earlier stage wrote, or a dataset at a commit
 
 What a row says is read by `formats/row_layouts.py`, and its messages by `formats/message_reader.py`, not strictly.
 """

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from harness.curation.checks.batch import Inspected, Inspection, inspect_traces
-from harness.curation.checks.layout import CheckConfig
+from harness.curation.checks.message_order import CheckConfig
 from harness.data.annotations import TraceRow
 from harness.data.records import Conversation
 from harness.data.sample import sample_conversations, sample_task

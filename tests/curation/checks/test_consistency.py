@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.curation.checks.conversation import check
-from harness.curation.checks.layout import CheckConfig
+from harness.curation.checks.message_order import CheckConfig
 from harness.data import scenarios
 from harness.data.annotations import Finding
 from harness.data.formats.task import read_task

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.curation.checks.conversation import check, rejected
-from harness.curation.checks.layout import CheckConfig
+from harness.curation.checks.message_order import CheckConfig
 from harness.data import scenarios
 from harness.data.formats.task import read_task
 from harness.data.records import Conversation, Message, ToolCall

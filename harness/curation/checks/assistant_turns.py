@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from harness.curation.checks.layout import View
+from harness.curation.checks.message_order import View
 from harness.data.annotations import Finding
 
 _SHOWN = 200

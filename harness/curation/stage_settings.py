@@ -1,4 +1,4 @@
-"""The settings of filter, relabel and synthesize: published ones as defaults, by scenario where it has its own."""
+"""The settings of filter, relabel and synthesize, the published ones as defaults, by scenario where they differ."""
 
 from __future__ import annotations
 

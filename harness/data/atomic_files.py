@@ -1,4 +1,4 @@
-"""What is made beside its place and moved there whole; what killed processes leave of it is put right or deleted."""
+"""Files and folders that appear whole or not at all; what killed processes leave behind is restored or deleted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NEW = ".tft-new"
 
 
 @contextmanager
-def folder_beside(place: Path) -> Iterator[Path]:
+def scratch_folder(place: Path) -> Iterator[Path]:
     """Yield a new folder on the disk of `place`, to be moved there; what is left of it afterwards is deleted.
 
     So is what processes that were killed have left there.
@@ -41,7 +41,7 @@ def folder_beside(place: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def file_beside(place: Path) -> Iterator[TextIO]:
+def atomic_file(place: Path) -> Iterator[TextIO]:
     """Yield a text stream whose file takes its `place` when it is whole; otherwise nothing is left of it."""
     place.parent.mkdir(parents=True, exist_ok=True)
     settle(place)

@@ -1,4 +1,4 @@
-"""Checks of a conversation's layout: who speaks when, where it begins and ends, how long it is."""
+"""Checks of the order of messages: who speaks when, where it begins and ends, how long it is."""
 
 from __future__ import annotations
 
