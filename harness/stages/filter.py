@@ -202,9 +202,8 @@ class _Filtering:
 
 def _rejection(one: Inspected) -> tuple[str, str]:
     """Return the kind of the first reason of the checks against a trace and the reason; two empty texts for none."""
-    against = [finding for finding in one.findings if finding.severity == "reject"]
-    if against:
-        return against[0].check, f"{against[0].check}: {against[0].problem}"
+    if against := one.rejection:
+        return against.check, f"{against.check}: {against.problem}"
     if one.duplicate:
         return "duplicate", f"duplicate of {one.duplicate.of} (similarity {one.duplicate.similarity:.2f})"
     return "", ""

@@ -252,15 +252,12 @@ class _Work:
         """Return the kind of the first problem and what it is; two empty texts where there is none."""
         if draft.conversation is None or inspected is None:
             return "no usable answer", draft.error or "the teacher gave no reason"
-        first = next((finding for finding in inspected.findings if finding.severity == "reject"), None)
-        if first:
+        if first := inspected.rejection:
             return first.check, f"{first.check}: {first.problem}"
-        overlap = next((overlap for overlap in inspected.overlaps if overlap.reasons), None)
-        if overlap:
+        if overlap := next((overlap for overlap in inspected.overlaps if overlap.reasons), None):
             return _OVERLAPS, f"overlaps with {overlap.test_id}: {overlap.reasons[0]}"
         for index, what in ((self._seeds, "a seed"), (self._written, "another one")):
-            twin = index.find(draft.conversation)
-            if twin:
+            if twin := index.find(draft.conversation):
                 return f"near duplicate of {what}", f"near duplicate of {twin.of} (similarity {twin.similarity:.2f})"
         self._written.add(draft.conversation)
         return "", ""

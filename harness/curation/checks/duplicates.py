@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from harness.data.formats.json_texts import as_value
-from harness.data.records import Conversation, Message, ToolCall
+from harness.data.formats.message_reader import is_result
+from harness.data.records import Conversation, ToolCall
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 THRESHOLD = 0.8
 """Above it two synthetic conversations say the same (Lee et al., Deduplicating training data, 2022, use 0.8)."""
-SEED_THRESHOLD = 0.95
-"""Above it a synthetic conversation repeats a seed; the benchmark's own setting."""
 _RECALL = 0.93
 """Least probability that two conversations at the threshold are compared at all; it rises steeply above."""
 _FIRST_SIZE = 1024
@@ -208,11 +206,6 @@ def all_words(conversation: Conversation) -> list[str]:
         for call in message.tool_calls:
             found += call_words(call)
     return found
-
-
-def is_result(message: Message) -> bool:
-    """Whether a message holds what a tool returned: the benchmark writes that as a user's JSON."""
-    return message.role == "tool" or (message.role == "user" and as_value(message.content or "") is not None)
 
 
 def call_words(call: ToolCall) -> list[str]:

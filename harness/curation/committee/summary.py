@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from harness.data.canonical import canonical_call
 from harness.data.records import ToolCall
 from harness.data.tools import Toolbox
 from harness.statistics.agreement import gwet_ac1, krippendorff_alpha, observed_agreement
+from harness.statistics.formatting import most_common_first
 
 RAW = "raw traces"
 """The voter that the labels of the raw traces are counted as, where the voters' reliability is estimated."""
@@ -70,26 +71,19 @@ class CommitteeSummary:
 def summarise(members: Sequence[str], decisions: Sequence[TurnDecision], toolbox: Toolbox) -> CommitteeSummary:
     """Return what a card says of a committee; `decisions` are those of all conversations."""
     names = {
-        member: [_name(decision.candidates[column]) for decision in decisions] for column, member in enumerate(members)
+        member: [call.name if call else None for call in (decision.candidates[column] for decision in decisions)]
+        for column, member in enumerate(members)
     }
     return CommitteeSummary(
         members=tuple(members),
         turns=len(decisions),
-        methods=_counted(decision.method for decision in decisions),
-        disputes=_counted(decision.level for decision in decisions if decision.level is not None),
+        methods=most_common_first(Counter(decision.method for decision in decisions)),
+        disputes=most_common_first(Counter(one.level for one in decisions if one.level is not None)),
         overruled=sum(_is_own(decision, toolbox) for decision in decisions),
         agreement=_agreements(decisions, toolbox),
         reliability=reliability(names | {RAW: [decision.raw.name for decision in decisions]}),
         changes=_changes(decisions),
     )
-
-
-def _name(call: ToolCall | None) -> str | None:
-    return None if call is None else call.name
-
-
-def _counted(values: Iterable[str]) -> dict[str, int]:
-    return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))
 
 
 def _is_own(decision: TurnDecision, toolbox: Toolbox) -> bool:

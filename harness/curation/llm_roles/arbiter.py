@@ -13,6 +13,7 @@ from harness.curation.llm_roles.prompted_role import (
     call_schema,
     expect_keys,
     expect_text,
+    object_schema,
     problem_of,
     read_call,
 )
@@ -51,12 +52,7 @@ class LlmArbiter(PromptedRole):
         letters = ascii_uppercase[: len(dispute.candidates)]
         number = dispute.position + 1
         written = list(lines(dispute.conversation.messages))
-
         tools = self._tools(dispute)
-
-        def check(text: str) -> None:
-            self._read(text, letters, tools)
-
         return ChatRequest(
             id=str(place),
             messages=self.prompt.messages(
@@ -67,7 +63,7 @@ class LlmArbiter(PromptedRole):
             ),
             schema=_schema(letters, call_schema(self.toolbox, SHORTEST_BOUND, tools)),
             max_tokens=self.model.room(_ROOM),
-            check=check,
+            check=lambda text: self._read(text, letters, tools),
             usual_tokens=_USUAL,
         )
 
@@ -98,13 +94,10 @@ class LlmArbiter(PromptedRole):
 
 
 def _schema(letters: str, call: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {
+    return object_schema(
+        {
             "reason": {"type": "string", "maxLength": MAX_REASON},
             "choice": {"type": "string", "enum": [*letters, _OWN, _UNSURE]},
             "call": {"anyOf": [*call["anyOf"], {"type": "null"}]},
-        },
-        "required": list(_KEYS),
-        "additionalProperties": False,
-    }
+        }
+    )

@@ -11,6 +11,7 @@ from harness.curation.llm_roles.prompted_role import (
     PromptedRole,
     call_schema,
     expect_keys,
+    object_schema,
     problem_of,
     read_call,
 )
@@ -64,22 +65,17 @@ class LlmLabeler(PromptedRole):
         return requests
 
     def _request(self, place: int, conversation: Conversation, turns: Sequence[Event]) -> ChatRequest:
-        numbers = _numbers(turns)
+        numbers = [turn.position + 1 for turn in turns]  # as the prompt counts messages
         texts = [json.dumps(turn.call.arguments, ensure_ascii=False) for turn in turns if turn.call]
         longest = max(SHORTEST_BOUND, *(2 * len(text) for text in texts))
         usual = sum(estimated_tokens(text) + _ENTRY_TOKENS for text in texts)
-
         tools = self._tools(conversation)
-
-        def check(text: str) -> None:
-            self._read(text, tools)
-
         return ChatRequest(
             id=str(place),
             messages=self.prompt.messages(lines=list(lines(conversation.messages)), turns=numbers),
             schema=self._schema(tools, longest),
             max_tokens=self.model.room(_ROOM_BESIDE + 2 * usual + len(turns) * SHORTEST_BOUND // 4),
-            check=check,
+            check=lambda text: self._read(text, tools),
             usual_tokens=usual,
         )
 
@@ -100,22 +96,6 @@ class LlmLabeler(PromptedRole):
 
     def _schema(self, tools: Mapping[str, Sequence[str]], longest: int) -> dict[str, Any]:
         kinds = sorted({tuple(names) for names in tools.values()})
-        turns = {
-            "type": "object",
-            "properties": {key: {"$ref": f"#/$defs/call{kinds.index(tuple(names))}"} for key, names in tools.items()},
-            "required": list(tools),
-            "additionalProperties": False,
-        }
+        turns = {key: {"$ref": f"#/$defs/call{kinds.index(tuple(names))}"} for key, names in tools.items()}
         calls = {f"call{kind}": call_schema(self.toolbox, longest, names) for kind, names in enumerate(kinds)}
-        return {
-            "$defs": calls,
-            "type": "object",
-            "properties": {"turns": turns},
-            "required": ["turns"],
-            "additionalProperties": False,
-        }
-
-
-def _numbers(turns: Sequence[Event]) -> list[int]:
-    """Return the numbers of the turns' messages as the prompt counts them, from 1."""
-    return [turn.position + 1 for turn in turns]
+        return {"$defs": calls, **object_schema({"turns": object_schema(turns)})}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness import resources
+from harness.data.formats.json_texts import encodable_value
 from harness.data.records import Task, ToolCall
 from harness.data.tools import Toolbox
 from harness.models.chat.chat_models import ChatModel
@@ -100,7 +101,7 @@ def definitions(task: Task, toolbox: Toolbox) -> list[Mapping[str, Any]]:
     """Return the task's tools, and one for replies where the task has none: answers are calls throughout."""
     found: list[Mapping[str, Any]] = list(task.tools)
     if toolbox.reply.plain:
-        parameters = _object({toolbox.reply.argument: {"type": "string"}}, [toolbox.reply.argument])
+        parameters = object_schema({toolbox.reply.argument: {"type": "string"}})
         function = {"name": toolbox.reply.tool, "description": "Says something to the user.", "parameters": parameters}
         found.append({"type": "function", "function": function})
     return found
@@ -119,13 +120,15 @@ def call_schema(toolbox: Toolbox, longest: int, names: Sequence[str] | None = No
         if toolbox.reply.plain and name == toolbox.reply.tool:
             required = [toolbox.reply.argument]
             properties = {toolbox.reply.argument: {"type": "string", "maxLength": longest}}
-        values = {"name": {"type": "string", "enum": [name]}, "parameters": _object(properties, required)}
-        calls.append(_object(values, ["name", "parameters"]))
+        values = {"name": {"type": "string", "enum": [name]}, "parameters": object_schema(properties, required)}
+        calls.append(object_schema(values))
     return {"anyOf": calls}
 
 
-def _object(properties: Mapping[str, Any], required: list[str]) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+def object_schema(properties: Mapping[str, Any], required: Iterable[str] | None = None) -> dict[str, Any]:
+    """Return the JSON schema of an object with these properties and no others; all are required unless said."""
+    needed = list(properties if required is None else required)
+    return {"type": "object", "properties": dict(properties), "required": needed, "additionalProperties": False}
 
 
 def _bounded(schema: Any, longest: int) -> Any:
@@ -149,19 +152,8 @@ def read_call(value: object, toolbox: Toolbox, what: str) -> ToolCall:
     name, parameters = value["name"], value["parameters"]
     if not isinstance(name, str) or not isinstance(parameters, dict):
         raise ValueError(f"{what} has a name that is no text, or parameters that are no object")
-    call = ToolCall(name=name, arguments=_writable(parameters))
+    call = ToolCall(name=name, arguments=encodable_value(parameters))
     problems = toolbox.problems(call)
     if problems:
         raise ValueError(f"{what} is not valid: {problems[0]}")
     return call
-
-
-def _writable(value: Any) -> Any:
-    """Return a JSON value as files can hold it: a lone surrogate is valid JSON."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, list):
-        return [_writable(item) for item in value]
-    if isinstance(value, dict):
-        return {_writable(key): _writable(item) for key, item in value.items()}
-    return value

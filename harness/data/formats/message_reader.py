@@ -242,7 +242,7 @@ def _one_after_another(messages: list[Message]) -> tuple[Message, ...]:
 
 def _results(message: Message, following: Sequence[Message]) -> list[Message] | None:
     """Return the results of parallel calls in the order of the calls; None where they are not all there."""
-    if len(following) < len(message.tool_calls) or not all(map(_is_result, following)):
+    if len(following) < len(message.tool_calls) or not all(map(is_result, following)):
         return None
     named = {one.tool_call_id: one for one in following}
     if None in named:
@@ -251,5 +251,6 @@ def _results(message: Message, following: Sequence[Message]) -> list[Message] | 
     return [named[one] for one in wanted] if set(wanted) == set(named) and len(named) == len(following) else None
 
 
-def _is_result(message: Message) -> bool:
+def is_result(message: Message) -> bool:
+    """Whether a message holds what a tool returned: the benchmark writes that as a user's JSON."""
     return message.role == "tool" or (message.role == "user" and as_value(message.content or "") is not None)
