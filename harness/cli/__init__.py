@@ -1,6 +1,6 @@
 """One module per subcommand of `tft`; each defines `command` and imports only click at its top.
 
-__main__.py        The command `tft`: verbs are found by listing this folder, nothing heavy is imported before
+__main__.py        The command `tft`: subcommands are found by listing this folder, nothing heavy is imported before
 _model_options.py  Options about models: which one plays which role or judges, and how they are asked
 _options.py        Options that several verbs share
 _pipeline.py       What `tft filter`, `relabel` and `synthesize` share: options, running the stage, and what is shown of

@@ -97,7 +97,7 @@ _MAY_WRITE = ("admin", "write")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """An evaluation that somebody asks for."""
+    """A request for an evaluation."""
 
     model: str
     pull_request: int | None
@@ -118,7 +118,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_request(event: Mapping[str, Any], model: str | None, permission: Mapping[str, Any] | None) -> Request:
     """Return what an event asks for: `model`, else the line `/evaluate OWNER/MODEL` of a comment or a description.
 
-    A comment and a label count only from somebody who may write to the repository, which `permission` (GitHub's
+    A comment and a label count only from a sender with write permission, which `permission` (GitHub's
     answer to `collaborators/USER/permission`) has to say: CheckFailed otherwise. UsageError where no model is named.
     """
     comment, issue, pull_request = (event.get(key) or {} for key in ("comment", "issue", "pull_request"))
@@ -146,7 +146,7 @@ def _from_text(text: str) -> str:
     found = _COMMAND.findall(text)
     if len(found) != 1:
         raise UsageError(f"found {len(found)} lines `/evaluate OWNER/MODEL[@REVISION]`; write exactly one")
-    # Only models of the Hub: another backend would read a file of this machine, or spend somebody's key.
+    # Only models of the Hub: another backend would read a file of this machine, or spend someone's key.
     if not _MODEL.fullmatch(found[0]):
         raise UsageError(f"{found[0]!r} is no model of the Hub; write `/evaluate OWNER/MODEL[@REVISION]`")
     return str(found[0])

@@ -75,7 +75,7 @@ def command(
 
     judges = _model_options.named_judges(settings)
     if not judges:
-        raise UsageError("nobody to judge: add --judge rules:judge, --judge openai:ID or a model on the Hub")
+        raise UsageError("no judge is named: add --judge rules:judge, --judge openai:ID or a model on the Hub")
     asking = _model_options.inference_options(settings, "judge_").settings()
     asking = replace(asking, log=out.parent / JUDGE_LOG)
     config = JudgeConfig(judges=judges, asking=asking, ask_everything=settings["ask_everything"])

@@ -28,7 +28,7 @@ Examples:
 def command(**chosen: Any) -> None:
     """Generate conversations from the accepted ones of INPUT, until the target or the budget is reached.
 
-    INPUT is what `tft relabel` wrote, or any file of clean conversations. The teacher plans one conversation a call,
+    INPUT is what `tft relabel` wrote, or any file of clean conversations. The teacher plans one conversation per call,
     then writes it. What breaks the tools' schemas, the order of roles or the results of tools, what is too long, a near
     duplicate, or overlaps with the test set is rejected and written again. A run whose seeds or traces hold test
     conversations is stopped, and says which.

@@ -46,7 +46,7 @@ class JobFolder:
         traces = _one(folder, TRACE_FILES)
         if traces is None:
             raise DataError(
-                f"{folder} has no traces; expected one of {', '.join(TRACE_FILES)}, one conversation a line"
+                f"{folder} has no traces; expected one of {', '.join(TRACE_FILES)}, one conversation per line"
             )
         config = _one(folder, CONFIGS)
         test = folder / TEST

@@ -153,7 +153,7 @@ class PublishedFacts(FrozenModel):
         return next((scenario for scenario in self.scenarios if scenario.number == number), None)
 
     def differences(self, metric: str) -> list[Difference]:
-        """Return one row a scenario: both arms' published scores and how far they are apart."""
+        """Return one row per scenario: both arms' published scores and how far they are apart."""
         return [self._difference(scenario, metric) for scenario in self.scenarios]
 
     def _difference(self, scenario: PublishedScenario, metric: str) -> Difference:

@@ -31,7 +31,7 @@ TASK, TRACES, TEST, CLEAN, SCENARIOS = (
     "scenarios",
 )
 TEST_SHARE, TEST_MOST = 0.1, 40
-"""A tenth of the dialogues becomes the test set, at least one and at most so many."""
+"""A tenth of the dialogues becomes the test set, at least one and at most this many."""
 
 _REPLY = {
     "name": REPLY_TOOL,

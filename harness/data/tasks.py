@@ -41,9 +41,9 @@ class TestSet:
 def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
     """Return the test set `owner/name[@revision]` at the commit it has now.
 
-    `limit` keeps the first so many pairs. System messages of the conversations are left out and counted: a model is
-    shown the task's own. Raises HubError where it cannot be had, DataError where a row
-    is malformed (with its line) or where the repository holds no test set.
+    `limit` keeps only that many pairs from the start. System messages of the conversations are left out and counted:
+    a model is shown the task's own. Raises HubError where it cannot be had, DataError where a row is malformed (with
+    its line) or where the repository holds no test set.
     """
     artifact = hub.find(name, "dataset")
     folder = hub.pull(artifact, [CONVERSATIONS, TASK])

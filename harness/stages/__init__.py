@@ -2,11 +2,11 @@
 
 collect.py              Stage `collect`: the published test set as a dataset repository
 corrupt.py              Stage `corrupt`: the traces of the scenarios
-evaluate.py             Stage `evaluate`: a model at one commit, asked for every pair of a test set at one commit
+evaluate.py             Stage `evaluate`: a model at one commit answers every pair of a test set at one commit
 filter.py               Stage `filter`: deterministic checks, then a teacher's ratings; every trace stays in the
                         result with its decision
 job_test_set.py         Stage `job-test-set`: the test conversations of a job folder as a test-set repository
-job_traces.py           Stage `job-traces`: the traces of a job folder, in whatever layout they are, as a dataset
+job_traces.py           Stage `job-traces`: the traces of a job folder, in any known layout, as a dataset
 relabel.py              Stage `relabel`: a committee rewrites the assistant's turns, code decides, an arbiter where
                         the committee differs
 student.py              Stage `student`: a small model from scratch, with random weights or pretrained on dialogues

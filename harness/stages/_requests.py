@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class InferenceOptions(FrozenModel):
-    """How models are asked, whatever their role."""
+    """How models are asked, in any role."""
 
     endpoints: Path | None = None
     """YAML file of endpoints: model id -> address, key variable, price, limits."""
@@ -87,7 +87,7 @@ class PipelineRequest(FrozenModel):
     scenario: int | None = None
     """Whose published settings and licence hold."""
     limit: int | None = Field(default=None, ge=1)
-    """Only the first so many rows."""
+    """Only this many rows from the start."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """Over the published ones and those of the job."""
     models: str = "rules"
@@ -104,7 +104,7 @@ class JudgeRequest(FrozenModel):
     """Who judges the answers, and how."""
 
     judges: tuple[str, ...] = ()
-    """`rules:judge`, `openai:ID`, or a model on the Hub; empty: nobody."""
+    """`rules:judge`, `openai:ID`, or a model on the Hub; empty: no judge."""
     asking: InferenceOptions = InferenceOptions(max_tokens=1024)
     """Endpoints file and budget are those of the evaluated models."""
     ask_everything: bool = False
@@ -126,7 +126,7 @@ class EvaluateRequest(FrozenModel):
     dataset: str
     """The test set, `owner/name[@revision]`."""
     limit: int | None = None
-    """Only the first so many pairs."""
+    """Only this many pairs from the start."""
     asking: InferenceOptions = InferenceOptions(max_tokens=256)
     trust_remote_code: bool = False
     tool_choice: Literal["required", "auto"] = "required"
@@ -161,7 +161,7 @@ class EvaluateRequest(FrozenModel):
         )
 
     def judge(self, models: ChatSettings | None) -> JudgeConfig | None:
-        """Return who judges and how; None: nobody does. Budget and limits are shared with the evaluated `models`."""
+        """Return who judges and how; None: none does. Budget and limits are shared with the evaluated `models`."""
         from harness.evaluation.judge.judges import JudgeConfig
 
         judging = self.judging

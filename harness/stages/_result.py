@@ -57,7 +57,7 @@ class EmptyResult(CheckFailed):
 def reusable(lineage: Lineage, hub: Hub, place: Place, kind: RepoKind = "dataset") -> StageResult | None:
     """Return the result that the Hub has of the same inputs and settings; None where one has to be made.
 
-    A folder that is asked for must be made, whatever the Hub has; UsageError where it holds something that no stage has
+    With a folder the result is made even where the Hub has it; UsageError where it holds something that no stage has
     written.
     """
     if place.out is not None:
@@ -78,8 +78,8 @@ def produce(
     """Return the result of a stage: found on the Hub, or written into a new folder and delivered.
 
     `write` fills the folder, all but its lineage, and returns what the stage has to say of the result. Where it raises
-    EmptyResult nothing is delivered, and `place.out` has what was written, for whoever wants to see why. Raises
-    UsageError where the result would go nowhere.
+    EmptyResult nothing is delivered, and `place.out` has what was written. UsageError where the result would go
+    nowhere.
     """
     if found := reusable(lineage, hub, place, kind):
         return found

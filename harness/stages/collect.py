@@ -51,7 +51,7 @@ class TestSetFacts:
     shortest: int
     longest: int
     mean: float
-    """Messages a conversation."""
+    """Messages per conversation."""
     bookings: int
     today_bookings: int
     unstated_dates: int

@@ -1,4 +1,4 @@
-"""Stage `evaluate`: a model at one commit, asked for every pair of a test set at one commit."""
+"""Stage `evaluate`: a model at one commit answers every pair of a test set at one commit."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def lineage_of(name: ModelName, subject: Subject, test_set: TestSet) -> Lineage:
 def _collect_answers(
     subject: Subject, run: RunFolder, test_set: TestSet, *, timings: Timings, stack: ExitStack
 ) -> None:
-    """Bring the log to one answer a pair: an answer of the model, or the reason why there is none."""
+    """Bring the log to one answer per pair: an answer of the model, or the reason why there is none."""
     log, ids = run.log, [pair.id for pair in test_set.pairs]
     with timings.phase("start"):
         if log.missing(ids):

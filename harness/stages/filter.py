@@ -152,7 +152,7 @@ class _Filtering:
                 advance()
 
     def _cleaned(self, tally: _Tally) -> Iterator[TraceRow]:
-        """Yield the rows, masked where that is wanted: before anybody else, a teacher above all, sees them."""
+        """Yield the rows, masked where that is wanted, before anything else, above all a teacher, sees them."""
         for row in self.start.rows():
             found = find_pii(row.conversation)
             tally.pii.update(found)
@@ -190,7 +190,7 @@ class _Filtering:
 
     def _nothing_kept(self, tally: _Tally) -> str:
         if not tally.traces:
-            return f"{self.start.input.name} has no rows; expected one conversation a line"
+            return f"{self.start.input.name} has no rows; expected one conversation per line"
         causes = ", ".join(f"{kind} ({count})" for kind, count in most_common_first(tally.dropped).items())
         most = next(iter(most_common_first(tally.dropped)))
         threshold = most.split()[0]

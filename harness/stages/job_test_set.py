@@ -35,7 +35,7 @@ def run(request: JobTestSetRequest, hub: Hub) -> StageResult:
     if test is None:
         raise UsageError(
             f"{job.folder} has no test.jsonl; models are compared on conversations that they were not trained on: put "
-            "some aside, one a line, in the layout of the traces"
+            "some aside, one per line, in the layout of the traces"
         )
     inputs = (str(FileInput.of(test)), job.task.source)
     lineage = Lineage(stage=STAGE, version=VERSION, config={"configs": ["conversations", "pairs"]}, inputs=inputs)

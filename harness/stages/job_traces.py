@@ -1,4 +1,4 @@
-"""Stage `job-traces`: the traces of a job folder, in whatever layout they are, as a dataset."""
+"""Stage `job-traces`: the traces of a job folder, in any known layout, as a dataset."""
 
 from __future__ import annotations
 

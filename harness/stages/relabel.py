@@ -163,7 +163,7 @@ class _Relabelling:
 
 
 def _truth(start: StageInputs, clean: Path | None) -> Truths | None:
-    """Return the clean traces where somebody has them."""
+    """Return the clean traces where they are known."""
     job, scenario = start.job, start.request.scenario
     if clean is None and job and (job.folder / "clean.jsonl").is_file():
         clean = job.folder / "clean.jsonl"

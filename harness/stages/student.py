@@ -1,4 +1,4 @@
-"""Stage `student`: a small model made on the spot, with random weights or a start on dialogues."""
+"""Stage `student`: a small model from scratch, with random weights or pretrained on dialogues."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _TASK_WEIGHT = 200
 
 
 class PretrainSettings(FrozenModel):
-    """How a student starts on dialogues."""
+    """How a student is pretrained on dialogues."""
 
     epochs: float = 2.0
     learning_rate: float = 2e-3
@@ -57,11 +57,11 @@ class StudentRequest(FrozenModel):
     task: str | None = None
     """Task whose description and tools the tokenizer learns too: a file or `owner/name[@revision]`."""
     dialogues: str | None = None
-    """File or dataset of conversations to start on, or `sources`; None: random weights."""
+    """File or dataset of conversations to pretrain on, or `sources`; None: random weights."""
     limit: int | None = None
     """How many of them, drawn by the seed; None: all."""
     pretrain: PretrainSettings = PretrainSettings()
-    """How it starts, where there are dialogues."""
+    """How it is pretrained, where there are dialogues."""
     learnable: bool = False
     """Without dialogues: random weights that all can be trained, instead of ones that give stable answers."""
     sources: Path | None = None
@@ -90,7 +90,7 @@ class _Plan:
 
     request: StudentRequest
     data: TrainingData | None
-    """The conversations to start on, those that the limit leaves."""
+    """The conversations to pretrain on, those that the limit leaves."""
     training: TrainConfig | None
     task: TaskSource | None
 

@@ -106,7 +106,7 @@ class _Synthesis:
         return [self.plan(slot, 0) for slot in range(self.config.target)]
 
     def plan(self, slot: int, attempt: int) -> ConversationPlan:
-        """Return what one conversation is to be: length, topic and complexity are its own, whatever the attempt."""
+        """Return what one conversation is to be: length, topic and complexity do not depend on the attempt."""
         config, material = self.config, self.material
         id = f"{self.start.prefix}syn-{slot:04d}"
         rng = Random(f"{config.seed}:{id}")  # noqa: S311 -- no secret

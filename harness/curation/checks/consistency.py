@@ -43,7 +43,7 @@ def consistency(view: View) -> Iterator[Finding]:
 
 
 def _scene(view: View) -> JudgeScene:
-    """Return the conversation as the rules see one, whatever its tools are called."""
+    """Return the conversation as the rules see one; the names of its tools do not matter."""
     case = Case(
         id=view.conversation.id,
         conversation=view.conversation.id,

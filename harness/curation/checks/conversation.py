@@ -49,7 +49,7 @@ CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (
 )
 """The checks that look at messages as they stand; `consistency` compares what they mean."""
 _EACH = 25
-"""So many findings of one check are kept: a trace of thousands of bad messages is no report of thousands of lines."""
+"""Findings of one check that are kept: thousands of bad messages should not make a report of thousands of lines."""
 
 
 def check(conversation: Conversation, toolbox: Toolbox, config: CheckConfig) -> list[Finding]:

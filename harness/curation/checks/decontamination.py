@@ -32,7 +32,7 @@ _LEAST_WORDS = 8
 """A user side of fewer words may be that of anybody."""
 _LEAST_ARGUMENTS = 3
 _PHRASE = 3
-"""A run that so many conversations of the test set share is a phrase of users, and tells none of them."""
+"""A run that this many conversations of the test set share is a common phrase, and identifies none of them."""
 _SHOWN = 10
 GATE_RECORD = "decontamination.json"
 """In a dataset of synthetic conversations: what the gate has seen."""

@@ -169,7 +169,7 @@ class Duplicates:
 
 
 def _rows_per_band(threshold: float) -> int:
-    """Return the most rows a band at which a pair at the threshold shares a band with the probability wanted.
+    """Return the most rows per band at which a pair at the threshold shares a band with the probability wanted.
 
     Two signatures of similarity s share one of b bands of r rows with probability 1 - (1 - s^r)^b.
     """

@@ -20,7 +20,7 @@ _MAJORITY = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnVerdict:
-    """One turn before the arbiter: a call, or a dispute, or neither where nobody said anything valid."""
+    """One turn before the arbiter: a call, or a dispute, or neither where no member said anything valid."""
 
     event: Event
     candidates: tuple[ToolCall | None, ...]

@@ -1,7 +1,7 @@
 """Language models in the roles of the pipeline: prompts, what is read from answers, and who asks.
 
 arbiter.py        The arbiter as a language model: which of the proposals for a turn is right, another call, or
-                  nobody can tell
+                  undecided
 labeler.py        A committee member as a language model: what the assistant should have done in each turn of a
                   conversation
 prompted_role.py  What the prompted roles share: the prompt, calls in prompts and answers, and one outcome per item

@@ -1,4 +1,4 @@
-"""The arbiter as a language model: which of the proposals for a turn is right, another call, or nobody can tell."""
+"""The arbiter as a language model: which of the proposals for a turn is right, another call, or undecided."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LlmArbiter(PromptedRole):
     def rule(self, disputes: Sequence[Dispute], on_ruling: Callable[[Ruling], None]) -> None:
         """Ask about each dispute on its own; the turn as it was logged is not shown.
 
-        Raises HarnessError where nobody can be asked or the budget is spent.
+        HarnessError where the model cannot be asked or the budget is spent.
         """
 
         def tell(answer: ChatAnswer) -> None:

@@ -36,7 +36,7 @@ class LlmLabeler(PromptedRole):
     def relabel(self, conversations: Sequence[Conversation], on_rewrite: Callable[[Rewrite], None]) -> None:
         """Ask for all turns of a conversation at once; one without turns is not asked about.
 
-        Raises HarnessError where nobody can be asked or the budget is spent.
+        HarnessError where the model cannot be asked or the budget is spent.
         """
         turns = [self._turns(conversation) for conversation in conversations]
 
@@ -85,7 +85,7 @@ class LlmLabeler(PromptedRole):
         return {str(position + 1): tools for position, tools in allowed.items()}
 
     def _read(self, text: str, tools: Mapping[str, Sequence[str]]) -> tuple[ToolCall, ...]:
-        """Return one call a turn; ValueError where a turn is missing or too many, or a call cannot be."""
+        """Return one call per turn; ValueError where a turn is missing or too many, or a call cannot be."""
         turns = expect_keys(expect_keys(read_object(text), ("turns",), "the answer")["turns"], list(tools), "`turns`")
         calls = {key: read_call(turns[key], self.toolbox, f"turn {key}") for key in tools}
         for key, call in calls.items():

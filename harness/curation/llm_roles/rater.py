@@ -38,7 +38,7 @@ class LlmRater(PromptedRole):
     role = "filter"
 
     def rate(self, traces: Sequence[Conversation], on_rating: Callable[[Rating], None]) -> None:
-        """Ask about each trace on its own. Raises HarnessError where nobody can be asked or the budget is spent."""
+        """Ask about each trace on its own. HarnessError where the model cannot be asked or the budget is spent."""
 
         def tell(answer: ChatAnswer) -> None:
             on_rating(_rating(traces[int(answer.id)].id, answer))

@@ -44,7 +44,7 @@ class LlmWriter(PromptedRole):
         self._schema = _schema(call_schema(self.toolbox, 2 * SHORTEST_BOUND))
 
     def write(self, plans: Sequence[ConversationPlan], on_draft: Callable[[Draft], None]) -> None:
-        """Ask for one conversation a plan. Raises HarnessError where nobody can be asked or the budget is spent."""
+        """Ask for one conversation per plan. HarnessError where the model cannot be asked or the budget is spent."""
 
         def tell(answer: ChatAnswer) -> None:
             on_draft(self._draft(plans[int(answer.id)], answer))

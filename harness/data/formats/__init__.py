@@ -1,7 +1,7 @@
 """JSON lines, Arrow rows, chat-template messages and published layouts, to and from records.
 
     json_texts.py      Texts of files, JSON in them and inside other texts, and JSON values in words for error messages
-    jsonl.py           JSON lines files: one JSON object a line, UTF-8, `\n` line ends
+    jsonl.py           JSON lines files: one JSON object per line, UTF-8, `\n` line ends
     message_reader.py  Messages to records: strictly as test sets and our own datasets have them, or as agents'
                        frameworks log them
     messages.py        Records to OpenAI-style messages, chat-template messages, call strings and rows; conversations

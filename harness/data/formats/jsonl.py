@@ -1,4 +1,4 @@
-"""JSON lines files: one JSON object a line, UTF-8, `\\n` line ends."""
+"""JSON lines files: one JSON object per line, UTF-8, `\\n` line ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.secrets import Secrets, known
 
 _MOST_PASSED = 4 * LARGEST
 """Bytes of a line that are read to find its end."""
-_ADVICE = "expected one JSON object a line"
+_ADVICE = "expected one JSON object per line"
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -23,7 +23,7 @@ _SPELLINGS: dict[Role, str] = {
 }
 _ROLES = {spelling: role for role, spellings in _SPELLINGS.items() for spelling in spellings.split()}
 _SILENT = ("reasoning", "thinking", "redacted_thinking")
-"""Parts of a content that are nobody's words: they are left out."""
+"""Parts of a content that were not said: they are left out."""
 _TEXTS = ("text", "input_text", "output_text", "refusal")
 _ROLE_KEYS = ("role", "from", "type", "sender", "speaker")
 _ARGUMENT_KEYS = ("arguments", "parameters", "args", "input")

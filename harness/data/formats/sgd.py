@@ -93,7 +93,7 @@ _SPLITS = ("train", "dev", "test")
 
 
 def write_dialogues(sources: Sources, path: Path, *, exclude: Sequence[str] = ()) -> dict[str, int]:
-    """Write the dialogues with one service as conversations, one a line, and return their number by service.
+    """Write the dialogues with one service as conversations, one per line, and return their number by service.
 
     `exclude` names services, `Restaurants_1` or all of a kind as `Restaurants`. Every SGD file in the folder of
     the sources is read, in the order of the splits; those that the benchmark declares are verified. Raises

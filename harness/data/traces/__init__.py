@@ -2,7 +2,7 @@
 
 archive.py         Inspect logs in their archive form: the samples of a zip file, each unpacked as far as a row may
                    reach
-documents.py       The records of a file, whatever it is: JSON lines, a JSON array, one document, Parquet, a zip of JSON
+documents.py       The records of a file in any format: JSON lines, a JSON array, one document, Parquet, a zip of JSON
 json_document.py   One JSON document of any size, value by value: an array of records, or the one value that a file is
 langfuse.py        Langfuse exports: traces with their input and output, or observations, of which the last generation
                    tells it all

@@ -20,7 +20,7 @@ _MOST_MESSAGES = 100_000
 _MOST_SIGNS = 10_000_000
 """Quotes and groups of brackets that are looked at for the end of one value: a few seconds."""
 _WHOLE = 4
-"""So many times as large as a row may a file be that is one value: a log with all its samples, a page of an API."""
+"""A file that is one value may be this many times as large as a row: a log with all its samples, a page of an API."""
 _SIGN = re.compile(r'"|[\[{]+|[\]}]+')
 _REST_OF_TEXT = re.compile(r'(?:[^"\\]+|\\.)*+', re.DOTALL)
 _BLANK = re.compile(r"[ \t\r\n]*")
@@ -114,7 +114,7 @@ class _Text:
     def record(self, times: int = 1) -> FileRecord:
         """Return the JSON value that starts here, or why it cannot be held; DataError where there is none.
 
-        It may be so many `times` as large as a row.
+        It may be `times` as large as a row.
         """
         self.peek()
         line = self.line
@@ -179,9 +179,9 @@ class _End:
 
     def __init__(self) -> None:
         self.position: int = -1
-        """So far it was looked at; -1: not yet."""
+        """How far it was looked at; -1: not yet."""
         self.signs = 0
-        """So many of them were looked at."""
+        """How many of them were looked at."""
         self._depth = 0
         self._in_text = self._is_bare = False
 

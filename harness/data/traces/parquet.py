@@ -33,7 +33,7 @@ def parquet_rows(path: Path) -> Iterator[FileRecord]:
                 if left < 0:
                     raise _damaged(path, f"it unfolds to more than {allowed >> 20} MiB at row {number}")
                 yield _record(path, number, line)
-        except BaseException:  # whoever reads wants no more rows
+        except BaseException:  # the reader wants no more rows
             reader.kill()
             raise
     if reader.returncode:

@@ -86,7 +86,7 @@ def choose_file(files: Sequence[str], where: str, arm: str | None) -> str:
     train = [file for file in below if PurePosixPath(file).match("data/train[.-]*")]
     choice = [TRAIN] if TRAIN in below else train or list(arms.values()) or below
     if not choice:
-        raise DataError(f"{where} has no .jsonl file below data/; expected one conversation a line in one")
+        raise DataError(f"{where} has no .jsonl file below data/; expected one conversation per line in one")
     if len(choice) > 1:
         advice = "choose one with --arm" if arms else "download the right one and give its path"
         raise UsageError(f"{where} has several files ({', '.join(arms or choice)}); {advice}")
