@@ -63,12 +63,10 @@ def command(
     The chain is checked on the way: inputs that are missing, records that were changed, tags that lead elsewhere. Exit
     status 1 where something is wrong; it is printed.
     """
-    from harness.hub.address import without_bars
     from harness.hub.connect import connected
     from harness.reports.lineage.query import ask
 
     with connected(hub) as client, progress("following the chain"):
-        without_bars()
         artifact = _artifact(client, repo, kind)
         found = ask(client, artifact, row, results=results, sources=_sources(sources))
     if as_json:

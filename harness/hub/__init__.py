@@ -21,5 +21,6 @@ proxies.py        Proxies of the environment: never for addresses of this machin
 publishing.py     A folder as a repository in one commit, what was pushed before, proposals to others, and the right to
                   write
 repository.py     A repository as it was at one moment: its refs, and the files of a revision by their hashes
+transfers.py      Large files on their way to and from a Hub, told in the way that all long work is
 promotion/        Copying between two Hubs
 """

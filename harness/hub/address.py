@@ -71,21 +71,12 @@ def hashed_address(address: str) -> str:
 
 
 def quiet() -> None:
-    """Keep the client's own output for a person who waits: no bars into logs, no remarks on what we do on purpose."""
+    """Keep the client silent: no bars beside ours (see `transfers`), no remarks on what we do on purpose."""
     import logging
-    import sys
     import warnings
 
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message="Warnings while validating metadata", module="huggingface_hub")
-    if not sys.stderr.isatty():
-        disable_progress_bars()
-
-
-def without_bars() -> None:
-    """Keep the library's bars away where many small files are read, and there is a bar for all of it."""
-    from huggingface_hub.utils.tqdm import disable_progress_bars
-
     disable_progress_bars()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from harness.hub.artifact import Artifact, RepoKind
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage
 from harness.hub.publishing import find_made, push_folder
-from harness.terminal import progress
 
 
 class Place(FrozenModel):
@@ -121,9 +119,7 @@ def deliver(
     artifact = None
     if place.target is not None:
         message = f"{lineage.stage}: {lineage.fingerprint()}"
-        what = "student" if lineage.stage == "student" else "model"
-        with progress(f"pushing the {what}") if kind == "model" else nullcontext():
-            artifact = push_folder(hub, kind, place.target, place.out or folder, message=message, tags=[lineage.tag()])
+        artifact = push_folder(hub, kind, place.target, place.out or folder, message=message, tags=[lineage.tag()])
     return StageResult(artifact=artifact, folder=place.out, reused=False, counts=counts or {})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ from harness.hub.promotion.plan import FIRST, PromotionPlan
 from harness.hub.promotion.record import RECORD, dump, title, without_record
 from harness.hub.promotion.relink import LinkMap, wanted_main
 from harness.hub.repository import File, RepositoryState, Tree
+from harness.hub.transfers import LARGE
+from harness.terminal import progress
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd
@@ -164,7 +167,9 @@ class Transfer:
         """Upload a large file before its commit, so that the disk holds one of them at a time."""
         lies_in = Path(str(addition.path_or_fileobj))
         check_outgoing([addition], [], self.place)
-        with self.target.errors(f"{addition.path_in_repo} of {self.place}"):
+        size = addition.upload_info.size
+        showing = progress(f"uploading {addition.path_in_repo}", size, size=True) if size >= LARGE else nullcontext()
+        with self.target.errors(f"{addition.path_in_repo} of {self.place}"), showing:
             self.target.api.preupload_lfs_files(
                 self.place.repo_id, [addition], repo_type=self.place.kind, revision=branch
             )
