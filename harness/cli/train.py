@@ -117,13 +117,12 @@ def command(
             options = JobOptions(package=package, timeout=job_timeout, namespace=namespace)
             _submit(client, jobs, options, dry_run=dry_run)
             return
-        task = task or _default_task(client, namespace)
         owner = None if "/" in repo else client.namespace(namespace)
         request = TrainRequest(
             source=dataset,
             arm=arm,
             student=student,
-            task=task,
+            task=task or _default_task(client, namespace),
             settings=config.model_dump(),
             run=out,
             resume=resume,
