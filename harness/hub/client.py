@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import AccessDenied, DataError, HubError, RepoNotFound, UsageError
-from harness.hub.address import DEFAULT_ENDPOINT, check_bare_address, quiet, stored_token
+from harness.hub.address import DEFAULT_ENDPOINT, check_bare_address, quiet, stored_token, without_proxies
 from harness.hub.artifact import Artifact, RepoKind, RepositoryName, split_revision
-from harness.hub.client_errors import translated
+from harness.hub.client_errors import translate_errors
 from harness.hub.collections import Collections
 from harness.hub.foreign_json import LARGEST
 from harness.hub.outgoing import check_outgoing, operations
-from harness.hub.proxies import without_proxies
 from harness.hub.repository import File, RepositoryState, Tree
 from harness.hub.transfers import downloading, send_large
 
@@ -75,7 +74,7 @@ class Hub:
 
     def errors(self, what: object) -> AbstractContextManager[None]:
         """Turn the library's exceptions into sentences about `what`."""
-        return translated(str(what), self.endpoint, self.token_from)
+        return translate_errors(str(what), self.endpoint, self.token_from)
 
     def token(self) -> str | None:
         """Return the token that is sent; None where there is none."""

@@ -28,8 +28,7 @@ from harness.errors import DataError, SourceError
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import RELABELLED, CardFrame, write_stage_card
-from harness.reports.repair_plot import draw
-from harness.reports.repair_tables import as_markdown
+from harness.reports.repair_tables import as_markdown, draw
 from harness.stages._inputs import StageInputs, opened, readable
 from harness.stages._requests import PipelineRequest
 from harness.stages._result import EmptyResult, StageResult, produce

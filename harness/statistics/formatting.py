@@ -1,11 +1,11 @@
 """How figures are written, the same in tables, cards, comments and plots: numbers, intervals, p values, points, shares.
 
-Plain text. Where there is no figure, `missing` is written.
+Plain text. Where there is no figure, `missing` is written. Long texts and rows of names are cut here too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from harness.statistics.records import Estimate
@@ -105,3 +105,15 @@ def whole_percent(share: float) -> str:
 def most_common_first(counts: Mapping[Key, int]) -> dict[Key, int]:
     """Return counts by falling number, ties by name, so that what is shown does not depend on reading order."""
     return dict(sorted(counts.items(), key=lambda item: (-item[1], str(item[0]))))
+
+
+def cut(text: object, size: int) -> str:
+    """Return a text of at most `size` characters, and how many more there are where it was longer."""
+    whole = str(text)
+    return whole if len(whole) <= size else f"{whole[:size]}… ({len(whole) - size:,} more characters)"
+
+
+def first_of(names: Sequence[str], most: int, what: str = "") -> str:
+    """Return names in a row, `a, b and 3 more`; `what` follows the number."""
+    more = f" and {len(names) - most} more{what}" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"

@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.benchmark.cells import Setup, all_cells
-from harness.benchmark.plan import BenchmarkPlan
+from harness.benchmark.plan import BenchmarkPlan, Step
 from harness.benchmark.presets import read_preset
 from harness.benchmark.schedule import Made, StepOutcome, failure_of, run_plan
-from harness.benchmark.steps import Step
 from harness.benchmark.table import cell_text, counts, outcome_table, problems
 from harness.errors import EngineError
 from harness.hub.artifact import Artifact
