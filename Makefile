@@ -29,7 +29,7 @@ BUILD := --require-build-hashes --preview-features build-dependency-hashes --bui
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra train --extra inspect --group dev \
   --generate-hashes --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help setup demo test test-all test-kill check bench dist lock clean
+.PHONY: help setup demo test test-all test-kill coverage check bench dist lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,15 +41,22 @@ demo: setup ## the benchmark once, small, on a local Hub: no keys, no downloads
 
 # Files are shared out in the order of tests/conftest.py: those with engines first.
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+QUICK = -m "not slow and not kill and not network and not gpu"
 
 test: setup ## run the quick tests: no engine, no internet, no GPU
-	$(PYTEST) -m "not slow and not kill and not network and not gpu"
+	$(PYTEST) $(QUICK)
 
 test-all: setup ## run these and those that start engines
 	$(PYTEST) -m "not kill and not network and not gpu"
 
 test-kill: setup ## run those that kill programs again and again
 	$(PYTEST) -m "kill and not network and not gpu"
+
+coverage: setup ## run the quick tests, and print which share of lines and branches they reach, room by room
+	$(PYTEST) $(QUICK) --cov --cov-report=
+	@for room in harness/*/; do test -f "$$room/__init__.py" || continue; \
+	  printf '%-24s%3s %%\n' "$$room" "$$($(BIN)/coverage report --format=total --include="$$room*")"; done
+	@printf '%-24s%3s %%\n' all "$$($(BIN)/coverage report --format=total)"
 
 check: setup ## lint, formatting, types and the direction of imports
 	$(BIN)/ruff check .
@@ -76,7 +83,7 @@ lock: $(BIN)/uv ## resolve requirements/*.txt again; existing versions are kept 
 	$(COMPILE) --extra cpu $(call TORCH,cpu) $(call OVERRIDE,cpu) --no-emit-package torch pyproject.toml -o requirements/cpu.txt
 
 clean: ## remove .venv, caches and build outputs
-	rm -rf .venv .demo dist build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	rm -rf .venv .demo dist build .coverage .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/uv:

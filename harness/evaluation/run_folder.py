@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -137,3 +140,16 @@ def _difference(known: Lineage, wanted: Lineage) -> str:
         if known.config.get(key) != value:
             return f"{key} was {str(known.config.get(key))[:_SHOWN]!r}, now {str(value)[:_SHOWN]!r}"
     return "made by another version of the harness"
+
+
+class Timings(dict[str, float]):
+    """Seconds by phase."""
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Add the time that the block takes."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self[name] = self.get(name, 0.0) + time.monotonic() - start

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.hub.artifact import Artifact, parse_input
-from harness.hub.chain import follow_data
 from harness.hub.client import Hub
+from harness.hub.lineage import follow_data
 
 _WORDS = {
     "synthesize": {"teacher": "Synthetic conversations written by"},

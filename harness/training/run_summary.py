@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from harness.data.formats.dataclass_json import load_record
+from harness.data.formats.strict_records import load_record
 from harness.hub.lineage import Lineage
 
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data.records import Usage
 from harness.errors import UsageError
-from harness.hub.address import public_address
-from harness.hub.proxies import is_loopback, keep_from_proxies, proxy_problem
+from harness.hub.address import is_loopback, keep_from_proxies, proxy_problem, public_address
 from harness.models.chat.again import with_more
 from harness.models.chat.bounded_http import bounded_client
 from harness.models.chat.budget import estimated_prompt

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import EngineError
+from harness.hub.address import keep_from_proxies
 from harness.hub.lineage import package_versions
-from harness.hub.places import without_paths
-from harness.hub.proxies import keep_from_proxies
+from harness.hub.outgoing import without_paths
 from harness.models.engine.build import MEMORY, default_settings, memory_limit
 from harness.models.engine.checkpoint import Checkpoint
 from harness.models.engine.environment import without_secrets

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import runpy
 from collections.abc import Callable
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -17,16 +14,7 @@ from harness.data.tools import Toolbox
 from harness.rules.labeler.replies import Replies
 from harness.rules.labeler.reply_phrases import compose
 from harness.rules.labeler.reply_state import forms, is_known, known_words, reply_state
-
-_DIALOGUES = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "dialogues.py")))
-REPLY, TITLES, call_at, clean, messages, task = (
-    _DIALOGUES.REPLY,
-    _DIALOGUES.TITLES,
-    _DIALOGUES.call_at,
-    _DIALOGUES.clean,
-    _DIALOGUES.messages,
-    _DIALOGUES.task,
-)
+from support.library_dialogues import REPLY, TITLES, call_at, clean, messages, task
 
 Style = Callable[[Replies, Conversation, int], str]
 TOOLBOX = Toolbox(task().tools)

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import runpy
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from harness.data import scenarios
-from harness.data.formats.task import read_task
-from harness.data.records import Conversation, Message, ToolCall
-from harness.data.scenarios import Arm, noisy_labels
-from harness.data.sources import locate
+from harness.data.records import Conversation, Message, Task, ToolCall
+from harness.data.scenarios import Arm, CleanTraces, noisy_labels
 from harness.rules.labeler.response_fit import CUT, find_out_of_context
-
-_DIALOGUES = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "dialogues.py")))
-REPLY, call_at, clean, task, with_call, with_foreign = (
-    _DIALOGUES.REPLY,
-    _DIALOGUES.call_at,
-    _DIALOGUES.clean,
-    _DIALOGUES.task,
-    _DIALOGUES.with_call,
-    _DIALOGUES.with_foreign,
-)
+from support.library_dialogues import REPLY, call_at, clean, task, with_call, with_foreign
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +82,10 @@ def test_an_empty_batch_has_no_scores() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arm", ["tft", "direct"])
-def test_replies_of_another_agent_are_found_in_the_published_scenario(sources: Path, arm: Arm) -> None:
+def test_replies_of_another_agent_are_found_in_the_published_scenario(
+    published_task: Task, dialogues: CleanTraces, arm: Arm
+) -> None:
     """Recall 0.8 at precision 0.9 on scenario 2."""
-    dialogues = scenarios.read_dialogues(locate(sources))
     traces, corruptions = noisy_labels.corrupt(dialogues, arm)
     replaced = {one.before.id for one in corruptions if one.after.name == one.before.name == REPLY}
     replaced -= {one.before.id for one in corruptions if one.after == one.before}
@@ -110,15 +96,13 @@ def test_replies_of_another_agent_are_found_in_the_published_scenario(sources: P
         for position, message in enumerate(conversation.messages)
         if message.tool_calls and message.tool_calls[0].id in replaced
     }
-    described = read_task(sources / "tft-benchmark" / "job_description.json")
-    found = {key for key, score in find_out_of_context(conversations, described).items() if score >= CUT}
+    found = {key for key, score in find_out_of_context(conversations, published_task).items() if score >= CUT}
     assert len(found & places) >= 0.8 * len(places)
     assert len(found & places) >= 0.9 * len(found)
 
 
 @pytest.mark.slow
-def test_the_published_clean_traces_raise_next_to_no_alarm(sources: Path) -> None:
-    dialogues = scenarios.read_dialogues(locate(sources))
+def test_the_published_clean_traces_raise_next_to_no_alarm(published_task: Task, dialogues: CleanTraces) -> None:
     conversations = [replace(trace.conversation, id=str(number)) for number, trace in enumerate(dialogues.restaurants)]
-    scores = find_out_of_context(conversations, read_task(sources / "tft-benchmark" / "job_description.json"))
+    scores = find_out_of_context(conversations, published_task)
     assert sum(score >= CUT for score in scores.values()) < 0.005 * len(scores)

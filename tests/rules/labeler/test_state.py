@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import runpy
 from collections import Counter
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from harness.data.annotations import Dispute, Rewrite, Ruling
 from harness.data.events import events
-from harness.data.formats.task import read_task
 from harness.data.records import Conversation, Message, Task, ToolCall
-from harness.data.scenarios import Arm, noisy_labels
-from harness.data.scenarios._base import read_dialogues
-from harness.data.sources import locate
+from harness.data.scenarios import Arm, CleanTraces, noisy_labels
 from harness.data.tools import Toolbox
 from harness.rules.labeler.arbiter import RulesArbiter
 from harness.rules.labeler.state import ServiceCalls, StateLabeler
 from harness.rules.labeler.turns import dialogues_of
+from support.bike_dialogues import TASK, TOWNS, call, conversation, damaged, returned, say, user
 
-_BIKES = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "bikes.py")))
-TASK, TOWNS, call, conversation = _BIKES.TASK, _BIKES.TOWNS, _BIKES.call, _BIKES.conversation
-damaged, returned, say, user = _BIKES.damaged, _BIKES.returned, _BIKES.say, _BIKES.user
 TOOLBOX = Toolbox(TASK.tools)
 CLEAN = [conversation(number) for number in range(50)]
 
@@ -167,12 +159,10 @@ def test_odd_conversations_get_as_many_labels_as_they_have_turns(messages: tuple
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arm", ["tft", "direct"])
-def test_noisy_labels_of_the_benchmark_are_repaired(sources: Path, arm: Arm) -> None:
+def test_noisy_labels_of_the_benchmark_are_repaired(published_task: Task, dialogues: CleanTraces, arm: Arm) -> None:
     """The published scenario 2, names and service arguments against the clean calls."""
-    task = read_task(sources / "tft-benchmark" / "job_description.json")
-    dialogues = read_dialogues(locate(sources))
     raw = noisy_labels.SCENARIO.conversations(dialogues, arm)
-    toolbox = Toolbox(task.tools)
+    toolbox = Toolbox(published_task.tools)
     found = ServiceCalls(dialogues_of(raw, toolbox), toolbox)
     labels = found.labels()
     counts: Counter[str] = Counter()
