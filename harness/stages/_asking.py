@@ -43,7 +43,7 @@ class Asking(BaseModel):
         from harness.models.chat.budget import Budget
         from harness.models.chat.chat_models import ChatSettings
         from harness.models.chat.endpoints import Endpoints
-        from harness.models.engine.server import split_engine_args
+        from harness.models.engine.build import split_engine_args
 
         budget = beside.budget if beside else None
         if budget is None and self.budget is not None:

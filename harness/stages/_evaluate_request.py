@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.evaluation.judge.judges import JudgeConfig
-from harness.models.backends.subject import EvaluateConfig
+from harness.models.backends.backend import EvaluateConfig
 from harness.models.chat.chat_models import ChatSettings
 from harness.models.names import ModelName
 from harness.stages._asking import Asking

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.data.tasks import TestSet
 from harness.errors import DataError, HubError, UsageError
-from harness.evaluation.outcome import Evaluation
+from harness.evaluation.run_folder import Evaluation
 from harness.hub.client import Hub
 from harness.models.names import ModelName
 from harness.reports.publish import Destination, destination, publish

@@ -20,7 +20,6 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.proportion import proportion_confint
 
-from harness.statistics.bounded import share_interval
 from harness.statistics.estimates import (
     bootstrap,
     estimate,
@@ -32,6 +31,7 @@ from harness.statistics.estimates import (
     standard_error,
     tie_groups,
 )
+from harness.statistics.intervals import share_interval
 from harness.statistics.records import Estimate
 
 SIZES = [6, 7, 7, 8, 9, 9, 10, 10, 11, 12, 13, 15, 16, 21] * 2

@@ -1,13 +1,17 @@
-"""What asking costs: the estimate before a run, and the budget that a run must not spend twice or exceed."""
+"""What asking costs: prices, the estimate before a run, and the budget that a run neither exceeds nor spends twice."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness.data.records import Usage
 from harness.errors import HarnessError, UsageError
+
+if TYPE_CHECKING:
+    from harness.models.chat.records import ChatRequest
 
 CHARACTERS_PER_TOKEN = 4
 """A usual figure for English text and JSON. Other scripts take more tokens, up to one or two a character."""
@@ -68,15 +72,15 @@ class Budget:
         """Whether nothing more that costs something may be sent."""
         return self.spent >= self.limit * (1 - _ROUNDING)
 
-    def pay(self, cost: float) -> None:
+    def charge(self, cost: float) -> None:
         """Count a try of this run."""
         self.paid += cost
 
-    def know(self, key: str) -> None:
+    def mark_counted(self, key: str) -> None:
         """Note that what is there under this key was paid for by this run."""
         self._counted.add(key)
 
-    def count_earlier(self, key: str, cost: float) -> None:
+    def add_previous(self, key: str, cost: float) -> None:
         """Count what earlier runs paid under a key, unless it has been counted before."""
         if key not in self._counted:
             self._counted.add(key)
@@ -113,3 +117,51 @@ def exceeds_context(texts: Sequence[str], max_tokens: int, context: int | None) 
     """Whether a prompt and the answer's room are too long for a context for sure; in doubt the model is asked."""
     characters = sum(map(len, texts))
     return context is not None and characters // _MOST_CHARACTERS_PER_TOKEN + max_tokens > context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostEstimate:
+    """What a run would ask and cost, before it does. Tries that have to be repeated are not foreseen."""
+
+    model: str
+    requests: int
+    known: int
+    """Requests whose answer is there already; the figures below are about the others."""
+    prompt_tokens: int
+    """By characters, see `CHARACTERS_PER_TOKEN`."""
+    answer_tokens: int
+    """As many as such answers usually have."""
+    most_answer_tokens: int
+    """As many as they may have."""
+    cost: float | None
+    """USD with the usual answers; None where the model has no price."""
+    most_cost: float | None
+
+    def __str__(self) -> str:
+        asked = f"{self.model}: {self.requests} questions, {self.known} answers known already"
+        tokens = (
+            f"about {self.prompt_tokens:,} prompt tokens ({CHARACTERS_PER_TOKEN} characters each) and "
+            f"{self.answer_tokens:,} answer tokens ({self.most_answer_tokens:,} at most)"
+        )
+        if self.cost is None or self.most_cost is None:
+            return f"{asked}; {tokens}; no price is known"
+        return f"{asked}; {tokens}; about {dollars(self.cost)}, {dollars(self.most_cost)} at most without repeats"
+
+
+def estimate(
+    model: str, price: Price | None, missing: Sequence[ChatRequest], *, known: int, copies: int = 0
+) -> CostEstimate:
+    """Return what asking the `missing` requests takes, one of each kind; `copies` of them are answered along."""
+    prompt = sum(estimated_prompt(request.texts()) for request in missing)
+    usual = sum(min(request.max_tokens, request.usual_tokens or request.max_tokens) for request in missing)
+    most = sum(request.max_tokens for request in missing)
+    return CostEstimate(
+        model=model,
+        requests=len(missing) + known + copies,
+        known=known,
+        prompt_tokens=prompt,
+        answer_tokens=usual,
+        most_answer_tokens=most,
+        cost=price.cost(Usage(prompt=prompt, completion=usual)) if price else None,
+        most_cost=price.cost(Usage(prompt=prompt, completion=most)) if price else None,
+    )

@@ -12,27 +12,18 @@ from typing import Any, Self
 from harness.errors import UsageError
 from harness.hub.address import hashed_address, public_address
 from harness.hub.client import Hub
-from harness.models.chat.budget import FREE, Budget, Price
-from harness.models.chat.cache import AnswerCache
+from harness.models.chat.budget import FREE, Budget, CostEstimate, Price, estimate
+from harness.models.chat.cache import AnswerCache, Spending
 from harness.models.chat.client import ask_all
 from harness.models.chat.endpoints import Endpoints, Limits
-from harness.models.chat.estimate import CostEstimate, estimate
 from harness.models.chat.parameters import in_words
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats
-from harness.models.chat.spending import Spending
+from harness.models.engine.build import check_installed, engine_version, recorded_args
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.engine.guard import Guard
-from harness.models.engine.server import (
-    SERVED_NAME,
-    EngineOptions,
-    Server,
-    check_installed,
-    engine_version,
-    recorded_args,
-)
-from harness.models.engine.shared import SharedEngine
+from harness.models.engine.server import SERVED_NAME, EngineOptions, Server, SharedEngine
 from harness.models.names import ModelName
-from harness.models.prompts.making import MODULES, TokenizerFiles, try_tokenizer
+from harness.models.prompts.make_prompts import MODULES, TokenizerFiles, try_tokenizer
 from harness.terminal import progress, say
 
 CONCURRENCY = 32
@@ -102,7 +93,7 @@ class ChatModel:
         self.check_alive()
         return stats
 
-    def count_earlier(self, requests: Sequence[ChatRequest]) -> None:
+    def add_previous(self, requests: Sequence[ChatRequest]) -> None:
         """Count what earlier runs paid for requests of this one, whether they will be asked or not."""
         if self._settings.budget is None:
             return
@@ -110,7 +101,7 @@ class ChatModel:
         try:
             spending = Spending(self._settings.budget, self.price, cache, self.identity)
             for request in requests:
-                spending.count_earlier(request, cache.get(self.identity, request))
+                spending.add_previous(request, cache.get(self.identity, request))
         finally:
             cache.close()
 

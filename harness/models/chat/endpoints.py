@@ -12,7 +12,7 @@ from harness.data.formats.yaml_lines import Lines, read_mapping, refuse_unknown
 from harness.errors import DataError, UsageError
 from harness.hub.address import check_address
 from harness.models.chat.budget import Price
-from harness.models.chat.rates import Rates
+from harness.models.chat.limiter import Rates
 from harness.models.names import ModelName
 from harness.secrets import learn_named, learn_variable
 

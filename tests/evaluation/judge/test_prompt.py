@@ -18,7 +18,7 @@ from harness.data.formats.task import read_task
 from harness.data.records import Case, Message, Task, ToolCall
 from harness.evaluation.judge.prompt import MAX_CHARACTERS, JudgePrompt, parse_verdict
 from harness.models.parsing import families
-from harness.models.parsing.answers import END_TOKENS, THINKING
+from harness.models.parsing.strip_thinking import END_TOKENS, THINKING
 
 HERE = Path(__file__).parent
 READBACK = runpy.run_path(str(HERE / "readback.py"))
