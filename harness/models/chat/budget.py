@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat
+
 from harness.data.records import Usage
 from harness.errors import HarnessError, UsageError
 
@@ -27,12 +29,13 @@ class BudgetSpent(HarnessError):
     """The budget of a run is spent; what was answered is kept."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Price:
+class Price(BaseModel):
     """USD per million tokens. Cheaper rates for cached prompts are not counted, so that costs are upper bounds."""
 
-    input: float
-    output: float
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    input: NonNegativeFloat
+    output: NonNegativeFloat
 
     def cost(self, usage: Usage) -> float:
         """Return the USD of so many tokens; an endpoint that counts below nothing is not believed."""
