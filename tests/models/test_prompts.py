@@ -21,20 +21,12 @@ from harness.models.backends.vllm import EvaluatedCheckpoint
 from harness.models.chat.chat_models import ChatSettings
 from harness.models.engine.checkpoint import Checkpoint
 from harness.models.prompts import Form, Renderer, fitting_renderer, load_tokenizer, system_message
-from harness.training.small_model import create_student, sample_texts
 
 PLAIN = (
     "{% for message in messages %}[{{ message.role }}] {{ message.content }}\n{% endfor %}"
     "{% if enable_thinking is defined and not enable_thinking %}[quiet]{% else %}[thinking]{% endif %}"
 )
 """A chat template that knows nothing of tools."""
-
-
-@pytest.fixture(scope="module")
-def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("student")
-    create_student(folder, texts=sample_texts(), parameters=400_000, vocabulary=600)
-    return folder
 
 
 @pytest.fixture(scope="module")

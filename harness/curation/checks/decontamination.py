@@ -11,7 +11,7 @@ from harness.curation.checks.duplicates import Fingerprint, fingerprint
 from harness.curation.checks.shingles import as_text, digest, grams, user_words, words
 from harness.data.records import Conversation
 from harness.errors import CheckFailed
-from harness.rules.judge.scene import is_lookup
+from harness.rules.judge.dialogue_state import is_lookup
 from harness.statistics.formatting import number, whole_percent
 
 LONG, SHORT = 13, 8

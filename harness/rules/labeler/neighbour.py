@@ -1,4 +1,4 @@
-"""`rules:labeler-neighbour`: each turn is labelled as the most similar turns of the batch are."""
+"""`rules:labeler-neighbour`: each turn gets the label of the most similar turns of the batch."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from harness.data.annotations import Rewrite
 from harness.data.events import Event, events
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.tools import Toolbox
-from harness.rules.labeler.foreign_text import ReplyInContext, place_at
 from harness.rules.labeler.neighbour_arguments import ConsistentCalls, agrees
 from harness.rules.labeler.replies import Replies
-from harness.rules.labeler.reply_index import PlaceIndex
-from harness.rules.labeler.reply_values import known_words
-from harness.rules.labeler.scenes import LabelerScene
+from harness.rules.labeler.reply_context import ContextIndex, ReplyInContext, place_at
+from harness.rules.labeler.reply_state import known_words
+from harness.rules.labeler.turns import LabelerDialogue
 
 NAME = "rules:labeler-neighbour"
 _NEIGHBOURS = 15
@@ -41,14 +40,14 @@ class NeighbourLabeler:
 
     def relabel(self, conversations: Sequence[Conversation], on_rewrite: Callable[[Rewrite], None]) -> None:
         """Call `on_rewrite` for each conversation, in order. A turn is None where no neighbour tells what it was."""
-        from harness.rules.labeler.foreign import find_foreign
+        from harness.rules.labeler.response_fit import find_out_of_context
         from harness.rules.labeler.schema import canonicalise
 
         batch = [
             replace(conversation, id=f"{number:06d}")
             for number, conversation in enumerate(canonicalise(conversations, self._task).conversations)
         ]
-        foreign = find_foreign(batch, self._task)
+        foreign = find_out_of_context(batch, self._task)
         if self._trusted is None:
             source, scores = batch, foreign
         else:
@@ -94,14 +93,14 @@ class _Labels:
                 places.append(place_at(conversation.id, sequence, event.position))
                 self._names.append(call.name)
                 self._examples.add(call, following.rows)
-        self._index = PlaceIndex(places)
+        self._index = ContextIndex(places)
         self._ends_with_reply = sum(ends) * 2 >= len(ends)
 
     def of(self, conversation: Conversation) -> list[Label]:
         """Return the labels of a conversation's turns, in order, with reasons."""
         sequence = events(conversation.messages, self._toolbox)
         turns = [event for event in sequence if event.is_turn]
-        if not LabelerScene(number=0, id=conversation.id, events=sequence).in_order:
+        if not LabelerDialogue(number=0, id=conversation.id, events=sequence).in_order:
             return [(None, "the messages are out of order")] * len(turns)
         services = {event.position: self._service(conversation.id, sequence, event) for event in turns}
         messages: list[Message] = list(conversation.messages)

@@ -1,4 +1,4 @@
-"""Arguments of a service call from its result and from what users say, as the batch's consistent calls have them."""
+"""Arguments of a service call from its result and from what users say, as in the batch's consistent calls."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from harness.data.events import Event
 from harness.data.records import ToolCall
 from harness.data.text import tokens
 from harness.data.tools import Toolbox
-from harness.rules.labeler.foreign_text import plain_line
-from harness.rules.labeler.reply_values import flag, forms, is_known, known_words, scalars
+from harness.rules.labeler.reply_context import plain_line
+from harness.rules.labeler.reply_state import flag, forms, is_known, known_words, scalars
 
 _USUAL, _EVER = 0.5, 0.05
 _FEW = 3

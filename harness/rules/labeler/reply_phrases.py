@@ -1,4 +1,4 @@
-"""Replies in the harness's own words: the act by what comes before and after, its slots from what is known."""
+"""Replies composed from our own phrases: the act by what comes before and after, slots from what is known."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ from harness.data.events import Event
 from harness.data.records import ToolCall
 from harness.data.text import tokens
 from harness.data.tools import Toolbox
-from harness.rules.judge.scene import is_lookup
-from harness.rules.labeler.reply_lexicon import phrases
-from harness.rules.labeler.reply_values import Told, asks_for_others, flag, forms, is_known, known_words, spoken
+from harness.rules.judge.dialogue_state import is_lookup
+from harness.rules.labeler.reply_state import (
+    ReplyState,
+    asks_for_others,
+    flag,
+    forms,
+    is_known,
+    known_words,
+    phrases,
+    spoken,
+)
 
 _MOST_FACTS = 8
 _SHORT_WORD = 2
@@ -33,10 +41,10 @@ class Moment:
     """The service call that was answered last."""
     next: ToolCall | None
     """The service call that comes next."""
-    known: Told
+    known: ReplyState
 
 
-def say(sequence: Sequence[Event], position: int, known: Told, toolbox: Toolbox) -> str:
+def say(sequence: Sequence[Event], position: int, known: ReplyState, toolbox: Toolbox) -> str:
     """Return a reply that fits before and after, and states what is known only."""
     given = [event for event in sequence if event.kind in ("user", "result")]
     earlier = [event for event in given if event.position < position]

@@ -1,4 +1,4 @@
-"""`rules:labeler-schema`: calls of older or foreign schemas, conversation by conversation, as calls of the task."""
+"""`rules:labeler-schema`: maps calls of older or foreign schemas to the task's schema."""
 
 from __future__ import annotations
 

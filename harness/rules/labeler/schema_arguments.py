@@ -1,4 +1,4 @@
-"""Which parameter of a tool each argument of an old call is: an assignment by names, values and results."""
+"""Matches the arguments of an old call with a tool's parameters: an assignment by names, values and results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the task and the traces tell of a parameter's values: members, vocabulary, dates, times, flags, numbers."""
+"""Profiles of a parameter's values, from task and traces: members, vocabulary, dates, times, flags, numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How tools are used in traces: the arguments of each call, the result after it, and what in it repeats an argument."""
+"""How tools are used in traces: each call's arguments, its result, and which keys of it repeat an argument."""
 
 from __future__ import annotations
 

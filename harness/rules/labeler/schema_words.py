@@ -1,4 +1,4 @@
-"""Words in the names of tools and arguments: split, written out, and how alike two names are."""
+"""Words in the names of tools and arguments: split, abbreviations expanded, and how similar two names are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rules know about words: kinds of food, names of places, ways of saying things. Data, read once."""
+"""The judge's lexicon: kinds of food, names of places, ways of saying things. Data, read once."""
 
 from __future__ import annotations
 

@@ -9,8 +9,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from harness.data.text import plain, tokens
-from harness.rules.language.calendar import find_dates
-from harness.rules.language.clock import find_times
+from harness.rules.language.dates_and_times import find_dates, find_times
 from harness.rules.language.lexicon import lexicon
 
 Kind = Literal["time", "date", "people", "phone", "money", "address", "number"]

@@ -1,4 +1,4 @@
-"""The service calls of a conversation with what they returned, and how results are laid out."""
+"""Service calls with what they returned, and how results are laid out."""
 
 from __future__ import annotations
 

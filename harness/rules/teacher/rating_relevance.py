@@ -1,4 +1,4 @@
-"""Relevance: does a trace speak of what the task speaks of, in its users' words and in what its tools return."""
+"""Relevance: whether a trace is about the task, by its users' words and by what its tools return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What kind of value each argument and result column of a task holds: from the schema, its name, and values seen."""
+"""The kind of value of each argument and result column of a task: from the schema, its name, and values seen."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from harness.rules.teacher.names import names
+from harness.rules.teacher.lexicon import names
 
 Kind = Literal[
     "flag", "choice", "date", "time", "count", "number", "phone", "address", "city", "person", "title", "word", "list",

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
-from harness.rules.teacher.names import like, names
+from harness.rules.teacher.lexicon import like, names
 from harness.rules.teacher.slots import Slot, learn_slot, truth
 
 _LEAP = 2020

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -14,17 +11,8 @@ from harness.data.events import events
 from harness.data.records import Conversation, ToolCall
 from harness.data.tools import Toolbox
 from harness.rules.labeler.replies import Replies, Style
-from harness.rules.labeler.reply_values import forms, is_known, known_words, told
-
-_DIALOGUES = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "dialogues.py")))
-REPLY, TITLES, call_at, clean, messages, task = (
-    _DIALOGUES.REPLY,
-    _DIALOGUES.TITLES,
-    _DIALOGUES.call_at,
-    _DIALOGUES.clean,
-    _DIALOGUES.messages,
-    _DIALOGUES.task,
-)
+from harness.rules.labeler.reply_state import forms, is_known, known_words, reply_state
+from support.library_dialogues import REPLY, TITLES, call_at, clean, messages, task
 
 STYLES: tuple[Style, ...] = ("state", "neighbour")
 
@@ -111,7 +99,7 @@ def test_the_reply_does_not_depend_on_what_stands_there(replies: Replies) -> Non
 def test_what_comes_later_is_not_known() -> None:
     conversation = clean(1)[0]
     sequence = events(conversation.messages, Toolbox(task().tools))
-    known = told(sequence, 1)
+    known = reply_state(sequence, 1)
     assert not known.facts
     assert not known.row
 
