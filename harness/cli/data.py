@@ -11,7 +11,7 @@ import click
 
 from harness.cli import _options
 from harness.errors import CheckFailed, UsageError
-from harness.terminal import bar, echo, progress
+from harness.terminal import echo, progress
 
 if TYPE_CHECKING:
     from harness.data.scenarios import Arm, Scenario
@@ -254,18 +254,17 @@ def _report(hub: Hub, step: Callable[[str], None], made: StageResult, *, as_json
 
 @contextmanager
 def _steps(doing: str, total: int) -> Iterator[Callable[[str], None]]:
-    """Show a progress bar on a terminal, and at the end print the line of each finished step on stdout.
+    """Show how far the steps are, and at the end print the line of each finished step on stdout.
 
-    Not at once: while a bar is shown, rich sends what is printed to the bar's own stream, stderr.
+    Not at once: it would stand in the middle of a bar.
     """
     lines: list[str] = []
     try:
-        with bar() as shown:
-            task = shown.add_task(doing, total=total)
+        with progress(doing, total) as advance:
 
             def step(line: str) -> None:
                 lines.append(line)
-                shown.advance(task)
+                advance()
 
             yield step
     finally:

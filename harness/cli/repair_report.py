@@ -119,7 +119,7 @@ def _measure(source: str, against: Against, raw: Path | None, hub: str | None) -
 def _write(report: RepairReport, plot: Path | None, markdown: Path | None) -> None:
 
     if plot is not None:
-        from harness.reports.repair_plot import draw
+        from harness.reports.repair_tables import draw
 
         say(f"wrote {draw(report, plot).path}")
     if markdown is not None:

@@ -15,7 +15,7 @@ from harness.data.locks import lock_file
 from harness.data.records import Prediction, Usage
 from harness.errors import DataError, UsageError
 from harness.hub.foreign_json import load_json
-from harness.hub.places import without_places
+from harness.hub.outgoing import without_local_folders
 from harness.models.backends.backend import NOT_ASKED
 from harness.secrets import known
 from harness.terminal import one_line
@@ -113,4 +113,4 @@ def _writable(answer: Prediction) -> Prediction:
         one if one is None else known().mask_value(encodable(one))
         for one in (answer.raw, answer.finish_reason, answer.error)
     )
-    return replace(answer, raw=raw, finish_reason=reason, error=error and without_places(one_line(error)))
+    return replace(answer, raw=raw, finish_reason=reason, error=error and without_local_folders(one_line(error)))

@@ -8,9 +8,8 @@ from datetime import date
 from pathlib import Path
 
 from harness.errors import RepoNotFound
-from harness.hub.chain import read_lineage
 from harness.hub.client import Hub
-from harness.hub.lineage import LINEAGE, Lineage, parse_record
+from harness.hub.lineage import LINEAGE, Lineage, parse_record, read_lineage
 from harness.models.backends.backend import DAY, EvaluatedModel
 from harness.models.prompts import Calendar
 from harness.terminal import say

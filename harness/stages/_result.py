@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from harness.hub.artifact import Artifact, RepoKind
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage
 from harness.hub.publishing import find_made, push_folder
-from harness.terminal import progress
 
 
 class Place(BaseModel):
@@ -119,9 +118,7 @@ def deliver(
     artifact = None
     if place.target is not None:
         message = f"{lineage.stage}: {lineage.fingerprint()}"
-        what = "student" if lineage.stage == "student" else "model"
-        with progress(f"pushing the {what}") if kind == "model" else nullcontext():
-            artifact = push_folder(hub, kind, place.target, place.out or folder, message=message, tags=[lineage.tag()])
+        artifact = push_folder(hub, kind, place.target, place.out or folder, message=message, tags=[lineage.tag()])
     return StageResult(artifact=artifact, folder=place.out, reused=False, counts=counts or {})
 
 

@@ -27,8 +27,7 @@ from harness.hub.artifact import README
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import RELABELLED, CardFrame, most_common_first, rule_based, stage_card
-from harness.reports.repair_plot import draw
-from harness.reports.repair_tables import as_markdown
+from harness.reports.repair_tables import as_markdown, draw
 from harness.stages._inputs import PipelineRequest, StageInputs, opened, readable
 from harness.stages._result import EmptyResult, StageResult, deliver, new_folder, reusable
 

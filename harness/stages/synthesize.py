@@ -243,7 +243,12 @@ class _Work:
             config=CheckConfig(strict=True, max_length=config.max_length),
             test=material.test,
         )
-        return {one.row.conversation.id: one for one in inspect_traces(rows, inspection)}
+        found = {}
+        with progress("checking drafts", len(rows)) as advance:
+            for one in inspect_traces(rows, inspection):
+                found[one.row.conversation.id] = one
+                advance()
+        return found
 
     def _judge(self, slot: int, plan: ConversationPlan, found: tuple[Draft, Inspected | None], tries: int) -> None:
         self.drafts += 1

@@ -102,7 +102,8 @@ def _train(base: Path, examples: TrainingExamples, config: TrainConfig, args: SF
         return
     from harness.training.trainer import Trainer, Work
 
-    showing = progress("training", steps) if args.process_index == 0 else nullcontext(_show_nothing)
+    done = start.step if start else 0
+    showing = progress("training", steps, done=done) if args.process_index == 0 else nullcontext(_show_nothing)
     with showing as advance:
         work = Work(
             items=examples.items,
@@ -114,7 +115,6 @@ def _train(base: Path, examples: TrainingExamples, config: TrainConfig, args: SF
             save_every=config.save_every,
             advance=advance,
         )
-        advance(steps=start.step if start else 0)
         trainer = Trainer(_load(base, config, args), args, work, peft_config=_adapter(config))
         trainer.train(resume_from_checkpoint=str(start.path) if start else None)
 

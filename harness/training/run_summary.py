@@ -8,9 +8,8 @@ from typing import Any
 
 from harness.data.formats.dataclass_json import load_record
 from harness.hub.artifact import Artifact, parse_input
-from harness.hub.chain import follow_data
 from harness.hub.client import Hub
-from harness.hub.lineage import Lineage
+from harness.hub.lineage import Lineage, follow_data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,10 @@ import click
 import pytest
 
 from harness.benchmark.cells import Cell, Job, Setup
+from harness.benchmark.plan import steps
 from harness.benchmark.presets import StudentRecipe, read_preset
 from harness.benchmark.run import BenchmarkRequest
 from harness.benchmark.sample_job import write_job
-from harness.benchmark.steps import steps
 from harness.cli import _benchmark
 from harness.cli.__main__ import tft as command
 from harness.curation.job_folder import JobFolder

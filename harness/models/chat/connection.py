@@ -14,8 +14,7 @@ from urllib.parse import quote, unquote, urlsplit
 from harness.data.formats.json_texts import encodable
 from harness.data.records import Usage
 from harness.errors import UsageError
-from harness.hub.address import public_address
-from harness.hub.proxies import is_loopback, keep_from_proxies, proxy_problem
+from harness.hub.address import is_loopback, keep_from_proxies, proxy_problem, public_address
 from harness.models.chat.ask_again import with_more
 from harness.models.chat.bounded_http import bounded_client
 from harness.models.chat.budget import estimated_prompt

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Self
 
 from harness.errors import EngineError
+from harness.hub.address import keep_from_proxies
 from harness.hub.artifact import Artifact
-from harness.hub.proxies import keep_from_proxies
 from harness.models.engine.build import MEMORY, check_installed, default_settings, memory_limit
 from harness.models.engine.checkpoint import Checkpoint
 from harness.models.engine.environment import without_secrets
