@@ -5,15 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat
 
 from harness.data.records import Usage
 from harness.errors import HarnessError, UsageError
-
-if TYPE_CHECKING:
-    from harness.models.chat.records import ChatRequest
 
 CHARACTERS_PER_TOKEN = 4
 """A usual figure for English text and JSON. Other scripts take more tokens, up to one or two a character."""
@@ -149,22 +145,3 @@ class CostEstimate:
         if self.cost is None or self.most_cost is None:
             return f"{asked}; {tokens}; no price is known"
         return f"{asked}; {tokens}; about {dollars(self.cost)}, {dollars(self.most_cost)} at most without repeats"
-
-
-def estimate(
-    model: str, price: Price | None, missing: Sequence[ChatRequest], *, known: int, copies: int = 0
-) -> CostEstimate:
-    """Return what asking the `missing` requests takes, one of each kind; `copies` of them are answered along."""
-    prompt = sum(estimated_prompt(request.texts()) for request in missing)
-    usual = sum(min(request.max_tokens, request.usual_tokens or request.max_tokens) for request in missing)
-    most = sum(request.max_tokens for request in missing)
-    return CostEstimate(
-        model=model,
-        requests=len(missing) + known + copies,
-        known=known,
-        prompt_tokens=prompt,
-        answer_tokens=usual,
-        most_answer_tokens=most,
-        cost=price.cost(Usage(prompt=prompt, completion=usual)) if price else None,
-        most_cost=price.cost(Usage(prompt=prompt, completion=most)) if price else None,
-    )
