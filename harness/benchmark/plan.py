@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from harness.benchmark.cells import STAGES, Cell, Setup
 from harness.benchmark.presets import StudentRecipe
-from harness.curation.settings import published
+from harness.curation.stage_settings import published
 from harness.errors import UsageError
 from harness.hub.artifact import Artifact, FileInput, RepoKind
 from harness.models.roles import Roles

@@ -1,4 +1,4 @@
-"""A conversation as a sequence of events: who says what, which tool is called, and what it returned."""
+"""A conversation as events: user messages, replies, tool calls and tool results."""
 
 from __future__ import annotations
 

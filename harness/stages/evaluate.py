@@ -1,19 +1,19 @@
-"""Stage `evaluate`: a model at one commit, asked for every pair of a test set at one commit."""
+"""Stage `evaluate`: a model at one commit answers every pair of a test set at one commit."""
 
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 
 from harness import __version__
 from harness.data.formats.jsonl import write_json, write_jsonl
 from harness.data.records import Prediction
 from harness.data.tasks import TestSet, pull_test_set
-from harness.errors import UsageError
+from harness.errors import DataError, HubError, UsageError
 from harness.evaluation.answer_log import AnswerLog
 from harness.evaluation.judge.judge_evaluations import ToJudge, check, judge_evaluations
 from harness.evaluation.judge.judges import JudgeConfig
@@ -29,17 +29,11 @@ from harness.evaluation.run_folder import (
     Evaluation,
     RunFolder,
     RunPlace,
+    Timings,
     commit_of,
     open_run,
 )
-from harness.evaluation.scorecard import (
-    HEADLINE,
-    Judgements,
-    Readings,
-    make_scorecard,
-    read_answers,
-    score_answers,
-)
+from harness.evaluation.scorecard import HEADLINE, Judgements, Readings, make_scorecard, read_answers, score_answers
 from harness.hub.artifact import split_revision
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage, package_versions
@@ -47,26 +41,14 @@ from harness.models.backends.backend import EvaluateConfig, EvaluatedModel
 from harness.models.backends.prepare import preparing
 from harness.models.names import ModelName
 from harness.reports.evaluation_plots import draw
-from harness.stages._day import use_day
-from harness.stages._evaluate_request import EvaluateRequest
-from harness.stages._publish_evaluation import destination_of, push, transcribe
+from harness.reports.publish import Destination, destination, publish
+from harness.stages._prompt_date import use_day
+from harness.stages._requests import EvaluateRequest
 from harness.stages._result import StageResult
 from harness.terminal import progress, say
 
 STAGE = "evaluate"
 VERSION = 4
-
-
-class _Timings(dict[str, float]):
-    """Seconds by phase."""
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self[name] = self.get(name, 0.0) + time.monotonic() - start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,18 +70,18 @@ def run(request: EvaluateRequest, hub: Hub) -> EvaluateResult:
     config = request.config(base)
     judging = request.judge(config.asking)
     test_set = pull_test_set(hub, dataset, request.limit)
-    places = [destination_of(request, name, test_set, hub) for name in names]
+    places = [_destination(request, name, test_set, hub) for name in names]
     below = {"root": request.run} if request.run and len(names) > 1 else {"folder": request.run}
     place = RunPlace(**below, resume=request.resume)
     evaluations = tuple(evaluate(names, hub, test_set, config, place, judging=judging))
     if request.transcripts:
-        transcribe(evaluations, test_set, request.transcripts, request.site)
+        _transcribe(evaluations, test_set, request.transcripts, request.site)
     return EvaluateResult(
         artifact=None,
         folder=evaluations[0].folder if len(evaluations) == 1 else place.root,
         reused=False,
         evaluations=evaluations,
-        pushed=tuple(push(hub, to, one, test_set) for to, one in zip(places, evaluations, strict=True)),
+        pushed=tuple(_push(hub, to, one, test_set) for to, one in zip(places, evaluations, strict=True)),
     )
 
 
@@ -158,7 +140,7 @@ def answer(
 
     `day` is what chat templates take for today, where they ask; None: the day of the first run.
     """
-    timings = _Timings()
+    timings = Timings()
     with timings.phase("prepare"):
         model = prepare()
         use_day(model, lineage_of(name, model, test_set), place.begun(name), day)
@@ -207,9 +189,9 @@ def lineage_of(name: ModelName, model: EvaluatedModel, test_set: TestSet) -> Lin
 
 
 def _collect_answers(
-    model: EvaluatedModel, run: RunFolder, test_set: TestSet, *, timings: _Timings, stack: ExitStack
+    model: EvaluatedModel, run: RunFolder, test_set: TestSet, *, timings: Timings, stack: ExitStack
 ) -> None:
-    """Bring the log to one answer a pair: an answer of the model, or the reason why there is none."""
+    """Bring the log to one answer per pair: an answer of the model, or the reason why there is none."""
     log, ids = run.log, [pair.id for pair in test_set.pairs]
     with timings.phase("start"):
         if log.missing(ids):
@@ -259,12 +241,11 @@ def _read(model: EvaluatedModel, test_set: TestSet, answers: list[Prediction]) -
             f"the model answered none of the {len(answers)} pairs, the first because {answers[0].error}; "
             "mend that, then ask again with --resume"
         )
-    second = model.second_reading(texts)
-    parser, vllm = second if second else (None, None)
+    parser, vllm = model.second_reading(texts) or (None, None)
     return read_answers(answers, test_set.task, model.family, vllm, parser)
 
 
-def _eval_run(name: ModelName, model: EvaluatedModel, test_set: TestSet, run: RunFolder, timings: _Timings) -> EvalRun:
+def _eval_run(name: ModelName, model: EvaluatedModel, test_set: TestSet, run: RunFolder, timings: Timings) -> EvalRun:
     kept = sum(run.log.answers[pair.id].kept for pair in test_set.pairs)
     return EvalRun(
         model=replace(name, revision=None).public,
@@ -280,9 +261,38 @@ def _eval_run(name: ModelName, model: EvaluatedModel, test_set: TestSet, run: Ru
     )
 
 
-def _seconds(run: RunFolder, timings: _Timings) -> dict[str, float]:
+def _seconds(run: RunFolder, timings: Timings) -> dict[str, float]:
     """Return this run's timings; where nothing was left to ask, those that its report has already."""
     written = run.path / REPORT
     if "answers" not in timings and written.is_file():
         return read_report(written).run.timings
     return {phase: round(seconds, 2) for phase, seconds in timings.items()}
+
+
+def _destination(request: EvaluateRequest, name: ModelName, test_set: TestSet, hub: Hub) -> Destination | None:
+    """Return where a model's results go, None where nothing is pushed; HarnessError where they could not."""
+    if request.namespace is None:
+        return None
+    found = destination(hub, request.namespace, name, test_set=test_set, create_pr=request.create_pr)
+    return replace(found, max_unscored=request.max_unscored)
+
+
+def _transcribe(evaluations: Sequence[Evaluation], test_set: TestSet, folder: Path, site: Path | None) -> None:
+    """Write a transcript of each evaluation, and a site of them where one is wanted."""
+    from harness.reports.inspect_logs import bundle, write_log
+
+    for one in evaluations:
+        log = write_log(folder, one.scorecard.report, one.scorecard.rows, test_set.pairs, test_set.task)
+        say(f"transcript: {log} (inspect view --log-dir {folder})")
+    if site:
+        bundle(folder, site, title="Transcripts of an evaluation")
+        say(f"site of the transcripts: {site} (push it as a static Space, or serve it over HTTP)")
+
+
+def _push(hub: Hub, place: Destination | None, evaluation: Evaluation, test_set: TestSet) -> tuple[str, ...]:
+    """Publish an evaluation, and return the addresses of what has changed."""
+    try:
+        return tuple(publish(hub, place, evaluation, test_set)) if place else ()
+    except (DataError, HubError, UsageError) as error:
+        advice = f"nothing is lost: add --resume --out {evaluation.folder} to push without asking again"
+        raise type(error)(f"{error}; {advice}") from error

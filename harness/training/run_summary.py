@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from harness.data.formats.dataclass_json import load_record
+from harness.data.formats.strict_records import load_record
 from harness.hub.artifact import Artifact, parse_input
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage, follow_data
@@ -52,7 +52,7 @@ class TrainingFacts:
     date: str | None = None
     """The day that the chat template says, where it would ask for the day."""
     roles: dict[str, str] = field(default_factory=dict)
-    """What was done to make the data -> by which model or rules, see `data_credits`; empty for raw traces."""
+    """What was done to make the data -> by which model or rules, see `read_roles`; empty for raw traces."""
 
     def dump(self) -> dict[str, Any]:
         """Return the facts as plain JSON values."""

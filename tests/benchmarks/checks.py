@@ -20,7 +20,7 @@ from pathlib import Path
 from random import Random
 
 from harness.curation.checks.batch import Inspection, inspect_traces
-from harness.curation.checks.layout import CheckConfig
+from harness.curation.checks.message_order import CheckConfig
 from harness.data.annotations import TraceRow
 from harness.data.formats.jsonl import read_jsonl
 from harness.data.formats.messages import dump_conversation

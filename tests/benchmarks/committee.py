@@ -62,7 +62,7 @@ def published(sources: Sources) -> Iterator[Case]:
 
 def services(sources: Sources, names: Sequence[str], scenario: str) -> Iterator[Case]:
     """Yield a scenario of each service's job folder."""
-    from harness.stages.material.sgd_task import write_job_folder
+    from harness.data.sgd_task import write_job_folder
 
     with tempfile.TemporaryDirectory() as folder:
         for name in names:

@@ -25,11 +25,11 @@ from harness.data.formats.task import read_task
 from harness.data.records import Conversation, Task
 from harness.data.scenarios._recipes import Pools, draw_clean, mislabel
 from harness.data.scenarios.noisy_labels import corrupt
+from harness.data.sgd_task import describe, read_schema
 from harness.data.sources import Sources, locate
 from harness.data.tools import Toolbox
 from harness.rules.labeler import response_fit
 from harness.rules.labeler.reply_context import ReplyInContext, places, trusted_words
-from harness.stages.material.sgd_task import describe, read_schema
 
 FITTED = {
     "Movies_1": "Restaurants_2", "Banks_1": "Hotels_2", "Events_2": "Flights_1", "Services_1": "Music_2",

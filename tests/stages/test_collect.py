@@ -177,13 +177,13 @@ PAIR_COLUMNS = ["conversation", "id", "messages", "reference", "turn"]
 
 
 @pytest.fixture(scope="module")
-def repositories(sources: Path, dialogues: CleanTraces, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def repositories(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("repositories")
     located = locate(sources)
-    collect.write(located, dialogues, folder / "tft-benchmark-testset", "ns/tft-benchmark-testset")
+    collect.write(located, "ns/tft-benchmark-testset", folder / "tft-benchmark-testset")
     for number in (2, 4, 5):
         name = f"tft-benchmark-s{number}-traces"
-        corrupt.write(scenarios.get(number), located, dialogues, folder / name, f"ns/{name}")
+        corrupt.write(scenarios.get(number), located, f"ns/{name}", folder / name)
     return folder
 
 

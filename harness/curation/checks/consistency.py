@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from harness.curation.checks.layout import View
+from harness.curation.checks.message_order import View
 from harness.data.annotations import Finding
 from harness.data.events import Event
 from harness.data.records import Case, Message, ToolCall
@@ -41,7 +41,7 @@ def consistency(view: View) -> Iterator[Finding]:
 
 
 def _state(view: View) -> DialogueState:
-    """Return the conversation as the rules see one, whatever its tools are called."""
+    """Return the conversation as the rules see one; the names of its tools do not matter."""
     case = Case(
         id=view.conversation.id,
         conversation=view.conversation.id,

@@ -1,4 +1,4 @@
-"""The repair report: precision and recall of detection and repair, by kind of damage, from outcomes. No effects."""
+"""The repair report: precision and recall of detection and repair, by kind of damage, from outcomes. Pure."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ Lines = Mapping[Keys, int]
 
 
 _LARGEST = 1 << 20
-"""Characters: the reader takes a second or two for so many."""
+"""Characters: the parser takes a second or two for this many."""
 _MOST_NODES = 100_000
 """Values, each alias counted as all that it stands for: nine lines of aliases can stand for a billion."""
 _ERRORS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)

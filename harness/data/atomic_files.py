@@ -1,4 +1,4 @@
-"""What is made beside its place and moved there whole; what killed processes leave of it is put right or deleted."""
+"""Files and folders that appear whole or not at all; what killed processes leave behind is restored or deleted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TextIO
 from harness.data.locks import hold
 
 _MARK = ".tft-"
-"""In the names of what lies beside its place: `.made.tft-0f3a9c21`. Its maker holds it; nobody holds what is left."""
+"""In the names of what lies beside its place: `.made.tft-0f3a9c21`. Its maker has a lock on it, a leftover has none."""
 _OLD, _EMPTIED, _DONE = "old-", "emptied-", "done-"
 """What was in the place before: as it was, its files alone (the place itself had to stay), and no longer wanted."""
 _NEW = ".tft-new"
@@ -22,7 +22,7 @@ _NEW = ".tft-new"
 
 
 @contextmanager
-def folder_beside(place: Path) -> Iterator[Path]:
+def scratch_folder(place: Path) -> Iterator[Path]:
     """Yield a new folder on the disk of `place`, to be moved there; what is left of it afterwards is deleted.
 
     So is what processes that were killed have left there.
@@ -41,7 +41,7 @@ def folder_beside(place: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def file_beside(place: Path) -> Iterator[TextIO]:
+def atomic_file(place: Path) -> Iterator[TextIO]:
     """Yield a text stream whose file takes its `place` when it is whole; otherwise nothing is left of it."""
     place.parent.mkdir(parents=True, exist_ok=True)
     settle(place)
@@ -63,7 +63,7 @@ def file_beside(place: Path) -> Iterator[TextIO]:
 def settle(place: Path) -> None:
     """Delete what killed processes were making for `place`; what one had moved aside there comes back.
 
-    What a living process holds stays, and so does whatever has another name than the harness gives.
+    What a living process holds stays, and so does everything whose name the harness did not give.
     """
     for left in sorted(place.parent.glob(f".{glob.escape(place.name)}{_MARK}*")):
         with suppress(OSError):
@@ -91,7 +91,7 @@ def replace_folder(folder: Path, place: Path) -> None:
 
     After a kill in between the old result or the new one is there, or `settle` brings the old one back.
     """
-    if place == Path.cwd() or place.is_mount():  # the folder itself has to stay, for whoever is in it
+    if place == Path.cwd() or place.is_mount():  # the folder itself has to stay: a process may be in it
         _replace_files(folder, place)
         return
     if not place.exists():
@@ -154,7 +154,7 @@ def _delete(path: Path) -> None:
 
 
 def _hold_if_possible(path: Path) -> int | None:
-    """Return the lock; None on a file system without, where nobody deletes leftovers either."""
+    """Return the lock; None on a file system without locks, where leftovers are not deleted either."""
     try:
         return hold(path)
     except OSError:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.beside import file_beside, folder_beside, replace_folder, settle
+from harness.data.atomic_files import atomic_file, replace_folder, scratch_folder, settle
 from harness.data.formats.jsonl import write_atomic
 
 _KILLED = """
 import os, shutil, sys
 from pathlib import Path
-from harness.data import beside
+from harness.data import atomic_files
 left = int(sys.argv[1])
 
 def dying(real):
@@ -33,10 +33,10 @@ for owner, name in ((Path, "rename"), (shutil, "move"), (shutil, "rmtree"), (Pat
 place = Path(sys.argv[2])
 if sys.argv[3] == "inside":
     os.chdir(place)
-with beside.folder_beside(place) as folder:
+with atomic_files.scratch_folder(place) as folder:
     for name in ("new", "both"):
         (folder / name).open("w").write("new")
-    beside.replace_folder(folder, place)
+    atomic_files.replace_folder(folder, place)
 """
 
 
@@ -87,7 +87,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
 
 def test_modes_follow_the_umask(umask: int, tmp_path: Path) -> None:
     write_atomic(tmp_path / "file", ["text"])
-    with folder_beside(tmp_path / "folder") as made:
+    with scratch_folder(tmp_path / "folder") as made:
         replace_folder(made, tmp_path / "folder")
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o666 & ~umask
     assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o777 & ~umask
@@ -98,7 +98,7 @@ def test_files_of_killed_processes_go_and_those_of_others_stay(tmp_path: Path) -
     others = [tmp_path / name for name in (".file.swp", ".file.backup", ".other.tft-0a0a0a0a")]
     for path in (*others, tmp_path / ".file.tft-0b0b0b0b"):
         path.write_text("mine")
-    with file_beside(place) as stream:
+    with atomic_file(place) as stream:
         stream.write("one")
         write_atomic(place, ["two"])  # another one at the same time: it leaves what is held
         assert place.read_text() == "two"

@@ -13,16 +13,15 @@ from typing import Any
 from harness.data.formats.jsonl import write_atomic, write_json, write_jsonl
 from harness.data.formats.messages import dump_conversation
 from harness.data.formats.published import dump_row, dump_trace
-from harness.data.formats.sgd import REPLY_TOOL, Trace
+from harness.data.formats.sgd import REPLY_TOOL, Trace, read_all
 from harness.data.formats.task import dump_task
 from harness.data.records import Task
 from harness.data.scenarios._base import SEED
-from harness.data.scenarios._task import Damaged, ScenarioMaterial, task_scenarios
+from harness.data.scenarios._task_scenarios import Damaged, ScenarioMaterial, task_scenarios
 from harness.data.sources import Sources
 from harness.data.tools import Toolbox
 from harness.errors import DataError, SourceError, UsageError
-from harness.reports.dataset_card import most_common_first
-from harness.stages.material.sgd_dialogues import read_all
+from harness.statistics.formatting import most_common_first
 
 TASK, TRACES, TEST, CLEAN, SCENARIOS = (
     "job_description.json",
@@ -32,7 +31,7 @@ TASK, TRACES, TEST, CLEAN, SCENARIOS = (
     "scenarios",
 )
 TEST_SHARE, TEST_MOST = 0.1, 40
-"""A tenth of the dialogues becomes the test set, at least one and at most so many."""
+"""A tenth of the dialogues becomes the test set, at least one and at most this many."""
 
 _REPLY = {
     "name": REPLY_TOOL,

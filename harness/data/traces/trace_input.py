@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TRACE_FILES = ("traces.jsonl", "traces.json", "traces.eval", "traces.parquet")
 """What the traces of a job folder may be called."""
-_TRAIN = "data/train.jsonl"
+TRAIN = "data/train.jsonl"
 _DATA = (".jsonl", ".parquet")
 
 
@@ -84,9 +84,9 @@ def choose_file(files: Sequence[str], where: str, arm: str | None) -> str:
             raise UsageError(f"{where} has no arm {arm!r}; it has {', '.join(arms) or 'no arms: leave it out'}")
         return arms[arm]
     train = [file for file in below if PurePosixPath(file).match("data/train[.-]*")]
-    choice = [_TRAIN] if _TRAIN in below else train or list(arms.values()) or below
+    choice = [TRAIN] if TRAIN in below else train or list(arms.values()) or below
     if not choice:
-        raise DataError(f"{where} has no .jsonl file below data/; expected one conversation a line in one")
+        raise DataError(f"{where} has no .jsonl file below data/; expected one conversation per line in one")
     if len(choice) > 1:
         advice = "choose one with --arm" if arms else "download the right one and give its path"
         raise UsageError(f"{where} has several files ({', '.join(arms or choice)}); {advice}")

@@ -1,4 +1,4 @@
-"""The settings of filter, relabel and synthesize: published ones as defaults, by scenario where it has its own."""
+"""The settings of filter, relabel and synthesize, the published ones as defaults, by scenario where they differ."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from functools import cache
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
 from harness import resources
+from harness.data.formats.strict_records import FrozenModel
 from harness.errors import UsageError
 
 Stage = Literal["filter", "relabel", "synthesize"]
 Config = TypeVar("Config", bound=BaseModel)
 
 
-class FilterConfig(BaseModel):
-    """Which traces are kept. Frozen; a key that is not here is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class FilterConfig(FrozenModel):
+    """Which traces are kept."""
 
     relevance: int = Field(default=4, ge=1, le=5)
     """Lowest relevance, 1 to 5, that is kept."""
@@ -35,10 +34,8 @@ class FilterConfig(BaseModel):
     """Mask e-mail addresses, phone numbers and payment cards in what is written."""
 
 
-class RelabelConfig(BaseModel):
-    """How the committee works. Frozen; a key that is not here is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class RelabelConfig(FrozenModel):
+    """How the committee works."""
 
     seeds: PositiveInt | None = None
     """Traces that are relabelled, drawn by `seed`; the rest stays as unlabelled context. None: all of them."""
@@ -46,10 +43,8 @@ class RelabelConfig(BaseModel):
     """Decides which traces are seeds, and the order in which the arbiter sees candidates."""
 
 
-class SynthesizeConfig(BaseModel):
-    """What is generated, and what of it is accepted. Frozen; a key that is not here is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class SynthesizeConfig(FrozenModel):
+    """What is generated, and what of it is accepted."""
 
     target: PositiveInt = 2000
     """Conversations to accept."""
@@ -73,10 +68,8 @@ class SynthesizeConfig(BaseModel):
     seed: int = 0
 
 
-class Topic(BaseModel):
+class Topic(FrozenModel):
     """A mutation topic: what kind of conversation is to be written."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: str
     shortest: PositiveInt

@@ -1,4 +1,4 @@
-"""The day that a run takes for today: the one that was named, else that of the first run, else today."""
+"""The day that prompts call today: the one that was named, else that of the first run, else today."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frozen records from JSON, unknown keys refused."""
+"""Frozen records that refuse unknown keys: the base of pydantic models, and dataclasses from JSON values."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ import math
 import types
 from collections.abc import Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict
+
+
+class FrozenModel(BaseModel):
+    """A pydantic model that is frozen, and for which an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _load(expected: Any, value: Any, where: str) -> Any:

@@ -9,7 +9,7 @@ import pytest
 
 from harness.data.formats.messages import dump_conversation
 from harness.data.sample import sample_conversations
-from harness.data.traces.source import choose_file, read_input
+from harness.data.traces.trace_input import choose_file, read_input
 from harness.errors import DataError, UsageError
 from harness.training.data import read_training_data
 

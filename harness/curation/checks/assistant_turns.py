@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from harness.curation.checks.layout import View
+from harness.curation.checks.message_order import View
 from harness.data.annotations import Finding
 
 _SHOWN = 200
@@ -13,7 +13,7 @@ _SHOWN = 200
 
 
 def unusable_turns(view: View) -> Iterator[Finding]:
-    """`several-calls`, `empty-turn`: assistant messages that are no turn, so that nobody relabels them."""
+    """`several-calls`, `empty-turn`: assistant messages that are no turn, so that they are not relabelled."""
     for event in view.events:
         if event.kind != "empty":
             continue

@@ -1,4 +1,4 @@
-"""Checks of a conversation's layout: who speaks when, where it begins and ends, how long it is."""
+"""Checks of the order of messages: who speaks when, where it begins and ends, how long it is."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import PositiveInt
 
 from harness.data.annotations import Finding, Severity
 from harness.data.events import Event, Kind
+from harness.data.formats.strict_records import FrozenModel
 from harness.data.records import Conversation, Message
 from harness.data.tools import Toolbox
 
 
-class CheckConfig(BaseModel):
-    """What the checks take as given; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class CheckConfig(FrozenModel):
+    """What the checks take as given."""
 
     strict: bool = False
     """For what is about to be trained on, synthetic or relabelled: what is repairable elsewhere is rejected here."""
