@@ -12,7 +12,7 @@ import random
 import time
 
 from harness.models.parsing import canonical, families, read
-from harness.models.parsing.answers import END_TOKENS, THINKING
+from harness.models.parsing.strip_thinking import END_TOKENS, THINKING
 
 PIECES = [
     *sorted({mark for family in families().values() for mark in family.markers}),
