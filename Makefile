@@ -5,6 +5,7 @@
 #   PIP_FIND_LINKS=DIR  a wheelhouse with PyTorch in it; without one uv finds PyTorch's own index
 #   TFT_SOURCES=DIR     the real source files; tests that need them are skipped without it
 #   JOBS=2              files of tests side by side
+#   TAG=v0.1.0          for `make dist`: refuse where the package has another version
 
 PYTHON ?= python3
 JOBS ?= 2
@@ -28,7 +29,7 @@ BUILD := --require-build-hashes --preview-features build-dependency-hashes --bui
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra train --extra inspect --group dev \
   --generate-hashes --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help setup demo test test-all test-kill check bench lock clean
+.PHONY: help setup demo test test-all test-kill coverage check bench dist lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,15 +41,22 @@ demo: setup ## the benchmark once, small, on a local Hub: no keys, no downloads
 
 # Files are shared out in the order of tests/conftest.py: those with engines first.
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+QUICK = -m "not slow and not kill and not network and not gpu"
 
 test: setup ## run the quick tests: no engine, no internet, no GPU
-	$(PYTEST) -m "not slow and not kill and not network and not gpu"
+	$(PYTEST) $(QUICK)
 
 test-all: setup ## run these and those that start engines
 	$(PYTEST) -m "not kill and not network and not gpu"
 
 test-kill: setup ## run those that kill programs again and again
 	$(PYTEST) -m "kill and not network and not gpu"
+
+coverage: setup ## run the quick tests, and print which share of lines and branches they reach, room by room
+	$(PYTEST) $(QUICK) --cov --cov-report=
+	@for room in harness/*/; do test -f "$$room/__init__.py" || continue; \
+	  printf '%-24s%3s %%\n' "$$room" "$$($(BIN)/coverage report --format=total --include="$$room*")"; done
+	@printf '%-24s%3s %%\n' all "$$($(BIN)/coverage report --format=total)"
 
 check: setup ## lint, formatting, types and the direction of imports
 	$(BIN)/ruff check .
@@ -59,12 +67,23 @@ check: setup ## lint, formatting, types and the direction of imports
 bench: setup ## measure what the project promises
 	@for script in $(filter-out %_inputs.py,$(wildcard tests/benchmarks/*.py)); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
+# Built by the locked tools, the wheel from the source archive; installed with the locked versions of what it needs.
+dist: setup ## build wheel and source archive, and try the wheel in an environment of its own
+	rm -rf dist build
+	$(BIN)/uv build --quiet --python $(BIN)/python --no-build-isolation
+	$(BIN)/python -m venv --without-pip build/env
+	$(BIN)/uv pip install --quiet --python build/env/bin/python --only-binary :all: --no-binary rouge-score \
+	  $(BUILD) --constraints $(LOCK) dist/*.whl
+	@version=$$(cd build && env/bin/tft --version) && echo "$$version" && \
+	  if [ -n "$$TAG" ] && [ "$$TAG" != "v$${version##* }" ]; then \
+	    echo "the tag is $$TAG, the version in pyproject.toml another; move one of them" >&2; exit 1; fi
+
 lock: $(BIN)/uv ## resolve requirements/*.txt again; existing versions are kept where they still fit
 	$(COMPILE) --extra cuda pyproject.toml -o requirements/cuda.txt
 	$(COMPILE) --extra cpu $(call TORCH,cpu) $(call OVERRIDE,cpu) --no-emit-package torch pyproject.toml -o requirements/cpu.txt
 
 clean: ## remove .venv, caches and build outputs
-	rm -rf .venv .demo dist build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	rm -rf .venv .demo dist build .coverage .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/uv:

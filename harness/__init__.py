@@ -14,7 +14,7 @@ hubd/         The embedded Hub; a sibling that can be lifted out
 models/       A conversation to a prompt, an answer to a call
 reports/      What people read: cards, tables, plots, comments
 rules/        Rule-based stand-ins; can be lifted out
-stages/       One file a stage: pinned inputs to one artifact on the Hub
+stages/       One file per stage: pinned inputs to one artifact on the Hub
 statistics/   Clustered estimates, paired tests, agreement
 training/     Token-exact fine-tuning
 """

@@ -42,7 +42,7 @@ def end_on_signals() -> None:
     """Let SIGTERM and SIGHUP end a command as Ctrl-C does: the first raises `Terminated` in the main thread.
 
     One that comes while the command already puts away what it has begun does not cut that short: it starts a clock, and
-    after _LONGEST_END seconds the process ends whatever it does. What is ignored stays so (nohup); processes that are
+    after _LONGEST_END seconds the process ends in any case. What is ignored stays so (nohup); processes that are
     forked end by a signal as any does. Ctrl-C itself stays Python's: asyncio asks for that.
     """
     if threading.current_thread() is not threading.main_thread():  # no other one may say so

@@ -1,7 +1,7 @@
 """Keys, tokens and passwords: one object knows those of this process, finds them in texts, and masks them.
 
 They come from the environment (variables that are named as secrets, credentials in addresses), from `hf auth login`,
-and from whoever calls `learn`. Found are a value and each part of it of 12 letters and digits or more: in any case,
+and from callers of `learn`. Found are a value and each part of it of 12 letters and digits or more: in any case,
 with other characters between, reversed, as character codes, as percent, JSON, Python or HTML escapes, in Base64. Not
 found are shorter parts, letters put in between, and what is compressed, encrypted, or encoded twice.
 """
@@ -28,7 +28,7 @@ _LONG, _LONGEST = 256, 4096
 """Characters; of a long value fewer spellings are known, and of a very long one the beginning."""
 _WINDOW = 8
 _STEP = SHORTEST - _WINDOW + 1
-"""Every so many characters a window is looked up: a part of the shortest length holds one of them whole."""
+"""Characters between the windows that are looked up: a part of the shortest length holds one of them whole."""
 _OTHERS = bytes(one for one in range(256) if not chr(one).isascii() or not chr(one).isalnum())
 _NAMED_SECRET = re.compile(
     r"(?:^|_)(?:API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|PAT|CREDENTIALS|AUTHORIZATION)$", re.IGNORECASE
@@ -192,7 +192,7 @@ def learn(value: str, what: str) -> None:
 
 
 def learn_variable(name: str) -> None:
-    """Know the value of a variable of the environment, whatever the variable is called."""
+    """Know the value of a variable of the environment, under any name."""
     _variables[name] = None
 
 

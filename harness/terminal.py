@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
@@ -16,9 +18,10 @@ from harness.secrets import known, notes
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.progress import Progress, ProgressColumn
+    from rich.progress import ProgressColumn
 
 Advance = Callable[..., None]
+Clock = Callable[[], float]
 
 HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
@@ -115,43 +118,124 @@ def plain(text: str) -> str:
     return escape(one_line(known().mask(text)))
 
 
-def bar(*columns: ProgressColumn, transient: bool = True) -> Progress:
-    """Return a progress bar on stderr, which shows nothing without a terminal."""
-    from rich.progress import Progress
+EVERY = 30.0
+"""Seconds after which long work says where it is, where there is no terminal to draw on."""
 
-    out = console(err=True)
-    return Progress(*columns, console=out, transient=transient, disable=not out.is_terminal)
+
+class Pace:
+    """Long work as lines of a log: at its start, after each tenth of `total`, and after every half minute.
+
+    What is counted are steps, or bytes with `size`; `done` of them are there already. `clock` returns seconds.
+    """
+
+    def __init__(
+        self, doing: str, total: int | None, *, done: int = 0, size: bool = False, clock: Clock = time.monotonic
+    ) -> None:
+        self._doing, self._total, self._done, self._size, self._clock = doing, total, done, size, clock
+        self._first, self._note, self._lock = done, "", threading.Lock()
+        self._tenth = done * 10 // total if total else 0
+        self._began = self._told = clock()
+        say(f"{doing}: {self._count()}" if total else f"{doing} ...")
+
+    def advance(self, *, steps: int = 1, note: str | None = None, total: int | None = None) -> None:
+        """Count `steps`, with `note` as a remark on the newest one; `total` replaces that of before."""
+        with self._lock:
+            self._done += steps
+            self._note, self._total = self._note if note is None else note, total or self._total
+            tenth = self._done * 10 // self._total if self._total else 0
+            if tenth > self._tenth or self.due <= 0:
+                self._tenth = max(tenth, self._tenth)
+                self._tell()
+
+    @property
+    def due(self) -> float:
+        """Return the seconds until the next line; from 0 on downwards it is time for one."""
+        return self._told + EVERY - self._clock()
+
+    def beat(self) -> None:
+        """Say where the work is if nothing was said for half a minute."""
+        with self._lock:
+            if self.due <= 0:
+                self._tell()
+
+    def _tell(self) -> None:
+        self._told = self._clock()
+        took, steps = self._told - self._began, self._done - self._first
+        parts = [self._count() if self._total else f"{self._number(self._done)} so far"] if self._done else []
+        parts += [self._rate(steps / took)] if steps > 0 and took > 0 else []
+        left = (self._total or 0) - self._done
+        if steps > 0 and left > 0:
+            parts.append(f"{minutes(took * left / steps)} left")
+        else:
+            parts.append(f"{minutes(took)} {'in all' if self._total and left <= 0 else 'gone'}")
+        say(f"{self._doing}: {', '.join(parts)}{self._note and f'; {self._note}'}")
+
+    def _count(self) -> str:
+        share = f" ({100 * self._done // self._total} %)" if self._total and self._done else ""
+        return f"{self._number(self._done)} of {self._number(self._total or 0)}{share}"
+
+    def _number(self, count: float) -> str:
+        return f"{count / 1e6:,.1f} MB" if self._size else f"{count:,}"
+
+    def _rate(self, rate: float) -> str:
+        if self._size:
+            return f"{self._number(rate)} per second"
+        unit, factor = next(((unit, f) for unit, f in _UNITS if rate * f >= 1), _UNITS[-1])
+        return f"{rate * factor:,.1f} per {unit}"
+
+
+_UNITS = (("second", 1), ("minute", 60), ("hour", 3600))
+
+
+def minutes(seconds: float) -> str:
+    """Return seconds as `m:ss`, from an hour on as `h:mm:ss`."""
+    whole, rest = divmod(round(seconds), 60)
+    hours, left = divmod(whole, 60)
+    return f"{hours}:{left:02}:{rest:02}" if hours else f"{left}:{rest:02}"
 
 
 @contextmanager
-def progress(doing: str, total: int | None = None) -> Iterator[Advance]:
-    """Show a bar with an estimate of the time left (`total` steps), or a spinner (no total), on a terminal.
+def progress(doing: str, total: int | None = None, *, done: int = 0, size: bool = False) -> Iterator[Advance]:
+    """Show on stderr how far long work is: a bar with the time left (`total` steps), a spinner, or lines in a log.
 
-    Yields a function: each call is one step; its keyword `note` replaces the text beside the bar. Without a
-    terminal one line says what starts.
+    Yields a function: each call is one step, or `steps` of them; its keyword `note` is a remark on the newest one,
+    `total` another total. Steps are bytes with `size`; `done` of them are there already. Without a terminal see `Pace`.
     """
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
     out = console(err=True)
-    if not out.is_terminal:
-        out.print(f"{doing} ...", markup=False)
-        yield lambda **_: None
+    if out.is_terminal:
+        with _bar(out, doing, total, done, size) as advance:
+            yield advance
         return
-    counted = [BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()] if total else []
-    columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False), *counted, TimeElapsedColumn()]
-    with Progress(*columns, console=out, transient=True, redirect_stdout=False, redirect_stderr=False) as shown:
-        task = shown.add_task(doing, total=total)
+    pace, over = Pace(doing, total, done=done, size=size), threading.Event()
 
-        def advance(*, steps: int = 1, note: str | None = None) -> None:
-            shown.update(task, advance=steps, description=note or doing)
+    def beat() -> None:
+        while not over.wait(max(pace.due, 0.1)):
+            pace.beat()
+
+    thread = threading.Thread(target=beat, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield pace.advance
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextmanager
+def _bar(out: Console, doing: str, total: int | None, done: int, size: bool) -> Iterator[Advance]:
+    from rich import progress as rich
+
+    counted: list[ProgressColumn] = [rich.BarColumn()]
+    counted += [rich.DownloadColumn(), rich.TransferSpeedColumn()] if size else [rich.MofNCompleteColumn()]
+    columns = [rich.SpinnerColumn(), rich.TextColumn("{task.description}", markup=False)]
+    columns += [*counted, rich.TimeRemainingColumn()] if total else []
+    with rich.Progress(
+        *columns, rich.TimeElapsedColumn(), console=out, transient=True, redirect_stdout=False, redirect_stderr=False
+    ) as shown:
+        task = shown.add_task(doing, total=total, completed=done)
+
+        def advance(*, steps: int = 1, note: str | None = None, total: int | None = None) -> None:
+            shown.update(task, advance=steps, description=note or doing, total=total)
 
         yield advance
 

@@ -8,9 +8,14 @@ import signal
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:  # what reads the environment on import is imported by what needs it
+    from harness.data.records import Task
+    from harness.data.scenarios import CleanTraces
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = os.environ.get("TFT_SOURCES")
@@ -43,6 +48,7 @@ def _start() -> tempfile.TemporaryDirectory[str] | None:
 
 
 _HOME = _start()
+pytest.register_assert_rewrite("support")
 # How long an example takes says how busy the machine is.
 settings.register_profile("tft", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tft")
@@ -81,3 +87,30 @@ def sources() -> Path:
     if not SOURCES:
         pytest.skip("needs the source files: set TFT_SOURCES, see `tft sources fetch`")
     return (ROOT / SOURCES).resolve()
+
+
+@pytest.fixture(scope="session")
+def dialogues(sources: Path) -> CleanTraces:
+    """The clean traces that the published scenarios are made of."""
+    from harness.data.scenarios import read_dialogues
+    from harness.data.sources import locate
+
+    return read_dialogues(locate(sources))
+
+
+@pytest.fixture(scope="session")
+def published_task(sources: Path) -> Task:
+    """The task of the published scenarios, from its job description."""
+    from harness.data.formats.task import read_task
+
+    return read_task(sources / "tft-benchmark" / "job_description.json")
+
+
+@pytest.fixture(scope="session")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of 0.4M random weights with its tokenizer and chat template, as files; nobody writes into the folder."""
+    from harness.training.small_model import create_student, sample_texts
+
+    folder = tmp_path_factory.mktemp("student")
+    create_student(folder, texts=sample_texts(), parameters=400_000, vocabulary=600, context=4096)
+    return folder

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import zipfile
+from datetime import date
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness import resources
 from harness.errors import UsageError
@@ -60,6 +64,26 @@ def _data(folder: Path) -> set[str]:
 def test_the_wheel_installs_one_top_level_package(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"harness"}
+
+
+def test_the_wheel_says_that_it_is_typed(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as files:
+        assert "harness/py.typed" in files.namelist()
+        [metadata] = [name for name in files.namelist() if name.endswith(".dist-info/METADATA")]
+        assert "\nClassifier: Typing :: Typed\n" in files.read(metadata).decode()
+
+
+def test_the_package_the_changelog_and_the_citation_name_one_version() -> None:
+    """The changelog has what is unreleased, and below it the versions with their dates, newest first."""
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] == "[Unreleased]"
+    released = [re.fullmatch(r"\[(\d+\.\d+\.\d+)\] - (\d{4}-\d\d-\d\d)", heading) for heading in headings[1:]]
+    dated = [(tuple(map(int, one[1].split("."))), date.fromisoformat(one[2])) for one in released if one]
+    assert len(dated) == len(released) > 0
+    assert dated == sorted(dated, reverse=True)
+    version = ".".join(map(str, dated[0][0]))
+    assert version == tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert version == yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"]
 
 
 @pytest.mark.parametrize("name", FOLDERS)

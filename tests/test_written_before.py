@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import shlex
 import shutil
 import subprocess
@@ -15,7 +14,6 @@ import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,10 +21,10 @@ from click.testing import CliRunner
 from huggingface_hub import HfApi
 
 from harness.hubd.embedded import EmbeddedHub, running
+from written_before import make
+from written_before.endpoint import serving
 
 HERE = Path(__file__).parent / "written_before"
-ENDPOINT = SimpleNamespace(**runpy.run_path(str(HERE / "endpoint.py")))
-MAKE = SimpleNamespace(**runpy.run_path(str(HERE / "make.py")))
 TFT = Path(sys.executable).parent / "tft"
 REPOSITORIES = {
     "sample-testset": "dataset",
@@ -62,7 +60,7 @@ def hub(written: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emb
 
 @pytest.fixture(scope="module")
 def api(hub: EmbeddedHub) -> HfApi:
-    return HfApi(endpoint=hub.url, token=MAKE.TOKEN)
+    return HfApi(endpoint=hub.url, token=make.TOKEN)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +71,7 @@ def heads(api: HfApi) -> Callable[[], dict[str, str]]:
 
 @pytest.fixture
 def endpoint() -> Iterator[Any]:
-    with ENDPOINT.serving() as server:
+    with serving() as server:
         yield server
 
 
@@ -91,7 +89,7 @@ def place(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 def tft(hub: EmbeddedHub, place: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """Run `tft` in this process, knowing this Hub only; returns its stdout."""
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
-    monkeypatch.setenv("HF_TOKEN", MAKE.TOKEN)
+    monkeypatch.setenv("HF_TOKEN", make.TOKEN)
     monkeypatch.setenv("XDG_CACHE_HOME", str(place / "user-cache"))
 
     def run(*words: str) -> str:
@@ -108,7 +106,7 @@ def tft(hub: EmbeddedHub, place: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
 def asking(hub: EmbeddedHub, place: Path, endpoint: Any) -> Callable[..., None]:
     """Run `tft` in a process of its own, which reaches the endpoint: it is behind a proxy."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "TFT_", "OPENAI_"))}
-    clean |= endpoint.environment | {"HF_ENDPOINT": hub.url, "HF_TOKEN": MAKE.TOKEN, "HF_HOME": str(place / "home")}
+    clean |= endpoint.environment | {"HF_ENDPOINT": hub.url, "HF_TOKEN": make.TOKEN, "HF_HOME": str(place / "home")}
 
     def run(*words: str) -> None:
         done = subprocess.run([TFT, *words], env=clean, cwd=place, capture_output=True, text=True, check=False)
@@ -136,11 +134,11 @@ def test_the_hub_as_it_was_left_is_whole(tft: Callable[..., str], written: Path)
     assert json.loads(tft("hub", "verify", "--root", str(written / "hub"), "--json"))["problems"] == []
 
 
-@pytest.mark.parametrize("name", sorted(MAKE.SAID))
+@pytest.mark.parametrize("name", sorted(make.SAID))
 def test_what_is_said_about_it_is_what_was_said_then(
     name: str, tft: Callable[..., str], written: Path, hub: EmbeddedHub
 ) -> None:
-    said = tft(*MAKE.SAID[name]).replace(hub.url, "HUB")
+    said = tft(*make.SAID[name]).replace(hub.url, "HUB")
     found = list(differences(json.loads((written / "said" / name).read_text()), json.loads(said)))
     assert not found, found[:5]
 
@@ -148,7 +146,7 @@ def test_what_is_said_about_it_is_what_was_said_then(
 def test_every_stage_finds_its_result_there_and_pushes_nothing(tft: Callable[..., str], heads) -> None:
     """Fingerprints are what they were, but for the data of a job, whose lineages named other stages."""
     before = heads()
-    planned = tft(*MAKE.BENCHMARK, "--until", "train", "--dry-run").splitlines()
+    planned = tft(*make.BENCHMARK, "--until", "train", "--dry-run").splitlines()
     words = [shlex.split(line)[1:] for line in planned if line.startswith("tft ")]
     outdated = [line.split()[0] for line in planned if line.endswith("(of version 1 of the stage, now 2)")]
     assert outdated == [stage for stage in CHAIN if stage in ("collect", "corrupt")]
@@ -162,29 +160,29 @@ def test_every_stage_finds_its_result_there_and_pushes_nothing(tft: Callable[...
 def test_an_interrupted_evaluation_asks_only_what_is_missing(
     asking: Callable[..., None], endpoint: Any, place: Path
 ) -> None:
-    asking(*MAKE.INTERRUPTED)
+    asking(*make.INTERRUPTED)
     rows = (place / "runs/interrupted/data/test.jsonl").read_bytes()
     assert rows == (place / "runs/endpoint/data/test.jsonl").read_bytes()
-    assert len(endpoint.asked) == rows.count(b"\n") - MAKE.BEFORE_THE_KILL
+    assert len(endpoint.asked) == rows.count(b"\n") - make.BEFORE_THE_KILL
 
 
 def test_an_evaluation_that_ended_is_scored_again_without_a_question(
     asking: Callable[..., None], endpoint: Any, place: Path
 ) -> None:
     rows = (place / "runs/endpoint/data/test.jsonl").read_bytes()
-    asking(*MAKE.ANSWERED, "--no-push", "--out", "runs/endpoint", "--resume")
+    asking(*make.ANSWERED, "--no-push", "--out", "runs/endpoint", "--resume")
     assert (place / "runs/endpoint/data/test.jsonl").read_bytes() == rows
     assert not endpoint.asked
 
 
 def test_a_judge_is_not_paid_again(asking: Callable[..., None], endpoint: Any, place: Path) -> None:
-    asking(*MAKE.JUDGED, "--out", "again.jsonl")
+    asking(*make.JUDGED, "--out", "again.jsonl")
     assert (place / "again.jsonl").read_text() == (place / "judged.jsonl").read_text()
     assert not endpoint.asked
 
 
 def test_a_teacher_is_not_paid_again(asking: Callable[..., None], endpoint: Any, place: Path) -> None:
-    asking(*MAKE.RATED, "--out", "again")
+    asking(*make.RATED, "--out", "again")
     for path in (place / "rated").rglob("*.jsonl"):
         assert (place / "again" / path.relative_to(place / "rated")).read_bytes() == path.read_bytes()
     assert not endpoint.asked

@@ -13,10 +13,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from harness.benchmark.plan import BenchmarkPlan, pinned
+from harness.benchmark.plan import BenchmarkPlan, Step, pinned
 from harness.benchmark.reuse import BenchmarkState
 from harness.benchmark.schedule import Made
-from harness.benchmark.steps import Step
 from harness.data.formats.jsonl import write_json
 from harness.errors import HarnessError, UsageError
 from harness.hub.artifact import Artifact

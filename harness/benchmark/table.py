@@ -13,7 +13,7 @@ from harness.benchmark.estimate import StepEstimate
 from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.reuse import KnownSteps
 from harness.benchmark.schedule import StepOutcome, Watch
-from harness.terminal import console, say
+from harness.terminal import Advance, console, minutes, progress, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,19 +31,12 @@ _COLOURS = {
 _REFRESH = 2
 
 
-def clock(seconds: float) -> str:
-    """Return seconds as `m:ss`, from an hour on as `h:mm:ss`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 def cell_text(outcome: StepOutcome) -> str:
     """Return what a cell of the table says of a step."""
     if outcome.status == "running" and outcome.started is not None:
-        return f"{clock(time.monotonic() - outcome.started)} …"
+        return f"{minutes(time.monotonic() - outcome.started)} …"
     if outcome.status == "done" and outcome.seconds is not None:
-        return clock(outcome.seconds)
+        return minutes(outcome.seconds)
     return _MARKS[outcome.status]
 
 
@@ -79,7 +72,8 @@ def watching(plan: BenchmarkPlan) -> Iterator[Watch]:
 
     out = console(err=True)
     if not out.is_terminal:
-        yield _Lines(plan)
+        with progress("stages", len(plan.steps)) as advance:
+            yield _Lines(plan, advance)
         return
     latest: dict[str, StepOutcome] = {step.key: StepOutcome(status="waiting") for step in plan.steps}
 
@@ -96,10 +90,10 @@ def watching(plan: BenchmarkPlan) -> Iterator[Watch]:
 
 
 class _Lines:
-    """Says on stderr what starts and what ends."""
+    """Says on stderr what starts and what ends, and tells `advance` what runs."""
 
-    def __init__(self, plan: BenchmarkPlan) -> None:
-        self._plan = plan
+    def __init__(self, plan: BenchmarkPlan, advance: Advance) -> None:
+        self._plan, self._advance = plan, advance
         self._known: dict[str, str] = {}
 
     def __call__(self, outcomes: Mapping[str, StepOutcome]) -> None:
@@ -108,9 +102,12 @@ class _Lines:
             if outcome.status == self._known.get(step.key, "waiting"):
                 continue
             self._known[step.key] = outcome.status
-            took = f" in {clock(outcome.seconds)}" if outcome.seconds is not None and outcome.status == "done" else ""
+            took = f" in {minutes(outcome.seconds)}" if outcome.seconds is not None and outcome.status == "done" else ""
             why = f": {outcome.problem}" if outcome.problem else ""
             say(f"{outcome.status:<7} {step.stage} {step.makes}{took}{why}")
+            runs = [one for one in self._plan.steps if outcomes[one.key].status == "running"]
+            note = ", ".join(f"{one.stage} {one.makes}" for one in runs)
+            self._advance(steps=int(outcome.status != "running"), note=note and f"running: {note}")
 
 
 def counts(outcomes: Mapping[str, StepOutcome]) -> str:
@@ -196,7 +193,7 @@ def _total_time(seconds: list[float | None]) -> str:
     found = [one for one in seconds if one is not None]
     if not found:
         return "not known" if seconds else ""
-    return clock(sum(found)) + (" +" if len(found) < len(seconds) else "")
+    return minutes(sum(found)) + (" +" if len(found) < len(seconds) else "")
 
 
 def _number(value: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harness.errors import AccessDenied, CommitConflict, HubError, HubUnreachable, RepoNotFound
-from harness.hub.proxies import proxy_problem
+from harness.hub.address import proxy_problem
 
 _FORBIDDEN = (401, 403)
 _STALE_PARENT = 412
@@ -14,7 +14,7 @@ _NO_SPACE = 507
 
 
 @contextmanager
-def translated(what: str, endpoint: str, token_from: str) -> Iterator[None]:
+def translate_errors(what: str, endpoint: str, token_from: str) -> Iterator[None]:
     """Raise a client's exception again as a HubError that says what `what` was and what to do.
 
     `token_from` is the variable that holds the token.

@@ -39,7 +39,7 @@ def connected(hub: str | None) -> Iterator[Hub]:
 
 
 @contextmanager
-def both(source: str, target: str) -> Iterator[tuple[Hub, Hub]]:
+def connect_both(source: str, target: str) -> Iterator[tuple[Hub, Hub]]:
     """Connect to two Hubs, each a URL or `embedded` (started for the block, with its own token).
 
     The token of the source is TFT_FROM_TOKEN, none where that is not set; the target's is HF_TOKEN. Neither is ever

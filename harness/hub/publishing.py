@@ -9,9 +9,8 @@ from typing import Any
 
 from harness.errors import AccessDenied, RepoNotFound, UsageError
 from harness.hub.artifact import ATTRIBUTES, README, Artifact, RepoKind, RepositoryName
-from harness.hub.chain import read_lineage
 from harness.hub.client import TOKEN, Hub
-from harness.hub.lineage import LINEAGE
+from harness.hub.lineage import LINEAGE, read_lineage
 from harness.hub.outgoing import operations
 
 

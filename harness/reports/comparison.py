@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness import terminal
 from harness.evaluation.comparison.compare import Comparison, Flip
 from harness.evaluation.comparison.sides import ComparedResult
-from harness.statistics.formatting import cell, half_width, interval, p_value, signed
+from harness.statistics.formatting import cell, cut, half_width, interval, p_value, signed
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -38,7 +38,7 @@ def print_comparison(comparison: Comparison, show: int, width: int | None = None
 
 def _parts(comparison: Comparison, show: int) -> Iterator[RenderableType]:
     for label, side in (("A", comparison.a), ("B", comparison.b)):
-        yield f"[bold]{label}[/bold]  {terminal.plain(cut(describe(side)))}"
+        yield f"[bold]{label}[/bold]  {terminal.plain(cut(describe(side), _TEXT))}"
     for warning in comparison.warnings:
         yield f"[bold yellow]{terminal.plain(warning)}[/bold yellow]"
     yield _metrics(comparison)
@@ -142,12 +142,7 @@ def flip_lines(flip: Flip) -> list[tuple[str, str]]:
         ("B", "(no answer)" if flip.b is None else flip.b),
         ("judge of B", flip.b_reason),
     ]
-    return [(label, cut(text) or "(empty)") for label, text in lines if text is not None]
-
-
-def cut(text: str, size: int = _TEXT) -> str:
-    """Return the text, its end left out where it is longer than `size` characters."""
-    return text if len(text) <= size else f"{text[:size]}… ({len(text) - size:,} more characters)"
+    return [(label, cut(text, _TEXT) or "(empty)") for label, text in lines if text is not None]
 
 
 def as_markdown(comparison: Comparison, show: int) -> str:
@@ -171,8 +166,8 @@ def _values(comparison: Comparison, shown: int) -> dict[str, Any]:
         "marker": MARKER,
         "comparison": comparison,
         "main": comparison.metrics[comparison.main],
-        "sides": [("A", cut(describe(comparison.a))), ("B", cut(describe(comparison.b)))],
-        "warnings": [cut(warning) for warning in comparison.warnings],
+        "sides": [("A", cut(describe(comparison.a), _TEXT)), ("B", cut(describe(comparison.b), _TEXT))],
+        "warnings": [cut(warning, _TEXT) for warning in comparison.warnings],
         "tools": [(cut(tool, 100), test) for tool, test in list(comparison.by_tool.items())[:_TOOLS]],
         "more_tools": max(0, len(comparison.by_tool) - _TOOLS),
         "counts": flip_counts(comparison),

@@ -1,7 +1,7 @@
-"""Rule-based stand-ins for models, deterministic: judge, labelers, arbiter, rater and writer.
+"""Deterministic, rule-based stand-ins for models: judge, labelers, arbiter, rater and writer.
 
 judge/     The rubric as code
-labeler/   Rule-based labelers and arbiter
-language/  Dates, times, values and entities in text
-teacher/   Rule-based rater and writer
+labeler/   Labelers and arbiter
+language/  Dates, times, values and their equivalence in text
+teacher/   Rater and writer
 """

@@ -1,7 +1,7 @@
-"""How well foreign replies are found on services with wrong labels, and the weights that were fitted for it.
+"""How well out-of-context replies are detected on services with wrong labels, and the fitted weights of the classifier.
 
-Fits on eight services of SGD, measures on eight others and on scenario 2; prints the weights for
-`harness/rules/labeler/foreign_model.py`. Needs all source files (TFT_SOURCES).
+It is fitted on eight services of SGD and measured on eight others and on scenario 2; prints the weights for
+`harness/rules/labeler/response_fit.py`. Needs all source files (TFT_SOURCES).
 
     TFT_SOURCES=sources python tests/benchmarks/foreign.py [--fit]
 """
@@ -25,10 +25,11 @@ from harness.data.formats.task import read_task
 from harness.data.records import Conversation, Task
 from harness.data.scenarios._recipes import Pools, draw_clean, mislabel
 from harness.data.scenarios.noisy_labels import corrupt
+from harness.data.sgd_task import describe, read_schema
 from harness.data.sources import Sources, locate
-from harness.rules.labeler import foreign_model
-from harness.rules.labeler.foreign import CUT, fits_of
-from harness.stages.material.sgd_task import describe, read_schema
+from harness.data.tools import Toolbox
+from harness.rules.labeler import response_fit
+from harness.rules.labeler.reply_context import ReplyInContext, places, trusted_words
 
 FITTED = {
     "Movies_1": "Restaurants_2", "Banks_1": "Hotels_2", "Events_2": "Flights_1", "Services_1": "Music_2",
@@ -107,15 +108,22 @@ def named(name: str, traces: Sequence[Trace], clean: Sequence[Trace], task: Task
     return name, conversations, task, wrong
 
 
+def measured(conversations: Sequence[Conversation], task: Task) -> tuple[list[ReplyInContext], dict[str, Any]]:
+    """Return the replies of a batch, and what tells how well they fit."""
+    toolbox = Toolbox(task.tools)
+    replies, trusted = places(conversations, toolbox), list(trusted_words(conversations, toolbox))
+    return replies, response_fit.measure(replies, trusted, response_fit.words_of_task(task))
+
+
 def report(batch: Batch) -> None:
     name, conversations, task, wrong = batch
-    ((places, fits),) = fits_of(conversations, task)
-    truth = np.array([place.key in wrong for place in places])
-    found = fits.probabilities() >= CUT
+    replies, columns = measured(conversations, task)
+    truth = np.array([reply.key in wrong for reply in replies])
+    found = response_fit.probabilities(columns) >= response_fit.CUT
     hits, alarms = int((found & truth).sum()), int((found & ~truth).sum())
     recall, precision = hits / max(truth.sum(), 1), hits / max(found.sum(), 1)
     print(
-        f"{name:40}{len(places):8}{truth.sum():8}{recall:8.3f}{precision:10.3f}{alarms / max((~truth).sum(), 1):8.4f}"
+        f"{name:40}{len(replies):8}{truth.sum():8}{recall:8.3f}{precision:10.3f}{alarms / max((~truth).sum(), 1):8.4f}"
     )
 
 
@@ -126,10 +134,10 @@ def fit(data: Sequence[Batch]) -> None:
     rows, truths = [], []
     names: list[str] = []
     for _, conversations, task, wrong in data:
-        ((places, fits),) = fits_of(conversations, task)
-        names = list(fits.columns)
-        rows.append(np.stack(list(fits.columns.values()), axis=1))
-        truths.append(np.array([place.key in wrong for place in places], dtype=float))
+        replies, columns = measured(conversations, task)
+        names = list(columns)
+        rows.append(np.stack(list(columns.values()), axis=1))
+        truths.append(np.array([reply.key in wrong for reply in replies], dtype=float))
     matrix, truth = np.vstack(rows), np.concatenate(truths)
     mean, spread = matrix.mean(axis=0), matrix.std(axis=0) + 1e-6
     scaled = np.c_[(matrix - mean) / spread, np.ones(len(matrix))]
@@ -141,9 +149,9 @@ def fit(data: Sequence[Batch]) -> None:
 
     found = minimize(loss, np.zeros(scaled.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 3000}).x
     weights = found[:-1] / spread
-    foreign_model._INTERCEPT = round(float(found[-1] - mean @ weights), 2)
-    foreign_model._WEIGHTS = {name: round(float(value), 2) for name, value in zip(names, weights, strict=True)}
-    print(f"intercept {foreign_model._INTERCEPT}, weights {foreign_model._WEIGHTS}")
+    response_fit._INTERCEPT = round(float(found[-1] - mean @ weights), 2)
+    response_fit._WEIGHTS = {name: round(float(value), 2) for name, value in zip(names, weights, strict=True)}
+    print(f"intercept {response_fit._INTERCEPT}, weights {response_fit._WEIGHTS}")
 
 
 if __name__ == "__main__":

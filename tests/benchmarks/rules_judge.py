@@ -1,7 +1,7 @@
 """How well `rules:judge` judges: agreement with published verdicts, false bads on true messages, recall by error.
 
-Needs the source files (TFT_SOURCES). Further files of predictions with verdicts (column `llm-as-a-judge`) may be named.
-"Withheld" blanks the reference's message, so that a verdict rests on the conversation and the tools' results alone.
+Needs the source files (TFT_SOURCES). Further files of predictions with verdicts (column `llm-as-a-judge`) can be given.
+"Withheld" blanks the message of the reference, so that verdicts rest only on the conversation and tool results.
 
     TFT_SOURCES=sources python tests/benchmarks/rules_judge.py [--dialogues 50] [FILE...]
 """
@@ -16,9 +16,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "rules" / "judge"))
-
-from corruptions import case, corrupted
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from harness.data.formats.messages import expand_pairs
 from harness.data.formats.published import read_test_conversations
@@ -26,6 +24,7 @@ from harness.data.formats.sgd import parse_dialogues
 from harness.data.records import Case, TurnPair
 from harness.evaluation.predictions import read_predictions
 from harness.rules.judge.rubric import judge, settings
+from support.false_calls import case, corrupted
 
 LABEL = "llm-as-a-judge"
 

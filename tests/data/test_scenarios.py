@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from harness.data import scenarios
 from harness.data.formats.sgd import call_id, parse_dialogues
 from harness.data.scenarios import ARMS, Arm, CleanTraces, noisy_labels, schema_drift
-from harness.data.sources import locate
 from harness.errors import DataError, UsageError
 
 # kind, function of the source, function now -> corruptions in the TFT file, in the Direct file.
@@ -27,11 +25,6 @@ CORRUPTIONS = {
     ("replace_with_service_tool", "respond_to_user", "ReserveRestaurant"): (296, 326),
     ("replace_with_foreign_message", "respond_to_user", "respond_to_user"): (588, 674),
 }
-
-
-@pytest.fixture(scope="module")
-def dialogues(sources: Path) -> CleanTraces:
-    return scenarios.read_dialogues(locate(sources))
 
 
 def test_the_source_lists_have_the_published_sizes_and_order(dialogues: CleanTraces) -> None:

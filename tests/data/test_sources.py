@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
 import shutil
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +14,7 @@ from click.testing import CliRunner
 from harness.cli.__main__ import tft
 from harness.data.sources import Declaration, SourceFile, cache_folder, declared, fetch, locate
 from harness.errors import SourceError, UsageError
+from support.http_server import Handler, serving
 
 CONTENT = {"sgd/train/a.json": b"0123456789" * 50_000, "tft-benchmark/test.jsonl": b'{"row": 1}\n'}
 
@@ -32,8 +31,8 @@ class Mirror:
     requests: list[tuple[str, str | None]] = field(default_factory=list)
 
 
-def _handler(mirror: Mirror) -> type[http.server.BaseHTTPRequestHandler]:
-    class Handler(http.server.BaseHTTPRequestHandler):
+def _handler(mirror: Mirror) -> type[Handler]:
+    class Files(Handler):
         def do_GET(self) -> None:
             name = self.path.removeprefix("/owner/repo/c0ffee/")
             span = self.headers.get("Range")
@@ -51,22 +50,15 @@ def _handler(mirror: Mirror) -> type[http.server.BaseHTTPRequestHandler]:
             stop = mirror.break_after.pop(0) if mirror.break_after else len(body)
             self.wfile.write(body[start : start + stop])
 
-        def log_message(self, *args: object) -> None:
-            return
-
-    return Handler
+    return Files
 
 
 @pytest.fixture
 def mirror() -> Iterator[Mirror]:
     state = Mirror()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(state)) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        state.url = f"http://127.0.0.1:{server.server_port}"
+    with serving(_handler(state)) as server:
+        state.url = server.url
         yield state
-        server.shutdown()
-        thread.join()
 
 
 def _declaration(mirror: Mirror) -> Declaration:

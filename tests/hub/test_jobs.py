@@ -6,10 +6,8 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from harness import __version__
 from harness.errors import AccessDenied, HubError, HubUnreachable, UsageError
 from harness.hub.client import Hub
 from harness.hub.jobs import IMAGE, JobOptions, parse_jobs, submit, wait
+from support.http_server import Handler, serving
 
 TOKEN = "hf_aTokenThatMustNotBeSeen"
 COMMAND = ("tft", "train", "ada/traces", "--student", "ada/student", "--to", "ada/trained")
@@ -42,42 +41,26 @@ class Service:
 def service() -> Iterator[Service]:
     state = Service()
 
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
+    class Jobs(Handler):
         def do_GET(self) -> None:
             if self.path.endswith("/job1"):
                 owner = {"id": "1", "name": "ada", "type": "user"}
                 status = {"stage": state.stages.pop(0), "message": "no space left"}
-                self._send({"id": "job1", "owner": owner, "status": status}, 200)
+                self.send(200, {"id": "job1", "owner": owner, "status": status})
                 return
-            self._send({"name": "ada", "type": "user"} if self.path == "/api/whoami-v2" else {}, 200)
+            self.send(200, {"name": "ada", "type": "user"} if self.path == "/api/whoami-v2" else {})
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = json.loads(self.body())
             state.posted.append((self.path, self.headers["Authorization"], body))
             owner = {"id": "1", "name": self.path.rpartition("/")[2], "type": "user"}
             job = {"id": "job1", "owner": owner, "status": {"stage": "SCHEDULING"}}
             refusal = {"error": "the balance of ada is too low"}
-            self._send(job if state.status == 200 else refusal, state.status)
+            self.send(state.status, job if state.status == 200 else refusal)
 
-        def _send(self, body: dict[str, Any], status: int) -> None:
-            data = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    yield state
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Jobs) as server:
+        state.url = server.url
+        yield state
 
 
 @pytest.fixture

@@ -6,10 +6,7 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,37 +14,14 @@ from typing import Any
 
 import pytest
 
-from harness.hub.proxies import is_loopback, keep_from_proxies, proxy_problem
+from harness.hub.address import is_loopback, keep_from_proxies, proxy_problem
 from harness.models.backends.vllm_backend import VllmBackend
 from harness.models.engine.server import Server
+from support.http_server import Handler, serving
 
 TFT = Path(sys.executable).parent / "tft"
 VARIABLES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 ANSWER = {"role": "assistant", "content": json.dumps({"reason": "as it says", "verdict": "good"})}
-
-
-class _Quiet(BaseHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-    def send(self, status: int, value: Any) -> None:
-        body = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-
-@contextmanager
-def served(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture
@@ -55,28 +29,28 @@ def proxy() -> Iterator[SimpleNamespace]:
     """A proxy that notes what it is asked for, and refuses all of it."""
     seen: list[str] = []
 
-    class Handler(_Quiet):
+    class Proxy(Handler):
         def note(self) -> None:
             seen.append(f"{self.command} {self.path}")
             self.send(403, {"error": "refused by the proxy"})
 
         do_GET = do_POST = do_HEAD = do_PUT = do_CONNECT = note
 
-    with served(Handler) as address:
-        yield SimpleNamespace(seen=seen, address=address)
+    with serving(Proxy) as server:
+        yield SimpleNamespace(seen=seen, address=server.url)
 
 
 @pytest.fixture
 def endpoint() -> Iterator[str]:
     """A judge that finds everything good."""
 
-    class Handler(_Quiet):
+    class Judge(Handler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            self.body()
             self.send(200, {"choices": [{"index": 0, "finish_reason": "stop", "message": ANSWER}]})
 
-    with served(Handler) as address:
-        yield f"{address}/v1"
+    with serving(Judge) as server:
+        yield f"{server.url}/v1"
 
 
 @pytest.fixture
@@ -156,17 +130,17 @@ def test_our_own_engine_is_never_asked_through_a_proxy(
 ) -> None:
     """Not even where the environment names one after everything else has been set up."""
 
-    class Handler(_Quiet):
+    class Engine(Handler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            self.body()
             self.send(200, {"choices": [{"index": 0, "finish_reason": "stop", "text": "Hello."}]})
 
     for name in VARIABLES:
         monkeypatch.setenv(name, proxy.address)
     answers: list[Any] = []
     prompt = SimpleNamespace(pair_id="a", token_ids=(1, 2), sha256=lambda: "hash")
-    with served(Handler) as address, subprocess.Popen(["sleep", "60"]) as process:
-        server = Server(port=int(address.rpartition(":")[2]), log=tmp_path / "log", process=process)
+    with serving(Engine) as engine, subprocess.Popen(["sleep", "60"]) as process:
+        server = Server(port=engine.server_port, log=tmp_path / "log", process=process)
         VllmBackend(server, 8, 1, adapter="me/adapter@1").ask([prompt], answers.append)
         process.kill()
     assert [answer.raw for answer in answers] == ["Hello."]

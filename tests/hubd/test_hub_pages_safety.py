@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from harness.hubd.bounds import Budget
-from harness.hubd.pages import prose
-from harness.hubd.pages.prose import Place
-from harness.hubd.pages.view import shown
-
-_SPEC = importlib.util.spec_from_file_location("hostile", Path(__file__).parent / "hostile.py")
-hostile = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(hostile)
+from harness.hubd.pages import markdown
+from harness.hubd.pages.markdown import Place
+from harness.hubd.pages.page import shown
+from support.hostile_cards import CANARY, PAYLOADS
+from support.http_server import Handler, serving
 
 PLACE = Place(web_path="ada/card", revision="main")
 OUTSIDE = "http://outside.example"
@@ -29,7 +24,7 @@ OUTSIDE = "http://outside.example"
 
 def safe_html(text: str, place: Place) -> str:
     """Return what a page shows of a card."""
-    return prose.prose(text, place, Budget(prose.SECONDS)).html
+    return markdown.prose(text, place, Budget(markdown.SECONDS)).html
 
 
 class Reader(HTMLParser):
@@ -57,17 +52,18 @@ def read(html: str) -> list[tuple[str, dict[str, str]]]:
     return reader.found
 
 
-@pytest.mark.parametrize("text", hostile.PAYLOADS, ids=range(len(hostile.PAYLOADS)))
+@pytest.mark.parametrize("text", PAYLOADS, ids=range(len(PAYLOADS)))
 def test_what_a_card_becomes_has_allowed_tags_with_allowed_attributes_only(text):
-    for tag, attributes in read(safe_html(text.replace(hostile.CANARY, OUTSIDE), PLACE)):
-        assert tag in prose.TAGS
-        allowed = prose.ATTRIBUTES.get(tag, set()) | ({"rel"} if tag == "a" else {"loading"} if tag == "img" else set())
+    for tag, attributes in read(safe_html(text.replace(CANARY, OUTSIDE), PLACE)):
+        assert tag in markdown.TAGS
+        added = {"rel"} if tag == "a" else {"loading"} if tag == "img" else set()
+        allowed = markdown.ATTRIBUTES.get(tag, set()) | added
         assert set(attributes) <= allowed
         if "src" in attributes:
             assert attributes["src"].startswith(("/ada/card/resolve/", "data:image/png;base64,"))
         if "href" in attributes:
             assert re.match(r"https?://|mailto:|#|/", attributes["href"])
-        assert not attributes.get("id") or attributes["id"].startswith(prose.ID_PREFIX)
+        assert not attributes.get("id") or attributes["id"].startswith(markdown.ID_PREFIX)
 
 
 def test_links_and_pictures_of_a_card_lead_into_its_repository():
@@ -141,24 +137,15 @@ def test_control_and_direction_characters_are_visible():
 def canary() -> Iterator[tuple[str, list[str]]]:
     seen: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Canary(Handler):
         def do_GET(self):
             seen.append(self.path)
-            self.send_response(200)
-            self.end_headers()
+            self.send(200, "", "text/plain")
 
         do_POST = do_HEAD = do_OPTIONS = do_GET
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", seen
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Canary) as server:
+        yield server.url, seen
 
 
 def browse(url: str, profile: Path) -> tuple[str, str]:
@@ -177,7 +164,7 @@ def browse(url: str, profile: Path) -> tuple[str, str]:
 def test_in_a_browser_no_hostile_card_runs_or_loads_anything(hub, api, canary, tmp_path):
     address, seen = canary
     name = api.create_repo("ada/hostile", exist_ok=True).repo_id
-    texts = [text.replace(hostile.CANARY, address) for text in hostile.PAYLOADS]
+    texts = [text.replace(CANARY, address) for text in PAYLOADS]
     for order in (texts, texts[::-1]):  # some swallow what follows
         card = "\n\n".join(["---\nlicense: mit\n---\n# Card", *order]).encode()
         api.upload_file(path_or_fileobj=card, path_in_repo="README.md", repo_id=name)
@@ -194,7 +181,7 @@ def test_the_browser_itself_would_run_and_load_them(canary, tmp_path):
     """The test above can fail: the same texts in a page without our care do run and do load."""
     address, seen = canary
     page = tmp_path / "page.html"
-    body = "".join(hostile.PAYLOADS[at].replace(hostile.CANARY, address) for at in (5, 9, 45))
+    body = "".join(PAYLOADS[at].replace(CANARY, address) for at in (5, 9, 45))
     page.write_text(f"<title>calm</title>{body}")
     document, _ = browse(page.as_uri(), tmp_path / "profile")
     assert "<title>owned</title>" in document

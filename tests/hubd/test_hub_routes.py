@@ -1,21 +1,19 @@
 """Every route, asked by everybody for every kind of repository: nothing leaks, nothing changes, nothing breaks.
 
-The requests come from the router's own table (`route_requests.py`), so a new route is among them, or fails here until
-somebody describes how it is asked. What is looked for in status, headers and bodies: texts and names of files, hashes
-(git, sha256, Xet), private names, titles of commits, discussions and collections, and results that are on leaderboards.
+The requests come from the router's own table (`support/hub_requests.py`), so a new route is among them, or fails here
+until somebody describes how it is asked. What is looked for in status, headers and bodies: texts and names of files,
+hashes (git, sha256, Xet), private names, titles of commits, discussions and collections, and results that are on
+leaderboards.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib.util
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain, product
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,17 +23,9 @@ from harness.hubd.api.request import Services
 from harness.hubd.api.rights import Needs
 from harness.hubd.root import open_root
 from harness.hubd.server.app import HubApp
-from harness.hubd.server.router import ROUTES
+from harness.hubd.server.routes import ROUTES
 from harness.hubd.storage.blobs import pointer
-
-_SPEC = importlib.util.spec_from_file_location("route_requests", Path(__file__).parent / "route_requests.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-route_requests = sys.modules["route_requests"] = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(route_requests)
-Asked, Target, quoted, requests_of = (
-    getattr(route_requests, name) for name in ("Asked", "Target", "quoted", "requests_of")
-)
+from support.hub_requests import Asked, Target, quoted, requests_of
 
 USERS = """
 users:

@@ -15,7 +15,6 @@ from harness.data.sample import sample_conversations, sample_task
 from harness.errors import ModelError
 from harness.models.prompts import Calendar, Form, fitting_renderer, form_notes, load_tokenizer
 from harness.training.rendering import choose_rendering
-from harness.training.small_model import create_student, sample_texts
 
 PAIRS = expand_pairs(sample_conversations(4))
 TURNS = "{% for message in messages %}<{{ message.role }}>{{ message.content }}\n{% endfor %}"
@@ -25,13 +24,6 @@ ALTERNATE = (
     "{% for message in plain %}{% if (message.role == 'user') != (loop.index0 % 2 == 0) %}"
     "{{ raise_exception('roles must alternate') }}{% endif %}{% endfor %}{{ tools }}"
 )
-
-
-@pytest.fixture(scope="module")
-def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("student")
-    create_student(folder, texts=sample_texts(), parameters=300_000, vocabulary=600)
-    return folder
 
 
 @pytest.fixture

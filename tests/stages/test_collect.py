@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from harness.cli.__main__ import tft
 from harness.data import scenarios
+from harness.data.scenarios import CleanTraces
 from harness.data.sources import locate
 from harness.data.traces.read import read_traces
 from harness.errors import CheckFailed, SourceError, UsageError
@@ -131,8 +132,9 @@ def test_a_scenario_of_ones_own_is_not_compared_with_published_files(built: Path
         list(corrupt.verify(built, [own], ["tft"]))
 
 
-def test_built_traces_read_back_as_the_conversations_they_were_written_from(built: Path, sources: Path) -> None:
-    dialogues = scenarios.read_dialogues(locate(sources))
+def test_built_traces_read_back_as_the_conversations_they_were_written_from(
+    built: Path, dialogues: CleanTraces
+) -> None:
     for scenario in scenarios.all_scenarios():
         traces = read_traces(built / scenario.folder / "tft/traces.jsonl")
         clean = [trace.conversation.messages for trace in scenario.build(dialogues, "tft")]
@@ -178,11 +180,10 @@ PAIR_COLUMNS = ["conversation", "id", "messages", "reference", "turn"]
 def repositories(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("repositories")
     located = locate(sources)
-    dialogues = scenarios.read_dialogues(located)
-    collect.write(located, dialogues, folder / "tft-benchmark-testset", "ns/tft-benchmark-testset")
+    collect.write(located, "ns/tft-benchmark-testset", folder / "tft-benchmark-testset")
     for number in (2, 4, 5):
         name = f"tft-benchmark-s{number}-traces"
-        corrupt.write(scenarios.get(number), located, dialogues, folder / name, f"ns/{name}")
+        corrupt.write(scenarios.get(number), located, f"ns/{name}", folder / name)
     return folder
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
-import sys
 from itertools import combinations
 from pathlib import Path
 from random import Random
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,26 +14,15 @@ import pytest
 from click.testing import CliRunner, Result
 from statsmodels.stats.inter_rater import cohens_kappa
 
+from benchmarks import coverage as simulations
 from harness.cli.__main__ import tft
 from harness.errors import DataError, HarnessError, UsageError
 from harness.statistics.agreement import agreement, calibrate, corrected_score, kappa
-from harness.statistics.bounded import share_interval
+from harness.statistics.intervals import share_interval
 from harness.statistics.records import Estimate
 
 SIZES = [6, 7, 7, 8, 9, 9, 10, 10, 11, 12, 13, 15, 16, 21] * 2
 """Turn pairs of made-up conversations, about as unequal as real ones."""
-
-
-def _load_simulations() -> ModuleType:
-    path = Path(__file__).parents[1] / "benchmarks" / "coverage.py"
-    spec = importlib.util.spec_from_file_location("coverage_benchmark", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-simulations = _load_simulations()
 
 
 def _votes(seed: int, raters: int = 3, cases: int = 40, missing: float = 0.2) -> dict[str, list[float | None]]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import math
-import sys
 from pathlib import Path
 from random import Random
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -20,7 +17,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.proportion import proportion_confint
 
-from harness.statistics.bounded import share_interval
+from benchmarks import coverage as simulations
 from harness.statistics.estimates import (
     bootstrap,
     estimate,
@@ -32,22 +29,11 @@ from harness.statistics.estimates import (
     standard_error,
     tie_groups,
 )
+from harness.statistics.intervals import share_interval
 from harness.statistics.records import Estimate
 
 SIZES = [6, 7, 7, 8, 9, 9, 10, 10, 11, 12, 13, 15, 16, 21] * 2
 """Turn pairs of made-up conversations, about as unequal as real ones."""
-
-
-def _load_simulations() -> ModuleType:
-    path = Path(__file__).parents[1] / "benchmarks" / "coverage.py"
-    spec = importlib.util.spec_from_file_location("coverage_benchmark", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-simulations = _load_simulations()
 
 
 def _rows(groups: int, seed: int) -> tuple[list[float], list[int]]:

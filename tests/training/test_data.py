@@ -13,10 +13,9 @@ import pytest
 from harness.data import scenarios
 from harness.data.formats.messages import dump_conversation
 from harness.data.formats.published import dump_row, dump_trace
-from harness.data.formats.task import read_task
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.sample import sample_conversations, sample_task
-from harness.data.sources import locate
+from harness.data.scenarios import CleanTraces
 from harness.errors import DataError, RepoNotFound, UsageError
 from harness.hub.client import Hub
 from harness.hub.publishing import push_folder
@@ -129,14 +128,14 @@ def test_calls_that_the_tools_do_not_allow_are_counted(write: Callable[..., str]
     assert not any("unknown" in what for what in read_training_data(row, None, arm=None).counts)
 
 
-def test_direct_training_data_of_the_scenarios_is_counted(sources: Path, write: Callable[..., str]) -> None:
+def test_direct_training_data_of_the_scenarios_is_counted(
+    published_task: Task, dialogues: CleanTraces, write: Callable[..., str]
+) -> None:
     """71 of the fifth scenario's 178 conversations end with the user; all of them are there to be trained on."""
-    task = read_task(sources / "tft-benchmark" / "job_description.json")
-    dialogues = scenarios.read_dialogues(locate(sources))
     built = {one.number: list(one.conversations(dialogues, "direct")) for one in scenarios.all_scenarios()}
     counts = {}
     for number, conversations in built.items():
-        data = read_training_data(write(*map(dump_row, conversations)), None, arm=None, task=task)
+        data = read_training_data(write(*map(dump_row, conversations)), None, arm=None, task=published_task)
         counts[number] = data.counts
         assert data.counts["conversations"] == len(conversations)
         assert data.counts["assistant turns"] == data.counts["calls"]

@@ -10,25 +10,21 @@ import pytest
 
 from harness.data import scenarios
 from harness.data.formats.messages import expand_pairs
-from harness.data.formats.task import read_task
-from harness.data.records import Conversation, Message
+from harness.data.records import Conversation, Message, Task
 from harness.data.sample import sample_conversations, sample_task
-from harness.data.sources import locate
+from harness.data.scenarios import CleanTraces
 from harness.errors import DataError
 from harness.models.prompts import Renderer, load_tokenizer
 from harness.training.examples import NO_TURN, OPEN_END, TrainingExamples, make_examples
 from harness.training.rendering import TrainingRendering, choose_rendering
-from harness.training.small_model import create_student, sample_texts
 
 SAMPLE = sample_conversations(6)
 PAIRS = expand_pairs(SAMPLE)
 
 
 @pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder: Path = tmp_path_factory.mktemp("student")
-    create_student(folder, texts=sample_texts(), parameters=300_000, vocabulary=600)
-    return load_tokenizer(folder, "me/student")
+def tokenizer(student: Path) -> Any:
+    return load_tokenizer(student, "me/student")
 
 
 @pytest.fixture(scope="module")
@@ -107,15 +103,13 @@ def test_a_conversation_that_starts_with_the_assistant_is_learned_from(rendering
 
 
 def test_the_fifth_scenarios_shuffled_traces_are_learned_and_its_71_open_ends_said(
-    sources: Path, tokenizer: Any
+    published_task: Task, dialogues: CleanTraces, tokenizer: Any
 ) -> None:
     """A third of them, so that the test is short: every turn is learned, whatever the order of roles."""
-    task = read_task(sources / "tft-benchmark" / "job_description.json")
-    dialogues = scenarios.read_dialogues(locate(sources))
     traces = list(scenarios.get(5).conversations(dialogues, "direct"))
     assert sum(one.messages[-1].role != "assistant" for one in traces) == 71
     traces = traces[::3]
-    rendering = choose_rendering(tokenizer, task, "me/student", traces)
+    rendering = choose_rendering(tokenizer, published_task, "me/student", traces)
     examples = make_examples(traces, rendering, expand_turns=False, max_length=None)
     assert examples.turns == sum(message.role == "assistant" for one in traces for message in one.messages)
     assert examples.skipped == {OPEN_END: sum(one.messages[-1].role != "assistant" for one in traces)}

@@ -21,7 +21,6 @@ from harness.errors import ModelError
 from harness.models import parsing
 from harness.models.prompts import Form, Renderer, load_tokenizer
 from harness.training.rendering import TrainingRendering, choose_rendering
-from harness.training.small_model import create_student, sample_texts
 from harness.training.templates import training_variant
 
 SAMPLE = sample_conversations(4)
@@ -31,13 +30,6 @@ CHATML = (
 )
 """A template that knows nothing of tools and calls."""
 SPECIAL = Path(__file__).parents[1] / "models" / "parsing" / "special_tokens.txt"
-
-
-@pytest.fixture(scope="module")
-def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("student")
-    create_student(folder, texts=sample_texts(), parameters=300_000, vocabulary=600)
-    return folder
 
 
 @pytest.fixture

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import runpy
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,10 +17,10 @@ from harness.data.records import TurnPair
 from harness.hubd.embedded import EmbeddedHub, running
 from harness.models import parsing
 from harness.stages.material.sample_testset import write_test_set
+from support.workflow_runner import Expression, Job, Machine, Start, load
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-RUNNER = SimpleNamespace(**runpy.run_path(str(HERE / "runner.py")))
 CONVERSATIONS = 8
 USERS = """
 users: [{name: ada, orgs: [lab], tokens: [{token: hf_ada_write, role: write}]}]
@@ -98,7 +96,7 @@ def _machine(folder: Path, hub: str) -> Any:
     ):
         program.write_text(text)
         program.chmod(0o755)
-    return RUNNER.Machine(folder=folder, checkout=checkout, programs=programs, hub=hub)
+    return Machine(folder=folder, checkout=checkout, programs=programs, hub=hub)
 
 
 class Repository:
@@ -113,7 +111,7 @@ class Repository:
         """Return a job that is ready to run, its Hub and token set unless `start` says otherwise."""
         variables = {"HF_ENDPOINT": self.machine.hub, "TFT_NAMESPACE": "ada", **start.pop("vars", {})}
         secrets = start.pop("secrets", {"HF_TOKEN": "hf_ada_write"})
-        return RUNNER.Job(f"{workflow}.yml", name, RUNNER.Start(vars=variables, secrets=secrets, **start), self.machine)
+        return Job(f"{workflow}.yml", name, Start(vars=variables, secrets=secrets, **start), self.machine)
 
     @property
     def comments(self) -> list[str]:
@@ -180,10 +178,10 @@ def read_card(api: Any, tmp_path: Path) -> Callable[[str], str]:
 
 @pytest.fixture(scope="session")
 def load_yaml() -> Callable[[Path], dict[str, Any]]:
-    found: Callable[[Path], dict[str, Any]] = RUNNER.load
+    found: Callable[[Path], dict[str, Any]] = load
     return found
 
 
 @pytest.fixture(scope="session")
 def expression() -> Any:
-    return RUNNER.Expression
+    return Expression

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import runpy
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-_OIDC = runpy.run_path(str(Path(__file__).parent / "oidc.py"))
+from support.workflow_identity import REQUEST_TOKEN, serving
+
 OLD = "---\nlicense: mit\n---\n\nAn old card.\n"
 INPUTS = {"model": "lab/keyless", "namespace": "lab", "mode": "push", "oidc_resource": "lab/keyless"}
 
@@ -21,8 +20,8 @@ def model(with_results: Callable[..., list[str]]) -> str:
 
 @pytest.fixture
 def front(hub: Any) -> Iterator[Any]:
-    with _OIDC["serving"](hub.url, "hf_ada_write") as serving:
-        yield serving
+    with serving(hub.url, "hf_ada_write") as server:
+        yield server
 
 
 def cards(repository: Any, hub: str, identity: dict[str, str]) -> Any:
@@ -36,7 +35,7 @@ def test_a_trusted_publisher_pushes_a_card_without_a_secret(
 ) -> None:
     identity = {
         "ACTIONS_ID_TOKEN_REQUEST_URL": f"{front.url}/github?api=1",
-        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": _OIDC["REQUEST_TOKEN"],
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": REQUEST_TOKEN,
     }
     api.upload_file(path_or_fileobj=OLD.encode(), path_in_repo="README.md", repo_id="lab/keyless")
     job = cards(repository, front.url, identity)

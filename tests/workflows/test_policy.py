@@ -68,10 +68,11 @@ def test_an_action_has_one_version() -> None:
 @each_workflow
 def test_a_workflow_has_no_rights_and_its_jobs_few(path: Path, load_yaml: Callable[[Path], dict[str, Any]]) -> None:
     document = load_yaml(path)
+    allowed = {"id-token", "attestations"} if path.stem == "release" else {"id-token", "pull-requests"}
     assert document["permissions"] == {}
     for job in document["jobs"].values():
         written = {right for right, level in job["permissions"].items() if level == "write"}
-        assert written <= {"pull-requests", "id-token"}
+        assert written <= allowed
         assert job["timeout-minutes"]
         assert "concurrency" in job or "concurrency" in document
 
@@ -153,6 +154,14 @@ def test_our_own_tests_run_on_every_python_without_the_sources_and_once_with_the
     runs = [(one["python-version"], bool(one["sources"])) for one in job["strategy"]["matrix"]["include"]]
     assert [version for version, sources in runs if not sources] == ["3.11", "3.12"]
     assert any(sources for _, sources in runs)
+
+
+def test_the_job_that_signs_a_release_runs_nothing_of_the_build(load_yaml: Callable[[Path], dict[str, Any]]) -> None:
+    jobs = load_yaml(GITHUB / "workflows" / "release.yml")["jobs"]
+    signing = [job for job in jobs.values() if "write" in job["permissions"].values()]
+    assert [set(job["permissions"]) for job in signing] == [{"id-token", "attestations"}]
+    assert not [step for step in signing[0]["steps"] if "run" in step or "actions/checkout" in step["uses"]]
+    assert not [step for job in jobs.values() for step in job["steps"] if "cache" in step.get("uses", "")]
 
 
 def find(words: list[str]) -> tuple[click.Command, list[str], str]:

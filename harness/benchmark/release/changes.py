@@ -1,4 +1,4 @@
-"""The changes that make a release, as values: each can be shown in a line, and carried out. No effects."""
+"""The changes that make a release, as values: each can be shown in a line, and carried out. Pure."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class SetTag:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CreateShelf:
+class CreateCollection:
     """Make the collection."""
 
     owner: str
@@ -130,7 +130,7 @@ class Show:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShowShelf:
+class ShowCollection:
     """Make the collection public."""
 
     title: str
@@ -142,9 +142,9 @@ class ShowShelf:
         return {"change": "make public", "collection": self.title}
 
 
-Hidden = CreateSpace | Commit | CreateShelf | AddItem | ChangeItem | SetTag
+Hidden = CreateSpace | Commit | CreateCollection | AddItem | ChangeItem | SetTag
 """What nobody else sees while everything is private."""
-Visible = Show | ShowShelf
+Visible = Show | ShowCollection
 Change = Hidden | Visible
 
 
@@ -172,7 +172,7 @@ class ReleasePlan:
         return (*self.hidden, *self.visible)
 
 
-def described(before: bytes | None, after: bytes) -> str:
+def describe_change(before: bytes | None, after: bytes) -> str:
     """Return what becomes of a file: how many lines come and go, or its size where it is no text."""
     try:
         lines = Counter(after.decode("utf-8").splitlines())

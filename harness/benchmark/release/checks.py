@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 
-from harness.benchmark.record import CellRecord
 from harness.benchmark.release.collection import MARK
-from harness.benchmark.release.contents import STAGE_OF, Entry, results_place
-from harness.benchmark.release.current import CurrentResults, Repo, find_tree, read_json
+from harness.benchmark.release.current import ReleaseInputs, Repo, find_tree
 from harness.benchmark.release.desired import STAGE
+from harness.benchmark.release.manifest import STAGE_OF, Entry, results_place
 from harness.curation.checks.decontamination import GATE_RECORD, GateRecord
-from harness.data.formats.dataclass_json import load_record
+from harness.data.formats.strict_records import load_record
 from harness.data.tasks import CONVERSATIONS
 from harness.errors import CheckFailed
-from harness.evaluation.records import EvalReport
 from harness.evaluation.results import config_name, configs_of, report_file
-from harness.hub.artifact import ATTRIBUTES, README, Artifact, RepositoryName, parse_input, split_revision
+from harness.hub.artifact import Artifact, RepositoryName, parse_input, split_revision
 from harness.hub.client import Hub
 from harness.hub.collections import Collection
+from harness.hub.foreign_json import load_json
 from harness.hub.lineage import LINEAGE
-from harness.hub.repository import Tree
+from harness.reports.lineage.check import stage_files
 from harness.statistics.formatting import whole_percent
 from harness.terminal import one_line
-
-CheckChain = Callable[[Hub, Artifact], list[str]]
-"""Returns what is wrong with the lineage of an artifact; `harness.reports.lineage.check.check_chain`."""
-_CHANGED_LATER = (README, ATTRIBUTES)
-_RESULTS_OF_A_MODEL = ".eval_results/"
 
 
 class Refused(CheckFailed):
@@ -42,35 +35,12 @@ class Refused(CheckFailed):
         super().__init__(f"{namespace} was not published and nothing was changed, {number} against it:{listed}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseInputs:
-    """What was read, for the checks."""
-
-    hub: Hub
-    results: CurrentResults
-    entries: Sequence[Entry]
-    repos: Mapping[RepositoryName, Repo | None]
-
-    def present(self, *roles: str) -> Iterator[tuple[Entry, Repo]]:
-        """Yield the entries that are on the Hub, those of these roles where some are named."""
-        for entry in self.entries:
-            repo = self.repos.get(entry.place)
-            if repo is not None and (not roles or entry.role in roles):
-                yield entry, repo
-
-    def models(self) -> Iterator[tuple[Entry, CellRecord, EvalReport | None]]:
-        """Yield each model with its cell and its report."""
-        for entry in self.entries:
-            if entry.cell is not None:
-                yield entry, entry.cell, self.results.reports.get(config_name(entry.cell.model))
-
-
-def names(found: ReleaseInputs, namespace: str) -> Iterator[str]:
+def names(found: ReleaseInputs) -> Iterator[str]:
     """Yield what is missing, and what has the name of something of the benchmark and is something else."""
     for entry in found.entries:
         place, repo = entry.place, found.repos.get(entry.place)
-        if place.repo_id.partition("/")[0] != namespace:
-            yield f"{place} is not in {namespace}; run the benchmark with everything in one namespace"
+        if place.repo_id.partition("/")[0] != found.namespace:
+            yield f"{place} is not in {found.namespace}; run the benchmark with everything in one namespace"
         elif repo is None:
             if entry.role != "leaderboard":
                 yield f"{place} is missing; run `tft benchmark` again, which makes what is not there"
@@ -97,12 +67,12 @@ def _says(repo: Repo) -> str:
     return f"its {LINEAGE} says stage {repo.stage!r}" if repo.lineage else f"it has no {LINEAGE} of the benchmark"
 
 
-def shelf_is_free(shelf: Collection | None, owner: str) -> Iterator[str]:
+def collection_is_free(collection: Collection | None, owner: str) -> Iterator[str]:
     """Yield a problem where a collection of the wanted title is somebody else's work."""
-    if shelf is not None and shelf.description != MARK:
+    if collection is not None and collection.description != MARK:
         yield (
-            f"the collection {shelf.title!r} of {owner} is taken by another one, which is left as it is; rename that, "
-            "or give --title"
+            f"the collection {collection.title!r} of {owner} is taken by another one, which is left as it is; rename "
+            "that, or give --title"
         )
 
 
@@ -165,15 +135,7 @@ def unchanged(found: ReleaseInputs) -> Iterator[str]:
 def _same_made(hub: Hub, repo: Repo, commit: str) -> bool:
     """Return whether a commit has the files of main, but for those that people and evaluations change later."""
     then = find_tree(hub, repo.state.place.at(commit))
-    return then is not None and _made(then) == _made(repo.tree)
-
-
-def _made(tree: Tree) -> dict[str, str]:
-    return {
-        path: file.hash
-        for path, file in tree.items()
-        if path not in _CHANGED_LATER and not path.startswith(_RESULTS_OF_A_MODEL)
-    }
+    return then is not None and stage_files(then) == stage_files(repo.tree)
 
 
 def decontaminated(found: ReleaseInputs) -> Iterator[str]:
@@ -195,8 +157,8 @@ def decontaminated(found: ReleaseInputs) -> Iterator[str]:
 
 
 def _gate_record(hub: Hub, repo: Repo) -> GateRecord | None:
-    value = read_json(hub, repo.state.head, GATE_RECORD)
     try:
+        value = load_json((hub.read(repo.state.head, GATE_RECORD) or b"null").decode("utf-8"))
         record: GateRecord = load_record(GateRecord, value, "record")
     except ValueError:
         return None
@@ -214,15 +176,15 @@ def _same_test(hub: Hub, test_set: Repo, named: str) -> bool:
     return wanted is not None and file is not None and file.hash == wanted.hash
 
 
-def chains(found: ReleaseInputs, check_chain: CheckChain) -> Iterator[str]:
+def chains(found: ReleaseInputs, check_chain: Callable[[Hub, Artifact], list[str]]) -> Iterator[str]:
     """Yield what is wrong with the lineage of the results: behind them are all models and their data."""
     for problem in check_chain(found.hub, found.results.artifact):
         yield f"lineage: {problem}"
 
 
-def changed_results(found: ReleaseInputs, namespace: str, version: str) -> list[str]:
+def changed_results(found: ReleaseInputs, version: str) -> list[str]:
     """Return the configurations whose reports are not those of a version that the results have already."""
-    place = results_place(namespace)
+    place = results_place(found.namespace)
     repo = found.repos.get(place)
     commit = repo.state.tags.get(version) if repo else None
     then = find_tree(found.hub, place.at(commit)) if commit else None

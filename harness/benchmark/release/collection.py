@@ -1,11 +1,11 @@
-"""The collection of a release: its order, its notes, and what has to be changed for it. No effects."""
+"""The collection of a release: its order, its notes, and what has to be changed for it. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.benchmark.release.changes import AddItem, ChangeItem, CreateShelf
-from harness.benchmark.release.contents import Entry, Role, title_of
+from harness.benchmark.release.changes import AddItem, ChangeItem, CreateCollection
+from harness.benchmark.release.manifest import Entry, Role, title_of
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.evaluation.results import config_name
@@ -78,13 +78,13 @@ def _score(report: EvalReport, metric: str) -> str:
     return f"{metric} {number(estimate.value)}{interval}{by}"
 
 
-def shelf_changes(
-    shelf: Collection | None, owner: str, title: str, wanted: Notes
-) -> Iterator[CreateShelf | AddItem | ChangeItem]:
+def collection_changes(
+    collection: Collection | None, owner: str, title: str, wanted: Notes
+) -> Iterator[CreateCollection | AddItem | ChangeItem]:
     """Yield what makes the collection begin with the wanted items in their order; what else it lists stays behind."""
-    if shelf is None:
-        yield CreateShelf(owner=owner, title=title, description=MARK)
-    present = {(item.kind, item.id): item.note for item in shelf.items} if shelf else {}
+    if collection is None:
+        yield CreateCollection(owner=owner, title=title, description=MARK)
+    present = {(item.kind, item.id): item.note for item in collection.items} if collection else {}
     order = list(present)
     for place, note in wanted.items():
         key: tuple[str, str] = (place.kind, place.repo_id)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.benchmark.report.assign import Placed
-from harness.benchmark.report.judges import judges_named
+from harness.benchmark.report.assign import AssignedResults
 from harness.benchmark.report.records import BenchmarkReport
 from harness.benchmark.report.results import EvaluationResults
 from harness.data.formats.message_reader import parse_answer
@@ -16,19 +15,19 @@ from harness.evaluation.records import EvalReport
 from harness.models import parsing
 
 
-def notes(summary: BenchmarkReport, placed: Placed, results: EvaluationResults) -> Iterator[str]:
+def notes(summary: BenchmarkReport, assigned: AssignedResults, results: EvaluationResults) -> Iterator[str]:
     """Yield one sentence or two a fact."""
-    reports = [one.report for _, one in sorted(placed.results.items())]
+    reports = [one.report for _, one in sorted(assigned.results.items())]
     yield from _about_judges(summary, reports)
     if summary.main.rows and any(row.published for row in summary.main.rows):
         yield from _about_published(summary)
-    yield from _about_single_tools(placed)
-    yield from _about_runs(placed, results)
+    yield from _about_single_tools(assigned)
+    yield from _about_runs(assigned, results)
     yield from _about_baselines(reports, summary.metrics)
 
 
 def _about_judges(summary: BenchmarkReport, reports: list[EvalReport]) -> Iterator[str]:
-    judges = judges_named(reports)
+    judges = sorted({name for report in reports if (name := report.run.judge)})
     if summary.judge and summary.judge.rules:
         yield (
             f"The judge is {summary.judge.name}: rules written as code, not a language model. "
@@ -63,10 +62,10 @@ def _about_published(summary: BenchmarkReport) -> Iterator[str]:
         yield f"The published figures are of {' and '.join(other)}: they are shown beside, not compared."
 
 
-def _about_single_tools(placed: Placed) -> Iterator[str]:
+def _about_single_tools(assigned: AssignedResults) -> Iterator[str]:
     """Yield which models call the same tool whenever they call one, though the references call several."""
     found = []
-    for _, result in sorted(placed.results.items()):
+    for _, result in sorted(assigned.results.items()):
         called = {_tool(row["prediction"]) for row in result.rows if row["prediction"] is not None} - {None}
         wanted = {_tool(row["reference"]) for row in result.rows}
         if len(called) == 1 and len(wanted) > 1:
@@ -84,11 +83,11 @@ def _tool(text: str) -> str | None:
     return call.name if call else None
 
 
-def _about_runs(placed: Placed, results: EvaluationResults) -> Iterator[str]:
+def _about_runs(assigned: AssignedResults, results: EvaluationResults) -> Iterator[str]:
     """Yield which results are not those of the recorded run."""
     recorded = {cell.model: cell.result for cell in results.record.cells} if results.record else {}
     anew, besides = [], []
-    for run in (run for runs in placed.runs.values() for run in runs if run.status == "done" and run.model):
+    for run in (run for runs in assigned.runs.values() for run in runs if run.status == "done" and run.model):
         if run.model not in recorded:
             besides.append(run.model or "")
         elif (wanted := recorded[run.model]) and run.fingerprint and wanted != run.fingerprint:

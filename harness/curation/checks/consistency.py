@@ -8,18 +8,17 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from harness.curation.checks.layout import View
+from harness.curation.checks.message_order import View
 from harness.data.annotations import Finding
 from harness.data.events import Event
 from harness.data.records import Case, Message, ToolCall
 from harness.data.text import plain, tokens
-from harness.rules.judge.bookings import fault_in_booking
-from harness.rules.judge.facts import fault_in_facts
-from harness.rules.judge.owners import fault_in_owners
-from harness.rules.judge.places import fault_in_places
-from harness.rules.judge.quantities import fault_in_quantities
-from harness.rules.judge.scene import JudgeScene, is_lookup, scene
-from harness.rules.language.entities import same_entity, show
+from harness.rules.judge.bookings import find_booking_error
+from harness.rules.judge.dialogue_state import DialogueState, dialogue_state
+from harness.rules.judge.facts import find_contact_error, find_fact_error
+from harness.rules.judge.grounding import find_place_error, find_quantity_error
+from harness.rules.language.equivalence import same_value, show
+from harness.rules.language.lexicon import is_lookup
 
 _CAPITAL = re.compile(r"(?<![.!?\n] )(?<![\n])(?<!\A)\b[A-Z]\w*")
 _NUMBERED = re.compile(r"(?<=\bmessage )\d+")
@@ -33,7 +32,7 @@ def consistency(view: View) -> Iterator[Finding]:
     A reply is read as `rules:judge` reads one, without a reference to excuse it: each value, place and name that it
     states must stand in what came before, and what it says of a result must be what the result says.
     """
-    whole = _scene(view)
+    whole = _state(view)
     yield from _results(view, whole)
     words: set[str] = set()
     for event in view.events:
@@ -42,8 +41,8 @@ def consistency(view: View) -> Iterator[Finding]:
         words.update(tokens(_text(event)))
 
 
-def _scene(view: View) -> JudgeScene:
-    """Return the conversation as the rules see one, whatever its tools are called."""
+def _state(view: View) -> DialogueState:
+    """Return the conversation as the rules see one; the names of its tools do not matter."""
     case = Case(
         id=view.conversation.id,
         conversation=view.conversation.id,
@@ -52,7 +51,7 @@ def _scene(view: View) -> JudgeScene:
         prediction="",
         call=None,
     )
-    return scene(case, None)
+    return dialogue_state(case, None)
 
 
 def _plain(event: Event) -> Message:
@@ -70,7 +69,7 @@ def _text(event: Event) -> str:
     return " ".join([event.text, *map(show, arguments)])
 
 
-def _results(view: View, whole: JudgeScene) -> Iterator[Finding]:
+def _results(view: View, whole: DialogueState) -> Iterator[Finding]:
     """Compare rows with the call before them.
 
     A search that returns what was not asked for has other arguments than the one that was made. A service that acts
@@ -91,31 +90,33 @@ def _results(view: View, whole: JudgeScene) -> Iterator[Finding]:
             yield view.found("other-than-asked", "note", problem, event)
 
 
-def _difference(arguments: Mapping[str, Any], row: Mapping[str, Any], whole: JudgeScene) -> tuple[str, str, str] | None:
+def _difference(
+    arguments: Mapping[str, Any], row: Mapping[str, Any], whole: DialogueState
+) -> tuple[str, str, str] | None:
     for key, asked in arguments.items():
-        if key in row and not same_entity(key, asked, row[key], whole.today):
+        if key in row and not same_value(key, asked, row[key], whole.today):
             return key, show(asked), show(row[key])
     return None
 
 
-def _reply(view: View, event: Event, whole: JudgeScene, words: set[str]) -> Iterator[Finding]:
+def _reply(view: View, event: Event, whole: DialogueState, words: set[str]) -> Iterator[Finding]:
     known = replace(whole, lines=tuple(line for line in whole.lines if line.number <= event.position))
     if fault := _contradiction(event.text, known):
         yield view.found("contradicts-result", "repairable", _from_zero(fault), event)
-    fault = fault_in_quantities(event.text, known)
+    fault = find_quantity_error(event.text, known)
     if fault is None and _brings_a_name(event.text, words):
-        fault = fault_in_places(event.text, known)
+        fault = find_place_error(event.text, known)
     if fault:
         yield view.found("ungrounded-value", "repairable", _from_zero(fault), event)
 
 
-def _contradiction(text: str, known: JudgeScene) -> str | None:
+def _contradiction(text: str, known: DialogueState) -> str | None:
     """Return what the results contradict; nothing is asked whose answer can only be no."""
-    fault = fault_in_booking(text, known)
+    fault = find_booking_error(text, known)
     if fault or not any(line.rows for line in known.lines):
         return fault
     has_number = any(character.isdigit() for character in plain(text))  # each phone number and address has one
-    return fault_in_facts(text, known) or (fault_in_owners(text, known) if has_number else None)
+    return find_fact_error(text, known) or (find_contact_error(text, known) if has_number else None)
 
 
 def _brings_a_name(text: str, words: set[str]) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+from harness.data.events import Event
 from harness.data.text import plain, sentences
-from harness.rules.judge.scene import JudgeScene, SceneLine
-from harness.rules.language.entities import same_entity
+from harness.rules.judge.dialogue_state import DialogueState, changes_something, only_finds
+from harness.rules.language.equivalence import same_value
 from harness.rules.language.lexicon import lexicon
 from harness.rules.language.mentions import mention_of
 
@@ -24,18 +25,18 @@ _FOUND_COUNT = re.compile(
 _FULL_PAGE = 10
 
 
-def fault_in_booking(message: str, scene: JudgeScene) -> str | None:
+def find_booking_error(message: str, state: DialogueState) -> str | None:
     """Return the claim about a booking or a search that the tools' results contradict, with the line, else None."""
     said = [plain(sentence) for sentence in sentences(message)]
     asking = any(lexicon().says("asks_to_confirm", text) for text in said)
     booked = None if asking else next((words for text in said if (words := _booked(text))), None)
     refused = next((words for text in said if (words := lexicon().says("refused", text))), None)
     return (
-        _against_result(said, booked, refused, scene)
-        or _without_result(booked, scene)
-        or _against_reference(said, booked, refused, scene)
-        or _search(said, scene)
-        or _availability(said, scene)
+        _against_result(said, booked, refused, state)
+        or _without_result(booked, state)
+        or _against_reference(said, booked, refused, state)
+        or _search(said, state)
+        or _availability(said, state)
     )
 
 
@@ -47,101 +48,101 @@ def _booked(text: str) -> str | None:
     return words
 
 
-def _against_result(said: list[str], booked: str | None, refused: str | None, scene: JudgeScene) -> str | None:
+def _against_result(said: list[str], booked: str | None, refused: str | None, state: DialogueState) -> str | None:
     """The pending result of a booking: rows mean that it was made, none that it was not.
 
     A service that cannot book as asked may return what it can: where the row differs from the call, the reference
     says which of the two it is.
     """
-    line = scene.pending
-    if line is None or not line.changes_something:
+    line = state.pending
+    if line is None or not changes_something(line):
         return None
-    if line.rows and not _as_asked(line, scene) and not _reference_says("booked", scene):
+    if line.rows and not _as_asked(line, state) and not _reference_says("booked", state):
         return None
     if not line.rows:
         return f'says "{booked}", but message {line.number} returns nothing: the booking failed' if booked else None
     if booked:
         return None
     made = f"but message {line.number} returns the booking, so it was made"
-    if refused and not _reference_says("refused", scene):
+    if refused and not _reference_says("refused", state):
         return f'says "{refused}", {made}'
     asks = [text for text in said if not lexicon().other_value.search(text)]
     still = next((words for text in asks if (words := lexicon().says("still_to_book", text))), None)
-    return f'says "{still}", {made}' if still and not _reference_says("still_to_book", scene) else None
+    return f'says "{still}", {made}' if still and not _reference_says("still_to_book", state) else None
 
 
-def _as_asked(line: SceneLine, scene: JudgeScene) -> bool:
+def _as_asked(line: Event, state: DialogueState) -> bool:
     """Whether a result has what its call asked for: no argument with another value."""
     asked = line.call.arguments if line.call else {}
     return any(
-        all(same_entity(key, row[key], value, scene.today) for key, value in asked.items() if key in row)
+        all(same_value(key, row[key], value, state.today) for key, value in asked.items() if key in row)
         for row in line.rows
     )
 
 
-def _without_result(booked: str | None, scene: JudgeScene) -> str | None:
+def _without_result(booked: str | None, state: DialogueState) -> str | None:
     """A booking that is said to be made needs a result with rows from a tool that books."""
-    if booked is None or _reference_says("booked", scene):
+    if booked is None or _reference_says("booked", state):
         return None
-    attempts = [line for line in scene.results if line.changes_something]
-    pending = scene.pending
-    if any(line.rows for line in attempts) or (pending and pending.rows and not pending.only_finds):
+    attempts = [line for line in state.results if changes_something(line)]
+    pending = state.pending
+    if any(line.rows for line in attempts) or (pending and pending.rows and not only_finds(pending)):
         return None
     where = f"message {attempts[0].number} returns nothing" if attempts else "no tool has booked anything so far"
     return f'says "{booked}", but {where}'
 
 
-def _against_reference(said: list[str], booked: str | None, refused: str | None, scene: JudgeScene) -> str | None:
+def _against_reference(said: list[str], booked: str | None, refused: str | None, state: DialogueState) -> str | None:
     """Where the reference has to report a refusal, going ahead with the booking contradicts it."""
-    if scene.pending is None or refused or not _reference_says("refused", scene):
+    if state.pending is None or refused or not _reference_says("refused", state):
         return None
     ahead = booked or next((words for text in said if (words := lexicon().says("will_book", text))), None)
-    if ahead is None or (not booked and (_reference_says("will_book", scene) or _offers_another(said, scene))):
+    if ahead is None or (not booked and (_reference_says("will_book", state) or _offers_another(said, state))):
         return None
     return (
-        f'says "{ahead}", but after the result in message {scene.pending.number} the booking is not possible as asked'
+        f'says "{ahead}", but after the result in message {state.pending.number} the booking is not possible as asked'
     )
 
 
-def _offers_another(said: list[str], scene: JudgeScene) -> bool:
+def _offers_another(said: list[str], state: DialogueState) -> bool:
     """Whether a message names the time that the result has in the place of the one that was asked for."""
-    row = scene.pending.rows[0] if scene.pending and scene.pending.rows else {}
-    free = [mention for key, value in row.items() if (mention := mention_of(key, value, scene.today))]
-    named = [mention for text in said for mention in scene.mentions(text) if mention.kind == "time"]
+    row = state.pending.rows[0] if state.pending and state.pending.rows else {}
+    free = [mention for key, value in row.items() if (mention := mention_of(key, value, state.today))]
+    named = [mention for text in said for mention in state.mentions(text) if mention.kind == "time"]
     return any(mention.agrees(time) for mention in free for time in named)
 
 
-def _reference_says(what: str, scene: JudgeScene) -> bool:
-    text = plain(scene.reference)
+def _reference_says(what: str, state: DialogueState) -> bool:
+    text = plain(state.reference)
     if what == "booked":
-        return any(_booked(plain(sentence)) for sentence in sentences(scene.reference))
+        return any(_booked(plain(sentence)) for sentence in sentences(state.reference))
     return lexicon().says(what, text) is not None
 
 
-def _search(said: list[str], scene: JudgeScene) -> str | None:
+def _search(said: list[str], state: DialogueState) -> str | None:
     """The pending result of a search: whether there is anything, and how many."""
-    line = scene.pending
-    if line is None or line.changes_something:
+    line = state.pending
+    if line is None or changes_something(line):
         return None
     if line.rows:
         nothing = next((words for text in said if (words := lexicon().says("found_nothing", text))), None)
-        if nothing and not _reference_says("found_nothing", scene) and not _reference_says("refused", scene):
+        if nothing and not _reference_says("found_nothing", state) and not _reference_says("refused", state):
             return f'says "{nothing}", but message {line.number} returns {len(line.rows)}'
-        return _count(said, line, scene)
+        return _count(said, line, state)
     if any(lexicon().says("found_nothing", text) or lexicon().says("refused", text) for text in said):
         return None
     some = next((words for text in said if (words := lexicon().says("found_some", text))), None)
     return f'says "{some}", but message {line.number} returns nothing' if some else None
 
 
-def _count(said: list[str], line: SceneLine, scene: JudgeScene) -> str | None:
+def _count(said: list[str], line: Event, state: DialogueState) -> str | None:
     named = _named(line, " ".join(said))
     for text in said:
-        match = _FOUND_COUNT.search(scene.without_names(text))
+        match = _FOUND_COUNT.search(state.without_names(text))
         if match is None:
             continue
         count, returned = int(match[1]), len(line.rows)
-        reference = _FOUND_COUNT.search(plain(scene.reference))
+        reference = _FOUND_COUNT.search(plain(state.reference))
         if count == returned or (count > returned >= _FULL_PAGE) or (reference and int(reference[1]) == count):
             continue
         if count < returned and count == len(named):
@@ -150,22 +151,22 @@ def _count(said: list[str], line: SceneLine, scene: JudgeScene) -> str | None:
     return None
 
 
-def _named(line: SceneLine, text: str) -> set[str]:
+def _named(line: Event, text: str) -> set[str]:
     names = (plain(str(value)) for row in line.rows for key, value in row.items() if key.endswith(("name", "title")))
     return {name for name in names if name in text}
 
 
-def _availability(said: list[str], scene: JudgeScene) -> str | None:
+def _availability(said: list[str], state: DialogueState) -> str | None:
     """A time that is said to be available must be one that a tool returned."""
     for text in said:
         match = _AVAILABLE.search(text)
         if match is None or text.endswith("?") or _UNCERTAIN.search(text):
             continue
-        times = [mention for mention in scene.mentions(text) if mention.kind == "time"]
-        known = [mention for line, mention in scene.evidence("time") if line.speaker == "result"]
+        times = [mention for mention in state.mentions(text) if mention.kind == "time"]
+        known = [mention for line, mention in state.evidence("time") if line.kind == "result"]
         known += (
-            [mention for mention in scene.mentions(scene.reference) if mention.kind == "time"]
-            if _AVAILABLE.search(plain(scene.reference))
+            [mention for mention in state.mentions(state.reference) if mention.kind == "time"]
+            if _AVAILABLE.search(plain(state.reference))
             else []
         )
         free = [time for time in times if not any(time.agrees(other) for other in known)]

@@ -5,25 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from harness.data.records import Case, Task, ToolCall, Vote
-from harness.rules.judge.arguments import fault_in_arguments
-from harness.rules.judge.bookings import fault_in_booking
-from harness.rules.judge.facts import fault_in_facts
-from harness.rules.judge.owners import fault_in_owners
-from harness.rules.judge.places import fault_in_places
-from harness.rules.judge.quantities import fault_in_quantities
-from harness.rules.judge.questions import fault_in_questions
-from harness.rules.judge.scene import JudgeScene, message_text, scene
+from harness.rules.judge.arguments import find_argument_error
+from harness.rules.judge.bookings import find_booking_error
+from harness.rules.judge.dialogue_state import DialogueState, dialogue_state, message_text
+from harness.rules.judge.facts import find_contact_error, find_fact_error
+from harness.rules.judge.grounding import find_place_error, find_quantity_error
+from harness.rules.judge.questions import find_question_error
 from harness.rules.language.lexicon import lexicon
 
 NAME = "rules:judge"
 
 MESSAGE_CHECKS = (
-    fault_in_booking,
-    fault_in_quantities,
-    fault_in_facts,
-    fault_in_owners,
-    fault_in_places,
-    fault_in_questions,
+    find_booking_error,
+    find_quantity_error,
+    find_fact_error,
+    find_contact_error,
+    find_place_error,
+    find_question_error,
 )
 """What is checked in a message, in order; each returns the claim and what contradicts it, or None."""
 
@@ -46,16 +44,16 @@ def _fault(case: Case, task: Task | None) -> str | None:
         return f"holds no tool call; the reference calls {reference.name}"
     if call.name != reference.name:
         return f"calls {call.name[:80]}, the reference calls {reference.name}"
-    known = scene(case, task)
+    known = dialogue_state(case, task)
     if message_text(reference) is None:
-        return fault_in_arguments(call, reference, known, task)
+        return find_argument_error(call, reference, known, task)
     message = _message(call)
     if not message.strip():
         return "the message to the user is empty"
-    return fault_in_message(message, known)
+    return find_message_error(message, known)
 
 
-def fault_in_message(message: str, known: JudgeScene) -> str | None:
+def find_message_error(message: str, known: DialogueState) -> str | None:
     """Return what is wrong with a message, None if nothing is."""
     return next((fault for check in MESSAGE_CHECKS if (fault := check(message, known))), None)
 

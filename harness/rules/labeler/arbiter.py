@@ -1,4 +1,4 @@
-"""`rules:arbiter`: which of the committee's candidates the conversation speaks for, None where it does not say."""
+"""`rules:arbiter`: which of the committee's candidates the conversation supports, None where it does not say."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 from harness.data.annotations import Dispute, Ruling
 from harness.data.records import Conversation, Task, ToolCall
 from harness.data.tools import Toolbox
-from harness.rules.labeler.scenes import FOREIGN, LabelerTurn, scenes_of
+from harness.rules.labeler.response_fit import find_out_of_context
 from harness.rules.labeler.schema import canonicalise
 from harness.rules.labeler.state import ServiceCalls
+from harness.rules.labeler.turns import OUT_OF_CONTEXT, LabelerTurn, dialogues_of
 
 NAME = "rules:arbiter"
 _SURE = 0.6
@@ -36,8 +37,8 @@ class RulesArbiter:
         raw = {dispute.conversation.id: dispute.conversation for dispute in disputes}
         conversations = canonicalise([raw[name] for name in sorted(raw)], self._task).conversations
         by_id = {conversation.id: conversation for conversation in conversations}
-        calls = ServiceCalls(scenes_of(conversations, self._toolbox), self._toolbox)
-        turns = {(turn.scene.id, turn.position): turn for turn in calls.turns}
+        calls = ServiceCalls(dialogues_of(conversations, self._toolbox), self._toolbox)
+        turns = {(turn.dialogue.id, turn.position): turn for turn in calls.turns}
         strange = self._strange(disputes, by_id)
         for dispute in disputes:
             place = (dispute.conversation.id, dispute.position)
@@ -64,7 +65,7 @@ class RulesArbiter:
         if tool == self._toolbox.reply.tool:
             place = (dispute.conversation.id, dispute.position)
             score, best = min((strange.get((place, number), 1.0), number) for number in valid)
-            if score >= FOREIGN and len(valid) > 1:
+            if score >= OUT_OF_CONTEXT and len(valid) > 1:
                 return None, "no candidate fits its place"
             return best, "speaks to the user, and fits its place best"
         return self._by_arguments(dispute.candidates, valid, turn, calls)
@@ -85,8 +86,6 @@ class RulesArbiter:
         self, disputes: Sequence[Dispute], by_id: Mapping[str, Conversation]
     ) -> dict[tuple[Place, int], float]:
         """Return, by place and number of the candidate, how likely its text does not belong there."""
-        from harness.rules.labeler.foreign import find_foreign
-
         found: dict[tuple[Place, int], float] = {}
         for number in range(max((len(dispute.candidates) for dispute in disputes), default=0)):
             tried = dict(by_id)
@@ -100,6 +99,6 @@ class RulesArbiter:
                 messages[dispute.position] = self._toolbox.message_of(call)
                 tried[name] = replace(tried[name], messages=tuple(messages))
                 places.append((name, dispute.position))
-            scores = find_foreign([tried[name] for name in sorted(tried)], self._task) if places else {}
+            scores = find_out_of_context([tried[name] for name in sorted(tried)], self._task) if places else {}
             found |= {(place, number): scores.get(place, 0.0) for place in places}
         return found

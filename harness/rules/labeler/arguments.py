@@ -8,18 +8,32 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
-from harness.data.tools import Parameter, Toolbox
-from harness.rules.labeler.evidence import Call, CallEvidence, Outcome
-from harness.rules.labeler.options import Options
-from harness.rules.labeler.scenes import LabelerTurn, as_text
-from harness.rules.labeler.weights import SOURCES, Example, best, candidates, fit
-from harness.rules.labeler.wording import Wording
+from harness.data.tools import Toolbox
+from harness.rules.labeler.argument_sources import (
+    SOURCES,
+    Call,
+    CallEvidence,
+    Example,
+    Outcome,
+    best,
+    candidates,
+    fit,
+    user_words,
+)
+from harness.rules.labeler.surface_forms import SurfaceForms
+from harness.rules.labeler.turns import LabelerTurn
+from harness.rules.language.equivalence import typed
 
 _ROUNDS, _DRAWS = 3, 4
 _HALF, _STRENGTH, _OUTCOMES = 0.5, 2.0, 12
 _RIGHT, _RIGHT_STRENGTH = 0.6, 3
 """How many of the traces' own arguments are right, and as how many observations that counts."""
 _MOST = 50.0
+
+_STRENGTH, _UNKNOWN = 2.0, 0.5
+_SEEN, _HINT, _LIFT, _FEW_VALUES = 3, 0.6, 2.0, 12
+_CHANCE = 0.02
+"""Rows that share a value which they would all have by no greater chance were searched by it."""
 
 
 class LearnedArguments:
@@ -29,9 +43,9 @@ class LearnedArguments:
     parameter agrees with rows and words, or not, which is so much likelier for a call's own than for another's.
     """
 
-    def __init__(self, calls: Sequence[Call], wording: Wording, toolbox: Toolbox) -> None:
-        self._wording, self._toolbox = wording, toolbox
-        self._evidence = CallEvidence(wording, toolbox)
+    def __init__(self, calls: Sequence[Call], surface: SurfaceForms, toolbox: Toolbox) -> None:
+        self._surface, self._toolbox = surface, toolbox
+        self._evidence = CallEvidence(surface, toolbox)
         self._calls = {call.turn.key: call for call in calls}
         fitting = [call for call in sorted(calls, key=lambda call: call.turn.order) if self._fits(call)]
         self._logged = {call.turn.key: _strings(call.turn.raw.arguments) for call in fitting}
@@ -45,7 +59,7 @@ class LearnedArguments:
             self._match()
         trusted = [call for call in fitting if self._trust[call.turn.key] >= _HALF]
         self._weights = self._weigh(trusted)
-        self._options = Options(trusted, self._evidence, wording, toolbox)
+        self._options = OptionalArguments(trusted, self._evidence, surface, toolbox)
 
     def of(self, turn: LabelerTurn) -> dict[str, Any] | None:
         """Return the arguments of a turn, None where a required one is not to be had."""
@@ -58,7 +72,7 @@ class LearnedArguments:
             if value is None and parameter.required:
                 return None
             if value is not None and (parameter.required or self._options.likely(call, key) > _HALF):
-                found[key] = _typed(value, parameter)
+                found[key] = typed(value, parameter.schema.get("type"))
         return found
 
     def weight(self, turn: LabelerTurn, arguments: Mapping[str, Any]) -> float:
@@ -103,7 +117,7 @@ class LearnedArguments:
 
     def _drawn(self, call: Call) -> list[dict[str, str]]:
         """Return a few other calls' arguments: what a wrong call looks like here."""
-        rng = Random(f"{call.turn.scene.id}:{call.turn.position}")  # noqa: S311 - a sample, not a secret
+        rng = Random(f"{call.turn.dialogue.id}:{call.turn.position}")  # noqa: S311 - a sample, not a secret
         drawn = [rng.choice(self._pool[call.tool]) for _ in range(_DRAWS)]
         return [arguments for arguments in drawn if arguments != self._logged[call.turn.key]]
 
@@ -115,11 +129,11 @@ class LearnedArguments:
             for key, sources in self._evidence.sources(call).items():
                 found = candidates(sources)
                 if len(found) > 1 and arguments.get(key) in found:
-                    for group in ((self._wording.kind(key),), (call.tool, key)):
+                    for group in ((self._surface.kind(key),), (call.tool, key)):
                         examples[group].append((found, arguments[key]))
         pooled = {group: fit(found, SOURCES) for group, found in examples.items() if len(group) == 1}
         return pooled | {
-            group: fit(found, pooled[(self._wording.kind(group[1]),)])
+            group: fit(found, pooled[(self._surface.kind(group[1]),)])
             for group, found in examples.items()
             if len(group) > 1
         }
@@ -130,27 +144,12 @@ class LearnedArguments:
         choices = self._toolbox.parameters(call.tool)[key].choices
         if choices:
             found = {value: speaks for value, speaks in found.items() if value in choices}
-        weights = self._weights.get((call.tool, key)) or self._weights.get((self._wording.kind(key),), SOURCES)
+        weights = self._weights.get((call.tool, key)) or self._weights.get((self._surface.kind(key),), SOURCES)
         return best(found, weights) if found else None
 
 
 def _strings(arguments: Mapping[str, Any]) -> dict[str, str]:
-    return {key: as_text(value) for key, value in arguments.items()}
-
-
-def _typed(value: str, parameter: Parameter) -> Any:
-    """Return a value in the type that the schema wants, as text where it cannot be."""
-    wanted = parameter.schema.get("type")
-    try:
-        if wanted == "integer":
-            return int(value)
-        if wanted == "number":
-            return float(value)
-    except ValueError:
-        return value
-    if wanted == "boolean" and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    return value
+    return {key: str(value) for key, value in arguments.items()}
 
 
 def _tally(counts: Counter[tuple[str, ...]], outcomes: Sequence[Outcome]) -> None:
@@ -163,3 +162,72 @@ def _share(counts: Counter[tuple[str, ...]], outcome: Outcome) -> float:
     """Return how often a parameter has this outcome, drawn towards how often all parameters have it."""
     pooled = (counts[outcome[2:]] + _HALF) / (counts[()] + _HALF * _OUTCOMES)
     return (counts[outcome] + _STRENGTH * pooled) / (counts[outcome[:2]] + _STRENGTH)
+
+
+class OptionalArguments:
+    """How often optional parameters are there, in which circumstances."""
+
+    def __init__(
+        self, trusted: Sequence[Call], evidence: CallEvidence, surface: SurfaceForms, toolbox: Toolbox
+    ) -> None:
+        self._evidence, self._surface, self._toolbox = evidence, surface, toolbox
+        self._hints = self._learn_hints(trusted)
+        self._there: Counter[tuple[str, ...]] = Counter()
+        self._tried: Counter[tuple[str, ...]] = Counter()
+        for call in trusted:
+            for key in self._optional(call):
+                context = self._context(call, key)
+                for group in ((call.tool, key, *context), context, ()):
+                    self._tried[group] += 1
+                    self._there[group] += key in call.turn.raw.arguments
+
+    def likely(self, call: Call, key: str) -> float:
+        """Return how often calls like this one give the parameter."""
+        context = self._context(call, key)
+        pooled = self._rate(context, self._rate((), _UNKNOWN))
+        return self._rate((call.tool, key, *context), pooled)
+
+    def _optional(self, call: Call) -> list[str]:
+        return [key for key, parameter in self._toolbox.parameters(call.tool).items() if not parameter.required]
+
+    def _rate(self, group: tuple[str, ...], otherwise: float) -> float:
+        return (self._there[group] + _STRENGTH * otherwise) / (self._tried[group] + _STRENGTH)
+
+    def _context(self, call: Call, key: str) -> tuple[str, str]:
+        """Return what the rows know of the parameter, and who asked for its value."""
+        sources = self._evidence.sources(call)[key]
+        value = sources.get("row") or sources.get("user")
+        rows = "known" if key in call.known else "rows" if call.turn.rows else "none"
+        rows = "searched" if self._searched(call, key) else rows
+        if not value:
+            return rows, "unknown"
+        said = self._evidence.said(call, key, value[0])
+        if said != "user" and self._hints.get((call.tool, key, value[0]), frozenset()) & user_words(call):
+            said = "hinted"
+        return rows, said
+
+    def _searched(self, call: Call, key: str) -> bool:
+        """Whether so many rows share one value of the parameter that this is no accident."""
+        values, count = self._surface.values[key], len(call.turn.rows)
+        share = values[call.known[key]] / max(1, values.total()) if key in call.known else 1.0
+        return count > 1 and share ** (count - 1) < _CHANCE
+
+    def _learn_hints(self, trusted: Sequence[Call]) -> dict[tuple[str, str, str], frozenset[str]]:
+        """Return, by tool, optional parameter and value, the words of users that go with it: other words for it."""
+        words: dict[tuple[str, str], dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+        for call in trusted:
+            for key in self._optional(call):
+                if len(self._surface.values[key]) > _FEW_VALUES:
+                    continue
+                value = str(call.turn.raw.arguments.get(key, ""))
+                for word in (*user_words(call), ""):
+                    words[call.tool, key][word][value] += 1
+        hints: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+        for (tool, key), found in words.items():
+            everywhere = found.pop("")
+            for word, values in found.items():
+                value, count = max(values.items(), key=lambda item: (item[1], item[0]))
+                share, usual = count / values.total(), everywhere[value] / everywhere.total()
+                if value and count >= _SEEN and share > max(_HINT, _LIFT * usual):
+                    hints[tool, key, value].add(word)
+        return {group: frozenset(found) for group, found in hints.items()}

@@ -1,4 +1,4 @@
-"""Values of an old schema as values of the task: spelling, numbers, flags, levels of another vocabulary, types."""
+"""Maps values of an old schema to the task's: spelling, numbers, flags, levels of another scale, types."""
 
 from __future__ import annotations
 

@@ -5,19 +5,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.data.annotations import Rewrite
+from harness.data.events import events
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.tools import Toolbox
+from harness.rules.labeler.argument_sources import Call
 from harness.rules.labeler.arguments import LearnedArguments
-from harness.rules.labeler.evidence import Call
-from harness.rules.labeler.naming import ToolNamer
-from harness.rules.labeler.scenes import Key, LabelerScene, LabelerTurn, constants, scenes_of, turns_of
-from harness.rules.labeler.wording import Wording
-
-if TYPE_CHECKING:
-    from harness.rules.labeler.replies import Replies
+from harness.rules.labeler.reply_phrases import compose
+from harness.rules.labeler.response_fit import find_out_of_context
+from harness.rules.labeler.schema import canonicalise
+from harness.rules.labeler.surface_forms import SurfaceForms
+from harness.rules.labeler.tool_classification import ToolClassifier
+from harness.rules.labeler.turns import (
+    Key,
+    Label,
+    LabelerDialogue,
+    LabelerTurn,
+    constants,
+    dialogues_of,
+    rewrite,
+    turns_of,
+)
 
 NAME = "rules:labeler-state"
 SHUFFLED = "the messages are in no order in which they can have been exchanged"
@@ -26,22 +36,22 @@ SHUFFLED = "the messages are in no order in which they can have been exchanged"
 class ServiceCalls:
     """The service calls of a batch of traces: which turns are one, of which tool, with which arguments."""
 
-    def __init__(self, scenes: Sequence[LabelerScene], toolbox: Toolbox) -> None:
-        self.turns = [turn for scene in scenes if scene.in_order for turn in turns_of(scene)]
-        self.names = ToolNamer(self.turns, toolbox)
+    def __init__(self, dialogues: Sequence[LabelerDialogue], toolbox: Toolbox) -> None:
+        self.turns = [turn for dialogue in dialogues if dialogue.in_order for turn in turns_of(dialogue)]
+        self.names = ToolClassifier(self.turns, toolbox)
         self.tools = {turn.key: self.names.of(turn) for turn in self.turns}
         self.calls = [
             Call(turn=turn, tool=tool, known=constants(turn.rows))
             for turn in self.turns
             if (tool := self.tools[turn.key]) in toolbox.services and tool is not None
         ]
-        self.arguments = LearnedArguments(self.calls, Wording(scenes, self.turns, toolbox), toolbox)
+        self.arguments = LearnedArguments(self.calls, SurfaceForms(dialogues, self.turns, toolbox), toolbox)
 
-    def labels(self) -> dict[Key, tuple[ToolCall | None, str]]:
+    def labels(self) -> dict[Key, Label]:
         """Return, by turn, its service call, or None with the reason."""
         return {call.turn.key: self.label(call) for call in self.calls}
 
-    def label(self, call: Call) -> tuple[ToolCall | None, str]:
+    def label(self, call: Call) -> Label:
         """Return one service call, or None with the reason."""
         raw = call.turn.raw
         arguments = self.arguments.of(call.turn)
@@ -65,51 +75,44 @@ class StateLabeler:
 
     def relabel(self, conversations: Sequence[Conversation], on_rewrite: Callable[[Rewrite], None]) -> None:
         """Call `on_rewrite` for each conversation, in order. A turn is None where nothing tells what it was."""
-        from harness.rules.labeler.foreign import find_foreign
-        from harness.rules.labeler.replies import Replies
-        from harness.rules.labeler.schema import canonicalise
-
         batch = _unique(canonicalise(conversations, self._task).conversations)
-        foreign = find_foreign(batch, self._task)
-        scenes = scenes_of(batch, self._toolbox, foreign)
-        calls = ServiceCalls(scenes, self._toolbox)
+        foreign = find_out_of_context(batch, self._task)
+        dialogues = dialogues_of(batch, self._toolbox, foreign)
+        calls = ServiceCalls(dialogues, self._toolbox)
         services = calls.labels()
-        replies = Replies.learn(batch, self._task)
-        for original, conversation, scene in zip(conversations, batch, scenes, strict=True):
-            if not scene.in_order:
-                turns = len(turns_of(scene))
-                on_rewrite(_rewrite(original.id, [(None, SHUFFLED)] * turns))
+        for original, conversation, dialogue in zip(conversations, batch, dialogues, strict=True):
+            if not dialogue.in_order:
+                turns = len(turns_of(dialogue))
+                on_rewrite(rewrite(original.id, NAME, [(None, SHUFFLED)] * turns))
                 continue
-            repaired = self._with_services(conversation, scene, services)
+            repaired = self._with_services(conversation, dialogue, services)
             labels = [
-                services[turn.key] if turn.key in services else self._reply(turn, calls, repaired, replies)
-                for turn in turns_of(scene)
+                services[turn.key] if turn.key in services else self._reply(turn, calls, repaired)
+                for turn in turns_of(dialogue)
             ]
-            on_rewrite(_rewrite(original.id, labels))
+            on_rewrite(rewrite(original.id, NAME, labels))
 
     def _with_services(
-        self, conversation: Conversation, scene: LabelerScene, services: dict[Key, tuple[ToolCall | None, str]]
+        self, conversation: Conversation, dialogue: LabelerDialogue, services: dict[Key, Label]
     ) -> Conversation:
         """Return the conversation with its service calls mended, which replies are written from."""
         messages: list[Message] = list(conversation.messages)
-        for turn in turns_of(scene):
+        for turn in turns_of(dialogue):
             call, _ = services.get(turn.key, (None, ""))
             if call is not None:
                 messages[turn.position] = self._toolbox.message_of(call, like=messages[turn.position])
         return replace(conversation, messages=tuple(messages))
 
-    def _reply(
-        self, turn: LabelerTurn, calls: ServiceCalls, repaired: Conversation, replies: Replies
-    ) -> tuple[ToolCall | None, str]:
+    def _reply(self, turn: LabelerTurn, calls: ServiceCalls, repaired: Conversation) -> Label:
         if calls.tools[turn.key] is None:
             return None, "nothing follows that tells what it was"
-        foreign = turn.position in turn.scene.distrusted
+        foreign = turn.position in turn.dialogue.distrusted
         text = self._toolbox.reply_text(turn.raw) if turn.raw_reply and not foreign else None
         reason = "what it says belongs elsewhere" if foreign else "speaks to the user: no result follows"
         if text is not None:
             reason = ""
         else:
-            text = replies.compose(repaired, turn.position, style="state")
+            text = compose(events(repaired.messages, self._toolbox), turn.position, self._toolbox)
         if not text.strip():
             return None, reason
         reply = self._toolbox.reply
@@ -125,12 +128,3 @@ def _unique(conversations: Sequence[Conversation]) -> list[Conversation]:
         times = seen[conversation.id]
         found.append(conversation if times == 1 else replace(conversation, id=f"{conversation.id}#{times}"))
     return found
-
-
-def _rewrite(name: str, labels: Sequence[tuple[ToolCall | None, str]]) -> Rewrite:
-    return Rewrite(
-        id=name,
-        labeler=NAME,
-        calls=tuple(call for call, _ in labels),
-        reasons=tuple(reason for _, reason in labels),
-    )

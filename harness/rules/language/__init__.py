@@ -1,10 +1,10 @@
-"""Dates, times, values and entities in text.
+"""Dates, times, values and their equivalence in text.
 
-calendar.py  Dates in text, relative ones too. A date is a set of days (proleptic ordinals) that it may mean
-clock.py     Clock times in text: 12 and 24 hours, in figures or words. A time is a set of minutes of the day that
-             it may mean
-entities.py  Whether two argument values mean the same thing: the same day, time, number, flag, level, place, name
-             or kind
-lexicon.py   What the rules know about words: kinds of food, names of places, ways of saying things. Data, read once
-mentions.py  Values that a text states: times, dates, numbers of people, phone numbers, amounts of money, addresses
+dates_and_times.py  Dates and clock times in text, relative ones too, as the sets of days or minutes of the day that
+                    they may mean
+equivalence.py      Whether two argument values mean the same: the same day, time, number, flag, level, place, name or
+                    kind
+lexicon.py          The judge's lexicon: kinds of food, names of places, ways of saying things. Data, read once
+mentions.py         Values that a text states: times, dates, numbers of people, phone numbers, amounts of money,
+                    addresses
 """

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from harness.rules.teacher.experience import Experience
+from harness.rules.teacher.task_model import TaskModel
 
 _SPREAD = 3.0
 _VARIANT = 0.15
@@ -60,89 +60,89 @@ class Agenda:
         return sum(segment.cost for segment in self.segments) + self.thanks + self.bye
 
 
-def draw_agenda(experience: Experience, length: int, complexity: int, rng: Random) -> Agenda:
+def draw_agenda(model: TaskModel, length: int, complexity: int, rng: Random) -> Agenda:
     """Return an agenda of exactly `length` messages, of the nearest reachable number for an odd one."""
     units = max(1, length // 2 + (length % 2 and rng.random() < 0.5))
-    tools = _tools(experience, units, rng)
+    tools = _tools(model, units, rng)
     if not tools:
-        tool = rng.choice(sorted(experience.habits))
-        alone = Segment(tool=tool, lookup=experience.habits[tool].lookup, calls=False, requests=units - 1)
+        tool = rng.choice(sorted(model.usages))
+        alone = Segment(tool=tool, lookup=model.usages[tool].lookup, calls=False, requests=units - 1)
         return Agenda(segments=(alone,), thanks=False, bye=False)
-    segments = [Segment(tool=tool, lookup=experience.habits[tool].lookup) for tool in tools]
+    segments = [Segment(tool=tool, lookup=model.usages[tool].lookup) for tool in tools]
     spare = units - sum(segment.cost for segment in segments)
     bye = spare > 0 and rng.random() < 0.95
     thanks = spare - bye > 0 and rng.random() < 0.65
     spare -= bye + thanks
-    spare -= _first_requests(experience, segments[0], spare, rng)
+    spare -= _first_requests(model, segments[0], spare, rng)
     while spare >= _ROOM and rng.random() < 0.5 + 0.02 * spare:
-        more = [_segment(experience, tool) for tool in _tools(experience, spare // 2, rng)]
+        more = [_segment(model, tool) for tool in _tools(model, spare // 2, rng)]
         spare -= sum(segment.cost for segment in more)
         segments += more
     while spare > 0:
-        spare -= _extend(experience, segments, spare, complexity, rng)
+        spare -= _extend(model, segments, spare, complexity, rng)
     return Agenda(segments=tuple(segments), thanks=thanks, bye=bye)
 
 
-def _segment(experience: Experience, tool: str) -> Segment:
-    return Segment(tool=tool, lookup=experience.habits[tool].lookup)
+def _segment(model: TaskModel, tool: str) -> Segment:
+    return Segment(tool=tool, lookup=model.usages[tool].lookup)
 
 
-def _tools(experience: Experience, units: int, rng: Random) -> tuple[str, ...]:
+def _tools(model: TaskModel, units: int, rng: Random) -> tuple[str, ...]:
     """Return the tools of one matter in order: a trace's, or a part of it, preferring what takes about so long."""
-    usual = sorted({names: None for _, names in experience.sequences if names})
-    weights = {names: sum(names == other for _, other in experience.sequences) * 1.0 for names in usual}
+    usual = sorted({names: None for _, names in model.sequences if names})
+    weights = {names: sum(names == other for _, other in model.sequences) * 1.0 for names in usual}
     for names in usual:
         for place in range(len(names)):
             for part in (names[:place], names[place:]):
                 if part and part not in usual:
                     weights[part] = weights.get(part, 0.0) + _VARIANT * weights[names]
-    for tool in experience.habits:
+    for tool in model.usages:
         weights.setdefault((tool,), _VARIANT if usual else 1.0)
-    stretch = _stretch(experience)
-    fitting = {names: weight for names, weight in weights.items() if _least(experience, names) <= units}
+    stretch = _stretch(model)
+    fitting = {names: weight for names, weight in weights.items() if _least(model, names) <= units}
     if not fitting:
         return ()
     order = sorted(fitting)
-    likely = [fitting[names] * math.exp(-abs(units - stretch * _least(experience, names)) / _SPREAD) for names in order]
+    likely = [fitting[names] * math.exp(-abs(units - stretch * _least(model, names)) / _SPREAD) for names in order]
     return rng.choices(order, weights=likely)[0] if sum(likely) > 0 else order[-1]
 
 
-def _least(experience: Experience, names: Sequence[str]) -> int:
-    return sum(_segment(experience, name).cost for name in names)
+def _least(model: TaskModel, names: Sequence[str]) -> int:
+    return sum(_segment(model, name).cost for name in names)
 
 
-def _stretch(experience: Experience) -> float:
+def _stretch(model: TaskModel) -> float:
     """Return how much longer conversations are than the shortest with the same calls."""
-    ratios = [messages / 2 / _least(experience, names) for messages, names in experience.sequences if names]
+    ratios = [messages / 2 / _least(model, names) for messages, names in model.sequences if names]
     return sum(ratios) / len(ratios) if ratios else 2.0
 
 
-def _first_requests(experience: Experience, first: Segment, spare: int, rng: Random) -> int:
+def _first_requests(model: TaskModel, first: Segment, spare: int, rng: Random) -> int:
     """Let the agent ask before the first call as often as in a trace; return what that costs."""
-    habit = experience.habits[first.tool]
-    waits = experience.waits or (1, 2, 3)
+    usage = model.usages[first.tool]
+    waits = model.waits or (1, 2, 3)
     before = rng.choice(waits) - (1 if first.lookup else 2)
-    first.requests = max(0, min(before, len(habit.order), spare))
+    first.requests = max(0, min(before, len(usage.order), spare))
     return first.requests
 
 
-def _extend(experience: Experience, segments: list[Segment], spare: int, complexity: int, rng: Random) -> int:
+def _extend(model: TaskModel, segments: list[Segment], spare: int, complexity: int, rng: Random) -> int:
     """Make one segment longer; return by how much."""
     segment = rng.choice(segments)
-    habit = experience.habits[segment.tool]
+    usage = model.usages[segment.tool]
     rows = 1 + segment.actions.count("another") + segment.actions.count("refine")
-    askable = min(4, len(set(habit.columns) - set(habit.order) - set(experience.entity(habit))) * rows)
+    askable = min(4, len(set(usage.columns) - set(usage.order) - set(model.entity(usage))) * rows)
     weights = {"ask": 3.0 if segment.actions.count("ask") < askable else 0.1, "wait": 0.02}
     if segment.lookup:
-        if experience.entity(habit):
+        if model.entity(usage):
             weights["another"] = 1.5 if segment.actions.count("another") < 3 else 0.2
         weights["refine"] = 0.6 + 0.2 * complexity
     else:
-        if segment.requests < len(habit.order):
+        if segment.requests < len(usage.order):
             weights["request"] = 3.0
         weights["nudge"] = 0.0 if segment.nudge or segment is segments[0] else 1.0
         weights["correct"] = 0.25 * complexity if segment.corrections < 2 else 0.0
-        fails = segment.tool not in experience.layout.single and segment.failures < 2
+        fails = segment.tool not in model.layout.single and segment.failures < 2
         weights["fail"] = 0.2 + 0.1 * complexity if fails else 0.0
     fitting = [name for name in weights if _COSTS[name] <= spare]
     action = rng.choices(fitting, weights=[weights[name] for name in fitting])[0]

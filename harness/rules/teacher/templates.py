@@ -1,4 +1,4 @@
-"""Wordings taken from accepted conversations: what was said, by act, with the values taken out."""
+"""Templates taken from accepted conversations: what was said, by act, delexicalised."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 from harness.data.events import Event
 from harness.data.records import ToolCall
-from harness.rules.teacher.blanks import COUNT, Blank, Blanks
+from harness.rules.language.equivalence import truth
+from harness.rules.teacher.delexicalisation import COUNT, Delexicalised, Delexicaliser
 from harness.rules.teacher.exchanges import Exchange
-from harness.rules.teacher.experience import Experience
-from harness.rules.teacher.slots import truth
-from harness.rules.teacher.speech import has_moment, mention
+from harness.rules.teacher.task_model import TaskModel
+from harness.rules.teacher.verbalisation import has_moment, mention
 
 _NO = re.compile(r"\b(?:no|not|never|without|none|cannot)\b|n't\b", re.I)
 _WH = re.compile(r"\b(?:what|which|where|when|who|how)\b", re.I)
@@ -40,12 +40,12 @@ class WordingTemplate:
     tool: str = ""
 
 
-def learn_templates(experience: Experience) -> dict[str, tuple[WordingTemplate, ...]]:
+def learn_templates(model: TaskModel) -> dict[str, tuple[WordingTemplate, ...]]:
     """Return the wordings of each act, each once, in the order of the conversations."""
     found: dict[str, dict[WordingTemplate, None]] = defaultdict(dict)
-    blanks = Blanks(experience)
-    for history, exchanges in experience.histories:
-        for template in _Reader(experience, history, exchanges, blanks).read():
+    delexicaliser = Delexicaliser(model)
+    for history, exchanges in model.histories:
+        for template in _Reader(model, history, exchanges, delexicaliser).read():
             found[template.act][template] = None
     return {act: tuple(templates) for act, templates in found.items()}
 
@@ -54,13 +54,13 @@ class _Reader:
     """Reads one conversation, with what each turn may be about."""
 
     def __init__(
-        self, experience: Experience, history: Sequence[Event], exchanges: Sequence[Exchange], blanks: Blanks
+        self, model: TaskModel, history: Sequence[Event], exchanges: Sequence[Exchange], delexicaliser: Delexicaliser
     ) -> None:
-        self._experience = experience
+        self._model = model
         self._history = history
-        self._known = [each for each in exchanges if each.call.name in experience.habits]
+        self._known = [each for each in exchanges if each.call.name in model.usages]
         self._row: Mapping[str, Any] = {}
-        self._blanks = blanks
+        self._delexicaliser = delexicaliser
 
     def read(self) -> Iterator[WordingTemplate]:
         """Yield what can be taken from each turn; turns whose act or values are unclear yield nothing."""
@@ -87,10 +87,10 @@ class _Reader:
         if after is None:
             return self._parting(position, text, following)
         fresh = {key: value for key, value in after.call.arguments.items() if not self._said(key, value, position)}
-        template = self._blanks.blank(text, [fresh, self._row if before else {}])
+        template = self._delexicaliser.delexicalise(text, [fresh, self._row if before else {}])
         if template is None or following is None:
             return None
-        asked = self._blanks.columns(text) if _ASKS.search(text) else frozenset()
+        asked = self._delexicaliser.columns(text) if _ASKS.search(text) else frozenset()
         act = self._user_act(template, after, following, position, first=first)
         if act == "ask" or (asked and act in ("want", "accept", "affirm", "another")):
             return self._build("ask", template, about=asked) if asked and act == "ask" else None
@@ -99,7 +99,7 @@ class _Reader:
         return self._build(act, template, tool=after.call.name) if act else None
 
     def _user_act(  # noqa: PLR0911 - one act a line
-        self, template: Blank, after: Exchange, following: Event, position: int, *, first: bool
+        self, template: Delexicalised, after: Exchange, following: Event, position: int, *, first: bool
     ) -> str:
         asked = self._history[position - 1] if position else None
         new = template[1]
@@ -111,9 +111,9 @@ class _Reader:
         if new and asked is not None and asked.text.rstrip().endswith("?") and self._requested(asked.text, new):
             return "give"
         before = self._before(position)
-        if self._experience.habits[after.call.name].lookup:
+        if self._model.usages[after.call.name].lookup:
             return "refine" if before is not None and new and following.kind == "call" else ""
-        if self._blanks.columns(self._history[position].text) and following.kind == "reply" and not new:
+        if self._delexicaliser.columns(self._history[position].text) and following.kind == "reply" and not new:
             return "ask"
         if before is None or following.kind != "reply" or not following.text.rstrip().endswith("?"):
             return ""
@@ -124,14 +124,14 @@ class _Reader:
         return "agree" if proposed and not new else "want"
 
     def _parting(self, position: int, text: str, following: Event | None) -> WordingTemplate | None:
-        template = self._blanks.blank(text, [self._row])
+        template = self._delexicaliser.delexicalise(text, [self._row])
         if template is None or following is None or following.kind != "reply":
             return None
         rest = [event for event in self._history[position + 1 :] if event.kind == "user"]
-        asked = self._blanks.columns(text) if _ASKS.search(text) else frozenset()
+        asked = self._delexicaliser.columns(text) if _ASKS.search(text) else frozenset()
         if asked:
             return self._build("ask", template, about=asked)
-        if self._blanks.columns(text) or template[1]:
+        if self._delexicaliser.columns(text) or template[1]:
             return None
         if not rest:
             return self._build("bye", template)
@@ -145,12 +145,16 @@ class _Reader:
         if previous is not None and previous.kind == "result" and before is not None:
             return self._outcome(text, before)
         if after is not None and self._is_confirmation(text, after):
-            confirmed = self._blanks.blank(text, [after.call.arguments])
+            confirmed = self._delexicaliser.delexicalise(text, [after.call.arguments])
             return self._build("confirm", confirmed, tool=after.call.name) if confirmed else None
-        asked = self._blanks.columns(previous.text) if previous is not None and previous.kind == "user" else frozenset()
+        asked = (
+            self._delexicaliser.columns(previous.text)
+            if previous is not None and previous.kind == "user"
+            else frozenset()
+        )
         if asked and _ASKS.search(previous.text if previous else ""):
             return self._told(text, asked)
-        template = self._blanks.blank(text, [self._row])
+        template = self._delexicaliser.delexicalise(text, [self._row])
         if template is None or template[1]:
             return None
         if last:
@@ -160,51 +164,55 @@ class _Reader:
         final = sum(event.kind == "user" for event in self._history[position:]) == 1 and after is None
         return self._build("more", template) if final and text.rstrip().endswith("?") else None
 
-    def _request(self, position: int, text: str, template: Blank, after: Exchange) -> WordingTemplate | None:
+    def _request(self, position: int, text: str, template: Delexicalised, after: Exchange) -> WordingTemplate | None:
         """Return a question for the one argument that the user gives next; a proposal where none is given."""
         answer = self._history[position + 1]
-        values = self._experience.values
+        values = self._model.values
         given = [
             key
             for key, value in after.call.arguments.items()
             if answer.kind == "user"
             and not self._said(key, value, position)
-            and self._experience.slots[key].kind != "flag"
-            and mention(answer.text, self._experience.slots[key], value, values)
+            and self._model.slots[key].kind != "flag"
+            and mention(answer.text, self._model.slots[key], value, values)
         ]
-        if len(given) == 1 and (_WH.search(text) or given[0] in self._blanks.columns(text)):
+        if len(given) == 1 and (_WH.search(text) or given[0] in self._delexicaliser.columns(text)):
             return self._build("request", template, about=frozenset(given))
-        lookup = self._experience.habits[after.call.name].lookup
+        lookup = self._model.usages[after.call.name].lookup
         proposes = self._row and not lookup and not _WH.search(text)
         return self._build("nudge", template, tool=after.call.name) if proposes else None
 
     def _outcome(self, text: str, exchange: Exchange) -> WordingTemplate | None:
-        habit = self._experience.habits[exchange.call.name]
-        if not habit.lookup:
-            template = self._blanks.blank(text, [exchange.call.arguments])
+        usage = self._model.usages[exchange.call.name]
+        if not usage.lookup:
+            template = self._delexicaliser.delexicalise(text, [exchange.call.arguments])
             act = "done" if exchange.rows else "failed"
             good = bool(_FAILS.search(text)) == (act == "failed") and not (act == "done" and _MORE.search(text))
-            return self._build(act, template, tool=habit.name) if template and good else None
+            return self._build(act, template, tool=usage.name) if template and good else None
         if not exchange.rows:
-            template = self._blanks.blank(text, [exchange.call.arguments])
-            return self._build("none", template, tool=habit.name) if template else None
-        entity = self._experience.entity(habit)
+            template = self._delexicaliser.delexicalise(text, [exchange.call.arguments])
+            return self._build("none", template, tool=usage.name) if template else None
+        entity = self._model.entity(usage)
         counted = {COUNT: len(exchange.rows)}
-        template = self._blanks.blank(text, [self._row, counted])
+        template = self._delexicaliser.delexicalise(text, [self._row, counted])
         if template is None or not set(entity) <= template[1]:
             return None
         act = "offer_many" if COUNT in template[1] and len(exchange.rows) > 1 else "offer"
-        return self._build(act, template, tool=habit.name)
+        return self._build(act, template, tool=usage.name)
 
     def _told(self, text: str, asked: frozenset[str]) -> WordingTemplate | None:
-        flags = [key for key in sorted(asked) if self._experience.slots[key].kind == "flag"]
-        template = self._blanks.blank(text, [{key: value for key, value in self._row.items() if key not in flags}])
+        flags = [key for key in sorted(asked) if self._model.slots[key].kind == "flag"]
+        template = self._delexicaliser.delexicalise(
+            text, [{key: value for key, value in self._row.items() if key not in flags}]
+        )
         if template is None or not (asked - set(flags)) <= template[1] or not asked <= self._row.keys():
             return None
         said = {truth(self._row[key]) for key in flags}
-        if flags and (len(said) > 1 or said != {not _NO.search(text)} or not set(flags) <= self._blanks.columns(text)):
+        if flags and (
+            len(said) > 1 or said != {not _NO.search(text)} or not set(flags) <= self._delexicaliser.columns(text)
+        ):
             return None
-        if not self._blanks.columns(text) - set(template[1]) <= asked:
+        if not self._delexicaliser.columns(text) - set(template[1]) <= asked:
             return None
         polarity = tuple((key, truth(self._row[key]) is True) for key in flags)
         return self._build("tell", template, about=asked, flags=polarity)
@@ -213,7 +221,7 @@ class _Reader:
         """Keep the row that the agent speaks of."""
         if before is None:
             return
-        entity = self._experience.entity(self._experience.habits[before.call.name])
+        entity = self._model.entity(self._model.usages[before.call.name])
         for row in before.rows:
             if any(self._mentions(text, key, row.get(key)) for key in entity[:1]):
                 self._row = row
@@ -222,8 +230,8 @@ class _Reader:
             self._row = before.rows[0]
 
     def _mentions(self, text: str, key: str, value: Any) -> bool:
-        slot = self._experience.slots.get(key)
-        return slot is not None and mention(text, slot, value, self._experience.values) is not None
+        slot = self._model.slots.get(key)
+        return slot is not None and mention(text, slot, value, self._model.values) is not None
 
     def _said(self, key: str, value: Any, position: int) -> bool:
         return any(self._mentions(event.text, key, value) for event in self._history[:position] if event.kind == "user")
@@ -234,12 +242,12 @@ class _Reader:
         return any(not self._mentions(said, key, value) for key, value in call.arguments.items())
 
     def _is_confirmation(self, text: str, after: Exchange) -> bool:
-        if self._experience.habits[after.call.name].lookup:
+        if self._model.usages[after.call.name].lookup:
             return False
         mentioned = 0
         for key, value in after.call.arguments.items():
             # A date or time that is corrected afterwards is another one here.
-            corrected = has_moment(text, self._experience.slots[key].kind, self._experience.values)
+            corrected = has_moment(text, self._model.slots[key].kind, self._model.values)
             mentioned += corrected or self._mentions(text, key, value)
         return mentioned >= min(2, len(after.call.arguments)) and ("?" in text or "onfirm" in text)
 
@@ -249,13 +257,13 @@ class _Reader:
     def _build(
         self,
         act: str,
-        template: Blank,
+        template: Delexicalised,
         *,
         about: frozenset[str] = frozenset(),
         flags: tuple[tuple[str, bool], ...] = (),
         tool: str = "",
     ) -> WordingTemplate | None:
         """Return the template; None where its words tell of a column that is neither a field nor what it is about."""
-        if act not in ("ask", "tell") and self._blanks.columns(template[0]) - template[1] - about:
+        if act not in ("ask", "tell") and self._delexicaliser.columns(template[0]) - template[1] - about:
             return None
         return WordingTemplate(act=act, text=template[0], slots=template[1], about=about, flags=flags, tool=tool)

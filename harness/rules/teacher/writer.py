@@ -1,4 +1,4 @@
-"""`rules:teacher` in the generator's role: a synthetic conversation for each plan, without a model."""
+"""`rules:teacher` as the generator: one synthetic conversation per plan, without a model."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from harness.data.tools import Toolbox
 from harness.errors import DataError
 from harness.rules.teacher.agenda import draw_agenda
 from harness.rules.teacher.dialogue import Dialogue
-from harness.rules.teacher.experience import Experience, learn
+from harness.rules.teacher.realisation import SurfaceRealiser
+from harness.rules.teacher.task_model import TaskModel, learn_task_model
 from harness.rules.teacher.templates import WordingTemplate, learn_templates
-from harness.rules.teacher.voice import Voice
 
 _VERSION = 1
 
@@ -42,16 +42,16 @@ class RulesWriter:
         if not self._toolbox.services:
             raise DataError("the task has no tool but the one that speaks to the user; add the tools that do something")
         known = {one.id: one for one in (*self._exemplars, *(each for plan in plans for each in plan.exemplars))}
-        experience = learn(self._toolbox, [known[name] for name in sorted(known)])
-        templates = learn_templates(experience)
+        model = learn_task_model(self._toolbox, [known[name] for name in sorted(known)])
+        templates = learn_templates(model)
         for plan in plans:
-            on_draft(_draft(plan, experience, templates))
+            on_draft(_draft(plan, model, templates))
 
 
-def _draft(plan: ConversationPlan, experience: Experience, templates: dict[str, tuple[WordingTemplate, ...]]) -> Draft:
+def _draft(plan: ConversationPlan, model: TaskModel, templates: dict[str, tuple[WordingTemplate, ...]]) -> Draft:
     rng = Random(f"{plan.seed}:{plan.id}")  # noqa: S311 - the same plan, the same conversation
-    agenda = draw_agenda(experience, plan.length, plan.complexity, rng)
-    dialogue = Dialogue(plan.id, experience, Voice(experience, templates, rng, plan.complexity), rng)
+    agenda = draw_agenda(model, plan.length, plan.complexity, rng)
+    dialogue = Dialogue(plan.id, model, SurfaceRealiser(model, templates, rng, plan.complexity), rng)
     dialogue.write(agenda)
     goal = {
         "topic": plan.topic,
@@ -63,7 +63,7 @@ def _draft(plan: ConversationPlan, experience: Experience, templates: dict[str, 
         problem
         for message in dialogue.messages
         for call in message.tool_calls
-        for problem in experience.toolbox.problems(call)
+        for problem in model.toolbox.problems(call)
     ]
     if problems:
         return Draft(

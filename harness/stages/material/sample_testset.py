@@ -9,12 +9,14 @@ from typing import Any
 
 import yaml
 
+from harness.data import tasks
 from harness.data.formats.task import dump_task
 from harness.data.sample import sample_conversations, sample_task
+from harness.data.tasks import EVALUATION
 from harness.hub.artifact import README
-from harness.reports.dataset_card import most_common_first, render, size_category
+from harness.reports.dataset_card import render, size_category
 from harness.resources import folder as resource
-from harness.stages import _test_set
+from harness.statistics.formatting import most_common_first
 
 REPOSITORY = "tft-sample-testset"
 
@@ -27,7 +29,7 @@ def write_test_set(folder: Path, n: int, seed: int = 0, *, repo_id: str = f"loca
     task = sample_task()
     conversations = sample_conversations(n, seed)
     task_file = json.dumps(dump_task(task), ensure_ascii=False, indent=2) + "\n"
-    pairs = _test_set.write_test_set(folder, conversations, task=task_file.encode(), evaluation=_evaluation())
+    pairs = tasks.write_test_set(folder, conversations, task=task_file.encode(), evaluation=_evaluation())
     card = render(
         "sample/card.md.jinja",
         repo_id=repo_id,
@@ -42,7 +44,7 @@ def write_test_set(folder: Path, n: int, seed: int = 0, *, repo_id: str = f"loca
 
 def _evaluation() -> str:
     """Return the benchmark's `eval.yaml` with the name and the description of the sample task."""
-    text = (resource("datasets") / _test_set.EVALUATION).read_text(encoding="utf-8")
+    text = (resource("datasets") / EVALUATION).read_text(encoding="utf-8")
     # Through JSON, so that what the file says once and refers to again is written out.
     evaluation: dict[str, Any] = json.loads(json.dumps(yaml.safe_load(text)))
     evaluation["name"] = "TFT sample task"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
@@ -20,8 +19,8 @@ from harness.evaluation.results import ResultsDataset
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.hubd.embedded import EmbeddedHub, running
+from support import benchmark_results
 
-_BENCHMARK = runpy.run_path(str(Path(__file__).parent / "benchmark.py"))
 OWNERS = tuple(f"owner{number}" for number in range(1, 9))
 ENDPOINT = "https://hub.example"
 
@@ -39,19 +38,19 @@ def task() -> Task:
 @pytest.fixture(scope="session")
 def cell() -> Any:
     """Make the model of a cell: scenario, arm, chance of a right answer."""
-    return _BENCHMARK["cell"]
+    return benchmark_results.cell
 
 
 @pytest.fixture(scope="session")
 def model() -> Any:
     """Make any model: name, chance."""
-    return _BENCHMARK["Model"]
+    return benchmark_results.Model
 
 
 @pytest.fixture(scope="session")
 def record() -> Any:
     """Make the `benchmark.json` of a run: the cells that it made, and records of those that failed."""
-    return _BENCHMARK["record"]
+    return benchmark_results.record
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +61,7 @@ def files(pairs: Sequence[TurnPair], task: Task) -> Callable[..., dict[str, str]
     def make(*models: Any) -> dict[str, str]:
         for one in models:
             if repr(one) not in known:
-                known[repr(one)] = _BENCHMARK["results"](one, pairs, task)
+                known[repr(one)] = benchmark_results.results(one, pairs, task)
         return {path: text for one in models for path, text in known[repr(one)].items()}
 
     return make

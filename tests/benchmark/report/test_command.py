@@ -96,14 +96,20 @@ def _refused(done: Result) -> str:
 
 
 def test_repairs_are_measured_along_the_chain_of_lineages(
-    report: Made, ours: Made, push: Made, owner: str, tmp_path: Path, sources: Path, monkeypatch: pytest.MonkeyPatch
+    report: Made,
+    ours: Made,
+    push: Made,
+    owner: str,
+    tmp_path: Path,
+    dialogues: Any,
+    sources: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Scenario 4's traces are clean: as they came, all calls are right. One filtered trace was thrown away."""
     from harness.data.formats.messages import dump_conversation
-    from harness.data.scenarios import get, read_dialogues
-    from harness.data.sources import locate
+    from harness.data.scenarios import get
 
-    traces = get(4).conversations(read_dialogues(locate(sources)), "tft")
+    traces = get(4).conversations(dialogues, "tft")
     rows = [dump_conversation(one) for one in traces]
     kept = [{**row, "kept": place > 0} for place, row in enumerate(rows)]
 

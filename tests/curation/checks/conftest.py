@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.data import scenarios
 from harness.data.records import Conversation, Message, ToolCall
-from harness.data.scenarios import CleanTraces
-from harness.data.sources import locate
 from harness.data.tools import Toolbox
 
 REPLY = "respond_to_user"
@@ -85,9 +81,3 @@ def visit(talk: Talk) -> Conversation:
         "Get well soon to the rabbit.",
         id="visit",
     )
-
-
-@pytest.fixture(scope="session")
-def dialogues(sources: Path) -> CleanTraces:
-    """The clean traces that the scenarios are made of."""
-    return scenarios.read_dialogues(locate(sources))

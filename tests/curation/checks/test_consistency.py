@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from harness.curation.checks.conversation import check
-from harness.curation.checks.layout import CheckConfig
+from harness.curation.checks.message_order import CheckConfig
 from harness.data import scenarios
 from harness.data.annotations import Finding
-from harness.data.formats.task import read_task
-from harness.data.records import Conversation, ToolCall
+from harness.data.records import Conversation, Task, ToolCall
 from harness.data.scenarios import CleanTraces
 from harness.data.tools import Toolbox
 
@@ -125,9 +123,9 @@ def _replies(conversation: Conversation, toolbox: Toolbox) -> int:
 
 
 @pytest.mark.slow
-def test_few_replies_of_clean_traces_raise_an_alarm(dialogues: CleanTraces, sources: Path) -> None:
+def test_few_replies_of_clean_traces_raise_an_alarm(dialogues: CleanTraces, published_task: Task) -> None:
     """Measured 0.19 % on the first scenario's 2641 replies; no search of it contradicts its rows."""
-    toolbox = Toolbox(read_task(sources / "tft-benchmark" / "job_description.json").tools)
+    toolbox = Toolbox(published_task.tools)
     traces = [trace.conversation for trace in scenarios.get(1).build(dialogues, "tft")]
     findings = [finding for trace in traces for finding in check(trace, toolbox, CONFIG)]
     replies = sum(_replies(trace, toolbox) for trace in traces)
@@ -136,9 +134,9 @@ def test_few_replies_of_clean_traces_raise_an_alarm(dialogues: CleanTraces, sour
 
 
 @pytest.mark.slow
-def test_findings_on_damaged_traces_are_nearly_always_right(dialogues: CleanTraces, sources: Path) -> None:
+def test_findings_on_damaged_traces_are_nearly_always_right(dialogues: CleanTraces, published_task: Task) -> None:
     """A call keeps its id through corruption, so that a finding can be compared with what was changed."""
-    toolbox = Toolbox(read_task(sources / "tft-benchmark" / "job_description.json").tools)
+    toolbox = Toolbox(published_task.tools)
     clean = {call.id: call for trace in scenarios.get(1).build(dialogues, "tft") for call in trace.calls}
     verdicts = [
         _is_changed(trace.conversation, finding, clean)

@@ -6,15 +6,13 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from harness.curation.checks.conversation import check, rejected
-from harness.curation.checks.layout import CheckConfig
+from harness.curation.checks.message_order import CheckConfig
 from harness.data import scenarios
-from harness.data.formats.task import read_task
-from harness.data.records import Conversation, Message, ToolCall
+from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.scenarios import CleanTraces
 from harness.data.tools import Toolbox
 
@@ -224,8 +222,8 @@ def test_shuffled_messages_are_rejected_by_their_order(visit: Conversation, tool
 
 
 @pytest.fixture(scope="module")
-def restaurants(sources: Path) -> Toolbox:
-    return Toolbox(read_task(sources / "tft-benchmark" / "job_description.json").tools)
+def restaurants(published_task: Task) -> Toolbox:
+    return Toolbox(published_task.tools)
 
 
 def _verdicts(dialogues: CleanTraces, number: int, arm: scenarios.Arm, toolbox: Toolbox) -> list[tuple[str, bool]]:

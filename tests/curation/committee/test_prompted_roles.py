@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,48 +15,17 @@ from harness.curation.llm_roles.arbiter import LlmArbiter
 from harness.curation.llm_roles.labeler import LlmLabeler
 from harness.curation.llm_roles.rater import LlmRater
 from harness.curation.llm_roles.writer import LlmWriter, read_conversation
-from harness.data.annotations import ConversationPlan, Dispute
+from harness.data.annotations import ConversationPlan
 from harness.data.events import events
-from harness.data.records import Conversation, Message, Task, ToolCall
+from harness.data.records import Conversation, Message
 from harness.data.tools import Toolbox
 from harness.models.chat.budget import Budget, BudgetSpent
 from harness.models.chat.chat_models import ChatModel, ChatModels, ChatSettings
 from harness.models.chat.endpoints import Endpoints
+from support import chat_endpoint
+from support.garage_task import TASK, dispute, garages, plan
 
-HERE = Path(__file__).parent
-_ENDPOINT = SimpleNamespace(**runpy.run_path(str(HERE.parents[1] / "models" / "chat" / "endpoint.py")))
-_PROMPTS = SimpleNamespace(**runpy.run_path(str(HERE / "test_prompts.py")))
-TASK: Task = _PROMPTS.TASK
-call = _PROMPTS.call
 TOOLBOX = Toolbox(TASK.tools)
-
-
-def garages(number: int) -> Conversation:
-    """A conversation of four turns, the second of which is a search."""
-    messages = (
-        Message(role="user", content=f"A garage for {number} cars."),
-        call("respond_to_user", message="In which city?"),
-        Message(role="user", content="Ulm."),
-        call("FindGarage", city="Ulm"),
-        Message(role="user", content=json.dumps([{"place": f"Tor {number}"}])),
-        call("respond_to_user", message=f"There is Tor {number}."),
-        Message(role="user", content="Take it."),
-        call("BookGarage", city="Ulm", place=f"Tor {number}"),
-    )
-    return Conversation(id=f"t-{number}", messages=messages, source="test")
-
-
-def dispute(number: int) -> Dispute:
-    candidates = (
-        ToolCall(name="FindGarage", arguments={"city": "Ulm"}),
-        ToolCall(name="respond_to_user", arguments={"message": "Where?"}),
-    )
-    conversation = garages(number)
-    return Dispute(id=f"t-{number}:3", conversation=conversation, position=3, candidates=candidates, level="name")
-
-
-def plan(number: int) -> ConversationPlan:
-    return ConversationPlan(id=f"s-{number}", seed=0, length=6, topic="", complexity=1, exemplars=(garages(1),))
 
 
 WRITTEN = {
@@ -90,8 +57,8 @@ def right_answer(request: dict[str, Any]) -> str:
 
 @pytest.fixture
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("OPENAI_API_KEY", _ENDPOINT.KEY)
-    with _ENDPOINT.serving() as state:
+    monkeypatch.setenv("OPENAI_API_KEY", chat_endpoint.KEY)
+    with chat_endpoint.serving() as state:
         state.answer = right_answer
         yield state
 
@@ -304,4 +271,4 @@ def test_settings_name_the_prompt_and_no_key(model: Any) -> None:
     asked = model()
     roles = [kind(asked, TASK) for kind in (LlmRater, LlmLabeler, LlmArbiter, LlmWriter)]
     assert len({role.settings["prompt_sha256"] for role in roles}) == 4
-    assert _ENDPOINT.KEY not in json.dumps([role.settings for role in roles])
+    assert chat_endpoint.KEY not in json.dumps([role.settings for role in roles])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,10 @@ from harness.hub.client import Hub
 from harness.hubd.embedded import running
 from harness.models.chat.budget import Budget
 from harness.models.chat.chat_models import ChatModels, ChatSettings
+from support.garage_task import TASK, dispute, garages, plan
 
 pytestmark = pytest.mark.slow
 
-_ROLES = runpy.run_path(str(Path(__file__).parent / "test_prompted_roles.py"))
-TASK, garages, dispute, plan = (_ROLES[name] for name in ("TASK", "garages", "dispute", "plan"))
 USERS = "users:\n  - name: ada\n    tokens:\n      - {token: hf_ada_write, role: write}\n"
 COUNT = 2
 

@@ -14,8 +14,8 @@ from harness.curation.repair.ground_truth import Truths, published_truth, read_d
 from harness.data import scenarios
 from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.messages import dump_conversation
-from harness.data.formats.task import read_task
-from harness.data.records import Conversation, ToolCall
+from harness.data.records import Conversation, Task, ToolCall
+from harness.data.scenarios import CleanTraces
 from harness.data.sources import locate
 from harness.data.tools import Toolbox
 from harness.errors import DataError
@@ -104,17 +104,19 @@ def test_the_truth_of_noisy_labels_has_the_published_number_of_wrong_calls(sourc
     assert kinds.total() == {"tft": 1443, "direct": 1614}[arm]
 
 
-def test_the_truth_of_schema_drift_is_valid_in_the_task(sources: Path) -> None:
+def test_the_truth_of_schema_drift_is_valid_in_the_task(
+    sources: Path, published_task: Task, dialogues: CleanTraces
+) -> None:
     """All of it, the other service's half too; and its ids are those of the dataset."""
     located = locate(sources)
     truths = published_truth(located, 3, "tft")
-    toolbox = Toolbox(read_task(sources / "tft-benchmark" / "job_description.json").tools)
+    toolbox = Toolbox(published_task.tools)
     calls = [call for one in truths for message in one.conversation.messages for call in message.tool_calls]
     assert [problem for call in calls for problem in toolbox.problems(call)] == []
     assert [one.conversation.id for one in truths][:2] == ["s3-tft-0000", "s3-tft-0001"]
     kinds = [set(one.kinds.values()) for one in truths]
     assert (kinds.count({"other_service"}), kinds.count({"renamed"}), kinds.count(set())) == (146, 132, 14)
-    traces = scenarios.get(3).conversations(scenarios.read_dialogues(located), "tft")
+    traces = scenarios.get(3).conversations(dialogues, "tft")
     assert all(truths.of(replace(one, id="?", source="?")) is not None for one in traces)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,15 +15,15 @@ import pytest
 
 from harness.data.records import Case, Message, ToolCall
 from harness.models.parsing import canonical
+from support import chat_endpoint
 
-_ENDPOINT = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[2] / "models" / "chat" / "endpoint.py")))
 TFT = Path(sys.executable).parent / "tft"
 
 
 @pytest.fixture
 def endpoint() -> Iterator[Any]:
-    """A judge in a thread (`tests/models/chat/endpoint.py`): its verdict depends on the question alone."""
-    with _ENDPOINT.serving() as state:
+    """A judge in a thread (`support/chat_endpoint.py`): its verdict depends on the question alone."""
+    with chat_endpoint.serving() as state:
         yield state
 
 
@@ -33,7 +32,7 @@ def right_verdict() -> Callable[[Any], float]:
     """The endpoint's verdict on messages when nothing goes wrong."""
 
     def verdict(messages: Any) -> float:
-        return 1.0 if json.loads(_ENDPOINT.right_text(messages))["verdict"] == "good" else 0.0
+        return 1.0 if json.loads(chat_endpoint.right_text(messages))["verdict"] == "good" else 0.0
 
     return verdict
 
@@ -95,7 +94,7 @@ class Terminal:
         self.folder = folder
         self.environment = {
             **os.environ,
-            "OPENAI_API_KEY": _ENDPOINT.KEY,
+            "OPENAI_API_KEY": chat_endpoint.KEY,
             "XDG_CACHE_HOME": str(folder / "cache"),
             "COLUMNS": "200",
         }
@@ -117,7 +116,7 @@ class Terminal:
             out, err = process.communicate()
         assert process.returncode == status, err[-4000:]
         assert "Traceback" not in err
-        assert _ENDPOINT.KEY not in out + err
+        assert chat_endpoint.KEY not in out + err
         return SimpleNamespace(out=out, err=err)
 
     def rows(self, name: str) -> list[dict[str, Any]]:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import runpy
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from harness.data.records import Case, Message, Task, ToolCall
 from harness.evaluation.judge.prompt import JudgePrompt, parse_verdict
 from harness.rules.judge.rubric import judge
+from support.judge_attacks import IN_CASE, IN_PREDICTION, attacks
+from support.judge_prompts import read_back
 
-HERE = Path(__file__).parent
-DATA = runpy.run_path(str(HERE / "attacks.py"))
-ATTACKS, IN_PREDICTION, IN_CASE = DATA["attacks"](), DATA["IN_PREDICTION"], DATA["IN_CASE"]
+ATTACKS = attacks()
 PLACES = {**IN_PREDICTION, **IN_CASE}
-read_back = runpy.run_path(str(HERE / "readback.py"))["read_back"]
 
 FOUND = [
     {"restaurant_name": "Blue Fig", "city": "Fairview", "serves_alcohol": "False", "has_live_music": "True"},

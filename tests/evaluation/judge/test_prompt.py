@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,13 @@ from hypothesis import strategies as st
 
 from harness.data.formats.messages import expand_pairs
 from harness.data.formats.published import read_test_conversations
-from harness.data.formats.task import read_task
 from harness.data.records import Case, Message, Task, ToolCall
 from harness.evaluation.judge.prompt import MAX_CHARACTERS, JudgePrompt, parse_verdict
 from harness.models.parsing import families
-from harness.models.parsing.answers import END_TOKENS, THINKING
+from harness.models.parsing.strip_thinking import END_TOKENS, THINKING
+from support.judge_prompts import Cut, read_back
 
 HERE = Path(__file__).parent
-READBACK = runpy.run_path(str(HERE / "readback.py"))
-read_back, Cut = READBACK["read_back"], READBACK["Cut"]
 
 TOKENS = sorted(
     {
@@ -220,9 +217,9 @@ def test_json_is_shown_as_its_value_where_that_says_all_of_it() -> None:
         assert '\n\ntext, in which no call could be found: "' in user
 
 
-def test_a_later_turn_of_a_conversation_begins_with_an_earlier_one(sources: Path) -> None:
+def test_a_later_turn_of_a_conversation_begins_with_an_earlier_one(sources: Path, published_task: Task) -> None:
     """Over all pairs of the test set; so an engine's prefix cache serves all but the new lines. No text is cut."""
-    prompt = JudgePrompt(read_task(sources / "tft-benchmark" / "job_description.json"))
+    prompt = JudgePrompt(published_task)
     pairs = expand_pairs(read_test_conversations(sources / "tft-benchmark" / "test.jsonl"))
     assert len(pairs) == 359
     systems, earlier = set(), {}

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import runpy
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.judge_forms import judge
 from harness.evaluation.judge.prompt import parse_verdict
 
-BENCHMARK = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "judge_forms.py"))
 GOOD = '{"reason": "same city", "verdict": "good"}'
 BAD = '{"reason": "other city", "verdict": "bad"}'
 REASONING = "The reference calls FindRestaurants for Albany. The prediction asks for Troy, which nobody named."
@@ -168,7 +167,7 @@ def test_all_forms_through_the_command_with_few_questions(tmp_path: Path) -> Non
     rows += [{"text": text, "verdict": None} for text in NOT_READ.values()]
     rows += [{"message": one, "finish_reason": why, "verdict": value} for one, why, value in MESSAGES.values()]
     asked: Counter[int] = Counter()
-    judged = BENCHMARK["judge"](rows, asked, tmp_path)
+    judged = judge(rows, asked, tmp_path)
     names = [*READ, *NOT_READ, *MESSAGES]
     wrong = [
         (name, found["judge_reason"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import runpy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +15,8 @@ import pytest
 from harness.models.chat.cache import AnswerCache
 from harness.models.chat.client import ask_all
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest
+from support import chat_endpoint
 
-_ENDPOINT = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "endpoint.py")))
 SCHEMA = {
     "type": "object",
     "properties": {"reason": {"type": "string"}, "verdict": {"enum": ["good", "bad"]}},
@@ -36,38 +35,38 @@ def check(text: str) -> None:
 @pytest.fixture
 def serving() -> Callable[[], Any]:
     """Serve an endpoint for a block."""
-    return _ENDPOINT.serving  # type: ignore[no-any-return]
+    return chat_endpoint.serving
 
 
 @pytest.fixture
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An endpoint in a thread (`endpoint.py`), and its key in the environment."""
-    monkeypatch.setenv("OPENAI_API_KEY", _ENDPOINT.KEY)
-    with _ENDPOINT.serving() as state:
+    """An endpoint in a thread (`support/chat_endpoint.py`), and its key in the environment."""
+    monkeypatch.setenv("OPENAI_API_KEY", chat_endpoint.KEY)
+    with chat_endpoint.serving() as state:
         yield state
 
 
 @pytest.fixture(scope="session")
 def right_text() -> Callable[[Any], str]:
     """The endpoint's answer to messages, when nothing goes wrong."""
-    return _ENDPOINT.right_text  # type: ignore[no-any-return]
+    return chat_endpoint.right_text
 
 
 @pytest.fixture(scope="session")
 def useless() -> tuple[str, ...]:
     """Faults in which the endpoint did its part."""
-    return _ENDPOINT.USELESS  # type: ignore[no-any-return]
+    return chat_endpoint.USELESS
 
 
 @pytest.fixture(scope="session")
 def key() -> str:
-    return _ENDPOINT.KEY  # type: ignore[no-any-return]
+    return chat_endpoint.KEY
 
 
 @pytest.fixture(scope="session")
 def question_hash() -> Callable[[Any], str]:
     """The hash by which the endpoint knows a question."""
-    return _ENDPOINT.question_hash  # type: ignore[no-any-return]
+    return chat_endpoint.question_hash
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import runpy
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +12,10 @@ from hypothesis import strategies as st
 
 from harness.data.records import ToolCall
 from harness.models.parsing import Reading, canonical, families, read
-from harness.models.parsing.answers import END_TOKENS, THINKING
 from harness.models.parsing.reading import read_lenient
+from harness.models.parsing.strip_thinking import END_TOKENS, THINKING
+from support.notations import RENDERINGS
 
-RENDERINGS = runpy.run_path(str(Path(__file__).parent / "renderings.py"))["RENDERINGS"]
 MARKS = sorted(
     {mark for family in families().values() for mark in family.markers}
     | {mark for pair in THINKING for mark in pair}

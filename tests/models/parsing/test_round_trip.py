@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from harness.data.formats.messages import expand_pairs
 from harness.data.formats.published import read_test_conversations
 from harness.data.records import ToolCall
 from harness.models.parsing import detect_family, families, read, read_with_vllm
+from support.notations import NO_TOOLS, RENDERINGS, generated, templates
 
 UNESCAPED = "the template writes text in quotes without escaping it; vLLM reads it as Python and stops at an apostrophe"
 GUESSES = "vLLM guesses the type of an argument from its text, so a party size of '2' becomes a number"
@@ -35,10 +35,6 @@ VLLM_EXCEPTIONS: dict[tuple[str, str], tuple[int, str]] = {
 """(rendering, vLLM parser) -> how many of the 359 calls it reads back, and why not all."""
 
 
-NAMES = runpy.run_path(str(Path(__file__).parent / "renderings.py"))
-NO_TOOLS, RENDERINGS, generated, templates = (
-    NAMES[name] for name in ("NO_TOOLS", "RENDERINGS", "generated", "templates")
-)
 BY_HAND = {" ".join(filter(None, key)): (key[0], render) for key, render in RENDERINGS.items()}
 WITH_TOOLS = [name for name in templates() if name not in NO_TOOLS]
 

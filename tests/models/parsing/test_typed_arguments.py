@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import keyword
-import runpy
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +11,9 @@ from hypothesis import strategies as st
 
 from harness.data.records import ToolCall
 from harness.models.parsing import detect_family, read
+from support.notations import NO_TOOLS, generated, templates
 
-NAMES = runpy.run_path(str(Path(__file__).parent / "renderings.py"))
-templates, generated = NAMES["templates"], NAMES["generated"]
-WITH_TOOLS = [name for name in templates() if name not in NAMES["NO_TOOLS"]]
+WITH_TOOLS = [name for name in templates() if name not in NO_TOOLS]
 
 Typed = tuple[dict[str, Any], st.SearchStrategy[Any]]
 """A schema, and the values that follow it."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 import dataclasses
 import shlex
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.data.published_facts import published_facts
+from harness.data.records import Task
 from harness.evaluation.report_json import eval_results_yaml
 from harness.reports import model_card
 from harness.resources import folder
@@ -70,7 +70,7 @@ def test_the_command_repeats_the_run_with_its_commits_and_settings(make_report: 
 
     from harness.cli.__main__ import tft
     from harness.cli.evaluate import command
-    from harness.models.engine.server import split_engine_args
+    from harness.models.engine.build import split_engine_args
 
     settings = {"max_tokens": 99, "pairs": 7, "pairs_in_test_set": 359, "trust_remote_code": True}
     settings["engine_args"] = ["--dtype", "bfloat16", "--enforce-eager", "--max-num-seqs", "8"]
@@ -86,19 +86,16 @@ def test_the_command_repeats_the_run_with_its_commits_and_settings(make_report: 
     assert list(split_engine_args(given["engine_args"])) == settings["engine_args"]
 
 
-def test_tools_come_from_the_task_where_there_is_one(sources: Path, make_report: Any) -> None:
-    from harness.data.formats.task import read_task
-
-    task = read_task(sources / "tft-benchmark" / "job_description.json")
-    card = model_card.render_card(make_report(), model_card.identify(EXAMPLE), task)
+def test_tools_come_from_the_task_where_there_is_one(published_task: Task, make_report: Any) -> None:
+    card = model_card.render_card(make_report(), model_card.identify(EXAMPLE), published_task)
     section = card[card.index("### Target tools") : card.index("## All published")]
-    for tool in task.tools:
+    for tool in published_task.tools:
         function = tool["function"]
         line = next(line for line in section.splitlines() if line.startswith(f"- `{function['name']}`"))
         assert function["description"].rstrip(".") in line
         assert all(f"`{name}`" in line for name in function["parameters"]["properties"])
     # The published tools are the same ones, by hand.
-    by_name = {tool.name: tool for tool in model_card.card_tools(task)}
+    by_name = {tool.name: tool for tool in model_card.card_tools(published_task)}
     for tool in FACTS.tools:
         assert set(by_name[tool.name].required) == set(tool.required)
         assert set(by_name[tool.name].optional) == set(tool.optional)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import runpy
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -53,9 +51,3 @@ def make_case() -> MakeCase:
 def pairs(sources: Path) -> list[TurnPair]:
     """The turns of the published test set."""
     return expand_pairs(read_test_conversations(sources / "tft-benchmark" / "test.jsonl"))
-
-
-@pytest.fixture(scope="session")
-def beside() -> Callable[[str], dict[str, Any]]:
-    """A function from the name of a module in this folder to what it defines."""
-    return lambda name: runpy.run_path(str(Path(__file__).with_name(f"{name}.py")))

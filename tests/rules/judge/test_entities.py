@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.rules.language.entities import same_entity
+from harness.rules.language.equivalence import same_value
 
 TODAY = date(2019, 3, 1)
 MINUTES = st.integers(0, 24 * 60 - 1)
@@ -39,26 +39,26 @@ def day_forms(day: date) -> list[str]:
 def test_a_time_is_equal_in_every_form_and_unequal_to_every_other_time(minute: int, other: int) -> None:
     exact = f"{minute // 60:02d}:{minute % 60:02d}"
     for form in clock_forms(minute):
-        assert same_entity("time", exact, form, TODAY), form
+        assert same_value("time", exact, form, TODAY), form
     for form in clock_forms(other):
         if (minute - other) % 720 or (minute != other and "m" in form.lower()):
-            assert not same_entity("time", exact, form, TODAY), form
+            assert not same_value("time", exact, form, TODAY), form
 
 
 @given(DAYS, DAYS)
 def test_a_day_is_equal_in_every_form_and_unequal_to_the_dates_of_others(day: date, other: date) -> None:
     for form in day_forms(day):
-        assert same_entity("date", day.isoformat(), form, TODAY), form
+        assert same_value("date", day.isoformat(), form, TODAY), form
     if day != other:
         for form in (other.isoformat(), f"{other:%B} {other.day}"):
-            assert not same_entity("date", day.isoformat(), form, TODAY), form
+            assert not same_value("date", day.isoformat(), form, TODAY), form
 
 
 @given(st.integers(0, 12), st.integers(0, 12))
 def test_a_number_is_equal_as_figure_and_word(number: int, other: int) -> None:
     for form in (number, str(number), WORDS[number], f"{number} people", float(number)):
-        assert same_entity("party_size", str(number), form, TODAY)
-    assert same_entity("party_size", str(number), str(other), TODAY) == (number == other)
+        assert same_value("party_size", str(number), form, TODAY)
+    assert same_value("party_size", str(number), str(other), TODAY) == (number == other)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_number_is_equal_as_figure_and_word(number: int, other: int) -> None:
     ],
 )
 def test_the_same_entity_under_another_name_is_equal(key: str, reference: str, other: object) -> None:
-    assert same_entity(key, reference, other, TODAY)
+    assert same_value(key, reference, other, TODAY)
 
 
 @pytest.mark.parametrize(
@@ -118,4 +118,4 @@ def test_the_same_entity_under_another_name_is_equal(key: str, reference: str, o
     ],
 )
 def test_another_entity_is_unequal(key: str, reference: str, other: object) -> None:
-    assert not same_entity(key, reference, other, TODAY)
+    assert not same_value(key, reference, other, TODAY)

@@ -4,40 +4,34 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from harness.data.formats.messages import expand_pairs
 from harness.data.formats.sgd import parse_dialogues
 from harness.data.records import Case, ToolCall, TurnPair
 from harness.evaluation.predictions import read_predictions
 from harness.rules.judge.rubric import judge
+from support.false_calls import case, corrupted
+from support.true_messages import renderings, stated
 
-Beside = Callable[[str], dict[str, Any]]
 FOUND = {"people": 0.9, "name": 0.8, "result count": 0.65, "price": 0.8, "date": 0.9, "success called failure": 0.9}
 """Least recall by kind of error on the test set; 0.95 for all others."""
 
 
-def test_no_gold_call_is_bad(pairs: list[TurnPair], beside: Beside) -> None:
-    case = beside("corruptions")["case"]
+def test_no_gold_call_is_bad(pairs: list[TurnPair]) -> None:
     start = time.process_time()
     votes = [judge(case(pair, pair.reference), None) for pair in pairs]
     assert [vote.reason for vote in votes if vote.value != 1.0] == []
     assert time.process_time() - start < 4
 
 
-def test_hardly_a_true_message_is_bad_even_where_the_reference_is_withheld(
-    pairs: list[TurnPair], beside: Beside
-) -> None:
-    case = beside("corruptions")["case"]
+def test_hardly_a_true_message_is_bad_even_where_the_reference_is_withheld(pairs: list[TurnPair]) -> None:
     bad = [pair.id for pair in pairs if judge(case(pair, pair.reference, withheld=True), None).value == 0.0]
     assert len(bad) <= 0.01 * len(pairs), bad
 
 
-def test_made_errors_are_found(pairs: list[TurnPair], beside: Beside) -> None:
-    case, corrupted = beside("corruptions")["case"], beside("corruptions")["corrupted"]
+def test_made_errors_are_found(pairs: list[TurnPair]) -> None:
     votes: dict[str, list[float]] = {}
     for pair in pairs:
         for kind, call in corrupted(pair):
@@ -48,8 +42,7 @@ def test_made_errors_are_found(pairs: list[TurnPair], beside: Beside) -> None:
     assert {kind: value for kind, value in recall.items() if value < FOUND.get(kind, 0.95)} == {}
 
 
-def test_true_messages_in_the_manner_of_large_models_are_good(pairs: list[TurnPair], beside: Beside) -> None:
-    renderings, stated = beside("renderings")["renderings"], beside("renderings")["stated"]
+def test_true_messages_in_the_manner_of_large_models_are_good(pairs: list[TurnPair]) -> None:
     rendered = 0
     for pair, following in pairwise(pairs):
         for message in renderings(pair, following if following.conversation == pair.conversation else None):
@@ -59,9 +52,8 @@ def test_true_messages_in_the_manner_of_large_models_are_good(pairs: list[TurnPa
     assert rendered > 100
 
 
-def test_true_messages_of_other_services_are_good(sources: Path, beside: Beside) -> None:
+def test_true_messages_of_other_services_are_good(sources: Path) -> None:
     """Flights, homes, dentists and hotels are judged by the same rules as restaurants."""
-    case = beside("corruptions")["case"]
     services: dict[str, int] = {}
     for name in ("dev/dialogues_006", "train/dialogues_018", "train/dialogues_041"):
         path = sources / "sgd" / f"{name}.json"

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import runpy
 from dataclasses import replace
-from pathlib import Path
 from random import Random
-from types import SimpleNamespace
 
 from harness.data.annotations import Rewrite
 from harness.data.records import Conversation, ToolCall
 from harness.rules.labeler.neighbour import NeighbourLabeler
-
-_DIALOGUES = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "dialogues.py")))
-REPLY, call_at, clean, task, with_call = (
-    _DIALOGUES.REPLY,
-    _DIALOGUES.call_at,
-    _DIALOGUES.clean,
-    _DIALOGUES.task,
-    _DIALOGUES.with_call,
-)
+from support.library_dialogues import REPLY, call_at, clean, task, with_call
 
 
 def _relabel(labeler: NeighbourLabeler, conversations: list[Conversation]) -> list[Rewrite]:

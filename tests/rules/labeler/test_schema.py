@@ -6,15 +6,13 @@ import json
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.data.annotations import Rewrite
 from harness.data.records import Conversation, Message, Task, ToolCall
-from harness.data.scenarios import Arm, CleanTraces, get, read_dialogues
-from harness.data.sources import locate
+from harness.data.scenarios import Arm, CleanTraces, get
 from harness.data.tools import Toolbox
 from harness.rules.labeler.schema import Canonical, SchemaLabeler, canonicalise
 
@@ -274,23 +272,13 @@ def test_the_labeler_says_something_of_every_turn() -> None:
         assert all(Toolbox(TASK.tools).problems(call) == [] for call in rewrite.calls if call)
 
 
-@pytest.fixture(scope="module")
-def dialogues(sources: Path) -> CleanTraces:
-    return read_dialogues(locate(sources))
-
-
-def published_task(sources: Path) -> Task:
-    job = json.loads((sources / "tft-benchmark" / "job_description.json").read_text(encoding="utf-8"))
-    return Task(description=job["task_description"], tools=tuple(job["tools"]))
-
-
 @pytest.mark.parametrize("arm", ["tft", pytest.param("direct", marks=pytest.mark.slow)])
 def test_the_drifted_traces_of_the_benchmark_become_the_original_calls(
-    arm: Arm, sources: Path, dialogues: CleanTraces
+    arm: Arm, published_task: Task, dialogues: CleanTraces
 ) -> None:
     """All calls valid; those of the service itself exactly the originals, joined by id."""
     originals = {call.id: call for trace in dialogues.restaurants for call in trace.calls}
-    canonical = canonicalise(get(3).conversations(dialogues, arm), published_task(sources))
+    canonical = canonicalise(get(3).conversations(dialogues, arm), published_task)
     made = [one for calls in canonical.calls for one in calls]
     assert not [one for one in made if one.call is None or one.problems]
     drifted = [one for one in made if one.raw.id in originals]
@@ -300,6 +288,6 @@ def test_the_drifted_traces_of_the_benchmark_become_the_original_calls(
 
 
 @pytest.mark.parametrize("number", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_scenarios_in_the_task_schema_are_left_alone(number: int, sources: Path, dialogues: CleanTraces) -> None:
+def test_scenarios_in_the_task_schema_are_left_alone(number: int, published_task: Task, dialogues: CleanTraces) -> None:
     conversations = get(number).conversations(dialogues, "tft")
-    assert canonicalise(conversations, published_task(sources)).conversations == tuple(conversations)
+    assert canonicalise(conversations, published_task).conversations == tuple(conversations)

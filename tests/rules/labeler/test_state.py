@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import runpy
 from collections import Counter
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from harness.data.annotations import Dispute, Rewrite, Ruling
 from harness.data.events import events
-from harness.data.formats.task import read_task
 from harness.data.records import Conversation, Message, Task, ToolCall
-from harness.data.scenarios import Arm, noisy_labels
-from harness.data.scenarios._base import read_dialogues
-from harness.data.sources import locate
+from harness.data.scenarios import Arm, CleanTraces, noisy_labels
 from harness.data.tools import Toolbox
 from harness.rules.labeler.arbiter import RulesArbiter
-from harness.rules.labeler.scenes import scenes_of
 from harness.rules.labeler.state import ServiceCalls, StateLabeler
+from harness.rules.labeler.turns import dialogues_of
+from support.bike_dialogues import TASK, TOWNS, call, conversation, damaged, returned, say, user
 
-_BIKES = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "bikes.py")))
-TASK, TOWNS, call, conversation = _BIKES.TASK, _BIKES.TOWNS, _BIKES.call, _BIKES.conversation
-damaged, returned, say, user = _BIKES.damaged, _BIKES.returned, _BIKES.say, _BIKES.user
 TOOLBOX = Toolbox(TASK.tools)
 CLEAN = [conversation(number) for number in range(50)]
 
@@ -50,8 +42,8 @@ def mended() -> tuple[tuple[Conversation, Conversation, Rewrite], ...]:
 
 
 def services(batch: list[Conversation]) -> dict[tuple[str, int], ToolCall | None]:
-    found = ServiceCalls(scenes_of(batch, TOOLBOX), TOOLBOX)
-    return {(one.turn.scene.id, one.turn.position): found.label(one)[0] for one in found.calls}
+    found = ServiceCalls(dialogues_of(batch, TOOLBOX), TOOLBOX)
+    return {(one.turn.dialogue.id, one.turn.position): found.label(one)[0] for one in found.calls}
 
 
 def test_clean_service_calls_stay_exactly() -> None:
@@ -167,17 +159,15 @@ def test_odd_conversations_get_as_many_labels_as_they_have_turns(messages: tuple
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arm", ["tft", "direct"])
-def test_noisy_labels_of_the_benchmark_are_repaired(sources: Path, arm: Arm) -> None:
+def test_noisy_labels_of_the_benchmark_are_repaired(published_task: Task, dialogues: CleanTraces, arm: Arm) -> None:
     """The published scenario 2, names and service arguments against the clean calls."""
-    task = read_task(sources / "tft-benchmark" / "job_description.json")
-    dialogues = read_dialogues(locate(sources))
     raw = noisy_labels.SCENARIO.conversations(dialogues, arm)
-    toolbox = Toolbox(task.tools)
-    found = ServiceCalls(scenes_of(raw, toolbox), toolbox)
+    toolbox = Toolbox(published_task.tools)
+    found = ServiceCalls(dialogues_of(raw, toolbox), toolbox)
     labels = found.labels()
     counts: Counter[str] = Counter()
     for turn in found.turns:
-        right = toolbox.call_of(dialogues.restaurants[turn.scene.number].conversation.messages[turn.position])
+        right = toolbox.call_of(dialogues.restaurants[turn.dialogue.number].conversation.messages[turn.position])
         assert right is not None
         state = "damaged" if right != turn.raw else "clean"
         counts[state] += 1

@@ -16,7 +16,6 @@ from harness.data.formats.task import read_task
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.sample import sample_conversations, sample_task
 from harness.data.scenarios import Arm, CleanTraces
-from harness.data.sources import locate
 from harness.data.traces.read import read_traces
 from harness.rules.teacher.rating import RulesRater
 
@@ -137,29 +136,29 @@ def _injected(one: Conversation, place: int, message: Message, attack: str) -> C
     return replace(one, messages=(*one.messages[:place], changed, *one.messages[place + 1 :]))
 
 
-@pytest.fixture(scope="module")
-def published(sources: Path) -> tuple[Task, CleanTraces]:
-    return read_task(sources / "tft-benchmark" / "job_description.json"), scenarios.read_dialogues(locate(sources))
-
-
 @pytest.mark.parametrize("arm", ["tft", pytest.param("direct", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("number", "thresholds", "least"), [(1, (4, 3), 0.99), (2, (3, 2), 0.95), (3, (4, 3), 0.97), (4, (1, 1), 1.0)]
 )
 def test_traces_of_the_published_scenarios_are_kept_by_their_thresholds(
-    published: tuple[Task, CleanTraces], number: int, thresholds: tuple[int, int], least: float, arm: Arm
+    published_task: Task,
+    dialogues: CleanTraces,
+    number: int,
+    thresholds: tuple[int, int],
+    least: float,
+    arm: Arm,
 ) -> None:
     """S3's other restaurant service included."""
-    task, dialogues = published
-    assert kept(rate(task, scenarios.get(number).conversations(dialogues, arm)), *thresholds) >= least
+    assert kept(rate(published_task, scenarios.get(number).conversations(dialogues, arm)), *thresholds) >= least
 
 
-def test_hotel_traces_of_the_mixed_scenario_are_rejected_by_either_rating(published: tuple[Task, CleanTraces]) -> None:
+def test_hotel_traces_of_the_mixed_scenario_are_rejected_by_either_rating(
+    published_task: Task, dialogues: CleanTraces
+) -> None:
     """They are four fifths of the batch, and name the task's tools."""
-    task, dialogues = published
     ratings = {True: [], False: []}  # type: dict[bool, list[Rating]]
     for one, rating in zip(
-        (traces := scenarios.get(5).conversations(dialogues, "tft")), rate(task, traces), strict=True
+        (traces := scenarios.get(5).conversations(dialogues, "tft")), rate(published_task, traces), strict=True
     ):
         ratings["hotel" in json.dumps([message.content for message in one.messages]).lower()].append(rating)
     assert (len(ratings[True]), len(ratings[False])) == (142, 36)

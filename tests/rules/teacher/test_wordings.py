@@ -10,14 +10,13 @@ import pytest
 from harness.data.records import Conversation, Message, ToolCall
 from harness.data.text import plain
 from harness.data.tools import Toolbox
-from harness.rules.language.calendar import find_dates
-from harness.rules.language.clock import find_times
-from harness.rules.teacher.experience import intent, learn
-from harness.rules.teacher.phrases import fill, sentence
+from harness.rules.language.dates_and_times import find_dates, find_times
+from harness.rules.teacher.lexicon import fill, sentence
 from harness.rules.teacher.slots import learn_slot
-from harness.rules.teacher.speech import clause, mention, spoken
+from harness.rules.teacher.task_model import intent, learn_task_model
 from harness.rules.teacher.templates import learn_templates
 from harness.rules.teacher.values import Values
+from harness.rules.teacher.verbalisation import clause, mention, spoken
 
 TODAY = date(2026, 3, 2)
 VALUES = Values(today=TODAY)
@@ -66,10 +65,10 @@ def test_kinds_are_told_from_schema_name_and_values(name, schema, seen, kind):
 
 
 def test_wordings_hold_fields_and_no_value_of_their_trace(sample, seeds):
-    experience = learn(Toolbox(sample.tools), seeds)
-    templates = [one for found in learn_templates(experience).values() for one in found]
+    model = learn_task_model(Toolbox(sample.tools), seeds)
+    templates = [one for found in learn_templates(model).values() for one in found]
     assert {"open", "give", "request", "offer", "confirm", "affirm", "done", "tell"} <= {one.act for one in templates}
-    names = {str(value) for value in experience.slots["restaurant_name"].values}
+    names = {str(value) for value in model.slots["restaurant_name"].values}
     for template in templates:
         assert all("{" + key + "}" in template.text for key in template.slots)
         assert not any(name in template.text or character.isdigit() for name in names for character in template.text)
@@ -78,10 +77,10 @@ def test_wordings_hold_fields_and_no_value_of_their_trace(sample, seeds):
 def test_what_braces_say_in_a_trace_is_text(sample, seeds):
     """A trace cannot bring fields of its own into a wording."""
     hostile = tuple(_braced(seed) for seed in seeds)
-    experience = learn(Toolbox(sample.tools), hostile)
-    fields = {key for found in learn_templates(experience).values() for one in found for key in one.slots}
-    assert fields <= {*experience.slots, "count"}
-    assert not any("{evil" in one.text for found in learn_templates(experience).values() for one in found)
+    model = learn_task_model(Toolbox(sample.tools), hostile)
+    fields = {key for found in learn_templates(model).values() for one in found for key in one.slots}
+    assert fields <= {*model.slots, "count"}
+    assert not any("{evil" in one.text for found in learn_templates(model).values() for one in found)
 
 
 def _braced(seed: Conversation) -> Conversation:
@@ -107,9 +106,9 @@ def test_flags_are_put_as_clauses():
 
 
 def test_the_intent_is_the_start_of_the_description(parcels):
-    experience = learn(Toolbox(parcels.tools), ())
-    assert intent(experience, "create_pickup") == "create a pickup"
-    assert intent(experience, "search_parcels") == "search for parcels"
+    model = learn_task_model(Toolbox(parcels.tools), ())
+    assert intent(model, "create_pickup") == "create a pickup"
+    assert intent(model, "search_parcels") == "search for parcels"
 
 
 def test_filling_tidies_articles_and_prepositions():
@@ -140,4 +139,4 @@ def test_an_argument_is_linked_to_a_column_of_another_name(parcels):
             ),
         ),
     )
-    assert learn(Toolbox(parcels.tools), (trace,)).links[("create_pickup", "parcel_id")] == "label"
+    assert learn_task_model(Toolbox(parcels.tools), (trace,)).links[("create_pickup", "parcel_id")] == "label"

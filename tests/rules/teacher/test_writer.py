@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 
@@ -10,17 +11,16 @@ import pytest
 
 from harness.curation.checks.conversation import check, rejected
 from harness.curation.checks.duplicates import Duplicates
-from harness.curation.checks.layout import CheckConfig
+from harness.curation.checks.message_order import CheckConfig
 from harness.data.annotations import ConversationPlan
 from harness.data.events import events
 from harness.data.records import Task
-from harness.data.scenarios import get, read_dialogues
-from harness.data.sources import locate
+from harness.data.scenarios import get
 from harness.data.tools import Toolbox
 from harness.errors import DataError
-from harness.rules.teacher.experience import learn
-from harness.rules.teacher.speech import shown
-from harness.rules.teacher.world import matches
+from harness.rules.teacher.database import matches
+from harness.rules.teacher.task_model import learn_task_model
+from harness.rules.teacher.verbalisation import shown
 from harness.rules.teacher.writer import RulesWriter
 
 LENGTHS = range(2, 61)
@@ -136,13 +136,12 @@ def test_learning_beforehand_makes_a_plan_independent_of_its_batch(sample, seeds
     assert together == apart
 
 
-def test_five_real_traces_teach_enough(sources, write):
+def test_five_real_traces_teach_enough(published_task, dialogues, write):
     """The benchmark's fourth scenario: lengths as asked, all valid, nothing alike, the traces' own day for `today`."""
-    described = json.loads((sources / "tft-benchmark" / "job_description.json").read_text(encoding="utf-8"))
-    task = Task(description="", tools=tuple(described["tools"]))
-    traces = get(4).conversations(read_dialogues(locate(sources)), "tft")
+    task = replace(published_task, description="")
+    traces = get(4).conversations(dialogues, "tft")
     toolbox, known = Toolbox(task.tools), Duplicates(0.7)
-    assert learn(toolbox, traces).values.today == date(2019, 3, 1)
+    assert learn_task_model(toolbox, traces).values.today == date(2019, 3, 1)
     for length, draft in zip([12, 20, 26] * 20, write(task, traces, [12, 20, 26] * 20), strict=True):
         assert len(draft.conversation.messages) == length
         assert not rejected(check(draft.conversation, toolbox, CheckConfig(strict=True)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from harness.data.records import TurnPair
 from harness.hubd.embedded import EmbeddedHub, running
 from harness.models import parsing
 from harness.stages.material.sample_testset import write_test_set
+from support import model_endpoint
 
 USERS = """
 users:
@@ -165,16 +165,6 @@ def test_set(put: Any, tmp_path_factory: pytest.TempPathFactory) -> list[TurnPai
     return expand_pairs(read_test_conversations(folder / "data" / "conversations" / "test.jsonl"))
 
 
-@pytest.fixture(scope="session")
-def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small student with its tokenizer and chat template, as files."""
-    from harness.training.small_model import create_student, sample_texts
-
-    folder = tmp_path_factory.mktemp("student")
-    create_student(folder, texts=sample_texts(), parameters=400_000, vocabulary=600, context=4096)
-    return folder
-
-
 @pytest.fixture
 def terminal(hub: EmbeddedHub, test_set: list[TurnPair], tmp_path: Path) -> Terminal:
     return Terminal(hub, tmp_path)
@@ -201,13 +191,10 @@ def replay(terminal: Terminal, test_set: list[TurnPair]) -> Callable[..., Done]:
     return evaluate
 
 
-_SERVING = runpy.run_path(str(Path(__file__).parent / "endpoint.py"))["serving"]
-
-
 @pytest.fixture
 def endpoint() -> Iterator[Any]:
-    """An OpenAI-compatible endpoint in a thread (`endpoint.py`)."""
-    with _SERVING() as serving:
+    """An OpenAI-compatible endpoint in a thread (`support/model_endpoint.py`)."""
+    with model_endpoint.serving() as serving:
         yield serving
 
 
@@ -228,7 +215,7 @@ class Undisturbed:
 @pytest.fixture(scope="session")
 def undisturbed(hub: EmbeddedHub, test_set: list[TurnPair], tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     folder = tmp_path_factory.mktemp("undisturbed")
-    with _SERVING() as serving:
+    with model_endpoint.serving() as serving:
         serving.delay = 0.02
         arguments = ("openai:counting-model", "--base-url", serving.url, "--concurrency", "3", "--max-tokens", "64")
         done = Terminal(hub, folder).evaluate(*arguments, OPENAI_API_KEY="key-of-the-endpoint").worked()

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import runpy
-from pathlib import Path
 from random import Random
 from typing import Any
 
+from benchmarks import endpoint_fuzz
 from harness.models.backends.openai import read_message
 from harness.models.chat.completions import parse_reply, read_reply
 from harness.models.chat.failures import ChatReply
 
-FUZZ = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "endpoint_fuzz.py"))
-
 
 def test_arbitrary_completions_end_no_evaluation(terminal: Any) -> None:
     """`tests/benchmarks/endpoint_fuzz.py` does the same with 20,000 answers."""
-    with FUZZ["serving"](seed=1) as endpoint:
-        rows = FUZZ["run"](terminal.folder, endpoint.url, "ada/sample", terminal.environment)
+    with endpoint_fuzz.serving(seed=1) as endpoint:
+        rows = endpoint_fuzz.run(terminal.folder, endpoint.url, "ada/sample", terminal.environment)
     assert endpoint.sent >= 30
     assert len(rows) == 60
-    assert FUZZ["unexplained"](rows) == []
+    assert endpoint_fuzz.unexplained(rows) == []
 
 
 def test_any_reply_is_read_or_refused_and_what_is_read_can_be_written() -> None:
@@ -30,7 +27,7 @@ def test_any_reply_is_read_or_refused_and_what_is_read_can_be_written() -> None:
     for number in range(3000):
         for whole in (True, False):
             try:
-                found, usage = read_reply(parse_reply(FUZZ["completion"](Random(number))), whole=whole)
+                found, usage = read_reply(parse_reply(endpoint_fuzz.completion(Random(number))), whole=whole)
             except (ValueError, RecursionError):
                 continue
             assert usage is None or usage.prompt < 2**63

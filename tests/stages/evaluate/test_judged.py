@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,17 +12,17 @@ import pytest
 from harness.data.formats.jsonl import read_jsonl
 from harness.data.records import TurnPair
 from harness.evaluation.report_json import read_report
+from support import chat_endpoint
 
 METRIC = "llm-as-a-judge"
-_JUDGE = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[2] / "models" / "chat" / "endpoint.py")))
 
 
 @pytest.fixture
 def judge(terminal: Any) -> Iterator[Any]:
     """A judge behind an endpoint."""
-    terminal.environment["OPENAI_API_KEY"] = _JUDGE.KEY
+    terminal.environment["OPENAI_API_KEY"] = chat_endpoint.KEY
     terminal.environment["XDG_CACHE_HOME"] = str(terminal.folder / "cache")
-    with _JUDGE.serving() as state:
+    with chat_endpoint.serving() as state:
         yield state
 
 
@@ -89,7 +87,7 @@ def test_a_finished_run_gets_its_verdicts_later_and_is_judged_once(
     assert report.judging is not None
     assert report.judging.prompt_sha256
     written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
-    assert not any(_JUDGE.KEY.encode() in text for text in written)
+    assert not any(chat_endpoint.KEY.encode() in text for text in written)
     asked = sum(judge.asked.values())
     saved = (tmp_path / "run" / "report.json").read_bytes()
     terminal.evaluate(

@@ -33,10 +33,10 @@ from harness.data.tasks import pull_test_set
 from harness.evaluation.run_folder import open_run
 from harness.hub.connect import connected
 from harness.models.backends.prepare import prepare
-from harness.models.backends.subject import EvaluateConfig
+from harness.models.backends.backend import EvaluateConfig
 from harness.models.names import ModelName
 from harness.models.parsing import canonical
-from harness.stages._day import use_day
+from harness.stages._prompt_date import use_day
 from harness.stages.evaluate import lineage_of
 with connected(None) as hub:
     for model in sys.argv[1:]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import runpy
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,8 +14,8 @@ from harness.data.events import events
 from harness.data.records import Conversation
 from harness.data.sample import sample_conversations, sample_task
 from harness.data.tools import Toolbox
+from support import chat_endpoint
 
-_ENDPOINT = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[2] / "models" / "chat" / "endpoint.py")))
 TOOLBOX = Toolbox(sample_task().tools)
 PRICE = "{input: 100, output: 100}"
 
@@ -25,8 +23,8 @@ PRICE = "{input: 100, output: 100}"
 @pytest.fixture
 def endpoint(monkeypatch: pytest.MonkeyPatch, clean: Sequence[Conversation]) -> Iterator[Any]:
     """An endpoint that knows the clean conversations, and fails in a fifth of its tries."""
-    monkeypatch.setenv("OPENAI_API_KEY", _ENDPOINT.KEY)
-    with _ENDPOINT.serving() as server:
+    monkeypatch.setenv("OPENAI_API_KEY", chat_endpoint.KEY)
+    with chat_endpoint.serving() as server:
         server.answer = lambda request: _answer(request, clean)
         server.kinds = ("429", "500", "cut body", "cut text", "fenced", "empty", "dropped", "refusal")
         server.faults = lambda question, before: (
@@ -51,7 +49,7 @@ def _answer(request: dict[str, Any], clean: Sequence[Conversation]) -> str:
         turns = [event for event in events(_meant(prompt, clean).messages, TOOLBOX) if event.is_turn]
         found = {"turns": {str(turn.position + 1): _call(turn.action) for turn in turns}}
     else:
-        new = sample_conversations(1, seed=int(_ENDPOINT.question_hash(request["messages"])[:6], 16))[0]
+        new = sample_conversations(1, seed=int(chat_endpoint.question_hash(request["messages"])[:6], 16))[0]
         found = {"plan": {"goal": "a table", "values": {}, "results": []}, "messages": list(_steps(new))}
     return json.dumps(found)
 
@@ -83,7 +81,7 @@ def words(endpoint: Any, tmp_path: Path) -> tuple[str, ...]:
     """The options that name the endpoint, with a price."""
     file = tmp_path / "endpoints.yaml"
     file.write_text(
-        f"teacher: {{base_url: '{endpoint.url}', model: {_ENDPOINT.MODEL}, price: {PRICE}}}\n", encoding="utf-8"
+        f"teacher: {{base_url: '{endpoint.url}', model: {chat_endpoint.MODEL}, price: {PRICE}}}\n", encoding="utf-8"
     )
     return ("--endpoints", str(file), "--cache", str(tmp_path / "answers"), "--timeout", "5")
 

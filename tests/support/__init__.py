@@ -1,0 +1,23 @@
+"""What tests of several rooms share; pytest puts `tests/` on the path, so that a test says `from support.x import y`.
+
+http_server            a server in a thread, and a request handler that says nothing on stderr
+chat_endpoint          an OpenAI-compatible endpoint that gives verdicts and fails in every way that endpoints fail
+model_endpoint         one that answers with tool calls, counts its questions and fails as a test says
+judge_prompts          read a judge's prompt back into its case
+judge_attacks          attempts to talk a judge into a verdict, and the places where they can stand
+role_prompts           read prompts of the other roles back
+garage_task            a task about garages: its conversations, disputes and plans
+library_dialogues      conversations of a library's agent, and wrong ones made from them
+bike_dialogues         conversations about bikes for rent, and noise on their calls
+true_messages          true messages in the manner of large models
+false_calls            true calls made false in one respect each
+notations              calls written in the notation of each family
+benchmark_results      results of a benchmark that was never run
+hub_requests           every request that the routes of the Hub allow
+hostile_cards          cards that try to run a script or load something
+workflow_runner        run a job of a workflow as a runner does
+workflow_expressions   the expressions of workflows
+workflow_identity      GitHub's identity tokens, in front of a Hub
+
+`tests/attacks/` and `tests/written_before/make.py` import nothing from here: both also run beside older checkouts.
+"""
