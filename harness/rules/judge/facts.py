@@ -196,7 +196,8 @@ def _same_level(one: str, other: str) -> bool:
 
 
 def find_contact_error(message: str, state: DialogueState) -> str | None:
-    """Return the first number or address that belongs to another thing than the one spoken of, else None."""
+    """Return the first phone number or address that belongs to another entity than the one the message is about, else
+    None."""
     text = undotted(plain(message), state)
     focus = in_focus(text, state)
     reference = state.mentions(state.reference)

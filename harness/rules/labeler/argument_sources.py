@@ -32,12 +32,12 @@ before, the user's and the agent's last words about it, the last words of either
 and what most calls have."""
 
 Candidates = dict[str, dict[str, float]]
-"""The values that sources give, each with how far each source speaks for it."""
+"""Candidate value -> source -> how strongly the source supports it."""
 Example = tuple[Candidates, str]
 """The candidates, and which one is right."""
 
 _SECOND = 0.5
-"""How far a source speaks for the second meaning of an expression, where it speaks for the first by 1."""
+"""How strongly a source supports the second meaning of an expression; the first counts 1."""
 _EPOCHS, _STEP, _PULL = 12, 0.2, 0.02
 
 
@@ -76,7 +76,7 @@ class CallEvidence:
         ]
 
     def said(self, call: Call, key: str, value: str) -> str:
-        """Return who stated a value before the turn: the user, only the agent, or nobody."""
+        """Return who stated a value before the turn: the user, only the agent, or `nobody`."""
         who = "nobody"
         for event in call.turn.dialogue.said_before(call.turn.position):
             if self._surface.states(key, value, event.text):
@@ -124,7 +124,7 @@ def user_words(call: Call) -> frozenset[str]:
 
 
 def _returned(key: str, events: Iterable[Event]) -> Mention:
-    """Return the value on which all rows of the first such result agree."""
+    """Return the value of the first result whose rows all agree on one."""
     for event in events:
         if event.kind == "result" and key in (known := constants(event.rows)):
             return (known[key],)
@@ -132,7 +132,7 @@ def _returned(key: str, events: Iterable[Event]) -> Mention:
 
 
 def candidates(sources: Mapping[str, Mention]) -> Candidates:
-    """Return what the sources speak for."""
+    """Return the candidate values that the sources support."""
     found: Candidates = defaultdict(dict)
     for source, mention in sources.items():
         for number, value in enumerate(mention):
@@ -141,7 +141,7 @@ def candidates(sources: Mapping[str, Mention]) -> Candidates:
 
 
 def best(found: Candidates, weights: Mapping[str, float]) -> str:
-    """Return the candidate that the sources speak for most; `found` must not be empty."""
+    """Return the best-supported candidate; `found` must not be empty."""
     return max(found, key=lambda value: (_score(found[value], weights), value))
 
 

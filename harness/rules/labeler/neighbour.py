@@ -40,7 +40,7 @@ class NeighbourLabeler:
         self.settings: dict[str, Any] = {"trusted": None if trusted is None else len(trusted)}
 
     def relabel(self, conversations: Sequence[Conversation], on_rewrite: Callable[[Rewrite], None]) -> None:
-        """Call `on_rewrite` for each conversation, in order. A turn is None where no neighbour tells what it was."""
+        """Call `on_rewrite` for each conversation, in order. A turn is None where no neighbour determines its label."""
         batch = [
             replace(conversation, id=f"{number:06d}")
             for number, conversation in enumerate(canonicalise(conversations, self._task).conversations)
@@ -101,7 +101,7 @@ class _Labels:
         return [services[event.position] or self._reply(repaired, event) for event in turns]
 
     def _service(self, id: str, sequence: Sequence[Event], event: Event) -> Label | None:
-        """Return the service call of a turn, None where the turn speaks to the user."""
+        """Return the service call of a turn, None where the turn addresses the user."""
         following = sequence[event.position + 1] if event.position + 1 < len(sequence) else None
         raw = event.call
         if raw is None or following is None or following.kind != "result":

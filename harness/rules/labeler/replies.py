@@ -18,13 +18,13 @@ from harness.rules.labeler.response_fit import find_out_of_context
 from harness.rules.language.equivalence import truth
 
 _TRUSTED = 0.3
-"""Replies that are suspected more than this are not learned from."""
+"""Replies with a higher out-of-context score are not learned from."""
 _NEIGHBOURS = 16
 _PER_RANK = 0.01
 _SAME_ACT = 0.6
-"""A reply that can be filled is taken where it has at least this share of the support of the best that cannot."""
+"""A reply that can be filled is preferred if it has at least this share of the best other reply's support."""
 _RARE = 3
-"""A word that fewer replies have is taken for one that only their conversation explains."""
+"""Words in fewer replies than this are taken to be specific to one conversation."""
 _SLOT = re.compile(r"\{([^{}]+):(\d)\}")
 _MANY = 100
 _COUNT = "#"
@@ -39,7 +39,7 @@ class ReplyTemplate:
     text: str | None
     """Values as `{key:form}`; None where it says something that no slot accounts for."""
     flags: Mapping[str, str]
-    """Yes/no fields of the row that was spoken of, which the reply may be about."""
+    """Yes/no fields of the row under discussion that the reply may be about."""
 
     def fill(self, known: ReplyState) -> str | None:
         """Return the reply with this conversation's values; None where one is missing, or the reply may be untrue."""
@@ -118,7 +118,7 @@ def _shared(one: ReplyInContext, other: ReplyInContext) -> float:
 
 
 def _template(id: str, sequence: Sequence[Event], event: Event, choices: frozenset[str]) -> ReplyTemplate:
-    """Return a reply with slots for what is known where it stands."""
+    """Return a reply with slots for the values known in its context."""
     known = reply_state(sequence, event.position)
     text = event.text.replace("{", "(").replace("}", ")")
     written = [

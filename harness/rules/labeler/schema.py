@@ -157,7 +157,8 @@ def _confidence(use: Use, match: Match) -> float:
 
 
 def _leaves_open(value: Any, name: str, tool: str, toolbox: Toolbox) -> bool:
-    """Whether a value says nothing, and may be left out because the parameter is optional and has no such member."""
+    """Whether a value states no preference, and may be left out because the parameter is optional and has no such
+    member."""
     parameter = toolbox.parameters(tool)[name]
     if parameter.required or not says_nothing(value):
         return False

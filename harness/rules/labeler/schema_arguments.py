@@ -18,13 +18,14 @@ _ACCEPT = 0.9
 _FILL = -0.5
 """A required parameter that nothing else fills takes an argument of this score."""
 _POOL_CALLS = 3.0
-"""What all conversations show of a name counts as much as this many calls."""
+"""Evidence pooled over all conversations counts as this many calls."""
 _NAMESAKE = 0.5
-"""What another tool of the conversation shows of an argument of the same name counts half."""
+"""Evidence from an argument of the same name in another tool of the conversation counts half."""
 _ONLY = 0.5
 """Margin of a pair that is made because nothing else is left."""
 _ELSEWHERE = 0.5
-"""An argument that surely is something else of the result is not made a parameter for want of others."""
+"""An argument that is tied to another key of the result with more certainty than this is not matched as the last one
+left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class ArgumentMatcher:
         }
 
     def pairs(self, group: Group, evidence: Mapping[str, ArgumentUsage], tool: str) -> tuple[Pair, ...]:
-        """Return the pairs for one tool of the task. What is unlikely is left out, not forced."""
+        """Return the pairs for one tool of the task. Unlikely pairs are left out."""
         olds, news = list(group.evidence), list(self._toolbox.parameters(tool))
         if not olds or not news:
             return ()
@@ -73,7 +74,7 @@ class ArgumentMatcher:
     def _remaining(
         self, group: Group, evidence: Mapping[str, ArgumentUsage], tool: str, found: Sequence[Pair]
     ) -> list[Pair]:
-        """Return the pairs of what is left over, where a name says nothing and one parameter only takes the values."""
+        """Return pairs of unmatched opaque arguments with the only remaining parameter that takes their values."""
         olds = [old for old in group.evidence if old not in {pair.old for pair in found}]
         news = [new for new in self._toolbox.parameters(tool) if new not in {pair.new for pair in found}]
         fits = {(old, new): self._fit(group, old, tool, new) for old in olds for new in news}

@@ -26,7 +26,7 @@ _ACCEPT = -1.5
 _SURE = 2.0
 """Values of a pair of this score are taken for values of the parameter elsewhere."""
 _CHANCE = 0.5
-"""A name that means the same in no larger share of the conversations says nothing beyond its own."""
+"""The share of conversations in which a name has one meaning must exceed this for other conversations to count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class Matcher:
         self._learn(profiles, [batch[position] for position in foreign])
 
     def match(self, found: Sequence[Use]) -> dict[str, Match]:
-        """Return the match of each old tool of a conversation; a tool that nothing speaks for is left out."""
+        """Return the match of each old tool of a conversation; tools without evidence are left out."""
         groups = grouped(found, self._open)
         if not groups:
             return {}
@@ -82,10 +82,11 @@ class Matcher:
         return Match(old=old, new=new, score=score, margin=score - max(others, default=0.0), pairs=pairs)
 
     def _learn(self, profiles: Profiles, foreign: Sequence[Sequence[Use]]) -> None:
-        """Match each conversation by what it says alone; learn from that what values are whose, and what names mean.
+        """Match each conversation by its own evidence; learn from that the values of parameters and the meaning of
+        names.
 
-        A name (tool; tool and argument) that does not mean the same in most conversations is drawn anew in each, so
-        that nothing can be learned from the others: its trust is 0; 1 for a name that means one thing.
+        A name (tool; tool and argument) without one meaning in most conversations is drawn anew in each, so other
+        conversations say nothing of it: its trust is 0; it is 1 for a name with a single meaning.
         """
         votes: dict[tuple[str, ...], Counter[str]] = {}
         for found in foreign:

@@ -74,7 +74,7 @@ class StateLabeler:
         self.settings: dict[str, Any] = {}
 
     def relabel(self, conversations: Sequence[Conversation], on_rewrite: Callable[[Rewrite], None]) -> None:
-        """Call `on_rewrite` for each conversation, in order. A turn is None where nothing tells what it was."""
+        """Call `on_rewrite` for each conversation, in order. A turn is None where nothing determines its label."""
         batch = _unique(canonicalise(conversations, self._task).conversations)
         foreign = find_out_of_context(batch, self._task)
         dialogues = dialogues_of(batch, self._toolbox, foreign)

@@ -66,7 +66,7 @@ class SurfaceForms:
         return found
 
     def states(self, key: str, value: str, text: str) -> bool:
-        """Whether a text states this value of a parameter, or, for a flag, speaks of it."""
+        """Whether a text states this value of a parameter, or, for a flag, mentions it."""
         asked = (key, value, text)
         if (stated := self._stated.get(asked)) is None:
             stated = self._stated[asked] = self._states(key, value, text)

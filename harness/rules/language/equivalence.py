@@ -67,7 +67,7 @@ def is_stated(value: Any) -> bool:
 
 
 def show(value: Any) -> str:
-    """Return an argument as text; of lists and objects only so much that any depth can be shown."""
+    """Return an argument as text; lists and objects are abbreviated, so that any depth can be shown."""
     if isinstance(value, str):
         return value
     return reprlib.repr(value) if isinstance(value, list | dict) else str(value)

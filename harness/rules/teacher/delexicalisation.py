@@ -50,7 +50,7 @@ class Delexicaliser:
         return (out, frozenset(key for *_, key in spans)) if not self._specific(out) else None
 
     def _span(self, text: str, slot: Slot, value: Any) -> tuple[int, int] | None:
-        """Return where a value is said; what a count counts belongs to it, by whatever word."""
+        """Return where a value is stated, including whatever noun follows a count."""
         span = mention(text, slot, value, self._model.values)
         if span and slot.kind == "count" and slot.unit and text[span[0] : span[1]].isalnum():
             counted = re.match(r" (?:[a-z]{3,}s|person)\b", text[span[1] :])

@@ -28,14 +28,14 @@ _SMALL = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """One argument or result column, whatever tools it belongs to."""
+    """An argument or result column, shared by all tools that have it."""
 
     name: str
     kind: Kind
     label: str
     """The name in words, without `number of` and the like."""
     unit: str
-    """What a count counts, in the plural; the sign before an amount of money. Empty where that is not known."""
+    """What is counted, in the plural; the currency sign of an amount. Empty where unknown."""
     description: str
     values: tuple[Any, ...]
     """Values seen, distinct, the choices of the schema first."""

@@ -162,7 +162,7 @@ class Clause:
 
 
 def clause(slot: Slot) -> Clause:
-    """Return how to speak of a flag, from its name: `has_x`, `is_x`, `serves_x`, `x_allowed`, `x`."""
+    """Return how a flag is put into words, from its name: `has_x`, `is_x`, `serves_x`, `x_allowed`, `x`."""
     words = tokens(slot.name)
     rest = " ".join(words[1:])
     if words[0] == "has" and rest:
