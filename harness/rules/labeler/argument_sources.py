@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness.data.events import Event
 from harness.data.tools import Toolbox
-from harness.rules.labeler.surface_forms import Mention, SurfaceForms, words_of
+from harness.rules.labeler.surface_forms import Readings, SurfaceForms, words_of
 from harness.rules.labeler.turns import LabelerTurn, constants
 
 Outcome = tuple[str, str, str, str]
@@ -56,9 +56,9 @@ class CallEvidence:
 
     def __init__(self, surface: SurfaceForms, toolbox: Toolbox) -> None:
         self._surface, self._toolbox = surface, toolbox
-        self._sources: dict[tuple[int, int], dict[str, dict[str, Mention]]] = {}
+        self._sources: dict[tuple[int, int], dict[str, dict[str, Readings]]] = {}
 
-    def sources(self, call: Call) -> dict[str, dict[str, Mention]]:
+    def sources(self, call: Call) -> dict[str, dict[str, Readings]]:
         """Return, by parameter and source (see `SOURCES`), the value that the source gives."""
         found = self._sources.get(call.turn.key)
         if found is None:
@@ -92,12 +92,12 @@ class CallEvidence:
         agrees = "nothing" if row is None else "same" if row == value else "other"
         return agrees, self.said(call, key, value)
 
-    def _sources_of(self, call: Call, key: str) -> Iterator[tuple[str, Mention]]:
+    def _sources_of(self, call: Call, key: str) -> Iterator[tuple[str, Readings]]:
         dialogue, position = call.turn.dialogue, call.turn.position
         known = (call.known[key],) if key in call.known else ()
         yield "row", known
         yield "rows", known if len(call.turn.rows) > 1 else ()
-        last: Mention = ()
+        last: Readings = ()
         seen: set[str] = set()
         for number, event in enumerate(dialogue.said_before(position)):
             mentions = self._surface.find(key, event.text)
@@ -123,7 +123,7 @@ def user_words(call: Call) -> frozenset[str]:
     return frozenset(word for event in said if event.kind == "user" for word in words_of(event.text))
 
 
-def _returned(key: str, events: Iterable[Event]) -> Mention:
+def _returned(key: str, events: Iterable[Event]) -> Readings:
     """Return the value of the first result whose rows all agree on one."""
     for event in events:
         if event.kind == "result" and key in (known := constants(event.rows)):
@@ -131,7 +131,7 @@ def _returned(key: str, events: Iterable[Event]) -> Mention:
     return ()
 
 
-def candidates(sources: Mapping[str, Mention]) -> Candidates:
+def candidates(sources: Mapping[str, Readings]) -> Candidates:
     """Return the candidate values that the sources support."""
     found: Candidates = defaultdict(dict)
     for source, mention in sources.items():

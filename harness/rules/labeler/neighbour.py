@@ -14,7 +14,7 @@ from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.tools import Toolbox
 from harness.rules.labeler.neighbour_arguments import ConsistentCalls, agrees
 from harness.rules.labeler.replies import Replies
-from harness.rules.labeler.reply_context import ContextIndex, ReplyInContext, place_at
+from harness.rules.labeler.reply_context import ContextIndex, ReplyInContext, context_at
 from harness.rules.labeler.reply_state import known_words
 from harness.rules.labeler.response_fit import find_out_of_context
 from harness.rules.labeler.schema import canonicalise
@@ -80,7 +80,7 @@ class _Labels:
                 words = known_words(sequence[: event.position])
                 if call is None or following is None or not self._may_be(call, following, words):
                     continue
-                places.append(place_at(conversation.id, sequence, event.position))
+                places.append(context_at(conversation.id, sequence, event.position))
                 self._names.append(call.name)
                 self._examples.add(call, following.rows)
         self._index = ContextIndex(places)
@@ -108,7 +108,7 @@ class _Labels:
             keeps = event.kind == "call" and (following.kind != "user" if following else not self._ends_with_reply)
             return (raw, "no result tells what it was") if keeps else None
         votes: dict[str, float] = defaultdict(float)
-        for row, likeness in self._index.nearest(place_at(id, sequence, event.position), _NEIGHBOURS):
+        for row, likeness in self._index.nearest(context_at(id, sequence, event.position), _NEIGHBOURS):
             votes[self._names[row]] += likeness**4
         words = known_words(sequence[: event.position])
         fits = event.kind == "call" and self._may_be(raw, following, words)

@@ -11,7 +11,7 @@ from harness.data.events import Event, events
 from harness.data.records import Conversation, Task
 from harness.data.text import tokens
 from harness.data.tools import Toolbox
-from harness.rules.labeler.reply_context import ContextIndex, ReplyInContext, place_at, strangers
+from harness.rules.labeler.reply_context import ContextIndex, ReplyInContext, context_at, strangers
 from harness.rules.labeler.reply_phrases import compose
 from harness.rules.labeler.reply_state import RELATIVE_DAYS, ReplyState, forms, reply_state, scalars
 from harness.rules.labeler.response_fit import find_out_of_context
@@ -97,7 +97,7 @@ class Replies:
     def retrieve(self, conversation: Conversation, position: int) -> str:
         """Return the reply of a similar context for the message at `position`, composed where none can be filled."""
         sequence = events(conversation.messages, self._toolbox)
-        text = self._nearest(place_at(conversation.id, sequence, position), reply_state(sequence, position))
+        text = self._nearest(context_at(conversation.id, sequence, position), reply_state(sequence, position))
         return compose(sequence, position, self._toolbox) if text is None else text
 
     def _nearest(self, place: ReplyInContext, known: ReplyState) -> str | None:
@@ -141,7 +141,7 @@ def _template(id: str, sequence: Sequence[Event], event: Event, choices: frozens
         written_out = None
     flags = {key: value for key, value in scalars(known.row).items() if truth(value) is not None}
     about = {key: value for key, value in flags.items() if _is_about(rest, frozenset(tokens(key.replace("_", " "))))}
-    return ReplyTemplate(place=place_at(id, sequence, event.position), text=written_out, flags=about)
+    return ReplyTemplate(place=context_at(id, sequence, event.position), text=written_out, flags=about)
 
 
 def _without_rare(templates: Sequence[ReplyTemplate]) -> list[ReplyTemplate]:

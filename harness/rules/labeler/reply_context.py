@@ -56,7 +56,7 @@ class ReplyInContext:
         return [word for word in self.strange if any(part not in known for part in tokens(word))]
 
 
-def places(conversations: Sequence[Conversation], toolbox: Toolbox) -> list[ReplyInContext]:
+def replies_in_context(conversations: Sequence[Conversation], toolbox: Toolbox) -> list[ReplyInContext]:
     """Return the non-empty replies that are not followed by a result."""
     return [place for conversation in conversations for place in _places(conversation, toolbox)]
 
@@ -74,10 +74,10 @@ def _places(conversation: Conversation, toolbox: Toolbox) -> Iterator[ReplyInCon
     for index, event in enumerate(sequence):
         following = sequence[index + 1] if index + 1 < len(sequence) else None
         if event.kind == "reply" and event.text.strip() and not (following and following.kind == "result"):
-            yield place_at(conversation.id, sequence, event.position)
+            yield context_at(conversation.id, sequence, event.position)
 
 
-def place_at(id: str, sequence: Sequence[Event], position: int) -> ReplyInContext:
+def context_at(id: str, sequence: Sequence[Event], position: int) -> ReplyInContext:
     """Return the place of the message at `position`, with the words of the reply where one stands there."""
     given = [event for event in sequence if event.kind in ("user", "result")]
     values = _values(given)

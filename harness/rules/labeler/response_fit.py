@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from harness.data.records import Conversation, Task
 from harness.data.text import tokens
 from harness.data.tools import Toolbox
-from harness.rules.labeler.reply_context import ReplyInContext, places, trusted_words
+from harness.rules.labeler.reply_context import ReplyInContext, replies_in_context, trusted_words
 
 Key = tuple[str, int]
 """Id of a conversation, position of a message."""
@@ -68,7 +68,7 @@ def find_out_of_context(conversations: Sequence[Conversation], task: Task) -> di
     toolbox, words = Toolbox(task.tools), words_of_task(task)
     scores: dict[Key, float] = {}
     for part in _chunks(conversations):
-        found, trusted = places(part, toolbox), list(trusted_words(part, toolbox))
+        found, trusted = replies_in_context(part, toolbox), list(trusted_words(part, toolbox))
         if len(part) < _FEW:
             known = words.union(*trusted)
             scores |= {place.key: float(len(place.strange_to(known)) >= _STRANGERS) for place in found}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -184,15 +185,10 @@ def _fill(
 
 def _rewritten(conversation: Conversation, mapped: Sequence[MappedCall], toolbox: Toolbox) -> Conversation:
     """Return the conversation with its calls replaced; what was not mapped stays as it is."""
-    if all(made.call is made.raw or made.call is None for made in mapped):
-        return conversation
-    by_position: dict[int, list[MappedCall]] = {}
+    by_position: dict[int, list[MappedCall]] = defaultdict(list)
     for made in mapped:
-        by_position.setdefault(made.position, []).append(made)
-    messages = [
-        _message(message, by_position.get(position, ()), toolbox)
-        for position, message in enumerate(conversation.messages)
-    ]
+        by_position[made.position].append(made)
+    messages = (_message(one, by_position[position], toolbox) for position, one in enumerate(conversation.messages))
     return replace(conversation, messages=tuple(messages))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from scipy.optimize import linear_sum_assignment
 
@@ -46,7 +47,7 @@ class ArgumentMatcher:
         self._toolbox = toolbox
         self._profiles = profiles
         self._pool = pool
-        self._pool_fits: dict[tuple[str, str, str, str], float] = {}
+        self._pool_fit = cache(self._fit_of_pool)
         self._shared = {tool: _shared_words(tuple(toolbox.parameters(tool))) for tool in toolbox.names}
         self.trust: Mapping[tuple[str, ...], float] = {}
 
@@ -102,10 +103,10 @@ class ArgumentMatcher:
         trust = self.trust.get((group.name, old), 0.0)
         if not trust:
             return fit
-        place = (group.name, old, tool, new)
-        if place not in self._pool_fits:
-            self._pool_fits[place] = self._profiles.fit(self._pool[group.name].evidence[old].values, tool, new)
-        return (fit + trust * self._pool_fits[place]) / (1 + trust)
+        return (fit + trust * self._pool_fit(group.name, old, tool, new)) / (1 + trust)
+
+    def _fit_of_pool(self, name: str, old: str, tool: str, new: str) -> float:
+        return self._profiles.fit(self._pool[name].evidence[old].values, tool, new)
 
     def _merged(self, groups: Mapping[str, Group], group: Group, old: str) -> ArgumentUsage:
         merged = ArgumentUsage()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from harness.data.canonical import plain_text
 from harness.data.tools import Toolbox
@@ -53,11 +54,11 @@ class Matcher:
     def __init__(self, toolbox: Toolbox, batch: Sequence[Sequence[Use]], foreign: Sequence[int]) -> None:
         self._toolbox = toolbox
         self._tools = (*toolbox.services, toolbox.reply.tool)
-        self._open = words().whatever - _members(toolbox)
+        self._open = words().no_preference - _members(toolbox)
         profiles = Profiles(toolbox, batch)
         self._pool = grouped([use for position in foreign for use in batch[position]], self._open)
         self._arguments = ArgumentMatcher(toolbox, profiles, self._pool)
-        self._pool_scores: dict[tuple[str, str], float] = {}
+        self._pool_score = cache(self._score_of_pool)
         self._trust: Mapping[tuple[str, ...], float] = {}
         self._learn(profiles, [batch[position] for position in foreign])
 
@@ -107,13 +108,11 @@ class Matcher:
         pairs = self._pairs(group, evidence, new)
         score = self._score(group, new, pairs)
         trust = self._trust.get((group.name,), 0.0)
-        if trust:
-            if (group.name, new) not in self._pool_scores:
-                pooled = self._pool[group.name]
-                whole = self._pairs(pooled, pooled.evidence, new)
-                self._pool_scores[group.name, new] = self._score(pooled, new, whole)
-            score += _POOL * trust * self._pool_scores[group.name, new]
-        return score, pairs
+        return score + (_POOL * trust * self._pool_score(group.name, new) if trust else 0.0), pairs
+
+    def _score_of_pool(self, name: str, new: str) -> float:
+        pooled = self._pool[name]
+        return self._score(pooled, new, self._pairs(pooled, pooled.evidence, new))
 
     def _pairs(self, group: Group, evidence: Mapping[str, ArgumentUsage], new: str) -> tuple[Pair, ...]:
         if new != self._toolbox.reply.tool:

@@ -32,7 +32,7 @@ class Words:
     weak: frozenset[str]
     looks: frozenset[str]
     acts: frozenset[str]
-    whatever: frozenset[str]
+    no_preference: frozenset[str]
     levels: tuple[Mapping[str, int], ...]
     """For each scale: words of a level -> its rank."""
 
@@ -51,7 +51,7 @@ def words() -> Words:
         weak=frozenset(map(_stem, data["weak"])),
         looks=frozenset(map(_stem, data["looks"])),
         acts=frozenset(map(_stem, data["acts"])),
-        whatever=frozenset(data["whatever"]),
+        no_preference=frozenset(data["whatever"]),
         levels=tuple(
             {plain_text(word): rank for rank, level in enumerate(scale) for word in level} for scale in data["scales"]
         ),

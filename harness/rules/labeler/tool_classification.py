@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from functools import lru_cache
 
-from harness.data.text import tokens
 from harness.data.tools import Toolbox
 from harness.rules.labeler.argument_sources import softmax
+from harness.rules.labeler.surface_forms import words_of
 from harness.rules.labeler.turns import Key, LabelerTurn, constants
 
 _ROUNDS = 12
@@ -159,12 +158,7 @@ def _features(turn: LabelerTurn) -> list[Feature]:
             break
     after = turn.dialogue.said_next(turn.position)
     said["answer"] = after.text if after else ""
-    return found + [(who, word) for who, text in said.items() for word in sorted(set(_tokens(text)))]
-
-
-@lru_cache(maxsize=65536)
-def _tokens(text: str) -> tuple[str, ...]:
-    return tuple(tokens(text))
+    return found + [(who, word) for who, text in said.items() for word in sorted(set(words_of(text)))]
 
 
 def _by_trace(turn: LabelerTurn, name: str, toolbox: Toolbox) -> float:

@@ -63,7 +63,7 @@ def typed(value: Any, declared: Any) -> Any:
 
 def is_stated(value: Any) -> bool:
     """Whether a value says anything: not empty, null, or one of the words for `no preference`."""
-    return _clean(value) not in lexicon().whatever
+    return _clean(value) not in lexicon().no_preference
 
 
 def show(value: Any) -> str:

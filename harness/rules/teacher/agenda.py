@@ -68,7 +68,7 @@ def draw_agenda(model: TaskModel, length: int, complexity: int, rng: Random) -> 
         tool = rng.choice(sorted(model.usages))
         alone = Segment(tool=tool, lookup=model.usages[tool].lookup, calls=False, requests=units - 1)
         return Agenda(segments=(alone,), thanks=False, bye=False)
-    segments = [Segment(tool=tool, lookup=model.usages[tool].lookup) for tool in tools]
+    segments = [_segment(model, tool) for tool in tools]
     spare = units - sum(segment.cost for segment in segments)
     bye = spare > 0 and rng.random() < 0.95
     thanks = spare - bye > 0 and rng.random() < 0.65

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.rules.teacher.lexicon import names
-from harness.rules.teacher.slots import Slot, tokens
+from harness.rules.teacher.slots import Slot, split_name
 from harness.rules.teacher.task_model import TaskModel
 from harness.rules.teacher.verbalisation import has_moment, mention
 
@@ -87,8 +87,8 @@ def _categories(model: TaskModel) -> re.Pattern[str]:
 def _stems(model: TaskModel) -> dict[str, frozenset[str]]:
     """Return for each column the starts of the words of its name that no other column and no tool has."""
     columns = {key for usage in model.usages.values() for key in (*usage.columns, *usage.order)}
-    words = {key: {word[:_STEM] for word in tokens(key) if len(word) > 2} for key in columns}
-    tools = {word[:_STEM] for name in model.usages for word in tokens(name)}
+    words = {key: {word[:_STEM] for word in split_name(key) if len(word) > 2} for key in columns}
+    tools = {word[:_STEM] for name in model.usages for word in split_name(name)}
     return {
         key: frozenset(
             stem for stem in own if stem not in tools and not any(stem in words[other] for other in columns - {key})

@@ -16,7 +16,7 @@ from harness.rules.language.equivalence import truth
 from harness.rules.language.lexicon import is_lookup
 from harness.rules.teacher.exchanges import Exchange, ResultLayout, exchanges_of, layout_of, links_of
 from harness.rules.teacher.lexicon import names
-from harness.rules.teacher.slots import Slot, learn_slot, tokens
+from harness.rules.teacher.slots import Slot, learn_slot, split_name
 from harness.rules.teacher.values import Values, parse_day
 from harness.rules.teacher.verbalisation import mention
 
@@ -246,5 +246,5 @@ def intent(model: TaskModel, tool: str) -> str:
         len(first),
     )
     if not 1 < end <= _LONG or not first[0].isalpha():
-        return " ".join(tokens(tool))
+        return " ".join(split_name(tool))
     return " ".join([first[0].lower(), *first[1:end]])
