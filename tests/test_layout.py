@@ -151,7 +151,7 @@ def test_the_package_has_its_rooms_and_nothing_else_at_the_top() -> None:
 
 
 def test_the_docstring_of_a_package_names_its_files_and_packages() -> None:
-    """In a place for plug-ins those may be left out: whoever adds one adds one file, whose first line says what it is."""
+    """Plug-ins may be left out: adding one takes one file, whose first line says what it is."""
     wrong = {}
     for init in (path for path in _files() if path.name == "__init__.py"):
         folder = init.parent

@@ -20,8 +20,8 @@ from harness.data.sample import sample_conversations, sample_task
 from harness.errors import UsageError
 from harness.hub.client import Hub
 from harness.resources import folder
-from harness.stages import job_test_set
 from harness.stages._result import Place
+from harness.stages.job_test_set import JobTestSetRequest, run
 from support.sample_test_set import write_test_set
 
 MANY = 200
@@ -108,8 +108,8 @@ def test_the_repository_is_written_the_same_twice(tmp_path: Path) -> None:
 def repository(tmp_path: Path) -> Path:
     """The sample task's test set as stage `job-test-set` writes it."""
     write_job(tmp_path / "job", traces=1, test=4)
-    place = Place(out=tmp_path / "repository")
-    job_test_set.run(job_test_set.JobTestSetRequest(job=tmp_path / "job", place=place), Hub("http://127.0.0.1:9"))
+    request = JobTestSetRequest(job=tmp_path / "job", place=Place(out=tmp_path / "repository"))
+    run(request, Hub("http://127.0.0.1:9", token=False))
     return tmp_path / "repository"
 
 
