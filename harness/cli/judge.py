@@ -16,7 +16,7 @@ from harness.terminal import echo, plain, say, show
 
 if TYPE_CHECKING:
     from harness.evaluation.judge.judge_files import JudgedFile
-    from harness.evaluation.judge.run import Judged
+    from harness.evaluation.judge.panel import Judged
 
 
 @click.command(

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.errors import RepoNotFound
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage, parse_record, read_lineage
-from harness.models.backends.subject import DAY, Subject
+from harness.models.backends.backend import DAY, EvaluatedModel
 from harness.models.prompts import Calendar
 from harness.terminal import say
 from harness.training.checkpoints import recorded_day
@@ -21,17 +21,17 @@ def dated(lineage: Lineage, day: date) -> Lineage:
     return replace(lineage, config={**lineage.config, DAY: day.isoformat()})
 
 
-def use_day(subject: Subject, lineage: Lineage, folders: Iterable[Path], named: date | None) -> None:
+def use_day(model: EvaluatedModel, lineage: Lineage, folders: Iterable[Path], named: date | None) -> None:
     """Let a model be asked on the day that was named, on that of the run in one of the folders, or today.
 
     `lineage` is the run's without a day. Nothing is done where what is sent does not depend on it.
     """
-    if not subject.asks_for_day():
+    if not model.asks_for_day():
         if named:
             say_no_day(named)
         return
     day = named or next(_matching(lineage, _evaluated(folders)), None) or Calendar().day
-    subject.use_day(day)
+    model.use_day(day)
     say_day(day)
 
 

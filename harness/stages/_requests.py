@@ -13,7 +13,7 @@ from harness.stages._result import Place
 
 if TYPE_CHECKING:
     from harness.evaluation.judge.judges import JudgeConfig
-    from harness.models.backends.subject import EvaluateConfig
+    from harness.models.backends.backend import EvaluateConfig
     from harness.models.chat.chat_models import ChatSettings
     from harness.models.names import ModelName
 
@@ -48,7 +48,7 @@ class InferenceOptions(FrozenModel):
         from harness.models.chat.budget import Budget
         from harness.models.chat.chat_models import ChatSettings
         from harness.models.chat.endpoints import Endpoints
-        from harness.models.engine.server import split_engine_args
+        from harness.models.engine.build import split_engine_args
 
         budget = beside.budget if beside else None
         if budget is None and self.budget is not None:
@@ -150,7 +150,7 @@ class EvaluateRequest(FrozenModel):
 
     def config(self, base: ModelName | None) -> EvaluateConfig:
         """Return how the models are asked; UsageError for an engine argument that is none."""
-        from harness.models.backends.subject import EvaluateConfig
+        from harness.models.backends.backend import EvaluateConfig
 
         return EvaluateConfig(
             asking=self.asking.settings(direct=True),

@@ -16,7 +16,7 @@ from harness.data.tasks import TaskSource, find_task
 from harness.errors import UsageError
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
-from harness.models.backends.subject import DAY, SYSTEMS_REPLACED
+from harness.models.backends.backend import DAY, SYSTEMS_REPLACED
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.names import ModelName
 from harness.models.prompts import Calendar, form_notes
@@ -25,9 +25,9 @@ from harness.stages._result import Place
 from harness.terminal import progress, say
 from harness.training.config import TrainConfig
 from harness.training.data import TrainingData, read_training_data
-from harness.training.data_credits import read_roles
 from harness.training.examples import TrainingExamples
 from harness.training.loop import CHECKPOINTS
+from harness.training.run_summary import read_roles
 from harness.training.student_files import Rendered, ToRender, render_guarded
 
 STAGE = "train"

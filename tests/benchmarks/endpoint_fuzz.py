@@ -1,9 +1,9 @@
-"""Arbitrary JSON in every field of an endpoint's completions: `tft evaluate` ends, every pair scored or explained.
+"""Arbitrary JSON in every field of an endpoint's completions: `tft evaluate` ends with every pair scored or explained.
 
     python tests/benchmarks/endpoint_fuzz.py [--answers 20000] [--conversations 100] [--seed 0]
 
-Each run evaluates a model behind an endpoint of this machine, is gone on with once with another cache (which asks for
-what is missing again), and is checked: no traceback, and for every pair a score, or none and the reason.
+Each run evaluates a model behind a local endpoint, is resumed once with another cache (which asks again for what is
+missing), and is checked: no traceback, and for every pair a score, or a reason why there is none.
 """
 
 from __future__ import annotations

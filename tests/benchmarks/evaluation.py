@@ -1,8 +1,8 @@
 """`tft evaluate` against vLLM's own server answering the same prompts, start-up included in both, in one run.
 
-The bare side starts the server with the same arguments, sends the same token ids with the same limit, and
-does nothing else: no hub, no log, no parsing, no scores. Prints seconds and the ratio; exits with 1 where the
-ratio is above 1.25 or less than 0.85 of the prompt tokens come from the prefix cache.
+The bare side starts the server with the same arguments, sends the same token ids with the same limit, and does nothing
+else: no Hub, no log, no parsing, no scores. Prints seconds and the ratio; exit status 1 if the ratio is above 1.25 or
+less than 0.85 of the prompt tokens come from the prefix cache.
 
     TFT_SOURCES=... python tests/benchmarks/evaluation.py [--rounds 2] [--max-tokens 64]
 """

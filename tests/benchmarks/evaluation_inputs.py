@@ -1,4 +1,4 @@
-"""What the evaluation benchmarks evaluate: a 4M student, and the published test set or the sample task."""
+"""Inputs of the evaluation benchmarks: a student of 4M parameters, and the published test set or the sample task."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""The frames of ours between a command and an endpoint, at the moment a request is sent.
+"""Our stack frames between a command and an endpoint when a request is sent.
 
     python tests/benchmarks/frames.py                # relabel, judge and evaluate, each with its limit
     python tests/benchmarks/frames.py relabel
 
-Each command runs in this process on a sample against an endpoint in a thread. When the first request arrives there, the
-main thread's stack is read, then the suspended coroutines: those that `asyncio.run` awaits, and those of the task that
-sent the request. Counted is every frame whose code lies in `harness/`, from the command's own function on.
+Each command runs in this process on a sample, against an endpoint in a thread. When the first request arrives, it reads
+the stack of the main thread and the suspended coroutines: those that `asyncio.run` awaits, and those of the task that
+sent the request. It counts frames whose code is in `harness/`, from the command's own function on.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Hostile model repositories through `tft evaluate --limit 2`: each ends soon, with one sentence, and leaves nothing.
+"""Hostile model repositories through `tft evaluate --limit 2`: each ends soon in one sentence, leaving nothing behind.
 
     python tests/benchmarks/hostile_models.py [--quick] [NAME…]
 
-Each is refused in one sentence within 20 s, or evaluated within 30 s more than a harmless model of that size; the whole
-tree of processes stays under 4 GB; none is left. `--quick` leaves out those that come to the start of an engine.
+Each is refused in one sentence within 20 s, or evaluated within 30 s more than a harmless model of that size takes. The
+process tree stays under 4 GB, and no process is left. `--quick` skips those that get as far as starting an engine.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from harness import resources
 from harness.data.formats.json_texts import encodable_value
 from harness.data.records import Task, ToolCall
 from harness.data.tools import Toolbox
+from harness.models.chat.budget import CostEstimate
 from harness.models.chat.chat_models import ChatModel
-from harness.models.chat.estimate import CostEstimate
 from harness.models.chat.json_answers import excerpt
 from harness.models.chat.quoting import LAYOUT, MAX_CHARACTERS, escape, escape_strings
 from harness.models.chat.records import ChatAnswer, ChatRequest

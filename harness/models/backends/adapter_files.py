@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ModelError
-from harness.models.engine.repository import check_sizes, read_object, shapes
+from harness.models.engine.model_files import check_sizes, read_object, shapes
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"

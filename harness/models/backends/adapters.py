@@ -14,17 +14,16 @@ from harness.errors import ModelError, UsageError
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.models.backends.adapter_files import CONFIG, RANKS, WEIGHTS, misfit, read_adapter
-from harness.models.backends.backend import Backend
-from harness.models.backends.subject import EvaluateConfig
-from harness.models.backends.vllm import NO_TEMPLATE, VllmSubject
+from harness.models.backends.backend import Backend, EvaluateConfig
+from harness.models.backends.vllm import NO_TEMPLATE, EvaluatedCheckpoint
 from harness.models.backends.vllm_backend import VllmBackend
+from harness.models.engine.build import check_installed
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.engine.guard import Guard
-from harness.models.engine.guarded import shown
-from harness.models.engine.server import EngineOptions, check_installed
-from harness.models.engine.shared import SharedEngine
+from harness.models.engine.guard_child import shown
+from harness.models.engine.server import EngineOptions, SharedEngine
 from harness.models.names import ModelName
-from harness.models.prompts.making import TokenizerFiles
+from harness.models.prompts.make_prompts import TokenizerFiles
 from harness.terminal import progress, say
 
 _PLACES = ("", "adapter/")
@@ -93,7 +92,7 @@ def check_fit(adapter: Adapter, base: Checkpoint) -> None:
         say(f"the adapter of {name} names {own} as its base; its shapes fit {base.artifact}, which is used")
 
 
-class AdapterSubject(VllmSubject):
+class EvaluatedAdapter(EvaluatedCheckpoint):
     """An adapter on its base, with the tokenizer and chat template of its own repository where it has them."""
 
     def __init__(
@@ -135,9 +134,9 @@ class AdapterSubject(VllmSubject):
 
 
 @contextmanager
-def adapter_subjects(
+def evaluated_adapters(
     names: Sequence[ModelName], hub: Hub, test_set: TestSet, config: EvaluateConfig
-) -> Iterator[list[AdapterSubject]]:
+) -> Iterator[list[EvaluatedAdapter]]:
     """Yield each adapter of `config.base` ready to be asked; their server is stopped at the end of the block.
 
     Raises ModelError, HubError or EngineError where one of them, or the base, cannot be served: before anything starts.
@@ -156,7 +155,7 @@ def adapter_subjects(
         check_fit(adapter, base)
     words = (*NO_TEMPLATE, *lora_arguments(adapters), *config.asking.engine_args)
     with SharedEngine(EngineOptions(extra_args=words, trust_remote_code=config.trust_remote_code)) as engine:
-        yield [AdapterSubject(adapter, base, engine, test_set, config) for adapter in adapters]
+        yield [EvaluatedAdapter(adapter, base, engine, test_set, config) for adapter in adapters]
 
 
 def lora_arguments(adapters: Sequence[Adapter]) -> tuple[str, ...]:

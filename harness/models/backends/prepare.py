@@ -10,11 +10,11 @@ from functools import partial
 from harness.data.tasks import TestSet
 from harness.errors import UsageError
 from harness.hub.client import Hub
-from harness.models.backends.subject import EvaluateConfig, Subject
+from harness.models.backends.backend import EvaluateConfig, EvaluatedModel
 from harness.models.names import ModelName
 
 
-def prepare(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig) -> Subject:
+def prepare(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig) -> EvaluatedModel:
     """Return the model ready to be asked: resolved, pulled and checked.
 
     Raises ModelError, HubError or UsageError where that is not possible. Each module of a backend has a
@@ -23,14 +23,14 @@ def prepare(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig
     if name.backend == "rules":
         raise UsageError(f"{name} plays a role and answers no test set; name a model, or give it with --judge")
     module = importlib.import_module(f"harness.models.backends.{name.backend}")
-    made: Subject = module.subject(name, hub, test_set, config)
+    made: EvaluatedModel = module.prepare(name, hub, test_set, config)
     return made
 
 
 @contextmanager
 def preparing(
     names: Sequence[ModelName], hub: Hub, test_set: TestSet, config: EvaluateConfig
-) -> Iterator[list[Callable[[], Subject]]]:
+) -> Iterator[list[Callable[[], EvaluatedModel]]]:
     """Yield a function for each model that makes it ready to be asked; see `prepare`, whose errors they raise.
 
     Adapters (`config.base`) are all checked before the first is asked, and share an engine, which is stopped at
@@ -39,11 +39,11 @@ def preparing(
     if config.base is None:
         yield [partial(prepare, name, hub, test_set, config) for name in names]
         return
-    from harness.models.backends.adapters import adapter_subjects
+    from harness.models.backends.adapters import evaluated_adapters
 
-    with adapter_subjects(names, hub, test_set, config) as subjects:
+    with evaluated_adapters(names, hub, test_set, config) as subjects:
         yield [partial(_itself, subject) for subject in subjects]
 
 
-def _itself(subject: Subject) -> Subject:
+def _itself(subject: EvaluatedModel) -> EvaluatedModel:
     return subject

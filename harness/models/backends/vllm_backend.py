@@ -9,8 +9,8 @@ from typing import Any
 from harness.data.records import Prediction, Usage
 from harness.models.backends.backend import OnAnswer, ask_each
 from harness.models.chat.bounded_http import RefusedBodyError, bounded_client
+from harness.models.engine.process import while_progressing
 from harness.models.engine.server import SERVED_NAME, Server
-from harness.models.engine.watch import while_progressing
 from harness.models.prompts import Prompt
 
 # Greedy means greedy, whatever sampling defaults the repository ships; markers of tool calls are

@@ -153,7 +153,8 @@ def fit(examples: Sequence[Example], start: Mapping[str, float]) -> dict[str, fl
     weights = dict(start)
     for _ in range(_EPOCHS):
         for found, right in examples:
-            for value, share in _shares(found, weights).items():
+            shares = softmax({value: _score(speaks, weights) for value, speaks in found.items()})
+            for value, share in shares.items():
                 for source, speaks in found[value].items():
                     weights[source] += _STEP * ((value == right) - share) * speaks
             for source, weight in weights.items():
@@ -161,12 +162,12 @@ def fit(examples: Sequence[Example], start: Mapping[str, float]) -> dict[str, fl
     return weights
 
 
-def _shares(found: Candidates, weights: Mapping[str, float]) -> dict[str, float]:
-    scores = {value: _score(speaks, weights) for value, speaks in found.items()}
-    top = max(scores.values())
-    raised = {value: math.exp(score - top) for value, score in scores.items()}
+def softmax(logs: Mapping[str, float]) -> dict[str, float]:
+    """Return the probabilities of which these are the logarithms, up to a constant; there must be one."""
+    top = max(logs.values())
+    raised = {name: math.exp(value - top) for name, value in logs.items()}
     total = sum(raised.values())
-    return {value: one / total for value, one in raised.items()}
+    return {name: value / total for name, value in raised.items()}
 
 
 def _score(speaks: Mapping[str, float], weights: Mapping[str, float]) -> float:

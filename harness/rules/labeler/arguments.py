@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
-from harness.data.tools import Parameter, Toolbox
+from harness.data.tools import Toolbox
 from harness.rules.labeler.argument_sources import (
     SOURCES,
     Call,
@@ -21,7 +21,8 @@ from harness.rules.labeler.argument_sources import (
     user_words,
 )
 from harness.rules.labeler.surface_forms import SurfaceForms
-from harness.rules.labeler.turns import LabelerTurn, as_text
+from harness.rules.labeler.turns import LabelerTurn
+from harness.rules.language.equivalence import typed
 
 _ROUNDS, _DRAWS = 3, 4
 _HALF, _STRENGTH, _OUTCOMES = 0.5, 2.0, 12
@@ -71,7 +72,7 @@ class LearnedArguments:
             if value is None and parameter.required:
                 return None
             if value is not None and (parameter.required or self._options.likely(call, key) > _HALF):
-                found[key] = _typed(value, parameter)
+                found[key] = typed(value, parameter.schema.get("type"))
         return found
 
     def weight(self, turn: LabelerTurn, arguments: Mapping[str, Any]) -> float:
@@ -148,22 +149,7 @@ class LearnedArguments:
 
 
 def _strings(arguments: Mapping[str, Any]) -> dict[str, str]:
-    return {key: as_text(value) for key, value in arguments.items()}
-
-
-def _typed(value: str, parameter: Parameter) -> Any:
-    """Return a value in the type that the schema wants, as text where it cannot be."""
-    wanted = parameter.schema.get("type")
-    try:
-        if wanted == "integer":
-            return int(value)
-        if wanted == "number":
-            return float(value)
-    except ValueError:
-        return value
-    if wanted == "boolean" and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    return value
+    return {key: str(value) for key, value in arguments.items()}
 
 
 def _tally(counts: Counter[tuple[str, ...]], outcomes: Sequence[Outcome]) -> None:
@@ -233,7 +219,7 @@ class OptionalArguments:
             for key in self._optional(call):
                 if len(self._surface.values[key]) > _FEW_VALUES:
                     continue
-                value = as_text(call.turn.raw.arguments.get(key, ""))
+                value = str(call.turn.raw.arguments.get(key, ""))
                 for word in (*user_words(call), ""):
                     words[call.tool, key][word][value] += 1
         hints: dict[tuple[str, str, str], set[str]] = defaultdict(set)

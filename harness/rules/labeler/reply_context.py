@@ -11,6 +11,9 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+from scipy.sparse import csr_matrix
+
 from harness.data.events import Event, events
 from harness.data.records import Conversation
 from harness.data.text import tokens
@@ -210,8 +213,6 @@ class ContextIndex:
 
     def nearest(self, place: ReplyInContext, count: int) -> list[tuple[int, float]]:
         """Return (number, likeness) of the `count` most similar places of other conversations, likeness 3 at most."""
-        import numpy as np
-
         if not self._ids:
             return []
         likeness = (self._rows @ self._matrix([place]).T).toarray()[:, 0]
@@ -219,9 +220,6 @@ class ContextIndex:
         return [(row, float(likeness[row])) for row in best if self._ids[row] != place.key[0]][:count]
 
     def _matrix(self, places: Sequence[ReplyInContext]) -> Any:
-        import numpy as np
-        from scipy.sparse import csr_matrix
-
         rows, columns, values = [], [], []
         for row, place in enumerate(places):
             features = sorted(word for word in _features(place) if word in self._columns)

@@ -12,23 +12,21 @@ from typing import Any
 from harness.data.events import Event
 from harness.data.text import plain, tokens
 from harness.errors import DataError
-from harness.resources import folder
 from harness.rules.labeler.reply_context import plain_line
-from harness.rules.language.dates_and_times import find_times
+from harness.rules.language.dates_and_times import find_times, ordinal, twelve_hours
+from harness.rules.language.lexicon import declared
 
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _ISO = re.compile(r"(?<!\d)(?:\d{4}-\d{2}-\d{2}|\d{1,2}:\d{2})(?!\d)")
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::00)?")
-_FLAGS = {"true": True, "yes": True, "false": False, "no": False}
 RELATIVE_DAYS = frozenset(
     ["today", "tonight", "tomorrow", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 )
 _FEW_USERS = 3
 """So many messages of the user may come before the call that is prepared."""
+_PHRASES = "labeler/phrases.yaml"
 _EMPTY = frozenset(["", "none", "null", "dontcare"])
-_NOON = 12
 _SHORT = 2
-_TEENS = range(11, 14)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +69,6 @@ def scalars(row: Mapping[str, Any]) -> dict[str, str]:
     return {key: value for key, value in found.items() if value.lower() not in _EMPTY}
 
 
-def flag(value: str) -> bool | None:
-    """Return what a value says of yes or no, None where it is none of the two."""
-    return _FLAGS.get(value.lower())
-
-
 def forms(value: str) -> Iterator[str]:
     """Yield the ways in which a value may be said, always as many for a date or a time, as written first."""
     yield value
@@ -85,14 +78,10 @@ def forms(value: str) -> Iterator[str]:
             when = date(*map(int, day.groups()))
         except ValueError:
             return
-        yield f"{when:%B} {when.day}{_ordinal(when.day)}"
-        yield f"{when:%B} {when.day}"
-        yield f"the {when.day}{_ordinal(when.day)}"
+        yield from (f"{when:%B} {ordinal(when.day)}", f"{when:%B} {when.day}", f"the {ordinal(when.day)}")
     time = _TIME.fullmatch(value)
     if time:
-        hour, minute = int(time[1]), time[2]
-        half, shown = "am" if hour < _NOON else "pm", hour % _NOON or _NOON
-        yield f"{shown}:{minute} {half}" if minute != "00" else f"{shown} {half}"
+        yield twelve_hours(60 * int(time[1]) + int(time[2]))
 
 
 def spoken(value: str) -> str:
@@ -114,9 +103,9 @@ def is_known(value: str, words: frozenset[str], *, relative: bool = True) -> boo
     return any(all(word in words for word in tokens(form)) for form in forms(value) if tokens(form))
 
 
-def known_words(given: Sequence[Event]) -> frozenset[str]:
-    """Return the words of users and results, dates of results also as they are spoken; times as `13:15` too."""
-    return frozenset().union(*(_words(event.text) for event in given))
+def known_words(events: Sequence[Event]) -> frozenset[str]:
+    """Return the words of users and results; dates of results also as they are spoken, times also as `13:15`."""
+    return frozenset().union(*(_words(event.text) for event in events if event.kind in ("user", "result")))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -186,10 +175,6 @@ def _prepared(sequence: Sequence[Event], position: int, words: frozenset[str]) -
     return {}
 
 
-def _ordinal(day: int) -> str:
-    return "th" if day in _TEENS else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phrases:
     """The data of `eval/labeler/phrases.yaml`."""
@@ -205,10 +190,7 @@ class Phrases:
 @cache
 def phrases() -> Phrases:
     """Return the phrases. DataError where the file lacks something."""
-    import yaml
-
-    path = folder("eval") / "labeler" / "phrases.yaml"
-    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    data = declared(_PHRASES)
     try:
         return Phrases(
             replies=data["replies"],
@@ -219,4 +201,4 @@ def phrases() -> Phrases:
             corrections=frozenset(data["users"]["corrections"]),
         )
     except (KeyError, TypeError) as error:
-        raise DataError(f"{path} lacks {error}; restore it from the repository") from error
+        raise DataError(f"eval/{_PHRASES} lacks {error}; restore it from the repository") from error

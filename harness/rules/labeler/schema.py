@@ -14,6 +14,7 @@ from harness.data.tools import Toolbox
 from harness.rules.labeler.schema_match import Match, Matcher
 from harness.rules.labeler.schema_usage import Use, uses
 from harness.rules.labeler.schema_values import fitted, says_nothing
+from harness.rules.labeler.turns import rewrite
 
 _UNSURE = 0.55
 
@@ -96,13 +97,8 @@ class SchemaLabeler:
         for conversation, mapped in zip(conversations, canonical.calls, strict=True):
             by_position = {call.position: call for call in mapped}
             turns = [event.position for event in events(conversation.messages, toolbox) if event.is_turn]
-            rewrite = Rewrite(
-                id=conversation.id,
-                labeler=self.name,
-                calls=tuple(by_position[position].call for position in turns),
-                reasons=tuple(by_position[position].reason for position in turns),
-            )
-            on_rewrite(rewrite)
+            labels = [(by_position[position].call, by_position[position].reason) for position in turns]
+            on_rewrite(rewrite(conversation.id, self.name, labels))
 
 
 def _mapped(found: Sequence[Use], toolbox: Toolbox, matches: Mapping[str, Match] | None) -> tuple[MappedCall, ...]:

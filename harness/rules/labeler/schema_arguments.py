@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from scipy.optimize import linear_sum_assignment
+
 from harness.data.tools import Toolbox
 from harness.rules.labeler.schema_profile import Profiles
 from harness.rules.labeler.schema_usage import ArgumentUsage, Group
@@ -55,20 +57,16 @@ class ArgumentMatcher:
 
     def pairs(self, group: Group, evidence: Mapping[str, ArgumentUsage], tool: str) -> tuple[Pair, ...]:
         """Return the pairs for one tool of the task. What is unlikely is left out, not forced."""
-        from numpy import array
-        from scipy.optimize import linear_sum_assignment
-
         olds, news = list(group.evidence), list(self._toolbox.parameters(tool))
         if not olds or not news:
             return ()
-        scores = array([[self._score(group, evidence[old], old, tool, new) for new in news] for old in olds])
-        rows, columns = linear_sum_assignment(-scores)
-        chosen = dict(zip(rows.tolist(), columns.tolist(), strict=True))
+        scores = [[self._score(group, evidence[old], old, tool, new) for new in news] for old in olds]
+        chosen = best_assignment(scores)
         found: list[Pair] = []
         for row, column in chosen.items():
-            score = float(scores[row][column])
+            score = scores[row][column]
             if score >= (_FILL if self._toolbox.parameters(tool)[news[column]].required else _ACCEPT):
-                margin = _margin(scores.tolist(), chosen, row)
+                margin = _margin(scores, chosen, row)
                 found.append(Pair(old=olds[row], new=news[column], score=score, margin=margin))
         return (*found, *self._remaining(group, evidence, tool, found))
 
@@ -118,6 +116,12 @@ class ArgumentMatcher:
         if trust and pooled.results:
             merged.add(pooled, trust * min(1.0, _POOL_CALLS / pooled.results))
         return merged
+
+
+def best_assignment(scores: Sequence[Sequence[float]]) -> dict[int, int]:
+    """Return row -> column with the highest sum of scores, each column once at most."""
+    rows, columns = linear_sum_assignment(scores, maximize=True)
+    return dict(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
 def _margin(scores: Sequence[Sequence[float]], chosen: Mapping[int, int], row: int) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from harness.data.canonical import plain_text
 from harness.data.tools import Toolbox
-from harness.rules.labeler.schema_arguments import ArgumentMatcher, Pair
+from harness.rules.labeler.schema_arguments import ArgumentMatcher, Pair, best_assignment
 from harness.rules.labeler.schema_profile import Profiles
 from harness.rules.labeler.schema_usage import ArgumentUsage, Group, Use, grouped
 from harness.rules.labeler.schema_words import likeness, name_words, verb_class, word_likeness, word_weight, words
@@ -63,17 +63,14 @@ class Matcher:
 
     def match(self, found: Sequence[Use]) -> dict[str, Match]:
         """Return the match of each old tool of a conversation; a tool that nothing speaks for is left out."""
-        from numpy import array
-        from scipy.optimize import linear_sum_assignment
-
         groups = grouped(found, self._open)
         if not groups:
             return {}
         evidence = self._arguments.evidence(groups)
         names = list(groups)
         options = {(old, new): self._option(groups[old], evidence[old], new) for old in names for new in self._tools}
-        scores = array([[options[old, new][0] for new in self._tools] for old in names])
-        chosen = {names[row]: self._tools[column] for row, column in zip(*linear_sum_assignment(-scores), strict=True)}
+        scores = [[options[old, new][0] for new in self._tools] for old in names]
+        chosen = {names[row]: self._tools[column] for row, column in best_assignment(scores).items()}
         matches = (self._matched(old, chosen.get(old), options) for old in names)
         return {match.old: match for match in matches if match.score >= _ACCEPT}
 

@@ -45,7 +45,7 @@ class Profiles:
     def __init__(self, toolbox: Toolbox, batch: Iterable[Sequence[Use]]) -> None:
         self._toolbox = toolbox
         self._seen = _seen(toolbox, batch)
-        self._learn()
+        self.settle()
 
     def add(self, name: str, values: Mapping[str, int]) -> None:
         """Count more values of a parameter: those of arguments that are surely it. `settle` makes them count."""
@@ -53,9 +53,6 @@ class Profiles:
 
     def settle(self) -> None:
         """Take what was added into account."""
-        self._learn()
-
-    def _learn(self) -> None:
         toolbox = self._toolbox
         merged = {name: _with_kin(name, self._seen) for name in sorted(self._seen)}
         self._by_place = {

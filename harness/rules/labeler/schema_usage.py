@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from harness.data.canonical import canonical_value
-from harness.data.events import Event, events
+from harness.data.events import events
 from harness.data.records import Conversation, ToolCall
 from harness.data.tools import Toolbox
 
@@ -105,19 +106,12 @@ def uses(conversation: Conversation, toolbox: Toolbox) -> list[Use]:
     """Return the calls of a conversation in order, replies without a tool included."""
     sequence = events(conversation.messages, toolbox)
     found: list[Use] = []
-    for event in sequence:
-        message = conversation.messages[event.position]
-        calls = (event.call,) if event.call is not None else message.tool_calls
-        following = sequence[event.position + 1] if event.position + 1 < len(sequence) else None
-        for call in calls:
-            found.append(_use(event.position, call, following))
+    for event, after in zip_longest(sequence, sequence[1:]):
+        answer = after.kind if after is not None and after.kind in ("result", "user") else ""
+        rows = after.rows[:_ROWS] if after is not None else ()
+        calls = (event.call,) if event.call is not None else conversation.messages[event.position].tool_calls
+        found += [Use(position=event.position, call=call, answer=answer, rows=rows) for call in calls]
     return found
-
-
-def _use(position: int, call: ToolCall, following: Event | None) -> Use:
-    answer = following.kind if following is not None and following.kind in ("result", "user") else ""
-    rows = following.rows[:_ROWS] if following is not None and answer == "result" else ()
-    return Use(position=position, call=call, answer=answer, rows=rows)
 
 
 def _evidence(found: Sequence[Use], open_values: Container[str]) -> dict[str, ArgumentUsage]:

@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from harness.data.canonical import plain_text
 from harness.data.text import alike
-from harness.resources import folder
+from harness.rules.language.lexicon import declared
 
 _SPLIT = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"[^\W\d_]+|\d+")
@@ -41,9 +40,7 @@ class Words:
 @cache
 def words() -> Words:
     """Return the data. UsageError where the installation has none."""
-    import yaml
-
-    data: dict[str, Any] = yaml.safe_load((folder("eval") / "labeler" / "words.yaml").read_text(encoding="utf-8"))
+    data = declared("labeler/words.yaml")
     groups: dict[str, set[int]] = {}
     for number, group in enumerate(data["synonyms"]):
         for word in group:

@@ -9,7 +9,8 @@ from functools import lru_cache
 
 from harness.data.text import tokens
 from harness.data.tools import Toolbox
-from harness.rules.labeler.turns import Key, LabelerTurn, as_text, constants
+from harness.rules.labeler.argument_sources import softmax
+from harness.rules.labeler.turns import Key, LabelerTurn, constants
 
 _ROUNDS = 12
 _SMOOTHING = 0.5
@@ -86,11 +87,11 @@ class ToolClassifier:
         priors = [{name: self._prior(turn, name) for name in names} for turn in turns]
         shares = _shares(priors)
         priors = [{name: fit + shares[name] for name, fit in prior.items()} for prior in priors]
-        posteriors = [_normalised(prior) for prior in priors]
+        posteriors = [softmax(prior) for prior in priors]
         for _ in range(_ROUNDS):
             model = _Model(features, posteriors)
             posteriors = [
-                _normalised({name: prior[name] + model.log_likelihood(found, name) for name in names})
+                softmax({name: prior[name] + model.log_likelihood(found, name) for name in names})
                 for found, prior in zip(features, priors, strict=True)
             ]
         return {turn.key: posterior for turn, posterior in zip(turns, posteriors, strict=True)}
@@ -131,7 +132,7 @@ def _shares(priors: Sequence[dict[str, float]]) -> dict[str, float]:
     """
     counts = dict.fromkeys(priors[0], _SMOOTHING)
     for prior in priors:
-        guess = _normalised(prior)
+        guess = softmax(prior)
         best = max(guess, key=lambda name: guess[name])
         counts[best] += guess[best] > _SURE
     return {name: math.log(count) for name, count in counts.items()}
@@ -176,7 +177,7 @@ def _by_trace(turn: LabelerTurn, name: str, toolbox: Toolbox) -> float:
     parameters, arguments = toolbox.parameters(name), turn.raw.arguments
     known = constants(turn.rows)
     missing = any(parameter.required and key not in arguments for key, parameter in parameters.items())
-    returned = bool(turn.rows) and all(known.get(key) == as_text(value) for key, value in arguments.items())
+    returned = bool(turn.rows) and all(known.get(key) == str(value) for key, value in arguments.items())
     others = max(1, len(toolbox.services) - 1)
     score = math.log(_RIGHT_NAME if turn.raw.name == name else (1 - _RIGHT_NAME) / others)
     return score - _FOREIGN_KEY * (returned and (missing or any(key not in parameters for key in arguments)))
@@ -238,13 +239,6 @@ class _Model:
         """Return the feature's share in a class, drawn towards its share in all turns where the class is small."""
         counted = self._counts[name][feature] + _SMOOTHING * self._background(feature)
         return counted / (self._totals[name][feature[0]] + _SMOOTHING)
-
-
-def _normalised(logs: dict[str, float]) -> dict[str, float]:
-    top = max(logs.values())
-    raised = {name: math.exp(value - top) for name, value in logs.items()}
-    total = sum(raised.values())
-    return {name: value / total for name, value in raised.items()}
 
 
 def _reply_results(turns: Sequence[LabelerTurn]) -> frozenset[str]:

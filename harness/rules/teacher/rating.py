@@ -13,7 +13,7 @@ from harness.data.records import Conversation, Task
 from harness.data.text import plain
 from harness.data.tools import Toolbox
 from harness.resources import folder
-from harness.rules.teacher.rating_relevance import Returned, TaskTopic, learn_returned, rate_relevance
+from harness.rules.teacher.rating_relevance import WORDS, Returned, TaskTopic, learn_returned, rate_relevance
 
 VERSION = 2
 
@@ -44,7 +44,7 @@ class RulesRater:
     def __init__(self, task: Task) -> None:
         self._toolbox = Toolbox(task.tools)
         self._topic = TaskTopic.of(task, self._toolbox)
-        words = (folder("eval") / "teacher" / "rating.yaml").read_bytes()
+        words = (folder("eval") / WORDS).read_bytes()
         self.settings: dict[str, Any] = {"version": VERSION, "words_sha256": hashlib.sha256(words).hexdigest()}
 
     def rate(self, traces: Sequence[Conversation], on_rating: Callable[[Rating], None]) -> None:

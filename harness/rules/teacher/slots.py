@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
+from harness.rules.language.dates_and_times import TIME_FORMATS, parse_as
+from harness.rules.language.equivalence import truth
 from harness.rules.teacher.lexicon import names
 
 Kind = Literal[
@@ -15,8 +16,6 @@ Kind = Literal[
     "object",
 ]  # fmt: skip
 DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%B %d, %Y", "%B %d", "%d %B %Y", "%b %d")
-TIME_FORMATS = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M%p", "%I %p")
-_TRUE, _FALSE = ("true", "yes"), ("false", "no")
 _INTEGER = re.compile(r"\d{1,9}")
 _NUMBER = re.compile(r"\D{0,4}\d+(?:,\d{3})*(?:\.\d+)?\D{0,4}")
 _PHONE = re.compile(r"(?=(?:\D*\d){7})[\d\s()+./-]{7,20}")
@@ -54,12 +53,6 @@ def tokens(name: str) -> list[str]:
     """Return the words in the name of a slot or tool, in lower case: `checkInDate`, `check_in_date`."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", re.sub(r"[_\-.]+", " ", name))
     return spaced.lower().split()
-
-
-def truth(value: Any) -> bool | None:
-    """Return what a flag says; None for a value that is none."""
-    text = str(value).lower()
-    return True if text in _TRUE else False if text in _FALSE else None
 
 
 def learn_slot(name: str, schema: Mapping[str, Any], seen: Sequence[Any], *, distinct: bool, used: bool = True) -> Slot:
@@ -128,16 +121,7 @@ def _dated(words: list[str], schema: Mapping[str, Any], texts: list[str]) -> tup
 
 def _fits(texts: list[str], form: str) -> bool:
     """Whether nearly all values have the format: there is always a 24:00."""
-    return sum(_parses(text, form) for text in texts) >= _NEARLY * len(texts)
-
-
-def _parses(text: str, form: str) -> bool:
-    try:
-        # A year that leap days exist in, where the format has none.
-        datetime.strptime(text if "%Y" in form else f"2020 {text}", form if "%Y" in form else f"%Y {form}")
-    except ValueError:
-        return False
-    return True
+    return sum(parse_as(text, form) is not None for text in texts) >= _NEARLY * len(texts)
 
 
 def _by_values(  # noqa: PLR0911 - one kind a line

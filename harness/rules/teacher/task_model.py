@@ -12,10 +12,11 @@ from typing import Any
 from harness.data.events import Event, events
 from harness.data.records import Conversation
 from harness.data.tools import Toolbox
-from harness.rules.judge.dialogue_state import is_lookup
+from harness.rules.language.equivalence import truth
+from harness.rules.language.lexicon import is_lookup
 from harness.rules.teacher.exchanges import Exchange, ResultLayout, exchanges_of, layout_of, links_of
 from harness.rules.teacher.lexicon import names
-from harness.rules.teacher.slots import Slot, learn_slot, tokens, truth
+from harness.rules.teacher.slots import Slot, learn_slot, tokens
 from harness.rules.teacher.values import Values, parse_day
 from harness.rules.teacher.verbalisation import mention
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from harness.data.events import Event
 from harness.data.records import ToolCall
+from harness.rules.language.equivalence import truth
 from harness.rules.teacher.delexicalisation import COUNT, Delexicalised, Delexicaliser
 from harness.rules.teacher.exchanges import Exchange
-from harness.rules.teacher.slots import truth
 from harness.rules.teacher.task_model import TaskModel
 from harness.rules.teacher.verbalisation import has_moment, mention
 

@@ -9,7 +9,8 @@ from random import Random
 from typing import Any
 
 from harness.data.text import plain
-from harness.rules.language.dates_and_times import find_dates, find_times
+from harness.rules.language.dates_and_times import find_dates, find_times, ordinal, twelve_hours
+from harness.rules.language.equivalence import truth
 from harness.rules.teacher.lexicon import names
 from harness.rules.teacher.slots import Slot, tokens
 from harness.rules.teacher.values import Values, parse_minutes
@@ -48,30 +49,24 @@ def shown(value: Any) -> str:
 
 def _day(day: date, today: date | None, rng: Random, *, plainly: bool) -> str:
     ahead = (day - today).days if today else -1
-    ordinal = f"{day.day}{_ending(day.day)}"
-    month = f"{day:%B}"
+    number, month = ordinal(day.day), f"{day:%B}"
     relative = {0: "today", 1: "tomorrow", 2: "the day after tomorrow"}.get(ahead)
     if relative and (ahead < 2 or not plainly) and rng.random() < 0.8:
         return relative
-    forms = [f"{month} {ordinal}", f"{month} {ordinal}", f"the {ordinal} of {month}"]
+    forms = [f"{month} {number}", f"{month} {number}", f"the {number} of {month}"]
     if today and ahead > 0 and day.month == today.month:
-        forms.append(f"the {ordinal}")
+        forms.append(f"the {number}")
     if not plainly and 2 < ahead < _WEEK:
         forms += [f"this {day:%A}"] * 2
     return rng.choice(forms)
 
 
-def _ending(day: int) -> str:
-    return "th" if 10 < day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
-
-
 def _time(minutes: int, rng: Random, *, plainly: bool) -> str:
     hour, minute = divmod(minutes, 60)
     clock = (hour + 11) % 12 + 1
-    half = "am" if hour < 12 else "pm"
     part = "in the morning" if minutes < _NOON else "in the afternoon" if minutes < _EVENING else "in the evening"
-    figures = f"{clock}:{minute:02d} {half}" if minute else f"{clock} {half}"
-    forms = [figures, figures, f"{clock}:{minute:02d} {half}"]
+    figures = twelve_hours(minutes)
+    forms = [figures, figures, figures if minute else figures.replace(" ", ":00 ")]
     if not plainly and hour:
         forms.append(f"{clock} {part}" if not minute else figures)
         forms += {15: [f"quarter past {clock} {part}"], 30: [f"half past {clock} {part}"]}.get(minute, [])
@@ -160,6 +155,10 @@ class Clause:
     yes: str
     no: str
     ask: str
+
+    def of(self, value: Any) -> str:
+        """Return what a value of the flag says."""
+        return self.yes if truth(value) else self.no
 
 
 def clause(slot: Slot) -> Clause:

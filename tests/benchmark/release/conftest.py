@@ -23,11 +23,10 @@ from harness.curation.checks.decontamination import GATE_RECORD, GateRecord
 from harness.data.formats.jsonl import write_json, write_jsonl
 from harness.data.records import Prediction
 from harness.data.tasks import TestSet, pull_test_set
-from harness.evaluation.outcome import Evaluation
 from harness.evaluation.records import EvalRun
 from harness.evaluation.report_json import dump_report
 from harness.evaluation.results import RESULTS
-from harness.evaluation.run_folder import REPORT, ROWS
+from harness.evaluation.run_folder import REPORT, ROWS, Evaluation
 from harness.evaluation.scorecard import make_scorecard, read_answers, score_answers
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub

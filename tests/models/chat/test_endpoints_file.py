@@ -64,7 +64,7 @@ def test_an_entry_says_where_what_it_costs_and_how_much_it_takes(tmp_path: Path)
         ("plain:\n  base_url: https://host/v1\n  price:\n    input: 1\n    output: cheap", 5, "'cheap'"),
         ("plain:\n  base_url: https://host/v1\n  price: {input: .nan, output: 1}", 3, "nan"),
         ("plain:\n  base_url: https://host/v1\n  limits: {concurency: 1}", 3, "'concurency'"),
-        ("plain:\n  base_url: https://host/v1\n  limits:\n    concurrency: 0", 4, "over 0"),
+        ("plain:\n  base_url: https://host/v1\n  limits:\n    concurrency: 0", 4, "greater than 0"),
         ("plain:\n  base_url: https://host/v1\n  limits:\n    max_tokens: 1.5", 4, "whole number"),
         ("plain:\n  base_url: https://host/v1\n  limits:\n    timeout: true", 4, "seconds"),
         ("plain:\n  base_url: https://host/v1\n  limits: [1]", 3, "should be a mapping"),
@@ -108,7 +108,7 @@ def test_roles_are_named_or_read_and_single_ones_replaced(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("judge: rules:judge", "names no teacher, no arbiter, no committee"),
+        ("judge: rules:judge", "has no teacher, no committee, no arbiter"),
         ("judge: a\nteacher: b\narbiter: c\ncommittee: d", "line 4"),
         ("judge: a\nteacher: b\narbiter: c\ncommittee: [d, d]", "line 4"),
         ("judge: a\nteacher: [b]\narbiter: c\ncommittee: [d]", "line 2"),

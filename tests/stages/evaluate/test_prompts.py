@@ -33,7 +33,7 @@ from harness.data.tasks import pull_test_set
 from harness.evaluation.run_folder import open_run
 from harness.hub.connect import connected
 from harness.models.backends.prepare import prepare
-from harness.models.backends.subject import EvaluateConfig
+from harness.models.backends.backend import EvaluateConfig
 from harness.models.names import ModelName
 from harness.models.parsing import canonical
 from harness.stages._prompt_date import use_day

@@ -1,4 +1,4 @@
-"""The log of a run's answers: append-only, and gone on with after any interruption."""
+"""The log of a run's answers: append-only, resumable after any interruption."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The prompts of a test set, made in the child that keeps watch over a model's files (`harness.models.engine.guard`).
+"""The prompts of a test set, made in the guarded child process (`harness.models.engine.guard`).
 
 What goes in is pickled, what comes out is JSON: see `MadePrompts`.
 """
@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from harness.data.records import Task, TurnPair
 from harness.errors import ModelError
 from harness.models import parsing
-from harness.models.engine.guarded import doing
+from harness.models.engine.guard_child import doing
 from harness.models.prompts.calendar import Calendar
-from harness.models.prompts.choice import fitting_renderer
+from harness.models.prompts.choose_form import fitting_renderer
 from harness.models.prompts.form import LEFT_OUT
 from harness.models.prompts.renderer import encode, load_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-MODULES = ("transformers.models.auto.tokenization_auto", "harness.models.prompts.making")
+MODULES = ("transformers.models.auto.tokenization_auto", "harness.models.prompts.make_prompts")
 """What the child imports before it is asked for anything."""
 _DECODED = 4
 _ALL = 16 << 20

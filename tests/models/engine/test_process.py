@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.models.engine.tether import GRACE, ends_with_this_process
+from harness.models.engine.process import GRACE, kill_with_parent
 
 # As vLLM does for a while: deaf to SIGTERM, with a process of its own. Each line is one write: with PYTHONUNBUFFERED
 # set, print makes two of it, and those of both processes mix.
@@ -26,9 +26,9 @@ time.sleep(120)
 """
 _HARNESS = f"""
 import subprocess, sys
-from harness.models.engine.tether import ends_with_this_process
+from harness.models.engine.process import kill_with_parent
 child = subprocess.Popen([sys.executable, "-c", {_DEAF!r}], start_new_session=True)
-with ends_with_this_process(child.pid):
+with kill_with_parent(child.pid):
     child.wait()
 """
 
@@ -67,7 +67,7 @@ def test_a_group_that_is_deaf_ends_when_the_harness_is_killed(number: signal.Sig
 
 
 def test_after_the_block_nothing_is_sent(deaf: subprocess.Popen[str]) -> None:
-    with ends_with_this_process(deaf.pid):
+    with kill_with_parent(deaf.pid):
         pass
     with pytest.raises(subprocess.TimeoutExpired):
         deaf.wait(1.0)

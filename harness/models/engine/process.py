@@ -1,14 +1,21 @@
-"""Watches what a process group takes of the memory, and whether a server gets on with its work.
+"""The engine's process: how it starts, its memory, whether it makes progress, and that it ends with the harness.
 
 An engine cannot have limits of its own: what it maps says nothing about what it uses. Where there is no `/proc`,
-nothing is watched.
+nothing is watched. The kernel's own signal for orphans (`PR_SET_PDEATHSIG`) comes once, and a process that ignores
+SIGTERM at that moment, as vLLM does while it starts its engine, lives on for good. So a small process waits on a pipe,
+which breaks when the harness is gone.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import importlib
 import os
+import runpy
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -97,3 +104,57 @@ async def while_progressing(work: Coroutine[Any, Any, None], progress: Callable[
         await task
     finally:
         task.cancel()
+
+
+_DONE = b"done"
+GRACE = 5.0  # seconds an orphan has to end by itself: nobody waits for what it still has to say
+
+_WATCH = """
+import os, signal, sys, time
+group, grace, done = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
+if sys.stdin.read() != done:
+    try:
+        os.killpg(group, signal.SIGTERM)
+        end = time.monotonic() + grace
+        while time.monotonic() < end:
+            time.sleep(0.1)
+            os.killpg(group, 0)
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+"""
+
+
+@contextmanager
+def kill_with_parent(group: int) -> Iterator[None]:
+    """For the time of the block, have the process group `group` stopped if this process dies.
+
+    After the block nothing is sent: the number may belong to others by then.
+    """
+    watch = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _WATCH, str(group), str(GRACE), _DONE.decode()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # what is sent to this process and its group must not reach it
+    )
+    try:
+        yield
+    finally:
+        watch.communicate(_DONE)
+
+
+SERVER = "vllm.entrypoints.openai.api_server"  # `vllm serve` does not start with the CPU build's package name
+LOAD = b"load\n"
+
+
+def main() -> None:
+    """Import, wait, and run the server on the arguments of this process."""
+    with contextlib.suppress(Exception):  # what is wrong is said, with its traceback, where the server is run
+        importlib.import_module(SERVER)
+    if sys.stdin.buffer.readline() != LOAD:
+        return
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    sys.modules.pop(SERVER, None)  # it is run as a program, and programs are not imported before
+    runpy.run_module(SERVER, run_name="__main__", alter_sys=True)

@@ -1,4 +1,4 @@
-"""Which form a chat template takes without leaving anything out."""
+"""Which form a chat template renders without leaving anything out."""
 
 from __future__ import annotations
 

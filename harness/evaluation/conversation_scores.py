@@ -1,4 +1,4 @@
-"""Scores by whole conversation: is every turn right, and where does the first error come. No effects"""
+"""Scores by whole conversation: is every turn right, and where does the first error come (pure)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from harness.evaluation.records import ConversationScores
 from harness.statistics.estimates import estimate
 
 
-def dialogues(values: Sequence[float | None], conversations: Sequence[str], turns: Sequence[int]) -> ConversationScores:
+def score_conversations(
+    values: Sequence[float | None], conversations: Sequence[str], turns: Sequence[int]
+) -> ConversationScores:
     """Return one metric by whole conversation; `values[i]` is the score of turn `turns[i]` of `conversations[i]`.
 
     A turn below 1.0 is an error, None is unscored. A conversation with an error has failed, whatever else is

@@ -1,8 +1,10 @@
-"""Batches of examples with the weight of every token in the loss, and that loss."""
+"""Batches of examples: which make which batch, how they are laid out, and the loss with its weight per token."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,39 @@ from harness.training.examples import Example
 
 if TYPE_CHECKING:
     import torch
+
+
+@dataclass(slots=True, kw_only=True)
+class BatchOrder:
+    """The batches of one process, as lists of places in the data. A batch sampler for a `DataLoader`.
+
+    Batches are dealt to the processes in turn, so that an optimizer step of two processes sees what one
+    process with twice the accumulation sees. Where they do not come out even, some processes get a batch
+    of the place `examples`, one past the end: an example that carries no loss.
+    """
+
+    examples: int
+    batch_size: int
+    seed: int
+    processes: int = 1
+    process: int = 0
+    epoch: int = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of this epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Return the number of batches of this process in an epoch."""
+        return math.ceil(self.examples / self.batch_size / self.processes)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yield the batches of this process in the current epoch."""
+        places = list(range(self.examples))
+        random.Random(f"{self.seed}:{self.epoch}").shuffle(places)  # noqa: S311
+        batches = [places[start : start + self.batch_size] for start in range(0, self.examples, self.batch_size)]
+        batches += [[self.examples]] * (len(self) * self.processes - len(batches))
+        yield from batches[self.process :: self.processes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

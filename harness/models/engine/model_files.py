@@ -1,6 +1,6 @@
-"""What the files of a model's repository say, read in the child that `guard.py` starts; `checkpoint.py` uses it.
+"""The files of a model's repository, read in the child that `guard.py` starts; `checkpoint.py` uses it.
 
-Nothing here is believed: sizes are looked at before files are read, and numbers before anybody computes with them.
+Nothing here is trusted: sizes are checked before files are read, and numbers before anything is computed with them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ModelError
-from harness.models.engine.guarded import doing, shown
+from harness.models.engine.guard_child import doing, shown
 
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 _MIB = 1 << 20

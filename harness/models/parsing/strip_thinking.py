@@ -1,4 +1,4 @@
-"""What of a raw text is the answer: without the thinking before it and the end tokens after it."""
+"""The answer part of a raw text: without the thinking before it and the end tokens after it."""
 
 from __future__ import annotations
 

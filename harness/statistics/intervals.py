@@ -1,4 +1,4 @@
-"""Intervals of scores from 0 to 1 and of their differences, also where a sample shows little or no error."""
+"""Confidence intervals of scores from 0 to 1 and of their differences, also where a sample shows little or no error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The child of `guard.py`: calls what comes on stdin under limits that it sets itself, and answers with JSON lines.
+"""The child of `guard.py`: calls functions that come on stdin, under limits that it sets itself; answers in JSON lines.
 
 Memory and processor time are limited from the call on: what the libraries themselves take does not count. Systems
 without such limits (`resource`) have the deadline of the parent alone.

@@ -12,9 +12,8 @@ import pytest
 import torch
 from torch.nn.functional import log_softmax
 
+from harness.training.batches import BatchOrder, Collator, weighted_loss
 from harness.training.examples import Example, TrainingExamples
-from harness.training.objective import Collator, weighted_loss
-from harness.training.sampler import Order
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +115,7 @@ def test_first_token_is_never_learned() -> None:
 
 
 def test_order_deals_every_example_once_and_the_same_steps_to_any_number_of_processes() -> None:
-    whole = Order(examples=11, batch_size=2, seed=3)
+    whole = BatchOrder(examples=11, batch_size=2, seed=3)
     alone = list(whole)
     assert sorted(place for batch in alone for place in batch) == list(range(11))
     dealt = [list(replace(whole, processes=4, process=rank)) for rank in range(4)]

@@ -1,4 +1,4 @@
-"""A question asked again in other words: what was wrong with the answer, and what it should look like."""
+"""A question asked again: what was wrong with the answer, and what it should look like."""
 
 from __future__ import annotations
 
