@@ -32,8 +32,8 @@ from harness.data.records import Prediction
 from harness.data.tasks import pull_test_set
 from harness.evaluation.run_folder import open_run
 from harness.hub.connect import connected
-from harness.models.backends.prepare import prepare
-from harness.models.backends.backend import EvaluateConfig
+from harness.models.backends._prepare import prepare
+from harness.models.backends._base import EvaluateConfig
 from harness.models.names import ModelName
 from harness.models.parsing import canonical
 from harness.stages._prompt_date import use_day
