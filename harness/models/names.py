@@ -16,9 +16,8 @@ DEFAULT_BACKEND = "vllm"
 @cache
 def known_backends() -> tuple[str, ...]:
     """Return what may stand before the colon: each backend, found by listing their folder, and `rules` for roles."""
-    from harness.models import backends
-
-    found = sorted(module.name for module in pkgutil.iter_modules(backends.__path__))
+    folder = Path(__file__).parent / "backends"
+    found = sorted(module.name for module in pkgutil.iter_modules([str(folder)]))
     return (*(name for name in found if not name.startswith("_")), "rules")
 
 
