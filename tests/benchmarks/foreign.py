@@ -1,6 +1,6 @@
-"""How well foreign replies are found on services with wrong labels, and the weights that were fitted for it.
+"""How well out-of-context replies are detected on services with wrong labels, and the fitted weights of the classifier.
 
-ResponseFits on eight services of SGD, measures on eight others and on scenario 2; prints the weights for
+It is fitted on eight services of SGD and measured on eight others and on scenario 2; prints the weights for
 `harness/rules/labeler/response_fit.py`. Needs all source files (TFT_SOURCES).
 
     TFT_SOURCES=sources python tests/benchmarks/foreign.py [--fit]
