@@ -185,6 +185,8 @@ def _fill(
 
 def _rewritten(conversation: Conversation, mapped: Sequence[MappedCall], toolbox: Toolbox) -> Conversation:
     """Return the conversation with its calls replaced; what was not mapped stays as it is."""
+    if all(made.call is made.raw or made.call is None for made in mapped):
+        return conversation
     by_position: dict[int, list[MappedCall]] = defaultdict(list)
     for made in mapped:
         by_position[made.position].append(made)
