@@ -24,7 +24,7 @@ from evaluation_inputs import STUDENT, push_inputs
 from harness.data.tasks import TestSet, pull_test_set
 from harness.hub.client import Hub
 from harness.hubd.embedded import running
-from harness.models.backends.vllm_backend import VllmBackend
+from harness.models.backends._vllm_client import VllmBackend
 from harness.models.engine.checkpoint import pull_checkpoint
 from harness.models.engine.server import EngineOptions, serving
 from harness.models.prompts import Prompt, fitting_renderer, load_tokenizer

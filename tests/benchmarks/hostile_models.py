@@ -20,11 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from hostile_models_inputs import ENGINE, repositories
 
 from harness.hubd.embedded import EmbeddedHub, running
-from harness.stages.material.sample_testset import write_test_set
 from harness.training.small_model import create_student, sample_texts
+from support.sample_test_set import write_test_set
 
 TFT = Path(sys.executable).with_name("tft")
 REFUSED, MORE, MEMORY = 20.0, 30.0, 4.0
@@ -77,7 +80,7 @@ def measure(folder: Path, hub: EmbeddedHub, *, quick: bool, only: set[str]) -> I
     """Evaluate each repository, print a row, and yield the names of those that are not as they have to be."""
     student = folder / "student"
     create_student(student, texts=sample_texts(), parameters=400_000, vocabulary=600, context=4096)
-    write_test_set(folder / "testset", 2, repo_id="local/testset")
+    write_test_set(folder / "testset", 2)
     usual = contents(student)
     push(hub, "testset", contents(folder / "testset"), "dataset")
     push(hub, "harmless", usual)

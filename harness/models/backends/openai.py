@@ -19,7 +19,7 @@ from harness.data.records import Prediction, ToolCall, TurnPair
 from harness.data.tasks import TestSet
 from harness.hub.client import Hub
 from harness.models import parsing
-from harness.models.backends.backend import Backend, EvaluateConfig, EvaluatedModel, OnAnswer, replaced_systems
+from harness.models.backends._base import Backend, EvaluateConfig, EvaluatedModel, OnAnswer, replaced_systems
 from harness.models.chat.chat_models import ChatModel, EndpointModel
 from harness.models.chat.completions import Called, finish_reason_of, words_of
 from harness.models.chat.parameters import in_words
@@ -127,7 +127,7 @@ def _check(text: str) -> None:
 
 
 def prepare(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig) -> EvaluatedModel:
-    """Make the requests; see `harness.models.backends.prepare.prepare`."""
+    """Make the requests; see `harness.models.backends._prepare.prepare`."""
     del hub
     return EvaluatedEndpoint(name, test_set, config)
 

@@ -49,10 +49,10 @@ def _booked(text: str) -> str | None:
 
 
 def _against_result(said: list[str], booked: str | None, refused: str | None, state: DialogueState) -> str | None:
-    """The pending result of a booking: rows mean that it was made, none that it was not.
+    """Check the pending result of a booking: rows mean that it was made, none that it was not.
 
-    A service that cannot book as asked may return what it can: where the row differs from the call, the reference
-    says which of the two it is.
+    A service that cannot book as requested may return what it can book: where the row differs from the call, the
+    reference says which of the two it is.
     """
     line = state.pending
     if line is None or not changes_something(line):
@@ -105,7 +105,7 @@ def _against_reference(said: list[str], booked: str | None, refused: str | None,
 
 
 def _offers_another(said: list[str], state: DialogueState) -> bool:
-    """Whether a message names the time that the result has in the place of the one that was asked for."""
+    """Whether a message names the time that the result has instead of the requested one."""
     row = state.pending.rows[0] if state.pending and state.pending.rows else {}
     free = [mention for key, value in row.items() if (mention := mention_of(key, value, state.today))]
     named = [mention for text in said for mention in state.mentions(text) if mention.kind == "time"]
@@ -120,7 +120,7 @@ def _reference_says(what: str, state: DialogueState) -> bool:
 
 
 def _search(said: list[str], state: DialogueState) -> str | None:
-    """The pending result of a search: whether there is anything, and how many."""
+    """Check the pending result of a search: whether there is anything, and how many."""
     line = state.pending
     if line is None or changes_something(line):
         return None

@@ -37,7 +37,7 @@ def only_finds(line: Event) -> bool:
 
 
 def message_text(call: ToolCall) -> str | None:
-    """Return the text of a call that speaks to the user: its one argument holds a message. None for a service call."""
+    """Return the text of a call to the user (its only argument holds a message), None for a service call."""
     if len(call.arguments) != 1:
         return None
     key, value = next(iter(call.arguments.items()))

@@ -44,14 +44,20 @@ _SHORT = 3
 
 def find_fact_error(message: str, state: DialogueState) -> str | None:
     """Return the first statement about a returned thing that its row contradicts, with the line, else None."""
+    for said, focus in _with_focus(message, state):
+        # In a table the heading stands apart from the mark, so that no clause of it says anything of a flag.
+        if reason := (None if said.startswith("|") else _flags(said, focus, state)) or _price(said, focus, state):
+            return reason
+    return _listing(undotted(plain(message), state), state)
+
+
+def _with_focus(message: str, state: DialogueState) -> Iterator[tuple[str, Returned]]:
+    """Yield each sentence with the rows that it is about; nothing where no row is in focus."""
     text = undotted(plain(message), state)
     focus = in_focus(text, state)
     for said in sentences(text) if focus else ():
         focus = named(said, state) or focus
-        # In a table the heading stands apart from the mark, so that no clause of it says anything of a flag.
-        if reason := (None if said.startswith("|") else _flags(said, focus, state)) or _price(said, focus, state):
-            return reason
-    return _listing(text, state)
+        yield said, focus
 
 
 def undotted(text: str, state: DialogueState) -> str:
@@ -196,12 +202,10 @@ def _same_level(one: str, other: str) -> bool:
 
 
 def find_contact_error(message: str, state: DialogueState) -> str | None:
-    """Return the first number or address that belongs to another thing than the one spoken of, else None."""
-    text = undotted(plain(message), state)
-    focus = in_focus(text, state)
+    """Return the first phone number or address that belongs to another entity than the one the message is about, else
+    None."""
     reference = state.mentions(state.reference)
-    for said in sentences(text) if focus else ():
-        focus = named(said, state) or focus
+    for said, focus in _with_focus(message, state):
         for claim in state.mentions(said):
             if claim.kind not in _OWNED or any(claim.agrees(mention) for mention in reference):
                 continue

@@ -96,7 +96,7 @@ def _unknown(kind: Kind, claim: Mention, expected: list[Mention], state: Dialogu
 
 
 def _left_unsaid(kind: Kind, claim: Mention, state: DialogueState) -> bool:
-    """Whether someone said the number alone (`make it 4`, `at 7`), or an amount in words."""
+    """Whether someone stated only the number (`make it 4`, `at 7`), or an amount in words."""
     if kind == "money":
         return any(_SPELT.search(plain(line.text)) for line in state.lines if line.kind == "user")
     numbers = claim.values
@@ -108,7 +108,7 @@ def _left_unsaid(kind: Kind, claim: Mention, state: DialogueState) -> bool:
 
 
 def _is_today(kind: Kind, claim: Mention, state: DialogueState) -> bool:
-    """Whether a date is today, which needs not be said: services take it where no date is given."""
+    """Whether a date is today, which need not be stated: services assume it where no date is given."""
     return kind == "date" and state.today.toordinal() in claim.values
 
 

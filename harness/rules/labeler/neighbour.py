@@ -14,7 +14,7 @@ from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.tools import Toolbox
 from harness.rules.labeler.neighbour_arguments import ConsistentCalls, agrees
 from harness.rules.labeler.replies import Replies
-from harness.rules.labeler.reply_context import ContextIndex, ReplyInContext, place_at
+from harness.rules.labeler.reply_context import ContextIndex, ReplyInContext, context_at
 from harness.rules.labeler.reply_state import known_words
 from harness.rules.labeler.response_fit import find_out_of_context
 from harness.rules.labeler.schema import canonicalise
@@ -40,7 +40,7 @@ class NeighbourLabeler:
         self.settings: dict[str, Any] = {"trusted": None if trusted is None else len(trusted)}
 
     def relabel(self, conversations: Sequence[Conversation], on_rewrite: Callable[[Rewrite], None]) -> None:
-        """Call `on_rewrite` for each conversation, in order. A turn is None where no neighbour tells what it was."""
+        """Call `on_rewrite` for each conversation, in order. A turn is None where no neighbour determines its label."""
         batch = [
             replace(conversation, id=f"{number:06d}")
             for number, conversation in enumerate(canonicalise(conversations, self._task).conversations)
@@ -80,7 +80,7 @@ class _Labels:
                 words = known_words(sequence[: event.position])
                 if call is None or following is None or not self._may_be(call, following, words):
                     continue
-                places.append(place_at(conversation.id, sequence, event.position))
+                places.append(context_at(conversation.id, sequence, event.position))
                 self._names.append(call.name)
                 self._examples.add(call, following.rows)
         self._index = ContextIndex(places)
@@ -101,14 +101,14 @@ class _Labels:
         return [services[event.position] or self._reply(repaired, event) for event in turns]
 
     def _service(self, id: str, sequence: Sequence[Event], event: Event) -> Label | None:
-        """Return the service call of a turn, None where the turn speaks to the user."""
+        """Return the service call of a turn, None where the turn addresses the user."""
         following = sequence[event.position + 1] if event.position + 1 < len(sequence) else None
         raw = event.call
         if raw is None or following is None or following.kind != "result":
             keeps = event.kind == "call" and (following.kind != "user" if following else not self._ends_with_reply)
             return (raw, "no result tells what it was") if keeps else None
         votes: dict[str, float] = defaultdict(float)
-        for row, likeness in self._index.nearest(place_at(id, sequence, event.position), _NEIGHBOURS):
+        for row, likeness in self._index.nearest(context_at(id, sequence, event.position), _NEIGHBOURS):
             votes[self._names[row]] += likeness**4
         words = known_words(sequence[: event.position])
         fits = event.kind == "call" and self._may_be(raw, following, words)

@@ -76,7 +76,7 @@ class ConsistentCalls:
         return found if not self._toolbox.problems(ToolCall(name=name, arguments=found)) else None
 
     def _filtered(self, key: str, value: str, rows: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether so many rows share a value of a key that this can hardly be chance."""
+        """Whether more rows share a value of a key than chance explains."""
         total = self._values[key].total()
         share = self._values[key][value] / total if total else 1.0
         same = all(scalars(row).get(key) == value for row in rows)
@@ -114,10 +114,10 @@ class ConsistentCalls:
 
 
 def agrees(call: ToolCall, rows: Sequence[Mapping[str, Any]], words: frozenset[str]) -> bool:
-    """Whether the arguments are those that the result answers: what all rows say, or what users have asked for.
+    """Whether the arguments fit the result: they have the value that all rows share, or one that users asked for.
 
-    `words` are those of users and earlier results. Services propose something else at times, so one argument in three
-    may differ where users named it. Not all of them may be known to nobody.
+    `words` are those of users and earlier results. Services sometimes propose something else, so one argument in three
+    may differ where users named it. At least one argument must be known.
     """
     fixed, given = constants([scalars(row) for row in rows]), scalars(call.arguments)
     other = [key for key, value in given.items() if key in fixed and plain_line(value) != plain_line(fixed[key])]

@@ -11,20 +11,20 @@ from harness.data.events import Event, events
 from harness.data.records import Conversation, Task
 from harness.data.text import tokens
 from harness.data.tools import Toolbox
-from harness.rules.labeler.reply_context import ContextIndex, ReplyInContext, place_at, strangers
+from harness.rules.labeler.reply_context import ContextIndex, ReplyInContext, context_at, strangers
 from harness.rules.labeler.reply_phrases import compose
 from harness.rules.labeler.reply_state import RELATIVE_DAYS, ReplyState, forms, reply_state, scalars
 from harness.rules.labeler.response_fit import find_out_of_context
 from harness.rules.language.equivalence import truth
 
 _TRUSTED = 0.3
-"""Replies that are suspected more than this are not learned from."""
+"""Replies with a higher out-of-context score are not learned from."""
 _NEIGHBOURS = 16
 _PER_RANK = 0.01
 _SAME_ACT = 0.6
-"""A reply that can be filled is taken where it has at least this share of the support of the best that cannot."""
+"""A reply that can be filled is preferred if it has at least this share of the best other reply's support."""
 _RARE = 3
-"""A word that fewer replies have is taken for one that only their conversation explains."""
+"""Words in fewer replies than this are taken to be specific to one conversation."""
 _SLOT = re.compile(r"\{([^{}]+):(\d)\}")
 _MANY = 100
 _COUNT = "#"
@@ -39,7 +39,7 @@ class ReplyTemplate:
     text: str | None
     """Values as `{key:form}`; None where it says something that no slot accounts for."""
     flags: Mapping[str, str]
-    """Yes/no fields of the row that was spoken of, which the reply may be about."""
+    """Yes/no fields of the row under discussion that the reply may be about."""
 
     def fill(self, known: ReplyState) -> str | None:
         """Return the reply with this conversation's values; None where one is missing, or the reply may be untrue."""
@@ -97,7 +97,7 @@ class Replies:
     def retrieve(self, conversation: Conversation, position: int) -> str:
         """Return the reply of a similar context for the message at `position`, composed where none can be filled."""
         sequence = events(conversation.messages, self._toolbox)
-        text = self._nearest(place_at(conversation.id, sequence, position), reply_state(sequence, position))
+        text = self._nearest(context_at(conversation.id, sequence, position), reply_state(sequence, position))
         return compose(sequence, position, self._toolbox) if text is None else text
 
     def _nearest(self, place: ReplyInContext, known: ReplyState) -> str | None:
@@ -118,7 +118,7 @@ def _shared(one: ReplyInContext, other: ReplyInContext) -> float:
 
 
 def _template(id: str, sequence: Sequence[Event], event: Event, choices: frozenset[str]) -> ReplyTemplate:
-    """Return a reply with slots for what is known where it stands."""
+    """Return a reply with slots for the values known in its context."""
     known = reply_state(sequence, event.position)
     text = event.text.replace("{", "(").replace("}", ")")
     written = [
@@ -141,7 +141,7 @@ def _template(id: str, sequence: Sequence[Event], event: Event, choices: frozens
         written_out = None
     flags = {key: value for key, value in scalars(known.row).items() if truth(value) is not None}
     about = {key: value for key, value in flags.items() if _is_about(rest, frozenset(tokens(key.replace("_", " "))))}
-    return ReplyTemplate(place=place_at(id, sequence, event.position), text=written_out, flags=about)
+    return ReplyTemplate(place=context_at(id, sequence, event.position), text=written_out, flags=about)
 
 
 def _without_rare(templates: Sequence[ReplyTemplate]) -> list[ReplyTemplate]:

@@ -30,7 +30,7 @@ _VERBS = frozenset(["has", "have", "is", "are", "does"])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """Where a reply is needed."""
+    """The context of a reply."""
 
     before: Event | None
     """What the user said or a tool returned last."""
@@ -46,10 +46,9 @@ class Moment:
 
 
 def compose(sequence: Sequence[Event], position: int, toolbox: Toolbox) -> str:
-    """Return a reply for the message at `position`, whatever stands there now, that fits before and after.
+    """Return a reply that fits before and after the message at `position`, which is not looked at.
 
-    It states values of what came before, and the arguments of the service call that follows as far as the user has
-    told them.
+    It states only values of what came before, and arguments of the next service call that the user has already stated.
     """
     given = [event for event in sequence if event.kind in ("user", "result")]
     earlier = [event for event in given if event.position < position]
@@ -89,7 +88,7 @@ def _goodbye(moment: Moment) -> str | None:
 
 
 def _answer(moment: Moment) -> str | None:
-    """Tell the fields of the row that the user asked for."""
+    """Answer with the fields of the row that the user asked for."""
     row = moment.known.row
     return " ".join(_tell(key, row[key]) for key in _asked(moment.question, row))
 
@@ -100,13 +99,13 @@ def _other(moment: Moment) -> str | None:
 
 
 def _confirm_change(moment: Moment) -> str | None:
-    """Confirm where the user then corrects, rather than asks for what the correction tells."""
+    """Confirm where the user's next message corrects something, instead of asking for what it then says."""
     corrected = moment.after is not None and set(tokens(moment.after.text)[:_FIRST]) & phrases().corrections
     return _confirm(moment) if corrected else None
 
 
 def _ask(moment: Moment) -> str | None:
-    """Ask for the arguments of the next call that the user's next message tells, and nothing had told before."""
+    """Ask for those arguments of the next call that only the user's next message states."""
     if moment.next is None or moment.after is None or moment.after.kind != "user":
         return None
     said = known_words([moment.after])

@@ -23,7 +23,7 @@ RELATIVE_DAYS = frozenset(
     ["today", "tonight", "tomorrow", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 )
 _FEW_USERS = 3
-"""So many messages of the user may come before the call that is prepared."""
+"""Number of user messages that may come before the call being prepared."""
 _PHRASES = "labeler/phrases.yaml"
 _EMPTY = frozenset(["", "none", "null", "dontcare"])
 _SHORT = 2
@@ -31,22 +31,22 @@ _SHORT = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyState:
-    """What is known where a reply stands."""
+    """The dialogue state in the context of a reply."""
 
     facts: Mapping[str, str]
-    """Key -> value: of the result row that is spoken of, of the call that is prepared, of earlier results."""
+    """Key -> value: of the row under discussion, of the call being prepared, of earlier results."""
     row: Mapping[str, str]
-    """The result row that is spoken of, the next one where the user asked for another; empty without one."""
+    """The row under discussion, the next one where the user asked for another; empty without one."""
     rows: Sequence[Mapping[str, Any]]
     """All rows of the last result."""
     prepared: Mapping[str, str]
-    """The arguments of the service call that comes next, as far as what was said before tells them."""
+    """Those arguments of the next service call that earlier messages state."""
     words: frozenset[str]
-    """All words that users and tools have used by then, dates and times in their spoken forms too."""
+    """All words of users and tools so far; dates and times in spoken form too."""
 
 
 def reply_state(sequence: Sequence[Event], position: int) -> ReplyState:
-    """Return what is known before the message at `position`: nothing that is said or found after it."""
+    """Return the dialogue state before the message at `position`; nothing said or found after it is used."""
     earlier = [event for event in sequence if event.position < position and event.kind in ("user", "result")]
     results = [event for event in earlier if event.kind == "result"]
     words = known_words(earlier)
@@ -91,9 +91,9 @@ def spoken(value: str) -> str:
 
 
 def is_known(value: str, words: frozenset[str], *, relative: bool = True) -> bool:
-    """Whether words (of `known_words`) tell a value, in one of its forms.
+    """Whether words (of `known_words`) state a value, in one of its forms.
 
-    A weekday or `tomorrow` tells a date too, unless not `relative`: nobody here knows which.
+    A weekday or `tomorrow` may state any date, unless not `relative`.
     """
     if _TIME.fullmatch(value):
         return _clock_word(value) in words
@@ -124,7 +124,7 @@ def _clock_word(value: str) -> str:
 
 
 def _focus(sequence: Sequence[Event], position: int, result: Event) -> dict[str, str]:
-    """Return the row that is spoken of: the last one that was named since, or the first; or the one after it."""
+    """Return the row under discussion: the last one named since the result, or the first; or the one after it."""
     rows = [scalars(row) for row in result.rows]
     current, named = 0, False
     last_user = ""
@@ -142,7 +142,7 @@ def _focus(sequence: Sequence[Event], position: int, result: Event) -> dict[str,
 
 
 def asks_for_others(text: str) -> bool:
-    """Whether a user asks for something else than what was offered."""
+    """Whether a user asks for an alternative."""
 
     return bool(phrases().others & set(tokens(text)))
 
@@ -158,7 +158,7 @@ def _names(text: str, row: Mapping[str, str], rows: Sequence[Mapping[str, str]])
 
 
 def _prepared(sequence: Sequence[Event], position: int, words: frozenset[str]) -> dict[str, str]:
-    """Return the arguments of the next service call that words tell, where no result comes before it."""
+    """Return those arguments of the next service call that words state, unless a result comes before it."""
     users = 0
     for event in sequence:
         if event.position <= position:

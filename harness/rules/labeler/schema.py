@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -157,7 +158,8 @@ def _confidence(use: Use, match: Match) -> float:
 
 
 def _leaves_open(value: Any, name: str, tool: str, toolbox: Toolbox) -> bool:
-    """Whether a value says nothing, and may be left out because the parameter is optional and has no such member."""
+    """Whether a value states no preference, and may be left out because the parameter is optional and has no such
+    member."""
     parameter = toolbox.parameters(tool)[name]
     if parameter.required or not says_nothing(value):
         return False
@@ -185,13 +187,10 @@ def _rewritten(conversation: Conversation, mapped: Sequence[MappedCall], toolbox
     """Return the conversation with its calls replaced; what was not mapped stays as it is."""
     if all(made.call is made.raw or made.call is None for made in mapped):
         return conversation
-    by_position: dict[int, list[MappedCall]] = {}
+    by_position: dict[int, list[MappedCall]] = defaultdict(list)
     for made in mapped:
-        by_position.setdefault(made.position, []).append(made)
-    messages = [
-        _message(message, by_position.get(position, ()), toolbox)
-        for position, message in enumerate(conversation.messages)
-    ]
+        by_position[made.position].append(made)
+    messages = (_message(one, by_position[position], toolbox) for position, one in enumerate(conversation.messages))
     return replace(conversation, messages=tuple(messages))
 
 

@@ -18,7 +18,7 @@ _ROWS = 30
 _MISS, _FLAG_MISS = 0.5, 3.0
 """A result may differ from what was asked for (another time was free); a flag agrees half the time by chance."""
 _SENTENCE = 4
-"""So many words make a text that is said, no value."""
+"""Number of spaces from which on a text is a sentence and no value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,8 @@ class Use:
 
     @property
     def says(self) -> bool:
-        """Whether this speaks to the user: no result after it, and a text is all it takes, or one is a sentence."""
+        """Whether the call addresses the user: no result follows, and its only argument is a text, or one is a
+        sentence."""
         values = list(self.call.arguments.values())
         return self.answer != "result" and (self.long or (len(values) == 1 and isinstance(values[0], str)))
 
@@ -86,13 +87,13 @@ class Group:
 
     @property
     def share_said(self) -> float:
-        """Share of the calls that speak to the user, minus the share of those that got a result."""
+        """Share of the calls that address the user, minus the share of those with a result."""
         said = sum(use.says and (use.long or use.answer == "user") for use in self.found)
         return (said - sum(use.answer == "result" for use in self.found)) / len(self.found)
 
 
 def grouped(found: Sequence[Use], open_values: Container[str]) -> dict[str, Group]:
-    """Return the calls by tool, in the order of their first call; `open_values` say nothing of an argument."""
+    """Return the calls by tool, in the order of their first call; `open_values` are no evidence for an argument."""
     by_name: dict[str, list[Use]] = {}
     for use in found:
         by_name.setdefault(use.call.name, []).append(use)

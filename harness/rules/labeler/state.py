@@ -47,10 +47,6 @@ class ServiceCalls:
         ]
         self.arguments = LearnedArguments(self.calls, SurfaceForms(dialogues, self.turns, toolbox), toolbox)
 
-    def labels(self) -> dict[Key, Label]:
-        """Return, by turn, its service call, or None with the reason."""
-        return {call.turn.key: self.label(call) for call in self.calls}
-
     def label(self, call: Call) -> Label:
         """Return one service call, or None with the reason."""
         raw = call.turn.raw
@@ -74,12 +70,12 @@ class StateLabeler:
         self.settings: dict[str, Any] = {}
 
     def relabel(self, conversations: Sequence[Conversation], on_rewrite: Callable[[Rewrite], None]) -> None:
-        """Call `on_rewrite` for each conversation, in order. A turn is None where nothing tells what it was."""
+        """Call `on_rewrite` for each conversation, in order. A turn is None where nothing determines its label."""
         batch = _unique(canonicalise(conversations, self._task).conversations)
         foreign = find_out_of_context(batch, self._task)
         dialogues = dialogues_of(batch, self._toolbox, foreign)
         calls = ServiceCalls(dialogues, self._toolbox)
-        services = calls.labels()
+        services = {call.turn.key: calls.label(call) for call in calls.calls}
         for original, conversation, dialogue in zip(conversations, batch, dialogues, strict=True):
             if not dialogue.in_order:
                 turns = len(turns_of(dialogue))

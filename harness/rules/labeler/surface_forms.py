@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Literal
 
 from harness.data.text import alike, plain, tokens
@@ -17,7 +17,7 @@ from harness.rules.language.equivalence import truth
 from harness.rules.language.mentions import masked
 
 Kind = Literal["date", "time", "number", "flag", "words"]
-Mention = tuple[str, ...]
+Readings = tuple[str, ...]
 """The values that one expression may mean, the likeliest first."""
 
 _DATE_FORMATS = ("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%B %d, %Y", "%d %B %Y")
@@ -45,9 +45,11 @@ class SurfaceForms:
             for row in (row for event in dialogue.events if event.kind == "result" for row in event.rows):
                 self._count(row.items())
         self._formats = {key: _format(values) for key, values in self.values.items()}
-        self._found: dict[tuple[str, str], tuple[Mention, ...]] = {}
-        self._stated: dict[tuple[str, str, str], bool] = {}
         self.today = self._learn_today(turns)
+        self.find = cache(lambda key, text: tuple(self._find(key, text)))
+        """Key, text -> what the text states that the parameter could take, in order; nothing for flags."""
+        self.states = cache(self._states)
+        """Key, value, text -> whether the text states this value of the parameter, or mentions the flag."""
 
     def kind(self, key: str) -> Kind:
         """Return what kind of values a parameter takes."""
@@ -57,20 +59,6 @@ class SurfaceForms:
         """Return the most frequent value of a parameter in calls and rows, None where there is none."""
         values = self.values[key]
         return min(values, key=lambda value: (-values[value], value)) if values else None
-
-    def find(self, key: str, text: str) -> tuple[Mention, ...]:
-        """Return what a text states that a parameter could take, in the order of the text; nothing for flags."""
-        found = self._found.get((key, text))
-        if found is None:
-            found = self._found[key, text] = tuple(self._find(key, text))
-        return found
-
-    def states(self, key: str, value: str, text: str) -> bool:
-        """Whether a text states this value of a parameter, or, for a flag, speaks of it."""
-        asked = (key, value, text)
-        if (stated := self._stated.get(asked)) is None:
-            stated = self._stated[asked] = self._states(key, value, text)
-        return stated
 
     def _states(self, key: str, value: str, text: str) -> bool:
         kind = self.kind(key)
@@ -99,7 +87,7 @@ class SurfaceForms:
             if key in self._keys and isinstance(value, str | int | float):
                 self.values[key][str(value)] += 1
 
-    def _find(self, key: str, text: str) -> Iterable[Mention]:
+    def _find(self, key: str, text: str) -> Iterable[Readings]:
         kind, pattern = self._formats.get(key, ("words", ""))
         if kind == "date":
             for days, _, _ in find_dates(plain(text), self.today):
@@ -116,10 +104,10 @@ class SurfaceForms:
         elif kind == "words":
             yield from self._names(key, text)
 
-    def _by_frequency(self, key: str, values: set[str]) -> Mention:
+    def _by_frequency(self, key: str, values: set[str]) -> Readings:
         return tuple(sorted(values, key=lambda value: (-self.values[key][value], value)))
 
-    def _names(self, key: str, text: str) -> Iterable[Mention]:
+    def _names(self, key: str, text: str) -> Iterable[Readings]:
         index, words, at = self._index[key], words_of(text), 0
         while at < len(words):
             match = next(

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from functools import lru_cache
 
-from harness.data.text import tokens
 from harness.data.tools import Toolbox
 from harness.rules.labeler.argument_sources import softmax
+from harness.rules.labeler.surface_forms import words_of
 from harness.rules.labeler.turns import Key, LabelerTurn, constants
 
 _ROUNDS = 12
@@ -49,7 +48,7 @@ class ToolClassifier:
         self._posteriors = self._learn([turn for turn in turns if self._calls_service(turn)])
 
     def of(self, turn: LabelerTurn) -> str | None:
-        """Return the tool of a turn, None where nothing tells."""
+        """Return the tool of a turn, None where nothing determines it."""
         if self._calls_service(turn):
             found = self._posteriors.get(turn.key)
             return max(found, key=lambda name: found[name]) if found else None
@@ -97,9 +96,9 @@ class ToolClassifier:
         return {turn.key: posterior for turn, posterior in zip(turns, posteriors, strict=True)}
 
     def _used(self, turns: Sequence[LabelerTurn]) -> tuple[str, ...]:
-        """Return the tools for which some call's arguments are complete, all of them where there is none.
+        """Return the tools for which some call has complete arguments, all tools if there is no such call.
 
-        A tool that nobody calls would otherwise attract what is rare in another's calls, empty results for one.
+        An unused tool would otherwise absorb what is rare in another's calls, such as empty results.
         """
         keys = {frozenset(turn.raw.arguments) for turn in turns if not turn.raw_reply}
         found = []
@@ -126,9 +125,9 @@ class ToolClassifier:
 
 
 def _shares(priors: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Return the logarithm of how many turns call each tool, counted where name and schema leave no doubt.
+    """Return the logarithm of the number of turns that call each tool, counted where name and schema leave no doubt.
 
-    Set, not learned from the turns in doubt: otherwise a tool that nobody calls ends up with another's odd calls.
+    Fixed, not learned from doubtful turns: otherwise an unused tool would absorb the odd calls of another.
     """
     counts = dict.fromkeys(priors[0], _SMOOTHING)
     for prior in priors:
@@ -159,12 +158,7 @@ def _features(turn: LabelerTurn) -> list[Feature]:
             break
     after = turn.dialogue.said_next(turn.position)
     said["answer"] = after.text if after else ""
-    return found + [(who, word) for who, text in said.items() for word in sorted(set(_tokens(text)))]
-
-
-@lru_cache(maxsize=65536)
-def _tokens(text: str) -> tuple[str, ...]:
-    return tuple(tokens(text))
+    return found + [(who, word) for who, text in said.items() for word in sorted(set(words_of(text)))]
 
 
 def _by_trace(turn: LabelerTurn, name: str, toolbox: Toolbox) -> float:
@@ -257,7 +251,7 @@ def _reply_results(turns: Sequence[LabelerTurn]) -> frozenset[str]:
 
 
 def _service_counts(turns: Sequence[LabelerTurn]) -> dict[str, tuple[int, int]]:
-    """Return, by what follows, how many turns the traces call service calls, and how many turns there are."""
+    """Return, by what follows, the number of turns that the traces label as service calls, and of all turns."""
     counts: dict[str, Counter[bool]] = defaultdict(Counter)
     for turn in turns:
         counts[turn.follows][turn.raw_reply] += 1

@@ -14,10 +14,10 @@ from harness.data.tools import Toolbox
 
 Key = tuple[int, int]
 Label = tuple[ToolCall | None, str]
-"""What a turn should have been, None where nothing tells, and why it is not what the trace says."""
+"""A turn's label, None where nothing determines it, and why it differs from the trace."""
 Follows = Literal["result", "user", "turn", "end"]
 OUT_OF_CONTEXT = 0.5
-"""From this score on, the detector of foreign replies means it."""
+"""Score from which on a reply counts as out of context."""
 _MOST_VIOLATIONS = 0.25
 _FEW_MESSAGES = 4
 
@@ -63,7 +63,7 @@ class LabelerTurn:
     position: int
     raw: ToolCall
     raw_reply: bool
-    """Whether the trace says that the turn speaks to the user."""
+    """Whether the trace labels the turn as a reply to the user."""
     follows: Follows
     result: Event | None
 

@@ -63,11 +63,11 @@ def typed(value: Any, declared: Any) -> Any:
 
 def is_stated(value: Any) -> bool:
     """Whether a value says anything: not empty, null, or one of the words for `no preference`."""
-    return _clean(value) not in lexicon().whatever
+    return _clean(value) not in lexicon().no_preference
 
 
 def show(value: Any) -> str:
-    """Return an argument as text; of lists and objects only so much that any depth can be shown."""
+    """Return an argument as text; lists and objects are abbreviated, so that any depth can be shown."""
     if isinstance(value, str):
         return value
     return reprlib.repr(value) if isinstance(value, list | dict) else str(value)

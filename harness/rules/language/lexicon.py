@@ -36,7 +36,7 @@ class Lexicon:
     flags: Mapping[str, tuple[str, ...]]
     flag_affixes: frozenset[str]
     truths: Mapping[str, bool]
-    whatever: frozenset[str]
+    no_preference: frozenset[str]
     no_names: frozenset[str]
     street_words: frozenset[str]
     people: tuple[str, ...]
@@ -104,7 +104,7 @@ def _build(entities: dict[str, Any], language: dict[str, Any], sha256: str) -> L
         no_names=frozenset(language["no_names"]),
         street_words=frozenset(language["street_words"]),
         truths={word: truth == "true" for truth, entries in language["truths"].items() for word in entries},
-        whatever=frozenset(language["whatever"]),
+        no_preference=frozenset(language["whatever"]),
         people=tuple(language["people"]),
         people_arguments=frozenset(language["people_arguments"]),
         phrases={name: re.compile("|".join(entries)) for name, entries in language["phrases"].items()},

@@ -109,7 +109,7 @@ def _address(text: str) -> frozenset[str]:
 
 
 def mention_of(key: str, value: Any, today: date) -> Mention | None:
-    """Return what the field `key` of a call or a result states, None where it is of no such kind."""
+    """Return the value that the field `key` of a call or result states, None for other kinds of values."""
     if not isinstance(value, str | int | float):
         return None
     text = str(value).strip()

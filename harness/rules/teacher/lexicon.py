@@ -33,9 +33,9 @@ class NameParts:
     people: tuple[str, ...]
     """Units that stand after `for`."""
     moments: tuple[str, ...]
-    """Longer words that tell a day or a time."""
+    """Longer words that state a day or a time."""
     cuts: tuple[str, ...]
-    """Words that end the part of a description that says what a tool does, except after one of `go_on`."""
+    """Words that end the part of a description that states a tool's purpose, except after one of `go_on`."""
     go_on: tuple[str, ...]
     sets: dict[str, tuple[str, ...]]
     units: dict[str, str]
@@ -55,7 +55,7 @@ class NameParts:
         return f"{rng.randint(1, 9899)} {rng.choice(self.streets)} {rng.choice(self.suffixes)}"
 
     def title(self, rng: Random, endings: Sequence[str] = ()) -> str:
-        """Return the name of a place or thing; `endings` are last words that such names were seen to have."""
+        """Return the name of a place or thing; `endings` are last words observed in such names."""
         noun = rng.choice(self.nouns)
         form = rng.randrange(4)
         if form == 0:

@@ -15,7 +15,7 @@ from harness.data.tools import Toolbox
 from harness.rules.language.lexicon import declared
 
 WORDS = "teacher/rating.yaml"
-"""Below `eval/`: words that say nothing of a topic."""
+"""Below `eval/`: words that are no evidence of a topic."""
 _WORD = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+(?![^\W\d_A-Z])")
 _SHORTEST, _PLURAL = 3, 4
 _TOOL, _KEY, _SAID = 3, 2, 1
@@ -23,7 +23,7 @@ _TOOL, _KEY, _SAID = 3, 2, 1
 _CAP = 6
 """No word counts more, however often the task repeats it."""
 _VALID = 6
-"""What calls count that fit the task's tools as they are, or results like those of such calls."""
+"""Evidence of calls that are valid for the task's tools, or of results like those of such calls."""
 _MOSTLY = 0.5
 _LEVELS = ((14, 5), (6, 4), (4, 3), (2, 2))
 """Evidence -> rating. Traces of the task reach 14 nearly always, those of unrelated services hardly ever 6."""

@@ -10,7 +10,7 @@ from typing import Any
 from harness.rules.language.equivalence import truth
 from harness.rules.teacher.delexicalisation import COUNT
 from harness.rules.teacher.lexicon import fill, names, part, phrase, sentence
-from harness.rules.teacher.slots import Slot, tokens
+from harness.rules.teacher.slots import Slot, split_name
 from harness.rules.teacher.task_model import TaskModel, intent
 from harness.rules.teacher.templates import WordingTemplate
 from harness.rules.teacher.verbalisation import clause, shown, spoken
@@ -91,7 +91,7 @@ class SurfaceRealiser:
             return phrase("request_examples", self._rng, fields)
         usual = _REQUESTS.get(slot.kind, "")
         usual = "count" if slot.kind == "count" and slot.unit else usual
-        named = usual != "city" or "city" in tokens(slot.name)
+        named = usual != "city" or "city" in split_name(slot.name)
         if usual in ("city", "date", "time") and (self._ambiguous(slot) or not named):
             usual = ""
         return phrase(f"request_{usual}" if usual else "request", self._rng, fields)
@@ -185,7 +185,7 @@ class SurfaceRealiser:
             fields["clause"] = clause(slot).of(value)
             named = "aside_flag" if usage and usage.lookup else "aside_with" if truth(value) else "aside_without"
             return " " + part(named, self._rng, fields)
-        words = set(tokens(slot.name))
+        words = set(split_name(slot.name))
         name: str = slot.kind if slot.kind in ("city", "date", "time", "title") else "other"
         if slot.kind == "city" and self._ambiguous(slot) and bool(words & _TO) != bool(words & _FROM):
             name = "from" if words & _FROM else "to"
@@ -202,7 +202,7 @@ class SurfaceRealiser:
     def _joint(self, slot: Slot, tool: str) -> str:
         """Return the word before a name, from the tool's description: `Reserve a table at a restaurant`."""
         described = self._model.toolbox.description(tool).lower() if tool in self._model.usages else ""
-        for word in tokens(slot.name):
+        for word in split_name(slot.name):
             found = re.search(rf"\b(at|for|with|to|from|in) (?:an? |the )?(?:\w+ )?{re.escape(word)}s?\b", described)
             if found and word != "name":
                 return found[1]
@@ -273,7 +273,7 @@ class SurfaceRealiser:
 
     def _slip(self, text: str, values: Mapping[str, Any]) -> str:
         """Swap two letters of a word that carries no value."""
-        telling = {word for key, value in values.items() for word in [*tokens(key), *shown(value).lower().split()]}
+        telling = {word for key, value in values.items() for word in [*split_name(key), *shown(value).lower().split()]}
         telling |= set(names().moments)
         words = [match for match in re.finditer(r"(?<!\w)[a-z]{6,}(?!\w)", text) if match[0] not in telling]
         places = [match.start() for match in words]

@@ -28,14 +28,14 @@ _SMALL = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """One argument or result column, whatever tools it belongs to."""
+    """An argument or result column, shared by all tools that have it."""
 
     name: str
     kind: Kind
     label: str
     """The name in words, without `number of` and the like."""
     unit: str
-    """What a count counts, in the plural; the sign before an amount of money. Empty where that is not known."""
+    """What is counted, in the plural; the currency sign of an amount. Empty where unknown."""
     description: str
     values: tuple[Any, ...]
     """Values seen, distinct, the choices of the schema first."""
@@ -49,7 +49,7 @@ class Slot:
         return self.kind not in ("flag", "choice", "word") and not self.schema.get("enum")
 
 
-def tokens(name: str) -> list[str]:
+def split_name(name: str) -> list[str]:
     """Return the words in the name of a slot or tool, in lower case: `checkInDate`, `check_in_date`."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", re.sub(r"[_\-.]+", " ", name))
     return spaced.lower().split()
@@ -62,7 +62,7 @@ def learn_slot(name: str, schema: Mapping[str, Any], seen: Sequence[Any], *, dis
     """
     choices = tuple(schema.get("enum") or ())
     values = _distinct([*choices, *seen])
-    words = tokens(name)
+    words = split_name(name)
     kind, form = _kind(words, schema, values, distinct=distinct, used=used)
     return Slot(
         name=name,

@@ -15,7 +15,7 @@ from harness.rules.teacher.lexicon import like, names
 from harness.rules.teacher.slots import Slot, learn_slot
 
 _NO_TODAY = date(2026, 3, 2)
-"""What dates count from where no trace shows any."""
+"""The start of drawn dates where no trace shows any."""
 _AHEAD = 27
 _OPEN, _CLOSE = 8 * 60, 21 * 60
 _QUARTER = 15
@@ -28,7 +28,7 @@ _PHONE, _CODE = "555-010-0000", "N-00000"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Values:
-    """Draws values. `today` is what relative dates count from, None where no trace tells."""
+    """Draws values. Relative dates count from `today`, None where no trace determines it."""
 
     today: date | None
 
@@ -83,7 +83,7 @@ class Values:
 
 
 def endings(slot: Slot) -> list[str]:
-    """Return the last words that several of a slot's values share: what such things are called in this task."""
+    """Return the last words that several of a slot's values share: the generic names of such things in this task."""
     last = [str(value).split()[-1] for value in slot.values if len(str(value).split()) > 1]
     return sorted({word for word in last if word.isalpha() and (last.count(word) > 1 or len(last) < 12)})
 

@@ -12,7 +12,7 @@ from harness.data.text import plain
 from harness.rules.language.dates_and_times import find_dates, find_times, ordinal, twelve_hours
 from harness.rules.language.equivalence import truth
 from harness.rules.teacher.lexicon import names
-from harness.rules.teacher.slots import Slot, tokens
+from harness.rules.teacher.slots import Slot, split_name
 from harness.rules.teacher.values import Values, parse_minutes
 
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -43,7 +43,7 @@ def shown(value: Any) -> str:
         parts = [shown(part) for part in value]
         return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
     if isinstance(value, dict):
-        return ", ".join(f"{' '.join(tokens(key))} {shown(part)}" for key, part in value.items())
+        return ", ".join(f"{' '.join(split_name(key))} {shown(part)}" for key, part in value.items())
     return str(value)
 
 
@@ -109,11 +109,11 @@ def _moment(text: str, slot: Slot, value: Any, values: Values) -> tuple[int, int
     figures, places = _figures(text)
     if slot.kind == "date":
         day = values.day_of(slot, value)
-        found = find_dates(figures, values.base)
         wanted = None if day is None else day.toordinal()
     else:
-        found, wanted = find_times(figures), parse_minutes(str(value), slot.format)
-    spans = [(places[start], places[end]) for meant, start, end in found if wanted in meant]
+        wanted = parse_minutes(str(value), slot.format)
+    moments = _moments(figures, slot.kind, values)
+    spans = [(places[start], places[end]) for meant, start, end in moments if wanted in meant]
     if not spans:
         return None
     start, end = spans[0]
@@ -126,10 +126,11 @@ def _moment(text: str, slot: Slot, value: Any, values: Values) -> tuple[int, int
 
 def has_moment(text: str, kind: str, values: Values) -> bool:
     """Whether a text says any date (`kind` date) or time (`kind` time)."""
-    if kind not in ("date", "time"):
-        return False
-    figures, _ = _figures(text)
-    return bool(find_dates(figures, values.base) if kind == "date" else find_times(figures))
+    return kind in ("date", "time") and bool(_moments(_figures(text)[0], kind, values))
+
+
+def _moments(figures: str, kind: str, values: Values) -> list[tuple[frozenset[int], int, int]]:
+    return find_dates(figures, values.base) if kind == "date" else find_times(figures)
 
 
 def _figures(text: str) -> tuple[str, list[int]]:
@@ -162,8 +163,8 @@ class Clause:
 
 
 def clause(slot: Slot) -> Clause:
-    """Return how to speak of a flag, from its name: `has_x`, `is_x`, `serves_x`, `x_allowed`, `x`."""
-    words = tokens(slot.name)
+    """Return how a flag is put into words, from its name: `has_x`, `is_x`, `serves_x`, `x_allowed`, `x`."""
+    words = split_name(slot.name)
     rest = " ".join(words[1:])
     if words[0] == "has" and rest:
         return Clause(yes=f"has {rest}", no=f"does not have {rest}", ask=f"does it have {rest}")
