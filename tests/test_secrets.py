@@ -151,7 +151,7 @@ def test_a_record_that_names_a_folder_of_this_machine_is_not_pushed(
 
 
 def test_settings_keep_the_last_part_of_a_path() -> None:
-    from harness.models.engine.server import recorded_args, split_engine_args
+    from harness.models.engine.build import recorded_args, split_engine_args
 
     words = split_engine_args(["chat-template=/srv/me/private/x.jinja", "api-key=word-of-the-engine-9", "dtype=auto"])
     assert words[1] == "/srv/me/private/x.jinja"

@@ -13,7 +13,7 @@ from harness import resources
 from harness.benchmark.cells import Cell
 from harness.benchmark.plan import BenchmarkPlan, Step
 from harness.benchmark.presets import StudentRecipe
-from harness.curation.settings import published
+from harness.curation.stage_settings import published
 from harness.data import scenarios
 from harness.data.published_facts import published_facts
 from harness.data.records import Usage

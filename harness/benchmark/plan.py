@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.benchmark.cells import STAGES, Cell, Setup
 from harness.benchmark.presets import StudentRecipe
-from harness.curation.settings import published
+from harness.curation.stage_settings import published
 from harness.errors import UsageError
 from harness.hub.artifact import Artifact, FileInput, RepoKind
 from harness.models.roles import Roles
@@ -249,7 +249,7 @@ def _until(of_cell: Mapping[Cell, tuple[Step, ...]], until: str) -> dict[Cell, t
 def _salt(setup: Setup) -> str:
     """Return a hash of what determines results and lies in local files."""
     files = sorted(path for path in Path(setup.job.folder).iterdir() if path.is_file()) if setup.job else []
-    decisive = [asdict(Roles.named(setup.preset.models)), [str(FileInput.of(path)) for path in files]]
+    decisive = [Roles.named(setup.preset.models).model_dump(), [str(FileInput.of(path)) for path in files]]
     return hashlib.sha256(repr(decisive).encode()).hexdigest()
 
 

@@ -106,7 +106,7 @@ def _measure(source: str, against: Against, raw: Path | None, hub: str | None) -
     from contextlib import ExitStack
 
     from harness.curation.repair.measure import measure, readable
-    from harness.data.traces.source import read_input
+    from harness.data.traces.trace_input import read_input
     from harness.hub.connect import connected
 
     with ExitStack() as stack:

@@ -34,7 +34,7 @@ from harness.training.run_summary import TrainingFacts, load_facts
 
 if TYPE_CHECKING:
     from harness.data.tasks import TestSet
-    from harness.evaluation.outcome import Evaluation
+    from harness.evaluation.run_folder import Evaluation
 
 CARD_TEMPLATE = "results.md.jinja"
 _ATTEMPTS = 5

@@ -5,10 +5,12 @@ Plain text. Where there is no figure, `missing` is written. Long texts and rows 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from harness.statistics.records import Estimate
 
+Key = TypeVar("Key")
 NOTHING = "–"
 POINTS = 100
 """A score from 0 to 1 in points."""
@@ -98,6 +100,11 @@ def percent(share: float) -> str:
 def whole_percent(share: float) -> str:
     """Return a share without decimals, `12%`, for narrow tables and remarks."""
     return f"{share:.0%}"
+
+
+def most_common_first(counts: Mapping[Key, int]) -> dict[Key, int]:
+    """Return counts by falling number, ties by name, so that what is shown does not depend on reading order."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], str(item[0]))))
 
 
 def cut(text: object, size: int) -> str:

@@ -18,7 +18,7 @@ from harness.hub.client import Hub
 from harness.hub.lineage import Lineage, follow_data, read_lineage
 from harness.hub.publishing import find_made, push_folder
 from harness.hubd.embedded import EmbeddedHub, running
-from harness.training.data_credits import read_roles
+from harness.training.run_summary import read_roles
 
 LINEAGE = Lineage(stage="collect", version=1, config={}, inputs=())
 USERS = """

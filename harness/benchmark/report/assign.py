@@ -10,7 +10,7 @@ from harness.benchmark.record import CellRecord
 from harness.benchmark.report.records import Run
 from harness.benchmark.report.results import EvaluationResults, Result
 from harness.data.cell_names import CellName
-from harness.data.published_facts import Arm
+from harness.data.scenarios import Arm
 from harness.errors import DataError, UsageError
 from harness.evaluation.results import config_name
 from harness.hub.artifact import split_revision

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.benchmark.report.records import CellResult, Loss, Picture, Row, Run, Table
 from harness.data.formats.jsonl import read_jsonl
-from harness.data.published_facts import Arm
+from harness.data.scenarios import Arm
 from harness.errors import DataError, RepoNotFound
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub

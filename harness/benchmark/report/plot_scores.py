@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.benchmark.report.format import TIE, listed, metric_name, short, state
 from harness.benchmark.report.records import BenchmarkReport, CellResult, Picture, Row
-from harness.data.published_facts import ARMS, Arm
+from harness.data.scenarios import ARMS, Arm
 from harness.evaluation.baselines import GOLD
 from harness.reports.plot_style import GREY, MODEL, SECOND, figure_of, legend, reach, save, shown, style
 from harness.statistics.formatting import number, points, points_span, span

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.curation.repair.scores import RepairReport
-from harness.data.published_facts import Arm
+from harness.data.scenarios import Arm
 from harness.evaluation.metrics import DEFAULT_METRIC
 from harness.hub.artifact import Artifact
 from harness.statistics.records import Estimate

@@ -87,7 +87,7 @@ def _measure(hub: Hub, row: Row, artifact: Artifact, sources: Sources) -> Repair
     from harness.curation.repair.measure import Against, measure
     from harness.data.formats.task import read_task
     from harness.data.tools import Toolbox
-    from harness.data.traces.source import read_input
+    from harness.data.traces.trace_input import read_input
 
     task = read_task(sources.folder / "tft-benchmark" / "job_description.json")
     against = Against(

@@ -22,7 +22,7 @@ from harness.benchmark.presets import read_preset
 from harness.benchmark.reuse import BenchmarkState, known_steps
 from harness.benchmark.sample_job import write_job
 from harness.cli.__main__ import tft
-from harness.curation.settings import resolve
+from harness.curation.stage_settings import resolve
 from harness.data.scenarios import ARMS
 from harness.errors import HarnessError
 from harness.hub.artifact import Artifact
