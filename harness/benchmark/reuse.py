@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from harness.benchmark.plan import BenchmarkPlan, pinned, step_tag
-from harness.benchmark.steps import Step
+from harness.benchmark.plan import BenchmarkPlan, Step, pinned, step_tag
 from harness.errors import RepoNotFound, UsageError
 from harness.evaluation.records import EvalReport
 from harness.evaluation.results import RESULTS, ResultsDataset, config_name

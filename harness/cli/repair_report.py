@@ -106,7 +106,7 @@ def _measure(source: str, against: Against, raw: Path | None, hub: str | None) -
     from contextlib import ExitStack
 
     from harness.curation.repair.measure import measure, readable
-    from harness.data.traces.source import read_input
+    from harness.data.traces.trace_input import read_input
     from harness.hub.connect import connected
 
     with ExitStack() as stack:
@@ -119,7 +119,7 @@ def _measure(source: str, against: Against, raw: Path | None, hub: str | None) -
 def _write(report: RepairReport, plot: Path | None, markdown: Path | None) -> None:
 
     if plot is not None:
-        from harness.reports.repair_plot import draw
+        from harness.reports.repair_tables import draw
 
         say(f"wrote {draw(report, plot).path}")
     if markdown is not None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.data.formats.dataclass_json import load_record
+from harness.data.formats.strict_records import load_record
 from harness.errors import DataError
 from harness.evaluation.records import EvalReport
 from harness.hub.foreign_json import load_json

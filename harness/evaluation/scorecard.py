@@ -1,4 +1,4 @@
-"""Answers -> scores -> report: how the numbers of an evaluation are made. No effects."""
+"""Answers -> scores -> report: how the numbers of an evaluation are made (pure)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from harness.data.records import Prediction, Task, ToolCall, TurnPair
 from harness.evaluation import metrics
 from harness.evaluation.baselines import GOLD, baselines
-from harness.evaluation.dialogue_success import dialogues
+from harness.evaluation.conversation_scores import score_conversations
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.records import CUT, EvalReport, EvalRun, Judgement, Judging
 from harness.models import parsing
-from harness.models.backends.backend import NOT_ASKED
+from harness.models.backends._base import NOT_ASKED
 from harness.models.parsing import Reading
 from harness.statistics.estimates import bootstrap, estimate
 from harness.statistics.records import Estimate
@@ -145,7 +145,7 @@ def make_scorecard(
         macro={metric: _macro(tools) for metric, tools in by_tool.items()},
         readings={name: _estimates(found, clusters, errors) for name, found in scores.by_reading.items()},
         tokens=_tokens(scores.answers),
-        dialogues={metric: dialogues(values, clusters, turns) for metric, values in model.items()},
+        dialogues={metric: score_conversations(values, clusters, turns) for metric, values in model.items()},
         bootstrap={metric: bootstrap(values, clusters) or () for metric, values in model.items()},
         judging=judgements.judging if judgements else None,
         cut=ends.count(CUT) if ends else None,

@@ -6,11 +6,11 @@
     embedded.py  A Hub for the duration of a block: a child process that speaks real HTTP
     errors.py    The two kinds of errors: the server cannot start, and a request that is refused
     root.py      The folder of a Hub: layout, lock, secret key
-    accounts/    Users, tokens, sessions, signatures
-    api/         The Hub's HTTP API, one file a group of routes
+    accounts/    Users, tokens, sign-ins, signatures
+    api/         The Hub's HTTP API, one file per group of routes
     pages/       Pages for people
-    server/      HTTP: app, router, bodies
-    storage/     Git, large files, xet, pull requests, collections
+    server/      HTTP: connections, routes, bodies
+    storage/     Git, large files, Xet, discussions, collections
 
 What stands further down imports nothing that stands above it, and nothing here imports the rest of the harness: the
 folder can be lifted out as it is.

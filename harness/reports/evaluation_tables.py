@@ -10,7 +10,7 @@ from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import ANSWERS_KEPT, SENT_OTHERWISE, EvalReport, Judging, Member
 from harness.evaluation.results import config_name
 from harness.evaluation.scorecard import HEADLINE
-from harness.models.backends.subject import DAY, SYSTEMS_REPLACED
+from harness.models.backends._base import DAY, SYSTEMS_REPLACED
 from harness.models.prompts import form_notes
 from harness.reports.markdown import MARK
 from harness.statistics.formatting import cell, percent, short_interval
@@ -69,12 +69,12 @@ def prompt_notes(config: Mapping[str, Any]) -> list[str]:
     return notes
 
 
-def table(*columns: str) -> Table:
-    """Return an empty table: the first column is text, the others are numbers."""
+def table(*columns: str, gap: int = 1) -> Table:
+    """Return an empty table: the first column is text, the others are numbers, `gap` spaces apart."""
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap, 0, 0))
     for position, column in enumerate(columns):
         table.add_column(column, justify="right" if position else "left", no_wrap=True)
     return table

@@ -11,15 +11,9 @@ import yaml
 from markupsafe import Markup
 
 from harness.data.cell_names import CellName
-from harness.data.published_facts import (
-    Arm,
-    PublishedArm,
-    PublishedFacts,
-    PublishedScenario,
-    ToolFacts,
-    published_facts,
-)
+from harness.data.published_facts import PublishedArm, PublishedFacts, PublishedScenario, ToolFacts, published_facts
 from harness.data.records import Task
+from harness.data.scenarios import Arm
 from harness.data.tasks import REPOSITORY as TEST_SET
 from harness.errors import DataError, UsageError
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC

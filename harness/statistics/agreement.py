@@ -1,4 +1,4 @@
-"""How far judges agree with each other and with labels, and scores corrected by labels. No effects"""
+"""How far judges agree with each other and with labels, and scores corrected by labels (pure)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from harness.statistics.bounded import share_interval
 from harness.statistics.estimates import estimate, standard_error
+from harness.statistics.intervals import share_interval
 from harness.statistics.records import Agreement, Calibration, Estimate
 
 Votes = Sequence[float | None]

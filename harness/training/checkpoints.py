@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: only whole ones count, and only those of the same run."""
+"""Checkpoints of a training run: only complete ones count, and only those of the same run."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.data.records import Conversation, Message, Task, ToolCall
-from harness.data.traces.source import read_input
+from harness.data.traces.trace_input import read_input
 from harness.errors import DataError
 from harness.hub.client import Hub
 
@@ -40,7 +40,7 @@ def read_training_data(
 
     With `limit` the first so many of those that are not left out.
 
-    Which file of a repository is read says `data.traces.source.choose_file`. With `task`, calls that its tools do
+    Which file of a repository is read says `data.traces.trace_input.choose_file`. With `task`, calls that its tools do
     not allow are counted. Raises UsageError for a source that is neither, or several files and no `arm`; DataError for
     an empty dataset or a row that cannot be read; HubError where a repository cannot be had.
     """

@@ -1,4 +1,4 @@
-"""A start for a small student: full training on dialogues, each shown with the tools that its kind uses."""
+"""Pretraining of a small student: full training on dialogues, each shown with the tools that its kind uses."""
 
 from __future__ import annotations
 

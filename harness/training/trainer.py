@@ -23,11 +23,10 @@ from trl import SFTConfig, SFTTrainer
 from harness.errors import TrainingError
 from harness.statistics.formatting import number
 from harness.terminal import Advance
+from harness.training.batches import BatchOrder, Collator, weighted_loss
 from harness.training.checkpoints import Checkpoints, TrainingCheckpoint
 from harness.training.examples import Example
-from harness.training.log import Journal, LogEntry
-from harness.training.objective import Collator, weighted_loss
-from harness.training.sampler import Order
+from harness.training.log import LogEntry, TrainingLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +34,9 @@ class Work:
     """What a trainer trains on, and where it says what it does."""
 
     items: tuple[Example, ...]
-    order: Order
+    order: BatchOrder
     collator: Collator
-    journal: Journal
+    journal: TrainingLog
     checkpoints: Checkpoints
     start: TrainingCheckpoint | None
     save_every: int | None

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from harness.hubd.server.bodies import LARGE, STEP
+from harness.hubd.server.protocol import LARGE, STEP
 from harness.hubd.storage.xet_uploads import XORB_LIMIT
 
 WHO = b"GET /api/whoami-v2 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer hf_ada_write\r\n\r\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.hubd.errors import Refused
-from harness.hubd.storage import lines
+from harness.hubd.storage import commits as lines
 from harness.hubd.storage.trees import checked_path
 
 

@@ -13,9 +13,9 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 from harness.hubd.api.tree import LIST_TEXT, add_last_commits, commit_items
 from harness.hubd.errors import Refused
 from harness.hubd.storage.commits import Author, Operations, Staging, record
-from harness.hubd.storage.facts import CommitFacts
+from harness.hubd.storage.discussions import conflicts
 from harness.hubd.storage.git import GitRepo
-from harness.hubd.storage.pulls import conflicts
+from harness.hubd.storage.objects import CommitFacts
 from harness.hubd.storage.trees import edited_tree
 
 COMMITS = 60
@@ -75,7 +75,7 @@ def test_a_commit_has_so_many_characters_of_paths_and_a_pull_request_so_many_cha
     operations.apply("file", {"path": "a" * 60, "content": ""})
     with pytest.raises(Refused, match="split it"):
         operations.apply("deletedFile", {"path": "b" * 60})
-    monkeypatch.setattr("harness.hubd.storage.pulls.CHANGES_SIZE", 300)
+    monkeypatch.setattr("harness.hubd.storage.discussions.CHANGES_SIZE", 300)
     head, first = git.resolve("main"), list(git.history(git.resolve("main")))[-1].sha
     git.set_ref("refs/pr/1", head, None)
     git.set_ref("refs/heads/old", first, None)

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from harness.hubd.errors import Refused
-from harness.hubd.server.connections import Connections
-from harness.hubd.server.pace import GRACE_SECONDS, LEAST_RATE, SILENT_SECONDS, Pace, Phase
+from harness.hubd.server.connections import GRACE_SECONDS, LEAST_RATE, SILENT_SECONDS, Connections, Pace, Phase
 from harness.hubd.server.traffic import BODIES, CALLER_BYTES, Traffic
 
 

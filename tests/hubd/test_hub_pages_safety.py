@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from harness.hubd.bounds import Budget
-from harness.hubd.pages import prose
-from harness.hubd.pages.prose import Place
-from harness.hubd.pages.view import shown
+from harness.hubd.pages import markdown
+from harness.hubd.pages.markdown import Place
+from harness.hubd.pages.page import shown
 from support.hostile_cards import CANARY, PAYLOADS
 from support.http_server import Handler, serving
 
@@ -24,7 +24,7 @@ OUTSIDE = "http://outside.example"
 
 def safe_html(text: str, place: Place) -> str:
     """Return what a page shows of a card."""
-    return prose.prose(text, place, Budget(prose.SECONDS)).html
+    return markdown.prose(text, place, Budget(markdown.SECONDS)).html
 
 
 class Reader(HTMLParser):
@@ -55,14 +55,15 @@ def read(html: str) -> list[tuple[str, dict[str, str]]]:
 @pytest.mark.parametrize("text", PAYLOADS, ids=range(len(PAYLOADS)))
 def test_what_a_card_becomes_has_allowed_tags_with_allowed_attributes_only(text):
     for tag, attributes in read(safe_html(text.replace(CANARY, OUTSIDE), PLACE)):
-        assert tag in prose.TAGS
-        allowed = prose.ATTRIBUTES.get(tag, set()) | ({"rel"} if tag == "a" else {"loading"} if tag == "img" else set())
+        assert tag in markdown.TAGS
+        added = {"rel"} if tag == "a" else {"loading"} if tag == "img" else set()
+        allowed = markdown.ATTRIBUTES.get(tag, set()) | added
         assert set(attributes) <= allowed
         if "src" in attributes:
             assert attributes["src"].startswith(("/ada/card/resolve/", "data:image/png;base64,"))
         if "href" in attributes:
             assert re.match(r"https?://|mailto:|#|/", attributes["href"])
-        assert not attributes.get("id") or attributes["id"].startswith(prose.ID_PREFIX)
+        assert not attributes.get("id") or attributes["id"].startswith(markdown.ID_PREFIX)
 
 
 def test_links_and_pictures_of_a_card_lead_into_its_repository():

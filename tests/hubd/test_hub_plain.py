@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.hubd.api import plain
+from harness.hubd.api import safe_yaml as plain
 
 PRINTED = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
 NUMBERS = st.integers(-(10**20), 10**20) | st.floats(allow_nan=False, allow_infinity=False)

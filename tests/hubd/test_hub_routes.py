@@ -23,7 +23,7 @@ from harness.hubd.api.request import Services
 from harness.hubd.api.rights import Needs
 from harness.hubd.root import open_root
 from harness.hubd.server.app import HubApp
-from harness.hubd.server.router import ROUTES
+from harness.hubd.server.routes import ROUTES
 from harness.hubd.storage.blobs import pointer
 from support.hub_requests import Asked, Target, quoted, requests_of
 

@@ -10,7 +10,7 @@ from random import Random
 import lz4.frame
 import pytest
 
-from harness.hubd.api.licences import is_known
+from harness.hubd.api.accounts import is_known
 from harness.hubd.db import Database
 from harness.hubd.errors import Refused
 from harness.hubd.root import Root, open_root

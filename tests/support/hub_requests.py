@@ -14,7 +14,7 @@ from itertools import product
 from typing import Any
 from urllib.parse import quote
 
-from harness.hubd.api.route import Route
+from harness.hubd.server.routes import Route
 
 JSON = {"content-type": "application/json"}
 LINES = {"content-type": "application/x-ndjson"}

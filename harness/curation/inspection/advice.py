@@ -10,7 +10,7 @@ from harness.curation.inspection.anomalies import ADVICE, SIGNS
 from harness.curation.inspection.survey import Survey, ToolUse
 
 _MANY, _TOO_MANY = 0.02, 0.1
-"""Shares of a sample: so many are worth a word, so many damaged ones a lower threshold."""
+"""Shares of a sample from which a finding is reported, and from which damaged traces call for a lower threshold."""
 _RELEVANT, _DAMAGED = 4, 2
 """The relevance that `tft filter` keeps by default, and the coherence of traces that may be mended."""
 _NAMES = 3

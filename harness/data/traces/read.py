@@ -45,7 +45,7 @@ def read_traces(path: Path, prefix: str = "trace") -> Iterator[TraceRow]:
         problem = problem or row.problem
         yield row
     if not lines:
-        raise DataError(f"{path} has no rows; expected one conversation a line, or a JSON array of them")
+        raise DataError(f"{path} has no rows; expected one conversation per line, or a JSON array of them")
     if not readable:
         rest = f" (and {len(lines) - 1} more rows that cannot be read either)" if len(lines) > 1 else ""
         raise DataError(f"{problem}{rest}")
@@ -60,7 +60,7 @@ def layout(path: Path) -> str:
             return found if isinstance(found, str) else found.words
         first = first or record
     if first is None:
-        raise DataError(f"{path} has no rows; expected one conversation a line, or a JSON array of them")
+        raise DataError(f"{path} has no rows; expected one conversation per line, or a JSON array of them")
     raise DataError.at(path, first.line, first.problem or expected(first.value))
 
 

@@ -10,8 +10,8 @@ from harness.data.tasks import TestSet
 from harness.evaluation.baselines import GOLD
 from harness.evaluation.judge.judges import JudgeConfig, make_judges
 from harness.evaluation.judge.labels import Labelled, calibration, read_labelled
+from harness.evaluation.judge.panel import judge_cases
 from harness.evaluation.judge.prompt import JudgePrompt
-from harness.evaluation.judge.run import judge_cases
 from harness.evaluation.records import Judging
 from harness.evaluation.scorecard import MODEL, Judgements, Scores
 from harness.hub.client import Hub

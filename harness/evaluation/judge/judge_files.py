@@ -12,7 +12,7 @@ from harness.data.records import Case, Message, Task
 from harness.data.tasks import TestSet
 from harness.errors import DataError, UsageError
 from harness.evaluation.judge.judges import JudgeConfig, make_judges
-from harness.evaluation.judge.run import Judged, judge_cases
+from harness.evaluation.judge.panel import Judged, judge_cases
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.predictions import PredictedRow, read_predictions
 from harness.evaluation.records import Judgement

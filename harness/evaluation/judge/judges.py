@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from harness.data.records import Case, Task, Vote
 from harness.errors import UsageError
 from harness.evaluation.judge.prompt import JudgePrompt, parse_verdict
-from harness.models.chat.again import again_sha256
+from harness.models.chat.ask_again import again_sha256
 from harness.models.chat.chat_models import ChatModel, ChatModels, ChatSettings
 from harness.models.chat.parameters import in_words
 from harness.models.chat.records import ChatAnswer, ChatRequest

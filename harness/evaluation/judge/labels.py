@@ -1,4 +1,4 @@
-"""A labelled slice: rows of which somebody says whether they are good, to see how far a judge can be trusted."""
+"""Labelled rows: with the labels of people, to measure how far a judge can be trusted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.data.formats.messages import dump_message
 from harness.data.records import Case, Message, Task, ToolCall, TurnPair
 from harness.errors import DataError
-from harness.evaluation.judge.run import Judged
+from harness.evaluation.judge.panel import Judged
 from harness.evaluation.predictions import PredictedRow, parse_label, read_predictions
 from harness.evaluation.records import Judgement
 from harness.statistics.agreement import calibrate, corrected_score

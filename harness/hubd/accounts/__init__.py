@@ -1,7 +1,6 @@
-"""Users, tokens, sessions, signatures.
+"""Users, tokens, browsers that are signed in, signatures.
 
-accounts.py    Users, organisations and access tokens; tokens are stored as hashes only
-sessions.py    Signed-in browsers: a cookie that stands for a token, but only reads, and only pages and files
+accounts.py    Users, organisations, access tokens, and the cookie of a signed-in browser
 signing.py     Signed, expiring claims: what a link or a Xet token allows
 users_file.py  The file behind `--users`: who exists, in which organisations, with which tokens
 """

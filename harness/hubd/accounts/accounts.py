@@ -1,18 +1,26 @@
-"""Users, organisations and access tokens; tokens are stored as hashes only."""
+"""Users, organisations, access tokens, and the cookie of a signed-in browser.
+
+Tokens are stored as hashes only. The cookie stands for a token, but only reads, and only pages and files: it is a
+signed claim on the token's hash, which does not reveal the token and ends with it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from http.cookies import CookieError, SimpleCookie
 
 from ..db import Database, Row, now
 from ..errors import Refused
 from ..root import Root, write_private
+from .signing import Signer
 from .users_file import Directory, OrgEntry, Token, UserEntry
 
 LOCAL_USER = "local"
 _HOLDERS = "select u.name, u.fullname, t.role, t.hash as token from tokens t join users u on u.name = t.user"
+SESSION_SECONDS = 12 * 3600  # a day of work: browsers show the cookie to whatever listens on this host
+CLAIM = "pages"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,3 +111,30 @@ class Accounts:
         query = "select name from users where name = ?1 union all select name from orgs where name = ?1"
         row = self._db.row(query, namespace)
         return str(row["name"]) if row else None
+
+
+def cookie_name(signer: Signer, *, secure: bool) -> str:
+    """Return the cookie's name; two Hubs on one host differ in it, since browsers do not tell ports apart.
+
+    `secure`, over TLS, it is one that browsers take from this very host only.
+    """
+    return f"{'__Host-' if secure else ''}tft_hub_{hashlib.sha256(signer.sign(b'cookie')).hexdigest()[:12]}"
+
+
+def new_cookie(signer: Signer, accounts: Accounts, token: str) -> str | None:
+    """Return the cookie's value for an access token, None if nobody has that token."""
+    hashed = token_hash(token.strip())
+    if accounts.holder(hashed) is None:
+        return None
+    return signer.issue({"do": CLAIM, "token": hashed}, seconds=SESSION_SECONDS)[0]
+
+
+def signed_in(signer: Signer, accounts: Accounts, header: str | None, *, secure: bool) -> User | None:
+    """Return who sends a `Cookie` header, as someone who may only read; None without a valid cookie."""
+    try:
+        found = SimpleCookie(header or "").get(cookie_name(signer, secure=secure))
+        claims = signer.check(found.value, do=CLAIM) if found else None
+    except (CookieError, Refused):
+        return None  # an expired or foreign cookie is no reason to refuse what is public
+    user = accounts.holder(claims["token"]) if claims else None
+    return replace(user, role="read") if user else None

@@ -9,44 +9,37 @@ from starlette.responses import Response
 from ..bounds import Budget
 from ..db import Row
 from ..errors import Refused
-from ..storage.collections import ITEM_TYPES, Shelves, slug_of
+from ..storage.collections import ITEM_TYPES, slug_of
 from ..storage.repos import KINDS, check_write, visible
 from .request import Call, answer, text_of
 
-TITLE_LIMIT, NOTE_LIMIT = 60, 500
+TITLE_LIMIT, DESCRIPTION_LIMIT, NOTE_LIMIT = 60, 5000, 500
 LIST_SECONDS = 1.0  # of processor time for a list
 
 
-def _shelves(call: Call) -> Shelves:
-    return Shelves(call.services.db)
-
-
 def _found(call: Call) -> Row:
-    return _shelves(call).find("/".join(call.segments[:2]), call.user)
+    return call.services.collections.find("/".join(call.segments[:2]), call.user)
 
 
-def _item_json(call: Call, row: Row) -> dict[str, Any]:
+def _item_json(call: Call, row: Row) -> dict[str, Any] | None:
+    """Return an item as clients read it, None for a repository that the caller may not see."""
     item = {"_id": row["id"], "id": row["item"], "type": row["type"], "position": row["position"]}
     if row["type"] in KINDS:
         repo = call.services.repos.find(row["type"], row["item"])
-        if repo is not None:
-            item |= {"id": repo.name, "author": repo.namespace, "private": repo.private, "gated": repo.gated or False}
+        if repo is None or not visible(repo, call.user):
+            return None
+        item |= {"id": repo.name, "author": repo.namespace, "private": repo.private, "gated": repo.gated or False}
     return {**item, **({"note": {"text": row["note"], "html": ""}} if row["note"] else {})}
 
 
 def _json(call: Call, row: Row) -> dict[str, Any]:
-    user = call.user
-    items = []
-    for item in _shelves(call).items(row["id"]):
-        repo = call.services.repos.find(item["type"], item["item"]) if item["type"] in KINDS else None
-        if item["type"] not in KINDS or (repo is not None and visible(repo, user)):
-            items.append(_item_json(call, item))
+    items = [_item_json(call, item) for item in call.services.collections.items(row["id"])]
     return {
         "slug": slug_of(row),
         "title": row["title"],
         "description": row["description"],
         "owner": {"name": row["owner"], "type": "user", "fullname": row["owner"], "avatarUrl": ""},
-        "items": items,
+        "items": [item for item in items if item is not None],
         "lastUpdated": row["updated"],
         "position": row["position"],
         "private": bool(row["private"]),
@@ -62,7 +55,7 @@ def listing(call: Call) -> Response:
     owners, wanted, words = call.query.getlist("owner"), call.query.getlist("item"), call.query.get("q", "").lower()
     rows = [
         row
-        for row in _shelves(call).visible(call.user)
+        for row in call.services.collections.visible(call.user)
         if (not owners or row["owner"] in owners) and words in row["title"].lower()
     ]
     keys = {tuple(item.split("/", 1)) for item in wanted}
@@ -92,8 +85,8 @@ def create(call: Call) -> Response:
     title = _short_text(body, "title", TITLE_LIMIT).strip()
     if not title:
         raise Refused(400, "A collection needs a title.")
-    description = _short_text(body, "description", 5000) if body.get("description") is not None else None
-    row, new = _shelves(call).create(owner, title, description, bool(body.get("private")))
+    description = _short_text(body, "description", DESCRIPTION_LIMIT) if body.get("description") is not None else None
+    row, new = call.services.collections.create(owner, title, description, bool(body.get("private")))
     if not new:
         raise Refused(409, "This collection exists already.", body=_json(call, row))
     return answer(_json(call, row))
@@ -108,27 +101,27 @@ def update(call: Call) -> Response:
     """Change title, description, visibility, theme or position."""
     row, body = _found(call), call.json()
     changes: dict[str, Any] = {}
-    for key, limit in (("title", TITLE_LIMIT), ("description", 5000), ("theme", 20)):
+    for key, limit in (("title", TITLE_LIMIT), ("description", DESCRIPTION_LIMIT), ("theme", 20)):
         if body.get(key) is not None:
             changes[key] = _short_text(body, key, limit)
     if body.get("private") is not None:
         changes["private"] = int(bool(body["private"]))
-    if body.get("position") is not None:
-        changes["position"] = _position(body)
-    _shelves(call).update(row["id"], changes)
-    return answer({"success": True, "data": _json(call, _shelves(call).get(row["id"]))})
+    if (position := _position(body)) is not None:
+        changes["position"] = position
+    call.services.collections.update(row["id"], changes)
+    return answer({"success": True, "data": _json(call, call.services.collections.get(row["id"]))})
 
 
-def _position(body: dict[str, Any]) -> int:
-    position = body["position"]
-    if not isinstance(position, int) or not 0 <= position < 1 << 31:
+def _position(body: dict[str, Any]) -> int | None:
+    position = body.get("position")
+    if position is not None and (not isinstance(position, int) or not 0 <= position < 1 << 31):
         raise Refused(400, "position must be a whole number from 0.")
     return position
 
 
 def delete(call: Call) -> Response:
     """Delete a collection; what it lists stays."""
-    _shelves(call).delete(_found(call)["id"])
+    call.services.collections.delete(_found(call)["id"])
     return answer({"success": True})
 
 
@@ -147,20 +140,19 @@ def add_item(call: Call) -> Response:
             raise Refused(404, f"There is no {kind} {name[:200]}.")
         name = repo.name
     note = _short_text(body, "note", NOTE_LIMIT) if body.get("note") else None
-    _shelves(call).add(row["id"], kind, name, note)
-    return answer(_json(call, _shelves(call).get(row["id"])))
+    call.services.collections.add(row["id"], kind, name, note)
+    return answer(_json(call, call.services.collections.get(row["id"])))
 
 
 def change_item(call: Call) -> Response:
     """Change the note or the position of an item."""
     row, body = _found(call), call.json()
     note = _short_text(body, "note", NOTE_LIMIT) if body.get("note") is not None else None
-    position = _position(body) if body.get("position") is not None else None
-    _shelves(call).change_item(row["id"], call.segments[2], note=note, position=position)
+    call.services.collections.change_item(row["id"], call.segments[2], note=note, position=_position(body))
     return answer({"success": True})
 
 
 def remove_item(call: Call) -> Response:
     """Take an item out."""
-    _shelves(call).remove(_found(call)["id"], call.segments[2])
+    call.services.collections.remove(_found(call)["id"], call.segments[2])
     return answer({"success": True})

@@ -13,16 +13,18 @@ from ..errors import Refused, revision_not_found, stale_parent
 from ..storage.attributes import LARGE_SIZE, is_ignored, is_large
 from ..storage.commits import (
     Author,
+    Header,
     Operations,
     Staging,
     branch_ref,
     check_parent,
+    lines_of,
+    read_header,
     squash,
 )
+from ..storage.discussions import open_pull
 from ..storage.git import FULL_SHA, GitRepo, checked_ref
-from ..storage.lines import Header, lines_of, read_header
 from ..storage.moderation import check_text
-from ..storage.pulls import open_pull
 from ..storage.trees import checked_path
 from ..storage.usage import keep_file
 from .request import Call, answer, text_of

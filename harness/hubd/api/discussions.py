@@ -6,11 +6,11 @@ from starlette.responses import Response
 
 from ..db import Row
 from ..errors import Refused
-from ..storage import pulls
+from ..storage import discussions as pulls
 from ..storage.commits import Author
 from ..storage.moderation import change_comment, check_room, check_text, delete_discussion, find_comment
 from ..storage.repos import check_write
-from .request import Call, answer, text_of
+from .request import Call, answer, text_of, whole_number
 
 PAGE = 50
 OPEN_STATES = ("open", "draft")
@@ -40,10 +40,10 @@ def details(call: Call) -> Response:
 
 
 def _number(call: Call) -> int:
-    text = call.segments[0]
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise Refused(404, f"There is no discussion {text[:40]!r}.")
-    return int(text)
+    number = whole_number(call.segments[0], 9)
+    if number is None:
+        raise Refused(404, f"There is no discussion {call.segments[0][:40]!r}.")
+    return number
 
 
 def create(call: Call) -> Response:

@@ -8,7 +8,7 @@ from ..bounds import Budget
 from ..errors import Refused
 from ..storage.git import GitRepo
 from ..storage.repos import RepoRow
-from .card_facts import Summary, read_card
+from .summaries import Summary, read_card
 
 LIST_KEYS = ("author", "lastModified", "createdAt", "private", "gated", "disabled", "downloads", "likes", "tags",
              "pipeline_tag", "library_name", "modelId", "sdk")  # fmt: skip

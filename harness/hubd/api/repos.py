@@ -24,10 +24,9 @@ from ..storage.repos import (
     visible,
 )
 from ..storage.usage import check_move
-from .card_facts import Summary
 from .repo_json import FILE_KEYS, FULL_KEYS, LIST_KEYS, repo_json, size_of
 from .request import Call, answer, text_of
-from .summaries import Head, Lister, in_turn, shown_to, summary_of
+from .summaries import Head, Lister, Summary, in_turn, shown_to, summary_of
 
 SPACE_SDKS = ("gradio", "streamlit", "docker", "static")
 GATES = ("auto", "manual")

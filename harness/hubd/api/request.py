@@ -11,15 +11,15 @@ from urllib.parse import parse_qs, quote
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import JSONResponse, Response
 
-from ..accounts.accounts import Accounts, User
-from ..accounts.sessions import signed_in
+from ..accounts.accounts import Accounts, User, signed_in
 from ..accounts.signing import Signer
 from ..db import Database
 from ..errors import Refused, login_required
 from ..root import Root
 from ..storage.blobs import BlobStore, Draft
+from ..storage.collections import Collections
+from ..storage.discussions import settle
 from ..storage.git import GitRepo
-from ..storage.pulls import settle
 from ..storage.references import References
 from ..storage.repos import RepoRow, Repos
 from ..storage.usage import Quotas, Usage
@@ -43,6 +43,7 @@ class Services:
         self.references = References(self.db, self.repos, self.blobs)
         self.signer = Signer(root.key)
         self.xet = XetStore(root, self.db, self.blobs)
+        self.collections = Collections(self.db)
         settle(self.db, self.repos)
 
 
@@ -116,9 +117,9 @@ class Call:
     def number(self, name: str, default: int, most: int) -> int:
         """Return a query parameter as a number from 0 to `most`; raises Refused (400)."""
         text = self.query.get(name) or str(default)
-        if not text.isascii() or not text.isdigit() or len(text) > 12:
+        if (number := whole_number(text, 12)) is None:
             raise Refused(400, f"{name} must be a whole number, got {text[:40]!r}.")
-        return min(int(text), most)
+        return min(number, most)
 
     def json(self) -> dict[str, Any]:
         """Return the body as a JSON object ({} if empty); raises Refused (400)."""
@@ -150,6 +151,11 @@ class Call:
         kept = [(key, value) for key, value in self.query.multi_items() if key not in changed]
         pairs = "&".join(f"{quote(k, safe='')}={quote(v, safe='')}" for k, v in [*kept, *changed.items()])
         return {"Link": f'<{self.base}{self.raw_path}?{pairs}>; rel="next"'}
+
+
+def whole_number(text: str, digits: int) -> int | None:
+    """Return the number that a text of at most so many decimal digits is, else None."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
 
 
 def _no_number(name: str) -> None:

@@ -11,12 +11,12 @@ from enum import Enum, auto
 from typing import Any
 
 from ..accounts.accounts import User
+from ..db import Row
 from ..errors import Refused, repo_not_found
-from ..storage import pulls
-from ..storage.collections import Shelves
+from ..storage import discussions as pulls
 from ..storage.moderation import check_room
 from ..storage.repos import RepoRow, check_content, check_present_name, check_write, visible
-from .request import Call
+from .request import Call, whole_number
 
 LINK_SECONDS = 3600  # of signed links and of tokens for Xet
 
@@ -92,9 +92,9 @@ def _write(call: Call) -> None:
 def _commit(call: Call) -> None:
     number = call.segments[0].removeprefix("refs/pr/")
     own = False
-    if number != call.segments[0] and number.isascii() and number.isdigit() and len(number) < 10:
+    if number != call.segments[0] and (named := whole_number(number, 9)) is not None:
         _propose(call)  # before it is said whether there is such a pull request
-        own = pulls.find(call.services.db, call.repo, int(number))["author"] == call.required_user().name
+        own = pulls.find(call.services.db, call.repo, named)["author"] == call.required_user().name
     if own or call.flag("create_pr"):
         _propose(call)
         if call.flag("create_pr"):
@@ -103,12 +103,12 @@ def _commit(call: Call) -> None:
         _write(call)
 
 
-def _collection(call: Call) -> None:
-    Shelves(call.services.db).find("/".join(call.segments[:2]), call.user)
+def _collection(call: Call) -> Row:
+    return call.services.collections.find("/".join(call.segments[:2]), call.user)
 
 
 def _change_collection(call: Call) -> None:
-    row = Shelves(call.services.db).find("/".join(call.segments[:2]), call.user)
+    row = _collection(call)
     check_write(row["owner"], call.user, f"the collection {row['title']}")
 
 

@@ -1,23 +1,199 @@
-"""What is remembered of the commits that lists show, and how lists read repositories: a damaged one stops none."""
+"""What a repository says of itself, as lists and info pages show it: its card's metadata, tags, evaluation results."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import yaml
 
 from ..accounts.accounts import User
 from ..bounds import Budget, Cache
 from ..storage.git import GitRepo
 from ..storage.repos import RepoRow, Repos, may_read_content
-from .card_facts import Summary, summarise
+from .safe_yaml import front_matter, load_json, load_yaml, weight
 from .tree import iso
 
+CARD_LIMIT = 4 << 20
+EVAL_FOLDER = ".eval_results"
+EVAL_FILES, EVAL_CHARACTERS, EVAL_RESULTS = 100, 128 << 10, 500  # read of one commit, all files together
+ERROR_LENGTH = 300
+_TOO_MUCH = (
+    f"not all is read: at most {EVAL_RESULTS} results, in {EVAL_FILES} files with {EVAL_CHARACTERS >> 10} kB together"
+)
+TAGS, TAG_LENGTH = 1000, 200
+CONFIG_LIMIT, CONFIG_WEIGHT = 256 << 10, 128 << 10  # characters of a config.json; bytes of what is kept of it
+KEPT, KEPT_VALUE = 48 << 10, 8 << 10  # bytes of memory: metadata that take more keep their smaller values only
+# Card keys that become tags, and what the tag starts with.
+PLAIN_TAGS = ("pipeline_tag", "library_name", "tags")
+PREFIXED_TAGS = {"license": "license:", "datasets": "dataset:", "base_model": "base_model:"}
+DATASET_TAGS = (
+    "task_categories", "task_ids", "language", "size_categories", "multilinguality", "language_creators",
+    "annotations_creators", "source_datasets",
+)  # fmt: skip
+# The Hub marks a benchmark after a review; here declaring one (`eval.yaml`) is enough.
+BENCHMARK = "benchmark:official"
+EVAL_KEYS = {"dataset", "value", "verifyToken", "date", "source", "notes"}
 LIST_SECONDS = 1.0  # for reading what is not remembered, after which a list goes on on its next page
 
 _KNOWN: Cache[tuple[str, str], Summary] = Cache(128 << 20)  # (repository, commit): no opened repository stays alive
 _TOLD: set[tuple[str, str]] = set()  # what the log says already
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """One commit of a repository as lists and info pages show it, {} for what is not there or not valid.
+
+    `card` is the metadata, without their larger values if `cut`; `tags` follow from the card and from other files,
+    `card_tags` from the card alone; `weight` about the bytes that all this takes.
+    """
+
+    commit: str
+    modified: str
+    card: dict[str, Any] = field(default_factory=dict)
+    cut: bool = False
+    tags: tuple[str, ...] = ()
+    card_tags: tuple[str, ...] = ()
+    config: dict[str, Any] = field(default_factory=dict)
+    eval_results: tuple[dict[str, Any], ...] = ()
+    weight: int = 1000
+
+    def of_card(self) -> Summary:
+        """Return what may be shown to those who may see the card but no other file."""
+        return replace(self, tags=self.card_tags, config={}, eval_results=())
+
+
+def summarise(repo: RepoRow, git: GitRepo, commit: str) -> Summary:
+    """Read card, model config and evaluation results of a commit; whatever they hold, only damaged objects raise."""
+    card = read_card(git, commit)
+    results = _eval_results(git, commit) if repo.kind == "model" else []
+    of_card = tuple(dict.fromkeys(_tags(repo.kind, card)))[:TAGS]
+    tags = tuple(dict.fromkeys((*of_card, *_file_tags(repo.kind, git, commit))))
+    config = _model_config(git, commit) if repo.kind == "model" else {}
+    kept = _kept(card)
+    return Summary(
+        commit=commit,
+        modified=iso(git.commit(commit).time),
+        card=kept,
+        cut=len(kept) < len(card),
+        tags=tags,
+        card_tags=of_card,
+        config=config,
+        eval_results=tuple(results),
+        weight=1000 + weight([kept, list(tags), config, results]),
+    )
+
+
+def _kept(card: dict[str, Any]) -> dict[str, Any]:
+    """Return the metadata that are remembered: all of them, or of very large ones the smaller values."""
+    if weight(card) <= KEPT:
+        return card
+    kept, room = {}, KEPT
+    for key, value in card.items():
+        size = weight([key, value])
+        if size <= min(KEPT_VALUE, room):
+            kept[key], room = value, room - size
+    return kept
+
+
+def read_card(git: GitRepo, commit: str) -> dict[str, Any]:
+    """Return the metadata of a commit's card, {} without valid ones."""
+    text = git.text(commit, "README.md", limit=CARD_LIMIT)
+    try:
+        content = front_matter(text) if text else None
+    except yaml.YAMLError:
+        return {}  # the page shows the text; the metadata was reported when it was pushed
+    return content if isinstance(content, dict) else {}
+
+
+def _texts(value: Any) -> list[str]:
+    items = (value if isinstance(value, list) else [value])[:TAGS]
+    texts = (str(item) for item in items if isinstance(item, str | int | float))
+    return [text for text in texts if len(text) <= TAG_LENGTH]
+
+
+def _tags(kind: str, card: dict[str, Any]) -> list[str]:
+    tags: list[str] = []
+    for key in PLAIN_TAGS:
+        tags += _texts(card.get(key) or [])
+    for key, prefix in PREFIXED_TAGS.items():
+        tags += [f"{prefix}{text}" for text in _texts(card.get(key) or [])]
+    if kind == "dataset":
+        for key in DATASET_TAGS:
+            tags += [f"{key}:{text}" for text in _texts(card.get(key) or [])]
+    else:
+        tags += _texts(card.get("language") or [])
+        relation = card.get("base_model_relation")
+        if isinstance(relation, str) and len(relation) <= TAG_LENGTH:
+            tags += [f"base_model:{relation}:{text}" for text in _texts(card.get("base_model") or [])]
+    return tags
+
+
+def _file_tags(kind: str, git: GitRepo, commit: str) -> list[str]:
+    names = [name for name, _ in git.walk(git.commit(commit).tree, recursive=False)]
+    if kind == "dataset" and "eval.yaml" in names:
+        return [BENCHMARK]
+    return ["safetensors"] if kind == "model" and any(name.endswith(".safetensors") for name in names) else []
+
+
+def _model_config(git: GitRepo, commit: str) -> dict[str, Any]:
+    try:
+        content = load_json(git.text(commit, "config.json", limit=CONFIG_LIMIT) or "{}")
+    except ValueError:
+        return {}
+    keys = ("architectures", "model_type", "tokenizer_config")
+    known = {key: content[key] for key in keys if key in content} if isinstance(content, dict) else {}
+    return known if weight(known) <= CONFIG_WEIGHT else {}
+
+
+def _eval_results(git: GitRepo, commit: str) -> list[dict[str, Any]]:
+    folder = git.entry(commit, EVAL_FOLDER)
+    if folder is None or not folder.is_folder:
+        return []
+    entries = git.walk(folder.sha, f"{EVAL_FOLDER}/", recursive=False)
+    names = [name for name, entry in entries if not entry.is_folder and name.endswith((".yaml", ".yml"))]
+    found: list[dict[str, Any]] = []
+    left = EVAL_CHARACTERS
+    for name in names[:EVAL_FILES]:
+        text = git.text(commit, name, limit=EVAL_CHARACTERS) or ""
+        left -= len(text)
+        found += _results(name, text) if left >= 0 else [{"filename": name, "error": _TOO_MUCH}]
+    if len(names) > EVAL_FILES or len(found) > EVAL_RESULTS:
+        found = [*found[:EVAL_RESULTS], {"filename": EVAL_FOLDER, "error": _TOO_MUCH}]
+    return found
+
+
+def _results(name: str, text: str) -> list[dict[str, Any]]:
+    """Return the results in one file, or what is wrong with it."""
+    try:
+        items = load_yaml(text)
+    except yaml.YAMLError as error:
+        return [{"filename": name, "error": " ".join(str(error).split())[:ERROR_LENGTH]}]
+    problem = eval_problem(items)
+    if problem:
+        return [{"filename": name, "error": problem[:ERROR_LENGTH]}]
+    return [{"filename": name, "verified": False, "data": item} for item in items]
+
+
+def eval_problem(items: Any) -> str | None:
+    """Return what is wrong with the content of an evaluation results file, None if nothing is."""
+    if not isinstance(items, list) or not items:
+        return "expected a list of results"
+    for number, item in enumerate(items, start=1):
+        dataset = item.get("dataset") if isinstance(item, dict) else None
+        if not isinstance(dataset, dict) or not all(isinstance(dataset.get(key), str) for key in ("id", "task_id")):
+            return f"result {number}: dataset.id and dataset.task_id are needed"
+        if isinstance(item.get("value"), bool) or not isinstance(item.get("value"), int | float):
+            return f"result {number}: value must be a number"
+        if unknown := sorted(set(item) - EVAL_KEYS):
+            return f"result {number}: unknown key {unknown[0]}"
+        source = item.get("source")
+        if source is not None and not (isinstance(source, dict) and isinstance(source.get("url"), str)):
+            return f"result {number}: source needs a url"
+    return None
 
 
 def summary_of(repo: RepoRow, git: GitRepo, commit: str) -> Summary:

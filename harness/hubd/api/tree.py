@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from ..bounds import Budget
 from ..errors import Refused, entry_not_found
-from ..storage.facts import CommitFacts
 from ..storage.git import GitRepo
+from ..storage.objects import CommitFacts
 from ..storage.trees import Entry
 from .request import TRUE, Call, answer
 

@@ -9,10 +9,9 @@ from mmap import ACCESS_READ, mmap
 from starlette.responses import Response, StreamingResponse
 
 from ..errors import Refused, failed
-from ..storage.xet_reads import piece_name, piece_size, reconstruction, records
-from ..storage.xorbs import Shard
-from .ranges import Content, byte_range, respond
-from .request import Call, answer
+from ..storage.xorbs import Shard, piece_name, piece_size, reconstruction, records
+from .files import Content, byte_range, respond
+from .request import Call, answer, whole_number
 from .rights import issue
 
 
@@ -92,10 +91,9 @@ def reconstruct(call: Call) -> Response:
 
 def get_piece(call: Call) -> Response:
     """Serve a piece of a large file in the form of a xorb, at a signed link."""
-    sha256, number = call.segments[-2:]
+    sha256, piece = call.segments[-2], whole_number(call.segments[-1], 7)
     size = call.services.blobs.size(sha256)
-    piece = int(number) if number.isascii() and number.isdigit() and len(number) < 8 else -1
-    if size is None or piece < 0 or piece_size(size, piece) <= 0:
+    if size is None or piece is None or piece_size(size, piece) <= 0:
         raise Refused(404, "There is no such piece.", code="EntryNotFound")
     path = call.services.blobs.path(sha256)
     content = Content(size=piece_size(size, piece), read=lambda at, length: records(path, size, piece, at, length))

@@ -1,4 +1,4 @@
-"""Page: a repository's card, with its metadata as a table and the results it reports."""
+"""Pages: a repository's card, with its metadata as a table and the results it reports; the leaderboard of a dataset."""
 
 from __future__ import annotations
 
@@ -7,25 +7,23 @@ from typing import Any
 import yaml
 from starlette.responses import Response
 
-from ..api.card_facts import CARD_LIMIT
-from ..api.plain import body_of, front_matter
-from ..api.request import Call
+from ..api.repos import reported
+from ..api.safe_yaml import body_of, front_matter
+from ..api.summaries import CARD_LIMIT
 from ..bounds import Budget
 from .lists import known_repo
-from .prose import SECONDS, Place, prose
-from .repo_page import RepoPage, moved, open_page
-from .view import path
+from .markdown import SECONDS, Place, prose
+from .page import RepoPage, path, repo_page
 
 VALUES, TEXT = 30, 300  # how much of the metadata is shown
+TASKS, RANKS = 50, 500  # of a leaderboard
 _LINKED = {"base_model": "model", "new_version": "model", "datasets": "dataset", "source_datasets": "dataset"}
 _ELSEWHERE = ("model-index", "dataset_info", "configs", "widget")  # long, and shown by other means or not for people
 
 
-def card(call: Call) -> Response:
+@repo_page
+def card(view: RepoPage) -> Response:
     """Show the card of a repository."""
-    if (away := moved(call)) is not None:
-        return away
-    view = open_page(call)
     text = view.git.text(view.commit, "README.md", limit=CARD_LIMIT)
     problem, body = "", ""
     if text is not None:
@@ -87,3 +85,14 @@ def _results(view: RepoPage) -> list[dict[str, Any]]:
             "notes": str(data.get("notes") or "")[:TEXT], "date": str(data.get("date") or "")[:40],
         })  # fmt: skip
     return rows
+
+
+@repo_page
+def leaderboard(view: RepoPage) -> Response:
+    """Rank the models that report results on this dataset, one table per task."""
+    tables: dict[str, list[dict[str, Any]]] = {}
+    found = reported(view.call)
+    for task, row in found.rows:
+        tables.setdefault(task, []).append(row)
+    shown = [(task, rows[:RANKS]) for task, rows in sorted(tables.items())[:TASKS]]
+    return view.show("leaderboard", "leaderboard", tables=shown, left_out=found.left_out)

@@ -9,16 +9,14 @@ from pathlib import Path
 
 from starlette.responses import Response
 
-from ..api.request import Call
 from ..api.tree import iso
 from ..bounds import Budget, Cache
 from ..errors import entry_not_found
-from ..storage.facts import CommitFacts, FileFacts
 from ..storage.git import GitRepo
+from ..storage.objects import CommitFacts, FileFacts
 from ..storage.trees import Entry
-from .repo_page import RepoPage, moved, open_page
+from .page import RepoPage, redirect, revision_page
 from .rows import Preview, first_rows, has_rows
-from .view import redirect
 
 TREE_PAGE = 500
 LOOK_BACK, SECONDS = 200, 0.8  # commits that are searched for the last change of a file, and processor time for that
@@ -41,18 +39,17 @@ class Line:
     date: str
 
 
-def tree(call: Call) -> Response:
+@revision_page
+def tree(view: RepoPage) -> Response:
     """List a folder."""
-    if (away := moved(call)) is not None:
-        return away
-    view, inside = _opened(call)
+    inside = _inside(view)
     entry = view.git.entry(view.commit, inside)
     if entry is None:
         raise entry_not_found(inside, view.commit)
     if not entry.is_folder:
         return redirect(view.address("blob", inside))
     entries = sorted(view.git.tree(entry.sha).items(), key=lambda item: (not item[1].is_folder, item[0]))
-    start = call.number("p", 0, 1 << 30) * TREE_PAGE
+    start = view.call.number("p", 0, 1 << 30) * TREE_PAGE
     shown = entries[start : start + TREE_PAGE]
     changed = last_changes(view.git, view.commit, inside, [name for name, _ in shown])
     lines = [_line(view, inside, name, item, changed) for name, item in shown]
@@ -63,9 +60,9 @@ def tree(call: Call) -> Response:
     )  # fmt: skip
 
 
-def _opened(call: Call) -> tuple[RepoPage, str]:
-    """Return the page and the path in the repository."""
-    return open_page(call, revision=call.segments[0]), "/".join(call.segments[1:]).strip("/")
+def _inside(view: RepoPage) -> str:
+    """Return the path in the repository that the address names."""
+    return "/".join(view.call.segments[1:]).strip("/")
 
 
 def _line(view: RepoPage, inside: str, name: str, entry: Entry, changed: dict[str, CommitFacts]) -> Line:
@@ -111,11 +108,10 @@ def _folder(git: GitRepo, commit: str, inside: str) -> dict[str, Entry]:
     return git.tree(entry.sha) if entry is not None and entry.is_folder else {}
 
 
-def blob(call: Call) -> Response:
+@revision_page
+def blob(view: RepoPage) -> Response:
     """Show a file: text with line numbers, a picture, the first rows of a table, or what is known of it."""
-    if (away := moved(call)) is not None:
-        return away
-    view, inside = _opened(call)
+    inside = _inside(view)
     entry = view.git.entry(view.commit, inside)
     if entry is None:
         raise entry_not_found(inside, view.commit)

@@ -1,29 +1,34 @@
-"""Pages: the commits of a revision, and one of them with its diff."""
+"""Pages with diffs: commits, discussions and pull requests, as lists and one of them."""
 
 from __future__ import annotations
 
 from itertools import islice
+from typing import Any
 
 from starlette.responses import Response
 
-from ..api.request import Call
+from ..api.request import whole_number
 from ..api.tree import iso
-from ..storage.diffs import changes
-from ..storage.facts import CommitFacts
+from ..bounds import Budget
+from ..db import Row
+from ..errors import Refused
+from ..storage import discussions as pulls
+from ..storage.diffs import Changes, changes
 from ..storage.git import GitRepo
-from .repo_page import RepoPage, moved, open_page
-from .view import path
+from ..storage.objects import CommitFacts
+from .markdown import Place, prose
+from .page import RepoPage, path, repo_page, revision_page
 
 PAGE, PAGES = 50, 100
+EVENTS, CHARACTERS = 200, 400_000  # of a discussion: events, and what they say together
+SECONDS, COMMENT_SECONDS = 0.8, 0.4  # of processor time, for the texts of all comments and of one
 NAMES = {"refs/heads/": "branch", "refs/tags/": "tag"}
 
 
-def commits(call: Call) -> Response:
+@revision_page
+def commits(view: RepoPage) -> Response:
     """List commits, newest first, with the branches and tags that point at them."""
-    if (away := moved(call)) is not None:
-        return away
-    view = open_page(call, revision=call.segments[0])
-    number = call.number("p", 0, PAGES)
+    number = view.call.number("p", 0, PAGES)
     found = list(islice(view.git.history(view.commit), number * PAGE, (number + 1) * PAGE + 1))
     names = ref_names(view.git)
     rows = [{"facts": facts, "date": iso(facts.time), "names": names.get(facts.sha, [])} for facts in found[:PAGE]]
@@ -50,14 +55,66 @@ def ref_names(git: GitRepo) -> dict[str, list[tuple[str, str]]]:
     return names
 
 
-def commit(call: Call) -> Response:
+@revision_page
+def commit(view: RepoPage) -> Response:
     """Show a commit: its message, and what it changed since its first parent."""
-    if (away := moved(call)) is not None:
-        return away
-    view = open_page(call, revision=call.segments[0])
     facts = view.git.commit(view.commit)
     parent = facts.parents[0] if facts.parents else None
     return view.show(
         "commit", "commits", facts=facts, date=iso(facts.time), parent=parent or "",
         names=ref_names(view.git).get(facts.sha, []), changes=changes(view.git, parent, facts.sha),
     )  # fmt: skip
+
+
+@repo_page
+def discussions(view: RepoPage) -> Response:
+    """List the discussions of a repository, or show the one that the address names."""
+    call = view.call
+    if any(call.segments):
+        return _one(view)
+    rows = pulls.everything(call.services.db, view.repo)
+    number = call.number("p", 0, 1 << 20)
+    shown = [pulls.summary(row, view.repo) for row in rows[number * PAGE : (number + 1) * PAGE]]
+    return view.show(
+        "discussions", "discussions", rows=shown, total=len(rows),
+        newer=f"?p={number - 1}" if number else "", older=f"?p={number + 1}" if (number + 1) * PAGE < len(rows) else "",
+    )  # fmt: skip
+
+
+def _one(view: RepoPage) -> Response:
+    segments, db = view.call.segments, view.call.services.db
+    number = whole_number(segments[0], 9)
+    if len(segments) != 1 or number is None:
+        raise Refused(404, "There is no such discussion.")
+    row = pulls.find(db, view.repo, number)
+    found, more = pulls.events(db, view.repo, row, most=EVENTS, size=CHARACTERS)
+    budget = Budget(SECONDS)
+    return view.show(
+        "discussion", "discussions", item=pulls.summary(row, view.repo),
+        events=[_event(view, event, budget) for event in found], more=more,
+        conflicts=pulls.conflicts(view.git, row) if row["is_pull"] else [],
+        changes=_changes(view, row) if row["is_pull"] else None,
+    )  # fmt: skip
+
+
+def _event(view: RepoPage, event: dict[str, Any], budget: Budget) -> dict[str, Any]:
+    data, kind = event["data"], event["type"]
+    html = link = ""
+    cut = False
+    words = {"title-change": f"changed the title to “{data.get('to', '')}”", "commit": f"{data.get('subject', '')}"}
+    words["status-change"] = f"marked this as {data.get('status', '')}"
+    if kind == "comment":
+        place = Place(web_path=view.repo.web_path, revision="main")
+        shown = prose(str(data["latest"]["raw"] or ""), place, Budget(min(budget.left, COMMENT_SECONDS)))
+        html, cut = shown.html, shown.cut
+    if kind == "commit":
+        link = f"{path(view.repo.web_path)}/commit/{data['oid']}"
+    return {**event, "html": html, "cut": cut, "link": link, "words": words.get(kind, kind)}
+
+
+def _changes(view: RepoPage, row: Row) -> Changes | None:
+    """Return what a pull request changes since it left its base."""
+    head, base = view.git.ref(f"refs/pr/{row['num']}"), view.git.ref(row["base"])
+    if head is None or base is None:
+        return None
+    return changes(view.git, pulls.fork(view.git, base, head), head)

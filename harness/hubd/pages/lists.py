@@ -1,9 +1,10 @@
-"""Pages: what is on this Hub. Only the repositories that a page shows are opened."""
+"""Pages: what is on this Hub, and a collection of it. Only the repositories that a page shows are opened."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
@@ -14,11 +15,12 @@ from ..api.request import Call
 from ..api.summaries import Lister
 from ..db import Row
 from ..errors import Refused
-from ..storage.collections import Shelves, slug_of
+from ..storage.collections import slug_of
 from ..storage.repos import KINDS, RepoRow, visible
-from .view import page
+from .page import page, redirect
 
 PAGE = 30
+ITEMS = 200  # of a collection
 SHOWN_TAGS = 4
 LABELS = {"": "Everything", "model": "Models", "dataset": "Datasets", "space": "Spaces", "collection": "Collections"}
 ADDRESSES = {"": "/", "model": "/models", "dataset": "/datasets", "space": "/spaces", "collection": "/collections"}
@@ -38,97 +40,67 @@ class Item:
     tags: tuple[str, ...] = ()
 
 
-def home(call: Call) -> Response:
-    """List the newest repositories of all kinds; `?search=` takes words, `?p=` a page."""
-    return _listing(call, "")
-
-
-def models(call: Call) -> Response:
-    """List the models."""
-    return _listing(call, "model")
-
-
-def datasets(call: Call) -> Response:
-    """List the datasets."""
-    return _listing(call, "dataset")
-
-
-def spaces(call: Call) -> Response:
-    """List the spaces."""
-    return _listing(call, "space")
-
-
-def collections(call: Call) -> Response:
-    """List the collections, the latest change first."""
-    return _listing(call, "collection")
-
-
 def owner(call: Call) -> Response:
     """List what a user or an organisation has; raises Refused (404) if nobody has that name."""
     asked = call.segments[0]
     name = call.services.accounts.canonical(asked)
-    found, shelves = _repos(call, asked, []), _shelves(call, asked, [])
-    if name is None and not found and not shelves:
+    rows: list[RepoRow | Row] = [*_repos(call, asked, []), *_collections(call, asked, [])]
+    if name is None and not rows:
         raise Refused(404, f"Nobody on this Hub is called {asked[:100]}.")
     name = name or asked
-    entries: list[Callable[[], Item]] = [*_repo_items(call, found), *_shelf_items(shelves)]
     organisation = call.services.accounts.organisation(name) is not None
-    return page(call, "owner", name=name, organisation=organisation, **_slice(call, entries, {}))
+    return page(call, "owner", name=name, organisation=organisation, **_slice(call, rows, {}))
 
 
-def _listing(call: Call, kind: str) -> Response:
+def _listing(kind: str, call: Call) -> Response:
+    """List the newest of a kind, or of all repositories; `?search=` takes words, `?p=` a page."""
     search = call.query.get("search", "")[:200]
     words = search.lower().split()
-    found, shelves = _repos(call, None, words), _shelves(call, None, words)
+    found, collections = _repos(call, None, words), _collections(call, None, words)
     counts = {known: sum(repo.kind == known for repo in found) for known in KINDS}
-    counts |= {"": len(found), "collection": len(shelves)}
-    chosen = [repo for repo in found if kind in ("", repo.kind)]
-    entries = _shelf_items(shelves) if kind == "collection" else _repo_items(call, chosen)
+    counts |= {"": len(found), "collection": len(collections)}
+    rows: Sequence[RepoRow | Row] = (
+        collections if kind == "collection" else [repo for repo in found if kind in ("", repo.kind)]
+    )
     tabs = [
         {"label": label, "href": _link(ADDRESSES[key], search=search), "count": counts[key], "current": key == kind}
         for key, label in LABELS.items()
     ]
-    values = _slice(call, entries, {"search": search})
+    values = _slice(call, rows, {"search": search})
     return page(call, "home", tabs=tabs, search=search, action=ADDRESSES[kind], title=LABELS[kind], **values)
+
+
+LISTS: dict[str, Callable[[Call], Response]] = {address: partial(_listing, kind) for kind, address in ADDRESSES.items()}
 
 
 def _repos(call: Call, namespace: str | None, words: list[str]) -> list[RepoRow]:
     """Return the repositories that the caller may see, newest first."""
     rows = chain.from_iterable(call.services.repos.listing(kind, call.user) for kind in KINDS)
-    found = [
-        repo
-        for repo in rows
-        if (namespace is None or repo.namespace.lower() == namespace.lower())
-        and all(word in repo.name.lower() for word in words)
-    ]
+    found = [repo for repo in rows if _is_wanted(repo.namespace, repo.name, namespace, words)]
     return sorted(found, key=lambda repo: repo.created, reverse=True)
 
 
-def _shelves(call: Call, namespace: str | None, words: list[str]) -> list[Row]:
+def _collections(call: Call, namespace: str | None, words: list[str]) -> list[Row]:
     return [
         row
-        for row in Shelves(call.services.db).visible(call.user)
-        if (namespace is None or row["owner"].lower() == namespace.lower())
-        and all(word in f"{row['owner']}/{row['title']}".lower() for word in words)
+        for row in call.services.collections.visible(call.user)
+        if _is_wanted(row["owner"], f"{row['owner']}/{row['title']}", namespace, words)
     ]
 
 
-def _repo_items(call: Call, rows: list[RepoRow]) -> list[Callable[[], Item]]:
-    return [lambda repo=repo: repo_item(call, repo) for repo in rows]  # type: ignore[misc]
+def _is_wanted(owner: str, name: str, namespace: str | None, words: list[str]) -> bool:
+    of_namespace = namespace is None or owner.lower() == namespace.lower()
+    return of_namespace and all(word in name.lower() for word in words)
 
 
-def _shelf_items(rows: list[Row]) -> list[Callable[[], Item]]:
-    return [lambda row=row: _shelf_item(row) for row in rows]  # type: ignore[misc]
-
-
-def _slice(call: Call, entries: list[Callable[[], Item]], kept: dict[str, str]) -> dict[str, Any]:
+def _slice(call: Call, rows: Sequence[RepoRow | Row], kept: dict[str, str]) -> dict[str, Any]:
     """Return the items of the page that was asked for, and the addresses of its neighbours."""
     number = call.number("p", 0, 1 << 30)
-    shown = entries[number * PAGE : (number + 1) * PAGE]
-    more = (number + 1) * PAGE < len(entries)
+    shown = rows[number * PAGE : (number + 1) * PAGE]
+    more = (number + 1) * PAGE < len(rows)
     return {
-        "items": [entry() for entry in shown],
-        "total": len(entries),
+        "items": [repo_item(call, row) if isinstance(row, RepoRow) else _collection_item(row) for row in shown],
+        "total": len(rows),
         "newer": _link(call.raw_path, **kept, p=str(number - 1)) if number else "",
         "older": _link(call.raw_path, **kept, p=str(number + 1)) if more else "",
     }
@@ -161,7 +133,7 @@ def repo_item(call: Call, repo: RepoRow) -> Item:
     )
 
 
-def _shelf_item(row: Row) -> Item:
+def _collection_item(row: Row) -> Item:
     return Item(
         kind="collection",
         name=f"{row['owner']}: {row['title']}",
@@ -177,3 +149,20 @@ def known_repo(call: Call, kind: str, name: str) -> RepoRow | None:
     """Return the repository if it is on this Hub and the caller may see it."""
     repo = call.services.repos.find(kind, name)
     return repo if repo is not None and visible(repo, call.user) else None
+
+
+def collection(call: Call) -> Response:
+    """Show a collection: its repositories in their order, with notes."""
+    asked = "/".join(call.segments)
+    row = call.services.collections.find(asked, call.user)
+    if asked != slug_of(row):
+        return redirect(f"/collections/{slug_of(row)}")
+    entries = []
+    items = call.services.collections.items(row["id"])
+    for item in items[:ITEMS]:
+        repo = known_repo(call, item["type"], item["item"]) if item["type"] in KINDS else None
+        if repo is not None:
+            entries.append({"item": repo_item(call, repo), "note": item["note"] or ""})
+        elif item["type"] not in KINDS:
+            entries.append({"item": None, "kind": item["type"], "name": item["item"], "note": item["note"] or ""})
+    return page(call, "collection", row=row, entries=entries, more=max(len(items) - ITEMS, 0))

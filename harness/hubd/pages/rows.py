@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..storage.blobs import BlobStore
-from ..storage.facts import FileFacts
 from ..storage.git import GitRepo
-from .view import size as size_text
+from ..storage.objects import FileFacts
+from .page import size as size_text
 
 ROWS, COLUMNS, CELL = 25, 40, 500  # what is shown: rows, columns, characters of a cell
 JSONL_BYTES = 2 << 20  # read from the file's beginning

@@ -11,12 +11,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ..api.request import Call
 from ..bounds import Budget, Cache
 from ..errors import Refused
-from .repo_page import RepoPage, moved, open_page
+from .page import RepoPage, path, repo_page, segment
 from .rows import first_rows, has_rows
-from .view import path, segment
 
 FILES_LIMIT, SPLITS = 20_000, 300
 SECONDS = 1.0  # of processor time for matching the patterns of a card with the files
@@ -44,20 +42,18 @@ class Splits:
     cut: bool
 
 
-def viewer(call: Call) -> Response:
+@repo_page
+def viewer(view: RepoPage) -> Response:
     """Show the first rows of a split: `/viewer[/config[/split]]`; without them the first one."""
-    if (away := moved(call)) is not None:
-        return away
-    view = open_page(call)
     found = splits(view)
-    chosen = _chosen(found.splits, call.segments)
+    chosen = _chosen(found.splits, view.call.segments)
     base = f"{path(view.repo.web_path)}/viewer"
     links: dict[str, list[tuple[Split, str]]] = {}
     for item in found.splits:
         links.setdefault(item.config, []).append((item, f"{base}/{segment(item.config)}/{segment(item.name)}"))
     preview = None
     if chosen is not None and (entry := view.git.entry(view.commit, chosen.first)) is not None:
-        preview = first_rows(call.services.blobs, view.git, chosen.first, view.git.facts(entry.sha))
+        preview = first_rows(view.call.services.blobs, view.git, chosen.first, view.git.facts(entry.sha))
     return view.show(
         "viewer", "viewer", links=links, cut=found.cut, chosen=chosen, rows=preview,
         file=view.address("blob", chosen.first) if chosen is not None else "",

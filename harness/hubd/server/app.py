@@ -14,14 +14,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from ..api.request import Call, Services
-from ..api.route import Match
 from ..errors import Refused, failed, repo_not_found
-from ..pages.errors import error_page, wants_page
-from .heads import CONNECTION
+from ..pages.page import error_page, wants_page
 from .lanes import Lanes
 from .origin import Hosts, check_site, checked_host
+from .protocol import CONNECTION
 from .receiving import Receiver
-from .router import match
+from .routes import Match, match
 
 HEADERS_LIMIT = 32 << 10
 

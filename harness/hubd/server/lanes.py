@@ -18,21 +18,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..api import accounts as api_accounts
-from ..api import collections as api_collections
-from ..api import commit as api_commit
-from ..api import discussions as api_discussions
-from ..api import files as api_files
-from ..api import repos as api_repos
-from ..api import tree as api_tree
+from ..api import accounts, collections, commit, discussions, files, repos, tree
 from ..api.request import Call
 from ..api.rights import authorize
-from ..api.route import Handler, Route
 from ..errors import Refused
-from ..pages import boards, card, discussions, files, history, lists, viewer
+from ..pages import card, history, lists, viewer
+from ..pages import files as file_pages
+from .routes import Handler, Route
 
 RETRY_SECONDS = 5
-ONE_CALLER = "too many requests of yours wait for this already"
 
 
 @dataclass(slots=True)
@@ -62,7 +56,8 @@ class Lane:
         if len(queue) >= self.waiting:
             raise Refused(
                 503,
-                f"This Hub is busy: {ONE_CALLER}. Try again in {RETRY_SECONDS} seconds, with fewer at a time.",
+                "This Hub is busy: too many requests of yours wait for this already. Try "
+                f"again in {RETRY_SECONDS} seconds, with fewer at a time.",
                 headers={"Retry-After": str(RETRY_SECONDS)},
             )
         turn = asyncio.get_running_loop().create_future()
@@ -91,38 +86,34 @@ class Lane:
         self._running += Counter()  # forget who runs nothing
 
 
-_CARDS = (card.card,)
-_ROWS = (viewer.viewer, files.blob)
-_DIFFS = (history.commit, discussions.discussions, api_discussions.details)
+_DIFFS = (history.commit, history.discussions, discussions.details)
 _LISTS = (
-    lists.home, lists.models, lists.datasets, lists.spaces, lists.collections, lists.owner, boards.collection,
-    boards.leaderboard, api_repos.listing, api_repos.leaderboard, api_collections.listing, api_collections.show,
+    *lists.LISTS.values(), lists.owner, lists.collection, card.leaderboard, repos.listing, repos.leaderboard,
+    collections.listing, collections.show,
 )  # fmt: skip
 _TREES = (
-    files.tree, history.commits, api_repos.info, api_tree.tree, api_tree.paths_info, api_tree.commits, api_tree.refs,
-    api_commit.preupload,
+    file_pages.tree, history.commits, repos.info, tree.tree, tree.paths_info, tree.commits, tree.refs, commit.preupload,
 )  # fmt: skip
-_LARGE = (api_files.lfs_batch, api_files.duplicate)
-_CONTENT = (api_files.resolve, api_files.raw)  # what git has packed small may be large, and takes time to unpack
-_COMMITS = (api_commit.commit, api_commit.super_squash, api_discussions.create, api_discussions.merge)
+_COMMITS = (commit.commit, commit.super_squash, discussions.create, discussions.merge)
 
 
 class Lanes:
     """The lanes of one server."""
 
     def __init__(self) -> None:
-        plan = [
-            ((api_accounts.validate_yaml,), Lane()),
-            (_CARDS, Lane()),
-            (_ROWS, Lane()),
+        plan: list[tuple[tuple[Handler, ...], Lane]] = [
+            ((accounts.validate_yaml,), Lane()),
+            ((card.card,), Lane()),
+            ((viewer.viewer, file_pages.blob), Lane()),
             (_DIFFS, Lane()),
             (_LISTS, Lane(slots=2)),
             (_TREES, Lane(slots=2, waiting=128)),
-            (_CONTENT, Lane(slots=8, share=4, waiting=1024)),
-            (_LARGE, Lane(slots=4, share=2, waiting=128)),
+            # What git has packed small may be large, and takes time to unpack.
+            ((files.resolve, files.raw), Lane(slots=8, share=4, waiting=1024)),
+            ((files.lfs_batch, files.duplicate), Lane(slots=4, share=2, waiting=128)),
             (_COMMITS, Lane(slots=8, share=4, waiting=128)),
         ]
-        self._lane_of: dict[Handler, Lane] = {handler: lane for handlers, lane in plan for handler in handlers}
+        self._lane_of = {handler: lane for handlers, lane in plan for handler in handlers}
         self._threads = CapacityLimiter(sum(lane.slots for _, lane in plan))  # no other request takes them
 
     async def run(self, route: Route, call: Call, request: Request) -> Response:

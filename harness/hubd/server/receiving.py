@@ -1,4 +1,4 @@
-"""How a body comes in: up to what is allowed and there is room for, into memory or into a file."""
+"""How a body comes in: of which kind, up to what is allowed and there is room for, into memory or into a file."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from contextlib import AsyncExitStack, aclosing
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from ..api import collections, commit, discussions, repos, xet
+from ..api import collections, commit, discussions, files, repos, tree, xet
 from ..api.request import Call, Services
 from ..api.rights import Needs, authorize
-from ..api.route import Handler, Match, Route
 from ..errors import Refused
+from ..pages import sign_in
 from ..storage.blobs import Draft
 from ..storage.repos import RepoRow
 from ..storage.usage import ACCOUNT, Account
-from .admission import body_limit, check_media
-from .bodies import steps
 from .lanes import Lane
+from .protocol import steps
+from .routes import FORM_BODY, MIB, Handler, Match, Route
 from .traffic import Body, Traffic
 
 UNKNOWN = -1  # bytes of a body that comes in chunks
@@ -31,6 +31,33 @@ _SAID = (
     collections.update, collections.add_item, collections.change_item,
 )  # fmt: skip
 """Their bodies become rows of the database, which never gets smaller."""
+ANONYMOUS_BODY = MIB
+"""Of JSON from somebody who is not signed in."""
+
+FORMS = (tree.paths_info, sign_in.login, sign_in.logout)
+FREE = (files.lfs_put, xet.put_xorb, xet.put_shard)
+"""Their bodies are of no kind in particular; what allows them no page of another site can have."""
+
+
+def _check_media(route: Route, call: Call) -> None:
+    """Raise Refused (415) for a kind of body that every page may send, but no client of this route does."""
+    media = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+    plain = media in ("text/plain", "multipart/form-data")
+    form = media == "application/x-www-form-urlencoded" and route.handler not in FORMS
+    if route.handler not in FREE and (plain or form):
+        raise Refused(
+            415, f"A body of the kind {media} is not taken here; send JSON with Content-Type: application/json."
+        )
+
+
+def _body_limit(route: Route, call: Call) -> int:
+    """Return the bytes that the body of an authorized call may have."""
+    if "size" in call.claims:
+        return int(call.claims["size"])  # what a signed link allows
+    if route.method in ("GET", "*"):
+        return FORM_BODY  # nothing that only reads needs a body
+    anonymous = route.needs is Needs.NOTHING or call.user is None
+    return min(route.limit, ANONYMOUS_BODY) if anonymous else route.limit
 
 
 class Receiver:
@@ -47,7 +74,7 @@ class Receiver:
         counted = self._services.usage.quotas.any and request.method not in ("GET", "HEAD")
         if not (route.upload or length or counted):
             return
-        check_media(route, call)
+        _check_media(route, call)
         account = await run_in_threadpool(_admit, self._services, call, route, length)
         if account is not None:
             ACCOUNT.set(account)
@@ -55,7 +82,7 @@ class Receiver:
         # Of an endpoint that is none nobody knows what its token would be.
         user = call.user if route.needs is not Needs.NOTHING else None
         caller = f"user {user.name}" if user else f"host {request.client.host if request.client else ''}"
-        limit = body_limit(route, call)
+        limit = _body_limit(route, call)
         if length > limit:
             raise _too_large(limit)
         body = held.enter_context(self._traffic.body(caller, signed_in=user is not None))

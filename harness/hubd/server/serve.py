@@ -22,8 +22,8 @@ from ..root import Root, default_root, open_root
 from ..storage.usage import Quotas
 from .app import HubApp
 from .connections import Connections, descriptors
-from .heads import bounded_protocol
 from .origin import LOOPBACK, Hosts
+from .protocol import bounded_protocol
 
 DEFAULT_PORT = 7860
 LONG_TOKEN = 20  # characters that nobody guesses

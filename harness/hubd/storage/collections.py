@@ -13,7 +13,7 @@ from ..errors import Refused
 
 ITEMS_LIMIT = 500
 ID = re.compile(r"[0-9a-f]{24}")
-THEMES = ("orange", "blue", "green", "purple", "pink", "indigo")
+THEME = "orange"  # of a new collection
 ITEM_TYPES = ("model", "dataset", "space", "paper", "collection", "bucket")
 
 
@@ -23,7 +23,7 @@ def slug_of(row: Row) -> str:
     return f"{row['owner']}/{words}-{row['id']}" if words else f"{row['owner']}/{row['id']}"
 
 
-class Shelves:
+class Collections:
     """The collections in the database."""
 
     def __init__(self, db: Database) -> None:
@@ -31,22 +31,20 @@ class Shelves:
 
     def find(self, slug: str, user: User | None) -> Row:
         """Return the collection that a (possibly outdated) slug names; raises Refused (404) if there is none to see."""
-        found = slug[-24:]
-        row = self._db.row("select * from collections where id = ?", found) if ID.fullmatch(found) else None
-        hidden = row is not None and row["private"] and not (user is not None and user.member_of(row["owner"]))
-        if row is None or hidden:
+        row = self._db.row("select * from collections where id = ?", slug[-24:]) if ID.fullmatch(slug[-24:]) else None
+        if row is None or not _visible(row, user):
             raise Refused(404, f"There is no collection {slug[:200]}.")
         return row
 
     def visible(self, user: User | None) -> list[Row]:
         """Return the collections that the caller may see, the latest change first."""
         rows = self._db.rows("select * from collections order by updated desc")
-        return [row for row in rows if not row["private"] or (user is not None and user.member_of(row["owner"]))]
+        return [row for row in rows if _visible(row, user)]
 
     def create(self, owner: str, title: str, description: str | None, private: bool) -> tuple[Row, bool]:
         """Return the collection of that owner and title, and whether it is new."""
         collection = secrets.token_hex(12)
-        values = (collection, owner, title, description, int(private), THEMES[0], 0, now())
+        values = (collection, owner, title, description, int(private), THEME, 0, now())
         with self._db.transaction() as write:
             found = write.execute("select * from collections where owner = ? and title = ?", (owner, title)).fetchone()
             if found is not None:
@@ -80,13 +78,6 @@ class Shelves:
         """Return the items in their order."""
         return self._db.rows("select * from shelf_items where collection = ? order by position, rowid", collection)
 
-    def item(self, collection: str, item_id: str) -> Row:
-        """Return one item; raises Refused (404)."""
-        row = self._db.row("select * from shelf_items where collection = ? and id = ?", collection, item_id)
-        if row is None:
-            raise Refused(404, "There is no such item in the collection.")
-        return row
-
     def add(self, collection: str, kind: str, item: str, note: str | None) -> None:
         """Append an item; raises Refused (409 if it is in the collection already, 403 if that is full)."""
         query = "select count(*), coalesce(max(position), -1) from shelf_items where collection = ?"
@@ -103,21 +94,30 @@ class Shelves:
 
     def change_item(self, collection: str, item_id: str, *, note: str | None, position: int | None) -> None:
         """Set the note of an item, or move it to a position (from 0)."""
-        row = self.item(collection, item_id)
-        order = [item["id"] for item in self.items(collection)]
+        order = self._order(collection, item_id)
         with self._db.transaction() as write:
             if note is not None:
-                write.execute("update shelf_items set note = ? where id = ?", (note or None, row["id"]))
+                write.execute("update shelf_items set note = ? where id = ?", (note or None, item_id))
             if position is not None:
-                order.remove(row["id"])
-                order.insert(position, row["id"])
-                numbered = [(place, name) for place, name in enumerate(order)]
-                write.executemany("update shelf_items set position = ? where id = ?", numbered)
+                order.remove(item_id)
+                order.insert(position, item_id)
+                write.executemany("update shelf_items set position = ? where id = ?", list(enumerate(order)))
             write.execute("update collections set updated = ? where id = ?", (now(), collection))
 
+    def _order(self, collection: str, item_id: str) -> list[str]:
+        """Return the ids of the items in their order; raises Refused (404) if the given one is not among them."""
+        order = [item["id"] for item in self.items(collection)]
+        if item_id not in order:
+            raise Refused(404, "There is no such item in the collection.")
+        return order
+
     def remove(self, collection: str, item_id: str) -> None:
-        """Take an item out."""
-        self.item(collection, item_id)
+        """Take an item out; raises Refused (404) if it is not in the collection."""
+        self._order(collection, item_id)
         with self._db.transaction() as write:
             write.execute("delete from shelf_items where id = ?", (item_id,))
             write.execute("update collections set updated = ? where id = ?", (now(), collection))
+
+
+def _visible(row: Row, user: User | None) -> bool:
+    return not row["private"] or (user is not None and user.member_of(row["owner"]))

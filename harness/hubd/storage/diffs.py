@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, groupby
 from pathlib import Path
 
 from ..bounds import Budget, Cache
-from .facts import FileFacts
 from .git import GitRepo
+from .objects import FileFacts
 from .trees import Entry
 
 FILES_SHOWN, FILES_COUNTED = 100, 5_000
@@ -20,6 +20,7 @@ LINES_SHOWN = 600  # of one file
 SECONDS = 0.8  # of processor time for all files; difflib's worst case is slow
 CHARACTERS, LINE_COST = 600_000, 60  # shown of all files; a line costs this many more
 CONTEXT = 3
+NOWHERE = "/dev/null"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,3 +155,34 @@ def _context(old: list[str], first: int, end: int, shift: int) -> Iterator[Line]
 def _equal(one: list[str], two: list[str]) -> int:
     """Return how many lines the two begin with in common."""
     return next((at for at, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
+
+
+def patch(git: GitRepo, old: str | None, new: str) -> str:
+    """Return what the commit `new` changed since `old`; very long ones are cut, large and binary files only named."""
+    return "".join(f"{line}\n" for change in changes(git, old, new).files for line in _file(change))
+
+
+def _file(change: FileChange) -> Iterator[str]:
+    old, new = f"a/{change.path}", f"b/{change.path}"
+    yield f"diff --git {old} {new}"
+    if change.before is None or change.after is None:
+        yield f"{'new' if change.before is None else 'deleted'} file mode 100644"
+    old, new = (NOWHERE if change.before is None else old), (NOWHERE if change.after is None else new)
+    if change.why and not change.lines:
+        yield f"Binary files {old} and {new} differ"
+        return
+    if change.lines:
+        yield from (f"--- {old}", f"+++ {new}")
+    for gap, lines in groupby(change.lines, key=lambda line: line.sign == "@"):
+        if not gap:
+            yield from _hunk(list(lines))
+
+
+def _hunk(lines: list[Line]) -> Iterator[str]:
+    yield f"@@ -{_extent(line.old for line in lines)} +{_extent(line.new for line in lines)} @@"
+    yield from (f"{line.sign}{line.text}" for line in lines)
+
+
+def _extent(numbers: Iterable[int]) -> str:
+    there = [number for number in numbers if number]
+    return f"{there[0] if there else 0},{len(there)}"

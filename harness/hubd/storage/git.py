@@ -19,9 +19,8 @@ from ..bounds import Cache
 from ..errors import Refused, damaged, revision_not_found
 from ..root import clear_ref_locks, fsync_folder, fsync_tree
 from .blobs import POINTER_LIMIT, read_pointer
-from .facts import CommitFacts, FileFacts, commit_facts, size_of_blob
-from .incoming import IncomingPack, write_loose
-from .reach import Reach, Writing
+from .objects import CommitFacts, FileFacts, IncomingPack, commit_facts, size_of_blob, write_loose
+from .reachability import Reach, Writing
 from .trees import FOLDER_MODE, Entry
 from .usage import grow_repository
 

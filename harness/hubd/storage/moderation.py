@@ -9,8 +9,8 @@ from typing import Any
 from ..accounts.accounts import User
 from ..db import Database, Row, now
 from ..errors import Refused
+from .discussions import DELETED
 from .git import GitRepo
-from .pulls import DELETED
 from .repos import RepoRow
 
 OPEN_LIMIT = 20  # discussions and pull requests that one outsider has open in a repository

@@ -19,7 +19,7 @@ from ..db import Database, Row, now
 from ..errors import Refused, login_required, repo_not_found
 from ..root import Root, fsync_folder
 from .git import FULL_SHA, GitRepo
-from .reach import Writing
+from .reachability import Writing
 from .usage import removed
 
 KINDS = ("model", "dataset", "space")

@@ -1,16 +1,21 @@
-"""The two formats of a Xet upload: xorbs (compressed chunks) and shards (which chunks make which file).
+"""The formats of Xet: xorbs (compressed chunks), shards (which chunks make which file), and large files as xorbs.
 
-Both are little-endian. A hash is written as hex of four 64-bit numbers. Layouts follow the open-source Xet client.
+Xorbs and shards are little-endian, and a hash is written as hex of four 64-bit numbers. Layouts follow the open-source
+Xet client. It wants to download a file as ranges of xorbs, and nothing is stored as xorbs here, so a file is described
+as xorbs of its own: every PIECE bytes of it are one, cut into uncompressed chunks of CHUNK bytes, and written out when
+they are read. Their names follow from the file's sha256, so what a client remembers of one is always right.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from mmap import mmap
 from pathlib import Path
+from typing import Any
 
 import lz4.frame
 
@@ -19,7 +24,7 @@ from .blobs import Buffer
 
 INSTEAD = "set HF_HUB_DISABLE_XET=1 to send it as it is."
 SHARD_TAG = b"HFRepoMetaDa"
-SHARD_HEADER = RECORD = 48
+SHARD_HEADER = RECORD = 48  # bytes
 BOOKEND = b"\xff" * 32
 HAS_VERIFICATION, HAS_SHA256 = 1 << 31, 1 << 30
 XORB_FOOTER = b"XETBLOB"
@@ -29,6 +34,9 @@ CHUNK_LIMIT = 4 << 20  # chunks are at most 128 KiB; a header that says much mor
 CHUNKS_LIMIT = 8 << 10  # in one xorb, as clients have it
 UNPACKED_LIMIT = 128 << 20  # bytes of one xorb's contents; clients stop at half of it
 SEGMENTS_LIMIT = 1 << 17  # of one file
+CHUNK, PIECE = 64 << 10, 32 << 20  # of files as they are downloaded
+HEADER = 8  # bytes before a chunk
+PACKED_CHUNK = HEADER + CHUNK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,3 +197,59 @@ def _ungroup(data: Buffer) -> Buffer:
         result[position::4] = data[at : at + length]
         at += length
     return result
+
+
+def piece_name(sha256: str, piece: int) -> str:
+    """Return the name (64 hex) of one piece of a file."""
+    return hashlib.sha256(f"{sha256}/{piece}/{CHUNK}/{PIECE}".encode()).hexdigest()
+
+
+def piece_size(size: int, piece: int) -> int:
+    """Return the bytes of a piece as a xorb, headers included; `size` is that of the file."""
+    content = min(PIECE, size - piece * PIECE)
+    return content + HEADER * -(-content // CHUNK)
+
+
+def reconstruction(sha256: str, size: int, start: int, end: int, link: str) -> dict[str, Any]:
+    """Return how to put together the bytes `start` up to `end` of a file; `link` has a place for the piece number."""
+    first_chunk, last_chunk = start // CHUNK, -(-end // CHUNK)
+    terms, fetch = [], {}
+    per_piece = PIECE // CHUNK
+    for piece in range(first_chunk // per_piece, -(-last_chunk // per_piece)):
+        offset = piece * per_piece
+        chunks = {"start": max(first_chunk - offset, 0), "end": min(last_chunk - offset, per_piece)}
+        from_byte, to_byte = offset * CHUNK + chunks["start"] * CHUNK, min((offset + chunks["end"]) * CHUNK, size)
+        name = piece_name(sha256, piece)
+        packed = {
+            "start": chunks["start"] * PACKED_CHUNK,
+            "end": min(chunks["end"] * PACKED_CHUNK, piece_size(size, piece)) - 1,
+        }
+        terms.append({"hash": name, "unpacked_length": to_byte - from_byte, "range": chunks})
+        fetch[name] = [{"range": chunks, "url": link.format(piece=piece), "url_range": packed}]
+    return {"offset_into_first_range": start % CHUNK, "terms": terms, "fetch_info": fetch}
+
+
+def records(path: Path, size: int, piece: int, start: int, length: int) -> Iterator[bytes]:
+    """Yield `length` bytes from `start` of a piece of the file at `path`, about a mebibyte at a time."""
+    step = 16
+    first = start // PACKED_CHUNK
+    skip = start - first * PACKED_CHUNK
+    with path.open("rb") as file:
+        file.seek(piece * PIECE + first * CHUNK)
+        remaining = min(PIECE, size - piece * PIECE) - first * CHUNK
+        while length > 0 and remaining > 0:
+            content = memoryview(file.read(min(step * CHUNK, remaining)))
+            remaining -= len(content)
+            parts: list[bytes | memoryview] = []
+            for at in range(0, len(content), CHUNK):
+                chunk = content[at : at + CHUNK]
+                parts += [chunk_header(len(chunk)), chunk]
+            data = b"".join(parts)[skip : skip + length]
+            skip = 0
+            length -= len(data)
+            yield data
+
+
+def chunk_header(size: int) -> bytes:
+    """Return the header of an uncompressed chunk of `size` bytes."""
+    return b"\0" + size.to_bytes(3, "little") + bytes([PLAIN]) + size.to_bytes(3, "little")

@@ -19,8 +19,7 @@ from harness.data.records import Prediction, ToolCall, TurnPair
 from harness.data.tasks import TestSet
 from harness.hub.client import Hub
 from harness.models import parsing
-from harness.models.backends.backend import Backend, OnAnswer
-from harness.models.backends.subject import EvaluateConfig, Subject, replaced_systems
+from harness.models.backends._base import Backend, EvaluateConfig, EvaluatedModel, OnAnswer, replaced_systems
 from harness.models.chat.chat_models import ChatModel, EndpointModel
 from harness.models.chat.completions import Called, finish_reason_of, words_of
 from harness.models.chat.parameters import in_words
@@ -127,13 +126,13 @@ def _check(text: str) -> None:
     read_message(text)
 
 
-def subject(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig) -> Subject:
-    """Make the requests; see `harness.models.backends.prepare.prepare`."""
+def prepare(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig) -> EvaluatedModel:
+    """Make the requests; see `harness.models.backends._prepare.prepare`."""
     del hub
-    return EndpointSubject(name, test_set, config)
+    return EvaluatedEndpoint(name, test_set, config)
 
 
-class EndpointSubject(Subject):
+class EvaluatedEndpoint(EvaluatedModel):
     """A model behind an endpoint, and the chat requests that it is sent."""
 
     def __init__(self, name: ModelName, test_set: TestSet, config: EvaluateConfig) -> None:
@@ -143,7 +142,7 @@ class EndpointSubject(Subject):
         self._max_tokens = self._model.room(config.max_tokens)
         system = {"role": "system", "content": system_message(test_set.task)}
         self._requests = [self._request(pair, system) for pair in test_set.pairs]
-        self._model.count_earlier(self._requests)  # those that a run has answers of already are not asked again
+        self._model.add_previous(self._requests)  # those that a run has answers of already are not asked again
         self.prompt_hashes = [_sha256(request.messages) for request in self._requests]
         self.details = {}
         self.settings = {

@@ -13,8 +13,7 @@ from harness.data.tasks import TestSet
 from harness.errors import DataError
 from harness.hub.artifact import FileInput
 from harness.hub.client import Hub
-from harness.models.backends.backend import Backend, OnAnswer
-from harness.models.backends.subject import EvaluateConfig, Subject
+from harness.models.backends._base import Backend, EvaluateConfig, EvaluatedModel, OnAnswer
 from harness.models.names import ModelName
 
 _TEXTS = ("prediction", "answer", "text", "output", "response", "completion", "content")
@@ -48,13 +47,13 @@ class ReplayBackend:
             on_answer(self._answers.get(pair.id, missing))
 
 
-def subject(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig) -> Subject:
-    """Read the file; see `harness.models.backends.prepare.prepare`."""
+def prepare(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig) -> EvaluatedModel:
+    """Read the file; see `harness.models.backends._prepare.prepare`."""
     del hub, config
-    return ReplaySubject(Path(name.id), test_set)
+    return EvaluatedReplay(Path(name.id), test_set)
 
 
-class ReplaySubject(Subject):
+class EvaluatedReplay(EvaluatedModel):
     """Recorded answers in the place of a model."""
 
     def __init__(self, path: Path, test_set: TestSet) -> None:

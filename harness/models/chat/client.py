@@ -11,14 +11,13 @@ from random import Random
 from harness.data.records import Usage
 from harness.errors import EngineError, UsageError
 from harness.hub.address import public_address
-from harness.models.chat.again import asked_again
+from harness.models.chat.ask_again import asked_again
 from harness.models.chat.budget import Budget, BudgetSpent, exceeds_context
-from harness.models.chat.cache import AnswerCache, CachedAnswer
+from harness.models.chat.cache import AnswerCache, CachedAnswer, Spending
 from harness.models.chat.connection import Connection
 from harness.models.chat.failures import ChatReply, Failure, advice_on, is_about_content
 from harness.models.chat.limiter import LONGEST_WAIT, Limiter
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats
-from harness.models.chat.spending import Spending
 
 _SAME_REFUSALS = 3
 """Requests refused before any was answered, after which the fault is taken to be in what they share."""
@@ -101,7 +100,7 @@ class _Run:
             kept = self._cache.get(self._endpoint.identity, request) if self._cache else None
             if kept is not None and request.problem_of(kept.text) is not None:
                 kept = None
-            self.spending.count_earlier(request, kept)
+            self.spending.add_previous(request, kept)
             if kept is None:
                 missing.append(sha)
             else:

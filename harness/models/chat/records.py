@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from harness.data.records import Usage
 from harness.models.chat.budget import Price
-from harness.models.chat.rates import Rates
+from harness.models.chat.limiter import Rates
 
-Check = Callable[[str], None]
+Check = Callable[[str], object]
 """Raises ValueError, with the reason, for a text that cannot be used."""
 
 

@@ -1,16 +1,16 @@
-"""What a family is, what reading a text gives, and the pieces that scanners work with."""
+"""What a family of notations is, what reading a text gives, and calls as JSON objects."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.data.records import ToolCall
-from harness.models.parsing.literals import Unreadable
+from harness.models.parsing.literals import Unreadable, read_json
 from harness.models.parsing.schemas import ValueSchema, arguments_schema
-from harness.models.parsing.values import read_json
 
 MAX_CALLS = 32
 """Places of a text at which a family looks for a call; more are not looked at, so that work stays bounded."""
@@ -168,3 +168,9 @@ def _arguments_in(text: str) -> Any:
     if text[end:].strip():
         raise Unreadable("arguments written as text hold more than one JSON object")
     return value
+
+
+def canonical(call: ToolCall) -> str:
+    """Return the call as a `<tool_call>` element with `{"name", "arguments"}` in it, keys in their order."""
+    body = json.dumps({"name": call.name, "arguments": call.arguments}, ensure_ascii=False)
+    return f"<tool_call>\n{body}\n</tool_call>"

@@ -8,12 +8,11 @@ from typing import Any
 
 from harness.data.records import ToolCall
 from harness.models.parsing.family import Span, Style
-from harness.models.parsing.literals import Unreadable, skip_space
+from harness.models.parsing.literals import Unreadable, read_json, skip_space
 from harness.models.parsing.scanners import places, reach_back, reach_on, require
 from harness.models.parsing.schemas import ValueSchema
 from harness.models.parsing.tags import MAX_STEPS, Finder, Tags
 from harness.models.parsing.typed import typed
-from harness.models.parsing.values import read_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.data.records import ToolCall
-from harness.models.parsing.literals import Literals, Unreadable, skip_space, unescape
-from harness.models.parsing.values import sound
+from harness.models.parsing.literals import Literals, Unreadable, skip_space, sound, unescape
 
 _NAME = re.compile(r"[A-Za-z_][\w.\-]{0,199}+")
 _FIRST = r"(?:[^\W\d]|[$@])"

@@ -13,8 +13,8 @@ from harness.data.formats.json_texts import encodable
 from harness.data.records import ToolCall
 from harness.errors import UsageError
 from harness.models.parsing import formats
-from harness.models.parsing.answers import answers, first_thinking, skip_thinking
 from harness.models.parsing.family import Family, Reading, Span, Style
+from harness.models.parsing.strip_thinking import answers, first_thinking, skip_thinking
 
 _MAX_THOUGHTS = 8
 

@@ -13,8 +13,7 @@ from typing import Any
 
 from harness.data.records import ToolCall
 from harness.models.parsing.family import MAX_CALLS, Keys, Span, Style, call_of
-from harness.models.parsing.literals import Literals, Unreadable, skip_space
-from harness.models.parsing.values import read_json, sound
+from harness.models.parsing.literals import Literals, Unreadable, read_json, skip_space, sound
 
 
 def places(text: str, mark: str) -> Iterator[int]:

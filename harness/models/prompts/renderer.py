@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 from harness.data.formats.messages import without_system
 from harness.data.records import Message, Task, TurnPair
 from harness.errors import ModelError
-from harness.models.engine.guarded import doing, shown
+from harness.models.engine.guard_child import doing, shown
 from harness.models.prompts.calendar import Calendar
-from harness.models.prompts.form import Form
-from harness.models.prompts.system import system_message, with_tools_in_text
+from harness.models.prompts.form import Form, system_message, with_tools_in_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -22,8 +22,7 @@ from harness.data.formats.messages import dump_conversation
 from harness.data.formats.stage_rows import dump_relabelled
 from harness.data.records import Conversation
 from harness.errors import DataError, UsageError
-from harness.reports.repair_plot import draw
-from harness.reports.repair_tables import as_markdown, print_repair
+from harness.reports.repair_tables import as_markdown, draw, print_repair
 
 
 @pytest.fixture

@@ -6,9 +6,8 @@ import re
 
 from harness.data.records import ToolCall
 from harness.models.parsing.family import Family, Span, Style
-from harness.models.parsing.literals import Unreadable
+from harness.models.parsing.literals import Unreadable, read_json
 from harness.models.parsing.scanners import places
-from harness.models.parsing.values import read_json
 
 _BEFORE = re.compile(r"(?:<\|start\|>)?(?:assistant)?\s{0,4}(?:<\|channel\|>)?(?:commentary|analysis)?\s{0,4}$")
 _HEADING = re.compile(

@@ -7,9 +7,8 @@ from typing import Any
 
 from harness.data.records import ToolCall
 from harness.models.parsing.family import MAX_CALLS, Family, Keys, Span, Style, call_of
-from harness.models.parsing.literals import Unreadable, skip_space
+from harness.models.parsing.literals import Unreadable, read_json, skip_space
 from harness.models.parsing.scanners import EnclosedJson, places
-from harness.models.parsing.values import read_json
 
 _FENCE = re.compile(r"```(?:json)?\s{0,8}")
 

@@ -9,9 +9,8 @@ import re
 
 from harness.data.records import ToolCall
 from harness.models.parsing.family import Family, Keys, Span, Style
-from harness.models.parsing.literals import Unreadable
+from harness.models.parsing.literals import Unreadable, read_json
 from harness.models.parsing.scanners import EnclosedJson, NamedJson, places
-from harness.models.parsing.values import read_json
 
 _MARK = "[TOOL_CALLS]"
 _LIST = EnclosedJson(opening=_MARK, keys=Keys(ignored=("id",)), many=True)
