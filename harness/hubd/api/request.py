@@ -18,7 +18,7 @@ from ..errors import Refused, login_required
 from ..root import Root
 from ..storage.blobs import BlobStore, Draft
 from ..storage.collections import Collections
-from ..storage.discussions import settle
+from ..storage.discussions import Discussions
 from ..storage.git import GitRepo
 from ..storage.references import References
 from ..storage.repos import RepoRow, Repos
@@ -44,7 +44,8 @@ class Services:
         self.signer = Signer(root.key)
         self.xet = XetStore(root, self.db, self.blobs)
         self.collections = Collections(self.db)
-        settle(self.db, self.repos)
+        self.discussions = Discussions(self.db, self.repos)
+        self.discussions.settle()
 
 
 @dataclass(kw_only=True)
@@ -91,10 +92,6 @@ class Call:
     def repo(self) -> RepoRow:
         """Return the repository of the path, if the caller may see it; raises Refused."""
         return self.services.repos.readable(self.kind, self.name, self.user)
-
-    def writable_repo(self) -> RepoRow:
-        """Return the repository of the path, if the caller may change it; raises Refused."""
-        return self.services.repos.writable(self.kind, self.name, self.user)
 
     def forget(self) -> None:
         """Look up the caller and the repository again when they are next asked for."""

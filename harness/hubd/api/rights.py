@@ -13,8 +13,6 @@ from typing import Any
 from ..accounts.accounts import User
 from ..db import Row
 from ..errors import Refused, repo_not_found
-from ..storage import discussions as pulls
-from ..storage.moderation import check_room
 from ..storage.repos import RepoRow, check_content, check_present_name, check_write, visible
 from .request import Call, whole_number
 
@@ -86,7 +84,7 @@ def _check_role(user: User) -> None:
 
 
 def _write(call: Call) -> None:
-    call.writable_repo()
+    call.services.repos.writable(call.kind, call.name, call.user)
 
 
 def _commit(call: Call) -> None:
@@ -94,11 +92,11 @@ def _commit(call: Call) -> None:
     own = False
     if number != call.segments[0] and (named := whole_number(number, 9)) is not None:
         _propose(call)  # before it is said whether there is such a pull request
-        own = pulls.find(call.services.db, call.repo, named)["author"] == call.required_user().name
+        own = call.services.discussions.find(call.repo, named)["author"] == call.required_user().name
     if own or call.flag("create_pr"):
         _propose(call)
         if call.flag("create_pr"):
-            check_room(call.services.db, call.repo, call.required_user(), opening=True)
+            call.services.discussions.check_room(call.repo, call.required_user(), opening=True)
     else:
         _write(call)
 
