@@ -15,7 +15,7 @@ from ..db import Database, Row, now
 from ..errors import Refused
 from ..root import Root, write_private
 from .signing import Signer
-from .users_file import Directory, OrgEntry, Token, UserEntry
+from .users_file import Directory, Token, UserEntry
 
 LOCAL_USER = "local"
 _HOLDERS = "select u.name, u.fullname, t.role, t.hash as token from tokens t join users u on u.name = t.user"
@@ -99,12 +99,9 @@ class Accounts:
         orgs = self._db.rows("select org from memberships where user = ? order by org", row["name"])
         return User(**row, orgs=tuple(org["org"] for org in orgs))
 
-    def organisation(self, name: str) -> OrgEntry | None:
-        """Return the organisation of that name, or None."""
-        row = self._db.row("select * from orgs where name = ?", name)
-        if row is None:
-            return None
-        return OrgEntry(name=row["name"], private_by_default=bool(row["private_by_default"]), fullname=row["fullname"])
+    def organisation(self, name: str) -> Row | None:
+        """Return the row of the organisation of that name, or None."""
+        return self._db.row("select * from orgs where name = ?", name)
 
     def canonical(self, namespace: str) -> str | None:
         """Return the namespace as it was declared (letter case), or None if nobody has that name."""

@@ -43,7 +43,7 @@ def whoami(call: Call) -> Response:
             "type": "org",
             "id": f"org-{name}",
             "name": name,
-            "fullname": organisation.fullname if (organisation := find(name)) else name,
+            "fullname": organisation["fullname"] if (organisation := find(name)) else name,
             "email": None,
             "canPay": False,
             "periodEnd": None,

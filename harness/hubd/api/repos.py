@@ -70,7 +70,7 @@ def create(call: Call) -> Response:
     private = _visibility(body)
     if private is None:
         organisation = services.accounts.organisation(namespace)
-        private = bool(organisation and organisation.private_by_default)
+        private = bool(organisation and organisation["private_by_default"])
     sdk = _sdk(kind, body)
     repo = new_row(kind, name, private=private, author=user.name, sdk=sdk)
     _prepare(call, repo)
