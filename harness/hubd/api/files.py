@@ -83,13 +83,8 @@ def byte_range(call: Call, size: int) -> tuple[int, int]:
 
 def resolve(call: Call) -> Response:
     """Serve a file of a revision (GET and HEAD, with ranges): `/{repo}/resolve/{rev}/{path}`."""
-    git = call.git()
-    commit = git.resolve(call.segments[0])
-    path = "/".join(call.segments[1:])
-    entry = git.entry(commit, path)
-    if entry is None or entry.is_folder:
-        raise entry_not_found(path, commit)
-    facts = git.facts(entry.sha)
+    commit, path, sha = _named_file(call)
+    facts = call.git().facts(sha)
     media = _IMAGES.get(path.rpartition(".")[2].lower(), "application/octet-stream" if facts.sha256 else _TEXT)
     headers = _headers(path, commit, facts.etag, media)
     if facts.sha256:
@@ -100,7 +95,17 @@ def resolve(call: Call) -> Response:
             route = f"{call.base}/api/{call.repo.kind}s/{call.repo.name}/xet-read-token/{commit}"
             headers |= {"X-Xet-Hash": xet_hash, "X-Xet-Refresh-Route": route, "Link": f'<{route}>; rel="xet-auth"'}
         return respond(call, Content(size=facts.size, path=call.services.blobs.path(facts.sha256)), headers)
-    return respond(call, Content(size=facts.size, data=git.blob(entry.sha)), headers)
+    return respond(call, Content(size=facts.size, data=call.git().blob(sha)), headers)
+
+
+def _named_file(call: Call) -> tuple[str, str, str]:
+    """Return the commit, the path, and the id of the blob that the address names; raises Refused (404)."""
+    git, path = call.git(), "/".join(call.segments[1:])
+    commit = git.resolve(call.segments[0])
+    entry = git.entry(commit, path)
+    if entry is None or entry.is_folder:
+        raise entry_not_found(path, commit)
+    return commit, path, entry.sha
 
 
 def _headers(path: str, commit: str, etag: str, media: str) -> dict[str, str]:
@@ -184,14 +189,9 @@ def lfs_get(call: Call) -> Response:
 
 def raw(call: Call) -> Response:
     """Serve what git stores: a large file's pointer instead of its content."""
-    git = call.git()
-    commit = git.resolve(call.segments[0])
-    path = "/".join(call.segments[1:])
-    entry = git.entry(commit, path)
-    if entry is None or entry.is_folder:
-        raise entry_not_found(path, commit)
-    data = git.blob(entry.sha)
-    return respond(call, Content(size=len(data), data=data), _headers(path, commit, entry.sha, _TEXT))
+    commit, path, sha = _named_file(call)
+    data = call.git().blob(sha)
+    return respond(call, Content(size=len(data), data=data), _headers(path, commit, sha, _TEXT))
 
 
 def duplicate(call: Call) -> Response:

@@ -13,8 +13,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -160,16 +159,6 @@ class Account:
                 "for a larger quota.",
                 code="StorageLimitReached",
             )
-
-    @contextmanager
-    def receiving(self, size: int) -> Iterator[None]:
-        """Count a body for the block; raises Refused (413)."""
-        self.check(size)
-        self.come(size)
-        try:
-            yield
-        finally:
-            self.come(-self.coming)
 
     def come(self, size: int) -> None:
         """Count bytes that will be stored, or are (less than 0)."""

@@ -59,13 +59,10 @@ def verify(root: Root) -> Report:
     for sha256, (why, expected) in demands.items():
         actual = blobs.size(sha256)
         if actual is None or (expected is not None and actual != expected):
-            report.problems.append(f"large file {sha256}: {_difference(actual, expected)} ({why}).")
+            problem = "missing" if actual is None else f"{actual} bytes instead of {expected}"
+            report.problems.append(f"large file {sha256}: {problem} ({why}).")
     report.problems += _large_files(root, report)
     return report
-
-
-def _difference(actual: int | None, size: int | None) -> str:
-    return "missing" if actual is None else f"{actual} bytes instead of {size}"
 
 
 def _database(root: Root, report: Report) -> tuple[list[sqlite3.Row], dict[str, tuple[str, int | None]]]:

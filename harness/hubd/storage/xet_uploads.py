@@ -19,11 +19,12 @@ import re
 import secrets
 import sqlite3
 import threading
-from collections import Counter, OrderedDict, defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import accumulate
 
+from ..bounds import Cache
 from ..db import Database
 from ..errors import Refused
 from ..root import Root
@@ -45,9 +46,7 @@ class XetStore:
         self._folder = root.folder("xorbs")
         self._root, self._db, self._blobs = root, db, blobs
         self._unpacking: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # nobody waits for another one
-        self._remembering = threading.Lock()
-        self._chunks: OrderedDict[str, list[Chunk]] = OrderedDict()
-        self._chunk_count = 0
+        self._chunks: Cache[str, list[Chunk]] = Cache(REMEMBERED_CHUNKS)
         self.name = self._start()
 
     def _start(self) -> str:
@@ -77,7 +76,8 @@ class XetStore:
                 return False
             draft.path.replace(self._folder / name)
             take_xorb(name, draft.size)
-            self._remember(name, chunks)
+            self._chunks.drop(name)
+            self._chunks.put(name, chunks, len(chunks))
             return True
         finally:
             draft.path.unlink(missing_ok=True)
@@ -183,24 +183,16 @@ class XetStore:
     def _chunk_list(self, xorb: str) -> list[Chunk]:
         found = self._chunks.get(xorb)
         if found is None:
-            found = xorb_chunks(self._folder / xorb)
-            self._remember(xorb, found)
+            chunks = xorb_chunks(self._folder / xorb)
+            found = self._chunks.put(xorb, chunks, len(chunks))
         return found
-
-    def _remember(self, xorb: str, chunks: list[Chunk]) -> None:
-        with self._remembering:
-            self._chunk_count += len(chunks) - len(self._chunks.pop(xorb, ()))
-            self._chunks[xorb] = chunks
-            while self._chunk_count > REMEMBERED_CHUNKS:
-                self._chunk_count -= len(self._chunks.popitem(last=False)[1])
 
     def _drop_if_covered(self, xorb: str) -> None:
         if self._here(xorb) and covered(self._db, xorb, len(self._chunk_list(xorb))):
             self._remove(xorb)
 
     def _remove(self, xorb: str) -> None:
-        with self._remembering:
-            self._chunk_count -= len(self._chunks.pop(xorb, ()))
+        self._chunks.drop(xorb)
         drop_xorb(xorb)
         (self._folder / xorb).unlink()
 
