@@ -24,36 +24,44 @@ def default_root() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "tft" / "hub"
 
 
-def fsync_folder(folder: Path) -> None:
-    """Make renames and new names inside `folder` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _fsync(path: Path, flags: int = 0) -> None:
+    descriptor = os.open(path, os.O_RDONLY | flags)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
+def fsync_folder(folder: Path) -> None:
+    """Make renames and new names inside `folder` survive a power cut."""
+    _fsync(folder, os.O_DIRECTORY)
+
+
 def fsync_tree(folder: Path) -> None:
     """Make everything inside `folder` survive a power cut."""
     for level, _, names in os.walk(folder):
         for name in names:
-            descriptor = os.open(Path(level) / name, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            _fsync(Path(level) / name)
         fsync_folder(Path(level))
+
+
+def write_whole(path: Path, content: bytes, *, draft: Path, mode: int) -> None:
+    """Write a file, in `draft` first: durable and whole under its name, or not at all. Its folder is not yet synced."""
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def write_private(path: Path, content: bytes) -> None:
     """Write `content` to `path`, atomically and durably, readable by the owner only."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    write_whole(path, content, draft=path.with_name(f".{path.name}.{secrets.token_hex(4)}"), mode=0o600)
     fsync_folder(path.parent)
 
 

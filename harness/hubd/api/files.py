@@ -48,8 +48,9 @@ def respond(call: Call, content: Content, headers: dict[str, str]) -> Response:
     if etag and call.headers.get("if-none-match") in (etag, "*"):
         return Response(status_code=304, headers=headers)
     start, end, status = 0, content.size, 200
-    if _asks_range(call) and call.headers.get("if-range", etag) == etag:
-        start, end = byte_range(call, content.size)
+    asked = byte_range(call, content.size)
+    if asked is not None and call.headers.get("if-range", etag) == etag:
+        start, end = asked
         if start >= end:
             return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{content.size}"})
         status = 206
@@ -63,19 +64,14 @@ def respond(call: Call, content: Content, headers: dict[str, str]) -> Response:
     return StreamingResponse(parts, status_code=status, headers=headers)
 
 
-def _asks_range(call: Call) -> bool:
-    wanted = RANGE.fullmatch(call.headers.get("range", "").strip())
-    return wanted is not None and bool(wanted[1] or wanted[2])
+def byte_range(call: Call, size: int) -> tuple[int, int] | None:
+    """Return the first byte and the one after the last of the Range header, None without one.
 
-
-def byte_range(call: Call, size: int) -> tuple[int, int]:
-    """Return the first byte and the one after the last of the Range header, the whole of `size` bytes without one.
-
-    The two are equal or crossed if the range lies outside.
+    The two are equal or crossed if the range lies outside of `size` bytes.
     """
     wanted = RANGE.fullmatch(call.headers.get("range", "").strip())
     if wanted is None or not (wanted[1] or wanted[2]):
-        return 0, size
+        return None
     if not wanted[1]:
         return max(size - int(wanted[2]), 0), size
     return int(wanted[1]), min(int(wanted[2]) + 1, size) if wanted[2] else size

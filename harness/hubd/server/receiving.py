@@ -26,17 +26,16 @@ _WRITTEN: dict[Handler, int] = {
     repos.create: REPOSITORY,
     **dict.fromkeys((commit.create_branch, commit.create_tag), ROW),
 }
+# Their bodies become rows of the database, which never gets smaller.
 _SAID = (
     discussions.create, discussions.comment, discussions.edit, discussions.title, collections.create,
     collections.update, collections.add_item, collections.change_item,
 )  # fmt: skip
-"""Their bodies become rows of the database, which never gets smaller."""
-ANONYMOUS_BODY = MIB
-"""Of JSON from somebody who is not signed in."""
+ANONYMOUS_BODY = MIB  # of JSON from somebody who is not signed in
 
 FORMS = (tree.paths_info, sign_in.login, sign_in.logout)
+# Their bodies are of no kind in particular; what allows them no page of another site can have.
 FREE = (files.lfs_put, xet.put_xorb, xet.put_shard)
-"""Their bodies are of no kind in particular; what allows them no page of another site can have."""
 
 
 def _check_media(route: Route, call: Call) -> None:

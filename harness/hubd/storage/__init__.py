@@ -17,7 +17,6 @@ trees.py         Edits of git trees: which paths are allowed, and how changes ma
 usage.py         What each namespace stores, and how much it may
 verify.py        Checks that a Hub's folder is whole: the database, every git object and ref, every large file by its
                  hash
-xet_uploads.py   Xet uploads into the large-file store
-xorb_parts.py    Where the chunks of unpacked xorbs lie
+xet_uploads.py   Xet uploads into the large-file store, and where the chunks of unpacked xorbs lie
 xorbs.py         The formats of Xet: xorbs, shards, and large files as xorbs
 """

@@ -102,6 +102,11 @@ class Repos:
             row = self._db.row(query, kind, name)
         return _row(row) if row else None
 
+    def find_visible(self, kind: str, name: str, user: User | None) -> RepoRow | None:
+        """Return the repository of that name, None if there is none whose existence the caller may know."""
+        repo = self.find(kind, name)
+        return repo if repo is not None and visible(repo, user) else None
+
     def by_id(self, repo_id: str) -> RepoRow | None:
         """Return the repository with that internal id, or None."""
         row = self._db.row("select * from repos where id = ?", repo_id)
@@ -109,8 +114,8 @@ class Repos:
 
     def readable(self, kind: str, name: str, user: User | None) -> RepoRow:
         """Return a repository whose existence the caller may know; raises Refused (RepoNotFound)."""
-        repo = self.find(kind, name)
-        if repo is None or not visible(repo, user):
+        repo = self.find_visible(kind, name, user)
+        if repo is None:
             raise repo_not_found(anonymous=user is None)
         return repo
 

@@ -54,7 +54,7 @@ class Usage:
         self._lock = threading.Lock()
         self._used: dict[str, int] = {}
         self.coming: Counter[str] = Counter()  # bytes of bodies
-        self._waiting: dict[str, tuple[str, int]] = {}  # xorbs
+        self.xorbs: dict[str, tuple[str, int]] = {}  # who pays for those that are not unpacked yet, and their bytes
 
     def used(self, namespace: str) -> int:
         """Return the bytes that a namespace has stored."""
@@ -95,7 +95,7 @@ class Usage:
 
     def waiting(self, payer: str) -> int:
         """Return the bytes of xorbs that are not unpacked yet."""
-        return sum(size for who, size in list(self._waiting.values()) if who == payer)
+        return sum(size for who, size in list(self.xorbs.values()) if who == payer)
 
     def add(self, payer: str, item: str, size: int) -> None:
         """Note an item for good: a large file once, anything else on top of what is noted."""
@@ -120,14 +120,6 @@ class Usage:
         """Return the bytes of an item."""
         row = self._db.row("select bytes from stored where payer = ? and item = ?", payer.lower(), item)
         return int(row["bytes"]) if row else 0
-
-    def hold_xorb(self, name: str, payer: str, size: int) -> None:
-        """Count a xorb until it is unpacked."""
-        self._waiting[name] = (payer.lower(), size)
-
-    def release_xorb(self, name: str) -> None:
-        """Forget a xorb that is gone."""
-        self._waiting.pop(name, None)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -217,7 +209,7 @@ def take_xorb(name: str, size: int) -> None:
     account = ACCOUNT.get()
     if account is None:
         return
-    account.usage.hold_xorb(name, account.payer, size)
+    account.usage.xorbs[name] = (account.payer.lower(), size)
     if account.limit is None and account.usage.quotas.several:
         account.usage.add(account.payer, "xet-sent", size)
 
@@ -225,7 +217,7 @@ def take_xorb(name: str, size: int) -> None:
 def drop_xorb(name: str) -> None:
     """Forget a xorb that is gone, or has become a file."""
     if (account := ACCOUNT.get()) is not None:
-        account.usage.release_xorb(name)
+        account.usage.xorbs.pop(name, None)
 
 
 def make_of_xorbs(size: int, parts: int) -> None:

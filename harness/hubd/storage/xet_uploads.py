@@ -18,10 +18,11 @@ import os
 import re
 import secrets
 import sqlite3
+import struct
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from ..bounds import Cache
@@ -30,7 +31,6 @@ from ..errors import Refused
 from ..root import Root
 from .blobs import BlobStore, Buffer, Draft
 from .usage import drop_xorb, make_of_xorbs, take_xorb
-from .xorb_parts import Part, covered, is_known, note, parts_of
 from .xorbs import INSTEAD, Chunk, Segment, ShardFile, read_chunks, xorb_chunks
 
 XORB_LIMIT = (64 << 20) + (1 << 20)
@@ -72,7 +72,7 @@ class XetStore:
         try:
             draft.file.close()
             chunks = xorb_chunks(draft.path)
-            if self._here(name) or covered(self._db, name, len(chunks)):
+            if self._here(name) or _is_covered(self._db, name, len(chunks)):
                 return False
             draft.path.replace(self._folder / name)
             take_xorb(name, draft.size)
@@ -97,7 +97,7 @@ class XetStore:
                         came_for = f"{author.rpartition('/')[2]}/{sha256}"
                         write.execute("insert or replace into xet_files values(?, ?)", (came_for, sha256))
                         for part in parts:
-                            note(write, part)
+                            _note_part(write, part)
                 except BaseException:
                     if emptied:
                         self._forget_all()
@@ -153,7 +153,7 @@ class XetStore:
             yield from read_chunks(self._folder / segment.xorb, chunks)
             return
         at = segment.first
-        for part in parts_of(self._db, segment.xorb):
+        for part in _parts_of(self._db, segment.xorb):
             if part.first <= at < part.last:
                 starts = [part.offset, *accumulate(part.sizes, initial=part.offset)][1:]
                 for index in range(at, min(part.last, segment.last)):
@@ -172,7 +172,7 @@ class XetStore:
     def _only_in(self, segment: Segment) -> bool:
         """Return whether a segment is a whole xorb, which no client can have learnt of from another file."""
         whole = self._here(segment.xorb) and (0, len(self._chunk_list(segment.xorb))) == (segment.first, segment.last)
-        return whole and not is_known(self._db, segment.xorb)
+        return whole and not _has_parts(self._db, segment.xorb)
 
     def _forget_all(self) -> None:
         """Have clients forget what they know: some of it is neither here nor in a file."""
@@ -188,7 +188,7 @@ class XetStore:
         return found
 
     def _drop_if_covered(self, xorb: str) -> None:
-        if self._here(xorb) and covered(self._db, xorb, len(self._chunk_list(xorb))):
+        if self._here(xorb) and _is_covered(self._db, xorb, len(self._chunk_list(xorb))):
             self._remove(xorb)
 
     def _remove(self, xorb: str) -> None:
@@ -230,3 +230,63 @@ def _own_name(author: str, xorb: str) -> str:
 def _of_author(author: str, file: ShardFile) -> ShardFile:
     own = (replace(segment, xorb=_own_name(author, segment.xorb)) for segment in file.segments)
     return replace(file, segments=tuple(own))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Chunks `first` up to `last` of a xorb, lying at `offset` of the large file `sha256`; their sizes in bytes.
+
+    Each chunk of a xorb is noted once, whatever refers to it: the table grows with what was uploaded, not with how
+    often that was used.
+    """
+
+    xorb: str
+    first: int
+    last: int
+    sha256: str
+    offset: int
+    sizes: tuple[int, ...]
+
+    def cut(self, first: int, last: int) -> Part:
+        """Return the part of these chunks."""
+        before, sizes = self.sizes[: first - self.first], self.sizes[first - self.first : last - self.first]
+        return replace(self, first=first, last=last, offset=self.offset + sum(before), sizes=sizes)
+
+
+def _note_part(write: sqlite3.Connection, part: Part) -> None:
+    """Note where the chunks of a part lie, as far as it is not known."""
+    query = "select first, last from xorb_parts where xorb = ? and first < ? and last > ? order by first"
+    at = part.first
+    for first, last in write.execute(query, (part.xorb, part.last, part.first)).fetchall():
+        if first > at:
+            _insert_part(write, part.cut(at, first))
+        at = max(at, last)
+    if at < part.last:
+        _insert_part(write, part.cut(at, part.last))
+
+
+def _insert_part(write: sqlite3.Connection, part: Part) -> None:
+    packed = struct.pack(f"<{len(part.sizes)}I", *part.sizes)
+    row = (part.xorb, part.first, part.last, part.sha256, part.offset, packed)
+    write.execute("insert or replace into xorb_parts values(?, ?, ?, ?, ?, ?)", row)
+
+
+def _parts_of(db: Database, xorb: str) -> Iterator[Part]:
+    """Yield the parts of a xorb, in the order of their first chunks."""
+    for row in db.rows("select * from xorb_parts where xorb = ? order by first, last desc", xorb):
+        values = {key: row[key] for key in row.keys() if key != "lengths"}  # noqa: SIM118 - a Row iterates values
+        yield Part(**values, sizes=struct.unpack(f"<{len(row['lengths']) // 4}I", row["lengths"]))
+
+
+def _has_parts(db: Database, xorb: str) -> bool:
+    """Return whether any chunk of a xorb lies in a file."""
+    return db.row("select 1 from xorb_parts where xorb = ?", xorb) is not None
+
+
+def _is_covered(db: Database, xorb: str, chunks: int) -> bool:
+    """Return whether every chunk of a xorb, which has so many, lies in a file."""
+    at = 0
+    for row in db.rows("select first, last from xorb_parts where xorb = ? order by first, last desc", xorb):
+        if row["first"] <= at < row["last"]:
+            at = row["last"]
+    return at >= chunks

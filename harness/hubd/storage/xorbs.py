@@ -158,11 +158,8 @@ def read_chunks(path: Path, chunks: list[Chunk]) -> Iterator[list[Buffer]]:
             while at < len(chunks) and chunks[at].offset + chunks[at].packed - start <= len(buffer):
                 at += 1
             os.preadv(file.fileno(), [buffer], start)
-            yield [_view(buffer, chunk, start) for chunk in chunks[first:at]]
-
-
-def _view(buffer: memoryview, chunk: Chunk, start: int) -> Buffer:
-    return unpack(buffer[chunk.offset - start : chunk.offset - start + chunk.packed], chunk)
+            places = [(chunk.offset - start, chunk) for chunk in chunks[first:at]]
+            yield [unpack(buffer[place : place + chunk.packed], chunk) for place, chunk in places]
 
 
 def unpack(data: Buffer, chunk: Chunk) -> Buffer:
