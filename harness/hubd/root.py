@@ -141,9 +141,9 @@ def existing_root(path: Path, *, locked: bool) -> Root:
 
 
 def _close_to_others(path: Path) -> None:
-    """Let nobody but its owner into the folder; where it was open before, say so."""
+    """Close the folder to all but its owner; where it was open before, say so."""
     mode = path.stat().st_mode
-    if mode & 0o077 and not mode & stat.S_ISVTX:  # never a folder like /tmp, which is everybody's
+    if mode & 0o077 and not mode & stat.S_ISVTX:  # never a shared folder like /tmp
         _note(f"{path} could be read by others on this machine; it is closed to them now (mode 700).")
         path.chmod(0o700)
     for name in FOLDERS:
@@ -180,7 +180,7 @@ def _clear_leftovers(root: Root) -> None:
 
 
 def clear_git_leftovers(repository: Path) -> None:
-    """Remove locks and half-written objects and packs from a bare repository to which nobody else writes."""
+    """Remove locks and half-written objects and packs from a bare repository that has no other writer."""
     clear_ref_locks(repository)
     packs = repository / "objects" / "pack"
     leftovers = [*packs.glob("*.lock"), *repository.glob("objects/tmp_*"), *packs.glob("tmp*")]
@@ -192,6 +192,6 @@ def clear_git_leftovers(repository: Path) -> None:
 
 
 def clear_ref_locks(repository: Path) -> None:
-    """Remove the locks of refs from a bare repository whose refs nobody else moves."""
+    """Remove the locks of refs from a bare repository whose refs have no other writer."""
     for lock in (*repository.glob("*.lock"), *repository.glob("refs/**/*.lock")):
         lock.unlink(missing_ok=True)

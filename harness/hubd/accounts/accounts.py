@@ -19,7 +19,7 @@ from .users_file import Directory, Token, UserEntry
 
 LOCAL_USER = "local"
 _HOLDERS = "select u.name, u.fullname, t.role, t.hash as token from tokens t join users u on u.name = t.user"
-SESSION_SECONDS = 12 * 3600  # a day of work: browsers show the cookie to whatever listens on this host
+SESSION_SECONDS = 12 * 3600  # a day of work: browsers send the cookie to every port of this host
 CLAIM = "pages"
 
 
@@ -104,7 +104,7 @@ class Accounts:
         return self._db.row("select * from orgs where name = ?", name)
 
     def canonical(self, namespace: str) -> str | None:
-        """Return the namespace as it was declared (letter case), or None if nobody has that name."""
+        """Return the namespace as it was declared (letter case), or None if there is none of that name."""
         query = "select name from users where name = ?1 union all select name from orgs where name = ?1"
         row = self._db.row(query, namespace)
         return str(row["name"]) if row else None
@@ -119,7 +119,7 @@ def cookie_name(signer: Signer, *, secure: bool) -> str:
 
 
 def new_cookie(signer: Signer, accounts: Accounts, token: str) -> str | None:
-    """Return the cookie's value for an access token, None if nobody has that token."""
+    """Return the cookie's value for an access token, None if the token is unknown."""
     hashed = token_hash(token.strip())
     if accounts.holder(hashed) is None:
         return None

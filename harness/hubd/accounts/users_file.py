@@ -158,7 +158,7 @@ def load_users(path: Path) -> Directory:
 def _completed(found: Directory) -> Directory:
     """Return what a file says with the organisations that only users name, all spelled as they are declared.
 
-    Raises ValueError if nobody is in it, or a name or a token twice.
+    Raises ValueError if it has no user, or a name or a token twice.
     """
     if not found.users:
         raise ValueError("expected at least one user")

@@ -90,7 +90,7 @@ def commit(call: Call) -> Response:
 def _commit(call: Call, git: GitRepo, author: Author, header: Header, lines: Any) -> tuple[str, int | None]:
     """Return the new commit of a branch, or of a new pull request and its number.
 
-    What takes long, reading the operations and storing what they bring, happens while nobody waits for it.
+    Reading the operations and storing what they bring takes long, so no lock is held meanwhile.
     """
     proposal, revision = call.flag("create_pr"), call.segments[0]
     if proposal and FULL_SHA.fullmatch(revision):

@@ -124,7 +124,7 @@ def lfs_batch(call: Call) -> Response:
         raise Refused(422, "An LFS batch needs operation upload or download, and a list of objects.")
     _check_number(objects)
     if operation == "upload":
-        # Whoever reads a repository may upload: a pull request needs it. The commit itself is checked later.
+        # Readers of a repository may upload: a pull request needs it. The commit itself is checked later.
         check_propose(call.repo, call.required_user())
         check_present_name(call.repo, call.name)
     found = [_lfs_object(call, operation, item) for item in objects]

@@ -151,7 +151,7 @@ class Call:
 
 
 def whole_number(text: str, digits: int) -> int | None:
-    """Return the number that a text of at most so many decimal digits is, else None."""
+    """Return a text of at most that many decimal digits as a number, None for any other."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
 
 

@@ -67,7 +67,7 @@ class Summary:
 
 
 def summarise(repo: RepoRow, git: GitRepo, commit: str) -> Summary:
-    """Read card, model config and evaluation results of a commit; whatever they hold, only damaged objects raise."""
+    """Read card, model config and evaluation results of a commit; raises on damaged objects only."""
     card = read_card(git, commit)
     results = _eval_results(git, commit) if repo.kind == "model" else []
     of_card = tuple(dict.fromkeys(_tags(repo.kind, card)))[:TAGS]
@@ -206,7 +206,7 @@ def summary_of(repo: RepoRow, git: GitRepo, commit: str) -> Summary:
 
 
 def shown_to(user: User | None, repo: RepoRow, summary: Summary) -> Summary:
-    """Return of a summary what somebody may know: of a gated repository the card alone, unless they are a member."""
+    """Return what a user may know of a summary: of a gated repository the card alone, unless they are a member."""
     return summary if may_read_content(repo, user) else summary.of_card()
 
 
@@ -275,7 +275,7 @@ def _unreadable(repo: RepoRow, commit: str, error: Exception) -> str:
 
 
 def in_turn(repos: Iterable[RepoRow]) -> list[RepoRow]:
-    """Return repositories in an order in which all owners come in turn: where time ends, nobody's many hide others."""
+    """Return repositories with their owners in turn: where time runs out, those of one owner do not hide the others."""
     turns: Counter[str] = Counter()
     numbered = []
     for repo in repos:

@@ -41,7 +41,7 @@ class Item:
 
 
 def owner(call: Call) -> Response:
-    """List what a user or an organisation has; raises Refused (404) if nobody has that name."""
+    """List what a user or an organisation has; raises Refused (404) if there is none of that name."""
     asked = call.segments[0]
     name = call.services.accounts.canonical(asked)
     rows: list[RepoRow | Row] = [*_repos(call, asked, []), *_collections(call, asked, [])]

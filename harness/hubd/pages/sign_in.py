@@ -55,6 +55,6 @@ def _set_cookie(call: Call, response: Response, value: str, seconds: int) -> Non
 
 
 def _target(wanted: str) -> str:
-    """Return where to go after signing in: an address of this Hub, whatever was asked for."""
+    """Return where to go after signing in: the address that was asked for if it is on this Hub, else the front page."""
     plain = wanted.isascii() and wanted.isprintable() and "\\" not in wanted
     return wanted if plain and wanted.startswith("/") and not wanted.startswith(("//", "/-/")) else "/"

@@ -96,7 +96,7 @@ class DirectBody(asyncio.BufferedProtocol):
             self._full.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let whoever waits know."""
+        """Tell the waiting reader."""
         if self._full is not None and not self._full.done():
             self._full.set_exception(ClientDisconnect())
         self._connection.connection_lost(exc)

@@ -21,7 +21,7 @@ RETRY_SECONDS = 2
 
 @dataclass(slots=True)
 class Traffic:
-    """All bodies that are being received. A caller is a user, or the address of somebody who is not signed in."""
+    """All bodies that are being received. A caller is a user, or the address of an anonymous client."""
 
     folder: Path
     memory: int = 0

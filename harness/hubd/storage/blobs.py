@@ -74,7 +74,7 @@ class Draft:
 
     def discard(self) -> None:
         """Forget the file."""
-        with suppress(OSError):  # a full disk; nobody wants the file
+        with suppress(OSError):  # a full disk; the file is not wanted any more
             self._settle()
         self.file.close()
         self.path.unlink(missing_ok=True)
@@ -124,7 +124,7 @@ class BlobStore:
         if target.exists():
             draft.discard()
             self.touch(actual)
-            fsync_folder(target.parent)  # whoever moved it there may not have come that far yet
+            fsync_folder(target.parent)  # the thread that moved it there may not have come that far yet
             return actual
         draft.sync()
         draft.file.close()

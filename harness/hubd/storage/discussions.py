@@ -45,7 +45,7 @@ class Discussions:
         self._db, self._repos = db, repos
 
     def check_room(self, repo: RepoRow, user: User, *, opening: bool) -> None:
-        """Raise Refused (403) if somebody who may not write to the repository has said enough in it already."""
+        """Raise Refused (403) if a user who may not write to the repository has reached its limits for outsiders."""
         if user.member_of(repo.namespace):
             return
         since = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%S.000Z")

@@ -38,7 +38,7 @@ class Collected:
 
 
 def collect(path: Path, *, grace: float) -> Collected:
-    """Collect below `path` whatever is unused and older than `grace` seconds.
+    """Collect what is unused below `path` and older than `grace` seconds.
 
     Raises HubStartError if the folder holds no Hub, if a server runs on it, or if something it needs is damaged.
     """

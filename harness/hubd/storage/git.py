@@ -48,7 +48,7 @@ _FACTS: Cache[tuple[str, str], FileFacts] = Cache(32 << 20)
 
 
 class GitRepo:
-    """A bare repository on disk; safe to use from any thread. `writing` serialises whoever moves its refs.
+    """A bare repository on disk; safe to use from any thread. `writing` serialises the moves of its refs.
 
     It is held for moments only, never while a commit is built: that is what `moving` is for.
     """
@@ -238,7 +238,7 @@ class GitRepo:
         fsync_folder(folder)
 
     def moving(self, name: str) -> threading.RLock:
-        """Return the lock of who builds the next commit of a ref: others of the same ref wait, and nobody else."""
+        """Return the lock for building the next commit of a ref; only writers of the same ref wait for it."""
         with _MOVING_LOCK:
             lock = _MOVING.get((self.path, name))
             if lock is None:

@@ -1,7 +1,7 @@
 """What the refs of a repository lead to: its commits, and the large files that their trees point at.
 
 Objects that no ref leads to any more (squashed history, deleted branches, commits that failed) still lie on the disk
-until they are collected; nobody may name them.
+until they are collected, but cannot be named.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .trees import Entry
 
 
 class Writing:
-    """Serialises whoever moves the refs of a repository, and counts how often they moved."""
+    """The lock for moving the refs of a repository, and a count of how often they moved."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()

@@ -70,7 +70,7 @@ class Repos:
         with self._opening:
             found = self._open.pop(repo.id, None)
             if found is None:
-                # The lock outlives the opened repository: whoever still holds an evicted one is kept out too.
+                # The lock outlives the opened repository: a thread that still holds an evicted one is kept out, too.
                 try:
                     found = GitRepo(self.folder(repo.id), self._writing.setdefault(repo.id, Writing()))
                 except NotGitRepository as error:
@@ -170,7 +170,7 @@ class Repos:
         removed(repo.namespace, name.split("/", maxsplit=1)[0])
 
     def delete(self, repo: RepoRow) -> None:
-        """Forget a repository, then remove its folder; raises Refused (404) if somebody else did meanwhile."""
+        """Forget a repository, then remove its folder; raises Refused (404) if it is gone already."""
         with self._db.transaction() as write:
             if write.execute("delete from repos where id = ?", (repo.id,)).rowcount == 0:
                 raise repo_not_found(anonymous=False)

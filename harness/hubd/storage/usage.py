@@ -137,7 +137,7 @@ class Account:
         return self.usage.quotas.of(self.payer)
 
     def check(self, size: int, *, xorbs: bool = True) -> None:
-        """Raise Refused (413) if the payer may not store so many bytes more, besides its other requests' bodies."""
+        """Raise Refused (413) if the payer may not store that many more bytes, its other requests' bodies included."""
         limit, key = self.limit, self.payer.lower()
         if limit is None:
             return
@@ -162,7 +162,7 @@ ACCOUNT: ContextVar[Account | None] = ContextVar("account", default=None)
 
 
 def check_room(size: int) -> None:
-    """Raise Refused (413) if the caller may not store so many bytes more."""
+    """Raise Refused (413) if the caller may not store that many more bytes."""
     if (account := ACCOUNT.get()) is not None:
         account.check(size)
 

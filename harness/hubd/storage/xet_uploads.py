@@ -3,8 +3,8 @@
 A shard says which chunks of which xorbs make a file. The file is unpacked, checked against its sha256, and kept as an
 ordinary large file. From then on its chunks are found there (table `xorb_parts`), and a xorb whose every chunk is found
 in a file is deleted: nothing is stored twice, and clients that remember a xorb from an earlier upload stay right.
-The hashes that clients give to files and xorbs are not computed again, so they name nothing of anybody else's: files go
-by their sha256, and the name of a xorb counts for its author only.
+The hashes that clients give to files and xorbs are not computed again, so they give no access to what others uploaded:
+files go by their sha256, and the name of a xorb counts for its author only.
 A xorb that is one whole segment of a file and of no other is emptied as soon as it is copied, so that the disk and its
 cache need not hold everything twice. A xorb with chunks that no file uses goes when the server next starts; then, and
 when a file fails whose xorbs are emptied, the store's name, part of the URL that clients cache under, changes, so that
@@ -45,7 +45,7 @@ class XetStore:
     def __init__(self, root: Root, db: Database, blobs: BlobStore) -> None:
         self._folder = root.folder("xorbs")
         self._root, self._db, self._blobs = root, db, blobs
-        self._unpacking: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # nobody waits for another one
+        self._unpacking: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # one per author
         self._chunks: Cache[str, list[Chunk]] = Cache(REMEMBERED_CHUNKS)
         self.name = self._start()
 
@@ -112,8 +112,8 @@ class XetStore:
     def hash_of(self, repo_id: str, sha256: str) -> str | None:
         """Return the Xet hash under which clients read a large file, None if it did not come to it by Xet.
 
-        It is the sha256, which this Hub computed. The column `hash` is `id of the repository/sha256`, so that nobody
-        learns what came to another one; in earlier versions it had no id, or came from clients.
+        It is the sha256, which this Hub computed. The column `hash` is `id of the repository/sha256`, so that it
+        does not show what came to other repositories; in earlier versions it had no id, or came from clients.
         """
         query = "select 1 from xet_files where sha256 = ? and (hash = ? or instr(hash, '/') = 0)"
         return sha256 if self._db.row(query, sha256, f"{repo_id}/{sha256}") else None
@@ -198,7 +198,7 @@ class XetStore:
 
 
 def _check_chunks(file: ShardFile) -> None:
-    """Raise Refused (400) if a file has so many chunks that to note where they lie takes more than their contents."""
+    """Raise Refused (400) if a file has so many chunks that noting their places takes more room than their contents."""
     size, chunks = sum(s.size for s in file.segments), sum(s.last - s.first for s in file.segments)
     if any(s.last <= s.first for s in file.segments) or chunks > 64 + size // SMALLEST_CHUNK:
         raise Refused(400, f"A file of the shard is made of too many chunks, or of none; {INSTEAD}")
@@ -236,8 +236,7 @@ def _of_author(author: str, file: ShardFile) -> ShardFile:
 class Part:
     """Chunks `first` up to `last` of a xorb, lying at `offset` of the large file `sha256`; their sizes in bytes.
 
-    Each chunk of a xorb is noted once, whatever refers to it: the table grows with what was uploaded, not with how
-    often that was used.
+    Each chunk of a xorb is noted once, however many files use it: the table grows with what was uploaded.
     """
 
     xorb: str
@@ -284,7 +283,7 @@ def _has_parts(db: Database, xorb: str) -> bool:
 
 
 def _is_covered(db: Database, xorb: str, chunks: int) -> bool:
-    """Return whether every chunk of a xorb, which has so many, lies in a file."""
+    """Return whether all `chunks` chunks of a xorb lie in files."""
     at = 0
     for row in db.rows("select first, last from xorb_parts where xorb = ? order by first, last desc", xorb):
         if row["first"] <= at < row["last"]:
