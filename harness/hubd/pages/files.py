@@ -41,10 +41,7 @@ class Line:
 @revision_page
 def tree(view: RepoPage) -> Response:
     """List a folder."""
-    inside = _inside(view)
-    entry = view.git.entry(view.commit, inside)
-    if entry is None:
-        raise entry_not_found(inside, view.commit)
+    inside, entry = _named(view)
     if not entry.is_folder:
         return redirect(view.address("blob", inside))
     entries = sorted(view.git.tree(entry.sha).items(), key=lambda item: (not item[1].is_folder, item[0]))
@@ -60,9 +57,13 @@ def tree(view: RepoPage) -> Response:
     )  # fmt: skip
 
 
-def _inside(view: RepoPage) -> str:
-    """Return the path in the repository that the address names."""
-    return "/".join(view.call.segments[1:]).strip("/")
+def _named(view: RepoPage) -> tuple[str, Entry]:
+    """Return the path in the repository that the address names, and what is there; raises Refused (404)."""
+    path = "/".join(view.call.segments[1:]).strip("/")
+    entry = view.git.entry(view.commit, path)
+    if entry is None:
+        raise entry_not_found(path, view.commit)
+    return path, entry
 
 
 def _line(view: RepoPage, path: str, entry: Entry, commit: CommitFacts | None) -> Line:
@@ -91,10 +92,7 @@ def _last_changes(view: RepoPage, inside: str, paths: list[str]) -> dict[str, Co
 @revision_page
 def blob(view: RepoPage) -> Response:
     """Show a file: text with line numbers, a picture, the first rows of a table, or what is known of it."""
-    inside = _inside(view)
-    entry = view.git.entry(view.commit, inside)
-    if entry is None:
-        raise entry_not_found(inside, view.commit)
+    inside, entry = _named(view)
     if entry.is_folder:
         return redirect(view.address("tree", inside))
     facts = view.git.facts(entry.sha)

@@ -144,10 +144,7 @@ _TOO_SLOW = _end("408 Request Timeout", "The request came too slowly; send it ag
 def bounded_protocol(connections: Connections) -> type[asyncio.Protocol]:
     """Return uvicorn's protocol, which itself knows no bounds, with them; its connections enter `connections`."""
 
-    class Connected(Bounded):
-        all_connections = connections
-
-    return Connected
+    return type("Connected", (Bounded,), {"all_connections": connections})
 
 
 class Bounded(HttpToolsProtocol):
