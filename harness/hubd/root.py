@@ -96,7 +96,7 @@ class Root:
         return self.folder("tmp") / secrets.token_hex(16)
 
     def close(self) -> None:
-        """Let the next server in."""
+        """Release the lock, so that another server may start."""
         if self.lock is not None:
             os.close(self.lock)
 

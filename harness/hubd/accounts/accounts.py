@@ -87,12 +87,12 @@ class Accounts:
         return user
 
     def holder(self, hashed: str) -> User | None:
-        """Return whose token has that hash, None if there is no such token."""
+        """Return the user whose token has that hash, None if there is no such token."""
         row = self._db.row(f"{_HOLDERS} where t.hash = ?", hashed)
         return self._user(row) if row else None
 
     def holders(self, name: str) -> list[User]:
-        """Return a user once for each of their tokens."""
+        """Return a user, once per access token of theirs."""
         return [self._user(row) for row in self._db.rows(f"{_HOLDERS} where u.name = ?", name)]
 
     def _user(self, row: Row) -> User:
@@ -113,7 +113,7 @@ class Accounts:
 def cookie_name(signer: Signer, *, secure: bool) -> str:
     """Return the cookie's name; two Hubs on one host differ in it, since browsers do not tell ports apart.
 
-    `secure`, over TLS, it is one that browsers take from this very host only.
+    With `secure` (over TLS) it is one that browsers accept from this host only.
     """
     return f"{'__Host-' if secure else ''}tft_hub_{hashlib.sha256(signer.sign(b'cookie')).hexdigest()[:12]}"
 

@@ -72,7 +72,7 @@ def _add_event(call: Call, row: Row, kind: str, data: dict[str, Any]) -> dict[st
 
 
 def edit(call: Call) -> Response:
-    """Give a comment of the caller's another text."""
+    """Change the text of one of the caller's comments."""
     row, user = _found_comment(call), call.required_user()
     if row["author"] != user.name:
         raise Refused(403, "Forbidden: only who wrote a comment can edit it.")
@@ -82,7 +82,7 @@ def edit(call: Call) -> Response:
 
 
 def hide(call: Call) -> Response:
-    """Hide a comment for good: for who wrote it and for who may write to the repository."""
+    """Hide a comment permanently: its author may, and those who may write to the repository."""
     row = _found_comment(call)
     _check_owner(call, row["author"])
     hidden = call.services.discussions.change_comment(row, call.required_user().name, None)

@@ -253,7 +253,7 @@ def leaderboard(call: Call) -> Response:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reported:
-    """(task, row) of results on a dataset, the best first; `left_out` models were not read: the time was over."""
+    """(task, row) of results on a dataset, the best first; `left_out` models were not read: time ran out."""
 
     rows: list[tuple[str, dict[str, Any]]]
     left_out: int

@@ -78,7 +78,7 @@ class Call:
         return services.accounts.caller(authorization)
 
     def _is_embedded_elsewhere(self) -> bool:
-        """Return whether another site's page (to browsers a port is no other site) asks for a part of itself."""
+        """Return whether a page of another site loads this as a part of itself (browsers take ports for one site)."""
         site, mode = self.headers.get("sec-fetch-site", "none"), self.headers.get("sec-fetch-mode")
         return site not in ("same-origin", "none") and mode != "navigate"
 

@@ -92,7 +92,7 @@ def body_of(text: str) -> str:
 
 
 class _Builder:
-    """Puts values where they belong: into the innermost open list or mapping, or at the top."""
+    """Puts values into the innermost open list or mapping, or at the top."""
 
     def __init__(self) -> None:
         self.top: list[Any] = []

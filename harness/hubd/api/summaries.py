@@ -37,7 +37,7 @@ DATASET_TAGS = (
 # The Hub marks a benchmark after a review; here declaring one (`eval.yaml`) is enough.
 BENCHMARK = "benchmark:official"
 EVAL_KEYS = {"dataset", "value", "verifyToken", "date", "source", "notes"}
-LIST_SECONDS = 1.0  # for reading what is not remembered, after which a list goes on on its next page
+LIST_SECONDS = 1.0  # for reading what is not remembered, after which a list continues on its next page
 
 _KNOWN: Cache[tuple[str, str], Summary] = Cache(128 << 20)  # (repository, commit): no opened repository stays alive
 _TOLD: set[tuple[str, str]] = set()  # what the log says already
@@ -88,7 +88,7 @@ def summarise(repo: RepoRow, git: GitRepo, commit: str) -> Summary:
 
 
 def _kept(card: dict[str, Any]) -> dict[str, Any]:
-    """Return the metadata that are remembered: all of them, or of very large ones the smaller values."""
+    """Return the metadata that is remembered: all of it or, where it is very large, the smaller values."""
     if weight(card) <= KEPT:
         return card
     kept, room = {}, KEPT
@@ -231,7 +231,7 @@ class Lister:
 
     @property
     def late(self) -> bool:
-        """Return whether the list has to end here and go on on a page of its own."""
+        """Return whether the list has to end here and continue on its next page."""
         return self._budget.spent
 
     def head(self, repo: RepoRow) -> Head:

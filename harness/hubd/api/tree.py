@@ -131,7 +131,7 @@ def commits(call: Call) -> Response:
 
 
 def commit_items(found: list[CommitFacts], *, formatted: bool) -> list[dict[str, Any]]:
-    """Return commits as lists show them; messages that are too long together become an ellipsis each."""
+    """Return commits as lists show them; once they are too long together, each message is an ellipsis."""
     room, items = LIST_TEXT, list[dict[str, Any]]()
     for facts in found:
         items.append(_commit_item(facts, formatted, room))

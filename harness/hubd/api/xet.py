@@ -22,7 +22,7 @@ def write_token(call: Call) -> Response:
 
 
 def _uploader(call: Call) -> str:
-    """Return for whom a xorb counts: its author, in the repository that it was uploaded to."""
+    """Return the owner of a xorb: its author, in the repository that it was uploaded to."""
     return f"{call.required_user().name}/{call.repo.id}"
 
 

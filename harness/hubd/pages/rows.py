@@ -1,6 +1,6 @@
 """The first rows of a JSONL or Parquet file, within limits on bytes, cells, time and memory.
 
-A Parquet file is read in a child process: a few bytes of one may unfold to gigabytes, and its reader is native code.
+A Parquet file is read in a child process: a few bytes of it may unpack to gigabytes, and its reader is native code.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def login(call: Call) -> Response:
 
 
 def logout(call: Call) -> Response:
-    """Take the cookie back."""
+    """Delete the cookie."""
     response = redirect("/")
     _set_cookie(call, response, "", 0)
     return response

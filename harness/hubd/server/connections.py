@@ -88,7 +88,7 @@ class Pace:
 
 
 class Watched(Protocol):
-    """What is asked of a connection."""
+    """A connection, as far as it is watched."""
 
     pace: Pace
     address: str
@@ -96,7 +96,7 @@ class Watched(Protocol):
     in_memory: bool  # its present answer is a large one, and not read from a file bit by bit
 
     def tick(self, seconds: float) -> None:
-        """Take note that time has passed."""
+        """Count time that has passed."""
         ...
 
 

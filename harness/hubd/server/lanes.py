@@ -126,7 +126,7 @@ class Lanes:
 
 
 def _handle(route: Route, call: Call) -> Response:
-    """Answer a request if its caller may (still, after a body and a wait) do that."""
+    """Answer a request if its caller may do that, still after the body and the wait."""
     call.forget()
     authorize(call, route.needs)
     return route.handler(call)

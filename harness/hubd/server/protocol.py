@@ -102,11 +102,11 @@ class DirectBody(asyncio.BufferedProtocol):
         self._connection.connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Hand on."""
+        """Pass it on to the connection."""
         self._connection.pause_writing()
 
     def resume_writing(self) -> None:
-        """Hand on."""
+        """Pass it on to the connection."""
         self._connection.resume_writing()
 
 

@@ -88,7 +88,7 @@ class BlobStore:
         self._folder = root.folder("files")
 
     def path(self, sha256: str) -> Path:
-        """Return where the file with that hash lies, or would lie; a hash that is not 64 hex is refused (422)."""
+        """Return the place of a file, there or not, by its hash; raises Refused (422) if that is not 64 hex digits."""
         if not SHA256.fullmatch(sha256):
             raise Refused(422, f"{sha256!r} is not a sha256: expected 64 lower-case hex digits.")
         return self._folder / sha256[:2] / sha256[2:4] / sha256

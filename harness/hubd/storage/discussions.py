@@ -134,7 +134,7 @@ class Discussions:
         return row
 
     def change_comment(self, row: Row, author: str, text: str | None) -> dict[str, Any]:
-        """Give a comment another text, or hide it for good (None); returns it as clients read it."""
+        """Change the text of a comment, or hide it permanently (None); returns it as clients read it."""
         data = json.loads(row["data"])
         if text is None:
             latest = _said("This comment has been hidden", author)

@@ -72,7 +72,7 @@ def _collect(root: Root, before: int, grace: float) -> Collected:
 
 
 def _size(path: Path) -> int:
-    """Return the bytes in the folders of a root; what the database needs is its own affair."""
+    """Return the bytes in the folders of a root; the database is not counted."""
     walked = (found for folder in FOLDERS for found in os.walk(path / folder))
     return sum(os.lstat(Path(level) / name).st_size for level, _, names in walked for name in names)
 

@@ -158,7 +158,7 @@ class Repos:
                 write.execute("update repos set gated = ? where id = ?", (gated or None, repo.id))
 
     def rename(self, repo: RepoRow, name: str) -> None:
-        """Give a repository another name; the old one keeps leading to it. Raises Refused (409) if taken."""
+        """Rename a repository; its old name keeps leading to it. Raises Refused (409) if taken."""
         try:
             with self._db.transaction() as write:
                 write.execute("update repos set name = ? where id = ?", (name, repo.id))

@@ -153,7 +153,7 @@ class Account:
             )
 
     def come(self, size: int) -> None:
-        """Count bytes that will be stored, or are (less than 0)."""
+        """Count bytes that are about to be stored; negative ones have been."""
         self.coming += size
         self.usage.coming[self.payer.lower()] += size
 

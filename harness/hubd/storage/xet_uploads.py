@@ -110,7 +110,7 @@ class XetStore:
                 self._drop_if_covered(xorb)
 
     def hash_of(self, repo_id: str, sha256: str) -> str | None:
-        """Return the Xet hash under which clients read a large file, None if it did not come to it by Xet.
+        """Return the Xet hash under which clients read a large file, None if it was not uploaded there by Xet.
 
         It is the sha256, which this Hub computed. The column `hash` is `id of the repository/sha256`, so that it
         does not show what came to other repositories; in earlier versions it had no id, or came from clients.
@@ -205,7 +205,7 @@ def _check_chunks(file: ShardFile) -> None:
 
 
 def forget(db: Database, files: list[str]) -> None:
-    """Strike large files (sha256) that are about to be removed from all tables.
+    """Delete large files (sha256) that are about to be removed from all tables.
 
     If clients may remember chunks of them, the store gets another name, under which they remember nothing.
     """
