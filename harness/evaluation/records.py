@@ -12,12 +12,12 @@ from harness.statistics.formatting import percent
 from harness.statistics.records import Agreement, Calibration, Estimate
 
 ANSWERS_KEPT = "answers_kept"
+"""In a run's `config`, where it is above 0: how many answers come from earlier runs that asked the same."""
 SENT_OTHERWISE = "sent_otherwise"
 CUT = "length"
 """The finish reason of an answer that ended at the limit of tokens, as OpenAI's API and vLLM name it."""
 CUT_LIMIT = 0.05
 """A larger share of cut answers is warned of."""
-"""In a run's `config`, where it is above 0: how many answers come from earlier runs that asked the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,3 +166,13 @@ class Judgement:
     value: float | None
     reason: str
     votes: tuple[Vote, ...]
+
+    def columns(self) -> dict[str, Any]:
+        """Return what a row of results says beside the value."""
+        votes = {vote.judge: {"value": vote.value, "reason": vote.reason} for vote in self.votes}
+        return {"judge_reason": self.reason, "judge_votes": votes}
+
+
+def is_score(value: object) -> bool:
+    """Whether a value is a number from 0 to 1."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

@@ -229,5 +229,4 @@ def _outcome(answer: Prediction, reading: Reading | None) -> dict[str, Any]:
 def _verdict(judgement: Judgement | None, answer: Prediction) -> dict[str, Any]:
     if judgement is None:
         return {"judge_reason": f"not judged: {answer.error}", "judge_votes": None}
-    votes = {vote.judge: {"value": vote.value, "reason": vote.reason} for vote in judgement.votes}
-    return {"judge_reason": judgement.reason, "judge_votes": votes}
+    return judgement.columns()

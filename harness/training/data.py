@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.data.records import Conversation, Message, Task, ToolCall
+from harness.data.records import Conversation, Message, Task
+from harness.data.tools import Toolbox
 from harness.data.traces.trace_input import read_input
 from harness.errors import DataError
 from harness.hub.client import Hub
@@ -84,20 +85,13 @@ def count(conversations: Sequence[Conversation], tools: Sequence[dict[str, Any]]
         odd["messages without content"] += not message.tool_calls and not (message.content or "").strip()
         odd["turns with several calls"] += len(message.tool_calls) > 1
     if tools is not None:
-        odd.update(_unknown(calls, tools))
+        toolbox = Toolbox(tools)
+        known = [call for call in calls if call.name in toolbox]
+        odd["calls of unknown tools"] = len(calls) - len(known)
+        odd["calls with unknown arguments"] = sum(
+            not call.arguments.keys() <= toolbox.parameters(call.name).keys() for call in known
+        )
     return usual | {what: number for what, number in odd.items() if number}
-
-
-def _unknown(calls: Sequence[ToolCall], tools: Sequence[dict[str, Any]]) -> dict[str, int]:
-    """Return how many calls the schema does not know; one without `properties` knows no arguments."""
-    functions = [tool.get("function", tool) for tool in tools]
-    known = {one["name"]: (one.get("parameters") or {}).get("properties") or {} for one in functions}
-    return {
-        "calls of unknown tools": sum(call.name not in known for call in calls),
-        "calls with unknown arguments": sum(
-            call.name in known and not call.arguments.keys() <= known[call.name].keys() for call in calls
-        ),
-    }
 
 
 def ends_open(conversation: Conversation) -> bool:

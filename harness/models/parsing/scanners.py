@@ -27,7 +27,7 @@ def places(text: str, mark: str) -> Iterator[int]:
 
 
 def spans_at(starts: Iterable[int], read: Callable[[int], Iterable[Span]]) -> list[Span]:
-    """Return what `read` makes of each place: a problem where it is Unreadable, the last place where the text is cut."""
+    """Return what `read` makes of each place: a problem where that is Unreadable, and nothing after a cut."""
     spans: list[Span] = []
     for start in starts:
         try:
