@@ -210,22 +210,6 @@ class TrainingRendering:
             ids = whole
         return pieces
 
-    def conversation(self, messages: Sequence[Message]) -> tuple[tuple[int, ...], tuple[Span, ...]]:
-        """Return token ids up to the end of the last assistant turn, and the span [start, end) of each turn.
-
-        Raises ModelError where one sequence cannot hold every turn after exactly its prompt, or there is no turn.
-        """
-        pieces = self.pieces(messages)
-        if len(pieces) != 1:
-            found = next(self.partings(messages), None)
-            reason = (
-                f"{self._difference(*found[1:])} in turn {found[0]}"
-                if found
-                else "no one sequence of tokens holds its turns"
-            )
-            raise ModelError(f"this conversation cannot be trained on as a whole: {reason}; expand its turns")
-        return pieces[0].ids, pieces[0].spans
-
     def check(self, conversations: Sequence[Conversation]) -> None:
         """Raise ModelError with the first differing tokens where serving would show a turn otherwise than learned."""
         first, broken, turns = "", 0, 0

@@ -80,7 +80,8 @@ def assert_exact(rendering: TrainingRendering, task: Task, conversations: Sequen
     """Check that each turn follows what is sent for it and ends with an end mark; return how many there are."""
     turns = 0
     for conversation in conversations:
-        ids, spans = rendering.conversation(conversation.messages)
+        [piece] = rendering.pieces(conversation.messages)
+        ids, spans = piece.ids, piece.spans
         prompts = sent(rendering.tokenizer, task, rendering.form, conversation)
         assert len(prompts) == len(spans)
         for prompt, (start, end) in zip(prompts, spans, strict=True):
@@ -102,7 +103,8 @@ def test_every_turn_of_fifty_conversations_follows_the_prompt_that_evaluation_se
     assert len(conversations) == 50
     assert assert_exact(rendering, task, conversations) > 500
     for conversation in conversations[::10]:
-        ids, spans = rendering.conversation(conversation.messages)
+        [piece] = rendering.pieces(conversation.messages)
+        ids, spans = piece.ids, piece.spans
         calls = [message.tool_calls[0] for message in conversation.messages if message.role == "assistant"]
         for call, (start, end) in zip(calls, spans, strict=True):
             text = rendering.tokenizer.decode(ids[start : end - 1])
@@ -164,7 +166,8 @@ def test_tools_and_calls_as_text_are_exact_too(tokenizer: Callable[..., Any], te
     rendering = choose_rendering(tokenizer(template), sample_task(), "me/student", SAMPLE)
     assert rendering.form == Form(tools_in_template=False)
     assert_exact(rendering, sample_task(), SAMPLE)
-    ids, spans = rendering.conversation(SAMPLE[0].messages)
+    [piece] = rendering.pieces(SAMPLE[0].messages)
+    ids, spans = piece.ids, piece.spans
     assert '{"name": ' in rendering.tokenizer.decode(ids[slice(*spans[0])])
 
 
@@ -224,8 +227,6 @@ def test_a_conversation_whose_tokens_depend_on_what_follows_takes_several_sequen
     assert [(piece.first, len(piece.spans)) for piece in pieces] == [(0, 2), (2, 1), (3, 1)]
     prompts = sent(joining, sample_task(), rendering.form, MIXED)
     assert [piece.ids[:start] for piece in pieces for start, _ in piece.spans] == prompts
-    with pytest.raises(ModelError, match="no one sequence of tokens holds its turns; expand its turns"):
-        rendering.conversation(MIXED.messages)
 
 
 MARKS = st.sampled_from(
@@ -297,7 +298,8 @@ def test_several_calls_in_a_turn_are_refused_where_calls_are_text(tokenizer: Cal
     with pytest.raises(ModelError, match="takes calls as text, one a turn; two has several"):
         choose_rendering(tokenizer(CHATML), sample_task(), "me/student", [two])
     rendering = choose_rendering(tokenizer(), sample_task(), "me/student", [two])
-    ids, ((start, end),) = rendering.conversation(two.messages)
+    [piece] = rendering.pieces(two.messages)
+    ids, ((start, end),) = piece.ids, piece.spans
     assert "Oakland" in rendering.tokenizer.decode(ids[start:end])
 
 
