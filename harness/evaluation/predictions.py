@@ -88,7 +88,7 @@ def read_predictions(path: Path, tools: Tools = ()) -> list[PredictedRow]:
         known.add(made.id)
         rows.append(made)
     if not rows:
-        raise DataError(f"{path} has no rows; expected one prediction a line")
+        raise DataError(f"{path} has no rows; expected one prediction per line")
     return rows
 
 

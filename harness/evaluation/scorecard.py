@@ -119,7 +119,7 @@ class Scorecard:
 
     report: EvalReport
     rows: list[dict[str, Any]]
-    """One results row a pair, as the results dataset holds them."""
+    """One results row per pair, as the results dataset holds them."""
 
 
 def make_scorecard(

@@ -39,7 +39,7 @@ def read_training_data(
 ) -> TrainingData:
     """Return the conversations of a local file in any known layout, or of a dataset `owner/name[@revision]`.
 
-    With `limit` the first so many of those that are not left out.
+    With `limit` only the first ones of those that are not left out.
 
     Which file of a repository is read says `data.traces.trace_input.choose_file`. With `task`, calls that its tools do
     not allow are counted. Raises UsageError for a source that is neither, or several files and no `arm`; DataError for
@@ -58,7 +58,7 @@ def read_training_data(
     conversations = conversations[:limit]
     if not any(message.role == "assistant" for one in conversations for message in one.messages):
         left = f" ({rejected} conversations were rejected by an earlier stage)" if rejected else ""
-        raise DataError(f"{source} has no assistant turn to learn from{left}; expected one conversation a line")
+        raise DataError(f"{source} has no assistant turn to learn from{left}; expected one conversation per line")
     counts = count(conversations, task.tools if task else None)
     if every > len(conversations):
         counts["conversations left out, above the limit"] = every - len(conversations)

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _SAVE_EVERY = 100
-"""Steps between checkpoints: half a minute of a small student's start."""
+"""Steps between checkpoints: half a minute of pretraining a small student."""
 _DESCRIPTION = "Talk with people, and call the services that they need."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pretraining:
-    """What a student was given a start on, and how."""
+    """What a student was pretrained on, and how."""
 
     inputs: tuple[str, ...]
     conversations: int
@@ -38,7 +38,7 @@ class Pretraining:
     tokens: int
     seconds: float
     loss: float
-    """Mean over the last tenth of the steps, nats a token."""
+    """Mean over the last tenth of the steps, nats per token."""
 
 
 def pretrain_config(

@@ -117,9 +117,7 @@ def test_on_the_test_set_qwen3s_own_template_changes_325_of_359_turns_and_trls_v
     folder = sources / "tft-benchmark"
     task = read_task(folder / "job_description.json")
     conversations = read_test_conversations(folder / "test.jsonl")
-    with pytest.raises(
-        ModelError, match=r"writes '<tool_call>\\n.* in the place of '<think>.*in turn 0 of .*325 of 359"
-    ):
+    with pytest.raises(ModelError, match=r"writes '<tool_call>\\n.* instead of '<think>.*in turn 0 of .*325 of 359"):
         TrainingRendering(tokenizer(trl("qwen3")), task, "me/student").check(conversations)
     TrainingRendering(tokenizer(trl("qwen3_training")), task, "me/student").check(conversations)
 
@@ -269,7 +267,7 @@ def test_a_thought_in_an_answer_is_refused_where_prompts_switch_thinking_off(qwe
     odd = Conversation(id="odd", messages=(Message(role="user", content="Where?"), thought), source="test")
     with pytest.raises(ModelError, match=r"at token \d+, in turn 0 of conversation odd; so it is with 1 of 1 turns"):
         qwen3.check([odd])
-    with pytest.raises(ModelError, match=r"in the place of .* in turn 0"):
+    with pytest.raises(ModelError, match=r"instead of .* in turn 0"):
         qwen3.turns(odd.messages)
 
 
@@ -283,7 +281,7 @@ def test_a_template_that_changes_turns_later_is_refused_with_both_sides(tokenize
     """Named are the model, each template tried, the conversation, the turn, and the tokens that differ."""
     numbered = CHATML.replace("{{ message.role }}", "{{ message.role }}{{ messages | length }}")
     words = (
-        r"me/student cannot be trained as it would be served. With the template own: .*writes .* in the place of .* "
+        r"me/student cannot be trained as it would be served. With the template own: .*writes .* instead of .* "
         r"at token \d+, in turn 0 of conversation sample-0000; so it is with \d+ of \d+ turns"
     )
     with pytest.raises(ModelError, match=words):
@@ -295,7 +293,7 @@ def test_several_calls_in_a_turn_are_refused_where_calls_are_text(tokenizer: Cal
     calls = tuple(ToolCall(name="FindRestaurants", arguments={"city": city}) for city in ("Albany", "Oakland"))
     turn = Message(role="assistant", tool_calls=calls)
     two = Conversation(id="two", messages=(Message(role="user", content="Hi"), turn), source="test")
-    with pytest.raises(ModelError, match="takes calls as text, one a turn; two has several"):
+    with pytest.raises(ModelError, match="takes calls as text, one per turn; two has several"):
         choose_rendering(tokenizer(CHATML), sample_task(), "me/student", [two])
     rendering = choose_rendering(tokenizer(), sample_task(), "me/student", [two])
     [piece] = rendering.pieces(two.messages)

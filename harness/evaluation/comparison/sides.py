@@ -31,7 +31,7 @@ class ComparedResult:
     """Where it was read from, with its commit where it has one."""
     rows: tuple[PredictedRow, ...]
     columns: Mapping[str, Values]
-    """Metric -> one value a row."""
+    """Metric -> one value per row."""
     report: EvalReport | None = None
     """None for a bare file of rows."""
 

@@ -19,7 +19,7 @@ from harness.hub.client import Hub
 from harness.models import parsing
 from harness.models.backends.backend import EvaluateConfig, EvaluatedModel, OnAnswer, replaced_systems
 from harness.models.chat.chat_models import EndpointModel
-from harness.models.chat.completions import Called, finish_reason_of, words_of
+from harness.models.chat.completions import SentCall, finish_reason_of, parts_of
 from harness.models.chat.parameters import in_words
 from harness.models.chat.records import ChatAnswer, ChatRequest
 from harness.models.names import ModelName
@@ -55,7 +55,7 @@ def read_message(text: str) -> EndpointAnswer:
     message = json.loads(text)
     if not isinstance(message, dict):
         raise ValueError("the answer is no message")
-    words, finish_reason = words_of(message), finish_reason_of(message.get("finish_reason"))
+    words, finish_reason = parts_of(message), finish_reason_of(message.get("finish_reason"))
     raw, problem = words.text if words.text.strip() else words.refusal or words.text, None
     if finish_reason == "content_filter":
         problem = "the answer was held back by a content filter"
@@ -71,7 +71,7 @@ def read_message(text: str) -> EndpointAnswer:
     return EndpointAnswer(raw=raw, finish_reason=finish_reason, left_out=tuple(dict.fromkeys(words.others)))
 
 
-def _raw_call(call: Called) -> str:
+def _raw_call(call: SentCall) -> str:
     """Return the endpoint's call in the published notation; arguments that are no JSON object stay as they came.
 
     Those are for the readings to repair or refuse, like what a model writes itself.
@@ -161,7 +161,7 @@ class EvaluatedEndpoint(EvaluatedModel):
             self.details["tool_choice"] = "auto" if "tool_choice=auto" in changes else None
 
     def ask(self, requests: Sequence[ChatRequest], on_answer: OnAnswer, /) -> None:
-        """Ask what is not in the cache, and take whatever is said as the answer; see `Backend.ask`, `ChatModel.ask`."""
+        """Ask what is not in the cache; any message is an answer. See `Backend.ask` and `ChatModel.ask`."""
         self._model.ask(requests, lambda answer: on_answer(self._prediction(answer)))
         for what, count in self._left_out.most_common(_SHOWN):
             say(f"{count} answers also had {what}, which is left out")

@@ -44,7 +44,7 @@ def prepare(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig
 
 
 class EvaluatedReplay(EvaluatedModel):
-    """Recorded answers in the place of a model: a JSONL file of `{"pair_id", "raw"}` rows."""
+    """Recorded answers instead of a model: a JSONL file of `{"pair_id", "raw"}` rows."""
 
     def __init__(self, path: Path, test_set: TestSet) -> None:
         """Read the file. Raises DataError for rows without `pair_id` or with a `raw` that is no text."""

@@ -31,7 +31,7 @@ _ESCAPED = re.compile(
     "\U0001d173-\U0001d17a\U000e0000-\U0010ffff]"
 )
 LAYOUT = frozenset("\n\t")
-"""What may stay as it is in texts of our own side that have several lines."""
+"""What may stay as it is in trusted texts of several lines."""
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 
 

@@ -1,4 +1,4 @@
-"""Calls as elements, one an argument: Qwen3-Coder and Qwen 3.5, Nemotron 3, Step 3.5, Seed-OSS, MiniMax, and others."""
+"""Calls as elements, one per argument: Qwen3-Coder, Qwen 3.5, Nemotron 3, Step 3.5, Seed-OSS, MiniMax, and others."""
 
 from __future__ import annotations
 
