@@ -31,6 +31,11 @@ class Event:
     """A result as a JSON value; its text where it is none."""
 
     @property
+    def number(self) -> int:
+        """Place of the message in the conversation, from 1, as reasons name it."""
+        return self.position + 1
+
+    @property
     def is_turn(self) -> bool:
         """Whether the assistant acts here, so that there is something to label."""
         return self.kind in ("reply", "call")

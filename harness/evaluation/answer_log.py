@@ -16,7 +16,7 @@ from harness.data.records import Prediction, Usage
 from harness.errors import DataError, UsageError
 from harness.hub.foreign_json import load_json
 from harness.hub.outgoing import without_local_folders
-from harness.models.backends.backend import NOT_ASKED
+from harness.models.backends._base import NOT_ASKED
 from harness.secrets import known
 from harness.terminal import one_line
 

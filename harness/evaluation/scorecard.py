@@ -14,7 +14,7 @@ from harness.evaluation.conversation_scores import score_conversations
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.records import CUT, EvalReport, EvalRun, Judgement, Judging
 from harness.models import parsing
-from harness.models.backends.backend import NOT_ASKED
+from harness.models.backends._base import NOT_ASKED
 from harness.models.parsing import Reading
 from harness.statistics.estimates import bootstrap, estimate
 from harness.statistics.records import Estimate

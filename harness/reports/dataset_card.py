@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness import resources
@@ -47,6 +47,14 @@ CONVERSATION: tuple[Feature, ...] = (
     column("reason"),
 )
 """The columns that all datasets of the pipeline begin with."""
+PAIR: tuple[Feature, ...] = (
+    column("id"),
+    column("conversation"),
+    column("turn", "int64"),
+    CONVERSATION[2],
+    struct("reference", _CALL),
+)
+"""The columns of a test set's turn pairs."""
 FILTERED: tuple[Feature, ...] = (
     *CONVERSATION,
     column("relevance", "int64"),
@@ -93,6 +101,8 @@ class CardFrame:
     columns: tuple[Feature, ...]
     configs: Mapping[str, str] = field(default_factory=lambda: {"default": TRAIN})
     """Configuration -> its file; the first is the default."""
+    other_columns: Mapping[str, tuple[Feature, ...]] = field(default_factory=dict)
+    """Configuration -> its columns, where they are not `columns`."""
     lineage: Lineage
 
     def front_matter(self) -> dict[str, Any]:
@@ -107,11 +117,14 @@ class CardFrame:
                 {
                     "config_name": name,
                     **({"default": True} if position == 0 else {}),
-                    "data_files": [{"split": "train", "path": path}],
+                    "data_files": [{"split": "test" if PurePosixPath(path).stem == "test" else "train", "path": path}],
                 }
                 for position, (name, path) in enumerate(self.configs.items())
             ],
-            "dataset_info": [{"config_name": name, "features": list(self.columns)} for name in self.configs],
+            "dataset_info": [
+                {"config_name": name, "features": list(self.other_columns.get(name, self.columns))}
+                for name in self.configs
+            ],
         }
 
 

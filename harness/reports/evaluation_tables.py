@@ -10,7 +10,7 @@ from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import ANSWERS_KEPT, SENT_OTHERWISE, EvalReport, Judging, Member
 from harness.evaluation.results import config_name
 from harness.evaluation.scorecard import HEADLINE
-from harness.models.backends.backend import DAY, SYSTEMS_REPLACED
+from harness.models.backends._base import DAY, SYSTEMS_REPLACED
 from harness.models.prompts import form_notes
 from harness.reports.markdown import MARK
 from harness.statistics.formatting import cell, percent, short_interval

@@ -23,5 +23,4 @@ _result.py              Where the result of a stage goes: found on the Hub, or w
                         once
 _training_inputs.py     What stage `train` is asked for, and what it starts from: student and data pulled, every example
                         rendered
-material/               The sample task as a test-set repository
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.errors import RepoNotFound
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage, parse_record, read_lineage
-from harness.models.backends.backend import DAY, EvaluatedModel
+from harness.models.backends._base import DAY, EvaluatedModel
 from harness.models.prompts import Calendar
 from harness.terminal import say
 from harness.training.checkpoints import recorded_day

@@ -13,7 +13,7 @@ from harness.stages._result import Place
 
 if TYPE_CHECKING:
     from harness.evaluation.judge.judges import JudgeConfig
-    from harness.models.backends.backend import EvaluateConfig
+    from harness.models.backends._base import EvaluateConfig
     from harness.models.chat.chat_models import ChatSettings
     from harness.models.names import ModelName
 
@@ -150,7 +150,7 @@ class EvaluateRequest(FrozenModel):
 
     def config(self, base: ModelName | None) -> EvaluateConfig:
         """Return how the models are asked; UsageError for an engine argument that is none."""
-        from harness.models.backends.backend import EvaluateConfig
+        from harness.models.backends._base import EvaluateConfig
 
         return EvaluateConfig(
             asking=self.asking.settings(direct=True),

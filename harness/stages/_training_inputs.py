@@ -16,7 +16,7 @@ from harness.data.tasks import TaskSource, find_task
 from harness.errors import UsageError
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
-from harness.models.backends.backend import DAY, SYSTEMS_REPLACED
+from harness.models.backends._base import DAY, SYSTEMS_REPLACED
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.names import ModelName
 from harness.models.prompts import Calendar, form_notes

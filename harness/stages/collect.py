@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from harness import resources
 from harness.data.formats.published import read_test_conversations
 from harness.data.formats.strict_records import FrozenModel
@@ -19,6 +21,7 @@ from harness.data.scenarios._base import clean_traces
 from harness.data.sources import Sources, locate
 from harness.data.tasks import EVALUATION, TASK, write_test_set
 from harness.errors import DataError
+from harness.evaluation.metrics import metric_names
 from harness.hub.artifact import README
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
@@ -86,8 +89,7 @@ def write(sources: Sources, repo_id: str, folder: Path) -> dict[str, Any]:
     Raises SourceError where a source file is not the pinned one, DataError where a row cannot be read.
     """
     conversations, dialogues = read_test_set(sources), clean_traces(sources.folder)
-    evaluation = (resources.folder("datasets") / EVALUATION).read_text(encoding="utf-8")
-    pairs = write_test_set(folder, conversations, task=sources.read(TASK_FILE), evaluation=evaluation)
+    pairs = write_test_set(folder, conversations, task=sources.read(TASK_FILE), evaluation=_evaluation())
     card = render(
         "testset.md.jinja",
         repo_id=repo_id,
@@ -97,6 +99,13 @@ def write(sources: Sources, repo_id: str, folder: Path) -> dict[str, Any]:
     )
     (folder / README).write_text(card, encoding="utf-8")
     return {}
+
+
+def _evaluation() -> str:
+    """Return the benchmark's definition for the Hub, with a task for each metric that it does not name itself."""
+    text = (resources.folder("datasets") / EVALUATION).read_text(encoding="utf-8")
+    named = {task["id"] for task in yaml.safe_load(text)["tasks"]}
+    return text + "".join(f"  - {{<<: *task, id: {metric}}}\n" for metric in metric_names() if metric not in named)
 
 
 def read_test_set(sources: Sources) -> list[Conversation]:

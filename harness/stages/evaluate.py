@@ -37,8 +37,8 @@ from harness.evaluation.scorecard import HEADLINE, Judgements, Readings, make_sc
 from harness.hub.artifact import split_revision
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage, package_versions
-from harness.models.backends.backend import EvaluateConfig, EvaluatedModel
-from harness.models.backends.prepare import preparing
+from harness.models.backends._base import EvaluateConfig, EvaluatedModel
+from harness.models.backends._prepare import preparing
 from harness.models.names import ModelName
 from harness.reports.evaluation_plots import draw
 from harness.reports.publish import Destination, destination, publish

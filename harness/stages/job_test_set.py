@@ -12,7 +12,7 @@ from harness.errors import DataError, UsageError
 from harness.hub.artifact import FileInput
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
-from harness.reports.dataset_card import CONVERSATION, CardFrame, write_stage_card
+from harness.reports.dataset_card import CONVERSATION, PAIR, CardFrame, write_stage_card
 from harness.stages._result import Place, StageResult, produce
 
 STAGE = "job-test-set"
@@ -51,6 +51,7 @@ def run(request: JobTestSetRequest, hub: Hub) -> StageResult:
             rows=len(pairs),
             columns=CONVERSATION[:3],
             configs={"conversations": CONVERSATIONS, "pairs": PAIRS},
+            other_columns={"pairs": PAIR},
             lineage=lineage,
         )
         counts = {"conversations": len(conversations), "turn pairs": len(pairs)}

@@ -1,4 +1,4 @@
-"""How fast and in how much memory traces are read, checked, compared with each other and with a test set.
+"""Speed and memory of reading traces, checking them, and comparing them with each other and with a test set.
 
 Usage: python tests/benchmarks/checks.py [--traces 100000] [--workers 2] [--no-consistency]
 """

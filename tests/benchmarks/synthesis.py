@@ -1,6 +1,6 @@
-"""What `rules:teacher` makes of few traces: speed, rejects, length distribution, near duplicates.
+"""Synthesis by `rules:teacher` from a few traces: speed, rejects, length distribution, near duplicates.
 
-Without a task: the benchmark's fourth scenario, five traces. The lengths to aim for are those of scenario 1.
+Without a task, it uses the benchmark's fourth scenario, five traces. The target lengths are those of scenario 1.
 
     TFT_SOURCES=sources python tests/benchmarks/synthesis.py [--accepted 2000] [--workers 2]
     python tests/benchmarks/synthesis.py --task FOLDER [--exemplars 40]     # a folder from `tft task from-sgd`

@@ -1,4 +1,4 @@
-"""What train_gpu.py trains on, and what a token of it costs."""
+"""Inputs of train_gpu.py, and the compute cost per token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the benchmarks of training share: the data, and a run of ours and of a bare TRL script."""
+"""Shared by the training benchmarks: the data, and runs of our training and of a bare TRL script."""
 
 from __future__ import annotations
 

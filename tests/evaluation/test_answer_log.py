@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from harness.data.records import Prediction, Usage
 from harness.errors import DataError, UsageError
 from harness.evaluation.answer_log import AnswerLog
-from harness.models.backends.backend import NOT_ASKED
+from harness.models.backends._base import NOT_ASKED
 from harness.terminal import one_line
 
 TOKENS = st.integers(0, 10_000_000)

@@ -16,7 +16,7 @@ from harness.data.sample import sample_conversations, sample_task
 from harness.data.tasks import TestSet
 from harness.errors import ModelError, UsageError
 from harness.hub.artifact import Artifact
-from harness.models.backends.backend import NOT_ASKED, EvaluateConfig
+from harness.models.backends._base import NOT_ASKED, EvaluateConfig
 from harness.models.backends.vllm import EvaluatedCheckpoint
 from harness.models.chat.chat_models import ChatSettings
 from harness.models.engine.checkpoint import Checkpoint

@@ -14,10 +14,11 @@ from harness.data.events import Event
 from harness.data.records import Case, Message, ToolCall
 from harness.data.text import plain, tokens
 from harness.rules.judge.bookings import find_booking_error
-from harness.rules.judge.dialogue_state import DialogueState, dialogue_state, is_lookup
+from harness.rules.judge.dialogue_state import DialogueState, dialogue_state
 from harness.rules.judge.facts import find_contact_error, find_fact_error
 from harness.rules.judge.grounding import find_place_error, find_quantity_error
 from harness.rules.language.equivalence import same_value, show
+from harness.rules.language.lexicon import is_lookup
 
 _CAPITAL = re.compile(r"(?<![.!?\n] )(?<![\n])(?<!\A)\b[A-Z]\w*")
 _NUMBERED = re.compile(r"(?<=\bmessage )\d+")

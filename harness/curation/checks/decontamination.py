@@ -10,7 +10,7 @@ from typing import Any
 from harness.curation.checks.duplicates import Fingerprint, as_text, digest, fingerprint, grams, user_words, words
 from harness.data.records import Conversation
 from harness.errors import CheckFailed
-from harness.rules.judge.dialogue_state import is_lookup
+from harness.rules.language.lexicon import is_lookup
 from harness.statistics.formatting import number, whole_percent
 
 LONG, SHORT = 13, 8

@@ -1,11 +1,11 @@
-"""The model under test, one file per backend.
+"""The model under test: every module here without an underscore is a backend, and has a function `prepare`.
 
-adapter_files.py  The files of a LoRA adapter, read in the guarded child process
-adapters.py  LoRA adapters on one base: pulled and checked, then asked one after the other through one vLLM server
-backend.py   EvaluatedModel and Backend: what each backend provides, and asking one item at a time
-openai.py    Any OpenAI-compatible chat endpoint: messages and tools in, a call out
-prepare.py   From a model's name to an EvaluatedModel
-replay.py    Answers from a file: those of an earlier run, or texts that something else wrote
-vllm.py      vLLM on a checkpoint from the Hub: token ids in, raw text out, greedy
-vllm_backend.py  The client of the harness's own vLLM server
+_adapter_files.py  The files of a LoRA adapter, read in the guarded child process
+_adapters.py       LoRA adapters on one base: pulled and checked, then asked one after the other through one vLLM server
+_base.py           EvaluatedModel and Backend: what each backend provides, and asking one item at a time
+_prepare.py        From a model's name to an EvaluatedModel
+_vllm_client.py    The client of the harness's own vLLM server
+openai.py          Any OpenAI-compatible chat endpoint: messages and tools in, a call out
+replay.py          Answers from a file: those of an earlier run, or texts that something else wrote
+vllm.py            vLLM on a checkpoint from the Hub: token ids in, raw text out, greedy
 """

@@ -17,7 +17,7 @@ from harness.data.records import Prediction, ToolCall, TurnPair
 from harness.data.tasks import TestSet
 from harness.hub.client import Hub
 from harness.models import parsing
-from harness.models.backends.backend import EvaluateConfig, EvaluatedModel, OnAnswer, replaced_systems
+from harness.models.backends._base import EvaluateConfig, EvaluatedModel, OnAnswer, replaced_systems
 from harness.models.chat.chat_models import EndpointModel
 from harness.models.chat.completions import SentCall, finish_reason_of, parts_of
 from harness.models.chat.parameters import in_words
@@ -94,7 +94,7 @@ def _check(text: str) -> None:
 
 
 def prepare(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig) -> EvaluatedModel:
-    """Make the requests; see `harness.models.backends.prepare.prepare`."""
+    """Make the requests; see `harness.models.backends._prepare.prepare`."""
     del hub
     return EvaluatedEndpoint(name, test_set, config)
 

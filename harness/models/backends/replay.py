@@ -12,7 +12,7 @@ from harness.data.tasks import TestSet
 from harness.errors import DataError
 from harness.hub.artifact import FileInput
 from harness.hub.client import Hub
-from harness.models.backends.backend import EvaluateConfig, EvaluatedModel, OnAnswer
+from harness.models.backends._base import EvaluateConfig, EvaluatedModel, OnAnswer
 from harness.models.names import ModelName
 
 _TEXTS = ("prediction", "answer", "text", "output", "response", "completion", "content")
@@ -38,7 +38,7 @@ def _read(path: Path) -> dict[str, Prediction]:
 
 
 def prepare(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig) -> EvaluatedModel:
-    """Read the file; see `harness.models.backends.prepare.prepare`."""
+    """Read the file; see `harness.models.backends._prepare.prepare`."""
     del hub, config
     return EvaluatedReplay(Path(name.id), test_set)
 

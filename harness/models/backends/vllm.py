@@ -18,8 +18,8 @@ from harness.errors import ModelError
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.models import parsing
-from harness.models.backends.backend import DAY, NOT_ASKED, Backend, EvaluateConfig, EvaluatedModel, replaced_systems
-from harness.models.backends.vllm_backend import VllmBackend
+from harness.models.backends._base import DAY, NOT_ASKED, Backend, EvaluateConfig, EvaluatedModel, replaced_systems
+from harness.models.backends._vllm_client import VllmBackend
 from harness.models.engine.build import check_installed, default_settings, engine_version, recorded_args
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.engine.guard import Guard
@@ -41,7 +41,7 @@ NO_TEMPLATE = ("--chat-template", "{{ '' }}")
 
 
 def prepare(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig) -> EvaluatedModel:
-    """Resolve, pull and check the model; see `harness.models.backends.prepare.prepare`."""
+    """Resolve, pull and check the model; see `harness.models.backends._prepare.prepare`."""
     check_installed()
     artifact = hub.resolve("model", name.id, name.revision)
     say(f"pulling {artifact}")  # the client shows its own bars

@@ -35,9 +35,9 @@ from harness.hubd.embedded import EmbeddedHub, running
 from harness.models import parsing
 from harness.reports.model_card import identify, render_card
 from harness.reports.publish import Destination, publish
-from harness.stages.material.sample_testset import write_test_set
 from harness.training.config import TrainConfig
 from harness.training.run_summary import TrainingFacts
+from support.sample_test_set import write_test_set
 
 _ORGANISATIONS = 60
 _USERS = """
@@ -231,7 +231,7 @@ def make_benchmark(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Callab
         namespace = next(_ORGS)
         repo_id = f"{namespace}/tft-benchmark-testset"
         folder = tmp_path_factory.mktemp("test")
-        write_test_set(folder, 3, repo_id=repo_id)
+        write_test_set(folder, 3)
         files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         collected = Lineage(stage="collect", version=1, config={}, inputs=("test.jsonl@sha256:" + "2" * 64,))
         commit = _push(hub, "dataset", repo_id, files, collected)

@@ -18,8 +18,8 @@ from harness.data.tasks import TestSet
 from harness.errors import ModelError
 from harness.evaluation.report_json import read_report
 from harness.hub.artifact import Artifact
-from harness.models.backends.adapters import RANKS, Adapter, EvaluatedAdapter, lora_arguments
-from harness.models.backends.backend import EvaluateConfig
+from harness.models.backends._adapters import RANKS, Adapter, EvaluatedAdapter, lora_arguments
+from harness.models.backends._base import EvaluateConfig
 from harness.models.engine.checkpoint import Checkpoint
 from harness.models.engine.server import EngineOptions, SharedEngine
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.data.records import Prediction, Usage
-from harness.models.backends.backend import OnAnswer, ask_each
+from harness.models.backends._base import OnAnswer, ask_each
 from harness.models.chat.bounded_http import RefusedBodyError, bounded_client
 from harness.models.engine.process import while_progressing
 from harness.models.engine.server import SERVED_NAME, Server

@@ -13,10 +13,10 @@ from harness.data.tasks import TestSet
 from harness.errors import ModelError, UsageError
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
-from harness.models.backends.adapter_files import CONFIG, RANKS, WEIGHTS, misfit, read_adapter
-from harness.models.backends.backend import Backend, EvaluateConfig
+from harness.models.backends._adapter_files import CONFIG, RANKS, WEIGHTS, misfit, read_adapter
+from harness.models.backends._base import Backend, EvaluateConfig
+from harness.models.backends._vllm_client import VllmBackend
 from harness.models.backends.vllm import NO_TEMPLATE, EvaluatedCheckpoint
-from harness.models.backends.vllm_backend import VllmBackend
 from harness.models.engine.build import check_installed
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.engine.guard import Guard

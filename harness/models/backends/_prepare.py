@@ -10,7 +10,7 @@ from functools import partial
 from harness.data.tasks import TestSet
 from harness.errors import UsageError
 from harness.hub.client import Hub
-from harness.models.backends.backend import EvaluateConfig, EvaluatedModel
+from harness.models.backends._base import EvaluateConfig, EvaluatedModel
 from harness.models.names import ModelName
 
 
@@ -18,7 +18,7 @@ def prepare(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig
     """Return the model ready to be asked: resolved, pulled and checked.
 
     Raises ModelError, HubError or UsageError where that is not possible. Each module of a backend has a
-    function `subject` that does it.
+    function of this name that does it.
     """
     if name.backend == "rules":
         raise UsageError(f"{name} plays a role and answers no test set; name a model, or give it with --judge")
@@ -39,7 +39,7 @@ def preparing(
     if config.base is None:
         yield [partial(prepare, name, hub, test_set, config) for name in names]
         return
-    from harness.models.backends.adapters import evaluated_adapters
+    from harness.models.backends._adapters import evaluated_adapters
 
     with evaluated_adapters(names, hub, test_set, config) as adapters:
         yield [partial(_itself, adapter) for adapter in adapters]
