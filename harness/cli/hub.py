@@ -116,7 +116,7 @@ def promote(
     with connect_both(source or os.environ.get("HF_ENDPOINT") or "embedded", target) as (giver, receiver):
         found = promotion.plan_promotion(giver, receiver, places, wanted)
         if not dry_run:
-            promotion.promote(giver, receiver, found, say)
+            promotion.apply_promotion(giver, receiver, found, say)
     for note in found.notes:
         say(f"note: {note}")
     if as_json:

@@ -61,7 +61,7 @@ def public_address(address: str) -> str:
     """Return an address without user, password, query and fragment; one that has none of them stays as it is."""
     try:
         parts = urlsplit(address)
-    except ValueError:  # whatever it is, what stands before an @ may be a password
+    except ValueError:  # malformed: what stands before an @ may be a password
         return address.rpartition("@")[2].partition("?")[0]
     host = parts.netloc.rpartition("@")[2]
     if host == parts.netloc and not parts.query and not parts.fragment:

@@ -1,4 +1,4 @@
-"""The client of a Hub: names become commits, files of a commit are read, and changes are made, a request or two each.
+"""The client of a Hub: names become commits, files of a commit are read, changes are made; a request or two per call.
 
 Nothing else talks to a Hub. What takes more requests is built upon this: `publishing.py`, `promotion/`, `jobs.py`.
 """

@@ -154,7 +154,7 @@ def _name_base(path: Path, base: Artifact) -> None:
 
 def _write_log(trained: Trained, work: Path, folder: Path) -> str:
     """Write the log and the plot of the loss, and return what it shows in words."""
-    from harness.reports.training_loss import draw_loss
+    from harness.reports.evaluation_plots import draw_loss
 
     plot = draw_loss(trained.log, folder)
     shutil.copyfile(work / LOG, folder / LOG)
