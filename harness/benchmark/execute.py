@@ -105,9 +105,9 @@ class Runner:
         return Made(artifact=artifact, reused=bool(said["reused"]))
 
     def _kept(self, step: Step, name: str) -> dict[str, Any]:
-        """Return the fields by which a stage keeps its work in a folder and goes on with what it finds there.
+        """Return the fields by which a stage keeps its work in a folder and resumes what it finds there.
 
-        Unfinished work of other inputs or another version has another folder: it is not gone on with.
+        Unfinished work of other inputs or another version has another folder: it is not resumed.
         """
         if step.stage not in _RESUMABLE:
             return {}
@@ -133,7 +133,7 @@ class Runner:
 
 
 def check_jobs(plan: BenchmarkPlan, flavors: Mapping[str, str]) -> None:
-    """Raise UsageError where a stage that is to run as a job reads files of this machine; a job has the Hub only."""
+    """Raise UsageError where a stage that is to run as a job reads local files; a job has the Hub only."""
     for step in plan.steps:
         local = [word for word in step.places if word in ("--endpoints", "--job", "--folder")]
         if step.stage in flavors and local:
@@ -144,7 +144,7 @@ def check_jobs(plan: BenchmarkPlan, flavors: Mapping[str, str]) -> None:
 
 
 def shares(parallel: int) -> list[str]:
-    """Return the cores of each of so many commands, as `0,2`; empty where all may use all of them."""
+    """Return the cores of each of `parallel` processes, as `0,2`; empty where each may use all of them."""
     cores = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
     if parallel == 1 or len(cores) < parallel:
         return [""] * parallel
@@ -152,7 +152,7 @@ def shares(parallel: int) -> list[str]:
 
 
 def _failure(status: int, log: Path) -> str:
-    """Return why a command failed: its own sentence, or the end of what it said."""
+    """Return why a command failed: its own sentence, or the end of its output."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     said = next((line.removeprefix("error: ") for line in reversed(lines) if line.startswith("error: ")), None)
     said = said or " / ".join(lines[-_TAIL:]) or "it said nothing"

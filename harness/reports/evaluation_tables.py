@@ -69,12 +69,12 @@ def prompt_notes(config: Mapping[str, Any]) -> list[str]:
     return notes
 
 
-def table(*columns: str) -> Table:
-    """Return an empty table: the first column is text, the others are numbers."""
+def table(*columns: str, gap: int = 1) -> Table:
+    """Return an empty table: the first column is text, the others are numbers, `gap` spaces apart."""
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap, 0, 0))
     for position, column in enumerate(columns):
         table.add_column(column, justify="right" if position else "left", no_wrap=True)
     return table

@@ -38,7 +38,7 @@ FILE = "begun.json"
 
 
 def note_begun(hub: Hub, namespace: str, changes: Sequence[Visible]) -> None:
-    """Write down what is about to be shown, before the first of it is; HubError where that cannot be done."""
+    """Note on the Hub what is about to be shown, before the first of it is; HubError where that cannot be done."""
     place = results_place(namespace)
     text = json.dumps([change.record() for change in changes], indent=2)
     make_branch(hub, place, BRANCH)
@@ -46,12 +46,12 @@ def note_begun(hub: Hub, namespace: str, changes: Sequence[Visible]) -> None:
 
 
 def forget_begun(hub: Hub, namespace: str) -> None:
-    """Take the note away, where there is one."""
+    """Remove the note, where there is one."""
     delete_branch(hub, results_place(namespace), BRANCH)
 
 
 def read_begun(hub: Hub, results: RepositoryState) -> tuple[Visible, ...]:
-    """Return what a run that did not come to its end was to show; empty where every run did."""
+    """Return what an interrupted run was about to show; empty where every run completed."""
     commit = results.branches.get(BRANCH)
     text = hub.read(results.place.at(commit), FILE) if commit else None
     if text is None:

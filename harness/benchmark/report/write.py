@@ -64,7 +64,7 @@ def _context(summary: BenchmarkReport) -> Mapping[str, Any]:
     return {
         **{write.__name__: write for write in figures},
         "summary": summary,
-        "links": PageLinks.of(summary),
+        "links": PageLinks(endpoint=summary.endpoint, results=summary.results),
         "published": published_facts(),
         "arm_name": formats.arm_name,
         "share_of_runs": formats.share_of_runs,

@@ -24,7 +24,7 @@ _FROM_NOTHING = ("student",)
 
 
 def check_chain(hub: Hub, artifact: Artifact) -> list[str]:
-    """Return what is wrong with the chain behind an artifact, a sentence each; empty for a whole one.
+    """Return what is wrong with the chain behind an artifact, one sentence each; empty for a whole one.
 
     Raises HubUnreachable or HubError where the Hub does not answer: that says nothing about the chain.
     """
@@ -134,7 +134,7 @@ class _Checks:
         return self._heads[key]
 
     def _test_sets(self, node: Node, run: EvalRun) -> Iterator[str]:
-        """What a model was kept clear of must be what it was tested on, at whatever commit."""
+        """What a model was kept clear of must be what it was tested on, at any commit."""
         tested = next((one for one in node.inputs if one.name == str(run.test_set)), None)
         if tested is None or tested.artifact is None:
             return
