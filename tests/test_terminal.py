@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,89 @@ def test_results_go_to_stdout_and_words_for_the_person_to_stderr(capsys: pytest.
     out, err = capsys.readouterr()
     assert out == "result\nno line enddrawn\n[bold]as it is[/bold]\n"
     assert err == "word\nworking ...\n"
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
+    """What was said since the last time; nothing may ever stand on stdout."""
+
+    def read() -> list[str]:
+        out, err = capsys.readouterr()
+        assert out == ""
+        return err.splitlines()
+
+    return read
+
+
+def test_work_of_known_size_says_its_start_and_each_tenth_with_rate_and_time_left(lines: Any) -> None:
+    clock = Clock()
+    pace = terminal.Pace("answers", 200, clock=clock)
+    assert lines() == ["answers: 0 of 200"]
+    said = []
+    for _ in range(200):
+        clock.now += 0.5
+        pace.advance()
+        said += lines()
+    assert len(said) == 10
+    assert said[0] == "answers: 20 of 200 (10 %), 2.0 per second, 1:30 left"
+    assert said[-1] == "answers: 200 of 200 (100 %), 2.0 per second, 1:40 in all"
+
+
+def test_slow_work_says_something_every_half_minute_whether_or_not_a_step_ends(lines: Any) -> None:
+    clock = Clock()
+    pace = terminal.Pace("training", 1000, done=400, clock=clock)
+    assert lines() == ["training: 400 of 1,000 (40 %)"]
+    clock.now += 29
+    pace.advance(note="step 401, loss 2.500")
+    pace.beat()
+    assert (lines(), pace.due) == ([], 1.0)
+    clock.now += 1
+    pace.beat()
+    assert lines() == ["training: 401 of 1,000 (40 %), 2.0 per minute, 4:59:30 left; step 401, loss 2.500"]
+    clock.now += 30
+    pace.advance(note="")
+    assert lines() == ["training: 402 of 1,000 (40 %), 2.0 per minute, 4:59:00 left"]
+
+
+def test_work_of_unknown_size_says_how_long_it_has_been_going_on(lines: Any) -> None:
+    clock = Clock()
+    pace = terminal.Pace("checking traces", None, clock=clock)
+    clock.now += 30
+    pace.beat()
+    pace.advance(steps=90)
+    clock.now += 30
+    pace.beat()
+    assert lines() == [
+        "checking traces ...",
+        "checking traces: 0:30 gone",
+        "checking traces: 90 so far, 1.5 per second, 1:00 gone",
+    ]
+
+
+def test_transfers_are_told_in_megabytes_while_their_size_becomes_known(lines: Any) -> None:
+    clock = Clock()
+    pace = terminal.Pace("downloading me/a", 40_000_000, size=True, clock=clock)
+    clock.now += 2
+    pace.advance(steps=20_000_000, total=100_000_000)
+    assert lines() == [
+        "downloading me/a: 0.0 MB of 40.0 MB",
+        "downloading me/a: 20.0 MB of 100.0 MB (20 %), 10.0 MB per second, 0:08 left",
+    ]
+
+
+def test_lines_about_what_others_named_stay_lines(lines: Any) -> None:
+    with terminal.progress("a\n::error::b", 1) as advance:
+        advance(note="c\x1b[2Jd\n\n::e")
+    assert [line.partition(":")[0] for line in lines()] == ["a ", "a "]
 
 
 HOSTILE = "a\x1b[2J\x9b1m\x07\r\n::error::x\n\u202eb\u2028c\ufeff\U000e0041[red]d[/red]"

@@ -63,18 +63,16 @@ def command(
     The chain is checked on the way: inputs that are missing, records that were changed, tags that lead elsewhere. Exit
     status 1 where something is wrong; it is printed.
     """
-    from harness.hub.address import without_bars
     from harness.hub.connect import connected
     from harness.reports.lineage.query import ask
 
     with connected(hub) as client, progress("following the chain"):
-        without_bars()
         artifact = _artifact(client, repo, kind)
         found = ask(client, artifact, row, results=results, sources=_sources(sources))
     if as_json:
         import json
 
-        from harness.reports.lineage.to_json import as_document
+        from harness.reports.lineage.query import as_document
 
         write(json.dumps(as_document(found.chain, found.row), indent=2))  # ASCII: texts may hold what UTF-8 cannot
     else:
@@ -137,7 +135,7 @@ def _print(found: LineageAnswer, depth: int | None) -> None:
 def _parts(found: LineageAnswer, depth: int | None) -> Iterator[RenderableType]:
     from harness.reports.lineage.chain_view import chain_tree, line
 
-    yield from found.story()
+    yield from found.render()
     if found.row is not None:
         yield line("")
         yield line("The chain behind it, the newest first", "bold")

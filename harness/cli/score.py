@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli import _options
-from harness.terminal import bar, echo, say
+from harness.terminal import echo, progress, say
 
 if TYPE_CHECKING:
     from harness.evaluation.metrics import RowScorer
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 )
 @_options.as_json
 def command(file: Path, out: Path, tools_file: Path | None, reading: str, as_json: bool) -> None:
-    """Score each row {question, answer, prediction, ...} of FILE and write it to OUT with one column a metric.
+    """Score each row {question, answer, prediction, ...} of FILE and write it to OUT with one column per metric.
 
     Rows keep their order and their other columns; metric columns that FILE has already are overwritten. A
     prediction that is null stays unscored (null), and no mean counts it.
@@ -60,11 +60,10 @@ def command(file: Path, out: Path, tools_file: Path | None, reading: str, as_jso
 def _rows(scorer: RowScorer) -> Iterator[dict[str, Any]]:
     from harness.data.formats.jsonl import read_jsonl
 
-    with bar() as progress:
-        task = progress.add_task("scoring", total=None)
+    with progress("scoring") as advance:
         for row in scorer.scored(read_jsonl(scorer.path)):
             yield row
-            progress.advance(task)
+            advance()
 
 
 def _collect(rows: Iterable[dict[str, Any]], columns: dict[str, list[float | None]]) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.terminal import bar, echo, say
+from harness.terminal import echo, progress, say
 
 
 @click.group(epilog="\b\nExample:\n  tft sources fetch")
@@ -30,20 +30,16 @@ def fetch(to: Path | None, base_url: str | None) -> None:
     Every file is verified by sha256. A broken download goes on where it stopped when this is run again;
     files that are there and right are not fetched again. Prints the folder.
     """
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
-
     from harness.data import sources
 
     folder = to or sources.cache_folder()
     sizes = {path: file.size for path, file in sources.declared().files.items()}
     done: dict[str, int] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with bar(*columns, transient=False) as shown:
-        task = shown.add_task("sources", total=sum(sizes.values()))
+    with progress("downloading sources", sum(sizes.values()), size=True) as advance:
 
         def show(path: str, now: int, _total: int) -> None:
+            advance(steps=now - done.get(path, 0), note=path)
             done[path] = now
-            shown.update(task, completed=sum(done.values()), description=path)
 
         sources.fetch(folder, base_url=base_url, progress=show)
     say(f"{len(sizes)} files, all verified")

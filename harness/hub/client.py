@@ -1,4 +1,4 @@
-"""The client of a Hub: names become commits, files of a commit are read, and changes are made, a request or two each.
+"""The client of a Hub: names become commits, files of a commit are read, changes are made; a request or two per call.
 
 Nothing else talks to a Hub. What takes more requests is built upon this: `publishing.py`, `promotion/`, `jobs.py`.
 """
@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from harness.errors import AccessDenied, DataError, HubError, RepoNotFound, UsageError
 from harness.hub.address import DEFAULT_ENDPOINT, check_bare_address, quiet, stored_token
 from harness.hub.artifact import Artifact, RepoKind, RepositoryName, split_revision
-from harness.hub.client_errors import translated
+from harness.hub.client_errors import translate_errors
 from harness.hub.collections import Collections
 from harness.hub.foreign_json import LARGEST
+from harness.hub.http_client import use_own_client
 from harness.hub.outgoing import check_outgoing, operations
-from harness.hub.proxies import without_proxies
 from harness.hub.repository import File, RepositoryState, Tree
+from harness.hub.transfers import downloading, send_large
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo
@@ -46,7 +47,7 @@ class Hub:
         from huggingface_hub import HfApi
 
         quiet()
-        without_proxies(endpoint)
+        use_own_client(endpoint)
         self.api = HfApi(endpoint=endpoint, token=token, library_name="tft-harness")
         self.endpoint = endpoint
         self.token_from = token_from
@@ -74,7 +75,7 @@ class Hub:
 
     def errors(self, what: object) -> AbstractContextManager[None]:
         """Turn the library's exceptions into sentences about `what`."""
-        return translated(str(what), self.endpoint, self.token_from)
+        return translate_errors(str(what), self.endpoint, self.token_from)
 
     def token(self) -> str | None:
         """Return the token that is sent; None where there is none."""
@@ -93,8 +94,7 @@ class Hub:
             login = ", run `hf auth login`" if self.api.token is None else ""
             raise AccessDenied(f"no token for {self.endpoint}: set HF_TOKEN{login}, or give --namespace")
         with self.errors("the account of this token"):
-            name: str = self.api.whoami()["name"]
-        return name
+            return str(self.api.whoami()["name"])
 
     def page(self, what: RepositoryName | Artifact) -> str:
         """Return the address of a repository's page."""
@@ -168,23 +168,21 @@ class Hub:
 
     def pull(self, artifact: Artifact, patterns: Sequence[str] | None = None) -> Path:
         """Download the artifact (or the files that match `patterns`) into the Hub cache and return the folder."""
-        with self.errors(f"{artifact.kind} {artifact}"):
+        with self.errors(f"{artifact.kind} {artifact}"), downloading(artifact.short) as bar:
             folder = self.api.snapshot_download(
                 artifact.repo_id,
                 repo_type=artifact.kind,
                 revision=artifact.revision,
                 allow_patterns=list(patterns) if patterns is not None else None,
                 cache_dir=self._cache,
+                tqdm_class=bar,
             )
         return Path(folder)
 
     def fetch(self, artifact: Artifact, path: str, folder: Path | None = None) -> Path:
         """Download a file of the artifact, into `folder` where one is given; RepoNotFound where it has no such file."""
-        repo_id, kind, commit = artifact.repo_id, artifact.kind, artifact.revision
-        with self.errors(f"{path} of {kind} {artifact}"):
-            found = self.api.hf_hub_download(
-                repo_id, path, repo_type=kind, revision=commit, cache_dir=folder or self._cache
-            )
+        with self.errors(f"{path} of {artifact.kind} {artifact}"), downloading(f"{path} of {artifact.short}") as bar:
+            found = self.api.hf_hub_download(artifact.repo_id, path, **self._at(artifact, folder), tqdm_class=bar)
         return Path(found).resolve()
 
     def read(self, artifact: Artifact, path: str) -> bytes | None:
@@ -201,9 +199,11 @@ class Hub:
 
     def _size(self, artifact: Artifact, path: str) -> int:
         """Return the bytes of a file without downloading it, 0 where the Hub does not say; RepoNotFound without one."""
-        place: dict[str, Any] = {"repo_type": artifact.kind, "revision": artifact.revision, "cache_dir": self._cache}
         with self.errors(f"{path} of {artifact.kind} {artifact}"):
-            return self.api.hf_hub_download(artifact.repo_id, path, **place, dry_run=True).file_size or 0
+            return self.api.hf_hub_download(artifact.repo_id, path, **self._at(artifact), dry_run=True).file_size or 0
+
+    def _at(self, artifact: Artifact, folder: Path | None = None) -> dict[str, Any]:
+        return {"repo_type": artifact.kind, "revision": artifact.revision, "cache_dir": folder or self._cache}
 
     def read_at(self, artifact: Artifact, path: str) -> str | None:
         """Return a text file of the artifact, None where it has no such file; DataError where it is not UTF-8."""
@@ -259,6 +259,7 @@ class Hub:
         operations = list(operations)
         check_outgoing(operations, [message], place)
         with self.errors(f"{place.kind} {place.repo_id}"):
+            send_large(self.api, place, operations, branch=branch, create_pr=create_pr)
             return self.api.create_commit(
                 place.repo_id,
                 operations,

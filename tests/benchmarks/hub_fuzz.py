@@ -1,10 +1,10 @@
-"""Random requests over the whole HTTP surface of the embedded Hub: no 500, no hang, nothing damaged.
+"""Random requests to the whole HTTP API of the embedded Hub: no 500, no hang, no damage.
 
-A grammar of all routes makes requests that are often right, and changes some of them: other methods, odd encodings in
-paths, junk in JSON, forms, NDJSON, xorbs and shards, ranges, several users' tokens, bodies that stop midway. They go
-to the ASGI application in this process, eight at a time. An answer of 500 or above, one that takes longer than
-`--limit` seconds, an exception, a header that HTTP does not allow, a refusal without `X-Error-Message`, or a store
-that `verify` objects to afterwards: exit status 1. What one run finds, the same seed finds again, up to timing.
+A grammar of all routes generates mostly valid requests and mutates some of them: other methods, odd encodings in paths,
+junk in JSON, forms, NDJSON, xorbs and shards, ranges, tokens of several users, truncated bodies. They go to the ASGI
+application in this process, eight at a time. Exit status 1 for a response of 500 or above, one that takes longer than
+`--limit` seconds, an exception, an invalid header, a refusal without `X-Error-Message`, or a store that `verify`
+rejects afterwards. A seed reproduces a run, up to timing.
 
     python tests/benchmarks/hub_fuzz.py [--requests 100000] [--seed 0] [--limit 20]
 """

@@ -1,4 +1,4 @@
-"""A grammar of requests to the embedded Hub: every route, often right, sometimes not."""
+"""A grammar of requests to the embedded Hub: every route, mostly valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What requests to the embedded Hub are made of: names, paths, junk, odd encodings, and what earlier answers taught."""
+"""Vocabulary of requests to the embedded Hub: names, paths, junk, odd encodings, and values from earlier responses."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from harness.hub.proxies import is_loopback, keep_from_proxies, proxy_problem
-from harness.models.backends.vllm_backend import VllmBackend
+from harness.hub.address import is_loopback, keep_from_proxies, proxy_problem
+from harness.models.backends._vllm_client import VllmBackend
 from harness.models.engine.server import Server
 from support.http_server import Handler, serving
 

@@ -6,6 +6,7 @@ model_endpoint         one that answers with tool calls, counts its questions an
 judge_prompts          read a judge's prompt back into its case
 judge_attacks          attempts to talk a judge into a verdict, and the places where they can stand
 role_prompts           read prompts of the other roles back
+sample_test_set        the sample task as a test-set repository
 garage_task            a task about garages: its conversations, disputes and plans
 library_dialogues      conversations of a library's agent, and wrong ones made from them
 bike_dialogues         conversations about bikes for rent, and noise on their calls

@@ -1,10 +1,11 @@
-"""Carrying a plan out: revisions, then their tags, then main, then visibility; what is done stays done."""
+"""Carry out the plan of a repository: revisions, their tags, then main, then visibility; what is done stays done."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,11 @@ from harness.hub.artifact import Artifact, RepositoryName
 from harness.hub.client import Hub
 from harness.hub.outgoing import check_outgoing, operations
 from harness.hub.promotion.difference import TreeChanges, changes
-from harness.hub.promotion.plan import FIRST, PromotionPlan
+from harness.hub.promotion.plan import FIRST, LinkMap, PromotionPlan, desired_main
 from harness.hub.promotion.record import RECORD, dump, title, without_record
-from harness.hub.promotion.relink import LinkMap, wanted_main
 from harness.hub.repository import File, RepositoryState, Tree
+from harness.hub.transfers import LARGE
+from harness.terminal import progress
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd
@@ -111,7 +113,7 @@ class Transfer:
         """Give main its files and the record, in one commit."""
         plan, commit = self.plan, self.plan.main
         have = without_record(self._remember(head))
-        want, contents = wanted_main(self.source, self.given(commit), self.links)
+        want, contents = desired_main(self.source, self.given(commit), self.links)
         record = dump(
             self.source.endpoint, plan.source, commit, tags=tags, rewritten=list(contents), before=plan.before
         )
@@ -164,7 +166,9 @@ class Transfer:
         """Upload a large file before its commit, so that the disk holds one of them at a time."""
         lies_in = Path(str(addition.path_or_fileobj))
         check_outgoing([addition], [], self.place)
-        with self.target.errors(f"{addition.path_in_repo} of {self.place}"):
+        size = addition.upload_info.size
+        showing = progress(f"uploading {addition.path_in_repo}", size, size=True) if size >= LARGE else nullcontext()
+        with self.target.errors(f"{addition.path_in_repo} of {self.place}"), showing:
             self.target.api.preupload_lfs_files(
                 self.place.repo_id, [addition], repo_type=self.place.kind, revision=branch
             )

@@ -71,8 +71,8 @@ def _shared(one: str, other: str) -> float:
 
 
 def says_nothing(value: Any) -> bool:
-    """Whether a value is one of the words for no wish at all."""
-    return value is None or (isinstance(value, str) and plain_text(value) in words().whatever)
+    """Whether a value is one of the words for no preference."""
+    return value is None or (isinstance(value, str) and plain_text(value) in words().no_preference)
 
 
 def fitted(value: Any, parameter: Parameter) -> Any:

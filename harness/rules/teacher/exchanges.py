@@ -44,15 +44,14 @@ class ResultLayout:
 
 def exchanges_of(history: Sequence[Event]) -> Iterator[Exchange]:
     """Yield the service calls of a conversation, in order."""
-    for position, event in enumerate(history):
+    for position, (event, after) in enumerate(itertools.zip_longest(history, history[1:])):
         if event.kind != "call" or event.call is None:
             continue
-        after = history[position + 1] if position + 1 < len(history) else None
-        answered = after is not None and after.kind == "result"
+        result = after if after is not None and after.kind == "result" else None
         yield Exchange(
             call=event.call,
-            rows=_flat(after) if after is not None and answered else (),
-            value=after.value if after is not None and answered else None,
+            rows=_flat(result) if result else (),
+            value=result.value if result else None,
             position=position,
             said="\n".join(one.text for one in history[:position] if one.kind == "user"),
             heard="\n".join(one.text for one in history[:position] if one.kind == "reply"),

@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.benchmark.cells import Setup, all_cells
-from harness.benchmark.plan import BenchmarkPlan
+from harness.benchmark.plan import BenchmarkPlan, Step
 from harness.benchmark.presets import read_preset
-from harness.benchmark.schedule import Made, StepOutcome, failure_of, run_plan
-from harness.benchmark.steps import Step
-from harness.benchmark.table import cell_text, clock, counts, outcome_table, problems
+from harness.benchmark.schedule import StepOutcome, StepResult, failure_of, run_plan
+from harness.benchmark.table import cell_text, counts, outcome_table, problems
 from harness.errors import EngineError
 from harness.hub.artifact import Artifact
 
@@ -31,7 +30,7 @@ class Recorder:
         self.seen: list[str] = []
         self.lock = threading.Lock()
 
-    def __call__(self, step: Step, artifacts: Mapping[str, Artifact]) -> Made:
+    def __call__(self, step: Step, artifacts: Mapping[str, Artifact]) -> StepResult:
         with self.lock:
             self.under_way += 1
             self.most = max(self.most, self.under_way)
@@ -41,7 +40,7 @@ class Recorder:
             self.under_way -= 1
         if step.key in self.failing:
             raise EngineError("the engine died")
-        return Made(artifact=Artifact(kind=step.kind, repo_id=step.makes, revision=COMMIT), reused=False)
+        return StepResult(artifact=Artifact(kind=step.kind, repo_id=step.makes, revision=COMMIT), reused=False)
 
 
 def _reachable(failing: set[str]) -> set[str]:
@@ -87,4 +86,3 @@ def test_the_table_has_a_row_for_every_cell_and_says_how_each_stage_ended() -> N
     table = outcome_table(PLAN, outcomes)
     assert table.row_count == len(PLAN.cells)
     assert cell_text(outcomes["evaluate me/tft-benchmark-s1-tft-tft-tiny"]) == "1:01"
-    assert (clock(5), clock(3725)) == ("0:05", "1:02:05")

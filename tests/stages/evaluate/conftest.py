@@ -18,8 +18,8 @@ from harness.data.formats.published import read_test_conversations
 from harness.data.records import TurnPair
 from harness.hubd.embedded import EmbeddedHub, running
 from harness.models import parsing
-from harness.stages.material.sample_testset import write_test_set
 from support import model_endpoint
+from support.sample_test_set import write_test_set
 
 USERS = """
 users:
@@ -159,7 +159,7 @@ def put(api: Any) -> Callable[..., str]:
 def test_set(put: Any, tmp_path_factory: pytest.TempPathFactory) -> list[TurnPair]:
     """The sample test set: pushed to the Hub as TEST_SET; here its pairs."""
     folder = tmp_path_factory.mktemp("sample")
-    write_test_set(folder, CONVERSATIONS, repo_id=TEST_SET)
+    write_test_set(folder, CONVERSATIONS)
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     put(TEST_SET.partition("/")[2], files, kind="dataset")
     return expand_pairs(read_test_conversations(folder / "data" / "conversations" / "test.jsonl"))

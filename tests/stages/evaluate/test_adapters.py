@@ -18,11 +18,10 @@ from harness.data.tasks import TestSet
 from harness.errors import ModelError
 from harness.evaluation.report_json import read_report
 from harness.hub.artifact import Artifact
-from harness.models.backends.adapters import RANKS, Adapter, AdapterSubject, lora_arguments
-from harness.models.backends.subject import EvaluateConfig
+from harness.models.backends._adapters import RANKS, Adapter, EvaluatedAdapter, lora_arguments
+from harness.models.backends._base import EvaluateConfig
 from harness.models.engine.checkpoint import Checkpoint
-from harness.models.engine.server import EngineOptions
-from harness.models.engine.shared import SharedEngine
+from harness.models.engine.server import EngineOptions, SharedEngine
 
 Put = Callable[..., str]
 
@@ -169,7 +168,7 @@ def prompts_with(student: Path, test_set: Any, tmp_path: Path) -> Callable[..., 
         made = replace(artifact, repo_id="me/adapter")
         adapter = Adapter(artifact=made, folder=tmp_path / "adapter", root=tmp_path, config=LORA)
         engine = SharedEngine(EngineOptions())
-        subject = AdapterSubject(adapter, base, engine, tests, EvaluateConfig())
+        subject = EvaluatedAdapter(adapter, base, engine, tests, EvaluateConfig())
         subject.make_prompts()
         return subject.prompt_hashes
 

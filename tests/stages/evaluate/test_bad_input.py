@@ -40,7 +40,7 @@ NAMES = [
     ("a/b/c", ("'a/b/c'", "owner/name")),
     ("ada/masked@v9", ("model ada/masked at revision 'v9'", "no such revision")),
     ("two words", ("'two words'", "owner/name")),
-    ("other:model", ("unknown backend 'other'", "vllm, openai, rules, replay")),
+    ("other:model", ("unknown backend 'other'", "openai, replay, vllm, rules")),
     ("vllm:", ("no model id in 'vllm:'", "vllm:Qwen/Qwen3-1.7B")),
     ("", ("no model id in ''",)),
 ]

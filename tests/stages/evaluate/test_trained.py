@@ -14,8 +14,8 @@ import pytest
 from harness.data.formats.messages import dump_conversation
 from harness.data.sample import sample_conversations
 from harness.hub.lineage import parse_record
-from harness.stages.material.sample_testset import write_test_set
 from harness.training.run_summary import load_facts
+from support.sample_test_set import write_test_set
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ SETTINGS = ("--epochs", "1", "--set", "lora_rank=4", "--set", "learning_rate=1e-
 def training(terminal: Any, put: Callable[..., str], student: Path) -> tuple[str, ...]:
     """The arguments that train the small student on three simulated conversations."""
     put("student", {path.name: path for path in student.iterdir()})
-    write_test_set(terminal.folder / "task", 2, repo_id="ada/task")
+    write_test_set(terminal.folder / "task", 2)
     rows = [json.dumps(dump_conversation(conversation)) + "\n" for conversation in sample_conversations(3)]
     (terminal.folder / "traces.jsonl").write_text("".join(rows))
     return ("train", "traces.jsonl", "--task", "task/job_description.json", "--student", "ada/student")
