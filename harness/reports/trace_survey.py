@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from harness.curation.inspection.advice import Likely, likely_problems
+from harness.curation.inspection.advice import LikelyProblem, likely_problems
 from harness.curation.inspection.survey import QUANTILES, Survey, ToolUse
 from harness.reports.evaluation_tables import table
 from harness.statistics.formatting import whole_percent
@@ -105,7 +105,7 @@ def _ratings(found: Survey) -> Table:
     return ratings
 
 
-def _problems(problems: Sequence[Likely]) -> Table:
+def _problems(problems: Sequence[LikelyProblem]) -> Table:
     from rich import box
     from rich.table import Table
 

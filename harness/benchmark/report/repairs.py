@@ -84,13 +84,13 @@ def _repair(hub: Hub, row: Row, stages: Mapping[str, Artifact], sources: Sources
 
 def _measure(hub: Hub, row: Row, artifact: Artifact, sources: Sources) -> RepairReport:
     from harness.curation.repair.ground_truth import published_truth
-    from harness.curation.repair.measure import Against, measure
+    from harness.curation.repair.measure import RepairTarget, measure
     from harness.data.formats.task import read_task
     from harness.data.tools import Toolbox
     from harness.data.traces.trace_input import read_input
 
     task = read_task(sources.folder / "tft-benchmark" / "job_description.json")
-    against = Against(
+    against = RepairTarget(
         truths=published_truth(sources, row.number or 0, "tft"),
         toolbox=Toolbox(task.tools),
         source=artifact.short,
