@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -15,6 +16,7 @@ from harness.terminal import echo, progress
 
 if TYPE_CHECKING:
     from harness.data.scenarios import Arm, Scenario
+    from harness.hub.client import Hub
     from harness.stages._result import StageResult
 
 _scenario = click.option(
@@ -80,9 +82,13 @@ def build(
             for path in corrupt.write_published(located, out, chosen, arms):
                 step(str(path))
     if push:
-        testset = [_Dataset(REPOSITORY, collect.run, {"sources": sources})]
+        testset = [_Dataset(REPOSITORY, collect.run, partial(collect.CollectRequest, sources=sources))]
         traces = [
-            _Dataset(f"tft-benchmark-s{one.number}-traces", corrupt.run, {"scenario": one.number, "sources": sources})
+            _Dataset(
+                f"tft-benchmark-s{one.number}-traces",
+                corrupt.run,
+                partial(corrupt.CorruptRequest, scenario=one.number, sources=sources),
+            )
             for one in chosen
         ]
         _publish(_only(only, testset, traces), hub, namespace, force=force, as_json=as_json)
@@ -126,8 +132,8 @@ def job(
     JobFolder.open(folder)  # what is wrong with it is said before the Hub is asked
     if not public:
         os.environ[PRIVATE] = "1"
-    testset = [_Dataset(f"{name}-testset", job_test_set.run, {"job": folder})]
-    traces = [_Dataset(f"{name}-traces", job_traces.run, {"job": folder})]
+    testset = [_Dataset(f"{name}-testset", job_test_set.run, partial(job_test_set.JobTestSetRequest, job=folder))]
+    traces = [_Dataset(f"{name}-traces", job_traces.run, partial(job_traces.JobTracesRequest, job=folder))]
     _publish(_only(only, testset, traces), hub, namespace, force=force, as_json=as_json)
 
 
@@ -215,9 +221,9 @@ class _Dataset(NamedTuple):
     """A dataset that is published, and the stage that makes it."""
 
     name: str
-    run: Callable[..., StageResult]
-    inputs: dict[str, Any]
-    """The fields of the stage's request beside its place."""
+    run: Callable[[Any, Hub], StageResult]
+    request: Callable[..., Any]
+    """Returns the stage's request for a `place`."""
 
 
 def _publish(
@@ -232,7 +238,7 @@ def _publish(
         owner = client.namespace(namespace)
         for one in datasets:
             place = Place(repo_id=f"{owner}/{one.name}", force=force)
-            made = one.run(get_type_hints(one.run)["request"](**one.inputs, place=place), client)
+            made = one.run(one.request(place=place), client)
             artifact = made.artifact
             if artifact is None:
                 continue
