@@ -104,7 +104,7 @@ class Estimator:
         return int(rates()["conversation_tokens"]["tiny" if self._preset.make_student else "published"])
 
     def _asked(self, stage: str, units: int, seconds: float | None) -> StepEstimate:
-        """Return the questions of a stage: one a trace and member, or a conversation. Disputes are not foreseen."""
+        """Return the questions of a stage: one per trace and member, or per conversation. Disputes are not foreseen."""
         names = {
             "filter": (self._roles.filter,),
             "relabel": self._roles.committee,

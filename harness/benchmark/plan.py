@@ -1,4 +1,4 @@
-"""The steps of a run: stage requests with the commands that say the same, as a graph shared by cells."""
+"""The steps of a run: requests to stages with the equivalent commands, as a graph shared by cells."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.training.config import parse_count
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One stage of a cell: the request that makes a repository, and the command of `tft` that says the same."""
+    """One stage of a cell: the request that makes a repository, and the equivalent command of `tft`."""
 
     stage: str
     """Its column in tables and its name for `--until` and `--jobs`."""
@@ -30,15 +30,15 @@ class Step:
     makes: str
     """Repository; of `evaluate` the model, whose result it is."""
     request: Mapping[str, Any] = field(default_factory=dict)
-    """JSON values. Where it names a repository that another step makes, and so do the words, the commit is meant."""
+    """JSON values. Where it names a repository that another step makes, and the command too, its commit is meant."""
     needs: tuple[str, ...] = ()
     """Repositories that other steps make."""
     places: tuple[str, ...] = ()
-    """More words of the command, which say where things are and what may be spent: no part of what is made."""
+    """More words of the command, which say where things are and what may be spent: they do not change what is made."""
 
     @property
     def key(self) -> str:
-        """What names the step in a run: no two steps make the same thing in the same stage."""
+        """The key of the step in a run: no two steps make the same thing in the same stage."""
         return f"{self.stage} {self.makes}"
 
     @property
@@ -48,14 +48,14 @@ class Step:
 
 
 class _Said(NamedTuple):
-    """A part of a command, and the fields of the request that mean the same."""
+    """A part of a command, and the equivalent fields of the request."""
 
     words: tuple[str, ...]
     fields: Mapping[str, Any]
 
 
 def _say(*words: object, **fields: Any) -> list[_Said]:
-    """Return words with their fields; nothing where a word is None: that is not said."""
+    """Return words with their fields; nothing where a word is None: then the option is left out."""
     return [] if None in words else [_Said(tuple(map(str, words)), fields)]
 
 
@@ -162,7 +162,7 @@ def _add_data(chain: _Chain, stage: str, makes: str) -> None:
 
 
 def _start(recipe: StudentRecipe) -> list[_Said]:
-    """Return what says from what the student starts."""
+    """Return the options for how the student starts."""
     if recipe.dialogues is None:
         return _say("--learnable", learnable=True)
     return [
@@ -221,7 +221,7 @@ class BenchmarkPlan:
     steps: tuple[Step, ...]
     of_cell: Mapping[Cell, tuple[Step, ...]]
     salt: str
-    """What decides about results and stands in no word: the models in their roles, the content of a job folder."""
+    """What determines results and is in no command: the models in their roles, the content of a job folder."""
 
     @classmethod
     def of(cls, cells: Sequence[Cell], setup: Setup, *, until: str | None = None) -> BenchmarkPlan:
@@ -247,7 +247,7 @@ def _until(of_cell: Mapping[Cell, tuple[Step, ...]], until: str) -> dict[Cell, t
 
 
 def _salt(setup: Setup) -> str:
-    """Return a hash of what decides about results and stands in files of this machine."""
+    """Return a hash of what determines results and lies in local files."""
     files = sorted(path for path in Path(setup.job.folder).iterdir() if path.is_file()) if setup.job else []
     decisive = [Roles.named(setup.preset.models).model_dump(), [str(FileInput.of(path)) for path in files]]
     return hashlib.sha256(repr(decisive).encode()).hexdigest()
@@ -273,7 +273,7 @@ def step_tag(step: Step, salt: str, version: int) -> str:
     """Return the tag that marks the result of a pinned step: a hash of its command and of the stage's version.
 
     It finds in one request what the stage's own fingerprint finds after reading inputs: a run that has nothing to do
-    asks the Hub once a step.
+    asks the Hub once per step.
     """
     decisive = [step.stage, version, list(step.words), salt]
     text = json.dumps(decisive, ensure_ascii=False, separators=(",", ":"))

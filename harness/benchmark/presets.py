@@ -1,4 +1,4 @@
-"""Presets: how the cells of a run are run, from `datasets/presets.yaml` or a file of the user's."""
+"""Presets: how the cells of a run are run, from `datasets/presets.yaml` or the user's own file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run of the benchmark leaves beside its results: `benchmark.json`, an entry a cell. For report and publish."""
+"""What a run of the benchmark leaves beside its results: `benchmark.json`, one entry per cell."""
 
 from __future__ import annotations
 

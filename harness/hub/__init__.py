@@ -8,6 +8,7 @@ client_errors.py  Exceptions of the Hub's client translated into sentences with 
 collections.py    Collections on a Hub: their items, and changes to them
 connect.py        Connect to a Hub, or to two; the embedded one is started here: nothing else names `harness.hubd`
 foreign_json.py   JSON from others, read under limits: size, number of parts, depth
+http_client.py    The HTTP client of the Hub's library: no proxies on this machine; lists stay on their Hub, and end
 jobs.py           A command of `tft` as a Hugging Face Job: what would run, shown without secrets, and its submission
 lineage.py        Lineage of an artifact: what it was made from and how, its fingerprint for reuse, the data behind it
 outgoing.py       What may leave this machine: commits that hold a secret, or records that name a local folder, are

@@ -61,7 +61,7 @@ def public_address(address: str) -> str:
     """Return an address without user, password, query and fragment; one that has none of them stays as it is."""
     try:
         parts = urlsplit(address)
-    except ValueError:  # whatever it is, what stands before an @ may be a password
+    except ValueError:  # malformed: what stands before an @ may be a password
         return address.rpartition("@")[2].partition("?")[0]
     host = parts.netloc.rpartition("@")[2]
     if host == parts.netloc and not parts.query and not parts.fragment:
@@ -140,12 +140,3 @@ def _proxies() -> list[tuple[str, str]]:
         return []
     found = {name.lower(): (name, value) for name, value in os.environ.items() if name.lower() in _KINDS and value}
     return list(found.values())
-
-
-def without_proxies(endpoint: str) -> None:
-    """Have the Hub's client ask an `endpoint` of this machine directly, whatever proxies there are."""
-    if keep_from_proxies(endpoint) and proxy_problem():  # the client cannot be made with such a proxy
-        import httpx2
-        from huggingface_hub import set_client_factory
-
-        set_client_factory(lambda: httpx2.Client(follow_redirects=True, timeout=None, trust_env=False))

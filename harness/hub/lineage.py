@@ -80,9 +80,9 @@ def package_versions() -> dict[str, str]:
 
 
 _ADVICE = "run its stage again with --force"
-_EVERYBODY = "where a stage has made it, run that again with --force; any other is for its owner to repair"
+_ANY_OWNER = "where a stage has made it, run that again with --force; any other is for its owner to repair"
 _MARKS = {"stage", "fingerprint"}
-"""What tells a record of ours from somebody else's file of that name."""
+"""What tells a record of ours from someone else's file of that name."""
 _KEYS = {"stage", "stage_version", "fingerprint", "inputs", "config", "seed", "harness", "packages"}
 
 
@@ -91,7 +91,7 @@ class LineageRecord:
     """The content of a `lineage.json`."""
 
     lineage: Lineage
-    """With whatever the stage has to say besides in `extra`."""
+    """Further facts of the stage are in `extra`."""
     fingerprint: str
     """As recorded; `lineage.fingerprint()` is what the content gives."""
     harness: str
@@ -117,7 +117,7 @@ def find_record(content: str | bytes, where: str = LINEAGE) -> LineageRecord | N
 
     Raises DataError for what is no JSON, and for one of ours with something wrong in it.
     """
-    with _named(where, _EVERYBODY):
+    with _named(where, _ANY_OWNER):
         value = _load(content)
     if not isinstance(value, dict) or not value.keys() >= _MARKS:
         return None
@@ -185,7 +185,7 @@ _DEEPEST = 8
 def read_lineage(hub: Hub, artifact: Artifact, path: str = LINEAGE) -> LineageRecord | None:
     """Return the lineage in a file of the artifact; DataError for a damaged one.
 
-    None without such a file, and where it is somebody else's file of that name.
+    None without such a file, and where it is someone else's file of that name.
     """
     content = hub.read(artifact, path)
     return None if content is None else find_record(content, f"{path} of {artifact}")

@@ -89,7 +89,7 @@ _CHUNK = 8 << 20
 _OVERLAP = 64 << 10
 """Bytes that two chunks share, so that nothing is missed where one ends."""
 _BINARY_ENDS = 2 << 20
-"""Of a file that is no text (weights, images) the first and the last so many bytes are read: headers and metadata."""
+"""Of a file that is no text (weights, images) this many bytes at both ends are read: headers and metadata."""
 
 
 def check_outgoing(operations: Iterable[Operation], words: Iterable[str], to: object) -> None:

@@ -37,7 +37,7 @@ def push_folder(
 
 
 def check_ours(kind: RepoKind, repo_id: str, files: Sequence[str]) -> None:
-    """Raise UsageError where these files of a repository are somebody else's work, which a push would replace."""
+    """Raise UsageError where these files of a repository are someone else's work, which a push would replace."""
     if LINEAGE in files or not {*files} - {ATTRIBUTES, README}:
         return
     raise UsageError(

@@ -169,7 +169,7 @@ def _push_results(hub: Hub, repo_id: str, name: str, evaluation: Evaluation) -> 
         parent = dataset.artifact.revision
         try:
             return hub.commit_files("dataset", repo_id, files, message=f"Results of {name}", parent=parent)
-        except CommitConflict:  # somebody else pushed results in between: list theirs too
+        except CommitConflict:  # someone else pushed results in between: list theirs too
             if attempt == _ATTEMPTS:
                 raise
     raise AssertionError("unreachable: the last attempt returns or raises")

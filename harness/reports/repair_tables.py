@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 _SHARES = ("detected", "name", "keys", "arguments", "strictly", "text")
+_SHORT_SHARES = ("found", "name", "keys", "args", "exact", "text")
 _LONGEST = 32
 NOTE = (
     "detected: changed or left undecided (false alarms where nothing was done). name, keys, arguments: right now, the "
@@ -65,77 +67,56 @@ def scope(report: RepairReport) -> str:
     return "; ".join(parts) + "."
 
 
+def _tables(
+    report: RepairReport, name: str, shares: Sequence[str], write: Callable[[Estimate], str]
+) -> Iterator[tuple[list[str], list[list[str]]]]:
+    """Yield each table as its header and rows: measures by their field `name`, kinds of damage, shares of all turns."""
+    measures = [
+        [
+            *(getattr(one, name), short_interval(one.precision), short_interval(one.recall), write(one.f1)),
+            *(str(one.positives), str(one.flagged)),
+        ]
+        for one in measures_of(report)
+    ]
+    yield ["found or mended", "precision", "recall", "F1", "wrong", "touched"], measures
+    if report.kinds:
+        kinds = [
+            [shown(one.kind), str(one.n), *(write(getattr(one, share)) for share in _SHARES), str(one.undecided)]
+            for one in report.kinds
+        ]
+        yield ["damage", "turns", *shares, "undecided"], kinds
+    yield ["over all", "share"], [[what, short_interval(share)] for what, share in facts(report)]
+
+
 def print_repair(report: RepairReport, width: int | None = None) -> None:
     """Print the report on stdout."""
     out = console(width=width, markup=False)
     out.print(one_line(f"{report.source} against {report.truth}: {scope(report)}"))
-    measures = table("found or mended", "precision", "recall", "F1", "wrong", "touched")
-    for one in measures_of(report):
-        row = (
-            short_interval(one.precision),
-            short_interval(one.recall),
-            cell(one.f1.value),
-            str(one.positives),
-            str(one.flagged),
-        )
-        measures.add_row(one.name, *row)
-    out.print(measures)
-    if report.kinds:
-        kinds = table("damage", "turns", "found", "name", "keys", "args", "exact", "text", "undecided")
-        for kind in report.kinds:
-            shares = [cell(getattr(kind, name).value) for name in _SHARES]
-            kinds.add_row(shown(kind.kind), str(kind.n), *shares, str(kind.undecided))
-        out.print(kinds)
-    shares_table = table("over all", "share")
-    for what, share in facts(report):
-        shares_table.add_row(what, short_interval(share))
-    out.print(shares_table)
+    for header, rows in _tables(report, "name", _SHORT_SHARES, lambda one: cell(one.value)):
+        drawn = table(*header)
+        for row in rows:
+            drawn.add_row(*row)
+        out.print(drawn)
 
 
 def as_markdown(report: RepairReport) -> str:
     """Return the report as a section of a card, intervals included."""
     lines = ["## Repair, measured against the clean traces", "", _safe(f"{report.truth}: {scope(report)}"), ""]
-    lines += _rows(
-        ("found or mended", "precision", "recall", "F1", "wrong", "touched"),
-        [
-            (
-                one.what,
-                short_interval(one.precision),
-                short_interval(one.recall),
-                short_interval(one.f1),
-                str(one.positives),
-                str(one.flagged),
-            )
-            for one in measures_of(report)
-        ],
-    )
-    if report.kinds:
-        lines += _rows(
-            ("damage", "turns", *_SHARES, "undecided"),
-            [
-                (
-                    shown(one.kind),
-                    str(one.n),
-                    *(short_interval(getattr(one, share)) for share in _SHARES),
-                    str(one.undecided),
-                )
-                for one in report.kinds
-            ],
-        )
-        lines += [NOTE, ""]
-    lines += _rows(("over all", "share"), [(what, short_interval(one)) for what, one in facts(report)])
+    for header, rows in _tables(report, "what", _SHARES, short_interval):
+        lines += _rows(header, rows)
+        lines += [NOTE, ""] if header[0] == "damage" else []
     lines.append("Brackets hold 95 % intervals, clustered by conversation.")
     return "\n".join(lines) + "\n"
 
 
-def _rows(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+def _rows(header: list[str], rows: list[list[str]]) -> list[str]:
     body = [f"| {' | '.join((_safe(row[0]), *row[1:]))} |" for row in rows]
     return [f"| {' | '.join(header)} |", "|---" * len(header) + "|", *body, ""] if rows else []
 
 
 def _safe(text: str) -> str:
     """Return text as one line of Markdown: names of kinds and files come from outside."""
-    from harness.reports.markdown import escape
+    from harness.reports.markdown_templates import escape
 
     return str(escape(text))
 

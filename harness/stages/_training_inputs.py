@@ -59,7 +59,7 @@ class TrainRequest(FrozenModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class PreparedTraining:
     """What a training starts from, everything rendered."""
 
     request: TrainRequest
@@ -87,7 +87,7 @@ def trainable(student: str) -> ModelName:
     return name
 
 
-def prepare(request: TrainRequest, hub: Hub) -> Prepared:
+def prepare(request: TrainRequest, hub: Hub) -> PreparedTraining:
     """Pull student and data, and render every example: what cannot be trained on is said before anything is."""
     name, config = trainable(request.student), resolve(TrainConfig, request.settings)
     task = find_task(request.task, hub, hub.namespace)
@@ -128,7 +128,7 @@ def prepare(request: TrainRequest, hub: Hub) -> Prepared:
     if examples.split:
         say(f"conversations in several examples, because their tokens depend on what follows: {examples.split}")
     _say_prompts(rendering, request.day)
-    return Prepared(
+    return PreparedTraining(
         request=request,
         config=config,
         task=task,

@@ -15,7 +15,7 @@ from harness.curation.annotators import estimate_of, make_committee
 from harness.curation.committee.relabel import Committee, relabel_conversations
 from harness.curation.committee.summary import summarise
 from harness.curation.repair.ground_truth import Truths, published_truth, read_truth
-from harness.curation.repair.measure import Against, measure
+from harness.curation.repair.measure import RepairTarget, measure
 from harness.curation.stage_settings import RelabelConfig
 from harness.data.annotations import TraceRow
 from harness.data.formats.jsonl import write_jsonl
@@ -154,7 +154,7 @@ class _Relabelling:
 
     def _repair(self, folder: Path, rows: Sequence[TraceRow], truth: Truths) -> Markup:
         """Measure the rows against the truth; return the section of the card, whose plot lies beside it."""
-        against = Against(truths=truth, toolbox=self.toolbox, source="this dataset", truth="the clean traces")
+        against = RepairTarget(truths=truth, toolbox=self.toolbox, source="this dataset", truth="the clean traces")
         report = measure(rows, against)
         plot = draw(report, folder / PLOT)
         section = f"{as_markdown(report)}\n![{plot.alt}]({PLOT})\n"

@@ -208,7 +208,7 @@ def test_a_commit_on_top_of_a_moved_branch_is_a_conflict(connect: Callable[..., 
     hub = connect()
     first = push_folder(hub, "dataset", "ada/moved", folder, message="one")
     hub.commit_files("dataset", "ada/moved", {"a": "1"}, message="two", parent=first.revision)
-    with pytest.raises(CommitConflict, match="somebody else pushed"):
+    with pytest.raises(CommitConflict, match="someone else pushed"):
         hub.commit_files("dataset", "ada/moved", {"a": "2"}, message="three", parent=first.revision)
 
 

@@ -1,4 +1,4 @@
-"""What speaks against a release: each check returns its problems, a sentence each, and changes nothing."""
+"""What speaks against a release: each check yields its problems, one sentence each, and changes nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.curation.checks.decontamination import GATE_RECORD, GateRecord
 from harness.data.formats.strict_records import load_record
 from harness.data.tasks import CONVERSATIONS
 from harness.errors import CheckFailed
-from harness.evaluation.results import config_name, configs_of, report_file
+from harness.evaluation.results import configs_of, report_file
 from harness.hub.artifact import Artifact, RepositoryName, parse_input, split_revision
 from harness.hub.client import Hub
 from harness.hub.collections import Collection
@@ -68,7 +68,7 @@ def _says(repo: Repo) -> str:
 
 
 def collection_is_free(collection: Collection | None, owner: str) -> Iterator[str]:
-    """Yield a problem where a collection of the wanted title is somebody else's work."""
+    """Yield a problem where a collection of the wanted title is someone else's work."""
     if collection is not None and collection.description != MARK:
         yield (
             f"the collection {collection.title!r} of {owner} is taken by another one, which is left as it is; rename "
@@ -78,14 +78,15 @@ def collection_is_free(collection: Collection | None, owner: str) -> Iterator[st
 
 def scored(found: ReleaseInputs, limit: float) -> Iterator[str]:
     """Yield a problem for each model without a result, with one on a part of the test set, or with too many gaps."""
-    for entry, cell, report in found.models():
-        if report is None:
+    for entry, cell, result in found.models():
+        if result is None:
             yield f"{entry.place} has no report in the results; run `tft evaluate {cell.model}`"
             continue
-        asked, total = report.run.config.get("pairs"), report.run.config.get("pairs_in_test_set")
+        config = result.report.run.config
+        asked, total = config.get("pairs"), config.get("pairs_in_test_set")
         if asked != total:
             yield f"{entry.place} was asked only {asked} of {total} pairs; evaluate it without --limit"
-        for metric, one in report.rows["model"].items():
+        for metric, one in result.report.rows["model"].items():
             number = one.n + one.unscored
             if one.unscored > limit * number:
                 yield (
@@ -97,25 +98,23 @@ def scored(found: ReleaseInputs, limit: float) -> Iterator[str]:
 
 def up_to_date(found: ReleaseInputs) -> Iterator[str]:
     """Yield a problem for each result that is not of the weights, the test set and the run that are published."""
-    test_set = found.results.record.test_set
-    for entry, cell, report in found.models():
-        if report is None:
+    test_set = found.record.test_set
+    for entry, cell, result in found.models():
+        if result is None:
             continue
-        if str(report.run.test_set) != test_set:
+        run = result.report.run
+        if str(run.test_set) != test_set:
             yield (
-                f"{entry.place} was measured on {report.run.test_set}, the benchmark's test set is {test_set}; "
-                "evaluate again"
+                f"{entry.place} was measured on {run.test_set}, the benchmark's test set is {test_set}; evaluate again"
             )
-        config = config_name(cell.model)
-        made = found.results.fingerprints.get(config)
-        if config in found.results.damaged:
-            yield f"{entry.place}: {found.results.damaged[config]}"
-        elif cell.result and made != cell.result.removeprefix("fp-"):
+        if result.config in found.results.damaged:
+            yield f"{entry.place}: {found.results.damaged[result.config]}"
+        elif cell.result and result.fingerprint != cell.result.removeprefix("fp-"):
             yield (
                 f"{entry.place} was evaluated again since the benchmark ran, with other settings; run `tft benchmark` "
                 "again, so that all cells are measured alike"
             )
-        repo, commit = found.repos.get(entry.place), report.run.model_revision
+        repo, commit = found.repos.get(entry.place), run.model_revision
         if repo and commit and not _same_made(found.hub, repo, commit):
             yield f"the results of {entry.place} are of other weights ({commit[:12]}) than main has; evaluate it again"
 
@@ -139,8 +138,8 @@ def _same_made(hub: Hub, repo: Repo, commit: str) -> bool:
 
 
 def decontaminated(found: ReleaseInputs) -> Iterator[str]:
-    """Yield a problem for each data set of synthetic conversations that no gate has compared with the test set."""
-    repo_id = split_revision(found.results.record.test_set)[0]
+    """Yield a problem for each dataset of synthetic conversations that no gate has compared with the test set."""
+    repo_id = split_revision(found.record.test_set)[0]
     test_set = found.repos.get(RepositoryName(kind="dataset", repo_id=repo_id))
     for entry, repo in found.present("synthetic"):
         record = _gate_record(found.hub, repo)

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.benchmark.release.changes import AddItem, ChangeItem, CreateCollection
 from harness.benchmark.release.manifest import Entry, Role, title_of
+from harness.benchmark.report.results import Result
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.evaluation.results import config_name
 from harness.hub.artifact import RepositoryName
 from harness.hub.collections import Collection
+from harness.reports.leaderboard import common_judge
 from harness.statistics.formatting import bounds, number
 
 TITLE = "TFT benchmark"
@@ -30,10 +32,11 @@ Notes = Mapping[RepositoryName, str]
 """Repository -> the note beside it; in the order of the collection."""
 
 
-def notes(entries: Sequence[Entry], reports: Mapping[str, EvalReport]) -> dict[RepositoryName, str]:
-    """Return the items of the collection with their notes; `reports` are by configuration."""
-    models = {entry.place: reports[config_name(entry.place.repo_id)] for entry in entries if entry.role == "model"}
-    metric = _metric(list(models.values()))
+def notes(entries: Sequence[Entry], results: Mapping[str, Result]) -> dict[RepositoryName, str]:
+    """Return the items of the collection with their notes; `results` are by configuration."""
+    places = [entry.place for entry in entries if entry.role == "model"]
+    models = {place: results[config_name(place.repo_id)].report for place in places}
+    metric = JUDGE_METRIC if common_judge(models.values()) else DEFAULT_METRIC
     found: dict[RepositoryName, str] = {}
     for entry in entries:
         if entry.role == "model":
@@ -50,12 +53,6 @@ def notes(entries: Sequence[Entry], reports: Mapping[str, EvalReport]) -> dict[R
         else:
             found[entry.place] = f"{title_of(entry.scenario or '')}: {_WHAT[entry.role]}"
     return found
-
-
-def _metric(reports: Sequence[EvalReport]) -> str:
-    """Return the judge's metric where one judge has judged all, else code's."""
-    judges = {report.run.judge if JUDGE_METRIC in report.rows["model"] else None for report in reports}
-    return JUDGE_METRIC if len(judges) == 1 and None not in judges else DEFAULT_METRIC
 
 
 def _model(entry: Entry) -> str:

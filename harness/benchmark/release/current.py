@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from harness.benchmark.record import FILE, BenchmarkRecord, CellRecord, read_record
+from harness.benchmark.record import BenchmarkRecord, CellRecord
 from harness.benchmark.release.manifest import Entry
+from harness.benchmark.report.results import EvaluationResults, Result
 from harness.errors import DataError, RepoNotFound
-from harness.evaluation.records import EvalReport
-from harness.evaluation.results import ResultsDataset, config_name
+from harness.evaluation.results import config_name
 from harness.hub.artifact import Artifact, RepositoryName
 from harness.hub.client import Hub
 from harness.hub.lineage import LineageRecord, read_lineage
@@ -46,26 +46,13 @@ class Repo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CurrentResults:
-    """The results dataset at one commit."""
-
-    artifact: Artifact
-    record: BenchmarkRecord
-    reports: Mapping[str, EvalReport]
-    """By configuration."""
-    fingerprints: Mapping[str, str]
-    """Configuration -> fingerprint of the evaluation."""
-    damaged: Mapping[str, str]
-    """Configuration -> why its lineage cannot be read."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseInputs:
     """What was read before a release: everything that its checks and files are made from."""
 
     hub: Hub
     namespace: str
-    results: CurrentResults
+    record: BenchmarkRecord
+    results: EvaluationResults
     entries: Sequence[Entry]
     repos: Mapping[RepositoryName, Repo | None]
 
@@ -76,11 +63,11 @@ class ReleaseInputs:
             if repo is not None and (not roles or entry.role in roles):
                 yield entry, repo
 
-    def models(self) -> Iterator[tuple[Entry, CellRecord, EvalReport | None]]:
-        """Yield each model with its cell and its report."""
+    def models(self) -> Iterator[tuple[Entry, CellRecord, Result | None]]:
+        """Yield each model with its cell and its result."""
         for entry in self.entries:
             if entry.cell is not None:
-                yield entry, entry.cell, self.results.reports.get(config_name(entry.cell.model))
+                yield entry, entry.cell, self.results.by_config.get(config_name(entry.cell.model))
 
 
 def read_repos(hub: Hub, places: Iterable[RepositoryName]) -> dict[RepositoryName, Repo | None]:
@@ -109,25 +96,3 @@ def find_tree(hub: Hub, artifact: Artifact) -> Tree | None:
         return hub.tree(artifact)
     except RepoNotFound:
         return None
-
-
-def read_benchmark(hub: Hub, results: Artifact) -> CurrentResults:
-    """Return the record of the benchmark and all reports that lie beside it.
-
-    DataError where there is no record, or where it or a report cannot be read.
-    """
-    dataset = ResultsDataset(hub, results)
-    record = read_record(dataset)
-    if record is None:
-        raise DataError(
-            f"dataset {results} has no {FILE}, so no run of the benchmark has come to its end; run `tft benchmark`"
-        )
-    damaged: dict[str, str] = {}
-    made = dataset.lineages(unreadable=damaged.__setitem__)
-    return CurrentResults(
-        artifact=results,
-        record=record,
-        reports=dataset.reports(),
-        fingerprints={config: one.fingerprint for config, one in made.items()},
-        damaged=damaged,
-    )

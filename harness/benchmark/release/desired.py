@@ -54,7 +54,7 @@ def desired_files(inputs: ReleaseInputs, make_report: MakeReport) -> dict[Reposi
 
 
 def _model(inputs: ReleaseInputs, place: RepositoryName) -> Files:
-    hub, report = inputs.hub, inputs.results.reports[config_name(place.repo_id)]
+    hub, report = inputs.hub, inputs.results.by_config[config_name(place.repo_id)].report
     task = read_task(hub.pull(report.run.test_set, [TASK]) / TASK)
     files = model_files(hub, place.repo_id, report, task, results=results_place(inputs.namespace).repo_id)
     return {path: text.encode() for path, text in files.items()}
@@ -88,7 +88,7 @@ def _report(inputs: ReleaseInputs, make_report: MakeReport, about: Artifact) -> 
         paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
         files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     if now != inputs.results.artifact.revision:
-        raise CommitConflict(f"{inputs.results.artifact.repo_id}: somebody else pushed in between; run this again")
+        raise CommitConflict(f"{inputs.results.artifact.repo_id}: someone else pushed in the meantime; run this again")
     old, new = now.encode(), about.revision.encode()
     return {path: body.replace(old, new).replace(old[:12], new[:12]) for path, body in files.items()}
 
@@ -136,7 +136,7 @@ def _commit(inputs: ReleaseInputs, place: RepositoryName, desired: Files, versio
 
 
 def _stale_files(inputs: ReleaseInputs, place: RepositoryName, desired: Files) -> tuple[str, ...]:
-    """Return the files that an earlier release has put there and this one has not; nobody else's are among them."""
+    """Return the files that an earlier release has put there and this one has not; no other files."""
     repo, ours = inputs.repos.get(place), set[str]()
     if repo and place == space_place(inputs.namespace):
         listed = repo.lineage.lineage.config.get("files") if repo.lineage else None

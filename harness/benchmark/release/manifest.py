@@ -1,4 +1,4 @@
-"""What a release consists of: the repositories that a run of the benchmark has made, in the order of reading."""
+"""What a release consists of: the repositories that a run of the benchmark has made, in reading order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A release planned: everything is read and checked, and each change is listed, before anything is changed."""
+"""Plan a release: everything is read and checked, and each change is listed, before anything is changed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from harness.benchmark.record import FILE
 from harness.benchmark.release import checks
-from harness.benchmark.release.apply import read_begun
+from harness.benchmark.release.apply import read_note
 from harness.benchmark.release.changes import (
     Commit,
     CreateSpace,
@@ -20,10 +21,12 @@ from harness.benchmark.release.changes import (
 )
 from harness.benchmark.release.checks import Refused
 from harness.benchmark.release.collection import TITLE, TITLE_LIMIT, collection_changes, notes
-from harness.benchmark.release.current import ReleaseInputs, Repo, read_benchmark, read_repos
+from harness.benchmark.release.current import ReleaseInputs, Repo, read_repos
 from harness.benchmark.release.desired import MakeReport, changed_files, desired_files, plan_commits
 from harness.benchmark.release.manifest import entries, results_place, unfinished
-from harness.errors import AccessDenied, RepoNotFound, UsageError
+from harness.benchmark.report.results import read_dataset
+from harness.errors import AccessDenied, DataError, RepoNotFound, UsageError
+from harness.evaluation.results import ResultsDataset
 from harness.hub.artifact import Artifact, RepositoryName
 from harness.hub.client import Hub
 from harness.hub.collections import Collection
@@ -53,7 +56,7 @@ class ReleaseOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What other parts of the harness do for a release."""
+    """The parts of the harness that a release calls."""
 
     make_report: MakeReport
     check_chain: Callable[[Hub, Artifact], list[str]]
@@ -84,8 +87,8 @@ def plan_release(hub: Hub, options: ReleaseOptions, parts: Parts) -> ReleasePlan
     parts.say("rendering cards and the report")
     commits = plan_commits(inputs, desired_files(inputs, parts.make_report), version)
     _refuse(namespace, _conflicts(inputs, commits, version))
-    begun = _begun(inputs)
-    beside = notes(inputs.entries, inputs.results.reports)
+    begun = _already_public(inputs)
+    beside = notes(inputs.entries, inputs.results.by_config)
     hidden: list[Hidden] = [CreateSpace(place=place) for place, repo in inputs.repos.items() if repo is None]
     hidden += [*commits.values(), *collection_changes(collection, namespace, options.title, beside)]
     hidden += _tags(inputs, commits, version)
@@ -113,10 +116,15 @@ def _read(hub: Hub, namespace: str) -> ReleaseInputs:
         artifact = hub.resolve("dataset", results_place(namespace).repo_id)
     except RepoNotFound as error:
         raise RepoNotFound(f"{error}; there is nothing to publish: run `tft benchmark` first") from error
-    results = read_benchmark(hub, artifact)
-    listed = entries(namespace, results.record)
+    results = read_dataset(ResultsDataset(hub, artifact), tolerant=True)
+    record = results.record
+    if record is None:
+        raise DataError(
+            f"dataset {artifact} has no {FILE}, so no run of the benchmark has come to its end; run `tft benchmark`"
+        )
+    listed = entries(namespace, record)
     repos = read_repos(hub, (entry.place for entry in listed))
-    return ReleaseInputs(hub=hub, namespace=namespace, results=results, entries=listed, repos=repos)
+    return ReleaseInputs(hub=hub, namespace=namespace, record=record, results=results, entries=listed, repos=repos)
 
 
 def _check_options(options: ReleaseOptions) -> None:
@@ -145,7 +153,7 @@ def _problems(
     found: ReleaseInputs, collection: Collection | None, options: ReleaseOptions, parts: Parts
 ) -> Iterator[str]:
     if not options.partial:
-        for problem in unfinished(found.results.record):
+        for problem in unfinished(found.record):
             yield f"{problem}; run `tft benchmark` again, or leave it out with --partial"
     if not any(entry.cell for entry in found.entries):
         yield "no cell of the benchmark is done, so there is nothing to publish; run `tft benchmark` again"
@@ -195,10 +203,10 @@ def _tags(inputs: ReleaseInputs, commits: Mapping[RepositoryName, Commit], versi
         yield SetTag(place=place, tag=version, commit=main, moved=tagged is not None)
 
 
-def _begun(found: ReleaseInputs) -> tuple[Visible, ...]:
-    """Return what a run that was killed has shown, and is seen since."""
+def _already_public(found: ReleaseInputs) -> tuple[Visible, ...]:
+    """Return what a run that was killed has shown and is public since."""
     results = next((repo for entry, repo in found.present("results")), None)
-    listed = read_begun(found.hub, results.state) if results else ()
+    listed = read_note(found.hub, results.state) if results else ()
     states = {place: repo.state for place, repo in found.repos.items() if repo}
     return tuple(
         one for one in listed if isinstance(one, Show) and one.place in states and not states[one.place].private
@@ -234,5 +242,5 @@ def _remarks(
     if collection and not collection.private and hidden:
         yield f"the collection {collection.title!r} is public already"
     if options.partial:
-        for problem in unfinished(found.results.record):
+        for problem in unfinished(found.record):
             yield f"left out: {problem}"

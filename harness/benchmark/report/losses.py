@@ -1,4 +1,4 @@
-"""The losses of all trainings, from the logs in the model repositories, side by side."""
+"""The losses of all trainings: read from the logs in the model repositories, drawn side by side."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from harness.data.scenarios import Arm
 from harness.errors import DataError, RepoNotFound
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
-from harness.reports.plot_style import GREY, MODEL, SECOND, WIDTH, save, shown, style
-from harness.reports.training_loss import moving_mean
+from harness.reports.evaluation_plots import moving_mean
+from harness.reports.plot_style import GREY, MODEL, SECOND, WIDTH, legend, save, shown, style
 from harness.statistics.formatting import number
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _loss(row: Row, cell: CellResult, run: Run, artifact: Artifact, log: Sequenc
 
 
 def draw(losses: Sequence[Loss], folder: Path) -> Picture:
-    """Draw `losses.png` into `folder`: a panel a scenario, a line a training. `losses` is not empty."""
+    """Draw `losses.png` into `folder`: one panel per scenario, one line per training. `losses` is not empty."""
     from matplotlib.figure import Figure
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,13 +96,9 @@ def draw(losses: Sequence[Loss], folder: Path) -> Picture:
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
         figure.suptitle("Training loss", x=0.01, ha="left", fontsize=12, fontweight="bold")
-        figure.supylabel("cross-entropy, nats a token", fontsize=9, color=GREY)
+        figure.supylabel("cross-entropy, nats per token", fontsize=9, color=GREY)
         figure.supxlabel("epoch", fontsize=9, color=GREY)
-        known: dict[str, Any] = {}
-        for axes in grid[: len(panels)]:
-            handles, labels = axes.get_legend_handles_labels()
-            known |= dict(zip(labels, handles, strict=True))
-        figure.legend(known.values(), known.keys(), loc="outside upper right", ncols=len(known), fontsize=9)
+        legend(figure, grid[: len(panels)], "outside upper right")
         alt = _alt(losses)
         save(folder, "losses", figure, alt)
     return Picture(name="losses", title="Training loss", alt=alt)

@@ -1,4 +1,4 @@
-"""The nouns of the summary. Frozen values; what is shown anywhere comes from here."""
+"""The records of the report, frozen; whatever is shown comes from here."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ class Loss:
     model: Artifact
     epochs: tuple[float, ...]
     losses: tuple[float, ...]
-    """Of each logged step, nats a token."""
+    """Of each logged step, nats per token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,7 +263,7 @@ class BenchmarkReport:
     """Package -> versions that the evaluations ran with."""
     verdict: ReportVerdict
     notes: tuple[str, ...]
-    """What a reader has to know besides."""
+    """What else a reader has to know."""
     repairs: tuple[Repair, ...] = ()
     no_repairs: str | None = None
     """Why repairs are not measured."""

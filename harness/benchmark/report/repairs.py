@@ -12,14 +12,13 @@ from harness.errors import SourceError
 from harness.hub.artifact import Artifact, parse_input
 from harness.hub.client import Hub
 from harness.hub.lineage import follow_data
-from harness.reports.plot_style import GREY, MODEL, SECOND, WIDTH, save, shown, style
+from harness.reports.plot_style import GREY, MODEL, SECOND, WIDTH, legend, reach, save, shown, style
 from harness.statistics.formatting import number
 from harness.statistics.records import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from harness.curation.repair.scores import RepairReport
     from harness.data.sources import Sources
 
 
@@ -85,13 +84,13 @@ def _repair(hub: Hub, row: Row, stages: Mapping[str, Artifact], sources: Sources
 
 def _measure(hub: Hub, row: Row, artifact: Artifact, sources: Sources) -> RepairReport:
     from harness.curation.repair.ground_truth import published_truth
-    from harness.curation.repair.measure import Against, measure
+    from harness.curation.repair.measure import RepairTarget, measure
     from harness.data.formats.task import read_task
     from harness.data.tools import Toolbox
     from harness.data.traces.trace_input import read_input
 
     task = read_task(sources.folder / "tft-benchmark" / "job_description.json")
-    against = Against(
+    against = RepairTarget(
         truths=published_truth(sources, row.number or 0, "tft"),
         toolbox=Toolbox(task.tools),
         source=artifact.short,
@@ -162,14 +161,11 @@ def draw(repairs: Sequence[Repair], folder: Path) -> Picture:
             fontweight="bold",
         )
         grid = figure.subplots(1, len(_PANELS), sharey=True)
-        known: dict[str, Any] = {}
         for axes, panel in zip(grid, _PANELS, strict=True):
             _panel(axes, panel, repairs)
-            handles, labels = axes.get_legend_handles_labels()
-            known |= dict(zip(labels, handles, strict=True))
         grid[0].set_yticks(range(len(repairs)), [shown(one.title, 26) for one in repairs])
         grid[0].set_ylim(len(repairs) - 0.5, -0.5)
-        figure.legend(known.values(), known.keys(), loc="outside lower left", ncols=len(known), fontsize=9)
+        legend(figure, grid, "outside lower left")
         note = "shares from 0 to 1; bars: 95 % intervals, by conversation"
         figure.text(0.99, 0.02, note, ha="right", va="bottom", fontsize=8, color=GREY)
         alt = _alt(repairs)
@@ -197,8 +193,7 @@ def _mark(axes: Axes, y: float, one: Estimate | None, style: tuple[str, str, str
     label, color, marker = style
     if one is None or one.value is None:
         return
-    if one.low is not None and one.high is not None:
-        bar = [[one.value - one.low], [one.high - one.value]]
+    if bar := reach(one):
         axes.errorbar(one.value, y, xerr=bar, fmt="none", ecolor=color, capsize=2.5)
     axes.plot(one.value, y, marker, color=color, markersize=6, label=label, linestyle="none")
 

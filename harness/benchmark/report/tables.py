@@ -14,7 +14,7 @@ from harness.data.formats.message_reader import parse_answer
 from harness.data.published_facts import PublishedFacts
 from harness.data.scenarios import ARMS, Arm
 from harness.evaluation.results import Rows
-from harness.statistics.estimates import Paired, estimate, holm, paired
+from harness.statistics.estimates import estimate, holm, paired
 from harness.statistics.records import Estimate
 
 ALPHA = 0.05
@@ -27,7 +27,7 @@ Column = Sequence[float | None]
 
 
 def main_table(assigned: AssignedResults, facts: PublishedFacts, metrics: Sequence[str]) -> Table:
-    """Return TFT against Direct, a row a scenario: all published ones where any cell is of one, and all jobs."""
+    """Return TFT against Direct, one row per scenario: all published ones where any cell is of one, and all jobs."""
     scenarios = {scenario for scenario, _, fair in assigned.runs if not fair}
     if any(_number(scenario, facts) for scenario, _, _ in assigned.runs):
         scenarios |= {f"s{one.number}" for one in facts.scenarios}
@@ -149,18 +149,14 @@ class _Columns:
         test = paired(_mean_column(direct.values()), _mean_column(tft.values()), self.clusters, alpha=ALPHA)
         both = sorted(set(tft) & set(direct))
         seeds = {seed: paired(direct[seed], tft[seed], self.clusters, alpha=ALPHA).difference.value for seed in both}
-        return _as_contrast(test, seeds)
-
-
-def _as_contrast(test: Paired, by_seed: Mapping[int, float | None]) -> Contrast:
-    return Contrast(
-        difference=test.difference,
-        p=test.p,
-        adjusted=test.p,
-        smallest_detectable=test.smallest_detectable,
-        tie=test.p is None or test.p >= ALPHA,
-        by_seed=by_seed,
-    )
+        return Contrast(
+            difference=test.difference,
+            p=test.p,
+            adjusted=test.p,
+            smallest_detectable=test.smallest_detectable,
+            tie=test.p is None or test.p >= ALPHA,
+            by_seed=seeds,
+        )
 
 
 def _mean_column(columns: Iterable[Column]) -> list[float | None]:

@@ -145,13 +145,13 @@ def _problem(path: Path, line: int, id: str, source: str, problem: str) -> Trace
 
 
 def _export(path: Path, prefix: str, found: Iterator[FileRecord]) -> Iterator[tuple[int, TraceRow]]:
-    logged: list[langfuse.Logged] = []
+    logged: list[langfuse.LoggedConversation] = []
     kinds: Counter[str] = Counter()
     for record in found:
         kinds[str(record.value.get("type")) if isinstance(record.value, Mapping) else ""] += 1
         if record.problem or not langfuse.is_export(record.value):
             problem = record.problem or f"got {kind(record.value)} that is no trace or observation of Langfuse"
-            logged.append(langfuse.Logged(id="", session="", line=record.line, problem=problem))
+            logged.append(langfuse.LoggedConversation(id="", session="", line=record.line, problem=problem))
         else:
             logged.extend(langfuse.read_record(record.value, record.line))
     if kinds and not logged:

@@ -255,7 +255,7 @@ def _check_visibility(plan: PromotionPlan, target: Hub, options: PromoteOptions)
 
 
 def _check_free(plan: PromotionPlan, source: Hub, target: Hub) -> None:
-    """Raise UsageError where main holds what somebody else made and the source does not know."""
+    """Raise UsageError where main holds someone else's work that the source does not have."""
     here, where = plan.target, f"{plan.place} on {target.endpoint}"
     if here is None or not plan.main_changes or _pristine(target, here):
         return

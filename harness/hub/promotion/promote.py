@@ -169,7 +169,7 @@ def _same(one: RepositoryName, other: RepositoryName) -> bool:
     return one.kind == other.kind and one.repo_id.lower() == other.repo_id.lower()
 
 
-def promote(source: Hub, target: Hub, promotion: Promotion, say: Callable[[str], None]) -> None:
+def apply_promotion(source: Hub, target: Hub, promotion: Promotion, say: Callable[[str], None]) -> None:
     """Make the target as planned; `say` gets a line before each revision. Can be repeated after any interruption."""
     for plan in promotion.plans:
         Transfer(source=source, target=target, plan=plan, links=promotion.links, say=say).run()

@@ -1,4 +1,4 @@
-"""Carrying a plan out: revisions, then their tags, then main, then visibility; what is done stays done."""
+"""Carry out the plan of a repository: revisions, their tags, then main, then visibility; what is done stays done."""
 
 from __future__ import annotations
 

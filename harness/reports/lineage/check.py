@@ -24,15 +24,15 @@ _FROM_NOTHING = ("student",)
 
 
 def check_chain(hub: Hub, artifact: Artifact) -> list[str]:
-    """Return what is wrong with the chain behind an artifact, a sentence each; empty for a whole one.
+    """Return what is wrong with the chain behind an artifact, one sentence each; empty for a whole one.
 
     Raises HubUnreachable or HubError where the Hub does not answer: that says nothing about the chain.
     """
-    return checked(hub, artifact).sentences()
+    return read_checked(hub, artifact).sentences()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CheckedChain:
     """A chain, and the problems of its nodes by name; a node without any is not in it."""
 
     root: Node
@@ -43,12 +43,12 @@ class Checked:
         return list(dict.fromkeys(problem for found in self.problems.values() for problem in found))
 
 
-def checked(hub: Hub, artifact: Artifact, config: str | None = None) -> Checked:
+def read_checked(hub: Hub, artifact: Artifact, config: str | None = None) -> CheckedChain:
     """Return the chain behind an artifact, or one evaluation in it, with all that is wrong; see `check_chain`."""
     root = read_chain(hub, artifact, config)
     checks = _Checks(hub)
     found = {node.name: (*node.problems, *checks.of(node)) for node in root.walk()}
-    return Checked(root=root, problems={name: problems for name, problems in found.items() if problems})
+    return CheckedChain(root=root, problems={name: problems for name, problems in found.items() if problems})
 
 
 class _Checks:
@@ -134,7 +134,7 @@ class _Checks:
         return self._heads[key]
 
     def _test_sets(self, node: Node, run: EvalRun) -> Iterator[str]:
-        """What a model was kept clear of must be what it was tested on, at whatever commit."""
+        """What a model was kept clear of must be what it was tested on, at any commit."""
         tested = next((one for one in node.inputs if one.name == str(run.test_set)), None)
         if tested is None or tested.artifact is None:
             return

@@ -76,17 +76,17 @@ class RowTracer:
         source = None
         if not earlier and not problems:
             source = self.dialogues.find(str(row.values.get("source") or ""), node)
-        read = _Read.of(row, node)
+        conversation, turns, unread = _read(row, node)
         return RowHistory(
             part=part,
             node=node,
             row=row,
-            conversation=read.conversation,
-            turns=read.turns,
+            conversation=conversation,
+            turns=turns,
             earlier=earlier,
             source=source,
             tries=tries,
-            problems=(*read.problems, *problems),
+            problems=(*unread, *problems),
         )
 
     def _material(self, node: Node, row: StoredRow) -> tuple[tuple[RowHistory, ...], list[str]]:
@@ -132,35 +132,26 @@ class RowTracer:
         return (self.follow(before, found),), problems
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
-    """What a row holds, as records."""
-
-    conversation: Conversation | None
-    turns: tuple[TurnDecision, ...] = ()
-    problems: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, row: StoredRow, node: Node) -> _Read:
-        try:
-            conversation = parse_row(row.values)
-            turns = tuple(parse_decisions(row.values)) if row.values.get("turns") else ()
-        except ValueError as error:
-            problem = f"{row.id} of {node.artifact} cannot be read: {error}"
-            return cls(conversation=None, problems=(problem,))
-        return cls(conversation=conversation, turns=turns)
+def _read(row: StoredRow, node: Node) -> tuple[Conversation | None, tuple[TurnDecision, ...], tuple[str, ...]]:
+    """Return a row's conversation, the committee's decisions on it, and why it cannot be read."""
+    try:
+        conversation = parse_row(row.values)
+        turns = tuple(parse_decisions(row.values)) if row.values.get("turns") else ()
+    except ValueError as error:
+        return None, (), (f"{row.id} of {node.artifact} cannot be read: {error}",)
+    return conversation, turns, ()
 
 
 def _unlike(node: Node, row: StoredRow, before: StoredRow) -> list[str]:
     """Return what of the row before is not what the later one says it was; nothing of rows that cannot be read."""
-    later, earlier = _Read.of(row, node), _Read.of(before, node)
-    if later.conversation is None or earlier.conversation is None:
+    (later, turns, _), (earlier, _, _) = _read(row, node), _read(before, node)
+    if later is None or earlier is None:
         return []
-    new, old = later.conversation.messages, earlier.conversation.messages
+    new, old = later.messages, earlier.messages
     where = f"{row.id} of {node.artifact}"
     if len(new) != len(old):
         return [f"{where} has {len(new)} messages, and the row that it was made from {len(old)}"]
-    raw = {turn.position: turn.raw for turn in later.turns}
+    raw = {turn.position: turn.raw for turn in turns}
     for position, (after, message) in enumerate(zip(new, old, strict=True)):
         if position in raw:
             # What an agent says in plain words is a call of the reply tool to the committee.

@@ -75,10 +75,10 @@ class RowReader:
         folder = self._hub.pull(node.artifact, files) if files else Path()
         found: dict[str, list[StoredRow]] = {}
         for file in files:
-            # A stage writes plain rows; those of somebody else may have any known layout, and ids by their position.
+            # A stage writes plain rows; those of others may have any known layout, and ids by their position.
             own = node.record is not None and file.endswith(".jsonl")
             try:
-                rows = _plain(folder / file) if own else _any_layout(folder / file)
+                rows = [row for _, row in read_jsonl(folder / file)] if own else _any_layout(folder / file)
             except DataError as error:  # its place on the Hub says more than the one in the cache
                 problem = str(error).replace(f"{folder}/", "")
                 raise DataError(f"{node.artifact}: {problem}; correct it there and push it again") from error
@@ -86,10 +86,6 @@ class RowReader:
                 id = str(values.get("id"))
                 found.setdefault(id, []).append(StoredRow(id=id, file=file, values=values))
         return {id: sorted(rows, key=lambda row: not row.kept) for id, rows in found.items()}
-
-
-def _plain(path: Path) -> list[dict[str, Any]]:
-    return [row for _, row in read_jsonl(path)]
 
 
 def _any_layout(path: Path) -> list[dict[str, Any]]:
@@ -124,7 +120,7 @@ class SourceDialogue:
     repository: str | None
     """Where the file was fetched, `repository@commit`; None where the lineage does not say."""
     conversation: Conversation | None = None
-    """Its messages, as the harness reads them; None where the source files are not at hand."""
+    """Its messages, as the harness reads them; None without the source files."""
 
 
 class DialogueReader:
@@ -138,7 +134,7 @@ class DialogueReader:
     def find(self, name: str, made: Node) -> SourceDialogue:
         """Return the dialogue that a row of `made` names as its source.
 
-        Raises SourceError where the file at hand is not the pinned one.
+        Raises SourceError where the local file is not the pinned one.
         """
         inputs = [parse_input(one.name) for one in made.inputs]
         path = _path(name)
