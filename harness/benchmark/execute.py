@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.benchmark.plan import BenchmarkPlan, Step, pinned
 from harness.benchmark.reuse import BenchmarkState
-from harness.benchmark.schedule import Made
+from harness.benchmark.schedule import StepResult
 from harness.data.formats.jsonl import write_json
 from harness.errors import HarnessError, UsageError
 from harness.hub.artifact import Artifact
@@ -60,18 +60,18 @@ class Runner:
         for share in shares(machine.parallel):
             self._shares.put(share)
 
-    def __call__(self, step: Step, artifacts: Mapping[str, Artifact]) -> Made:
+    def __call__(self, step: Step, artifacts: Mapping[str, Artifact]) -> StepResult:
         """Return what the step has made; HarnessError says in which log its failure is explained."""
         step = pinned(step, artifacts)
         if found := self._state.find(step, artifacts):
-            return Made(artifact=found, reused=True)
+            return StepResult(artifact=found, reused=True)
         flavor = (self._machine.flavors or {}).get(step.stage)
         if flavor:
             self._run_job(step.words, flavor)
-            made = Made(artifact=self._newest(step, artifacts), reused=False)
+            made = StepResult(artifact=self._newest(step, artifacts), reused=False)
         else:
             made = self._run_here(step, artifacts)
-        self._state.keep(step, made.artifact)
+        self._state.tag_result(step, made.artifact)
         if step.stage == "evaluate":
             self._state.forget_reports()
         return made
@@ -86,7 +86,7 @@ class Runner:
         command = ["tft", *words]  # without places, which are of this machine
         wait(submit(command, flavor=flavor, hub=self._hub, dry_run=False, options=self._machine.job), self._hub)
 
-    def _run_here(self, step: Step, artifacts: Mapping[str, Artifact]) -> Made:
+    def _run_here(self, step: Step, artifacts: Mapping[str, Artifact]) -> StepResult:
         name = f"{step.stage}-{step.makes.rpartition('/')[2]}"
         log = self._machine.folder / "logs" / f"{name}.log"
         document = log.with_suffix(".json")
@@ -99,10 +99,10 @@ class Runner:
         if done.returncode:
             raise HarnessError(_failure(done.returncode, log))
         if step.stage == "evaluate":
-            return Made(artifact=artifacts[step.makes], reused=False)
+            return StepResult(artifact=artifacts[step.makes], reused=False)
         said = json.loads(done.stdout.decode().strip().splitlines()[-1])
         artifact = Artifact(kind=step.kind, repo_id=step.makes, revision=said["revision"])
-        return Made(artifact=artifact, reused=bool(said["reused"]))
+        return StepResult(artifact=artifact, reused=bool(said["reused"]))
 
     def _kept(self, step: Step, name: str) -> dict[str, Any]:
         """Return the fields by which a stage keeps its work in a folder and resumes what it finds there.
@@ -111,7 +111,7 @@ class Runner:
         """
         if step.stage not in _RESUMABLE:
             return {}
-        folder = {_RESUMABLE[step.stage]: str(self._machine.folder / f"{name}-{self._state.mark(step)}")}
+        folder = {_RESUMABLE[step.stage]: str(self._machine.folder / f"{name}-{self._state.tag(step)}")}
         return folder if step.stage == "student" else {**folder, "resume": True}
 
     @contextmanager

@@ -32,20 +32,20 @@ class StepOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class StepResult:
     """The result of running a step."""
 
     artifact: Artifact
     reused: bool
 
 
-Run = Callable[[Step, Mapping[str, Artifact]], Made]
+RunStep = Callable[[Step, Mapping[str, Artifact]], StepResult]
 """Runs one step, given the artifacts so far by repository; HarnessError where that fails."""
 Watch = Callable[[Mapping[str, StepOutcome]], None]
 """Called after every change with step key -> outcome."""
 
 
-def run_plan(plan: BenchmarkPlan, run: Run, *, parallel: int, watch: Watch) -> dict[str, StepOutcome]:
+def run_plan(plan: BenchmarkPlan, run: RunStep, *, parallel: int, watch: Watch) -> dict[str, StepOutcome]:
     """Run all steps of the plan, up to `parallel` at once, and return what became of each, by key.
 
     Steps start in the plan's order as soon as those that make what they need are done. Where one fails, the steps that

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from harness.errors import CheckFailed, DataError, GitHubError, UsageError
-from harness.reports.markdown import MARK
+from harness.reports.markdown_templates import MARK
 from harness.secrets import known
 from harness.terminal import echo
 

@@ -98,9 +98,9 @@ def command(
 
 def _undo(hub: Hub, namespace: str) -> None:
     """Hide what an earlier run has shown that was killed before it had shown all: it cannot be finished."""
-    from harness.benchmark.release.apply import undo_begun
+    from harness.benchmark.release.apply import undo_interrupted
 
-    hidden = undo_begun(hub, namespace)
+    hidden = undo_interrupted(hub, namespace)
     if hidden:
         say(f"an earlier run was killed while it made a release public; private again are {', '.join(hidden)}")
 

@@ -24,7 +24,7 @@ _MOST_TOKENS = 10**8
 
 
 class AnswerLog:
-    """One line an answer, written as it arrives; a line that a kill cut off is dropped on opening."""
+    """One line per answer, written as it arrives; a line that a kill cut off is dropped on opening."""
 
     def __init__(self, path: Path) -> None:
         """Open or create the log, for one process at a time.
@@ -34,7 +34,7 @@ class AnswerLog:
         self.path = path
         self.answers: dict[str, Prediction] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Unbuffered: one write call a line, so that a kill loses at most the line it falls into.
+        # Unbuffered: one write call per line, so that a kill loses at most the line it falls into.
         file = lock_file(path)
         if file is None:
             raise UsageError(f"another process writes to {path}; wait for it, or give another --out")
@@ -65,7 +65,7 @@ class AnswerLog:
 
     def append(self, answer: Prediction) -> None:
         """Add one answer to the file and to memory."""
-        answer = _writable(answer)  # raw texts of our own engines and of files, which no border has masked
+        answer = _writable(answer)  # raw texts of engines and files are not masked yet
         row = asdict(answer)
         if not answer.kept:
             del row["kept"]

@@ -37,7 +37,7 @@ def read_report(path: Path) -> EvalReport:
 
 
 def eval_results_yaml(report: EvalReport, dataset_repo: str, *, source_url: str) -> str:
-    """Return the text of `.eval_results/<benchmark>.yaml` for a model repository: one entry a metric.
+    """Return the text of `.eval_results/<benchmark>.yaml` for a model repository: one entry per metric.
 
     `dataset_repo` is the benchmark dataset (its commit is the report's), `source_url` the page of the
     results dataset. Each metric is the task of its name in the dataset's `eval.yaml`. Metrics without a value are left

@@ -136,7 +136,7 @@ def flip_lines(flip: Flip) -> list[tuple[str, str]]:
 
 def as_markdown(comparison: Comparison, show: int) -> str:
     """Return the comparison as a pull request comment: as many of the first `show` turns as its size allows."""
-    from harness.reports.markdown import environment
+    from harness.reports.markdown_templates import environment
     from harness.resources import folder
 
     template = environment(folder("eval")).get_template(TEMPLATE)

@@ -152,7 +152,7 @@ def render(template: str, **records: Any) -> str:
 
 
 def _text(template: str, **records: Any) -> str:
-    from harness.reports.markdown import environment
+    from harness.reports.markdown_templates import environment
 
     return environment(resources.folder("datasets")).get_template(template).render(records)
 

@@ -12,7 +12,7 @@ from harness.evaluation.results import config_name
 from harness.evaluation.scorecard import HEADLINE
 from harness.models.backends._base import DAY, SYSTEMS_REPLACED
 from harness.models.prompts import form_notes
-from harness.reports.markdown import MARK
+from harness.reports.markdown_templates import MARK
 from harness.statistics.formatting import cell, percent, short_interval
 from harness.statistics.records import Agreement, Calibration
 from harness.terminal import plain, show
@@ -183,7 +183,7 @@ _TOOLS = 20
 
 def as_comment(reports: Sequence[EvalReport]) -> str:
     """Return the reports as a comment; its first line is a mark by which the comment on the same models is found."""
-    from harness.reports.markdown import environment
+    from harness.reports.markdown_templates import environment
     from harness.resources import folder
 
     names = " ".join(config_name(report.run.model_name.id) for report in reports)

@@ -23,7 +23,7 @@ from harness.hub.address import DEFAULT_ENDPOINT
 from harness.hub.artifact import Artifact, parse_input, split_revision
 from harness.models.prompts import system_message
 from harness.reports.evaluation_tables import prompt_notes
-from harness.reports.markdown import environment
+from harness.reports.markdown_templates import environment
 from harness.resources import folder
 from harness.training.run_summary import TrainingFacts
 

@@ -116,7 +116,7 @@ def _rows(header: list[str], rows: list[list[str]]) -> list[str]:
 
 def _safe(text: str) -> str:
     """Return text as one line of Markdown: names of kinds and files come from outside."""
-    from harness.reports.markdown import escape
+    from harness.reports.markdown_templates import escape
 
     return str(escape(text))
 

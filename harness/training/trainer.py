@@ -111,7 +111,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
         return_outputs: bool = False,  # noqa: ARG002
         num_items_in_batch: Any = None,
     ) -> torch.Tensor:
-        """Return this process' part of the loss of the step; DDP averages gradients, so it counts once a process."""
+        """Return this process' part of the loss of the step; DDP averages gradients, so it counts once per process."""
         share = num_items_in_batch / self.args.world_size
         return weighted_loss(model, inputs, items=share, keep=self._keeps)
 
@@ -166,7 +166,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
         return 0
 
     def _send_telemetry(self) -> None:
-        """Tell nobody."""
+        """Send nothing."""
 
 
 class _Loader(DataLoader):  # type: ignore[misc]  # untyped
@@ -176,7 +176,7 @@ class _Loader(DataLoader):  # type: ignore[misc]  # untyped
 
 
 class _SaveOften(TrainerCallback):  # type: ignore[misc]  # untyped
-    """Asks for a checkpoint every so many steps, and at the end of each epoch."""
+    """Asks for a checkpoint every `save_every` steps, and at the end of each epoch."""
 
     def __init__(self, save_every: int | None) -> None:
         self.save_every = save_every

@@ -37,7 +37,7 @@ BRANCH = "tft-publish-begun"
 FILE = "begun.json"
 
 
-def note_begun(hub: Hub, namespace: str, changes: Sequence[Visible]) -> None:
+def _write_note(hub: Hub, namespace: str, changes: Sequence[Visible]) -> None:
     """Note on the Hub what is about to be shown, before the first of it is; HubError where that cannot be done."""
     place = results_place(namespace)
     text = json.dumps([change.record() for change in changes], indent=2)
@@ -45,12 +45,12 @@ def note_begun(hub: Hub, namespace: str, changes: Sequence[Visible]) -> None:
     hub.commit(place, operations({FILE: text}), message="What is being made public", branch=BRANCH)
 
 
-def forget_begun(hub: Hub, namespace: str) -> None:
+def _delete_note(hub: Hub, namespace: str) -> None:
     """Remove the note, where there is one."""
     delete_branch(hub, results_place(namespace), BRANCH)
 
 
-def read_begun(hub: Hub, results: RepositoryState) -> tuple[Visible, ...]:
+def read_note(hub: Hub, results: RepositoryState) -> tuple[Visible, ...]:
     """Return what an interrupted run was about to show; empty where every run completed."""
     commit = results.branches.get(BRANCH)
     text = hub.read(results.place.at(commit), FILE) if commit else None
@@ -74,13 +74,13 @@ def _change(record: Any) -> Visible:
     return Show(place=RepositoryName(kind=cast("RepoKind", kind.removesuffix("s")), repo_id=repo_id))
 
 
-def undo_begun(hub: Hub, namespace: str) -> list[str]:
+def undo_interrupted(hub: Hub, namespace: str) -> list[str]:
     """Hide what a run that was killed had shown already, and return the names of what was public until now.
 
     Raises HubError where something cannot be hidden; the note stays then.
     """
     results = hub.state(results_place(namespace))
-    begun = read_begun(hub, results) if results else ()
+    begun = read_note(hub, results) if results else ()
     hidden = []
     for change in reversed(begun):
         if isinstance(change, Show):
@@ -94,12 +94,12 @@ def undo_begun(hub: Hub, namespace: str) -> list[str]:
                 hub.collections.set_private(collection.slug, True)
                 hidden.append(f"the collection {change.title!r}")
     if begun:
-        forget_begun(hub, namespace)
+        _delete_note(hub, namespace)
     return hidden
 
 
 @dataclass(slots=True)
-class _Made:
+class _Progress:
     """What this run has made so far, for the changes that need it."""
 
     slug: str | None
@@ -120,7 +120,7 @@ def apply_plan(hub: Hub, plan: ReleasePlan) -> Generator[Change, None, None]:
     for the run after one that was killed. A new plan has what is left. HubError says what could not be done and what is
     visible.
     """
-    made = _Made(slug=plan.slug)
+    made = _Progress(slug=plan.slug)
     for change in plan.hidden:
         try:
             _make(hub, change, made)
@@ -131,7 +131,7 @@ def apply_plan(hub: Hub, plan: ReleasePlan) -> Generator[Change, None, None]:
     yield from _show_all(hub, plan, made)
 
 
-def _make(hub: Hub, change: Hidden, made: _Made) -> None:
+def _make(hub: Hub, change: Hidden, made: _Progress) -> None:
     match change:
         case CreateSpace():
             hub.create(change.place, private=True, sdk="static")
@@ -154,13 +154,13 @@ def _make(hub: Hub, change: Hidden, made: _Made) -> None:
             )
 
 
-def _show_all(hub: Hub, plan: ReleasePlan, made: _Made) -> Generator[Visible, None, None]:
+def _show_all(hub: Hub, plan: ReleasePlan, made: _Progress) -> Generator[Visible, None, None]:
     whole = (*plan.begun, *plan.visible)
     begun = list(plan.begun)
     left: list[Visible] = []
     try:
         if plan.visible and len(whole) > 1:  # of one alone there is no half
-            note_begun(hub, plan.namespace, whole)
+            _write_note(hub, plan.namespace, whole)
         for change in plan.visible:
             begun.append(change)
             _set_private(hub, change, made, private=False)
@@ -175,7 +175,7 @@ def _show_all(hub: Hub, plan: ReleasePlan, made: _Made) -> Generator[Visible, No
     finally:
         if begun and not left:
             with suppress(HubError):  # the next run takes it away
-                forget_begun(hub, plan.namespace)
+                _delete_note(hub, plan.namespace)
 
 
 def _outcome(left: Sequence[Visible]) -> str:
@@ -185,7 +185,7 @@ def _outcome(left: Sequence[Visible]) -> str:
     return f"visible to everyone are now {names}, which could not be hidden again; the same command shows the rest"
 
 
-def _hide(hub: Hub, changes: Sequence[Visible], made: _Made) -> list[Visible]:
+def _hide(hub: Hub, changes: Sequence[Visible], made: _Progress) -> list[Visible]:
     """Hide again what was shown, the last first, and return what could not be hidden."""
     left = []
     for change in reversed(changes):
@@ -196,7 +196,7 @@ def _hide(hub: Hub, changes: Sequence[Visible], made: _Made) -> list[Visible]:
     return left
 
 
-def _set_private(hub: Hub, change: Visible, made: _Made, *, private: bool) -> None:
+def _set_private(hub: Hub, change: Visible, made: _Progress, *, private: bool) -> None:
     if isinstance(change, Show):
         hub.set_private(change.place, private)
     else:

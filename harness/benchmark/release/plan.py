@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from harness.benchmark.record import FILE
 from harness.benchmark.release import checks
-from harness.benchmark.release.apply import read_begun
+from harness.benchmark.release.apply import read_note
 from harness.benchmark.release.changes import (
     Commit,
     CreateSpace,
@@ -87,7 +87,7 @@ def plan_release(hub: Hub, options: ReleaseOptions, parts: Parts) -> ReleasePlan
     parts.say("rendering cards and the report")
     commits = plan_commits(inputs, desired_files(inputs, parts.make_report), version)
     _refuse(namespace, _conflicts(inputs, commits, version))
-    begun = _begun(inputs)
+    begun = _already_public(inputs)
     beside = notes(inputs.entries, inputs.results.by_config)
     hidden: list[Hidden] = [CreateSpace(place=place) for place, repo in inputs.repos.items() if repo is None]
     hidden += [*commits.values(), *collection_changes(collection, namespace, options.title, beside)]
@@ -203,10 +203,10 @@ def _tags(inputs: ReleaseInputs, commits: Mapping[RepositoryName, Commit], versi
         yield SetTag(place=place, tag=version, commit=main, moved=tagged is not None)
 
 
-def _begun(found: ReleaseInputs) -> tuple[Visible, ...]:
+def _already_public(found: ReleaseInputs) -> tuple[Visible, ...]:
     """Return what a run that was killed has shown and is public since."""
     results = next((repo for entry, repo in found.present("results")), None)
-    listed = read_begun(found.hub, results.state) if results else ()
+    listed = read_note(found.hub, results.state) if results else ()
     states = {place: repo.state for place, repo in found.repos.items() if repo}
     return tuple(
         one for one in listed if isinstance(one, Show) and one.place in states and not states[one.place].private

@@ -75,16 +75,16 @@ def _about_single_tools(assigned: AssignedResults) -> Iterator[str]:
 def _about_runs(assigned: AssignedResults, results: EvaluationResults) -> Iterator[str]:
     """Yield which results are not those of the recorded run."""
     recorded = {cell.model: cell.result for cell in results.record.cells} if results.record else {}
-    anew, besides = [], []
+    again, others = [], []
     for run in (run for runs in assigned.runs.values() for run in runs if run.status == "done" and run.model):
         if run.model not in recorded:
-            besides.append(run.model or "")
+            others.append(run.model or "")
         elif (wanted := recorded[run.model]) and run.fingerprint and wanted != run.fingerprint:
-            anew.append(run.model or "")
-    if anew:
-        yield f"Evaluated again after the recorded run, the newest result counts: {', '.join(sorted(anew))}."
-    if besides and results.record:
-        yield f"Not of the recorded run, but of its student: {', '.join(sorted(besides))}."
+            again.append(run.model or "")
+    if again:
+        yield f"Evaluated again after the recorded run, the newest result counts: {', '.join(sorted(again))}."
+    if others and results.record:
+        yield f"Not of the recorded run, but of its student: {', '.join(sorted(others))}."
 
 
 def _about_baselines(reports: list[EvalReport], metrics: tuple[str, ...]) -> Iterator[str]:

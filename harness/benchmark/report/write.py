@@ -20,8 +20,8 @@ from harness.data.formats.jsonl import write_atomic
 from harness.data.published_facts import published_facts
 from harness.evaluation.baselines import BASELINES
 from harness.evaluation.metrics import JUDGE_METRIC
-from harness.reports.markdown import environment as markdown_environment
-from harness.reports.markdown import one_line
+from harness.reports.markdown_templates import environment as markdown_environment
+from harness.reports.markdown_templates import one_line
 from harness.resources import folder, templates
 from harness.statistics.formatting import NOTHING, as_points, number, p_value, points, points_span, span, spread
 

@@ -39,7 +39,7 @@ class JudgeConfig:
 
 
 class Judge(Protocol):
-    """Somebody who gives one vote on every case."""
+    """A judge, which gives one vote on every case."""
 
     @property
     def name(self) -> str:
@@ -50,7 +50,7 @@ class Judge(Protocol):
         """What decides about its votes, for the record."""
 
     def vote(self, cases: Sequence[Case], on_vote: OnVote) -> None:
-        """Call `on_vote` once for each case. Raises HarnessError where nobody can be asked."""
+        """Call `on_vote` once for each case. Raises HarnessError where the judge cannot be asked."""
 
 
 def make_judges(config: JudgeConfig, task: Task | None, models: ChatModels) -> list[Judge]:

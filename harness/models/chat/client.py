@@ -1,4 +1,4 @@
-"""Chat requests to an OpenAI-compatible endpoint, one checked answer each, whatever goes wrong on the way."""
+"""Chat requests to an OpenAI-compatible endpoint, one checked answer each, with retries."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def ask_all(
     words that say why. Raises UsageError
     where the endpoint refuses what all requests share (key, model), EngineError where it is not there or has gone,
     BudgetSpent where the budget is: then nothing more is sent, and what was under way is still answered.
-    Then, and when cancelled, whatever was answered is in the cache.
+    Then, and when cancelled, all answers so far are in the cache.
     """
     run = _Run(endpoint, requests, Spending(budget, endpoint.price, cache, endpoint.identity), cache, on_answer)
     missing = run.tell_known()
@@ -88,7 +88,7 @@ class _Run:
         self._found = False
         """Something has listened at the address."""
         self._served = False
-        """A model has answered, whatever it said."""
+        """A model has answered, usefully or not."""
         self._refused = 0
         self._counts: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()

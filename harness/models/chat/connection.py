@@ -24,7 +24,7 @@ from harness.models.chat.failures import (
     ChatReply,
     Failure,
     failure_of,
-    late,
+    timed_out,
 )
 from harness.models.chat.parameters import Learner, body, first_form, with_roles
 from harness.models.chat.records import Format
@@ -133,7 +133,7 @@ class Connection:
             said = secrets.mask_value(said) if secrets.find(reply.content) else said
             return read_reply(said, whole="tools" in fields)
         except TimeoutError:
-            return late(self._endpoint.timeout), None
+            return timed_out(self._endpoint.timeout), None
         except Exception as error:
             return failure_of(error, self._endpoint.timeout), None
 

@@ -24,7 +24,7 @@ _SIZED = frozenset(
 )
 """Arguments with which users say how much the engine takes."""
 MEMORY = "TFT_ENGINE_MEMORY"
-"""Variable of the environment: GiB that the engine may take, in the place of what is reckoned from the weights."""
+"""Variable of the environment: GiB that the engine may use, instead of the limit derived from the weights."""
 _PER_CORE = 32 << 20
 _COPIES = 5
 """Most bytes in memory for a byte of weights: eight bits as float32, and what is read meanwhile."""

@@ -79,7 +79,7 @@ def main() -> None:
     _import(modules)
     while len(head := sys.stdin.buffer.read(8)) == 8:
         job = sys.stdin.buffer.read(struct.unpack("<Q", head)[0])
-        _send(_called(*pickle.loads(job)))  # noqa: S301 -- from the parent, in which nobody else can write
+        _send(_called(*pickle.loads(job)))  # noqa: S301 -- only the parent writes to this pipe
 
 
 def _called(function: Callable[..., Any], arguments: tuple[Any, ...], memory: int, seconds: float) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def _called(function: Callable[..., Any], arguments: tuple[Any, ...], memory: in
         return {"result": json.loads(json.dumps(function(*arguments)))}
     except MemoryError:
         return {"error": "MemoryError", "text": "", "at": _State.at}
-    except Exception as error:  # whatever the files of others lead to
+    except Exception as error:  # untrusted files can raise anything
         return {"error": type(error).__name__, "text": _text(error), "at": _State.at}
     finally:
         _limit(None, None)
@@ -139,7 +139,7 @@ def _mapped() -> int:
 
 
 def _end_with_parent(parent: int) -> None:
-    """End this process when its parent has ended, whatever it is doing."""
+    """End this process once its parent has ended."""
     while os.getppid() == parent:
         time.sleep(_ORPHAN)
     os._exit(1)

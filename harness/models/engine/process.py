@@ -34,7 +34,7 @@ _PATIENCE = 600.0
 
 
 class MemoryWatch:
-    """Ends a process group that takes more than `limit` bytes (None: whatever it takes), and says so in `exceeded`."""
+    """Ends a process group that takes more than `limit` bytes (None: no limit), and says so in `exceeded`."""
 
     def __init__(self, group: int, limit: int | None) -> None:
         self.exceeded = False
@@ -107,7 +107,7 @@ async def while_progressing(work: Coroutine[Any, Any, None], progress: Callable[
 
 
 _DONE = b"done"
-GRACE = 5.0  # seconds an orphan has to end by itself: nobody waits for what it still has to say
+GRACE = 5.0  # seconds an orphan has to end by itself; nothing reads its output any more
 
 _WATCH = """
 import os, signal, sys, time

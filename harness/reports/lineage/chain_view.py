@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.hub.artifact import parse_input, split_revision
 from harness.hub.lineage import LineageRecord
 from harness.reports.lineage.chain import Node
-from harness.reports.lineage.check import Checked
+from harness.reports.lineage.check import CheckedChain
 from harness.statistics.formatting import first_of
 from harness.terminal import one_line
 
@@ -89,7 +89,7 @@ _WORDS = {
 }
 
 
-def chain_tree(found: Checked, depth: int | None = None) -> Tree:
+def chain_tree(found: CheckedChain, depth: int | None = None) -> Tree:
     """Return the chain as a tree, `depth` levels below its root (None: all). What was shown already is not repeated."""
     from rich.tree import Tree
 

@@ -28,11 +28,11 @@ def check_chain(hub: Hub, artifact: Artifact) -> list[str]:
 
     Raises HubUnreachable or HubError where the Hub does not answer: that says nothing about the chain.
     """
-    return checked(hub, artifact).sentences()
+    return read_checked(hub, artifact).sentences()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CheckedChain:
     """A chain, and the problems of its nodes by name; a node without any is not in it."""
 
     root: Node
@@ -43,12 +43,12 @@ class Checked:
         return list(dict.fromkeys(problem for found in self.problems.values() for problem in found))
 
 
-def checked(hub: Hub, artifact: Artifact, config: str | None = None) -> Checked:
+def read_checked(hub: Hub, artifact: Artifact, config: str | None = None) -> CheckedChain:
     """Return the chain behind an artifact, or one evaluation in it, with all that is wrong; see `check_chain`."""
     root = read_chain(hub, artifact, config)
     checks = _Checks(hub)
     found = {node.name: (*node.problems, *checks.of(node)) for node in root.walk()}
-    return Checked(root=root, problems={name: problems for name, problems in found.items() if problems})
+    return CheckedChain(root=root, problems={name: problems for name, problems in found.items() if problems})
 
 
 class _Checks:

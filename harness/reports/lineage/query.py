@@ -14,7 +14,7 @@ from harness.evaluation.results import RESULTS, ResultsDataset, config_name
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.reports.lineage.chain import Node, is_results
-from harness.reports.lineage.check import Checked, checked
+from harness.reports.lineage.check import CheckedChain, read_checked
 from harness.reports.lineage.row_history import RowHistory, RowTracer
 from harness.reports.lineage.row_view import member_names, render_row
 from harness.reports.lineage.rows import DialogueReader, RowReader, SourceDialogue, StoredRow
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class LineageAnswer:
     """The answer: a chain, and the history of a row where one was asked for."""
 
-    chain: Checked
+    chain: CheckedChain
     row: RowHistory | ScoreHistory | None = None
     example: str | None = None
     """An id that could be asked for; None where a row was, or there is none."""
@@ -60,7 +60,7 @@ def ask(
         scores = _scores_of(hub, artifact, results)
         if scores is not None and ":" in row:
             return _score(hub, scores, config_name(artifact.repo_id), row)
-    chain = checked(hub, artifact)
+    chain = read_checked(hub, artifact)
     _check_known(chain.root)
     if row is None:
         return LineageAnswer(chain=chain, example=_example(reader, chain.root))
@@ -77,7 +77,7 @@ def ask(
 
 
 def _score(hub: Hub, results: Artifact, config: str, pair_id: str) -> LineageAnswer:
-    chain = checked(hub, results, config)
+    chain = read_checked(hub, results, config)
     return LineageAnswer(chain=chain, row=follow_score(hub, chain.root, pair_id))
 
 
@@ -130,7 +130,7 @@ def _example(reader: RowReader, root: Node) -> str | None:
     return next(iter(reader.rows(root)), None) if root.kind == "dataset" else None
 
 
-def as_document(found: Checked, row: RowHistory | ScoreHistory | None = None) -> dict[str, Any]:
+def as_document(found: CheckedChain, row: RowHistory | ScoreHistory | None = None) -> dict[str, Any]:
     """Return the chain, its problems (those of the row with them), and the row's history where there is one."""
     history = None if row is None else _score_document(row) if isinstance(row, ScoreHistory) else _row(row)
     of_row = [] if row is None else row_problems(row)
@@ -149,7 +149,7 @@ def row_problems(row: RowHistory | ScoreHistory) -> list[str]:
     return list(dict.fromkeys(every))
 
 
-def _node(node: Node, found: Checked) -> dict[str, Any]:
+def _node(node: Node, found: CheckedChain) -> dict[str, Any]:
     record = node.record
     return {
         "name": node.name,

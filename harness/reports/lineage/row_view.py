@@ -17,7 +17,7 @@ from harness.statistics.formatting import cut
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-Entry = tuple[str, str, str]
+Labelled = tuple[str, str, str]
 """Label, text and style."""
 
 _LONG, _LONG_CALL = 300, 240
@@ -53,7 +53,7 @@ def _blocks(history: RowHistory) -> Iterator[RenderableType]:
         yield block(_messages(last), indent=4)
 
 
-def block(entries: list[Entry], indent: int = 2) -> RenderableType:
+def block(entries: list[Labelled], indent: int = 2) -> RenderableType:
     """Return labels with their texts beside them."""
     from rich.padding import Padding
     from rich.table import Table
@@ -72,7 +72,7 @@ def _title(text: str) -> RenderableType:
     return Padding(line(text, "bold green"), (1, 0, 0, 0))
 
 
-def _source(source: SourceDialogue) -> list[Entry]:
+def _source(source: SourceDialogue) -> list[Labelled]:
     where = f" in {short(source.file)}" if source.file else ""
     fetched = f", of {short(source.repository)}" if source.repository else ""
     found = [("source", f"{source.name}{where}{fetched}", "")]
@@ -81,11 +81,11 @@ def _source(source: SourceDialogue) -> list[Entry]:
     return found
 
 
-def _stage(history: RowHistory, clean: Mapping[int, ToolCall] | None) -> list[Entry]:
+def _stage(history: RowHistory, clean: Mapping[int, ToolCall] | None) -> list[Labelled]:
     """Return what one stage says of the row; `clean` are the calls of its source dialogue, None without its text."""
     node, values = history.node, history.row.values
     stage = node.stage or "dataset"
-    found: list[Entry] = [(stage, f"{short(node.name)}  {history.row.file}", "bold")]
+    found: list[Labelled] = [(stage, f"{short(node.name)}  {history.row.file}", "bold")]
     if node.record is not None:
         found += [(role, model, "") for role, model in models(node.record)]
     if stage == "corrupt" and clean is not None:
@@ -114,7 +114,7 @@ def _damage(history: RowHistory, clean: Mapping[int, ToolCall]) -> str:
     return f"{len(changed)} of {len(now)} calls are not those of the dialogue: messages {', '.join(map(str, changed))}"
 
 
-def _ratings(values: Mapping[str, Any]) -> Iterator[Entry]:
+def _ratings(values: Mapping[str, Any]) -> Iterator[Labelled]:
     for quality in ("relevance", "coherence"):
         if values.get(quality) is not None:
             yield quality, f"{values[quality]} of 5: {values.get(f'{quality}_reason')}", ""
@@ -123,7 +123,7 @@ def _ratings(values: Mapping[str, Any]) -> Iterator[Entry]:
         yield "finding", f"{one.get('check')} ({one.get('severity')}{where}): {one.get('problem')}", ""
 
 
-def _plan(history: RowHistory) -> Iterator[Entry]:
+def _plan(history: RowHistory) -> Iterator[Labelled]:
     values, record = history.row.values, history.node.record
     teacher = record.lineage.config.get("teacher") if record else None
     if isinstance(teacher, Mapping) and str(teacher.get("name")).startswith("rules:"):
@@ -135,7 +135,7 @@ def _plan(history: RowHistory) -> Iterator[Entry]:
     yield "plan", cut(values.get("plan"), _LONG), ""
 
 
-def _decision(values: Mapping[str, Any]) -> Entry:
+def _decision(values: Mapping[str, Any]) -> Labelled:
     if values.get("kept"):
         return "kept", "yes", "green"
     if values.get("reason") == CONTEXT:
@@ -164,9 +164,9 @@ def member_names(history: RowHistory) -> list[str]:
     return names + [f"member {number + 1}" for number in range(len(names), widest)]
 
 
-def _turn(turn: TurnDecision, members: list[str], clean: ToolCall | None) -> list[Entry]:
+def _turn(turn: TurnDecision, members: list[str], clean: ToolCall | None) -> list[Labelled]:
     """Return the calls of a turn: the source's where it differs, the trace's, the members', the result."""
-    found: list[Entry] = [(f"message {turn.position}", _verdict(turn, clean), "bold")]
+    found: list[Labelled] = [(f"message {turn.position}", _verdict(turn, clean), "bold")]
     if clean is not None and clean != turn.raw:
         found.append(("source", _call_text(clean), ""))
     found.append(("trace", _call_text(turn.raw), "red"))
@@ -206,7 +206,7 @@ def _call_text(call: ToolCall) -> str:
     return text if len(text) <= _LONG_CALL else f"{text[:_LONG_CALL]}…"
 
 
-def _messages(history: RowHistory) -> list[Entry]:
+def _messages(history: RowHistory) -> list[Labelled]:
     """Return what is said and called in a row, one line per message."""
     messages = history.conversation.messages if history.conversation else ()
     texts = ("; ".join(map(_call_text, one.tool_calls)) or one.content or "(empty)" for one in messages)

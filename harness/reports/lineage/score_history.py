@@ -16,7 +16,7 @@ from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.reports.lineage.chain import Node
 from harness.reports.lineage.chain_view import HASH, in_words, line
-from harness.reports.lineage.row_view import Entry, block
+from harness.reports.lineage.row_view import Labelled, block
 from harness.reports.lineage.rows import no_row
 from harness.statistics.formatting import cut, number
 
@@ -144,7 +144,7 @@ def render_score(history: ScoreHistory) -> Iterator[RenderableType]:
         yield block([("problem", problem, "bold red") for problem in history.problems])
 
 
-def _question(history: ScoreHistory) -> Iterator[Entry]:
+def _question(history: ScoreHistory) -> Iterator[Labelled]:
     messages = (history.pair or {}).get("messages") or []
     if messages:
         last = messages[-1]
@@ -162,7 +162,7 @@ def _question(history: ScoreHistory) -> Iterator[Entry]:
     yield "reference", cut(history.row.get("reference"), _LONG), ""
 
 
-def _answer(row: Mapping[str, Any]) -> Iterator[Entry]:
+def _answer(row: Mapping[str, Any]) -> Iterator[Labelled]:
     raw = row.get("raw")
     yield "raw answer", cut(raw, _LONG) if raw is not None else f"none: {row.get('error')}", "bold" if raw else "yellow"
     if row.get("prediction") != raw:
@@ -175,12 +175,12 @@ def _answer(row: Mapping[str, Any]) -> Iterator[Entry]:
         yield "tokens", f"{tokens}, which ended with {row.get('finish_reason')}", "dim"
 
 
-def _scores(history: ScoreHistory) -> Iterator[Entry]:
+def _scores(history: ScoreHistory) -> Iterator[Labelled]:
     for metric, value in history.metrics.items():
         yield "score", f"{metric}: {number(value, missing='unscored')}", "yellow" if value is None else ""
 
 
-def _votes(row: Mapping[str, Any]) -> Iterator[Entry]:
+def _votes(row: Mapping[str, Any]) -> Iterator[Labelled]:
     votes = row.get("judge_votes")
     for judge, vote in votes.items() if isinstance(votes, Mapping) else ():
         if isinstance(vote, Mapping):
