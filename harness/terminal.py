@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from harness.errors import HarnessError, explained, interruption
 from harness.secrets import known, notes
 
 if TYPE_CHECKING:
@@ -290,21 +289,10 @@ def guarded() -> Iterator[None]:
 
 
 def run_guarded(run: Callable[[], int]) -> int:
-    """Run a program with guarded output and return its exit status, after a note on each secret that was masked.
-
-    An error raised on purpose, or an interruption, ends as one sentence on stderr.
-    """
+    """Run a program with guarded output and return its exit status, after a note on each secret that was masked."""
     with guarded():
         try:
             return run()
-        except KeyboardInterrupt as error:
-            word, status = interruption(error)
-            say(word)
-            return status
-        except (HarnessError, OSError) as error:
-            sentence, status = explained(error)
-            say(f"error: {sentence}", lines=getattr(error, "has_lines", False))
-            return status
         finally:
             for note in notes():
                 say(f"note: {note}")

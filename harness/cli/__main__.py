@@ -10,8 +10,8 @@ import sys
 import click
 
 from harness import __version__, cli
-from harness.errors import end_on_signals
-from harness.terminal import run_guarded
+from harness.errors import HarnessError, end_on_signals, explained, interruption
+from harness.terminal import run_guarded, say
 
 _SECTIONS = {
     "Evaluate": ("evaluate", "score", "judge", "agreement", "compare", "card"),
@@ -76,11 +76,17 @@ def _run() -> int:
     except click.ClickException as error:
         error.show(file=sys.stderr)
         return error.exit_code
-    except click.Abort as error:
-        raise error.__cause__ if isinstance(error.__cause__, KeyboardInterrupt) else KeyboardInterrupt from error
+    except (KeyboardInterrupt, click.Abort) as error:
+        word, status = interruption(error)
+        say(word)
+        return status
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except (HarnessError, OSError) as error:
+        sentence, status = explained(error)
+        say(f"error: {sentence}", lines=getattr(error, "has_lines", False))
+        return status
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from harness.curation.stage_settings import resolve
-from harness.errors import end_on_signals
+from harness.errors import HarnessError, end_on_signals, explained, interruption
 from harness.hub.connect import connected
 from harness.stages._result import StageResult
-from harness.terminal import echo, run_guarded
+from harness.terminal import echo, run_guarded, say
 
 
 def run_document(document: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +40,17 @@ def main() -> None:
 
 
 def _run() -> int:
-    echo(json.dumps(run_document(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))))
+    try:
+        result = run_document(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    except KeyboardInterrupt as error:
+        word, status = interruption(error)
+        say(word)
+        return status
+    except (HarnessError, OSError) as error:
+        sentence, status = explained(error)
+        say(f"error: {sentence}", lines=getattr(error, "has_lines", False))
+        return status
+    echo(json.dumps(result))
     return 0
 
 
