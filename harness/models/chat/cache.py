@@ -102,7 +102,7 @@ class AnswerCache:
             raise _unusable(self.path, _DAMAGED) from error
 
     def key(self, identity: str, request: ChatRequest) -> str:
-        """Return the SHA-256 (hex) of who is asked and of all that is sent: without what the endpoint is known to refuse."""
+        """Return the SHA-256 (hex) of who is asked and of all that is sent, known refusals of the endpoint left out."""
         changes = " ".join(relevant(self.changes(identity), request))
         asked = f"{identity}\n{request.sha256()}" + (f"\n{changes}" if changes else "")
         return hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()

@@ -94,7 +94,7 @@ class _Run:
         self._failures: Counter[str] = Counter()
 
     def tell_known(self) -> list[str]:
-        """Tell the answers that are kept, unless a check has become stricter since; return the others' hashes."""
+        """Report the answers in the cache that still pass their check; return the hashes of the other requests."""
         missing = []
         for sha, (request, *_) in self._alike.items():
             kept = self._cache.get(self._endpoint.identity, request)
@@ -109,7 +109,7 @@ class _Run:
         return missing
 
     async def answer(self, sha: str, connection: Connection) -> None:
-        """Ask until there is a usable answer, or no sense in going on, and tell it."""
+        """Ask until there is a usable answer or no point in retrying, and report it."""
         request, tries, useless, more, failed = self._alike[sha][0], 0, 0, "", None
         max_tokens = request.max_tokens
         if exceeds_context(request.texts(), max_tokens, self._endpoint.context):

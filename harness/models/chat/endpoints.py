@@ -1,4 +1,4 @@
-"""Where endpoints are, what they cost and how much they take: one address, or a file with an entry for each model."""
+"""Where endpoints are, what they cost and what they allow: one address, or a file with an entry per model."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=Fals
 
 
 class Limits(BaseModel):
-    """What an endpoint takes; None where it is not said."""
+    """What an endpoint allows; None where it is not said."""
 
     model_config = STRICT
 
