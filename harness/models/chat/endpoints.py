@@ -66,7 +66,7 @@ class Address(BaseModel):
     """Input and output, USD per million tokens."""
     limits: Limits = Field(default_factory=Limits)
     parameters: dict[str, Any] = Field(default_factory=dict)
-    """Further fields of every request, such as {temperature: null, reasoning_effort: low}; null leaves a field out."""
+    """Fields of every request, in a mapping such as {temperature: null, reasoning_effort: low}; null leaves one out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
