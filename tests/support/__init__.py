@@ -1,5 +1,7 @@
 """What tests of several rooms share; pytest puts `tests/` on the path, so that a test says `from support.x import y`.
 
+tft                    `tft` in a process of its own that starts quickly
+tft_starter            the process that those are forked from
 http_server            a server in a thread, and a request handler that says nothing on stderr
 chat_endpoint          an OpenAI-compatible endpoint that gives verdicts and fails in every way that endpoints fail
 model_endpoint         one that answers with tool calls, counts its questions and fails as a test says
