@@ -12,9 +12,11 @@ markdown.py           A Jinja environment in which what a template prints cannot
 model_card.py         Model cards: what a card shows, put together from records
 plot_style.py         What all plots share: size, colours, style, and how they are saved
 publish.py            Publishes an evaluation: rows and report, and scores and card of the model
+readme.py             The harness's block in a README, and all that others have written around it
 repair_plot.py        The repair report as a picture: precision and recall above, what became of each kind of damage
                       below
 repair_tables.py      The repair report in a terminal and as Markdown for a card
+reproduce.py          The command that repeats an evaluation, from its report
 trace_survey.py       A survey of traces in a terminal
 training_loss.py      The loss of a training run as a picture
 lineage/              Where an artifact, a row or a score comes from

@@ -27,7 +27,7 @@ from harness.terminal import one_line
 CheckChain = Callable[[Hub, Artifact], list[str]]
 """Returns what is wrong with the lineage of an artifact; `harness.reports.lineage.check.check_chain`."""
 _CHANGED_LATER = (README, ATTRIBUTES)
-_RESULTS_OF_A_MODEL = ".eval_results/"
+_RESULTS_OF_A_MODEL = (".eval_results/", "plots/")
 
 
 class Refused(CheckFailed):

@@ -16,7 +16,7 @@ from harness.data.formats.task import read_task
 from harness.data.records import Task
 from harness.data.tasks import TASK
 from harness.errors import CommitConflict
-from harness.evaluation.results import config_name
+from harness.evaluation.results import ResultsDataset, config_name
 from harness.hub.artifact import README, Artifact, RepositoryName, parse_input
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage
@@ -70,10 +70,10 @@ def wanted_files(setting: Setting, entries: Sequence[Entry], make_report: MakeRe
 
 
 def _model(setting: Setting, place: RepositoryName) -> Files:
-    report = setting.results.reports[config_name(place.repo_id)]
-    task = _task(setting.hub, report.run.test_set)
-    files = model_files(setting.hub, place.repo_id, report, task, results=results_place(setting.namespace).repo_id)
-    return {path: text.encode() for path, text in files.items()}
+    hub, results, config = setting.hub, setting.results, config_name(place.repo_id)
+    report = results.reports[config]
+    task, plots = _task(hub, report.run.test_set), ResultsDataset(hub, results.artifact).plots(config, report)
+    return model_files(hub, place.repo_id, report, task, results=results.artifact.repo_id, plots=plots)
 
 
 def _task(hub: Hub, test_set: Artifact) -> Task:

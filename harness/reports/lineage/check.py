@@ -190,8 +190,8 @@ def _run_of(run: EvalRun) -> dict[str, Artifact]:
 
 
 def _is_changed_later(path: str) -> bool:
-    """Whether later stages and people change a file beside the result: cards, scores, the record of a copy."""
-    return path in (README, ATTRIBUTES, RECORD) or path.startswith(".eval_results/")
+    """Whether later stages and people change a file beside the result: cards, plots, scores, the record of a copy."""
+    return path in (README, ATTRIBUTES, RECORD) or path.startswith((".eval_results/", "plots/"))
 
 
 def _listed(paths: list[str]) -> str:
