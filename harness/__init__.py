@@ -1,20 +1,20 @@
 """tft-harness: an evaluation-first harness built around Hugging Face Hub artifacts.
 
 errors.py     Every error the harness raises on purpose
-resources.py  Where the three folders below are: in a checkout, or inside an installed wheel
-secrets.py    Keys, tokens and passwords: found in texts, and masked
-terminal.py   What a person sees: results on stdout, the rest on stderr
-benchmark/    The benchmark run as a whole
+resources.py  Where the three folders of declarations are, in a checkout or in an installed wheel
+secrets.py    Secret values, and masking them in all output
+terminal.py   Terminal output: results on stdout, everything else on stderr
+benchmark/    The benchmark: its cells, report and release
 cli/          The command `tft`, one file per subcommand
-curation/     Traces to training data
-data/         Conversations, tasks, and the files they come in
-evaluation/   Answers to scores to a report
-hub/          The one client of a Hub, lineage, jobs
-hubd/         The embedded Hub; a sibling that can be lifted out
-models/       A conversation to a prompt, an answer to a call
-reports/      What people read: cards, tables, plots, comments
-rules/        Rule-based stand-ins; can be lifted out
-stages/       One file a stage: pinned inputs to one artifact on the Hub
+curation/     From traces to training data: checks, committee, synthesis
+data/         Conversations, tasks and scenarios, and the file formats they come in
+evaluation/   From answers to scores to a report: metrics, judges, comparisons
+hub/          The client of a Hub; lineage; jobs
+hubd/         The embedded Hub, independent of the rest
+models/       Prompts, backends, inference engine, endpoints, parsing of tool calls
+reports/      Cards, tables, plots and comments
+rules/        Rule-based judge, labelers and teacher
+stages/       One file per stage: pinned inputs to one artifact on the Hub
 statistics/   Clustered estimates, paired tests, agreement
 training/     Token-exact fine-tuning
 """

@@ -4,11 +4,11 @@ HarnessError            a sentence that says what to do next; the CLI prints it 
 ├── UsageError          an option or a config value that cannot be used
 ├── DataError           a record that cannot be read (names the file and the line)
 ├── SourceError         a source file that is missing, damaged or not the pinned one
-├── HubError            the Hub said no
+├── HubError            the Hub refused a request
 │   ├── RepoNotFound        no such repository or revision
-│   ├── AccessDenied        gated, private, or a token without the right
+│   ├── AccessDenied        gated, private, or a token without permission
 │   └── HubUnreachable      no answer from the endpoint
-├── GitHubError         GitHub said no
+├── GitHubError         GitHub refused a request
 ├── ModelError          a model that cannot be evaluated (no causal LM, no chat template, unsafe weights)
 ├── EngineError         the inference engine is missing, did not start, or died
 ├── TrainingError       a training run that cannot go on (no memory left, a loss that is not a number)
@@ -27,11 +27,11 @@ from pathlib import Path
 from types import FrameType
 
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
-"""Exit status after Ctrl-C and after SIGTERM, as shells have it."""
+"""Exit status after Ctrl-C and after SIGTERM, as in shells."""
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP, which end a command as Ctrl-C does: what it has begun is put away."""
+    """SIGTERM or SIGHUP, which end a command like Ctrl-C, with clean-up."""
 
 
 _LONGEST_END = 60.0
@@ -39,11 +39,11 @@ _came: list[int] = []
 
 
 def end_on_signals() -> None:
-    """Let SIGTERM and SIGHUP end a command as Ctrl-C does: the first raises `Terminated` in the main thread.
+    """Let SIGTERM and SIGHUP end a command like Ctrl-C: the first raises `Terminated` in the main thread.
 
-    One that comes while the command already puts away what it has begun does not cut that short: it starts a clock, and
-    after _LONGEST_END seconds the process ends whatever it does. What is ignored stays so (nohup); processes that are
-    forked end by a signal as any does. Ctrl-C itself stays Python's: asyncio asks for that.
+    A signal that arrives during clean-up does not cut it short: it starts a timer, and after _LONGEST_END seconds the
+    process ends in any case. Ignored signals stay ignored (nohup); forked processes end by signals as usual. Ctrl-C
+    itself is left to Python, as asyncio requires.
     """
     if threading.current_thread() is not threading.main_thread():  # no other one may say so
         return
@@ -72,7 +72,7 @@ def end_on_signals() -> None:
 
 
 def _is_ending() -> bool:
-    """Whether an interruption is on its way out: what runs now is some `finally`, `except` or `__exit__`."""
+    """Whether an interruption is being handled, so that this runs in a `finally`, `except` or `__exit__`."""
     error = sys.exc_info()[1]
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
@@ -91,7 +91,7 @@ def _end_later() -> None:
 
 
 def interruption(error: BaseException) -> tuple[str, int]:
-    """Return the word for an interruption, itself or what it was raised from, and the exit status."""
+    """Return the word for an interruption (itself or its cause), and the exit status."""
     terminated = isinstance(error, Terminated) or isinstance(error.__cause__, Terminated) or bool(_came)
     return ("terminated", EXIT_TERMINATED) if terminated else ("interrupted", EXIT_INTERRUPTED)
 
@@ -101,7 +101,7 @@ class HarnessError(Exception):
 
     exit_code = 2
     has_lines = False
-    """Whether the message has lines of its own below the sentence; in all others a line end is not ours."""
+    """Whether the message has lines of its own below the sentence; otherwise line breaks are not ours."""
 
 
 class UsageError(HarnessError):
@@ -130,7 +130,7 @@ class RepoNotFound(HubError):
 
 
 class AccessDenied(HubError):
-    """The repository is gated or private, or the token has not the right that is needed."""
+    """The repository is gated or private, or the token lacks a permission."""
 
 
 class HubUnreachable(HubError):

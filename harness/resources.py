@@ -1,4 +1,4 @@
-"""The folders beside the package, in a checkout next to it, in an installed wheel inside it; and their templates."""
+"""The folders of declarations, next to the package in a checkout and inside it in a wheel, and their templates."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ _PACKAGE = Path(__file__).resolve().parent
 def folder(name: FolderName) -> Path:
     """Return the absolute path of a folder of declarations.
 
-    The wheel carries the three folders under `harness/_resources`. That place is looked at first: next to
-    an installed package lies site-packages, where `datasets` is the library of that name.
-    Raises UsageError where neither place has the folder.
+    The wheel has the three folders under `harness/_resources`, which is checked first: next to an installed package
+    is site-packages, where `datasets` is the library of that name. Raises UsageError if the folder is in neither place.
     """
     for candidate in (_PACKAGE / "_resources" / name, _PACKAGE.parent / name):
         if candidate.is_dir():
@@ -30,10 +29,10 @@ def folder(name: FolderName) -> Path:
 
 
 def templates(place: Path, *, finalize: Callable[[Any], Any] | None = None) -> ImmutableSandboxedEnvironment:
-    """Return the sandboxed environment over the templates in `place`; an unknown name in one is an error.
+    """Return a sandboxed Jinja environment for the templates in `place`; an undefined variable is an error.
 
-    Where templates make markup, `finalize` gets every value that they print and escapes what is no `Markup` yet.
-    Without it they make plain text.
+    For markup, `finalize` gets every printed value and escapes it unless it is `Markup` already. Without it, templates
+    produce plain text.
     """
     from jinja2 import FileSystemLoader, StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment

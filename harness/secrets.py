@@ -1,7 +1,7 @@
 """Keys, tokens and passwords: one object knows those of this process, finds them in texts, and masks them.
 
-They come from the environment (variables that are named as secrets, credentials in addresses), from `hf auth login`,
-and from whoever calls `learn`. Found are a value and each part of it of 12 letters and digits or more: in any case,
+They come from the environment (variables named like secrets, credentials in URLs), from `hf auth login`,
+and from callers of `learn`. A value is found, and each part of it of 12 letters and digits or more: in any case,
 with other characters between, reversed, as character codes, as percent, JSON, Python or HTML escapes, in Base64. Not
 found are shorter parts, letters put in between, and what is compressed, encrypted, or encoded twice.
 """
@@ -22,13 +22,13 @@ from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
 MASK = "[key]"
 SHORTEST = 12
-"""Characters; what is shorter is a placeholder, and would be found inside ordinary words."""
+"""Characters; anything shorter is a placeholder, and would match inside ordinary words."""
 
 _LONG, _LONGEST = 256, 4096
-"""Characters; of a long value fewer spellings are known, and of a very long one the beginning."""
+"""Characters; fewer spellings of a long value are known, and only the beginning of a very long one."""
 _WINDOW = 8
 _STEP = SHORTEST - _WINDOW + 1
-"""Every so many characters a window is looked up: a part of the shortest length holds one of them whole."""
+"""Characters between the windows that are looked up: any part of the shortest length contains a whole one."""
 _OTHERS = bytes(one for one in range(256) if not chr(one).isascii() or not chr(one).isalnum())
 _NAMED_SECRET = re.compile(
     r"(?:^|_)(?:API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|PAT|CREDENTIALS|AUTHORIZATION)$", re.IGNORECASE
@@ -49,7 +49,7 @@ class _Form:
 
 @dataclass(slots=True)
 class Secrets:
-    """The values that are known, what each is, and how often one was masked."""
+    """The known values, what each one is, and how often it was masked."""
 
     masked: dict[str, int] = field(default_factory=dict)
     _whats: dict[str, str] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Secrets:
     _exact: list[tuple[bytes, str]] = field(default_factory=list)
 
     def add(self, value: str, what: str) -> None:
-        """Know a value; `what` says in words what it is, for messages. Shorter ones than `SHORTEST` are left out."""
+        """Add a value; `what` describes it in messages. Values shorter than `SHORTEST` are ignored."""
         value = value.strip()[:_LONGEST]
         if len(value) < SHORTEST or value in self._whats:
             return
@@ -70,7 +70,7 @@ class Secrets:
             self._exact += [(one.encode(), what) for one in {value, quote(value, safe="")}]
 
     def find(self, text: str | bytes) -> str | None:
-        """Return what is found first in a text, in words; None where it holds none."""
+        """Return the description of the first secret in a text, or None."""
         if not self._whats:
             return None
         data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
@@ -80,7 +80,7 @@ class Secrets:
         return None
 
     def mask(self, text: str) -> str:
-        """Return a text with `MASK` in the place of what is found; that alone where only a decoded text shows it."""
+        """Return the text with secrets replaced by `MASK`; only `MASK` if a secret shows after decoding alone."""
         if self.find(text) is None:
             return text
         data = text.encode("utf-8", "surrogatepass")
@@ -92,7 +92,7 @@ class Secrets:
         return data.decode("utf-8", "surrogatepass") if self.find(data) is None else MASK
 
     def mask_value(self, value: Any) -> Any:
-        """Return a JSON value in which every text is masked, keys included; what was changed is counted."""
+        """Return a JSON value with every string masked, keys included; changes are counted."""
         if isinstance(value, str):
             what = self.find(value)
             if what is not None:
@@ -103,7 +103,7 @@ class Secrets:
         return [self.mask_value(one) for one in value] if isinstance(value, list | tuple) else value
 
     def _spans(self, data: bytes) -> Iterator[tuple[int, int, str]]:
-        """Yield where something is found: first and last byte, and what it is."""
+        """Yield first byte, last byte and description of each match."""
         for exact, what in self._exact:
             if (at := data.find(exact)) >= 0:
                 yield at, at + len(exact), what
@@ -142,7 +142,7 @@ def _forms(value: str) -> Iterator[_Form]:
 
 
 def _spellings(data: bytes) -> Iterator[bytes]:
-    """Yield a text, and what it says where it is escaped, once or in several ways."""
+    """Yield a text and its unescaped forms."""
     yield data
     if b"\\" in data:
         data = _ESCAPE.sub(_unescaped, data)
@@ -186,18 +186,18 @@ _masked: dict[str, int] = {}
 
 
 def learn(value: str, what: str) -> None:
-    """Know a value from now on, in this process."""
+    """Add a value, for the rest of this process."""
     if len(value) >= SHORTEST:
         _learned[value] = what
 
 
 def learn_variable(name: str) -> None:
-    """Know the value of a variable of the environment, whatever the variable is called."""
+    """Add the value of an environment variable, whatever it is called."""
     _variables[name] = None
 
 
 def learn_named(value: Any) -> None:
-    """Know the texts in a JSON value that have a key such as `api_key` or `Authorization`."""
+    """Add the strings in a JSON value under keys such as `api_key` or `Authorization`."""
     if isinstance(value, Mapping):
         for key, one in value.items():
             if isinstance(one, str) and is_secret_name(str(key)):
@@ -209,12 +209,12 @@ def learn_named(value: Any) -> None:
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether what is called so is a secret: `HF_TOKEN`, `--api-key`, `Authorization`."""
+    """Whether a name is that of a secret: `HF_TOKEN`, `--api-key`, `Authorization`."""
     return _NAMED_SECRET.search(name.replace("-", "_")) is not None
 
 
 def learn_address(address: str) -> None:
-    """Know what an address holds beside host and path: user and password, and the values of its query."""
+    """Add what a URL contains besides host and path: user and password, and the values of its query."""
     try:
         parts = urlsplit(address)
     except ValueError:
@@ -228,7 +228,7 @@ def learn_address(address: str) -> None:
 
 
 def known() -> Secrets:
-    """Return what is known now. One that is kept does not learn what comes later."""
+    """Return the secrets known now; an object kept from earlier does not learn later ones."""
     return _known(tuple(_from_environment()), tuple(_from_login()), tuple(_learned.items()))
 
 
@@ -278,7 +278,7 @@ def _stored(path: Path, changed: int | None) -> tuple[str, ...]:
 
 
 def notes() -> list[str]:
-    """Return a sentence for each secret that was masked so far, and forget them."""
+    """Return one sentence per secret masked so far, and reset the counts."""
     said = [f"{what} stood in {count} texts, where {MASK} stands now" for what, count in _masked.items()]
     _masked.clear()
     return said

@@ -1,7 +1,7 @@
-"""The one way in which text reaches a person: results on stdout, all else on stderr, bars and tables drawn by rich.
+"""Terminal output: results on stdout, everything else on stderr, progress bars and tables drawn by rich.
 
-What is said may quote what others have made. So a line stays one line, characters that steer a terminal or hide text
-are written out, nothing reads as a workflow command to GitHub Actions, and secrets are masked.
+Messages may quote untrusted text. So a line stays one line, characters that control a terminal or hide text are spelled
+out, nothing is taken for a workflow command by GitHub Actions, and secrets are masked.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-"""Control characters but for tab and line feed, and those that reorder, hide or join the text around them."""
+"""Control characters except tab and line feed, and those that reorder, hide or join the text around them."""
 _BREAKS = re.compile("[ \t]*(?:[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+[ \t]*)+")
 _COMMAND = re.compile(r"^(\s*):(?=:)|(?<=#)#(?=\w*\[)", re.MULTILINE)
-"""What GitHub's runner, and others like it, take for a command: `::` that begins a line, `##[` anywhere in it."""
+"""What GitHub's runner and similar ones take for a command: `::` at the start of a line, `##[` anywhere."""
 _STYLE = re.compile("(\x1b\\[[0-9;]*m)")
 _DRAWING = re.compile("(\x1b\\[[0-9;?]*[A-HJKfhlm]|[\r\b])")
-"""What colours text, and what bars and tables that are drawn anew need besides."""
+"""Colours, and what redrawn bars and tables need besides."""
 
 
 def visible(text: object) -> str:
-    """Return a text with all its lines, its hidden characters written out as in JSON (`\\u202e`)."""
+    """Return a text with its lines kept and hidden characters spelled out as in JSON (`\\u202e`)."""
     return HIDDEN.sub(lambda found: _spelled(found[0]), str(text))
 
 
@@ -47,12 +47,12 @@ def _spelled(character: str) -> str:
 
 
 def one_line(text: object) -> str:
-    """Return a text from outside as one line that can be shown: hidden characters written out, line ends as spaces."""
+    """Return untrusted text as one printable line: hidden characters spelled out, line breaks as spaces."""
     return visible(_BREAKS.sub(" ", str(text)))
 
 
 def harmless(text: object) -> str:
-    """Return lines that can be printed anywhere: hidden characters written out, no workflow commands, no secrets."""
+    """Return lines that are safe to print: hidden characters spelled out, no workflow commands, no secrets."""
     return _tame(visible(known().mask(str(text))))
 
 
@@ -61,38 +61,38 @@ def _tame(text: str) -> str:
 
 
 def echo(text: object, *, nl: bool = True) -> None:
-    """Write a result on stdout, one line of it; `write` takes whole documents."""
+    """Write one line of a result to stdout; for whole documents there is `write`."""
     write(one_line(text), nl=nl)
 
 
 def write(text: object, *, nl: bool = True) -> None:
-    """Write a result of any number of lines on stdout, each of which is ours or that of a document."""
+    """Write a result of several lines to stdout; its line breaks are kept."""
     import click
 
     click.echo(harmless(text), nl=nl, file=sys.stdout)
 
 
 def reveal(text: object) -> None:
-    """Write a line on stdout that is there to tell a secret: the token of a Hub, to who has started it."""
+    """Write a line to stdout whose purpose is to show a secret: the token of a Hub, to whoever started it."""
     import click
 
     click.echo(_tame(one_line(text)), file=getattr(sys.stdout, "stream", sys.stdout))
 
 
 def say(text: str, *, lines: bool = False) -> None:
-    """Print a line for the person on stderr; with `lines` the line ends in the text are ours and stay."""
+    """Print a message to stderr, on one line; with `lines` its line breaks are ours and are kept."""
     import click
 
     click.echo(harmless(text if lines else one_line(text)), file=sys.stderr)
 
 
 def console(*, err: bool = False, width: int | None = None, markup: bool = True) -> Console:
-    """Return what draws tables and styled text on stdout, or on stderr; `width` is in columns."""
+    """Return a rich console on stdout, or on stderr; `width` is in columns."""
     from rich.console import Console, ConsoleOptions
     from rich.segment import Segment
 
     class Plain(Console):
-        """A console that draws hidden characters of a text as what they are."""
+        """A console that spells out hidden characters."""
 
         def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
             for part in super().render(renderable, options):
@@ -103,7 +103,7 @@ def console(*, err: bool = False, width: int | None = None, markup: bool = True)
 
 
 def show(parts: Iterable[RenderableType], *, width: int | None = None, piped: int = 0, markup: bool = True) -> None:
-    """Draw parts on stdout, each from the start of a line; at least `piped` columns wide where a pipe has none."""
+    """Draw parts on stdout, each on a new line; without a terminal, at least `piped` columns wide."""
     out = console(width=width, markup=markup)
     if width is None and not out.is_terminal:
         out.width = max(out.width, piped)
@@ -112,20 +112,20 @@ def show(parts: Iterable[RenderableType], *, width: int | None = None, piped: in
 
 
 def plain(text: str) -> str:
-    """Return a text from outside as it stands in styled text: one line, whose brackets style nothing."""
+    """Return untrusted text for use in styled text: one line, with its brackets escaped."""
     from rich.markup import escape
 
     return escape(one_line(known().mask(text)))
 
 
 EVERY = 30.0
-"""Seconds after which long work says where it is, where there is no terminal to draw on."""
+"""Seconds between progress lines without a terminal."""
 
 
 class Pace:
-    """Long work as lines of a log: at its start, after each tenth of `total`, and after every half minute.
+    """Progress as lines of a log: at the start, after each tenth of `total`, and at least every half minute.
 
-    What is counted are steps, or bytes with `size`; `done` of them are there already. `clock` returns seconds.
+    It counts steps, or bytes with `size`; `done` of them are complete already. `clock` returns seconds.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class Pace:
         say(f"{doing}: {self._count()}" if total else f"{doing} ...")
 
     def advance(self, *, steps: int = 1, note: str | None = None, total: int | None = None) -> None:
-        """Count `steps`, with `note` as a remark on the newest one; `total` replaces that of before."""
+        """Count `steps`; `note` is a remark on the latest one, `total` a new total."""
         with self._lock:
             self._done += steps
             self._note, self._total = self._note if note is None else note, total or self._total
@@ -149,11 +149,11 @@ class Pace:
 
     @property
     def due(self) -> float:
-        """Return the seconds until the next line; from 0 on downwards it is time for one."""
+        """Return the seconds until the next line is due; it is due at 0 or below."""
         return self._told + EVERY - self._clock()
 
     def beat(self) -> None:
-        """Say where the work is if nothing was said for half a minute."""
+        """Print a progress line if there was none for half a minute."""
         with self._lock:
             if self.due <= 0:
                 self._tell()
@@ -188,7 +188,7 @@ _UNITS = (("second", 1), ("minute", 60), ("hour", 3600))
 
 
 def minutes(seconds: float) -> str:
-    """Return seconds as `m:ss`, from an hour on as `h:mm:ss`."""
+    """Return seconds as `m:ss`, or `h:mm:ss` from an hour on."""
     whole, rest = divmod(round(seconds), 60)
     hours, left = divmod(whole, 60)
     return f"{hours}:{left:02}:{rest:02}" if hours else f"{left}:{rest:02}"
@@ -196,10 +196,10 @@ def minutes(seconds: float) -> str:
 
 @contextmanager
 def progress(doing: str, total: int | None = None, *, done: int = 0, size: bool = False) -> Iterator[Advance]:
-    """Show on stderr how far long work is: a bar with the time left (`total` steps), a spinner, or lines in a log.
+    """Show progress on stderr: a bar with the time left (`total` steps), a spinner, or lines in a log.
 
-    Yields a function: each call is one step, or `steps` of them; its keyword `note` is a remark on the newest one,
-    `total` another total. Steps are bytes with `size`; `done` of them are there already. Without a terminal see `Pace`.
+    Yields a function: each call is one step, or `steps` of them; its keyword `note` is a remark on the latest one,
+    `total` a new total. Steps are bytes with `size`; `done` are complete already. Without a terminal, see `Pace`.
     """
     out = console(err=True)
     if out.is_terminal:
@@ -241,17 +241,17 @@ def _bar(out: Console, doing: str, total: int | None, done: int, size: bool) -> 
 
 
 class _Guarded:
-    """A stream of text through which libraries, warnings and tracebacks write, too."""
+    """A text stream that libraries, warnings and tracebacks write through as well."""
 
     def __init__(self, stream: IO[str]) -> None:
         self.stream = stream
         self._begins = True
-        """Whether what is written next begins a line."""
+        """Whether the next write starts a line."""
 
     def write(self, text: str) -> int:
-        """Write what is harmless of a text; on a terminal it may draw."""
+        """Write the sanitised text; on a terminal it may draw."""
         if not isinstance(text, str):
-            raise TypeError(f"expected text, got {type(text).__name__}")  # by which click tells what a stream takes
+            raise TypeError(f"expected text, got {type(text).__name__}")  # how click finds out what a stream takes
         drawing = self.stream.isatty()
         if not drawing:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -274,7 +274,7 @@ class _Guarded:
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Have all that anything writes on stdout and stderr be harmless, for the block; a bug ends in its traceback."""
+    """Sanitise everything written to stdout and stderr within the block; a bug still ends in its traceback."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _Guarded(sys.stdout), _Guarded(sys.stderr)
     try:
@@ -289,7 +289,7 @@ def guarded() -> Iterator[None]:
 
 
 def run_guarded(run: Callable[[], int]) -> int:
-    """Return the exit status of a program with guarded output, after a note on each secret that was masked in it."""
+    """Run a program with guarded output and return its exit status, after a note on each secret that was masked."""
     with guarded():
         try:
             return run()

@@ -29,6 +29,8 @@ ROOMS = {
     "hubd",
     "statistics",
 }
+PLUGINS = {"harness/cli", "harness/data/scenarios", "harness/models/backends", "harness/models/parsing/formats"}
+"""Packages whose modules without an underscore are found by listing the folder."""
 GROUND = {"__init__.py", "errors.py", "resources.py", "secrets.py", "terminal.py", "py.typed"}
 MAX_MODULE_LINES = 300
 MAX_FUNCTION_LINES = 60
@@ -120,7 +122,8 @@ def test_every_file_beside_the_package_is_in_the_tree() -> None:
             and folder in tree
             and not any(other.startswith(folder) and other != folder for other in tree)
         ]
-        if path not in tree and not stands_for_all:
+        is_metric = (ROOT / top / Path(path).parts[1] / f"{Path(path).parts[1]}.py").is_file()  # its README says what
+        if path not in tree and not stands_for_all and not is_metric:
             missing.append(path)
     assert not missing, f"docs/architecture.md lacks {', '.join(missing)}"
 
@@ -148,6 +151,7 @@ def test_the_package_has_its_rooms_and_nothing_else_at_the_top() -> None:
 
 
 def test_the_docstring_of_a_package_names_its_files_and_packages() -> None:
+    """Plug-ins may be left out: adding one takes one file, whose first line says what it is."""
     wrong = {}
     for init in (path for path in _files() if path.name == "__init__.py"):
         folder = init.parent
@@ -157,7 +161,8 @@ def test_the_docstring_of_a_package_names_its_files_and_packages() -> None:
         inside |= {f"{path.name}/" for path in folder.iterdir() if (path / "__init__.py").is_file()}
         docstring = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8")), clean=False) or ""
         named = {match[1] for match in _NAMED.finditer(docstring)}
-        if folder != ROOT / "harness" and named != inside:
+        may_lack = {name for name in inside if not name.startswith("_")} if _name(folder) in PLUGINS else set()
+        if folder != ROOT / "harness" and not inside - may_lack <= named <= inside:
             wrong[_name(init)] = sorted(named ^ inside)
     assert not wrong
 

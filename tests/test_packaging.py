@@ -103,10 +103,10 @@ def test_the_installed_package_reads_its_own_folders(installed: Path, tmp_path: 
     code = (
         "import json, datasets, harness\n"
         "from harness.resources import folder\n"
-        "from harness.data.sample import sample_task\n"
-        "from harness.stages.material.sample_testset import write_test_set\n"
+        "from harness.data.sample import sample_conversations\n"
+        "from harness.data.tasks import write_test_set\n"
         "from pathlib import Path\n"
-        "write_test_set(Path('out'), 4)\n"
+        "write_test_set(Path('out'), sample_conversations(4), task=b'{}')\n"
         f"print(json.dumps([harness.__file__, datasets.__version__, *[str(folder(name)) for name in {FOLDERS!r}]]))\n"
     )
     run = [str(installed / "python"), "-W", "ignore", "-c", code]

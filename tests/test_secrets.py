@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 from harness import secrets
 from harness.data.formats.jsonl import read_jsonl, write_jsonl
 from harness.errors import UsageError
-from harness.hub import places
-from harness.hub.outgoing import check_outgoing
+from harness.hub.outgoing import HIDDEN, check_outgoing, without_local_folders
 from harness.secrets import MASK, Secrets
 
 KEY = "sk-proj-7Hq2vXw9/LmZk4=RtY8uBn"
@@ -148,11 +147,11 @@ def test_a_record_that_names_a_folder_of_this_machine_is_not_pushed(
     assert str(tmp_path) in capsys.readouterr().err
     ordinary = b'{"path": "/api/v1/users", "at": "/tmp/x", "see": "https://host/srv/x", "or": "/srv/other/file"}'
     check_outgoing([_added("lineage.json", ordinary)], [], "it")
-    assert places.without_places(f"cannot read {tmp_path}/x.json") == f"cannot read {places.HIDDEN}/x.json"
+    assert without_local_folders(f"cannot read {tmp_path}/x.json") == f"cannot read {HIDDEN}/x.json"
 
 
 def test_settings_keep_the_last_part_of_a_path() -> None:
-    from harness.models.engine.server import recorded_args, split_engine_args
+    from harness.models.engine.build import recorded_args, split_engine_args
 
     words = split_engine_args(["chat-template=/srv/me/private/x.jinja", "api-key=word-of-the-engine-9", "dtype=auto"])
     assert words[1] == "/srv/me/private/x.jinja"

@@ -1,6 +1,7 @@
 """Exact tool-call agreement, as an `evaluate` module.
 
-`evaluate.load` must be given the absolute path of this folder: a bare name is looked up on the Hub.
+`evaluate.load` must be given the absolute path of this folder: a bare name is looked up on the Hub. All metrics have
+the same frame, repeated because `evaluate.load` copies this folder alone.
 """
 
 import datasets
@@ -16,7 +17,7 @@ Args:
     references: list of str, the expected calls.
 Returns:
     binary_tool_call: float, the mean; None for empty lists.
-    scores: list of float, one for each pair.
+    scores: list of float, one per pair.
 """
 
 

@@ -1,7 +1,7 @@
 """1.0 where two tool calls have the same name and the same arguments, else 0.0.
 
-Standard library only, so that it can be used without `evaluate`; `evaluate.load` copies this file with
-the metric's own. The reading of calls is the same text in all metrics that read calls (a test compares it).
+Standard library only, so that it can be used without `evaluate`. `evaluate.load` copies this folder alone, so the
+parsing of calls is repeated in every metric that needs it; a test compares the copies.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def scores(predictions: list[str], references: list[str]) -> list[float]:
-    """Return one score for each pair; ValueError names the index of a reference without a call."""
+    """Return one score per pair; ValueError names the index of a reference without a call."""
     if len(predictions) != len(references):
         raise ValueError(f"{len(predictions)} predictions for {len(references)} references")
     pairs = enumerate(zip(predictions, references, strict=True))
@@ -25,10 +25,10 @@ def _score(predicted: tuple[str, dict[str, Any]] | None, expected: tuple[str, di
 def read_call(text: str) -> tuple[str, dict[str, Any]] | None:
     """Return (name, arguments) of the call in `text`, or None.
 
-    Read are the two published notations: a text that is one JSON object `{"name", "parameters"}`, and the
-    first `<tool_call>` element of a text, with `{"name", "arguments"}` in it. Text around the element is
-    allowed, text around the bare object is not. Arguments may be an object, an object written as a JSON
-    string, null or absent (both mean none); anything else is no call.
+    Two published notations are parsed: a text that is one JSON object `{"name", "parameters"}`, and the first
+    `<tool_call>` element in a text, which contains `{"name", "arguments"}`. Text around the element is allowed,
+    text around the bare object is not. Arguments may be an object, an object encoded as a JSON string, null or
+    absent (both mean none); anything else is no call.
     """
     body = text.strip()
     if body.startswith("{"):

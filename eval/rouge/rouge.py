@@ -1,6 +1,7 @@
 """ROUGE-L over raw text, as an `evaluate` module.
 
-`evaluate.load` must be given the absolute path of this folder: a bare name is looked up on the Hub.
+`evaluate.load` must be given the absolute path of this folder: a bare name is looked up on the Hub. All metrics have
+the same frame, repeated because `evaluate.load` copies this folder alone.
 """
 
 import datasets
@@ -17,7 +18,7 @@ Args:
     references: list of str, the expected text.
 Returns:
     rouge: float, the mean; None for empty lists.
-    scores: list of float, one for each pair.
+    scores: list of float, one per pair.
 """
 
 

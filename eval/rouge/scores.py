@@ -1,10 +1,10 @@
-"""ROUGE-L of two texts, without `evaluate`; `evaluate.load` copies this file with the metric's own."""
+"""ROUGE-L of two texts, without `evaluate`; `evaluate.load` copies this file along with the metric."""
 
 from __future__ import annotations
 
 
 def scores(predictions: list[str], references: list[str]) -> list[float]:
-    """Return the ROUGE-L F-measure of each pair, words stemmed; ValueError for what is no text."""
+    """Return the ROUGE-L F-measure of each pair, with stemming; ValueError for anything but text."""
     from rouge_score import rouge_scorer
 
     if len(predictions) != len(references):

@@ -1,6 +1,7 @@
 """Tool-call equivalence, as an `evaluate` module.
 
-`evaluate.load` must be given the absolute path of this folder: a bare name is looked up on the Hub.
+`evaluate.load` must be given the absolute path of this folder: a bare name is looked up on the Hub. All metrics have
+the same frame, repeated because `evaluate.load` copies this folder alone.
 """
 
 import datasets
@@ -17,7 +18,7 @@ Args:
     tools: optional list of JSON-schema function definitions, for the defaults.
 Returns:
     tool_call_equivalence: float, the mean; None for empty lists.
-    scores: list of float, one for each pair.
+    scores: list of float, one per pair.
 """
 
 

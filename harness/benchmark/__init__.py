@@ -1,22 +1,17 @@
 """The benchmark as a whole: its cells, their names, how they are run, and what became of them.
 
 cells.py       The cells of the benchmark, what they have in common, and the names of what they make
-estimate.py    What a plan would take, before it is run: seconds, tokens of training, questions to language models,
-               their cost
+estimate.py    What a plan would take: seconds, training tokens, questions to language models and their cost
 execute.py     How a step is run: its request in a process of its own here, or its command as a job on rented hardware
-plan.py        A run of the benchmark as a graph of steps: each once, what it waits for, and the cells that need it
-presets.py     Presets: how the cells of a run are run, from `datasets/presets.yaml` or a file of the user's
-record.py      What a run of the benchmark leaves beside its results: an entry a cell. Report and publish read it
+plan.py        The steps of a run: stage requests with the commands that say the same, as a graph shared by cells
+presets.py     Presets: how the cells of a run are run, from `datasets/presets.yaml` or the user's own file
+record.py      What a run of the benchmark leaves beside its results: one entry per cell, for report and publish
 reuse.py       What of a plan is on the Hub already, and what earlier versions of stages have made of it
 run.py         Plan, check, run, record: one run of the benchmark
-sample_job.py  The sample task as a job folder: simulated traces, damaged by the benchmark's recipe, and a clean
-               test set
-schedule.py    The steps of a plan, run as soon as what they need is there, several side by side; a failure ends its
+sample_job.py  The sample task as a job folder: simulated traces, damaged by the benchmark's recipe, a clean test set
+schedule.py    Runs the steps of a plan as soon as their inputs are there, several side by side; a failure ends its
                cell only
-steps.py       The steps of a cell, from the sources to a scored model: requests to stages, and the commands that say
-               the same
-table.py       The cells and stages of a run as a table: live on a terminal, a line a change elsewhere, and at the
-               end
+table.py       The cells and stages of a run as a table: live on a terminal, one line per change elsewhere
 release/       Its results made public, as one version
 report/        Its results: tables, verdict, plots, page
 """

@@ -11,10 +11,9 @@ import yaml
 
 from harness import resources
 from harness.benchmark.cells import Cell
-from harness.benchmark.plan import BenchmarkPlan
+from harness.benchmark.plan import BenchmarkPlan, Step
 from harness.benchmark.presets import StudentRecipe
-from harness.benchmark.steps import Step
-from harness.curation.settings import published
+from harness.curation.stage_settings import published
 from harness.data import scenarios
 from harness.data.published_facts import published_facts
 from harness.data.records import Usage
@@ -105,7 +104,7 @@ class Estimator:
         return int(rates()["conversation_tokens"]["tiny" if self._preset.make_student else "published"])
 
     def _asked(self, stage: str, units: int, seconds: float | None) -> StepEstimate:
-        """Return the questions of a stage: one a trace and member, or a conversation. Disputes are not foreseen."""
+        """Return the questions of a stage: one per trace and member, or per conversation. Disputes are not foreseen."""
         names = {
             "filter": (self._roles.filter,),
             "relabel": self._roles.committee,

@@ -13,10 +13,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from harness.benchmark.plan import BenchmarkPlan, pinned
+from harness.benchmark.plan import BenchmarkPlan, Step, pinned
 from harness.benchmark.reuse import BenchmarkState
-from harness.benchmark.schedule import Made
-from harness.benchmark.steps import Step
+from harness.benchmark.schedule import StepResult
 from harness.data.formats.jsonl import write_json
 from harness.errors import HarnessError, UsageError
 from harness.hub.artifact import Artifact
@@ -61,18 +60,18 @@ class Runner:
         for share in shares(machine.parallel):
             self._shares.put(share)
 
-    def __call__(self, step: Step, artifacts: Mapping[str, Artifact]) -> Made:
+    def __call__(self, step: Step, artifacts: Mapping[str, Artifact]) -> StepResult:
         """Return what the step has made; HarnessError says in which log its failure is explained."""
         step = pinned(step, artifacts)
         if found := self._state.find(step, artifacts):
-            return Made(artifact=found, reused=True)
+            return StepResult(artifact=found, reused=True)
         flavor = (self._machine.flavors or {}).get(step.stage)
         if flavor:
             self._run_job(step.words, flavor)
-            made = Made(artifact=self._newest(step, artifacts), reused=False)
+            made = StepResult(artifact=self._newest(step, artifacts), reused=False)
         else:
             made = self._run_here(step, artifacts)
-        self._state.keep(step, made.artifact)
+        self._state.tag_result(step, made.artifact)
         if step.stage == "evaluate":
             self._state.forget_reports()
         return made
@@ -87,7 +86,7 @@ class Runner:
         command = ["tft", *words]  # without places, which are of this machine
         wait(submit(command, flavor=flavor, hub=self._hub, dry_run=False, options=self._machine.job), self._hub)
 
-    def _run_here(self, step: Step, artifacts: Mapping[str, Artifact]) -> Made:
+    def _run_here(self, step: Step, artifacts: Mapping[str, Artifact]) -> StepResult:
         name = f"{step.stage}-{step.makes.rpartition('/')[2]}"
         log = self._machine.folder / "logs" / f"{name}.log"
         document = log.with_suffix(".json")
@@ -100,19 +99,19 @@ class Runner:
         if done.returncode:
             raise HarnessError(_failure(done.returncode, log))
         if step.stage == "evaluate":
-            return Made(artifact=artifacts[step.makes], reused=False)
+            return StepResult(artifact=artifacts[step.makes], reused=False)
         said = json.loads(done.stdout.decode().strip().splitlines()[-1])
         artifact = Artifact(kind=step.kind, repo_id=step.makes, revision=said["revision"])
-        return Made(artifact=artifact, reused=bool(said["reused"]))
+        return StepResult(artifact=artifact, reused=bool(said["reused"]))
 
     def _kept(self, step: Step, name: str) -> dict[str, Any]:
-        """Return the fields by which a stage keeps its work in a folder and goes on with what it finds there.
+        """Return the fields by which a stage keeps its work in a folder and resumes what it finds there.
 
-        Unfinished work of other inputs or another version has another folder: it is not gone on with.
+        Unfinished work of other inputs or another version has another folder: it is not resumed.
         """
         if step.stage not in _RESUMABLE:
             return {}
-        folder = {_RESUMABLE[step.stage]: str(self._machine.folder / f"{name}-{self._state.mark(step)}")}
+        folder = {_RESUMABLE[step.stage]: str(self._machine.folder / f"{name}-{self._state.tag(step)}")}
         return folder if step.stage == "student" else {**folder, "resume": True}
 
     @contextmanager
@@ -134,7 +133,7 @@ class Runner:
 
 
 def check_jobs(plan: BenchmarkPlan, flavors: Mapping[str, str]) -> None:
-    """Raise UsageError where a stage that is to run as a job reads files of this machine; a job has the Hub only."""
+    """Raise UsageError where a stage that is to run as a job reads local files; a job has the Hub only."""
     for step in plan.steps:
         local = [word for word in step.places if word in ("--endpoints", "--job", "--folder")]
         if step.stage in flavors and local:
@@ -145,7 +144,7 @@ def check_jobs(plan: BenchmarkPlan, flavors: Mapping[str, str]) -> None:
 
 
 def shares(parallel: int) -> list[str]:
-    """Return the cores of each of so many commands, as `0,2`; empty where all may use all of them."""
+    """Return the cores of each of `parallel` processes, as `0,2`; empty where each may use all of them."""
     cores = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
     if parallel == 1 or len(cores) < parallel:
         return [""] * parallel
@@ -153,7 +152,7 @@ def shares(parallel: int) -> list[str]:
 
 
 def _failure(status: int, log: Path) -> str:
-    """Return why a command failed: its own sentence, or the end of what it said."""
+    """Return why a command failed: its own sentence, or the end of its output."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     said = next((line.removeprefix("error: ") for line in reversed(lines) if line.startswith("error: ")), None)
     said = said or " / ".join(lines[-_TAIL:]) or "it said nothing"

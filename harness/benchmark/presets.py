@@ -1,4 +1,4 @@
-"""Presets: how the cells of a run are run, from `datasets/presets.yaml` or a file of the user's."""
+"""Presets: how the cells of a run are run, from `datasets/presets.yaml` or the user's own file."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Preset(BaseModel):
 
 def read_preset(name: str) -> Preset:
     """Return a preset by its name, or of a YAML file; UsageError lists the known ones or says what is wrong."""
-    from harness.curation.settings import resolve
+    from harness.curation.stage_settings import resolve
 
     path = Path(name)
     known = yaml.safe_load((resources.folder("datasets") / "presets.yaml").read_text(encoding="utf-8"))

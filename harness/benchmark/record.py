@@ -1,4 +1,4 @@
-"""What a run of the benchmark leaves beside its results: `benchmark.json`, an entry a cell. For report and publish."""
+"""What a run of the benchmark leaves beside its results: `benchmark.json`, one entry per cell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Literal
 from harness.benchmark.cells import Cell
 from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.schedule import StepOutcome, failure_of
-from harness.data.formats.dataclass_json import load_record
+from harness.data.formats.strict_records import load_record
 from harness.errors import DataError, UsageError
 from harness.evaluation.results import RESULTS, ResultsDataset, config_name
 from harness.hub.client import Hub

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from harness.benchmark.plan import BenchmarkPlan, pinned, step_tag
-from harness.benchmark.steps import Step
+from harness.benchmark.plan import BenchmarkPlan, Step, pinned, step_tag
 from harness.errors import RepoNotFound, UsageError
 from harness.evaluation.records import EvalReport
 from harness.evaluation.results import RESULTS, ResultsDataset, config_name
@@ -53,14 +52,14 @@ class BenchmarkState:
             return self._evaluated(step, artifacts, version)
         return self._hub.find_tag(step.kind, step.makes, step_tag(step, self._plan.salt, version))
 
-    def mark(self, step: Step) -> str:
+    def tag(self, step: Step) -> str:
         """Return the name of a pinned step and this version of its code, `run-<hash>`."""
         return step_tag(step, self._plan.salt, stage_version(step.module))
 
-    def keep(self, step: Step, artifact: Artifact) -> None:
+    def tag_result(self, step: Step, artifact: Artifact) -> None:
         """Mark the result of a pinned step, so that it is found next time."""
         if step.stage != "evaluate":
-            self._hub.tag(artifact, self.mark(step))
+            self._hub.tag(artifact, self.tag(step))
 
     def report(self, model: str) -> EvalReport | None:
         """Return the newest report of a model."""

@@ -60,7 +60,7 @@ class BenchmarkRequest:
 
 
 def run(request: BenchmarkRequest) -> tuple[BenchmarkPlan, dict[str, StepOutcome]] | None:
-    """Show the plan, run it and record what became of it; None where `dry_run` stopped it before.
+    """Show the plan, run it and record the outcome; None where `dry_run` stopped it before.
 
     Raises HarnessError before anything is run where the plan cannot be carried out.
     """
@@ -97,7 +97,7 @@ def run(request: BenchmarkRequest) -> tuple[BenchmarkPlan, dict[str, StepOutcome
 def _report(
     hub: Hub, plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome], folder: Path, sources: Path | None
 ) -> None:
-    """Write the report of the results and print its main table, where a cell has come to a result."""
+    """Write the report of the results and print its main table, where a cell has a result."""
     from harness.benchmark.report.build import make_report
     from harness.benchmark.report.terminal import print_summary
 

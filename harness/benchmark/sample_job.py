@@ -12,9 +12,9 @@ from harness.data.formats.published import dump_row
 from harness.data.formats.sgd import Trace
 from harness.data.formats.task import dump_task
 from harness.data.sample import sample_conversations, sample_task
-from harness.data.scenarios._task import Damaged, ScenarioMaterial, task_scenarios
+from harness.data.scenarios._task_scenarios import Damaged, ScenarioMaterial, task_scenarios
 from harness.data.tools import Toolbox
-from harness.data.traces.source import TRACE_FILES
+from harness.data.traces.trace_input import TRACE_FILES
 
 DAMAGE = "schema-drift"
 """Which of the benchmark's scenarios: a student that learns it calls tools that do not exist, however small it is."""

@@ -1,4 +1,4 @@
-"""The steps of a plan, run as soon as what they need is there, several side by side; a failure ends its cell only."""
+"""Runs the steps of a plan as soon as their inputs are there, several side by side; a failure ends its cell only."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.benchmark.cells import Cell
-from harness.benchmark.plan import BenchmarkPlan
-from harness.benchmark.steps import Step
+from harness.benchmark.plan import BenchmarkPlan, Step
 from harness.errors import HarnessError
 from harness.hub.artifact import Artifact
 
@@ -20,7 +19,7 @@ Status = Literal["waiting", "running", "done", "reused", "failed", "skipped"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepOutcome:
-    """Where a step is."""
+    """The state of a step."""
 
     status: Status
     artifact: Artifact | None = None
@@ -33,20 +32,20 @@ class StepOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
-    """What running a step gave."""
+class StepResult:
+    """The result of running a step."""
 
     artifact: Artifact
     reused: bool
 
 
-Run = Callable[[Step, Mapping[str, Artifact]], Made]
+RunStep = Callable[[Step, Mapping[str, Artifact]], StepResult]
 """Runs one step, given the artifacts so far by repository; HarnessError where that fails."""
 Watch = Callable[[Mapping[str, StepOutcome]], None]
-"""Is told of every change: step key -> outcome."""
+"""Called after every change with step key -> outcome."""
 
 
-def run_plan(plan: BenchmarkPlan, run: Run, *, parallel: int, watch: Watch) -> dict[str, StepOutcome]:
+def run_plan(plan: BenchmarkPlan, run: RunStep, *, parallel: int, watch: Watch) -> dict[str, StepOutcome]:
     """Run all steps of the plan, up to `parallel` at once, and return what became of each, by key.
 
     Steps start in the plan's order as soon as those that make what they need are done. Where one fails, the steps that
@@ -108,5 +107,5 @@ def _skipped(plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome]) -> list[S
 
 
 def failure_of(plan: BenchmarkPlan, cell: Cell, outcomes: Mapping[str, StepOutcome]) -> Step | None:
-    """Return the step in which a cell ended, None where it has come to its end."""
+    """Return the step in which a cell ended, None where it has completed."""
     return next((step for step in plan.of_cell[cell] if outcomes[step.key].status == "failed"), None)

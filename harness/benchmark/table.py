@@ -1,11 +1,10 @@
-"""The cells and stages of a run as a table: live on a terminal, a line a change elsewhere, and at the end."""
+"""The cells and stages of a run as a table: live on a terminal, one line per change elsewhere, and at the end."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.benchmark.cells import STAGES, Cell
@@ -41,7 +40,7 @@ def cell_text(outcome: StepOutcome) -> str:
 
 
 def outcome_table(plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome]) -> Table:
-    """Return one row a cell and one column a stage; a step that cells share stands in each of their rows."""
+    """Return one row per cell and one column per stage; a step that cells share is in each of their rows."""
     from harness.reports.evaluation_tables import table
 
     stages = [stage for stage in STAGES if any(step.stage == stage for step in plan.steps)]
@@ -67,7 +66,7 @@ def legend() -> str:
 
 @contextmanager
 def watching(plan: BenchmarkPlan) -> Iterator[Watch]:
-    """Yield what shows each change on stderr: a table that is drawn anew, or a line where there is no terminal."""
+    """Yield what shows each change on stderr: a table redrawn, or one line per change without a terminal."""
     from rich.live import Live
 
     out = console(err=True)
@@ -111,7 +110,7 @@ class _Lines:
 
 
 def counts(outcomes: Mapping[str, StepOutcome]) -> str:
-    """Return how many steps ended how, in words."""
+    """Return how many steps ended in each way, in words."""
     found = {status: sum(one.status == status for one in outcomes.values()) for status in _MARKS}
     words = {"done": "made", "reused": "there already", "failed": "failed", "skipped": "skipped"}
     return ", ".join(f"{found[status]} {word}" for status, word in words.items() if found[status])
@@ -129,23 +128,31 @@ def problems(plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome]) -> list[t
 
 
 def estimate_table(plan: BenchmarkPlan, estimates: Mapping[str, StepEstimate], known: Mapping[str, bool]) -> Table:
-    """Return one row a stage: its steps, how many are there already, and what the others would take."""
+    """Return one row per stage: its steps, how many are there already, and what the others would take."""
     from harness.reports.evaluation_tables import table
 
-    rows = [stage for stage in STAGES if any(step.stage == stage for step in plan.steps)]
-    totals = {stage: _total(plan, estimates, known, stage) for stage in [*rows, None]}
-    asked = bool(totals[None].questions)
-    trained = ("tokens\ntrained",) if totals[None].trained else ()
-    shown = table("stage", "steps", "there", "time", *trained, *(_ASKED if asked else ()))
-    for stage, total in totals.items():
-        price = "" if not total.questions else "no price" if total.cost is None else f"{total.cost:.2f}"
-        cells = (_number(total.questions), _number(total.asked_tokens), price) if asked else ()
-        counted = (str(total.steps), str(total.there), total.time, *((_number(total.trained),) if trained else ()))
-        shown.add_row(stage or "all, one by one", *counted, *cells)
+    steps = {stage: [step for step in plan.steps if step.stage == stage] for stage in STAGES}
+    rows = {stage: found for stage, found in steps.items() if found} | {"all, one by one": list(plan.steps)}
+    missing = {name: [estimates[step.key] for step in found if not known[step.key]] for name, found in rows.items()}
+    trains = any(one.training_tokens for found in missing.values() for one in found)
+    asks = any(one.questions for found in missing.values() for one in found)
+    heads = (*(["tokens\ntrained"] if trains else []), *(["questions", "tokens\nasked", "USD"] if asks else []))
+    shown = table("stage", "steps", "there", "time", *heads)
+    for name, found in missing.items():
+        trained = (_number(sum(one.training_tokens for one in found)),) if trains else ()
+        there = len(rows[name]) - len(found)
+        time = _total_time([one.seconds for one in found])
+        shown.add_row(name, str(len(rows[name])), str(there), time, *trained, *(_asked(found) if asks else ()))
     return shown
 
 
-_ASKED = ("questions", "tokens\nasked", "USD")
+def _asked(estimates: Sequence[StepEstimate]) -> tuple[str, str, str]:
+    """Return the questions of some steps, their tokens, and what they cost."""
+    questions = sum(sum((one.questions or {}).values()) for one in estimates)
+    tokens = sum(one.prompt_tokens + one.answer_tokens for one in estimates)
+    costs = [one.cost for one in estimates]
+    price = "no price" if None in costs else f"{sum(cost or 0.0 for cost in costs):.2f}"
+    return _number(questions), _number(tokens), price if questions else ""
 
 
 def print_outdated(known: KnownSteps, console: Console) -> None:
@@ -157,35 +164,6 @@ def print_outdated(known: KnownSteps, console: Console) -> None:
         console.print(f"  {key} ({versions})", soft_wrap=True)
     if known.following:
         console.print(f"and {len(known.following)} more that were made from them.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Total:
-    steps: int
-    there: int
-    time: str
-    trained: int
-    questions: int
-    asked_tokens: int
-    cost: float | None
-
-
-def _total(
-    plan: BenchmarkPlan, estimates: Mapping[str, StepEstimate], known: Mapping[str, bool], stage: str | None
-) -> _Total:
-    """Add up the steps of a stage, or of all, that are not there."""
-    steps = [step for step in plan.steps if stage in (step.stage, None)]
-    missing = [estimates[step.key] for step in steps if not known[step.key]]
-    costs = [one.cost for one in missing]
-    return _Total(
-        steps=len(steps),
-        there=len(steps) - len(missing),
-        time=_total_time([one.seconds for one in missing]),
-        trained=sum(one.training_tokens for one in missing),
-        questions=sum(sum((one.questions or {}).values()) for one in missing),
-        asked_tokens=sum(one.prompt_tokens + one.answer_tokens for one in missing),
-        cost=None if None in costs else sum(cost for cost in costs if cost is not None),
-    )
 
 
 def _total_time(seconds: list[float | None]) -> str:

@@ -1,15 +1,12 @@
 """One module per subcommand of `tft`; each defines `command` and imports only click at its top.
 
-__main__.py        The command `tft`: verbs are found by listing this folder, nothing heavy is imported before
-_asking.py         The options that say how models are asked, the same for all that are
-_benchmark.py      What `tft run` and `tft benchmark` share: their options and the table of what became of each stage
-_github.py         GitHub, for workflows: what an event asks for and who may ask, and the one comment that answers
-_judge.py          The options about judges, for the verbs that judge
+__main__.py        The command `tft`: subcommands are found by listing this folder, nothing heavy is imported before
+_model_options.py  Options about models: which one plays which role or judges, and how they are asked
 _options.py        Options that several verbs share
-_pipeline.py       What the verbs of the pipeline share: their options as a request, and what is shown of the result
-_roles.py          The options that say which model plays which role, and how models are asked: for the verbs of the
-                   pipeline
-actions.py         `tft actions`: what workflows on GitHub need besides the other verbs
+_pipeline.py       What `tft filter`, `relabel` and `synthesize` share: options, running the stage, and what is shown of
+                   its result
+actions.py         `tft actions`: what workflows on GitHub need besides the other verbs: who may ask for what, and the
+                   one comment that answers
 agreement.py       `tft agreement`: how far a judge's verdicts agree with labels, and the score that the labels
                    correct
 benchmark.py       `tft benchmark`: all cells of the benchmark, or both pipelines on traces of your own
@@ -33,7 +30,7 @@ report.py          `tft report`: the benchmark's results as tables, plots and a 
 run.py             `tft run`: one cell of the benchmark, from its traces to a scored model
 score.py           `tft score`: metric columns for rows in the published layout
 sources.py         `tft sources`: get the files that the benchmark is built from
-student.py         `tft student`: small models made on the spot
+student.py         `tft student`: small models from scratch
 synthesize.py      `tft synthesize`: new conversations, modelled on accepted ones and checked before they are
                    accepted
 task.py            `tft task`: make job folders of other tasks

@@ -1,4 +1,4 @@
-"""The command `tft`: one file a verb beside this one, nothing heavy imported until a verb runs."""
+"""The command `tft`: one module per subcommand beside this one, nothing heavy imported until one runs."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,12 @@ import click
 from harness.errors import UsageError
 
 Command = Callable[..., Any]
+
+
+def add(*options: Command) -> Callable[[Command], Command]:
+    """Return a decorator that adds options to a command; its help lists them in this order."""
+    return lambda command: reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
 
 hub = click.option(
     "--hub",

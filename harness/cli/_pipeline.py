@@ -1,28 +1,28 @@
-"""What the verbs of the pipeline share: their options as a request, and what is shown of the result."""
+"""What `tft filter`, `relabel` and `synthesize` share: options, running the stage, and what is shown of its result."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
 import click
 
-from harness.cli import _asking, _options, _roles
+from harness.cli import _model_options, _options
+from harness.cli._options import Command
 from harness.errors import UsageError
 from harness.terminal import echo, say
 
 if TYPE_CHECKING:
     from harness.hub.client import Hub
-    from harness.stages._inputs import PipelineRequest
     from harness.stages._result import Place, StageResult
 
-Command = Callable[..., Any]
-Request = TypeVar("Request", bound="PipelineRequest")
 _BENCHMARK = re.compile(r"tft-benchmark-s(\d+)-")
-_STAGE_NAME = re.compile(r"-(traces|filtered|relabelled|synthetic)$")
+_SUFFIXES = {"filter": "filtered", "relabel": "relabelled", "synthesize": "synthetic"}
+"""Stage -> how the name of its dataset ends."""
+_STAGE_NAME = re.compile(rf"-(traces|{'|'.join(_SUFFIXES.values())})$")
+Counts = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 _OPTIONS = [
     click.argument("source", metavar="[INPUT]", required=False),
@@ -53,33 +53,18 @@ _OPTIONS = [
 
 def options(*roles: Command) -> Callable[[Command], Command]:
     """Add the options of all stages, those of these roles, and those about the Hub."""
-
-    def add(command: Command) -> Command:
-        every: list[Command] = [
-            *_OPTIONS,
-            _roles.options(*roles),
-            _options.hub,
-            _options.namespace,
-            _options.as_json,
-        ]
-        for option in reversed(every):
-            command = option(command)
-        return command
-
-    return add
+    return _options.add(*_OPTIONS, _model_options.roles(*roles), _options.hub, _options.namespace, _options.as_json)
 
 
-@contextmanager
-def requested(
-    kind: type[Request], suffix: str, chosen: dict[str, Any], settings: Mapping[str, Any]
-) -> Iterator[tuple[Request, Hub]]:
-    """Yield what the options say as a request, and the Hub that it is for.
+def run(stage: Any, chosen: dict[str, Any], settings: Mapping[str, Any], shown: Counts) -> None:
+    """Run a stage of the pipeline, or print what it would take, and print what it has made.
 
-    `chosen` are the options of this module and the fields of the request besides, `settings` win over `--set`; `suffix`
-    ends the default dataset's name.
+    `stage` is its module, `chosen` the options of this module and the other fields of its request; `settings` win over
+    `--set`, and `shown` is what is printed of the counts of the result.
     """
     from harness.hub.connect import connected
 
+    dry_run, as_json = chosen.pop("dry_run"), chosen.pop("as_json")
     source, job, scenario = chosen.pop("source"), chosen.pop("job"), chosen.pop("scenario")
     if source is None and job is None:
         raise UsageError("no INPUT: name a dataset (owner/name), a file of traces, or a job folder with --job")
@@ -88,11 +73,17 @@ def requested(
         scenario = int(found[1]) if found else None
     values = _options.set_values(chosen.pop("settings"))
     values |= {key: value for key, value in settings.items() if value is not None}
-    asking = _asking.taken(chosen)
+    asking = _model_options.inference_options(chosen)
     with connected(chosen.pop("hub")) as hub:
-        place = _place(_Named(source, job, suffix, scenario), chosen)
+        place = _place(_Named(source, job, _SUFFIXES[stage.STAGE], scenario), chosen)
         chosen |= {"source": source, "job": job, "scenario": scenario}
-        yield kind(**chosen, settings=values, asking=asking, place=place), hub
+        request = get_type_hints(stage.run)["request"](**chosen, settings=values, asking=asking, place=place)
+        if dry_run:
+            for line in stage.estimate(request, hub):
+                echo(line)
+        else:
+            result = stage.run(request, hub)
+            _show(hub, result, shown(result.counts) if result.counts else {}, as_json)
 
 
 class _Named(NamedTuple):
@@ -129,7 +120,7 @@ def _name(name: _Named) -> str:
     raise UsageError(f"say where the result of {made_from} goes: --out DIR for a folder, or --to REPO to push it")
 
 
-def show(hub: Hub, result: StageResult, counts: Mapping[str, Any], as_json: bool) -> None:
+def _show(hub: Hub, result: StageResult, counts: Mapping[str, Any], as_json: bool) -> None:
     """Print what a stage has made: counts on stdout, where it lies on stderr."""
     import json
 

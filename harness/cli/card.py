@@ -26,8 +26,8 @@ MESSAGE = "Update the model card from its evaluation report"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wish:
-    """What is to be done with a card, as the options say it."""
+class _CardOptions:
+    """What is done with a card."""
 
     push: bool
     create_pr: bool
@@ -68,7 +68,7 @@ def command(
     every: bool,
     hub: str | None,
     namespace: str | None,
-    **wishes: Any,
+    **chosen: Any,
 ) -> None:
     """Render the card of MODEL (owner/name) from its evaluation report, and print it.
 
@@ -77,41 +77,41 @@ def command(
     written; the rest stays as it is.
     With --all the cards that cannot be made or pushed are named in the end, and the exit status is 1.
     """
-    wish = _Wish(**wishes)
-    _check_options(wish, model, every)
+    options = _CardOptions(**chosen)
+    _check_options(options, model, every)
     from harness.hub.artifact import split_revision
     from harness.hub.connect import connected
 
-    online = every or wish.push or wish.check or hub is not None or not (wish.published or wish.report_file)
+    online = every or options.push or options.check or hub is not None or not (options.published or options.report_file)
     with connected(hub) if online else nullcontext() as client:
-        owner = namespace if wish.published or client is None else client.namespace(namespace)
+        owner = namespace if options.published or client is None else client.namespace(namespace)
         if client and every:
-            _all(client, str(owner), wish)
+            _all(client, str(owner), options)
         else:
-            _one(client, split_revision(str(model).removeprefix("vllm:"))[0], owner, wish)
+            _one(client, split_revision(str(model).removeprefix("vllm:"))[0], owner, options)
 
 
-def _one(client: Hub | None, model: str, owner: str | None, wish: _Wish) -> None:
-    """Render one card and do with it what is wished."""
+def _one(client: Hub | None, model: str, owner: str | None, options: _CardOptions) -> None:
+    """Render one card, then write, compare or push it."""
     from harness.hub.artifact import README
     from harness.reports.model_card import identify
     from harness.reports.publish import card_files
 
     identity = identify(model)
-    report, plots = (None, {}) if wish.published else _report(client, identity, wish.report_file, owner)
+    report, plots = (None, {}) if options.published else _report(client, identity, options.report_file, owner)
     task = _task(client, report) if client and report else None
     files = card_files(client, identity.repo_id, report, task, namespace=owner, plots=plots)
-    if wish.out:
-        _write(wish.out, files)
-    if wish.check and client:
+    if options.out:
+        _write(options.out, files)
+    if options.check and client:
         _compare(client, identity, files)
-    elif wish.push and client:
-        _push(client, identity, files, create_pr=wish.create_pr)
-    elif not wish.out:
+    elif options.push and client:
+        _push(client, identity, files, create_pr=options.create_pr)
+    elif not options.out:
         write(files[README].decode(), nl=False)
 
 
-def _all(client: Hub, owner: str, wish: _Wish) -> None:
+def _all(client: Hub, owner: str, options: _CardOptions) -> None:
     """Do it for each model of `owner` in their results; CheckFailed names those where it did not work."""
     from harness.evaluation.results import evaluated_models
 
@@ -119,7 +119,7 @@ def _all(client: Hub, owner: str, wish: _Wish) -> None:
     problems = []
     for model in models:
         try:
-            _one(client, model, owner, wish)
+            _one(client, model, owner, options)
         except HarnessError as error:
             say(f"{model}: {error}")
             problems.append(model)
@@ -128,16 +128,16 @@ def _all(client: Hub, owner: str, wish: _Wish) -> None:
     say(f"{len(models)} cards of {owner}")
 
 
-def _check_options(wish: _Wish, model: str | None, every: bool) -> None:
+def _check_options(options: _CardOptions, model: str | None, every: bool) -> None:
     if bool(model) == every:
         raise UsageError("name one MODEL, or give --all for those of the namespace")
-    if every and (wish.push == wish.check or wish.out or wish.report_file or wish.published):
+    if every and (options.push == options.check or options.out or options.report_file or options.published):
         raise UsageError("--all goes with --check or --push, and with neither --out, --report nor --published")
-    if wish.push and wish.check:
+    if options.push and options.check:
         raise UsageError("--push writes the card and --check only compares it; give one of the two")
-    if wish.create_pr and not wish.push:
+    if options.create_pr and not options.push:
         raise UsageError("--create-pr says how to push; give it together with --push")
-    if wish.published and wish.report_file:
+    if options.published and options.report_file:
         raise UsageError("--published leaves every report out; give --published or --report, not both")
 
 

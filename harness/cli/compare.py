@@ -180,7 +180,7 @@ def _check_name(name: str) -> None:
         raise UsageError(f"{name!r} is neither a file nor a folder; expected rows, the folder of a run, or owner/model")
     if split_revision(model)[1]:
         raise UsageError(
-            f"{name!r} names a revision, but the results dataset keeps one result a model; leave it out, and give "
+            f"{name!r} names a revision, but the results dataset keeps one result per model; leave it out, and give "
             "--results REPO@REV for an earlier state of the results"
         )
 

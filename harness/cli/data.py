@@ -96,7 +96,7 @@ def build(
     help="Job folder: job_description.json, traces.jsonl, test.jsonl.",
 )
 @click.option("--only", type=click.Choice(["testset", "traces"]), help="Publish only this. Default: both.")
-@click.option("--public", is_flag=True, help="Let everybody see them. Default: private.")
+@click.option("--public", is_flag=True, help="Make them public. Default: private.")
 @click.option("--force", is_flag=True, help="Push even where the Hub has the same data already.")
 @_options.hub
 @_options.namespace
@@ -144,7 +144,7 @@ def job(
 def verify(folder: Path, numbers: tuple[int, ...], arm: Arm | None, as_json: bool) -> None:
     """Compare the files below FOLDER with the published ones, by sha256 with call ids masked.
 
-    Prints a line a file; exits with 1 where one differs or is missing.
+    Prints one line per file; exits with 1 where one differs or is missing.
     """
     import json
     from dataclasses import asdict
@@ -184,13 +184,13 @@ def verify(folder: Path, numbers: tuple[int, ...], arm: Arm | None, as_json: boo
 def dialogues(*, out: Path, exclude: tuple[str, ...], sources: Path | None, as_json: bool) -> None:
     """Write the dialogues about other services, for `tft student create --pretrain`.
 
-    One conversation a line, services as tools, as in the traces. All Schema-Guided Dialogue files in the
+    One conversation per line, services as tools, as in the traces. All Schema-Guided Dialogue files in the
     sources' folder are read; more of them there give more dialogues.
     """
     import json
 
+    from harness.data.formats.sgd import write_dialogues
     from harness.data.sources import locate
-    from harness.stages.material.sgd_dialogues import write_dialogues
 
     with progress("reading dialogues"):
         counts = write_dialogues(locate(sources), out, exclude=exclude)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli import _benchmark, _options
+from harness.cli import _options, benchmark
 from harness.terminal import say, write
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from harness.benchmark.plan import BenchmarkPlan
     from harness.data.records import ToolCall
-    from harness.data.scenarios._task import Damaged
+    from harness.data.scenarios._task_scenarios import Damaged
     from harness.hub.client import Hub
 
 _NAME, _PRESET = "sample", "demo"
@@ -75,7 +75,7 @@ def _run(hub: Hub, folder: Path) -> None:
         work=folder / "work",
     )
     if done := run(request):
-        _benchmark.show_outcomes(*done)
+        benchmark.show_outcomes(*done)
         _show_places(hub, done[0], folder)
 
 

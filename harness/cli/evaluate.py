@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli import _asking, _judge, _options
+from harness.cli import _model_options, _options
 from harness.terminal import echo, say
 
 if TYPE_CHECKING:
     from harness.stages.evaluate import EvaluateResult
 
-_USUAL = _asking.AskingDefaults(
+_USUAL = _model_options.InferenceDefaults(
     models="openai: models, whatever --endpoints says",
     engine="vLLM, e.g. dtype=bfloat16",
     max_tokens=256,
@@ -58,8 +58,9 @@ Examples:
 )
 @click.option("--create-pr", is_flag=True, help="Give the model repository a pull request instead of a commit.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run: ask only what is missing.")
-@_asking.shared
-@_asking.options("", _USUAL)
+@_model_options.endpoints
+@_model_options.budget
+@_model_options.inference("", _USUAL)
 @click.option("--trust-remote-code", is_flag=True, help="Let the model repository run its own code. Read it first.")
 @click.option(
     "--tool-choice",
@@ -69,8 +70,8 @@ Examples:
     help="What an endpoint is asked for.",
 )
 @_options.day
-@_judge.judge
-@_judge.options
+@_model_options.judges
+@_model_options.judging
 @click.option(
     "--judge-baselines/--no-judge-baselines",
     default=True,
@@ -106,7 +107,6 @@ def command(
     *,
     models: tuple[str, ...],
     adapters: tuple[str, ...],
-    judges: tuple[str, ...],
     dataset: str | None,
     out: Path | None,
     push: bool,
@@ -131,17 +131,18 @@ def command(
     from harness.data.tasks import REPOSITORY
     from harness.hub.connect import connected
     from harness.models.names import ModelName
-    from harness.stages._evaluate_request import EvaluateRequest, JudgeRequest
+    from harness.stages._requests import EvaluateRequest, JudgeRequest
     from harness.stages.evaluate import run
 
     _check(push, create_pr, inspect_folder, inspect_site)
     for name in models:  # said before a Hub is asked for anything
         ModelName.parse(name)
     base, names = _on_base(models, adapters) if adapters else (None, models)
-    judge = _asking.taken(settings, "judge-", shared=False)
+    judges = _model_options.named_judges(settings)
+    judge = _model_options.inference_options(settings, "judge_", shared=False)
     others = {name: settings.pop(name) for name in ("ask_everything", "labels", "label_column")}
     judging = JudgeRequest(judges=judges, asking=judge, baselines=settings.pop("judge_baselines"), **others)
-    asking = _asking.taken(settings)
+    asking = _model_options.inference_options(settings)
     with connected(hub) as client:
         owner = client.namespace(namespace) if push or not dataset else None
         request = EvaluateRequest(

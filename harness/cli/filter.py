@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from harness.cli import _pipeline, _roles
-from harness.terminal import echo
+from harness.cli import _model_options, _pipeline
 
 
 @click.command(
@@ -19,7 +18,7 @@ Examples:
   tft filter traces.jsonl --task job_description.json --no-rating --out checked
 """
 )
-@_pipeline.options(_roles.teacher)
+@_pipeline.options(_model_options.teacher)
 @click.option("--relevance", type=click.IntRange(1, 5), help="Lowest relevance that is kept. Default: 4.")
 @click.option("--coherence", type=click.IntRange(1, 5), help="Lowest coherence that is kept. Default: 3.")
 @click.option("--rating/--no-rating", "rate", default=None, help="Whether a teacher rates. Default: it does.")
@@ -30,8 +29,6 @@ def command(
     coherence: int | None,
     rate: bool | None,
     redact: bool,
-    dry_run: bool,
-    as_json: bool,
     **chosen: Any,
 ) -> None:
     """Say of every trace of INPUT whether it is kept, and why.
@@ -40,14 +37,7 @@ def command(
     near duplicates. What passes is rated by a teacher for relevance and coherence, 1 to 5. Nothing is left out of the
     result: `kept` and `reason` say what happens to a trace.
     """
-    from harness.stages.filter import FilterRequest, estimate, run
+    from harness.stages import filter as stage
 
     settings = {"relevance": relevance, "coherence": coherence, "rate": rate, "redact": redact or None}
-    with _pipeline.requested(FilterRequest, "filtered", chosen, settings) as (request, hub):
-        if dry_run:
-            for line in estimate(request, hub):
-                echo(line)
-            return
-        result = run(request, hub)
-        shown = {key: result.counts[key] for key in ("traces", "kept", "dropped") if result.counts}
-        _pipeline.show(hub, result, shown, as_json)
+    _pipeline.run(stage, chosen, settings, lambda counts: {key: counts[key] for key in ("traces", "kept", "dropped")})

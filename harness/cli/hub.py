@@ -88,7 +88,7 @@ def promote(
     tags: tuple[str, ...],
     as_json: bool,
     dry_run: bool,
-    **wishes: Any,
+    **options: Any,
 ) -> None:
     """Copy repositories and collections with their tags from one Hub to another; only what is missing.
 
@@ -107,16 +107,16 @@ def promote(
     """
     import os
 
-    from harness.hub.connect import both
+    from harness.hub.connect import connect_both
     from harness.hub.promotion import promote as promotion
     from harness.hub.promotion.plan import PromoteOptions
 
-    wanted = PromoteOptions(tags=tuple(tags) or None, **wishes)
+    wanted = PromoteOptions(tags=tuple(tags) or None, **options)
     places = [promotion.parse_name(name, kind) for name in names]
-    with both(source or os.environ.get("HF_ENDPOINT") or "embedded", target) as (giver, receiver):
-        found = promotion.plan_all(giver, receiver, places, wanted)
+    with connect_both(source or os.environ.get("HF_ENDPOINT") or "embedded", target) as (giver, receiver):
+        found = promotion.plan_promotion(giver, receiver, places, wanted)
         if not dry_run:
-            promotion.carry_out(giver, receiver, found, say)
+            promotion.apply_promotion(giver, receiver, found, say)
     for note in found.notes:
         say(f"note: {note}")
     if as_json:

@@ -60,7 +60,7 @@ def command(
     from harness.curation.job_folder import JobFolder
     from harness.data.formats.task import read_task
     from harness.data.traces.read import layout
-    from harness.data.traces.source import read_input
+    from harness.data.traces.trace_input import read_input
     from harness.hub.connect import connected
     from harness.reports.trace_survey import print_survey
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli import _asking, _judge, _options
+from harness.cli import _model_options, _options
 from harness.terminal import echo, plain, say, show
 
 if TYPE_CHECKING:
     from harness.evaluation.judge.judge_files import JudgedFile
-    from harness.evaluation.judge.run import Judged
+    from harness.evaluation.judge.panel import Judged
 
 
 @click.command(
@@ -35,7 +35,7 @@ Examples:
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Where to write: a file, or a folder for several."
 )
-@_judge.judge
+@_model_options.judges
 @click.option(
     "--task",
     "task_file",
@@ -43,15 +43,15 @@ Examples:
     help="Task definition with the rubric and the tools. Default: that of --dataset, else the harness's own rubric.",
 )
 @click.option("--dataset", metavar="REPO[@REV]", help="Test set of the results, for rows that name their pair only.")
-@_asking.shared
-@_judge.options
+@_model_options.endpoints
+@_model_options.budget
+@_model_options.judging
 @_options.hub
 @_options.as_json
 def command(
     *,
     files: tuple[Path, ...],
     out: Path,
-    judges: tuple[str, ...],
     task_file: Path | None,
     dataset: str | None,
     hub: str | None,
@@ -69,17 +69,20 @@ def command(
     from harness.data.tasks import pull_test_set
     from harness.errors import UsageError
     from harness.evaluation.judge.judge_files import judge_files
+    from harness.evaluation.judge.judges import JudgeConfig
     from harness.evaluation.run_folder import JUDGE_LOG
     from harness.hub.connect import connected
 
+    judges = _model_options.named_judges(settings)
     if not judges:
-        raise UsageError("nobody to judge: add --judge rules:judge, --judge openai:ID or a model on the Hub")
-    config = _judge.config(judges, settings)
+        raise UsageError("no judge is named: add --judge rules:judge, --judge openai:ID or a model on the Hub")
+    asking = _model_options.inference_options(settings, "judge_").settings()
+    asking = replace(asking, log=out.parent / JUDGE_LOG)
+    config = JudgeConfig(judges=judges, asking=asking, ask_everything=settings["ask_everything"])
     needs_hub = dataset is not None or any(not name.startswith(("rules:", "openai:")) for name in judges)
     with connected(hub) if needs_hub else nullcontext(None) as client:
         test_set = pull_test_set(client, dataset) if dataset and client else None
         task = read_task(task_file) if task_file else test_set.task if test_set else None
-        config = replace(config, asking=replace(config.asking, log=out.parent / JUDGE_LOG))
         judged, outcomes = judge_files(files, out, config, task=task, test_set=test_set, hub=client)
     if as_json:
         echo(json.dumps({"judges": _plain(judged.members), "files": _plain(outcomes)}, default=str))

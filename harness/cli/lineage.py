@@ -72,7 +72,7 @@ def command(
     if as_json:
         import json
 
-        from harness.reports.lineage.to_json import as_document
+        from harness.reports.lineage.query import as_document
 
         write(json.dumps(as_document(found.chain, found.row), indent=2))  # ASCII: texts may hold what UTF-8 cannot
     else:
@@ -135,7 +135,7 @@ def _print(found: LineageAnswer, depth: int | None) -> None:
 def _parts(found: LineageAnswer, depth: int | None) -> Iterator[RenderableType]:
     from harness.reports.lineage.chain_view import chain_tree, line
 
-    yield from found.story()
+    yield from found.render()
     if found.row is not None:
         yield line("")
         yield line("The chain behind it, the newest first", "bold")

@@ -64,14 +64,14 @@ def command(
     """
     from contextlib import closing
 
-    from harness.benchmark.release.apply import carry_out
+    from harness.benchmark.release.apply import apply_plan
     from harness.benchmark.release.checks import Refused
     from harness.benchmark.release.collection import TITLE
     from harness.benchmark.release.plan import ReleaseOptions, plan_release
     from harness.hub.connect import connected
 
     with connected(hub) as client:
-        wishes = ReleaseOptions(
+        options = ReleaseOptions(
             namespace=client.namespace(namespace),
             version=version,
             title=title or TITLE,
@@ -80,17 +80,17 @@ def command(
             only_shown=dry_run,
         )
         try:
-            plan = plan_release(client, wishes, _parts(sources))
+            plan = plan_release(client, options, _parts(sources))
         except Refused as error:
             if as_json:
                 write(json.dumps({"done": False, "problems": list(error.problems)}, indent=2))
             if not dry_run:
-                _undo(client, wishes.namespace)
+                _undo(client, options.namespace)
             raise
         for note in plan.notes:
             say(f"note: {note}")
         if not dry_run:
-            with closing(carry_out(client, plan)) as made:  # an interruption must reach it at once
+            with closing(apply_plan(client, plan)) as made:  # an interruption must reach it at once
                 for number, change in enumerate(made, start=1):
                     say(f"{number} of {len(plan.changes)}  {change.line()}")
         _show(client, plan, done=not dry_run, as_json=as_json)
@@ -98,9 +98,9 @@ def command(
 
 def _undo(hub: Hub, namespace: str) -> None:
     """Hide what an earlier run has shown that was killed before it had shown all: it cannot be finished."""
-    from harness.benchmark.release.showing import undo_begun
+    from harness.benchmark.release.apply import undo_interrupted
 
-    hidden = undo_begun(hub, namespace)
+    hidden = undo_interrupted(hub, namespace)
     if hidden:
         say(f"an earlier run was killed while it made a release public; private again are {', '.join(hidden)}")
 
@@ -148,8 +148,8 @@ def _addresses(hub: Hub, plan: ReleasePlan) -> dict[str, str]:
 def _slug(hub: Hub, plan: ReleasePlan) -> str:
     if plan.slug:
         return plan.slug
-    shelf = hub.collections.find(plan.namespace, plan.title)
-    return shelf.slug if shelf else plan.namespace
+    collection = hub.collections.find(plan.namespace, plan.title)
+    return collection.slug if collection else plan.namespace
 
 
 def _offer_promotion(hub: Hub, plan: ReleasePlan) -> None:

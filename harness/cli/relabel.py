@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.cli import _pipeline, _roles
-from harness.terminal import echo
+from harness.cli import _model_options, _pipeline
 
 
 @click.command(
@@ -20,31 +20,29 @@ Examples:
   tft relabel traces.jsonl --task job_description.json --committee openai:A --committee org/model --out relabelled
 """
 )
-@_pipeline.options(_roles.committee, _roles.arbiter)
+@_pipeline.options(_model_options.committee, _model_options.arbiter)
 @click.option("--seeds", type=click.IntRange(min=1), metavar="N", help="Relabel N traces; the rest stays as context.")
 @click.option(
     "--clean",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="Clean traces, for the card to measure the repair. Default: the job's clean.jsonl, the scenario's truth.",
 )
-def command(*, seeds: int | None, dry_run: bool, as_json: bool, **chosen: Any) -> None:
+def command(*, seeds: int | None, **chosen: Any) -> None:
     """Relabel the traces of INPUT that the filter kept: every assistant turn, by a committee that sees all of it.
 
     INPUT is a dataset, a folder of an earlier stage, or a file of traces in any known layout. User messages and results
     of tools stay as they are. The members' answers are compared turn by turn: tool, arguments, values. An arbiter sees
     what differs, without names and in a random order. A conversation with a turn that nobody can decide is dropped.
     """
-    from harness.stages.relabel import RelabelRequest, estimate, run
+    from harness.stages import relabel as stage
 
-    with _pipeline.requested(RelabelRequest, "relabelled", chosen, {"seeds": seeds}) as (request, hub):
-        if dry_run:
-            for line in estimate(request, hub):
-                echo(line)
-            return
-        result = run(request, hub)
-        counts = {key: result.counts[key] for key in ("conversations", "kept", "dropped", "context") if result.counts}
-        if result.counts:
-            summary = result.counts["summary"]
-            counts["turns"] = dict(summary.methods)
-            counts["changed"] = {tool: one.name + one.keys + one.values for tool, one in summary.changes.items()}
-        _pipeline.show(hub, result, counts, as_json)
+    _pipeline.run(stage, chosen, {"seeds": seeds}, _shown)
+
+
+def _shown(counts: Mapping[str, Any]) -> dict[str, Any]:
+    summary = counts["summary"]
+    return {
+        **{key: counts[key] for key in ("conversations", "kept", "dropped", "context")},
+        "turns": dict(summary.methods),
+        "changed": {tool: one.name + one.keys + one.values for tool, one in summary.changes.items()},
+    }

@@ -12,7 +12,7 @@ from harness.errors import UsageError
 from harness.terminal import progress, say, write
 
 if TYPE_CHECKING:
-    from harness.curation.repair.measure import Against
+    from harness.curation.repair.measure import RepairTarget
     from harness.curation.repair.scores import RepairReport
     from harness.data.scenarios import Arm
 
@@ -82,9 +82,9 @@ def command(
 
 def _against(
     source: str, clean: Path | None, scenario: tuple[int | None, Arm], task: Path | None, sources: Path | None
-) -> Against:
+) -> RepairTarget:
     from harness.curation.repair.ground_truth import published_truth, read_truth
-    from harness.curation.repair.measure import Against
+    from harness.curation.repair.measure import RepairTarget
     from harness.data.formats.task import read_task
     from harness.data.sources import locate
     from harness.data.tools import Toolbox
@@ -99,14 +99,14 @@ def _against(
     chosen = task or (beside if beside.is_file() else None)
     if chosen is None:
         raise UsageError(f"there is no {beside}; name the task's definition with --task job_description.json")
-    return Against(truths=truths, toolbox=Toolbox(read_task(chosen).tools), source=source, truth=name)
+    return RepairTarget(truths=truths, toolbox=Toolbox(read_task(chosen).tools), source=source, truth=name)
 
 
-def _measure(source: str, against: Against, raw: Path | None, hub: str | None) -> RepairReport:
+def _measure(source: str, against: RepairTarget, raw: Path | None, hub: str | None) -> RepairReport:
     from contextlib import ExitStack
 
     from harness.curation.repair.measure import measure, readable
-    from harness.data.traces.source import read_input
+    from harness.data.traces.trace_input import read_input
     from harness.hub.connect import connected
 
     with ExitStack() as stack:
@@ -119,7 +119,7 @@ def _measure(source: str, against: Against, raw: Path | None, hub: str | None) -
 def _write(report: RepairReport, plot: Path | None, markdown: Path | None) -> None:
 
     if plot is not None:
-        from harness.reports.repair_plot import draw
+        from harness.reports.repair_tables import draw
 
         say(f"wrote {draw(report, plot).path}")
     if markdown is not None:

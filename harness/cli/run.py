@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from harness.cli import _benchmark
+from harness.cli import benchmark
 
 
 @click.command(
@@ -25,7 +25,7 @@ Examples:
 )
 @click.option("--fair", is_flag=True, help="On the traces of the other pipeline, where the published ones differ.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of synthesis and training.")
-@_benchmark.options
+@benchmark.options
 def command(*, scenario: str, pipeline: str, preset: str, fair: bool, seed: int, **settings: Any) -> None:
     """Run one cell of the benchmark: SCENARIO (s1 to s5) through PIPELINE (tft or direct).
 
@@ -38,4 +38,4 @@ def command(*, scenario: str, pipeline: str, preset: str, fair: bool, seed: int,
     cell = Cell.parse(scenario, pipeline, fair=fair, seed=seed)
     done = run(BenchmarkRequest(cells=[cell], preset=preset, **settings))
     if done:
-        _benchmark.show_outcomes(*done)
+        benchmark.show_outcomes(*done)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 )
 @_options.as_json
 def command(file: Path, out: Path, tools_file: Path | None, reading: str, as_json: bool) -> None:
-    """Score each row {question, answer, prediction, ...} of FILE and write it to OUT with one column a metric.
+    """Score each row {question, answer, prediction, ...} of FILE and write it to OUT with one column per metric.
 
     Rows keep their order and their other columns; metric columns that FILE has already are overwritten. A
     prediction that is null stays unscored (null), and no mean counts it.

@@ -1,4 +1,4 @@
-"""`tft student`: small models made on the spot."""
+"""`tft student`: small models from scratch."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _read_count(_context: click.Context, _parameter: click.Parameter, value: str
     "--pretrain",
     "dataset",
     metavar="FILE|DATASET[@REVISION]|sources",
-    help="Conversations to start on, in any known layout, or the source files' dialogues about other services: all "
+    help="Conversations to pretrain on, in any known layout, or the source files' dialogues about other services: all "
     "weights are trained on the assistant's turns.",
 )
 @click.option("--pretrain-limit", "limit", type=click.IntRange(min=1), metavar="N", help="Draw N. Default: all.")
@@ -107,7 +107,7 @@ def create(
     """Make a Qwen3-shaped model and its tokenizer, and push it to REPO.
 
     REPO is `owner/name`, or a name under --namespace. The model has random weights and is there to try the
-    harness with, unless --pretrain gives it a start: then it is a small student that `tft train` can teach
+    harness with, unless --pretrain trains it first: then it is a small student that `tft train` can teach
     a task. Either can be evaluated like any other.
     """
     _options.share_cores()

@@ -41,8 +41,8 @@ def from_sgd(*, service: str, out: Path, foreign: str | None, sources: Path | No
     import json
     from dataclasses import asdict
 
+    from harness.data.sgd_task import write_job_folder
     from harness.data.sources import locate
-    from harness.stages.material.sgd_task import write_job_folder
 
     with progress("reading dialogues"):
         summary = write_job_folder(locate(sources), service, out, foreign=foreign)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from harness.hub.client import Hub
+    from harness.hub.jobs import JobOptions
     from harness.stages.train import TrainResult
     from harness.training.config import TrainConfig
 
@@ -45,7 +45,7 @@ Examples:
 )
 @click.option("--epochs", type=float, help="Passes over the data. Default: 4.")
 @click.option(
-    "--expand-turns", is_flag=True, help="One example a turn, the published way, instead of one a conversation."
+    "--expand-turns", is_flag=True, help="One example per turn, the published way, instead of one per conversation."
 )
 @click.option("--equal-turns", is_flag=True, help="Every turn counts the same, however long its answer is.")
 @click.option("--seed", type=int, help="The same seed gives the same weights on the CPU. Default: 0.")
@@ -101,28 +101,28 @@ def command(
     """
     _options.share_cores()
     from harness.hub.connect import connected
+    from harness.hub.jobs import JobOptions
     from harness.stages._result import Place
     from harness.stages._training_inputs import TrainRequest, trainable
     from harness.stages.train import run
 
     if dry_run and not jobs:
         raise UsageError("--dry-run shows a job and trains nothing; say with --jobs hf:FLAVOR which")
-    job = _Job(flavor=jobs, dry_run=dry_run, package=package, timeout=job_timeout, namespace=namespace)
     if jobs:
         _check_job(dataset, task, config_file, out, hub)
     config = _config(config_file, settings, chosen)
     trainable(student)
     with connected(hub) as client:
         if jobs:
-            _submit(client, job)
+            options = JobOptions(package=package, timeout=job_timeout, namespace=namespace)
+            _submit(client, jobs, options, dry_run=dry_run)
             return
-        task = task or _default_task(client, namespace)
         owner = None if "/" in repo else client.namespace(namespace)
         request = TrainRequest(
             source=dataset,
             arm=arm,
             student=student,
-            task=task,
+            task=task or _default_task(client, namespace),
             settings=config.model_dump(),
             run=out,
             resume=resume,
@@ -144,17 +144,6 @@ def _default_task(hub: Hub, namespace: str | None) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
-    """Where the command runs, if not here."""
-
-    flavor: str | None
-    dry_run: bool
-    package: str | None
-    timeout: str
-    namespace: str | None
-
-
 _JOB_OPTIONS = {"--jobs": 1, "--package": 1, "--job-timeout": 1, "--dry-run": 0, "--hub": 1}
 """Options that are about the job and no part of its command, and how many words follow each."""
 
@@ -171,13 +160,11 @@ def _check_job(dataset: str, task: str | None, config: Path | None, out: Path | 
         raise UsageError("a job cannot reach a Hub on this machine; leave out --hub embedded")
 
 
-def _submit(hub: Hub, job: _Job) -> None:
-    from harness.hub.jobs import JobOptions, parse_jobs, submit
+def _submit(hub: Hub, jobs: str, options: JobOptions, *, dry_run: bool) -> None:
+    from harness.hub.jobs import parse_jobs, submit
 
     words = ["tft", *_without_job_options(sys.argv[1:])]
-    options = JobOptions(package=job.package, timeout=job.timeout, namespace=job.namespace)
-    flavor = parse_jobs(job.flavor or "")
-    spec = submit(words, flavor=flavor, hub=hub, dry_run=job.dry_run, options=options)
+    spec = submit(words, flavor=parse_jobs(jobs), hub=hub, dry_run=dry_run, options=options)
     write(spec.text())
     if spec.url:
         say(f"running: {spec.url}")
@@ -199,7 +186,7 @@ def _without_job_options(words: Sequence[str]) -> list[str]:
 
 def _config(file: Path | None, settings: tuple[str, ...], chosen: dict[str, Any]) -> TrainConfig:
     """Return the settings of the file, with those of the options over them; UsageError lists the valid keys."""
-    from harness.curation.settings import resolve
+    from harness.curation.stage_settings import resolve
     from harness.data.formats.json_texts import read_text
     from harness.data.formats.yaml_lines import read_yaml
     from harness.training.config import TrainConfig
@@ -235,7 +222,7 @@ def _show(hub: Hub, model: TrainResult, as_json: bool) -> None:
     if facts:
         echo(
             f"{facts.steps} steps over {facts.conversations} conversations ({facts.turns} turns, {facts.tokens:,} "
-            f"tokens an epoch) in {facts.seconds:.0f} s; "
+            f"tokens per epoch) in {facts.seconds:.0f} s; "
             f"loss {number(facts.first_loss)} at first, {number(facts.last_loss)} at last"
         )
         say(f"model, log and checkpoints: {model.folder}")

@@ -1,36 +1,48 @@
-"""Who plays a role of the pipeline: a rule-based stand-in, or a language model, by name."""
+"""Raters, labelers, arbiters and writers by name: a rule-based stand-in, or a language model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from harness.curation.committee.relabel import Committee
-from harness.data.annotations import Arbiter, Labeler, Rater, Writer
+from harness.curation.llm_roles.arbiter import LlmArbiter
+from harness.curation.llm_roles.labeler import LlmLabeler
+from harness.curation.llm_roles.prompted_role import PromptedRole
+from harness.curation.llm_roles.rater import LlmRater
+from harness.curation.llm_roles.writer import LlmWriter
+from harness.data.annotations import Labeler, Rater, Writer
 from harness.data.records import Conversation, Task
 from harness.errors import UsageError
 from harness.models.chat.chat_models import ChatModels
 from harness.models.names import ModelName
 from harness.models.roles import Roles
+from harness.rules.labeler.arbiter import RulesArbiter
+from harness.rules.labeler.neighbour import NeighbourLabeler
+from harness.rules.labeler.schema import SchemaLabeler
+from harness.rules.labeler.state import StateLabeler
+from harness.rules.teacher.rating import RulesRater
+from harness.rules.teacher.writer import RulesWriter
 
-Makers = Mapping[str, Callable[[Task], Any]]
+_LABELERS: Mapping[str, Callable[[Task], Labeler]] = {
+    "labeler-state": StateLabeler,
+    "labeler-neighbour": NeighbourLabeler,
+    "labeler-schema": SchemaLabeler,
+}
 
 
 def make_rater(name: str, task: Task, models: ChatModels) -> Rater:
     """Return who rates traces; UsageError for a name that cannot."""
-    rules = _rules(name, {"teacher": _rules_rater}, task)
-    if rules is not None:
-        return rules  # type: ignore[no-any-return] # one of the makers above
-    from harness.curation.llm_roles.rater import LlmRater
-
-    return LlmRater(models.model(name), task)
+    rater: Rater = _make(name, task, models, rules={"teacher": RulesRater}, prompted=LlmRater)
+    return rater
 
 
 def make_committee(roles: Roles, task: Task, models: ChatModels) -> Committee:
     """Return the members and the arbiter; UsageError for a name that cannot."""
     return Committee(
-        members=tuple(_labeler(name, task, models) for name in roles.committee),
-        arbiter=_arbiter(roles.arbiter, task, models),
+        members=tuple(_make(name, task, models, rules=_LABELERS, prompted=LlmLabeler) for name in roles.committee),
+        arbiter=_make(roles.arbiter, task, models, rules={"arbiter": RulesArbiter}, prompted=LlmArbiter),
     )
 
 
@@ -41,81 +53,31 @@ def make_writer(
 
     A model is shown a plan's own exemplars, at the temperature; rules learn from all exemplars at once, and draw.
     """
-    from harness.rules.teacher.writer import RulesWriter
-
-    rules = _rules(name, {"teacher": lambda task: RulesWriter(task, exemplars)}, task)
-    if rules is not None:
-        return rules  # type: ignore[no-any-return]
-    from harness.curation.llm_roles.writer import LlmWriter
-
-    return LlmWriter(models.model(name), task, temperature=temperature)
+    rules = {"teacher": partial(RulesWriter, exemplars=exemplars)}
+    writer: Writer = _make(name, task, models, rules=rules, prompted=partial(LlmWriter, temperature=temperature))
+    return writer
 
 
-def _labeler(name: str, task: Task, models: ChatModels) -> Labeler:
-    makers = {"labeler-state": _state, "labeler-neighbour": _neighbour, "labeler-schema": _schema}
-    rules = _rules(name, makers, task)
-    if rules is not None:
-        return rules  # type: ignore[no-any-return]
-    from harness.curation.llm_roles.labeler import LlmLabeler
-
-    return LlmLabeler(models.model(name), task)
-
-
-def _arbiter(name: str, task: Task, models: ChatModels) -> Arbiter:
-    rules = _rules(name, {"arbiter": _rules_arbiter}, task)
-    if rules is not None:
-        return rules  # type: ignore[no-any-return]
-    from harness.curation.llm_roles.arbiter import LlmArbiter
-
-    return LlmArbiter(models.model(name), task)
-
-
-def _rules(name: str, makers: Makers, task: Task) -> Any:
-    """Return the stand-in of a `rules:` name, None for other models; UsageError where it cannot play the role."""
+def _make(
+    name: str,
+    task: Task,
+    models: ChatModels,
+    *,
+    rules: Mapping[str, Callable[[Task], Any]],
+    prompted: Callable[..., PromptedRole],
+) -> Any:
+    """Return the stand-in of a `rules:` name, the prompted model of others; UsageError for rules of another role."""
     parsed = ModelName.parse(name)
     if parsed.backend != "rules":
-        return None
-    if parsed.id not in makers:
-        raise UsageError(
-            f"{name} cannot play this role; rules for it are {', '.join(f'rules:{one}' for one in makers)}"
-        )
-    return makers[parsed.id](task)
+        return prompted(models.model(name), task)
+    if parsed.id not in rules:
+        known = ", ".join(f"rules:{one}" for one in rules)
+        raise UsageError(f"{name} cannot play this role; rules for it are {known}")
+    return rules[parsed.id](task)
 
 
-def _rules_rater(task: Task) -> Rater:
-    from harness.rules.teacher.rating import RulesRater
-
-    return RulesRater(task)
-
-
-def _state(task: Task) -> Labeler:
-    from harness.rules.labeler.state import StateLabeler
-
-    return StateLabeler(task)
-
-
-def _neighbour(task: Task) -> Labeler:
-    from harness.rules.labeler.neighbour import NeighbourLabeler
-
-    return NeighbourLabeler(task)
-
-
-def _schema(task: Task) -> Labeler:
-    from harness.rules.labeler.schema import SchemaLabeler
-
-    return SchemaLabeler(task)
-
-
-def _rules_arbiter(task: Task) -> Arbiter:
-    from harness.rules.labeler.arbiter import RulesArbiter
-
-    return RulesArbiter(task)
-
-
-def estimate_of(player: Any, items: Sequence[Any]) -> str:
-    """Return what it would take to have a player do its work on items, in a line; rules are asked nothing."""
-    from harness.curation.llm_roles.prompted_role import PromptedRole
-
-    if not isinstance(player, PromptedRole):
-        return f"{player.name}: rules, nothing is asked"
-    return str(player.estimate(items))
+def estimate_of(annotator: Any, items: Sequence[Any]) -> str:
+    """Return in a line what it would take to have an annotator do its work on items; rules are asked nothing."""
+    if not isinstance(annotator, PromptedRole):
+        return f"{annotator.name}: rules, nothing is asked"
+    return str(annotator.estimate(items))

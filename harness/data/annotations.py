@@ -62,7 +62,7 @@ class Rater(Protocol):
     settings: dict[str, Any]
 
     def rate(self, traces: Sequence[Conversation], on_rating: Callable[[Rating], None]) -> None:
-        """Call `on_rating` once for each trace, in any order. Raises HarnessError where nobody can be asked."""
+        """Call `on_rating` once for each trace, in any order. HarnessError where no model can be asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class Labeler(Protocol):
     settings: dict[str, Any]
 
     def relabel(self, conversations: Sequence[Conversation], on_rewrite: Callable[[Rewrite], None]) -> None:
-        """Call `on_rewrite` once for each conversation, in any order. Raises HarnessError where nobody can be asked."""
+        """Call `on_rewrite` once for each conversation, in any order. HarnessError where no model can be asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +123,7 @@ class Arbiter(Protocol):
     settings: dict[str, Any]
 
     def rule(self, disputes: Sequence[Dispute], on_ruling: Callable[[Ruling], None]) -> None:
-        """Call `on_ruling` once for each dispute, in any order. Raises HarnessError where nobody can be asked."""
+        """Call `on_ruling` once for each dispute, in any order. HarnessError where no model can be asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +134,7 @@ class TurnDecision:
     """Of the assistant message."""
     raw: ToolCall
     call: ToolCall | None
-    """None where nobody could tell."""
+    """None where it could not be decided."""
     method: Method
     level: Level | None
     """What the candidates differed in first; None where they agreed."""
@@ -144,7 +144,7 @@ class TurnDecision:
 
     @property
     def changed(self) -> Level | None:
-        """What differs from the raw trace first; None where nothing does, or nobody could tell."""
+        """What differs from the raw trace first; None where nothing does, or it could not be decided."""
         if self.call is None or self.call == self.raw:
             return None
         if self.call.name != self.raw.name:
@@ -189,4 +189,4 @@ class Writer(Protocol):
     settings: dict[str, Any]
 
     def write(self, plans: Sequence[ConversationPlan], on_draft: Callable[[Draft], None]) -> None:
-        """Call `on_draft` once for each plan, in any order. Raises HarnessError where nobody can be asked."""
+        """Call `on_draft` once for each plan, in any order. HarnessError where no model can be asked."""

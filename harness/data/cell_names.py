@@ -1,4 +1,4 @@
-"""The names of the benchmark's repositories: what a name says, and which name a cell has. No effects."""
+"""The names of the benchmark's repositories: what a name says, and which name a cell has. Pure."""
 
 from __future__ import annotations
 

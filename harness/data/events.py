@@ -1,4 +1,4 @@
-"""A conversation as a sequence of events: who says what, which tool is called, and what it returned."""
+"""A conversation as events: user messages, replies, tool calls and tool results."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ class Event:
     """The objects of a result."""
     value: Any = None
     """A result as a JSON value; its text where it is none."""
+
+    @property
+    def number(self) -> int:
+        """Place of the message in the conversation, from 1, as reasons name it."""
+        return self.position + 1
 
     @property
     def is_turn(self) -> bool:

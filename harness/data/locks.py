@@ -22,7 +22,7 @@ LOCK = ".lock"
 def lock_file(path: Path) -> BinaryIO | None:
     """Open a file for this process alone, unbuffered and to append to; None where another process has it.
 
-    On a system without such locks (Windows) nobody is kept out.
+    On a system without such locks (Windows) no process is kept out.
     """
     file = path.open("ab", buffering=0)
     if fcntl is None:
@@ -39,7 +39,7 @@ def lock_file(path: Path) -> BinaryIO | None:
 def locked(folder: Path) -> Iterator[None]:
     """Keep other processes out of a folder, which is made where it is not there and goes again if it stays empty.
 
-    Raises UsageError where one has it. A lock ends with its process, whatever ends that.
+    Raises UsageError where one has it. A lock ends with its process, however that ends.
     """
     made = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)

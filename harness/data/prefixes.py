@@ -18,21 +18,21 @@ class Prefixes:
         """Return the numbers of the beginnings, from that of no part at all (0) to that of all of them."""
         found = [0]
         for part in parts:
-            found.append(self._numbers.setdefault((found[-1], frozen(part)), len(self._numbers) + 1))
+            found.append(self._numbers.setdefault((found[-1], hashable(part)), len(self._numbers) + 1))
         return found
 
 
-def frozen(value: Any) -> Hashable:
+def hashable(value: Any) -> Hashable:
     """Return what is equal where values are equal, and can be looked up: of JSON values, tuples and dataclasses."""
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, Mapping):
-        return Mapping, frozenset((key, frozen(one)) for key, one in value.items())
+        return Mapping, frozenset((key, hashable(one)) for key, one in value.items())
     if isinstance(value, list | tuple):
-        return type(value), tuple(map(frozen, value))
+        return type(value), tuple(map(hashable, value))
     if is_dataclass(value):
         kind: Any = type(value)
-        return kind, tuple(frozen(getattr(value, name)) for name in _compared(kind))
+        return kind, tuple(hashable(getattr(value, name)) for name in _compared(kind))
     found: Hashable = value
     return found
 

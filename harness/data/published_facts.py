@@ -7,32 +7,27 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from harness.data.formats.strict_records import FrozenModel
+from harness.data.scenarios import ARMS, Arm
 from harness.errors import DataError
 from harness.resources import folder
 from harness.statistics.formatting import POINTS
 
-Arm = Literal["tft", "direct"]
-ARMS: tuple[Arm, ...] = ("tft", "direct")
 
-
-class _Fact(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Source(_Fact):
+class Source(FrozenModel):
     title: str
     url: str
     commit: str
 
 
-class Link(_Fact):
+class Link(FrozenModel):
     title: str
     url: str
 
 
-class PublishedArm(_Fact):
+class PublishedArm(FrozenModel):
     """One of the two pipelines."""
 
     name: str
@@ -40,7 +35,7 @@ class PublishedArm(_Fact):
     steps: str
 
 
-class Settings(_Fact):
+class Settings(FrozenModel):
     """A scenario's own settings of the TFT arm; thresholds are least scores from 1 to 5."""
 
     relevance: int
@@ -50,7 +45,7 @@ class Settings(_Fact):
     teacher: str | None
 
 
-class PublishedScenario(_Fact):
+class PublishedScenario(FrozenModel):
     """One scenario: what was published about it, what was counted on its files, and its scores (0 to 1)."""
 
     number: int
@@ -67,7 +62,7 @@ class PublishedScenario(_Fact):
         return f"S{self.number} {self.name}"
 
 
-class PublishedTestSet(_Fact):
+class PublishedTestSet(FrozenModel):
     __test__ = False  # the name is the field's term, not a pytest class
 
     service: str
@@ -81,17 +76,17 @@ class PublishedTestSet(_Fact):
     today: str
 
 
-class Threshold(_Fact):
+class Threshold(FrozenModel):
     points: float
     reason: str
 
 
-class Hyperparameter(_Fact):
+class Hyperparameter(FrozenModel):
     name: str
     value: str
 
 
-class Configuration(_Fact):
+class Configuration(FrozenModel):
     teacher: str
     judge: str
     committee: tuple[str, ...]
@@ -100,7 +95,7 @@ class Configuration(_Fact):
     evaluation: str
 
 
-class ToolFacts(_Fact):
+class ToolFacts(FrozenModel):
     """A tool as a card lists it."""
 
     name: str
@@ -109,7 +104,7 @@ class ToolFacts(_Fact):
     optional: tuple[str, ...]
 
 
-class Difference(_Fact):
+class Difference(FrozenModel):
     """A scenario's two published scores; `points` is TFT minus Direct in hundredths, None where one is missing."""
 
     scenario: PublishedScenario
@@ -120,7 +115,7 @@ class Difference(_Fact):
     """The arm that is ahead by more than the stated threshold."""
 
 
-class PublishedFacts(_Fact):
+class PublishedFacts(FrozenModel):
     """Everything in the file; its keys are the fields below, no more and no fewer."""
 
     status: Literal["published"]
@@ -158,7 +153,7 @@ class PublishedFacts(_Fact):
         return next((scenario for scenario in self.scenarios if scenario.number == number), None)
 
     def differences(self, metric: str) -> list[Difference]:
-        """Return one row a scenario: both arms' published scores and how far they are apart."""
+        """Return one row per scenario: both arms' published scores and how far they are apart."""
         return [self._difference(scenario, metric) for scenario in self.scenarios]
 
     def _difference(self, scenario: PublishedScenario, metric: str) -> Difference:

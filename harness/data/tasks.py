@@ -1,12 +1,13 @@
-"""Where a task comes from: a definition on this machine, a test set on the Hub, or a job folder."""
+"""Where a task comes from (a file, a test set on the Hub, a job folder), and the layout of a test-set repository."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.data.formats.messages import expand_pairs, without_system
+from harness.data.formats.jsonl import write_jsonl
+from harness.data.formats.messages import dump_conversation, dump_pair, expand_pairs, without_system
 from harness.data.formats.published import read_test_conversations
 from harness.data.formats.task import read_task
 from harness.data.records import Conversation, Task, TurnPair
@@ -40,9 +41,9 @@ class TestSet:
 def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
     """Return the test set `owner/name[@revision]` at the commit it has now.
 
-    `limit` keeps the first so many pairs. System messages of the conversations are left out and counted: a model is
-    shown the task's own. Raises HubError where it cannot be had, DataError where a row
-    is malformed (with its line) or where the repository holds no test set.
+    `limit` keeps only that many pairs from the start. System messages of the conversations are left out and counted:
+    a model is shown the task's own. Raises HubError where it cannot be had, DataError where a row is malformed (with
+    its line) or where the repository holds no test set.
     """
     artifact = hub.find(name, "dataset")
     folder = hub.pull(artifact, [CONVERSATIONS, TASK])
@@ -130,3 +131,19 @@ def find_test(named: str, hub: Hub) -> TestConversations:
 def has_test(named: str, hub: Hub) -> bool:
     """Return whether a dataset `owner/name[@revision]` holds a test set."""
     return CONVERSATIONS in hub.files(hub.find(named, "dataset"))
+
+
+EVALUATION = "eval.yaml"
+
+
+def write_test_set(
+    folder: Path, conversations: Sequence[Conversation], *, task: bytes, evaluation: str | None = None
+) -> list[TurnPair]:
+    """Write a test set without its card: both configurations, the task, how it is scored; return the turn pairs."""
+    pairs = expand_pairs(conversations)
+    write_jsonl(folder / CONVERSATIONS, map(dump_conversation, conversations))
+    write_jsonl(folder / PAIRS, map(dump_pair, pairs))
+    (folder / TASK).write_bytes(task)
+    if evaluation is not None:
+        (folder / EVALUATION).write_text(evaluation, encoding="utf-8")
+    return pairs

@@ -38,7 +38,7 @@ _STOP = frozenset(
     ["the", "a", "an", "of", "and", "at", "in", "on", "restaurant", "restaurants", "hotel", "cuisine", "city"]
 )
 _MORE_WORDS = 4
-"""So many words may a long form of a name have more than its short form: a list of names is no name."""
+"""How many more words a long form of a name may have than its short form: a list of names is no name."""
 _LONG_WORD, _LONGER_WORD, _LONGEST_WORD = 4, 8, 40
 
 

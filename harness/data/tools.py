@@ -75,7 +75,7 @@ class Toolbox:
     def problems(self, call: ToolCall) -> list[str]:
         """Return what is wrong with a call by the JSON schema of its tool, a sentence each; empty where it is valid.
 
-        A parameter that the schema does not name is wrong unless `additionalProperties` allows it in so many words.
+        A parameter that the schema does not name is wrong unless `additionalProperties` allows it explicitly.
         """
         if self.reply.plain and call.name == self.reply.tool:
             return [] if isinstance(call.arguments.get(self.reply.argument), str) else ["a reply needs a text"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
 
-from harness.data.prefixes import Prefixes, frozen
+from harness.data.prefixes import Prefixes, hashable
 from harness.data.records import Message
 
 Said = tuple[tuple[str, str, tuple[tuple[str, dict[str, object]], ...]], ...]
@@ -45,7 +45,7 @@ class Conversations:
         What ends the shorter of both is its answer, a bare call; a log may have words beside it.
         """
         before = self._prefixes.of(messages)
-        steps = [(number, frozen((role, calls))) for number, (role, _, calls) in zip(before, messages, strict=False)]
+        steps = [(number, hashable((role, calls))) for number, (role, _, calls) in zip(before, messages, strict=False)]
         end = steps[-1]
         fitting = [max(self._ending[step]) for step in steps if self._ending.get(step)]
         position = max([*fitting, self._through.get(end, -1)])

@@ -1,4 +1,4 @@
-"""Metrics over raw strings, found by listing `eval/`, one folder a metric.
+"""Metrics over raw strings, found by listing `eval/`, one folder per metric.
 
 Every metric is an `evaluate` module and loads with `evaluate.load(<absolute path of its folder>)`. Importing
 `evaluate` brings in torch and takes many seconds, so the harness itself reads only the file `scores.py` beside

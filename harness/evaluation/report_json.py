@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.data.formats.dataclass_json import load_record
+from harness.data.formats.strict_records import load_record
 from harness.errors import DataError
 from harness.evaluation.records import EvalReport
 from harness.hub.foreign_json import load_json
@@ -40,7 +40,7 @@ def read_report(path: Path) -> EvalReport:
 
 
 def eval_results_yaml(report: EvalReport, dataset_repo: str, *, source_url: str) -> str:
-    """Return the text of `.eval_results/<benchmark>.yaml` for a model repository: one entry a metric.
+    """Return the text of `.eval_results/<benchmark>.yaml` for a model repository: one entry per metric.
 
     `dataset_repo` is the benchmark dataset (its commit is the report's), `source_url` the page of the
     results dataset. Each metric is the task of its name in the dataset's `eval.yaml`. Metrics without a value are left

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.data.formats.jsonl import read_jsonl
 from harness.errors import DataError, RepoNotFound, UsageError
-from harness.evaluation.records import EvalReport
+from harness.evaluation.records import EvalReport, is_score
 from harness.evaluation.report_json import read_report
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
@@ -154,16 +154,12 @@ def _read_rows(path: Path, report: EvalReport | None) -> Rows:
     found = []
     for number, row in read_jsonl(path):
         missing = [key for key in _TEXTS if not isinstance(row.get(key), str)]
-        wrong = [metric for metric in metrics if not _is_score(row.get(metric))]
+        wrong = [metric for metric in metrics if row.get(metric) is not None and not is_score(row[metric])]
         if missing or wrong:
             problem = f"no text under {missing[0]!r}" if missing else f"{wrong[0]} is no number from 0 to 1, nor null"
             raise DataError.at(path, number, f"{problem}; {_AGAIN}")
         found.append(row)
     return found
-
-
-def _is_score(value: object) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1)
 
 
 def evaluated_models(hub: Hub, namespace: str) -> list[str]:

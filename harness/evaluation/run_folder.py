@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.data.formats.jsonl import write_json
 from harness.errors import DataError, UsageError
-from harness.evaluation.answers import AnswerLog
+from harness.evaluation.answer_log import AnswerLog
+from harness.evaluation.records import EvalRun
 from harness.evaluation.results import config_name
+from harness.evaluation.scorecard import Scorecard, Scores
 from harness.hub.artifact import Artifact, parse_input
 from harness.hub.lineage import LINEAGE, Lineage, LineageRecord, parse_record
 from harness.models.names import ModelName
@@ -137,3 +142,35 @@ def _difference(known: Lineage, wanted: Lineage) -> str:
         if known.config.get(key) != value:
             return f"{key} was {str(known.config.get(key))[:_SHOWN]!r}, now {str(value)[:_SHOWN]!r}"
     return "made by another version of the harness"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A model's answers to the whole test set, scored by code, and the folder that they lie in."""
+
+    folder: Path
+    lineage: Lineage
+    run: EvalRun
+    scores: Scores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """A finished evaluation: its folder and its numbers."""
+
+    folder: Path
+    lineage: Lineage
+    scorecard: Scorecard
+
+
+class Timings(dict[str, float]):
+    """Seconds by phase."""
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Add the time that the block takes."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self[name] = self.get(name, 0.0) + time.monotonic() - start

@@ -23,7 +23,7 @@ _SHOWN = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepositoryName:
-    """A repository on a Hub, whatever it holds now; as text `datasets/owner/name`."""
+    """A repository on a Hub, at no particular commit; as text `datasets/owner/name`."""
 
     kind: RepoKind
     repo_id: str

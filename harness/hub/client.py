@@ -1,4 +1,4 @@
-"""The client of a Hub: names become commits, files of a commit are read, and changes are made, a request or two each.
+"""The client of a Hub: names become commits, files of a commit are read, changes are made; a request or two per call.
 
 Nothing else talks to a Hub. What takes more requests is built upon this: `publishing.py`, `promotion/`, `jobs.py`.
 """
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from harness.errors import AccessDenied, DataError, HubError, RepoNotFound, UsageError
 from harness.hub.address import DEFAULT_ENDPOINT, check_bare_address, quiet, stored_token
 from harness.hub.artifact import Artifact, RepoKind, RepositoryName, split_revision
-from harness.hub.client_errors import translated
+from harness.hub.client_errors import translate_errors
 from harness.hub.collections import Collections
 from harness.hub.foreign_json import LARGEST
+from harness.hub.http_client import use_own_client
 from harness.hub.outgoing import check_outgoing, operations
-from harness.hub.proxies import without_proxies
 from harness.hub.repository import File, RepositoryState, Tree
 from harness.hub.transfers import downloading, send_large
 
@@ -47,7 +47,7 @@ class Hub:
         from huggingface_hub import HfApi
 
         quiet()
-        without_proxies(endpoint)
+        use_own_client(endpoint)
         self.api = HfApi(endpoint=endpoint, token=token, library_name="tft-harness")
         self.endpoint = endpoint
         self.token_from = token_from
@@ -75,7 +75,7 @@ class Hub:
 
     def errors(self, what: object) -> AbstractContextManager[None]:
         """Turn the library's exceptions into sentences about `what`."""
-        return translated(str(what), self.endpoint, self.token_from)
+        return translate_errors(str(what), self.endpoint, self.token_from)
 
     def token(self) -> str | None:
         """Return the token that is sent; None where there is none."""

@@ -1,4 +1,4 @@
-"""What a Hub's refusals mean: the client's exceptions as sentences with a next step."""
+"""Exceptions of the Hub's client, translated into sentences with a next step."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harness.errors import AccessDenied, CommitConflict, HubError, HubUnreachable, RepoNotFound
-from harness.hub.proxies import proxy_problem
+from harness.hub.address import proxy_problem
 
 _FORBIDDEN = (401, 403)
 _STALE_PARENT = 412
@@ -14,7 +14,7 @@ _NO_SPACE = 507
 
 
 @contextmanager
-def translated(what: str, endpoint: str, token_from: str) -> Iterator[None]:
+def translate_errors(what: str, endpoint: str, token_from: str) -> Iterator[None]:
     """Raise a client's exception again as a HubError that says what `what` was and what to do.
 
     `token_from` is the variable that holds the token.
@@ -75,7 +75,7 @@ def _http_error(what: str, endpoint: str, token_from: str, error: Exception) -> 
             f"use a token with the right to do this in {token_from} (a read-only token cannot push)"
         )
     if status == _STALE_PARENT:
-        return CommitConflict(f"{what}: somebody else pushed in between; run this again")
+        return CommitConflict(f"{what}: someone else pushed in the meantime; run this again")
     if status == _NO_SPACE:
         return HubError(f"{what}: the Hub at {endpoint} has no space left; free some and run this again")
     return HubError(f"{what}: {endpoint} answered {status or 'with an error'}: {_said(error)}")

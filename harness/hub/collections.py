@@ -1,4 +1,4 @@
-"""Collections on a Hub: their items, and what is changed of them."""
+"""Collections on a Hub: their items, and changes to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which Hub is meant, or which two, and all that is asked of the embedded one: nothing else names `harness.hubd`."""
+"""Connect to a Hub, or to two, and to the embedded one: nothing else names `harness.hubd`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def connected(hub: str | None) -> Iterator[Hub]:
 
 
 @contextmanager
-def both(source: str, target: str) -> Iterator[tuple[Hub, Hub]]:
+def connect_both(source: str, target: str) -> Iterator[tuple[Hub, Hub]]:
     """Connect to two Hubs, each a URL or `embedded` (started for the block, with its own token).
 
     The token of the source is TFT_FROM_TOKEN, none where that is not set; the target's is HF_TOKEN. Neither is ever
@@ -65,7 +65,7 @@ def _opened(address: str, option: str, variable: str) -> Iterator[Hub]:
             return
         endpoint = address.rstrip("/")
         check_bare_address(endpoint, option, f"a token belongs into {variable}")
-        # What `hf auth login` has stored is for huggingface.co and nobody else. Elsewhere False and not None: the
+        # What `hf auth login` has stored is for huggingface.co alone. Elsewhere False and not None: the
         # library would take HF_TOKEN, which may be the other Hub's.
         stored: Literal[False] | None = None if variable == _TARGET_TOKEN and endpoint == DEFAULT_ENDPOINT else False
         yield Hub(endpoint, os.environ.get(variable) or stored, token_from=variable, cache=Path(name))

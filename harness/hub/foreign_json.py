@@ -1,4 +1,4 @@
-"""JSON that others wrote, read under limits: how large a value may be, of how many parts, and how deep."""
+"""JSON from others, read under limits: size, number of parts, depth."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Unholdable(ValueError):
 def load_json(text: str, *, times: int = 1) -> Any:
     """Return the value of JSON text: what `json.loads` does, for texts that others wrote.
 
-    A file that is one value may be so many `times` as large as a row. Raises json.JSONDecodeError where it is no JSON,
+    A file that is one value may be `times` as large as a row. Raises json.JSONDecodeError where it is no JSON,
     Unholdable where its value would be too large or too deep.
     """
     _check_size(text, times)

@@ -1,4 +1,4 @@
-"""Lineage of an artifact: what it was made from, how, and the fingerprint by which it is reused."""
+"""Lineage of an artifact: what it was made from and how, its fingerprint for reuse, and the data behind it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import __version__
-from harness.errors import DataError
+from harness.errors import DataError, RepoNotFound
+from harness.hub.artifact import Artifact, parse_input
 from harness.hub.foreign_json import load_json
+
+if TYPE_CHECKING:
+    from harness.hub.client import Hub
 
 LINEAGE = "lineage.json"
 """In every repository that the harness has made, and in the folder of a run."""
@@ -76,9 +80,9 @@ def package_versions() -> dict[str, str]:
 
 
 _ADVICE = "run its stage again with --force"
-_EVERYBODY = "where a stage has made it, run that again with --force; any other is for its owner to repair"
+_ANY_OWNER = "where a stage has made it, run that again with --force; any other is for its owner to repair"
 _MARKS = {"stage", "fingerprint"}
-"""What tells a record of ours from somebody else's file of that name."""
+"""What tells a record of ours from someone else's file of that name."""
 _KEYS = {"stage", "stage_version", "fingerprint", "inputs", "config", "seed", "harness", "packages"}
 
 
@@ -87,7 +91,7 @@ class LineageRecord:
     """The content of a `lineage.json`."""
 
     lineage: Lineage
-    """With whatever the stage has to say besides in `extra`."""
+    """Further facts of the stage are in `extra`."""
     fingerprint: str
     """As recorded; `lineage.fingerprint()` is what the content gives."""
     harness: str
@@ -113,7 +117,7 @@ def find_record(content: str | bytes, where: str = LINEAGE) -> LineageRecord | N
 
     Raises DataError for what is no JSON, and for one of ours with something wrong in it.
     """
-    with _named(where, _EVERYBODY):
+    with _named(where, _ANY_OWNER):
         value = _load(content)
     if not isinstance(value, dict) or not value.keys() >= _MARKS:
         return None
@@ -172,3 +176,35 @@ def _inputs(value: Mapping[str, Any]) -> list[str]:
 
 def _seed(value: Mapping[str, Any]) -> int | None:
     return None if value.get("seed") is None else int(_expect(value, "seed", int))
+
+
+_DEEPEST = 8
+"""More stages than any data has gone through."""
+
+
+def read_lineage(hub: Hub, artifact: Artifact, path: str = LINEAGE) -> LineageRecord | None:
+    """Return the lineage in a file of the artifact; DataError for a damaged one.
+
+    None without such a file, and where it is someone else's file of that name.
+    """
+    content = hub.read(artifact, path)
+    return None if content is None else find_record(content, f"{path} of {artifact}")
+
+
+def follow_data(hub: Hub, artifact: Artifact) -> Iterator[tuple[Artifact, LineageRecord]]:
+    """Yield what a stage has made and, one after the other, the data behind it, each with its lineage.
+
+    Ends at what no stage has made and at what is not on this Hub. DataError for a damaged lineage.
+    """
+    for _ in range(_DEEPEST):
+        try:
+            record = read_lineage(hub, artifact)
+        except RepoNotFound:
+            return
+        if record is None:
+            return
+        yield artifact, record
+        data = parse_input(record.lineage.data or "")
+        if not isinstance(data, Artifact):
+            return
+        artifact = data

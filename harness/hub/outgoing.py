@@ -1,15 +1,22 @@
-"""What may leave this machine: a commit that holds a secret, or a record that names a folder of it, is refused."""
+"""What may leave this machine: commits that hold a secret, or records that name a local folder, are refused.
+
+Local folders are the home and the working folder, those of this Python and of caches, and those that the command line
+and the variables of `tft` name. Folders at the top (`/tmp`, `/root`) and those of the system identify no machine.
+"""
 
 from __future__ import annotations
 
 import io
+import os
+import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from harness.errors import UsageError
-from harness.hub.places import find_place
 from harness.secrets import Secrets, known
 from harness.terminal import say
 
@@ -18,6 +25,63 @@ if TYPE_CHECKING:
 
     Operation = CommitOperationAdd | CommitOperationCopy | CommitOperationDelete
 
+
+HIDDEN = "[folder]"
+"""What stands for a folder of this machine."""
+_LEAST = 3
+"""Parts of a path that tells something of this machine, the root counted."""
+_SYSTEM = ("usr", "lib", "bin", "etc", "proc", "dev")
+"""What lies below these is the same on many machines."""
+_CACHES = ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "VIRTUAL_ENV", "RUNNER_TEMP", "GITHUB_WORKSPACE")
+_ABSOLUTE = re.compile(r"(?<![\w.:/~-])(?:~|/[\w.@+~-]+(?=/))(?:/[\w.@+~-]+)+/?")
+
+
+def find_local_folder(text: str) -> str | None:
+    """Return the first folder of this machine that a text names, None where it names none."""
+    pattern = _pattern()
+    found = pattern.search(text) if pattern else None
+    return found[0] if found else None
+
+
+def without_local_folders(text: str) -> str:
+    """Return a text with `HIDDEN` in the place of the folders of this machine."""
+    pattern = _pattern()
+    return pattern.sub(HIDDEN, text) if pattern else text
+
+
+def without_paths(text: str) -> str:
+    """Return a setting with the last part alone of every absolute path in it."""
+    if text.startswith(("/", "~/")):
+        return text.rstrip("/").rpartition("/")[2]
+    return _ABSOLUTE.sub(lambda found: found[0].rstrip("/").rpartition("/")[2], text)
+
+
+def _pattern() -> re.Pattern[str] | None:
+    return _compiled(tuple(dict.fromkeys(_places())))
+
+
+@lru_cache(maxsize=8)
+def _compiled(places: tuple[str, ...]) -> re.Pattern[str] | None:
+    if not places:
+        return None
+    longest = sorted(places, key=len, reverse=True)
+    return re.compile(rf"(?<![\w.~-])(?:{'|'.join(map(re.escape, longest))})(?![\w.-]*[\w-])")
+
+
+def _places() -> Iterator[str]:
+    home = Path.home()
+    named = [str(home), str(home / ".cache"), str(Path.cwd()), sys.prefix, str(Path(__file__).parents[2])]
+    named += [os.environ.get(name, "") for name in _CACHES]
+    words = [*sys.argv[1:], *(value for name, value in os.environ.items() if name.startswith("TFT_"))]
+    for word in words:
+        path = word[word.find("/") :] if word.partition("/")[0].endswith((":", "=", "")) and "/" in word else ""
+        named += [path, str(Path(path).parent)] if path and "://" not in word and Path(path).parent.is_dir() else []
+    for name in named:
+        if name.startswith("/"):
+            folders = (Path(name), Path(name).resolve())
+            yield from (str(one) for one in folders if len(one.parts) >= _LEAST and one.parts[1] not in _SYSTEM)
+
+
 _RECORDS = (".json", ".md", ".yaml", ".yml", ".html", ".txt", ".jinja", ".svg")
 """Files that the harness writes about its work. Rows are others' words, which may speak of any folder."""
 _ROWS = ".jsonl"
@@ -25,7 +89,7 @@ _CHUNK = 8 << 20
 _OVERLAP = 64 << 10
 """Bytes that two chunks share, so that nothing is missed where one ends."""
 _BINARY_ENDS = 2 << 20
-"""Of a file that is no text (weights, images) the first and the last so many bytes are read: headers and metadata."""
+"""Of a file that is no text (weights, images) this many bytes at both ends are read: headers and metadata."""
 
 
 def check_outgoing(operations: Iterable[Operation], words: Iterable[str], to: object) -> None:
@@ -49,7 +113,7 @@ def _check(secrets: Secrets, path: str, chunk: bytes, to: object) -> None:
             f"{path} holds {what} or a part of it, so nothing was pushed to {to}; "
             "take it out of what that file is made from, then run this again"
         )
-    place = find_place(chunk.decode("utf-8", "replace")) if path.endswith((*_RECORDS, _ROWS)) else None
+    place = find_local_folder(chunk.decode("utf-8", "replace")) if path.endswith((*_RECORDS, _ROWS)) else None
     if place and path.endswith(_ROWS):
         say(f"note: {path} of {to} names a folder of this machine, {place}")
     elif place:

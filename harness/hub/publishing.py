@@ -9,9 +9,8 @@ from typing import Any
 
 from harness.errors import AccessDenied, RepoNotFound, UsageError
 from harness.hub.artifact import ATTRIBUTES, README, Artifact, RepoKind, RepositoryName
-from harness.hub.chain import read_lineage
 from harness.hub.client import TOKEN, Hub
-from harness.hub.lineage import LINEAGE
+from harness.hub.lineage import LINEAGE, read_lineage
 from harness.hub.outgoing import operations
 
 
@@ -38,7 +37,7 @@ def push_folder(
 
 
 def check_ours(kind: RepoKind, repo_id: str, files: Sequence[str]) -> None:
-    """Raise UsageError where these files of a repository are somebody else's work, which a push would replace."""
+    """Raise UsageError where these files of a repository are someone else's work, which a push would replace."""
     if LINEAGE in files or not {*files} - {ATTRIBUTES, README}:
         return
     raise UsageError(

@@ -1,4 +1,4 @@
-"""A repository as it was at one moment: its refs, and the files of a revision by their hashes."""
+"""A snapshot of a repository: its refs, and the files of a revision by their hashes."""
 
 from __future__ import annotations
 

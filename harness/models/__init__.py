@@ -1,10 +1,10 @@
-"""From a conversation to a prompt, and from a call to an answer: backends, our own engine, chat endpoints, parsing.
+"""From a conversation to a prompt, and from an answer to a tool call: backends, engine, chat endpoints, parsing.
 
 names.py    backend:id[@revision], and the known backends
 prompts/    Prompts as token ids: a conversation prefix through the model's own chat template
 roles.py    Which model plays which role: the rule-based stand-ins, the published models, or what a file says
-backends/   One file a backend
-chat/       Chat endpoints: limits, budget, cache
-engine/     Our own vLLM server
+backends/   The model under test: one file per backend
+chat/       Models asked through chat endpoints: limits, budget, cache
+engine/     The harness's own vLLM server, and the guard around a model's files
 parsing/    Raw text to a tool call
 """

@@ -1,15 +1,24 @@
-"""backend:id[@revision], and the known backends."""
+"""Models by name: backend:id[@revision]."""
 
 from __future__ import annotations
 
+import pkgutil
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from harness.errors import UsageError
 from harness.hub.artifact import split_revision
 
-BACKENDS = ("vllm", "openai", "rules", "replay")
 DEFAULT_BACKEND = "vllm"
+
+
+@cache
+def known_backends() -> tuple[str, ...]:
+    """Return what may stand before the colon: each backend, found by listing their folder, and `rules` for roles."""
+    folder = Path(__file__).parent / "backends"
+    found = sorted(module.name for module in pkgutil.iter_modules([str(folder)]))
+    return (*(name for name in found if not name.startswith("_")), "rules")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +38,10 @@ class ModelName:
     def parse(cls, text: str) -> ModelName:
         """Return the parsed name; UsageError for an unknown backend or an empty id."""
         backend, colon, rest = text.partition(":")
-        if not colon or backend not in BACKENDS:
+        known = known_backends()
+        if not colon or backend not in known:
             if colon and "/" not in backend:
-                raise UsageError(f"unknown backend {backend!r} in {text!r}; expected one of {', '.join(BACKENDS)}")
+                raise UsageError(f"unknown backend {backend!r} in {text!r}; expected one of {', '.join(known)}")
             backend, rest = DEFAULT_BACKEND, text
         identifier, revision = split_revision(rest) if backend == DEFAULT_BACKEND else (rest, None)
         if not identifier:

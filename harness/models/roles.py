@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from harness.data.formats.yaml_lines import Lines, read_mapping, refuse_unknown
-from harness.errors import DataError, UsageError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from harness.data.formats.yaml_lines import read_model
+from harness.errors import UsageError
 from harness.models.names import ModelName
 
 NAMED = ("rules", "published")
 _EXAMPLE = "judge: rules:judge, teacher: openai:ID, committee: [openai:ID, org/model], arbiter: openai:ID"
-_SINGLE = ("judge", "teacher", "arbiter", "filter")
-_KEYS = (*_SINGLE, "committee")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Roles:
+class Roles(BaseModel):
     """A model for each role, by name (`backend:id[@revision]`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     judge: str
     teacher: str
     """Writes synthetic conversations."""
-    committee: tuple[str, ...]
+    committee: tuple[str, ...] = Field(min_length=1)
     """Rewrite the assistant's turns, each on its own."""
     arbiter: str
     """Decides where the committee does not agree."""
-    filter: str
-    """Rates relevance and coherence."""
+    filter: str = ""
+    """Rates relevance and coherence; the teacher where nothing is said."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _let_the_teacher_rate(cls, values: Any) -> Any:
+        return {"filter": values["teacher"], **values} if isinstance(values, dict) and "teacher" in values else values
+
+    @field_validator("*")
+    @classmethod
+    def _check_names(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        names = (value,) if isinstance(value, str) else value
+        if len(set(names)) < len(names):
+            raise ValueError("a member of the committee is named twice; its votes would count twice")
+        for name in names:
+            try:
+                backend = ModelName.parse(name).backend
+            except UsageError as error:
+                raise ValueError(str(error)) from error
+            if backend == "replay":
+                raise ValueError(f"{name} cannot play a role: recorded answers answer one test set; name a model")
+        return value
 
     @classmethod
     def named(cls, choice: str) -> Roles:
@@ -40,20 +61,18 @@ class Roles:
         path = Path(choice)
         if not path.is_file():
             raise UsageError(f"no models {choice!r}: expected {', '.join(NAMED)}, or a YAML file, `{_EXAMPLE}`")
-        return _read(path)
+        roles: Roles = read_model(path, Roles, _EXAMPLE)[0]
+        return roles
 
     def changed(
         self, *, teacher: str | None = None, committee: tuple[str, ...] = (), arbiter: str | None = None
     ) -> Roles:
         """Return the roles with single ones replaced; a new teacher also rates, as the published one does."""
-        found = self
-        if teacher:
-            found = replace(found, teacher=_checked(teacher, "the teacher"), filter=teacher)
-        if committee:
-            found = replace(found, committee=_members(committee))
-        if arbiter:
-            found = replace(found, arbiter=_checked(arbiter, "the arbiter"))
-        return found
+        wanted = {"teacher": teacher, "filter": teacher, "committee": committee, "arbiter": arbiter}
+        try:
+            return Roles(**{**self.model_dump(), **{role: names for role, names in wanted.items() if names}})
+        except ValidationError as error:
+            raise UsageError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
 
 
 RULES = Roles(
@@ -71,48 +90,3 @@ PUBLISHED = Roles(
     filter="openai:zai.glm-5",
 )
 """Of the benchmark; the ids are those of Amazon Bedrock, and the models are also open weights."""
-
-
-def _read(path: Path) -> Roles:
-    """Return the roles of a file; without `filter` the teacher rates."""
-    document, lines = read_mapping(path, _EXAMPLE)
-    refuse_unknown(path, lines, (), document, _KEYS)
-    missing = [key for key in _KEYS if key not in document and key != "filter"]
-    if missing:
-        raise DataError(f"{path} names no {', no '.join(missing)}; expected YAML, `{_EXAMPLE}`")
-    single = {key: _text(path, lines, key, document[key]) for key in _SINGLE if key in document}
-    members = document["committee"]
-    if not isinstance(members, list) or not all(isinstance(member, str) for member in members) or not members:
-        raise DataError.at(path, lines[("committee",)], "the committee should be a list of models, at least one")
-    try:
-        committee = _members(tuple(members))
-    except UsageError as error:
-        raise DataError.at(path, lines[("committee",)], str(error)) from error
-    return Roles(
-        judge=single["judge"],
-        teacher=single["teacher"],
-        committee=committee,
-        arbiter=single["arbiter"],
-        filter=single.get("filter", single["teacher"]),
-    )
-
-
-def _text(path: Path, lines: Lines, key: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise DataError.at(path, lines[(key,)], f"the {key} should be one model, for example openai:ID")
-    try:
-        return _checked(value, f"the {key}")
-    except UsageError as error:
-        raise DataError.at(path, lines[(key,)], str(error)) from error
-
-
-def _checked(name: str, role: str) -> str:
-    if ModelName.parse(name).backend == "replay":
-        raise UsageError(f"{role} cannot be {name}: recorded answers answer one test set; name a model")
-    return name
-
-
-def _members(names: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(names)) < len(names):
-        raise UsageError("a member of the committee is named twice; its votes would count twice")
-    return tuple(_checked(name, "a member of the committee") for name in names)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from harness import terminal
 from harness.evaluation.comparison.compare import Comparison, Flip
 from harness.evaluation.comparison.sides import ComparedResult
-from harness.statistics.formatting import cell, half_width, interval, p_value, signed
+from harness.reports.evaluation_tables import table
+from harness.statistics.formatting import cell, cut, half_width, interval, p_value, signed
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -38,7 +39,7 @@ def print_comparison(comparison: Comparison, show: int, width: int | None = None
 
 def _parts(comparison: Comparison, show: int) -> Iterator[RenderableType]:
     for label, side in (("A", comparison.a), ("B", comparison.b)):
-        yield f"[bold]{label}[/bold]  {terminal.plain(cut(describe(side)))}"
+        yield f"[bold]{label}[/bold]  {terminal.plain(cut(describe(side), _TEXT))}"
     for warning in comparison.warnings:
         yield f"[bold yellow]{terminal.plain(warning)}[/bold yellow]"
     yield _metrics(comparison)
@@ -64,30 +65,20 @@ def describe(side: ComparedResult) -> str:
     return f"{model} on {run.dataset} at {run.dataset_revision[:12]}{judged}: {size} ({side.source})"
 
 
-def _table(*columns: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for position, column in enumerate(columns):
-        table.add_column(column, justify="right" if position else "left", no_wrap=True)
-    return table
-
-
 def _metrics(comparison: Comparison) -> Table:
-    table = _table("metric", "A", "B", "B - A", "p", "p\n(Holm)", "detect-\nable")
+    made = table("metric", "A", "B", "B - A", "p", "p\n(Holm)", "detect-\nable")
     for metric, test in comparison.metrics.items():
         numbers = (cell(test.a.value), cell(test.b.value), half_width(test.difference))
         p = (_p(test.p), _p(comparison.adjusted[metric]))
-        table.add_row(metric, *numbers, *p, cell(test.smallest_detectable))
-    return table
+        made.add_row(metric, *numbers, *p, cell(test.smallest_detectable))
+    return made
 
 
 def _pairs(comparison: Comparison) -> Table:
-    table = _table("pairs where B is", "better", "worse", "equal", "unscored in A", "in B")
+    made = table("pairs where B is", "better", "worse", "equal", "unscored in A", "in B")
     for metric, test in comparison.metrics.items():
-        table.add_row(metric, *map(str, (test.better, test.worse, test.equal, *comparison.unscored[metric])))
-    return table
+        made.add_row(metric, *map(str, (test.better, test.worse, test.equal, *comparison.unscored[metric])))
+    return made
 
 
 _p = partial(p_value, missing="-")
@@ -103,13 +94,11 @@ def _note(comparison: Comparison) -> str:
 
 
 def _tools(comparison: Comparison) -> Table:
-    table = _table(f"{comparison.main} by tool", "pairs", "A", "B", "B - A", "better", "worse")
+    made = table(f"{comparison.main} by tool", "pairs", "A", "B", "B - A", "better", "worse")
     for tool, test in list(comparison.by_tool.items())[:_TOOLS]:
         numbers = (cell(test.a.value), cell(test.b.value), half_width(test.difference))
-        table.add_row(
-            terminal.plain(cut(tool, 40)), str(test.difference.n), *numbers, str(test.better), str(test.worse)
-        )
-    return table
+        made.add_row(terminal.plain(cut(tool, 40)), str(test.difference.n), *numbers, str(test.better), str(test.worse))
+    return made
 
 
 def flip_counts(comparison: Comparison) -> tuple[int, int]:
@@ -142,17 +131,12 @@ def flip_lines(flip: Flip) -> list[tuple[str, str]]:
         ("B", "(no answer)" if flip.b is None else flip.b),
         ("judge of B", flip.b_reason),
     ]
-    return [(label, cut(text) or "(empty)") for label, text in lines if text is not None]
-
-
-def cut(text: str, size: int = _TEXT) -> str:
-    """Return the text, its end left out where it is longer than `size` characters."""
-    return text if len(text) <= size else f"{text[:size]}… ({len(text) - size:,} more characters)"
+    return [(label, cut(text, _TEXT) or "(empty)") for label, text in lines if text is not None]
 
 
 def as_markdown(comparison: Comparison, show: int) -> str:
     """Return the comparison as a pull request comment: as many of the first `show` turns as its size allows."""
-    from harness.reports.markdown import environment
+    from harness.reports.markdown_templates import environment
     from harness.resources import folder
 
     template = environment(folder("eval")).get_template(TEMPLATE)
@@ -171,8 +155,8 @@ def _values(comparison: Comparison, shown: int) -> dict[str, Any]:
         "marker": MARKER,
         "comparison": comparison,
         "main": comparison.metrics[comparison.main],
-        "sides": [("A", cut(describe(comparison.a))), ("B", cut(describe(comparison.b)))],
-        "warnings": [cut(warning) for warning in comparison.warnings],
+        "sides": [("A", cut(describe(comparison.a), _TEXT)), ("B", cut(describe(comparison.b), _TEXT))],
+        "warnings": [cut(warning, _TEXT) for warning in comparison.warnings],
         "tools": [(cut(tool, 100), test) for tool, test in list(comparison.by_tool.items())[:_TOOLS]],
         "more_tools": max(0, len(comparison.by_tool) - _TOOLS),
         "counts": flip_counts(comparison),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness import resources
+from harness.data.traces.trace_input import TRAIN
+from harness.hub.artifact import README
 from harness.hub.lineage import Lineage
 
 Feature = Mapping[str, Any]
@@ -44,6 +47,14 @@ CONVERSATION: tuple[Feature, ...] = (
     column("reason"),
 )
 """The columns that all datasets of the pipeline begin with."""
+PAIR: tuple[Feature, ...] = (
+    column("id"),
+    column("conversation"),
+    column("turn", "int64"),
+    CONVERSATION[2],
+    struct("reference", _CALL),
+)
+"""The columns of a test set's turn pairs."""
 FILTERED: tuple[Feature, ...] = (
     *CONVERSATION,
     column("relevance", "int64"),
@@ -85,11 +96,13 @@ class CardFrame:
 
     title: str
     repo_id: str
-    license: str | None
+    license: str | None = None
     rows: int
     columns: tuple[Feature, ...]
-    configs: Mapping[str, str]
+    configs: Mapping[str, str] = field(default_factory=lambda: {"default": TRAIN})
     """Configuration -> its file; the first is the default."""
+    other_columns: Mapping[str, tuple[Feature, ...]] = field(default_factory=dict)
+    """Configuration -> its columns, where they are not `columns`."""
     lineage: Lineage
 
     def front_matter(self) -> dict[str, Any]:
@@ -104,16 +117,19 @@ class CardFrame:
                 {
                     "config_name": name,
                     **({"default": True} if position == 0 else {}),
-                    "data_files": [{"split": "train", "path": path}],
+                    "data_files": [{"split": "test" if PurePosixPath(path).stem == "test" else "train", "path": path}],
                 }
                 for position, (name, path) in enumerate(self.configs.items())
             ],
-            "dataset_info": [{"config_name": name, "features": list(self.columns)} for name in self.configs],
+            "dataset_info": [
+                {"config_name": name, "features": list(self.other_columns.get(name, self.columns))}
+                for name in self.configs
+            ],
         }
 
 
-def stage_card(template: str, frame: CardFrame, **records: Any) -> str:
-    """Return the card made by `datasets/<template>`; every value is text there, whatever characters it holds."""
+def write_stage_card(folder: Path, template: str, frame: CardFrame, **records: Any) -> None:
+    """Write the card made by `datasets/<template>`; every value is text there, whatever characters it holds."""
     import yaml
 
     class Plain(yaml.SafeDumper):
@@ -125,16 +141,18 @@ def stage_card(template: str, frame: CardFrame, **records: Any) -> str:
             return True
 
     head = yaml.dump(frame.front_matter(), Dumper=Plain, sort_keys=False, allow_unicode=True)
-    return f"---\n{head}---\n\n{_text(template, frame=frame, lineage=frame.lineage, **records)}"
+    rules = rule_based(frame.lineage.config)
+    text = _text(template, frame=frame, lineage=frame.lineage, rules=rules, **records)
+    (folder / README).write_text(f"---\n{head}---\n\n{text}", encoding="utf-8")
 
 
 def render(template: str, **records: Any) -> str:
-    """Return the card made by `datasets/<template>`, which has its front matter; see `stage_card` for the others."""
+    """Return the card made by `datasets/<template>`, which has its front matter in it."""
     return _text(template, **records) + "\n"
 
 
 def _text(template: str, **records: Any) -> str:
-    from harness.reports.markdown import environment
+    from harness.reports.markdown_templates import environment
 
     return environment(resources.folder("datasets")).get_template(template).render(records)
 
@@ -163,8 +181,3 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000
 def size_category(rows: int) -> str:
     """Return the Hub's `size_categories` value for a number of rows."""
     return next((name for limit, name in _SIZES if rows < limit), "n>1M")
-
-
-def most_common_first(counts: Mapping[str, int]) -> dict[str, int]:
-    """Return counts by falling number, ties by name, so that a card does not depend on reading order."""
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

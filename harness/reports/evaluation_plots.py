@@ -1,4 +1,4 @@
-"""Plots for cards: the scores beside the baselines, the confusion of tools, the scores turn by turn"""
+"""Plots for cards: scores beside the baselines, confusion of tools, scores turn by turn, and the loss of a training."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from harness.evaluation.baselines import BASELINES
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.models import parsing
-from harness.reports.plot_style import MODEL, SECOND, Plot, figure_of, save, shown, style
+from harness.reports.plot_style import GREY, MODEL, SECOND, Plot, figure_of, legend, save, shown, style
 from harness.statistics.estimates import estimate
 from harness.statistics.formatting import interval, number, whole_percent
 from harness.statistics.records import Estimate
+from harness.training.loop import LogEntry
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
 
 _MARKERS = (("x", "#000000"), ("^", "#E69F00"), ("D", "#CC79A7"), ("s", "#56B4E9"), ("|", "#009E73"))
 """Of the baselines, in their order: each colour has its own shape, too."""
@@ -29,10 +31,10 @@ _NO_CALL, _NO_ANSWER, _OTHER = "no call", "no answer", "another tool"
 _MOST_TOOLS = 24
 """Tools with a row and a column of their own."""
 _FEW_COLUMNS = 7
-"""Up to so many columns a cell has room for two lines."""
+"""Up to this many columns, a cell has room for two lines."""
 _BY_TURN = (DEFAULT_METRIC, JUDGE_METRIC)
 _ENOUGH, _MOST_TURNS = 10, 18
-"""A turn with fewer pairs, and every turn after so many, is pooled with all later ones."""
+"""A turn with fewer pairs, and every turn after the last of these, is pooled with all later ones."""
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -82,7 +84,7 @@ def _scores(report: EvalReport) -> tuple[Figure, str]:
     labels = [shown(name) + (f"\n{one.unscored} unscored" if one.unscored else "") for name, one in metrics.items()]
     axes.set_yticks(range(len(metrics)), labels)
     axes.set(ylim=(max(len(metrics), 1) - 0.5, -0.5), xlim=(-0.02, 1.02))
-    _legend(figure, axes)
+    legend(figure, [axes], "outside lower left")
     told = [
         f"{shown(name)} {interval(one, missing='not scored')}{_beside(report, baselines, name)}"
         for name, one in metrics.items()
@@ -94,14 +96,6 @@ def _beside(report: EvalReport, baselines: Sequence[str], metric: str) -> str:
     found = {BASELINES[row][0]: report.rows[row][metric].value for row in baselines if metric in report.rows[row]}
     told = [f"{label} {number(value)}" for label, value in found.items() if value is not None]
     return f" ({', '.join(told)})" if told else ""
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    """One entry a label, below the plot."""
-    handles, labels = axes.get_legend_handles_labels()
-    known = dict(zip(labels, handles, strict=True))
-    if known:
-        figure.legend(known.values(), known.keys(), loc="outside lower left", ncols=len(known), fontsize=9)
 
 
 def _tools(rows: Rows) -> tuple[Figure, str]:
@@ -132,12 +126,14 @@ def _tools(rows: Rows) -> tuple[Figure, str]:
     return figure, f"The model called the reference's tool in {right} of {len(rows)} turns: {told or 'none'}."
 
 
-def _called(text: str | None) -> str:
-    """Return the tool that a text calls, by the lenient reading."""
-    if text is None:
-        return _NO_ANSWER
+def called_tool(text: str) -> str | None:
+    """Return the tool that a text calls, by the lenient reading; None for none."""
     call = parse_answer(text) or parsing.read(text).call
-    return call.name if call else _NO_CALL
+    return call.name if call else None
+
+
+def _called(text: str | None) -> str:
+    return _NO_ANSWER if text is None else called_tool(text) or _NO_CALL
 
 
 def _among(names: Sequence[str], name: str) -> str:
@@ -190,7 +186,7 @@ def _turns(rows: Rows) -> tuple[Figure, str]:
     )
     axes.grid(axis="y", color="#E5E5E5", linewidth=0.8)
     axes.set_axisbelow(True)
-    _legend(figure, axes)
+    legend(figure, [axes], "outside lower left")
     return figure, "Mean score by turn. " + ("; ".join(told) or "Nothing was scored") + "."
 
 
@@ -206,3 +202,34 @@ def _by_turn(rows: Rows) -> dict[str, list[Mapping[str, Any]]]:
         first, final = min(row["turn"] for row in later), turns[-1]
         groups[str(first) if first == final else f"{first}-{final}"] = later
     return groups
+
+
+_WINDOW = 0.02
+"""Share of the steps over which the smooth line is a mean."""
+
+
+def draw_loss(log: Sequence[LogEntry], folder: Path) -> Plot:
+    """Draw `loss.png` into `folder`: the loss of every logged step, and its moving mean. `log` is not empty."""
+    folder.mkdir(parents=True, exist_ok=True)
+    steps, losses = [entry.step for entry in log], [entry.loss for entry in log]
+    smooth = moving_mean(losses, max(1, round(len(losses) * _WINDOW)))
+    with style():
+        figure, axes = figure_of(3.2, "Training loss", f"{steps[-1]} steps, {log[-1].epoch:.3g} epochs")
+        axes.plot(steps, losses, color=GREY, alpha=0.35, linewidth=0.8, label="each step")
+        axes.plot(steps, smooth, color=MODEL, linewidth=1.8, label="moving mean")
+        axes.set_xlabel("step")
+        axes.set_ylabel("cross-entropy, nats per token")
+        axes.set_ylim(bottom=0)
+        axes.legend(loc="upper right")
+        ends = f"{number(smooth[0])} at first, {number(smooth[-1])} at last"
+        alt = f"Training loss over {steps[-1]} steps: moving mean {ends}."
+        return save(folder, "loss", figure, alt)
+
+
+def moving_mean(values: Sequence[float], window: int) -> list[float]:
+    """Return the mean of each value and the `window - 1` before it."""
+    means, total = [], 0.0
+    for place, value in enumerate(values):
+        total += value - (values[place - window] if place >= window else 0.0)
+        means.append(total / min(place + 1, window))
+    return means

@@ -10,9 +10,9 @@ from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import ANSWERS_KEPT, SENT_OTHERWISE, EvalReport, Judging, Member
 from harness.evaluation.results import config_name
 from harness.evaluation.scorecard import HEADLINE
-from harness.models.backends.subject import DAY, SYSTEMS_REPLACED
+from harness.models.backends._base import DAY, SYSTEMS_REPLACED
 from harness.models.prompts import form_notes
-from harness.reports.markdown import MARK
+from harness.reports.markdown_templates import MARK
 from harness.statistics.formatting import cell, percent, short_interval
 from harness.statistics.records import Agreement, Calibration
 from harness.terminal import plain, show
@@ -69,12 +69,12 @@ def prompt_notes(config: Mapping[str, Any]) -> list[str]:
     return notes
 
 
-def table(*columns: str) -> Table:
-    """Return an empty table: the first column is text, the others are numbers."""
+def table(*columns: str, gap: int = 1) -> Table:
+    """Return an empty table: the first column is text, the others are numbers, `gap` spaces apart."""
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap, 0, 0))
     for position, column in enumerate(columns):
         table.add_column(column, justify="right" if position else "left", no_wrap=True)
     return table
@@ -183,7 +183,7 @@ _TOOLS = 20
 
 def as_comment(reports: Sequence[EvalReport]) -> str:
     """Return the reports as a comment; its first line is a mark by which the comment on the same models is found."""
-    from harness.reports.markdown import environment
+    from harness.reports.markdown_templates import environment
     from harness.resources import folder
 
     names = " ".join(config_name(report.run.model_name.id) for report in reports)

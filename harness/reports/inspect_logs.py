@@ -1,4 +1,4 @@
-"""Transcripts for `inspect view`: an evaluation as an Inspect log, and logs as a static site"""
+"""Transcripts for `inspect view`: an evaluation as an Inspect log, and logs as a static site."""
 
 from __future__ import annotations
 
@@ -258,7 +258,7 @@ def _identifier(*parts: str) -> str:
 
 
 def _time(date: str, seconds: float = 0.0) -> str:
-    """Return an ISO 8601 time, so many seconds later, in UTC as Inspect wants it; a time without a zone is UTC."""
+    """Return an ISO 8601 time, `seconds` later, in UTC as Inspect wants it; a time without a zone is UTC."""
     moment = datetime.fromisoformat(date)
     moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (moment + timedelta(seconds=seconds)).isoformat(timespec="seconds")

@@ -1,9 +1,9 @@
-"""Results side by side: who leads on a test set, and who cannot be told from the leader."""
+"""Results side by side: who leads on a test set, and who is tied with the leader."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
@@ -36,7 +36,7 @@ class Board:
 
 
 def boards(reports: Mapping[str, EvalReport], rows: Mapping[str, Rows]) -> list[Board]:
-    """Return one board a test set and commit, by name. Both mappings are by results configuration."""
+    """Return one board per test set and commit, by name. Both mappings are by results configuration."""
     grouped: dict[tuple[str, str], list[str]] = defaultdict(list)
     for config in sorted(reports):
         run = reports[config].run
@@ -46,8 +46,7 @@ def boards(reports: Mapping[str, EvalReport], rows: Mapping[str, Rows]) -> list[
 
 def _board(reports: Mapping[str, EvalReport], rows: Mapping[str, Rows]) -> Board:
     run = next(iter(reports.values())).run
-    judges = {report.run.judge if JUDGE_METRIC in report.rows["model"] else None for report in reports.values()}
-    judge = judges.pop() if len(judges) == 1 else None
+    judge = common_judge(reports.values())
     metric = JUDGE_METRIC if judge else DEFAULT_METRIC
     whole = [config for config, report in reports.items() if _is_whole(report)]
     groups = _groups({config: rows[config] for config in whole if config in rows}, metric)
@@ -60,6 +59,12 @@ def _board(reports: Mapping[str, EvalReport], rows: Mapping[str, Rows]) -> Board
         metrics=tuple(sorted({name for report in reports.values() for name in report.rows["model"]})),
         places=tuple(BoardEntry(config=config, report=reports[config], group=groups.get(config)) for config in ordered),
     )
+
+
+def common_judge(reports: Iterable[EvalReport]) -> str | None:
+    """Return the judge of all the reports; None where one was not judged, or by another judge."""
+    judges = {report.run.judge if JUDGE_METRIC in report.rows["model"] else None for report in reports}
+    return judges.pop() if len(judges) == 1 else None
 
 
 def _is_whole(report: EvalReport) -> bool:

@@ -11,15 +11,9 @@ import yaml
 from markupsafe import Markup
 
 from harness.data.cell_names import CellName
-from harness.data.published_facts import (
-    Arm,
-    PublishedArm,
-    PublishedFacts,
-    PublishedScenario,
-    ToolFacts,
-    published_facts,
-)
+from harness.data.published_facts import PublishedArm, PublishedFacts, PublishedScenario, ToolFacts, published_facts
 from harness.data.records import Task
+from harness.data.scenarios import Arm
 from harness.data.tasks import REPOSITORY as TEST_SET
 from harness.errors import UsageError
 from harness.evaluation.baselines import BASELINES, best_nulls
@@ -30,7 +24,7 @@ from harness.hub.address import DEFAULT_ENDPOINT
 from harness.hub.artifact import Artifact, parse_input, split_revision
 from harness.models.prompts import system_message
 from harness.reports.evaluation_tables import prompt_notes
-from harness.reports.markdown import environment
+from harness.reports.markdown_templates import environment
 from harness.reports.readme import BEGIN, END
 from harness.reports.reproduce import reproduce_command
 from harness.resources import folder

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from harness.statistics.records import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,6 +70,23 @@ def figure_of(height: float, title: str, subtitle: str) -> tuple[Figure, Axes]:
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
     axes.set_title(subtitle, fontsize=9, fontweight="normal", color=GREY)
     return figure, axes
+
+
+def legend(figure: Figure, axes: Iterable[Axes], place: str, order: Sequence[str] = ()) -> None:
+    """Add one legend of all axes at `place`, one entry per label, those in `order` first; none without a label."""
+    found = (axis.get_legend_handles_labels() for axis in axes)
+    known = {label: handle for handles, labels in found for label, handle in zip(labels, handles, strict=True)}
+    labels = [*(label for label in order if label in known), *(label for label in known if label not in order)]
+    if labels:
+        handles = [known[label] for label in labels]
+        figure.legend(handles, labels, loc=place, ncols=len(labels), fontsize=9)
+
+
+def reach(one: Estimate) -> list[list[float]] | None:
+    """Return how far the interval reaches below and above the mean, for error bars; None without an interval."""
+    if one.value is None or one.low is None or one.high is None:
+        return None
+    return [[one.value - one.low], [one.high - one.value]]
 
 
 def shown(name: str, longest: int = 26) -> str:

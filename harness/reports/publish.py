@@ -24,9 +24,8 @@ from harness.evaluation.results import (
 from harness.evaluation.run_folder import PLOTS, REPORT, ROWS
 from harness.hub.address import DEFAULT_ENDPOINT
 from harness.hub.artifact import README, RepositoryName
-from harness.hub.chain import read_lineage
 from harness.hub.client import Hub
-from harness.hub.lineage import LINEAGE, LineageRecord
+from harness.hub.lineage import LINEAGE, LineageRecord, read_lineage
 from harness.models.names import ModelName
 from harness.reports.leaderboard import boards
 from harness.statistics.formatting import whole_percent
@@ -35,7 +34,7 @@ from harness.training.run_summary import TrainingFacts, load_facts
 
 if TYPE_CHECKING:
     from harness.data.tasks import TestSet
-    from harness.evaluation.outcome import Evaluation
+    from harness.evaluation.run_folder import Evaluation
 
 CARD_TEMPLATE = "results.md.jinja"
 _ATTEMPTS = 5
@@ -205,7 +204,7 @@ def _push_results(hub: Hub, repo_id: str, name: str, evaluation: Evaluation) -> 
         parent = dataset.artifact.revision
         try:
             return hub.commit_files("dataset", repo_id, files, message=f"Results of {name}", parent=parent)
-        except CommitConflict:  # somebody else pushed results in between: list theirs too
+        except CommitConflict:  # someone else pushed results in between: list theirs too
             if attempt == _ATTEMPTS:
                 raise
     raise AssertionError("unreachable: the last attempt returns or raises")

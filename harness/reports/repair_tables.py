@@ -1,14 +1,25 @@
-"""The repair report in a terminal and as Markdown for a card."""
+"""The repair report: tables in a terminal, Markdown for a card, and a plot."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from harness.curation.repair.scores import Measure, RepairReport
 from harness.reports.evaluation_tables import table
-from harness.statistics.formatting import cell, short_interval
+from harness.reports.plot_style import GREY, MODEL, SECOND, WIDTH, Plot, save, style
+from harness.statistics.formatting import cell, number, short_interval
 from harness.statistics.records import Estimate
 from harness.terminal import console, one_line
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
 _SHARES = ("detected", "name", "keys", "arguments", "strictly", "text")
+_SHORT_SHARES = ("found", "name", "keys", "args", "exact", "text")
 _LONGEST = 32
 NOTE = (
     "detected: changed or left undecided (false alarms where nothing was done). name, keys, arguments: right now, the "
@@ -56,76 +67,125 @@ def scope(report: RepairReport) -> str:
     return "; ".join(parts) + "."
 
 
+def _tables(
+    report: RepairReport, name: str, shares: Sequence[str], write: Callable[[Estimate], str]
+) -> Iterator[tuple[list[str], list[list[str]]]]:
+    """Yield each table as its header and rows: measures by their field `name`, kinds of damage, shares of all turns."""
+    measures = [
+        [
+            *(getattr(one, name), short_interval(one.precision), short_interval(one.recall), write(one.f1)),
+            *(str(one.positives), str(one.flagged)),
+        ]
+        for one in measures_of(report)
+    ]
+    yield ["found or mended", "precision", "recall", "F1", "wrong", "touched"], measures
+    if report.kinds:
+        kinds = [
+            [shown(one.kind), str(one.n), *(write(getattr(one, share)) for share in _SHARES), str(one.undecided)]
+            for one in report.kinds
+        ]
+        yield ["damage", "turns", *shares, "undecided"], kinds
+    yield ["over all", "share"], [[what, short_interval(share)] for what, share in facts(report)]
+
+
 def print_repair(report: RepairReport, width: int | None = None) -> None:
     """Print the report on stdout."""
     out = console(width=width, markup=False)
     out.print(one_line(f"{report.source} against {report.truth}: {scope(report)}"))
-    measures = table("found or mended", "precision", "recall", "F1", "wrong", "touched")
-    for one in measures_of(report):
-        row = (
-            short_interval(one.precision),
-            short_interval(one.recall),
-            cell(one.f1.value),
-            str(one.positives),
-            str(one.flagged),
-        )
-        measures.add_row(one.name, *row)
-    out.print(measures)
-    if report.kinds:
-        kinds = table("damage", "turns", "found", "name", "keys", "args", "exact", "text", "undecided")
-        for kind in report.kinds:
-            shares = [cell(getattr(kind, name).value) for name in _SHARES]
-            kinds.add_row(shown(kind.kind), str(kind.n), *shares, str(kind.undecided))
-        out.print(kinds)
-    shares_table = table("over all", "share")
-    for what, share in facts(report):
-        shares_table.add_row(what, short_interval(share))
-    out.print(shares_table)
+    for header, rows in _tables(report, "name", _SHORT_SHARES, lambda one: cell(one.value)):
+        drawn = table(*header)
+        for row in rows:
+            drawn.add_row(*row)
+        out.print(drawn)
 
 
 def as_markdown(report: RepairReport) -> str:
     """Return the report as a section of a card, intervals included."""
     lines = ["## Repair, measured against the clean traces", "", _safe(f"{report.truth}: {scope(report)}"), ""]
-    lines += _rows(
-        ("found or mended", "precision", "recall", "F1", "wrong", "touched"),
-        [
-            (
-                one.what,
-                short_interval(one.precision),
-                short_interval(one.recall),
-                short_interval(one.f1),
-                str(one.positives),
-                str(one.flagged),
-            )
-            for one in measures_of(report)
-        ],
-    )
-    if report.kinds:
-        lines += _rows(
-            ("damage", "turns", *_SHARES, "undecided"),
-            [
-                (
-                    shown(one.kind),
-                    str(one.n),
-                    *(short_interval(getattr(one, share)) for share in _SHARES),
-                    str(one.undecided),
-                )
-                for one in report.kinds
-            ],
-        )
-        lines += [NOTE, ""]
-    lines += _rows(("over all", "share"), [(what, short_interval(one)) for what, one in facts(report)])
+    for header, rows in _tables(report, "what", _SHARES, short_interval):
+        lines += _rows(header, rows)
+        lines += [NOTE, ""] if header[0] == "damage" else []
     lines.append("Brackets hold 95 % intervals, clustered by conversation.")
     return "\n".join(lines) + "\n"
 
 
-def _rows(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+def _rows(header: list[str], rows: list[list[str]]) -> list[str]:
     body = [f"| {' | '.join((_safe(row[0]), *row[1:]))} |" for row in rows]
     return [f"| {' | '.join(header)} |", "|---" * len(header) + "|", *body, ""] if rows else []
 
 
 def _safe(text: str) -> str:
     """Return text as one line of Markdown: names of kinds and files come from outside."""
-    from harness.reports.markdown import escape
+    from harness.reports.markdown_templates import escape
 
     return str(escape(text))
+
+
+_THIRD = "#009E73"
+_MOST_KINDS = 14
+_Series = tuple[str, str, str, list[Estimate]]
+"""Label, colour, marker, and an estimate a row."""
+
+
+def draw(report: RepairReport, path: Path) -> Plot:
+    """Draw the report as PNG to `path`. Equal input gives equal bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with style():
+        figure = _figure(report)
+        return save(path.parent, path.stem, figure, _alt(report))
+
+
+def _figure(report: RepairReport) -> Figure:
+    from matplotlib.figure import Figure
+
+    measures, kinds = measures_of(report), report.kinds[-_MOST_KINDS:]
+    heights = [max(len(measures), 1) + 0.8] + ([len(kinds) + 0.8] if kinds else [])
+    figure = Figure(figsize=(WIDTH, 1.3 + 0.5 * sum(heights)), layout="constrained")
+    figure.suptitle("Repair against the clean traces", x=0.01, ha="left", fontsize=12, fontweight="bold")
+    axes = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    series: list[_Series] = [
+        ("precision", MODEL, "o", [one.precision for one in measures]),
+        ("recall", SECOND, "s", [one.recall for one in measures]),
+    ]
+    labels = [f"{one.name} ({one.positives})" for one in measures]
+    _dots(axes[0], labels, series, f"{scope(report)} In brackets: wrong cases. Bars: 95 % intervals, by conversation")
+    if kinds:
+        series = [
+            ("changed or left undecided", MODEL, "o", [one.detected for one in kinds]),
+            ("right tool now", SECOND, "s", [one.name for one in kinds]),
+            ("service call all right now", _THIRD, "D", [one.arguments for one in kinds]),
+        ]
+        _dots(axes[1], [f"{shown(one.kind)} ({one.n})" for one in kinds], series, "By kind of damage (turns)")
+    return figure
+
+
+def _dots(axes: Axes, labels: list[str], series: list[_Series], title: str) -> None:
+    step = 0.24
+    for row in range(len(labels)):
+        axes.axhline(row, color="#E5E5E5", linewidth=0.8, zorder=0)
+    for position, (label, color, marker, estimates) in enumerate(series):
+        offset = (position - (len(series) - 1) / 2) * step
+        known = [(row + offset, one) for row, one in enumerate(estimates) if one.value is not None]
+        for place, one in known:
+            if one.value is not None and one.low is not None and one.high is not None:
+                axes.plot([one.low, one.high], [place, place], color=color, linewidth=1.5)
+        axes.plot(
+            [one.value or 0.0 for _, one in known], [place for place, _ in known], marker, color=color, label=label
+        )
+    axes.set_title(title, fontsize=9, fontweight="normal", color=GREY)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set(ylim=(max(len(labels), 1) - 0.4, -0.6), xlim=(-0.02, 1.02))
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.12), ncols=len(series), fontsize=9, borderaxespad=0)
+
+
+def _alt(report: RepairReport) -> str:
+    told = [
+        f"{one.name} precision {_figure_of(one.precision)}, recall {_figure_of(one.recall)}"
+        for one in measures_of(report)
+    ]
+    told += [f"{what} {_figure_of(one)}" for what, one in facts(report)]
+    return "Repair against the clean traces: " + "; ".join(told) + "."
+
+
+def _figure_of(one: Estimate) -> str:
+    return number(one.value, missing="not measured")

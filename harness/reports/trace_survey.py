@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from harness.curation.inspection.advice import Likely, likely_problems
+from harness.curation.inspection.advice import LikelyProblem, likely_problems
 from harness.curation.inspection.survey import QUANTILES, Survey, ToolUse
+from harness.reports.evaluation_tables import table
 from harness.statistics.formatting import whole_percent
 from harness.terminal import console, plain, show
 
@@ -56,18 +57,13 @@ def _counted(counts: Mapping[str, int]) -> str:
     return plain(", ".join(f"{name} {number:,}" for name, number in counts.items())) or "-"
 
 
-def _table(*columns: str) -> Table:
+def _tools(tools: Sequence[ToolUse]) -> Table:
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
-    for position, column in enumerate(columns):
+    for position, column in enumerate(("tool", "calls", "in the task", "arguments")):
         table.add_column(column, justify="right" if position == 1 else "left", overflow="fold")
-    return table
-
-
-def _tools(tools: Sequence[ToolUse]) -> Table:
-    table = _table("tool", "calls", "in the task", "arguments")
     for one in tools[:_TOOLS]:
         known = {None: "-", True: "yes", False: "[red]no[/red]"}[one.known]
         if one.resembles:
@@ -94,33 +90,22 @@ def _arguments(one: ToolUse) -> str:
 
 
 def _sizes(found: Survey) -> Table:
-    from rich import box
-    from rich.table import Table
-
     heads = {0.0: "shortest", 0.5: "median", 1.0: "longest"}
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("a conversation has", no_wrap=True)
-    for quantile in QUANTILES:
-        table.add_column(heads.get(quantile, whole_percent(quantile)), justify="right", no_wrap=True)
-    table.add_row("messages", *(f"{one:,}" for one in found.messages))
-    table.add_row("characters", *(f"{one:,}" for one in found.characters))
-    return table
+    columns = (heads.get(quantile, whole_percent(quantile)) for quantile in QUANTILES)
+    sizes = table("a conversation has", *columns, gap=2)
+    sizes.add_row("messages", *(f"{one:,}" for one in found.messages))
+    sizes.add_row("characters", *(f"{one:,}" for one in found.characters))
+    return sizes
 
 
 def _ratings(found: Survey) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(f"rated by rules, {found.rated:,} of them", no_wrap=True)
-    for rating in range(1, 6):
-        table.add_column(str(rating), justify="right")
+    ratings = table(f"rated by rules, {found.rated:,} of them", *"12345", gap=2)
     for name, counts in (("relevance", found.relevance), ("coherence", found.coherence)):
-        table.add_row(name, *(f"{counts.get(rating, 0):,}" for rating in range(1, 6)))
-    return table
+        ratings.add_row(name, *(f"{counts.get(rating, 0):,}" for rating in range(1, 6)))
+    return ratings
 
 
-def _problems(problems: Sequence[Likely]) -> Table:
+def _problems(problems: Sequence[LikelyProblem]) -> Table:
     from rich import box
     from rich.table import Table
 

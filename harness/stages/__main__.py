@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from harness.curation.settings import resolve
+from harness.curation.stage_settings import resolve
 from harness.errors import HarnessError, end_on_signals, explained, interruption
 from harness.hub.connect import connected
 from harness.stages._result import StageResult

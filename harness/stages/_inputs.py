@@ -1,4 +1,4 @@
-"""What filter, relabel and synthesize share: a request in names and numbers, and what it means on this machine."""
+"""What filter, relabel and synthesize start from: what their requests name, opened on this machine."""
 
 from __future__ import annotations
 
@@ -7,58 +7,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from harness.curation.job_folder import JobFolder
-from harness.curation.settings import Config, Stage, resolve
+from harness.curation.stage_settings import Config, Stage, resolve
 from harness.data.annotations import TraceRow
+from harness.data.records import Conversation
 from harness.data.scenarios import Arm
-from harness.data.tasks import TaskSource, find_task
-from harness.data.traces.source import TraceInput, read_input
-from harness.errors import UsageError
+from harness.data.tasks import TaskSource, TestConversations, find_task, find_test, has_test
+from harness.data.traces.trace_input import TraceInput, read_input
+from harness.errors import DataError, UsageError
+from harness.hub.artifact import Artifact, parse_input
 from harness.hub.client import Hub
 from harness.models.chat.chat_models import ChatModels
 from harness.models.roles import Roles
-from harness.stages._asking import Asking
+from harness.stages._requests import PipelineRequest
 from harness.stages._result import Place
 from harness.terminal import say
 
 _LICENSE = "cc-by-sa-4.0"
 """Of the benchmark's dialogues, and so of everything that is made from them."""
-
-
-class PipelineRequest(BaseModel):
-    """What a stage of the pipeline is to do, as JSON can hold it. Frozen; a key that is not here is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    source: str | None = None
-    """Traces: a dataset `owner/name[@revision]`, a folder of an earlier stage, or a file; None: the job's."""
-    job: Path | None = None
-    """Job folder, for what nothing else here names: traces, task, test set, settings."""
-    task: str | None = None
-    """Task definition, a file or `owner/name[@revision]`; None: the job's, else the namespace's test set."""
-    namespace: str | None = None
-    """Owner of what is named without one; None: the token's user."""
-    arm: str | None = None
-    """Configuration of the source, where it has several."""
-    scenario: int | None = None
-    """Whose published settings and licence hold."""
-    limit: int | None = Field(default=None, ge=1)
-    """Only the first so many rows."""
-    settings: dict[str, Any] = Field(default_factory=dict)
-    """Over the published ones and those of the job."""
-    models: str = "rules"
-    """Which model plays which role: rules, published, or a YAML file."""
-    teacher: str | None = None
-    committee: tuple[str, ...] = ()
-    arbiter: str | None = None
-    """Single roles, in the place of those of `models`."""
-    asking: Asking = Asking()
-    place: Place = Place()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,3 +120,59 @@ def readable(rows: Iterable[TraceRow]) -> tuple[TraceRow, ...]:
     if problems:
         say(f"{len(problems)} of {len(every)} rows cannot be read and are left out, the first one: {problems[0]}")
     return tuple(row for row in every if row.problem is None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SynthesisMaterial:
+    """What is generated from."""
+
+    seeds: tuple[Conversation, ...]
+    """Accepted conversations."""
+    context: tuple[Conversation, ...]
+    """Unlabelled traces."""
+    sources: tuple[str, ...]
+    """What they were read from, for the lineage; the test set's is the last one, where there is a test set."""
+    test: tuple[Conversation, ...] = ()
+    """The test set, of which nothing may be in the seeds, the context or the result."""
+
+    @classmethod
+    def of(cls, start: StageInputs, *, traces: str | None, test: str | None) -> SynthesisMaterial:
+        """Return the kept rows of the input as seeds and `traces` as context, by default the rows that were not kept.
+
+        `traces` and `test` are sources; without `test` the job's test set counts, else the task's own. Raises DataError
+        where no row was kept.
+        """
+        sources, others = [start.input.name], None
+        if traces is not None:
+            read = read_input(traces, start.hub)
+            others = readable(read.rows())
+            sources.append(read.name)
+        held_out = _test_set(start, test)
+        if held_out is None:
+            say("no test set: nothing says that the result does not overlap with one (--test SOURCE names it)")
+        else:
+            sources.append(held_out.source)
+        rows = readable(start.rows())
+        seeds = tuple(row.conversation for row in rows if row.kept)
+        if not seeds:
+            raise DataError(f"{sources[0]}: no conversation was accepted, so there is nothing to generate from")
+        if others is None:
+            others = tuple(row for row in rows if not row.kept)
+        known = {seed.id for seed in seeds}
+        context = tuple(
+            row.conversation
+            for row in others
+            if row.problem is None and row.conversation.messages and row.conversation.id not in known
+        )
+        tested = held_out.conversations if held_out else ()
+        return cls(seeds=seeds, context=context, sources=tuple(sources), test=tested)
+
+
+def _test_set(start: StageInputs, named: str | None) -> TestConversations | None:
+    """Return the test set that is named, else the job's, else that of the repository that has the task, else None."""
+    task = start.task.source
+    if named is None and start.job is not None:
+        named = str(start.job.test) if start.job.test else None
+    elif named is None and isinstance(parse_input(task), Artifact) and has_test(task, start.hub):
+        named = task
+    return find_test(named, start.hub) if named is not None else None

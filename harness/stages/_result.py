@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
-from harness.data.beside import folder_beside, replace_folder
+from harness.data.atomic_files import replace_folder, scratch_folder
 from harness.data.formats.jsonl import write_json
+from harness.data.formats.strict_records import FrozenModel
 from harness.errors import CheckFailed, UsageError
 from harness.hub.artifact import Artifact, RepoKind
 from harness.hub.client import Hub
@@ -20,10 +18,8 @@ from harness.hub.lineage import LINEAGE, Lineage
 from harness.hub.publishing import find_made, push_folder
 
 
-class Place(BaseModel):
-    """Where the result of a stage goes: a repository, a folder, or both. Frozen; a key that is not here is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Place(FrozenModel):
+    """Where the result of a stage goes: a repository, a folder, or both."""
 
     repo_id: str | None = None
     """The repository of the result, as its card names it."""
@@ -59,7 +55,7 @@ class EmptyResult(CheckFailed):
 def reusable(lineage: Lineage, hub: Hub, place: Place, kind: RepoKind = "dataset") -> StageResult | None:
     """Return the result that the Hub has of the same inputs and settings; None where one has to be made.
 
-    A folder that is asked for must be made, whatever the Hub has; UsageError where it holds something that no stage has
+    With a folder the result is made even where the Hub has it; UsageError where it holds something that no stage has
     written.
     """
     if place.out is not None:
@@ -70,33 +66,38 @@ def reusable(lineage: Lineage, hub: Hub, place: Place, kind: RepoKind = "dataset
     return StageResult(artifact=found, folder=None, reused=True) if found else None
 
 
-@contextmanager
-def new_folder(lineage: Lineage, place: Place) -> Iterator[Path]:
-    """Yield a folder to be filled and given to `deliver`; afterwards it is gone, filled or not.
+def produce(
+    lineage: Lineage,
+    hub: Hub,
+    place: Place,
+    write: Callable[[Path], Mapping[str, Any]],
+    kind: RepoKind = "dataset",
+) -> StageResult:
+    """Return the result of a stage: found on the Hub, or written into a new folder and delivered.
 
-    An empty result (`EmptyResult`) is never delivered: `place.out` has it for whoever wants to see why. Raises
-    UsageError where the result would go nowhere.
+    `write` fills the folder, all but its lineage, and returns what the stage has to say of the result. Where it raises
+    EmptyResult nothing is delivered, and `place.out` has what was written. UsageError where the result would go
+    nowhere.
     """
+    if found := reusable(lineage, hub, place, kind):
+        return found
     out = place.out and place.out.resolve()  # `.` has neither a name nor a parent
     if out is None and place.target is None:
         raise UsageError("nothing to write to: give --out DIR, or push to the Hub")
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)  # on the same disk, so that it can be moved there at once
-    with folder_beside(out) if out else _scratch() as folder:
+    with scratch_folder(out) if out else tempfile.TemporaryDirectory(prefix="tft-") as scratch:
+        folder = Path(scratch) / lineage.stage  # a name that messages of libraries show
+        folder.mkdir()
         try:
-            yield folder
+            counts = write(folder)
         except EmptyResult as error:
             if out is None:
                 raise EmptyResult(f"{error}; with --out DIR every row and its reason are kept") from error
             write_json(folder / LINEAGE, lineage.dump())
             _move(folder, out)
             raise EmptyResult(f"{error}; every row and its reason are in {place.out}") from error
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="tft-") as name:
-        yield Path(name)
+        return deliver(folder, lineage, hub, place, kind=kind, counts=counts)
 
 
 def deliver(

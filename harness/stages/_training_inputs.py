@@ -8,25 +8,26 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from harness.curation.settings import resolve
+from harness.curation.stage_settings import resolve
+from harness.data.formats.strict_records import FrozenModel
 from harness.data.tasks import TaskSource, find_task
 from harness.errors import UsageError
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
-from harness.models.backends.subject import DAY, SYSTEMS_REPLACED
+from harness.models.backends._base import DAY, SYSTEMS_REPLACED
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.names import ModelName
 from harness.models.prompts import Calendar, form_notes
-from harness.stages._day import day_of_training, say_day, say_no_day
+from harness.stages._prompt_date import day_of_training, say_day, say_no_day
 from harness.stages._result import Place
 from harness.terminal import progress, say
 from harness.training.config import TrainConfig
 from harness.training.data import TrainingData, read_training_data
-from harness.training.data_credits import read_roles
 from harness.training.examples import TrainingExamples
 from harness.training.loop import CHECKPOINTS
+from harness.training.run_summary import read_roles
 from harness.training.student_files import Rendered, ToRender, render_guarded
 
 STAGE = "train"
@@ -35,10 +36,8 @@ WORK = "work"
 """Folder of a run with its checkpoints and its log."""
 
 
-class TrainRequest(BaseModel):
-    """What is trained on what. Frozen; a key that is not here is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class TrainRequest(FrozenModel):
+    """What is trained on what."""
 
     source: str
     """Conversations: a dataset `owner/name[@revision]`, or a file in any known layout."""
@@ -60,7 +59,7 @@ class TrainRequest(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class PreparedTraining:
     """What a training starts from, everything rendered."""
 
     request: TrainRequest
@@ -88,7 +87,7 @@ def trainable(student: str) -> ModelName:
     return name
 
 
-def prepare(request: TrainRequest, hub: Hub) -> Prepared:
+def prepare(request: TrainRequest, hub: Hub) -> PreparedTraining:
     """Pull student and data, and render every example: what cannot be trained on is said before anything is."""
     name, config = trainable(request.student), resolve(TrainConfig, request.settings)
     task = find_task(request.task, hub, hub.namespace)
@@ -129,7 +128,7 @@ def prepare(request: TrainRequest, hub: Hub) -> Prepared:
     if examples.split:
         say(f"conversations in several examples, because their tokens depend on what follows: {examples.split}")
     _say_prompts(rendering, request.day)
-    return Prepared(
+    return PreparedTraining(
         request=request,
         config=config,
         task=task,

@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+import yaml
 
 from harness import resources
 from harness.data.formats.published import read_test_conversations
+from harness.data.formats.strict_records import FrozenModel
 from harness.data.formats.task import read_task
 from harness.data.records import Conversation, TurnPair
 from harness.data.scenarios import CleanTraces, dialogue_files
+from harness.data.scenarios._base import clean_traces
 from harness.data.sources import Sources, locate
-from harness.data.tasks import TASK
+from harness.data.tasks import EVALUATION, TASK, write_test_set
 from harness.errors import DataError
+from harness.evaluation.metrics import metric_names
 from harness.hub.artifact import README
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
-from harness.reports.dataset_card import most_common_first, render, size_category
-from harness.stages._clean_traces import clean_traces
-from harness.stages._result import Place, StageResult, deliver, new_folder, reusable
-from harness.stages._test_set import EVALUATION, write_test_set
+from harness.reports.dataset_card import render, size_category
+from harness.stages._result import Place, StageResult, produce
+from harness.statistics.formatting import most_common_first
 
 STAGE = "collect"
 VERSION = 1
@@ -50,7 +54,7 @@ class TestSetFacts:
     shortest: int
     longest: int
     mean: float
-    """Messages a conversation."""
+    """Messages per conversation."""
     bookings: int
     today_bookings: int
     unstated_dates: int
@@ -59,10 +63,8 @@ class TestSetFacts:
     today: str = _TODAY
 
 
-class CollectRequest(BaseModel):
-    """Where the source files are and where the test set goes. Frozen; a key that is not here is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class CollectRequest(FrozenModel):
+    """Where the source files are and where the test set goes."""
 
     sources: Path | None = None
     """Folder of the source files; None: the one of the environment or the cache."""
@@ -72,12 +74,7 @@ class CollectRequest(BaseModel):
 def run(request: CollectRequest, hub: Hub) -> StageResult:
     """Write the published test set, or find it on the Hub; SourceError where a source file is not the pinned one."""
     sources = locate(request.sources)
-    record = lineage(sources)
-    if found := reusable(record, hub, request.place):
-        return found
-    with new_folder(record, request.place) as folder:
-        write(sources, clean_traces(sources.folder), folder, request.place.target or "")
-        return deliver(folder, record, hub, request.place)
+    return produce(lineage(sources), hub, request.place, partial(write, sources, request.place.target or ""))
 
 
 def lineage(sources: Sources) -> Lineage:
@@ -86,14 +83,13 @@ def lineage(sources: Sources) -> Lineage:
     return Lineage(stage=STAGE, version=VERSION, config={"configs": ["conversations", "pairs"]}, inputs=inputs)
 
 
-def write(sources: Sources, dialogues: CleanTraces, folder: Path, repo_id: str) -> None:
-    """Write the repository's files, without its lineage, into `folder`.
+def write(sources: Sources, repo_id: str, folder: Path) -> dict[str, Any]:
+    """Write the repository's files, without its lineage, into `folder`; return no counts, which the card has.
 
     Raises SourceError where a source file is not the pinned one, DataError where a row cannot be read.
     """
-    conversations = read_test_set(sources)
-    evaluation = (resources.folder("datasets") / EVALUATION).read_text(encoding="utf-8")
-    pairs = write_test_set(folder, conversations, task=sources.read(TASK_FILE), evaluation=evaluation)
+    conversations, dialogues = read_test_set(sources), clean_traces(sources.folder)
+    pairs = write_test_set(folder, conversations, task=sources.read(TASK_FILE), evaluation=_evaluation())
     card = render(
         "testset.md.jinja",
         repo_id=repo_id,
@@ -102,6 +98,14 @@ def write(sources: Sources, dialogues: CleanTraces, folder: Path, repo_id: str) 
         lineage=lineage(sources),
     )
     (folder / README).write_text(card, encoding="utf-8")
+    return {}
+
+
+def _evaluation() -> str:
+    """Return the benchmark's definition for the Hub, with a task for each metric that it does not name itself."""
+    text = (resources.folder("datasets") / EVALUATION).read_text(encoding="utf-8")
+    named = {task["id"] for task in yaml.safe_load(text)["tasks"]}
+    return text + "".join(f"  - {{<<: *task, id: {metric}}}\n" for metric in metric_names() if metric not in named)
 
 
 def read_test_set(sources: Sources) -> list[Conversation]:

@@ -6,11 +6,11 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict
 
 from harness import resources
 from harness.data import scenarios
@@ -18,16 +18,16 @@ from harness.data.formats.jsonl import write_atomic, write_jsonl
 from harness.data.formats.messages import dump_conversation
 from harness.data.formats.published import dump_row, dump_trace
 from harness.data.formats.sgd import Trace
+from harness.data.formats.strict_records import FrozenModel
 from harness.data.scenarios import ARMS, Arm, CleanTraces, Scenario, TraceFacts
-from harness.data.scenarios._base import CLEAN_FRACTION, SEED
+from harness.data.scenarios._base import CLEAN_FRACTION, SEED, clean_traces
 from harness.data.sources import Sources, locate
 from harness.errors import UsageError
 from harness.hub.artifact import README
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import render, size_category
-from harness.stages._clean_traces import clean_traces
-from harness.stages._result import Place, StageResult, deliver, new_folder, reusable
+from harness.stages._result import Place, StageResult, produce
 from harness.stages.collect import TEST_FILE
 
 STAGE = "corrupt"
@@ -111,10 +111,8 @@ def _check(folder: Path, path: str, expected: str, mask: Callable[[bytes], bytes
     return FileCheck(path=path, status="ok" if found == expected else "differs", expected=expected, found=found)
 
 
-class CorruptRequest(BaseModel):
-    """Which scenario is made and where it goes. Frozen; a key that is not here is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class CorruptRequest(FrozenModel):
+    """Which scenario is made and where it goes."""
 
     scenario: int
     sources: Path | None = None
@@ -125,12 +123,8 @@ class CorruptRequest(BaseModel):
 def run(request: CorruptRequest, hub: Hub) -> StageResult:
     """Write both arms of a scenario, or find them on the Hub; SourceError where a source file is not the pinned one."""
     scenario, sources = scenarios.get(request.scenario), locate(request.sources)
-    record = lineage(scenario, sources)
-    if found := reusable(record, hub, request.place):
-        return found
-    with new_folder(record, request.place) as folder:
-        write(scenario, sources, clean_traces(sources.folder), folder, request.place.target or "")
-        return deliver(folder, record, hub, request.place)
+    made_from, repo_id = lineage(scenario, sources), request.place.target or ""
+    return produce(made_from, hub, request.place, partial(write, scenario, sources, repo_id))
 
 
 def lineage(scenario: Scenario, sources: Sources) -> Lineage:
@@ -140,8 +134,9 @@ def lineage(scenario: Scenario, sources: Sources) -> Lineage:
     return Lineage(stage=STAGE, version=VERSION, config=config, inputs=inputs, seed=SEED)
 
 
-def write(scenario: Scenario, sources: Sources, dialogues: CleanTraces, folder: Path, repo_id: str) -> None:
-    """Write the repository's files, without its lineage, into `folder`."""
+def write(scenario: Scenario, sources: Sources, repo_id: str, folder: Path) -> dict[str, Any]:
+    """Write the repository's files, without its lineage, into `folder`; return no counts, which the card has."""
+    dialogues = clean_traces(sources.folder)
     traces = {arm: scenario.build(dialogues, arm) for arm in ARMS}
     for arm in ARMS:
         rows = map(dump_conversation, scenario.conversations(dialogues, arm))
@@ -157,6 +152,7 @@ def write(scenario: Scenario, sources: Sources, dialogues: CleanTraces, folder: 
         lineage=lineage(scenario, sources),
     )
     (folder / README).write_text(card, encoding="utf-8")
+    return {}
 
 
 def _measure(traces: Sequence[Trace], dialogues: CleanTraces) -> ArmSummary:

@@ -1,23 +1,22 @@
-"""Stage `evaluate`: a model at one commit, asked for every pair of a test set at one commit."""
+"""Stage `evaluate`: a model at one commit answers every pair of a test set at one commit."""
 
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 
 from harness import __version__
 from harness.data.formats.jsonl import write_json, write_jsonl
 from harness.data.records import Prediction
 from harness.data.tasks import TestSet, pull_test_set
-from harness.errors import UsageError
-from harness.evaluation.answers import AnswerLog
-from harness.evaluation.judge.judge_evaluations import ToJudge, check, judge_evaluations
+from harness.errors import DataError, HubError, UsageError
+from harness.evaluation.answer_log import AnswerLog
+from harness.evaluation.judge.judge_evaluations import check, judge_evaluations
 from harness.evaluation.judge.judges import JudgeConfig
-from harness.evaluation.outcome import Answered, Evaluation
 from harness.evaluation.records import ANSWERS_KEPT, EvalRun
 from harness.evaluation.report_json import dump_report, read_report
 from harness.evaluation.run_folder import (
@@ -26,46 +25,30 @@ from harness.evaluation.run_folder import (
     PLOTS,
     REPORT,
     ROWS,
+    Answered,
+    Evaluation,
     RunFolder,
     RunPlace,
+    Timings,
     commit_of,
     open_run,
 )
-from harness.evaluation.scorecard import (
-    HEADLINE,
-    Judgements,
-    Readings,
-    make_scorecard,
-    read_answers,
-    score_answers,
-)
+from harness.evaluation.scorecard import HEADLINE, Judgements, Readings, make_scorecard, read_answers, score_answers
 from harness.hub.artifact import split_revision
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage, package_versions
-from harness.models.backends.prepare import preparing
-from harness.models.backends.subject import EvaluateConfig, Subject
+from harness.models.backends._base import EvaluateConfig, EvaluatedModel
+from harness.models.backends._prepare import preparing
 from harness.models.names import ModelName
 from harness.reports.evaluation_plots import draw
-from harness.stages._day import use_day
-from harness.stages._evaluate_request import EvaluateRequest
-from harness.stages._publish_evaluation import destination_of, push, transcribe
+from harness.reports.publish import Destination, destination, publish
+from harness.stages._prompt_date import use_day
+from harness.stages._requests import EvaluateRequest
 from harness.stages._result import StageResult
 from harness.terminal import progress, say
 
 STAGE = "evaluate"
 VERSION = 4
-
-
-class _Timings(dict[str, float]):
-    """Seconds by phase."""
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self[name] = self.get(name, 0.0) + time.monotonic() - start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,18 +70,18 @@ def run(request: EvaluateRequest, hub: Hub) -> EvaluateResult:
     config = request.config(base)
     judging = request.judge(config.asking)
     test_set = pull_test_set(hub, dataset, request.limit)
-    places = [destination_of(request, name, test_set, hub) for name in names]
+    places = [_destination(request, name, test_set, hub) for name in names]
     below = {"root": request.run} if request.run and len(names) > 1 else {"folder": request.run}
     place = RunPlace(**below, resume=request.resume)
     evaluations = tuple(evaluate(names, hub, test_set, config, place, judging=judging))
     if request.transcripts:
-        transcribe(evaluations, test_set, request.transcripts, request.site)
+        _transcribe(evaluations, test_set, request.transcripts, request.site)
     return EvaluateResult(
         artifact=None,
         folder=evaluations[0].folder if len(evaluations) == 1 else place.root,
         reused=False,
         evaluations=evaluations,
-        pushed=tuple(push(hub, to, one, test_set) for to, one in zip(places, evaluations, strict=True)),
+        pushed=tuple(_push(hub, to, one, test_set) for to, one in zip(places, evaluations, strict=True)),
     )
 
 
@@ -139,32 +122,36 @@ def evaluate(
         answered = [answer(name, prepare, test_set, place, day=config.day) for name, prepare in ready]
     if judging is None:
         return [_finish(one, test_set, None) for one in answered]
-    to_judge = [ToJudge(pairs=test_set.pairs, scores=one.scores) for one in answered]
     judging = replace(judging, asking=replace(judging.asking, log=answered[0].folder / JUDGE_LOG))
-    judged = judge_evaluations(to_judge, judging, test_set.task, hub)
+    judged = judge_evaluations([one.scores for one in answered], test_set, judging, hub)
     return [_finish(one, test_set, found) for one, found in zip(answered, judged, strict=True)]
 
 
 def answer(
-    name: ModelName, prepare: Callable[[], Subject], test_set: TestSet, place: RunPlace, *, day: date | None = None
+    name: ModelName,
+    prepare: Callable[[], EvaluatedModel],
+    test_set: TestSet,
+    place: RunPlace,
+    *,
+    day: date | None = None,
 ) -> Answered:
     """Bring the run of one model to an answer for every pair, and score them by code; see `evaluate`.
 
     `day` is what chat templates take for today, where they ask; None: the day of the first run.
     """
-    timings = _Timings()
+    timings = Timings()
     with timings.phase("prepare"):
-        subject = prepare()
-        use_day(subject, lineage_of(name, subject, test_set), place.begun(name), day)
-        lineage = lineage_of(name, subject, test_set)
+        model = prepare()
+        use_day(model, lineage_of(name, model, test_set), place.begun(name), day)
+        lineage = lineage_of(name, model, test_set)
     run_folder = open_run(place.of(name, lineage), lineage, resume=place.resume)
     with ExitStack() as stack:  # scores are made while the engine, which is on it, shuts down
         stack.callback(run_folder.log.close)
-        _collect_answers(subject, run_folder, test_set, timings=timings, stack=stack)
+        _collect_answers(model, run_folder, test_set, timings=timings, stack=stack)
         answers = [run_folder.log.answers[pair.id] for pair in test_set.pairs]
         with progress("scoring"):
-            readings = _read(subject, test_set, answers)
-            run = _eval_run(name, subject, test_set, run_folder, timings)
+            readings = _read(model, test_set, answers)
+            run = _eval_run(name, model, test_set, run_folder, timings)
             scores = score_answers(test_set.task, test_set.pairs, answers, readings)
     return Answered(folder=run_folder.path, lineage=run_folder.lineage, run=run, scores=scores)
 
@@ -185,14 +172,14 @@ def _finish(answered: Answered, test_set: TestSet, judgements: Judgements | None
     return Evaluation(folder=answered.folder, lineage=lineage, scorecard=replace(scorecard, report=report))
 
 
-def lineage_of(name: ModelName, subject: Subject, test_set: TestSet) -> Lineage:
+def lineage_of(name: ModelName, model: EvaluatedModel, test_set: TestSet) -> Lineage:
     """Return what decides about the answers of a model that is ready to be asked."""
-    pinned = (subject.artifact, subject.base, test_set.artifact)
+    pinned = (model.artifact, model.base, test_set.artifact)
     inputs = [str(one) for one in pinned if one]
-    if subject.artifact is None:
-        inputs.insert(0, f"{name.public}{subject.content}")
+    if model.artifact is None:
+        inputs.insert(0, f"{name.public}{model.content}")
     settings = {
-        **subject.settings,
+        **model.settings,
         "pairs": len(test_set.pairs),
         "pairs_in_test_set": test_set.total,
         "reading": HEADLINE,
@@ -201,19 +188,19 @@ def lineage_of(name: ModelName, subject: Subject, test_set: TestSet) -> Lineage:
 
 
 def _collect_answers(
-    subject: Subject, run: RunFolder, test_set: TestSet, *, timings: _Timings, stack: ExitStack
+    model: EvaluatedModel, run: RunFolder, test_set: TestSet, *, timings: Timings, stack: ExitStack
 ) -> None:
-    """Bring the log to one answer a pair: an answer of the model, or the reason why there is none."""
+    """Bring the log to one answer per pair: an answer of the model, or the reason why there is none."""
     log, ids = run.log, [pair.id for pair in test_set.pairs]
     with timings.phase("start"):
         if log.missing(ids):
-            backend = stack.enter_context(subject.backend(run.path / ENGINE_LOG))
+            backend = stack.enter_context(model.backend(run.path / ENGINE_LOG))
         else:
-            subject.make_prompts()
-            _check_prompts(subject, log, ids)
+            model.make_prompts()
+            _check_prompts(model, log, ids)
             return
-    _check_prompts(subject, log, ids)
-    _note_unaskable(subject, log, len(ids))
+    _check_prompts(model, log, ids)
+    _note_unaskable(model, log, len(ids))
     missing = log.missing(ids)
     if len(missing) < len(ids):
         say(f"{len(missing)} of {len(ids)} answers are missing")
@@ -223,13 +210,13 @@ def _collect_answers(
             log.append(answer)
             advance()
 
-        backend.ask(subject.items(missing), keep)
+        backend.ask(model.items(missing), keep)
 
 
-def _check_prompts(subject: Subject, log: AnswerLog, ids: Sequence[str]) -> None:
+def _check_prompts(model: EvaluatedModel, log: AnswerLog, ids: Sequence[str]) -> None:
     """Raise UsageError where answers that are there were given to other prompts than the ones of now."""
     sent = {pair: log.answers[pair].prompt_sha256 for pair in ids if pair in log.answers}
-    other = [pair for pair, made in zip(ids, subject.prompt_hashes, strict=False) if sent.get(pair) not in (None, made)]
+    other = [pair for pair, made in zip(ids, model.prompt_hashes, strict=False) if sent.get(pair) not in (None, made)]
     if other:
         raise UsageError(
             f"{len(other)} of {len(sent)} answers in {log.path} were given to other prompts than those of now: an "
@@ -237,8 +224,8 @@ def _check_prompts(subject: Subject, log: AnswerLog, ids: Sequence[str]) -> None
         )
 
 
-def _note_unaskable(subject: Subject, log: AnswerLog, total: int) -> None:
-    impossible = subject.unaskable()
+def _note_unaskable(model: EvaluatedModel, log: AnswerLog, total: int) -> None:
+    impossible = model.unaskable()
     for prediction in impossible:
         if prediction.pair_id not in log.answers:
             log.append(prediction)
@@ -246,37 +233,65 @@ def _note_unaskable(subject: Subject, log: AnswerLog, total: int) -> None:
         say(f"{len(impossible)} of {total} pairs stay unscored, the first because {impossible[0].error}")
 
 
-def _read(subject: Subject, test_set: TestSet, answers: list[Prediction]) -> Readings:
+def _read(model: EvaluatedModel, test_set: TestSet, answers: list[Prediction]) -> Readings:
     texts = [answer.raw for answer in answers if answer.raw is not None]
     if not texts:
         raise UsageError(
             f"the model answered none of the {len(answers)} pairs, the first because {answers[0].error}; "
             "mend that, then ask again with --resume"
         )
-    second = subject.second_reading(texts)
-    parser, vllm = second if second else (None, None)
-    return read_answers(answers, test_set.task, subject.family, vllm, parser)
+    parser, vllm = model.second_reading(texts) or (None, None)
+    return read_answers(answers, test_set.task, model.family, vllm, parser)
 
 
-def _eval_run(name: ModelName, subject: Subject, test_set: TestSet, run: RunFolder, timings: _Timings) -> EvalRun:
+def _eval_run(name: ModelName, model: EvaluatedModel, test_set: TestSet, run: RunFolder, timings: Timings) -> EvalRun:
     kept = sum(run.log.answers[pair.id].kept for pair in test_set.pairs)
     return EvalRun(
         model=replace(name, revision=None).public,
-        model_revision=subject.artifact.revision if subject.artifact else None,
+        model_revision=model.artifact.revision if model.artifact else None,
         dataset=test_set.artifact.repo_id,
         dataset_revision=test_set.artifact.revision,
-        config={**run.lineage.config, **subject.details, **({ANSWERS_KEPT: kept} if kept else {})},
-        prompt_sha256=hashlib.sha256("".join(subject.prompt_hashes).encode()).hexdigest(),
+        config={**run.lineage.config, **model.details, **({ANSWERS_KEPT: kept} if kept else {})},
+        prompt_sha256=hashlib.sha256("".join(model.prompt_hashes).encode()).hexdigest(),
         versions={"tft-harness": __version__, **package_versions()},
         date=run.started,
         timings=_seconds(run, timings),
-        base_model=subject.base_model,
+        base_model=model.base_model,
     )
 
 
-def _seconds(run: RunFolder, timings: _Timings) -> dict[str, float]:
+def _seconds(run: RunFolder, timings: Timings) -> dict[str, float]:
     """Return this run's timings; where nothing was left to ask, those that its report has already."""
     written = run.path / REPORT
     if "answers" not in timings and written.is_file():
         return read_report(written).run.timings
     return {phase: round(seconds, 2) for phase, seconds in timings.items()}
+
+
+def _destination(request: EvaluateRequest, name: ModelName, test_set: TestSet, hub: Hub) -> Destination | None:
+    """Return where a model's results go, None where nothing is pushed; HarnessError where they could not."""
+    if request.namespace is None:
+        return None
+    found = destination(hub, request.namespace, name, test_set=test_set, create_pr=request.create_pr)
+    return replace(found, max_unscored=request.max_unscored)
+
+
+def _transcribe(evaluations: Sequence[Evaluation], test_set: TestSet, folder: Path, site: Path | None) -> None:
+    """Write a transcript of each evaluation, and a site of them where one is wanted."""
+    from harness.reports.inspect_logs import bundle, write_log
+
+    for one in evaluations:
+        log = write_log(folder, one.scorecard.report, one.scorecard.rows, test_set.pairs, test_set.task)
+        say(f"transcript: {log} (inspect view --log-dir {folder})")
+    if site:
+        bundle(folder, site, title="Transcripts of an evaluation")
+        say(f"site of the transcripts: {site} (push it as a static Space, or serve it over HTTP)")
+
+
+def _push(hub: Hub, place: Destination | None, evaluation: Evaluation, test_set: TestSet) -> tuple[str, ...]:
+    """Publish an evaluation, and return the addresses of what has changed."""
+    try:
+        return tuple(publish(hub, place, evaluation, test_set)) if place else ()
+    except (DataError, HubError, UsageError) as error:
+        advice = f"nothing is lost: add --resume --out {evaluation.folder} to push without asking again"
+        raise type(error)(f"{error}; {advice}") from error

@@ -11,18 +11,20 @@ from typing import Any
 
 from harness.curation.annotators import estimate_of, make_rater
 from harness.curation.checks.batch import Inspected, Inspection, inspect_traces
-from harness.curation.checks.layout import CheckConfig
+from harness.curation.checks.message_order import CheckConfig
 from harness.curation.inspection.redaction import find_pii, redact
-from harness.curation.settings import FilterConfig, published
+from harness.curation.stage_settings import FilterConfig, published
 from harness.data.annotations import Rater, Rating, TraceRow
 from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.stage_rows import dump_filtered
-from harness.hub.artifact import README
+from harness.data.traces.trace_input import TRAIN
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
-from harness.reports.dataset_card import FILTERED, CardFrame, most_common_first, rule_based, stage_card
-from harness.stages._inputs import PipelineRequest, StageInputs, opened
-from harness.stages._result import EmptyResult, StageResult, deliver, new_folder, reusable
+from harness.reports.dataset_card import FILTERED, CardFrame, write_stage_card
+from harness.stages._inputs import StageInputs, opened
+from harness.stages._requests import PipelineRequest
+from harness.stages._result import EmptyResult, StageResult, produce
+from harness.statistics.formatting import most_common_first
 from harness.terminal import progress, say
 
 STAGE = "filter"
@@ -44,12 +46,7 @@ def run(request: FilterRequest, hub: Hub) -> StageResult:
     """
     with opened(request, hub) as start:
         stage = _Filtering.of(start)
-        lineage = stage.lineage()
-        if found := reusable(lineage, hub, start.request.place):
-            return found
-        with new_folder(lineage, start.request.place) as folder:
-            counts = stage.write(folder)
-            return deliver(folder, lineage, hub, start.request.place, counts=counts)
+        return produce(stage.lineage(), hub, start.request.place, stage.write)
 
 
 def estimate(request: FilterRequest, hub: Hub) -> Iterator[str]:
@@ -106,7 +103,7 @@ class _Filtering:
         """Write data and card, and return what there is to say of them."""
         tally = _Tally()
         with progress("checking traces" if self.rater is None else "checking and rating traces") as advance:
-            write_jsonl(folder / "data" / "train.jsonl", self._rows(tally, advance))
+            write_jsonl(folder / TRAIN, self._rows(tally, advance))
         if not tally.kept:
             raise EmptyResult(self._nothing_kept(tally))
         if tally.pii and not self.config.redact:
@@ -116,7 +113,7 @@ class _Filtering:
             "traces": tally.traces,
             "kept": tally.kept,
             "dropped": most_common_first(tally.dropped),
-            "findings": dict(sorted(tally.findings.items(), key=lambda item: (-item[1], item[0]))),
+            "findings": most_common_first(tally.findings),
             "ratings": tally.ratings(),
             "pii": most_common_first(tally.pii),
         }
@@ -126,12 +123,9 @@ class _Filtering:
             license=self.start.license,
             rows=tally.traces,
             columns=FILTERED,
-            configs={"default": "data/train.jsonl"},
             lineage=self.lineage(),
         )
-        rules = rule_based(self.lineage().config)
-        card = stage_card("filtered.md.jinja", frame, rules=rules, rated=self.rater is not None, **counts)
-        (folder / README).write_text(card, encoding="utf-8")
+        write_stage_card(folder, "filtered.md.jinja", frame, rated=self.rater is not None, **counts)
         return counts
 
     def _rows(self, tally: _Tally, advance: Callable[..., None]) -> Iterator[dict[str, Any]]:
@@ -158,7 +152,7 @@ class _Filtering:
                 advance()
 
     def _cleaned(self, tally: _Tally) -> Iterator[TraceRow]:
-        """Yield the rows, masked where that is wanted: before anybody else, a teacher above all, sees them."""
+        """Yield the rows, masked where that is wanted, before anything else, above all a teacher, sees them."""
         for row in self.start.rows():
             found = find_pii(row.conversation)
             tally.pii.update(found)
@@ -196,7 +190,7 @@ class _Filtering:
 
     def _nothing_kept(self, tally: _Tally) -> str:
         if not tally.traces:
-            return f"{self.start.input.name} has no rows; expected one conversation a line"
+            return f"{self.start.input.name} has no rows; expected one conversation per line"
         causes = ", ".join(f"{kind} ({count})" for kind, count in most_common_first(tally.dropped).items())
         most = next(iter(most_common_first(tally.dropped)))
         threshold = most.split()[0]
@@ -208,9 +202,8 @@ class _Filtering:
 
 def _rejection(one: Inspected) -> tuple[str, str]:
     """Return the kind of the first reason of the checks against a trace and the reason; two empty texts for none."""
-    against = [finding for finding in one.findings if finding.severity == "reject"]
-    if against:
-        return against[0].check, f"{against[0].check}: {against[0].problem}"
+    if against := one.rejection:
+        return against.check, f"{against.check}: {against.problem}"
     if one.duplicate:
         return "duplicate", f"duplicate of {one.duplicate.of} (similarity {one.duplicate.similarity:.2f})"
     return "", ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,26 +12,27 @@ from typing import Any
 from markupsafe import Markup
 
 from harness.curation.annotators import estimate_of, make_committee
-from harness.curation.committee.relabel import Committee, Relabelled, relabel_conversations
+from harness.curation.committee.relabel import Committee, relabel_conversations
 from harness.curation.committee.summary import summarise
 from harness.curation.repair.ground_truth import Truths, published_truth, read_truth
-from harness.curation.repair.measure import Against, measure
-from harness.curation.settings import RelabelConfig
+from harness.curation.repair.measure import RepairTarget, measure
+from harness.curation.stage_settings import RelabelConfig
 from harness.data.annotations import TraceRow
 from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.stage_rows import CONTEXT, dump_relabelled
 from harness.data.records import Conversation
 from harness.data.sources import locate
 from harness.data.tools import Toolbox
+from harness.data.traces.trace_input import TRAIN
 from harness.errors import DataError, SourceError
-from harness.hub.artifact import README
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
-from harness.reports.dataset_card import RELABELLED, CardFrame, most_common_first, rule_based, stage_card
-from harness.reports.repair_plot import draw
-from harness.reports.repair_tables import as_markdown
-from harness.stages._inputs import PipelineRequest, StageInputs, opened, readable
-from harness.stages._result import EmptyResult, StageResult, deliver, new_folder, reusable
+from harness.reports.dataset_card import RELABELLED, CardFrame, write_stage_card
+from harness.reports.repair_tables import as_markdown, draw
+from harness.stages._inputs import StageInputs, opened, readable
+from harness.stages._requests import PipelineRequest
+from harness.stages._result import EmptyResult, StageResult, produce
+from harness.statistics.formatting import most_common_first
 
 STAGE = "relabel"
 VERSION = 1
@@ -52,14 +54,7 @@ def run(request: RelabelRequest, hub: Hub) -> StageResult:
     """
     with opened(request, hub) as start:
         stage = _Relabelling.of(start, request.clean)
-        lineage = stage.lineage()
-        if found := reusable(lineage, hub, start.request.place):
-            return found
-        with new_folder(lineage, start.request.place) as folder:
-            seeds, context = stage.seeds()
-            results = relabel_conversations(seeds, stage.committee, stage.toolbox, seed=stage.config.seed)
-            counts = stage.write(folder, results, context)
-            return deliver(folder, lineage, hub, start.request.place, counts=counts)
+        return produce(stage.lineage(), hub, start.request.place, stage.write)
 
 
 def estimate(request: RelabelRequest, hub: Hub) -> Iterator[str]:
@@ -123,16 +118,18 @@ class _Relabelling:
             [one for position, one in enumerate(usable) if position not in drawn],
         )
 
-    def write(self, folder: Path, results: Sequence[Relabelled], context: Sequence[Conversation]) -> dict[str, Any]:
-        """Write data and card, and return what there is to say of them."""
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Relabel, write data and card, and return what there is to say of them."""
+        seeds, context = self.seeds()
+        results = relabel_conversations(seeds, self.committee, self.toolbox, seed=self.config.seed)
         dumped = [dump_relabelled(one.conversation, one.decisions, one.reason) for one in results]
         rows = [TraceRow(conversation=one.conversation, columns=row) for one, row in zip(results, dumped, strict=True)]
         dumped += [dump_relabelled(conversation, (), CONTEXT) for conversation in context]
-        write_jsonl(folder / "data" / "train.jsonl", dumped)
+        write_jsonl(folder / TRAIN, dumped)
         decisions = [decision for result in results for decision in result.decisions]
         members = [member.name for member in self.committee.members]
         kept = sum(not result.reason for result in results)
-        dropped = most_common_first(_counted_reasons(results))
+        dropped = most_common_first(Counter(one.reason.split(":")[0] for one in results if one.reason))
         counts: dict[str, Any] = {
             "conversations": len(results),
             "kept": kept,
@@ -141,25 +138,23 @@ class _Relabelling:
             "summary": summarise(members, decisions, self.toolbox),
         }
         if not kept:
-            raise EmptyResult(f"no conversation survives the committee: {_first(dropped)}")
+            reason, number = next(iter(dropped.items()))
+            raise EmptyResult(f"no conversation survives the committee: {number} have {reason}")
         frame = CardFrame(
             title="Relabelled traces",
             repo_id=self.start.request.place.target or "",
             license=self.start.license,
             rows=len(dumped),
             columns=RELABELLED,
-            configs={"default": "data/train.jsonl"},
             lineage=self.lineage(),
         )
-        rules = rule_based(self.lineage().config)
         repair = self._repair(folder, rows, self.truth) if self.truth is not None else None
-        card = stage_card("relabelled.md.jinja", frame, rules=rules, repair=repair, **counts)
-        (folder / README).write_text(card, encoding="utf-8")
+        write_stage_card(folder, "relabelled.md.jinja", frame, repair=repair, **counts)
         return counts
 
     def _repair(self, folder: Path, rows: Sequence[TraceRow], truth: Truths) -> Markup:
         """Measure the rows against the truth; return the section of the card, whose plot lies beside it."""
-        against = Against(truths=truth, toolbox=self.toolbox, source="this dataset", truth="the clean traces")
+        against = RepairTarget(truths=truth, toolbox=self.toolbox, source="this dataset", truth="the clean traces")
         report = measure(rows, against)
         plot = draw(report, folder / PLOT)
         section = f"{as_markdown(report)}\n![{plot.alt}]({PLOT})\n"
@@ -167,7 +162,7 @@ class _Relabelling:
 
 
 def _truth(start: StageInputs, clean: Path | None) -> Truths | None:
-    """Return the clean traces where somebody has them."""
+    """Return the clean traces where they are known."""
     job, scenario = start.job, start.request.scenario
     if clean is None and job and (job.folder / "clean.jsonl").is_file():
         clean = job.folder / "clean.jsonl"
@@ -180,16 +175,3 @@ def _truth(start: StageInputs, clean: Path | None) -> Truths | None:
     except SourceError:
         return None  # without the sources there is no truth, and the card has no such section
     return published_truth(sources, scenario, start.arm)
-
-
-def _counted_reasons(results: Sequence[Relabelled]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for result in results:
-        if result.reason:
-            kind = result.reason.split(":")[0]
-            counts[kind] = counts.get(kind, 0) + 1
-    return counts
-
-
-def _first(counts: dict[str, int]) -> str:
-    return next((f"{number} have {reason}" for reason, number in counts.items()), "nobody said why")

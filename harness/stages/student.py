@@ -1,4 +1,4 @@
-"""Stage `student`: a small model made on the spot, with random weights or a start on dialogues."""
+"""Stage `student`: a small model from scratch, with random weights or pretrained on dialogues."""
 
 from __future__ import annotations
 
@@ -7,27 +7,23 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
+from harness.data.formats.sgd import OTHER_SERVICES, write_dialogues
+from harness.data.formats.strict_records import FrozenModel
 from harness.data.locks import locked
 from harness.data.sources import locate
 from harness.data.tasks import TaskSource, find_task
 from harness.hub.artifact import README, FileInput, dataset_name
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
-from harness.stages._result import Place, StageResult, deliver, new_folder, reusable
-from harness.stages.material.sgd_dialogues import OTHER_SERVICES, write_dialogues
+from harness.stages._result import Place, StageResult, produce
 from harness.terminal import progress
 from harness.training.config import TrainConfig
 from harness.training.data import TrainingData, read_training_data
-
-if TYPE_CHECKING:
-    from harness.training.pretrain import Pretraining
-    from harness.training.small_model import StudentSummary
 
 STAGE = "student"
 VERSION = 2
@@ -38,20 +34,16 @@ _TASK_WEIGHT = 200
 """How often the task's text counts among the tokenizer's: it stands in every prompt, so its words should be tokens."""
 
 
-class PretrainSettings(BaseModel):
-    """How a student starts on dialogues. Frozen; a key that is not here is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class PretrainSettings(FrozenModel):
+    """How a student is pretrained on dialogues."""
 
     epochs: float = 2.0
     learning_rate: float = 2e-3
     batch_size: int = 1
 
 
-class StudentRequest(BaseModel):
-    """What is made. Frozen; a key that is not here is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class StudentRequest(FrozenModel):
+    """What is made."""
 
     parameters: int
     """Size to aim for."""
@@ -65,11 +57,11 @@ class StudentRequest(BaseModel):
     task: str | None = None
     """Task whose description and tools the tokenizer learns too: a file or `owner/name[@revision]`."""
     dialogues: str | None = None
-    """File or dataset of conversations to start on, or `sources`; None: random weights."""
+    """File or dataset of conversations to pretrain on, or `sources`; None: random weights."""
     limit: int | None = None
     """How many of them, drawn by the seed; None: all."""
     pretrain: PretrainSettings = PretrainSettings()
-    """How it starts, where there are dialogues."""
+    """How it is pretrained, where there are dialogues."""
     learnable: bool = False
     """Without dialogues: random weights that all can be trained, instead of ones that give stable answers."""
     sources: Path | None = None
@@ -88,14 +80,8 @@ def run(request: StudentRequest, hub: Hub) -> StageResult:
     """Make the student and bring it to its place, or find it on the Hub. Raises HarnessError."""
     with locked(request.work) if request.work else nullcontext(), _opened(request, hub) as plan:
         lineage = plan.lineage(hub)
-        if found := reusable(lineage, hub, request.place, "model"):
-            return found
-        with new_folder(lineage, request.place) as scratch:
-            folder = scratch / "student"  # a name that messages show
-            summary, start = _make(plan, hub, folder, request.work and request.work / lineage.fingerprint())
-            done = f"pretrained on {start.conversations:,} conversations" if start else "random weights"
-            counts = {"parameters": summary.parameters, "training": done}
-            return deliver(folder, lineage, hub, request.place, kind="model", counts=counts)
+        work = request.work and request.work / lineage.fingerprint()
+        return produce(lineage, hub, request.place, partial(_make, plan, hub, work), "model")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +90,7 @@ class _Plan:
 
     request: StudentRequest
     data: TrainingData | None
-    """The conversations to start on, those that the limit leaves."""
+    """The conversations to pretrain on, those that the limit leaves."""
     training: TrainConfig | None
     task: TaskSource | None
 
@@ -154,8 +140,8 @@ def _pinned(source: str, hub: Hub) -> str:
     return str(hub.find(dataset_name(source), "dataset"))
 
 
-def _make(plan: _Plan, hub: Hub, folder: Path, work: Path | None) -> tuple[StudentSummary, Pretraining | None]:
-    """Write the student with its card; `work` keeps the checkpoints of its start."""
+def _make(plan: _Plan, hub: Hub, work: Path | None, folder: Path) -> dict[str, Any]:
+    """Write the student with its card, and return what it is; `work` keeps the checkpoints of its pretraining."""
     from transformers.utils import logging
 
     from harness.reports.dataset_card import render
@@ -181,7 +167,8 @@ def _make(plan: _Plan, hub: Hub, folder: Path, work: Path | None) -> tuple[Stude
     name = str(request.place.repo_id).rpartition("/")[2]
     card = render("sample/student.md.jinja", name=name, student=summary, start=start, learnable=request.learnable)
     (folder / README).write_text(card, encoding="utf-8")
-    return summary, start
+    done = f"pretrained on {start.conversations:,} conversations" if start else "random weights"
+    return {"parameters": summary.parameters, "training": done}
 
 
 def _task_texts(task: TaskSource | None) -> list[str]:

@@ -13,19 +13,20 @@ from harness.curation.annotators import estimate_of, make_writer
 from harness.curation.checks.batch import Inspected, Inspection, inspect_traces
 from harness.curation.checks.decontamination import GATE_RECORD, Decontamination, GateRecord, stop_if_contaminated
 from harness.curation.checks.duplicates import Duplicates
-from harness.curation.checks.layout import CheckConfig
-from harness.curation.settings import SynthesizeConfig, Topic, published, topics
+from harness.curation.checks.message_order import CheckConfig
+from harness.curation.stage_settings import SynthesizeConfig, Topic, published, topics
 from harness.data.annotations import ConversationPlan, Draft, TraceRow, Writer
 from harness.data.formats.jsonl import write_json, write_jsonl
 from harness.data.formats.stage_rows import dump_synthetic
-from harness.hub.artifact import README
+from harness.data.traces.trace_input import TRAIN
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.models.chat.budget import BudgetSpent
-from harness.reports.dataset_card import SYNTHETIC, CardFrame, most_common_first, rule_based, stage_card
-from harness.stages._exemplars import SynthesisMaterial
-from harness.stages._inputs import PipelineRequest, StageInputs, opened
-from harness.stages._result import EmptyResult, StageResult, deliver, new_folder, reusable
+from harness.reports.dataset_card import SYNTHETIC, CardFrame, write_stage_card
+from harness.stages._inputs import StageInputs, SynthesisMaterial, opened
+from harness.stages._requests import PipelineRequest
+from harness.stages._result import EmptyResult, StageResult, produce
+from harness.statistics.formatting import most_common_first
 from harness.terminal import progress, say
 
 STAGE = "synthesize"
@@ -55,12 +56,7 @@ def run(request: SynthesizeRequest, hub: Hub) -> StageResult:
     """
     with opened(request, hub) as start:
         stage = _Synthesis.of(start, request)
-        lineage = stage.lineage()
-        if found := reusable(lineage, hub, start.request.place):
-            return found
-        with new_folder(lineage, start.request.place) as folder:
-            counts = stage.write(folder)
-            return deliver(folder, lineage, hub, start.request.place, counts=counts)
+        return produce(stage.lineage(), hub, start.request.place, stage.write)
 
 
 def estimate(request: SynthesizeRequest, hub: Hub) -> Iterator[str]:
@@ -110,7 +106,7 @@ class _Synthesis:
         return [self.plan(slot, 0) for slot in range(self.config.target)]
 
     def plan(self, slot: int, attempt: int) -> ConversationPlan:
-        """Return what one conversation is to be: length, topic and complexity are its own, whatever the attempt."""
+        """Return what one conversation is to be: length, topic and complexity do not depend on the attempt."""
         config, material = self.config, self.material
         id = f"{self.start.prefix}syn-{slot:04d}"
         rng = Random(f"{config.seed}:{id}")  # noqa: S311 -- no secret
@@ -144,8 +140,8 @@ class _Synthesis:
         stop_if_contaminated(overlap for trace in given for overlap in gate.find(trace))
         work = _Work(self)
         work.run()
-        write_jsonl(folder / "data" / "train.jsonl", (work.accepted[slot] for slot in sorted(work.accepted)))
-        configs = {"default": "data/train.jsonl"}
+        write_jsonl(folder / TRAIN, (work.accepted[slot] for slot in sorted(work.accepted)))
+        configs = {"default": TRAIN}
         if work.rejected:  # an empty file has no rows to be loaded
             configs["rejected"] = "data/rejected.jsonl"
             write_jsonl(folder / "data" / "rejected.jsonl", work.rejected)
@@ -166,9 +162,7 @@ class _Synthesis:
             configs=configs,
             lineage=self.lineage(),
         )
-        rules = rule_based(self.lineage().config)
-        card = stage_card("synthetic.md.jinja", frame, rules=rules, **counts)
-        (folder / README).write_text(card, encoding="utf-8")
+        write_stage_card(folder, "synthetic.md.jinja", frame, **counts)
         return counts
 
     def _gate_record(self, work: _Work) -> GateRecord:
@@ -263,15 +257,12 @@ class _Work:
         """Return the kind of the first problem and what it is; two empty texts where there is none."""
         if draft.conversation is None or inspected is None:
             return "no usable answer", draft.error or "the teacher gave no reason"
-        first = next((finding for finding in inspected.findings if finding.severity == "reject"), None)
-        if first:
+        if first := inspected.rejection:
             return first.check, f"{first.check}: {first.problem}"
-        overlap = next((overlap for overlap in inspected.overlaps if overlap.reasons), None)
-        if overlap:
+        if overlap := next((overlap for overlap in inspected.overlaps if overlap.reasons), None):
             return _OVERLAPS, f"overlaps with {overlap.test_id}: {overlap.reasons[0]}"
         for index, what in ((self._seeds, "a seed"), (self._written, "another one")):
-            twin = index.find(draft.conversation)
-            if twin:
+            if twin := index.find(draft.conversation):
                 return f"near duplicate of {what}", f"near duplicate of {twin.of} (similarity {twin.similarity:.2f})"
         self._written.add(draft.conversation)
         return "", ""

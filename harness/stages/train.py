@@ -19,7 +19,7 @@ from harness.hub.client import Hub
 from harness.models.prompts import form_notes
 from harness.reports.model_card import CardPlace, identify, render_card
 from harness.stages._result import StageResult, deliver, reusable
-from harness.stages._training_inputs import STAGE, VERSION, WORK, Prepared, TrainRequest, prepare, run_folder
+from harness.stages._training_inputs import STAGE, VERSION, WORK, PreparedTraining, TrainRequest, prepare, run_folder
 from harness.terminal import progress
 from harness.training.run_summary import TrainingFacts
 from harness.training.student_files import write_tokenizer
@@ -70,7 +70,7 @@ def _own(folder: Path | None) -> AbstractContextManager[None]:
     return locked(folder) if folder and is_first_process() else nullcontext()
 
 
-def _make(prepared: Prepared, folder: Path, hub: Hub) -> TrainResult:
+def _make(prepared: PreparedTraining, folder: Path, hub: Hub) -> TrainResult:
     """Train in the folder of the run, and bring the model to its place."""
     request, lineage = prepared.request, prepared.lineage
     _check_folder(folder, resume=request.resume)
@@ -93,7 +93,7 @@ def _check_folder(folder: Path, *, resume: bool) -> None:
         raise UsageError(f"{folder} already holds a training run; add --resume to go on with it, or give another --out")
 
 
-def _train(prepared: Prepared, work: Path, *, resume: bool) -> Trained:
+def _train(prepared: PreparedTraining, work: Path, *, resume: bool) -> Trained:
     from harness.training.loop import train
 
     return train(
@@ -106,7 +106,7 @@ def _train(prepared: Prepared, work: Path, *, resume: bool) -> Trained:
     )
 
 
-def _write_model(prepared: Prepared, trained: Trained, folder: Path, hub: Hub) -> TrainingFacts:
+def _write_model(prepared: PreparedTraining, trained: Trained, folder: Path, hub: Hub) -> TrainingFacts:
     """Write the files of the model repository but its lineage, and return what its card says."""
     if folder.exists():
         shutil.rmtree(folder)  # a part of an interrupted write; it is made from the trained weights again
@@ -124,7 +124,7 @@ def _write_model(prepared: Prepared, trained: Trained, folder: Path, hub: Hub) -
     return facts
 
 
-def _write_weights(prepared: Prepared, trained: Trained, folder: Path) -> float | None:
+def _write_weights(prepared: PreparedTraining, trained: Trained, folder: Path) -> float | None:
     """Write merged weights and the adapter, or the weights as they were trained; return the merge's difference."""
     if prepared.config.method == "full":
         shutil.copytree(trained.folder, folder, dirs_exist_ok=True)
@@ -149,14 +149,14 @@ def _name_base(path: Path, base: Artifact) -> None:
 
 def _write_log(trained: Trained, work: Path, folder: Path) -> str:
     """Write the log and the plot of the loss, and return what it shows in words."""
-    from harness.reports.training_loss import draw_loss
+    from harness.reports.evaluation_plots import draw_loss
 
     plot = draw_loss(trained.log, folder)
     shutil.copyfile(work / LOG, folder / LOG)
     return plot.alt
 
 
-def _facts(prepared: Prepared, trained: Trained, difference: float | None, plot: str) -> TrainingFacts:
+def _facts(prepared: PreparedTraining, trained: Trained, difference: float | None, plot: str) -> TrainingFacts:
     examples, artifact = prepared.examples.items, prepared.checkpoint.artifact
     return TrainingFacts(
         student=str(artifact),

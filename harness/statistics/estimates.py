@@ -1,4 +1,4 @@
-"""Means, differences and leaderboards that know that turns of one conversation are not independent."""
+"""Means, differences and leaderboards with intervals clustered by conversation: its turns are not independent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.statistics.bounded import CONFIDENCE, difference_interval, moved, quantile, share_interval
+from harness.statistics.intervals import CONFIDENCE, difference_interval, moved, quantile, share_interval
 from harness.statistics.records import Estimate
 
 FLIPS = 10_000

@@ -1,14 +1,16 @@
 """How figures are written, the same in tables, cards, comments and plots: numbers, intervals, p values, points, shares.
 
-Plain text. Where there is no figure, `missing` is written.
+Plain text. Where there is no figure, `missing` is written. Long texts and rows of names are cut here too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from harness.statistics.records import Estimate
 
+Key = TypeVar("Key")
 NOTHING = "–"
 POINTS = 100
 """A score from 0 to 1 in points."""
@@ -98,3 +100,20 @@ def percent(share: float) -> str:
 def whole_percent(share: float) -> str:
     """Return a share without decimals, `12%`, for narrow tables and remarks."""
     return f"{share:.0%}"
+
+
+def most_common_first(counts: Mapping[Key, int]) -> dict[Key, int]:
+    """Return counts by falling number, ties by name, so that what is shown does not depend on reading order."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], str(item[0]))))
+
+
+def cut(text: object, size: int) -> str:
+    """Return a text of at most `size` characters, and how many more there are where it was longer."""
+    whole = str(text)
+    return whole if len(whole) <= size else f"{whole[:size]}… ({len(whole) - size:,} more characters)"
+
+
+def first_of(names: Sequence[str], most: int, what: str = "") -> str:
+    """Return names in a row, `a, b and 3 more`; `what` follows the number."""
+    more = f" and {len(names) - most} more{what}" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"

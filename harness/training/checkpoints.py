@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: only whole ones count, and only those of the same run."""
+"""Checkpoints of a training run: only complete ones count, and only those of the same run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from harness.data.formats.jsonl import write_json
 from harness.errors import UsageError
 from harness.training.config import TrainConfig
 from harness.training.examples import TrainingExamples
@@ -56,7 +57,7 @@ class Checkpoints:
         """Declare the checkpoint of a step whole, once all its files are written, and drop the oldest ones."""
         path = self.path(step)
         sizes = {file.name: file.stat().st_size for file in path.iterdir() if file.is_file() and file.name != _MARK}
-        _write(path / _MARK, {"step": step, "tokens": tokens, "seconds": seconds, "files": sizes})
+        write_json(path / _MARK, {"step": step, "tokens": tokens, "seconds": seconds, "files": sizes})
         for old in self.whole()[:-_KEPT]:
             (old.path / _MARK).unlink()  # first, so that a half-deleted one is not whole
             shutil.rmtree(old.path)
@@ -74,7 +75,7 @@ class Checkpoints:
         for path in self.folder.glob("checkpoint-*"):
             if not _read(path):
                 shutil.rmtree(path)
-        _write(self.folder / _RUN, identity)
+        write_json(self.folder / _RUN, identity)
         return last
 
     def _check(self, identity: dict[str, Any], last: TrainingCheckpoint, *, resume: bool) -> None:
@@ -141,10 +142,3 @@ def _read(path: Path) -> TrainingCheckpoint | None:
     except FileNotFoundError:
         return None
     return TrainingCheckpoint(path=path, **mark)
-
-
-def _write(path: Path, value: dict[str, Any]) -> None:
-    """Write a JSON file so that it is there whole or not at all."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(value, indent=2), encoding="utf-8")
-    partial.replace(path)

@@ -1,11 +1,15 @@
-"""The log of a training run: one line a step, written as it happens."""
+"""The log of a training run, one line per step; the logs of the training libraries are kept off the terminal."""
 
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from harness.data.formats.jsonl import write_jsonl
 from harness.errors import DataError
 
 
@@ -26,7 +30,7 @@ class LogEntry:
     """Before clipping."""
 
 
-class Journal:
+class TrainingLog:
     """`log.jsonl`, append-only."""
 
     def __init__(self, path: Path) -> None:
@@ -53,7 +57,26 @@ class Journal:
 
     def keep_until(self, step: int) -> None:
         """Drop the entries after `step`: those steps are made again."""
-        kept = [entry for entry in self.read() if entry.step <= step]
-        partial = self.path.with_suffix(".partial")
-        partial.write_text("".join(json.dumps(asdict(entry)) + "\n" for entry in kept), encoding="utf-8")
-        partial.replace(self.path)
+        write_jsonl(self.path, [asdict(entry) for entry in self.read() if entry.step <= step])
+
+
+_LOUD = ("transformers", "trl", "peft", "accelerate")
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Show errors of the libraries only, and no bars of theirs."""
+    from transformers.utils import logging as transformers_logging
+
+    levels = {name: logging.getLogger(name).level for name in _LOUD}
+    bars = transformers_logging.is_progress_bar_enabled()
+    try:
+        for name in _LOUD:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        transformers_logging.disable_progress_bar()
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+        if bars:
+            transformers_logging.enable_progress_bar()

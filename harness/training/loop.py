@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError, ModelError, TrainingError, UsageError
-from harness.models.engine.guarded import shown
+from harness.models.engine.guard_child import shown
 from harness.terminal import progress
 from harness.training.checkpoints import Checkpoints, identify
 from harness.training.config import TrainConfig
 from harness.training.examples import TrainingExamples
-from harness.training.log import Journal, LogEntry
-from harness.training.quiet import quiet
+from harness.training.log import LogEntry, TrainingLog, quiet_libraries
 
 if TYPE_CHECKING:
     from trl import SFTConfig
@@ -70,7 +69,7 @@ def train(
         )
     if not list(base.glob("*.safetensors")):
         raise ModelError(f"{base} has no safetensors file; other formats can run code when loaded: convert the weights")
-    with quiet(), _memory_explained(config):
+    with quiet_libraries(), _memory_explained(config):
         args = _arguments(config, folder / CHECKPOINTS)
         if args.world_size > 1:
             atexit.register(args.distributed_state.destroy_process_group)  # else a CPU process hangs when it ends
@@ -78,7 +77,7 @@ def train(
         checkpoints = Checkpoints(folder / CHECKPOINTS)
         if main:
             start = checkpoints.begin(identify(base, examples, config, args.world_size), resume=resume)
-            Journal(folder / LOG).keep_until(start.step if start else 0)
+            TrainingLog(folder / LOG).keep_until(start.step if start else 0)
         args.distributed_state.wait_for_everyone()
         _train(base, examples, config, args, pad_token_id)
         return _finish(folder, config, args)
@@ -86,13 +85,12 @@ def train(
 
 def _train(base: Path, examples: TrainingExamples, config: TrainConfig, args: SFTConfig, pad_token_id: int) -> None:
     """Train from the last checkpoint, or from the start, to the end of the schedule."""
-    from harness.training.objective import Collator
-    from harness.training.sampler import Order
+    from harness.training.batches import BatchOrder, Collator
 
     folder = Path(args.output_dir).parent
     checkpoints = Checkpoints(folder / CHECKPOINTS)
     start = checkpoints.last()
-    order = Order(
+    order = BatchOrder(
         examples=len(examples.items),
         batch_size=config.batch_size,
         seed=config.seed,
@@ -111,7 +109,7 @@ def _train(base: Path, examples: TrainingExamples, config: TrainConfig, args: SF
             items=examples.items,
             order=order,
             collator=Collator(pad_token_id=pad_token_id, equal_turns=config.equal_turns, packed=config.packing),
-            journal=Journal(folder / LOG),
+            journal=TrainingLog(folder / LOG),
             checkpoints=checkpoints,
             start=start,
             save_every=config.save_every,
@@ -134,7 +132,7 @@ def _finish(folder: Path, config: TrainConfig, args: SFTConfig) -> Trained:
         shutil.rmtree(result, ignore_errors=True)
         partial.replace(result)
     args.distributed_state.wait_for_everyone()
-    log = Journal(folder / LOG).read()
+    log = TrainingLog(folder / LOG).read()
     return Trained(folder=result, log=log, steps=done.step, tokens=done.tokens, seconds=done.seconds)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ModelError
-from harness.training.quiet import quiet
+from harness.training.log import quiet_libraries
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +17,7 @@ _USUAL = 20.0
 """Largest logit that models usually have."""
 
 
-@quiet()
+@quiet_libraries()
 def merge(base: Path, adapter: Path, out: Path, *, probes: Sequence[Sequence[int]], tolerance: float) -> float:
     """Write base and adapter as one model to `out` (config, generation config, safetensors in the base's type).
 

@@ -1,12 +1,15 @@
-"""What a training run was, for `lineage.json` and the model's card."""
+"""What a training run was, and who made its data, for `lineage.json` and the model's card."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from harness.data.formats.dataclass_json import load_record
-from harness.hub.lineage import Lineage
+from harness.data.formats.strict_records import load_record
+from harness.hub.artifact import Artifact, parse_input
+from harness.hub.client import Hub
+from harness.hub.lineage import Lineage, follow_data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +52,7 @@ class TrainingFacts:
     date: str | None = None
     """The day that the chat template says, where it would ask for the day."""
     roles: dict[str, str] = field(default_factory=dict)
-    """What was done to make the data -> by which model or rules, see `data_credits`; empty for raw traces."""
+    """What was done to make the data -> by which model or rules, see `read_roles`; empty for raw traces."""
 
     def dump(self) -> dict[str, Any]:
         """Return the facts as plain JSON values."""
@@ -63,3 +66,33 @@ def load_facts(lineage: Lineage) -> TrainingFacts | None:
         return None
     facts: TrainingFacts = load_record(TrainingFacts, found, "training")
     return facts
+
+
+_WORDS = {
+    "synthesize": {"teacher": "Synthetic conversations written by"},
+    "relabel": {"committee": "Traces relabelled by", "arbiter": "Disputes decided by"},
+    "filter": {"teacher": "Traces rated by"},
+}
+"""Stage -> key of its configuration -> what its model did."""
+
+
+def read_roles(hub: Hub, dataset: str) -> dict[str, str]:
+    """Return what was done -> by which model, for `repo@commit` and what it was made from; empty for raw traces.
+
+    Rule-based stand-ins are named like models, so that their work is not taken for a language model's.
+    """
+    roles: dict[str, str] = {}
+    artifact = parse_input(dataset)
+    if not isinstance(artifact, Artifact):
+        return roles
+    for _, record in follow_data(hub, artifact):
+        for key, words in _WORDS.get(record.lineage.stage, {}).items():
+            if names := _names(record.lineage.config.get(key)):
+                roles[words] = names
+    return roles
+
+
+def _names(played: Any) -> str:
+    """Return the names of a model or of several, as a stage's configuration has them."""
+    models = played if isinstance(played, list) else [played]
+    return ", ".join(str(one["name"]) for one in models if isinstance(one, Mapping) and "name" in one)

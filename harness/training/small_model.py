@@ -1,7 +1,7 @@
-"""A small student made on the spot: the shape of Qwen3, random weights, a tokenizer trained on given texts.
+"""A small student from scratch: the architecture of Qwen3, random weights, a tokenizer trained on given texts.
 
-It is there to exercise everything that a real model goes through (Hub, engine, prompts, training, scoring)
-in seconds. It has learned nothing; `harness.training.pretrain` gives it a start.
+It exercises everything that a real model goes through (Hub, engine, prompts, training, scoring) in seconds. It has
+learned nothing; `harness.training.pretrain` pretrains it.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.data.records import Conversation, Task
 from harness.models.engine.guard import Guard
-from harness.models.engine.guarded import doing
+from harness.models.engine.guard_child import doing
 from harness.models.prompts import Calendar, load_tokenizer
 from harness.training.examples import Example, TrainingExamples, make_examples
 

@@ -23,11 +23,10 @@ from trl import SFTConfig, SFTTrainer
 from harness.errors import TrainingError
 from harness.statistics.formatting import number
 from harness.terminal import Advance
+from harness.training.batches import BatchOrder, Collator, weighted_loss
 from harness.training.checkpoints import Checkpoints, TrainingCheckpoint
 from harness.training.examples import Example
-from harness.training.log import Journal, LogEntry
-from harness.training.objective import Collator, weighted_loss
-from harness.training.sampler import Order
+from harness.training.log import LogEntry, TrainingLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +34,9 @@ class Work:
     """What a trainer trains on, and where it says what it does."""
 
     items: tuple[Example, ...]
-    order: Order
+    order: BatchOrder
     collator: Collator
-    journal: Journal
+    journal: TrainingLog
     checkpoints: Checkpoints
     start: TrainingCheckpoint | None
     save_every: int | None
@@ -112,7 +111,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
         return_outputs: bool = False,  # noqa: ARG002
         num_items_in_batch: Any = None,
     ) -> torch.Tensor:
-        """Return this process' part of the loss of the step; DDP averages gradients, so it counts once a process."""
+        """Return this process' part of the loss of the step; DDP averages gradients, so it counts once per process."""
         share = num_items_in_batch / self.args.world_size
         return weighted_loss(model, inputs, items=share, keep=self._keeps)
 
@@ -167,7 +166,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
         return 0
 
     def _send_telemetry(self) -> None:
-        """Tell nobody."""
+        """Send nothing."""
 
 
 class _Loader(DataLoader):  # type: ignore[misc]  # untyped
@@ -177,7 +176,7 @@ class _Loader(DataLoader):  # type: ignore[misc]  # untyped
 
 
 class _SaveOften(TrainerCallback):  # type: ignore[misc]  # untyped
-    """Asks for a checkpoint every so many steps, and at the end of each epoch."""
+    """Asks for a checkpoint every `save_every` steps, and at the end of each epoch."""
 
     def __init__(self, save_every: int | None) -> None:
         self.save_every = save_every

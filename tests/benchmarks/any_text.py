@@ -1,6 +1,6 @@
-"""100,000 arbitrary texts, mixtures of every family's marks with anything else: none makes the readers raise.
+"""Parse 100,000 arbitrary texts that mix the markers of every notation with anything else: no parser may raise.
 
-Prints how many were read as a call and the seconds; a text that raises ends the run with its traceback.
+Prints how many contained a call, and the seconds; a text that raises ends the run with its traceback.
 
     python tests/benchmarks/any_text.py [--cases 100000] [--seed 0]
 """
@@ -12,7 +12,7 @@ import random
 import time
 
 from harness.models.parsing import canonical, families, read
-from harness.models.parsing.answers import END_TOKENS, THINKING
+from harness.models.parsing.strip_thinking import END_TOKENS, THINKING
 
 PIECES = [
     *sorted({mark for family in families().values() for mark in family.markers}),

@@ -1,13 +1,13 @@
-"""Kills `tft benchmark` at random moments and compares what it ends with to an undisturbed run's.
+"""Kill `tft benchmark` at random points and compare its final result with that of an uninterrupted run.
 
     python tests/benchmarks/benchmark_kill.py [--preset tiny] [--kills 15] [--only s4] [--seed 0] [--folder NEW]
 
-Two Hubs of their own, the real sources (TFT_SOURCES), the real engine. Only the process of `tft benchmark` is killed
-(kill -9); its commands and engines have to go with it. The moments are drawn evenly over the time that the undisturbed
-run took. Compared is every file of every repository by its hash, but for those that hold times or commits: cards,
-`lineage.json`, `decontamination.json`, `benchmark.json`, `.eval_results`, reports, plots, training logs. The Hubs and
-what the runs print stay in the folder, if one is named. Ends with 1 where anything differs, a command outlives its run,
-or a stage is pushed twice.
+It uses two Hubs of its own, the real sources (TFT_SOURCES) and the real engine. Only the process of `tft benchmark` is
+killed (kill -9); its commands and engines have to end with it. The points are drawn uniformly over the duration of the
+uninterrupted run. Every file of every repository is compared by hash, except for those with times or commits: cards,
+`lineage.json`, `decontamination.json`, `benchmark.json`, `.eval_results`, reports, plots, training logs. With --folder,
+the Hubs and the output of the runs are kept. Exit status 1 if anything differs, a command outlives its run, or a stage
+is pushed twice.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How fast and in how much memory traces are read, checked, compared with each other and with a test set.
+"""Speed and memory of reading traces, checking them, and comparing them with each other and with a test set.
 
 Usage: python tests/benchmarks/checks.py [--traces 100000] [--workers 2] [--no-consistency]
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 from random import Random
 
 from harness.curation.checks.batch import Inspection, inspect_traces
-from harness.curation.checks.layout import CheckConfig
+from harness.curation.checks.message_order import CheckConfig
 from harness.data.annotations import TraceRow
 from harness.data.formats.jsonl import read_jsonl
 from harness.data.formats.messages import dump_conversation

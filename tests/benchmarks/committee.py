@@ -1,7 +1,8 @@
 """How well a labeler of the committee repairs traces: names, service arguments and replies against the clean calls.
 
-Needs the source files (TFT_SOURCES). Without services: both arms of the published scenario 2; else the same noise on
-each SGD service named, through the job folder that `tft task from-sgd` makes. `--traces 5` keeps the first five.
+Needs the source files (TFT_SOURCES). Without a service, it uses both arms of the published scenario 2; otherwise the
+same noise on each given SGD service, through the job folder that `tft task from-sgd` makes. `--traces 5` keeps the
+first five.
 
     TFT_SOURCES=sources python tests/benchmarks/committee.py [--labeler state] [SERVICE...]
 """
@@ -62,7 +63,7 @@ def published(sources: Sources) -> Iterator[Case]:
 
 def services(sources: Sources, names: Sequence[str], scenario: str) -> Iterator[Case]:
     """Yield a scenario of each service's job folder."""
-    from harness.stages.material.sgd_task import write_job_folder
+    from harness.data.sgd_task import write_job_folder
 
     with tempfile.TemporaryDirectory() as folder:
         for name in names:

@@ -1,11 +1,10 @@
-"""How often the intervals hold the truth and the paired test cries wolf, by simulation with real conversation sizes.
+"""Coverage of the intervals and false positives of the paired test, simulated with real conversation sizes.
 
-Prints four tables; exits with 1 where a nominal 95 % interval covers less than 93.5 or more than 96.5 %, or where
-the paired test at 5 % rejects in less than 4 or more than 6 % of comparisons of equal models, or where an interval
-of a judge's kappa or of a corrected score covers less than 92 or more than 98 %, or where the interval of a
-difference that few conversations show covers less than 86 %. Means of 0.95 are shown without
-being held to that: with so few errors, no interval knows how they cluster. The sizes are those of the published test
-set (TFT_SOURCES), or are given with --sizes.
+Prints four tables. Exit status 1 if a nominal 95 % interval covers less than 93.5 or more than 96.5 %, the paired test
+at 5 % rejects less than 4 or more than 6 % of comparisons of equal models, an interval of a judge's kappa or of a
+corrected score covers less than 92 or more than 98 %, or the interval of a difference that few conversations show
+covers less than 86 %. Means of 0.95 are shown but not checked: with so few errors, no interval can know how they
+cluster. The sizes are those of the published test set (TFT_SOURCES), or are given with --sizes.
 
     TFT_SOURCES=... python tests/benchmarks/coverage.py
     python tests/benchmarks/coverage.py --sizes 6,7,7,8,9,10,11,12,15,21 --draws 2000

@@ -1,9 +1,9 @@
-"""Arbitrary JSON in every field of an endpoint's completions: `tft evaluate` ends, every pair scored or explained.
+"""Arbitrary JSON in every field of an endpoint's completions: `tft evaluate` ends with every pair scored or explained.
 
     python tests/benchmarks/endpoint_fuzz.py [--answers 20000] [--conversations 100] [--seed 0]
 
-Each run evaluates a model behind an endpoint of this machine, is gone on with once with another cache (which asks for
-what is missing again), and is checked: no traceback, and for every pair a score, or none and the reason.
+Each run evaluates a model behind a local endpoint, is resumed once with another cache (which asks again for what is
+missing), and is checked: no traceback, and for every pair a score, or a reason why there is none.
 """
 
 from __future__ import annotations
@@ -156,15 +156,16 @@ def main() -> None:
     options = parser.parse_args()
     from huggingface_hub import HfApi
 
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     from harness.hubd.embedded import running
-    from harness.stages.material.sample_testset import write_test_set
+    from support.sample_test_set import write_test_set
 
     start, scored, explained = time.perf_counter(), 0, 0
     with tempfile.TemporaryDirectory() as name, serving(options.seed) as endpoint, running(Path(name) / "hub") as hub:
         folder = Path(name)
         api = HfApi(endpoint=hub.url, token=hub.token)
         dataset = f"{api.whoami()['name']}/fuzz"
-        write_test_set(folder / "sample", options.conversations, repo_id=dataset)
+        write_test_set(folder / "sample", options.conversations)
         api.create_repo(dataset, repo_type="dataset")
         api.upload_folder(folder_path=folder / "sample", repo_id=dataset, repo_type="dataset")
         own = {"HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token, "HF_HOME": str(folder / "home")}

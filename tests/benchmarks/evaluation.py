@@ -1,8 +1,8 @@
 """`tft evaluate` against vLLM's own server answering the same prompts, start-up included in both, in one run.
 
-The bare side starts the server with the same arguments, sends the same token ids with the same limit, and
-does nothing else: no hub, no log, no parsing, no scores. Prints seconds and the ratio; exits with 1 where the
-ratio is above 1.25 or less than 0.85 of the prompt tokens come from the prefix cache.
+The bare side starts the server with the same arguments, sends the same token ids with the same limit, and does nothing
+else: no Hub, no log, no parsing, no scores. Prints seconds and the ratio; exit status 1 if the ratio is above 1.25 or
+less than 0.85 of the prompt tokens come from the prefix cache.
 
     TFT_SOURCES=... python tests/benchmarks/evaluation.py [--rounds 2] [--max-tokens 64]
 """
@@ -24,7 +24,7 @@ from evaluation_inputs import STUDENT, push_inputs
 from harness.data.tasks import TestSet, pull_test_set
 from harness.hub.client import Hub
 from harness.hubd.embedded import running
-from harness.models.backends.vllm_backend import VllmBackend
+from harness.models.backends._vllm_client import VllmBackend
 from harness.models.engine.checkpoint import pull_checkpoint
 from harness.models.engine.server import EngineOptions, serving
 from harness.models.prompts import Prompt, fitting_renderer, load_tokenizer

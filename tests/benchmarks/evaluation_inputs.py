@@ -1,4 +1,4 @@
-"""What the evaluation benchmarks evaluate: a 4M student, and the published test set or the sample task."""
+"""Inputs of the evaluation benchmarks: a student of 4M parameters, and the published test set or the sample task."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from harness.hub.client import Hub
 from harness.hub.publishing import push_folder
-from harness.stages.material.sample_testset import write_test_set
 from harness.training.small_model import create_student
+from support.sample_test_set import write_test_set
 
 STUDENT = "local/bench-student"
 
@@ -24,7 +26,7 @@ def push_inputs(client: Hub, scratch: Path) -> str:
         dataset = "local/tft-benchmark-testset"
     else:
         dataset = "local/sample-testset"
-        write_test_set(scratch / "testset", 40, repo_id=dataset)
+        write_test_set(scratch / "testset", 40)
         push_folder(client, "dataset", dataset, scratch / "testset", message="sample")
     folder = client.pull(client.resolve("dataset", dataset))
     texts = (folder / "data" / "conversations" / "test.jsonl").read_text().splitlines()

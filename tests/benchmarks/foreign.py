@@ -1,6 +1,6 @@
-"""How well foreign replies are found on services with wrong labels, and the weights that were fitted for it.
+"""How well out-of-context replies are detected on services with wrong labels, and the fitted weights of the classifier.
 
-ResponseFits on eight services of SGD, measures on eight others and on scenario 2; prints the weights for
+It is fitted on eight services of SGD and measured on eight others and on scenario 2; prints the weights for
 `harness/rules/labeler/response_fit.py`. Needs all source files (TFT_SOURCES).
 
     TFT_SOURCES=sources python tests/benchmarks/foreign.py [--fit]
@@ -25,11 +25,11 @@ from harness.data.formats.task import read_task
 from harness.data.records import Conversation, Task
 from harness.data.scenarios._recipes import Pools, draw_clean, mislabel
 from harness.data.scenarios.noisy_labels import corrupt
+from harness.data.sgd_task import describe, read_schema
 from harness.data.sources import Sources, locate
 from harness.data.tools import Toolbox
 from harness.rules.labeler import response_fit
-from harness.rules.labeler.reply_context import ReplyInContext, places, trusted_words
-from harness.stages.material.sgd_task import describe, read_schema
+from harness.rules.labeler.reply_context import ReplyInContext, replies_in_context, trusted_words
 
 FITTED = {
     "Movies_1": "Restaurants_2", "Banks_1": "Hotels_2", "Events_2": "Flights_1", "Services_1": "Music_2",
@@ -111,7 +111,7 @@ def named(name: str, traces: Sequence[Trace], clean: Sequence[Trace], task: Task
 def measured(conversations: Sequence[Conversation], task: Task) -> tuple[list[ReplyInContext], dict[str, Any]]:
     """Return the replies of a batch, and what tells how well they fit."""
     toolbox = Toolbox(task.tools)
-    replies, trusted = places(conversations, toolbox), list(trusted_words(conversations, toolbox))
+    replies, trusted = replies_in_context(conversations, toolbox), list(trusted_words(conversations, toolbox))
     return replies, response_fit.measure(replies, trusted, response_fit.words_of_task(task))
 
 

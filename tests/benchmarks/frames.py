@@ -1,11 +1,11 @@
-"""The frames of ours between a command and an endpoint, at the moment a request is sent.
+"""Our stack frames between a command and an endpoint when a request is sent.
 
     python tests/benchmarks/frames.py                # relabel, judge and evaluate, each with its limit
     python tests/benchmarks/frames.py relabel
 
-Each command runs in this process on a sample against an endpoint in a thread. When the first request arrives there, the
-main thread's stack is read, then the suspended coroutines: those that `asyncio.run` awaits, and those of the task that
-sent the request. Counted is every frame whose code lies in `harness/`, from the command's own function on.
+Each command runs in this process on a sample, against an endpoint in a thread. When the first request arrives, it reads
+the stack of the main thread and the suspended coroutines: those that `asyncio.run` awaits, and those of the task that
+sent the request. It counts frames whose code is in `harness/`, from the command's own function on.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import harness
 from harness.errors import HarnessError
 from harness.hubd.embedded import running
-from harness.stages.material.sample_testset import write_test_set
+from support.sample_test_set import write_test_set
 
 LIMITS = {"relabel": 12, "judge": 10, "evaluate": None}
 HOME = Path(harness.__file__).parent
@@ -93,7 +95,7 @@ def sample_hub(folder: Path) -> Iterator[None]:
     from huggingface_hub import HfApi
 
     (folder / "users.yaml").write_text("users: [{name: ada, tokens: [{token: hf_ada, role: write}]}]")
-    write_test_set(folder / "sample", 1, repo_id=TEST_SET)
+    write_test_set(folder / "sample", 1)
     with running(folder / "root", users=folder / "users.yaml") as hub:
         os.environ |= {"HF_ENDPOINT": hub.url, "HF_TOKEN": "hf_ada", "HF_HOME": str(folder / "home")}
         api = HfApi(endpoint=hub.url, token="hf_ada")

@@ -1,27 +1,33 @@
-"""Hostile model repositories through `tft evaluate --limit 2`: each ends soon, with one sentence, and leaves nothing.
+"""Hostile model repositories through `tft evaluate --limit 2`: each ends soon in one sentence, leaving nothing behind.
 
     python tests/benchmarks/hostile_models.py [--quick] [NAME…]
 
-Each is refused in one sentence within 20 s, or evaluated within 30 s more than a harmless model of that size; the whole
-tree of processes stays under 4 GB; none is left. `--quick` leaves out those that come to the start of an engine.
+Each is refused in one sentence within 20 s, or evaluated within 30 s more than a harmless model of that size takes. The
+process tree stays under 4 GB, and no process is left. `--quick` skips those that get as far as starting an engine.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from hostile_models_inputs import ENGINE, repositories
 
 from harness.hubd.embedded import EmbeddedHub, running
-from harness.stages.material.sample_testset import write_test_set
 from harness.training.small_model import create_student, sample_texts
+from support.sample_test_set import write_test_set
 
 TFT = Path(sys.executable).with_name("tft")
 REFUSED, MORE, MEMORY = 20.0, 30.0, 4.0
@@ -74,7 +80,7 @@ def measure(folder: Path, hub: EmbeddedHub, *, quick: bool, only: set[str]) -> I
     """Evaluate each repository, print a row, and yield the names of those that are not as they have to be."""
     student = folder / "student"
     create_student(student, texts=sample_texts(), parameters=400_000, vocabulary=600, context=4096)
-    write_test_set(folder / "testset", 2, repo_id="local/testset")
+    write_test_set(folder / "testset", 2)
     usual = contents(student)
     push(hub, "testset", contents(folder / "testset"), "dataset")
     push(hub, "harmless", usual)
@@ -100,17 +106,34 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def push(hub: EmbeddedHub, name: str, bodies: Mapping[str, bytes], kind: str = "model") -> None:
-    """Make a repository with these files."""
+    """Make a repository with these files; its card goes past the client, which asks the Hub to check one first."""
     from huggingface_hub import CommitOperationAdd, HfApi
 
     api = HfApi(endpoint=hub.url, token=hub.token)
     api.create_repo(f"local/{name}", repo_type=kind, exist_ok=True)
     api.create_commit(
         f"local/{name}",
-        [CommitOperationAdd(path, body) for path, body in bodies.items()],
+        [CommitOperationAdd(path, body) for path, body in bodies.items() if path != "README.md"],
         commit_message="Files",
         repo_type=kind,
     )
+    if "README.md" in bodies:
+        lines = [
+            {"key": "header", "value": {"summary": "Card", "description": ""}},
+            {
+                "key": "file",
+                "value": {
+                    "path": "README.md",
+                    "content": b64encode(bodies["README.md"]).decode(),
+                    "encoding": "base64",
+                },
+            },
+        ]
+        httpx.post(
+            f"{hub.url}/api/{kind}s/local/{name}/commit/main",
+            content="\n".join(map(json.dumps, lines)),
+            headers={"Authorization": f"Bearer {hub.token}", "Content-Type": "application/x-ndjson"},
+        ).raise_for_status()
 
 
 def evaluate(hub: EmbeddedHub, folder: Path, name: str, *, adapter: bool = False) -> Ended:

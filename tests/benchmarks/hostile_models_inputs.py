@@ -1,4 +1,4 @@
-"""The repositories of `hostile_models.py`, made of a small harmless one by exchanging files."""
+"""The repositories of `hostile_models.py`: a small harmless one with files replaced."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Random requests over the whole HTTP surface of the embedded Hub: no 500, no hang, nothing damaged.
+"""Random requests to the whole HTTP API of the embedded Hub: no 500, no hang, no damage.
 
-A grammar of all routes makes requests that are often right, and changes some of them: other methods, odd encodings in
-paths, junk in JSON, forms, NDJSON, xorbs and shards, ranges, several users' tokens, bodies that stop midway. They go
-to the ASGI application in this process, eight at a time. An answer of 500 or above, one that takes longer than
-`--limit` seconds, an exception, a header that HTTP does not allow, a refusal without `X-Error-Message`, or a store
-that `verify` objects to afterwards: exit status 1. What one run finds, the same seed finds again, up to timing.
+A grammar of all routes generates mostly valid requests and mutates some of them: other methods, odd encodings in paths,
+junk in JSON, forms, NDJSON, xorbs and shards, ranges, tokens of several users, truncated bodies. They go to the ASGI
+application in this process, eight at a time. Exit status 1 for a response of 500 or above, one that takes longer than
+`--limit` seconds, an exception, an invalid header, a refusal without `X-Error-Message`, or a store that `verify`
+rejects afterwards. A seed reproduces a run, up to timing.
 
     python tests/benchmarks/hub_fuzz.py [--requests 100000] [--seed 0] [--limit 20]
 """
@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,10 @@ from hub_words import Request
 
 from harness.hubd.accounts.users_file import load_users
 from harness.hubd.api.request import Services
+from harness.hubd.errors import Refused
 from harness.hubd.root import existing_root, open_root
 from harness.hubd.server.app import HubApp
+from harness.hubd.server.routes import ROUTES, match
 from harness.hubd.storage.verify import verify
 
 USERS = """
@@ -46,6 +49,7 @@ class Fuzz:
         self.statuses: Counter[int] = Counter()
         self.faults: list[str] = []
         self.slowest = 0.0
+        self.unasked = {(route.method, route.pattern) for route in ROUTES}
 
     async def run(self, requests: int, workers: int = 8) -> None:
         """Send so many requests, some at a time."""
@@ -63,6 +67,9 @@ class Fuzz:
 
     async def one(self, made: Request) -> None:
         """Send a request and look at the answer."""
+        with suppress(Refused):  # no route
+            route = match(made.method, made.path).route
+            self.unasked.discard((route.method, route.pattern))
         started = time.monotonic()
         sent: list[dict[str, Any]] = []
         try:
@@ -153,6 +160,7 @@ def main() -> None:
         root.close()
         report = verify(existing_root(Path(name) / "root", locked=False))
     print(f"seed {options.seed}: {options.requests} requests in {took:.0f} s, slowest {fuzz.slowest:.2f} s")
+    print(f"routes that were not asked: {len(fuzz.unasked)} of {len(ROUTES)} {sorted(fuzz.unasked)}")
     print(f"answers: {dict(sorted(fuzz.statuses.items()))}")
     print(f"{len(fuzz.faults)} faults {dict(Counter(fuzz.faults).most_common(10))}")
     print(f"verify: {report.repositories} repositories, {report.objects} git objects, {report.files} large files")

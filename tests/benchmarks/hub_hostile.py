@@ -1,10 +1,10 @@
-"""One ordinary user beside 200 hostile clients of the embedded Hub: how long the user's requests take meanwhile.
+"""Latency for an ordinary user of the embedded Hub while 200 hostile clients attack it.
 
-The clients send heads and bodies that never end, bodies that are far too large, uploads up to their quota, YAML and
-JSON that take long to read, and ask for the rows and the card of a repository that they made heavy; 40 of each kind,
-with and without a token, again and again. They run on one core, the server and the user on another one. The user
-commits, lists, reads, validates a card and looks at pages. Exit status 1 if the 99th percentile of the user's requests
-is over two seconds, the server's memory over 400 MB, its folder over the quotas of both, or if a request fails.
+The clients send headers and bodies that never end, oversized bodies, uploads up to their quota, and YAML and JSON that
+are slow to parse, and request the rows and the card of an expensive repository of theirs; 40 of each kind, with and
+without a token, over and over. They run on one core, the server and the user on another. The user commits, lists,
+reads, validates a card and views pages. Exit status 1 if the 99th percentile of the user's requests exceeds two
+seconds, the server's memory 400 MB, or its folder the quotas of both, or if a request fails.
 
     python tests/benchmarks/hub_hostile.py [--seconds 300] [--clients 200]
 """

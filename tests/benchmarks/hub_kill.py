@@ -1,10 +1,9 @@
-"""kill -9 of the embedded Hub at random moments of a mixed load; afterwards nothing acknowledged may be missing.
+"""kill -9 of the embedded Hub at random points of a mixed load: nothing acknowledged may be missing afterwards.
 
-Real clients in processes of their own commit, upload large files (through Xet and through LFS), tag, branch, propose,
-merge, squash, delete and keep a collection. Each knows what its repositories hold: after every failed request they
-must hold either what they did before it or what they should after it, nothing in between. While the server is down,
-`verify` and `git fsck --full` must find nothing, and now and then everything unused is collected. Exits with 1
-otherwise.
+Real clients in separate processes commit, upload large files (through Xet and through LFS), tag, branch, propose,
+merge, squash, delete and maintain a collection. Each knows the expected content of its repositories: after a failed
+request it must be the content before or after that request, nothing in between. While the server is down, `verify` and
+`git fsck --full` must find nothing; now and then unused objects are collected. Exit status 1 otherwise.
 
     python tests/benchmarks/hub_kill.py [--kills 100] [--clients 4] [--seed 0]
 """

@@ -1,4 +1,4 @@
-"""One client of `hub_kill.py`: a random load on its own repository, and what the repository has to hold.
+"""One client of `hub_kill.py`: a random load on its own repository, and the repository's expected content.
 
 python tests/benchmarks/hub_kill_client.py FOLDER SEED   # HF_ENDPOINT and HF_TOKEN say where
 """

@@ -1,8 +1,8 @@
-"""How fast the Hub's pages are, over HTTP: home and search with 1,000 repositories, and each page of a repository.
+"""Latency of the Hub's pages over HTTP: home and search with 1,000 repositories, and each page of a repository.
 
-The first request of a page opens what it shows; the others find it open. Exits with 1 where the home page takes more
-than 100 ms or another one more than 150 ms (median of 20). The first home page after a start also
-compiles templates and reads 30 cards; it is shown and not held to that.
+The first request for a page opens what it shows; the others find it cached. Exit status 1 if the home page takes more
+than 100 ms or any other page more than 150 ms (median of 20). The first home page after a start also compiles templates
+and reads 30 cards; it is shown but not checked.
 
     python tests/benchmarks/hub_pages.py
     python tests/benchmarks/hub_pages.py --repos 5000

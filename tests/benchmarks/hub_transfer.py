@@ -1,11 +1,11 @@
 """Push and pull through the embedded Hub: `hub_transfer.py [--mebibytes 1024] [--files 5000] [--rounds 1]`.
 
-A safetensors file of random bytes, and one of weights in half precision stored as float32 (which Xet compresses), go up
-and down with the real client, with Xet and without; beside each stands what a plain copy of the same file takes that
-computes its sha256 and ends with fsync, measured just before. Then a folder of many small files is pushed and its
-snapshot downloaded. Memory is the server's peak, processor seconds are those of the whole step. Each round has a Hub of
-its own, whose folder is removed afterwards: a machine that fills up gets slower, above all a virtual one, whose memory
-costs the first to touch it about a second of processor time a GiB.
+The real client uploads and downloads a safetensors file of random bytes and one of half-precision weights stored as
+float32 (which Xet compresses), with Xet and without. Each is compared with a plain copy of the same file that computes
+its sha256 and ends with fsync, measured just before. Then a folder of many small files is pushed and its snapshot
+downloaded. Memory is the server's peak; CPU seconds are those of the whole step. Each round has its own Hub, whose
+folder is removed afterwards: a machine that fills up gets slower, especially a virtual one, where the first access to
+memory costs about a second of CPU time per GiB.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """huggingface_hub's own tests against the embedded Hub: `hub_upstream.py SDIST [--extra FOLDER]`.
 
 SDIST is the unpacked source distribution of huggingface_hub (`pip download --no-binary :all: --no-deps
-huggingface_hub==2.4.0`); its tests also need pytest-mock and pytest-asyncio, which may lie in a FOLDER of their own
-(`pip install --target FOLDER`). The fixtures that the tests share are in the git tag only, so this file, which is also
+huggingface_hub==2.4.0`); its tests also need pytest-mock and pytest-asyncio, which may be in a separate FOLDER
+(`pip install --target FOLDER`). The shared fixtures of the tests are only in the git tag, so this file, which is also
 the pytest plugin of the run, has its own. The listed classes run twice, with Xet and with HF_HUB_DISABLE_XET=1. Exit
-status 1 if a test fails that `EXCEPTIONS` does not explain, or one that it explains passes.
+status 1 if a test fails that is not in `EXCEPTIONS`, or one that is passes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How many forms of a judge's answer `tft judge` reads, how many wrongly, and how often it asks.
+"""How many forms of judge answers `tft judge` parses, how many of them wrongly, and how often it asks.
 
-FILE has rows of `{"id", "text", "verdict"}`: a judge's whole answer (a text, or a list of parts) and the verdict in it,
-good or bad, null where there is none. An endpoint of this machine answers each row with its text, always.
+FILE has rows of `{"id", "text", "verdict"}`: a judge's complete answer (a text, or a list of parts) and the verdict in
+it, good or bad, or null if there is none. A local endpoint always answers each row with its text.
 
     python tests/benchmarks/judge_forms.py FILE
 """

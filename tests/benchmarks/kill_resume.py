@@ -1,8 +1,8 @@
-"""kill -9 at random moments of `tft evaluate`, resumed each time: the rows equal an undisturbed run's.
+"""kill -9 at random points of `tft evaluate`, resumed each time: the rows equal those of an uninterrupted run.
 
-The evaluation goes through real vLLM. One run is killed while the engine starts, while it answers and while scores
-are made, at moments drawn by `--seed`, and resumed until it is done. Exits with 1 where its rows differ from the
-undisturbed run's, a pair is missing or stands twice, or an engine outlives its evaluation.
+The evaluation uses real vLLM. One run is killed while the engine starts, while it answers and while answers are scored,
+at points drawn by `--seed`, and resumed until it is done. Exit status 1 if its rows differ from those of the
+uninterrupted run, a pair is missing or duplicated, or an engine outlives its evaluation.
 
     TFT_SOURCES=... python tests/benchmarks/kill_resume.py [--kills 20] [--limit 359] [--seed 0]
 """

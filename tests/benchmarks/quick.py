@@ -1,6 +1,6 @@
-"""The promises that take seconds: `tft --help`, and all of the benchmark's data built and verified.
+"""What takes seconds: `tft --help`, and building and verifying all of the benchmark's data.
 
-Prints the median of several runs of each; exits with 1 where a limit is passed. The data needs TFT_SOURCES.
+Prints the median of several runs of each; exit status 1 if a limit is exceeded. The data needs TFT_SOURCES.
 
     TFT_SOURCES=... python tests/benchmarks/quick.py
 """

@@ -1,7 +1,7 @@
-"""How many calls of a file are read right: rows of {"id", "text", "expected"}, read the way `tft` reads an answer.
+"""How many calls in a file are parsed correctly: rows of {"id", "text", "expected"}, parsed as `tft` parses answers.
 
-`expected` is {"name", "arguments"}, or null where no call may be read. Prints the figures, and every row that is
-read otherwise: a wrong call is worse than none, so the two are counted apart. Exits with 1 where a call is wrong.
+`expected` is {"name", "arguments"}, or null if there is no call. Prints the figures and every row that is parsed
+differently; a wrong call is worse than none, so the two are counted separately. Exit status 1 if a call is wrong.
 
     python tests/benchmarks/readings.py FILE [--tools TOOLS] [--family NAME]
 """
@@ -46,7 +46,7 @@ def calls(rows: list[dict[str, Any]], schemas: tuple[dict[str, Any], ...], famil
     """Return the headline's reading of each text."""
     task = Task(description="", tools=schemas)
     answers = [Prediction(pair_id=row["id"], raw=row["text"]) for row in rows]
-    found = read_answers(answers, task, family, None, None).by_name[HEADLINE]
+    found = read_answers(answers, task, family, None, None)[HEADLINE]
     return [reading.call if reading else None for reading in found]
 
 

@@ -1,7 +1,7 @@
 """How well `rules:judge` judges: agreement with published verdicts, false bads on true messages, recall by error.
 
-Needs the source files (TFT_SOURCES). Further files of predictions with verdicts (column `llm-as-a-judge`) may be named.
-"Withheld" blanks the reference's message, so that a verdict rests on the conversation and the tools' results alone.
+Needs the source files (TFT_SOURCES). Further files of predictions with verdicts (column `llm-as-a-judge`) can be given.
+"Withheld" blanks the message of the reference, so that verdicts rest only on the conversation and tool results.
 
     TFT_SOURCES=sources python tests/benchmarks/rules_judge.py [--dialogues 50] [FILE...]
 """

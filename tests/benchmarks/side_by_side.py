@@ -1,9 +1,9 @@
-"""Two versions of `tft` in turns on one machine: how long the same command takes with each, as a ratio of medians.
+"""Two versions of `tft` alternating on one machine: the ratio of their median times for the same command.
 
     python tests/benchmarks/side_by_side.py OTHER/.venv/bin/tft --help
     python tests/benchmarks/side_by_side.py OTHER/.venv/bin/tft evaluate MODEL --dataset TESTSET --limit 60 --no-push
 
-OTHER is the checkout of another version, set up. The Hub is that of HF_ENDPOINT. Each run starts in an empty folder.
+OTHER is the checkout of another version, set up. The Hub is HF_ENDPOINT. Each run starts in an empty folder.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What `rules:teacher` makes of few traces: speed, rejects, length distribution, near duplicates.
+"""Synthesis by `rules:teacher` from a few traces: speed, rejects, length distribution, near duplicates.
 
-Without a task: the benchmark's fourth scenario, five traces. The lengths to aim for are those of scenario 1.
+Without a task, it uses the benchmark's fourth scenario, five traces. The target lengths are those of scenario 1.
 
     TFT_SOURCES=sources python tests/benchmarks/synthesis.py [--accepted 2000] [--workers 2]
     python tests/benchmarks/synthesis.py --task FOLDER [--exemplars 40]     # a folder from `tft task from-sgd`
@@ -20,7 +20,8 @@ from random import Random
 from scipy.stats import ks_2samp
 
 from harness.curation.checks.batch import Inspection, inspect_traces
-from harness.curation.checks.layout import CheckConfig
+from harness.curation.checks.duplicates import Duplicates
+from harness.curation.checks.message_order import CheckConfig
 from harness.data.annotations import ConversationPlan, Draft, TraceRow
 from harness.data.formats.jsonl import read_jsonl
 from harness.data.formats.row_layouts import parse_row
@@ -55,21 +56,22 @@ def measure(task: Task, exemplars: Sequence[Conversation], lengths: Sequence[int
     inspection = Inspection(
         tools=task.tools,
         config=CheckConfig(strict=True),
-        seeds=tuple(exemplars),
         threshold=NEAR,
-        seed_threshold=NEAR,
         workers=workers,
     )
     drafts = write(RulesWriter(task, exemplars), lengths, wanted + wanted // 50 + 1)
     written = time.perf_counter() - start
+    seeds = Duplicates(NEAR)
+    for exemplar in exemplars:
+        seeds.add(exemplar)
     accepted: list[Conversation] = []
     reasons = Counter(f"error: {draft.error}" for draft in drafts if draft.error)
     rows = [TraceRow(conversation=draft.conversation) for draft in drafts if draft.conversation]
     for inspected in inspect_traces(rows, inspection):
         reasons.update({finding.check for finding in inspected.findings if finding.severity == "reject"})
-        twin = inspected.duplicate or inspected.repeats
+        twin = inspected.duplicate or seeds.find(inspected.row.conversation)
         reasons.update(["near duplicate"] if twin else [])
-        if not inspected.rejected and not twin:
+        if not inspected.rejection and not twin:
             accepted.append(inspected.row.conversation)
     seconds = time.perf_counter() - start
     distance = ks_2samp([len(one.messages) for one in accepted[:wanted]], lengths).statistic

@@ -1,7 +1,7 @@
-"""Training: whole conversations against turns one by one, our step against bare TRL, the merge, and repeatability.
+"""Training: whole conversations against single turns, our step against bare TRL, the merge, and repeatability.
 
-All on one device with the same data in one run: the published S1 direct traces with TFT_SOURCES, the sample task
-without. Exits with 1 where a promise does not hold. For a GPU there is train_gpu.py.
+All in one run on one device with the same data: the published S1 direct traces with TFT_SOURCES, otherwise the sample
+task. Exit status 1 if a promise does not hold. For GPUs, see train_gpu.py.
 
     TFT_SOURCES=... python tests/benchmarks/train.py [--conversations 6] [--params 4000000] [--rounds 3]
 """

@@ -1,8 +1,8 @@
 """Training and merging Qwen3-1.7B's shape with the published settings on one CUDA device: rates, memory, repeatability.
 
-Random weights, the published S1 direct traces (TFT_SOURCES; the sample task without), a tokenizer made of them. Each
-part prints its figures when it ends, and one that fails or takes too long says so while the others go on. `--prepare`
-makes the data only, on a machine without a GPU. `--tiny` tries the script itself, on any machine.
+Random weights, the published S1 direct traces (TFT_SOURCES; otherwise the sample task), and a tokenizer trained on
+them. Each part prints its figures when it ends; one that fails or takes too long says so, and the others continue.
+`--prepare` only makes the data, on a machine without a GPU. `--tiny` tries the script itself, on any machine.
 
     TFT_SOURCES=... python tests/benchmarks/train_gpu.py [--data DIR] [--prepare] [--only PART;...] [--tiny]
 """

@@ -1,4 +1,4 @@
-"""What train_gpu.py trains on, and what a token of it costs."""
+"""Inputs of train_gpu.py, and the compute cost per token."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 from train_inputs import create_base, examples, inputs
 
+from harness.training.batches import BatchOrder
 from harness.training.config import TrainConfig
 from harness.training.examples import Example, TrainingExamples
 from harness.training.log import LogEntry
-from harness.training.sampler import Order
 
 QWEN3_1_7B: dict[str, Any] = {
     "vocab_size": 151936,
@@ -68,7 +68,7 @@ def first(data: TrainingExamples, number: int) -> TrainingExamples:
 
 def steady_rate(log: tuple[LogEntry, ...], data: TrainingExamples, config: TrainConfig) -> float:
     """Return tokens/s over the steps of an epoch but its first tenth, at least three: they load kernels."""
-    order = Order(examples=len(data.items), batch_size=config.batch_size, seed=config.seed)
+    order = BatchOrder(examples=len(data.items), batch_size=config.batch_size, seed=config.seed)
     tokens = [sum(len(data.items[place].input_ids) for place in batch) for batch in order]
     steps = list(zip(tokens, log, strict=True))[min(max(3, len(log) // 10), len(log) - 1) :]
     return sum(number for number, _ in steps) / sum(number / entry.tokens_per_second for number, entry in steps)

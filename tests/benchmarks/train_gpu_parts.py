@@ -1,4 +1,4 @@
-"""The parts of train_gpu.py: what is measured, each a function that prints its figures."""
+"""The parts of train_gpu.py: each is a function that takes a measurement and prints it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the benchmarks of training share: the data, and a run of ours and of a bare TRL script."""
+"""Shared by the training benchmarks: the data, and runs of our training and of a bare TRL script."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from harness.data.scenarios import read_dialogues
 from harness.stages.collect import TASK_FILE
 from harness.training.config import TrainConfig
 from harness.training.examples import TrainingExamples, make_examples
+from harness.training.log import quiet_libraries
 from harness.training.loop import Trained, train
-from harness.training.quiet import quiet
 from harness.training.rendering import choose_rendering
 from harness.training.small_model import create_student, prepare_to_learn
 
@@ -96,7 +96,7 @@ def bare_run(base: Path, tokenizer: Path, data: TrainingExamples, settings: dict
     rank = {"r": config.lora_rank, "lora_alpha": config.lora_alpha, "lora_dropout": config.lora_dropout}
     clock = Clock()
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    with quiet(), warnings.catch_warnings():
+    with quiet_libraries(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = SFTTrainer(
             AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16 if cuda else torch.float32),

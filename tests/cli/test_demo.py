@@ -9,11 +9,11 @@ import click
 import pytest
 
 from harness.benchmark.cells import Cell, Job, Setup
+from harness.benchmark.plan import steps
 from harness.benchmark.presets import StudentRecipe, read_preset
 from harness.benchmark.run import BenchmarkRequest
 from harness.benchmark.sample_job import write_job
-from harness.benchmark.steps import steps
-from harness.cli import _benchmark
+from harness.cli import benchmark
 from harness.cli.__main__ import tft as command
 from harness.curation.job_folder import JobFolder
 from harness.data.formats.published import read_test_conversations
@@ -102,7 +102,7 @@ def test_what_a_request_leaves_out_is_as_the_options_have_it_whatever_the_variab
     monkeypatch.setenv("TFT_ENDPOINTS", "/nowhere/endpoints.yaml")
     monkeypatch.setenv("TFT_SOURCES", "/nowhere")
     request = BenchmarkRequest(cells=[], preset="demo")
-    verb = click.command(_benchmark.options(lambda **chosen: chosen))
+    verb = click.command(benchmark.options(lambda **chosen: chosen))
     nobody = dict.fromkeys(("endpoints", "sources"))
     chosen = click.Context(verb).invoke(verb, **nobody)
     assert {name: getattr(request, name) for name in chosen} == chosen

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.curation.job_config import KNOWN, read_config
-from harness.curation.job_folder import JobFolder
-from harness.curation.settings import FilterConfig, RelabelConfig, SynthesizeConfig, resolve
+from harness.curation.job_folder import KNOWN, JobFolder, read_config
+from harness.curation.stage_settings import FilterConfig, RelabelConfig, SynthesizeConfig, resolve
 from harness.data.formats.messages import dump_conversation
 from harness.data.sample import sample_conversations, sample_task
 from harness.errors import DataError

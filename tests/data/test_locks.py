@@ -12,11 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli.__main__ import tft
-from harness.data.beside import folder_beside
+from harness.data.atomic_files import scratch_folder
 from harness.data.locks import locked
 from harness.errors import UsageError
 
-HOLD = "import sys, time; from pathlib import Path; from harness.data.beside import folder_beside\n"
+HOLD = "import sys, time; from pathlib import Path; from harness.data.atomic_files import scratch_folder\n"
 HOLD += "from harness.data.locks import locked\n"
 
 
@@ -78,11 +78,11 @@ def test_scratch_folders_of_killed_processes_go_and_those_of_others_stay(tmp_pat
     out = tmp_path / "out"
     own = tmp_path / ".out.backup1"
     own.mkdir()
-    with _holder("folder_beside(Path(sys.argv[1]))", out):
-        with _holder("folder_beside(Path(sys.argv[1]))", out):
+    with _holder("scratch_folder(Path(sys.argv[1]))", out):
+        with _holder("scratch_folder(Path(sys.argv[1]))", out):
             assert len(list(tmp_path.glob(".out.tft-*"))) == 2
         assert len(list(tmp_path.glob(".out.tft-*"))) == 2
-        with folder_beside(out) as mine:
+        with scratch_folder(out) as mine:
             left = set(tmp_path.glob(".out.tft-*")) - {mine}
             assert len(left) == 1
         assert set(tmp_path.iterdir()) == left | {own}

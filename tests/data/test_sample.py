@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from harness.benchmark.sample_job import write_job
 from harness.data.formats.jsonl import read_jsonl
 from harness.data.formats.messages import expand_pairs
 from harness.data.formats.row_layouts import parse_row
@@ -17,7 +18,11 @@ from harness.data.formats.task import read_task
 from harness.data.records import Conversation
 from harness.data.sample import sample_conversations, sample_task
 from harness.errors import UsageError
-from harness.stages.material.sample_testset import write_test_set
+from harness.hub.client import Hub
+from harness.resources import folder
+from harness.stages._result import Place
+from harness.stages.job_test_set import JobTestSetRequest, run
+from support.sample_test_set import write_test_set
 
 MANY = 200
 
@@ -99,20 +104,25 @@ def test_the_repository_is_written_the_same_twice(tmp_path: Path) -> None:
     assert one == two
 
 
-def test_the_card_names_the_data_files_and_the_evaluation_names_every_metric(tmp_path: Path) -> None:
-    write_test_set(tmp_path, 4)
-    _, front, _ = (tmp_path / "README.md").read_text().split("---\n", 2)
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """The sample task's test set as stage `job-test-set` writes it."""
+    write_job(tmp_path / "job", traces=1, test=4)
+    request = JobTestSetRequest(job=tmp_path / "job", place=Place(out=tmp_path / "repository"))
+    run(request, Hub("http://127.0.0.1:9", token=False))
+    return tmp_path / "repository"
+
+
+def test_the_card_of_a_test_set_names_its_files_and_the_evaluation_every_metric(repository: Path) -> None:
+    _, front, _ = (repository / "README.md").read_text().split("---\n", 2)
     for config in yaml.safe_load(front)["configs"]:
-        assert all((tmp_path / file["path"]).is_file() for file in config["data_files"])
-    evaluation = yaml.safe_load((tmp_path / "eval.yaml").read_text())
+        assert all((repository / file["path"]).is_file() for file in config["data_files"])
+    evaluation = yaml.safe_load((folder("datasets") / "eval.yaml").read_text())
     assert {task["id"] for task in evaluation["tasks"]} >= {"staged_tool_call", "binary_tool_call", "rouge"}
 
 
-def test_the_datasets_library_reads_the_configurations(tmp_path: Path) -> None:
+def test_the_datasets_library_reads_the_configurations_of_a_test_set(repository: Path, tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
-    write_test_set(tmp_path / "repository", 4)
     for config, rows in (("conversations", 4), ("pairs", len(expand_pairs(sample_conversations(4))))):
-        table = datasets.load_dataset(
-            str(tmp_path / "repository"), config, split="test", cache_dir=str(tmp_path / "cache")
-        )
+        table = datasets.load_dataset(str(repository), config, split="test", cache_dir=str(tmp_path / "cache"))
         assert len(table) == rows

@@ -14,12 +14,11 @@ import pytest
 
 from harness.errors import AccessDenied, CommitConflict, DataError, HubError, HubUnreachable, RepoNotFound, UsageError
 from harness.hub.artifact import Artifact
-from harness.hub.chain import follow_data, read_lineage
 from harness.hub.client import Hub
-from harness.hub.lineage import Lineage
+from harness.hub.lineage import Lineage, follow_data, read_lineage
 from harness.hub.publishing import find_made, push_folder
 from harness.hubd.embedded import EmbeddedHub, running
-from harness.training.data_credits import read_roles
+from harness.training.run_summary import read_roles
 
 LINEAGE = Lineage(stage="collect", version=1, config={}, inputs=())
 USERS = """
@@ -209,7 +208,7 @@ def test_a_commit_on_top_of_a_moved_branch_is_a_conflict(connect: Callable[..., 
     hub = connect()
     first = push_folder(hub, "dataset", "ada/moved", folder, message="one")
     hub.commit_files("dataset", "ada/moved", {"a": "1"}, message="two", parent=first.revision)
-    with pytest.raises(CommitConflict, match="somebody else pushed"):
+    with pytest.raises(CommitConflict, match="someone else pushed"):
         hub.commit_files("dataset", "ada/moved", {"a": "2"}, message="three", parent=first.revision)
 
 

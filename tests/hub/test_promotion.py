@@ -444,41 +444,44 @@ def test_two_promotions_at_once_end_as_one(hubs, source, target, promote):
 
 def test_a_source_that_goes_on_meanwhile_is_promoted_as_it_was(hubs, source, target, monkeypatch):
     """Commits are pinned when the plan is made."""
-    from harness.hub.connect import both
+    from harness.hub.connect import connect_both
     from harness.hub.promotion.plan import PromoteOptions
-    from harness.hub.promotion.promote import carry_out, parse_name, plan_all
+    from harness.hub.promotion.promote import apply_promotion, parse_name, plan_promotion
 
     monkeypatch.setenv("TFT_FROM_TOKEN", "hf_ada_source")
     monkeypatch.setenv("HF_TOKEN", "hf_ada_target")
     repo = make(source, "ada/moving")
     was = {revision: files(source, repo, revision) for revision in ("main", "v1")}
-    with both(hubs[0].url, hubs[1].url) as (giver, receiver):
-        plan = plan_all(giver, receiver, [parse_name(repo, "model")], PromoteOptions())
+    with connect_both(hubs[0].url, hubs[1].url) as (giver, receiver):
+        plan = plan_promotion(giver, receiver, [parse_name(repo, "model")], PromoteOptions())
         commit(source, repo, README_md=b"later")
         source.delete_tag(repo, tag="v1")
         source.create_tag(repo, tag="v1")
-        carry_out(giver, receiver, plan, lambda line: None)
+        apply_promotion(giver, receiver, plan, lambda line: None)
     assert {"v1": files(target, repo, "v1"), "main": without_record(files(target, repo))} == was
 
 
 @pytest.mark.slow
 def test_a_target_that_moves_meanwhile_is_not_overwritten(hubs, source, target, monkeypatch):
-    from harness.hub.connect import both
+    from harness.hub.connect import connect_both
     from harness.hub.promotion.plan import PromoteOptions
-    from harness.hub.promotion.promote import carry_out, parse_name, plan_all
+    from harness.hub.promotion.promote import apply_promotion, parse_name, plan_promotion
 
     monkeypatch.setenv("TFT_FROM_TOKEN", "hf_ada_source")
     monkeypatch.setenv("HF_TOKEN", "hf_ada_target")
     repo = make(source, "ada/contested")
-    with both(hubs[0].url, hubs[1].url) as (giver, receiver):
-        carry_out(
-            giver, receiver, plan_all(giver, receiver, [parse_name(repo, "model")], PromoteOptions()), lambda line: None
+    with connect_both(hubs[0].url, hubs[1].url) as (giver, receiver):
+        apply_promotion(
+            giver,
+            receiver,
+            plan_promotion(giver, receiver, [parse_name(repo, "model")], PromoteOptions()),
+            lambda line: None,
         )
         commit(source, repo, new_txt=b"n")
-        plan = plan_all(giver, receiver, [parse_name(repo, "model")], PromoteOptions())
+        plan = plan_promotion(giver, receiver, [parse_name(repo, "model")], PromoteOptions())
         commit(target, repo, theirs_txt=b"t")
-        with pytest.raises(HubError, match="somebody else pushed"):
-            carry_out(giver, receiver, plan, lambda line: None)
+        with pytest.raises(HubError, match="someone else pushed"):
+            apply_promotion(giver, receiver, plan, lambda line: None)
     assert "theirs.txt" in files(target, repo)
 
 
@@ -519,9 +522,9 @@ def test_on_request_names_in_metadata_follow_to_the_new_owner(hubs, source, targ
 
 @pytest.mark.slow
 def test_a_target_that_dies_midway_is_completed_when_it_is_back(hubs, source, promote, tmp_path, monkeypatch):
-    from harness.hub.connect import both
+    from harness.hub.connect import connect_both
     from harness.hub.promotion.plan import PromoteOptions
-    from harness.hub.promotion.promote import carry_out, parse_name, plan_all
+    from harness.hub.promotion.promote import apply_promotion, parse_name, plan_promotion
 
     repo = make(source, "ada/outlives")
     monkeypatch.setenv("TFT_FROM_TOKEN", "hf_ada_source")
@@ -534,10 +537,10 @@ def test_a_target_that_dies_midway_is_completed_when_it_is_back(hubs, source, pr
         if "v2" in line:
             first.__exit__(None, None, None)
 
-    with both(hubs[0].url, fragile.url) as (giver, receiver):
-        plan = plan_all(giver, receiver, [parse_name(repo, "model")], PromoteOptions())
+    with connect_both(hubs[0].url, fragile.url) as (giver, receiver):
+        plan = plan_promotion(giver, receiver, [parse_name(repo, "model")], PromoteOptions())
         with pytest.raises(HubUnreachable):
-            carry_out(giver, receiver, plan, die)
+            apply_promotion(giver, receiver, plan, die)
     with running(tmp_path / "root", users=tmp_path / "users.yaml") as back:
         api = HfApi(endpoint=back.url, token="hf_ada_target")
         assert api.repo_info(repo).private

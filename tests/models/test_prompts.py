@@ -16,9 +16,8 @@ from harness.data.sample import sample_conversations, sample_task
 from harness.data.tasks import TestSet
 from harness.errors import ModelError, UsageError
 from harness.hub.artifact import Artifact
-from harness.models.backends.backend import NOT_ASKED
-from harness.models.backends.subject import EvaluateConfig
-from harness.models.backends.vllm import VllmSubject
+from harness.models.backends._base import NOT_ASKED, EvaluateConfig
+from harness.models.backends.vllm import EvaluatedCheckpoint
 from harness.models.chat.chat_models import ChatSettings
 from harness.models.engine.checkpoint import Checkpoint
 from harness.models.prompts import Form, Renderer, fitting_renderer, load_tokenizer, system_message
@@ -109,7 +108,7 @@ def test_the_record_says_whether_the_template_knows_tools(student: Path, pairs: 
             (tmp_path / "chat_template.jinja").write_text(template)
         artifact = Artifact(kind="model", repo_id="me/student", revision="1" * 40)
         checkpoint = Checkpoint(artifact=artifact, folder=tmp_path, config={}, base_model=None)
-        subject = VllmSubject(checkpoint, test_set, EvaluateConfig())
+        subject = EvaluatedCheckpoint(checkpoint, test_set, EvaluateConfig())
         subject.make_prompts()
         assert len(subject.prompt_hashes) == len(pairs)
         return subject.details
@@ -128,7 +127,7 @@ def test_a_pair_that_does_not_fit_is_not_asked_and_says_by_how_much(student: Pat
     def unaskable(context: int | None) -> list[Prediction]:
         config = {"max_position_embeddings": context}
         checkpoint = Checkpoint(artifact=artifact, folder=student, config=config, base_model=None)
-        subject = VllmSubject(checkpoint, test_set, EvaluateConfig(asking=ChatSettings(max_tokens=100)))
+        subject = EvaluatedCheckpoint(checkpoint, test_set, EvaluateConfig(asking=ChatSettings(max_tokens=100)))
         subject.make_prompts()
         return subject.unaskable()
 

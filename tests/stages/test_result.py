@@ -8,7 +8,7 @@ import pytest
 
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage
-from harness.stages._result import Place, deliver, new_folder
+from harness.stages._result import Place, deliver, produce
 
 HUB = Hub("http://127.0.0.1:9", token=False)
 
@@ -16,9 +16,11 @@ HUB = Hub("http://127.0.0.1:9", token=False)
 def _deliver(out: Path, version: int) -> None:
     lineage = Lineage(stage="filter", version=version, config={}, inputs=())
     place = Place(out=out)
-    with new_folder(lineage, place) as folder:
-        (folder / f"row{version}").write_text("kept", encoding="utf-8")
-        assert deliver(folder, lineage, HUB, place).folder == out
+
+    def write(folder: Path) -> dict[str, int]:
+        return {"characters": (folder / f"row{version}").write_text("kept", encoding="utf-8")}
+
+    assert produce(lineage, HUB, place, write).folder == out
 
 
 @pytest.mark.parametrize("out", [".", "made", "deep/made", "../here", "link"])

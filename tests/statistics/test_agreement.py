@@ -18,7 +18,7 @@ from benchmarks import coverage as simulations
 from harness.cli.__main__ import tft
 from harness.errors import DataError, HarnessError, UsageError
 from harness.statistics.agreement import agreement, calibrate, corrected_score, kappa
-from harness.statistics.bounded import share_interval
+from harness.statistics.intervals import share_interval
 from harness.statistics.records import Estimate
 
 SIZES = [6, 7, 7, 8, 9, 9, 10, 10, 11, 12, 13, 15, 16, 21] * 2

@@ -18,7 +18,6 @@ from statsmodels.stats.power import TTestPower
 from statsmodels.stats.proportion import proportion_confint
 
 from benchmarks import coverage as simulations
-from harness.statistics.bounded import share_interval
 from harness.statistics.estimates import (
     bootstrap,
     estimate,
@@ -30,6 +29,7 @@ from harness.statistics.estimates import (
     standard_error,
     tie_groups,
 )
+from harness.statistics.intervals import share_interval
 from harness.statistics.records import Estimate
 
 SIZES = [6, 7, 7, 8, 9, 9, 10, 10, 11, 12, 13, 15, 16, 21] * 2

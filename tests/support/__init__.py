@@ -1,11 +1,14 @@
 """What tests of several rooms share; pytest puts `tests/` on the path, so that a test says `from support.x import y`.
 
+tft                    `tft` in a process of its own that starts quickly
+tft_starter            the process that those are forked from
 http_server            a server in a thread, and a request handler that says nothing on stderr
 chat_endpoint          an OpenAI-compatible endpoint that gives verdicts and fails in every way that endpoints fail
 model_endpoint         one that answers with tool calls, counts its questions and fails as a test says
 judge_prompts          read a judge's prompt back into its case
 judge_attacks          attempts to talk a judge into a verdict, and the places where they can stand
 role_prompts           read prompts of the other roles back
+sample_test_set        the sample task as a test-set repository
 garage_task            a task about garages: its conversations, disputes and plans
 library_dialogues      conversations of a library's agent, and wrong ones made from them
 bike_dialogues         conversations about bikes for rent, and noise on their calls

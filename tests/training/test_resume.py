@@ -16,7 +16,7 @@ import pytest
 from harness.training.checkpoints import Checkpoints
 from harness.training.config import TrainConfig
 from harness.training.examples import TrainingExamples
-from harness.training.log import Journal, LogEntry
+from harness.training.log import LogEntry, TrainingLog
 from harness.training.loop import train
 
 CONFIG = TrainConfig(
@@ -78,7 +78,7 @@ def test_killed_it_ends_with_the_same_weights(
     finish(start(killed))
     expected, resumed = (folder / "adapter" / "adapter_model.safetensors" for folder in (whole, killed))
     assert resumed.read_bytes() == expected.read_bytes()
-    logs = [Journal(folder / "log.jsonl").read() for folder in (whole, killed)]
+    logs = [TrainingLog(folder / "log.jsonl").read() for folder in (whole, killed)]
     assert [replace(entry, tokens_per_second=0, memory_bytes=0) for entry in logs[1]] == [
         replace(entry, tokens_per_second=0, memory_bytes=0) for entry in logs[0]
     ]
@@ -122,7 +122,7 @@ def test_last_two_checkpoints_are_kept(tmp_path: Path) -> None:
 
 def test_log_is_cut_back_to_the_checkpoint(tmp_path: Path) -> None:
     """Half a line at the end, as a kill leaves it, is dropped; steps that are made again are not there twice."""
-    journal = Journal(tmp_path / "log.jsonl")
+    journal = TrainingLog(tmp_path / "log.jsonl")
     entry = {"epoch": 0.5, "loss": 1.0, "learning_rate": 0.1, "tokens_per_second": 9.0, "memory_bytes": 1}
     for step in (1, 2, 3):
         journal.append(LogEntry(step=step, grad_norm=None, **entry))

@@ -11,11 +11,11 @@ from click.testing import CliRunner
 
 from harness.cli.__main__ import tft
 from harness.data.formats.published import read_test_conversations
+from harness.data.formats.sgd import write_dialogues
 from harness.data.records import Conversation
 from harness.data.sources import locate
 from harness.data.traces.read import read_traces
 from harness.errors import SourceError, UsageError
-from harness.stages.material.sgd_dialogues import write_dialogues
 
 EXTRA = "sgd/train/dialogues_999.json"
 

@@ -279,8 +279,9 @@ def test_a_pushed_student_is_loaded_by_its_name_and_learns_its_tokens_from_a_dat
     push = (
         "import sys, pathlib; from harness.hub.client import Hub\n"
         "from harness.hub.publishing import push_folder\n"
-        "from harness.stages.material.sample_testset import write_test_set\n"
-        "folder = pathlib.Path(sys.argv[1]); write_test_set(folder, 8)\n"
+        "from harness.data.sample import sample_conversations\n"
+        "from harness.data.tasks import write_test_set\n"
+        "folder = pathlib.Path(sys.argv[1]); write_test_set(folder, sample_conversations(8), task=b'{}')\n"
         "push_folder(Hub.connect(), 'dataset', 'local/texts', folder, message='texts')"
     )
     load = (

@@ -16,7 +16,7 @@ from harness.data.formats.published import read_test_conversations
 from harness.data.records import TurnPair
 from harness.hubd.embedded import EmbeddedHub, running
 from harness.models import parsing
-from harness.stages.material.sample_testset import write_test_set
+from support.sample_test_set import write_test_set
 from support.workflow_runner import Expression, Job, Machine, Start, load
 
 HERE = Path(__file__).parent
@@ -63,7 +63,7 @@ def put(api: Any) -> Callable[..., str]:
 def pairs(put: Any, tmp_path_factory: pytest.TempPathFactory) -> list[TurnPair]:
     """The sample test set, on the Hub under its usual name; here its pairs."""
     folder = tmp_path_factory.mktemp("sample")
-    write_test_set(folder, CONVERSATIONS, repo_id="ada/tft-benchmark-testset")
+    write_test_set(folder, CONVERSATIONS)
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     put("ada/tft-benchmark-testset", files, kind="dataset")
     return expand_pairs(read_test_conversations(folder / "data" / "conversations" / "test.jsonl"))

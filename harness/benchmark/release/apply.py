@@ -1,47 +1,118 @@
-"""Carrying a plan out, change by change; visibility comes last, whole or taken back."""
+"""Carry out a release plan, change by change; visibility comes last, all of it or none, also after a kill."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any, cast, get_args
 
 from harness.benchmark.release.changes import (
     AddItem,
     Change,
     ChangeItem,
     Commit,
-    CreateShelf,
+    CreateCollection,
     CreateSpace,
     Hidden,
     ReleasePlan,
     SetTag,
     Show,
+    ShowCollection,
     Visible,
 )
-from harness.benchmark.release.showing import forget_begun, note_begun
-from harness.errors import HubError
-from harness.hub.artifact import RepositoryName
+from harness.benchmark.release.manifest import results_place
+from harness.errors import DataError, HubError
+from harness.hub.artifact import RepoKind, RepositoryName
 from harness.hub.client import Hub
 from harness.hub.collections import CollectionItem
+from harness.hub.foreign_json import load_json
 from harness.hub.outgoing import operations
+from harness.hub.publishing import delete_branch, make_branch
+from harness.hub.repository import RepositoryState
+
+BRANCH = "tft-publish-begun"
+"""Of the results: main and its tags stay as they are."""
+FILE = "begun.json"
+
+
+def _write_note(hub: Hub, namespace: str, changes: Sequence[Visible]) -> None:
+    """Note on the Hub what is about to be shown, before the first of it is; HubError where that cannot be done."""
+    place = results_place(namespace)
+    text = json.dumps([change.record() for change in changes], indent=2)
+    make_branch(hub, place, BRANCH)
+    hub.commit(place, operations({FILE: text}), message="What is being made public", branch=BRANCH)
+
+
+def _delete_note(hub: Hub, namespace: str) -> None:
+    """Remove the note, where there is one."""
+    delete_branch(hub, results_place(namespace), BRANCH)
+
+
+def read_note(hub: Hub, results: RepositoryState) -> tuple[Visible, ...]:
+    """Return what an interrupted run was about to show; empty where every run completed."""
+    commit = results.branches.get(BRANCH)
+    text = hub.read(results.place.at(commit), FILE) if commit else None
+    if text is None:
+        return ()
+    try:
+        return tuple(map(_change, load_json(text.decode("utf-8"))))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataError(
+            f"{FILE} in the branch {BRANCH} of {results.place} is not what `tft publish` wrote ({error}); see which "
+            "repositories should be private, and delete the branch"
+        ) from error
+
+
+def _change(record: Any) -> Visible:
+    if "collection" in record:
+        return ShowCollection(title=str(record["collection"]))
+    kind, _, repo_id = str(record["repo"]).partition("/")
+    if kind.removesuffix("s") not in get_args(RepoKind) or not repo_id:
+        raise ValueError(f"no repository {record['repo']!r}")
+    return Show(place=RepositoryName(kind=cast("RepoKind", kind.removesuffix("s")), repo_id=repo_id))
+
+
+def undo_interrupted(hub: Hub, namespace: str) -> list[str]:
+    """Hide what a run that was killed had shown already, and return the names of what was public until now.
+
+    Raises HubError where something cannot be hidden; the note stays then.
+    """
+    results = hub.state(results_place(namespace))
+    begun = read_note(hub, results) if results else ()
+    hidden = []
+    for change in reversed(begun):
+        if isinstance(change, Show):
+            state = hub.state(change.place)
+            if state and not state.private:
+                hub.set_private(change.place, private=True)
+                hidden.append(str(change.place))
+        else:
+            collection = hub.collections.find(namespace, change.title)
+            if collection and not collection.private:
+                hub.collections.set_private(collection.slug, True)
+                hidden.append(f"the collection {change.title!r}")
+    if begun:
+        _delete_note(hub, namespace)
+    return hidden
 
 
 @dataclass(slots=True)
-class _Made:
+class _Progress:
     """What this run has made so far, for the changes that need it."""
 
     slug: str | None
     commits: dict[RepositoryName, str] = field(default_factory=dict)
 
     @property
-    def shelf(self) -> str:
+    def collection(self) -> str:
         if self.slug is None:
             raise ValueError("the plan changes a collection before it makes it")
         return self.slug
 
 
-def carry_out(hub: Hub, plan: ReleasePlan) -> Generator[Change, None, None]:
+def apply_plan(hub: Hub, plan: ReleasePlan) -> Generator[Change, None, None]:
     """Make the changes in their order, and yield each when it is made.
 
     May be interrupted at any moment: what was private is private still unless all hidden changes are made, and what
@@ -49,7 +120,7 @@ def carry_out(hub: Hub, plan: ReleasePlan) -> Generator[Change, None, None]:
     for the run after one that was killed. A new plan has what is left. HubError says what could not be done and what is
     visible.
     """
-    made = _Made(slug=plan.slug)
+    made = _Progress(slug=plan.slug)
     for change in plan.hidden:
         try:
             _make(hub, change, made)
@@ -60,7 +131,7 @@ def carry_out(hub: Hub, plan: ReleasePlan) -> Generator[Change, None, None]:
     yield from _show_all(hub, plan, made)
 
 
-def _make(hub: Hub, change: Hidden, made: _Made) -> None:
+def _make(hub: Hub, change: Hidden, made: _Progress) -> None:
     match change:
         case CreateSpace():
             hub.create(change.place, private=True, sdk="static")
@@ -71,23 +142,25 @@ def _make(hub: Hub, change: Hidden, made: _Made) -> None:
         case SetTag():
             commit = change.commit or made.commits[change.place]
             hub.tag(change.place.at(commit), change.tag, move=change.moved)
-        case CreateShelf():
+        case CreateCollection():
             made.slug = hub.collections.create(change.owner, change.title, description=change.description, private=True)
         case AddItem():
             place = change.place
-            hub.collections.add(made.shelf, CollectionItem(kind=place.kind, id=place.repo_id, note=change.note))
+            hub.collections.add(made.collection, CollectionItem(kind=place.kind, id=place.repo_id, note=change.note))
         case ChangeItem():
             place = change.place
-            hub.collections.change(made.shelf, place.kind, place.repo_id, note=change.note, position=change.position)
+            hub.collections.change(
+                made.collection, place.kind, place.repo_id, note=change.note, position=change.position
+            )
 
 
-def _show_all(hub: Hub, plan: ReleasePlan, made: _Made) -> Generator[Visible, None, None]:
+def _show_all(hub: Hub, plan: ReleasePlan, made: _Progress) -> Generator[Visible, None, None]:
     whole = (*plan.begun, *plan.visible)
     begun = list(plan.begun)
     left: list[Visible] = []
     try:
         if plan.visible and len(whole) > 1:  # of one alone there is no half
-            note_begun(hub, plan.namespace, whole)
+            _write_note(hub, plan.namespace, whole)
         for change in plan.visible:
             begun.append(change)
             _set_private(hub, change, made, private=False)
@@ -102,7 +175,7 @@ def _show_all(hub: Hub, plan: ReleasePlan, made: _Made) -> Generator[Visible, No
     finally:
         if begun and not left:
             with suppress(HubError):  # the next run takes it away
-                forget_begun(hub, plan.namespace)
+                _delete_note(hub, plan.namespace)
 
 
 def _outcome(left: Sequence[Visible]) -> str:
@@ -112,7 +185,7 @@ def _outcome(left: Sequence[Visible]) -> str:
     return f"visible to everyone are now {names}, which could not be hidden again; the same command shows the rest"
 
 
-def _hide(hub: Hub, changes: Sequence[Visible], made: _Made) -> list[Visible]:
+def _hide(hub: Hub, changes: Sequence[Visible], made: _Progress) -> list[Visible]:
     """Hide again what was shown, the last first, and return what could not be hidden."""
     left = []
     for change in reversed(changes):
@@ -123,11 +196,11 @@ def _hide(hub: Hub, changes: Sequence[Visible], made: _Made) -> list[Visible]:
     return left
 
 
-def _set_private(hub: Hub, change: Visible, made: _Made, *, private: bool) -> None:
+def _set_private(hub: Hub, change: Visible, made: _Progress, *, private: bool) -> None:
     if isinstance(change, Show):
         hub.set_private(change.place, private)
     else:
-        hub.collections.set_private(made.shelf, private)
+        hub.collections.set_private(made.collection, private)
 
 
 def _name(change: Visible) -> str:

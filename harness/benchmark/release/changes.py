@@ -1,4 +1,4 @@
-"""The changes that make a release, as values: each can be shown in a line, and carried out. No effects."""
+"""The changes that make a release, as values: each can be shown in a line and recorded. Pure."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from harness.hub.artifact import RepositoryName
 
 _SHOWN = 12
 _KILO = 10_000
-"""From so many bytes on a size is told in thousands."""
+"""Sizes from this number of bytes on are shown in kB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateSpace:
-    """Make a Space."""
+    """Create a Space."""
 
     place: RepositoryName
 
@@ -37,7 +37,7 @@ class Commit:
     files: Mapping[str, bytes]
     removed: tuple[str, ...]
     summary: Mapping[str, str]
-    """File -> what becomes of it: `new, 30 lines`, `+2 -2 lines`."""
+    """File -> its change: `new, 30 lines`, `+2 -2 lines`."""
     message: str
 
     def line(self) -> str:
@@ -51,14 +51,14 @@ class Commit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetTag:
-    """Give a repository its version."""
+    """Tag a repository with the version."""
 
     place: RepositoryName
     tag: str
     commit: str | None
     """None: the commit that this release makes."""
     moved: bool = False
-    """Whether it is on another commit now."""
+    """Whether the tag is at another commit now."""
 
     def line(self) -> str:
         target = self.commit[:12] if self.commit else "the commit above"
@@ -71,8 +71,8 @@ class SetTag:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CreateShelf:
-    """Make the collection."""
+class CreateCollection:
+    """Create the collection."""
 
     owner: str
     title: str
@@ -130,7 +130,7 @@ class Show:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShowShelf:
+class ShowCollection:
     """Make the collection public."""
 
     title: str
@@ -142,9 +142,9 @@ class ShowShelf:
         return {"change": "make public", "collection": self.title}
 
 
-Hidden = CreateSpace | Commit | CreateShelf | AddItem | ChangeItem | SetTag
-"""What nobody else sees while everything is private."""
-Visible = Show | ShowShelf
+Hidden = CreateSpace | Commit | CreateCollection | AddItem | ChangeItem | SetTag
+"""What no one else sees while everything is private."""
+Visible = Show | ShowCollection
 Change = Hidden | Visible
 
 
@@ -164,7 +164,7 @@ class ReleasePlan:
     begun: tuple[Visible, ...] = ()
     """What an earlier run that was killed has shown already, and would be hidden again if this one fails."""
     notes: tuple[str, ...] = field(default=())
-    """What the person should know besides."""
+    """What else the user should know."""
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -172,8 +172,8 @@ class ReleasePlan:
         return (*self.hidden, *self.visible)
 
 
-def described(before: bytes | None, after: bytes) -> str:
-    """Return what becomes of a file: how many lines come and go, or its size where it is no text."""
+def describe_change(before: bytes | None, after: bytes) -> str:
+    """Describe the change of a file: lines added and removed, or its size where it is no text."""
     try:
         lines = Counter(after.decode("utf-8").splitlines())
         old = Counter((before or b"").decode("utf-8").splitlines())

@@ -1,33 +1,26 @@
-"""What speaks against a release: each check returns its problems, a sentence each, and changes nothing."""
+"""What speaks against a release: each check yields its problems, one sentence each, and changes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 
-from harness.benchmark.record import CellRecord
 from harness.benchmark.release.collection import MARK
-from harness.benchmark.release.contents import STAGE_OF, Entry, results_place
-from harness.benchmark.release.current import CurrentResults, Repo, find_tree, read_json
+from harness.benchmark.release.current import ReleaseInputs, Repo, find_tree
 from harness.benchmark.release.desired import STAGE
+from harness.benchmark.release.manifest import STAGE_OF, Entry, results_place
 from harness.curation.checks.decontamination import GATE_RECORD, GateRecord
-from harness.data.formats.dataclass_json import load_record
+from harness.data.formats.strict_records import load_record
 from harness.data.tasks import CONVERSATIONS
 from harness.errors import CheckFailed
-from harness.evaluation.records import EvalReport
-from harness.evaluation.results import config_name, configs_of, report_file
-from harness.hub.artifact import ATTRIBUTES, README, Artifact, RepositoryName, parse_input, split_revision
+from harness.evaluation.results import configs_of, report_file
+from harness.hub.artifact import Artifact, RepositoryName, parse_input, split_revision
 from harness.hub.client import Hub
 from harness.hub.collections import Collection
+from harness.hub.foreign_json import load_json
 from harness.hub.lineage import LINEAGE
-from harness.hub.repository import Tree
+from harness.reports.lineage.check import stage_files
 from harness.statistics.formatting import whole_percent
 from harness.terminal import one_line
-
-CheckChain = Callable[[Hub, Artifact], list[str]]
-"""Returns what is wrong with the lineage of an artifact; `harness.reports.lineage.check.check_chain`."""
-_CHANGED_LATER = (README, ATTRIBUTES)
-_RESULTS_OF_A_MODEL = (".eval_results/", "plots/")
 
 
 class Refused(CheckFailed):
@@ -42,35 +35,12 @@ class Refused(CheckFailed):
         super().__init__(f"{namespace} was not published and nothing was changed, {number} against it:{listed}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseInputs:
-    """What was read, for the checks."""
-
-    hub: Hub
-    results: CurrentResults
-    entries: Sequence[Entry]
-    repos: Mapping[RepositoryName, Repo | None]
-
-    def present(self, *roles: str) -> Iterator[tuple[Entry, Repo]]:
-        """Yield the entries that are on the Hub, those of these roles where some are named."""
-        for entry in self.entries:
-            repo = self.repos.get(entry.place)
-            if repo is not None and (not roles or entry.role in roles):
-                yield entry, repo
-
-    def models(self) -> Iterator[tuple[Entry, CellRecord, EvalReport | None]]:
-        """Yield each model with its cell and its report."""
-        for entry in self.entries:
-            if entry.cell is not None:
-                yield entry, entry.cell, self.results.reports.get(config_name(entry.cell.model))
-
-
-def names(found: ReleaseInputs, namespace: str) -> Iterator[str]:
+def names(found: ReleaseInputs) -> Iterator[str]:
     """Yield what is missing, and what has the name of something of the benchmark and is something else."""
     for entry in found.entries:
         place, repo = entry.place, found.repos.get(entry.place)
-        if place.repo_id.partition("/")[0] != namespace:
-            yield f"{place} is not in {namespace}; run the benchmark with everything in one namespace"
+        if place.repo_id.partition("/")[0] != found.namespace:
+            yield f"{place} is not in {found.namespace}; run the benchmark with everything in one namespace"
         elif repo is None:
             if entry.role != "leaderboard":
                 yield f"{place} is missing; run `tft benchmark` again, which makes what is not there"
@@ -97,25 +67,26 @@ def _says(repo: Repo) -> str:
     return f"its {LINEAGE} says stage {repo.stage!r}" if repo.lineage else f"it has no {LINEAGE} of the benchmark"
 
 
-def shelf_is_free(shelf: Collection | None, owner: str) -> Iterator[str]:
-    """Yield a problem where a collection of the wanted title is somebody else's work."""
-    if shelf is not None and shelf.description != MARK:
+def collection_is_free(collection: Collection | None, owner: str) -> Iterator[str]:
+    """Yield a problem where a collection of the wanted title is someone else's work."""
+    if collection is not None and collection.description != MARK:
         yield (
-            f"the collection {shelf.title!r} of {owner} is taken by another one, which is left as it is; rename that, "
-            "or give --title"
+            f"the collection {collection.title!r} of {owner} is taken by another one, which is left as it is; rename "
+            "that, or give --title"
         )
 
 
 def scored(found: ReleaseInputs, limit: float) -> Iterator[str]:
     """Yield a problem for each model without a result, with one on a part of the test set, or with too many gaps."""
-    for entry, cell, report in found.models():
-        if report is None:
+    for entry, cell, result in found.models():
+        if result is None:
             yield f"{entry.place} has no report in the results; run `tft evaluate {cell.model}`"
             continue
-        asked, total = report.run.config.get("pairs"), report.run.config.get("pairs_in_test_set")
+        config = result.report.run.config
+        asked, total = config.get("pairs"), config.get("pairs_in_test_set")
         if asked != total:
             yield f"{entry.place} was asked only {asked} of {total} pairs; evaluate it without --limit"
-        for metric, one in report.rows["model"].items():
+        for metric, one in result.report.rows["model"].items():
             number = one.n + one.unscored
             if one.unscored > limit * number:
                 yield (
@@ -127,25 +98,23 @@ def scored(found: ReleaseInputs, limit: float) -> Iterator[str]:
 
 def up_to_date(found: ReleaseInputs) -> Iterator[str]:
     """Yield a problem for each result that is not of the weights, the test set and the run that are published."""
-    test_set = found.results.record.test_set
-    for entry, cell, report in found.models():
-        if report is None:
+    test_set = found.record.test_set
+    for entry, cell, result in found.models():
+        if result is None:
             continue
-        if str(report.run.test_set) != test_set:
+        run = result.report.run
+        if str(run.test_set) != test_set:
             yield (
-                f"{entry.place} was measured on {report.run.test_set}, the benchmark's test set is {test_set}; "
-                "evaluate again"
+                f"{entry.place} was measured on {run.test_set}, the benchmark's test set is {test_set}; evaluate again"
             )
-        config = config_name(cell.model)
-        made = found.results.fingerprints.get(config)
-        if config in found.results.damaged:
-            yield f"{entry.place}: {found.results.damaged[config]}"
-        elif cell.result and made != cell.result.removeprefix("fp-"):
+        if result.config in found.results.damaged:
+            yield f"{entry.place}: {found.results.damaged[result.config]}"
+        elif cell.result and result.fingerprint != cell.result.removeprefix("fp-"):
             yield (
                 f"{entry.place} was evaluated again since the benchmark ran, with other settings; run `tft benchmark` "
                 "again, so that all cells are measured alike"
             )
-        repo, commit = found.repos.get(entry.place), report.run.model_revision
+        repo, commit = found.repos.get(entry.place), run.model_revision
         if repo and commit and not _same_made(found.hub, repo, commit):
             yield f"the results of {entry.place} are of other weights ({commit[:12]}) than main has; evaluate it again"
 
@@ -165,20 +134,12 @@ def unchanged(found: ReleaseInputs) -> Iterator[str]:
 def _same_made(hub: Hub, repo: Repo, commit: str) -> bool:
     """Return whether a commit has the files of main, but for those that people and evaluations change later."""
     then = find_tree(hub, repo.state.place.at(commit))
-    return then is not None and _made(then) == _made(repo.tree)
-
-
-def _made(tree: Tree) -> dict[str, str]:
-    return {
-        path: file.hash
-        for path, file in tree.items()
-        if path not in _CHANGED_LATER and not path.startswith(_RESULTS_OF_A_MODEL)
-    }
+    return then is not None and stage_files(then) == stage_files(repo.tree)
 
 
 def decontaminated(found: ReleaseInputs) -> Iterator[str]:
-    """Yield a problem for each data set of synthetic conversations that no gate has compared with the test set."""
-    repo_id = split_revision(found.results.record.test_set)[0]
+    """Yield a problem for each dataset of synthetic conversations that no gate has compared with the test set."""
+    repo_id = split_revision(found.record.test_set)[0]
     test_set = found.repos.get(RepositoryName(kind="dataset", repo_id=repo_id))
     for entry, repo in found.present("synthetic"):
         record = _gate_record(found.hub, repo)
@@ -195,8 +156,8 @@ def decontaminated(found: ReleaseInputs) -> Iterator[str]:
 
 
 def _gate_record(hub: Hub, repo: Repo) -> GateRecord | None:
-    value = read_json(hub, repo.state.head, GATE_RECORD)
     try:
+        value = load_json((hub.read(repo.state.head, GATE_RECORD) or b"null").decode("utf-8"))
         record: GateRecord = load_record(GateRecord, value, "record")
     except ValueError:
         return None
@@ -214,15 +175,15 @@ def _same_test(hub: Hub, test_set: Repo, named: str) -> bool:
     return wanted is not None and file is not None and file.hash == wanted.hash
 
 
-def chains(found: ReleaseInputs, check_chain: CheckChain) -> Iterator[str]:
+def chains(found: ReleaseInputs, check_chain: Callable[[Hub, Artifact], list[str]]) -> Iterator[str]:
     """Yield what is wrong with the lineage of the results: behind them are all models and their data."""
     for problem in check_chain(found.hub, found.results.artifact):
         yield f"lineage: {problem}"
 
 
-def changed_results(found: ReleaseInputs, namespace: str, version: str) -> list[str]:
+def changed_results(found: ReleaseInputs, version: str) -> list[str]:
     """Return the configurations whose reports are not those of a version that the results have already."""
-    place = results_place(namespace)
+    place = results_place(found.namespace)
     repo = found.repos.get(place)
     commit = repo.state.tags.get(version) if repo else None
     then = find_tree(found.hub, place.at(commit)) if commit else None

@@ -1,16 +1,18 @@
-"""The collection of a release: its order, its notes, and what has to be changed for it. No effects."""
+"""The collection of a release: its order, its notes, and what has to be changed for it. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.benchmark.release.changes import AddItem, ChangeItem, CreateShelf
-from harness.benchmark.release.contents import Entry, Role, title_of
+from harness.benchmark.release.changes import AddItem, ChangeItem, CreateCollection
+from harness.benchmark.release.manifest import Entry, Role, title_of
+from harness.benchmark.report.results import Result
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.evaluation.results import config_name
 from harness.hub.artifact import RepositoryName
 from harness.hub.collections import Collection
+from harness.reports.leaderboard import common_judge
 from harness.statistics.formatting import bounds, number
 
 TITLE = "TFT benchmark"
@@ -30,10 +32,11 @@ Notes = Mapping[RepositoryName, str]
 """Repository -> the note beside it; in the order of the collection."""
 
 
-def notes(entries: Sequence[Entry], reports: Mapping[str, EvalReport]) -> dict[RepositoryName, str]:
-    """Return the items of the collection with their notes; `reports` are by configuration."""
-    models = {entry.place: reports[config_name(entry.place.repo_id)] for entry in entries if entry.role == "model"}
-    metric = _metric(list(models.values()))
+def notes(entries: Sequence[Entry], results: Mapping[str, Result]) -> dict[RepositoryName, str]:
+    """Return the items of the collection with their notes; `results` are by configuration."""
+    places = [entry.place for entry in entries if entry.role == "model"]
+    models = {place: results[config_name(place.repo_id)].report for place in places}
+    metric = JUDGE_METRIC if common_judge(models.values()) else DEFAULT_METRIC
     found: dict[RepositoryName, str] = {}
     for entry in entries:
         if entry.role == "model":
@@ -50,12 +53,6 @@ def notes(entries: Sequence[Entry], reports: Mapping[str, EvalReport]) -> dict[R
         else:
             found[entry.place] = f"{title_of(entry.scenario or '')}: {_WHAT[entry.role]}"
     return found
-
-
-def _metric(reports: Sequence[EvalReport]) -> str:
-    """Return the judge's metric where one judge has judged all, else code's."""
-    judges = {report.run.judge if JUDGE_METRIC in report.rows["model"] else None for report in reports}
-    return JUDGE_METRIC if len(judges) == 1 and None not in judges else DEFAULT_METRIC
 
 
 def _model(entry: Entry) -> str:
@@ -78,13 +75,13 @@ def _score(report: EvalReport, metric: str) -> str:
     return f"{metric} {number(estimate.value)}{interval}{by}"
 
 
-def shelf_changes(
-    shelf: Collection | None, owner: str, title: str, wanted: Notes
-) -> Iterator[CreateShelf | AddItem | ChangeItem]:
+def collection_changes(
+    collection: Collection | None, owner: str, title: str, wanted: Notes
+) -> Iterator[CreateCollection | AddItem | ChangeItem]:
     """Yield what makes the collection begin with the wanted items in their order; what else it lists stays behind."""
-    if shelf is None:
-        yield CreateShelf(owner=owner, title=title, description=MARK)
-    present = {(item.kind, item.id): item.note for item in shelf.items} if shelf else {}
+    if collection is None:
+        yield CreateCollection(owner=owner, title=title, description=MARK)
+    present = {(item.kind, item.id): item.note for item in collection.items} if collection else {}
     order = list(present)
     for place, note in wanted.items():
         key: tuple[str, str] = (place.kind, place.repo_id)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from harness.benchmark.record import FILE, BenchmarkRecord, read_record
+from harness.benchmark.record import BenchmarkRecord, CellRecord
+from harness.benchmark.release.manifest import Entry
+from harness.benchmark.report.results import EvaluationResults, Result
 from harness.errors import DataError, RepoNotFound
-from harness.evaluation.records import EvalReport
-from harness.evaluation.results import ResultsDataset
+from harness.evaluation.results import config_name
 from harness.hub.artifact import Artifact, RepositoryName
-from harness.hub.chain import read_lineage
 from harness.hub.client import Hub
-from harness.hub.foreign_json import load_json
-from harness.hub.lineage import LineageRecord
+from harness.hub.lineage import LineageRecord, read_lineage
 from harness.hub.repository import RepositoryState, Tree
 
 _ASKED_AT_ONCE = 8
@@ -48,17 +46,28 @@ class Repo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CurrentResults:
-    """The results dataset at one commit."""
+class ReleaseInputs:
+    """What was read before a release: everything that its checks and files are made from."""
 
-    artifact: Artifact
+    hub: Hub
+    namespace: str
     record: BenchmarkRecord
-    reports: Mapping[str, EvalReport]
-    """By configuration."""
-    fingerprints: Mapping[str, str]
-    """Configuration -> fingerprint of the evaluation."""
-    damaged: Mapping[str, str]
-    """Configuration -> why its lineage cannot be read."""
+    results: EvaluationResults
+    entries: Sequence[Entry]
+    repos: Mapping[RepositoryName, Repo | None]
+
+    def present(self, *roles: str) -> Iterator[tuple[Entry, Repo]]:
+        """Yield the entries that are on the Hub, those of these roles where some are named."""
+        for entry in self.entries:
+            repo = self.repos.get(entry.place)
+            if repo is not None and (not roles or entry.role in roles):
+                yield entry, repo
+
+    def models(self) -> Iterator[tuple[Entry, CellRecord, Result | None]]:
+        """Yield each model with its cell and its result."""
+        for entry in self.entries:
+            if entry.cell is not None:
+                yield entry, entry.cell, self.results.by_config.get(config_name(entry.cell.model))
 
 
 def read_repos(hub: Hub, places: Iterable[RepositoryName]) -> dict[RepositoryName, Repo | None]:
@@ -87,34 +96,3 @@ def find_tree(hub: Hub, artifact: Artifact) -> Tree | None:
         return hub.tree(artifact)
     except RepoNotFound:
         return None
-
-
-def read_json(hub: Hub, artifact: Artifact, path: str) -> dict[str, Any] | None:
-    """Return a JSON object that a file of a commit holds; None where there is none or it holds something else."""
-    try:
-        value = load_json((hub.read(artifact, path) or b"null").decode("utf-8"))
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def read_benchmark(hub: Hub, results: Artifact) -> CurrentResults:
-    """Return the record of the benchmark and all reports that lie beside it.
-
-    DataError where there is no record, or where it or a report cannot be read.
-    """
-    dataset = ResultsDataset(hub, results)
-    record = read_record(dataset)
-    if record is None:
-        raise DataError(
-            f"dataset {results} has no {FILE}, so no run of the benchmark has come to its end; run `tft benchmark`"
-        )
-    damaged: dict[str, str] = {}
-    made = dataset.lineages(unreadable=damaged.__setitem__)
-    return CurrentResults(
-        artifact=results,
-        record=record,
-        reports=dataset.reports(),
-        fingerprints={config: one.fingerprint for config, one in made.items()},
-        damaged=damaged,
-    )

@@ -1,4 +1,4 @@
-"""A release planned: everything is read and checked, and each change is listed, before anything is changed."""
+"""Plan a release: everything is read and checked, and each change is listed, before anything is changed."""
 
 from __future__ import annotations
 
@@ -6,26 +6,36 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from harness.benchmark.record import FILE
 from harness.benchmark.release import checks
-from harness.benchmark.release.changes import Commit, CreateSpace, Hidden, ReleasePlan, SetTag, Show, ShowShelf, Visible
-from harness.benchmark.release.checks import CheckChain, Refused, ReleaseInputs
-from harness.benchmark.release.collection import TITLE, TITLE_LIMIT, notes, shelf_changes
-from harness.benchmark.release.contents import entries, results_place, space_place, unfinished
-from harness.benchmark.release.current import Repo, read_benchmark, read_repos
-from harness.benchmark.release.desired import Files, MakeReport, Setting, stale_files, wanted_files
-from harness.benchmark.release.diff import FileComparison
-from harness.benchmark.release.showing import read_begun
-from harness.errors import AccessDenied, RepoNotFound, UsageError
+from harness.benchmark.release.apply import read_note
+from harness.benchmark.release.changes import (
+    Commit,
+    CreateSpace,
+    Hidden,
+    ReleasePlan,
+    SetTag,
+    Show,
+    ShowCollection,
+    Visible,
+)
+from harness.benchmark.release.checks import Refused
+from harness.benchmark.release.collection import TITLE, TITLE_LIMIT, collection_changes, notes
+from harness.benchmark.release.current import ReleaseInputs, Repo, read_repos
+from harness.benchmark.release.desired import MakeReport, changed_files, desired_files, plan_commits
+from harness.benchmark.release.manifest import entries, results_place, unfinished
+from harness.benchmark.report.results import read_dataset
+from harness.errors import AccessDenied, DataError, RepoNotFound, UsageError
+from harness.evaluation.results import ResultsDataset
 from harness.hub.artifact import Artifact, RepositoryName
 from harness.hub.client import Hub
 from harness.hub.collections import Collection
 from harness.hub.publishing import check_may_write, only_reads
+from harness.statistics.formatting import first_of
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NUMBERED = re.compile(r"v(\d+)")
 _SHOWN = 5
-
-
 _UNCHECKED = "this token only reads, so whether the one that publishes may write was not checked"
 
 
@@ -46,82 +56,84 @@ class ReleaseOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What other parts of the harness do for a release."""
+    """The parts of the harness that a release calls."""
 
     make_report: MakeReport
-    check_chain: CheckChain
+    check_chain: Callable[[Hub, Artifact], list[str]]
+    """Returns what is wrong with the lineage of an artifact; `harness.reports.lineage.check.check_chain`."""
     say: Callable[[str], None] = field(default=lambda _: None)
     """Gets a line before each step that takes a while."""
 
 
-def plan_release(hub: Hub, wishes: ReleaseOptions, parts: Parts) -> ReleasePlan:
+def plan_release(hub: Hub, options: ReleaseOptions, parts: Parts) -> ReleasePlan:
     """Return all changes that the release needs; nothing is changed.
 
     Raises Refused with every problem that was found, AccessDenied where the token may not write (nor only read, where
-    nothing will be changed), UsageError for a
-    version or a title that cannot be one, HubError and DataError where something cannot be read.
+    nothing will be changed), UsageError for a version or a title that cannot be one, HubError and DataError where
+    something cannot be read.
     """
-    _check_wishes(wishes)
-    namespace = wishes.namespace
-    reads_only = wishes.only_shown and only_reads(hub)
+    _check_options(options)
+    namespace, version = options.namespace, options.version
+    reads_only = options.only_shown and only_reads(hub)
     if not reads_only:
         check_may_write(hub, [results_place(namespace)])
     parts.say(f"reading what {namespace} has")
-    found = _read(hub, namespace)
-    shelf = hub.collections.find(namespace, wishes.title)
+    inputs = _read(hub, namespace)
+    collection = hub.collections.find(namespace, options.title)
     if not reads_only:
-        _check_rights(hub, found.repos)
+        _check_rights(hub, inputs.repos)
     parts.say("checking scores, lineage and decontamination")
-    problems = list(_problems(found, shelf, wishes, parts))
-    if problems:
-        raise Refused(namespace, problems)
-    setting = Setting(hub=hub, namespace=namespace, results=found.results, repos=found.repos)
+    _refuse(namespace, _problems(inputs, collection, options, parts))
     parts.say("rendering cards and the report")
-    wanted = wanted_files(setting, found.entries, parts.make_report)
-    planned = _Planned(setting=setting, wishes=wishes, wanted=wanted)
-    commits = planned.commits()
-    conflicts = list(planned.conflicts(commits))
-    if conflicts:
-        raise Refused(namespace, conflicts)
-    begun = _begun(hub, found)
-    beside = notes(found.entries, found.results.reports)
-    hidden: list[Hidden] = [CreateSpace(place=place) for place, repo in found.repos.items() if repo is None]
-    hidden += [*commits.values(), *shelf_changes(shelf, namespace, wishes.title, beside), *planned.tags(commits)]
+    commits = plan_commits(inputs, desired_files(inputs, parts.make_report), version)
+    _refuse(namespace, _conflicts(inputs, commits, version))
+    begun = _already_public(inputs)
+    beside = notes(inputs.entries, inputs.results.by_config)
+    hidden: list[Hidden] = [CreateSpace(place=place) for place, repo in inputs.repos.items() if repo is None]
+    hidden += [*commits.values(), *collection_changes(collection, namespace, options.title, beside)]
+    hidden += _tags(inputs, commits, version)
+    remarks = [*_about(begun), *_remarks(inputs, collection, options, hidden=hidden)]
     return ReleasePlan(
         namespace=namespace,
-        version=wishes.version,
-        title=wishes.title,
+        version=version,
+        title=options.title,
         places=tuple(beside),
-        slug=shelf.slug if shelf else None,
+        slug=collection.slug if collection else None,
         hidden=tuple(hidden),
-        visible=tuple(_visible(found, shelf, wishes)),
+        visible=tuple(_visible(inputs, collection, options)),
         begun=begun,
-        notes=(*([_UNCHECKED] if reads_only else []), *_about(begun), *_remarks(found, shelf, wishes, hidden=hidden)),
+        notes=(*([_UNCHECKED] if reads_only else []), *remarks),
     )
 
 
+def _refuse(namespace: str, problems: Iterator[str]) -> None:
+    if found := list(problems):
+        raise Refused(namespace, found)
+
+
 def _read(hub: Hub, namespace: str) -> ReleaseInputs:
-    results = read_benchmark(hub, _results_artifact(hub, namespace))
-    listed = entries(namespace, results.record)
-    repos = read_repos(hub, (entry.place for entry in listed))
-    return ReleaseInputs(hub=hub, results=results, entries=listed, repos=repos)
-
-
-def _check_wishes(wishes: ReleaseOptions) -> None:
-    version = wishes.version
-    if not _VERSION.fullmatch(version) or version.endswith((".lock", ".")) or version.startswith("fp-"):
-        raise UsageError(f"--version {version!r} cannot be the name of a tag; give one such as v1")
-    if version == "main" or ".." in version:
-        raise UsageError(f"--version {version!r} cannot be the name of a tag; give one such as v1")
-    if not wishes.title.strip() or len(wishes.title) > TITLE_LIMIT:
-        raise UsageError(f"--title has {len(wishes.title)} characters; a collection's title has 1 to {TITLE_LIMIT}")
-
-
-def _results_artifact(hub: Hub, namespace: str) -> Artifact:
     try:
-        return hub.resolve("dataset", results_place(namespace).repo_id)
+        artifact = hub.resolve("dataset", results_place(namespace).repo_id)
     except RepoNotFound as error:
         raise RepoNotFound(f"{error}; there is nothing to publish: run `tft benchmark` first") from error
+    results = read_dataset(ResultsDataset(hub, artifact), tolerant=True)
+    record = results.record
+    if record is None:
+        raise DataError(
+            f"dataset {artifact} has no {FILE}, so no run of the benchmark has come to its end; run `tft benchmark`"
+        )
+    listed = entries(namespace, record)
+    repos = read_repos(hub, (entry.place for entry in listed))
+    return ReleaseInputs(hub=hub, namespace=namespace, record=record, results=results, entries=listed, repos=repos)
+
+
+def _check_options(options: ReleaseOptions) -> None:
+    version = options.version
+    unusable = version == "main" or version.endswith((".lock", ".")) or version.startswith("fp-") or ".." in version
+    if unusable or not _VERSION.fullmatch(version):
+        raise UsageError(f"--version {version!r} cannot be the name of a tag; give one such as v1")
+    if not options.title.strip() or len(options.title) > TITLE_LIMIT:
+        raise UsageError(f"--title has {len(options.title)} characters; a collection's title has 1 to {TITLE_LIMIT}")
 
 
 def _check_rights(hub: Hub, repos: Mapping[RepositoryName, Repo | None]) -> None:
@@ -137,23 +149,25 @@ def _check_rights(hub: Hub, repos: Mapping[RepositoryName, Repo | None]) -> None
         raise AccessDenied(f"the token may not write to {', '.join(denied)}; use one that may in HF_TOKEN")
 
 
-def _problems(found: ReleaseInputs, shelf: Collection | None, wishes: ReleaseOptions, parts: Parts) -> Iterator[str]:
-    if not wishes.partial:
-        for problem in unfinished(found.results.record):
+def _problems(
+    found: ReleaseInputs, collection: Collection | None, options: ReleaseOptions, parts: Parts
+) -> Iterator[str]:
+    if not options.partial:
+        for problem in unfinished(found.record):
             yield f"{problem}; run `tft benchmark` again, or leave it out with --partial"
     if not any(entry.cell for entry in found.entries):
         yield "no cell of the benchmark is done, so there is nothing to publish; run `tft benchmark` again"
-    yield from checks.names(found, wishes.namespace)
-    yield from checks.shelf_is_free(shelf, wishes.namespace)
-    yield from checks.scored(found, wishes.max_unscored)
+    yield from checks.names(found)
+    yield from checks.collection_is_free(collection, options.namespace)
+    yield from checks.scored(found, options.max_unscored)
     yield from checks.up_to_date(found)
     yield from checks.unchanged(found)
     yield from checks.decontaminated(found)
     yield from checks.chains(found, parts.check_chain)
-    if _is_published(found.repos, wishes.version):
-        changed = checks.changed_results(found, wishes.namespace, wishes.version)
+    if _is_published(found.repos, options.version):
+        changed = checks.changed_results(found, options.version)
         if changed:
-            yield _published_already(wishes.version, f"results ({_listed(changed)} changed)", found.repos)
+            yield _published_already(options.version, f"results ({first_of(changed, _SHOWN)} changed)", found.repos)
 
 
 def _is_published(repos: Mapping[RepositoryName, Repo | None], version: str) -> bool:
@@ -168,62 +182,31 @@ def _published_already(version: str, what: str, repos: Mapping[RepositoryName, R
     return f"{version} is published with other {what}; give --version {free}"
 
 
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{', '.join(names[:_SHOWN])}{more}"
+def _conflicts(inputs: ReleaseInputs, commits: Mapping[RepositoryName, Commit], version: str) -> Iterator[str]:
+    """Yield a problem where the version is published and means other files."""
+    if not _is_published(inputs.repos, version):
+        return
+    for place, repo in inputs.repos.items():
+        tagged = repo.state.tags.get(version) if repo else None
+        if repo and tagged and (changed := changed_files(inputs.hub, repo, tagged, commits.get(place))):
+            yield _published_already(version, f"files in {place} ({first_of(changed, _SHOWN)} changed)", inputs.repos)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Planned:
-    """What the files should be, against what they are."""
-
-    setting: Setting
-    wishes: ReleaseOptions
-    wanted: Mapping[RepositoryName, Files]
-
-    @property
-    def _compared(self) -> FileComparison:
-        return FileComparison(self.setting.hub)
-
-    def commits(self) -> dict[RepositoryName, Commit]:
-        """Return the commits that are needed; the Space's comes first, which says what the report is about."""
-        found = {}
-        space = space_place(self.setting.namespace)
-        for place, files in sorted(self.wanted.items(), key=lambda one: one[0] != space):
-            stale = stale_files(self.setting, place, files)
-            commit = self._compared.commit(place, self.setting.repos[place], files, stale, self.wishes.version)
-            if commit is not None:
-                found[place] = commit
-        return found
-
-    def conflicts(self, commits: Mapping[RepositoryName, Commit]) -> Iterator[str]:
-        """Yield a problem where the version is published and means other files."""
-        repos, version = self.setting.repos, self.wishes.version
-        if not _is_published(repos, version):
-            return
-        for place, repo in repos.items():
-            tagged = repo.state.tags.get(version) if repo else None
-            if repo and tagged:
-                changed = self._compared.against(repo, tagged, commits.get(place))
-                if changed:
-                    yield _published_already(version, f"files in {place} ({_listed(changed)} changed)", repos)
-
-    def tags(self, commits: Mapping[RepositoryName, Commit]) -> Iterator[SetTag]:
-        """Yield the tags that are not there, and those that mean other files and were never seen."""
-        version = self.wishes.version
-        for place, repo in self.setting.repos.items():
-            commit = commits.get(place)
-            tagged = repo.state.tags.get(version) if repo else None
-            if repo and tagged and not self._compared.against(repo, tagged, commit):
-                continue
-            main = repo.state.main if repo and commit is None else None
-            yield SetTag(place=place, tag=version, commit=main, moved=tagged is not None)
+def _tags(inputs: ReleaseInputs, commits: Mapping[RepositoryName, Commit], version: str) -> Iterator[SetTag]:
+    """Yield the tags that are not there, and those that mean other files and were never seen."""
+    for place, repo in inputs.repos.items():
+        commit = commits.get(place)
+        tagged = repo.state.tags.get(version) if repo else None
+        if repo and tagged and not changed_files(inputs.hub, repo, tagged, commit):
+            continue
+        main = repo.state.main if repo and commit is None else None
+        yield SetTag(place=place, tag=version, commit=main, moved=tagged is not None)
 
 
-def _begun(hub: Hub, found: ReleaseInputs) -> tuple[Visible, ...]:
-    """Return what a run that was killed has shown, and is seen since."""
+def _already_public(found: ReleaseInputs) -> tuple[Visible, ...]:
+    """Return what a run that was killed has shown and is public since."""
     results = next((repo for entry, repo in found.present("results")), None)
-    listed = read_begun(hub, results.state) if results else ()
+    listed = read_note(found.hub, results.state) if results else ()
     states = {place: repo.state for place, repo in found.repos.items() if repo}
     return tuple(
         one for one in listed if isinstance(one, Show) and one.place in states and not states[one.place].private
@@ -232,11 +215,11 @@ def _begun(hub: Hub, found: ReleaseInputs) -> tuple[Visible, ...]:
 
 def _about(begun: tuple[Visible, ...]) -> Iterator[str]:
     if begun:
-        names = _listed([str(one.place) for one in begun if isinstance(one, Show)])
+        names = first_of([str(one.place) for one in begun if isinstance(one, Show)], _SHOWN)
         yield f"an earlier run was killed while it made the release public; {names} are public since, the rest follows"
 
 
-def _visible(found: ReleaseInputs, shelf: Collection | None, wishes: ReleaseOptions) -> Iterator[Visible]:
+def _visible(found: ReleaseInputs, collection: Collection | None, options: ReleaseOptions) -> Iterator[Visible]:
     """Yield what is to be shown: what others link to before what links to it, the collection last."""
     first = ("test set", "student", "traces", "filtered", "relabelled", "synthetic")
     after = ("results", "model", "leaderboard")
@@ -245,19 +228,19 @@ def _visible(found: ReleaseInputs, shelf: Collection | None, wishes: ReleaseOpti
             repo = found.repos[entry.place]
             if entry.role in roles and (repo is None or repo.state.private):
                 yield Show(place=entry.place)
-    if shelf is None or shelf.private:
-        yield ShowShelf(title=wishes.title)
+    if collection is None or collection.private:
+        yield ShowCollection(title=options.title)
 
 
 def _remarks(
-    found: ReleaseInputs, shelf: Collection | None, wishes: ReleaseOptions, *, hidden: list[Hidden]
+    found: ReleaseInputs, collection: Collection | None, options: ReleaseOptions, *, hidden: list[Hidden]
 ) -> Iterator[str]:
     public = [str(entry.place) for entry, repo in found.present() if not repo.state.private]
     if public and hidden:
         number = "one repository is" if len(public) == 1 else f"{len(public)} repositories are"
         yield f"{number} public already and stay so, what changes there is seen at once: {', '.join(public)}"
-    if shelf and not shelf.private and hidden:
-        yield f"the collection {shelf.title!r} is public already"
-    if wishes.partial:
-        for problem in unfinished(found.results.record):
+    if collection and not collection.private and hidden:
+        yield f"the collection {collection.title!r} is public already"
+    if options.partial:
+        for problem in unfinished(found.record):
             yield f"left out: {problem}"

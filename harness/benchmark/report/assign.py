@@ -1,4 +1,4 @@
-"""Which result belongs to which cell of the benchmark, and which must not stand in a table. No effects."""
+"""Which result belongs to which cell of the benchmark, and which must not stand in a table. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.benchmark.record import CellRecord
 from harness.benchmark.report.records import Run
 from harness.benchmark.report.results import EvaluationResults, Result
 from harness.data.cell_names import CellName
-from harness.data.published_facts import Arm
+from harness.data.scenarios import Arm
 from harness.errors import DataError, UsageError
 from harness.evaluation.results import config_name
 from harness.hub.artifact import split_revision
@@ -26,7 +26,7 @@ _SAME = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+class AssignedResults:
     """The cells with their runs, and the results that are in none."""
 
     student: str
@@ -49,7 +49,7 @@ class _Entry:
     record: CellRecord | None
 
 
-def place(results: EvaluationResults, namespace: str, student: str | None = None) -> Placed:
+def assign_results(results: EvaluationResults, namespace: str, student: str | None = None) -> AssignedResults:
     """Return the cells of one student. Without `student` it is that of the recorded run, else the most frequent one.
 
     Raises UsageError for a student without a cell, DataError where no result is of a benchmark model.
@@ -63,7 +63,7 @@ def place(results: EvaluationResults, namespace: str, student: str | None = None
         runs[entry.key].append(_run(entry, results.by_config.get(config_name(entry.model)), test_set, pairs))
     done = {run.config for found in runs.values() for run in found if run.status == "done"}
     ours = {config_name(entry.model) for entry in entries}
-    return Placed(
+    return AssignedResults(
         student=name,
         test_set=test_set,
         runs={key: tuple(found) for key, found in runs.items()},

@@ -6,18 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.benchmark.report import plot_losses, plot_repair, plot_scores
-from harness.benchmark.report.assign import Placed, place
-from harness.benchmark.report.judges import common_judge, shared_metrics
+from harness.benchmark.report import losses, plot_scores, repairs
+from harness.benchmark.report.assign import AssignedResults, assign_results
 from harness.benchmark.report.notes import notes
-from harness.benchmark.report.plot_losses import read_losses
-from harness.benchmark.report.records import Baseline, BenchmarkReport, Other, Picture
-from harness.benchmark.report.repairs import measure_repairs
+from harness.benchmark.report.records import Baseline, BenchmarkReport, JudgeSummary, Other, Picture
 from harness.benchmark.report.results import EvaluationResults, Result, read_results
 from harness.benchmark.report.tables import fair_table, main_table
 from harness.benchmark.report.verdict import reach_verdict
 from harness.data.published_facts import published_facts
-from harness.evaluation.metrics import DEFAULT_METRIC
+from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.hub.artifact import split_revision
 from harness.hub.client import Hub
@@ -39,9 +36,9 @@ def make_report(
     from harness.benchmark.report.write import write_files
 
     summary = summarize(read_results(hub, namespace), namespace, hub.endpoint, student)
-    losses, without = read_losses(hub, summary.tables)
-    repairs, no_repairs = measure_repairs(hub, summary.main, sources)
-    summary = replace(summary, losses=losses, no_losses=without, repairs=repairs, no_repairs=no_repairs)
+    found, without = losses.read_losses(hub, summary.tables)
+    measured, no_repairs = repairs.measure_repairs(hub, summary.main, sources)
+    summary = replace(summary, losses=found, no_losses=without, repairs=measured, no_repairs=no_repairs)
     summary = draw(summary, out)
     write_files(summary, out)
     return summary
@@ -56,33 +53,33 @@ def draw(summary: BenchmarkReport, out: Path) -> BenchmarkReport:
         plot_scores.draw(summary, metric, name, folder)
         for metric, name in zip(summary.shown_metrics, _NAMES, strict=False)
     ]
-    pictures += [plot_repair.draw(summary.repairs, folder)] if summary.repairs else []
-    pictures += [plot_losses.draw(summary.losses, folder)] if summary.losses else []
+    pictures += [repairs.draw(summary.repairs, folder)] if summary.repairs else []
+    pictures += [losses.draw(summary.losses, folder)] if summary.losses else []
     return replace(summary, pictures=tuple(pictures))
 
 
 def summarize(results: EvaluationResults, namespace: str, endpoint: str, student: str | None = None) -> BenchmarkReport:
-    """Return all figures of the report, without plots. No effects."""
+    """Return all figures of the report, without plots. Pure."""
     facts = published_facts()
-    placed = place(results, namespace, student)
-    reports = [one.report for _, one in sorted(placed.results.items())]
+    assigned = assign_results(results, namespace, student)
+    reports = [one.report for _, one in sorted(assigned.results.items())]
     judge = common_judge(reports)
     metrics = shared_metrics(reports, judge)
-    main, fair = main_table(placed, facts, metrics), fair_table(placed, facts, metrics)
-    baselines = _baselines(placed, metrics)
+    main, fair = main_table(assigned, facts, metrics), fair_table(assigned, facts, metrics)
+    baselines = _baselines(assigned, metrics)
     primary = metrics[0] if metrics else DEFAULT_METRIC
     record = results.record
-    runs = [run for found in placed.runs.values() for run in found]
-    first = next(iter(placed.results.values()), None)
+    runs = [run for found in assigned.runs.values() for run in found]
+    first = next(iter(assigned.results.values()), None)
     summary = BenchmarkReport(
         namespace=namespace,
         endpoint=endpoint.rstrip("/"),
         results=results.artifact,
-        student=placed.student,
+        student=assigned.student,
         student_revision=split_revision(record.student)[1] if record else None,
         preset=record.preset if record else None,
-        test_set=placed.test_set[0],
-        test_set_revision=placed.test_set[1],
+        test_set=assigned.test_set[0],
+        test_set_revision=assigned.test_set[1],
         pairs=len(first.rows) if first else 0,
         conversations=len({row["conversation"] for row in first.rows}) if first else 0,
         judge=judge,
@@ -91,18 +88,18 @@ def summarize(results: EvaluationResults, namespace: str, endpoint: str, student
         seeds=tuple(sorted({run.seed for run in runs})),
         tables=(main, fair) if fair else (main,),
         baselines=baselines,
-        others=_others(results, placed),
+        others=_others(results, assigned),
         dates=_dates(reports),
         versions=_versions(reports),
         verdict=reach_verdict(main, baselines, primary, judge),
         notes=(),
     )
-    return replace(summary, notes=tuple(notes(summary, placed, results)))
+    return replace(summary, notes=tuple(notes(summary, assigned, results)))
 
 
-def _baselines(placed: Placed, metrics: Sequence[str]) -> tuple[Baseline, ...]:
+def _baselines(assigned: AssignedResults, metrics: Sequence[str]) -> tuple[Baseline, ...]:
     """Return the rows beside the model's of the first result: they are the same for all on one test set and judge."""
-    first = next((placed.results[config] for config in sorted(placed.results)), None)
+    first = next((assigned.results[config] for config in sorted(assigned.results)), None)
     if first is None:
         return ()
     return tuple(
@@ -112,8 +109,8 @@ def _baselines(placed: Placed, metrics: Sequence[str]) -> tuple[Baseline, ...]:
     )
 
 
-def _others(results: EvaluationResults, placed: Placed) -> tuple[Other, ...]:
-    return tuple(_other(results.by_config[config], reason) for config, reason in sorted(placed.others.items()))
+def _others(results: EvaluationResults, assigned: AssignedResults) -> tuple[Other, ...]:
+    return tuple(_other(results.by_config[config], reason) for config, reason in sorted(assigned.others.items()))
 
 
 def _other(result: Result, reason: str) -> Other:
@@ -139,3 +136,31 @@ def _versions(reports: Sequence[EvalReport]) -> dict[str, tuple[str, ...]]:
         name: tuple(sorted({report.run.versions[name] for report in reports if name in report.run.versions}))
         for name in names
     }
+
+
+_RULES = "rules:"
+
+
+def common_judge(reports: Sequence[EvalReport]) -> JudgeSummary | None:
+    """Return the judge of all the reports; None where one was not judged, or by another judge, prompt or panel."""
+    found = {_judge(report) for report in reports}
+    judge = found.pop() if len(found) == 1 else None
+    return judge[0] if judge else None
+
+
+def shared_metrics(reports: Sequence[EvalReport], judge: JudgeSummary | None) -> tuple[str, ...]:
+    """Return the metrics that all reports have, the primary one first, then that of code."""
+    names = set.intersection(*(set(report.rows["model"]) for report in reports)) if reports else set()
+    if judge is None:
+        names.discard(JUDGE_METRIC)
+    return tuple(sorted(names, key=lambda name: (name != JUDGE_METRIC, name != DEFAULT_METRIC, name)))
+
+
+def _judge(report: EvalReport) -> tuple[JudgeSummary, tuple[str, ...]] | None:
+    """Return the judge with the members of the panel whose votes count."""
+    name, judging = report.run.judge, report.judging
+    if name is None or JUDGE_METRIC not in report.rows["model"]:
+        return None
+    members = tuple(sorted(one.name for one in judging.members if one.status != "excluded")) if judging else ()
+    rules = all(part.startswith(_RULES) for part in report.run.judges)
+    return JudgeSummary(name=name, rules=rules, prompt_sha256=judging.prompt_sha256 if judging else None), members

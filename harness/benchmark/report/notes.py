@@ -1,40 +1,38 @@
-"""What a reader has to know beside the tables: who judged, what cannot be compared, what was measured anew."""
+"""What a reader has to know beside the tables: who judged, what cannot be compared, what was re-evaluated."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.benchmark.report.assign import Placed
-from harness.benchmark.report.judges import judges_named
+from harness.benchmark.report.assign import AssignedResults
 from harness.benchmark.report.records import BenchmarkReport
 from harness.benchmark.report.results import EvaluationResults
-from harness.data.formats.message_reader import parse_answer
 from harness.data.published_facts import published_facts
 from harness.evaluation.baselines import GOLD
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.records import EvalReport
-from harness.models import parsing
+from harness.reports.evaluation_plots import called_tool
 
 
-def notes(summary: BenchmarkReport, placed: Placed, results: EvaluationResults) -> Iterator[str]:
-    """Yield one sentence or two a fact."""
-    reports = [one.report for _, one in sorted(placed.results.items())]
+def notes(summary: BenchmarkReport, assigned: AssignedResults, results: EvaluationResults) -> Iterator[str]:
+    """Yield the notes, one or two sentences per fact."""
+    reports = [one.report for _, one in sorted(assigned.results.items())]
     yield from _about_judges(summary, reports)
     if summary.main.rows and any(row.published for row in summary.main.rows):
         yield from _about_published(summary)
-    yield from _about_single_tools(placed)
-    yield from _about_runs(placed, results)
+    yield from _about_single_tools(assigned)
+    yield from _about_runs(assigned, results)
     yield from _about_baselines(reports, summary.metrics)
 
 
 def _about_judges(summary: BenchmarkReport, reports: list[EvalReport]) -> Iterator[str]:
-    judges = judges_named(reports)
+    judges = sorted({name for report in reports if (name := report.run.judge)})
     if summary.judge and summary.judge.rules:
         yield (
             f"The judge is {summary.judge.name}: rules written as code, not a language model. "
             "Its scores say nothing about what a language model would have said."
         )
-    elif summary.judge is None and len(judges) == 1 and all(_judged(report) for report in reports):
+    elif summary.judge is None and len(judges) == 1 and all(JUDGE_METRIC in report.rows["model"] for report in reports):
         yield (
             f"{judges[0]} judged with different prompts or panels, so the primary metric is {summary.metric}, "
             "which code computes."
@@ -44,10 +42,6 @@ def _about_judges(summary: BenchmarkReport, reports: list[EvalReport]) -> Iterat
             f"Not all results were judged by one judge (named are {', '.join(judges)}), so the primary metric is "
             f"{summary.metric}, which code computes."
         )
-
-
-def _judged(report: EvalReport) -> bool:
-    return JUDGE_METRIC in report.rows["model"]
 
 
 def _about_published(summary: BenchmarkReport) -> Iterator[str]:
@@ -63,12 +57,12 @@ def _about_published(summary: BenchmarkReport) -> Iterator[str]:
         yield f"The published figures are of {' and '.join(other)}: they are shown beside, not compared."
 
 
-def _about_single_tools(placed: Placed) -> Iterator[str]:
+def _about_single_tools(assigned: AssignedResults) -> Iterator[str]:
     """Yield which models call the same tool whenever they call one, though the references call several."""
     found = []
-    for _, result in sorted(placed.results.items()):
-        called = {_tool(row["prediction"]) for row in result.rows if row["prediction"] is not None} - {None}
-        wanted = {_tool(row["reference"]) for row in result.rows}
+    for _, result in sorted(assigned.results.items()):
+        called = {called_tool(row["prediction"]) for row in result.rows if row["prediction"] is not None} - {None}
+        wanted = {called_tool(row["reference"]) for row in result.rows}
         if len(called) == 1 and len(wanted) > 1:
             found.append(f"{result.repository or result.config} ({called.pop()})")
     if found:
@@ -78,25 +72,19 @@ def _about_single_tools(placed: Placed) -> Iterator[str]:
         )
 
 
-def _tool(text: str) -> str | None:
-    """Return the tool that a text calls, by the lenient reading; None for none."""
-    call = parse_answer(text) or parsing.read(text).call
-    return call.name if call else None
-
-
-def _about_runs(placed: Placed, results: EvaluationResults) -> Iterator[str]:
+def _about_runs(assigned: AssignedResults, results: EvaluationResults) -> Iterator[str]:
     """Yield which results are not those of the recorded run."""
     recorded = {cell.model: cell.result for cell in results.record.cells} if results.record else {}
-    anew, besides = [], []
-    for run in (run for runs in placed.runs.values() for run in runs if run.status == "done" and run.model):
+    again, others = [], []
+    for run in (run for runs in assigned.runs.values() for run in runs if run.status == "done" and run.model):
         if run.model not in recorded:
-            besides.append(run.model or "")
+            others.append(run.model or "")
         elif (wanted := recorded[run.model]) and run.fingerprint and wanted != run.fingerprint:
-            anew.append(run.model or "")
-    if anew:
-        yield f"Evaluated again after the recorded run, the newest result counts: {', '.join(sorted(anew))}."
-    if besides and results.record:
-        yield f"Not of the recorded run, but of its student: {', '.join(sorted(besides))}."
+            again.append(run.model or "")
+    if again:
+        yield f"Evaluated again after the recorded run, the newest result counts: {', '.join(sorted(again))}."
+    if others and results.record:
+        yield f"Not of the recorded run, but of its student: {', '.join(sorted(others))}."
 
 
 def _about_baselines(reports: list[EvalReport], metrics: tuple[str, ...]) -> Iterator[str]:

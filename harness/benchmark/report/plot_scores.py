@@ -1,4 +1,4 @@
-"""TFT against Direct as a picture: one line a scenario, with intervals, and the published values as hollow marks."""
+"""TFT against Direct as a plot: one line per scenario, with intervals; published values as hollow marks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.benchmark.report.format import TIE, listed, metric_name, short, state
 from harness.benchmark.report.records import BenchmarkReport, CellResult, Picture, Row
-from harness.data.published_facts import ARMS, Arm
+from harness.data.scenarios import ARMS, Arm
 from harness.evaluation.baselines import GOLD
-from harness.reports.plot_style import GREY, MODEL, SECOND, figure_of, save, shown, style
+from harness.reports.plot_style import GREY, MODEL, SECOND, figure_of, legend, reach, save, shown, style
 from harness.statistics.formatting import number, points, points_span, span
 
 if TYPE_CHECKING:
@@ -58,20 +58,12 @@ def _figure(summary: BenchmarkReport, metric: str) -> Figure:
     beside = {"transform": _beside(axes), "fontsize": 8.5, "color": GREY}
     axes.text(1.02, -0.62, "TFT − Direct, points", **beside)
     axes.text(1.02, len(rows) - 0.32, f"{TIE} cannot be told apart", va="center", **beside)
-    _legend(figure, axes)
+    legend(figure, [axes], "outside lower left", _ORDER)
     return figure
 
 
 def _named(summary: BenchmarkReport, metric: str) -> str:
     return metric_name(metric, rules=summary.judge is not None and summary.judge.rules)
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    """One entry a label, below the plot: measured, published, baseline."""
-    handles, labels = axes.get_legend_handles_labels()
-    known = dict(sorted(zip(labels, handles, strict=True), key=lambda item: _ORDER.index(item[0])))
-    if known:
-        figure.legend(known.values(), known.keys(), loc="outside lower left", ncols=len(known), fontsize=9)
 
 
 def _beside(axes: Axes) -> Any:
@@ -90,8 +82,7 @@ def _line(axes: Axes, place: int, row: Row, metric: str) -> None:
         color, marker, offset = _MARKS[arm]
         if one.value is None:
             continue
-        if one.low is not None and one.high is not None:
-            bar = [[one.value - one.low], [one.high - one.value]]
+        if bar := reach(one):
             axes.errorbar(one.value, place + offset, xerr=bar, fmt="none", ecolor=color, capsize=3)
         axes.plot(one.value, place + offset, marker, color=color, markersize=8, label=_LABELS[arm], linestyle="none")
     for arm, value in _published(row, metric):

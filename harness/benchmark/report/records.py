@@ -1,4 +1,4 @@
-"""The nouns of the summary. Frozen values; what is shown anywhere comes from here."""
+"""The records of the report, frozen; whatever is shown comes from here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.curation.repair.scores import RepairReport
-from harness.data.published_facts import Arm
+from harness.data.scenarios import Arm
 from harness.evaluation.metrics import DEFAULT_METRIC
 from harness.hub.artifact import Artifact
 from harness.statistics.records import Estimate
@@ -220,7 +220,7 @@ class Loss:
     model: Artifact
     epochs: tuple[float, ...]
     losses: tuple[float, ...]
-    """Of each logged step, nats a token."""
+    """Of each logged step, nats per token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,7 +263,7 @@ class BenchmarkReport:
     """Package -> versions that the evaluations ran with."""
     verdict: ReportVerdict
     notes: tuple[str, ...]
-    """What a reader has to know besides."""
+    """What else a reader has to know."""
     repairs: tuple[Repair, ...] = ()
     no_repairs: str | None = None
     """Why repairs are not measured."""

@@ -1,20 +1,26 @@
-"""Repair quality by scenario: the filtered and relabelled traces that models came from, against the clean ones."""
+"""Repair quality per scenario: the traces that models came from against the clean ones, measured and drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from harness.benchmark.report.records import Repair, Row, Table
+from harness.benchmark.report.records import Picture, Repair, Row, Table
+from harness.curation.repair.scores import Measure, RepairReport
 from harness.errors import SourceError
 from harness.hub.artifact import Artifact, parse_input
-from harness.hub.chain import follow_data
 from harness.hub.client import Hub
+from harness.hub.lineage import follow_data
+from harness.reports.plot_style import GREY, MODEL, SECOND, WIDTH, legend, reach, save, shown, style
+from harness.statistics.formatting import number
+from harness.statistics.records import Estimate
 
 if TYPE_CHECKING:
-    from harness.curation.repair.scores import RepairReport
+    from matplotlib.axes import Axes
+
     from harness.data.sources import Sources
+
 
 NO_TRACES = "Repairs are not measured: no model of the TFT pipeline names relabelled traces that are on this Hub."
 NO_TRUTH = "Repairs are not measured: what traces of one's own should have been is not known."
@@ -78,16 +84,126 @@ def _repair(hub: Hub, row: Row, stages: Mapping[str, Artifact], sources: Sources
 
 def _measure(hub: Hub, row: Row, artifact: Artifact, sources: Sources) -> RepairReport:
     from harness.curation.repair.ground_truth import published_truth
-    from harness.curation.repair.measure import Against, measure
+    from harness.curation.repair.measure import RepairTarget, measure
     from harness.data.formats.task import read_task
     from harness.data.tools import Toolbox
-    from harness.data.traces.source import read_input
+    from harness.data.traces.trace_input import read_input
 
     task = read_task(sources.folder / "tft-benchmark" / "job_description.json")
-    against = Against(
+    against = RepairTarget(
         truths=published_truth(sources, row.number or 0, "tft"),
         toolbox=Toolbox(task.tools),
         source=artifact.short,
         truth=f"scenario {row.number}, arm tft",
     )
     return measure(read_input(str(artifact), hub).rows(), against)
+
+
+_CAME, _NOW = "#8A8A8A", MODEL
+_Mark = tuple[str, str, str, Callable[[Repair], Estimate | None]]
+"""Label, colour, shape, and the estimate of a repair that it stands for."""
+
+
+def _share(when: str, what: str) -> Callable[[Repair], Estimate | None]:
+    return lambda one: getattr(one.repaired, when)[what] if one.repaired else None
+
+
+def detection(report: RepairReport | None) -> Measure | None:
+    """Return how wrong turns were found; None where none was wrong, or none was measured."""
+    found = report.measures if report else ()
+    return next((one for one in found if one.name == "detection" and one.positives), None)
+
+
+def rejection(repair: Repair) -> Measure | None:
+    """Return how conversations of another task were found; None where all are the task's, or none was measured."""
+    report = repair.rejected or repair.repaired
+    found = report.rejection if report else None
+    return found if found and found.positives else None
+
+
+def _found(repair: Repair) -> Measure | None:
+    return detection(repair.repaired)
+
+
+def _of(measure: Callable[[Repair], Measure | None], what: str) -> Callable[[Repair], Estimate | None]:
+    return lambda one: getattr(found, what) if (found := measure(one)) else None
+
+
+def _before_after(what: str) -> tuple[_Mark, _Mark]:
+    return ("as they came", _CAME, "x", _share("before", what)), ("now", _NOW, "o", _share("after", what))
+
+
+def _found_marks(measure: Callable[[Repair], Measure | None]) -> tuple[_Mark, _Mark]:
+    return ("precision", SECOND, "s", _of(measure, "precision")), ("recall", "#009E73", "D", _of(measure, "recall"))
+
+
+_PANELS: tuple[tuple[str, str, tuple[_Mark, _Mark]], ...] = (
+    ("right tool", "not relabelled", _before_after("name")),
+    ("service call all right", "not relabelled", _before_after("arguments")),
+    ("wrong turns found", "none wrong", _found_marks(_found)),
+    ("foreign ones rejected", "none foreign", _found_marks(rejection)),
+)
+"""Title, what stands where there is nothing to measure, and the two marks."""
+
+
+def draw(repairs: Sequence[Repair], folder: Path) -> Picture:
+    """Draw `repairs.png` into `folder`. `repairs` is not empty."""
+    from matplotlib.figure import Figure
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with style():
+        figure = Figure(figsize=(WIDTH, 1.9 + 0.5 * len(repairs)), layout="constrained")
+        figure.suptitle(
+            "Repair of the TFT traces, measured against the clean ones",
+            x=0.01,
+            ha="left",
+            fontsize=12,
+            fontweight="bold",
+        )
+        grid = figure.subplots(1, len(_PANELS), sharey=True)
+        for axes, panel in zip(grid, _PANELS, strict=True):
+            _panel(axes, panel, repairs)
+        grid[0].set_yticks(range(len(repairs)), [shown(one.title, 26) for one in repairs])
+        grid[0].set_ylim(len(repairs) - 0.5, -0.5)
+        legend(figure, grid, "outside lower left")
+        note = "shares from 0 to 1; bars: 95 % intervals, by conversation"
+        figure.text(0.99, 0.02, note, ha="right", va="bottom", fontsize=8, color=GREY)
+        alt = _alt(repairs)
+        save(folder, "repairs", figure, alt)
+    return Picture(name="repairs", title="Repair of the TFT traces", alt=alt)
+
+
+def _panel(axes: Axes, panel: tuple[str, str, tuple[_Mark, _Mark]], repairs: Sequence[Repair]) -> None:
+    title, nothing, marks = panel
+    axes.set_title(title, fontsize=9.5, fontweight="normal")
+    for place, repair in enumerate(repairs):
+        axes.axhline(place, color="#E5E5E5", linewidth=0.8, zorder=0)
+        if all((one := read(repair)) is None or one.value is None for _, _, _, read in marks):
+            text: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8, "style": "italic", "color": GREY}
+            axes.text(0.5, place, nothing, **text, backgroundcolor="white")
+        for position, (label, color, marker, read) in enumerate(marks):
+            _mark(axes, place + 0.14 * (2 * position - 1), read(repair), (label, color, marker))
+    axes.set_xlim(-0.06, 1.06)
+    axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", labelsize=8)
+
+
+def _mark(axes: Axes, y: float, one: Estimate | None, style: tuple[str, str, str]) -> None:
+    label, color, marker = style
+    if one is None or one.value is None:
+        return
+    if bar := reach(one):
+        axes.errorbar(one.value, y, xerr=bar, fmt="none", ecolor=color, capsize=2.5)
+    axes.plot(one.value, y, marker, color=color, markersize=6, label=label, linestyle="none")
+
+
+def _alt(repairs: Sequence[Repair]) -> str:
+    told = []
+    for repair in repairs:
+        parts = []
+        for title, nothing, marks in _PANELS:
+            figures = [f"{label} {number(one.value)}" for label, _, _, read in marks if (one := read(repair))]
+            parts.append(f"{title}: {', '.join(figures) or nothing}")
+        told.append(f"{repair.title}: {'; '.join(parts)}")
+    return f"Repair of the TFT traces against the clean ones. {'. '.join(told)}."

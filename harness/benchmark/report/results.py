@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.benchmark.record import BenchmarkRecord, read_record
 from harness.errors import DataError, RepoNotFound
@@ -38,6 +38,8 @@ class EvaluationResults:
     by_config: Mapping[str, Result]
     record: BenchmarkRecord | None
     """None where no run of the whole benchmark has ended yet."""
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    """Configuration -> why its rows or its lineage cannot be read, where that was asked for."""
 
 
 def read_results(hub: Hub, namespace: str) -> EvaluationResults:
@@ -59,9 +61,14 @@ def read_results(hub: Hub, namespace: str) -> EvaluationResults:
     return results
 
 
-def read_dataset(dataset: ResultsDataset) -> EvaluationResults:
-    """Return what the dataset holds; DataError for a file that cannot be read."""
-    rows, lineages = dataset.rows(), dataset.lineages()
+def read_dataset(dataset: ResultsDataset, *, tolerant: bool = False) -> EvaluationResults:
+    """Return what the dataset holds; DataError for a file that cannot be read.
+
+    A `tolerant` reading lists rows and lineages that cannot be read as damaged.
+    """
+    damaged: dict[str, str] = {}
+    note = damaged.__setitem__ if tolerant else None
+    rows, lineages = dataset.rows(unreadable=note), dataset.lineages(unreadable=note)
     return EvaluationResults(
         artifact=dataset.artifact,
         by_config={
@@ -74,4 +81,5 @@ def read_dataset(dataset: ResultsDataset) -> EvaluationResults:
             for config, report in dataset.reports().items()
         },
         record=read_record(dataset),
+        damaged=damaged,
     )

@@ -1,4 +1,4 @@
-"""Cells to tables: means over pairs and seeds, paired differences, and what is published beside them. No effects."""
+"""Cells to tables: means over pairs and seeds, paired differences, and what is published beside them. Pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from harness.benchmark.report.assign import CellKey, Placed
+from harness.benchmark.report.assign import AssignedResults, CellKey
 from harness.benchmark.report.records import CellResult, Contrast, Row, Run, Score, Table
 from harness.data.formats.message_reader import parse_answer
-from harness.data.published_facts import ARMS, Arm, PublishedFacts
+from harness.data.published_facts import PublishedFacts
+from harness.data.scenarios import ARMS, Arm
 from harness.evaluation.results import Rows
-from harness.statistics.estimates import Paired, estimate, holm, paired
+from harness.statistics.estimates import estimate, holm, paired
 from harness.statistics.records import Estimate
 
 ALPHA = 0.05
@@ -25,12 +26,12 @@ _FAIR: dict[Arm, str] = {"direct": "both on TFT's traces", "tft": "both without 
 Column = Sequence[float | None]
 
 
-def main_table(placed: Placed, facts: PublishedFacts, metrics: Sequence[str]) -> Table:
-    """Return TFT against Direct, a row a scenario: all published ones where any cell is of one, and all jobs."""
-    scenarios = {scenario for scenario, _, fair in placed.runs if not fair}
-    if any(_number(scenario, facts) for scenario, _, _ in placed.runs):
+def main_table(assigned: AssignedResults, facts: PublishedFacts, metrics: Sequence[str]) -> Table:
+    """Return TFT against Direct, one row per scenario: all published ones where any cell is of one, and all jobs."""
+    scenarios = {scenario for scenario, _, fair in assigned.runs if not fair}
+    if any(_number(scenario, facts) for scenario, _, _ in assigned.runs):
         scenarios |= {f"s{one.number}" for one in facts.scenarios}
-    columns = _Columns(placed)
+    columns = _Columns(assigned)
     rows = [
         columns.row(facts, metrics, tft=(scenario, "tft", False), direct=(scenario, "direct", False))
         for scenario in sorted(scenarios, key=lambda name: _order(name, facts))
@@ -38,18 +39,18 @@ def main_table(placed: Placed, facts: PublishedFacts, metrics: Sequence[str]) ->
     return Table(name="main", rows=_adjusted(rows))
 
 
-def fair_table(placed: Placed, facts: PublishedFacts, metrics: Sequence[str]) -> Table | None:
+def fair_table(assigned: AssignedResults, facts: PublishedFacts, metrics: Sequence[str]) -> Table | None:
     """Return the comparisons in which both pipelines see the same damage; None without a fair arm.
 
     Published TFT traces keep a tenth clean, Direct's keep none. So a fair Direct (on the TFT traces) is compared with
     the usual TFT, and a fair TFT (without the clean tenth) with the usual Direct.
     """
-    columns = _Columns(placed)
+    columns = _Columns(assigned)
     rows = []
-    for scenario in sorted({name for name, _, fair in placed.runs if fair}, key=lambda name: _order(name, facts)):
+    for scenario in sorted({name for name, _, fair in assigned.runs if fair}, key=lambda name: _order(name, facts)):
         for arm, note in _FAIR.items():
             keys: dict[Arm, CellKey] = {one: (scenario, one, one == arm) for one in ARMS}
-            if keys[arm] in placed.runs:
+            if keys[arm] in assigned.runs:
                 rows.append(columns.row(facts, metrics, tft=keys["tft"], direct=keys["direct"], note=note))
     return Table(name="fair", rows=_adjusted(rows)) if rows else None
 
@@ -73,9 +74,9 @@ def _title(scenario: str, facts: PublishedFacts) -> str:
 class _Columns:
     """The values of every cell, pair by pair, all in one order."""
 
-    def __init__(self, placed: Placed) -> None:
-        self.placed = placed
-        first: Rows = next((placed.results[config].rows for config in sorted(placed.results)), [])
+    def __init__(self, assigned: AssignedResults) -> None:
+        self.assigned = assigned
+        first: Rows = next((assigned.results[config].rows for config in sorted(assigned.results)), [])
         self.pairs = [row["pair_id"] for row in first]
         self.clusters = [row["conversation"] for row in first]
         self.tools = [_tool(row["reference"]) for row in first]
@@ -102,7 +103,7 @@ class _Columns:
         )
 
     def _runs(self, key: CellKey) -> tuple[Run, ...]:
-        return self.placed.runs.get(key) or (Run(model=None, seed=0, status="not run"),)
+        return self.assigned.runs.get(key) or (Run(model=None, seed=0, status="not run"),)
 
     def _by_seed(self, key: CellKey, metrics: Sequence[str]) -> dict[str, dict[int, Column]]:
         """Return metric -> seed -> values; empty without a run that is done."""
@@ -112,7 +113,7 @@ class _Columns:
         }
 
     def _values(self, config: str, metric: str) -> Column:
-        known = {row["pair_id"]: row.get(metric) for row in self.placed.results[config].rows}
+        known = {row["pair_id"]: row.get(metric) for row in self.assigned.results[config].rows}
         return [known.get(pair) for pair in self.pairs]
 
     def _cell(self, key: CellKey, values: Mapping[str, Mapping[int, Column]]) -> CellResult:
@@ -148,18 +149,14 @@ class _Columns:
         test = paired(_mean_column(direct.values()), _mean_column(tft.values()), self.clusters, alpha=ALPHA)
         both = sorted(set(tft) & set(direct))
         seeds = {seed: paired(direct[seed], tft[seed], self.clusters, alpha=ALPHA).difference.value for seed in both}
-        return _as_contrast(test, seeds)
-
-
-def _as_contrast(test: Paired, by_seed: Mapping[int, float | None]) -> Contrast:
-    return Contrast(
-        difference=test.difference,
-        p=test.p,
-        adjusted=test.p,
-        smallest_detectable=test.smallest_detectable,
-        tie=test.p is None or test.p >= ALPHA,
-        by_seed=by_seed,
-    )
+        return Contrast(
+            difference=test.difference,
+            p=test.p,
+            adjusted=test.p,
+            smallest_detectable=test.smallest_detectable,
+            tie=test.p is None or test.p >= ALPHA,
+            by_seed=seeds,
+        )
 
 
 def _mean_column(columns: Iterable[Column]) -> list[float | None]:

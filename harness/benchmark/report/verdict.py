@@ -1,4 +1,4 @@
-"""What the main table says, in plain sentences: where TFT beats Direct, where not, and where nobody can tell."""
+"""What the main table says, in plain sentences: where TFT beats Direct, where not, and where it is undecided."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def _about_seeds(main: Table, metric: str) -> Iterator[str]:
         )
     elif counts:
         yield (
-            f"Scores are means over up to {max(counts)} trainings a cell; the intervals hold the luck of the "
+            f"Scores are means over up to {max(counts)} trainings per cell; the intervals hold the luck of the "
             "conversations, and the spread of the trainings has its own table."
         )
     for row in main.rows:

@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 
 from harness.benchmark.report import format as formats
-from harness.benchmark.report.links import PageLinks, lineage_command
-from harness.benchmark.report.plot_repair import detection, rejection
 from harness.benchmark.report.records import BenchmarkReport, Row
-from harness.benchmark.report.to_json import dump
+from harness.benchmark.report.repairs import detection, rejection
+from harness.benchmark.report.to_json import PageLinks, dump, lineage_command
 from harness.data.formats.jsonl import write_atomic
 from harness.data.published_facts import published_facts
 from harness.evaluation.baselines import BASELINES
 from harness.evaluation.metrics import JUDGE_METRIC
-from harness.reports.markdown import environment as markdown_environment
-from harness.reports.markdown import one_line
+from harness.reports.markdown_templates import environment as markdown_environment
+from harness.reports.markdown_templates import one_line
 from harness.resources import folder, templates
 from harness.statistics.formatting import NOTHING, as_points, number, p_value, points, points_span, span, spread
 
@@ -65,7 +64,7 @@ def _context(summary: BenchmarkReport) -> Mapping[str, Any]:
     return {
         **{write.__name__: write for write in figures},
         "summary": summary,
-        "links": PageLinks.of(summary),
+        "links": PageLinks(endpoint=summary.endpoint, results=summary.results),
         "published": published_facts(),
         "arm_name": formats.arm_name,
         "share_of_runs": formats.share_of_runs,

@@ -1,5 +1,7 @@
 """What code can say of traces without asking anybody: layout, calls, consistency, duplicates, contamination.
 
+assistant_turns.py  Checks of the assistant's turns: one call each, a tool that exists, arguments that are valid,
+                    results where due
 batch.py            Checks, duplicates and contamination over any number of traces: streamed, in several processes,
                     order kept
 characters.py       Checks of single characters: what breaks readers of the file, and what a reader does not see
@@ -7,10 +9,7 @@ consistency.py      Whether results fit the calls that they answer, and replies 
 conversation.py     All deterministic checks of one conversation, in order; what they find is sorted by nothing but
                     that order
 decontamination.py  Whether the test set is in the training data: a gate that stops a run and names the pairs
-duplicates.py       Exact and near duplicates among conversations, found as they come, in memory that a laptop has
-layout.py           Checks of a conversation's layout: who speaks when, where it begins and ends, how long it is
-shingles.py         Conversations as words, runs of words and MinHash signatures: what duplicates and contamination
-                    are measured on
-turns.py            Checks of the assistant's turns: one call each, a tool that exists, arguments that are valid,
-                    results where due
+duplicates.py       Exact and near duplicates among conversations, found as they come, by MinHash signatures of their
+                    words
+message_order.py    Checks of the order of messages: who speaks when, where it begins and ends, how long it is
 """

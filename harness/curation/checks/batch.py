@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Any
 from harness.curation.checks.conversation import check, rejected
 from harness.curation.checks.decontamination import Decontamination, Overlap
 from harness.curation.checks.duplicates import (
-    SEED_THRESHOLD,
     THRESHOLD,
     Duplicate,
     Duplicates,
     Fingerprint,
     fingerprint,
 )
-from harness.curation.checks.layout import CheckConfig
+from harness.curation.checks.message_order import CheckConfig
 from harness.data.annotations import Finding, TraceRow
 from harness.data.records import Conversation
 from harness.data.tools import Toolbox
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 _CHUNK = 64
 """Conversations that go to a process at once."""
 _FEW = 4 * _CHUNK
-"""Up to so many are done here: starting processes takes longer."""
+"""Up to this many are examined in this process: starting others takes longer."""
 _MOST_WORKERS = 8
 
 
@@ -49,13 +48,10 @@ class Inspection:
     config: CheckConfig = field(default_factory=CheckConfig)
     test: tuple[Conversation, ...] = ()
     """The test set; none of it may be among the traces."""
-    seeds: tuple[Conversation, ...] = ()
-    """What synthetic conversations were made from and may not repeat."""
     threshold: float = THRESHOLD
-    """Of similarity with each other."""
-    seed_threshold: float = SEED_THRESHOLD
+    """Similarity with an earlier trace from which one is a duplicate."""
     workers: int | None = None
-    """Processes; None for one a core, 1 for none beside this one."""
+    """Processes; None for one per core, 1 for none beside this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,16 +61,14 @@ class Inspected:
     row: TraceRow
     findings: tuple[Finding, ...]
     duplicate: Duplicate | None
-    """Of an earlier trace that was kept; a rejected one is nobody's original."""
-    repeats: Duplicate | None
-    """A seed that it repeats."""
+    """Of an earlier trace that was not rejected."""
     overlaps: tuple[Overlap, ...]
     """Conversations of the test set that it is."""
 
     @property
-    def rejected(self) -> bool:
-        """Whether a check rejects it; whether duplicates and overlaps do is for the stage to say."""
-        return rejected(self.findings)
+    def rejection(self) -> Finding | None:
+        """The first finding that rejects it; whether duplicates and overlaps do is for the stage to say."""
+        return next((finding for finding in self.findings if finding.severity == "reject"), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,21 +107,10 @@ def inspect_traces(rows: Iterable[TraceRow], inspection: Inspection) -> Iterator
     Memory holds a few hundred rows and about a kilobyte for each one that is kept. The result is the same for any
     number of processes. Raises HarnessError where a process was ended from outside.
     """
-    seeds, kept = Duplicates(inspection.seed_threshold), Duplicates(inspection.threshold)
-    for seed in inspection.seeds:
-        seeds.add(seed)
+    kept = Duplicates(inspection.threshold)
     for row, examined in _examine_all(iter(rows), inspection):
-        repeats = duplicate = None
-        if examined.print is not None:
-            repeats = seeds.find_fingerprint(examined.print)
-            duplicate = kept.find_fingerprint(examined.print) if repeats else kept.add_fingerprint(examined.print)
-        yield Inspected(
-            row=row,
-            findings=examined.findings,
-            duplicate=duplicate,
-            repeats=repeats,
-            overlaps=examined.overlaps,
-        )
+        duplicate = kept.add_fingerprint(examined.print) if examined.print is not None else None
+        yield Inspected(row=row, findings=examined.findings, duplicate=duplicate, overlaps=examined.overlaps)
 
 
 def _examine_all(rows: Iterator[TraceRow], inspection: Inspection) -> Iterator[tuple[TraceRow, _Examined]]:
@@ -197,7 +180,7 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def _bare(row: TraceRow) -> TraceRow:
-    """Return the row without its columns, which nobody examines."""
+    """Return the row without its columns, which are not examined."""
     return TraceRow(conversation=row.conversation, problem=row.problem)
 
 

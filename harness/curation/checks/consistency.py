@@ -8,16 +8,17 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from harness.curation.checks.layout import View
+from harness.curation.checks.message_order import View
 from harness.data.annotations import Finding
 from harness.data.events import Event
 from harness.data.records import Case, Message, ToolCall
 from harness.data.text import plain, tokens
 from harness.rules.judge.bookings import find_booking_error
-from harness.rules.judge.dialogue_state import DialogueState, dialogue_state, is_lookup
+from harness.rules.judge.dialogue_state import DialogueState, dialogue_state
 from harness.rules.judge.facts import find_contact_error, find_fact_error
 from harness.rules.judge.grounding import find_place_error, find_quantity_error
 from harness.rules.language.equivalence import same_value, show
+from harness.rules.language.lexicon import is_lookup
 
 _CAPITAL = re.compile(r"(?<![.!?\n] )(?<![\n])(?<!\A)\b[A-Z]\w*")
 _NUMBERED = re.compile(r"(?<=\bmessage )\d+")
@@ -41,7 +42,7 @@ def consistency(view: View) -> Iterator[Finding]:
 
 
 def _state(view: View) -> DialogueState:
-    """Return the conversation as the rules see one, whatever its tools are called."""
+    """Return the conversation as the rules see one; the names of its tools do not matter."""
     case = Case(
         id=view.conversation.id,
         conversation=view.conversation.id,

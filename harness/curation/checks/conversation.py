@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
+from harness.curation.checks.assistant_turns import (
+    call_arguments,
+    call_ids,
+    call_names,
+    empty_texts,
+    reply_form,
+    results,
+    unusable_turns,
+)
 from harness.curation.checks.characters import characters_of_texts
 from harness.curation.checks.consistency import consistency
-from harness.curation.checks.layout import (
+from harness.curation.checks.message_order import (
     CheckConfig,
     View,
     consecutive_turns,
@@ -16,15 +25,6 @@ from harness.curation.checks.layout import (
     role_order,
     sizes,
     turns,
-)
-from harness.curation.checks.turns import (
-    call_arguments,
-    call_ids,
-    call_names,
-    empty_texts,
-    reply_form,
-    results,
-    unusable_turns,
 )
 from harness.data.annotations import Finding
 from harness.data.events import events
@@ -49,7 +49,7 @@ CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (
 )
 """The checks that look at messages as they stand; `consistency` compares what they mean."""
 _EACH = 25
-"""So many findings of one check are kept: a trace of thousands of bad messages is no report of thousands of lines."""
+"""Findings of one check that are kept: thousands of bad messages should not make a report of thousands of lines."""
 
 
 def check(conversation: Conversation, toolbox: Toolbox, config: CheckConfig) -> list[Finding]:

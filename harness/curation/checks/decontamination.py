@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from harness.curation.checks.duplicates import Fingerprint, fingerprint
-from harness.curation.checks.shingles import as_text, digest, grams, user_words, words
+from harness.curation.checks.duplicates import Fingerprint, as_text, digest, fingerprint, grams, user_words, words
 from harness.data.records import Conversation
 from harness.errors import CheckFailed
-from harness.rules.judge.dialogue_state import is_lookup
+from harness.rules.language.lexicon import is_lookup
 from harness.statistics.formatting import number, whole_percent
 
 LONG, SHORT = 13, 8
@@ -33,7 +32,7 @@ _LEAST_WORDS = 8
 """A user side of fewer words may be that of anybody."""
 _LEAST_ARGUMENTS = 3
 _PHRASE = 3
-"""A run that so many conversations of the test set share is a phrase of users, and tells none of them."""
+"""A run that this many conversations of the test set share is a common phrase, and identifies none of them."""
 _SHOWN = 10
 GATE_RECORD = "decontamination.json"
 """In a dataset of synthetic conversations: what the gate has seen."""

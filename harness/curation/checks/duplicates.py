@@ -1,24 +1,30 @@
-"""Exact and near duplicates among conversations, found as they come, in memory that a laptop has."""
+"""Exact and near duplicates among conversations, found as they come, by MinHash signatures of their words."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
+import unicodedata
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from harness.curation.checks.shingles import PERMUTATIONS, all_words, digest, signature
-from harness.data.records import Conversation
+from harness.data.formats.message_reader import is_result
+from harness.data.records import Conversation, ToolCall
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from datasketch import MinHash
     from numpy import bool_, int32, int64, uint32, uint64
     from numpy.typing import NDArray
 
-    from harness.curation.checks.shingles import Signature
+    Signature = NDArray[uint32]
 
 THRESHOLD = 0.8
 """Above it two synthetic conversations say the same (Lee et al., Deduplicating training data, 2022, use 0.8)."""
-SEED_THRESHOLD = 0.95
-"""Above it a synthetic conversation repeats a seed; the benchmark's own setting."""
 _RECALL = 0.93
 """Least probability that two conversations at the threshold are compared at all; it rises steeply above."""
 _FIRST_SIZE = 1024
@@ -163,7 +169,7 @@ class Duplicates:
 
 
 def _rows_per_band(threshold: float) -> int:
-    """Return the most rows a band at which a pair at the threshold shares a band with the probability wanted.
+    """Return the most rows per band at which a pair at the threshold shares a band with the probability wanted.
 
     Two signatures of similarity s share one of b bands of r rows with probability 1 - (1 - s^r)^b.
     """
@@ -171,3 +177,80 @@ def _rows_per_band(threshold: float) -> int:
         if 1 - (1 - threshold**rows) ** (PERMUTATIONS // rows) >= _RECALL:
             return rows
     return 1
+
+
+SHINGLE = 5
+PERMUTATIONS = 128
+"""Values of a signature: similarities are estimated with a standard error of sqrt(s (1 - s) / 128), 0.035 at 0.8."""
+SEED = 1
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\ua960-\ua97f\uf900-\ufaff"
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+"""Scripts that put no space between words are taken letter by letter."""
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text without case, punctuation and forms of letters that only look different (NFKC)."""
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+def all_words(conversation: Conversation) -> list[str]:
+    """Return the words of a conversation in order: what was said, and calls with their arguments in order of names.
+
+    Results are left out, because they follow from the calls, and so are ids. A call whose only argument is a text is
+    that text, so that replies are the same whether a tool speaks them or not.
+    """
+    found: list[str] = []
+    for message in conversation.messages:
+        if message.role != "tool" and message.content and not is_result(message):
+            found += words(message.content)
+        for call in message.tool_calls:
+            found += call_words(call)
+    return found
+
+
+def call_words(call: ToolCall) -> list[str]:
+    """Return a call as words; two calls that differ in the order of their arguments only have the same."""
+    if len(call.arguments) == 1 and isinstance(text := next(iter(call.arguments.values())), str):
+        return words(text)
+    return words(" ".join([call.name, *(f"{key} {as_text(value)}" for key, value in sorted(call.arguments.items()))]))
+
+
+def as_text(value: Any) -> str:
+    """Return an argument's value as text, objects with their keys in order."""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def user_words(conversation: Conversation) -> list[str]:
+    """Return the words that the user said, in order."""
+    said = (message for message in conversation.messages if message.role == "user" and not is_result(message))
+    return [word for message in said for word in words(message.content or "")]
+
+
+def grams(sequence: Sequence[str], size: int) -> set[int]:
+    """Return the CRC-32 of each run of `size` words; where there are fewer words, of one run of all."""
+    starts = range(max(1, len(sequence) - size + 1))
+    return {zlib.crc32(" ".join(sequence[start : start + size]).encode("utf-8", "surrogatepass")) for start in starts}
+
+
+def signature(sequence: Sequence[str]) -> Signature:
+    """Return the MinHash signature of the runs of five words: 128 values, uint32.
+
+    Broder, On the resemblance and containment of documents (1997); datasketch computes it and mixes the CRC-32 again.
+    """
+    sketch = _empty_sketch().copy()
+    sketch.update_batch(grams(sequence, SHINGLE))
+    values: Signature = sketch.hashvalues.astype("uint32")
+    return values
+
+
+@cache
+def _empty_sketch() -> MinHash:
+    from datasketch import MinHash
+
+    return MinHash(num_perm=PERMUTATIONS, seed=SEED, hashfunc=int)
+
+
+def digest(sequence: Sequence[str]) -> int:
+    """Return a 128-bit hash of words: equal for conversations that differ in case, punctuation and ids only."""
+    text = " ".join(sequence).encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "little")

@@ -1,4 +1,4 @@
-"""Turn by turn: what the committee agrees on, by name, then keys, then values; disputes for the arbiter. No effects"""
+"""Turn by turn: what the committee agrees on, by name, then keys, then values; disputes for the arbiter. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAJORITY = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnVerdict:
-    """One turn before the arbiter: a call, or a dispute, or neither where nobody said anything valid."""
+    """One turn before the arbiter: a call, or a dispute, or neither where no member said anything valid."""
 
     event: Event
     candidates: tuple[ToolCall | None, ...]

@@ -1,18 +1,21 @@
-"""What a committee did: how it decided, how far it agrees, how reliable each member is, what it changed. No effects"""
+"""What a committee did: how it decided, how far it agrees, how reliable each member is, what it changed. Pure."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.curation.committee.reliability import reliability
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.data.annotations import TurnDecision
 from harness.data.canonical import canonical_call
 from harness.data.records import ToolCall
 from harness.data.tools import Toolbox
 from harness.statistics.agreement import gwet_ac1, krippendorff_alpha, observed_agreement
+from harness.statistics.formatting import most_common_first
 
 RAW = "raw traces"
 """The voter that the labels of the raw traces are counted as, where the voters' reliability is estimated."""
@@ -68,26 +71,19 @@ class CommitteeSummary:
 def summarise(members: Sequence[str], decisions: Sequence[TurnDecision], toolbox: Toolbox) -> CommitteeSummary:
     """Return what a card says of a committee; `decisions` are those of all conversations."""
     names = {
-        member: [_name(decision.candidates[column]) for decision in decisions] for column, member in enumerate(members)
+        member: [call.name if call else None for call in (decision.candidates[column] for decision in decisions)]
+        for column, member in enumerate(members)
     }
     return CommitteeSummary(
         members=tuple(members),
         turns=len(decisions),
-        methods=_counted(decision.method for decision in decisions),
-        disputes=_counted(decision.level for decision in decisions if decision.level is not None),
+        methods=most_common_first(Counter(decision.method for decision in decisions)),
+        disputes=most_common_first(Counter(one.level for one in decisions if one.level is not None)),
         overruled=sum(_is_own(decision, toolbox) for decision in decisions),
         agreement=_agreements(decisions, toolbox),
         reliability=reliability(names | {RAW: [decision.raw.name for decision in decisions]}),
         changes=_changes(decisions),
     )
-
-
-def _name(call: ToolCall | None) -> str | None:
-    return None if call is None else call.name
-
-
-def _counted(values: Iterable[str]) -> dict[str, int]:
-    return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))
 
 
 def _is_own(decision: TurnDecision, toolbox: Toolbox) -> bool:
@@ -134,3 +130,51 @@ def _changes(decisions: Sequence[TurnDecision]) -> dict[str, ToolChanges]:
         )
         for tool, group in sorted(by_tool.items(), key=lambda item: (-len(item[1]), item[0]))
     }
+
+
+_ROUNDS = 100
+_CONVERGED = 1e-6
+_SMOOTHING = 0.01
+"""Added to every cell of a confusion matrix, so that a name that a voter never gave stays possible."""
+
+
+def reliability(votes: Mapping[str, Sequence[str | None]]) -> dict[str, float | None]:
+    """Return, voter by voter, the expected share of its votes that are right; None for one that never votes.
+
+    `votes[voter][i]` is what the voter says of item i, None for nothing. The truth of an item and the voters' confusion
+    matrices are estimated together, beginning with the majority (Dawid and Skene 1979). With two voters that differ it
+    cannot be told who is right: give the raw labels as a third one.
+    """
+    labels = sorted({label for column in votes.values() for label in column if label is not None})
+    codes = {label: code for code, label in enumerate(labels)}
+    voters = list(votes)
+    items = max((len(column) for column in votes.values()), default=0)
+    if not labels:
+        return dict.fromkeys(voters)
+    said = np.zeros((len(voters), items, len(labels)))
+    for voter, column in enumerate(votes.values()):
+        for item, label in enumerate(column):
+            if label is not None:
+                said[voter, item, codes[label]] = 1.0
+    truth = _fit(said[:, said.any(axis=(0, 2))])
+    shown = said[:, said.any(axis=(0, 2))]
+    right = (shown * truth).sum(axis=(1, 2))
+    cast = shown.sum(axis=(1, 2))
+    return {name: float(right[voter] / cast[voter]) if cast[voter] else None for voter, name in enumerate(voters)}
+
+
+def _fit(said: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the probability of each label (items x labels) from what was said (voters x items x labels, 0 or 1)."""
+    truth: NDArray[np.float64] = said.sum(axis=0)
+    truth /= truth.sum(axis=1, keepdims=True)
+    for _ in range(_ROUNDS):
+        prior = truth.mean(axis=0) + 1e-12
+        confusion = np.einsum("il,vik->vlk", truth, said) + _SMOOTHING
+        confusion /= confusion.sum(axis=2, keepdims=True)
+        score = np.log(prior) + np.einsum("vik,vlk->il", said, np.log(confusion))
+        new: NDArray[np.float64] = np.exp(score - score.max(axis=1, keepdims=True))
+        new /= new.sum(axis=1, keepdims=True)
+        if np.abs(new - truth).max() < _CONVERGED:
+            return new
+        truth = new
+    return truth

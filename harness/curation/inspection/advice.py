@@ -10,7 +10,7 @@ from harness.curation.inspection.anomalies import ADVICE, SIGNS
 from harness.curation.inspection.survey import Survey, ToolUse
 
 _MANY, _TOO_MANY = 0.02, 0.1
-"""Shares of a sample: so many are worth a word, so many damaged ones a lower threshold."""
+"""Shares of a sample from which a finding is reported, and from which damaged traces call for a lower threshold."""
 _RELEVANT, _DAMAGED = 4, 2
 """The relevance that `tft filter` keeps by default, and the coherence of traces that may be mended."""
 _NAMES = 3
@@ -19,7 +19,7 @@ _SMALL, _FEW = 10, 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Likely:
+class LikelyProblem:
     """One likely problem."""
 
     what: str
@@ -31,7 +31,7 @@ class Likely:
     """False: worth knowing only."""
 
 
-def likely_problems(found: Survey) -> list[Likely]:
+def likely_problems(found: Survey) -> list[LikelyProblem]:
     """Return the likely problems of a survey: what explains others first, troubles before what is only worth knowing.
 
     The others are in the order of how many are concerned.
@@ -41,7 +41,7 @@ def likely_problems(found: Survey) -> list[Likely]:
     return sorted([*_rows(found), *_ratings(found), *others], key=lambda one: not one.trouble)
 
 
-def _rows(found: Survey) -> list[Likely]:
+def _rows(found: Survey) -> list[LikelyProblem]:
     problems = []
     readable = found.rows - found.unreadable
     if found.unreadable:
@@ -56,7 +56,7 @@ def _rows(found: Survey) -> list[Likely]:
     return problems
 
 
-def _tools(found: Survey) -> list[Likely]:
+def _tools(found: Survey) -> list[LikelyProblem]:
     problems = []
     calls = sum(one.calls for one in found.tools)
     unknown = [one for one in found.tools if one.known is False]
@@ -90,7 +90,7 @@ def _calls(tools: list[ToolUse]) -> int:
     return sum(one.calls for one in tools)
 
 
-def _ratings(found: Survey) -> list[Likely]:
+def _ratings(found: Survey) -> list[LikelyProblem]:
     problems = []
     off = sum(number for rating, number in found.relevance.items() if rating < _RELEVANT)
     if off > _MANY * max(1, found.rated):
@@ -107,7 +107,7 @@ def _ratings(found: Survey) -> list[Likely]:
     return problems
 
 
-def _signs(found: Survey) -> list[Likely]:
+def _signs(found: Survey) -> list[LikelyProblem]:
     readable = found.rows - found.unreadable
     known = {sign.name: (sign.advice, sign.trouble) for sign in SIGNS}
     known |= {name: (advice, True) for name, advice in ADVICE.items()}
@@ -117,7 +117,7 @@ def _signs(found: Survey) -> list[Likely]:
     ]
 
 
-def _personal(found: Survey) -> list[Likely]:
+def _personal(found: Survey) -> list[LikelyProblem]:
     kinds = {"email": "e-mail addresses", "phone": "phone numbers", "card": "payment card numbers", "iban": "IBANs"}
     readable = found.rows - found.unreadable
     return [
@@ -132,8 +132,8 @@ def _personal(found: Survey) -> list[Likely]:
     ]
 
 
-def _likely(what: str, count: int, of: int, advice: str, *, trouble: bool = True) -> Likely:
-    return Likely(what=what, count=count, of=of, advice=advice, trouble=trouble)
+def _likely(what: str, count: int, of: int, advice: str, *, trouble: bool = True) -> LikelyProblem:
+    return LikelyProblem(what=what, count=count, of=of, advice=advice, trouble=trouble)
 
 
 def next_command(found: Survey, source: str, *, job: Path | None, task: Path | None) -> str:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from harness.data.events import Event
 from harness.data.records import Message
 
-Told = Sequence[Event]
+Events = Sequence[Event]
 Messages = Sequence[Message]
 
 
@@ -20,7 +20,7 @@ class Sign:
     name: str
     """Completes `conversations that ...`."""
     advice: str
-    holds: Callable[[Told, Messages], bool]
+    holds: Callable[[Events, Messages], bool]
     trouble: bool = True
     """False: worth knowing, and nothing has to be done."""
 
@@ -32,16 +32,16 @@ ADVICE = {
 }
 
 
-def _pairs(holds: Callable[[Event, Event], bool]) -> Callable[[Told, Messages], bool]:
-    return lambda told, _: any(holds(one, after) for one, after in pairwise(told))
+def _pairs(holds: Callable[[Event, Event], bool]) -> Callable[[Events, Messages], bool]:
+    return lambda events, _: any(holds(one, after) for one, after in pairwise(events))
 
 
-def _starts_with_agent(told: Told, _: Messages) -> bool:
-    first = next((one.kind for one in told if one.kind != "system"), "user")
+def _starts_with_agent(events: Events, _: Messages) -> bool:
+    first = next((one.kind for one in events if one.kind != "system"), "user")
     return first not in ("user", "empty")
 
 
-def _text(holds: Callable[[str], bool]) -> Callable[[Told, Messages], bool]:
+def _text(holds: Callable[[str], bool]) -> Callable[[Events, Messages], bool]:
     return lambda _, messages: any(holds(one.content) for one in messages if one.content)
 
 
@@ -50,7 +50,7 @@ def _has_controls(text: str) -> bool:
 
 
 SIGNS = (
-    Sign(name="have no messages", advice="`tft filter` rejects them", holds=lambda told, _: not told),
+    Sign(name="have no messages", advice="`tft filter` rejects them", holds=lambda events, _: not events),
     Sign(
         name="start with the agent",
         advice="messages may be shuffled or cut off at the front; `tft filter` rejects those out of order",
@@ -59,7 +59,7 @@ SIGNS = (
     Sign(
         name="end without the agent",
         advice="nothing is learned from what follows the agent's last turn; look whether answers are missing",
-        holds=lambda told, _: bool(told) and not told[-1].is_turn,
+        holds=lambda events, _: bool(events) and not events[-1].is_turn,
     ),
     Sign(
         name="have several calls in one turn",
@@ -89,7 +89,7 @@ SIGNS = (
     Sign(
         name="have a system message",
         advice="the task's own is used instead in training; put what matters of it into task_description",
-        holds=lambda told, _: any(one.kind == "system" for one in told),
+        holds=lambda events, _: any(one.kind == "system" for one in events),
         trouble=False,
     ),
     Sign(

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from random import Random
-from typing import Any
 
 from harness.curation.inspection.anomalies import DUPLICATE, SIGNS, TOO_LONG
 from harness.curation.inspection.languages import language
@@ -18,6 +17,7 @@ from harness.data.events import Event, events
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.tools import Toolbox
 from harness.rules.teacher.rating import RulesRater
+from harness.statistics.formatting import most_common_first
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 _SAMPLE = 500
@@ -172,14 +172,14 @@ class _Tally:
             unreadable=self.unreadable,
             problems=tuple(self.problems),
             rejected=self.rejected,
-            roles=_by_number(self.roles),
-            kinds=_by_number(self.kinds),
+            roles=most_common_first(self.roles),
+            kinds=most_common_first(self.kinds),
             tools=self._tools(),
             messages=_quantiles(self.lengths),
             characters=_quantiles(self.characters),
-            languages=_by_number(self.languages),
-            pii=_by_number(self.pii),
-            odd=_by_number(self.odd),
+            languages=most_common_first(self.languages),
+            pii=most_common_first(self.pii),
+            odd=most_common_first(self.odd),
             rated=len(self.ratings),
             relevance=dict(sorted(Counter(one.relevance or 0 for one in self.ratings).items())),
             coherence=dict(sorted(Counter(one.coherence or 0 for one in self.ratings).items())),
@@ -219,10 +219,6 @@ def _texts(message: Message) -> Iterable[str]:
     for call in message.tool_calls:
         yield call.name
         yield str(call.arguments)
-
-
-def _by_number(counts: Mapping[Any, int]) -> dict[Any, int]:
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], str(item[0]))))
 
 
 def _quantiles(counts: Mapping[int, int]) -> tuple[int, ...]:

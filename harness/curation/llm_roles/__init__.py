@@ -1,13 +1,10 @@
 """Language models in the roles of the pipeline: prompts, what is read from answers, and who asks.
 
 arbiter.py        The arbiter as a language model: which of the proposals for a turn is right, another call, or
-                  nobody can tell
-calls.py          Calls in prompts and answers: the tools as the model sees them, the JSON schema of a call, and
-                  what is read
+                  undecided
 labeler.py        A committee member as a language model: what the assistant should have done in each turn of a
                   conversation
-prompted_role.py  What the prompted roles share: a prompt with constants first, requests to one model, one outcome
-                  an item
+prompted_role.py  What the prompted roles share: the prompt, calls in prompts and answers, and one outcome per item
 rater.py          The filter's teacher as a language model: relevance and coherence of a trace, 1 to 5, each with
                   its reason
 writer.py         The generator's teacher as a language model: a plan and then a conversation, both in one answer

@@ -1,4 +1,4 @@
-"""The arbiter as a language model: which of the proposals for a turn is right, another call, or nobody can tell."""
+"""The arbiter as a language model: which of the proposals for a turn is right, another call, or undecided."""
 
 from __future__ import annotations
 
@@ -6,8 +6,17 @@ from collections.abc import Callable, Sequence
 from string import ascii_uppercase
 from typing import Any
 
-from harness.curation.llm_roles.calls import SHORTEST_BOUND, call_schema, read_call
-from harness.curation.llm_roles.prompted_role import MAX_REASON, PromptedRole, expect_keys, expect_text, problem_of
+from harness.curation.llm_roles.prompted_role import (
+    MAX_REASON,
+    SHORTEST_BOUND,
+    PromptedRole,
+    call_schema,
+    expect_keys,
+    expect_text,
+    object_schema,
+    problem_of,
+    read_call,
+)
 from harness.data.annotations import Dispute, Ruling
 from harness.data.events import callable_tools, events
 from harness.data.records import ToolCall
@@ -28,7 +37,7 @@ class LlmArbiter(PromptedRole):
     def rule(self, disputes: Sequence[Dispute], on_ruling: Callable[[Ruling], None]) -> None:
         """Ask about each dispute on its own; the turn as it was logged is not shown.
 
-        Raises HarnessError where nobody can be asked or the budget is spent.
+        HarnessError where the model cannot be asked or the budget is spent.
         """
 
         def tell(answer: ChatAnswer) -> None:
@@ -43,12 +52,7 @@ class LlmArbiter(PromptedRole):
         letters = ascii_uppercase[: len(dispute.candidates)]
         number = dispute.position + 1
         written = list(lines(dispute.conversation.messages))
-
         tools = self._tools(dispute)
-
-        def check(text: str) -> None:
-            self._read(text, letters, tools)
-
         return ChatRequest(
             id=str(place),
             messages=self.prompt.messages(
@@ -59,7 +63,7 @@ class LlmArbiter(PromptedRole):
             ),
             schema=_schema(letters, call_schema(self.toolbox, SHORTEST_BOUND, tools)),
             max_tokens=self.model.room(_ROOM),
-            check=check,
+            check=lambda text: self._read(text, letters, tools),
             usual_tokens=_USUAL,
         )
 
@@ -90,13 +94,10 @@ class LlmArbiter(PromptedRole):
 
 
 def _schema(letters: str, call: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {
+    return object_schema(
+        {
             "reason": {"type": "string", "maxLength": MAX_REASON},
             "choice": {"type": "string", "enum": [*letters, _OWN, _UNSURE]},
             "call": {"anyOf": [*call["anyOf"], {"type": "null"}]},
-        },
-        "required": list(_KEYS),
-        "additionalProperties": False,
-    }
+        }
+    )

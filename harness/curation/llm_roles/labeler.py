@@ -6,8 +6,15 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from harness.curation.llm_roles.calls import SHORTEST_BOUND, call_schema, read_call
-from harness.curation.llm_roles.prompted_role import PromptedRole, expect_keys, problem_of
+from harness.curation.llm_roles.prompted_role import (
+    SHORTEST_BOUND,
+    PromptedRole,
+    call_schema,
+    expect_keys,
+    object_schema,
+    problem_of,
+    read_call,
+)
 from harness.data.annotations import Rewrite
 from harness.data.events import Event, callable_tools, events
 from harness.data.records import Conversation, ToolCall
@@ -29,7 +36,7 @@ class LlmLabeler(PromptedRole):
     def relabel(self, conversations: Sequence[Conversation], on_rewrite: Callable[[Rewrite], None]) -> None:
         """Ask for all turns of a conversation at once; one without turns is not asked about.
 
-        Raises HarnessError where nobody can be asked or the budget is spent.
+        HarnessError where the model cannot be asked or the budget is spent.
         """
         turns = [self._turns(conversation) for conversation in conversations]
 
@@ -58,22 +65,17 @@ class LlmLabeler(PromptedRole):
         return requests
 
     def _request(self, place: int, conversation: Conversation, turns: Sequence[Event]) -> ChatRequest:
-        numbers = _numbers(turns)
+        numbers = [turn.position + 1 for turn in turns]  # as the prompt counts messages
         texts = [json.dumps(turn.call.arguments, ensure_ascii=False) for turn in turns if turn.call]
         longest = max(SHORTEST_BOUND, *(2 * len(text) for text in texts))
         usual = sum(estimated_tokens(text) + _ENTRY_TOKENS for text in texts)
-
         tools = self._tools(conversation)
-
-        def check(text: str) -> None:
-            self._read(text, tools)
-
         return ChatRequest(
             id=str(place),
             messages=self.prompt.messages(lines=list(lines(conversation.messages)), turns=numbers),
             schema=self._schema(tools, longest),
             max_tokens=self.model.room(_ROOM_BESIDE + 2 * usual + len(turns) * SHORTEST_BOUND // 4),
-            check=check,
+            check=lambda text: self._read(text, tools),
             usual_tokens=usual,
         )
 
@@ -83,7 +85,7 @@ class LlmLabeler(PromptedRole):
         return {str(position + 1): tools for position, tools in allowed.items()}
 
     def _read(self, text: str, tools: Mapping[str, Sequence[str]]) -> tuple[ToolCall, ...]:
-        """Return one call a turn; ValueError where a turn is missing or too many, or a call cannot be."""
+        """Return one call per turn; ValueError where a turn is missing or too many, or a call cannot be."""
         turns = expect_keys(expect_keys(read_object(text), ("turns",), "the answer")["turns"], list(tools), "`turns`")
         calls = {key: read_call(turns[key], self.toolbox, f"turn {key}") for key in tools}
         for key, call in calls.items():
@@ -94,22 +96,6 @@ class LlmLabeler(PromptedRole):
 
     def _schema(self, tools: Mapping[str, Sequence[str]], longest: int) -> dict[str, Any]:
         kinds = sorted({tuple(names) for names in tools.values()})
-        turns = {
-            "type": "object",
-            "properties": {key: {"$ref": f"#/$defs/call{kinds.index(tuple(names))}"} for key, names in tools.items()},
-            "required": list(tools),
-            "additionalProperties": False,
-        }
+        turns = {key: {"$ref": f"#/$defs/call{kinds.index(tuple(names))}"} for key, names in tools.items()}
         calls = {f"call{kind}": call_schema(self.toolbox, longest, names) for kind, names in enumerate(kinds)}
-        return {
-            "$defs": calls,
-            "type": "object",
-            "properties": {"turns": turns},
-            "required": ["turns"],
-            "additionalProperties": False,
-        }
-
-
-def _numbers(turns: Sequence[Event]) -> list[int]:
-    """Return the numbers of the turns' messages as the prompt counts them, from 1."""
-    return [turn.position + 1 for turn in turns]
+        return {"$defs": calls, **object_schema({"turns": object_schema(turns)})}

@@ -1,18 +1,18 @@
-"""What the prompted roles share: a prompt with constants first, requests to one model, one outcome an item."""
+"""What the prompted roles share: the prompt, calls in prompts and answers, and one outcome per item."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness import resources
-from harness.curation.llm_roles.calls import definitions
-from harness.data.records import Task
+from harness.data.formats.json_texts import encodable_value
+from harness.data.records import Task, ToolCall
 from harness.data.tools import Toolbox
+from harness.models.chat.budget import CostEstimate
 from harness.models.chat.chat_models import ChatModel
-from harness.models.chat.estimate import CostEstimate
 from harness.models.chat.json_answers import excerpt
 from harness.models.chat.quoting import LAYOUT, MAX_CHARACTERS, escape, escape_strings
 from harness.models.chat.records import ChatAnswer, ChatRequest
@@ -90,3 +90,70 @@ def expect_text(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{what} is no text but {excerpt(value)}")
     return value
+
+
+SHORTEST_BOUND = 300
+"""Characters; the least room for a text in an answer."""
+_UNBOUNDED = ("enum", "const", "maxLength", "pattern", "format")
+
+
+def definitions(task: Task, toolbox: Toolbox) -> list[Mapping[str, Any]]:
+    """Return the task's tools, and one for replies where the task has none: answers are calls throughout."""
+    found: list[Mapping[str, Any]] = list(task.tools)
+    if toolbox.reply.plain:
+        parameters = object_schema({toolbox.reply.argument: {"type": "string"}})
+        function = {"name": toolbox.reply.tool, "description": "Says something to the user.", "parameters": parameters}
+        found.append({"type": "function", "function": function})
+    return found
+
+
+def call_schema(toolbox: Toolbox, longest: int, names: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return the JSON schema of one call, of any tool or of these; texts without a bound have `longest` characters.
+
+    The bound is for engines that write by the schema: a small model may never end a text by itself.
+    """
+    calls = []
+    for name in names or (*toolbox.services, toolbox.reply.tool):
+        parameters = toolbox.parameters(name)
+        properties = {key: _bounded(parameter.schema, longest) for key, parameter in parameters.items()}
+        required = [key for key, parameter in parameters.items() if parameter.required]
+        if toolbox.reply.plain and name == toolbox.reply.tool:
+            required = [toolbox.reply.argument]
+            properties = {toolbox.reply.argument: {"type": "string", "maxLength": longest}}
+        values = {"name": {"type": "string", "enum": [name]}, "parameters": object_schema(properties, required)}
+        calls.append(object_schema(values))
+    return {"anyOf": calls}
+
+
+def object_schema(properties: Mapping[str, Any], required: Iterable[str] | None = None) -> dict[str, Any]:
+    """Return the JSON schema of an object with these properties and no others; all are required unless said."""
+    needed = list(properties if required is None else required)
+    return {"type": "object", "properties": dict(properties), "required": needed, "additionalProperties": False}
+
+
+def _bounded(schema: Any, longest: int) -> Any:
+    """Return a schema whose texts have an end; one with references is left out, as they point into the whole."""
+    if isinstance(schema, list):
+        return [_bounded(item, longest) for item in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    if "$ref" in schema:
+        return {}
+    found = {key: _bounded(value, longest) for key, value in schema.items() if key != "description"}
+    kinds = schema.get("type")
+    text = kinds == "string" or (isinstance(kinds, list) and "string" in kinds)
+    return {**found, "maxLength": longest} if text and not any(key in schema for key in _UNBOUNDED) else found
+
+
+def read_call(value: object, toolbox: Toolbox, what: str) -> ToolCall:
+    """Return the call that a JSON value is; ValueError where it is none, or not valid by the tool's schema."""
+    if not isinstance(value, dict) or value.keys() != {"name", "parameters"}:
+        raise ValueError(f'{what} is {excerpt(value)}; expected an object with "name" and "parameters"')
+    name, parameters = value["name"], value["parameters"]
+    if not isinstance(name, str) or not isinstance(parameters, dict):
+        raise ValueError(f"{what} has a name that is no text, or parameters that are no object")
+    call = ToolCall(name=name, arguments=encodable_value(parameters))
+    problems = toolbox.problems(call)
+    if problems:
+        raise ValueError(f"{what} is not valid: {problems[0]}")
+    return call

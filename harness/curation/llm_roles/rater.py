@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness.curation.llm_roles.prompted_role import MAX_REASON, PromptedRole, expect_keys, expect_text, problem_of
+from harness.curation.llm_roles.prompted_role import (
+    MAX_REASON,
+    PromptedRole,
+    expect_keys,
+    expect_text,
+    object_schema,
+    problem_of,
+)
 from harness.data.annotations import Rating
 from harness.data.records import Conversation
 from harness.models.chat.json_answers import clean, excerpt, read_object
@@ -15,17 +22,14 @@ from harness.models.chat.records import ChatAnswer, ChatRequest
 _ROOM, _USUAL = 1024, 120
 _KEYS = ("relevance_reason", "relevance", "coherence_reason", "coherence")
 _SCORES = (1, 2, 3, 4, 5)
-_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
+_SCHEMA = object_schema(
+    {
         key: {"type": "string", "maxLength": MAX_REASON}
         if key.endswith("reason")
         else {"type": "integer", "enum": list(_SCORES)}
         for key in _KEYS
-    },
-    "required": list(_KEYS),
-    "additionalProperties": False,
-}
+    }
+)
 
 
 class LlmRater(PromptedRole):
@@ -34,7 +38,7 @@ class LlmRater(PromptedRole):
     role = "filter"
 
     def rate(self, traces: Sequence[Conversation], on_rating: Callable[[Rating], None]) -> None:
-        """Ask about each trace on its own. Raises HarnessError where nobody can be asked or the budget is spent."""
+        """Ask about each trace on its own. HarnessError where the model cannot be asked or the budget is spent."""
 
         def tell(answer: ChatAnswer) -> None:
             on_rating(_rating(traces[int(answer.id)].id, answer))
@@ -48,7 +52,7 @@ class LlmRater(PromptedRole):
                 messages=self.prompt.messages(lines=list(lines(trace.messages))),
                 schema=_SCHEMA,
                 max_tokens=self.model.room(_ROOM),
-                check=_check,
+                check=_read,
                 usual_tokens=_USUAL,
             )
             for place, trace in enumerate(traces)
@@ -76,7 +80,3 @@ def _read(text: str) -> dict[str, Any]:
             raise ValueError(f"the {key} is {excerpt(found[key])}; expected a whole number from 1 to 5")
         found[key] = int(found[key])  # a model may write 4.0
     return found
-
-
-def _check(text: str) -> None:
-    _read(text)

@@ -6,8 +6,16 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
-from harness.curation.llm_roles.calls import SHORTEST_BOUND, call_schema, read_call
-from harness.curation.llm_roles.prompted_role import PromptedRole, expect_keys, expect_text, problem_of
+from harness.curation.llm_roles.prompted_role import (
+    SHORTEST_BOUND,
+    PromptedRole,
+    call_schema,
+    expect_keys,
+    expect_text,
+    object_schema,
+    problem_of,
+    read_call,
+)
 from harness.data.annotations import ConversationPlan, Draft
 from harness.data.events import events
 from harness.data.formats.json_texts import as_value
@@ -36,7 +44,7 @@ class LlmWriter(PromptedRole):
         self._schema = _schema(call_schema(self.toolbox, 2 * SHORTEST_BOUND))
 
     def write(self, plans: Sequence[ConversationPlan], on_draft: Callable[[Draft], None]) -> None:
-        """Ask for one conversation a plan. Raises HarnessError where nobody can be asked or the budget is spent."""
+        """Ask for one conversation per plan. HarnessError where the model cannot be asked or the budget is spent."""
 
         def tell(answer: ChatAnswer) -> None:
             on_draft(self._draft(plans[int(answer.id)], answer))
@@ -59,7 +67,7 @@ class LlmWriter(PromptedRole):
                 schema=self._schema,
                 max_tokens=self.model.room(_ROOM_BESIDE + plan.length * _ROOM_PER_MESSAGE),
                 temperature=self._temperature,
-                check=self._check,
+                check=lambda text: read_conversation(text, self.toolbox),
                 usual_tokens=plan.length * _USUAL_PER_MESSAGE,
             )
             for place, plan in enumerate(plans)
@@ -69,9 +77,6 @@ class LlmWriter(PromptedRole):
         """Yield the lines of what the user says: nothing else in an unlabelled trace is to be learnt from."""
         users = {event.position + 1 for event in events(conversation.messages, self.toolbox) if event.kind == "user"}
         return (line for line in lines(conversation.messages) if line.number in users)
-
-    def _check(self, text: str) -> None:
-        read_conversation(text, self.toolbox)
 
     def _draft(self, plan: ConversationPlan, answer: ChatAnswer) -> Draft:
         if answer.text is None:
@@ -156,22 +161,5 @@ def _schema(call: dict[str, Any]) -> dict[str, Any]:
     anything = {"type": "object"}  # what tools return has no schema
     result = {"anyOf": [{"type": "array", "items": anything}, anything]}
     kinds = {"user": text, "call": {"$ref": "#/$defs/call"}, "result": result}
-    return {
-        "$defs": {"call": call},
-        "type": "object",
-        "properties": {
-            "plan": _object(plan),
-            "messages": {"type": "array", "items": {"anyOf": [_object({kind: kinds[kind]}) for kind in _KINDS]}},
-        },
-        "required": ["plan", "messages"],
-        "additionalProperties": False,
-    }
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+    messages = {"type": "array", "items": {"anyOf": [object_schema({kind: kinds[kind]}) for kind in _KINDS]}}
+    return {"$defs": {"call": call}, **object_schema({"plan": object_schema(plan), "messages": messages})}

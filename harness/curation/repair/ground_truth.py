@@ -120,7 +120,7 @@ def read_truth(path: Path) -> Truths:
             expected = "expected a clean conversation: id, messages, and with them belongs and corruptions if known"
             raise DataError.at(path, line, f"{error}; {expected}") from error
     if not truths:
-        raise DataError(f"{path} has no rows; expected one clean conversation a line")
+        raise DataError(f"{path} has no rows; expected one clean conversation per line")
     return Truths(truths)
 
 

@@ -16,8 +16,8 @@ from harness.errors import DataError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Against:
-    """What is measured against what."""
+class RepairTarget:
+    """What a repair is measured against, and what both sides are called."""
 
     truths: Truths
     toolbox: Toolbox
@@ -37,7 +37,9 @@ class _Found:
     misplaced: int = 0
 
 
-def measure(rows: Iterable[TraceRow], against: Against, *, raw: Sequence[Conversation] | None = None) -> RepairReport:
+def measure(
+    rows: Iterable[TraceRow], against: RepairTarget, *, raw: Sequence[Conversation] | None = None
+) -> RepairReport:
     """Return the repair report of relabelled rows, of filtered rows, or of plain conversations.
 
     Relabelled rows hold their decisions, turn by turn; rows that were left as context have none and are passed over.
@@ -73,7 +75,7 @@ def readable(rows: Iterable[TraceRow]) -> list[TraceRow]:
     return listed
 
 
-def _truth(found: _Found, conversation: Conversation, against: Against) -> Truth | None:
+def _truth(found: _Found, conversation: Conversation, against: RepairTarget) -> Truth | None:
     truth = against.truths.of(conversation)
     found.unmatched += truth is None
     return truth
@@ -86,7 +88,7 @@ def _add_verdict(found: _Found, row: TraceRow, truth: Truth | None) -> None:
         )
 
 
-def _add_decisions(found: _Found, row: TraceRow, against: Against) -> None:
+def _add_decisions(found: _Found, row: TraceRow, against: RepairTarget) -> None:
     if not row.columns.get("turns"):
         return
     truth = _truth(found, row.conversation, against)
@@ -105,7 +107,7 @@ def _add_decisions(found: _Found, row: TraceRow, against: Against) -> None:
 
 
 def _add_conversations(
-    found: _Found, repaired: Sequence[Conversation], raw: Sequence[Conversation] | None, against: Against
+    found: _Found, repaired: Sequence[Conversation], raw: Sequence[Conversation] | None, against: RepairTarget
 ) -> None:
     before = list(raw) if raw is not None else list(repaired)
     found.outcomes = compare_calls(against.truths, before, repaired, against.toolbox)

@@ -87,7 +87,7 @@ def _difference(one: ToolCall, other: ToolCall) -> str:
 
 
 def compare_decisions(truth: Truth, decisions: Sequence[TurnDecision], toolbox: Toolbox) -> list[TurnRepair | None]:
-    """Return one outcome a decision, None where the truth has no call at its place."""
+    """Return one outcome per decision, None where the truth has no call at its place."""
     return [judge_turn(truth, one.position, one.raw, one.call, toolbox) for one in decisions]
 
 

@@ -1,4 +1,4 @@
-"""The repair report: precision and recall of detection and repair, by kind of damage, from outcomes. No effects."""
+"""The repair report: precision and recall of detection and repair, by kind of damage, from outcomes. Pure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from harness.curation.repair.outcomes import CLEAN, TurnRepair, compare_calls
-from harness.statistics.bounded import share_interval
 from harness.statistics.estimates import estimate
+from harness.statistics.intervals import share_interval
 from harness.statistics.records import Estimate
 
 __all__ = ["ConversationVerdict", "Kind", "Measure", "RepairReport", "compare_calls", "make_report"]

@@ -1,8 +1,7 @@
 """JSON lines, Arrow rows, chat-template messages and published layouts, to and from records.
 
-    dataclass_json.py  Frozen records from JSON, unknown keys refused
     json_texts.py      Texts of files, JSON in them and inside other texts, and JSON values in words for error messages
-    jsonl.py           JSON lines files: one JSON object a line, UTF-8, `\n` line ends
+    jsonl.py           JSON lines files: one JSON object per line, UTF-8, `\n` line ends
     message_reader.py  Messages to records: strictly as test sets and our own datasets have them, or as agents'
                        frameworks log them
     messages.py        Records to OpenAI-style messages, chat-template messages, call strings and rows; conversations
@@ -10,12 +9,14 @@
     published.py       The published benchmark files: their rows, out, and test sets, in
     row_layouts.py     The layouts in which conversations come as rows, told apart by their keys, and what each says of
                        a conversation
-    sgd.py             Schema-Guided Dialogue files to records
+    sgd.py             Schema-Guided Dialogue files to records, and as a file of conversations
     stage_rows.py      Rows of the pipeline's datasets: what filter, relabel and synthesize write, as JSON objects
+    strict_records.py  Frozen records that refuse unknown keys: the base of pydantic models, and dataclasses from JSON
+                       values
     task.py            job_description.json to a Task, and back
     yaml_lines.py      YAML files that people write: their values, and the line that each key stands on, for errors that
                        point at it
 
-The only package that handles raw dictionaries. `arguments` is a JSON string on the wire and in
-Arrow (Arrow would merge the keys of different calls) and an object in memory and in chat templates.
+Raw dictionaries become records here. `arguments` is a JSON string on the wire and in Arrow (Arrow would merge the keys
+of different calls) and an object in memory and in chat templates.
 """

@@ -20,7 +20,7 @@ _LIMIT = "integer string conversion"
 _PACKED = {
     b"\x1f\x8b": "this is a gzip file; unpack it first: gunzip -c FILE > NEW",
     b"PK\x03\x04": "this is a zip file; unpack it first, and give the file in it",
-    b"PAR1": "this is a Parquet file; write its rows as JSON lines, one object a line",
+    b"PAR1": "this is a Parquet file; write its rows as JSON lines, one object per line",
     b"\x28\xb5\x2f\xfd": "this is a Zstandard file; unpack it first: unzstd FILE",
     b"BZh": "this is a bzip2 file; unpack it first: bunzip2 FILE",
     b"\xfd7zXZ": "this is an xz file; unpack it first: unxz FILE",
@@ -89,7 +89,7 @@ def parse_line(line: bytes | None) -> Any:
     except json.JSONDecodeError as error:
         problem = f"not valid JSON ({error.msg} at column {error.colno})"
         csv = "," in text and text.lstrip()[:1] not in ("{", "[")
-        advice = "expected one JSON object a line"
+        advice = "expected one JSON object per line"
         advice += "; this looks like CSV: write each of its rows as a JSON object" if csv else ""
         raise ValueError(f"{problem}; {advice}") from error
     except ValueError as error:

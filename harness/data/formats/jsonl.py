@@ -1,4 +1,4 @@
-"""JSON lines files: one JSON object a line, UTF-8, `\\n` line ends."""
+"""JSON lines files: one JSON object per line, UTF-8, `\\n` line ends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from harness.data.beside import file_beside
+from harness.data.atomic_files import atomic_file
 from harness.data.formats.json_texts import encodable_value, packed, parse_line, spells_half_characters
 from harness.errors import DataError
 from harness.hub.foreign_json import LARGEST
@@ -16,7 +16,7 @@ from harness.secrets import Secrets, known
 
 _MOST_PASSED = 4 * LARGEST
 """Bytes of a line that are read to find its end."""
-_ADVICE = "expected one JSON object a line"
+_ADVICE = "expected one JSON object per line"
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -73,7 +73,7 @@ def _parse_line(path: Path, number: int, line: bytes | None) -> dict[str, Any]:
 
 def write_atomic(path: Path, chunks: Iterable[str]) -> None:
     """Write text to `path` so that it is either whole or not there. Secrets within a chunk are masked."""
-    with file_beside(path) as stream:
+    with atomic_file(path) as stream:
         stream.writelines(map(known().mask_value, chunks))
 
 

@@ -23,7 +23,7 @@ _SPELLINGS: dict[Role, str] = {
 }
 _ROLES = {spelling: role for role, spellings in _SPELLINGS.items() for spelling in spellings.split()}
 _SILENT = ("reasoning", "thinking", "redacted_thinking")
-"""Parts of a content that are nobody's words: they are left out."""
+"""Parts of a content that were not said: they are left out."""
 _TEXTS = ("text", "input_text", "output_text", "refusal")
 _ROLE_KEYS = ("role", "from", "type", "sender", "speaker")
 _ARGUMENT_KEYS = ("arguments", "parameters", "args", "input")
@@ -242,7 +242,7 @@ def _one_after_another(messages: list[Message]) -> tuple[Message, ...]:
 
 def _results(message: Message, following: Sequence[Message]) -> list[Message] | None:
     """Return the results of parallel calls in the order of the calls; None where they are not all there."""
-    if len(following) < len(message.tool_calls) or not all(map(_is_result, following)):
+    if len(following) < len(message.tool_calls) or not all(map(is_result, following)):
         return None
     named = {one.tool_call_id: one for one in following}
     if None in named:
@@ -251,5 +251,6 @@ def _results(message: Message, following: Sequence[Message]) -> list[Message] | 
     return [named[one] for one in wanted] if set(wanted) == set(named) and len(named) == len(following) else None
 
 
-def _is_result(message: Message) -> bool:
+def is_result(message: Message) -> bool:
+    """Whether a message holds what a tool returned: the benchmark writes that as a user's JSON."""
     return message.role == "tool" or (message.role == "user" and as_value(message.content or "") is not None)

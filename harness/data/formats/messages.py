@@ -71,7 +71,7 @@ def dump_pair(pair: TurnPair) -> dict[str, Any]:
 def expand_pairs(conversations: Iterable[Conversation]) -> list[TurnPair]:
     """Return one pair for every assistant call, in order.
 
-    Raises DataError where an assistant message carries several calls: the benchmark has one a turn.
+    Raises DataError where an assistant message carries several calls: the benchmark has one per turn.
     """
     pairs: list[TurnPair] = []
     for conversation in conversations:

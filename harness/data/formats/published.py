@@ -90,5 +90,5 @@ def read_test_conversations(path: Path) -> list[Conversation]:
             )
         conversations.append(conversation)
     if not conversations:
-        raise DataError(f"{path} has no rows; expected one conversation a line")
+        raise DataError(f"{path} has no rows; expected one conversation per line")
     return conversations

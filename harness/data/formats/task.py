@@ -41,7 +41,7 @@ def read_tools(path: Path) -> tuple[dict[str, Any], ...]:
 
 
 def row_tools(row: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
-    """Return the tools that a row carries, as a list or as its JSON; whatever else stands there declares nothing."""
+    """Return the tools that a row carries, as a list or as its JSON; anything else there declares no tools."""
     value = row.get("tools")
     if isinstance(value, str):
         try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 from harness.data.formats.json_texts import cannot_hold, read_text
 from harness.errors import DataError
@@ -16,7 +17,7 @@ Lines = Mapping[Keys, int]
 
 
 _LARGEST = 1 << 20
-"""Characters: the reader takes a second or two for so many."""
+"""Characters: the parser takes a second or two for this many."""
 _MOST_NODES = 100_000
 """Values, each alias counted as all that it stands for: nine lines of aliases can stand for a billion."""
 _ERRORS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
@@ -120,6 +121,66 @@ def _value(loader: Any, node: Any, path: Path, lines: dict[Keys, int], keys: Key
         lines[(*keys, key.value)] = line
         found[key.value] = _value(loader, value, path, lines, (*keys, key.value))
     return found
+
+
+_SHOULD = {
+    **dict.fromkeys(("model_type", "dict_type", "model_attributes_type"), "a mapping"),
+    **dict.fromkeys(("int_type", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_type", "finite_number"), "a number"),
+    **dict.fromkeys(("list_type", "tuple_type"), "a list"),
+    "string_type": "a text",
+}
+"""Kind of pydantic's error -> what was expected, in words; for others pydantic's own are used."""
+
+
+def read_model(path: Path, kind: Any, expected: str) -> tuple[Any, Lines]:
+    """Return the file's mapping as a type of pydantic models that forbid unknown keys, and its lines.
+
+    Raises DataError as `read_mapping` does, and with the line of what the type does not allow. What a field is for
+    comes from its description (`use_attribute_docstrings`).
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    document, lines = read_mapping(path, expected)
+    try:
+        return TypeAdapter(kind).validate_python(document), lines
+    except ValidationError as error:
+        found = error.errors()
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+    keys = tuple(map(str, first["loc"]))
+    known = next((keys[:end] for end in range(len(keys), 0, -1) if keys[:end] in lines), ())
+    problem = _problem(kind, keys, found, first)
+    if first["type"] == "missing" or _SHOULD.get(first["type"]) == "a mapping":
+        problem += f"; expected YAML, `{expected}`"
+    raise DataError.at(path, lines[known], problem) if known else DataError(f"{path}: {problem}")
+
+
+def _problem(kind: Any, keys: Keys, found: list[Any], first: Any) -> str:
+    """Return in words what is wrong with the value at `keys`, and what it is for."""
+    inside = keys if first["type"] not in ("missing", "extra_forbidden") else keys[:-1]
+    purpose = None
+    for key in inside:
+        field = getattr(_model(kind), "model_fields", {}).get(key)
+        kind, purpose = (field.annotation, field.description) if field else (_model(kind), None)
+    place, meant = (
+        ".".join(inside) or "the file",
+        f" ({purpose[0].lower()}{purpose[1:].rstrip('.')})" if purpose else "",
+    )
+    if first["type"] == "extra_forbidden":
+        return f"{place} has the unknown key {keys[-1]!r}; known are {', '.join(_model(kind).model_fields)}"
+    if first["type"] == "missing":
+        missing = [one["loc"][-1] for one in found if one["type"] == "missing" and one["loc"][:-1] == first["loc"][:-1]]
+        return f"{place} has no {', no '.join(missing)}{meant}"
+    should = _SHOULD.get(first["type"])
+    words = f"should be {should}" if should else first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    got = "" if should == "a mapping" else f", got {first['input']!r:.80}"  # which may hold an address with a password
+    return f"{place} {words}{meant}{got}" if words.startswith("should") else f"{place}: {words}"
+
+
+def _model(kind: Any) -> Any:
+    """Return the model in an optional one, or in a mapping or sequence of models."""
+    inner = [one for one in get_args(kind) if one not in (str, NoneType)]
+    return _model(inner[0]) if inner else kind
 
 
 def refuse_unknown(path: Path, lines: Lines, keys: Keys, entry: object, known: tuple[str, ...]) -> dict[str, Any]:

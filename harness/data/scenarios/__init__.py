@@ -1,18 +1,18 @@
 """The benchmark's scenarios, one file each: every module here that defines `SCENARIO` is one.
 
-    _base.py         The nouns of the scenarios: the clean dialogues they draw from, and what a scenario is
-    _facts.py        What is measured on the traces of a scenario, for cards
-    _recipes.py      The recipes that damage traces, for any service: wrong labels, drifted names, disguised
-                     conversations
-    _synonyms.py     Other names for the tools and parameters of any task, as a drifted schema might have them. No
-                     randomness
-    _task.py         The scenarios of any task: its clean traces damaged by the benchmark's recipes, and the truth
-                     beside them
-    baseline.py      Scenario 1: the clean restaurant traces
-    low_data.py      Scenario 4, low data: five clean traces and no more
-    noisy_labels.py  Scenario 2, noisy labels: every second assistant call is wrong
-    schema_drift.py  Scenario 3, schema drift: the tools of the traces are not those of today
-    trace_mixing.py  Scenario 5: four fifths of the traces are of a hotel agent
+    _base.py            The nouns of the scenarios: the clean dialogues they draw from, what a scenario is, and the
+                        counts of its card
+    _recipes.py         The recipes that damage traces, for any service: wrong labels, drifted names, disguised
+                        conversations
+    _synonyms.py        Other names for the tools and parameters of any task, as a drifted schema might have them. No
+                        randomness
+    _task_scenarios.py  The scenarios of any task: its clean traces damaged by the benchmark's recipes, and the truth
+                        beside them
+    baseline.py         Scenario 1: the clean restaurant traces
+    low_data.py         Scenario 4, low data: five clean traces and no more
+    noisy_labels.py     Scenario 2, noisy labels: every second assistant call is wrong
+    schema_drift.py     Scenario 3, schema drift: the tools of the traces are not those of today
+    trace_mixing.py     Scenario 5: four fifths of the traces are of a hotel agent
 
 A scenario turns clean traces into the traces that a pipeline is given. The random streams are those of
 the published files: a fresh `Random(42)` each, drawn from in a fixed order, so the order of the lines
@@ -28,8 +28,17 @@ from dataclasses import dataclass
 import yaml
 
 from harness import resources
-from harness.data.scenarios._base import ARMS, Arm, CleanTraces, Scenario, dialogue_files, read_dialogues
-from harness.data.scenarios._facts import TraceFacts, measure, transitions
+from harness.data.scenarios._base import (
+    ARMS,
+    Arm,
+    CleanTraces,
+    Scenario,
+    TraceFacts,
+    dialogue_files,
+    measure,
+    read_dialogues,
+    transitions,
+)
 from harness.errors import UsageError
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Other names for the tools and parameters of any task, as a drifted schema might have them. No randomness."""
+"""Other names for the tools and parameters of any task, as a drifted schema might have them. Deterministic."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _words() -> dict[str, Any]:
 
 
 def split_words(name: str) -> list[str]:
-    """Return the words of a name in lower case, whatever its style: snake, camel, kebab."""
+    """Return the words of a name in lower case, in any style: snake, camel, kebab."""
     return [word.lower() for word in _WORD.findall(name)] or [name.lower()]
 
 

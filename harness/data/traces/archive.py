@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.data.formats.json_texts import why_not_json
-from harness.data.traces.json_document import FileRecord
-from harness.data.traces.limits import allowance
+from harness.data.traces.json_document import FileRecord, allowance
 from harness.errors import DataError, UsageError
 from harness.hub.foreign_json import LARGEST, TOO_LONG, Unholdable, load_json
 
@@ -20,7 +19,7 @@ _LISTING = 16 << 20
 """Bytes of the list of members, which is read at once: some hundred thousand of them."""
 _MOST_SAMPLES = 100_000
 _PIECE = 4096
-"""Bytes that are unpacked at once: Zstandard knows no limit of its own, and so few of them unfold to 134 MB at most."""
+"""Bytes that are unpacked at once: Zstandard has no limit of its own, and this few unfold to 134 MB at most."""
 _IS_ENCRYPTED = 1
 _NEEDS_MORE = "needs inspect-ai to be read; install it: pip install 'tft-harness[inspect]'"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, 93)
@@ -69,7 +68,7 @@ def _samples(path: Path, archive: zipfile.ZipFile, allowed: int) -> Iterator[Fil
         raise DataError(f"{path} has {len(members):,} samples; expected {_MOST_SAMPLES:,} at most, give it in parts")
     name, times = Counter(one.filename for one in members).most_common(1)[0]
     if times > 1:
-        raise DataError(f"{path} has {name} {times} times, and nobody can say which one counts; copy the log again")
+        raise DataError(f"{path} has {name} {times} times, and it is not clear which one counts; copy the log again")
     left = allowed
     for number, member in enumerate(members, start=1):
         content = _content(path, archive, member, min(left, LARGEST))
@@ -77,7 +76,7 @@ def _samples(path: Path, archive: zipfile.ZipFile, allowed: int) -> Iterator[Fil
         if left <= 0:
             raise DataError(
                 f"{path} unfolds to more than {allowed >> 20} MiB at {member.filename}, which no log of its size does; "
-                "ask whoever made it for another one"
+                "ask its author for another one"
             )
         yield _sample(number, content)
 

@@ -1,4 +1,4 @@
-"""The records of a file, whatever it is: JSON lines, a JSON array, one document, Parquet, a zip of JSON."""
+"""The records of a file in any format: JSON lines, a JSON array, one document, Parquet, a zip of JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.errors import DataError
 from harness.hub.foreign_json import load_json
 
 _FIRST = 1 << 20
-"""So much of a first line is looked at: an array may be one line of gigabytes."""
+"""Bytes of a first line that are looked at: an array may be one line of gigabytes."""
 
 
 def records(path: Path) -> Iterator[FileRecord]:
@@ -65,7 +65,7 @@ def _is_one_document(path: Path, stream: IO[bytes]) -> bool:
 
 
 def _lines(stream: IO[bytes]) -> Iterator[FileRecord]:
-    """Yield a record a line. Lines end at `\\n` only: U+2028 and its like are text."""
+    """Yield one record per line. Lines end at `\\n` only: U+2028 and its like are text."""
     for number, line in bounded_lines(stream):
         if line is not None and not line.removeprefix(b"\xef\xbb\xbf").strip():
             continue

@@ -20,7 +20,7 @@ _MOST_MESSAGES = 100_000
 _MOST_SIGNS = 10_000_000
 """Quotes and groups of brackets that are looked at for the end of one value: a few seconds."""
 _WHOLE = 4
-"""So many times as large as a row may a file be that is one value: a log with all its samples, a page of an API."""
+"""A file that is one value may be this many times as large as a row: a log with all its samples, a page of an API."""
 _SIGN = re.compile(r'"|[\[{]+|[\]}]+')
 _REST_OF_TEXT = re.compile(r'(?:[^"\\]+|\\.)*+', re.DOTALL)
 _BLANK = re.compile(r"[ \t\r\n]*")
@@ -114,7 +114,7 @@ class _Text:
     def record(self, times: int = 1) -> FileRecord:
         """Return the JSON value that starts here, or why it cannot be held; DataError where there is none.
 
-        It may be so many `times` as large as a row.
+        It may be `times` as large as a row.
         """
         self.peek()
         line = self.line
@@ -179,9 +179,9 @@ class _End:
 
     def __init__(self) -> None:
         self.position: int = -1
-        """So far it was looked at; -1: not yet."""
+        """How far it was looked at; -1: not yet."""
         self.signs = 0
-        """So many of them were looked at."""
+        """How many of them were looked at."""
         self._depth = 0
         self._in_text = self._is_bare = False
 
@@ -222,3 +222,14 @@ class _End:
             closed = min(len(sign[0]), self._depth)
             self._depth -= closed
             self.position = sign.start() + closed
+
+
+_ANY = 64 << 20
+_TIMES = 200
+"""Logs repeat themselves: what an agent was told is in every call of its model. Packed well, they shrink to a
+fiftieth."""
+
+
+def allowance(path: Path) -> int:
+    """Return how many bytes of rows a packed file may hold, by its size."""
+    return _ANY + _TIMES * path.stat().st_size

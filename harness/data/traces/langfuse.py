@@ -14,7 +14,7 @@ from harness.data.records import Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Logged:
+class LoggedConversation:
     """One conversation as it was logged at one moment, or why it cannot be read."""
 
     id: str
@@ -36,7 +36,7 @@ def is_export(value: Any) -> bool:
     return _spoke(value) and bool(known or timed)
 
 
-def read_record(value: Mapping[str, Any], line: int) -> Iterable[Logged]:
+def read_record(value: Mapping[str, Any], line: int) -> Iterable[LoggedConversation]:
     """Yield what a record of an export says, at most one conversation a generation; nothing for other spans."""
     inner = value.get("observations")
     if isinstance(inner, list) and inner and all(isinstance(one, Mapping) and _spoke(one) for one in inner):
@@ -53,18 +53,18 @@ def read_record(value: Mapping[str, Any], line: int) -> Iterable[Logged]:
     trace_id = str(_named(value, "trace_id") or value.get("id") or "")
     session = str(_named(value, "session_id") or trace_id)
     try:
-        yield Logged(id=trace_id, session=session, line=line, messages=_messages(value))
+        yield LoggedConversation(id=trace_id, session=session, line=line, messages=_messages(value))
     except ValueError as error:
-        yield Logged(id=trace_id, session=session, line=line, problem=str(error))
+        yield LoggedConversation(id=trace_id, session=session, line=line, problem=str(error))
 
 
-def whole_conversations(logged: Sequence[Logged]) -> list[Logged]:
+def whole_conversations(logged: Sequence[LoggedConversation]) -> list[LoggedConversation]:
     """Return the conversations of which no later one of the same session is a continuation, in the order of the file.
 
     A chat agent logs its whole history with every turn, so that all but the last are beginnings of it.
     """
-    groups: dict[str, list[Logged]] = {}
-    kept: list[Logged] = [one for one in logged if one.problem]
+    groups: dict[str, list[LoggedConversation]] = {}
+    kept: list[LoggedConversation] = [one for one in logged if one.problem]
     for one in logged:
         if not one.problem:
             groups.setdefault(one.session, []).append(one)

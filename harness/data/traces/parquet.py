@@ -11,8 +11,7 @@ from typing import IO, cast
 
 from harness.data.formats.json_texts import parse_line
 from harness.data.formats.jsonl import bounded_lines
-from harness.data.traces.json_document import FileRecord
-from harness.data.traces.limits import allowance
+from harness.data.traces.json_document import FileRecord, allowance
 from harness.errors import DataError
 from harness.hub.foreign_json import LARGEST
 
@@ -34,7 +33,7 @@ def parquet_rows(path: Path) -> Iterator[FileRecord]:
                 if left < 0:
                     raise _damaged(path, f"it unfolds to more than {allowed >> 20} MiB at row {number}")
                 yield _record(path, number, line)
-        except BaseException:  # whoever reads wants no more rows
+        except BaseException:  # the reader wants no more rows
             reader.kill()
             raise
     if reader.returncode:

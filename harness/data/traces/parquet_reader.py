@@ -25,7 +25,7 @@ SECONDS = 30
 FOOTER = 16 << 20
 COLUMNS = 2_000
 FEW_ROWS = 10_000
-"""So many a file may have whatever its size; more only where each has a byte at least."""
+"""A file of any size may have this many; more only where each has a byte at least."""
 AT_ONCE = 16
 """Rows: one may be as large as a file."""
 
@@ -41,8 +41,8 @@ def main() -> None:
     except MemoryError:
         problem = f"a row needs more than {MEMORY >> 20} MiB of memory"
     except BrokenPipeError:
-        os._exit(0)  # whoever wanted the rows has enough of them
-    except Exception as error:  # whatever a reader says of a file that others wrote
+        os._exit(0)  # the reader wants no more rows
+    except Exception as error:  # any error of a parser on a file from outside
         problem = " ".join(f"{error}".split())[:300] or type(error).__name__
     else:
         return

@@ -45,7 +45,7 @@ def read_traces(path: Path, prefix: str = "trace") -> Iterator[TraceRow]:
         problem = problem or row.problem
         yield row
     if not lines:
-        raise DataError(f"{path} has no rows; expected one conversation a line, or a JSON array of them")
+        raise DataError(f"{path} has no rows; expected one conversation per line, or a JSON array of them")
     if not readable:
         rest = f" (and {len(lines) - 1} more rows that cannot be read either)" if len(lines) > 1 else ""
         raise DataError(f"{problem}{rest}")
@@ -60,7 +60,7 @@ def layout(path: Path) -> str:
             return found if isinstance(found, str) else found.words
         first = first or record
     if first is None:
-        raise DataError(f"{path} has no rows; expected one conversation a line, or a JSON array of them")
+        raise DataError(f"{path} has no rows; expected one conversation per line, or a JSON array of them")
     raise DataError.at(path, first.line, first.problem or expected(first.value))
 
 
@@ -145,13 +145,13 @@ def _problem(path: Path, line: int, id: str, source: str, problem: str) -> Trace
 
 
 def _export(path: Path, prefix: str, found: Iterator[FileRecord]) -> Iterator[tuple[int, TraceRow]]:
-    logged: list[langfuse.Logged] = []
+    logged: list[langfuse.LoggedConversation] = []
     kinds: Counter[str] = Counter()
     for record in found:
         kinds[str(record.value.get("type")) if isinstance(record.value, Mapping) else ""] += 1
         if record.problem or not langfuse.is_export(record.value):
             problem = record.problem or f"got {kind(record.value)} that is no trace or observation of Langfuse"
-            logged.append(langfuse.Logged(id="", session="", line=record.line, problem=problem))
+            logged.append(langfuse.LoggedConversation(id="", session="", line=record.line, problem=problem))
         else:
             logged.extend(langfuse.read_record(record.value, record.line))
     if kinds and not logged:

@@ -1,4 +1,4 @@
-"""Two results on the same pairs: what differs, how surely, and whether a gate lets it pass. No effects."""
+"""Two results on the same pairs: what differs, how surely, and whether a gate lets it pass (pure)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.evaluation.comparison.gate import GateVerdict, Rule, decide
+from harness.evaluation.comparison.gate import GateVerdict, Rule, gate_verdict
 from harness.evaluation.comparison.sides import ComparedResult, Matching, Values, judge_conflict, match
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.predictions import PredictedRow
@@ -90,7 +90,7 @@ def compare(
         by_tool=_by_tool(a, matching, columns[main]),
         flips=_flips(a, b, matching, columns[main]),
         warnings=tuple(_warnings(a, b, matching, metrics)),
-        verdict=decide(
+        verdict=gate_verdict(
             main, _aligned(a, b, main, matching.places), matching.clusters, rule=rule, alpha=alpha, seed=seed
         )
         if rule

@@ -1,4 +1,4 @@
-"""A gate on a comparison: whether B may take A's place, and what shows it. No effects."""
+"""A gate on a comparison: whether B may take A's place, and on what evidence (pure)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.evaluation.comparison.sides import Values
-from harness.statistics.bounded import CONFIDENCE
 from harness.statistics.estimates import Paired, paired
 from harness.statistics.formatting import bounds, number, signed
+from harness.statistics.intervals import CONFIDENCE
 from harness.statistics.records import Estimate
 
 Claim = Literal["not-worse", "better"]
@@ -42,7 +42,7 @@ class GateVerdict:
     reason: str
 
 
-def decide(
+def gate_verdict(
     metric: str, values: tuple[Values, Values], clusters: Sequence[str], *, rule: Rule, alpha: float, seed: int = 0
 ) -> GateVerdict:
     """Return whether B may take A's place, by `rule`.
@@ -140,7 +140,7 @@ def _numbers(verdict: GateVerdict, found: Paired) -> str:
 
 
 def _what_it_takes(verdict: GateVerdict, found: Paired) -> str:
-    """Return what the data at hand could have shown, and how many conversations the minimum effect asks for."""
+    """Return what these data could have shown, and how many conversations the minimum effect asks for."""
     have, needed = found.difference.clusters, _fewest(verdict.alpha)
     if have < needed:
         return f"{have} conversations cannot decide at alpha = {verdict.alpha:g}, at least {needed} are needed"

@@ -15,7 +15,7 @@ from harness.evaluation import metrics
 from harness.evaluation.conversations import said
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.predictions import PredictedRow
-from harness.evaluation.records import EvalReport
+from harness.evaluation.records import EvalReport, is_score
 from harness.models import parsing
 
 Values = Sequence[float | None]
@@ -31,7 +31,7 @@ class ComparedResult:
     """Where it was read from, with its commit where it has one."""
     rows: tuple[PredictedRow, ...]
     columns: Mapping[str, Values]
-    """Metric -> one value a row."""
+    """Metric -> one value per row."""
     report: EvalReport | None = None
     """None for a bare file of rows."""
 
@@ -82,7 +82,7 @@ def _value(path: Path, one: PredictedRow, metric: str) -> float | None:
     value = one.row[metric]
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+    if not is_score(value):
         raise DataError.at(path, one.line, f"{metric} is {value!r:.40}; expected a number from 0 to 1, or null")
     return float(value)
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from harness.data.records import Case, Task, Vote
 from harness.errors import UsageError
 from harness.evaluation.judge.prompt import JudgePrompt, parse_verdict
-from harness.models.chat.again import again_sha256
+from harness.models.chat.ask_again import again_sha256
 from harness.models.chat.chat_models import ChatModel, ChatModels, ChatSettings
 from harness.models.chat.parameters import in_words
 from harness.models.chat.records import ChatAnswer, ChatRequest
@@ -39,7 +39,7 @@ class JudgeConfig:
 
 
 class Judge(Protocol):
-    """Somebody who gives one vote on every case."""
+    """A judge, which gives one vote on every case."""
 
     @property
     def name(self) -> str:
@@ -50,7 +50,7 @@ class Judge(Protocol):
         """What decides about its votes, for the record."""
 
     def vote(self, cases: Sequence[Case], on_vote: OnVote) -> None:
-        """Call `on_vote` once for each case. Raises HarnessError where nobody can be asked."""
+        """Call `on_vote` once for each case. Raises HarnessError where the judge cannot be asked."""
 
 
 def make_judges(config: JudgeConfig, task: Task | None, models: ChatModels) -> list[Judge]:

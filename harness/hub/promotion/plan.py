@@ -1,8 +1,9 @@
-"""What a promotion of a repository would do: read from both Hubs, every commit pinned, nothing changed."""
+"""Plan the promotion of a repository: both Hubs are read, every commit pinned, nothing changed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +12,54 @@ from harness.hub.artifact import ATTRIBUTES, README, Artifact, RepositoryName
 from harness.hub.client import Hub
 from harness.hub.promotion.difference import TreeChanges, changes
 from harness.hub.promotion.record import TITLE, read_promotion, without_record
-from harness.hub.promotion.relink import LinkMap, wanted_main
-from harness.hub.repository import RepositoryState, Tree
+from harness.hub.repository import File, RepositoryState, Tree, blob_id
+
+_RESULTS = re.compile(r"\.eval_results/[^/]+\.ya?ml")
+_METADATA = re.compile(rb"---[ \t]*\r?\n.*?^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
+_COMMIT = re.compile(rb"\b[0-9a-f]{40}\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkMap:
+    """What names lead to after a promotion. Empty `names` change nothing."""
+
+    source: str = ""
+    """Address of the Hub that gives; `target` of the one that receives."""
+    target: str = ""
+    names: dict[str, str] = field(default_factory=dict)
+    commits: dict[str, str] = field(default_factory=dict)
+    """Tagged commits of the source -> the commits of the target with the same tag; filled as they are made."""
+
+    def rewritten(self, path: str, content: bytes) -> bytes:
+        """Return a file with its names brought over; in the README only the metadata block is touched."""
+        if path != README:
+            return self._replaced(content)
+        block = _METADATA.match(content)
+        return self._replaced(block[0]) + content[block.end() :] if block else content
+
+    def _replaced(self, text: bytes) -> bytes:
+        for old, new in self.names.items():
+            there, here = re.escape(old.encode()), new.encode()
+            page = re.escape(self.source.encode()) + rb"/((?:datasets/|spaces/)?)" + there + rb"(?![\w.-])"
+            text = re.sub(page, self.target.encode() + rb"/\g<1>" + here, text)
+            text = re.sub(rb"(?<![\w./-])" + there + rb"(?![\w./-])", here, text)
+        known = {old.encode(): new.encode() for old, new in self.commits.items()}
+        return _COMMIT.sub(lambda m: known.get(m[0], m[0]), text)
+
+
+def desired_main(source: Hub, wanted: Artifact, links: LinkMap) -> tuple[dict[str, File], dict[str, bytes]]:
+    """Return the tree that the target's main should have, its record aside, and the contents that were rewritten."""
+    tree = without_record(source.tree(wanted))
+    contents: dict[str, bytes] = {}
+    paths = [path for path in tree if links.names and (path == README or _RESULTS.fullmatch(path))]
+    for path in paths:
+        content = source.fetch(wanted, path).read_bytes()
+        new = links.rewritten(path, content)
+        if new != content:
+            contents[path] = new
+            tree[path] = File(path=path, size=len(new), hash=blob_id(new), large=False)
+    return tree, contents
+
 
 FIRST, UPDATE = "promotion-first", "promotion-update"
 """The branch on which revisions are put together; while it is there, the promotion is not complete."""
@@ -87,7 +134,9 @@ class PromotionPlan:
         return bool(copies or self.interrupted or self.shown)
 
 
-def planned(source: Hub, target: Hub, place: RepositoryName, wishes: PromoteOptions, links: LinkMap) -> PromotionPlan:
+def plan_repository(
+    source: Hub, target: Hub, place: RepositoryName, options: PromoteOptions, links: LinkMap
+) -> PromotionPlan:
     """Return the plan for one repository of `source`; `links` gets the commits of tags that are there already.
 
     Raises RepoNotFound where it or a tag is missing, UsageError where the target holds something else of that name.
@@ -98,17 +147,17 @@ def planned(source: Hub, target: Hub, place: RepositoryName, wishes: PromoteOpti
             f"{place} was not found on {source.endpoint}; check the name, and if it is private set "
             f"{source.token_from} to a token that may read it"
         )
-    goal = target_place(there.place, wishes.namespace)
+    goal = target_place(there.place, options.namespace)
     here = target.state(goal)
     if here is not None and here.place.repo_id.lower() != goal.repo_id.lower():
         raise UsageError(f"{goal} on {target.endpoint} leads to {here.place}, which was renamed; take another owner")
     place = there.place
-    main = there.main if wishes.main == "main" else source.resolve(place.kind, place.repo_id, wishes.main).revision
+    main = there.main if options.main == "main" else source.resolve(place.kind, place.repo_id, options.main).revision
     before = read_promotion(target, here.head) if here else None
     branch = FIRST if here is None or FIRST in here.branches or _begun(target, here) else UPDATE
-    revisions, kept = _revisions(source, target, there, here, wishes)
+    revisions, kept = _revisions(source, target, there, here, options)
     links.commits.update(kept.values())
-    main_changes = _main_changes(source, target, there, here, wanted_main(source, place.at(main), links)[0])
+    main_changes = _main_changes(source, target, there, here, desired_main(source, place.at(main), links)[0])
     plan = PromotionPlan(
         source=there,
         place=here.place if here else goal,
@@ -119,10 +168,10 @@ def planned(source: Hub, target: Hub, place: RepositoryName, wishes: PromoteOpti
         main_changes=main_changes,
         before=before,
         branch=branch,
-        private=there.private if wishes.private is None and branch == FIRST else wishes.private,
+        private=there.private if options.private is None and branch == FIRST else options.private,
     )
-    _check_visibility(plan, target, wishes)
-    if not wishes.overwrite:
+    _check_visibility(plan, target, options)
+    if not options.overwrite:
         _check_free(plan, source, target)
     return plan
 
@@ -156,9 +205,9 @@ def _main_changes(
 
 
 def _revisions(
-    source: Hub, target: Hub, there: RepositoryState, here: RepositoryState | None, wishes: PromoteOptions
+    source: Hub, target: Hub, there: RepositoryState, here: RepositoryState | None, options: PromoteOptions
 ) -> tuple[tuple[Revision, ...], dict[str, tuple[str, str]]]:
-    chosen = sorted(there.tags) if wishes.tags is None else list(dict.fromkeys(wishes.tags))
+    chosen = sorted(there.tags) if options.tags is None else list(dict.fromkeys(options.tags))
     missing = [tag for tag in chosen if tag not in there.tags]
     if missing:
         known = ", ".join(sorted(there.tags)) or "none"
@@ -176,7 +225,7 @@ def _revisions(
         if not different:
             kept[tag] = (commit, present)
             continue
-        if not wishes.move_tags:
+        if not options.move_tags:
             raise UsageError(
                 f"tag {tag} of {here.place} on {target.endpoint} means other files ({different}); "
                 "--move-tags makes it equal the source's, --tag leaves it out"
@@ -198,15 +247,15 @@ def _age(hub: Hub, artifact: Artifact) -> tuple[datetime, int]:
     return history[0].created_at, len(history)
 
 
-def _check_visibility(plan: PromotionPlan, target: Hub, wishes: PromoteOptions) -> None:
+def _check_visibility(plan: PromotionPlan, target: Hub, options: PromoteOptions) -> None:
     here = plan.target
-    if here and plan.needed and plan.source.private and not here.private and wishes.private is not False:
+    if here and plan.needed and plan.source.private and not here.private and options.private is not False:
         where = f"{plan.place} on {target.endpoint}"
         raise UsageError(f"{where} is public and the source is private; --public shows it to everyone")
 
 
 def _check_free(plan: PromotionPlan, source: Hub, target: Hub) -> None:
-    """Raise UsageError where main holds what somebody else made and the source does not know."""
+    """Raise UsageError where main holds someone else's work that the source does not have."""
     here, where = plan.target, f"{plan.place} on {target.endpoint}"
     if here is None or not plan.main_changes or _pristine(target, here):
         return

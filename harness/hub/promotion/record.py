@@ -1,15 +1,14 @@
-"""`.promotion.json` on the target's main: where the files come from, and which commit is which."""
+"""`.promotion.json` on the target's main: where the files come from, and which commit is a copy of which."""
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
-from harness.errors import DataError
-from harness.hub.artifact import Artifact
+from harness.errors import DataError, RepoNotFound
+from harness.hub.address import is_loopback
+from harness.hub.artifact import Artifact, RepoKind
 from harness.hub.client import Hub
 from harness.hub.foreign_json import load_json
 from harness.hub.repository import File, RepositoryState, Tree
@@ -44,12 +43,7 @@ def title(source: RepositoryState, commit: str) -> str:
 
 def hub_name(endpoint: str) -> str:
     """Return the address of a Hub as others may read it: that of one on this machine would mean nothing to them."""
-    host = urlsplit(endpoint).hostname or ""
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    return "a Hub on one machine" if loopback else endpoint
+    return "a Hub on one machine" if is_loopback(endpoint) else endpoint
 
 
 def dump(
@@ -80,3 +74,30 @@ def dump(
         "tags": dict(sorted(known.items())),
     }
     return (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def find_copy(hub: Hub, wanted: Artifact, kinds: tuple[RepoKind, ...], owner: str) -> Artifact | None:
+    """Return the copy of a repository's commit that a promotion has made on this Hub, None where there is none.
+
+    It is looked for under its own name and under that of `owner`, who has what was made from it.
+    """
+    names = dict.fromkeys([f"{owner}/{wanted.repo_id.rpartition('/')[2]}", wanted.repo_id])
+    for repo_id in names:
+        for kind in kinds:
+            try:
+                main = hub.resolve(kind, repo_id)
+                record = read_promotion(hub, main) or {}
+            except (RepoNotFound, DataError):
+                continue  # what is no copy, or says nothing readable of being one, is none
+            commit = _commit(record, wanted, main) if record.get("repo") == wanted.repo_id else None
+            if commit is not None:
+                return Artifact(kind=kind, repo_id=main.repo_id, revision=commit)
+    return None
+
+
+def _commit(record: dict[str, Any], wanted: Artifact, main: Artifact) -> str | None:
+    """Return the commit here that the wanted one has become."""
+    for tag in (record.get("tags") or {}).values():
+        if tag.get("source_commit") == wanted.revision:
+            return str(tag["commit"])
+    return main.revision if (record.get("main") or {}).get("source_commit") == wanted.revision else None

@@ -1,4 +1,4 @@
-"""Carrying a plan out: revisions, then their tags, then main, then visibility; what is done stays done."""
+"""Carry out the plan of a repository: revisions, their tags, then main, then visibility; what is done stays done."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from harness.hub.artifact import Artifact, RepositoryName
 from harness.hub.client import Hub
 from harness.hub.outgoing import check_outgoing, operations
 from harness.hub.promotion.difference import TreeChanges, changes
-from harness.hub.promotion.plan import FIRST, PromotionPlan
+from harness.hub.promotion.plan import FIRST, LinkMap, PromotionPlan, desired_main
 from harness.hub.promotion.record import RECORD, dump, title, without_record
-from harness.hub.promotion.relink import LinkMap, wanted_main
 from harness.hub.repository import File, RepositoryState, Tree
 from harness.hub.transfers import LARGE
 from harness.terminal import progress
@@ -114,7 +113,7 @@ class Transfer:
         """Give main its files and the record, in one commit."""
         plan, commit = self.plan, self.plan.main
         have = without_record(self._remember(head))
-        want, contents = wanted_main(self.source, self.given(commit), self.links)
+        want, contents = desired_main(self.source, self.given(commit), self.links)
         record = dump(
             self.source.endpoint, plan.source, commit, tags=tags, rewritten=list(contents), before=plan.before
         )

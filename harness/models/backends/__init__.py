@@ -1,13 +1,11 @@
-"""One file a backend.
+"""The model under test: every module here without an underscore is a backend, and has a function `prepare`.
 
-adapter_files.py  What the files of an adapter say, read in a child with limits
-adapters.py  LoRA adapters that share a base: pulled and checked, then asked one after the other through one vLLM
-             server
-backend.py   What every backend answers, and the bounded asking of those that are asked one item at a time
-openai.py    Answers from any OpenAI-compatible chat endpoint: messages and tools in, a call out
-prepare.py   From a model name to a backend that is ready
-replay.py    Answers from a file: an earlier run's answers, or texts written by anything else
-subject.py   A model made ready to be asked, whatever its backend
-vllm.py      vLLM: token ids in, raw text out, greedy
-vllm_backend.py  What asks a running vLLM server of our own
+_adapter_files.py  The files of a LoRA adapter, read in the guarded child process
+_adapters.py       LoRA adapters on one base: pulled and checked, then asked one after the other through one vLLM server
+_base.py           EvaluatedModel and Backend: what each backend provides, and asking one item at a time
+_prepare.py        From a model's name to an EvaluatedModel
+_vllm_client.py    The client of the harness's own vLLM server
+openai.py          Any OpenAI-compatible chat endpoint: messages and tools in, a call out
+replay.py          Answers from a file: those of an earlier run, or texts that something else wrote
+vllm.py            vLLM on a checkpoint from the Hub: token ids in, raw text out, greedy
 """

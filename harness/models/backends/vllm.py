@@ -18,24 +18,16 @@ from harness.errors import ModelError
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.models import parsing
-from harness.models.backends.backend import NOT_ASKED, Backend
-from harness.models.backends.subject import DAY, EvaluateConfig, Subject, replaced_systems
-from harness.models.backends.vllm_backend import VllmBackend
-from harness.models.engine.build import default_settings
+from harness.models.backends._base import DAY, NOT_ASKED, Backend, EvaluateConfig, EvaluatedModel, replaced_systems
+from harness.models.backends._vllm_client import VllmBackend
+from harness.models.engine.build import check_installed, default_settings, engine_version, recorded_args
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.engine.guard import Guard
-from harness.models.engine.server import (
-    EngineOptions,
-    Server,
-    check_installed,
-    engine_version,
-    recorded_args,
-    serving,
-)
+from harness.models.engine.server import EngineOptions, Server, serving
 from harness.models.names import ModelName
 from harness.models.parsing import Reading
 from harness.models.prompts import Prompt, may_ask_for_day, system_template
-from harness.models.prompts.making import MODULES, MadePrompts, TokenizerFiles, make_prompts, second_reading
+from harness.models.prompts.make_prompts import MODULES, MadePrompts, TokenizerFiles, make_prompts, second_reading
 from harness.terminal import progress, say
 
 _TEMPLATES = ("*.jinja", "*.json", "*.py", "*chat_templates/*")
@@ -48,18 +40,18 @@ NO_TEMPLATE = ("--chat-template", "{{ '' }}")
 """Prompts are sent as token ids: the engine need not try the model's own template when it starts."""
 
 
-def subject(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig) -> Subject:
-    """Resolve, pull and check the model; see `harness.models.backends.prepare.prepare`."""
+def prepare(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig) -> EvaluatedModel:
+    """Resolve, pull and check the model; see `harness.models.backends._prepare.prepare`."""
     check_installed()
     artifact = hub.resolve("model", name.id, name.revision)
     say(f"pulling {artifact}")  # the client shows its own bars
     checkpoint = pull_checkpoint(hub, artifact, trust_remote_code=config.trust_remote_code)
-    made = VllmSubject(checkpoint, test_set, config)
+    made = EvaluatedCheckpoint(checkpoint, test_set, config)
     made.get_ready()
     return made
 
 
-class VllmSubject(Subject):
+class EvaluatedCheckpoint(EvaluatedModel):
     """A checkpoint, the prompts that its own chat template makes, and a vLLM server that answers them."""
 
     artifact: Artifact
@@ -81,7 +73,7 @@ class VllmSubject(Subject):
         self._checkpoint = checkpoint
         self._test_set = test_set
         self._config = config
-        self._prompts: list[Prompt] = []
+        self.asked: dict[str, Prompt] = {}
         self._day = config.day
         self._made_for: date | None = None
         self._guard = Guard(checkpoint.artifact.repo_id)
@@ -123,10 +115,11 @@ class VllmSubject(Subject):
         self._made_for = day
         self._guard.close()
         self._asks = made["asks"]
-        self._prompts = [
-            Prompt(pair_id=pair.id, token_ids=tuple(ids)) for pair, ids in zip(pairs, made["prompts"], strict=True)
-        ]
-        self.prompt_hashes = [prompt.sha256() for prompt in self._prompts]
+        self.asked = {
+            pair.id: Prompt(pair_id=pair.id, token_ids=tuple(ids))
+            for pair, ids in zip(pairs, made["prompts"], strict=True)
+        }
+        self.prompt_hashes = [prompt.sha256() for prompt in self.asked.values()]
         self.family = made["family"]
         self.details = {
             **made["form"],
@@ -154,24 +147,19 @@ class VllmSubject(Subject):
                 f"but the model's context is {context}",
                 prompt_sha256=prompt.sha256(),
             )
-            for prompt in self._prompts
+            for prompt in self.asked.values()
             if context is not None and len(prompt.token_ids) + answer > context
         ]
 
     def _check_room(self) -> None:
         """Raise ModelError where not a single prompt fits: the engine need not even finish its start."""
-        if self._prompts and len(self.unaskable()) == len(self._prompts):
-            shortest = min(len(prompt.token_ids) for prompt in self._prompts)
+        if self.asked and len(self.unaskable()) == len(self.asked):
+            shortest = min(len(prompt.token_ids) for prompt in self.asked.values())
             raise ModelError(
-                f"none of the {len(self._prompts)} prompts fits into the context of {self._checkpoint.artifact}: "
+                f"none of the {len(self.asked)} prompts fits into the context of {self._checkpoint.artifact}: "
                 f"it has {self._checkpoint.context} tokens, the shortest prompt {shortest}, and the answer may have "
                 f"{self._config.max_tokens}; lower --max-tokens, or give a model with a longer context"
             )
-
-    def items(self, pair_ids: Sequence[str]) -> list[Any]:
-        """Return the prompts of these pairs, in the test set's order, which shares prefixes best."""
-        wanted = set(pair_ids)
-        return [prompt for prompt in self._prompts if prompt.pair_id in wanted]
 
     @contextmanager
     def backend(self, log: Path) -> Iterator[Backend[Any]]:

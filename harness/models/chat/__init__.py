@@ -1,34 +1,19 @@
-"""Chat endpoints: limits, budget, cache.
+"""Models asked through chat endpoints: limits, budget, cache.
 
-again.py         A question asked again in other words: what was wrong with the answer, and what it should look like
-answer_text.py   What of a model's text is its answer: without thinking, channel marks, end tokens and wrappers; and
-                 words around it
-bounded_http.py  The HTTP client of endpoints: bodies up to a limit, never packed, and no redirect is followed
-budget.py        What asking costs: the estimate before a run, and the budget that a run must not spend twice or
-                 exceed
-cache.py         Answers of language models kept on this machine, by the hash of what was asked: nothing is asked
-                 twice
-chat_models.py   One way from a model's name to its answers: an endpoint, or our own vLLM server that is started
-                 when it is needed
-client.py        Chat requests to an OpenAI-compatible endpoint, one checked answer each, whatever goes wrong on the
-                 way
-completions.py   What a chat completion says, in the forms in which endpoints send it: words, calls, thinking, and why
-                 it ended
-connection.py    One try of a chat request: how it is written for the endpoint at hand, and what comes back
-endpoints.py     Where endpoints are: one address from the command line, or a file with one for each model
-estimate.py      What asking would cost, before it is done
-failures.py      What a chat endpoint's replies and errors mean: an answer, another try, the end of a request, or of
-                 the run
+ask_again.py     A question asked again: what was wrong with the answer, and what it should look like
+answer_text.py   The answer in a model's text: without thinking, channel marks, end tokens and wrappers
+bounded_http.py  The HTTP client of endpoints: bounded bodies, no compression, no redirects
+budget.py        What asking costs: prices, the estimate before a run, and the budget that a run keeps to
+cache.py         Answers kept on this machine by the hash of the request, and the ledger of what tries cost
+chat_models.py   From a model's name to its answers: an endpoint, or the harness's own vLLM server
+client.py        Chat requests to an OpenAI-compatible endpoint: one checked answer each, retries included
+completions.py   A chat completion in the forms that endpoints send: text, calls, thinking, finish reason
+connection.py    One try of a chat request: as the endpoint takes it, and its reply without secrets
+endpoints.py     Where endpoints are, what they cost and allow: one address, or a file with an entry per model
+failures.py      What replies and errors of an endpoint mean: retry, give up the request, or stop the run
 json_answers.py  A model's answer read as one JSON object, or the reason why it cannot be used
-limiter.py       How many requests are under way at once: fewer when the endpoint is overloaded, more again when it
-                 answers
-parameters.py    What is sent beside the messages, and what of it an endpoint has refused: that is sent otherwise from
-                 then on
-quoting.py       Texts of others in prompts: each stands inside the JSON strings of one line that a template begins
-rates.py         Requests and tokens a minute: how long a request has to wait so that an endpoint's limits hold
-records.py       Chat requests, answers, endpoints, counts
-secrets.py       Keys and passwords of endpoints: taken out of every text and address that is shown, written or
-                 published
-spending.py      What one call of `ask_all` spends: each try is noted before it is sent, so that a kill does not
-                 make it forgotten
+limiter.py       How many requests are in flight (adaptive), and how many leave per minute
+parameters.py    Request parameters, and which of them an endpoint has turned out not to take
+quoting.py       Untrusted text in prompts: every such text is a JSON string within one line
+records.py       Chat requests, answers, endpoints, statistics
 """

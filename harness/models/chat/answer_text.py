@@ -1,6 +1,6 @@
 """What of a model's text is its answer: without thinking, channel marks, end tokens and wrappers; and words around it.
 
-The notations are those of `harness.models.parsing.answers`, and what models write that were never taught a mark.
+The notations are those of `harness.models.parsing.strip_thinking`, and what models write that were never taught a mark.
 Nothing is guessed: where thinking ends cannot be told, the text is refused.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from harness.models.parsing.answers import END_TOKENS, THINKING
+from harness.models.parsing.strip_thinking import END_TOKENS, THINKING
 
 _PAIRS = (
     *THINKING,

@@ -1,4 +1,4 @@
-"""The HTTP client of endpoints: bodies up to a limit, never packed, and no redirect is followed."""
+"""The HTTP client of endpoints: bounded bodies, no compression, no redirects."""
 
 from __future__ import annotations
 

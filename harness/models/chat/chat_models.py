@@ -1,38 +1,31 @@
-"""One way from a model's name to its answers: an endpoint, or our own vLLM server that is started when it is needed."""
+"""From a model's name to its answers: an endpoint, or the harness's own vLLM server, started when it is needed."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from harness.data.records import Usage
 from harness.errors import UsageError
 from harness.hub.address import hashed_address, public_address
 from harness.hub.client import Hub
-from harness.models.chat.budget import FREE, Budget, Price
-from harness.models.chat.cache import AnswerCache
+from harness.models.chat.budget import FREE, Budget, CostEstimate, Price, estimated_prompt
+from harness.models.chat.cache import AnswerCache, Spending
 from harness.models.chat.client import ask_all
 from harness.models.chat.endpoints import Endpoints, Limits
-from harness.models.chat.estimate import CostEstimate, estimate
 from harness.models.chat.parameters import in_words
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats
-from harness.models.chat.spending import Spending
+from harness.models.engine.build import check_installed, engine_version, recorded_args
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.engine.guard import Guard
-from harness.models.engine.server import (
-    SERVED_NAME,
-    EngineOptions,
-    Server,
-    check_installed,
-    engine_version,
-    recorded_args,
-)
-from harness.models.engine.shared import SharedEngine
+from harness.models.engine.server import SERVED_NAME, EngineOptions, Server, SharedEngine
 from harness.models.names import ModelName
-from harness.models.prompts.making import MODULES, TokenizerFiles, try_tokenizer
+from harness.models.prompts.make_prompts import MODULES, TokenizerFiles, try_tokenizer
 from harness.terminal import progress, say
 
 CONCURRENCY = 32
@@ -47,7 +40,7 @@ _OWN_ENGINE_SECONDS = 1800.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatSettings:
-    """What the user chose about asking models, whatever their role."""
+    """What the user chose about asking models, in any role."""
 
     endpoints: Endpoints = field(default_factory=Endpoints)
     concurrency: int | None = None
@@ -62,7 +55,7 @@ class ChatSettings:
     cache: Path | None = None
     """Folder of the answer cache; None: the user's own."""
     log: Path = Path("chat-engine.log")
-    """Where the output of our own engines goes."""
+    """Where the output of the harness's own engines goes."""
     budget: Budget | None = None
     """Shared by all models and roles of the run."""
 
@@ -91,35 +84,28 @@ class ChatModel:
 
         Raises EngineError, with the end of its log, where our own engine has died.
         """
-        cache = AnswerCache.open(self._settings.cache)
-        try:
+        with closing(AnswerCache.open(self._settings.cache)) as cache:
             endpoint = self.endpoint(missing=not all(cache.holds(self.identity, request) for request in requests))
             asking = ask_all(endpoint, requests, cache=cache, on_answer=on_answer, budget=self._settings.budget)
             stats = asyncio.run(asking)
-        finally:
-            cache.close()
         say(effort(self.name, stats))
         self.check_alive()
         return stats
 
-    def count_earlier(self, requests: Sequence[ChatRequest]) -> None:
+    def add_previous(self, requests: Sequence[ChatRequest]) -> None:
         """Count what earlier runs paid for requests of this one, whether they will be asked or not."""
         if self._settings.budget is None:
             return
-        cache = AnswerCache.open(self._settings.cache)
-        try:
+        with closing(AnswerCache.open(self._settings.cache)) as cache:
             spending = Spending(self._settings.budget, self.price, cache, self.identity)
             for request in requests:
-                spending.count_earlier(request, cache.get(self.identity, request))
-        finally:
-            cache.close()
+                spending.add_previous(request, cache.get(self.identity, request))
 
     def estimate(self, requests: Iterable[ChatRequest]) -> CostEstimate:
         """Return what asking would take; nothing is sent and no engine is started."""
-        cache = AnswerCache.open(self._settings.cache)
-        try:
-            known, copies = 0, 0
-            missing: dict[str, ChatRequest] = {}
+        known, copies = 0, 0
+        missing: dict[str, ChatRequest] = {}
+        with closing(AnswerCache.open(self._settings.cache)) as cache:
             for request in requests:
                 if cache.holds(self.identity, request):
                     known += 1
@@ -127,24 +113,32 @@ class ChatModel:
                     copies += 1
                 else:
                     missing[request.sha256()] = request
-        finally:
-            cache.close()
-        return estimate(self.name, self.price, list(missing.values()), known=known, copies=copies)
+        asked = missing.values()
+        prompt = sum(estimated_prompt(one.texts()) for one in asked)
+        usual = sum(min(one.max_tokens, one.usual_tokens or one.max_tokens) for one in asked)
+        most = sum(one.max_tokens for one in asked)
+        return CostEstimate(
+            model=self.name,
+            requests=len(missing) + known + copies,
+            known=known,
+            prompt_tokens=prompt,
+            answer_tokens=usual,
+            most_answer_tokens=most,
+            cost=self.price.cost(Usage(prompt=prompt, completion=usual)) if self.price else None,
+            most_cost=self.price.cost(Usage(prompt=prompt, completion=most)) if self.price else None,
+        )
 
     def changes(self) -> frozenset[str]:
         """Return what the endpoint has refused and is sent otherwise, as far as it is known by now."""
-        cache = AnswerCache.open(self._settings.cache)
-        try:
+        with closing(AnswerCache.open(self._settings.cache)) as cache:
             return cache.changes(self.identity)
-        finally:
-            cache.close()
 
     def endpoint(self, *, missing: bool) -> ChatEndpoint:
         """Return where it is asked; `missing` is false where all answers are known, so that nothing need run."""
         raise NotImplementedError
 
     def check_alive(self) -> None:
-        """Raise EngineError where an engine of our own that answers for it has ended."""
+        """Raise EngineError where the engine that serves it has ended."""
 
     def _concurrency(self) -> int:
         wanted = self._settings.concurrency or CONCURRENCY
@@ -191,7 +185,7 @@ class EndpointModel(ChatModel):
 
 
 class VllmModel(ChatModel):
-    """A model from the Hub, at one commit, behind a vLLM server of our own."""
+    """A model from the Hub, at one commit, behind the harness's own vLLM server."""
 
     price = FREE
 

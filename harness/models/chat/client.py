@@ -1,4 +1,4 @@
-"""Chat requests to an OpenAI-compatible endpoint, one checked answer each, whatever goes wrong on the way."""
+"""Chat requests to an OpenAI-compatible endpoint, one checked answer each, with retries."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from random import Random
 from harness.data.records import Usage
 from harness.errors import EngineError, UsageError
 from harness.hub.address import public_address
-from harness.models.chat.again import asked_again
+from harness.models.chat.ask_again import asked_again
 from harness.models.chat.budget import Budget, BudgetSpent, exceeds_context
-from harness.models.chat.cache import AnswerCache, CachedAnswer
+from harness.models.chat.cache import AnswerCache, CachedAnswer, Spending
 from harness.models.chat.connection import Connection
 from harness.models.chat.failures import ChatReply, Failure, advice_on, is_about_content
 from harness.models.chat.limiter import LONGEST_WAIT, Limiter
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats
-from harness.models.chat.spending import Spending
 
 _SAME_REFUSALS = 3
 """Requests refused before any was answered, after which the fault is taken to be in what they share."""
@@ -41,7 +40,7 @@ async def ask_all(
     words that say why. Raises UsageError
     where the endpoint refuses what all requests share (key, model), EngineError where it is not there or has gone,
     BudgetSpent where the budget is: then nothing more is sent, and what was under way is still answered.
-    Then, and when cancelled, whatever was answered is in the cache.
+    Then, and when cancelled, all answers so far are in the cache.
     """
     run = _Run(endpoint, requests, Spending(budget, endpoint.price, cache, endpoint.identity), cache, on_answer)
     missing = run.tell_known()
@@ -89,7 +88,7 @@ class _Run:
         self._found = False
         """Something has listened at the address."""
         self._served = False
-        """A model has answered, whatever it said."""
+        """A model has answered, usefully or not."""
         self._refused = 0
         self._counts: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
@@ -101,7 +100,7 @@ class _Run:
             kept = self._cache.get(self._endpoint.identity, request) if self._cache else None
             if kept is not None and request.problem_of(kept.text) is not None:
                 kept = None
-            self.spending.count_earlier(request, kept)
+            self.spending.add_previous(request, kept)
             if kept is None:
                 missing.append(sha)
             else:

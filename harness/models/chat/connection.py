@@ -1,36 +1,38 @@
-"""One try of a chat request: how it is written for the endpoint at hand, and what comes back."""
+"""One try of a chat request: written as the endpoint takes it, and its reply, without keys and passwords."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import os
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urlsplit
 
+from harness.data.formats.json_texts import encodable
 from harness.data.records import Usage
 from harness.errors import UsageError
-from harness.hub.address import public_address
-from harness.hub.proxies import is_loopback, keep_from_proxies, proxy_problem
-from harness.models.chat.again import with_more
+from harness.hub.address import is_loopback, keep_from_proxies, proxy_problem, public_address
+from harness.models.chat.ask_again import with_more
 from harness.models.chat.bounded_http import bounded_client
 from harness.models.chat.budget import estimated_prompt
+from harness.models.chat.cache import Spending
 from harness.models.chat.completions import parse_reply, read_reply
 from harness.models.chat.failures import (
     ChatReply,
     Failure,
     failure_of,
-    late,
+    timed_out,
 )
 from harness.models.chat.parameters import Learner, body, first_form, with_roles
 from harness.models.chat.records import Format
-from harness.models.chat.secrets import EndpointSecrets
-from harness.models.chat.spending import Spending
-from harness.secrets import known, learn, learn_variable
+from harness.secrets import MASK, known, learn, learn_variable
+from harness.terminal import one_line
 
 if TYPE_CHECKING:
     from harness.models.chat.records import ChatEndpoint, ChatRequest
-
 
 _CONNECT_TIMEOUT = 10.0
 
@@ -131,7 +133,7 @@ class Connection:
             said = secrets.mask_value(said) if secrets.find(reply.content) else said
             return read_reply(said, whole="tools" in fields)
         except TimeoutError:
-            return late(self._endpoint.timeout), None
+            return timed_out(self._endpoint.timeout), None
         except Exception as error:
             return failure_of(error, self._endpoint.timeout), None
 
@@ -154,3 +156,33 @@ def _sendable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_sendable(item) for item in value]
     return {key: _sendable(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+_LONGEST_REASON = 400
+_SHORTEST_SECRET = 4
+"""Characters; what is shorter is a placeholder, and would be found inside ordinary words."""
+
+
+class EndpointSecrets:
+    """What must not be repeated of one endpoint: its key, and what its address says beside the host and the path.
+
+    Here also keys that are too short to be looked for in every text, see `harness.secrets`.
+    """
+
+    def __init__(self, key: str, address: str) -> None:
+        self._address, self._public = address, public_address(address)
+        parts = urlsplit(address)
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        pair = f"{user}:{password}"
+        spelled = [key, password, pair, parts.query] if user or password else [key, parts.query]
+        if user or password:  # sent as basic authentication, which an endpoint may quote
+            spelled.append(base64.b64encode(pair.encode()).decode())
+        forms = {form for one in spelled for form in (one, quote(one, safe=""), json.dumps(one)[1:-1])}
+        self._forms = sorted((form for form in forms if len(form) >= _SHORTEST_SECRET), key=len, reverse=True)
+
+    def clean(self, text: str) -> str:
+        """Return an endpoint's words as one short line that can be shown, without secrets; some quote the key."""
+        line = one_line(" ".join(known().mask(encodable(text)).split())).replace(self._address, self._public)
+        for form in self._forms:
+            line = line.replace(form, MASK)
+        return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]} [...]"

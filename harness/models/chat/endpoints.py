@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.data.formats.yaml_lines import Lines, read_mapping, refuse_unknown
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+from harness.data.formats.yaml_lines import Lines, read_model
 from harness.errors import DataError, UsageError
 from harness.hub.address import check_address
 from harness.models.chat.budget import Price
-from harness.models.chat.rates import Rates
+from harness.models.chat.limiter import Rates
 from harness.models.names import ModelName
 from harness.secrets import learn_named, learn_variable
 
 DEFAULT_KEY_VARIABLE = "OPENAI_API_KEY"
 _EXAMPLE = "model-id: {base_url: https://host/v1, key_variable: HOST_KEY}"
-_KEYS = ("base_url", "key_variable", "model", "price", "limits", "parameters")
 _NOT_PARAMETERS = {
     "model": "the key model says under which name the endpoint knows it",
     "messages": "prompts are the harness's own",
@@ -31,41 +31,42 @@ _NOT_PARAMETERS = {
 }
 _MAY_BE_NULL = ("max_tokens", "max_completion_tokens", "response_format")
 """Of those above: what can be left out."""
-_PRICES = ("input", "output")
+STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True)
+"""Of what the file says: each value has the type that it should have, and a key is known or refused."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(BaseModel):
     """What an endpoint takes; None where it is not said."""
 
-    concurrency: int | None = None
+    model_config = STRICT
+
+    concurrency: PositiveInt | None = None
     """Most requests at once."""
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
+    requests_per_minute: PositiveInt | None = None
+    tokens_per_minute: PositiveInt | None = None
     """Prompts and answers together."""
-    max_tokens: int | None = None
+    max_tokens: PositiveInt | None = None
     """Longest answer."""
-    timeout: float | None = None
+    timeout: PositiveFloat | None = None
     """Seconds that one try may take."""
-    context: int | None = None
+    context: PositiveInt | None = None
     """Most tokens of prompt and answer together."""
 
 
-_LIMITS = tuple(Limits.__dataclass_fields__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class Address(BaseModel):
     """Where one model is asked, under which name, and which variable holds the key."""
 
-    model: str
-    base_url: str
+    model_config = STRICT
+
+    model: str = ""
+    """The name by which the endpoint knows it, by default the key of its entry."""
+    base_url: str = Field(min_length=1)
     key_variable: str = DEFAULT_KEY_VARIABLE
     price: Price | None = None
-    """None where it is not said."""
-    limits: Limits = field(default_factory=Limits)
-    parameters: dict[str, Any] = field(default_factory=dict)
-    """Further fields of every request; None leaves a field out."""
+    """Input and output, USD per million tokens."""
+    limits: Limits = Field(default_factory=Limits)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """Further fields of every request, such as {temperature: null, reasoning_effort: low}; null leaves a field out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,7 @@ class Endpoints:
         listed = _read(self.file).get(name.id) if self.file else None
         if listed and not (self.direct and self.base_url):
             own_key = self.direct and self.key_variable != DEFAULT_KEY_VARIABLE
-            return replace(listed, key_variable=self.key_variable) if own_key else listed
+            return listed.model_copy(update={"key_variable": self.key_variable}) if own_key else listed
         if not self.base_url:
             raise UsageError(
                 f"{name} needs the base URL of its endpoint: add --base-url (for a judge --judge-base-url), such as "
@@ -108,65 +109,21 @@ class Endpoints:
         found = Address(model=name.id, base_url=self.base_url, key_variable=self.key_variable)
         if listed is None:
             return found
-        return replace(found, price=listed.price, limits=listed.limits, parameters=listed.parameters)
+        return listed.model_copy(update=found.model_dump(include={"model", "base_url", "key_variable"}))
 
 
 def _read(path: Path) -> dict[str, Address]:
-    document, lines = read_mapping(path, _EXAMPLE)
-    return {model: _address(path, lines, model, entry) for model, entry in document.items()}
+    entries, lines = read_model(path, dict[str, Address], _EXAMPLE)
+    for model, entry in entries.items():
+        learn_variable(entry.key_variable)
+        learn_named(entry.parameters)
+        check_address(entry.base_url, f"{path}, line {lines[(model, 'base_url')]}, {model}")
+        _check_parameters(path, lines, model, entry.parameters)
+    return {model: entry.model_copy(update={"model": entry.model or model}) for model, entry in entries.items()}
 
 
-def _address(path: Path, lines: Lines, model: str, entry: object) -> Address:
-    known = refuse_unknown(path, lines, (model,), entry, _KEYS)
-    for key in ("base_url", "key_variable", "model"):
-        if not isinstance(known.get(key, ""), str):
-            raise DataError.at(path, lines[(model, key)], f"the {key} of {model} should be a text")
-    if not known.get("base_url"):
-        raise DataError.at(path, lines[(model,)], f"{model} has no base_url; expected `{_EXAMPLE}`")
-    learn_variable(known.get("key_variable", DEFAULT_KEY_VARIABLE))
-    learn_named(known.get("parameters"))
-    check_address(known["base_url"], f"{path}, line {lines[(model, 'base_url')]}, {model}")
-    return Address(
-        model=known.get("model", model),
-        base_url=known["base_url"],
-        key_variable=known.get("key_variable", DEFAULT_KEY_VARIABLE),
-        price=_price(path, lines, model, known["price"]) if "price" in known else None,
-        limits=_limits(path, lines, model, known.get("limits", {})),
-        parameters=_parameters(path, lines, model, known.get("parameters", {})),
-    )
-
-
-def _price(path: Path, lines: Lines, model: str, entry: object) -> Price:
-    keys = (model, "price")
-    price = refuse_unknown(path, lines, keys, entry, _PRICES)
-    if price.keys() != set(_PRICES):
-        raise DataError.at(
-            path, lines[keys], f"the price of {model} should hold input and output, USD a million tokens"
-        )
-    for key, value in price.items():
-        if not _is_number(value) or value < 0:
-            raise DataError.at(
-                path, lines[(*keys, key)], f"the price {key} of {model} is {value!r}; expected USD, >= 0"
-            )
-    return Price(input=float(price["input"]), output=float(price["output"]))
-
-
-def _limits(path: Path, lines: Lines, model: str, entry: object) -> Limits:
-    limits = refuse_unknown(path, lines, (model, "limits"), entry, _LIMITS)
-    for key, value in limits.items():
-        wanted = _is_number(value) if key == "timeout" else isinstance(value, int) and not isinstance(value, bool)
-        if not wanted or value <= 0:
-            kind = "seconds" if key == "timeout" else "a whole number"
-            problem = f"the limit {key} of {model} is {value!r}; expected {kind} over 0"
-            raise DataError.at(path, lines[(model, "limits", key)], problem)
-    return Limits(**limits)
-
-
-def _parameters(path: Path, lines: Lines, model: str, entry: object) -> dict[str, Any]:
-    if not isinstance(entry, dict):
-        expected = "a mapping such as {temperature: null, reasoning_effort: low}"
-        raise DataError.at(path, lines[(model, "parameters")], f"the parameters of {model} should be {expected}")
-    for name, value in entry.items():
+def _check_parameters(path: Path, lines: Lines, model: str, parameters: dict[str, Any]) -> None:
+    for name, value in parameters.items():
         line = lines[(model, "parameters", name)]
         if name in _NOT_PARAMETERS and not (value is None and name in _MAY_BE_NULL):
             allowed = "; null leaves it out" if name in _MAY_BE_NULL else ""
@@ -176,8 +133,3 @@ def _parameters(path: Path, lines: Lines, model: str, entry: object) -> dict[str
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise DataError.at(path, line, f"the parameter {name} of {model} is no JSON value ({error})") from error
-    return entry
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,11 +1,13 @@
-"""How many requests are under way at once: fewer when the endpoint is overloaded, more again when it answers."""
+"""How many requests are in flight at once (fewer under overload, more again later), and how many leave per minute."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 _STEPS = 8
 """Rounds of successes from one request at a time to the bound."""
@@ -14,14 +16,14 @@ _PATIENCE = 10
 _LONGEST_PAUSE = 64
 """In first pauses: with 0.5 s, ten rounds are two minutes, longer than limits by the minute last."""
 LONGEST_WAIT = 300.0
-"""Seconds; an endpoint that asks for more has closed for the day rather than for the moment."""
+"""Seconds; an endpoint that asks for more has closed for long rather than for a moment."""
 
 
 class Limiter:
     """Additive increase, multiplicative decrease (Chiu and Jain 1989), first come first served.
 
     The first request goes alone, so that a wrong key or address costs one request; its answer opens the rest.
-    Overload halves the limit once a round: requests sent before the last cut say nothing about the new limit. It also
+    Overload halves the limit once per round: requests sent before the last cut say nothing about the new limit. It also
     holds back all that have not been sent, for as long as the endpoint asks, or for pauses that double from
     `first_pause` seconds.
     """
@@ -123,7 +125,7 @@ class Limiter:
         self._admit()
 
     def _admit(self) -> None:
-        """Let in who may start now; after giving up everybody, to be told so."""
+        """Admit those that may start now; after giving up all of them, to be told so."""
         self.close()
         loop = asyncio.get_running_loop()
         held = loop.time() < self._resume_at
@@ -134,3 +136,53 @@ class Limiter:
                 place.set_result(self._round)
         if self._waiting and held:
             self._timer = loop.call_at(self._resume_at, self._admit)
+
+
+_WINDOW = 61.0
+"""Seconds: a minute and a little, since requests do not arrive in the rhythm in which they were sent."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Sent:
+    """A request that counts against the limits until the window has passed."""
+
+    at: float
+    """Seconds (monotonic)."""
+    tokens: int
+
+
+class Rates:
+    """A record of the last minute: in no window do more requests or tokens leave than the limits say.
+
+    One request that is larger than the limit of tokens goes alone. Bound to no event loop, so that several calls of
+    `ask_all` can share the limits of an endpoint.
+    """
+
+    def __init__(self, requests: int | None, tokens: int | None, *, window: float = _WINDOW) -> None:
+        """`requests` and `tokens` (of prompts and answers) in each window of `window` seconds; None for no limit."""
+        self._requests = requests
+        self._tokens = tokens
+        self._window = window
+        self._sent: deque[Sent] = deque()
+
+    async def admit(self, tokens: int) -> Sent:
+        """Return when a request of about this many tokens may be sent."""
+        while (wait := self._wait(tokens)) > 0:
+            await asyncio.sleep(wait)
+        sent = Sent(at=time.monotonic(), tokens=tokens)
+        if self._requests is not None or self._tokens is not None:
+            self._sent.append(sent)
+        return sent
+
+    def _wait(self, tokens: int) -> float:
+        """Return the seconds until a request fits."""
+        now = time.monotonic()
+        while self._sent and self._sent[0].at <= now - self._window:
+            self._sent.popleft()
+        requests, used, wait = len(self._sent), sum(sent.tokens for sent in self._sent), 0.0
+        for sent in self._sent:
+            few = self._requests is None or requests < self._requests
+            if few and (self._tokens is None or used + tokens <= self._tokens):
+                break
+            requests, used, wait = requests - 1, used - sent.tokens, sent.at + self._window - now
+        return wait

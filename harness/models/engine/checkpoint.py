@@ -11,8 +11,8 @@ from harness.errors import ModelError
 from harness.hub.artifact import README, Artifact
 from harness.hub.client import Hub
 from harness.models.engine.guard import Guard
-from harness.models.engine.guarded import shown
-from harness.models.engine.repository import CONTEXT_KEYS, check_files, read_head
+from harness.models.engine.guard_child import shown
+from harness.models.engine.model_files import CONTEXT_KEYS, check_files, read_head
 
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _PATTERNS = ("*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken", "*.safetensors", "chat_templates/*")

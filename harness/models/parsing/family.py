@@ -1,16 +1,16 @@
-"""What a family is, what reading a text gives, and the pieces that scanners work with."""
+"""What a family of notations is, what reading a text gives, and calls as JSON objects."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.data.records import ToolCall
-from harness.models.parsing.literals import Unreadable
+from harness.models.parsing.literals import Unreadable, read_json
 from harness.models.parsing.schemas import ValueSchema, arguments_schema
-from harness.models.parsing.values import read_json
 
 MAX_CALLS = 32
 """Places of a text at which a family looks for a call; more are not looked at, so that work stays bounded."""
@@ -40,8 +40,11 @@ class Style:
 
     def declares(self, name: str) -> bool:
         """Return whether one of the tools has that name."""
+        return name in self._names()
+
+    def _names(self) -> list[str]:
         functions = (one.get("function", one) for one in self.tools)
-        return any(isinstance(one, Mapping) and one.get("name") == name for one in functions)
+        return [one["name"] for one in functions if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
 
     def misplaced(self, call: ToolCall) -> bool:
         """Return whether an argument of the tool stands inside another one, which does not have it."""
@@ -56,9 +59,7 @@ class Style:
 
     def apart(self, written: str) -> tuple[str, str] | None:
         """Return a tool's name and that of an argument which were written as one word, None unless only so."""
-        functions = (one.get("function", one) for one in self.tools)
-        names = [one["name"] for one in functions if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
-        found = [(name, written[len(name) :]) for name in names if written.startswith(name)]
+        found = [(name, written[len(name) :]) for name in self._names() if written.startswith(name)]
         fitting = [(name, rest) for name, rest in found if rest and self.schema(name, rest).nodes]
         return fitting[0] if len(fitting) == 1 and not self.declares(written) else None
 
@@ -168,3 +169,9 @@ def _arguments_in(text: str) -> Any:
     if text[end:].strip():
         raise Unreadable("arguments written as text hold more than one JSON object")
     return value
+
+
+def canonical(call: ToolCall) -> str:
+    """Return the call as a `<tool_call>` element with `{"name", "arguments"}` in it, keys in their order."""
+    body = json.dumps({"name": call.name, "arguments": call.arguments}, ensure_ascii=False)
+    return f"<tool_call>\n{body}\n</tool_call>"

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.data.records import ToolCall
-from harness.models.parsing.literals import Literals, Unreadable, skip_space, unescape
-from harness.models.parsing.values import sound
+from harness.models.parsing.literals import Literals, Unreadable, skip_space, sound, unescape
 
 _NAME = re.compile(r"[A-Za-z_][\w.\-]{0,199}+")
 _FIRST = r"(?:[^\W\d]|[$@])"
@@ -113,7 +112,7 @@ def read_calls(
 ) -> tuple[list[ToolCall], int]:
     """Return the calls from `start` up to one of `closers`; see `PythonCalls`.
 
-    Text with quotes that nobody escaped is tried second: exactly as it stands where a notation is `raw`, else with the
+    Text with unescaped quotes is tried second: exactly as it stands where a notation is `raw`, else with the
     escapes that Python has.
     """
     try:

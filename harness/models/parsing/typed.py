@@ -7,9 +7,8 @@ import re
 from typing import Any
 
 from harness.data.formats.json_texts import encodable
-from harness.models.parsing.literals import Unreadable, read_literal
+from harness.models.parsing.literals import Unreadable, read_json, read_literal, sound
 from harness.models.parsing.schemas import KINDS, ValueSchema
-from harness.models.parsing.values import read_json, sound
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,4000}+")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,400}+(?:\.[0-9]{0,400}+)?|\.[0-9]{1,400}+)(?:[eE][+-]?[0-9]{1,3}+)?")

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 from harness.data.formats.messages import without_system
 from harness.data.records import Message, Task, TurnPair
 from harness.errors import ModelError
-from harness.models.engine.guarded import doing, shown
+from harness.models.engine.guard_child import doing, shown
 from harness.models.prompts.calendar import Calendar
-from harness.models.prompts.form import Form
-from harness.models.prompts.system import system_message, with_tools_in_text
+from harness.models.prompts.form import Form, system_message, with_tools_in_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -130,7 +129,7 @@ class Renderer:
     def text(self, prefix: Sequence[Message]) -> str:
         """Return the prompt for the assistant turn after `prefix`, as text; ModelError where the template fails.
 
-        The system message is the task's own, whatever system messages the conversation has.
+        The system message is the task's own; those of the conversation are ignored.
         """
         return self.text_below(self.system, without_system(prefix))
 
@@ -145,7 +144,7 @@ class Renderer:
         return self._render(self.form.messages(None, messages), tools, prompt=False)
 
     def prompts(self, pairs: Sequence[TurnPair]) -> list[Prompt]:
-        """Return one prompt a pair, in order. Special tokens come from the template alone."""
+        """Return one prompt per pair, in order. Special tokens come from the template alone."""
         texts = [self.text(pair.prefix) for pair in pairs]
         if not texts:
             return []

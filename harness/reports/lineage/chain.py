@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from harness.data.sources import declared
+from harness.data.tasks import TEST_SET_STAGES
 from harness.errors import AccessDenied, DataError, RepoNotFound
 from harness.evaluation.results import RESULTS, ResultsDataset, lineage_file
 from harness.hub.artifact import Artifact, FileInput, RepoKind, parse_input, split_revision
-from harness.hub.chain import read_lineage
 from harness.hub.client import Hub
-from harness.hub.lineage import LINEAGE, LineageRecord
-from harness.reports.lineage.copies import find_copy
+from harness.hub.lineage import LINEAGE, LineageRecord, read_lineage
+from harness.hub.promotion.record import find_copy
 
 Kind = Literal["model", "dataset", "results", "evaluation", "source", "file", "other", "missing"]
 _OWN = "tft-benchmark-"
@@ -49,6 +49,10 @@ class Node:
     def stage(self) -> str | None:
         """The stage that made it, where that is known."""
         return self.record.lineage.stage if self.record else None
+
+    def training_data(self) -> list[Node]:
+        """Return the datasets among its inputs that are no test sets."""
+        return [one for one in self.inputs if one.kind == "dataset" and one.stage not in TEST_SET_STAGES]
 
     def walk(self) -> Iterator[Node]:
         """Yield this node and all behind it, each once, what was made before what it was made from."""

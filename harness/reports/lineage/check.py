@@ -12,25 +12,27 @@ from harness.evaluation.results import ResultsDataset, report_file, rows_file
 from harness.hub.artifact import ATTRIBUTES, README, Artifact, RepoKind
 from harness.hub.client import Hub
 from harness.hub.promotion.record import RECORD
+from harness.hub.repository import Tree
 from harness.reports.lineage.chain import Node, read_chain
-from harness.statistics.formatting import number
+from harness.statistics.formatting import first_of, number
 
 _TAGLESS = (("student", 1),)
 """Stages, with their versions, whose results have no tag."""
+_CHANGED_LATER = (README, ATTRIBUTES, RECORD)
 _FROM_NOTHING = ("student",)
 """Stages that need no input: a small model with random weights."""
 
 
 def check_chain(hub: Hub, artifact: Artifact) -> list[str]:
-    """Return what is wrong with the chain behind an artifact, a sentence each; empty for a whole one.
+    """Return what is wrong with the chain behind an artifact, one sentence each; empty for a whole one.
 
     Raises HubUnreachable or HubError where the Hub does not answer: that says nothing about the chain.
     """
-    return checked(hub, artifact).sentences()
+    return read_checked(hub, artifact).sentences()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CheckedChain:
     """A chain, and the problems of its nodes by name; a node without any is not in it."""
 
     root: Node
@@ -41,12 +43,12 @@ class Checked:
         return list(dict.fromkeys(problem for found in self.problems.values() for problem in found))
 
 
-def checked(hub: Hub, artifact: Artifact, config: str | None = None) -> Checked:
+def read_checked(hub: Hub, artifact: Artifact, config: str | None = None) -> CheckedChain:
     """Return the chain behind an artifact, or one evaluation in it, with all that is wrong; see `check_chain`."""
     root = read_chain(hub, artifact, config)
     checks = _Checks(hub)
     found = {node.name: (*node.problems, *checks.of(node)) for node in root.walk()}
-    return Checked(root=root, problems={name: problems for name, problems in found.items() if problems})
+    return CheckedChain(root=root, problems={name: problems for name, problems in found.items() if problems})
 
 
 class _Checks:
@@ -86,11 +88,8 @@ class _Checks:
 
     def _differing(self, one: Artifact, other: Artifact) -> list[str]:
         """Return the files that a stage makes and that differ between two commits."""
-        first, second = self._made(one), self._made(other)
+        first, second = (stage_files(self._hub.tree(artifact)) for artifact in (one, other))
         return sorted(path for path in first.keys() | second.keys() if first.get(path) != second.get(path))
-
-    def _made(self, artifact: Artifact) -> dict[str, str]:
-        return {path: file.hash for path, file in self._hub.tree(artifact).items() if not _is_changed_later(path)}
 
     def _evaluation(self, node: Node, artifact: Artifact) -> Iterator[str]:
         """The report must be of the model and the test set that the lineage names, and add up from its rows."""
@@ -135,7 +134,7 @@ class _Checks:
         return self._heads[key]
 
     def _test_sets(self, node: Node, run: EvalRun) -> Iterator[str]:
-        """What a model was kept clear of must be what it was tested on, at whatever commit."""
+        """What a model was kept clear of must be what it was tested on, at any commit."""
         tested = next((one for one in node.inputs if one.name == str(run.test_set)), None)
         if tested is None or tested.artifact is None:
             return
@@ -189,15 +188,14 @@ def _run_of(run: EvalRun) -> dict[str, Artifact]:
     return {"test set": run.test_set, **({"model": model} if model else {})}
 
 
-def _is_changed_later(path: str) -> bool:
-    """Whether later stages and people change a file beside the result: cards, plots, scores, the record of a copy."""
-    return path in (README, ATTRIBUTES, RECORD) or path.startswith((".eval_results/", "plots/"))
+def stage_files(tree: Tree) -> dict[str, str]:
+    """Return path -> hash of the files that a stage makes; cards, plots, scores and the record of a copy come later."""
+    made = (path for path in tree if path not in _CHANGED_LATER and not path.startswith((".eval_results/", "plots/")))
+    return {path: tree[path].hash for path in made}
 
 
 def _listed(paths: list[str]) -> str:
-    shown = ", ".join(paths[:3])
-    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    return f"{shown}{more} {'is' if len(paths) == 1 else 'are'}"
+    return f"{first_of(paths, 3)} {'is' if len(paths) == 1 else 'are'}"
 
 
 def _own(node: Node) -> Iterator[str]:

@@ -10,10 +10,8 @@ from harness.data.annotations import TurnDecision
 from harness.data.formats.row_layouts import parse_row
 from harness.data.formats.stage_rows import parse_decisions
 from harness.data.records import Conversation, ToolCall
-from harness.data.tasks import TEST_SET_STAGES
 from harness.reports.lineage.chain import Node
-from harness.reports.lineage.rows import RowReader, StoredRow
-from harness.reports.lineage.source_dialogue import DialogueReader, SourceDialogue
+from harness.reports.lineage.rows import DialogueReader, RowReader, SourceDialogue, StoredRow
 
 Part = Literal["row", "exemplar", "context"]
 _EARLIER = ("filter", "relabel")
@@ -54,10 +52,10 @@ class RowHistory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Historian:
+class RowTracer:
     """Follows rows through the datasets of a chain."""
 
-    shelf: RowReader
+    reader: RowReader
     dialogues: DialogueReader
 
     def follow(self, node: Node, row: StoredRow, part: Part = "row") -> RowHistory:
@@ -65,7 +63,7 @@ class Historian:
 
         Raises DataError or HubError where rows cannot be read, SourceError where a source file is not the pinned one.
         """
-        tries = tuple(one for one in self.shelf.rows(node)[row.id] if one is not row)
+        tries = tuple(one for one in self.reader.rows(node)[row.id] if one is not row)
         stage = node.stage
         if stage == "synthesize":
             earlier, problems = self._material(node, row)
@@ -78,22 +76,22 @@ class Historian:
         source = None
         if not earlier and not problems:
             source = self.dialogues.find(str(row.values.get("source") or ""), node)
-        read = _Read.of(row, node)
+        conversation, turns, unread = _read(row, node)
         return RowHistory(
             part=part,
             node=node,
             row=row,
-            conversation=read.conversation,
-            turns=read.turns,
+            conversation=conversation,
+            turns=turns,
             earlier=earlier,
             source=source,
             tries=tries,
-            problems=(*read.problems, *problems),
+            problems=(*unread, *problems),
         )
 
     def _material(self, node: Node, row: StoredRow) -> tuple[tuple[RowHistory, ...], list[str]]:
         """Return the exemplars and the context of a synthetic row."""
-        datasets = [one for one in node.inputs if one.kind == "dataset" and one.stage not in TEST_SET_STAGES]
+        datasets = node.training_data()
         exemplars = [id for id in str(row.values.get("source") or "").split(", ") if id]
         context = [str(id) for id in row.values.get("context") or ()]
         found: list[RowHistory] = []
@@ -103,12 +101,12 @@ class Historian:
         for part, id in wanted if datasets else ():
             # The first dataset has the accepted conversations; context may come from another one.
             order = datasets if part == "exemplar" else datasets[::-1]
-            holding = next((one for one in order if self.shelf.find(one, id)), None)
+            holding = next((one for one in order if self.reader.find(one, id)), None)
             if holding is None:
                 names = " and ".join(str(one.artifact) for one in datasets)
                 problems.append(f"{row.id} names the {part} {id}, which is not in {names}")
                 continue
-            found.append(self.follow(holding, self.shelf.expect(holding, id), part))
+            found.append(self.follow(holding, self.reader.expect(holding, id), part))
         if not exemplars:
             problems.append(f"{row.id} does not say which conversations it was modelled on")
         return tuple(found), problems
@@ -116,7 +114,7 @@ class Historian:
     def _whole(self, node: Node, row: StoredRow) -> tuple[tuple[RowHistory, ...], list[str]]:
         """Return the conversation of the same test set that a turn is of."""
         id = str(row.values["conversation"])
-        found = self.shelf.find(node, id)
+        found = self.reader.find(node, id)
         if found is None:
             return (), [f"{row.id} of {node.artifact} is of the conversation {id}, which is not there"]
         return (self.follow(node, found),), []
@@ -126,7 +124,7 @@ class Historian:
         before = node.inputs[0] if node.inputs else None
         if before is None or before.kind != "dataset":
             return (), []  # a file: the row itself says which line
-        found = self.shelf.find(before, row.id)
+        found = self.reader.find(before, row.id)
         if found is None:
             return (), [f"{row.id} is in {node.artifact}, and not in {before.artifact}, which that was made from"]
         redacted = bool(node.record and node.record.lineage.config.get("redact"))
@@ -134,35 +132,26 @@ class Historian:
         return (self.follow(before, found),), problems
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
-    """What a row holds, as records."""
-
-    conversation: Conversation | None
-    turns: tuple[TurnDecision, ...] = ()
-    problems: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, row: StoredRow, node: Node) -> _Read:
-        try:
-            conversation = parse_row(row.values)
-            turns = tuple(parse_decisions(row.values)) if row.values.get("turns") else ()
-        except ValueError as error:
-            problem = f"{row.id} of {node.artifact} cannot be read: {error}"
-            return cls(conversation=None, problems=(problem,))
-        return cls(conversation=conversation, turns=turns)
+def _read(row: StoredRow, node: Node) -> tuple[Conversation | None, tuple[TurnDecision, ...], tuple[str, ...]]:
+    """Return a row's conversation, the committee's decisions on it, and why it cannot be read."""
+    try:
+        conversation = parse_row(row.values)
+        turns = tuple(parse_decisions(row.values)) if row.values.get("turns") else ()
+    except ValueError as error:
+        return None, (), (f"{row.id} of {node.artifact} cannot be read: {error}",)
+    return conversation, turns, ()
 
 
 def _unlike(node: Node, row: StoredRow, before: StoredRow) -> list[str]:
     """Return what of the row before is not what the later one says it was; nothing of rows that cannot be read."""
-    later, earlier = _Read.of(row, node), _Read.of(before, node)
-    if later.conversation is None or earlier.conversation is None:
+    (later, turns, _), (earlier, _, _) = _read(row, node), _read(before, node)
+    if later is None or earlier is None:
         return []
-    new, old = later.conversation.messages, earlier.conversation.messages
+    new, old = later.messages, earlier.messages
     where = f"{row.id} of {node.artifact}"
     if len(new) != len(old):
         return [f"{where} has {len(new)} messages, and the row that it was made from {len(old)}"]
-    raw = {turn.position: turn.raw for turn in later.turns}
+    raw = {turn.position: turn.raw for turn in turns}
     for position, (after, message) in enumerate(zip(new, old, strict=True)):
         if position in raw:
             # What an agent says in plain words is a call of the reply tool to the committee.

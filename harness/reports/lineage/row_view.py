@@ -1,59 +1,59 @@
-"""The history of one row in a terminal, from the source to the row: a block for each thing it was made from."""
+"""The history of one row in a terminal, from the source to the row: one block per thing it was made from."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from harness.data.annotations import TurnDecision
 from harness.data.formats.stage_rows import CONTEXT
-from harness.reports.lineage.chain_view import line
+from harness.data.records import ToolCall
+from harness.reports.lineage.chain_view import line, models, short
 from harness.reports.lineage.row_history import RowHistory, calls_of
-from harness.reports.lineage.settings import models, short
-from harness.reports.lineage.source_dialogue import SourceDialogue
-from harness.reports.lineage.turn_history import TurnStory, say_call, turns
+from harness.reports.lineage.rows import SourceDialogue
+from harness.statistics.formatting import cut
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table
 
-Entry = tuple[str, str, str]
+Labelled = tuple[str, str, str]
 """Label, text and style."""
 
-_LONG = 300
-_STYLES = {"trace": "red", "now": "green"}
-_ROLES = {"exemplar": "exemplar", "context": "unlabelled context", "row": "row"}
+_LONG, _LONG_CALL = 300, 240
+"""Characters shown of a text, and of a call."""
+_PARTS = {"exemplar": "exemplar", "context": "unlabelled context", "row": "row"}
 
 
-def row_story(history: RowHistory) -> Iterator[RenderableType]:
+def render_row(history: RowHistory) -> Iterator[RenderableType]:
     """Yield what is printed about a row: first what it was made from, one block each, then the row itself."""
     yield line(f"How {history.row.id} of {history.node.place} came about, the oldest first", "bold")
     yield from _blocks(history)
 
 
 def _blocks(history: RowHistory) -> Iterator[RenderableType]:
-    line_of = history.line()
-    for one in line_of[0].earlier:
+    stages = history.line()
+    first, last = stages[0], stages[-1]
+    for one in first.earlier:
         yield from _blocks(one)
-    if not line_of[0].earlier:
-        yield _title(f"{_ROLES[history.part]} {history.row.id}")
-        if line_of[0].source:
-            yield block(_source(line_of[0].source))
-    else:
-        yield _title(f"{_ROLES[history.part]} {history.row.id}, made from the {len(line_of[0].earlier)} above")
-    dialogue = line_of[0].source.conversation if line_of[0].source else None
-    for one in line_of:
-        yield block(_stage(one, dialogue is not None, calls_of(dialogue)))
-        shown, hidden = turns(one, calls_of(dialogue))
+    made = f", made from the {len(first.earlier)} above" if first.earlier else ""
+    yield _title(f"{_PARTS[history.part]} {history.row.id}{made}")
+    if first.source and not first.earlier:
+        yield block(_source(first.source))
+    dialogue = first.source.conversation if first.source else None
+    clean = calls_of(dialogue)
+    for one in stages:
+        yield block(_stage(one, clean if dialogue else None))
+        shown, members = notable_turns(one, clean), member_names(one)
         for turn in shown:
-            yield block(_turn(turn), indent=4)
-        if hidden:
+            yield block(_turn(turn, members, clean.get(turn.position)), indent=4)
+        if hidden := len(one.turns) - len(shown):
             yield block([("", f"{hidden} more turns: all agreed, and nothing was changed", "dim")], indent=4)
-    last = line_of[-1]
     if history.part == "row" and not last.turns:
         yield block(_messages(last), indent=4)
 
 
-def block(entries: list[Entry], indent: int = 2) -> Table:
+def block(entries: list[Labelled], indent: int = 2) -> RenderableType:
     """Return labels with their texts beside them."""
     from rich.padding import Padding
     from rich.table import Table
@@ -63,7 +63,7 @@ def block(entries: list[Entry], indent: int = 2) -> Table:
     table.add_column(overflow="fold")
     for label, text, style in entries:
         table.add_row(line(label, "cyan" if style == "bold" else "dim"), line(text, style))
-    return Padding(table, (0, 0, 0, indent))  # type: ignore[return-value] # it is printed, nothing else
+    return Padding(table, (0, 0, 0, indent))
 
 
 def _title(text: str) -> RenderableType:
@@ -72,7 +72,7 @@ def _title(text: str) -> RenderableType:
     return Padding(line(text, "bold green"), (1, 0, 0, 0))
 
 
-def _source(source: SourceDialogue) -> list[Entry]:
+def _source(source: SourceDialogue) -> list[Labelled]:
     where = f" in {short(source.file)}" if source.file else ""
     fetched = f", of {short(source.repository)}" if source.repository else ""
     found = [("source", f"{source.name}{where}{fetched}", "")]
@@ -81,21 +81,21 @@ def _source(source: SourceDialogue) -> list[Entry]:
     return found
 
 
-def _stage(history: RowHistory, has_source: bool, clean: Mapping[int, Any]) -> list[Entry]:
-    """Return what one stage says of the row."""
+def _stage(history: RowHistory, clean: Mapping[int, ToolCall] | None) -> list[Labelled]:
+    """Return what one stage says of the row; `clean` are the calls of its source dialogue, None without its text."""
     node, values = history.node, history.row.values
     stage = node.stage or "dataset"
-    found: list[Entry] = [(stage, f"{short(node.name)}  {history.row.file}", "bold")]
+    found: list[Labelled] = [(stage, f"{short(node.name)}  {history.row.file}", "bold")]
     if node.record is not None:
         found += [(role, model, "") for role, model in models(node.record)]
-    if stage == "corrupt" and has_source:
+    if stage == "corrupt" and clean is not None:
         found.append(("damage", _damage(history, clean), ""))
     if stage == "filter":
         found += _ratings(values)
     if stage == "synthesize":
         found += _plan(history)
     if "kept" in values:
-        found.append(_decision(history))
+        found.append(_decision(values))
     found += [
         ("rejected", f"try {one.values.get('tries')}: {one.values.get('reason')}", "yellow") for one in history.tries
     ]
@@ -103,7 +103,7 @@ def _stage(history: RowHistory, has_source: bool, clean: Mapping[int, Any]) -> l
     return found
 
 
-def _damage(history: RowHistory, clean: Mapping[int, Any]) -> str:
+def _damage(history: RowHistory, clean: Mapping[int, ToolCall]) -> str:
     """Return how the trace differs from the dialogue that it was made from."""
     now = calls_of(history.conversation)
     if now.keys() != clean.keys():
@@ -114,41 +114,28 @@ def _damage(history: RowHistory, clean: Mapping[int, Any]) -> str:
     return f"{len(changed)} of {len(now)} calls are not those of the dialogue: messages {', '.join(map(str, changed))}"
 
 
-def _ratings(values: Mapping[str, Any]) -> list[Entry]:
-    found: list[Entry] = []
+def _ratings(values: Mapping[str, Any]) -> Iterator[Labelled]:
     for quality in ("relevance", "coherence"):
         if values.get(quality) is not None:
-            found.append((quality, f"{values[quality]} of 5: {values.get(f'{quality}_reason')}", ""))
+            yield quality, f"{values[quality]} of 5: {values.get(f'{quality}_reason')}", ""
     for one in values.get("findings") or ():
         where = "" if one.get("position") is None else f", message {one['position']}"
-        found.append(("finding", f"{one.get('check')} ({one.get('severity')}{where}): {one.get('problem')}", ""))
-    return found
+        yield "finding", f"{one.get('check')} ({one.get('severity')}{where}): {one.get('problem')}", ""
 
 
-def _plan(history: RowHistory) -> list[Entry]:
+def _plan(history: RowHistory) -> Iterator[Labelled]:
     values, record = history.row.values, history.node.record
     teacher = record.lineage.config.get("teacher") if record else None
-    by_rules = isinstance(teacher, Mapping) and str(teacher.get("name")).startswith("rules:")
-    found: list[Entry] = []
-    if by_rules:
-        found.append(
-            ("", "it learns from all accepted conversations; those above are the ones of this row's plan", "dim")
-        )
-    found.append(
-        (
-            "planned",
-            f"{values.get('length')} messages, complexity {values.get('complexity')}, try {values.get('tries')}",
-            "",
-        )
-    )
+    if isinstance(teacher, Mapping) and str(teacher.get("name")).startswith("rules:"):
+        yield "", "it learns from all accepted conversations; those above are the ones of this row's plan", "dim"
+    size = f"{values.get('length')} messages, complexity {values.get('complexity')}, try {values.get('tries')}"
+    yield "planned", size, ""
     if values.get("topic"):
-        found.append(("topic", str(values["topic"]), ""))
-    found.append(("plan", _cut(str(values.get("plan"))), ""))
-    return found
+        yield "topic", str(values["topic"]), ""
+    yield "plan", cut(values.get("plan"), _LONG), ""
 
 
-def _decision(history: RowHistory) -> Entry:
-    values = history.row.values
+def _decision(values: Mapping[str, Any]) -> Labelled:
     if values.get("kept"):
         return "kept", "yes", "green"
     if values.get("reason") == CONTEXT:
@@ -156,26 +143,74 @@ def _decision(history: RowHistory) -> Entry:
     return "rejected", str(values.get("reason")), "bold yellow"
 
 
-def _turn(turn: TurnStory) -> list[Entry]:
-    found: list[Entry] = [(f"message {turn.position}", turn.verdict, "bold")]
-    found += [(who, call, _STYLES.get(who, "")) for who, call in turn.calls]
+def notable_turns(history: RowHistory, clean: Mapping[int, ToolCall]) -> list[TurnDecision]:
+    """Return the turns of a relabelled row worth reading: changed, disputed, or still not the source's.
+
+    `clean` are the calls of the source dialogue by position, none without its text.
+    """
+    return [
+        turn
+        for turn in history.turns
+        if turn.changed or turn.method != "unanimous" or clean.get(turn.position, turn.call) != turn.call
+    ]
+
+
+def member_names(history: RowHistory) -> list[str]:
+    """Return the committee's members in the order of the candidates."""
+    record = history.node.record
+    committee = record.lineage.config.get("committee") if record else None
+    names = [str(one.get("name")) for one in committee or () if isinstance(one, Mapping)]
+    widest = max((len(one.candidates) for one in history.turns), default=0)
+    return names + [f"member {number + 1}" for number in range(len(names), widest)]
+
+
+def _turn(turn: TurnDecision, members: list[str], clean: ToolCall | None) -> list[Labelled]:
+    """Return the calls of a turn: the source's where it differs, the trace's, the members', the result."""
+    found: list[Labelled] = [(f"message {turn.position}", _verdict(turn, clean), "bold")]
+    if clean is not None and clean != turn.raw:
+        found.append(("source", _call_text(clean), ""))
+    found.append(("trace", _call_text(turn.raw), "red"))
+    found += [
+        ("said", f"{member}: {_candidate_text(call, turn)}", "")
+        for member, call in zip(members, turn.candidates, strict=False)
+    ]
+    found.append(("now", _call_text(turn.call) if turn.call else "undecided, so it stays as it was", "green"))
     if turn.reason:
         found.append(("because", turn.reason, "dim"))
     return found
 
 
-def _messages(history: RowHistory) -> list[Entry]:
-    """Return what is said and called in a row, a line a message."""
+def _candidate_text(call: ToolCall | None, turn: TurnDecision) -> str:
+    if call is None:
+        return "nothing"
+    if call == turn.raw:
+        return "as in the trace"
+    return "as it is now" if call == turn.call else _call_text(call)
+
+
+def _verdict(turn: TurnDecision, clean: ToolCall | None) -> str:
+    how = turn.method if turn.level is None else f"{turn.method}, where the {turn.level} differed"
+    text = f"{how}; {f'{turn.changed} changed' if turn.changed else 'unchanged'}"
+    if clean is None or turn.call is None:
+        return text
+    if turn.call == clean:
+        return f"{text}; as in the source"
+    same_tool = turn.call.name == clean.name
+    return text + ("; the source's tool, with other values" if same_tool else "; another tool than the source's")
+
+
+def _call_text(call: ToolCall) -> str:
+    """Return a call as `Tool(key="value", ...)`."""
+    arguments = ", ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in call.arguments.items())
+    text = f"{call.name}({arguments})"
+    return text if len(text) <= _LONG_CALL else f"{text[:_LONG_CALL]}…"
+
+
+def _messages(history: RowHistory) -> list[Labelled]:
+    """Return what is said and called in a row, one line per message."""
     messages = history.conversation.messages if history.conversation else ()
+    texts = ("; ".join(map(_call_text, one.tool_calls)) or one.content or "(empty)" for one in messages)
     return [
-        (
-            f"{place} {message.role}",
-            _cut("; ".join(map(say_call, message.tool_calls)) or message.content or "(empty)"),
-            "dim",
-        )
-        for place, message in enumerate(messages)
+        (f"{place} {message.role}", cut(text, _LONG), "dim")
+        for place, (message, text) in enumerate(zip(messages, texts, strict=True))
     ]
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONG else f"{text[:_LONG]}… ({len(text) - _LONG:,} more characters)"

@@ -1,17 +1,22 @@
-"""The rows of a dataset at its commit, by their ids."""
+"""The rows of a dataset at its commit by id, and the source dialogues that traces were made from."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.data.formats.jsonl import read_jsonl
 from harness.data.formats.messages import dump_conversation
+from harness.data.formats.sgd import parse_dialogues
+from harness.data.records import Conversation
+from harness.data.sources import Sources, declared
 from harness.data.traces.read import read_traces
-from harness.errors import DataError, UsageError
+from harness.errors import DataError, SourceError, UsageError
+from harness.hub.artifact import Artifact, FileInput, parse_input
 from harness.hub.client import Hub
 from harness.reports.lineage.chain import Node
 
@@ -70,10 +75,10 @@ class RowReader:
         folder = self._hub.pull(node.artifact, files) if files else Path()
         found: dict[str, list[StoredRow]] = {}
         for file in files:
-            # A stage writes plain rows; those of somebody else may have any known layout, and ids by their position.
+            # A stage writes plain rows; those of others may have any known layout, and ids by their position.
             own = node.record is not None and file.endswith(".jsonl")
             try:
-                rows = _plain(folder / file) if own else _any_layout(folder / file)
+                rows = [row for _, row in read_jsonl(folder / file)] if own else _any_layout(folder / file)
             except DataError as error:  # its place on the Hub says more than the one in the cache
                 problem = str(error).replace(f"{folder}/", "")
                 raise DataError(f"{node.artifact}: {problem}; correct it there and push it again") from error
@@ -81,10 +86,6 @@ class RowReader:
                 id = str(values.get("id"))
                 found.setdefault(id, []).append(StoredRow(id=id, file=file, values=values))
         return {id: sorted(rows, key=lambda row: not row.kept) for id, rows in found.items()}
-
-
-def _plain(path: Path) -> list[dict[str, Any]]:
-    return [row for _, row in read_jsonl(path)]
 
 
 def _any_layout(path: Path) -> list[dict[str, Any]]:
@@ -103,3 +104,74 @@ def _how_they_look(ids: list[str], wanted: str) -> str:
 def no_row(node: Node, ids: list[str], wanted: str, what: str) -> UsageError:
     """Return the error for an id that is not among those of `node`; `what` says of what they are."""
     return UsageError(f"{node.artifact} has no {what} {wanted!r}; {_how_they_look(ids, wanted)}")
+
+
+_DIALOGUE = re.compile(r"(?P<split>train|dev|test)/(?P<file>\d+)_\d+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceDialogue:
+    """Where a trace comes from, at the end of all lineage."""
+
+    name: str
+    """`split/dialogue_id` of SGD; else what the row itself says: a file and a line."""
+    file: str | None
+    """The input of the lineage that holds it, `path@sha256:<hex>`; None where none does."""
+    repository: str | None
+    """Where the file was fetched, `repository@commit`; None where the lineage does not say."""
+    conversation: Conversation | None = None
+    """Its messages, as the harness reads them; None without the source files."""
+
+
+class DialogueReader:
+    """Finds source dialogues. Each file is read once."""
+
+    def __init__(self, sources: Sources | None) -> None:
+        self._sources = sources
+        self._files: dict[str, dict[str, Conversation]] = {}
+        self._declared = declared().files
+
+    def find(self, name: str, made: Node) -> SourceDialogue:
+        """Return the dialogue that a row of `made` names as its source.
+
+        Raises SourceError where the local file is not the pinned one.
+        """
+        inputs = [parse_input(one.name) for one in made.inputs]
+        path = _path(name)
+        place = _holding([one for one in inputs if isinstance(one, FileInput)], path, name)
+        repositories = [str(one) for one in inputs if isinstance(one, Artifact)]
+        fetched = self._declared[place.name].repository if place and place.name in self._declared else None
+        return SourceDialogue(
+            name=name,
+            file=str(place) if place else None,
+            repository=next((one for one in repositories if one == fetched), None),
+            conversation=self._read(place.name, place.sha256).get(name) if place and path else None,
+        )
+
+    def _read(self, path: str, sha256: str | None) -> dict[str, Conversation]:
+        if self._sources is None or path not in self._sources.files:
+            return {}
+        if path not in self._files:
+            if self._sources.files[path].sha256 != sha256:
+                raise SourceError(
+                    f"the lineage was made from {path} with sha256 {sha256}, and this harness has it pinned to "
+                    f"{self._sources.files[path].sha256}; use the harness that made it"
+                )
+            traces = parse_dialogues(self._sources.read(path), split=path.split("/")[1], where=path)
+            self._files[path] = {trace.conversation.source: trace.conversation for trace in traces}
+        return self._files[path]
+
+
+def _holding(files: Sequence[FileInput], path: str | None, name: str) -> FileInput | None:
+    """Return the file that holds what a row names as its source: `split/dialogue_id`, or `file:line`."""
+    if path is not None:
+        return next((one for one in files if one.name == path), None)
+    base = name.rpartition(":")[0] or name
+    named = [one for one in files if PurePosixPath(one.name).name == base]
+    return named[0] if named else files[0] if len(files) == 1 else None
+
+
+def _path(name: str) -> str | None:
+    """Return the file of SGD that holds a dialogue, None for what is no dialogue of it."""
+    found = _DIALOGUE.fullmatch(name)
+    return f"sgd/{found['split']}/dialogues_{int(found['file']):03d}.json" if found else None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.data.events import Event
 from harness.data.records import Task, ToolCall
 from harness.data.text import plain, tokens
-from harness.rules.judge.dialogue_state import DialogueState, StateLine
+from harness.rules.judge.dialogue_state import DialogueState
 from harness.rules.language.equivalence import is_stated, place, same_value, show
 from harness.rules.language.lexicon import lexicon
 from harness.rules.language.mentions import mention_of
@@ -62,11 +63,11 @@ def _required(task: Task | None, tool: str) -> list[str]:
     return []
 
 
-def stated_in(key: str, value: Any, state: DialogueState) -> StateLine | None:
+def stated_in(key: str, value: Any, state: DialogueState) -> Event | None:
     """Return the latest message of user or agent that states the value of an argument, None if none does."""
     mention = mention_of(key, value, state.today)
     for line in reversed(state.lines):
-        if line.speaker not in ("user", "agent"):
+        if line.kind not in ("user", "reply"):
             continue
         if mention:
             if any(mention.agrees(said) for said in state.stated(line)):

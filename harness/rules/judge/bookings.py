@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from harness.data.events import Event
 from harness.data.text import plain, sentences
-from harness.rules.judge.dialogue_state import DialogueState, StateLine
+from harness.rules.judge.dialogue_state import DialogueState, changes_something, only_finds
 from harness.rules.language.equivalence import same_value
 from harness.rules.language.lexicon import lexicon
 from harness.rules.language.mentions import mention_of
@@ -48,13 +49,13 @@ def _booked(text: str) -> str | None:
 
 
 def _against_result(said: list[str], booked: str | None, refused: str | None, state: DialogueState) -> str | None:
-    """The pending result of a booking: rows mean that it was made, none that it was not.
+    """Check the pending result of a booking: rows mean that it was made, none that it was not.
 
-    A service that cannot book as asked may return what it can: where the row differs from the call, the reference
-    says which of the two it is.
+    A service that cannot book as requested may return what it can book: where the row differs from the call, the
+    reference says which of the two it is.
     """
     line = state.pending
-    if line is None or not line.changes_something:
+    if line is None or not changes_something(line):
         return None
     if line.rows and not _as_asked(line, state) and not _reference_says("booked", state):
         return None
@@ -70,7 +71,7 @@ def _against_result(said: list[str], booked: str | None, refused: str | None, st
     return f'says "{still}", {made}' if still and not _reference_says("still_to_book", state) else None
 
 
-def _as_asked(line: StateLine, state: DialogueState) -> bool:
+def _as_asked(line: Event, state: DialogueState) -> bool:
     """Whether a result has what its call asked for: no argument with another value."""
     asked = line.call.arguments if line.call else {}
     return any(
@@ -83,9 +84,9 @@ def _without_result(booked: str | None, state: DialogueState) -> str | None:
     """A booking that is said to be made needs a result with rows from a tool that books."""
     if booked is None or _reference_says("booked", state):
         return None
-    attempts = [line for line in state.results if line.changes_something]
+    attempts = [line for line in state.results if changes_something(line)]
     pending = state.pending
-    if any(line.rows for line in attempts) or (pending and pending.rows and not pending.only_finds):
+    if any(line.rows for line in attempts) or (pending and pending.rows and not only_finds(pending)):
         return None
     where = f"message {attempts[0].number} returns nothing" if attempts else "no tool has booked anything so far"
     return f'says "{booked}", but {where}'
@@ -104,7 +105,7 @@ def _against_reference(said: list[str], booked: str | None, refused: str | None,
 
 
 def _offers_another(said: list[str], state: DialogueState) -> bool:
-    """Whether a message names the time that the result has in the place of the one that was asked for."""
+    """Whether a message names the time that the result has instead of the requested one."""
     row = state.pending.rows[0] if state.pending and state.pending.rows else {}
     free = [mention for key, value in row.items() if (mention := mention_of(key, value, state.today))]
     named = [mention for text in said for mention in state.mentions(text) if mention.kind == "time"]
@@ -119,9 +120,9 @@ def _reference_says(what: str, state: DialogueState) -> bool:
 
 
 def _search(said: list[str], state: DialogueState) -> str | None:
-    """The pending result of a search: whether there is anything, and how many."""
+    """Check the pending result of a search: whether there is anything, and how many."""
     line = state.pending
-    if line is None or line.changes_something:
+    if line is None or changes_something(line):
         return None
     if line.rows:
         nothing = next((words for text in said if (words := lexicon().says("found_nothing", text))), None)
@@ -134,7 +135,7 @@ def _search(said: list[str], state: DialogueState) -> str | None:
     return f'says "{some}", but message {line.number} returns nothing' if some else None
 
 
-def _count(said: list[str], line: StateLine, state: DialogueState) -> str | None:
+def _count(said: list[str], line: Event, state: DialogueState) -> str | None:
     named = _named(line, " ".join(said))
     for text in said:
         match = _FOUND_COUNT.search(state.without_names(text))
@@ -150,7 +151,7 @@ def _count(said: list[str], line: StateLine, state: DialogueState) -> str | None
     return None
 
 
-def _named(line: StateLine, text: str) -> set[str]:
+def _named(line: Event, text: str) -> set[str]:
     names = (plain(str(value)) for row in line.rows for key, value in row.items() if key.endswith(("name", "title")))
     return {name for name in names if name in text}
 
@@ -162,7 +163,7 @@ def _availability(said: list[str], state: DialogueState) -> str | None:
         if match is None or text.endswith("?") or _UNCERTAIN.search(text):
             continue
         times = [mention for mention in state.mentions(text) if mention.kind == "time"]
-        known = [mention for line, mention in state.evidence("time") if line.speaker == "result"]
+        known = [mention for line, mention in state.evidence("time") if line.kind == "result"]
         known += (
             [mention for mention in state.mentions(state.reference) if mention.kind == "time"]
             if _AVAILABLE.search(plain(state.reference))

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
-from typing import Any, Literal
+from typing import Any
 
+from harness.data.events import Event
 from harness.data.formats.json_texts import as_value
 from harness.data.records import Case, Message, Task, ToolCall
 from harness.data.text import plain
 from harness.rules.language.equivalence import show
-from harness.rules.language.lexicon import lexicon
+from harness.rules.language.lexicon import first_verb, is_lookup, lexicon
 from harness.rules.language.mentions import Kind, Mention, find_mentions, mention_of
 
-Speaker = Literal["user", "agent", "call", "result"]
 _NAME_ENDINGS = ("name", "title", "artist", "album", "venue", "track", "place_name")
 _ISO = re.compile(r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)")
 _TODAY_IN_RUBRIC = re.compile(r"today\W+(?:\w+\W+){0,3}?(\d{4}-\d{2}-\d{2})", re.IGNORECASE)
@@ -26,42 +26,18 @@ _RELATIVE = {"today": 0, "tonight": 0, "tomorrow": 1, "day after tomorrow": 2}
 _RELATIVE_WORDS = re.compile(r"\b(day after tomorrow|tomorrow|today|tonight)\b")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class StateLine:
-    """One message of the conversation as evidence."""
-
-    number: int
-    """Its place in the conversation, from 1."""
-    speaker: Speaker
-    text: str
-    call: ToolCall | None = None
-    """The service call, for a call and its result."""
-    rows: tuple[dict[str, Any], ...] = ()
-    """What a service returned; empty where it failed or found nothing."""
-
-    @property
-    def changes_something(self) -> bool:
-        """Whether the service does more than look things up, judged by the first word of its name."""
-        return self.call is not None and not is_lookup(self.call.name)
-
-    @property
-    def only_finds(self) -> bool:
-        """Whether the service certainly changes nothing: `GetRide` may book, `FindRestaurants` does not."""
-        return self.call is not None and _verb(self.call.name) in lexicon().lookup_verbs - lexicon().doubtful_verbs
+def changes_something(line: Event) -> bool:
+    """Whether a call (or the one that a result answers) does more than look up, by the first word of its name."""
+    return line.call is not None and not is_lookup(line.call.name)
 
 
-def _verb(name: str) -> str:
-    first = re.match(r"[a-z]+|[A-Z][a-z]*", name)
-    return first[0].lower() if first else ""
-
-
-def is_lookup(name: str) -> bool:
-    """Whether a tool only looks things up: its name starts with such a verb (`FindRestaurants`, `get_weather`)."""
-    return _verb(name) in lexicon().lookup_verbs
+def only_finds(line: Event) -> bool:
+    """Whether it certainly changes nothing: `GetRide` may book, `FindRestaurants` does not."""
+    return line.call is not None and first_verb(line.call.name) in lexicon().lookup_verbs - lexicon().doubtful_verbs
 
 
 def message_text(call: ToolCall) -> str | None:
-    """Return the text of a call that speaks to the user: its one argument holds a message. None for a service call."""
+    """Return the text of a call to the user (its only argument holds a message), None for a service call."""
     if len(call.arguments) != 1:
         return None
     key, value = next(iter(call.arguments.items()))
@@ -72,7 +48,9 @@ def message_text(call: ToolCall) -> str | None:
 class DialogueState:
     """The conversation before a prediction, and the reference's own statements. No slots: it caches what it derives."""
 
-    lines: tuple[StateLine, ...]
+    lines: tuple[Event, ...]
+    """Messages as evidence, several of one message with several calls. The call of a result is the one it answers, and
+    its rows are empty where the service failed or found nothing."""
     reference: str
     """The text of the reference message, empty for a service call."""
     today: date
@@ -95,17 +73,17 @@ class DialogueState:
         return tuple(name for name in self.names if any(char.isdigit() for char in name))
 
     @cached_property
-    def _stated(self) -> dict[StateLine, tuple[Mention, ...]]:
-        return {line: self._read(line) for line in self.lines}
+    def _stated(self) -> dict[int, tuple[Mention, ...]]:
+        return {id(line): self._read(line) for line in self.lines}
 
-    def stated(self, line: StateLine) -> tuple[Mention, ...]:
+    def stated(self, line: Event) -> tuple[Mention, ...]:
         """Return the values that a line states."""
-        return self._stated[line]
+        return self._stated[id(line)]
 
-    def _read(self, line: StateLine) -> tuple[Mention, ...]:
-        if line.speaker in ("user", "agent"):
+    def _read(self, line: Event) -> tuple[Mention, ...]:
+        if line.kind in ("user", "reply"):
             return self.mentions(line.text)
-        fields = line.rows if line.speaker == "result" else ((line.call.arguments,) if line.call else ())
+        fields = line.rows if line.kind == "result" else ((line.call.arguments,) if line.call else ())
         pairs = ((key, value) for row in fields for key, value in row.items())
         return tuple(found for key, value in pairs if (found := mention_of(key, value, self.today)))
 
@@ -113,7 +91,7 @@ class DialogueState:
         """Return the values that another text states, read as this conversation reads them."""
         return find_mentions(text, self.today, self._numbered)
 
-    def evidence(self, kind: Kind) -> Iterator[tuple[StateLine, Mention]]:
+    def evidence(self, kind: Kind) -> Iterator[tuple[Event, Mention]]:
         """Yield what was stated of a kind, the latest first."""
         for line in reversed(self.lines):
             for mention in self.stated(line):
@@ -127,19 +105,19 @@ class DialogueState:
         return text
 
     @property
-    def pending(self) -> StateLine | None:
+    def pending(self) -> Event | None:
         """The result that the prediction answers to, if it does."""
-        return self.lines[-1] if self.lines and self.lines[-1].speaker == "result" else None
+        return self.lines[-1] if self.lines and self.lines[-1].kind == "result" else None
 
     @property
-    def asked(self) -> StateLine | None:
+    def asked(self) -> Event | None:
         """What the user said last."""
-        return next((line for line in reversed(self.lines) if line.speaker == "user"), None)
+        return next((line for line in reversed(self.lines) if line.kind == "user"), None)
 
     @property
-    def results(self) -> list[StateLine]:
+    def results(self) -> list[Event]:
         """All results, the latest first."""
-        return [line for line in reversed(self.lines) if line.speaker == "result"]
+        return [line for line in reversed(self.lines) if line.kind == "result"]
 
 
 def dialogue_state(case: Case, task: Task | None) -> DialogueState:
@@ -149,25 +127,25 @@ def dialogue_state(case: Case, task: Task | None) -> DialogueState:
     return DialogueState(lines=lines, reference=reference, today=_today(lines, case.reference, task))
 
 
-def _lines(prefix: tuple[Message, ...]) -> Iterator[StateLine]:
+def _lines(prefix: tuple[Message, ...]) -> Iterator[Event]:
     open_call: ToolCall | None = None
-    for number, message in enumerate(prefix, 1):
+    for position, message in enumerate(prefix):
         if message.role == "assistant":
             open_call = None
             if message.content:
-                yield StateLine(number=number, speaker="agent", text=message.content)
+                yield Event(position=position, kind="reply", text=message.content)
             for call in message.tool_calls:
                 said = message_text(call)
                 open_call = call if said is None else open_call
                 text = _dump(call) if said is None else said
-                yield StateLine(number=number, speaker="call" if said is None else "agent", text=text, call=open_call)
+                yield Event(position=position, kind="call" if said is None else "reply", text=text, call=open_call)
         elif message.role != "system":
             text = message.content or ""
             rows = _rows(text) if open_call or message.role == "tool" else None
             if rows is None:
-                yield StateLine(number=number, speaker="user", text=text)
+                yield Event(position=position, kind="user", text=text)
             else:
-                yield StateLine(number=number, speaker="result", text=text, call=open_call, rows=rows)
+                yield Event(position=position, kind="result", text=text, call=open_call, rows=rows)
             open_call = None
 
 
@@ -191,7 +169,7 @@ def _plain_value(field: Any) -> Any:
     return str(field) if isinstance(field, bool | int | float) else field
 
 
-def _today(lines: tuple[StateLine, ...], reference: ToolCall, task: Task | None) -> date:
+def _today(lines: tuple[Event, ...], reference: ToolCall, task: Task | None) -> date:
     """Return the day that `today` means.
 
     The rubric's, if it says; else the lexicon's, if the dates of the conversation allow it; else the day that makes
@@ -208,14 +186,14 @@ def _today(lines: tuple[StateLine, ...], reference: ToolCall, task: Task | None)
     return _aligned(lines, reference) or days[0]
 
 
-def _aligned(lines: tuple[StateLine, ...], reference: ToolCall) -> date | None:
+def _aligned(lines: tuple[Event, ...], reference: ToolCall) -> date | None:
     offset = None
-    final = StateLine(number=len(lines) + 1, speaker="call", text=_dump(reference), call=reference)
+    final = Event(position=len(lines), kind="call", text=_dump(reference), call=reference)
     for line in (*lines, final):
-        if line.speaker in ("user", "agent"):
+        if line.kind in ("user", "reply"):
             for match in _RELATIVE_WORDS.findall(line.text.lower()):
                 offset = _RELATIVE[match]
-        elif offset is not None and line.speaker == "call" and (found := _ISO.search(line.text)):
+        elif offset is not None and line.kind == "call" and (found := _ISO.search(line.text)):
             day = _parse(found[0])
             if day:
                 return day - timedelta(days=offset)

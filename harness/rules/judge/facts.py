@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from harness.data.events import Event
 from harness.data.text import plain, sentences, tokens
 from harness.rules.judge.arguments import flag_words
-from harness.rules.judge.dialogue_state import DialogueState, StateLine
+from harness.rules.judge.dialogue_state import DialogueState
 from harness.rules.language.equivalence import price_level
 from harness.rules.language.lexicon import lexicon, words
 from harness.rules.language.mentions import Kind, Mention, mention_of
@@ -34,7 +35,7 @@ _YES_NO = re.compile(r"^(?:sorry,? |i'm sorry,? |unfortunately,? )?(?:but )?(yes
 _LISTED = re.compile(r"^[\s*\d.)-]*(?P<name>[^:]{2,60}?) ?[:-] (?P<value>[\w ]{2,30})$")
 _PRICE_FIELDS = ("price_range",)
 
-Returned = list[tuple[StateLine, dict[str, Any]]]
+Returned = list[tuple[Event, dict[str, Any]]]
 """Rows of tool results, each with the message that it stands in."""
 
 _OWNED: tuple[Kind, ...] = ("phone", "address")
@@ -43,14 +44,20 @@ _SHORT = 3
 
 def find_fact_error(message: str, state: DialogueState) -> str | None:
     """Return the first statement about a returned thing that its row contradicts, with the line, else None."""
+    for said, focus in _with_focus(message, state):
+        # In a table the heading stands apart from the mark, so that no clause of it says anything of a flag.
+        if reason := (None if said.startswith("|") else _flags(said, focus, state)) or _price(said, focus, state):
+            return reason
+    return _listing(undotted(plain(message), state), state)
+
+
+def _with_focus(message: str, state: DialogueState) -> Iterator[tuple[str, Returned]]:
+    """Yield each sentence with the rows that it is about; nothing where no row is in focus."""
     text = undotted(plain(message), state)
     focus = in_focus(text, state)
     for said in sentences(text) if focus else ():
         focus = named(said, state) or focus
-        # In a table the heading stands apart from the mark, so that no clause of it says anything of a flag.
-        if reason := (None if said.startswith("|") else _flags(said, focus, state)) or _price(said, focus, state):
-            return reason
-    return _listing(text, state)
+        yield said, focus
 
 
 def undotted(text: str, state: DialogueState) -> str:
@@ -61,7 +68,7 @@ def undotted(text: str, state: DialogueState) -> str:
     return text
 
 
-def returned(state: DialogueState) -> Iterator[tuple[StateLine, dict[str, Any]]]:
+def returned(state: DialogueState) -> Iterator[tuple[Event, dict[str, Any]]]:
     """Yield every row that a tool has returned, with its message, the latest result first."""
     for line in state.results:
         for row in line.rows:
@@ -100,9 +107,9 @@ def in_focus(text: str, state: DialogueState) -> Returned:
     if state.pending and state.pending.rows:
         return [(state.pending, row) for row in state.pending.rows]
     for line in reversed(state.lines):
-        if line.speaker == "result" and line.rows:
+        if line.kind == "result" and line.rows:
             return [(line, row) for row in line.rows]
-        if line.speaker in ("agent", "call", "user") and (found := named(undotted(plain(line.text), state), state)):
+        if line.kind in ("reply", "call", "user") and (found := named(undotted(plain(line.text), state), state)):
             return found
     return []
 
@@ -195,12 +202,10 @@ def _same_level(one: str, other: str) -> bool:
 
 
 def find_contact_error(message: str, state: DialogueState) -> str | None:
-    """Return the first number or address that belongs to another thing than the one spoken of, else None."""
-    text = undotted(plain(message), state)
-    focus = in_focus(text, state)
+    """Return the first phone number or address that belongs to another entity than the one the message is about, else
+    None."""
     reference = state.mentions(state.reference)
-    for said in sentences(text) if focus else ():
-        focus = named(said, state) or focus
+    for said, focus in _with_focus(message, state):
         for claim in state.mentions(said):
             if claim.kind not in _OWNED or any(claim.agrees(mention) for mention in reference):
                 continue

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from functools import cache, lru_cache
 
+from harness.data.events import Event
 from harness.data.text import alike, plain, sentences, straight, tokens
-from harness.rules.judge.dialogue_state import DialogueState, StateLine
+from harness.rules.judge.dialogue_state import DialogueState
 from harness.rules.language.equivalence import is_kind, place
 from harness.rules.language.lexicon import lexicon
 from harness.rules.language.mentions import Kind, Mention
@@ -95,9 +96,9 @@ def _unknown(kind: Kind, claim: Mention, expected: list[Mention], state: Dialogu
 
 
 def _left_unsaid(kind: Kind, claim: Mention, state: DialogueState) -> bool:
-    """Whether someone said the number alone (`make it 4`, `at 7`), or an amount in words."""
+    """Whether someone stated only the number (`make it 4`, `at 7`), or an amount in words."""
     if kind == "money":
-        return any(_SPELT.search(plain(line.text)) for line in state.lines if line.speaker == "user")
+        return any(_SPELT.search(plain(line.text)) for line in state.lines if line.kind == "user")
     numbers = claim.values
     if kind == "time":
         numbers = frozenset(value % 720 // 60 or 12 for value in claim.values if value % 60 == 0)
@@ -107,12 +108,12 @@ def _left_unsaid(kind: Kind, claim: Mention, state: DialogueState) -> bool:
 
 
 def _is_today(kind: Kind, claim: Mention, state: DialogueState) -> bool:
-    """Whether a date is today, which needs not be said: services take it where no date is given."""
+    """Whether a date is today, which need not be stated: services assume it where no date is given."""
     return kind == "date" and state.today.toordinal() in claim.values
 
 
-def _source(line: StateLine) -> str:
-    what = {"user": "the user's", "agent": "", "call": "the call in", "result": "the result in"}[line.speaker]
+def _source(line: Event) -> str:
+    what = {"user": "the user's", "reply": "", "call": "the call in", "result": "the result in"}[line.kind]
     return f"{what} message {line.number}".strip()
 
 
@@ -130,7 +131,7 @@ def _outdated(
     if any(claim.values & new for claim in (*stated, *(bare if kind == "people" else ()))):
         return None
     claim = stated[0]
-    if fresh and fresh[0][0].speaker == "user":
+    if fresh and fresh[0][0].kind == "user":
         line, mention = fresh[0]
         return (
             f'says {_WHAT[kind]} "{claim.text}", but the user has just said "{mention.text}" in message {line.number}'
@@ -150,7 +151,7 @@ def _where(mention: Mention, state: DialogueState) -> str:
     return " (the reference)"
 
 
-def _fresh(kind: Kind, expected: list[Mention], state: DialogueState) -> list[tuple[StateLine, Mention]]:
+def _fresh(kind: Kind, expected: list[Mention], state: DialogueState) -> list[tuple[Event, Mention]]:
     """Return what the last message of the user states, or the pending result and the call that it answers.
 
     A time that may be morning or evening is taken as the reference takes it.
@@ -161,7 +162,7 @@ def _fresh(kind: Kind, expected: list[Mention], state: DialogueState) -> list[tu
         (line, mention)
         for line in lines
         for mention in state.stated(line)
-        if mention.kind == kind and not (line.speaker == "user" and _rejects(line.text, mention))
+        if mention.kind == kind and not (line.kind == "user" and _rejects(line.text, mention))
     ]
     return [(line, _narrowed(mention, expected)) for line, mention in found]
 

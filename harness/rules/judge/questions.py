@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.data.events import Event
 from harness.data.text import plain, sentences, tokens
 from harness.rules.judge.arguments import stated_in
-from harness.rules.judge.dialogue_state import DialogueState, StateLine
+from harness.rules.judge.dialogue_state import DialogueState
 from harness.rules.language.equivalence import show
 from harness.rules.language.lexicon import lexicon
 from harness.rules.language.mentions import mention_of
@@ -45,7 +46,7 @@ def _echo(text: str, state: DialogueState) -> str | None:
 def _answered(kind: str, sentence: str, state: DialogueState) -> str | None:
     """A value is known if the user's last message states it, or an earlier call has it and the reference repeats it."""
     last = state.lines[-1] if state.lines else None
-    for line, mention in [(last, said) for said in state.stated(last)] if last and last.speaker == "user" else []:
+    for line, mention in [(last, said) for said in state.stated(last)] if last and last.kind == "user" else []:
         if mention.kind == kind:
             return f'asks "{sentence.strip()}", but message {line.number} says "{mention.text}"'
     for line, key, value in _call_arguments(state):
@@ -54,8 +55,8 @@ def _answered(kind: str, sentence: str, state: DialogueState) -> str | None:
     return None
 
 
-def _call_arguments(state: DialogueState) -> list[tuple[StateLine, str, Any]]:
-    calls = [line for line in reversed(state.lines) if line.speaker == "call" and line.call]
+def _call_arguments(state: DialogueState) -> list[tuple[Event, str, Any]]:
+    calls = [line for line in reversed(state.lines) if line.kind == "call" and line.call]
     return [(line, key, value) for line in calls for key, value in (line.call.arguments if line.call else {}).items()]
 
 

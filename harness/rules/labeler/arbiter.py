@@ -9,6 +9,7 @@ from typing import Any
 from harness.data.annotations import Dispute, Ruling
 from harness.data.records import Conversation, Task, ToolCall
 from harness.data.tools import Toolbox
+from harness.rules.labeler.response_fit import find_out_of_context
 from harness.rules.labeler.schema import canonicalise
 from harness.rules.labeler.state import ServiceCalls
 from harness.rules.labeler.turns import OUT_OF_CONTEXT, LabelerTurn, dialogues_of
@@ -85,8 +86,6 @@ class RulesArbiter:
         self, disputes: Sequence[Dispute], by_id: Mapping[str, Conversation]
     ) -> dict[tuple[Place, int], float]:
         """Return, by place and number of the candidate, how likely its text does not belong there."""
-        from harness.rules.labeler.response_fit import find_out_of_context
-
         found: dict[tuple[Place, int], float] = {}
         for number in range(max((len(dispute.candidates) for dispute in disputes), default=0)):
             tried = dict(by_id)

@@ -1,4 +1,8 @@
-"""Sources of an argument's value (rows, user, agent, other results), and how much each counts."""
+"""Sources of an argument's value (rows, user, agent, other results), and how much each counts.
+
+For example, rows that agree on `city: San Jose` after a user who last said Reno give two candidates, each with the
+sources that support it; the learned weights decide between them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from dataclasses import dataclass
 
 from harness.data.events import Event
 from harness.data.tools import Toolbox
-from harness.rules.labeler.surface_forms import Mention, SurfaceForms, words_of
+from harness.rules.labeler.surface_forms import Readings, SurfaceForms, words_of
 from harness.rules.labeler.turns import LabelerTurn, constants
 
 Outcome = tuple[str, str, str, str]
@@ -32,12 +36,12 @@ before, the user's and the agent's last words about it, the last words of either
 and what most calls have."""
 
 Candidates = dict[str, dict[str, float]]
-"""The values that sources give, each with how far each source speaks for it."""
+"""Candidate value -> source -> how strongly the source supports it."""
 Example = tuple[Candidates, str]
 """The candidates, and which one is right."""
 
 _SECOND = 0.5
-"""How far a source speaks for the second meaning of an expression, where it speaks for the first by 1."""
+"""How strongly a source supports the second meaning of an expression; the first counts 1."""
 _EPOCHS, _STEP, _PULL = 12, 0.2, 0.02
 
 
@@ -56,9 +60,9 @@ class CallEvidence:
 
     def __init__(self, surface: SurfaceForms, toolbox: Toolbox) -> None:
         self._surface, self._toolbox = surface, toolbox
-        self._sources: dict[tuple[int, int], dict[str, dict[str, Mention]]] = {}
+        self._sources: dict[tuple[int, int], dict[str, dict[str, Readings]]] = {}
 
-    def sources(self, call: Call) -> dict[str, dict[str, Mention]]:
+    def sources(self, call: Call) -> dict[str, dict[str, Readings]]:
         """Return, by parameter and source (see `SOURCES`), the value that the source gives."""
         found = self._sources.get(call.turn.key)
         if found is None:
@@ -76,7 +80,7 @@ class CallEvidence:
         ]
 
     def said(self, call: Call, key: str, value: str) -> str:
-        """Return who stated a value before the turn: the user, only the agent, or nobody."""
+        """Return who stated a value before the turn: the user, only the agent, or `nobody`."""
         who = "nobody"
         for event in call.turn.dialogue.said_before(call.turn.position):
             if self._surface.states(key, value, event.text):
@@ -92,12 +96,12 @@ class CallEvidence:
         agrees = "nothing" if row is None else "same" if row == value else "other"
         return agrees, self.said(call, key, value)
 
-    def _sources_of(self, call: Call, key: str) -> Iterator[tuple[str, Mention]]:
+    def _sources_of(self, call: Call, key: str) -> Iterator[tuple[str, Readings]]:
         dialogue, position = call.turn.dialogue, call.turn.position
         known = (call.known[key],) if key in call.known else ()
         yield "row", known
         yield "rows", known if len(call.turn.rows) > 1 else ()
-        last: Mention = ()
+        last: Readings = ()
         seen: set[str] = set()
         for number, event in enumerate(dialogue.said_before(position)):
             mentions = self._surface.find(key, event.text)
@@ -123,16 +127,16 @@ def user_words(call: Call) -> frozenset[str]:
     return frozenset(word for event in said if event.kind == "user" for word in words_of(event.text))
 
 
-def _returned(key: str, events: Iterable[Event]) -> Mention:
-    """Return the value on which all rows of the first such result agree."""
+def _returned(key: str, events: Iterable[Event]) -> Readings:
+    """Return the value of the first result whose rows all agree on one."""
     for event in events:
         if event.kind == "result" and key in (known := constants(event.rows)):
             return (known[key],)
     return ()
 
 
-def candidates(sources: Mapping[str, Mention]) -> Candidates:
-    """Return what the sources speak for."""
+def candidates(sources: Mapping[str, Readings]) -> Candidates:
+    """Return the candidate values that the sources support."""
     found: Candidates = defaultdict(dict)
     for source, mention in sources.items():
         for number, value in enumerate(mention):
@@ -141,7 +145,7 @@ def candidates(sources: Mapping[str, Mention]) -> Candidates:
 
 
 def best(found: Candidates, weights: Mapping[str, float]) -> str:
-    """Return the candidate that the sources speak for most; `found` must not be empty."""
+    """Return the best-supported candidate; `found` must not be empty."""
     return max(found, key=lambda value: (_score(found[value], weights), value))
 
 
@@ -153,7 +157,8 @@ def fit(examples: Sequence[Example], start: Mapping[str, float]) -> dict[str, fl
     weights = dict(start)
     for _ in range(_EPOCHS):
         for found, right in examples:
-            for value, share in _shares(found, weights).items():
+            shares = softmax({value: _score(speaks, weights) for value, speaks in found.items()})
+            for value, share in shares.items():
                 for source, speaks in found[value].items():
                     weights[source] += _STEP * ((value == right) - share) * speaks
             for source, weight in weights.items():
@@ -161,12 +166,12 @@ def fit(examples: Sequence[Example], start: Mapping[str, float]) -> dict[str, fl
     return weights
 
 
-def _shares(found: Candidates, weights: Mapping[str, float]) -> dict[str, float]:
-    scores = {value: _score(speaks, weights) for value, speaks in found.items()}
-    top = max(scores.values())
-    raised = {value: math.exp(score - top) for value, score in scores.items()}
+def softmax(logs: Mapping[str, float]) -> dict[str, float]:
+    """Return the probabilities of which these are the logarithms, up to a constant; there must be one."""
+    top = max(logs.values())
+    raised = {name: math.exp(value - top) for name, value in logs.items()}
     total = sum(raised.values())
-    return {value: one / total for value, one in raised.items()}
+    return {name: value / total for name, value in raised.items()}
 
 
 def _score(speaks: Mapping[str, float], weights: Mapping[str, float]) -> float:

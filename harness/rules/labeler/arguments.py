@@ -1,4 +1,8 @@
-"""The arguments of a service call: the trace's own where they fit, else what the dialogue and the results say."""
+"""The arguments of a service call: the trace's own where they fit, else what the dialogue and the results say.
+
+For example, `FindRestaurants(city="Reno")` is logged before rows that are all in San Jose, after a user who asked for
+San Jose: these arguments belong to another call, and `city="San Jose"` is restored from rows and words.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
-from harness.data.tools import Parameter, Toolbox
+from harness.data.tools import Toolbox
 from harness.rules.labeler.argument_sources import (
     SOURCES,
     Call,
@@ -21,18 +25,19 @@ from harness.rules.labeler.argument_sources import (
     user_words,
 )
 from harness.rules.labeler.surface_forms import SurfaceForms
-from harness.rules.labeler.turns import LabelerTurn, as_text
+from harness.rules.labeler.turns import LabelerTurn
+from harness.rules.language.equivalence import typed
 
 _ROUNDS, _DRAWS = 3, 4
 _HALF, _STRENGTH, _OUTCOMES = 0.5, 2.0, 12
 _RIGHT, _RIGHT_STRENGTH = 0.6, 3
-"""How many of the traces' own arguments are right, and as how many observations that counts."""
+"""The prior share of correct logged arguments, and the number of observations it counts as."""
 _MOST = 50.0
 
 _STRENGTH, _UNKNOWN = 2.0, 0.5
 _SEEN, _HINT, _LIFT, _FEW_VALUES = 3, 0.6, 2.0, 12
 _CHANCE = 0.02
-"""Rows that share a value which they would all have by no greater chance were searched by it."""
+"""Below this chance, rows that share a value were filtered by it."""
 
 
 class LearnedArguments:
@@ -61,7 +66,7 @@ class LearnedArguments:
         self._options = OptionalArguments(trusted, self._evidence, surface, toolbox)
 
     def of(self, turn: LabelerTurn) -> dict[str, Any] | None:
-        """Return the arguments of a turn, None where a required one is not to be had."""
+        """Return the arguments of a turn, None where a required one is unknown."""
         if self._trust.get(turn.key, 0.0) >= _HALF:
             return dict(turn.raw.arguments)
         call = self._calls[turn.key]
@@ -71,7 +76,7 @@ class LearnedArguments:
             if value is None and parameter.required:
                 return None
             if value is not None and (parameter.required or self._options.likely(call, key) > _HALF):
-                found[key] = _typed(value, parameter)
+                found[key] = typed(value, parameter.schema.get("type"))
         return found
 
     def weight(self, turn: LabelerTurn, arguments: Mapping[str, Any]) -> float:
@@ -98,7 +103,7 @@ class LearnedArguments:
         return 1.0 if good > _HALF * len(given) else 0.0
 
     def _match(self) -> None:
-        """Decide anew which calls have their own arguments, by what those have in common that are thought to."""
+        """Re-estimate which calls have their own arguments, from the outcomes of those currently believed to."""
         self._own, self._other = Counter(), Counter()
         for key, trust in self._trust.items():
             call = self._calls[key]
@@ -138,7 +143,7 @@ class LearnedArguments:
         }
 
     def _best(self, call: Call, key: str) -> str | None:
-        """Return the value that the sources speak for, by their weights."""
+        """Return the best-supported value."""
         found = candidates(self._evidence.sources(call)[key])
         choices = self._toolbox.parameters(call.tool)[key].choices
         if choices:
@@ -148,22 +153,7 @@ class LearnedArguments:
 
 
 def _strings(arguments: Mapping[str, Any]) -> dict[str, str]:
-    return {key: as_text(value) for key, value in arguments.items()}
-
-
-def _typed(value: str, parameter: Parameter) -> Any:
-    """Return a value in the type that the schema wants, as text where it cannot be."""
-    wanted = parameter.schema.get("type")
-    try:
-        if wanted == "integer":
-            return int(value)
-        if wanted == "number":
-            return float(value)
-    except ValueError:
-        return value
-    if wanted == "boolean" and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    return value
+    return {key: str(value) for key, value in arguments.items()}
 
 
 def _tally(counts: Counter[tuple[str, ...]], outcomes: Sequence[Outcome]) -> None:
@@ -221,7 +211,7 @@ class OptionalArguments:
         return rows, said
 
     def _searched(self, call: Call, key: str) -> bool:
-        """Whether so many rows share one value of the parameter that this is no accident."""
+        """Whether more rows share one value of the parameter than chance explains."""
         values, count = self._surface.values[key], len(call.turn.rows)
         share = values[call.known[key]] / max(1, values.total()) if key in call.known else 1.0
         return count > 1 and share ** (count - 1) < _CHANCE
@@ -233,7 +223,7 @@ class OptionalArguments:
             for key in self._optional(call):
                 if len(self._surface.values[key]) > _FEW_VALUES:
                     continue
-                value = as_text(call.turn.raw.arguments.get(key, ""))
+                value = str(call.turn.raw.arguments.get(key, ""))
                 for word in (*user_words(call), ""):
                     words[call.tool, key][word][value] += 1
         hints: dict[tuple[str, str, str], set[str]] = defaultdict(set)

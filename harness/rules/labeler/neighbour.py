@@ -14,16 +14,17 @@ from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.tools import Toolbox
 from harness.rules.labeler.neighbour_arguments import ConsistentCalls, agrees
 from harness.rules.labeler.replies import Replies
-from harness.rules.labeler.reply_context import ContextIndex, ReplyInContext, place_at
+from harness.rules.labeler.reply_context import ContextIndex, ReplyInContext, context_at
 from harness.rules.labeler.reply_state import known_words
-from harness.rules.labeler.turns import LabelerDialogue
+from harness.rules.labeler.response_fit import find_out_of_context
+from harness.rules.labeler.schema import canonicalise
+from harness.rules.labeler.turns import Label, LabelerDialogue, rewrite
 
 NAME = "rules:labeler-neighbour"
 _NEIGHBOURS = 15
 _OWN = 0.3
 """What the trace says counts as much as this share of the neighbours, where it may be true."""
 _CUT = 0.5
-Label = tuple[ToolCall | None, str]
 
 
 class NeighbourLabeler:
@@ -39,10 +40,7 @@ class NeighbourLabeler:
         self.settings: dict[str, Any] = {"trusted": None if trusted is None else len(trusted)}
 
     def relabel(self, conversations: Sequence[Conversation], on_rewrite: Callable[[Rewrite], None]) -> None:
-        """Call `on_rewrite` for each conversation, in order. A turn is None where no neighbour tells what it was."""
-        from harness.rules.labeler.response_fit import find_out_of_context
-        from harness.rules.labeler.schema import canonicalise
-
+        """Call `on_rewrite` for each conversation, in order. A turn is None where no neighbour determines its label."""
         batch = [
             replace(conversation, id=f"{number:06d}")
             for number, conversation in enumerate(canonicalise(conversations, self._task).conversations)
@@ -55,15 +53,7 @@ class NeighbourLabeler:
             scores = dict.fromkeys(((one.id, at) for one in source for at in range(len(one.messages))), 0.0)
         labels = _Labels(source, self._toolbox, foreign, Replies.learn(source, self._task, foreign=scores))
         for original, conversation in zip(conversations, batch, strict=True):
-            found = labels.of(conversation)
-            on_rewrite(
-                Rewrite(
-                    id=original.id,
-                    labeler=NAME,
-                    calls=tuple(call for call, _ in found),
-                    reasons=tuple(reason for _, reason in found),
-                )
-            )
+            on_rewrite(rewrite(original.id, NAME, labels.of(conversation)))
 
 
 class _Labels:
@@ -87,10 +77,10 @@ class _Labels:
                 if following is None and event.is_turn:
                     ends.append(event.kind == "reply")
                 call = event.call if event.kind == "call" and following and following.kind == "result" else None
-                words = known_words([other for other in sequence[: event.position] if other.kind in ("user", "result")])
+                words = known_words(sequence[: event.position])
                 if call is None or following is None or not self._may_be(call, following, words):
                     continue
-                places.append(place_at(conversation.id, sequence, event.position))
+                places.append(context_at(conversation.id, sequence, event.position))
                 self._names.append(call.name)
                 self._examples.add(call, following.rows)
         self._index = ContextIndex(places)
@@ -111,16 +101,16 @@ class _Labels:
         return [services[event.position] or self._reply(repaired, event) for event in turns]
 
     def _service(self, id: str, sequence: Sequence[Event], event: Event) -> Label | None:
-        """Return the service call of a turn, None where the turn speaks to the user."""
+        """Return the service call of a turn, None where the turn addresses the user."""
         following = sequence[event.position + 1] if event.position + 1 < len(sequence) else None
         raw = event.call
         if raw is None or following is None or following.kind != "result":
             keeps = event.kind == "call" and (following.kind != "user" if following else not self._ends_with_reply)
             return (raw, "no result tells what it was") if keeps else None
         votes: dict[str, float] = defaultdict(float)
-        for row, likeness in self._index.nearest(place_at(id, sequence, event.position), _NEIGHBOURS):
+        for row, likeness in self._index.nearest(context_at(id, sequence, event.position), _NEIGHBOURS):
             votes[self._names[row]] += likeness**4
-        words = known_words([other for other in sequence[: event.position] if other.kind in ("user", "result")])
+        words = known_words(sequence[: event.position])
         fits = event.kind == "call" and self._may_be(raw, following, words)
         if fits:
             votes[raw.name] += _OWN * (sum(votes.values()) or 1.0)
@@ -145,7 +135,7 @@ class _Labels:
         score = self._foreign.get((repaired.id, event.position), 0.0)
         if event.kind == "reply" and score < _CUT:
             return raw, ""
-        text = self._replies.compose(repaired, event.position, style="neighbour")
+        text = self._replies.retrieve(repaired, event.position)
         reply = self._toolbox.reply
         call = ToolCall(name=reply.tool, arguments={reply.argument: text}, id=raw.id if raw else None)
         return call, "what it says belongs elsewhere" if event.kind == "reply" else "no result follows: a reply"

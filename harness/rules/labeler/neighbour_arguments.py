@@ -11,7 +11,9 @@ from harness.data.records import ToolCall
 from harness.data.text import tokens
 from harness.data.tools import Toolbox
 from harness.rules.labeler.reply_context import plain_line
-from harness.rules.labeler.reply_state import flag, forms, is_known, known_words, scalars
+from harness.rules.labeler.reply_state import forms, is_known, known_words, scalars
+from harness.rules.labeler.turns import constants
+from harness.rules.language.equivalence import truth
 
 _USUAL, _EVER = 0.5, 0.05
 _FEW = 3
@@ -46,16 +48,15 @@ class ConsistentCalls:
         rows = sequence[event.position + 1].rows
         users = [other for other in sequence[: event.position] if other.kind == "user"]
         words = known_words(users)
-        fixed = constants(rows)
+        fixed = constants([scalars(row) for row in rows])
         found: dict[str, Any] = {}
         for key, parameter in self._toolbox.parameters(name).items():
             value = fixed.get(key)
             if value is None or not is_known(value, words):
                 said = self._said(key, users)
+                # A named value that the result has under another key belongs there; this one was phrased otherwise.
                 if value is not None and any(said == other for name, other in fixed.items() if name != key):
-                    said = (
-                        None  # what was named is the result's other value: it goes there, and this one was told oddly
-                    )
+                    said = None
                 value = said or value or self._called(key, sequence, event.position)
             if value is None and parameter.required:
                 value = scalars(event.call.arguments if event.call else {}).get(key)
@@ -74,7 +75,7 @@ class ConsistentCalls:
         return found if not self._toolbox.problems(ToolCall(name=name, arguments=found)) else None
 
     def _filtered(self, key: str, value: str, rows: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether so many rows share a value of a key that this can hardly be chance."""
+        """Whether more rows share a value of a key than chance explains."""
         total = self._values[key].total()
         share = self._values[key][value] / total if total else 1.0
         same = all(scalars(row).get(key) == value for row in rows)
@@ -88,7 +89,7 @@ class ConsistentCalls:
             told = [
                 value
                 for value in self._values[key]
-                if flag(value) is None
+                if truth(value) is None
                 and (
                     any(f" {plain_line(form)} " in line for form in forms(value) if len(form) > 1)
                     or (":" in value and is_known(value, words))
@@ -104,30 +105,23 @@ class ConsistentCalls:
         near = sorted(sequence[:-1], key=lambda other: abs(other.position - position))
         for other in near:
             if other.kind == "call" and other.call is not None and other.position != position:
-                words = known_words([known for known in sequence[: other.position] if known.kind in ("user", "result")])
+                words = known_words(sequence[: other.position])
                 rows = sequence[other.position + 1].rows
                 if key in other.call.arguments and agrees(other.call, rows, words):
                     return scalars(other.call.arguments).get(key)
         return None
 
 
-def constants(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return what all rows of a result have in common."""
-    values = [scalars(row) for row in rows]
-    first = values[0] if values else {}
-    return {key: value for key, value in first.items() if all(row.get(key) == value for row in values)}
-
-
 def agrees(call: ToolCall, rows: Sequence[Mapping[str, Any]], words: frozenset[str]) -> bool:
-    """Whether the arguments are those that the result answers: what all rows say, or what users have asked for.
+    """Whether the arguments fit the result: they have the value that all rows share, or one that users asked for.
 
-    `words` are those of users and earlier results. Services propose something else at times, so one argument in three
-    may differ where users named it. Not all of them may be known to nobody.
+    `words` are those of users and earlier results. Services sometimes propose something else, so one argument in three
+    may differ where users named it. At least one argument must be known.
     """
-    fixed, given = constants(rows), scalars(call.arguments)
+    fixed, given = constants([scalars(row) for row in rows]), scalars(call.arguments)
     other = [key for key, value in given.items() if key in fixed and plain_line(value) != plain_line(fixed[key])]
     unknown = [
-        key for key, value in given.items() if key not in fixed and flag(value) is None and not is_known(value, words)
+        key for key, value in given.items() if key not in fixed and truth(value) is None and not is_known(value, words)
     ]
     few = len(other) * _FEW <= len(given) and (not unknown or len(unknown) < len(given))
     return few and all(is_known(given[key], words) for key in other)
@@ -135,7 +129,7 @@ def agrees(call: ToolCall, rows: Sequence[Mapping[str, Any]], words: frozenset[s
 
 def _asked_for(key: str, value: str, words: frozenset[str]) -> bool:
     """Whether users named the value, or for yes and no what the parameter is about."""
-    if flag(value) is None:
+    if truth(value) is None:
         return is_known(value, words) or _stems_in(value, words)
     parts = [part for part in tokens(key.replace("_", " ")) if len(part) > _FEW]
     return bool(parts) and parts[-1] in words

@@ -1,4 +1,8 @@
-"""Replies retrieved from similar contexts, their slots filled with what this conversation knows."""
+"""Replies retrieved from similar contexts, their slots filled with what this conversation knows.
+
+For example, `It is at 12 Main Street.` is learned as `It is at {street_address:0}.`, and filled with the address of
+another conversation's row.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +10,25 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from harness.data.events import Event, events
 from harness.data.records import Conversation, Task
 from harness.data.text import tokens
 from harness.data.tools import Toolbox
-from harness.rules.labeler.reply_context import ContextIndex, ReplyInContext, place_at, strangers
-from harness.rules.labeler.reply_phrases import say
-from harness.rules.labeler.reply_state import RELATIVE_DAYS, ReplyState, flag, forms, reply_state, scalars
+from harness.rules.labeler.reply_context import ContextIndex, ReplyInContext, context_at, strangers
+from harness.rules.labeler.reply_phrases import compose
+from harness.rules.labeler.reply_state import RELATIVE_DAYS, ReplyState, forms, reply_state, scalars
+from harness.rules.labeler.response_fit import find_out_of_context
+from harness.rules.language.equivalence import truth
 
-Style = Literal["state", "neighbour"]
 _TRUSTED = 0.3
-"""Replies that are suspected more than this are not learned from."""
+"""Replies with a higher out-of-context score are not learned from."""
 _NEIGHBOURS = 16
 _PER_RANK = 0.01
 _SAME_ACT = 0.6
-"""A reply that can be filled is taken where it has at least this share of the support of the best that cannot."""
+"""A reply that can be filled is preferred if it has at least this share of the best other reply's support."""
 _RARE = 3
-"""A word that fewer replies have is taken for one that only their conversation explains."""
+"""Words in fewer replies than this are taken to be specific to one conversation."""
 _SLOT = re.compile(r"\{([^{}]+):(\d)\}")
 _MANY = 100
 _COUNT = "#"
@@ -39,7 +43,7 @@ class ReplyTemplate:
     text: str | None
     """Values as `{key:form}`; None where it says something that no slot accounts for."""
     flags: Mapping[str, str]
-    """Yes/no fields of the row that was spoken of, which the reply may be about."""
+    """Yes/no fields of the row under discussion that the reply may be about."""
 
     def fill(self, known: ReplyState) -> str | None:
         """Return the reply with this conversation's values; None where one is missing, or the reply may be untrue."""
@@ -76,8 +80,6 @@ class Replies:
 
         `foreign` are the scores of `find_out_of_context`, where they are known already.
         """
-        from harness.rules.labeler.response_fit import find_out_of_context
-
         toolbox = Toolbox(task.tools)
         scores = find_out_of_context(conversations, task) if foreign is None else foreign
         choices = frozenset(
@@ -85,7 +87,7 @@ class Replies:
             for name in toolbox.services
             for parameter in toolbox.parameters(name).values()
             for choice in parameter.choices
-            if flag(choice) is None
+            if truth(choice) is None
             for word in tokens(choice)
         )
         templates = []
@@ -96,19 +98,11 @@ class Replies:
                     templates.append(_template(conversation.id, sequence, event, choices))
         return cls(_without_rare(templates), toolbox)
 
-    def compose(self, conversation: Conversation, position: int, *, style: Style) -> str:
-        """Return a reply for the message at `position`, whatever stands there now.
-
-        It states values of what came before, and the arguments of the service call that follows as far as the user has
-        told them. `neighbour` falls back to `state` where no similar reply can be filled.
-        """
+    def retrieve(self, conversation: Conversation, position: int) -> str:
+        """Return the reply of a similar context for the message at `position`, composed where none can be filled."""
         sequence = events(conversation.messages, self._toolbox)
-        known = reply_state(sequence, position)
-        if style == "neighbour":
-            text = self._nearest(place_at(conversation.id, sequence, position), known)
-            if text is not None:
-                return text
-        return say(sequence, position, known, self._toolbox)
+        text = self._nearest(context_at(conversation.id, sequence, position), reply_state(sequence, position))
+        return compose(sequence, position, self._toolbox) if text is None else text
 
     def _nearest(self, place: ReplyInContext, known: ReplyState) -> str | None:
         """Return the reply that is most like the others among those of the most similar places; None without any."""
@@ -128,13 +122,13 @@ def _shared(one: ReplyInContext, other: ReplyInContext) -> float:
 
 
 def _template(id: str, sequence: Sequence[Event], event: Event, choices: frozenset[str]) -> ReplyTemplate:
-    """Return a reply with slots for what is known where it stands."""
+    """Return a reply with slots for the values known in its context."""
     known = reply_state(sequence, event.position)
     text = event.text.replace("{", "(").replace("}", ")")
     written = [
         (form, f"{{{key}:{number}}}")
         for key, value in known.facts.items()
-        if flag(value) is None
+        if truth(value) is None
         for number, form in enumerate(forms(value))
         if len(form) > _SHORT or form.isdigit()
     ]
@@ -149,9 +143,9 @@ def _template(id: str, sequence: Sequence[Event], event: Event, choices: frozens
     written_out: str | None = text
     if any(strangers(rest, frozenset())) or _is_about(rest, choices) or RELATIVE_DAYS & set(tokens(rest)):
         written_out = None
-    flags = {key: value for key, value in scalars(known.row).items() if flag(value) is not None}
+    flags = {key: value for key, value in scalars(known.row).items() if truth(value) is not None}
     about = {key: value for key, value in flags.items() if _is_about(rest, frozenset(tokens(key.replace("_", " "))))}
-    return ReplyTemplate(place=place_at(id, sequence, event.position), text=written_out, flags=about)
+    return ReplyTemplate(place=context_at(id, sequence, event.position), text=written_out, flags=about)
 
 
 def _without_rare(templates: Sequence[ReplyTemplate]) -> list[ReplyTemplate]:

@@ -1,4 +1,8 @@
-"""Replies and their contexts as bags of words, and which contexts of a batch are similar."""
+"""Replies and their contexts as bags of words, and which contexts of a batch are similar.
+
+For example, `How about Seapot in Reno at 7?` becomes the words how, about, <restaurant_name>, in, <city>, at, <number>,
+and the pairs of neighbours among them.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,9 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+from scipy.sparse import csr_matrix
+
 from harness.data.events import Event, events
 from harness.data.records import Conversation
 from harness.data.text import tokens
@@ -22,7 +29,7 @@ _SENTENCE_START = re.compile(r"(?:^|[.!?:]\s+|\n)\W*$")
 _FLAGS = frozenset(["true", "false", "none", "null", "yes", "no"])
 _SHORT_VALUE, _LONG_VALUE = 3, 80
 _AHEAD = 3
-"""So many of the users' and tools' messages after a reply say what it was about."""
+"""Number of user and tool messages after a reply that describe its context."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +42,7 @@ class ReplyInContext:
     words: frozenset[str]
     """Words and pairs of neighbouring words of the reply, values as `<key>`."""
     strange: tuple[str, ...]
-    """Names and numbers that nothing in the conversation accounts for, as written."""
+    """Names and numbers, as written, that nothing else in the conversation mentions."""
     structure: frozenset[str]
     """Kinds of the users' and tools' messages around it: nothing that an assistant could have got wrong."""
     before: frozenset[str]
@@ -53,8 +60,8 @@ class ReplyInContext:
         return [word for word in self.strange if any(part not in known for part in tokens(word))]
 
 
-def places(conversations: Sequence[Conversation], toolbox: Toolbox) -> list[ReplyInContext]:
-    """Return the replies that stand where a reply can stand: not before a result, and with a text."""
+def replies_in_context(conversations: Sequence[Conversation], toolbox: Toolbox) -> list[ReplyInContext]:
+    """Return the non-empty replies that are not followed by a result."""
     return [place for conversation in conversations for place in _places(conversation, toolbox)]
 
 
@@ -71,10 +78,10 @@ def _places(conversation: Conversation, toolbox: Toolbox) -> Iterator[ReplyInCon
     for index, event in enumerate(sequence):
         following = sequence[index + 1] if index + 1 < len(sequence) else None
         if event.kind == "reply" and event.text.strip() and not (following and following.kind == "result"):
-            yield place_at(conversation.id, sequence, event.position)
+            yield context_at(conversation.id, sequence, event.position)
 
 
-def place_at(id: str, sequence: Sequence[Event], position: int) -> ReplyInContext:
+def context_at(id: str, sequence: Sequence[Event], position: int) -> ReplyInContext:
     """Return the place of the message at `position`, with the words of the reply where one stands there."""
     given = [event for event in sequence if event.kind in ("user", "result")]
     values = _values(given)
@@ -146,7 +153,7 @@ def slotted(text: str, values: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _known_words(given: Sequence[Event]) -> frozenset[str]:
-    """Return the words that users and tools of a conversation use; dates also as they are spoken."""
+    """Return the words that users and tools of a conversation use; dates also in spoken form."""
     found: set[str] = set()
     for event in given:
         found.update(_text_words(event.text))
@@ -210,8 +217,6 @@ class ContextIndex:
 
     def nearest(self, place: ReplyInContext, count: int) -> list[tuple[int, float]]:
         """Return (number, likeness) of the `count` most similar places of other conversations, likeness 3 at most."""
-        import numpy as np
-
         if not self._ids:
             return []
         likeness = (self._rows @ self._matrix([place]).T).toarray()[:, 0]
@@ -219,9 +224,6 @@ class ContextIndex:
         return [(row, float(likeness[row])) for row in best if self._ids[row] != place.key[0]][:count]
 
     def _matrix(self, places: Sequence[ReplyInContext]) -> Any:
-        import numpy as np
-        from scipy.sparse import csr_matrix
-
         rows, columns, values = [], [], []
         for row, place in enumerate(places):
             features = sorted(word for word in _features(place) if word in self._columns)

@@ -9,17 +9,18 @@ from harness.data.events import Event
 from harness.data.records import ToolCall
 from harness.data.text import tokens
 from harness.data.tools import Toolbox
-from harness.rules.judge.dialogue_state import is_lookup
 from harness.rules.labeler.reply_state import (
     ReplyState,
     asks_for_others,
-    flag,
     forms,
     is_known,
     known_words,
     phrases,
+    reply_state,
     spoken,
 )
+from harness.rules.language.equivalence import truth
+from harness.rules.language.lexicon import is_lookup
 
 _MOST_FACTS = 8
 _SHORT_WORD = 2
@@ -29,7 +30,7 @@ _VERBS = frozenset(["has", "have", "is", "are", "does"])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """Where a reply is needed."""
+    """The context of a reply."""
 
     before: Event | None
     """What the user said or a tool returned last."""
@@ -44,8 +45,11 @@ class Moment:
     known: ReplyState
 
 
-def say(sequence: Sequence[Event], position: int, known: ReplyState, toolbox: Toolbox) -> str:
-    """Return a reply that fits before and after, and states what is known only."""
+def compose(sequence: Sequence[Event], position: int, toolbox: Toolbox) -> str:
+    """Return a reply that fits before and after the message at `position`, which is not looked at.
+
+    It states only values of what came before, and arguments of the next service call that the user has already stated.
+    """
     given = [event for event in sequence if event.kind in ("user", "result")]
     earlier = [event for event in given if event.position < position]
     calls = [event for event in sequence if event.kind == "call" and event.call and event.call.name in toolbox]
@@ -55,7 +59,7 @@ def say(sequence: Sequence[Event], position: int, known: ReplyState, toolbox: To
         question=next((event.text for event in reversed(earlier) if event.kind == "user"), ""),
         made=next((event.call for event in reversed(calls) if event.position < position), None),
         next=next((event.call for event in calls if event.position > position), None),
-        known=known,
+        known=reply_state(sequence, position),
     )
     for act in (_after_result, _goodbye, _answer, _other, _confirm_change, _ask, _confirm, _more):
         text = act(moment)
@@ -84,7 +88,7 @@ def _goodbye(moment: Moment) -> str | None:
 
 
 def _answer(moment: Moment) -> str | None:
-    """Tell the fields of the row that the user asked for."""
+    """Answer with the fields of the row that the user asked for."""
     row = moment.known.row
     return " ".join(_tell(key, row[key]) for key in _asked(moment.question, row))
 
@@ -95,17 +99,17 @@ def _other(moment: Moment) -> str | None:
 
 
 def _confirm_change(moment: Moment) -> str | None:
-    """Confirm where the user then corrects, rather than asks for what the correction tells."""
+    """Confirm where the user's next message corrects something, instead of asking for what it then says."""
     corrected = moment.after is not None and set(tokens(moment.after.text)[:_FIRST]) & phrases().corrections
     return _confirm(moment) if corrected else None
 
 
 def _ask(moment: Moment) -> str | None:
-    """Ask for the arguments of the next call that the user's next message tells, and nothing had told before."""
+    """Ask for those arguments of the next call that only the user's next message states."""
     if moment.next is None or moment.after is None or moment.after.kind != "user":
         return None
     said = known_words([moment.after])
-    values = {key: str(value) for key, value in moment.next.arguments.items() if flag(str(value)) is None}
+    values = {key: str(value) for key, value in moment.next.arguments.items() if truth(str(value)) is None}
     keys = [key for key, value in values.items() if not is_known(value, moment.known.words) and is_known(value, said)]
     return phrases().replies["ask"].format(slots=" and the ".join(map(_spaced, keys))) if keys else None
 
@@ -123,7 +127,9 @@ def _more(moment: Moment) -> str | None:
 
 def _title(row: Mapping[str, str], rows: Sequence[Mapping[str, object]]) -> str:
     """Return what a row is called: its value under a key with `name` or `title`, the one that differs most by row."""
-    named = [key for key, value in row.items() if {"name", "title"} & set(_spaced(key).split()) and flag(value) is None]
+    named = [
+        key for key, value in row.items() if {"name", "title"} & set(_spaced(key).split()) and truth(value) is None
+    ]
     best = max(named, key=lambda key: len({str(other.get(key)) for other in rows}), default=None)
     return row[best] if best else ""
 
@@ -135,7 +141,7 @@ def _asked(text: str, row: Mapping[str, str]) -> list[str]:
     for key, value in row.items():
         parts = [part for part in _spaced(key).split() if len(part) > _SHORT_WORD and part not in _VERBS]
         hits = [part in words or f"{part}s" in words for part in parts]
-        stated = flag(value) is None and any(" ".join(tokens(form)) in line for form in forms(value))
+        stated = truth(value) is None and any(" ".join(tokens(form)) in line for form in forms(value))
         if parts and hits[-1] and not stated:
             found.append((sum(hits) / len(parts), key))
     best = max((share for share, _ in found), default=0.0)
@@ -143,7 +149,7 @@ def _asked(text: str, row: Mapping[str, str]) -> list[str]:
 
 
 def _tell(key: str, value: str) -> str:
-    answer, replies = flag(value), phrases().replies
+    answer, replies = truth(value), phrases().replies
     if answer is None:
         return replies["tell"].format(slot=_spaced(key), value=spoken(value))
     return replies["tell_yes" if answer else "tell_no"].format(slot=_spaced(key).capitalize())

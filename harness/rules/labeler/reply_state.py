@@ -12,43 +12,41 @@ from typing import Any
 from harness.data.events import Event
 from harness.data.text import plain, tokens
 from harness.errors import DataError
-from harness.resources import folder
 from harness.rules.labeler.reply_context import plain_line
-from harness.rules.language.dates_and_times import find_times
+from harness.rules.language.dates_and_times import find_times, ordinal, twelve_hours
+from harness.rules.language.lexicon import declared
 
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _ISO = re.compile(r"(?<!\d)(?:\d{4}-\d{2}-\d{2}|\d{1,2}:\d{2})(?!\d)")
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::00)?")
-_FLAGS = {"true": True, "yes": True, "false": False, "no": False}
 RELATIVE_DAYS = frozenset(
     ["today", "tonight", "tomorrow", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 )
 _FEW_USERS = 3
-"""So many messages of the user may come before the call that is prepared."""
+"""Number of user messages that may come before the call being prepared."""
+_PHRASES = "labeler/phrases.yaml"
 _EMPTY = frozenset(["", "none", "null", "dontcare"])
-_NOON = 12
 _SHORT = 2
-_TEENS = range(11, 14)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyState:
-    """What is known where a reply stands."""
+    """The dialogue state in the context of a reply."""
 
     facts: Mapping[str, str]
-    """Key -> value: of the result row that is spoken of, of the call that is prepared, of earlier results."""
+    """Key -> value: of the row under discussion, of the call being prepared, of earlier results."""
     row: Mapping[str, str]
-    """The result row that is spoken of, the next one where the user asked for another; empty without one."""
+    """The row under discussion, the next one where the user asked for another; empty without one."""
     rows: Sequence[Mapping[str, Any]]
     """All rows of the last result."""
     prepared: Mapping[str, str]
-    """The arguments of the service call that comes next, as far as what was said before tells them."""
+    """Those arguments of the next service call that earlier messages state."""
     words: frozenset[str]
-    """All words that users and tools have used by then, dates and times in their spoken forms too."""
+    """All words of users and tools so far; dates and times in spoken form too."""
 
 
 def reply_state(sequence: Sequence[Event], position: int) -> ReplyState:
-    """Return what is known before the message at `position`: nothing that is said or found after it."""
+    """Return the dialogue state before the message at `position`; nothing said or found after it is used."""
     earlier = [event for event in sequence if event.position < position and event.kind in ("user", "result")]
     results = [event for event in earlier if event.kind == "result"]
     words = known_words(earlier)
@@ -71,11 +69,6 @@ def scalars(row: Mapping[str, Any]) -> dict[str, str]:
     return {key: value for key, value in found.items() if value.lower() not in _EMPTY}
 
 
-def flag(value: str) -> bool | None:
-    """Return what a value says of yes or no, None where it is none of the two."""
-    return _FLAGS.get(value.lower())
-
-
 def forms(value: str) -> Iterator[str]:
     """Yield the ways in which a value may be said, always as many for a date or a time, as written first."""
     yield value
@@ -85,14 +78,10 @@ def forms(value: str) -> Iterator[str]:
             when = date(*map(int, day.groups()))
         except ValueError:
             return
-        yield f"{when:%B} {when.day}{_ordinal(when.day)}"
-        yield f"{when:%B} {when.day}"
-        yield f"the {when.day}{_ordinal(when.day)}"
+        yield from (f"{when:%B} {ordinal(when.day)}", f"{when:%B} {when.day}", f"the {ordinal(when.day)}")
     time = _TIME.fullmatch(value)
     if time:
-        hour, minute = int(time[1]), time[2]
-        half, shown = "am" if hour < _NOON else "pm", hour % _NOON or _NOON
-        yield f"{shown}:{minute} {half}" if minute != "00" else f"{shown} {half}"
+        yield twelve_hours(60 * int(time[1]) + int(time[2]))
 
 
 def spoken(value: str) -> str:
@@ -102,9 +91,9 @@ def spoken(value: str) -> str:
 
 
 def is_known(value: str, words: frozenset[str], *, relative: bool = True) -> bool:
-    """Whether words (of `known_words`) tell a value, in one of its forms.
+    """Whether words (of `known_words`) state a value, in one of its forms.
 
-    A weekday or `tomorrow` tells a date too, unless not `relative`: nobody here knows which.
+    A weekday or `tomorrow` may state any date, unless not `relative`.
     """
     if _TIME.fullmatch(value):
         return _clock_word(value) in words
@@ -114,9 +103,9 @@ def is_known(value: str, words: frozenset[str], *, relative: bool = True) -> boo
     return any(all(word in words for word in tokens(form)) for form in forms(value) if tokens(form))
 
 
-def known_words(given: Sequence[Event]) -> frozenset[str]:
-    """Return the words of users and results, dates of results also as they are spoken; times as `13:15` too."""
-    return frozenset().union(*(_words(event.text) for event in given))
+def known_words(events: Sequence[Event]) -> frozenset[str]:
+    """Return the words of users and results; dates of results also as they are spoken, times also as `13:15`."""
+    return frozenset().union(*(_words(event.text) for event in events if event.kind in ("user", "result")))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -135,7 +124,7 @@ def _clock_word(value: str) -> str:
 
 
 def _focus(sequence: Sequence[Event], position: int, result: Event) -> dict[str, str]:
-    """Return the row that is spoken of: the last one that was named since, or the first; or the one after it."""
+    """Return the row under discussion: the last one named since the result, or the first; or the one after it."""
     rows = [scalars(row) for row in result.rows]
     current, named = 0, False
     last_user = ""
@@ -153,7 +142,7 @@ def _focus(sequence: Sequence[Event], position: int, result: Event) -> dict[str,
 
 
 def asks_for_others(text: str) -> bool:
-    """Whether a user asks for something else than what was offered."""
+    """Whether a user asks for an alternative."""
 
     return bool(phrases().others & set(tokens(text)))
 
@@ -169,7 +158,7 @@ def _names(text: str, row: Mapping[str, str], rows: Sequence[Mapping[str, str]])
 
 
 def _prepared(sequence: Sequence[Event], position: int, words: frozenset[str]) -> dict[str, str]:
-    """Return the arguments of the next service call that words tell, where no result comes before it."""
+    """Return those arguments of the next service call that words state, unless a result comes before it."""
     users = 0
     for event in sequence:
         if event.position <= position:
@@ -184,10 +173,6 @@ def _prepared(sequence: Sequence[Event], position: int, words: frozenset[str]) -
                 if is_known(value, words, relative=False)
             }
     return {}
-
-
-def _ordinal(day: int) -> str:
-    return "th" if day in _TEENS else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,10 +190,7 @@ class Phrases:
 @cache
 def phrases() -> Phrases:
     """Return the phrases. DataError where the file lacks something."""
-    import yaml
-
-    path = folder("eval") / "labeler" / "phrases.yaml"
-    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    data = declared(_PHRASES)
     try:
         return Phrases(
             replies=data["replies"],
@@ -219,4 +201,4 @@ def phrases() -> Phrases:
             corrections=frozenset(data["users"]["corrections"]),
         )
     except (KeyError, TypeError) as error:
-        raise DataError(f"{path} lacks {error}; restore it from the repository") from error
+        raise DataError(f"eval/{_PHRASES} lacks {error}; restore it from the repository") from error

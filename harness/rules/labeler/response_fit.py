@@ -1,4 +1,8 @@
-"""Out-of-context responses: how well replies fit their contexts, learned from the batch itself."""
+"""Out-of-context responses: how well replies fit their contexts, learned from the batch itself.
+
+For example, a reply about a garage among conversations about books fits the context in which it stands no better than
+any other; one about books fits some contexts better than others.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +17,16 @@ from numpy.typing import NDArray
 from harness.data.records import Conversation, Task
 from harness.data.text import tokens
 from harness.data.tools import Toolbox
-from harness.rules.labeler.reply_context import ReplyInContext, places, trusted_words
+from harness.rules.labeler.reply_context import ReplyInContext, replies_in_context, trusted_words
 
 Key = tuple[str, int]
 """Id of a conversation, position of a message."""
 CUT = 0.5
 _FEW = 5
-"""With fewer conversations, replies are told by the names and numbers alone that nothing accounts for."""
+"""With fewer conversations, replies are scored only by ungrounded names and numbers."""
 _STRANGERS = 3
 _CHUNK = 4500
-"""So many turns are compared with each other at once: about a gigabyte of square matrices at most."""
+"""Number of turns that are compared with each other at once: square matrices of about a gigabyte at most."""
 
 Matrix = NDArray[Any]
 
@@ -32,9 +36,9 @@ _PRIOR = 3
 """A word's mean counts as many replies of average fit beside its own."""
 _TINY = 1e-6
 _SPREAD = 0.02
-"""Added to a standard deviation, so that a reply like all others has no large deviation."""
+"""Added to a standard deviation, so that a reply like all others has a small deviation."""
 _IN_TASK = 5
-"""A word of the task counts like one that so many trusted messages use."""
+"""A word of the task counts as if this many trusted messages used it."""
 _MAX_STRANGERS = 2
 _MIN_COUNT = 2
 
@@ -55,7 +59,7 @@ _WEIGHTS = {
 
 
 _ENOUGH, _CAUTION = 500, 0.75
-"""With fewer replies, each is less sure: so much less log odds for each factor e that they are fewer."""
+"""With fewer replies than the first, scores are lowered: log odds per factor e of missing replies."""
 
 
 def find_out_of_context(conversations: Sequence[Conversation], task: Task) -> dict[Key, float]:
@@ -68,7 +72,7 @@ def find_out_of_context(conversations: Sequence[Conversation], task: Task) -> di
     toolbox, words = Toolbox(task.tools), words_of_task(task)
     scores: dict[Key, float] = {}
     for part in _chunks(conversations):
-        found, trusted = places(part, toolbox), list(trusted_words(part, toolbox))
+        found, trusted = replies_in_context(part, toolbox), list(trusted_words(part, toolbox))
         if len(part) < _FEW:
             known = words.union(*trusted)
             scores |= {place.key: float(len(place.strange_to(known)) >= _STRANGERS) for place in found}

@@ -1,8 +1,13 @@
-"""`rules:labeler-schema`: maps calls of older or foreign schemas to the task's schema."""
+"""`rules:labeler-schema`: maps calls of older or foreign schemas to the task's schema.
+
+For example, `FindRestaurant(category="Thai", town="Reno")` of an older schema becomes `FindRestaurants(cuisine="Thai",
+city="Reno")` of the task.
+"""
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +19,7 @@ from harness.data.tools import Toolbox
 from harness.rules.labeler.schema_match import Match, Matcher
 from harness.rules.labeler.schema_usage import Use, uses
 from harness.rules.labeler.schema_values import fitted, says_nothing
+from harness.rules.labeler.turns import rewrite
 
 _UNSURE = 0.55
 
@@ -96,13 +102,8 @@ class SchemaLabeler:
         for conversation, mapped in zip(conversations, canonical.calls, strict=True):
             by_position = {call.position: call for call in mapped}
             turns = [event.position for event in events(conversation.messages, toolbox) if event.is_turn]
-            rewrite = Rewrite(
-                id=conversation.id,
-                labeler=self.name,
-                calls=tuple(by_position[position].call for position in turns),
-                reasons=tuple(by_position[position].reason for position in turns),
-            )
-            on_rewrite(rewrite)
+            labels = [(by_position[position].call, by_position[position].reason) for position in turns]
+            on_rewrite(rewrite(conversation.id, self.name, labels))
 
 
 def _mapped(found: Sequence[Use], toolbox: Toolbox, matches: Mapping[str, Match] | None) -> tuple[MappedCall, ...]:
@@ -161,7 +162,8 @@ def _confidence(use: Use, match: Match) -> float:
 
 
 def _leaves_open(value: Any, name: str, tool: str, toolbox: Toolbox) -> bool:
-    """Whether a value says nothing, and may be left out because the parameter is optional and has no such member."""
+    """Whether a value states no preference, and may be left out because the parameter is optional and has no such
+    member."""
     parameter = toolbox.parameters(tool)[name]
     if parameter.required or not says_nothing(value):
         return False
@@ -189,13 +191,10 @@ def _rewritten(conversation: Conversation, mapped: Sequence[MappedCall], toolbox
     """Return the conversation with its calls replaced; what was not mapped stays as it is."""
     if all(made.call is made.raw or made.call is None for made in mapped):
         return conversation
-    by_position: dict[int, list[MappedCall]] = {}
+    by_position: dict[int, list[MappedCall]] = defaultdict(list)
     for made in mapped:
-        by_position.setdefault(made.position, []).append(made)
-    messages = [
-        _message(message, by_position.get(position, ()), toolbox)
-        for position, message in enumerate(conversation.messages)
-    ]
+        by_position[made.position].append(made)
+    messages = (_message(one, by_position[position], toolbox) for position, one in enumerate(conversation.messages))
     return replace(conversation, messages=tuple(messages))
 
 

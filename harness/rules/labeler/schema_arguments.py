@@ -1,10 +1,17 @@
-"""Matches the arguments of an old call with a tool's parameters: an assignment by names, values and results."""
+"""Matches the arguments of an old call with a tool's parameters: an assignment by names, values and results.
+
+For example, `town` is `city` because the names are synonyms, its values are known as cities, and the rows of its
+results repeat them under `city`.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+
+from scipy.optimize import linear_sum_assignment
 
 from harness.data.tools import Toolbox
 from harness.rules.labeler.schema_profile import Profiles
@@ -16,13 +23,14 @@ _ACCEPT = 0.9
 _FILL = -0.5
 """A required parameter that nothing else fills takes an argument of this score."""
 _POOL_CALLS = 3.0
-"""What all conversations show of a name counts as much as this many calls."""
+"""Evidence pooled over all conversations counts as this many calls."""
 _NAMESAKE = 0.5
-"""What another tool of the conversation shows of an argument of the same name counts half."""
+"""Evidence from an argument of the same name in another tool of the conversation counts half."""
 _ONLY = 0.5
 """Margin of a pair that is made because nothing else is left."""
 _ELSEWHERE = 0.5
-"""An argument that surely is something else of the result is not made a parameter for want of others."""
+"""An argument that is tied to another key of the result with more certainty than this is not matched as the last one
+left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +51,7 @@ class ArgumentMatcher:
         self._toolbox = toolbox
         self._profiles = profiles
         self._pool = pool
-        self._pool_fits: dict[tuple[str, str, str, str], float] = {}
+        self._pool_fit = cache(self._fit_of_pool)
         self._shared = {tool: _shared_words(tuple(toolbox.parameters(tool))) for tool in toolbox.names}
         self.trust: Mapping[tuple[str, ...], float] = {}
 
@@ -54,28 +62,24 @@ class ArgumentMatcher:
         }
 
     def pairs(self, group: Group, evidence: Mapping[str, ArgumentUsage], tool: str) -> tuple[Pair, ...]:
-        """Return the pairs for one tool of the task. What is unlikely is left out, not forced."""
-        from numpy import array
-        from scipy.optimize import linear_sum_assignment
-
+        """Return the pairs for one tool of the task. Unlikely pairs are left out."""
         olds, news = list(group.evidence), list(self._toolbox.parameters(tool))
         if not olds or not news:
             return ()
-        scores = array([[self._score(group, evidence[old], old, tool, new) for new in news] for old in olds])
-        rows, columns = linear_sum_assignment(-scores)
-        chosen = dict(zip(rows.tolist(), columns.tolist(), strict=True))
+        scores = [[self._score(group, evidence[old], old, tool, new) for new in news] for old in olds]
+        chosen = best_assignment(scores)
         found: list[Pair] = []
         for row, column in chosen.items():
-            score = float(scores[row][column])
+            score = scores[row][column]
             if score >= (_FILL if self._toolbox.parameters(tool)[news[column]].required else _ACCEPT):
-                margin = _margin(scores.tolist(), chosen, row)
+                margin = _margin(scores, chosen, row)
                 found.append(Pair(old=olds[row], new=news[column], score=score, margin=margin))
         return (*found, *self._remaining(group, evidence, tool, found))
 
     def _remaining(
         self, group: Group, evidence: Mapping[str, ArgumentUsage], tool: str, found: Sequence[Pair]
     ) -> list[Pair]:
-        """Return the pairs of what is left over, where a name says nothing and one parameter only takes the values."""
+        """Return pairs of unmatched opaque arguments with the only remaining parameter that takes their values."""
         olds = [old for old in group.evidence if old not in {pair.old for pair in found}]
         news = [new for new in self._toolbox.parameters(tool) if new not in {pair.new for pair in found}]
         fits = {(old, new): self._fit(group, old, tool, new) for old in olds for new in news}
@@ -103,10 +107,10 @@ class ArgumentMatcher:
         trust = self.trust.get((group.name, old), 0.0)
         if not trust:
             return fit
-        place = (group.name, old, tool, new)
-        if place not in self._pool_fits:
-            self._pool_fits[place] = self._profiles.fit(self._pool[group.name].evidence[old].values, tool, new)
-        return (fit + trust * self._pool_fits[place]) / (1 + trust)
+        return (fit + trust * self._pool_fit(group.name, old, tool, new)) / (1 + trust)
+
+    def _fit_of_pool(self, name: str, old: str, tool: str, new: str) -> float:
+        return self._profiles.fit(self._pool[name].evidence[old].values, tool, new)
 
     def _merged(self, groups: Mapping[str, Group], group: Group, old: str) -> ArgumentUsage:
         merged = ArgumentUsage()
@@ -118,6 +122,12 @@ class ArgumentMatcher:
         if trust and pooled.results:
             merged.add(pooled, trust * min(1.0, _POOL_CALLS / pooled.results))
         return merged
+
+
+def best_assignment(scores: Sequence[Sequence[float]]) -> dict[int, int]:
+    """Return row -> column with the highest sum of scores, each column once at most."""
+    rows, columns = linear_sum_assignment(scores, maximize=True)
+    return dict(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
 def _margin(scores: Sequence[Sequence[float]], chosen: Mapping[int, int], row: int) -> float:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from harness.data.canonical import plain_text
 from harness.data.tools import Toolbox
-from harness.rules.labeler.schema_arguments import ArgumentMatcher, Pair
+from harness.rules.labeler.schema_arguments import ArgumentMatcher, Pair, best_assignment
 from harness.rules.labeler.schema_profile import Profiles
 from harness.rules.labeler.schema_usage import ArgumentUsage, Group, Use, grouped
 from harness.rules.labeler.schema_words import likeness, name_words, verb_class, word_likeness, word_weight, words
@@ -26,7 +27,7 @@ _ACCEPT = -1.5
 _SURE = 2.0
 """Values of a pair of this score are taken for values of the parameter elsewhere."""
 _CHANCE = 0.5
-"""A name that means the same in no larger share of the conversations says nothing beyond its own."""
+"""The share of conversations in which a name has one meaning must exceed this for other conversations to count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,27 +54,24 @@ class Matcher:
     def __init__(self, toolbox: Toolbox, batch: Sequence[Sequence[Use]], foreign: Sequence[int]) -> None:
         self._toolbox = toolbox
         self._tools = (*toolbox.services, toolbox.reply.tool)
-        self._open = words().whatever - _members(toolbox)
+        self._open = words().no_preference - _members(toolbox)
         profiles = Profiles(toolbox, batch)
         self._pool = grouped([use for position in foreign for use in batch[position]], self._open)
         self._arguments = ArgumentMatcher(toolbox, profiles, self._pool)
-        self._pool_scores: dict[tuple[str, str], float] = {}
+        self._pool_score = cache(self._score_of_pool)
         self._trust: Mapping[tuple[str, ...], float] = {}
         self._learn(profiles, [batch[position] for position in foreign])
 
     def match(self, found: Sequence[Use]) -> dict[str, Match]:
-        """Return the match of each old tool of a conversation; a tool that nothing speaks for is left out."""
-        from numpy import array
-        from scipy.optimize import linear_sum_assignment
-
+        """Return the match of each old tool of a conversation; tools without evidence are left out."""
         groups = grouped(found, self._open)
         if not groups:
             return {}
         evidence = self._arguments.evidence(groups)
         names = list(groups)
         options = {(old, new): self._option(groups[old], evidence[old], new) for old in names for new in self._tools}
-        scores = array([[options[old, new][0] for new in self._tools] for old in names])
-        chosen = {names[row]: self._tools[column] for row, column in zip(*linear_sum_assignment(-scores), strict=True)}
+        scores = [[options[old, new][0] for new in self._tools] for old in names]
+        chosen = {names[row]: self._tools[column] for row, column in best_assignment(scores).items()}
         matches = (self._matched(old, chosen.get(old), options) for old in names)
         return {match.old: match for match in matches if match.score >= _ACCEPT}
 
@@ -85,10 +83,11 @@ class Matcher:
         return Match(old=old, new=new, score=score, margin=score - max(others, default=0.0), pairs=pairs)
 
     def _learn(self, profiles: Profiles, foreign: Sequence[Sequence[Use]]) -> None:
-        """Match each conversation by what it says alone; learn from that what values are whose, and what names mean.
+        """Match each conversation by its own evidence; learn from that the values of parameters and the meaning of
+        names.
 
-        A name (tool; tool and argument) that does not mean the same in most conversations is drawn anew in each, so
-        that nothing can be learned from the others: its trust is 0; 1 for a name that means one thing.
+        A name (tool; tool and argument) without one meaning in most conversations is drawn anew in each, so other
+        conversations say nothing of it: its trust is 0; it is 1 for a name with a single meaning.
         """
         votes: dict[tuple[str, ...], Counter[str]] = {}
         for found in foreign:
@@ -109,13 +108,11 @@ class Matcher:
         pairs = self._pairs(group, evidence, new)
         score = self._score(group, new, pairs)
         trust = self._trust.get((group.name,), 0.0)
-        if trust:
-            if (group.name, new) not in self._pool_scores:
-                pooled = self._pool[group.name]
-                whole = self._pairs(pooled, pooled.evidence, new)
-                self._pool_scores[group.name, new] = self._score(pooled, new, whole)
-            score += _POOL * trust * self._pool_scores[group.name, new]
-        return score, pairs
+        return score + (_POOL * trust * self._pool_score(group.name, new) if trust else 0.0), pairs
+
+    def _score_of_pool(self, name: str, new: str) -> float:
+        pooled = self._pool[name]
+        return self._score(pooled, new, self._pairs(pooled, pooled.evidence, new))
 
     def _pairs(self, group: Group, evidence: Mapping[str, ArgumentUsage], new: str) -> tuple[Pair, ...]:
         if new != self._toolbox.reply.tool:

@@ -20,11 +20,11 @@ _FITS = {"date": 1.2, "time": 1.2, "number": 0.5, "flag": 0.4, "text": 0.2}
 _CLASHES = -2.5
 _VOCABULARY = 2.0
 _DOUBT = 4.0
-"""Seen so often under a name, a value is half sure to be of it: the first sight of a city says little."""
+"""Number of sightings at which a value is half certain to belong to a name."""
 _KIN = 0.3
-"""Parameters that share so much of their values, by the smaller one, take values of one kind."""
+"""Parameters with this share of common values, relative to the smaller set, take the same kind of values."""
 _ENOUGH = 50
-"""After so many values, a parameter whose values come again and again is unlikely to take quite other ones."""
+"""After this many observed values, a parameter with few distinct ones is unlikely to take others."""
 _MEMBERS = 1.5
 
 
@@ -45,7 +45,7 @@ class Profiles:
     def __init__(self, toolbox: Toolbox, batch: Iterable[Sequence[Use]]) -> None:
         self._toolbox = toolbox
         self._seen = _seen(toolbox, batch)
-        self._learn()
+        self.settle()
 
     def add(self, name: str, values: Mapping[str, int]) -> None:
         """Count more values of a parameter: those of arguments that are surely it. `settle` makes them count."""
@@ -53,9 +53,6 @@ class Profiles:
 
     def settle(self) -> None:
         """Take what was added into account."""
-        self._learn()
-
-    def _learn(self) -> None:
         toolbox = self._toolbox
         merged = {name: _with_kin(name, self._seen) for name in sorted(self._seen)}
         self._by_place = {

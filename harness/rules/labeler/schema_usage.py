@@ -1,14 +1,18 @@
-"""How tools are used in traces: each call's arguments, its result, and which keys of it repeat an argument."""
+"""How tools are used in traces: each call's arguments, its result, and which keys of it repeat an argument.
+
+For example, the argument `town="Reno"` is tied to the key `city` if all rows of its results have `city: Reno`.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from harness.data.canonical import canonical_value
-from harness.data.events import Event, events
+from harness.data.events import events
 from harness.data.records import Conversation, ToolCall
 from harness.data.tools import Toolbox
 
@@ -17,7 +21,7 @@ _ROWS = 30
 _MISS, _FLAG_MISS = 0.5, 3.0
 """A result may differ from what was asked for (another time was free); a flag agrees half the time by chance."""
 _SENTENCE = 4
-"""So many words make a text that is said, no value."""
+"""Number of spaces from which on a text is a sentence and no value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,8 @@ class Use:
 
     @property
     def says(self) -> bool:
-        """Whether this speaks to the user: no result after it, and a text is all it takes, or one is a sentence."""
+        """Whether the call addresses the user: no result follows, and its only argument is a text, or one is a
+        sentence."""
         values = list(self.call.arguments.values())
         return self.answer != "result" and (self.long or (len(values) == 1 and isinstance(values[0], str)))
 
@@ -85,13 +90,13 @@ class Group:
 
     @property
     def share_said(self) -> float:
-        """Share of the calls that speak to the user, minus the share of those that got a result."""
+        """Share of the calls that address the user, minus the share of those with a result."""
         said = sum(use.says and (use.long or use.answer == "user") for use in self.found)
         return (said - sum(use.answer == "result" for use in self.found)) / len(self.found)
 
 
 def grouped(found: Sequence[Use], open_values: Container[str]) -> dict[str, Group]:
-    """Return the calls by tool, in the order of their first call; `open_values` say nothing of an argument."""
+    """Return the calls by tool, in the order of their first call; `open_values` are no evidence for an argument."""
     by_name: dict[str, list[Use]] = {}
     for use in found:
         by_name.setdefault(use.call.name, []).append(use)
@@ -105,19 +110,12 @@ def uses(conversation: Conversation, toolbox: Toolbox) -> list[Use]:
     """Return the calls of a conversation in order, replies without a tool included."""
     sequence = events(conversation.messages, toolbox)
     found: list[Use] = []
-    for event in sequence:
-        message = conversation.messages[event.position]
-        calls = (event.call,) if event.call is not None else message.tool_calls
-        following = sequence[event.position + 1] if event.position + 1 < len(sequence) else None
-        for call in calls:
-            found.append(_use(event.position, call, following))
+    for event, after in zip_longest(sequence, sequence[1:]):
+        answer = after.kind if after is not None and after.kind in ("result", "user") else ""
+        rows = after.rows[:_ROWS] if after is not None else ()
+        calls = (event.call,) if event.call is not None else conversation.messages[event.position].tool_calls
+        found += [Use(position=event.position, call=call, answer=answer, rows=rows) for call in calls]
     return found
-
-
-def _use(position: int, call: ToolCall, following: Event | None) -> Use:
-    answer = following.kind if following is not None and following.kind in ("result", "user") else ""
-    rows = following.rows[:_ROWS] if following is not None and answer == "result" else ()
-    return Use(position=position, call=call, answer=answer, rows=rows)
 
 
 def _evidence(found: Sequence[Use], open_values: Container[str]) -> dict[str, ArgumentUsage]:

@@ -1,4 +1,8 @@
-"""Maps values of an old schema to the task's: spelling, numbers, flags, levels of another scale, types."""
+"""Maps values of an old schema to the task's: spelling, numbers, flags, levels of another scale, types.
+
+For example, `cheap` becomes `inexpensive` where the task's members are inexpensive, moderate and expensive, `low` where
+they are low, medium and high; `six` becomes 6 for an integer.
+"""
 
 from __future__ import annotations
 
@@ -71,8 +75,8 @@ def _shared(one: str, other: str) -> float:
 
 
 def says_nothing(value: Any) -> bool:
-    """Whether a value is one of the words for no wish at all."""
-    return value is None or (isinstance(value, str) and plain_text(value) in words().whatever)
+    """Whether a value is one of the words for no preference."""
+    return value is None or (isinstance(value, str) and plain_text(value) in words().no_preference)
 
 
 def fitted(value: Any, parameter: Parameter) -> Any:

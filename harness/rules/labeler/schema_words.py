@@ -1,4 +1,7 @@
-"""Words in the names of tools and arguments: split, abbreviations expanded, and how similar two names are."""
+"""Words in the names of tools and arguments: split, abbreviations expanded, and how similar two names are.
+
+For example, `numSeats` has the words of `number_of_seats` but one, and `town` is a synonym of `city`.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from harness.data.canonical import plain_text
 from harness.data.text import alike
-from harness.resources import folder
+from harness.rules.language.lexicon import declared
 
 _SPLIT = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"[^\W\d_]+|\d+")
@@ -18,7 +20,7 @@ _SYNONYM, _SHORTENED, _MISSPELT = 0.75, 0.8, 0.8
 _PREFIX = 3
 _WEAK = 0.35
 _BESIDE = 0.4
-"""Names that share only words that say little, while one has others, are hardly alike."""
+"""Weight of the likeness of names that share only weak words while one has others."""
 _DESCRIBED = 0.5
 """A word of the description counts half as much as one of the name."""
 
@@ -33,7 +35,7 @@ class Words:
     weak: frozenset[str]
     looks: frozenset[str]
     acts: frozenset[str]
-    whatever: frozenset[str]
+    no_preference: frozenset[str]
     levels: tuple[Mapping[str, int], ...]
     """For each scale: words of a level -> its rank."""
 
@@ -41,9 +43,7 @@ class Words:
 @cache
 def words() -> Words:
     """Return the data. UsageError where the installation has none."""
-    import yaml
-
-    data: dict[str, Any] = yaml.safe_load((folder("eval") / "labeler" / "words.yaml").read_text(encoding="utf-8"))
+    data = declared("labeler/words.yaml")
     groups: dict[str, set[int]] = {}
     for number, group in enumerate(data["synonyms"]):
         for word in group:
@@ -54,7 +54,7 @@ def words() -> Words:
         weak=frozenset(map(_stem, data["weak"])),
         looks=frozenset(map(_stem, data["looks"])),
         acts=frozenset(map(_stem, data["acts"])),
-        whatever=frozenset(data["whatever"]),
+        no_preference=frozenset(data["whatever"]),
         levels=tuple(
             {plain_text(word): rank for rank, level in enumerate(scale) for word in level} for scale in data["scales"]
         ),
@@ -69,7 +69,7 @@ def name_words(name: str) -> tuple[str, ...]:
 
 
 def text_words(text: str) -> tuple[str, ...]:
-    """Return the words of a description that say something, each once."""
+    """Return the distinct informative words of a description."""
     return tuple(dict.fromkeys(word for word in name_words(text) if word not in words().weak and len(word) > 1))
 
 
@@ -102,12 +102,12 @@ def _likeness(a: tuple[str, ...], b: tuple[str, ...], described: tuple[str, ...]
 
 
 def word_weight(word: str) -> float:
-    """Return how much a word says: little where it stands in any name."""
+    """Return the weight of a word: low for words that occur in any name."""
     return _WEAK if word in words().weak or word.isdigit() else 1.0
 
 
 def is_opaque(name: str) -> bool:
-    """Whether a name says nothing: it has no word, weak ones apart, that is more than a few letters."""
+    """Whether a name is opaque: no word, weak ones aside, has more than a few letters."""
     return not any(len(word) > _PREFIX and word not in words().weak for word in name_words(name))
 
 

@@ -1,23 +1,37 @@
-"""`rules:labeler-state`: what each turn should have been, from the whole dialogue and the whole batch."""
+"""`rules:labeler-state`: what each turn should have been, from the whole dialogue and the whole batch.
+
+For example, a turn that the trace labels as a reply but that rows of restaurants follow becomes the search that returns
+such rows, its arguments taken from the dialogue; a reply from another domain is composed anew.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.data.annotations import Rewrite
+from harness.data.events import events
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.tools import Toolbox
 from harness.rules.labeler.argument_sources import Call
 from harness.rules.labeler.arguments import LearnedArguments
+from harness.rules.labeler.reply_phrases import compose
+from harness.rules.labeler.response_fit import find_out_of_context
+from harness.rules.labeler.schema import canonicalise
 from harness.rules.labeler.surface_forms import SurfaceForms
 from harness.rules.labeler.tool_classification import ToolClassifier
-from harness.rules.labeler.turns import Key, LabelerDialogue, LabelerTurn, constants, dialogues_of, turns_of
-
-if TYPE_CHECKING:
-    from harness.rules.labeler.replies import Replies
+from harness.rules.labeler.turns import (
+    Key,
+    Label,
+    LabelerDialogue,
+    LabelerTurn,
+    constants,
+    dialogues_of,
+    rewrite,
+    turns_of,
+)
 
 NAME = "rules:labeler-state"
 SHUFFLED = "the messages are in no order in which they can have been exchanged"
@@ -37,11 +51,7 @@ class ServiceCalls:
         ]
         self.arguments = LearnedArguments(self.calls, SurfaceForms(dialogues, self.turns, toolbox), toolbox)
 
-    def labels(self) -> dict[Key, tuple[ToolCall | None, str]]:
-        """Return, by turn, its service call, or None with the reason."""
-        return {call.turn.key: self.label(call) for call in self.calls}
-
-    def label(self, call: Call) -> tuple[ToolCall | None, str]:
+    def label(self, call: Call) -> Label:
         """Return one service call, or None with the reason."""
         raw = call.turn.raw
         arguments = self.arguments.of(call.turn)
@@ -64,31 +74,26 @@ class StateLabeler:
         self.settings: dict[str, Any] = {}
 
     def relabel(self, conversations: Sequence[Conversation], on_rewrite: Callable[[Rewrite], None]) -> None:
-        """Call `on_rewrite` for each conversation, in order. A turn is None where nothing tells what it was."""
-        from harness.rules.labeler.replies import Replies
-        from harness.rules.labeler.response_fit import find_out_of_context
-        from harness.rules.labeler.schema import canonicalise
-
+        """Call `on_rewrite` for each conversation, in order. A turn is None where nothing determines its label."""
         batch = _unique(canonicalise(conversations, self._task).conversations)
         foreign = find_out_of_context(batch, self._task)
         dialogues = dialogues_of(batch, self._toolbox, foreign)
         calls = ServiceCalls(dialogues, self._toolbox)
-        services = calls.labels()
-        replies = Replies.learn(batch, self._task)
+        services = {call.turn.key: calls.label(call) for call in calls.calls}
         for original, conversation, dialogue in zip(conversations, batch, dialogues, strict=True):
             if not dialogue.in_order:
                 turns = len(turns_of(dialogue))
-                on_rewrite(_rewrite(original.id, [(None, SHUFFLED)] * turns))
+                on_rewrite(rewrite(original.id, NAME, [(None, SHUFFLED)] * turns))
                 continue
             repaired = self._with_services(conversation, dialogue, services)
             labels = [
-                services[turn.key] if turn.key in services else self._reply(turn, calls, repaired, replies)
+                services[turn.key] if turn.key in services else self._reply(turn, calls, repaired)
                 for turn in turns_of(dialogue)
             ]
-            on_rewrite(_rewrite(original.id, labels))
+            on_rewrite(rewrite(original.id, NAME, labels))
 
     def _with_services(
-        self, conversation: Conversation, dialogue: LabelerDialogue, services: dict[Key, tuple[ToolCall | None, str]]
+        self, conversation: Conversation, dialogue: LabelerDialogue, services: dict[Key, Label]
     ) -> Conversation:
         """Return the conversation with its service calls mended, which replies are written from."""
         messages: list[Message] = list(conversation.messages)
@@ -98,9 +103,7 @@ class StateLabeler:
                 messages[turn.position] = self._toolbox.message_of(call, like=messages[turn.position])
         return replace(conversation, messages=tuple(messages))
 
-    def _reply(
-        self, turn: LabelerTurn, calls: ServiceCalls, repaired: Conversation, replies: Replies
-    ) -> tuple[ToolCall | None, str]:
+    def _reply(self, turn: LabelerTurn, calls: ServiceCalls, repaired: Conversation) -> Label:
         if calls.tools[turn.key] is None:
             return None, "nothing follows that tells what it was"
         foreign = turn.position in turn.dialogue.distrusted
@@ -109,7 +112,7 @@ class StateLabeler:
         if text is not None:
             reason = ""
         else:
-            text = replies.compose(repaired, turn.position, style="state")
+            text = compose(events(repaired.messages, self._toolbox), turn.position, self._toolbox)
         if not text.strip():
             return None, reason
         reply = self._toolbox.reply
@@ -125,12 +128,3 @@ def _unique(conversations: Sequence[Conversation]) -> list[Conversation]:
         times = seen[conversation.id]
         found.append(conversation if times == 1 else replace(conversation, id=f"{conversation.id}#{times}"))
     return found
-
-
-def _rewrite(name: str, labels: Sequence[tuple[ToolCall | None, str]]) -> Rewrite:
-    return Rewrite(
-        id=name,
-        labeler=NAME,
-        calls=tuple(call for call, _ in labels),
-        reasons=tuple(reason for _, reason in labels),
-    )

@@ -1,4 +1,8 @@
-"""Surface forms of a parameter's values: which values a text states, written as the batch writes them."""
+"""Surface forms of a parameter's values: which values a text states, written as the batch writes them.
+
+For example, where a batch writes dates as `2019-03-02`, the text `March 2nd` states `2019-03-02`; where it writes
+`02/03/2019`, it states that.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +10,21 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Literal
 
 from harness.data.text import alike, plain, tokens
 from harness.data.tools import Toolbox
-from harness.rules.labeler.turns import LabelerDialogue, LabelerTurn, as_text
-from harness.rules.language.dates_and_times import find_dates, find_times
+from harness.rules.labeler.turns import LabelerDialogue, LabelerTurn
+from harness.rules.language.dates_and_times import TIME_FORMATS, find_dates, find_times, parse_as
+from harness.rules.language.equivalence import truth
+from harness.rules.language.mentions import masked
 
 Kind = Literal["date", "time", "number", "flag", "words"]
-Mention = tuple[str, ...]
+Readings = tuple[str, ...]
 """The values that one expression may mean, the likeliest first."""
 
 _DATE_FORMATS = ("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%B %d, %Y", "%d %B %Y")
-_TIME_FORMATS = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M%p", "%I %p")
-_FLAGS = frozenset(["true", "false", "yes", "no"])
 _NUMBER = re.compile(r"(?<![\w.])\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\w)|(?<![\w.:/-])\d+(?:\.\d+)?(?![\w:/-])")
 _TODAY = re.compile(r"\b(?:today|tonight|this (?:morning|afternoon|evening))\b")
 _TOMORROW = re.compile(r"(?<!after )\btomorrow\b")
@@ -45,9 +49,11 @@ class SurfaceForms:
             for row in (row for event in dialogue.events if event.kind == "result" for row in event.rows):
                 self._count(row.items())
         self._formats = {key: _format(values) for key, values in self.values.items()}
-        self._found: dict[tuple[str, str], tuple[Mention, ...]] = {}
-        self._stated: dict[tuple[str, str, str], bool] = {}
         self.today = self._learn_today(turns)
+        self.find = cache(lambda key, text: tuple(self._find(key, text)))
+        """Key, text -> what the text states that the parameter could take, in order; nothing for flags."""
+        self.states = cache(self._states)
+        """Key, value, text -> whether the text states this value of the parameter, or mentions the flag."""
 
     def kind(self, key: str) -> Kind:
         """Return what kind of values a parameter takes."""
@@ -57,20 +63,6 @@ class SurfaceForms:
         """Return the most frequent value of a parameter in calls and rows, None where there is none."""
         values = self.values[key]
         return min(values, key=lambda value: (-values[value], value)) if values else None
-
-    def find(self, key: str, text: str) -> tuple[Mention, ...]:
-        """Return what a text states that a parameter could take, in the order of the text; nothing for flags."""
-        found = self._found.get((key, text))
-        if found is None:
-            found = self._found[key, text] = tuple(self._find(key, text))
-        return found
-
-    def states(self, key: str, value: str, text: str) -> bool:
-        """Whether a text states this value of a parameter, or, for a flag, speaks of it."""
-        asked = (key, value, text)
-        if (stated := self._stated.get(asked)) is None:
-            stated = self._stated[asked] = self._states(key, value, text)
-        return stated
 
     def _states(self, key: str, value: str, text: str) -> bool:
         kind = self.kind(key)
@@ -97,9 +89,9 @@ class SurfaceForms:
     def _count(self, items: Iterable[tuple[str, object]]) -> None:
         for key, value in items:
             if key in self._keys and isinstance(value, str | int | float):
-                self.values[key][as_text(value)] += 1
+                self.values[key][str(value)] += 1
 
-    def _find(self, key: str, text: str) -> Iterable[Mention]:
+    def _find(self, key: str, text: str) -> Iterable[Readings]:
         kind, pattern = self._formats.get(key, ("words", ""))
         if kind == "date":
             for days, _, _ in find_dates(plain(text), self.today):
@@ -108,24 +100,18 @@ class SurfaceForms:
             for minutes, _, _ in find_times(plain(text)):
                 yield self._by_frequency(key, {_clock(minute, pattern) for minute in minutes})
         elif kind == "number":
-            known = self.values[key]
-            for match in _NUMBER.finditer(self._without_times(plain(text))):
+            known, text = self.values[key], plain(text)
+            for match in _NUMBER.finditer(masked(text, [*find_dates(text, self.today), *find_times(text)])):
                 number = match[0].replace(",", "")
                 if number in known or len(known) > _FEW_NUMBERS:
                     yield (number,)
         elif kind == "words":
             yield from self._names(key, text)
 
-    def _without_times(self, text: str) -> str:
-        """Return a text without its dates and times, whose numbers are no others."""
-        for _, start, end in [*find_dates(text, self.today), *find_times(text)]:
-            text = text[:start] + "~" * (end - start) + text[end:]
-        return text
-
-    def _by_frequency(self, key: str, values: set[str]) -> Mention:
+    def _by_frequency(self, key: str, values: set[str]) -> Readings:
         return tuple(sorted(values, key=lambda value: (-self.values[key][value], value)))
 
-    def _names(self, key: str, text: str) -> Iterable[Mention]:
+    def _names(self, key: str, text: str) -> Iterable[Readings]:
         index, words, at = self._index[key], words_of(text), 0
         while at < len(words):
             match = next(
@@ -156,7 +142,7 @@ class SurfaceForms:
         votes: Counter[int] = Counter()
         dates: list[int] = []
         for turn in turns:
-            days = [day for key, value in turn.raw.arguments.items() if (day := self._day(key, as_text(value)))]
+            days = [day for key, value in turn.raw.arguments.items() if (day := self._day(key, str(value)))]
             dates += days
             for event in list(turn.dialogue.said_before(turn.position))[:2]:
                 text = plain(event.text)
@@ -170,30 +156,22 @@ class SurfaceForms:
         kind, pattern = self._formats.get(key, ("words", ""))
         if kind != "date":
             return None
-        found = _parse(value, pattern)
+        found = parse_as(value, pattern)
         return found.toordinal() if found else None
 
 
 def _format(values: Counter[str]) -> tuple[Kind, str]:
     """Return the kind of most values, and the format of dates and times."""
     total = values.total()
-    if sum(count for value, count in values.items() if value.lower() in _FLAGS) > _MOSTLY * total:
+    if sum(count for value, count in values.items() if truth(value) is not None) > _MOSTLY * total:
         return "flag", ""
-    for kind, formats in (("date", _DATE_FORMATS), ("time", _TIME_FORMATS)):
+    for kind, formats in (("date", _DATE_FORMATS), ("time", TIME_FORMATS)):
         for pattern in formats:
-            if sum(count for value, count in values.items() if _parse(value, pattern)) > _MOSTLY * total:
+            if sum(count for value, count in values.items() if parse_as(value, pattern)) > _MOSTLY * total:
                 return ("date" if kind == "date" else "time"), pattern
     if sum(count for value, count in values.items() if re.fullmatch(r"\d+(?:\.\d+)?", value)) > _MOSTLY * total:
         return "number", ""
     return "words", ""
-
-
-@lru_cache(maxsize=65536)
-def _parse(value: str, pattern: str) -> datetime | None:
-    try:
-        return datetime.strptime(value, pattern)
-    except ValueError:
-        return None
 
 
 def _clock(minute: int, pattern: str) -> str:

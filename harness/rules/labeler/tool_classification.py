@@ -1,15 +1,19 @@
-"""Classifies which tool a turn calls: by what follows it, what came back, and what was said around it."""
+"""Classifies which tool a turn calls: by what follows it, what came back, and what was said around it.
+
+For example, a turn labelled `GetWeather` before rows with the keys `city` and `restaurant_name` calls
+`FindRestaurants`, if most turns before such rows have that name.
+"""
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from functools import lru_cache
 
-from harness.data.text import tokens
 from harness.data.tools import Toolbox
-from harness.rules.labeler.turns import Key, LabelerTurn, as_text, constants
+from harness.rules.labeler.argument_sources import softmax
+from harness.rules.labeler.surface_forms import words_of
+from harness.rules.labeler.turns import Key, LabelerTurn, constants
 
 _ROUNDS = 12
 _SMOOTHING = 0.5
@@ -48,7 +52,7 @@ class ToolClassifier:
         self._posteriors = self._learn([turn for turn in turns if self._calls_service(turn)])
 
     def of(self, turn: LabelerTurn) -> str | None:
-        """Return the tool of a turn, None where nothing tells."""
+        """Return the tool of a turn, None where nothing determines it."""
         if self._calls_service(turn):
             found = self._posteriors.get(turn.key)
             return max(found, key=lambda name: found[name]) if found else None
@@ -86,19 +90,19 @@ class ToolClassifier:
         priors = [{name: self._prior(turn, name) for name in names} for turn in turns]
         shares = _shares(priors)
         priors = [{name: fit + shares[name] for name, fit in prior.items()} for prior in priors]
-        posteriors = [_normalised(prior) for prior in priors]
+        posteriors = [softmax(prior) for prior in priors]
         for _ in range(_ROUNDS):
             model = _Model(features, posteriors)
             posteriors = [
-                _normalised({name: prior[name] + model.log_likelihood(found, name) for name in names})
+                softmax({name: prior[name] + model.log_likelihood(found, name) for name in names})
                 for found, prior in zip(features, priors, strict=True)
             ]
         return {turn.key: posterior for turn, posterior in zip(turns, posteriors, strict=True)}
 
     def _used(self, turns: Sequence[LabelerTurn]) -> tuple[str, ...]:
-        """Return the tools for which some call's arguments are complete, all of them where there is none.
+        """Return the tools for which some call has complete arguments, all tools if there is no such call.
 
-        A tool that nobody calls would otherwise attract what is rare in another's calls, empty results for one.
+        An unused tool would otherwise absorb what is rare in another's calls, such as empty results.
         """
         keys = {frozenset(turn.raw.arguments) for turn in turns if not turn.raw_reply}
         found = []
@@ -125,13 +129,13 @@ class ToolClassifier:
 
 
 def _shares(priors: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Return the logarithm of how many turns call each tool, counted where name and schema leave no doubt.
+    """Return the logarithm of the number of turns that call each tool, counted where name and schema leave no doubt.
 
-    Set, not learned from the turns in doubt: otherwise a tool that nobody calls ends up with another's odd calls.
+    Fixed, not learned from doubtful turns: otherwise an unused tool would absorb the odd calls of another.
     """
     counts = dict.fromkeys(priors[0], _SMOOTHING)
     for prior in priors:
-        guess = _normalised(prior)
+        guess = softmax(prior)
         best = max(guess, key=lambda name: guess[name])
         counts[best] += guess[best] > _SURE
     return {name: math.log(count) for name, count in counts.items()}
@@ -158,12 +162,7 @@ def _features(turn: LabelerTurn) -> list[Feature]:
             break
     after = turn.dialogue.said_next(turn.position)
     said["answer"] = after.text if after else ""
-    return found + [(who, word) for who, text in said.items() for word in sorted(set(_tokens(text)))]
-
-
-@lru_cache(maxsize=65536)
-def _tokens(text: str) -> tuple[str, ...]:
-    return tuple(tokens(text))
+    return found + [(who, word) for who, text in said.items() for word in sorted(set(words_of(text)))]
 
 
 def _by_trace(turn: LabelerTurn, name: str, toolbox: Toolbox) -> float:
@@ -176,7 +175,7 @@ def _by_trace(turn: LabelerTurn, name: str, toolbox: Toolbox) -> float:
     parameters, arguments = toolbox.parameters(name), turn.raw.arguments
     known = constants(turn.rows)
     missing = any(parameter.required and key not in arguments for key, parameter in parameters.items())
-    returned = bool(turn.rows) and all(known.get(key) == as_text(value) for key, value in arguments.items())
+    returned = bool(turn.rows) and all(known.get(key) == str(value) for key, value in arguments.items())
     others = max(1, len(toolbox.services) - 1)
     score = math.log(_RIGHT_NAME if turn.raw.name == name else (1 - _RIGHT_NAME) / others)
     return score - _FOREIGN_KEY * (returned and (missing or any(key not in parameters for key in arguments)))
@@ -240,13 +239,6 @@ class _Model:
         return counted / (self._totals[name][feature[0]] + _SMOOTHING)
 
 
-def _normalised(logs: dict[str, float]) -> dict[str, float]:
-    top = max(logs.values())
-    raised = {name: math.exp(value - top) for name, value in logs.items()}
-    total = sum(raised.values())
-    return {name: value / total for name, value in raised.items()}
-
-
 def _reply_results(turns: Sequence[LabelerTurn]) -> frozenset[str]:
     """Return the results that the reply tool returns: some layouts log a receipt for each reply.
 
@@ -263,7 +255,7 @@ def _reply_results(turns: Sequence[LabelerTurn]) -> frozenset[str]:
 
 
 def _service_counts(turns: Sequence[LabelerTurn]) -> dict[str, tuple[int, int]]:
-    """Return, by what follows, how many turns the traces call service calls, and how many turns there are."""
+    """Return, by what follows, the number of turns that the traces label as service calls, and of all turns."""
     counts: dict[str, Counter[bool]] = defaultdict(Counter)
     for turn in turns:
         counts[turn.follows][turn.raw_reply] += 1

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Literal
 
+from harness.data.annotations import Rewrite
 from harness.data.events import Event, events
 from harness.data.records import Conversation, ToolCall
 from harness.data.tools import Toolbox
 
 Key = tuple[int, int]
+Label = tuple[ToolCall | None, str]
+"""A turn's label, None where nothing determines it, and why it differs from the trace."""
 Follows = Literal["result", "user", "turn", "end"]
 OUT_OF_CONTEXT = 0.5
-"""From this score on, the detector of foreign replies means it."""
+"""Score from which on a reply counts as out of context."""
 _MOST_VIOLATIONS = 0.25
 _FEW_MESSAGES = 4
 
@@ -59,7 +63,7 @@ class LabelerTurn:
     position: int
     raw: ToolCall
     raw_reply: bool
-    """Whether the trace says that the turn speaks to the user."""
+    """Whether the trace labels the turn as a reply to the user."""
     follows: Follows
     result: Event | None
 
@@ -101,13 +105,11 @@ def dialogues_of(
 def turns_of(dialogue: LabelerDialogue) -> list[LabelerTurn]:
     """Return the turns of a dialogue, in order."""
     found = []
-    for event in dialogue.events:
-        if not event.is_turn or event.call is None:
+    for event, after in zip_longest(dialogue.events, dialogue.events[1:]):
+        if event.call is None or not event.is_turn:
             continue
-        after = dialogue.events[event.position + 1] if event.position + 1 < len(dialogue.events) else None
-        follows: Follows = "end" if after is None else "turn"
-        if after is not None and after.kind in ("result", "user"):
-            follows = "result" if after.kind == "result" else "user"
+        kind = "end" if after is None else after.kind
+        follows: Follows = kind if kind in ("end", "result", "user") else "turn"
         found.append(
             LabelerTurn(
                 dialogue=dialogue,
@@ -121,14 +123,16 @@ def turns_of(dialogue: LabelerDialogue) -> list[LabelerTurn]:
     return found
 
 
+def rewrite(id: str, labeler: str, labels: Sequence[Label]) -> Rewrite:
+    """Return a labeler's rewrite of one conversation."""
+    return Rewrite(
+        id=id, labeler=labeler, calls=tuple(call for call, _ in labels), reasons=tuple(reason for _, reason in labels)
+    )
+
+
 def constants(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Return the keys that have one and the same plain value in all rows, values as text."""
     if not rows:
         return {}
-    first = {key: as_text(value) for key, value in rows[0].items() if isinstance(value, str | int | float)}
-    return {key: value for key, value in first.items() if all(as_text(row.get(key)) == value for row in rows[1:])}
-
-
-def as_text(value: Any) -> str:
-    """Return a plain value as it is written in a call."""
-    return value if isinstance(value, str) else str(value)
+    first = {key: str(value) for key, value in rows[0].items() if isinstance(value, str | int | float)}
+    return {key: value for key, value in first.items() if all(str(row.get(key)) == value for row in rows[1:])}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from harness.data.text import plain
 
@@ -22,10 +23,7 @@ _MONTHS = [
     "december",
 ]
 _DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-_MONTH = (
-    r"(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|"
-    r"jun|jul|aug|sept|sep|oct|nov|dec)\b\.?"
-)
+_MONTH = rf"(?:{'|'.join(_MONTHS)}|jan|feb|mar|apr|jun|jul|aug|sept|sep|oct|nov|dec)\b\.?"
 _DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 _DATE = re.compile(
     r"(?P<iso>(?<![\d-])\d{4}-\d{1,2}-\d{1,2}(?![\d-]))"
@@ -42,6 +40,8 @@ _DATE = re.compile(
 _GLUE = re.compile(r"[\s,(-]*(?:the |on |i\.e\. )?[\s,(-]*")
 _GLUED = 20
 
+TIME_FORMATS = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M%p", "%I %p")
+"""In which times of day are written, for `parse_as`."""
 _HALF, _MINUTES = 12 * 60, 24 * 60
 _NAMED = {"noon": 720, "midday": 720, "midnight": 0}
 _PART = r"(?P<part>morning|afternoon|evening|night|tonight)"
@@ -199,3 +199,25 @@ def parse_clock(value: str) -> frozenset[int] | None:
     """Return what an argument such as `18:30` or `6:30 pm` means, None where it is no time."""
     found = find_times(plain(value))
     return found[0][0] if len(found) == 1 else None
+
+
+@lru_cache(maxsize=1 << 16)
+def parse_as(text: str, pattern: str, year: int = 2020) -> datetime | None:
+    """Return what a text means in a format of `strptime`, of `year` where the format has none; None for other texts."""
+    if "%Y" not in pattern:
+        text, pattern = f"{year} {text}", f"%Y {pattern}"
+    try:
+        return datetime.strptime(text, pattern)
+    except ValueError:
+        return None
+
+
+def ordinal(day: int) -> str:
+    """Return `1st` for 1."""
+    return f"{day}{'th' if 10 < day < 14 else {1: 'st', 2: 'nd', 3: 'rd'}.get(day % 10, 'th')}"
+
+
+def twelve_hours(minutes: int) -> str:
+    """Return a minute of the day as `6 pm` or `6:30 pm`."""
+    hour, minute = divmod(minutes, 60)
+    return f"{(hour + 11) % 12 + 1}{f':{minute:02d}' if minute else ''} {'am' if hour < 12 else 'pm'}"

@@ -14,6 +14,7 @@ from harness.rules.language.lexicon import lexicon
 
 _ISO, _CLOCK = re.compile(r"\d{4}-\d{2}-\d{2}"), re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
 _NUMBER = re.compile(r"-?\d{1,12}(?:\.\d{1,6})?")
+_FLAGS = {"true": True, "yes": True, "false": False, "no": False}
 _PLACE_KEYS = frozenset(["city", "location", "area", "where_to", "destination", "origin", "town"])
 
 
@@ -36,17 +37,37 @@ def _same_value(key: str, a: str, b: str, today: date) -> bool:
     if _CLOCK.fullmatch(a):
         return _same_time(a, b)
     if "phone" in key:
-        return re.sub(r"\D", "", a)[-10:] == re.sub(r"\D", "", b)[-10:]
+        return phone_digits(a) == phone_digits(b)
     return _same_number(a, b) if _NUMBER.fullmatch(a) else _same_text(key, a, b)
+
+
+def truth(value: Any) -> bool | None:
+    """Return what a flag says (`True`, `yes`), None for any other value."""
+    return _FLAGS.get(str(value).lower())
+
+
+def typed(value: Any, declared: Any) -> Any:
+    """Return a value in the type that a JSON schema declares, as it is where it cannot be of that type."""
+    try:
+        if declared == "integer":
+            return int(value)
+        if declared == "number" and not isinstance(value, int | float):
+            return float(value)
+    except ValueError:
+        return value
+    if declared == "boolean":
+        flag = truth(value)
+        return value if flag is None else flag
+    return str(value) if declared == "string" else value
 
 
 def is_stated(value: Any) -> bool:
     """Whether a value says anything: not empty, null, or one of the words for `no preference`."""
-    return _clean(value) not in lexicon().whatever
+    return _clean(value) not in lexicon().no_preference
 
 
 def show(value: Any) -> str:
-    """Return an argument as text; of lists and objects only so much that any depth can be shown."""
+    """Return an argument as text; lists and objects are abbreviated, so that any depth can be shown."""
     if isinstance(value, str):
         return value
     return reprlib.repr(value) if isinstance(value, list | dict) else str(value)
@@ -56,6 +77,11 @@ def _clean(value: Any) -> str:
     if value is None:
         return ""
     return " ".join(plain(show(value)).split())
+
+
+def phone_digits(text: str) -> str:
+    """Return the digits by which two spellings of a phone number are the same, with or without a country's code."""
+    return re.sub(r"\D", "", text)[-10:]
 
 
 def _same_time(reference: str, other: str) -> bool:

@@ -10,9 +10,11 @@ from datetime import date
 from functools import cache, lru_cache
 from typing import Any
 
+import yaml
+
 from harness.resources import folder
 
-FILES = ("entities.yaml", "language.yaml")
+FILES = ("rules_judge/entities.yaml", "rules_judge/language.yaml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,7 @@ class Lexicon:
     flags: Mapping[str, tuple[str, ...]]
     flag_affixes: frozenset[str]
     truths: Mapping[str, bool]
-    whatever: frozenset[str]
+    no_preference: frozenset[str]
     no_names: frozenset[str]
     street_words: frozenset[str]
     people: tuple[str, ...]
@@ -61,14 +63,28 @@ def words(entries: tuple[str, ...]) -> re.Pattern[str]:
 
 
 @cache
+def declared(name: str) -> Any:
+    """Return what a YAML file below `eval/` holds. UsageError where the installation has no data."""
+    return yaml.safe_load((folder("eval") / name).read_text(encoding="utf-8"))
+
+
+@cache
 def lexicon() -> Lexicon:
     """Return the lexicon. UsageError where the installation has no data."""
-    import yaml
-
-    place = folder("eval") / "rules_judge"
-    contents = [(place / name).read_bytes() for name in FILES]
-    entities, language = (yaml.safe_load(content) for content in contents)
+    contents = [(folder("eval") / name).read_bytes() for name in FILES]
+    entities, language = map(declared, FILES)
     return _build(entities, language, hashlib.sha256(b"\0".join(contents)).hexdigest())
+
+
+def first_verb(name: str) -> str:
+    """Return the first word of a tool's name, in lower case."""
+    first = re.match(r"[a-z]+|[A-Z][a-z]*", name)
+    return first[0].lower() if first else ""
+
+
+def is_lookup(name: str) -> bool:
+    """Whether a tool only looks things up: its name starts with such a verb (`FindRestaurants`, `get_weather`)."""
+    return first_verb(name) in lexicon().lookup_verbs
 
 
 def _build(entities: dict[str, Any], language: dict[str, Any], sha256: str) -> Lexicon:
@@ -88,7 +104,7 @@ def _build(entities: dict[str, Any], language: dict[str, Any], sha256: str) -> L
         no_names=frozenset(language["no_names"]),
         street_words=frozenset(language["street_words"]),
         truths={word: truth == "true" for truth, entries in language["truths"].items() for word in entries},
-        whatever=frozenset(language["whatever"]),
+        no_preference=frozenset(language["whatever"]),
         people=tuple(language["people"]),
         people_arguments=frozenset(language["people_arguments"]),
         phrases={name: re.compile("|".join(entries)) for name, entries in language["phrases"].items()},

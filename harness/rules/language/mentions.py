@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -10,6 +11,7 @@ from typing import Any, Literal
 
 from harness.data.text import plain, tokens
 from harness.rules.language.dates_and_times import find_dates, find_times
+from harness.rules.language.equivalence import phone_digits
 from harness.rules.language.lexicon import lexicon
 
 Kind = Literal["time", "date", "people", "phone", "money", "address", "number"]
@@ -59,44 +61,33 @@ def find_mentions(text: str, today: date, names: tuple[str, ...] = ()) -> tuple[
     rest = plain(text)
     for name in names:
         rest = rest.replace(name, " " * len(name))
-    found: list[Mention] = []
-    spans: list[tuple[int, int]] = []
-    for values, start, end in find_dates(rest, today):
-        found.append(Mention(kind="date", values=values, text=rest[start:end]))
-        spans.append((start, end))
-    rest = _blank(rest, spans)
-    spans = [(start, end) for _, start, end in find_times(rest)]
-    found += [Mention(kind="time", values=values, text=rest[start:end]) for values, start, end in find_times(rest)]
-    rest = _blank(rest, spans)
-    return (*found, *_numbers(rest))
+    dates = find_dates(rest, today)
+    times = find_times(masked(rest, dates))
+    found: list[tuple[Kind, frozenset[Any], str]] = [("date", days, rest[start:end]) for days, start, end in dates]
+    found += [("time", minutes, rest[start:end]) for minutes, start, end in times]
+    found += _numbers(masked(rest, [*dates, *times]))
+    return tuple(Mention(kind=kind, values=values, text=text.strip()) for kind, values, text in found if values)
 
 
-def _blank(text: str, spans: list[tuple[int, int]]) -> str:
-    """Return `text` with a mark for each span, so that what stood there is not read again as something else."""
-    parts, at = [], 0
-    for start, end in spans:
-        parts += [text[at:start], "~" * (end - start)]
-        at = end
-    return "".join([*parts, text[at:]])
+def masked(text: str, spans: Iterable[tuple[Any, int, int]]) -> str:
+    """Return `text` with `~` for each span (value, start, end), so that nothing there is read as something else."""
+    for _, start, end in spans:
+        text = text[:start] + "~" * (end - start) + text[end:]
+    return text
 
 
-def _numbers(text: str) -> list[Mention]:
-    found = []
+def _numbers(text: str) -> Iterator[tuple[Kind, frozenset[Any], str]]:
     for match in _PHONE.finditer(text):
-        digits = re.sub(r"\D", "", match[0])
-        found.append(Mention(kind="phone", values=frozenset([digits[-10:]]), text=match[0].strip()))
+        yield "phone", frozenset([phone_digits(match[0])]), match[0]
     for match in _MONEY.finditer(text):
-        found.append(Mention(kind="money", values=frozenset([_cents(match)]), text=match[0]))
+        yield "money", frozenset([_cents(match)]), match[0]
     for match in _ADDRESS.finditer(text):
-        if len(match[1]) == 1 and not _STREET_TYPE.search(match[0]):
-            continue
-        found.append(Mention(kind="address", values=_address(match[0]), text=match[0]))
-    for pattern in (_GROUP, _people()):
-        for match in pattern.finditer(text):
-            number = int(next(group for group in match.groups() if group))
-            found.append(Mention(kind="people", values=frozenset([number]), text=match[0].strip()))
-    found += [Mention(kind="number", values=frozenset([int(number)]), text=number) for number in _NUMBER.findall(text)]
-    return [mention for mention in found if mention.values]
+        if len(match[1]) > 1 or _STREET_TYPE.search(match[0]):
+            yield "address", _address(match[0]), match[0]
+    for match in (*_GROUP.finditer(text), *_people().finditer(text)):
+        yield "people", frozenset([int(next(group for group in match.groups() if group))]), match[0]
+    for number in _NUMBER.findall(text):
+        yield "number", frozenset([int(number)]), number
 
 
 @lru_cache(maxsize=1)
@@ -118,7 +109,7 @@ def _address(text: str) -> frozenset[str]:
 
 
 def mention_of(key: str, value: Any, today: date) -> Mention | None:
-    """Return what the field `key` of a call or a result states, None where it is of no such kind."""
+    """Return the value that the field `key` of a call or result states, None for other kinds of values."""
     if not isinstance(value, str | int | float):
         return None
     text = str(value).strip()
@@ -130,8 +121,8 @@ def mention_of(key: str, value: Any, today: date) -> Mention | None:
     kind: Kind = "number"
     if "address" in key and any(char.isdigit() for char in text[:6]):
         kind, values = "address", _address(text)
-    elif "phone" in key and (digits := re.sub(r"\D", "", text)):
-        kind, values = "phone", frozenset([digits[-10:]])
+    elif "phone" in key and (digits := phone_digits(text)):
+        kind, values = "phone", frozenset([digits])
     elif amount := _MONEY.fullmatch(text):
         kind, values = "money", frozenset([_cents(amount)])
     elif not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,6})?", text):

@@ -16,7 +16,7 @@ from harness.rules.teacher.task_model import TaskModel
 _SPREAD = 3.0
 _VARIANT = 0.15
 _ROOM = 9
-"""A second matter is taken up where so many units are left."""
+"""Number of remaining units from which on a second sequence of tools is started."""
 _COSTS = {"request": 1, "ask": 1, "another": 1, "refine": 2, "wait": 1, "nudge": 1, "correct": 1, "fail": 3}
 
 
@@ -68,7 +68,7 @@ def draw_agenda(model: TaskModel, length: int, complexity: int, rng: Random) -> 
         tool = rng.choice(sorted(model.usages))
         alone = Segment(tool=tool, lookup=model.usages[tool].lookup, calls=False, requests=units - 1)
         return Agenda(segments=(alone,), thanks=False, bye=False)
-    segments = [Segment(tool=tool, lookup=model.usages[tool].lookup) for tool in tools]
+    segments = [_segment(model, tool) for tool in tools]
     spare = units - sum(segment.cost for segment in segments)
     bye = spare > 0 and rng.random() < 0.95
     thanks = spare - bye > 0 and rng.random() < 0.65
@@ -88,7 +88,7 @@ def _segment(model: TaskModel, tool: str) -> Segment:
 
 
 def _tools(model: TaskModel, units: int, rng: Random) -> tuple[str, ...]:
-    """Return the tools of one matter in order: a trace's, or a part of it, preferring what takes about so long."""
+    """Return a sequence of tools: a trace's, or part of one, preferring those of about the available length."""
     usual = sorted({names: None for _, names in model.sequences if names})
     weights = {names: sum(names == other for _, other in model.sequences) * 1.0 for names in usual}
     for names in usual:

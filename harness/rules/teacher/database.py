@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from harness.rules.teacher.slots import truth
+from harness.rules.language.equivalence import truth
 from harness.rules.teacher.task_model import TaskModel, ToolUsage
 
 _PAGE = 10

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.rules.teacher.lexicon import names
-from harness.rules.teacher.slots import Slot, tokens
+from harness.rules.teacher.slots import Slot, split_name
 from harness.rules.teacher.task_model import TaskModel
 from harness.rules.teacher.verbalisation import has_moment, mention
 
@@ -50,7 +50,7 @@ class Delexicaliser:
         return (out, frozenset(key for *_, key in spans)) if not self._specific(out) else None
 
     def _span(self, text: str, slot: Slot, value: Any) -> tuple[int, int] | None:
-        """Return where a value is said; what a count counts belongs to it, by whatever word."""
+        """Return where a value is stated, including whatever noun follows a count."""
         span = mention(text, slot, value, self._model.values)
         if span and slot.kind == "count" and slot.unit and text[span[0] : span[1]].isalnum():
             counted = re.match(r" (?:[a-z]{3,}s|person)\b", text[span[1] :])
@@ -87,8 +87,8 @@ def _categories(model: TaskModel) -> re.Pattern[str]:
 def _stems(model: TaskModel) -> dict[str, frozenset[str]]:
     """Return for each column the starts of the words of its name that no other column and no tool has."""
     columns = {key for usage in model.usages.values() for key in (*usage.columns, *usage.order)}
-    words = {key: {word[:_STEM] for word in tokens(key) if len(word) > 2} for key in columns}
-    tools = {word[:_STEM] for name in model.usages for word in tokens(name)}
+    words = {key: {word[:_STEM] for word in split_name(key) if len(word) > 2} for key in columns}
+    tools = {word[:_STEM] for name in model.usages for word in split_name(name)}
     return {
         key: frozenset(
             stem for stem in own if stem not in tools and not any(stem in words[other] for other in columns - {key})

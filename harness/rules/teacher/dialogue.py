@@ -40,9 +40,9 @@ class Dialogue:
         self._place = 0
         self._told: set[str] = set()
         self._exhausted = False
-        """The user knows that there is nothing else on offer."""
+        """The user has been told that there is no alternative."""
         self._owed = 0
-        """Turns that were planned and had nothing to say; the user asks something instead."""
+        """Planned turns that had nothing to state; the user asks something instead."""
 
     def write(self, agenda: Agenda) -> None:
         """Act out the agenda."""
@@ -84,9 +84,9 @@ class Dialogue:
             self._ask()
 
     def _open(self, usage: ToolUsage, mine: Mapping[str, Any], segment: Segment, *, act: str) -> str | None:
-        """The user says what is wanted; the agent asks for what is missing, as often as planned and possible.
+        """The user states the request; the agent asks for missing arguments, as often as planned and possible.
 
-        Returns an argument that nobody has spoken of yet, where the plan leaves one.
+        Returns an argument that is still unstated, where the plan leaves one.
         """
         missing = self._goals.asked(list(mine), segment.requests + (not segment.calls), usage)
         self._hear(self._realiser.user(act, {key: mine[key] for key in mine if key not in missing}, tool=usage.name))
@@ -115,7 +115,7 @@ class Dialogue:
         self._say(self._realiser.offer(act, self._row, arguments, tool=usage.name, count=len(self._rows)))
 
     def _refine(self, usage: ToolUsage, arguments: Row) -> Row:
-        """The user wants something else: a call more."""
+        """The user changes the request, which takes another call."""
         changed = self._goals.refine(usage, arguments, self._rows)
         self._hear(self._realiser.user("refine", changed, tool=usage.name))
         wanted = self._goals.ordered(usage, {**arguments, **changed})
@@ -135,7 +135,7 @@ class Dialogue:
         self._say(self._realiser.offer("offer_next", self._row, arguments, tool=usage.name))
 
     def _ask(self, *, again: bool = False) -> None:
-        """The user asks about what is on offer, about the same once more where nothing is left to ask, or hesitates."""
+        """The user asks about the offer, repeats a question where nothing is left to ask, or hesitates."""
         keys = [] if again else self._curious()
         if keys:
             self._exchange(self._realiser.ask(keys), self._realiser.tell(self._row, keys))
@@ -146,7 +146,7 @@ class Dialogue:
             self._exchange(self._realiser.user("wait", {}), self._realiser.agent("patience", {}))
 
     def _curious(self) -> list[str]:
-        """Return one or two columns that nobody has spoken of yet."""
+        """Return one or two columns that have not been mentioned yet."""
         known = self._told | self._settled.keys()
         entity = {key for usage in self._model.usages.values() for key in self._model.entity(usage)}
         keys = [key for key in self._row if key not in known and key not in entity]

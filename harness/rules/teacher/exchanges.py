@@ -44,15 +44,14 @@ class ResultLayout:
 
 def exchanges_of(history: Sequence[Event]) -> Iterator[Exchange]:
     """Yield the service calls of a conversation, in order."""
-    for position, event in enumerate(history):
+    for position, (event, after) in enumerate(itertools.zip_longest(history, history[1:])):
         if event.kind != "call" or event.call is None:
             continue
-        after = history[position + 1] if position + 1 < len(history) else None
-        answered = after is not None and after.kind == "result"
+        result = after if after is not None and after.kind == "result" else None
         yield Exchange(
             call=event.call,
-            rows=_flat(after) if after is not None and answered else (),
-            value=after.value if after is not None and answered else None,
+            rows=_flat(result) if result else (),
+            value=result.value if result else None,
             position=position,
             said="\n".join(one.text for one in history[:position] if one.kind == "user"),
             heard="\n".join(one.text for one in history[:position] if one.kind == "reply"),
@@ -93,8 +92,5 @@ def _wrapper(value: Any) -> str | None:
     """Return the key of an object under which its rows are."""
     if not isinstance(value, dict):
         return None
-    return next((str(key) for key, inner in value.items() if isinstance(inner, list) and _rows_only(inner)), None)
-
-
-def _rows_only(value: list[Any]) -> bool:
-    return all(isinstance(one, dict) for one in value)
+    lists = {key: inner for key, inner in value.items() if isinstance(inner, list)}
+    return next((str(key) for key, inner in lists.items() if all(isinstance(one, dict) for one in inner)), None)

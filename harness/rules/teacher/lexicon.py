@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from random import Random
-from typing import Any
-
-import yaml
 
 from harness.errors import DataError
-from harness.resources import folder
+from harness.rules.language.lexicon import declared
 
+_PHRASES = "teacher/phrases.yaml"
 _PART = re.compile(r"<(\w+)>")
 _FIELD = re.compile(r"\{(\w+)\}")
 
@@ -35,18 +33,14 @@ class NameParts:
     people: tuple[str, ...]
     """Units that stand after `for`."""
     moments: tuple[str, ...]
-    """Longer words that tell a day or a time."""
+    """Longer words that state a day or a time."""
     cuts: tuple[str, ...]
-    """Words that end the part of a description that says what a tool does, except after one of `go_on`."""
+    """Words that end the part of a description that states a tool's purpose, except after one of `go_on`."""
     go_on: tuple[str, ...]
     sets: dict[str, tuple[str, ...]]
     units: dict[str, str]
     """Word in the name of a slot -> what it counts."""
     singular: dict[str, str]
-
-    def city(self, rng: Random) -> str:
-        """Return a city."""
-        return rng.choice(self.cities)
 
     def person(self, rng: Random) -> str:
         """Return a person's full name."""
@@ -57,7 +51,7 @@ class NameParts:
         return f"{rng.randint(1, 9899)} {rng.choice(self.streets)} {rng.choice(self.suffixes)}"
 
     def title(self, rng: Random, endings: Sequence[str] = ()) -> str:
-        """Return the name of a place or thing; `endings` are last words that such names were seen to have."""
+        """Return the name of a place or thing; `endings` are last words observed in such names."""
         noun = rng.choice(self.nouns)
         form = rng.randrange(4)
         if form == 0:
@@ -82,17 +76,10 @@ def like(value: str, rng: Random) -> str:
 @cache
 def names() -> NameParts:
     """Read the declaration."""
-    raw: dict[str, Any] = yaml.safe_load((folder("eval") / "teacher" / "names.yaml").read_text(encoding="utf-8"))
+    raw = declared("teacher/names.yaml")
     lists = {key: tuple(value) for key, value in raw.items() if isinstance(value, list)}
     sets = {key: tuple(value) for key, value in raw["sets"].items()}
     return NameParts(**lists, sets=sets, units=raw["units"], singular=raw["singular"])
-
-
-@cache
-def _declared() -> dict[str, Any]:
-    path = folder("eval") / "teacher" / "phrases.yaml"
-    declared: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return declared
 
 
 def phrase(act: str, rng: Random, fields: Mapping[str, str]) -> str:
@@ -106,12 +93,12 @@ def part(act: str, rng: Random, fields: Mapping[str, str]) -> str:
     `<part>` in a wording is one of the part's own wordings, `{field}` a value. Wordings whose fields are not all
     given are left out. Raises DataError where none is left: that is a gap in the declaration.
     """
-    wordings = [text for text in _declared()[act] if set(_FIELD.findall(text)) <= fields.keys()]
+    wordings = [text for text in declared(_PHRASES)[act] if set(_FIELD.findall(text)) <= fields.keys()]
     if not wordings:
-        raise DataError(f"eval/teacher/phrases.yaml has no wording of {act} with {sorted(fields)}; add one")
+        raise DataError(f"eval/{_PHRASES} has no wording of {act} with {sorted(fields)}; add one")
     text = rng.choice(wordings)
     while match := _PART.search(text):
-        text = text[: match.start()] + rng.choice(_declared()["parts"][match[1]]) + text[match.end() :]
+        text = text[: match.start()] + rng.choice(declared(_PHRASES)["parts"][match[1]]) + text[match.end() :]
     return fill(text, fields)
 
 

@@ -13,7 +13,7 @@ from harness.data.records import Conversation, Task
 from harness.data.text import plain
 from harness.data.tools import Toolbox
 from harness.resources import folder
-from harness.rules.teacher.rating_relevance import Returned, TaskTopic, learn_returned, rate_relevance
+from harness.rules.teacher.rating_relevance import WORDS, Returned, TaskTopic, learn_returned, rate_relevance
 
 VERSION = 2
 
@@ -28,11 +28,11 @@ _AFTER = {
     "result": ("reply", "call", "empty"),
     "empty": ("user", "result", "reply", "call"),
 }
-"""What may follow what where turns may be wrong, but nothing was lost or moved: a wrong turn stands in its place."""
+"""What may follow what, if turns may be mislabelled but no message was lost or moved."""
 _WORDS = re.compile(r"[^\W_]+")
 _FLAGS = frozenset(("true", "false", "none", "null"))
 _TOLD = 4
-"""A word is checked from so many letters on: shorter ones are said in too many ways."""
+"""Minimum length of a checked word: shorter ones are said in too many ways."""
 
 
 class RulesRater:
@@ -44,7 +44,7 @@ class RulesRater:
     def __init__(self, task: Task) -> None:
         self._toolbox = Toolbox(task.tools)
         self._topic = TaskTopic.of(task, self._toolbox)
-        words = (folder("eval") / "teacher" / "rating.yaml").read_bytes()
+        words = (folder("eval") / WORDS).read_bytes()
         self.settings: dict[str, Any] = {"version": VERSION, "words_sha256": hashlib.sha256(words).hexdigest()}
 
     def rate(self, traces: Sequence[Conversation], on_rating: Callable[[Rating], None]) -> None:
@@ -92,7 +92,7 @@ def rate_coherence(events: Sequence[Event]) -> tuple[int, str]:
 
 
 def _out_of_order(events: Sequence[Event]) -> list[int]:
-    """Return the positions of messages that cannot stand where they stand, whoever labelled the turns."""
+    """Return the positions of messages that are out of order, regardless of how the turns are labelled."""
     found, before = [], "start"
     for event in events:
         if event.kind not in _AFTER[before]:
@@ -104,7 +104,7 @@ def _out_of_order(events: Sequence[Event]) -> list[int]:
 
 
 def _misplaced(events: Sequence[Event]) -> dict[int, str]:
-    """Return replies that are answered by a result, and calls that are answered by the user or by nobody."""
+    """Return replies that a result follows, and calls that the user's message or nothing follows."""
     found = {}
     for event, after in zip(events, [*events[1:], None], strict=True):
         if event.kind == "reply" and after is not None and after.kind == "result":
@@ -117,9 +117,9 @@ def _misplaced(events: Sequence[Event]) -> dict[int, str]:
 
 
 def _unheard(events: Sequence[Event]) -> dict[int, str]:
-    """Return calls most of whose names nobody has said and no tool has returned before.
+    """Return calls most of whose names no user has said and no tool has returned before.
 
-    A single one is no sign: people say things otherwise than tools want them.
+    A single such name is no evidence: people phrase values differently from tools.
     """
     found: dict[int, str] = {}
     heard: set[str] = set()

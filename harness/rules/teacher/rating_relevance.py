@@ -12,8 +12,10 @@ from itertools import pairwise, zip_longest
 from harness.data.events import Event
 from harness.data.records import Task, ToolCall
 from harness.data.tools import Toolbox
-from harness.resources import folder
+from harness.rules.language.lexicon import declared
 
+WORDS = "teacher/rating.yaml"
+"""Below `eval/`: words that are no evidence of a topic."""
 _WORD = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+(?![^\W\d_A-Z])")
 _SHORTEST, _PLURAL = 3, 4
 _TOOL, _KEY, _SAID = 3, 2, 1
@@ -21,7 +23,7 @@ _TOOL, _KEY, _SAID = 3, 2, 1
 _CAP = 6
 """No word counts more, however often the task repeats it."""
 _VALID = 6
-"""What calls count that fit the task's tools as they are, or results like those of such calls."""
+"""Evidence of calls that are valid for the task's tools, or of results like those of such calls."""
 _MOSTLY = 0.5
 _LEVELS = ((14, 5), (6, 4), (4, 3), (2, 2))
 """Evidence -> rating. Traces of the task reach 14 nearly always, those of unrelated services hardly ever 6."""
@@ -58,10 +60,10 @@ class TaskTopic:
         """Return what different words count together."""
         return sum(self.weights.get(word, 0) for word in set(words))
 
-    def heaviest(self, words: Iterable[str], number: int = _SOME) -> list[str]:
+    def heaviest(self, words: Iterable[str]) -> list[str]:
         """Return the words that the task knows, heaviest first."""
         known = sorted({word for word in words if word in self.weights}, key=lambda word: (-self.weights[word], word))
-        return known[:number]
+        return known[:_SOME]
 
 
 def content_words(text: str) -> frozenset[str]:
@@ -175,7 +177,4 @@ def _singular(word: str) -> str:
 
 @cache
 def _common() -> frozenset[str]:
-    import yaml
-
-    document = yaml.safe_load((folder("eval") / "teacher" / "rating.yaml").read_text(encoding="utf-8"))
-    return frozenset(_singular(word) for entry in document.values() for word in str(entry).split())
+    return frozenset(_singular(word) for entry in declared(WORDS).values() for word in str(entry).split())

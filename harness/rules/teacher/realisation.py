@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
+from harness.rules.language.equivalence import truth
 from harness.rules.teacher.delexicalisation import COUNT
 from harness.rules.teacher.lexicon import fill, names, part, phrase, sentence
-from harness.rules.teacher.slots import Slot, tokens, truth
+from harness.rules.teacher.slots import Slot, split_name
 from harness.rules.teacher.task_model import TaskModel, intent
 from harness.rules.teacher.templates import WordingTemplate
 from harness.rules.teacher.verbalisation import clause, shown, spoken
@@ -33,22 +34,16 @@ class SurfaceRealiser:
         self._rng = rng
         self._complexity = complexity
 
-    def user(
-        self, act: str, values: Mapping[str, Any], *, tool: str = "", fields: Mapping[str, str] | None = None
-    ) -> str:
+    def user(self, act: str, values: Mapping[str, Any], *, tool: str = "") -> str:
         """Return what the user says: a wording with exactly these values."""
         text = self._own(act, values, tool=tool, plainly=self._complexity < 3)
-        text = text or phrase(
-            self._named(act, values, tool), self._rng, self._fields(values, tool, fields, speaker="user")
-        )
+        text = text or phrase(self._named(act, values, tool), self._rng, self._fields(values, tool, speaker="user"))
         return self._lived(text, values, first=act == "open")
 
-    def agent(
-        self, act: str, values: Mapping[str, Any], *, tool: str = "", fields: Mapping[str, str] | None = None
-    ) -> str:
+    def agent(self, act: str, values: Mapping[str, Any], *, tool: str = "") -> str:
         """Return what the agent says. Its wordings may leave out values, but hold none that is not given."""
         text = self._own(act, values, tool=tool, plainly=True)
-        return text or phrase(act, self._rng, self._fields(values, tool, fields, speaker="agent"))
+        return text or phrase(act, self._rng, self._fields(values, tool, speaker="agent"))
 
     def ask(self, keys: Sequence[str]) -> str:
         """Return the user's question for columns of the row on offer."""
@@ -81,8 +76,7 @@ class SurfaceRealiser:
         chosen = self._chosen(fitting)
         if chosen:
             return self._fill(chosen.text, {key: row[key] for key in sorted(chosen.slots)}, plainly=True)
-        told = [self._told(key, row[key]) for key in keys]
-        return " ".join(told)
+        return " ".join(self._told(key, row[key]) for key in keys)
 
     def request(self, key: str) -> str:
         """Return the agent's question for an argument."""
@@ -97,7 +91,7 @@ class SurfaceRealiser:
             return phrase("request_examples", self._rng, fields)
         usual = _REQUESTS.get(slot.kind, "")
         usual = "count" if slot.kind == "count" and slot.unit else usual
-        named = usual != "city" or "city" in tokens(slot.name)
+        named = usual != "city" or "city" in split_name(slot.name)
         if usual in ("city", "date", "time") and (self._ambiguous(slot) or not named):
             usual = ""
         return phrase(f"request_{usual}" if usual else "request", self._rng, fields)
@@ -131,7 +125,7 @@ class SurfaceRealiser:
         chosen = self._chosen([one for one in sure if one.slots <= values.keys()])
         if chosen:
             return self._fill(chosen.text, {key: values[key] for key in sorted(chosen.slots)}, plainly=True)
-        return phrase("confirm", self._rng, self._fields(values, tool, None, speaker="agent"))
+        return phrase("confirm", self._rng, self._fields(values, tool, speaker="agent"))
 
     def _own(self, act: str, values: Mapping[str, Any], *, tool: str, plainly: bool) -> str:
         fitting = [one for one in self._templates.get(act, ()) if one.slots == values.keys() and one.tool in ("", tool)]
@@ -156,8 +150,7 @@ class SurfaceRealiser:
         if act == "open" and usage and usage.lookup and len(intent(self._model, tool).split()) > 2:
             return self._rng.choice(["open", "open_object"])
         if act in ("give", "retry", "correct") and kinds == {"flag"}:
-            (key, value), *_ = values.items()
-            del key
+            value, *_ = values.values()
             return "correct_flag" if act != "give" else "give_flag_yes" if truth(value) else "give_flag_no"
         if act in ("retry", "correct") and len(values) == 1 and self._ambiguous(self._slot(next(iter(values)))):
             return "correct_label"
@@ -165,11 +158,9 @@ class SurfaceRealiser:
             return "give_moment"
         return "give_count" if act == "give" and kinds == {"count"} else act
 
-    def _fields(
-        self, values: Mapping[str, Any], tool: str, fields: Mapping[str, str] | None, *, speaker: str
-    ) -> dict[str, str]:
+    def _fields(self, values: Mapping[str, Any], tool: str, *, speaker: str) -> dict[str, str]:
         plainly = speaker == "agent" or self._complexity < 3
-        out = dict(fields or {})
+        out: dict[str, str] = {}
         if tool:
             doing = intent(self._model, tool)
             words = doing.split()
@@ -181,9 +172,8 @@ class SurfaceRealiser:
         if len(values) == 1:
             (key, value), *_ = values.items()
             slot = self._slot(key)
-            said = clause(slot)
             out |= {"value": self._say(key, value, plainly=plainly), "label": slot.label}
-            out |= {"clause": said.yes if truth(value) else said.no} if slot.kind == "flag" else {}
+            out |= {"clause": clause(slot).of(value)} if slot.kind == "flag" else {}
         return out
 
     def _aside(self, key: str, value: Any, tool: str, *, plainly: bool) -> str:
@@ -192,11 +182,10 @@ class SurfaceRealiser:
         usage = self._model.usages.get(tool)
         fields = {"value": self._say(key, value, plainly=plainly), "label": slot.label}
         if slot.kind == "flag":
-            said = clause(slot)
-            fields["clause"] = said.yes if truth(value) else said.no
+            fields["clause"] = clause(slot).of(value)
             named = "aside_flag" if usage and usage.lookup else "aside_with" if truth(value) else "aside_without"
             return " " + part(named, self._rng, fields)
-        words = set(tokens(slot.name))
+        words = set(split_name(slot.name))
         name: str = slot.kind if slot.kind in ("city", "date", "time", "title") else "other"
         if slot.kind == "city" and self._ambiguous(slot) and bool(words & _TO) != bool(words & _FROM):
             name = "from" if words & _FROM else "to"
@@ -213,7 +202,7 @@ class SurfaceRealiser:
     def _joint(self, slot: Slot, tool: str) -> str:
         """Return the word before a name, from the tool's description: `Reserve a table at a restaurant`."""
         described = self._model.toolbox.description(tool).lower() if tool in self._model.usages else ""
-        for word in tokens(slot.name):
+        for word in split_name(slot.name):
             found = re.search(rf"\b(at|for|with|to|from|in) (?:an? |the )?(?:\w+ )?{re.escape(word)}s?\b", described)
             if found and word != "name":
                 return found[1]
@@ -235,9 +224,7 @@ class SurfaceRealiser:
     def _told(self, key: str, value: Any) -> str:
         slot = self._slot(key)
         if slot.kind == "flag":
-            said = clause(slot)
-            yes = truth(value) is True
-            return phrase("tell_yes" if yes else "tell_no", self._rng, {"clause": said.yes if yes else said.no})
+            return phrase("tell_yes" if truth(value) else "tell_no", self._rng, {"clause": clause(slot).of(value)})
         return phrase("tell", self._rng, {"label": slot.label, "value": self._listed(key, value)})
 
     def _entity(self, row: Mapping[str, Any], entity: Sequence[str]) -> str:
@@ -263,7 +250,7 @@ class SurfaceRealiser:
     def _fact(self, key: str, value: Any) -> str:
         slot = self._slot(key)
         if slot.kind == "flag":
-            return f"it {clause(slot).yes if truth(value) else clause(slot).no}"
+            return f"it {clause(slot).of(value)}"
         return f"the {slot.label} is {self._listed(key, value)}"
 
     def _listed(self, key: str, value: Any) -> str:
@@ -286,7 +273,7 @@ class SurfaceRealiser:
 
     def _slip(self, text: str, values: Mapping[str, Any]) -> str:
         """Swap two letters of a word that carries no value."""
-        telling = {word for key, value in values.items() for word in [*tokens(key), *shown(value).lower().split()]}
+        telling = {word for key, value in values.items() for word in [*split_name(key), *shown(value).lower().split()]}
         telling |= set(names().moments)
         words = [match for match in re.finditer(r"(?<!\w)[a-z]{6,}(?!\w)", text) if match[0] not in telling]
         places = [match.start() for match in words]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
+from harness.rules.language.dates_and_times import TIME_FORMATS, parse_as
+from harness.rules.language.equivalence import truth
 from harness.rules.teacher.lexicon import names
 
 Kind = Literal[
@@ -15,8 +16,6 @@ Kind = Literal[
     "object",
 ]  # fmt: skip
 DATE_FORMATS = ("%Y-%m-%d", "%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%B %d, %Y", "%B %d", "%d %B %Y", "%b %d")
-TIME_FORMATS = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M%p", "%I %p")
-_TRUE, _FALSE = ("true", "yes"), ("false", "no")
 _INTEGER = re.compile(r"\d{1,9}")
 _NUMBER = re.compile(r"\D{0,4}\d+(?:,\d{3})*(?:\.\d+)?\D{0,4}")
 _PHONE = re.compile(r"(?=(?:\D*\d){7})[\d\s()+./-]{7,20}")
@@ -29,14 +28,14 @@ _SMALL = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """One argument or result column, whatever tools it belongs to."""
+    """An argument or result column, shared by all tools that have it."""
 
     name: str
     kind: Kind
     label: str
     """The name in words, without `number of` and the like."""
     unit: str
-    """What a count counts, in the plural; the sign before an amount of money. Empty where that is not known."""
+    """What is counted, in the plural; the currency sign of an amount. Empty where unknown."""
     description: str
     values: tuple[Any, ...]
     """Values seen, distinct, the choices of the schema first."""
@@ -50,16 +49,10 @@ class Slot:
         return self.kind not in ("flag", "choice", "word") and not self.schema.get("enum")
 
 
-def tokens(name: str) -> list[str]:
+def split_name(name: str) -> list[str]:
     """Return the words in the name of a slot or tool, in lower case: `checkInDate`, `check_in_date`."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", re.sub(r"[_\-.]+", " ", name))
     return spaced.lower().split()
-
-
-def truth(value: Any) -> bool | None:
-    """Return what a flag says; None for a value that is none."""
-    text = str(value).lower()
-    return True if text in _TRUE else False if text in _FALSE else None
 
 
 def learn_slot(name: str, schema: Mapping[str, Any], seen: Sequence[Any], *, distinct: bool, used: bool = True) -> Slot:
@@ -69,7 +62,7 @@ def learn_slot(name: str, schema: Mapping[str, Any], seen: Sequence[Any], *, dis
     """
     choices = tuple(schema.get("enum") or ())
     values = _distinct([*choices, *seen])
-    words = tokens(name)
+    words = split_name(name)
     kind, form = _kind(words, schema, values, distinct=distinct, used=used)
     return Slot(
         name=name,
@@ -128,16 +121,7 @@ def _dated(words: list[str], schema: Mapping[str, Any], texts: list[str]) -> tup
 
 def _fits(texts: list[str], form: str) -> bool:
     """Whether nearly all values have the format: there is always a 24:00."""
-    return sum(_parses(text, form) for text in texts) >= _NEARLY * len(texts)
-
-
-def _parses(text: str, form: str) -> bool:
-    try:
-        # A year that leap days exist in, where the format has none.
-        datetime.strptime(text if "%Y" in form else f"2020 {text}", form if "%Y" in form else f"%Y {form}")
-    except ValueError:
-        return False
-    return True
+    return sum(parse_as(text, form) is not None for text in texts) >= _NEARLY * len(texts)
 
 
 def _by_values(  # noqa: PLR0911 - one kind a line

@@ -12,10 +12,11 @@ from typing import Any
 from harness.data.events import Event, events
 from harness.data.records import Conversation
 from harness.data.tools import Toolbox
-from harness.rules.judge.dialogue_state import is_lookup
+from harness.rules.language.equivalence import truth
+from harness.rules.language.lexicon import is_lookup
 from harness.rules.teacher.exchanges import Exchange, ResultLayout, exchanges_of, layout_of, links_of
 from harness.rules.teacher.lexicon import names
-from harness.rules.teacher.slots import Slot, learn_slot, tokens, truth
+from harness.rules.teacher.slots import Slot, learn_slot, split_name
 from harness.rules.teacher.values import Values, parse_day
 from harness.rules.teacher.verbalisation import mention
 
@@ -32,7 +33,7 @@ class ToolUsage:
 
     name: str
     lookup: bool
-    """It only looks things up; any other tool changes something, and is confirmed before."""
+    """It changes nothing; other tools are confirmed before the call."""
     required: tuple[str, ...]
     optional: Mapping[str, float]
     """Optional argument -> share of calls that give it."""
@@ -66,7 +67,7 @@ class TaskModel:
     histories: tuple[tuple[tuple[Event, ...], tuple[Exchange, ...]], ...]
 
     def entity(self, usage: ToolUsage) -> tuple[str, ...]:
-        """Return the columns that tell one row of a lookup from another, those first that a later call asks for."""
+        """Return the columns that identify a row of a lookup, starting with those that a later call needs."""
         wanted = [
             key
             for other in self.usages.values()
@@ -80,7 +81,7 @@ class TaskModel:
 
 
 def learn_task_model(toolbox: Toolbox, conversations: Sequence[Conversation]) -> TaskModel:
-    """Return what the conversations teach; the schema alone has to do where they show nothing."""
+    """Return the task model of these conversations; where they show nothing, the schema alone has to do."""
     spoken = [events([one for one in each.messages if one.role != "system"], toolbox) for each in conversations]
     histories = tuple((event, tuple(exchanges_of(event))) for event in spoken)
     exchanges = [exchange for _, found in histories for exchange in found if exchange.call.name in toolbox.services]
@@ -186,7 +187,7 @@ def _usage(
 
 
 def _looks_up(name: str, exchanges: Sequence[Exchange], slots: Mapping[str, Slot], values: Values) -> bool:
-    """Whether a tool changes nothing: it returns lists, or has such a name and is not confirmed before."""
+    """Whether a tool is a lookup: it returns lists, or is named like one and is not confirmed before the call."""
     if any(len(exchange.rows) > 1 for exchange in exchanges):
         return True
     confirmed = [
@@ -234,7 +235,7 @@ def _sequence(exchanges: Sequence[Exchange], toolbox: Toolbox) -> tuple[str, ...
 
 
 def intent(model: TaskModel, tool: str) -> str:
-    """Return what a tool does as a short infinitive: the start of its description, or its name in words."""
+    """Return a tool's purpose as a short infinitive: the start of its description, or its name in words."""
     first = model.toolbox.description(tool).split(".")[0].split(",")[0].split()
     end = next(
         (
@@ -245,5 +246,5 @@ def intent(model: TaskModel, tool: str) -> str:
         len(first),
     )
     if not 1 < end <= _LONG or not first[0].isalpha():
-        return " ".join(tokens(tool))
+        return " ".join(split_name(tool))
     return " ".join([first[0].lower(), *first[1:end]])

@@ -10,9 +10,9 @@ from typing import Any
 
 from harness.data.events import Event
 from harness.data.records import ToolCall
+from harness.rules.language.equivalence import truth
 from harness.rules.teacher.delexicalisation import COUNT, Delexicalised, Delexicaliser
 from harness.rules.teacher.exchanges import Exchange
-from harness.rules.teacher.slots import truth
 from harness.rules.teacher.task_model import TaskModel
 from harness.rules.teacher.verbalisation import has_moment, mention
 
@@ -34,14 +34,14 @@ class WordingTemplate:
     slots: frozenset[str]
     """Its fields."""
     about: frozenset[str] = frozenset()
-    """Columns that it asks for or tells of."""
+    """Columns that it asks for or states."""
     flags: tuple[tuple[str, bool], ...] = ()
     """What it says of flags."""
     tool: str = ""
 
 
 def learn_templates(model: TaskModel) -> dict[str, tuple[WordingTemplate, ...]]:
-    """Return the wordings of each act, each once, in the order of the conversations."""
+    """Return the distinct templates of each act, in the order of the conversations."""
     found: dict[str, dict[WordingTemplate, None]] = defaultdict(dict)
     delexicaliser = Delexicaliser(model)
     for history, exchanges in model.histories:
@@ -218,7 +218,7 @@ class _Reader:
         return self._build("tell", template, about=asked, flags=polarity)
 
     def _follow(self, text: str, before: Exchange | None) -> None:
-        """Keep the row that the agent speaks of."""
+        """Track the row that the agent is talking about."""
         if before is None:
             return
         entity = self._model.entity(self._model.usages[before.call.name])
@@ -237,7 +237,7 @@ class _Reader:
         return any(self._mentions(event.text, key, value) for event in self._history[:position] if event.kind == "user")
 
     def _unexplained(self, call: ToolCall) -> bool:
-        """Whether a call has an argument that nobody says in so many words: the wording may imply it."""
+        """Whether a call has an argument that no message states literally: the wording may imply it."""
         said = "\n".join(event.text for event in self._history if event.kind in ("user", "reply"))
         return any(not self._mentions(said, key, value) for key, value in call.arguments.items())
 
@@ -263,7 +263,7 @@ class _Reader:
         flags: tuple[tuple[str, bool], ...] = (),
         tool: str = "",
     ) -> WordingTemplate | None:
-        """Return the template; None where its words tell of a column that is neither a field nor what it is about."""
+        """Return the template; None where it mentions a column that is neither a field nor its topic."""
         if act not in ("ask", "tell") and self._delexicaliser.columns(template[0]) - template[1] - about:
             return None
         return WordingTemplate(act=act, text=template[0], slots=template[1], about=about, flags=flags, tool=tool)

@@ -24,8 +24,6 @@ class Transaction:
     arguments: Row
     told: Row
     """Those that the user has to say."""
-    assumed: Row
-    """Those that nobody says: the agent's confirmation has to."""
 
 
 class UserGoals:
@@ -57,7 +55,6 @@ class UserGoals:
         """Return the arguments of a transaction on the row that was chosen."""
         arguments: Row = {}
         told: list[str] = []
-        assumed: list[str] = []
         for key in self._given(usage):
             known = self._of_row(usage, key, row)
             known = settled.get(key) if known is None else known
@@ -65,16 +62,11 @@ class UserGoals:
                 arguments[key] = known
             elif key in usage.defaults and self._rng.random() < usage.defaults[key][1]:
                 arguments[key] = usage.defaults[key][0]
-                assumed.append(key)
             else:
                 arguments[key] = self._draw(usage, key, arguments)
                 told.append(key)
         arguments = self.ordered(usage, self._in_sequence(usage, arguments, only=told))
-        return Transaction(
-            arguments=arguments,
-            told={key: arguments[key] for key in told},
-            assumed={key: arguments[key] for key in assumed},
-        )
+        return Transaction(arguments=arguments, told={key: arguments[key] for key in told})
 
     def asked(self, keys: Sequence[str], number: int, usage: ToolUsage) -> list[str]:
         """Return which arguments the user leaves open at first, in the order in which the agent asks."""

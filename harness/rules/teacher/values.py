@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
+from harness.rules.language.dates_and_times import parse_as
+from harness.rules.language.equivalence import truth, typed
 from harness.rules.teacher.lexicon import like, names
-from harness.rules.teacher.slots import Slot, learn_slot, truth
+from harness.rules.teacher.slots import Slot, learn_slot
 
-_LEAP = 2020
 _NO_TODAY = date(2026, 3, 2)
-"""What dates count from where no trace shows any."""
+"""The start of drawn dates where no trace shows any."""
 _AHEAD = 27
 _OPEN, _CLOSE = 8 * 60, 21 * 60
 _QUARTER = 15
@@ -27,7 +28,7 @@ _PHONE, _CODE = "555-010-0000", "N-00000"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Values:
-    """Draws values. `today` is what relative dates count from, None where no trace tells."""
+    """Draws values. Relative dates count from `today`, None where no trace determines it."""
 
     today: date | None
 
@@ -38,7 +39,7 @@ class Values:
         if choices:
             return rng.choice(choices)
         value = self._draw(slot, rng)
-        return _typed(value, schema.get("type"))
+        return typed(value, schema.get("type"))
 
     def day_of(self, slot: Slot, value: Any) -> date | None:
         """Return the day that a value of a date slot means."""
@@ -53,36 +54,25 @@ class Values:
         """Return a day as the task writes it."""
         return _write(slot, datetime(day.year, day.month, day.day))
 
-    def _draw(self, slot: Slot, rng: Random) -> Any:  # noqa: PLR0911, PLR0912 - one kind a line
-        match slot.kind:
-            case "flag":
-                return rng.choice(_flags(slot))
-            case "date":
-                return self.write_day(slot, self.base + timedelta(days=rng.randint(0, _AHEAD)))
-            case "time":
-                return _time(slot, rng)
-            case "count":
-                return _count(slot, rng)
-            case "number":
-                return _number(slot, rng)
-            case "phone":
-                return like(
-                    str(rng.choice(slot.values)) if slot.values else _PHONE if "phone" in slot.label else _CODE, rng
-                )
-            case "address":
-                return names().address(rng)
-            case "city":
-                return _city(slot, rng)
-            case "person":
-                return names().person(rng)
-            case "list":
-                return _items(slot, rng)
-            case "object":
-                return self._object(slot, rng)
-            case "title":
-                return names().title(rng, endings(slot))
-            case _:
-                return rng.choice(_words(slot)) if slot.values else names().title(rng)
+    def _draw(self, slot: Slot, rng: Random) -> Any:
+        unseen = _PHONE if "phone" in slot.label else _CODE
+        draws: dict[str, Callable[[], Any]] = {
+            "flag": lambda: rng.choice(_flags(slot)),
+            "date": lambda: self.write_day(slot, self.base + timedelta(days=rng.randint(0, _AHEAD))),
+            "time": lambda: _time(slot, rng),
+            "count": lambda: _count(slot, rng),
+            "number": lambda: _number(slot, rng),
+            "phone": lambda: like(str(rng.choice(slot.values)) if slot.values else unseen, rng),
+            "address": lambda: names().address(rng),
+            "city": lambda: _city(slot, rng),
+            "person": lambda: names().person(rng),
+            "list": lambda: _items(slot, rng),
+            "object": lambda: self._object(slot, rng),
+            "title": lambda: names().title(rng, endings(slot)),
+            "choice": lambda: rng.choice(_words(slot)) if slot.values else names().title(rng),
+            "word": lambda: rng.choice(_words(slot)) if slot.values else names().title(rng),
+        }
+        return draws[slot.kind]()
 
     def _object(self, slot: Slot, rng: Random) -> Any:
         if slot.values:
@@ -93,28 +83,21 @@ class Values:
 
 
 def endings(slot: Slot) -> list[str]:
-    """Return the last words that several of a slot's values share: what such things are called in this task."""
+    """Return the last words that several of a slot's values share: the generic names of such things in this task."""
     last = [str(value).split()[-1] for value in slot.values if len(str(value).split()) > 1]
     return sorted({word for word in last if word.isalpha() and (last.count(word) > 1 or len(last) < 12)})
 
 
 def parse_day(text: str, form: str, year: int) -> date | None:
     """Return the day that `text` means in `form`, of `year` where the form has none; None where it is none."""
-    try:
-        if "%Y" in form:
-            return datetime.strptime(text, form).date()
-        return datetime.strptime(f"{_LEAP} {text}", f"%Y {form}").date().replace(year=year)
-    except ValueError:
-        return None
+    moment = parse_as(text, form, year)
+    return moment.date() if moment else None
 
 
 def parse_minutes(text: str, form: str) -> int | None:
     """Return the minute of the day that `text` means in `form`."""
-    try:
-        moment = datetime.strptime(text, form)
-    except ValueError:
-        return None
-    return moment.hour * 60 + moment.minute
+    moment = parse_as(text, form)
+    return moment.hour * 60 + moment.minute if moment else None
 
 
 def _write(slot: Slot, moment: datetime) -> str:
@@ -133,7 +116,7 @@ def _time(slot: Slot, rng: Random) -> str:
     step = min(step, 30) if "%M" in slot.format else 60
     low, high = max(0, low) // step, min(24 * 60 - step, high) // step
     minutes = rng.randint(low, high) * step
-    return _write(slot, datetime(_LEAP, 1, 1, minutes // 60, minutes % 60))
+    return _write(slot, datetime(2020, 1, 1, minutes // 60, minutes % 60))
 
 
 def _count(slot: Slot, rng: Random) -> Any:
@@ -174,7 +157,7 @@ def _city(slot: Slot, rng: Random) -> str:
     short = bool(slot.values) and all(len(str(value)) <= _SHORT for value in slot.values)
     if slot.values and (short or rng.random() < _OBSERVED):
         return str(rng.choice(slot.values))
-    return names().city(rng)
+    return rng.choice(names().cities)
 
 
 def _items(slot: Slot, rng: Random) -> list[Any]:
@@ -208,17 +191,3 @@ def _flags(slot: Slot) -> list[Any]:
         return [True, False]
     pair = ("True", "False") if str(example).lower() in ("true", "false") else ("Yes", "No")
     return [text if str(example)[0].isupper() else text.lower() for text in pair]
-
-
-def _typed(value: Any, declared: Any) -> Any:
-    """Return the value as the schema's type where it can be one."""
-    try:
-        if declared == "integer":
-            return int(value)
-        if declared == "number" and not isinstance(value, int | float):
-            return float(value)
-    except ValueError:
-        return value
-    if declared == "boolean":
-        return truth(value) is True
-    return str(value) if declared == "string" and not isinstance(value, str) else value

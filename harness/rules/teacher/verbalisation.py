@@ -9,9 +9,10 @@ from random import Random
 from typing import Any
 
 from harness.data.text import plain
-from harness.rules.language.dates_and_times import find_dates, find_times
+from harness.rules.language.dates_and_times import find_dates, find_times, ordinal, twelve_hours
+from harness.rules.language.equivalence import truth
 from harness.rules.teacher.lexicon import names
-from harness.rules.teacher.slots import Slot, tokens
+from harness.rules.teacher.slots import Slot, split_name
 from harness.rules.teacher.values import Values, parse_minutes
 
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -42,36 +43,30 @@ def shown(value: Any) -> str:
         parts = [shown(part) for part in value]
         return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
     if isinstance(value, dict):
-        return ", ".join(f"{' '.join(tokens(key))} {shown(part)}" for key, part in value.items())
+        return ", ".join(f"{' '.join(split_name(key))} {shown(part)}" for key, part in value.items())
     return str(value)
 
 
 def _day(day: date, today: date | None, rng: Random, *, plainly: bool) -> str:
     ahead = (day - today).days if today else -1
-    ordinal = f"{day.day}{_ending(day.day)}"
-    month = f"{day:%B}"
+    number, month = ordinal(day.day), f"{day:%B}"
     relative = {0: "today", 1: "tomorrow", 2: "the day after tomorrow"}.get(ahead)
     if relative and (ahead < 2 or not plainly) and rng.random() < 0.8:
         return relative
-    forms = [f"{month} {ordinal}", f"{month} {ordinal}", f"the {ordinal} of {month}"]
+    forms = [f"{month} {number}", f"{month} {number}", f"the {number} of {month}"]
     if today and ahead > 0 and day.month == today.month:
-        forms.append(f"the {ordinal}")
+        forms.append(f"the {number}")
     if not plainly and 2 < ahead < _WEEK:
         forms += [f"this {day:%A}"] * 2
     return rng.choice(forms)
 
 
-def _ending(day: int) -> str:
-    return "th" if 10 < day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
-
-
 def _time(minutes: int, rng: Random, *, plainly: bool) -> str:
     hour, minute = divmod(minutes, 60)
     clock = (hour + 11) % 12 + 1
-    half = "am" if hour < 12 else "pm"
     part = "in the morning" if minutes < _NOON else "in the afternoon" if minutes < _EVENING else "in the evening"
-    figures = f"{clock}:{minute:02d} {half}" if minute else f"{clock} {half}"
-    forms = [figures, figures, f"{clock}:{minute:02d} {half}"]
+    figures = twelve_hours(minutes)
+    forms = [figures, figures, figures if minute else figures.replace(" ", ":00 ")]
     if not plainly and hour:
         forms.append(f"{clock} {part}" if not minute else figures)
         forms += {15: [f"quarter past {clock} {part}"], 30: [f"half past {clock} {part}"]}.get(minute, [])
@@ -114,11 +109,11 @@ def _moment(text: str, slot: Slot, value: Any, values: Values) -> tuple[int, int
     figures, places = _figures(text)
     if slot.kind == "date":
         day = values.day_of(slot, value)
-        found = find_dates(figures, values.base)
         wanted = None if day is None else day.toordinal()
     else:
-        found, wanted = find_times(figures), parse_minutes(str(value), slot.format)
-    spans = [(places[start], places[end]) for meant, start, end in found if wanted in meant]
+        wanted = parse_minutes(str(value), slot.format)
+    moments = _moments(figures, slot.kind, values)
+    spans = [(places[start], places[end]) for meant, start, end in moments if wanted in meant]
     if not spans:
         return None
     start, end = spans[0]
@@ -131,10 +126,11 @@ def _moment(text: str, slot: Slot, value: Any, values: Values) -> tuple[int, int
 
 def has_moment(text: str, kind: str, values: Values) -> bool:
     """Whether a text says any date (`kind` date) or time (`kind` time)."""
-    if kind not in ("date", "time"):
-        return False
-    figures, _ = _figures(text)
-    return bool(find_dates(figures, values.base) if kind == "date" else find_times(figures))
+    return kind in ("date", "time") and bool(_moments(_figures(text)[0], kind, values))
+
+
+def _moments(figures: str, kind: str, values: Values) -> list[tuple[frozenset[int], int, int]]:
+    return find_dates(figures, values.base) if kind == "date" else find_times(figures)
 
 
 def _figures(text: str) -> tuple[str, list[int]]:
@@ -161,10 +157,14 @@ class Clause:
     no: str
     ask: str
 
+    def of(self, value: Any) -> str:
+        """Return what a value of the flag says."""
+        return self.yes if truth(value) else self.no
+
 
 def clause(slot: Slot) -> Clause:
-    """Return how to speak of a flag, from its name: `has_x`, `is_x`, `serves_x`, `x_allowed`, `x`."""
-    words = tokens(slot.name)
+    """Return how a flag is put into words, from its name: `has_x`, `is_x`, `serves_x`, `x_allowed`, `x`."""
+    words = split_name(slot.name)
     rest = " ".join(words[1:])
     if words[0] == "has" and rest:
         return Clause(yes=f"has {rest}", no=f"does not have {rest}", ask=f"does it have {rest}")

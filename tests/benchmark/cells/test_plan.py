@@ -10,9 +10,8 @@ import pytest
 
 from harness.benchmark.cells import FAIR_SCENARIOS, Cell, Job, Setup, all_cells
 from harness.benchmark.execute import check_jobs, shares
-from harness.benchmark.plan import BenchmarkPlan, pinned, step_tag
+from harness.benchmark.plan import BenchmarkPlan, pinned, step_tag, steps
 from harness.benchmark.presets import read_preset
-from harness.benchmark.steps import steps
 from harness.cli.__main__ import tft as command
 from harness.data.cell_names import CellName
 from harness.data.scenarios import ARMS

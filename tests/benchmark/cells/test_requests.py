@@ -17,13 +17,12 @@ from click.testing import CliRunner
 from pydantic import BaseModel
 
 from harness.benchmark.cells import Cell, Job, Setup, all_cells
-from harness.benchmark.plan import BenchmarkPlan, pinned, step_tag
+from harness.benchmark.plan import BenchmarkPlan, Step, pinned, step_tag
 from harness.benchmark.presets import read_preset
 from harness.benchmark.reuse import BenchmarkState, known_steps
 from harness.benchmark.sample_job import write_job
-from harness.benchmark.steps import Step
 from harness.cli.__main__ import tft
-from harness.curation.settings import resolve
+from harness.curation.stage_settings import resolve
 from harness.data.scenarios import ARMS
 from harness.errors import HarnessError
 from harness.hub.artifact import Artifact

@@ -16,7 +16,7 @@ import pytest
 from harness.benchmark.record import FILE, load
 from harness.hub.client import Hub
 from harness.hubd.embedded import running
-from harness.training.data_credits import read_roles
+from harness.training.run_summary import read_roles
 
 Tft = Callable[..., "subprocess.CompletedProcess[str]"]
 NAMING_COMMITS = ("README.md", "lineage.json", "decontamination.json", ".gitattributes")

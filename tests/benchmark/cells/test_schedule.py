@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.benchmark.cells import Setup, all_cells
-from harness.benchmark.plan import BenchmarkPlan
+from harness.benchmark.plan import BenchmarkPlan, Step
 from harness.benchmark.presets import read_preset
-from harness.benchmark.schedule import Made, StepOutcome, failure_of, run_plan
-from harness.benchmark.steps import Step
+from harness.benchmark.schedule import StepOutcome, StepResult, failure_of, run_plan
 from harness.benchmark.table import cell_text, counts, outcome_table, problems
 from harness.errors import EngineError
 from harness.hub.artifact import Artifact
@@ -31,7 +30,7 @@ class Recorder:
         self.seen: list[str] = []
         self.lock = threading.Lock()
 
-    def __call__(self, step: Step, artifacts: Mapping[str, Artifact]) -> Made:
+    def __call__(self, step: Step, artifacts: Mapping[str, Artifact]) -> StepResult:
         with self.lock:
             self.under_way += 1
             self.most = max(self.most, self.under_way)
@@ -41,7 +40,7 @@ class Recorder:
             self.under_way -= 1
         if step.key in self.failing:
             raise EngineError("the engine died")
-        return Made(artifact=Artifact(kind=step.kind, repo_id=step.makes, revision=COMMIT), reused=False)
+        return StepResult(artifact=Artifact(kind=step.kind, repo_id=step.makes, revision=COMMIT), reused=False)
 
 
 def _reachable(failing: set[str]) -> set[str]:

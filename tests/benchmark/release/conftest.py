@@ -17,17 +17,16 @@ import pytest
 from huggingface_hub import HfApi
 
 from harness.benchmark.record import FILE, BenchmarkRecord, CellRecord
-from harness.benchmark.release.apply import carry_out
+from harness.benchmark.release.apply import apply_plan
 from harness.benchmark.release.plan import Parts, ReleaseOptions, plan_release
 from harness.curation.checks.decontamination import GATE_RECORD, GateRecord
 from harness.data.formats.jsonl import write_json, write_jsonl
 from harness.data.records import Prediction
 from harness.data.tasks import TestSet, pull_test_set
-from harness.evaluation.outcome import Evaluation
 from harness.evaluation.records import EvalRun
 from harness.evaluation.report_json import dump_report
 from harness.evaluation.results import RESULTS
-from harness.evaluation.run_folder import REPORT, ROWS
+from harness.evaluation.run_folder import REPORT, ROWS, Evaluation
 from harness.evaluation.scorecard import make_scorecard, read_answers, score_answers
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
@@ -36,9 +35,9 @@ from harness.hubd.embedded import EmbeddedHub, running
 from harness.models import parsing
 from harness.reports.model_card import CardPlace, identify, render_card
 from harness.reports.publish import Destination, publish
-from harness.stages.material.sample_testset import write_test_set
 from harness.training.config import TrainConfig
 from harness.training.run_summary import TrainingFacts
+from support.sample_test_set import write_test_set
 
 _ORGANISATIONS = 60
 _USERS = """
@@ -219,9 +218,9 @@ class Benchmark:
                 files = {file.rfilename: file.blob_id for file in info.siblings}
                 found[f"{kind}s/{one.id}"] = {"private": info.private, "files": files, "sha": info.sha, "tags": tags}
         for listed in api.list_collections(owner=self.namespace):
-            shelf = api.get_collection(listed.slug)
-            items = [(item.item_type, item.item_id, item.note) for item in shelf.items]
-            found[f"collection {shelf.title}"] = {"private": shelf.private, "items": items}
+            collection = api.get_collection(listed.slug)
+            items = [(item.item_type, item.item_id, item.note) for item in collection.items]
+            found[f"collection {collection.title}"] = {"private": collection.private, "items": items}
         return found
 
 
@@ -233,7 +232,7 @@ def make_benchmark(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Callab
         namespace = next(_ORGS)
         repo_id = f"{namespace}/tft-benchmark-testset"
         folder = tmp_path_factory.mktemp("test")
-        write_test_set(folder, 3, repo_id=repo_id)
+        write_test_set(folder, 3)
         files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         collected = Lineage(stage="collect", version=1, config={}, inputs=("test.jsonl@sha256:" + "2" * 64,))
         commit = _push(hub, "dataset", repo_id, files, collected)
@@ -289,8 +288,8 @@ def parts() -> Parts:
 def plan(hub: Hub, parts: Parts) -> Callable[..., Any]:
     """Plan the release of a benchmark; two cells are a part of the ten."""
 
-    def make(benchmark: Benchmark, *, using: Parts = parts, **wishes: Any) -> Any:
-        settings = {"partial": True, **wishes}
+    def make(benchmark: Benchmark, *, using: Parts = parts, **options: Any) -> Any:
+        settings = {"partial": True, **options}
         return plan_release(hub, ReleaseOptions(namespace=benchmark.namespace, **settings), using)
 
     return make
@@ -300,8 +299,8 @@ def plan(hub: Hub, parts: Parts) -> Callable[..., Any]:
 def release(plan: Callable[..., Any], hub: Hub) -> Callable[..., list[str]]:
     """Plan and carry out; returns the lines of what was changed."""
 
-    def run(benchmark: Benchmark, *, on: Hub | None = None, **wishes: Any) -> list[str]:
-        planned = plan(benchmark, **wishes)
-        return [change.line() for change in carry_out(on or hub, planned)]
+    def run(benchmark: Benchmark, *, on: Hub | None = None, **options: Any) -> list[str]:
+        planned = plan(benchmark, **options)
+        return [change.line() for change in apply_plan(on or hub, planned)]
 
     return run

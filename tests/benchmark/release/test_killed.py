@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from harness.benchmark.release.showing import BRANCH
+from harness.benchmark.release.apply import BRANCH
 from harness.cli.__main__ import tft
 from harness.hub.client import Hub
 
 SHOWN = 3
 _ENDS_ITSELF = """
 import os, sys, time
-from harness.benchmark.release.apply import carry_out
+from harness.benchmark.release.apply import apply_plan
 from harness.benchmark.release.changes import Show
 from harness.cli.publish import _parts
 from harness.benchmark.release.plan import ReleaseOptions, plan_release
@@ -30,7 +30,7 @@ end_on_signals()
 hub = Hub.connect(os.environ["HF_ENDPOINT"])
 plan = plan_release(hub, ReleaseOptions(namespace=sys.argv[1], partial=True), _parts(None))
 shown = 0
-for change in carry_out(hub, plan):
+for change in apply_plan(hub, plan):
     shown += isinstance(change, Show)
     if shown == int(sys.argv[2]):
         os.kill(os.getpid(), int(sys.argv[3]))

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from harness.benchmark.release.changes import AddItem, ChangeItem, Commit, CreateShelf, described
-from harness.benchmark.release.collection import shelf_changes
+from harness.benchmark.release.changes import AddItem, ChangeItem, Commit, CreateCollection, describe_change
+from harness.benchmark.release.collection import collection_changes
 from harness.hub.artifact import RepositoryName
 from harness.hub.collections import Collection, CollectionItem
 
@@ -68,7 +68,7 @@ def _place(name: str) -> RepositoryName:
     return RepositoryName(kind="model", repo_id=f"me/{name}")
 
 
-def _shelf(*names: str) -> Collection:
+def _collection(*names: str) -> Collection:
     items = tuple(CollectionItem(kind="model", id=f"me/{name}", note=name) for name in names)
     return Collection(slug="me/x", title="x", description=None, private=True, items=items)
 
@@ -77,7 +77,7 @@ def _shelf(*names: str) -> Collection:
 def test_the_changes_of_a_collection_give_it_the_wanted_order(names: str) -> None:
     """Whatever is in it before, with entries of others (x, y) kept behind."""
     order = [f"me/{name}" for name in names]
-    for change in shelf_changes(_shelf(*names), "me", "x", {_place(name): name for name in "abc"}):
+    for change in collection_changes(_collection(*names), "me", "x", {_place(name): name for name in "abc"}):
         repo_id = change.place.repo_id
         if isinstance(change, AddItem):
             order.append(repo_id)
@@ -89,14 +89,14 @@ def test_the_changes_of_a_collection_give_it_the_wanted_order(names: str) -> Non
 
 
 def test_a_collection_that_is_not_there_is_made_and_a_note_that_is_old_is_set() -> None:
-    made = list(shelf_changes(None, "me", "x", {_place("a"): "a"}))
-    assert [type(change) for change in made] == [CreateShelf, AddItem]
-    (changed,) = shelf_changes(_shelf("a", "b"), "me", "x", {_place("a"): "a", _place("b"): "new"})
+    made = list(collection_changes(None, "me", "x", {_place("a"): "a"}))
+    assert [type(change) for change in made] == [CreateCollection, AddItem]
+    (changed,) = collection_changes(_collection("a", "b"), "me", "x", {_place("a"): "a", _place("b"): "new"})
     assert (changed.place, changed.note) == (_place("b"), "new")
 
 
 def test_a_file_is_described_by_its_lines_or_its_size() -> None:
-    assert described(None, b"a\nb\n") == "new, 2 lines"
-    assert described(b"a\nb\n", b"a\nc\nd\n") == "+2 -1 lines"
-    assert described(b"\xff", b"\xff" * 12_345) == "changed, 12 kB"
-    assert described(None, b"\xff") == "new, 1 bytes"
+    assert describe_change(None, b"a\nb\n") == "new, 2 lines"
+    assert describe_change(b"a\nb\n", b"a\nc\nd\n") == "+2 -1 lines"
+    assert describe_change(b"\xff", b"\xff" * 12_345) == "changed, 12 kB"
+    assert describe_change(None, b"\xff") == "new, 1 bytes"

@@ -30,10 +30,10 @@ def benchmark(make_benchmark: Callable[..., Any]) -> Any:
 def refused(benchmark: Any, plan: Callable[..., Any]) -> Callable[..., tuple[str, ...]]:
     """Plan, see that nothing was changed, and return the problems."""
 
-    def problems(**wishes: Any) -> tuple[str, ...]:
+    def problems(**options: Any) -> tuple[str, ...]:
         before = benchmark.everything()
         with pytest.raises(Refused) as raised:
-            plan(benchmark, **wishes)
+            plan(benchmark, **options)
         assert raised.value.exit_code == 1
         assert benchmark.everything() == before
         assert all(problem in str(raised.value) for problem in raised.value.problems)
@@ -164,7 +164,7 @@ def test_a_name_that_is_taken_by_something_else_is_never_written_to(benchmark, a
     space, filtered, namespace = benchmark.repo("leaderboard"), benchmark.repo("s2-filtered"), benchmark.namespace
     api.create_repo(space, repo_type="space", space_sdk="static", private=True)
     api.upload_file(path_or_fileobj=b"mine", path_in_repo="index.html", repo_id=space, repo_type="space")
-    shelf = api.create_collection("TFT benchmark", namespace=namespace, description="What I like")
+    collection = api.create_collection("TFT benchmark", namespace=namespace, description="What I like")
     poems, file = Lineage(stage="poems", version=1, config={}, inputs=()), LINEAGE.replace(".", "__")
     try:
         with changed(api, "dataset", filtered, **{file: b'{"stage": "poems"}'}):
@@ -178,7 +178,7 @@ def test_a_name_that_is_taken_by_something_else_is_never_written_to(benchmark, a
         assert len(refused(title="Ours")) == 1
     finally:
         api.delete_repo(space, repo_type="space")
-        api.delete_collection(shelf.slug)
+        api.delete_collection(collection.slug)
 
 
 def test_a_repository_that_is_missing_or_elsewhere(benchmark, refused) -> None:
@@ -209,11 +209,11 @@ def test_a_namespace_that_one_may_not_write_to(benchmark, server, plan, parts) -
 def test_a_plan_that_is_only_shown_needs_a_token_that_reads(benchmark, server, parts) -> None:
     from harness.benchmark.release.plan import ReleaseOptions, plan_release
 
-    wishes = ReleaseOptions(namespace=benchmark.namespace, only_shown=True, partial=True)
-    shown = plan_release(Hub(server.url, "hf_ada_reads"), wishes, parts)
+    options = ReleaseOptions(namespace=benchmark.namespace, only_shown=True, partial=True)
+    shown = plan_release(Hub(server.url, "hf_ada_reads"), options, parts)
     assert any("only reads" in note for note in shown.notes)
     with pytest.raises(AccessDenied, match="bob may not write below"):
-        plan_release(Hub(server.url, "hf_bob"), wishes, parts)
+        plan_release(Hub(server.url, "hf_bob"), options, parts)
 
 
 def test_nothing_to_publish(benchmark, api, hub, plan, parts) -> None:

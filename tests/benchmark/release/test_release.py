@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from harness.benchmark.release.apply import carry_out
-from harness.benchmark.release.changes import Show, ShowShelf
+from harness.benchmark.release.apply import apply_plan
+from harness.benchmark.release.changes import Show, ShowCollection
 from harness.errors import HubError
 from harness.hub.artifact import Artifact, RepositoryName
 from harness.hub.client import Hub
@@ -23,7 +23,7 @@ def _seen(api: Any, namespace: str) -> set[str]:
     """Return what this account sees of a namespace."""
     lists = {"models": api.list_models, "datasets": api.list_datasets, "spaces": api.list_spaces}
     found = {f"{kind}/{one.id}" for kind, listing in lists.items() for one in listing(author=namespace)}
-    return found | {f"collection {shelf.title}" for shelf in api.list_collections(owner=namespace)}
+    return found | {f"collection {collection.title}" for collection in api.list_collections(owner=namespace)}
 
 
 def _content(benchmark: Any) -> dict[str, Any]:
@@ -50,9 +50,9 @@ def test_everything_is_public_at_the_end_and_nothing_before_all_else_is_done(
 ) -> None:
     planned = plan(benchmark)
     shown: set[str] = set()
-    for change in carry_out(hub, planned):
+    for change in apply_plan(hub, planned):
         shown |= {str(change.place)} if isinstance(change, Show) else set()
-        shown |= {f"collection {change.title}"} if isinstance(change, ShowShelf) else set()
+        shown |= {f"collection {change.title}"} if isinstance(change, ShowCollection) else set()
         assert _seen(stranger, benchmark.namespace) == shown
     everything = benchmark.everything()
     assert _seen(stranger, benchmark.namespace) == set(everything)
@@ -167,7 +167,7 @@ def _runs(benchmark: Any, hub: Any, plan: Callable[..., Any]) -> Iterator[int]:
         how = number % 3
         on = Failing(hub, 1 if how == 1 else 0, how == 2) if how else hub
         with pytest.raises((HubError, Killed)) as raised:
-            _until_killed(carry_out(on, planned), killed=how == 0)
+            _until_killed(apply_plan(on, planned), killed=how == 0)
         assert how == 0 or "same command" in str(raised.value)
         yield len(planned.hidden)
     raise AssertionError("the release does not come to an end")
@@ -189,9 +189,9 @@ def test_interrupted_at_every_step_it_ends_as_an_undisturbed_one_and_nothing_is_
     for place in range(len(planned.visible)):  # nor does a failure while it is shown leave a half of it to be seen
         for after in (False, True):
             with pytest.raises(HubError, match="private again, and the same command"):
-                list(carry_out(Failing(hub, place, after), planned))
+                list(apply_plan(Failing(hub, place, after), planned))
             assert _seen(stranger, benchmark.namespace) == set()
-    with closing(carry_out(hub, planned)) as changes:  # Ctrl-C
+    with closing(apply_plan(hub, planned)) as changes:  # Ctrl-C
         for _ in range(3):
             next(changes)
         assert len(_seen(stranger, benchmark.namespace)) == 3
@@ -208,10 +208,10 @@ def test_what_cannot_be_hidden_again_is_named_and_the_next_run_shows_the_rest(
     benchmark = make_benchmark(("s2", "direct"))
     planned = plan(benchmark)
     test_set = benchmark.repo("testset")
-    list(carry_out(hub, replace(planned, visible=())))
+    list(apply_plan(hub, replace(planned, visible=())))
     ready = plan(benchmark)
     with pytest.raises(HubError, match=f"visible to everyone are now datasets/{test_set}, which could not"):
-        list(carry_out(Failing(hub, 3, also=(test_set,)), ready))
+        list(apply_plan(Failing(hub, 3, also=(test_set,)), ready))
     assert _seen(stranger, benchmark.namespace) == {f"datasets/{test_set}"}
     again = plan(benchmark)
     assert not again.hidden
@@ -228,7 +228,7 @@ def test_what_is_public_already_stays_so_and_the_plan_says_it(make_benchmark, hu
     assert any("one repository is public already" in note and model in note for note in planned.notes)
     assert f"public  models/{model}" not in [change.line() for change in planned.changes]
     with pytest.raises(HubError):
-        list(carry_out(Failing(hub, len(planned.hidden) + 2), planned))
+        list(apply_plan(Failing(hub, len(planned.hidden) + 2), planned))
     assert not api.model_info(model).private
     release(benchmark)
     assert not any(one["private"] for one in benchmark.everything().values())
@@ -241,7 +241,7 @@ def test_other_results_need_a_new_version_and_the_old_one_keeps_its_files(
 
     benchmark = make_benchmark(("s2", "direct"))
     model, results = benchmark.model("s2", "direct"), benchmark.repo("results")
-    list(carry_out(hub, replace(plan(benchmark), visible=())))
+    list(apply_plan(hub, replace(plan(benchmark), visible=())))
     benchmark.add_cell("s2", "direct", right=0.5)
     benchmark.write_record()
     moved = [change.line() for change in plan(benchmark).hidden if change.line().startswith("move ")]

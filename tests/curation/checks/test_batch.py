@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from harness.curation.checks.batch import Inspected, Inspection, inspect_traces
-from harness.curation.checks.layout import CheckConfig
+from harness.curation.checks.message_order import CheckConfig
 from harness.data.annotations import TraceRow
 from harness.data.records import Conversation
 from harness.data.sample import sample_conversations, sample_task
@@ -44,7 +44,7 @@ def inspection(**changes: Any) -> Inspection:
 def test_everything_is_found_in_one_pass_and_in_order(mixed: list[TraceRow]) -> None:
     found = list(inspect_traces(mixed, inspection()))
     assert [inspected.row for inspected in found] == mixed
-    assert [n for n, inspected in enumerate(found) if inspected.rejected] == [50, 70]
+    assert [n for n, inspected in enumerate(found) if inspected.rejection] == [50, 70]
     assert found[70].findings[0].check == "unreadable"
     assert "line 71" in found[70].findings[0].problem
     assert {n: inspected.duplicate.of for n, inspected in enumerate(found) if inspected.duplicate} == {
@@ -58,12 +58,6 @@ def test_a_rejected_trace_is_nobodys_original(mixed: list[TraceRow]) -> None:
     broken = replace(mixed[3].conversation, messages=mixed[3].conversation.messages[1:])
     found = list(inspect_traces(rows([broken, replace(broken, id="b"), mixed[3].conversation]), inspection()))
     assert [inspected.duplicate for inspected in found] == [None, None, None]
-
-
-def test_what_repeats_a_seed_is_said_apart(mixed: list[TraceRow]) -> None:
-    seed = mixed[5].conversation
-    found = list(inspect_traces(mixed[:8], inspection(seeds=(replace(seed, id="seed"),))))
-    assert {n: inspected.repeats.of for n, inspected in enumerate(found) if inspected.repeats} == {5: "seed"}
 
 
 def test_rows_are_read_as_they_are_needed() -> None:
@@ -85,7 +79,7 @@ def test_no_rows_are_no_findings() -> None:
 
 
 def _comparable(found: Inspected) -> tuple[Any, ...]:
-    return found.row.conversation.id, found.row.columns, found.findings, found.duplicate, found.repeats, found.overlaps
+    return found.row.conversation.id, found.row.columns, found.findings, found.duplicate, found.overlaps
 
 
 @pytest.mark.slow

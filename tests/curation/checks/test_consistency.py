@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from harness.curation.checks.conversation import check
-from harness.curation.checks.layout import CheckConfig
+from harness.curation.checks.message_order import CheckConfig
 from harness.data import scenarios
 from harness.data.annotations import Finding
 from harness.data.records import Conversation, Task, ToolCall

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from harness.curation.checks.conversation import check, rejected
-from harness.curation.checks.layout import CheckConfig
+from harness.curation.checks.message_order import CheckConfig
 from harness.data import scenarios
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.scenarios import CleanTraces

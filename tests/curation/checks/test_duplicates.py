@@ -8,8 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.curation.checks.duplicates import Duplicates
-from harness.curation.checks.shingles import SHINGLE, all_words, grams, words
+from harness.curation.checks.duplicates import SHINGLE, Duplicates, all_words, grams, words
 from harness.data.records import Conversation, Message, ToolCall
 from harness.data.sample import sample_conversations
 from harness.errors import UsageError

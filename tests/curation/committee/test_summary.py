@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.curation.committee.reliability import reliability
+from harness.curation.committee.summary import reliability
 from harness.statistics.agreement import gwet_ac1, krippendorff_alpha, observed_agreement
 
 

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli.__main__ import tft
-from harness.curation.repair.measure import Against, measure
+from harness.curation.repair.measure import RepairTarget, measure
 from harness.curation.repair.scores import Measure, RepairReport
 from harness.data.annotations import TraceRow, TurnDecision
 from harness.data.formats.jsonl import write_json, write_jsonl
@@ -22,8 +22,7 @@ from harness.data.formats.messages import dump_conversation
 from harness.data.formats.stage_rows import dump_relabelled
 from harness.data.records import Conversation
 from harness.errors import DataError, UsageError
-from harness.reports.repair_plot import draw
-from harness.reports.repair_tables import as_markdown, print_repair
+from harness.reports.repair_tables import as_markdown, draw, print_repair
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def damaged(library: SimpleNamespace) -> list[Conversation]:
 def report_of(
     library: SimpleNamespace, repaired: Sequence[Conversation], raw: Sequence[Conversation] | None = None
 ) -> RepairReport:
-    against = Against(truths=library.truths, toolbox=library.toolbox, source="traces", truth="clean.jsonl")
+    against = RepairTarget(truths=library.truths, toolbox=library.toolbox, source="traces", truth="clean.jsonl")
     return measure([TraceRow(conversation=one) for one in repaired], against, raw=raw)
 
 
@@ -107,7 +106,7 @@ def test_undecided_turns_count_as_detected_and_not_as_right(
     library: SimpleNamespace, damaged: list[Conversation]
 ) -> None:
     rows = [relabelled(one, library, undecided=3) for one in damaged]
-    against = Against(truths=library.truths, toolbox=library.toolbox, source="rows", truth="clean.jsonl")
+    against = RepairTarget(truths=library.truths, toolbox=library.toolbox, source="rows", truth="clean.jsonl")
     report = measure(rows, against)
     searches = next(one for one in report.kinds if one.kind == "another name")
     assert (searches.undecided, searches.detected.value, searches.name.value) == (10, 1.0, 0.0)
@@ -141,7 +140,9 @@ def test_filtered_rows_are_measured_by_what_is_kept(library: SimpleNamespace) ->
         TraceRow(conversation=one, columns={"kept": number not in (0, 7, 8, 9), "reason": ""})
         for number, one in enumerate(library.clean)
     ]
-    against = Against(truths=type(library.truths)(truths), toolbox=library.toolbox, source="rows", truth="clean.jsonl")
+    against = RepairTarget(
+        truths=type(library.truths)(truths), toolbox=library.toolbox, source="rows", truth="clean.jsonl"
+    )
     report = measure(rows, against)
     assert report.rejection is not None
     assert (report.rejection.recall.value, report.rejection.precision.value) == (0.75, 0.75)
@@ -156,7 +157,7 @@ def test_what_cannot_be_measured_is_counted(library: SimpleNamespace) -> None:
     assert report_of(library, [*library.clean, stranger]).unmatched == 1
     with pytest.raises(DataError, match="no conversation of traces has a clean one"):
         report_of(library, [stranger])
-    against = Against(truths=library.truths, toolbox=library.toolbox, source="rows", truth="clean.jsonl")
+    against = RepairTarget(truths=library.truths, toolbox=library.toolbox, source="rows", truth="clean.jsonl")
     with pytest.raises(DataError, match="line 7"):
         measure([TraceRow(conversation=stranger, problem="traces.jsonl, line 7: no JSON")], against)
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from harness.errors import DataError, UsageError
 from harness.evaluation.comparison.compare import Comparison, compare
-from harness.evaluation.comparison.gate import GateVerdict, Rule, decide
+from harness.evaluation.comparison.gate import GateVerdict, Rule, gate_verdict
 from harness.evaluation.comparison.sides import ComparedResult, choose, make_side, match
 from harness.evaluation.metrics import JUDGE_METRIC as JUDGE
 from harness.evaluation.predictions import read_predictions
@@ -62,7 +62,7 @@ def side(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., ComparedResu
 
 def verdict(values: tuple[Values, Values], *, conversations: int = 8, **rule: Any) -> GateVerdict:
     clusters = [str(place % conversations) for place in range(len(values[0]))]
-    return decide(STAGED, values, clusters, rule=Rule(**rule), alpha=0.05)
+    return gate_verdict(STAGED, values, clusters, rule=Rule(**rule), alpha=0.05)
 
 
 GRADES: Any = st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), min_size=40, max_size=40)

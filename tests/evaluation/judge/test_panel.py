@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from harness.data.records import Case, ToolCall, Vote
 from harness.errors import EngineError, UsageError
 from harness.evaluation.judge.judges import JudgeConfig, OnVote, make_judges
-from harness.evaluation.judge.panel import combine, member
-from harness.evaluation.judge.run import decide, judge_cases
+from harness.evaluation.judge.panel import combine, decide_by_code, judge_cases, member
 from harness.models.chat.chat_models import ChatModels, ChatSettings
 
 
@@ -37,22 +36,22 @@ class Scripted:
 
 
 def test_another_tool_and_no_call_are_bad_and_the_reference_itself_is_good(make_case: Callable[..., Case]) -> None:
-    other = decide(make_case(call=ToolCall(name="FindRestaurants", arguments={})))
-    none = decide(make_case(call=None))
-    equal = decide(make_case(message="In which city?"))
+    other = decide_by_code(make_case(call=ToolCall(name="FindRestaurants", arguments={})))
+    none = decide_by_code(make_case(call=None))
+    equal = decide_by_code(make_case(message="In which city?"))
     assert other is not None
     assert none is not None
     assert equal is not None
     assert [other.value, none.value, equal.value] == [0.0, 0.0, 1.0]
     assert "FindRestaurants" in other.reason
-    assert decide(make_case(message="Which town?")) is None
+    assert decide_by_code(make_case(message="Which town?")) is None
 
 
 def test_values_of_other_types_are_not_equal(make_case: Callable[..., Case]) -> None:
     """Python takes True for 1; a call does not."""
     reference = ToolCall(name="book", arguments={"seats": 1})
     case = make_case(call=ToolCall(name="book", arguments={"seats": True}), reference=reference)
-    assert decide(case) is None
+    assert decide_by_code(case) is None
 
 
 @given(st.lists(st.sampled_from([0.0, 1.0, None]), min_size=2, max_size=7))

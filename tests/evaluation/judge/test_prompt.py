@@ -16,7 +16,7 @@ from harness.data.formats.published import read_test_conversations
 from harness.data.records import Case, Message, Task, ToolCall
 from harness.evaluation.judge.prompt import MAX_CHARACTERS, JudgePrompt, parse_verdict
 from harness.models.parsing import families
-from harness.models.parsing.answers import END_TOKENS, THINKING
+from harness.models.parsing.strip_thinking import END_TOKENS, THINKING
 from support.judge_prompts import Cut, read_back
 
 HERE = Path(__file__).parent

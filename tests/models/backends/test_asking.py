@@ -12,8 +12,8 @@ import pytest
 
 from harness.data.records import Prediction
 from harness.errors import EngineError
-from harness.models.backends.backend import ask_each
-from harness.models.backends.vllm_backend import VllmBackend
+from harness.models.backends._base import ask_each
+from harness.models.backends._vllm_client import VllmBackend
 from harness.models.engine.server import Server
 
 

@@ -19,7 +19,7 @@ from harness.models.chat.budget import FREE, Budget, BudgetSpent, Price, exceeds
 from harness.models.chat.cache import AnswerCache
 from harness.models.chat.chat_models import ChatModels, ChatSettings
 from harness.models.chat.endpoints import Endpoints
-from harness.models.chat.rates import Rates
+from harness.models.chat.limiter import Rates
 
 ONE_CENT = Price(input=100.0, output=0.0)
 """For the 100 prompt tokens that the endpoint counts for every question."""

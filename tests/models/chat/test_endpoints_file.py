@@ -8,14 +8,14 @@ from typing import Any
 import click
 import pytest
 
-from harness.cli import _asking, _roles
+from harness.cli import _model_options as options
 from harness.errors import DataError, HarnessError, UsageError
 from harness.models.chat.budget import Price
 from harness.models.chat.chat_models import ChatModels, ChatSettings
 from harness.models.chat.endpoints import Address, Endpoints, Limits
 from harness.models.names import ModelName
 from harness.models.roles import PUBLISHED, RULES, Roles
-from harness.stages._asking import Asking
+from harness.stages._requests import InferenceOptions
 
 FULL = """
 vendor.model-1:
@@ -64,7 +64,7 @@ def test_an_entry_says_where_what_it_costs_and_how_much_it_takes(tmp_path: Path)
         ("plain:\n  base_url: https://host/v1\n  price:\n    input: 1\n    output: cheap", 5, "'cheap'"),
         ("plain:\n  base_url: https://host/v1\n  price: {input: .nan, output: 1}", 3, "nan"),
         ("plain:\n  base_url: https://host/v1\n  limits: {concurency: 1}", 3, "'concurency'"),
-        ("plain:\n  base_url: https://host/v1\n  limits:\n    concurrency: 0", 4, "over 0"),
+        ("plain:\n  base_url: https://host/v1\n  limits:\n    concurrency: 0", 4, "greater than 0"),
         ("plain:\n  base_url: https://host/v1\n  limits:\n    max_tokens: 1.5", 4, "whole number"),
         ("plain:\n  base_url: https://host/v1\n  limits:\n    timeout: true", 4, "seconds"),
         ("plain:\n  base_url: https://host/v1\n  limits: [1]", 3, "should be a mapping"),
@@ -108,7 +108,7 @@ def test_roles_are_named_or_read_and_single_ones_replaced(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("judge: rules:judge", "names no teacher, no arbiter, no committee"),
+        ("judge: rules:judge", "has no teacher, no committee, no arbiter"),
         ("judge: a\nteacher: b\narbiter: c\ncommittee: d", "line 4"),
         ("judge: a\nteacher: b\narbiter: c\ncommittee: [d, d]", "line 4"),
         ("judge: a\nteacher: [b]\narbiter: c\ncommittee: [d]", "line 2"),
@@ -128,9 +128,9 @@ def test_a_file_of_roles_that_is_not_as_expected_is_said(tmp_path: Path, text: s
 
 def chosen(*arguments: str) -> Any:
     """What the options of the pipeline's verbs say: how models are asked, and all others."""
-    command = _roles.options(_roles.teacher, _roles.committee, _roles.arbiter)(click.command()(lambda **_: None))
+    command = options.roles(options.teacher, options.committee, options.arbiter)(click.command()(lambda **_: None))
     said = command.make_context("verb", list(arguments)).params
-    return _asking.taken(said).settings(), said
+    return options.inference_options(said).settings(), said
 
 
 def test_options_say_who_plays_which_role_and_how_models_are_asked(tmp_path: Path) -> None:
@@ -152,8 +152,8 @@ def test_options_say_who_plays_which_role_and_how_models_are_asked(tmp_path: Pat
 def test_all_that_ask_a_model_at_one_address_share_its_limits_per_minute(tmp_path: Path) -> None:
     """The evaluated model and its judge too, whose settings are made apart."""
     (tmp_path / "endpoints.yaml").write_text(FULL + OTHER)
-    evaluated = Asking(endpoints=tmp_path / "endpoints.yaml").settings(direct=True)
-    judging = Asking(endpoints=tmp_path / "endpoints.yaml", max_tokens=9).settings(evaluated)
+    evaluated = InferenceOptions(endpoints=tmp_path / "endpoints.yaml").settings(direct=True)
+    judging = InferenceOptions(endpoints=tmp_path / "endpoints.yaml", max_tokens=9).settings(evaluated)
     first, *others = [
         ChatModels(settings).model(f"openai:{model}").endpoint(missing=True).rates
         for settings in (evaluated, judging)

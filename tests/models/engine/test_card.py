@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.models.engine.repository import base_model
+from harness.models.engine.model_files import base_model
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ import pytest
 from harness.errors import DataError, ModelError, UsageError
 from harness.models.engine.environment import FURTHER, limit, without_secrets
 from harness.models.engine.guard import MEMORY, SECONDS, Guard
-from harness.models.engine.repository import check_files, read_head, read_object
-from harness.models.engine.watch import MemoryWatch
+from harness.models.engine.model_files import check_files, read_head, read_object
+from harness.models.engine.process import MemoryWatch
 
 # Functions of modules that the child can import: those of this file it cannot.
 SPIN = "x = 0\nwhile True: x += 1"

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from harness.data.records import ToolCall
 from harness.models.parsing import Reading, canonical, families, read
-from harness.models.parsing.answers import END_TOKENS, THINKING
 from harness.models.parsing.reading import read_lenient
+from harness.models.parsing.strip_thinking import END_TOKENS, THINKING
 from support.notations import RENDERINGS
 
 MARKS = sorted(

@@ -89,11 +89,13 @@ def test_templates_listed_as_without_tools_write_no_call() -> None:
             assert "content parts" in NO_TOOLS[name]
 
 
-def test_every_family_is_rendered_by_something() -> None:
+def test_every_family_is_rendered_by_something_or_has_recorded_examples() -> None:
     by_template = {detect_family(templates()[name]) for name in WITH_TOOLS}
     if not by_template:
         pytest.skip("needs TRL for its chat templates")
-    assert set(families()) == by_template | {family for family, _ in BY_HAND.values()}
+    rendered = by_template | {family for family, _ in BY_HAND.values()}
+    recorded = {path.stem for path in (Path(__file__).parent / "examples").glob("*.jsonl")}
+    assert rendered <= set(families()) <= rendered | recorded
 
 
 def test_at_least_twelve_templates_hold_for_both_readings() -> None:

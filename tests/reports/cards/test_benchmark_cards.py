@@ -12,7 +12,8 @@ import yaml
 from harness.data import published_facts as figures
 from harness.data.published_facts import published_facts
 from harness.errors import UsageError
-from harness.reports import markdown, model_card
+from harness.reports import markdown_templates as markdown
+from harness.reports import model_card
 from harness.reports.readme import BEGIN, END
 from harness.resources import folder
 

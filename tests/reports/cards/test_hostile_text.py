@@ -19,7 +19,8 @@ from harness.data.published_facts import published_facts
 from harness.data.records import Task
 from harness.evaluation.records import EvalReport
 from harness.evaluation.results import config_name
-from harness.reports import markdown, model_card
+from harness.reports import markdown_templates as markdown
+from harness.reports import model_card
 from harness.reports.dataset_card import render
 from harness.reports.leaderboard import boards
 from harness.reports.publish import CARD_TEMPLATE

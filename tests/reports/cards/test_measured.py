@@ -70,7 +70,7 @@ def test_the_command_repeats_the_run_with_its_commits_and_settings(make_report: 
 
     from harness.cli.__main__ import tft
     from harness.cli.evaluate import command
-    from harness.models.engine.server import split_engine_args
+    from harness.models.engine.build import split_engine_args
 
     settings = {"max_tokens": 99, "pairs": 7, "pairs_in_test_set": 359, "trust_remote_code": True}
     settings["engine_args"] = ["--dtype", "bfloat16", "--enforce-eager", "--max-num-seqs", "8"]

@@ -13,7 +13,7 @@ from harness.cli.__main__ import tft
 from harness.data import published_facts as figures
 from harness.data.published_facts import published_facts
 from harness.errors import DataError
-from harness.reports import markdown
+from harness.reports import markdown_templates as markdown
 from harness.resources import folder
 
 FACTS = published_facts()

@@ -14,10 +14,9 @@ from click.testing import CliRunner, Result
 
 from harness.data.formats.jsonl import read_jsonl, write_json
 from harness.data.tasks import pull_test_set
-from harness.evaluation.outcome import Evaluation
 from harness.evaluation.report_json import dump_report, read_report
 from harness.evaluation.results import config_name
-from harness.evaluation.run_folder import REPORT, ROWS
+from harness.evaluation.run_folder import REPORT, ROWS, Evaluation
 from harness.evaluation.scorecard import Scorecard
 from harness.hub.artifact import Artifact, RepoKind
 from harness.hub.client import Hub

@@ -16,11 +16,10 @@ from harness.hub.artifact import Artifact, FileInput, parse_input
 from harness.hub.client import Hub
 from harness.hub.publishing import push_folder
 from harness.reports.lineage.chain import Node, read_chain
-from harness.reports.lineage.row_history import Historian, RowHistory, calls_of
-from harness.reports.lineage.rows import RowReader
-from harness.reports.lineage.source_dialogue import DialogueReader
-from harness.reports.lineage.to_json import row_problems
-from harness.reports.lineage.turn_history import turns
+from harness.reports.lineage.query import row_problems
+from harness.reports.lineage.row_history import RowHistory, RowTracer, calls_of
+from harness.reports.lineage.row_view import notable_turns
+from harness.reports.lineage.rows import DialogueReader, RowReader
 
 SYNTHETIC = [(2, "synthetic"), (4, "synthetic")]
 
@@ -28,10 +27,10 @@ SYNTHETIC = [(2, "synthetic"), (4, "synthetic")]
 def _follow(hub: Hub, artifact: Artifact, sources: Path | None) -> Iterator[RowHistory]:
     """Yield the history of every row of a dataset."""
     root = read_chain(hub, artifact)
-    shelf = RowReader(hub)
-    historian = Historian(shelf=shelf, dialogues=DialogueReader(locate(sources) if sources else None))
-    for id in shelf.rows(root):
-        yield historian.follow(root, shelf.expect(root, id))
+    reader = RowReader(hub)
+    tracer = RowTracer(reader=reader, dialogues=DialogueReader(locate(sources) if sources else None))
+    for id in reader.rows(root):
+        yield tracer.follow(root, reader.expect(root, id))
 
 
 @pytest.mark.parametrize(("scenario", "stage"), SYNTHETIC)
@@ -93,9 +92,8 @@ def test_what_the_committee_is_said_to_have_changed_is_what_differs_from_the_tra
             assert (calls_of(history.conversation)[turn.position] != turn.raw) == bool(turn.changed)
             changed += bool(turn.changed)
         clean = calls_of(history.line()[0].source.conversation)
-        told, hidden = turns(history, clean)
-        assert len(told) + hidden == len(history.turns)
-        assert {turn.position for turn in history.turns if turn.changed} <= {one.position for one in told}
+        shown = notable_turns(history, clean)
+        assert {turn.position for turn in history.turns if turn.changed} <= {one.position for one in shown}
     assert changed > 10
 
 
@@ -112,8 +110,8 @@ def _changed(world: Any, artifact: Artifact, id: str, change: Any) -> RowHistory
 
     made = world.copy(artifact, "tft-benchmark-s4-changed", edit)
     root = read_chain(world.hub, made)
-    shelf = RowReader(world.hub)
-    return Historian(shelf=shelf, dialogues=DialogueReader(None)).follow(root, shelf.expect(root, id))
+    reader = RowReader(world.hub)
+    return RowTracer(reader=reader, dialogues=DialogueReader(None)).follow(root, reader.expect(root, id))
 
 
 @pytest.mark.parametrize(
@@ -150,8 +148,8 @@ def test_rows_of_a_dataset_that_is_not_ours_are_read_in_their_own_layout(world, 
 
 def test_a_turn_of_the_test_set_is_followed_to_its_conversation_and_file(world) -> None:
     root = read_chain(world.hub, world.hub.resolve("dataset", "local/tft-benchmark-testset"))
-    shelf = RowReader(world.hub)
-    history = Historian(shelf=shelf, dialogues=DialogueReader(None)).follow(root, shelf.expect(root, "test-0001:2"))
+    reader = RowReader(world.hub)
+    history = RowTracer(reader=reader, dialogues=DialogueReader(None)).follow(root, reader.expect(root, "test-0001:2"))
     [conversation] = history.earlier
     assert conversation.row.id == "test-0001"
     assert conversation.source

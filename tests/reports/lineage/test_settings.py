@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from harness.hub.lineage import Lineage, LineageRecord, parse_record
-from harness.reports.lineage.settings import models, settings, short
+from harness.reports.lineage.chain_view import models, settings, short
 
 PROMPT, COMMIT = "c" * 64, "a" * 40
 

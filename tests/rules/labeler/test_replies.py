@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 
 import pytest
 
 from harness.data.events import events
 from harness.data.records import Conversation, ToolCall
 from harness.data.tools import Toolbox
-from harness.rules.labeler.replies import Replies, Style
+from harness.rules.labeler.replies import Replies
+from harness.rules.labeler.reply_phrases import compose
 from harness.rules.labeler.reply_state import forms, is_known, known_words, reply_state
 from support.library_dialogues import REPLY, TITLES, call_at, clean, messages, task
 
-STYLES: tuple[Style, ...] = ("state", "neighbour")
+Style = Callable[[Replies, Conversation, int], str]
+TOOLBOX = Toolbox(task().tools)
+
+
+def composed(replies: Replies, conversation: Conversation, position: int) -> str:
+    return compose(events(conversation.messages, TOOLBOX), position, TOOLBOX)
+
+
+STYLES: tuple[Style, ...] = (composed, Replies.retrieve)
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +44,8 @@ def _reply_positions(conversation: Conversation) -> list[int]:
 def test_no_title_or_number_is_stated_that_the_conversation_has_not_told(replies: Replies, style: Style) -> None:
     for conversation in clean(75)[60:]:
         for position in _reply_positions(conversation):
-            text = replies.compose(conversation, position, style=style)
-            before = events(conversation.messages[:position], Toolbox(task().tools))
+            text = style(replies, conversation, position)
+            before = events(conversation.messages[:position], TOOLBOX)
             given = [event for event in before if event.kind in ("user", "result")]
             told_so_far = " ".join(event.text for event in given)
             assert text.strip()
@@ -51,14 +61,14 @@ def test_an_offer_names_a_row_and_a_question_is_answered(replies: Replies, style
     find = ToolCall(name="FindBooks", arguments={"city": "Lund", "shelf": "travel"})
     turns = ["Can you find me a book in Lund? I like travel.", find, [row], "x", "How many pages does it have?", "x"]
     conversation = Conversation(id="new", messages=messages("new", [*turns, "Thank you."]), source="new")
-    assert "A Map of Rivers" in replies.compose(conversation, 3, style=style)
-    assert "412" in replies.compose(conversation, 5, style=style)
+    assert "A Map of Rivers" in style(replies, conversation, 3)
+    assert "412" in style(replies, conversation, 5)
 
 
 def test_nothing_found_is_said_so(replies: Replies) -> None:
     find = ToolCall(name="FindBooks", arguments={"city": "Lund"})
     conversation = Conversation(id="n", messages=messages("n", ["A book in Lund", find, [], "x", "Oh."]), source="n")
-    text = replies.compose(conversation, 3, style="state")
+    text = composed(replies, conversation, 3)
     assert "could not find" in text
 
 
@@ -66,8 +76,8 @@ def test_a_missing_argument_is_asked_for_by_the_words_of_the_schema(replies: Rep
     find = ToolCall(name="FindBooks", arguments={"city": "Porto"})
     turns = ["Find me a book", "x", "In Porto", find, [{"city": "Porto", "title": "Glass Gardens"}], "x", "Ok"]
     conversation = Conversation(id="n", messages=messages("n", turns), source="n")
-    assert "city" in replies.compose(conversation, 1, style="state").lower()
-    assert "city" in replies.compose(conversation, 1, style="neighbour").lower()
+    assert "city" in composed(replies, conversation, 1).lower()
+    assert "city" in replies.retrieve(conversation, 1).lower()
 
 
 def test_a_call_that_changes_something_is_confirmed_with_its_arguments(replies: Replies) -> None:
@@ -81,7 +91,7 @@ def test_a_call_that_changes_something_is_confirmed_with_its_arguments(replies: 
         - 2
     )
     arguments = call_at(conversation, position + 2).arguments
-    text = replies.compose(conversation, position, style="state")
+    text = composed(replies, conversation, position)
     assert arguments["title"] in text
     assert "March" in text
 
@@ -93,12 +103,12 @@ def test_the_reply_does_not_depend_on_what_stands_there(replies: Replies) -> Non
     changed[position] = messages("x", ["", "Something else"])[1]
     other = Conversation(id=conversation.id, messages=tuple(changed), source="")
     for style in STYLES:
-        assert replies.compose(conversation, position, style=style) == replies.compose(other, position, style=style)
+        assert style(replies, conversation, position) == style(replies, other, position)
 
 
 def test_what_comes_later_is_not_known() -> None:
     conversation = clean(1)[0]
-    sequence = events(conversation.messages, Toolbox(task().tools))
+    sequence = events(conversation.messages, TOOLBOX)
     known = reply_state(sequence, 1)
     assert not known.facts
     assert not known.row
@@ -108,12 +118,12 @@ def test_what_comes_later_is_not_known() -> None:
 def test_a_batch_without_anything_to_learn_still_gives_replies(style: Style) -> None:
     conversation = Conversation(id="n", messages=messages("n", ["Hello", "x", "Bye", "x"]), source="n")
     empty = Replies.learn([], task())
-    assert all(empty.compose(conversation, position, style=style).strip() for position in (1, 3))
+    assert all(style(empty, conversation, position).strip() for position in (1, 3))
 
 
 def test_dates_and_times_are_known_in_the_ways_they_are_said() -> None:
     said = messages("n", ["On March 8th, quarter past five in the evening"])
-    words = known_words(events(said, Toolbox(task().tools)))
+    words = known_words(events(said, TOOLBOX))
     assert is_known("2019-03-08", words)
     assert is_known("17:15", words)
     assert not is_known("18:15", words)

@@ -11,7 +11,7 @@ import pytest
 
 from harness.curation.checks.conversation import check, rejected
 from harness.curation.checks.duplicates import Duplicates
-from harness.curation.checks.layout import CheckConfig
+from harness.curation.checks.message_order import CheckConfig
 from harness.data.annotations import ConversationPlan
 from harness.data.events import events
 from harness.data.records import Task

@@ -18,11 +18,10 @@ from harness.data.tasks import TestSet
 from harness.errors import ModelError
 from harness.evaluation.report_json import read_report
 from harness.hub.artifact import Artifact
-from harness.models.backends.adapters import RANKS, Adapter, AdapterSubject, lora_arguments
-from harness.models.backends.subject import EvaluateConfig
+from harness.models.backends._adapters import RANKS, Adapter, EvaluatedAdapter, lora_arguments
+from harness.models.backends._base import EvaluateConfig
 from harness.models.engine.checkpoint import Checkpoint
-from harness.models.engine.server import EngineOptions
-from harness.models.engine.shared import SharedEngine
+from harness.models.engine.server import EngineOptions, SharedEngine
 
 Put = Callable[..., str]
 
@@ -99,7 +98,7 @@ COMMANDS: list[tuple[str, list[str], tuple[str, ...]]] = [
 
 @pytest.fixture(scope="module")
 def said(hub: Any, new_terminal: Any, put: Put, base: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What each of the commands said; they are run in one process, which is quick."""
+    """What each of the commands said."""
     for name, config, weights, _ in REPOSITORIES:
         put(name, {CONFIG: json.dumps(config), WEIGHTS: weights})
     put("pickled", {CONFIG: json.dumps(LORA), "adapter_model.bin": "x"})
@@ -108,9 +107,9 @@ def said(hub: Any, new_terminal: Any, put: Put, base: str, tmp_path_factory: pyt
     commands = {name: [base, "--adapters", f"ada/{name}"] for name, *_ in REPOSITORIES}
     commands |= {name: arguments for name, arguments, _ in COMMANDS}
     place = new_terminal(hub, tmp_path_factory.mktemp("refused"))
-    done = place.run_all([["evaluate", *arguments, *ON_SAMPLE] for arguments in commands.values()])
+    done = {name: place("evaluate", *arguments, *ON_SAMPLE) for name, arguments in commands.items()}
     assert not (place.folder / "runs").exists()
-    return dict(zip(commands, done, strict=True))
+    return done
 
 
 @pytest.mark.parametrize(("name", "words"), [(name, words) for name, *_, words in REPOSITORIES])
@@ -169,7 +168,7 @@ def prompts_with(student: Path, test_set: Any, tmp_path: Path) -> Callable[..., 
         made = replace(artifact, repo_id="me/adapter")
         adapter = Adapter(artifact=made, folder=tmp_path / "adapter", root=tmp_path, config=LORA)
         engine = SharedEngine(EngineOptions())
-        subject = AdapterSubject(adapter, base, engine, tests, EvaluateConfig())
+        subject = EvaluatedAdapter(adapter, base, engine, tests, EvaluateConfig())
         subject.make_prompts()
         return subject.prompt_hashes
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from harness.hubd.embedded import running
-from harness.stages.material.sample_testset import write_test_set
+from support.sample_test_set import write_test_set
 
 CONCURRENCY = 4
 

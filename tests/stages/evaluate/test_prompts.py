@@ -17,7 +17,7 @@ from harness.data.records import TurnPair
 from harness.data.sample import sample_task
 from harness.evaluation.report_json import read_report
 from harness.models.prompts import system_message
-from harness.stages.material.sample_testset import write_test_set
+from support.sample_test_set import write_test_set
 
 OLD = "You are the agent of the old service."
 TURN = "<|im_start|>{{ m.role }}\n{{ m.content }}"
@@ -32,11 +32,11 @@ from harness.data.records import Prediction
 from harness.data.tasks import pull_test_set
 from harness.evaluation.run_folder import open_run
 from harness.hub.connect import connected
-from harness.models.backends.prepare import prepare
-from harness.models.backends.subject import EvaluateConfig
+from harness.models.backends._prepare import prepare
+from harness.models.backends._base import EvaluateConfig
 from harness.models.names import ModelName
 from harness.models.parsing import canonical
-from harness.stages._day import use_day
+from harness.stages._prompt_date import use_day
 from harness.stages.evaluate import lineage_of
 with connected(None) as hub:
     for model in sys.argv[1:]:
@@ -87,7 +87,7 @@ def again(model: str, *arguments: str) -> list[str]:
 def test_an_endpoint_is_sent_the_tasks_system_message_in_the_place_of_the_traces_own(
     terminal: Any, endpoint: Any, put: Callable[..., str], tmp_path: Path
 ) -> None:
-    write_test_set(tmp_path / "set", 2, repo_id="ada/old-system")
+    write_test_set(tmp_path / "set", 2)
     path = tmp_path / "set" / "data" / "conversations" / "test.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     own = {"role": "system", "content": OLD, "tool_calls": None, "tool_call_id": None}

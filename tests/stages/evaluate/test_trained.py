@@ -14,8 +14,8 @@ import pytest
 from harness.data.formats.messages import dump_conversation
 from harness.data.sample import sample_conversations
 from harness.hub.lineage import parse_record
-from harness.stages.material.sample_testset import write_test_set
 from harness.training.run_summary import load_facts
+from support.sample_test_set import write_test_set
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ SETTINGS = ("--epochs", "1", "--set", "lora_rank=4", "--set", "learning_rate=1e-
 def training(terminal: Any, put: Callable[..., str], student: Path) -> tuple[str, ...]:
     """The arguments that train the small student on three simulated conversations."""
     put("student", {path.name: path for path in student.iterdir()})
-    write_test_set(terminal.folder / "task", 2, repo_id="ada/task")
+    write_test_set(terminal.folder / "task", 2)
     rows = [json.dumps(dump_conversation(conversation)) + "\n" for conversation in sample_conversations(3)]
     (terminal.folder / "traces.jsonl").write_text("".join(rows))
     return ("train", "traces.jsonl", "--task", "task/job_description.json", "--student", "ada/student")
@@ -82,26 +82,15 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(
     training: tuple[str, ...], terminal: Any, tmp_path: Path
 ) -> None:
     to = ("--to", "ada/never", "--no-push", "--out", "run")
-    refused = terminal.run_all(
-        [
-            [*training, *to, "--set", "epoch=1"],
-            [*training, *to, "--epochs", "-1"],
-            [*training, *to, "--dry-run"],
-            [*training, *to, "--set", "max_length=16"],
-            ["train", "nothing.jsonl", *training[2:], *to],
-            [*training[:-1], "ada/no-such-student", *to],
-        ]
-    )
-    words = [
-        ("epoch", "epochs"),
-        ("epochs", "greater"),
-        ("--jobs",),
-        ("16 tokens",),
-        ("nothing.jsonl",),
-        ("no-such-student",),
-    ]
-    for done, expected in zip(refused, words, strict=True):
-        done.refused(*expected)
+    for words, expected in (
+        ([*training, *to, "--set", "epoch=1"], ("epoch", "epochs")),
+        ([*training, *to, "--epochs", "-1"], ("epochs", "greater")),
+        ([*training, *to, "--dry-run"], ("--jobs",)),
+        ([*training, *to, "--set", "max_length=16"], ("16 tokens",)),
+        (["train", "nothing.jsonl", *training[2:], *to], ("nothing.jsonl",)),
+        ([*training[:-1], "ada/no-such-student", *to], ("no-such-student",)),
+    ):
+        terminal(*words).refused(*expected)
     assert not (tmp_path / "run").exists()
 
 

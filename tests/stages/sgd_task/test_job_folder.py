@@ -18,11 +18,11 @@ from harness.data.formats.sgd import REPLY_TOOL
 from harness.data.formats.task import read_task
 from harness.data.records import Conversation, ToolCall
 from harness.data.scenarios._synonyms import drifted_names
+from harness.data.sgd_task import write_job_folder
 from harness.data.sources import Sources, locate
 from harness.data.tools import Toolbox
 from harness.data.traces.read import read_traces
 from harness.errors import UsageError
-from harness.stages.material.sgd_task import write_job_folder
 
 SLUGS = ["low-data", "noisy-labels", "schema-drift", "trace-mixing"]
 

@@ -1,0 +1,51 @@
+"""Scores by whole conversation: is every turn right, and where does the first error come (pure)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from harness.evaluation.records import ConversationScores
+from harness.statistics.estimates import estimate
+
+
+def score_conversations(
+    values: Sequence[float | None], conversations: Sequence[str], turns: Sequence[int]
+) -> ConversationScores:
+    """Return one metric by whole conversation; `values[i]` is the score of turn `turns[i]` of `conversations[i]`.
+
+    A turn below 1.0 is an error, None is unscored. A conversation with an error has failed, even if other turns are
+    unscored; one with an unscored turn and no error is unscored. Where an unscored turn comes before the first
+    known error, the first error is unknown: the two means about it leave the conversation out.
+    """
+    by_conversation: dict[str, list[tuple[int, float | None]]] = defaultdict(list)
+    for value, conversation, turn in zip(values, conversations, turns, strict=True):
+        by_conversation[conversation].append((turn, value))
+    whole: list[float | None] = []
+    first_errors: list[int] = []
+    right_before: list[int] = []
+    for scored in by_conversation.values():
+        scored.sort(key=lambda pair: pair[0])
+        whole.append(_success([value for _, value in scored]))
+        not_right = [(place, turn, value) for place, (turn, value) in enumerate(scored) if value is None or value < 1]
+        if not not_right:
+            right_before.append(len(scored))
+        elif not_right[0][2] is not None:
+            place, turn, _ = not_right[0]
+            right_before.append(place)
+            first_errors.append(turn)
+    return ConversationScores(
+        success=estimate(whole, list(by_conversation)),
+        first_error_turn=_mean(first_errors),
+        turns_before_error=_mean(right_before),
+    )
+
+
+def _success(values: Sequence[float | None]) -> float | None:
+    if any(value is not None and value < 1 for value in values):
+        return 0.0
+    return None if None in values else 1.0
+
+
+def _mean(counts: Sequence[int]) -> float | None:
+    return sum(counts) / len(counts) if counts else None

@@ -1,0 +1,49 @@
+"""From a model name to a backend that is ready."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+from harness.data.tasks import TestSet
+from harness.errors import UsageError
+from harness.hub.client import Hub
+from harness.models.backends._base import EvaluateConfig, EvaluatedModel
+from harness.models.names import ModelName
+
+
+def prepare(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig) -> EvaluatedModel:
+    """Return the model ready to be asked: resolved, pulled and checked.
+
+    Raises ModelError, HubError or UsageError where that is not possible. Each module of a backend has a
+    function of this name that does it.
+    """
+    if name.backend == "rules":
+        raise UsageError(f"{name} plays a role and answers no test set; name a model, or give it with --judge")
+    module = importlib.import_module(f"harness.models.backends.{name.backend}")
+    made: EvaluatedModel = module.prepare(name, hub, test_set, config)
+    return made
+
+
+@contextmanager
+def preparing(
+    names: Sequence[ModelName], hub: Hub, test_set: TestSet, config: EvaluateConfig
+) -> Iterator[list[Callable[[], EvaluatedModel]]]:
+    """Yield a function for each model that makes it ready to be asked; see `prepare`, whose errors they raise.
+
+    Adapters (`config.base`) are all checked before the first is asked, and share an engine, which is stopped at
+    the end of the block.
+    """
+    if config.base is None:
+        yield [partial(prepare, name, hub, test_set, config) for name in names]
+        return
+    from harness.models.backends._adapters import evaluated_adapters
+
+    with evaluated_adapters(names, hub, test_set, config) as adapters:
+        yield [partial(_itself, adapter) for adapter in adapters]
+
+
+def _itself(model: EvaluatedModel) -> EvaluatedModel:
+    return model

@@ -1,0 +1,91 @@
+"""The client of the harness's own vLLM server: prompts as token ids, answers as text."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from harness.data.records import Prediction, Usage
+from harness.models.backends._base import OnAnswer, ask_each
+from harness.models.chat.bounded_http import RefusedBodyError, bounded_client
+from harness.models.engine.process import while_progressing
+from harness.models.engine.server import SERVED_NAME, Server
+from harness.models.prompts import Prompt
+
+# Greedy means greedy, sampling defaults of the repository are overridden; markers of tool calls are
+# special tokens in some families, so they stay in the text.
+_GREEDY: dict[str, Any] = {
+    "top_k": 0,
+    "min_p": 0,
+    "repetition_penalty": 1,
+    "skip_special_tokens": False,
+    "spaces_between_special_tokens": False,
+}
+
+
+class VllmBackend:
+    """Answers prompts through a running server, as token ids, greedily.
+
+    Its client is its own: prompts are token ids, which chat requests (`harness.models.chat`) cannot carry, and the
+    server is ours, so that there are no keys, prices, limits or overload to mind.
+    """
+
+    def __init__(self, server: Server, max_tokens: int, concurrency: int, *, adapter: str | None = None) -> None:
+        """`adapter` is the name by which the server knows the adapter to ask; None asks the model itself."""
+        self.server = server
+        self.max_tokens = max_tokens
+        self.concurrency = concurrency
+        self.adapter = adapter
+        from openai import AsyncOpenAI
+
+        direct = bounded_client(trust_env=False)  # a proxy must not see prompts
+        self._client = AsyncOpenAI(
+            base_url=server.url, api_key=server.key, max_retries=2, timeout=None, http_client=direct
+        )
+
+    def ask(self, prompts: Sequence[Prompt], on_answer: OnAnswer) -> None:
+        """Ask for each prompt, then let the engine go: there are no more questions, but for other adapters."""
+        asyncio.run(self._ask(prompts, on_answer))
+
+    async def _ask(self, prompts: Sequence[Prompt], on_answer: OnAnswer) -> None:
+        try:
+            asking = ask_each(prompts, self._answer, on_answer, concurrency=self.concurrency)
+            await while_progressing(asking, self.server.work_done)
+        finally:
+            await self._client.close()
+            if self.adapter is None:
+                self.server.begin_stop()
+
+    async def _answer(self, prompt: Prompt) -> Prediction:
+        """Return the model's answer; raises EngineError where the engine has died."""
+        from openai import APIError
+
+        sent = prompt.sha256()
+        try:
+            reply = await self._client.completions.create(
+                model=self.adapter or SERVED_NAME,
+                prompt=list(prompt.token_ids),
+                max_tokens=self.max_tokens,
+                temperature=0,
+                top_p=1,
+                extra_body=_GREEDY,
+            )
+        except (APIError, RefusedBodyError) as error:
+            self.server.check_alive()
+            return Prediction(pair_id=prompt.pair_id, raw=None, error=f"engine: {error}", prompt_sha256=sent)
+        choice, usage = reply.choices[0], reply.usage
+        details = usage.prompt_tokens_details if usage else None
+        return Prediction(
+            pair_id=prompt.pair_id,
+            raw=choice.text,
+            finish_reason=choice.finish_reason,
+            prompt_sha256=sent,
+            usage=Usage(
+                prompt=usage.prompt_tokens,
+                completion=usage.completion_tokens,
+                cached=(details.cached_tokens if details else None) or 0,
+            )
+            if usage
+            else None,
+        )

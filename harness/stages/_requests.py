@@ -1,0 +1,178 @@
+"""What the stages are asked for, in names and numbers that JSON can hold."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from harness.data.formats.strict_records import FrozenModel
+from harness.stages._result import Place
+
+if TYPE_CHECKING:
+    from harness.evaluation.judge.judges import JudgeConfig
+    from harness.models.backends._base import EvaluateConfig
+    from harness.models.chat.chat_models import ChatSettings
+    from harness.models.names import ModelName
+
+
+class InferenceOptions(FrozenModel):
+    """How models are asked, in any role."""
+
+    endpoints: Path | None = None
+    """YAML file of endpoints: model id -> address, key variable, price, limits."""
+    base_url: str | None = None
+    """Address of the models that the file lacks."""
+    key_variable: str = "OPENAI_API_KEY"
+    """The variable with that address's key; the key itself is in no request."""
+    budget: float | None = None
+    """USD; None: no limit."""
+    concurrency: int | None = None
+    """Most questions at once."""
+    cache: Path | None = None
+    """Folder of answers that were paid for already; None: the user's own."""
+    max_tokens: int | None = None
+    """Longest answer; None: what the role needs."""
+    timeout: float | None = None
+    """Seconds for one try; None: as the endpoints file says."""
+    engine_args: tuple[str, ...] = ()
+    """KEY=VALUE, for our own vLLM servers."""
+
+    def settings(self, beside: ChatSettings | None = None, *, direct: bool = False) -> ChatSettings:
+        """Return the settings of the models, which share budget and limits per minute with those of `beside`.
+
+        `direct`: whether the base URL holds for models in the endpoints file too.
+        """
+        from harness.models.chat.budget import Budget
+        from harness.models.chat.chat_models import ChatSettings
+        from harness.models.chat.endpoints import Endpoints
+        from harness.models.engine.build import split_engine_args
+
+        budget = beside.budget if beside else None
+        if budget is None and self.budget is not None:
+            budget = Budget(self.budget)
+        shared = beside.endpoints.shared if beside else {}
+        return ChatSettings(
+            endpoints=Endpoints(
+                base_url=self.base_url,
+                key_variable=self.key_variable,
+                file=self.endpoints,
+                direct=direct,
+                shared=shared,
+            ),
+            concurrency=self.concurrency,
+            timeout=self.timeout,
+            max_tokens=self.max_tokens,
+            engine_args=split_engine_args(self.engine_args),
+            cache=self.cache,
+            budget=budget,
+        )
+
+
+class PipelineRequest(FrozenModel):
+    """What a stage of the pipeline is to do, as JSON can hold it."""
+
+    source: str | None = None
+    """Traces: a dataset `owner/name[@revision]`, a folder of an earlier stage, or a file; None: the job's."""
+    job: Path | None = None
+    """Job folder, for what nothing else here names: traces, task, test set, settings."""
+    task: str | None = None
+    """Task definition, a file or `owner/name[@revision]`; None: the job's, else the namespace's test set."""
+    namespace: str | None = None
+    """Owner of what is named without one; None: the token's user."""
+    arm: str | None = None
+    """Configuration of the source, where it has several."""
+    scenario: int | None = None
+    """Whose published settings and licence hold."""
+    limit: int | None = Field(default=None, ge=1)
+    """Only this many rows from the start."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Over the published ones and those of the job."""
+    models: str = "rules"
+    """Which model plays which role: rules, published, or a YAML file."""
+    teacher: str | None = None
+    committee: tuple[str, ...] = ()
+    arbiter: str | None = None
+    """Single roles, in the place of those of `models`."""
+    asking: InferenceOptions = InferenceOptions()
+    place: Place = Place()
+
+
+class JudgeRequest(FrozenModel):
+    """Who judges the answers, and how."""
+
+    judges: tuple[str, ...] = ()
+    """`rules:judge`, `openai:ID`, or a model on the Hub; empty: no judge."""
+    asking: InferenceOptions = InferenceOptions(max_tokens=1024)
+    """Endpoints file and budget are those of the evaluated models."""
+    ask_everything: bool = False
+    """Ask even what code can decide."""
+    baselines: bool = True
+    """Have the null baselines judged too."""
+    labels: Path | None = None
+    """Predictions with labels: the report says how far the judge agrees."""
+    label_column: str = "label"
+
+
+class EvaluateRequest(FrozenModel):
+    """Which models are asked what, who judges, and where results go."""
+
+    models: tuple[str, ...] = Field(min_length=1)
+    """`owner/name[@revision]`, `openai:ID` or `replay:FILE`."""
+    base: str | None = None
+    """The model that they are adapters of; None: they stand on their own."""
+    dataset: str
+    """The test set, `owner/name[@revision]`."""
+    limit: int | None = None
+    """Only this many pairs from the start."""
+    asking: InferenceOptions = InferenceOptions(max_tokens=256)
+    trust_remote_code: bool = False
+    tool_choice: Literal["required", "auto"] = "required"
+    day: date | None = None
+    """The day that chat templates take for today; None: that of the first run."""
+    judging: JudgeRequest = JudgeRequest()
+    run: Path | None = None
+    """Folder of the run, of several models the folder above theirs; None: below `runs`."""
+    resume: bool = False
+    """Go on with runs that are there."""
+    namespace: str | None = None
+    """Whose results dataset gets the rows; None: nothing is pushed."""
+    create_pr: bool = False
+    """Give model repositories pull requests instead of commits."""
+    max_unscored: float = 0.1
+    """Largest share of pairs without a score that is published."""
+    transcripts: Path | None = None
+    """Folder that gets transcripts for Inspect."""
+    site: Path | None = None
+    """Folder that gets a static site of the transcripts."""
+
+    def config(self, base: ModelName | None) -> EvaluateConfig:
+        """Return how the models are asked; UsageError for an engine argument that is none."""
+        from harness.models.backends._base import EvaluateConfig
+
+        return EvaluateConfig(
+            asking=self.asking.settings(direct=True),
+            trust_remote_code=self.trust_remote_code,
+            tool_choice=self.tool_choice,
+            day=self.day,
+            base=base,
+        )
+
+    def judge(self, models: ChatSettings | None) -> JudgeConfig | None:
+        """Return who judges and how; None: none does. Budget and limits are shared with the evaluated `models`."""
+        from harness.evaluation.judge.judges import JudgeConfig
+
+        judging = self.judging
+        if not judging.judges:
+            return None
+        asking = judging.asking.model_copy(update={"endpoints": self.asking.endpoints})
+        return JudgeConfig(
+            judges=judging.judges,
+            asking=asking.settings(models),
+            ask_everything=judging.ask_everything,
+            baselines=judging.baselines,
+            labels=judging.labels,
+            label_column=judging.label_column,
+        )
