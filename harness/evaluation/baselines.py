@@ -1,4 +1,4 @@
-"""Null baselines: what answers score that need no model. A model has to beat them before its score says anything."""
+"""Null baselines: what answers score that need no model. A model has to beat them before its score means anything."""
 
 from __future__ import annotations
 
