@@ -88,9 +88,7 @@ def test_steps_that_cells_share_are_in_the_plan_once_and_no_two_make_the_same() 
     cells = 2 * (2 * scenarios + 2 * len(FAIR_SCENARIOS))
     assert (counts["collect"], counts["student"], counts["corrupt"]) == (1, 1, scenarios)
     assert counts["train"] == counts["evaluate"] == cells
-    assert (
-        counts["filter"] == counts["relabel"] == scenarios + len(FAIR_SCENARIOS)
-    )  # repetitions begin with the synthesis
+    assert counts["filter"] == counts["relabel"] == scenarios + len(FAIR_SCENARIOS)  # repetitions begin later
     assert counts["synthesize"] == 2 * (scenarios + len(FAIR_SCENARIOS))
 
 
