@@ -89,7 +89,7 @@ def check_sizes(folder: Path, name: str) -> None:
 
 
 def read_object(folder: Path, file: str, name: str) -> dict[str, Any]:
-    """Return the JSON object in a file; ModelError where it is too large, too deep, or something else."""
+    """Return the JSON object in a file; ModelError where it is too large, too deep, or no object."""
     doing(f"the {file}")
     _check_size(folder / file, file, name)
     try:
