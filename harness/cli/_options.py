@@ -27,7 +27,7 @@ def write_commands(formatter: click.HelpFormatter, title: str, commands: Iterabl
         formatter.write_dl([(name, command.get_short_help_str(limit=500)) for name, command in commands])
 
 
-class Group(click.Group):
+class CommandGroup(click.Group):
     """A group whose help cuts no sentence off."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- click's

@@ -19,7 +19,7 @@ from harness.secrets import known
 from harness.terminal import echo
 
 
-@click.group("actions", cls=_options.Group)
+@click.group("actions", cls=_options.CommandGroup)
 def command() -> None:
     """For workflows on GitHub: who asks for what, and the comment that answers. See docs/actions.md."""
 

@@ -10,7 +10,7 @@ from harness.cli import _options
 from harness.terminal import echo, progress, say
 
 
-@click.group(cls=_options.Group, epilog="\b\nExample:\n  tft sources fetch")
+@click.group(cls=_options.CommandGroup, epilog="\b\nExample:\n  tft sources fetch")
 def command() -> None:
     """Get and check the files that the benchmark is built from."""
 
