@@ -294,6 +294,7 @@ def test_the_page_about_the_hub_runs_as_it_is_written(shell: Shell, tmp_path: Pa
     assert (tmp_path / "hub.tar.gz").is_file()
 
 
+@pytest.mark.slow
 def test_the_page_about_evaluation_runs_as_it_is_written(shell: Shell, sample: Path) -> None:
     run_page("evaluate.md", shell)
     first, second = (read_report(sample / "runs" / run / "report.json") for run in ("first", "second"))
@@ -312,12 +313,14 @@ def test_the_model_of_the_page_about_evaluation_is_asked(shell: Shell, sample: P
     assert all(isinstance(row["raw"], str) for row in rows)
 
 
+@pytest.mark.slow
 def test_the_page_about_the_benchmark_runs_as_it_is_written(shell: Shell, sources: Path) -> None:
     shell.environment["TFT_SOURCES"] = str(sources)
     run_page("benchmark.md", shell)
     assert (shell.folder / "runs" / "benchmark" / "logs").is_dir()
 
 
+@pytest.mark.slow
 def test_the_page_about_traces_of_ones_own_runs_as_it_is_written(shell: Shell, sample: Path) -> None:
     run_page("own-traces.md", shell)
     [tool] = read_task(sample / "job_description.json").tools
@@ -337,6 +340,7 @@ def test_the_page_about_numbers_runs_as_it_is_written(shell: Shell, sample: Path
     assert {row["staged_tool_call"] for row in _rows(sample / "scored.jsonl")} > {1.0}
 
 
+@pytest.mark.slow
 def test_what_the_page_about_extending_adds_is_found_and_works(shell: Shell, sample: Path, sources: Path) -> None:
     """In a copy of the checkout, whose package is the one that its commands import."""
     for name in ("harness", "eval", "model_cards", "datasets"):

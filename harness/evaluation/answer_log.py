@@ -24,7 +24,7 @@ _MOST_TOKENS = 10**8
 
 
 class AnswerLog:
-    """One line an answer, written as it arrives; a line that a kill cut off is dropped on opening."""
+    """One line per answer, written as it arrives; a line that a kill cut off is dropped on opening."""
 
     def __init__(self, path: Path) -> None:
         """Open or create the log, for one process at a time.
@@ -34,7 +34,7 @@ class AnswerLog:
         self.path = path
         self.answers: dict[str, Prediction] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Unbuffered: one write call a line, so that a kill loses at most the line it falls into.
+        # Unbuffered: one write call per line, so that a kill loses at most the line it falls into.
         file = lock_file(path)
         if file is None:
             raise UsageError(f"another process writes to {path}; wait for it, or give another --out")
@@ -60,12 +60,12 @@ class AnswerLog:
             self.answers[answer.pair_id] = answer
 
     def missing(self, pair_ids: Iterable[str]) -> list[str]:
-        """Return the ids to ask: without an answer, or with an error that another try may mend."""
+        """Return the ids still to ask: without an answer, or with an error that a retry may fix."""
         return [pair for pair in pair_ids if pair not in self.answers or _may_pass(self.answers[pair])]
 
     def append(self, answer: Prediction) -> None:
         """Add one answer to the file and to memory."""
-        answer = _writable(answer)  # raw texts of our own engines and of files, which no border has masked
+        answer = _writable(answer)  # raw texts of engines and files are not masked yet
         row = asdict(answer)
         if not answer.kept:
             del row["kept"]
@@ -101,14 +101,14 @@ def _parse(row: Any) -> Prediction:
 
 
 def _usage(counts: Any) -> Usage | None:
-    """Return the tokens of an answer, None for counts that cannot be, as earlier versions kept them."""
+    """Return the token counts of an answer, None for impossible ones, which earlier versions kept."""
     found = Usage(**counts) if isinstance(counts, dict) and counts else None
     numbers = (found.prompt, found.completion, found.cached or 0) if found else ()
     return found if all(type(one) is int and 0 <= one < _MOST_TOKENS for one in numbers) else None
 
 
 def _writable(answer: Prediction) -> Prediction:
-    """Return the answer as results can be written: half a character becomes U+FFFD."""
+    """Return the answer as it can be written to results: a lone surrogate becomes U+FFFD."""
     raw, reason, error = (
         one if one is None else known().mask_value(encodable(one))
         for one in (answer.raw, answer.finish_reason, answer.error)

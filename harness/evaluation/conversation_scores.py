@@ -14,9 +14,9 @@ def score_conversations(
 ) -> ConversationScores:
     """Return one metric by whole conversation; `values[i]` is the score of turn `turns[i]` of `conversations[i]`.
 
-    A turn below 1.0 is an error, None is unscored. A conversation with an error has failed, whatever else is
+    A turn below 1.0 is an error, None is unscored. A conversation with an error has failed, even if other turns are
     unscored; one with an unscored turn and no error is unscored. Where an unscored turn comes before the first
-    known error, nobody knows where the first error is: the two means about it leave the conversation out.
+    known error, the first error is unknown: the two means about it leave the conversation out.
     """
     by_conversation: dict[str, list[tuple[int, float | None]]] = defaultdict(list)
     for value, conversation, turn in zip(values, conversations, turns, strict=True):

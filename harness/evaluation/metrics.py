@@ -123,7 +123,7 @@ class RowScorer:
     """Rows in which the two readings find different calls; of these only one is scored."""
 
     def scored(self, rows: Iterable[tuple[int, Row]]) -> Iterator[Row]:
-        """Yield each row with one column a metric, in order.
+        """Yield each row with one column per metric, in order.
 
         A row without an answer from the model (`prediction` is null) gets null: a failure is not a score. Metric
         columns that were there are overwritten, all others kept. Raises DataError with file and line.

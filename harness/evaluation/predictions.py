@@ -1,8 +1,8 @@
-"""Files of predictions, in the published layout or our results' own, as records."""
+"""Files of predictions, in the published layout or that of our results, as records."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,14 @@ class PredictedRow:
             call=self.call,
         )
 
+    def case_within(self, path: Path, prefixes: Mapping[str, tuple[Message, ...]]) -> Case | None:
+        """Return the row of `path` as a case, its conversation from `prefixes` where it has none; DataError without."""
+        if self.prefix is None and self.id not in prefixes:
+            where = "not in the file" + (" nor in the test set" if prefixes else "")
+            advice = "name the test set that was asked: --dataset REPO"
+            raise DataError.at(path, self.line, f"the conversation before {self.id} is {where}; {advice}")
+        return self.case(prefixes.get(self.id, self.prefix))
+
 
 Tools = Sequence[dict[str, Any]]
 
@@ -80,7 +88,7 @@ def read_predictions(path: Path, tools: Tools = ()) -> list[PredictedRow]:
         known.add(made.id)
         rows.append(made)
     if not rows:
-        raise DataError(f"{path} has no rows; expected one prediction a line")
+        raise DataError(f"{path} has no rows; expected one prediction per line")
     return rows
 
 
@@ -108,7 +116,7 @@ def _published_row(line: int, row: dict[str, Any], conversations: Conversations,
 
 
 def _messages(row: dict[str, Any]) -> tuple[Message, ...]:
-    """Return the messages of a published row; contents in parts, and what else frameworks log, are read as well."""
+    """Return the messages of a published row; contents in parts, and other things that frameworks log, are accepted."""
     try:
         return parse_row(row, id="row").messages
     except ValueError:

@@ -1,4 +1,4 @@
-"""EvalRun, EvalReport and what they are made of."""
+"""EvalRun, EvalReport and their parts."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from harness.statistics.formatting import percent
 from harness.statistics.records import Agreement, Calibration, Estimate
 
 ANSWERS_KEPT = "answers_kept"
+"""In a run's `config`, where it is above 0: how many answers come from earlier runs that asked the same."""
 SENT_OTHERWISE = "sent_otherwise"
 CUT = "length"
 """The finish reason of an answer that ended at the limit of tokens, as OpenAI's API and vLLM name it."""
 CUT_LIMIT = 0.05
 """A larger share of cut answers is warned of."""
-"""In a run's `config`, where it is above 0: how many answers come from earlier runs that asked the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalRun:
-    """What was evaluated, on what, how, and with which versions."""
+    """What was evaluated, on which data, how, and with which versions."""
 
     model: str
     """The model as named on the command line, `backend:id` without a revision."""
@@ -36,7 +36,7 @@ class EvalRun:
     date: str
     """ISO 8601, UTC, of the start of the run."""
     timings: dict[str, float]
-    """Seconds a phase."""
+    """Seconds per phase."""
     base_model: str | None = None
     """The `base_model` of the model's own card, where it names one."""
 
@@ -76,7 +76,7 @@ class Member:
 
     name: str
     status: Literal["ok", "degraded", "excluded"]
-    """Degraded: some of its votes are missing. Excluded: so many that none of its votes counts."""
+    """Degraded: some of its votes are missing. Excluded: too many are missing for any of its votes to count."""
     votes: int
     unscored: int
     good: float | None
@@ -116,7 +116,7 @@ class ConversationScores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalReport:
-    """All that a table or a card may show of one evaluation."""
+    """Everything that a table or a card may show about one evaluation."""
 
     run: EvalRun
     rows: dict[str, dict[str, Estimate]]
@@ -138,13 +138,13 @@ class EvalReport:
     plots: dict[str, str] = field(default_factory=dict)
     """File in the folder `plots` -> what it shows, in words."""
     cut: int | None = None
-    """Answers that ended at the limit of tokens; None where of none is known how it ended: in reports of before."""
+    """Answers that ended at the limit of tokens; None where no finish reason is known, as in older reports."""
     ended: int = 0
-    """Answers of which it is known."""
+    """Answers whose finish reason is known."""
 
     @property
     def many_cut(self) -> bool:
-        """Whether so many answers were cut that the scores say more of the limit than of the model."""
+        """Whether so many answers were cut that the scores reflect the limit rather than the model."""
         return self.cut is not None and self.cut > CUT_LIMIT * self.ended
 
     @property
@@ -166,3 +166,13 @@ class Judgement:
     value: float | None
     reason: str
     votes: tuple[Vote, ...]
+
+    def columns(self) -> dict[str, Any]:
+        """Return what a row of results says beside the value."""
+        votes = {vote.judge: {"value": vote.value, "reason": vote.reason} for vote in self.votes}
+        return {"judge_reason": self.reason, "judge_votes": votes}
+
+
+def is_score(value: object) -> bool:
+    """Whether a value is a number from 0 to 1."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

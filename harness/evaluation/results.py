@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.data.formats.jsonl import read_jsonl
 from harness.errors import DataError, RepoNotFound, UsageError
-from harness.evaluation.records import EvalReport
+from harness.evaluation.records import EvalReport, is_score
 from harness.evaluation.report_json import read_report
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
@@ -53,7 +53,7 @@ def rows_file(config: str) -> str:
 
 
 def lineage_file(config: str) -> str:
-    """Return where it says what a configuration was made from."""
+    """Return where the lineage of a configuration lies."""
     return f"lineage/{config}.json"
 
 
@@ -100,7 +100,7 @@ class ResultsDataset:
             return {path.stem: read_report(path) for path in found}
 
     def lineages(self, config: str = _EVERY, *, unreadable: Unreadable | None = None) -> dict[str, LineageRecord]:
-        """Return by configuration what the results were made from."""
+        """Return the lineages by configuration."""
         made: dict[str, LineageRecord] = {}
         with self._files(lineage_file(config)) as found:
             for path in found:
@@ -118,6 +118,11 @@ class ResultsDataset:
                     rows[name] = _read_rows(path, reports.get(name))
         return rows
 
+    def plots(self, config: str, report: EvalReport) -> dict[str, bytes]:
+        """Return those of the plots that a report speaks of which are there, by name."""
+        with self._files(plot_file(config, "*.png")) as found:
+            return {path.name: path.read_bytes() for path in found if path.name in report.plots}
+
     @contextmanager
     def _part(self, config: str, path: Path, name: str, unreadable: Unreadable | None) -> Iterator[None]:
         try:
@@ -129,7 +134,7 @@ class ResultsDataset:
 
     @contextmanager
     def file(self, path: str) -> Iterator[Path | None]:
-        """Yield a file for the time of a block, None where there is none; errors in the block name the dataset."""
+        """Yield a file within the block, None where there is none; errors in the block name the dataset."""
         with self._files(path) as found:
             yield next(iter(found), None)
 
@@ -149,16 +154,12 @@ def _read_rows(path: Path, report: EvalReport | None) -> Rows:
     found = []
     for number, row in read_jsonl(path):
         missing = [key for key in _TEXTS if not isinstance(row.get(key), str)]
-        wrong = [metric for metric in metrics if not _is_score(row.get(metric))]
+        wrong = [metric for metric in metrics if row.get(metric) is not None and not is_score(row[metric])]
         if missing or wrong:
             problem = f"no text under {missing[0]!r}" if missing else f"{wrong[0]} is no number from 0 to 1, nor null"
             raise DataError.at(path, number, f"{problem}; {_AGAIN}")
         found.append(row)
     return found
-
-
-def _is_score(value: object) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1)
 
 
 def evaluated_models(hub: Hub, namespace: str) -> list[str]:

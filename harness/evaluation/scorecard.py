@@ -28,12 +28,8 @@ MODEL = "model"
 Columns = dict[str, list[float | None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Readings:
-    """The calls that were read from the answers: one list for each way of reading, in the pairs' order."""
-
-    by_name: dict[str, list[Reading | None]]
-    """None where there is no answer to read."""
+Readings = dict[str, list[Reading | None]]
+"""Way of reading -> what was read from the answers, in the pairs' order; None where there is no answer to read."""
 
 
 def read_answers(
@@ -43,7 +39,7 @@ def read_answers(
 
     `vllm` holds one reading for each answer that has text, in order.
     """
-    by_name: dict[str, list[Reading | None]] = {
+    readings: Readings = {
         name: [
             None
             if answer.raw is None
@@ -54,8 +50,8 @@ def read_answers(
     }
     if vllm is not None:
         found = iter(vllm)
-        by_name[f"vllm:{parser}"] = [None if answer.raw is None else next(found) for answer in answers]
-    return Readings(by_name=by_name)
+        readings[f"vllm:{parser}"] = [None if answer.raw is None else next(found) for answer in answers]
+    return readings
 
 
 def _columns(texts: Sequence[str | None], references: Sequence[str], task: Task) -> Columns:
@@ -88,14 +84,14 @@ class Scores:
 def score_answers(task: Task, pairs: Sequence[TurnPair], answers: Sequence[Prediction], readings: Readings) -> Scores:
     """Score the answers (one for each pair, in order), the null baselines and the references."""
     references = [parsing.canonical(pair.reference) for pair in pairs]
-    headline = readings.by_name[HEADLINE]
+    headline = readings[HEADLINE]
     calls: dict[str, list[ToolCall | None]] = {MODEL: [reading.call if reading else None for reading in headline]}
     calls |= {name: list(row) for name, row in baselines(pairs, task).items()}
     calls[GOLD] = [pair.reference for pair in pairs]
     texts: dict[str, list[str | None]] = {
         name: [None if call is None else parsing.canonical(call) for call in row] for name, row in calls.items()
     }
-    by_reading = {name: _texts(answers, found) for name, found in readings.by_name.items()}
+    by_reading = {name: _texts(answers, found) for name, found in readings.items()}
     texts[MODEL] = by_reading[HEADLINE]
     return Scores(
         answers=answers,
@@ -123,7 +119,7 @@ class Scorecard:
 
     report: EvalReport
     rows: list[dict[str, Any]]
-    """One results row a pair, as the results dataset holds them."""
+    """One results row per pair, as the results dataset holds them."""
 
 
 def make_scorecard(
@@ -229,5 +225,4 @@ def _outcome(answer: Prediction, reading: Reading | None) -> dict[str, Any]:
 def _verdict(judgement: Judgement | None, answer: Prediction) -> dict[str, Any]:
     if judgement is None:
         return {"judge_reason": f"not judged: {answer.error}", "judge_votes": None}
-    votes = {vote.judge: {"value": vote.value, "reason": vote.reason} for vote in judgement.votes}
-    return {"judge_reason": judgement.reason, "judge_votes": votes}
+    return judgement.columns()

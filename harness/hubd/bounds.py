@@ -55,3 +55,8 @@ class Cache(Generic[K, V]):
             while self._size > self._limit:
                 self._size -= self._held.popitem(last=False)[1][1]
         return value
+
+    def drop(self, key: K) -> None:
+        """Forget what is kept under a key."""
+        with self._lock:
+            self._size -= self._held.pop(key, (None, 0))[1]

@@ -69,7 +69,7 @@ def _token(root: Path, users: Path | None) -> str:
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:
-    """Close its stdin, which stops it; after a while insist."""
+    """Close its stdin, which stops it; after STOP_SECONDS kill it."""
     for pipe in (child.stdin, child.stdout):
         if pipe is not None:
             pipe.close()

@@ -46,7 +46,7 @@ _DATABASE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 
 def failed(error: Exception) -> Refused:
-    """Return the answer for an error that nobody expected: 507 if the disk is full, else 500 and a line in the log."""
+    """Return the answer for an unexpected error: 507 if the disk is full, else 500 and a line in the log."""
     code = getattr(error, "sqlite_errorcode", None)
     if code in _DATABASE_FULL or (isinstance(error, OSError) and error.errno in _FULL):
         return Refused(507, "The disk of this Hub is full; free some space and try again. Nothing was changed.")

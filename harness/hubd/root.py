@@ -24,36 +24,44 @@ def default_root() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "tft" / "hub"
 
 
-def fsync_folder(folder: Path) -> None:
-    """Make renames and new names inside `folder` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _fsync(path: Path, flags: int = 0) -> None:
+    descriptor = os.open(path, os.O_RDONLY | flags)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
+def fsync_folder(folder: Path) -> None:
+    """Make renames and new names inside `folder` survive a power cut."""
+    _fsync(folder, os.O_DIRECTORY)
+
+
 def fsync_tree(folder: Path) -> None:
     """Make everything inside `folder` survive a power cut."""
     for level, _, names in os.walk(folder):
         for name in names:
-            descriptor = os.open(Path(level) / name, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            _fsync(Path(level) / name)
         fsync_folder(Path(level))
+
+
+def write_whole(path: Path, content: bytes, *, draft: Path, mode: int) -> None:
+    """Write a file, in `draft` first: durable and whole under its name, or not at all. Its folder is not yet synced."""
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def write_private(path: Path, content: bytes) -> None:
     """Write `content` to `path`, atomically and durably, readable by the owner only."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    write_whole(path, content, draft=path.with_name(f".{path.name}.{secrets.token_hex(4)}"), mode=0o600)
     fsync_folder(path.parent)
 
 
@@ -88,7 +96,7 @@ class Root:
         return self.folder("tmp") / secrets.token_hex(16)
 
     def close(self) -> None:
-        """Let the next server in."""
+        """Release the lock, so that another server may start."""
         if self.lock is not None:
             os.close(self.lock)
 
@@ -133,9 +141,9 @@ def existing_root(path: Path, *, locked: bool) -> Root:
 
 
 def _close_to_others(path: Path) -> None:
-    """Let nobody but its owner into the folder; where it was open before, say so."""
+    """Close the folder to all but its owner; where it was open before, say so."""
     mode = path.stat().st_mode
-    if mode & 0o077 and not mode & stat.S_ISVTX:  # never a folder like /tmp, which is everybody's
+    if mode & 0o077 and not mode & stat.S_ISVTX:  # never a shared folder like /tmp
         _note(f"{path} could be read by others on this machine; it is closed to them now (mode 700).")
         path.chmod(0o700)
     for name in FOLDERS:
@@ -172,7 +180,7 @@ def _clear_leftovers(root: Root) -> None:
 
 
 def clear_git_leftovers(repository: Path) -> None:
-    """Remove locks and half-written objects and packs from a bare repository to which nobody else writes."""
+    """Remove locks and half-written objects and packs from a bare repository that has no other writer."""
     clear_ref_locks(repository)
     packs = repository / "objects" / "pack"
     leftovers = [*packs.glob("*.lock"), *repository.glob("objects/tmp_*"), *packs.glob("tmp*")]
@@ -184,6 +192,6 @@ def clear_git_leftovers(repository: Path) -> None:
 
 
 def clear_ref_locks(repository: Path) -> None:
-    """Remove the locks of refs from a bare repository whose refs nobody else moves."""
+    """Remove the locks of refs from a bare repository whose refs have no other writer."""
     for lock in (*repository.glob("*.lock"), *repository.glob("refs/**/*.lock")):
         lock.unlink(missing_ok=True)

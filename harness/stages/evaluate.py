@@ -15,7 +15,7 @@ from harness.data.records import Prediction
 from harness.data.tasks import TestSet, pull_test_set
 from harness.errors import DataError, HubError, UsageError
 from harness.evaluation.answer_log import AnswerLog
-from harness.evaluation.judge.judge_evaluations import ToJudge, check, judge_evaluations
+from harness.evaluation.judge.judge_evaluations import check, judge_evaluations
 from harness.evaluation.judge.judges import JudgeConfig
 from harness.evaluation.records import ANSWERS_KEPT, EvalRun
 from harness.evaluation.report_json import dump_report, read_report
@@ -122,9 +122,8 @@ def evaluate(
         answered = [answer(name, prepare, test_set, place, day=config.day) for name, prepare in ready]
     if judging is None:
         return [_finish(one, test_set, None) for one in answered]
-    to_judge = [ToJudge(pairs=test_set.pairs, scores=one.scores) for one in answered]
     judging = replace(judging, asking=replace(judging.asking, log=answered[0].folder / JUDGE_LOG))
-    judged = judge_evaluations(to_judge, judging, test_set.task, hub)
+    judged = judge_evaluations([one.scores for one in answered], test_set, judging, hub)
     return [_finish(one, test_set, found) for one, found in zip(answered, judged, strict=True)]
 
 

@@ -12,7 +12,7 @@ from harness.statistics.intervals import share_interval
 from harness.statistics.records import Agreement, Calibration, Estimate
 
 Votes = Sequence[float | None]
-"""Good (1.0), bad (0.0) or unscored (None), one a case."""
+"""Good (1.0), bad (0.0) or unscored (None), one per case."""
 
 
 def agreement(votes: Mapping[str, Votes], clusters: Sequence[Hashable]) -> Agreement:
@@ -45,7 +45,7 @@ def observed_agreement(cases: Sequence[Sequence[Hashable]]) -> float | None:
 
 
 def krippendorff_alpha(cases: Sequence[Sequence[Hashable]]) -> float | None:
-    """Return Krippendorff's alpha of nominal votes, one list a case; None where all votes are the same.
+    """Return Krippendorff's alpha of nominal votes, one list per case; None where all votes are the same.
 
     Written with sums of squares (Krippendorff 2011), whose cost does not grow with the number of categories: whole
     calls are as many categories as there are different texts.
@@ -63,7 +63,7 @@ def krippendorff_alpha(cases: Sequence[Sequence[Hashable]]) -> float | None:
 
 
 def gwet_ac1(cases: Sequence[Sequence[Hashable]], categories: int) -> float | None:
-    """Return Gwet's AC1 (Gwet 2008) for so many categories; a case counts in the base rates by its shares."""
+    """Return Gwet's AC1 (Gwet 2008) for a number of categories; a case counts in the base rates by its shares."""
     observed = observed_agreement(cases)
     if observed is None:
         return None
@@ -114,11 +114,11 @@ def calibrate(
 ) -> Calibration:
     """Return how a judge does against labels; bad (0.0) is the positive class, that which is looked for.
 
-    The sequences are parallel, one entry a row: the verdict (None is unscored), the label (None where the row
+    The sequences are parallel, one entry per row: the verdict (None is unscored), the label (None where the row
     has none), the reference's tool, whether the prediction calls that tool, and the conversation. Rows with a
     label and no verdict are counted as `unscored` and in nothing else; rows with a verdict and no label only
     serve `corrected` (see `corrected_score`), which is None without such rows or without labels. Kappas are None
-    where all labels are the same: kappa would be 0 whatever the judge says. Without any row that has both,
+    where all labels are the same: kappa would be 0 for any judge. Without any row that has both,
     `base_rate` is 0.0 with n = 0. `by_tool` leaves out what a tool's rows do not define.
     """
     labelled = [place for place, label in enumerate(labels) if label is not None]

@@ -36,9 +36,9 @@ class TrainConfig(BaseModel):
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
     batch_size: PositiveInt = 1
-    """Examples a device and forward pass."""
+    """Examples per device and forward pass."""
     accumulation: PositiveInt = 1
-    """Forward passes an optimizer step."""
+    """Forward passes per optimizer step."""
     expand_turns: bool = False
     """One example for every turn, the published way, instead of one for every conversation."""
     equal_turns: bool = False

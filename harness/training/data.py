@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.data.records import Conversation, Message, Task, ToolCall
+from harness.data.records import Conversation, Message, Task
+from harness.data.tools import Toolbox
 from harness.data.traces.trace_input import read_input
 from harness.errors import DataError
 from harness.hub.client import Hub
@@ -38,7 +39,7 @@ def read_training_data(
 ) -> TrainingData:
     """Return the conversations of a local file in any known layout, or of a dataset `owner/name[@revision]`.
 
-    With `limit` the first so many of those that are not left out.
+    With `limit` only the first ones of those that are not left out.
 
     Which file of a repository is read says `data.traces.trace_input.choose_file`. With `task`, calls that its tools do
     not allow are counted. Raises UsageError for a source that is neither, or several files and no `arm`; DataError for
@@ -57,7 +58,7 @@ def read_training_data(
     conversations = conversations[:limit]
     if not any(message.role == "assistant" for one in conversations for message in one.messages):
         left = f" ({rejected} conversations were rejected by an earlier stage)" if rejected else ""
-        raise DataError(f"{source} has no assistant turn to learn from{left}; expected one conversation a line")
+        raise DataError(f"{source} has no assistant turn to learn from{left}; expected one conversation per line")
     counts = count(conversations, task.tools if task else None)
     if every > len(conversations):
         counts["conversations left out, above the limit"] = every - len(conversations)
@@ -84,20 +85,13 @@ def count(conversations: Sequence[Conversation], tools: Sequence[dict[str, Any]]
         odd["messages without content"] += not message.tool_calls and not (message.content or "").strip()
         odd["turns with several calls"] += len(message.tool_calls) > 1
     if tools is not None:
-        odd.update(_unknown(calls, tools))
+        toolbox = Toolbox(tools)
+        known = [call for call in calls if call.name in toolbox]
+        odd["calls of unknown tools"] = len(calls) - len(known)
+        odd["calls with unknown arguments"] = sum(
+            not call.arguments.keys() <= toolbox.parameters(call.name).keys() for call in known
+        )
     return usual | {what: number for what, number in odd.items() if number}
-
-
-def _unknown(calls: Sequence[ToolCall], tools: Sequence[dict[str, Any]]) -> dict[str, int]:
-    """Return how many calls the schema does not know; one without `properties` knows no arguments."""
-    functions = [tool.get("function", tool) for tool in tools]
-    known = {one["name"]: (one.get("parameters") or {}).get("properties") or {} for one in functions}
-    return {
-        "calls of unknown tools": sum(call.name not in known for call in calls),
-        "calls with unknown arguments": sum(
-            call.name in known and not call.arguments.keys() <= known[call.name].keys() for call in calls
-        ),
-    }
 
 
 def ends_open(conversation: Conversation) -> bool:

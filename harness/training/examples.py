@@ -32,7 +32,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingExamples:
-    """What a dataset gives, and what it does not."""
+    """The examples of a dataset, and what was skipped."""
 
     items: tuple[Example, ...]
     skipped: dict[str, int]
@@ -60,7 +60,7 @@ def make_examples(
     expand_turns: bool,
     max_length: int | None,
 ) -> TrainingExamples:
-    """Return one example a conversation that learns all its turns, or with `expand_turns` one for every turn.
+    """Return one example per conversation that learns all its turns, or with `expand_turns` one for every turn.
 
     Examples of more than `max_length` tokens are dropped and counted, never cut. Raises DataError where nothing
     is left, ModelError where a turn does not follow its prompt.

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from harness.data.formats.jsonl import write_jsonl
 from harness.errors import DataError
 
 
@@ -56,10 +57,7 @@ class TrainingLog:
 
     def keep_until(self, step: int) -> None:
         """Drop the entries after `step`: those steps are made again."""
-        kept = [entry for entry in self.read() if entry.step <= step]
-        partial = self.path.with_suffix(".partial")
-        partial.write_text("".join(json.dumps(asdict(entry)) + "\n" for entry in kept), encoding="utf-8")
-        partial.replace(self.path)
+        write_jsonl(self.path, [asdict(entry) for entry in self.read() if entry.step <= step])
 
 
 _LOUD = ("transformers", "trl", "peft", "accelerate")
@@ -67,7 +65,7 @@ _LOUD = ("transformers", "trl", "peft", "accelerate")
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Show errors of the libraries only, and no bars of theirs."""
+    """Show only errors of the libraries, and none of their progress bars."""
     from transformers.utils import logging as transformers_logging
 
     levels = {name: logging.getLogger(name).level for name in _LOUD}

@@ -12,7 +12,6 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from harness.data.records import Conversation, Task
-from harness.errors import DataError
 from harness.training.config import TrainConfig
 from harness.training.data import TrainingData
 from harness.training.examples import TrainingExamples, make_examples
@@ -23,13 +22,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _SAVE_EVERY = 100
-"""Steps between checkpoints: half a minute of a small student's start."""
+"""Steps between checkpoints: half a minute of pretraining a small student."""
 _DESCRIPTION = "Talk with people, and call the services that they need."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pretraining:
-    """What a student was given a start on, and how."""
+    """What a student was pretrained on, and how."""
 
     inputs: tuple[str, ...]
     conversations: int
@@ -39,7 +38,7 @@ class Pretraining:
     tokens: int
     seconds: float
     loss: float
-    """Mean over the last tenth of the steps, nats a token."""
+    """Mean over the last tenth of the steps, nats per token."""
 
 
 def pretrain_config(
@@ -57,7 +56,7 @@ def pretrain_config(
 
 
 def pretrain(folder: Path, data: TrainingData, config: TrainConfig, *, work: Path | None = None) -> Pretraining:
-    """Train the model in `folder` from nothing on the agent's turns in the dialogues, and replace its weights.
+    """Train the model in `folder` from scratch on the agent's turns in the dialogues, and replace its weights.
 
     `work` keeps the checkpoints, with which a run that was killed goes on. Raises DataError where no conversation
     can be learned from, and what rendering and training raise.
@@ -68,8 +67,6 @@ def pretrain(folder: Path, data: TrainingData, config: TrainConfig, *, work: Pat
     prepare_to_learn(folder, config.seed)
     tokenizer = load_tokenizer(folder, folder.name)
     examples = pretrain_examples(tokenizer, data.conversations, folder.name)
-    if not examples.items:
-        raise DataError(f"none of the {len(data.conversations)} conversations can be learned from: {examples.skipped}")
     with tempfile.TemporaryDirectory(prefix="tft-") as scratch:
         place, pad = work or Path(scratch), int(tokenizer.pad_token_id)
         trained = train(folder, examples, config, place, pad_token_id=pad, resume=work is not None)

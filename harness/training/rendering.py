@@ -189,7 +189,7 @@ class TrainingRendering:
         if same == len(left):
             return f"the chat template of {self._name} does not write {self._text_end.text!r} after what it prompts for"
         shown = [self.tokenizer.decode(ids[same : same + _SHOWN]) for ids in (right, left)]
-        return f"the chat template of {self._name} writes {shown[0]!r} in the place of {shown[1]!r} at token {same}"
+        return f"the chat template of {self._name} writes {shown[0]!r} instead of {shown[1]!r} at token {same}"
 
     def pieces(self, messages: Sequence[Message]) -> list[Piece]:
         """Return the conversation up to its last assistant turn, as few sequences as are exact.
@@ -210,28 +210,12 @@ class TrainingRendering:
             ids = whole
         return pieces
 
-    def conversation(self, messages: Sequence[Message]) -> tuple[tuple[int, ...], tuple[Span, ...]]:
-        """Return token ids up to the end of the last assistant turn, and the span [start, end) of each turn.
-
-        Raises ModelError where one sequence cannot hold every turn after exactly its prompt, or there is no turn.
-        """
-        pieces = self.pieces(messages)
-        if len(pieces) != 1:
-            found = next(self.partings(messages), None)
-            reason = (
-                f"{self._difference(*found[1:])} in turn {found[0]}"
-                if found
-                else "no one sequence of tokens holds its turns"
-            )
-            raise ModelError(f"this conversation cannot be trained on as a whole: {reason}; expand its turns")
-        return pieces[0].ids, pieces[0].spans
-
     def check(self, conversations: Sequence[Conversation]) -> None:
         """Raise ModelError with the first differing tokens where serving would show a turn otherwise than learned."""
         first, broken, turns = "", 0, 0
         for conversation in conversations:
             if self.form.calls_as_text and any(len(one.tool_calls) > 1 for one in conversation.messages):
-                raise ModelError(f"{self._name} takes calls as text, one a turn; {conversation.id} has several in one")
+                raise ModelError(f"{self._name} takes calls as text, one per turn; {conversation.id} has several")
             turns += sum(message.role == "assistant" for message in conversation.messages)
             found = list(self.partings(conversation.messages))
             broken += len({turn for turn, _, _ in found})
@@ -250,7 +234,7 @@ def choose_rendering(
     *,
     calendar: Calendar | None = None,
 ) -> TrainingRendering:
-    """Return the first rendering in which every turn stays as it was learned, whatever follows it.
+    """Return the first rendering in which every turn stays as it was learned, regardless of what follows.
 
     The tokenizer's own template is tried, then the variant for training that TRL has of it. Where the template
     thinks unless told not to, the rendering's template does not: what was trained is the default. Where it asks for the

@@ -14,7 +14,7 @@ from harness.hub.lineage import Lineage, follow_data
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingFacts:
-    """All that a card may show of a training run."""
+    """Everything that a card may show about a training run."""
 
     student: str
     """The model that was trained, `repo@commit`."""
@@ -79,7 +79,7 @@ _WORDS = {
 def read_roles(hub: Hub, dataset: str) -> dict[str, str]:
     """Return what was done -> by which model, for `repo@commit` and what it was made from; empty for raw traces.
 
-    Rule-based stand-ins are named like models, so that nobody takes their work for a language model's.
+    Rule-based stand-ins are named like models, so that their work is not taken for a language model's.
     """
     roles: dict[str, str] = {}
     artifact = parse_input(dataset)

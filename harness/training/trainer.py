@@ -31,7 +31,7 @@ from harness.training.log import LogEntry, TrainingLog
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What a trainer trains on, and where it says what it does."""
+    """What a trainer trains on, and where it reports."""
 
     items: tuple[Example, ...]
     order: BatchOrder
@@ -44,7 +44,7 @@ class Work:
 
 
 class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
-    """Trains on examples that are token ids already."""
+    """Trains on examples that are already token ids."""
 
     loss_is_scaled_for_ga = True
 
@@ -111,7 +111,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
         return_outputs: bool = False,  # noqa: ARG002
         num_items_in_batch: Any = None,
     ) -> torch.Tensor:
-        """Return this process' part of the loss of the step; DDP averages gradients, so it counts once a process."""
+        """Return this process' part of the loss of the step; DDP averages gradients, so it counts once per process."""
         share = num_items_in_batch / self.args.world_size
         return weighted_loss(model, inputs, items=share, keep=self._keeps)
 
@@ -166,7 +166,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
         return 0
 
     def _send_telemetry(self) -> None:
-        """Tell nobody."""
+        """Send nothing."""
 
 
 class _Loader(DataLoader):  # type: ignore[misc]  # untyped
@@ -176,7 +176,7 @@ class _Loader(DataLoader):  # type: ignore[misc]  # untyped
 
 
 class _SaveOften(TrainerCallback):  # type: ignore[misc]  # untyped
-    """Asks for a checkpoint every so many steps, and at the end of each epoch."""
+    """Asks for a checkpoint every `save_every` steps, and at the end of each epoch."""
 
     def __init__(self, save_every: int | None) -> None:
         self.save_every = save_every

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,10 @@ from hub_words import Request
 
 from harness.hubd.accounts.users_file import load_users
 from harness.hubd.api.request import Services
+from harness.hubd.errors import Refused
 from harness.hubd.root import existing_root, open_root
 from harness.hubd.server.app import HubApp
+from harness.hubd.server.routes import ROUTES, match
 from harness.hubd.storage.verify import verify
 
 USERS = """
@@ -46,6 +49,7 @@ class Fuzz:
         self.statuses: Counter[int] = Counter()
         self.faults: list[str] = []
         self.slowest = 0.0
+        self.unasked = {(route.method, route.pattern) for route in ROUTES}
 
     async def run(self, requests: int, workers: int = 8) -> None:
         """Send so many requests, some at a time."""
@@ -63,6 +67,9 @@ class Fuzz:
 
     async def one(self, made: Request) -> None:
         """Send a request and look at the answer."""
+        with suppress(Refused):  # no route
+            route = match(made.method, made.path).route
+            self.unasked.discard((route.method, route.pattern))
         started = time.monotonic()
         sent: list[dict[str, Any]] = []
         try:
@@ -153,6 +160,7 @@ def main() -> None:
         root.close()
         report = verify(existing_root(Path(name) / "root", locked=False))
     print(f"seed {options.seed}: {options.requests} requests in {took:.0f} s, slowest {fuzz.slowest:.2f} s")
+    print(f"routes that were not asked: {len(fuzz.unasked)} of {len(ROUTES)} {sorted(fuzz.unasked)}")
     print(f"answers: {dict(sorted(fuzz.statuses.items()))}")
     print(f"{len(fuzz.faults)} faults {dict(Counter(fuzz.faults).most_common(10))}")
     print(f"verify: {report.repositories} repositories, {report.objects} git objects, {report.files} large files")

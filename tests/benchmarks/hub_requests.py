@@ -9,7 +9,7 @@ import struct
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from hub_words import CARDS, KINDS, METHODS, NAMES, PAGES, PATHS, READS, TABS, TOKENS, Request, Words
+from hub_words import ALONE, CARDS, KINDS, METHODS, NAMES, PAGES, PATHS, READS, TABS, TOKENS, Request, Words
 
 from harness.hubd.storage.blobs import pointer
 
@@ -42,6 +42,10 @@ class Grammar(Words):
         return made
 
     def _read(self) -> Request:
+        if self.draw.random() < 0.05:
+            kind, name = self.repo()
+            cached = f"/api/resolve-cache/{kind}/{name}/{self.fill('{rev}/{path}')}"
+            return Request("GET", self.draw.choice(["/api/whoami-v2", quote(cached, safe="/%")]), self.query())
         path = (
             self.api(self.fill(self.draw.choice(READS)))
             if self.draw.random() < 0.9
@@ -50,18 +54,21 @@ class Grammar(Words):
         return Request("GET", path, self.query())
 
     def _page(self) -> Request:
-        kind, name = self.repo()
-        below = self.fill(self.draw.choice(TABS))
+        (kind, name), draw = self.repo(), self.draw
+        below, collection = self.fill(draw.choice(TABS)), "/".join(map(self.segment, self.pick(self.slugs).split("/")))
+        if draw.random() < 0.05:  # names of the Hub's own models have no owner
+            name, below = name.partition("/")[2], self.fill(draw.choice(ALONE))
         page = (
-            self.draw.choice(PAGES)
-            if self.draw.random() < 0.25
+            draw.choice([*PAGES, f"collections/{collection}"])
+            if draw.random() < 0.25
             else f"{'' if kind == 'models' else kind + '/'}{self.segment(name).replace('%2F', '/')}/{below}"
         )
         made = Request(self.draw.choice(["GET", "GET", "HEAD"]), f"/{page}".rstrip("/") or "/", self.query())
         if self.draw.random() < 0.8:
             made.headers["accept"] = "text/html"
-        if page == "-/login" and self.draw.random() < 0.5:
-            made = Request("POST", "/-/login", "", urlencode({"token": self.text(), "next": self.text()}).encode())
+        if page == "-/login" and draw.random() < 0.5:
+            form = urlencode({"token": self.text(), "next": self.text()}).encode()
+            made = Request("POST", f"/-/{draw.choice(['login', 'login', 'logout'])}", "", form)
         return made
 
     def _content(self, path: str) -> bytes:
@@ -193,7 +200,11 @@ class Grammar(Words):
             )
         if what == "shard":
             return Request(
-                "POST", f"{cas}/{draw.choice(['v1', 'v2'])}/shards", "", self.damage(_shard(xorb, data)), headers
+                "POST",
+                f"{cas}/{draw.choice(['v1/shards', 'v2/shards', 'v1/shard'])}",
+                "",
+                self.damage(_shard(xorb, data)),
+                headers,
             )
         sha256 = hashlib.sha256(data).hexdigest()
         path = (
@@ -203,6 +214,14 @@ class Grammar(Words):
 
     def _discuss(self) -> Request:
         number, draw = self.segment(str(self.pick([1, 1, 2, 3]))), self.draw
+        if draw.random() < 0.05:
+            return Request("DELETE", self.api(f"discussions/{number}"))
+        if draw.random() < 0.2:
+            comment = self.pick(self.comments) if draw.random() < 0.9 else self.api(f"discussions/{number}/comment/x")
+            body = self.json(content=self.pick(["better"]))
+            return Request(
+                "POST", f"/{quote(comment.lstrip('/'), safe='/%')}/{draw.choice(['edit', 'hide'])}", "", body
+            )
         action = draw.choice(
             ["", f"/{number}/comment", f"/{number}/title", f"/{number}/status", f"/{number}/merge", f"/{number}/x"]
         )

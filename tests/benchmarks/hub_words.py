@@ -31,6 +31,7 @@ CARDS = [
     "no card",
 ]
 PAGES = ["", "models", "datasets", "spaces", "collections", "-/style.css", "-/icon.svg", "-/login", "ada", "-/nothing"]
+ALONE = ["resolve/{rev}/{path}", "raw/{rev}/{path}"]
 TABS = [
     "", "tree/{rev}", "tree/{rev}/{path}", "blob/{rev}/{path}", "commits/{rev}", "commit/{rev}", "viewer",
     "viewer/{rev}/{path}", "discussions", "discussions/{num}", "leaderboard", "resolve/{rev}/{path}",
@@ -70,6 +71,7 @@ class Words:
         self.links: list[tuple[str, bytes]] = [("/lfs/" + "0" * 64, b"")]
         self.slugs: list[str] = ["ada/x-" + "0" * 24]
         self.items: list[str] = ["0" * 24]
+        self.comments: list[str] = [f"/api/models/ada/one/discussions/1/comment/{'0' * 24}"]
         self.xet: list[tuple[str, str]] = [("/xet/store", "x")]
 
     def learn(self, made: Request, status: int, body: bytes) -> None:
@@ -84,6 +86,8 @@ class Words:
             for key in ("sha", "commitOid"):
                 if isinstance(content.get(key), str):
                     self.keep(self.shas, content[key])
+            if isinstance(content.get("newMessage"), dict):
+                self.keep(self.comments, f"{made.path.rstrip('/')}/{content['newMessage']['id']}")
             if isinstance(content.get("slug"), str):
                 self.keep(self.slugs, content["slug"])
                 for item in content["items"]:

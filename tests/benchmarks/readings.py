@@ -46,7 +46,7 @@ def calls(rows: list[dict[str, Any]], schemas: tuple[dict[str, Any], ...], famil
     """Return the headline's reading of each text."""
     task = Task(description="", tools=schemas)
     answers = [Prediction(pair_id=row["id"], raw=row["text"]) for row in rows]
-    found = read_answers(answers, task, family, None, None).by_name[HEADLINE]
+    found = read_answers(answers, task, family, None, None)[HEADLINE]
     return [reading.call if reading else None for reading in found]
 
 

@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub import CommitOperationAdd
 from huggingface_hub.errors import HfHubHTTPError
 
-from harness.hubd.storage.moderation import OPEN_LIMIT, TEXT_LIMIT
+from harness.hubd.storage.discussions import OPEN_LIMIT, TEXT_LIMIT
 
 
 def hide(who, repo: str, number: int, comment: str):

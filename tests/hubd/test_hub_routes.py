@@ -1,4 +1,4 @@
-"""Every route, asked by everybody for every kind of repository: nothing leaks, nothing changes, nothing breaks.
+"""Every route, asked by everyone for every kind of repository: nothing leaks, nothing changes, nothing breaks.
 
 The requests come from the router's own table (`support/hub_requests.py`), so a new route is among them, or fails here
 until somebody describes how it is asked. What is looked for in status, headers and bodies: texts and names of files,
@@ -372,12 +372,12 @@ def test_a_link_ends_with_the_access_token_and_the_membership_of_who_asked_for_i
     assert world.ask("GET", path, "").status == 200
     directory = load_users(world.services.root.path.parent / "users.yaml")
     try:
-        for changed in (
-            replace(directory, users=tuple(user for user in directory.users if user.name != "cy")),
-            replace(directory, users=tuple(replace(user, orgs=()) for user in directory.users)),
-            replace(directory, users=tuple(replace(user, tokens=user.tokens[1:]) for user in directory.users)),
+        for users in (
+            [user for user in directory.users if user.name != "cy"],
+            [user.model_copy(update={"orgs": ()}) for user in directory.users],
+            [user.model_copy(update={"tokens": user.tokens[1:]}) for user in directory.users],
         ):
-            world.services.accounts.replace(changed)
+            world.services.accounts.replace(directory.model_copy(update={"users": tuple(users)}))
             assert world.ask("GET", path, "").status in (401, 404)
     finally:
         world.services.accounts.replace(directory)

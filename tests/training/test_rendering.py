@@ -80,7 +80,8 @@ def assert_exact(rendering: TrainingRendering, task: Task, conversations: Sequen
     """Check that each turn follows what is sent for it and ends with an end mark; return how many there are."""
     turns = 0
     for conversation in conversations:
-        ids, spans = rendering.conversation(conversation.messages)
+        [piece] = rendering.pieces(conversation.messages)
+        ids, spans = piece.ids, piece.spans
         prompts = sent(rendering.tokenizer, task, rendering.form, conversation)
         assert len(prompts) == len(spans)
         for prompt, (start, end) in zip(prompts, spans, strict=True):
@@ -102,7 +103,8 @@ def test_every_turn_of_fifty_conversations_follows_the_prompt_that_evaluation_se
     assert len(conversations) == 50
     assert assert_exact(rendering, task, conversations) > 500
     for conversation in conversations[::10]:
-        ids, spans = rendering.conversation(conversation.messages)
+        [piece] = rendering.pieces(conversation.messages)
+        ids, spans = piece.ids, piece.spans
         calls = [message.tool_calls[0] for message in conversation.messages if message.role == "assistant"]
         for call, (start, end) in zip(calls, spans, strict=True):
             text = rendering.tokenizer.decode(ids[start : end - 1])
@@ -115,9 +117,7 @@ def test_on_the_test_set_qwen3s_own_template_changes_325_of_359_turns_and_trls_v
     folder = sources / "tft-benchmark"
     task = read_task(folder / "job_description.json")
     conversations = read_test_conversations(folder / "test.jsonl")
-    with pytest.raises(
-        ModelError, match=r"writes '<tool_call>\\n.* in the place of '<think>.*in turn 0 of .*325 of 359"
-    ):
+    with pytest.raises(ModelError, match=r"writes '<tool_call>\\n.* instead of '<think>.*in turn 0 of .*325 of 359"):
         TrainingRendering(tokenizer(trl("qwen3")), task, "me/student").check(conversations)
     TrainingRendering(tokenizer(trl("qwen3_training")), task, "me/student").check(conversations)
 
@@ -164,7 +164,8 @@ def test_tools_and_calls_as_text_are_exact_too(tokenizer: Callable[..., Any], te
     rendering = choose_rendering(tokenizer(template), sample_task(), "me/student", SAMPLE)
     assert rendering.form == Form(tools_in_template=False)
     assert_exact(rendering, sample_task(), SAMPLE)
-    ids, spans = rendering.conversation(SAMPLE[0].messages)
+    [piece] = rendering.pieces(SAMPLE[0].messages)
+    ids, spans = piece.ids, piece.spans
     assert '{"name": ' in rendering.tokenizer.decode(ids[slice(*spans[0])])
 
 
@@ -224,8 +225,6 @@ def test_a_conversation_whose_tokens_depend_on_what_follows_takes_several_sequen
     assert [(piece.first, len(piece.spans)) for piece in pieces] == [(0, 2), (2, 1), (3, 1)]
     prompts = sent(joining, sample_task(), rendering.form, MIXED)
     assert [piece.ids[:start] for piece in pieces for start, _ in piece.spans] == prompts
-    with pytest.raises(ModelError, match="no one sequence of tokens holds its turns; expand its turns"):
-        rendering.conversation(MIXED.messages)
 
 
 MARKS = st.sampled_from(
@@ -268,7 +267,7 @@ def test_a_thought_in_an_answer_is_refused_where_prompts_switch_thinking_off(qwe
     odd = Conversation(id="odd", messages=(Message(role="user", content="Where?"), thought), source="test")
     with pytest.raises(ModelError, match=r"at token \d+, in turn 0 of conversation odd; so it is with 1 of 1 turns"):
         qwen3.check([odd])
-    with pytest.raises(ModelError, match=r"in the place of .* in turn 0"):
+    with pytest.raises(ModelError, match=r"instead of .* in turn 0"):
         qwen3.turns(odd.messages)
 
 
@@ -282,7 +281,7 @@ def test_a_template_that_changes_turns_later_is_refused_with_both_sides(tokenize
     """Named are the model, each template tried, the conversation, the turn, and the tokens that differ."""
     numbered = CHATML.replace("{{ message.role }}", "{{ message.role }}{{ messages | length }}")
     words = (
-        r"me/student cannot be trained as it would be served. With the template own: .*writes .* in the place of .* "
+        r"me/student cannot be trained as it would be served. With the template own: .*writes .* instead of .* "
         r"at token \d+, in turn 0 of conversation sample-0000; so it is with \d+ of \d+ turns"
     )
     with pytest.raises(ModelError, match=words):
@@ -294,10 +293,11 @@ def test_several_calls_in_a_turn_are_refused_where_calls_are_text(tokenizer: Cal
     calls = tuple(ToolCall(name="FindRestaurants", arguments={"city": city}) for city in ("Albany", "Oakland"))
     turn = Message(role="assistant", tool_calls=calls)
     two = Conversation(id="two", messages=(Message(role="user", content="Hi"), turn), source="test")
-    with pytest.raises(ModelError, match="takes calls as text, one a turn; two has several"):
+    with pytest.raises(ModelError, match="takes calls as text, one per turn; two has several"):
         choose_rendering(tokenizer(CHATML), sample_task(), "me/student", [two])
     rendering = choose_rendering(tokenizer(), sample_task(), "me/student", [two])
-    ids, ((start, end),) = rendering.conversation(two.messages)
+    [piece] = rendering.pieces(two.messages)
+    ids, ((start, end),) = piece.ids, piece.spans
     assert "Oakland" in rendering.tokenizer.decode(ids[start:end])
 
 

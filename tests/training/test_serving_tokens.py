@@ -75,7 +75,8 @@ def test_the_chat_endpoint_builds_the_prompts_of_every_turn_of_fifty_conversatio
     with serving(checkpoint, EngineOptions(), tmp_path / "engine.log") as server:
         server.wait_until_ready()
         for conversation in conversations:
-            ids, spans = rendering.conversation(conversation.messages)
+            [piece] = rendering.pieces(conversation.messages)
+            ids, spans = piece.ids, piece.spans
             messages = [{"role": "system", "content": system_message(task)}]
             prompts = []
             for message in conversation.messages:

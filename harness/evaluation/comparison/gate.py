@@ -140,7 +140,7 @@ def _numbers(verdict: GateVerdict, found: Paired) -> str:
 
 
 def _what_it_takes(verdict: GateVerdict, found: Paired) -> str:
-    """Return what the data at hand could have shown, and how many conversations the minimum effect asks for."""
+    """Return what these data could have shown, and how many conversations the minimum effect asks for."""
     have, needed = found.difference.clusters, _fewest(verdict.alpha)
     if have < needed:
         return f"{have} conversations cannot decide at alpha = {verdict.alpha:g}, at least {needed} are needed"

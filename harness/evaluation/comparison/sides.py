@@ -15,7 +15,7 @@ from harness.evaluation import metrics
 from harness.evaluation.conversations import said
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.predictions import PredictedRow
-from harness.evaluation.records import EvalReport
+from harness.evaluation.records import EvalReport, is_score
 from harness.models import parsing
 
 Values = Sequence[float | None]
@@ -31,7 +31,7 @@ class ComparedResult:
     """Where it was read from, with its commit where it has one."""
     rows: tuple[PredictedRow, ...]
     columns: Mapping[str, Values]
-    """Metric -> one value a row."""
+    """Metric -> one value per row."""
     report: EvalReport | None = None
     """None for a bare file of rows."""
 
@@ -82,7 +82,7 @@ def _value(path: Path, one: PredictedRow, metric: str) -> float | None:
     value = one.row[metric]
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+    if not is_score(value):
         raise DataError.at(path, one.line, f"{metric} is {value!r:.40}; expected a number from 0 to 1, or null")
     return float(value)
 
@@ -102,7 +102,7 @@ def _computed(path: Path, rows: Sequence[PredictedRow], metric: str, tools: Sequ
 
 
 def _text(one: PredictedRow) -> str:
-    """Return what is scored: the text itself where the metrics find the same call in it as the lenient reading."""
+    """Return the text to score: the answer itself where the metrics find the same call in it as the lenient reading."""
     raw = one.prediction or ""
     return raw if metrics.published_call(raw) == one.call else metrics.scored_text(raw, one.call)
 
@@ -159,7 +159,7 @@ def _fingerprint(prefix: Sequence[Message], reference: ToolCall) -> str:
 
 
 def judge_conflict(a: ComparedResult, b: ComparedResult) -> str | None:
-    """Return why the verdicts of the two cannot be compared, None where nothing speaks against it."""
+    """Return why the verdicts of the two cannot be compared, None where they can."""
     known = [_judge(side) for side in (a, b)]
     if None in known or known[0] == known[1]:
         return None

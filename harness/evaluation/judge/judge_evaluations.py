@@ -1,9 +1,8 @@
-"""The judge metric of evaluations: their rows as cases, judged in one go, and put back into their places."""
+"""The judge metric of evaluations: the rows of their reports as cases, judged together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from harness.data.records import Case, Task, TurnPair
 from harness.data.tasks import TestSet
@@ -21,33 +20,24 @@ ALWAYS = (MODEL, GOLD)
 """Rows that are judged even where the null baselines are not."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToJudge:
-    """The scores of one evaluation, and the pairs they belong to."""
-
-    pairs: Sequence[TurnPair]
-    scores: Scores
-
-
 def check(config: JudgeConfig, test_set: TestSet, hub: Hub) -> None:
-    """Raise HarnessError where a judge or the labels cannot be had: before the answers that need them are made."""
+    """Raise HarnessError where a judge or the labels are unavailable, before any answer is made for them."""
     make_judges(config, test_set.task, ChatModels(config.asking, hub))  # nothing is started before it is asked
     _labelled(config, test_set.pairs, test_set.task)
 
 
 def judge_evaluations(
-    evaluations: Sequence[ToJudge],
-    config: JudgeConfig,
-    task: Task,
-    hub: Hub,
+    evaluations: Sequence[Scores], test_set: TestSet, config: JudgeConfig, hub: Hub
 ) -> list[Judgements]:
-    """Return the judge metric of each evaluation; every judge is started once for all of them.
+    """Return the judge metric of each evaluation on a test set; every judge is started once for all of them.
 
     Null baselines (unless the configuration leaves them out) and references are judged like the model's answers.
     Labelled rows, where the configuration names some, are judged too and say how far the judge can be trusted.
     """
-    labelled = _labelled(config, evaluations[0].pairs, task)
-    cases = [case for i, one in enumerate(evaluations) for case in _cases(f"{i}", one, baselines=config.baselines)]
+    pairs, task = test_set.pairs, test_set.task
+    labelled = _labelled(config, pairs, task)
+    baselines = config.baselines
+    cases = [case for i, one in enumerate(evaluations) for case in _cases(f"{i}", one, pairs, baselines=baselines)]
     cases += [one.case for one in labelled]
     with ChatModels(config.asking, hub) as models:
         judges = make_judges(config, task, models)
@@ -61,9 +51,9 @@ def judge_evaluations(
     found = []
     for i, one in enumerate(evaluations):
         rows = {
-            name: [judged.judgements.get(_id(f"{i}", name, pair)) for pair in one.pairs]
-            for name in one.scores.texts
-            if config.baselines or name in ALWAYS
+            name: [judged.judgements.get(_id(f"{i}", name, pair)) for pair in pairs]
+            for name in one.texts
+            if baselines or name in ALWAYS
         }
         own = [case for case in cases if case.id.startswith(f"{i}/{MODEL}/")]
         judging = Judging(
@@ -72,9 +62,7 @@ def judge_evaluations(
             rubric=prompt.rubric_source,
             decided_by_code=sum(case.id in judged.decided for case in own),
             agreement=judged.agreement(own),
-            calibration=calibration(labelled, judged, one.pairs, rows[MODEL], one.scores.calls[MODEL])
-            if labelled
-            else None,
+            calibration=calibration(labelled, judged, pairs, rows[MODEL], one.calls[MODEL]) if labelled else None,
         )
         found.append(Judgements(rows=rows, judging=judging, settings=settings))
     return found
@@ -88,12 +76,12 @@ def _id(evaluation: str, row: str, pair: TurnPair) -> str:
     return f"{evaluation}/{row}/{pair.id}"
 
 
-def _cases(evaluation: str, one: ToJudge, *, baselines: bool) -> Iterator[Case]:
+def _cases(evaluation: str, scores: Scores, pairs: Sequence[TurnPair], *, baselines: bool) -> Iterator[Case]:
     """Yield a case for every text of every row of the report; a pair without an answer has none."""
-    for name, texts in one.scores.texts.items():
+    for name, texts in scores.texts.items():
         if not baselines and name not in ALWAYS:
             continue
-        for pair, text, call in zip(one.pairs, texts, one.scores.calls[name], strict=True):
+        for pair, text, call in zip(pairs, texts, scores.calls[name], strict=True):
             if text is not None:
                 yield Case(
                     id=_id(evaluation, name, pair),

@@ -10,7 +10,7 @@ from typing import Any
 from harness.data.formats.jsonl import write_jsonl
 from harness.data.records import Case, Message, Task
 from harness.data.tasks import TestSet
-from harness.errors import DataError, UsageError
+from harness.errors import UsageError
 from harness.evaluation.judge.judges import JudgeConfig, make_judges
 from harness.evaluation.judge.panel import Judged, judge_cases
 from harness.evaluation.metrics import JUDGE_METRIC
@@ -57,7 +57,7 @@ def judge_files(
     test_set: TestSet | None,
     hub: Hub | None,
 ) -> tuple[Judged, list[JudgedFile]]:
-    """Judge the rows of all files in one go, and write them to `out` (see `targets`) with the columns added.
+    """Judge the rows of all files together, and write them to `out` (see `targets`) with the columns added.
 
     The rows keep their order and columns. A verdict that they have already moves to `LABEL`, unless they have that
     too. `test_set` gives results rows their conversations. Raises HarnessError.
@@ -96,12 +96,7 @@ def _cases(
 ) -> list[Case]:
     cases = []
     for row in rows:
-        if row.prefix is None and row.id not in prefixes:
-            problem = f"the conversation before {row.id} is not in the file" + (
-                " nor in the test set" if prefixes else ""
-            )
-            raise DataError.at(file, row.line, f"{problem}; name the test set that was asked: --dataset REPO")
-        case = row.case(prefixes.get(row.id, row.prefix))
+        case = row.case_within(file, prefixes)
         if case is not None:
             cases.append(replace(case, id=_id(number, row), conversation=f"{number}/{row.conversation}"))
     return cases
@@ -113,9 +108,5 @@ def _row(row: PredictedRow, judgement: Judgement | None) -> dict[str, Any]:
     if JUDGE_METRIC in out and LABEL not in out:
         out[LABEL] = out[JUDGE_METRIC]
     out[JUDGE_METRIC] = None if judgement is None else judgement.value
-    out["judge_reason"] = "not judged: there is no prediction" if judgement is None else judgement.reason
-    if judgement is not None:
-        out["judge_votes"] = {vote.judge: {"value": vote.value, "reason": vote.reason} for vote in judgement.votes}
-    else:
-        out["judge_votes"] = None
-    return out
+    missing = {"judge_reason": "not judged: there is no prediction", "judge_votes": None}
+    return out | (missing if judgement is None else judgement.columns())

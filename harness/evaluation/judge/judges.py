@@ -1,4 +1,4 @@
-"""The judges: rules, an endpoint, or a checkpoint behind our own vLLM server."""
+"""The judges: rules, an endpoint, or a checkpoint behind the harness's own vLLM server."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class JudgeConfig:
 
 
 class Judge(Protocol):
-    """Somebody who gives one vote on every case."""
+    """A judge, which gives one vote on every case."""
 
     @property
     def name(self) -> str:
@@ -50,7 +50,7 @@ class Judge(Protocol):
         """What decides about its votes, for the record."""
 
     def vote(self, cases: Sequence[Case], on_vote: OnVote) -> None:
-        """Call `on_vote` once for each case. Raises HarnessError where nobody can be asked."""
+        """Call `on_vote` once for each case. Raises HarnessError where the judge cannot be asked."""
 
 
 def make_judges(config: JudgeConfig, task: Task | None, models: ChatModels) -> list[Judge]:
@@ -91,7 +91,7 @@ class RulesJudge:
 
 
 class PromptedJudge:
-    """A judge that is a language model, behind an endpoint or our own vLLM server."""
+    """A language model as a judge, behind an endpoint or the harness's own vLLM server."""
 
     def __init__(self, model: ChatModel, prompt: JudgePrompt) -> None:
         self.name = model.name

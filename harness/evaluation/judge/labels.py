@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from harness.data.formats.messages import dump_message
 from harness.data.records import Case, Message, Task, ToolCall, TurnPair
 from harness.errors import DataError
 from harness.evaluation.judge.panel import Judged
-from harness.evaluation.predictions import PredictedRow, parse_label, read_predictions
+from harness.evaluation.predictions import parse_label, read_predictions
 from harness.evaluation.records import Judgement
 from harness.statistics.agreement import calibrate, corrected_score
 from harness.statistics.records import Calibration
@@ -43,19 +43,13 @@ def read_labelled(path: Path, column: str, pairs: Sequence[TurnPair], task: Task
     found = []
     for row in rows:
         label = parse_label(path, row, column)
-        case = row.case(_prefix(path, row, prefixes))
+        case = row.case_within(path, prefixes)
         if label is not None and case is not None:
             case = replace(case, id=f"{_LABELLED}/{row.id}", conversation=f"{_LABELLED}/{row.conversation}")
             found.append(Labelled(case=case, label=label))
     if not found:
         raise DataError(f"{path}: no row has both a prediction and a label in {column!r}; write good or bad there")
     return found
-
-
-def _prefix(path: Path, row: PredictedRow, prefixes: Mapping[str, tuple[Message, ...]]) -> tuple[Message, ...] | None:
-    if row.prefix is None and row.id not in prefixes:
-        raise DataError.at(path, row.line, f"the test set has no pair {row.id}; name the test set of these results")
-    return prefixes.get(row.id, row.prefix)
 
 
 def calibration(

@@ -118,10 +118,10 @@ class Judged:
 
 
 def judge_cases(cases: Sequence[Case], judges: Sequence[Judge], *, ask_everything: bool = False) -> Judged:
-    """Return a judgement on every case; each judge is started once, whatever the number of cases.
+    """Return a judgement on every case; each judge is started once for all cases.
 
     A member of a panel that cannot be asked is excluded and named; a judge that is alone raises its HarnessError,
-    and so does a panel of which nobody is left. BudgetSpent where the budget is.
+    and so does a panel without any member left. BudgetSpent where the budget is.
     """
     decided = {} if ask_everything else {vote.case_id: vote for vote in map(decide_by_code, cases) if vote is not None}
     asked = [case for case in cases if case.id not in decided]
@@ -152,7 +152,7 @@ def judge_cases(cases: Sequence[Case], judges: Sequence[Judge], *, ask_everythin
 
 
 def _keeper(votes: dict[str, Vote], advance: Callable[[], None]) -> OnVote:
-    """Return what puts a vote into `votes`, by case, and says that there is one more."""
+    """Return a callback that stores a vote in `votes`, by case, and advances the progress bar."""
 
     def keep(vote: Vote) -> None:
         votes[vote.case_id] = vote

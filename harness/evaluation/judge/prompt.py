@@ -1,4 +1,4 @@
-"""The judge's prompt: constants first, then the case, in which every text that others wrote is one line of JSON.
+"""The judge's prompt: constants first, then the case, in which every untrusted text is one line of JSON.
 
 See `harness.models.chat.quoting` for the invariant: the prompt reads back as exactly one conversation, one reference
 and one prediction.
@@ -12,8 +12,9 @@ import re
 from typing import Any, Literal
 
 from harness import resources
+from harness.data.formats.json_texts import kind
 from harness.data.records import Case, Task
-from harness.models.chat.json_answers import clean, excerpt, kind_of, read_answer
+from harness.models.chat.json_answers import clean, excerpt, read_answer
 from harness.models.chat.quoting import (
     LAYOUT,
     MAX_CHARACTERS,
@@ -100,7 +101,7 @@ def parse_verdict(text: str) -> tuple[float, str]:
         raise ValueError(f'the answer has the keys {keys}; expected "reason" and "verdict"')
     reason, verdict = answer["reason"], answer["verdict"]
     if not isinstance(reason, str):
-        raise ValueError(f"the reason is no text but {kind_of(reason)}")
+        raise ValueError(f"the reason is no text but {kind(reason)}")
     if reason.strip().startswith(_PLACEHOLDER):
         raise ValueError("the answer repeats the example of an answer")
     value = _value(verdict)

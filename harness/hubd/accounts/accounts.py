@@ -15,11 +15,11 @@ from ..db import Database, Row, now
 from ..errors import Refused
 from ..root import Root, write_private
 from .signing import Signer
-from .users_file import Directory, OrgEntry, Token, UserEntry
+from .users_file import Directory, Token, UserEntry
 
 LOCAL_USER = "local"
 _HOLDERS = "select u.name, u.fullname, t.role, t.hash as token from tokens t join users u on u.name = t.user"
-SESSION_SECONDS = 12 * 3600  # a day of work: browsers show the cookie to whatever listens on this host
+SESSION_SECONDS = 12 * 3600  # a day of work: browsers send the cookie to every port of this host
 CLAIM = "pages"
 
 
@@ -87,27 +87,24 @@ class Accounts:
         return user
 
     def holder(self, hashed: str) -> User | None:
-        """Return whose token has that hash, None if there is no such token."""
+        """Return the user whose token has that hash, None if there is no such token."""
         row = self._db.row(f"{_HOLDERS} where t.hash = ?", hashed)
         return self._user(row) if row else None
 
     def holders(self, name: str) -> list[User]:
-        """Return a user once for each of their tokens."""
+        """Return a user, once per access token of theirs."""
         return [self._user(row) for row in self._db.rows(f"{_HOLDERS} where u.name = ?", name)]
 
     def _user(self, row: Row) -> User:
         orgs = self._db.rows("select org from memberships where user = ? order by org", row["name"])
         return User(**row, orgs=tuple(org["org"] for org in orgs))
 
-    def organisation(self, name: str) -> OrgEntry | None:
-        """Return the organisation of that name, or None."""
-        row = self._db.row("select * from orgs where name = ?", name)
-        if row is None:
-            return None
-        return OrgEntry(name=row["name"], private_by_default=bool(row["private_by_default"]), fullname=row["fullname"])
+    def organisation(self, name: str) -> Row | None:
+        """Return the row of the organisation of that name, or None."""
+        return self._db.row("select * from orgs where name = ?", name)
 
     def canonical(self, namespace: str) -> str | None:
-        """Return the namespace as it was declared (letter case), or None if nobody has that name."""
+        """Return the namespace as it was declared (letter case), or None if there is none of that name."""
         query = "select name from users where name = ?1 union all select name from orgs where name = ?1"
         row = self._db.row(query, namespace)
         return str(row["name"]) if row else None
@@ -116,13 +113,13 @@ class Accounts:
 def cookie_name(signer: Signer, *, secure: bool) -> str:
     """Return the cookie's name; two Hubs on one host differ in it, since browsers do not tell ports apart.
 
-    `secure`, over TLS, it is one that browsers take from this very host only.
+    With `secure` (over TLS) it is one that browsers accept from this host only.
     """
     return f"{'__Host-' if secure else ''}tft_hub_{hashlib.sha256(signer.sign(b'cookie')).hexdigest()[:12]}"
 
 
 def new_cookie(signer: Signer, accounts: Accounts, token: str) -> str | None:
-    """Return the cookie's value for an access token, None if nobody has that token."""
+    """Return the cookie's value for an access token, None if the token is unknown."""
     hashed = token_hash(token.strip())
     if accounts.holder(hashed) is None:
         return None

@@ -30,7 +30,7 @@ DISPLAY_NAME = "hub"
 
 
 def is_known(licence: str) -> bool:
-    """Return whether the Hub knows the licence, or another version of it: newer ones than this list come out."""
+    """Return whether the Hub knows the licence, or another version of it: this list gets old."""
     version = _VERSION.search(licence)
     return licence in KNOWN or (version is not None and licence[: version.start()] in _FAMILIES)
 
@@ -43,7 +43,7 @@ def whoami(call: Call) -> Response:
             "type": "org",
             "id": f"org-{name}",
             "name": name,
-            "fullname": organisation.fullname if (organisation := find(name)) else name,
+            "fullname": organisation["fullname"] if (organisation := find(name)) else name,
             "email": None,
             "canPay": False,
             "periodEnd": None,

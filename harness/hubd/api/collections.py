@@ -10,7 +10,7 @@ from ..bounds import Budget
 from ..db import Row
 from ..errors import Refused
 from ..storage.collections import ITEM_TYPES, slug_of
-from ..storage.repos import KINDS, check_write, visible
+from ..storage.repos import KINDS, check_write
 from .request import Call, answer, text_of
 
 TITLE_LIMIT, DESCRIPTION_LIMIT, NOTE_LIMIT = 60, 5000, 500
@@ -25,8 +25,8 @@ def _item_json(call: Call, row: Row) -> dict[str, Any] | None:
     """Return an item as clients read it, None for a repository that the caller may not see."""
     item = {"_id": row["id"], "id": row["item"], "type": row["type"], "position": row["position"]}
     if row["type"] in KINDS:
-        repo = call.services.repos.find(row["type"], row["item"])
-        if repo is None or not visible(repo, call.user):
+        repo = call.services.repos.find_visible(row["type"], row["item"], call.user)
+        if repo is None:
             return None
         item |= {"id": repo.name, "author": repo.namespace, "private": repo.private, "gated": repo.gated or False}
     return {**item, **({"note": {"text": row["note"], "html": ""}} if row["note"] else {})}
@@ -135,8 +135,8 @@ def add_item(call: Call) -> Response:
     if kind not in ITEM_TYPES:
         raise Refused(400, f"Unknown item type {kind[:40]!r}.")
     if kind in KINDS:
-        repo = call.services.repos.find(kind, name)
-        if repo is None or not visible(repo, call.user):
+        repo = call.services.repos.find_visible(kind, name, call.user)
+        if repo is None:
             raise Refused(404, f"There is no {kind} {name[:200]}.")
         name = repo.name
     note = _short_text(body, "note", NOTE_LIMIT) if body.get("note") else None

@@ -22,9 +22,8 @@ from ..storage.commits import (
     read_header,
     squash,
 )
-from ..storage.discussions import open_pull
+from ..storage.discussions import check_text
 from ..storage.git import FULL_SHA, GitRepo, checked_ref
-from ..storage.moderation import check_text
 from ..storage.trees import checked_path
 from ..storage.usage import keep_file
 from .request import Call, answer, text_of
@@ -91,7 +90,7 @@ def commit(call: Call) -> Response:
 def _commit(call: Call, git: GitRepo, author: Author, header: Header, lines: Any) -> tuple[str, int | None]:
     """Return the new commit of a branch, or of a new pull request and its number.
 
-    What takes long, reading the operations and storing what they bring, happens while nobody waits for it.
+    Reading the operations and storing what they bring takes long, so no lock is held meanwhile.
     """
     proposal, revision = call.flag("create_pr"), call.segments[0]
     if proposal and FULL_SHA.fullmatch(revision):
@@ -107,7 +106,7 @@ def _commit(call: Call, git: GitRepo, author: Author, header: Header, lines: Any
     if proposal:
         sha = operations.commit(head, author)
         call.services.references.committing(call.repo, *operations.large)
-        return sha, open_pull(call.services.db, git, call.repo, author, base=name, head=sha)
+        return sha, call.services.discussions.open(call.repo, author, base=name, head=sha)
     with git.moving(name):
         name, head = branch_ref(git, revision)
         check_parent(header, head)

@@ -48,8 +48,9 @@ def respond(call: Call, content: Content, headers: dict[str, str]) -> Response:
     if etag and call.headers.get("if-none-match") in (etag, "*"):
         return Response(status_code=304, headers=headers)
     start, end, status = 0, content.size, 200
-    if _asks_range(call) and call.headers.get("if-range", etag) == etag:
-        start, end = byte_range(call, content.size)
+    asked = byte_range(call, content.size)
+    if asked is not None and call.headers.get("if-range", etag) == etag:
+        start, end = asked
         if start >= end:
             return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{content.size}"})
         status = 206
@@ -63,19 +64,14 @@ def respond(call: Call, content: Content, headers: dict[str, str]) -> Response:
     return StreamingResponse(parts, status_code=status, headers=headers)
 
 
-def _asks_range(call: Call) -> bool:
-    wanted = RANGE.fullmatch(call.headers.get("range", "").strip())
-    return wanted is not None and bool(wanted[1] or wanted[2])
+def byte_range(call: Call, size: int) -> tuple[int, int] | None:
+    """Return the first byte and the one after the last of the Range header, None without one.
 
-
-def byte_range(call: Call, size: int) -> tuple[int, int]:
-    """Return the first byte and the one after the last of the Range header, the whole of `size` bytes without one.
-
-    The two are equal or crossed if the range lies outside.
+    The two are equal or crossed if the range lies outside of `size` bytes.
     """
     wanted = RANGE.fullmatch(call.headers.get("range", "").strip())
     if wanted is None or not (wanted[1] or wanted[2]):
-        return 0, size
+        return None
     if not wanted[1]:
         return max(size - int(wanted[2]), 0), size
     return int(wanted[1]), min(int(wanted[2]) + 1, size) if wanted[2] else size
@@ -83,13 +79,8 @@ def byte_range(call: Call, size: int) -> tuple[int, int]:
 
 def resolve(call: Call) -> Response:
     """Serve a file of a revision (GET and HEAD, with ranges): `/{repo}/resolve/{rev}/{path}`."""
-    git = call.git()
-    commit = git.resolve(call.segments[0])
-    path = "/".join(call.segments[1:])
-    entry = git.entry(commit, path)
-    if entry is None or entry.is_folder:
-        raise entry_not_found(path, commit)
-    facts = git.facts(entry.sha)
+    commit, path, sha = _named_file(call)
+    facts = call.git().facts(sha)
     media = _IMAGES.get(path.rpartition(".")[2].lower(), "application/octet-stream" if facts.sha256 else _TEXT)
     headers = _headers(path, commit, facts.etag, media)
     if facts.sha256:
@@ -100,7 +91,17 @@ def resolve(call: Call) -> Response:
             route = f"{call.base}/api/{call.repo.kind}s/{call.repo.name}/xet-read-token/{commit}"
             headers |= {"X-Xet-Hash": xet_hash, "X-Xet-Refresh-Route": route, "Link": f'<{route}>; rel="xet-auth"'}
         return respond(call, Content(size=facts.size, path=call.services.blobs.path(facts.sha256)), headers)
-    return respond(call, Content(size=facts.size, data=git.blob(entry.sha)), headers)
+    return respond(call, Content(size=facts.size, data=call.git().blob(sha)), headers)
+
+
+def _named_file(call: Call) -> tuple[str, str, str]:
+    """Return the commit, the path, and the id of the blob that the address names; raises Refused (404)."""
+    git, path = call.git(), "/".join(call.segments[1:])
+    commit = git.resolve(call.segments[0])
+    entry = git.entry(commit, path)
+    if entry is None or entry.is_folder:
+        raise entry_not_found(path, commit)
+    return commit, path, entry.sha
 
 
 def _headers(path: str, commit: str, etag: str, media: str) -> dict[str, str]:
@@ -123,7 +124,7 @@ def lfs_batch(call: Call) -> Response:
         raise Refused(422, "An LFS batch needs operation upload or download, and a list of objects.")
     _check_number(objects)
     if operation == "upload":
-        # Whoever reads a repository may upload: a pull request needs it. The commit itself is checked later.
+        # Readers of a repository may upload: a pull request needs it. The commit itself is checked later.
         check_propose(call.repo, call.required_user())
         check_present_name(call.repo, call.name)
     found = [_lfs_object(call, operation, item) for item in objects]
@@ -184,14 +185,9 @@ def lfs_get(call: Call) -> Response:
 
 def raw(call: Call) -> Response:
     """Serve what git stores: a large file's pointer instead of its content."""
-    git = call.git()
-    commit = git.resolve(call.segments[0])
-    path = "/".join(call.segments[1:])
-    entry = git.entry(commit, path)
-    if entry is None or entry.is_folder:
-        raise entry_not_found(path, commit)
-    data = git.blob(entry.sha)
-    return respond(call, Content(size=len(data), data=data), _headers(path, commit, entry.sha, _TEXT))
+    commit, path, sha = _named_file(call)
+    data = call.git().blob(sha)
+    return respond(call, Content(size=len(data), data=data), _headers(path, commit, sha, _TEXT))
 
 
 def duplicate(call: Call) -> Response:

@@ -70,7 +70,7 @@ def create(call: Call) -> Response:
     private = _visibility(body)
     if private is None:
         organisation = services.accounts.organisation(namespace)
-        private = bool(organisation and organisation.private_by_default)
+        private = bool(organisation and organisation["private_by_default"])
     sdk = _sdk(kind, body)
     repo = new_row(kind, name, private=private, author=user.name, sdk=sdk)
     _prepare(call, repo)
@@ -253,7 +253,7 @@ def leaderboard(call: Call) -> Response:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reported:
-    """(task, row) of results on a dataset, the best first; `left_out` models were not read: the time was over."""
+    """(task, row) of results on a dataset, the best first; `left_out` models were not read: time ran out."""
 
     rows: list[tuple[str, dict[str, Any]]]
     left_out: int

@@ -18,7 +18,7 @@ from ..errors import Refused, login_required
 from ..root import Root
 from ..storage.blobs import BlobStore, Draft
 from ..storage.collections import Collections
-from ..storage.discussions import settle
+from ..storage.discussions import Discussions
 from ..storage.git import GitRepo
 from ..storage.references import References
 from ..storage.repos import RepoRow, Repos
@@ -44,7 +44,8 @@ class Services:
         self.signer = Signer(root.key)
         self.xet = XetStore(root, self.db, self.blobs)
         self.collections = Collections(self.db)
-        settle(self.db, self.repos)
+        self.discussions = Discussions(self.db, self.repos)
+        self.discussions.settle()
 
 
 @dataclass(kw_only=True)
@@ -77,7 +78,7 @@ class Call:
         return services.accounts.caller(authorization)
 
     def _is_embedded_elsewhere(self) -> bool:
-        """Return whether another site's page (to browsers a port is no other site) asks for a part of itself."""
+        """Return whether a page of another site loads this as a part of itself (browsers take ports for one site)."""
         site, mode = self.headers.get("sec-fetch-site", "none"), self.headers.get("sec-fetch-mode")
         return site not in ("same-origin", "none") and mode != "navigate"
 
@@ -91,10 +92,6 @@ class Call:
     def repo(self) -> RepoRow:
         """Return the repository of the path, if the caller may see it; raises Refused."""
         return self.services.repos.readable(self.kind, self.name, self.user)
-
-    def writable_repo(self) -> RepoRow:
-        """Return the repository of the path, if the caller may change it; raises Refused."""
-        return self.services.repos.writable(self.kind, self.name, self.user)
 
     def forget(self) -> None:
         """Look up the caller and the repository again when they are next asked for."""
@@ -154,7 +151,7 @@ class Call:
 
 
 def whole_number(text: str, digits: int) -> int | None:
-    """Return the number that a text of at most so many decimal digits is, else None."""
+    """Return a text of at most that many decimal digits as a number, None for any other."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
 
 

@@ -7,14 +7,12 @@ the body only (the repository that is to be deleted, the target of a copy) it as
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum, auto
+from enum import Enum
 from typing import Any
 
 from ..accounts.accounts import User
 from ..db import Row
 from ..errors import Refused, repo_not_found
-from ..storage import discussions as pulls
-from ..storage.moderation import check_room
 from ..storage.repos import RepoRow, check_content, check_present_name, check_write, visible
 from .request import Call, whole_number
 
@@ -22,38 +20,23 @@ LINK_SECONDS = 3600  # of signed links and of tokens for Xet
 
 
 class Needs(Enum):
-    """What the caller of a route has to be allowed."""
+    """What the caller of a route has to be allowed, in words."""
 
-    NOTHING = auto()
-    """It says nothing of any repository and changes nothing."""
-    SHOWN_ONLY = auto()
-    """It lists, and leaves out what the caller may not see."""
-    SIGNED_IN = auto()
-    """A token of this Hub."""
-    WRITE_TOKEN = auto()
-    """A token that may write; what it changes stands in the body, and is looked at by the handler."""
-    EXISTENCE = auto()
-    """To know that the repository exists; of a gated one that is its name, its dates and its card."""
-    CONTENT = auto()
-    """To read what the repository holds: bytes, names, sizes, hashes, history, discussions."""
-    PROPOSE = auto()
-    """To read it, and a token that may write: uploads, pull requests, comments."""
-    COMMIT = auto()
-    """To write to the revision of the path: to propose, if it is the caller's own pull request or a new one."""
-    WRITE = auto()
-    """To change the repository."""
-    COLLECTION = auto()
-    """To see the collection."""
-    CHANGE_COLLECTION = auto()
-    """To change the collection."""
-    LINK_TO_GET = auto()
-    """A signed link to a large file, whose user may still read it where it was issued for."""
-    LINK_TO_PUT = auto()
-    """A signed link for an upload, whose user may still propose changes to the repository."""
-    XET_READ = auto()
-    """A token for Xet downloads, whose user may still read the repository."""
-    XET_UPLOAD = auto()
-    """A token for Xet uploads, whose user may still propose changes to the repository."""
+    NOTHING = "It says nothing of any repository and changes nothing."
+    SHOWN_ONLY = "It lists, and leaves out what the caller may not see."
+    SIGNED_IN = "A token of this Hub."
+    WRITE_TOKEN = "A token that may write; what it changes stands in the body, and is looked at by the handler."  # noqa: S105
+    EXISTENCE = "To know that the repository exists; of a gated one that is its name, its dates and its card."
+    CONTENT = "To read what the repository holds: bytes, names, sizes, hashes, history, discussions."
+    PROPOSE = "To read it, and a token that may write: uploads, pull requests, comments."
+    COMMIT = "To write to the revision of the path: to propose, if it is the caller's own pull request or a new one."
+    WRITE = "To change the repository."
+    COLLECTION = "To see the collection."
+    CHANGE_COLLECTION = "To change the collection."
+    LINK_TO_GET = "A signed link to a large file, whose user may still read it where it was issued for."
+    LINK_TO_PUT = "A signed link for an upload, whose user may still propose changes to the repository."
+    XET_READ = "A token for Xet downloads, whose user may still read the repository."
+    XET_UPLOAD = "A token for Xet uploads, whose user may still propose changes to the repository."
 
 
 def authorize(call: Call, needs: Needs) -> None:
@@ -86,7 +69,7 @@ def _check_role(user: User) -> None:
 
 
 def _write(call: Call) -> None:
-    call.writable_repo()
+    call.services.repos.writable(call.kind, call.name, call.user)
 
 
 def _commit(call: Call) -> None:
@@ -94,11 +77,11 @@ def _commit(call: Call) -> None:
     own = False
     if number != call.segments[0] and (named := whole_number(number, 9)) is not None:
         _propose(call)  # before it is said whether there is such a pull request
-        own = pulls.find(call.services.db, call.repo, named)["author"] == call.required_user().name
+        own = call.services.discussions.find(call.repo, named)["author"] == call.required_user().name
     if own or call.flag("create_pr"):
         _propose(call)
         if call.flag("create_pr"):
-            check_room(call.services.db, call.repo, call.required_user(), opening=True)
+            call.services.discussions.check_room(call.repo, call.required_user(), opening=True)
     else:
         _write(call)
 

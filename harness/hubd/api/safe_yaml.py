@@ -1,7 +1,7 @@
 """YAML and JSON that strangers wrote, as plain values: no tags, aliases, dates, base-60 numbers, and bounded.
 
-YAML values are made here from the parser's events, never by PyYAML's constructors: those raise whatever comes to them
-on a tag or number they do not like, take quadratic time for some, and unfold a few lines of aliases to gigabytes.
+YAML values are made here from the parser's events, never by PyYAML's constructors: those raise all kinds of
+errors on tags and numbers, take quadratic time for some, and expand a few lines of aliases to gigabytes.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _ENDLESS = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
 
 def load_yaml(text: str) -> Any:
-    """Return YAML as JSON-like values, dates as they are written; raises yaml.YAMLError, whatever is wrong."""
+    """Return YAML as JSON-like values, dates as they are written; raises yaml.YAMLError and nothing else."""
     if len(text) > TEXT_LIMIT:
         raise yaml.YAMLError(f"it is longer than {TEXT_LIMIT >> 10} kB")
     try:
         return _document(text)
     except yaml.YAMLError:
         raise
-    except Exception as error:  # nobody knows all that a parser raises on what strangers write
+    except Exception as error:  # what a parser raises on hostile text is not documented
         raise yaml.YAMLError(f"it cannot be read: {type(error).__name__}") from error
 
 
@@ -92,7 +92,7 @@ def body_of(text: str) -> str:
 
 
 class _Builder:
-    """Puts values where they belong: into the innermost open list or mapping, or at the top."""
+    """Puts values into the innermost open list or mapping, or at the top."""
 
     def __init__(self) -> None:
         self.top: list[Any] = []

@@ -37,7 +37,7 @@ DATASET_TAGS = (
 # The Hub marks a benchmark after a review; here declaring one (`eval.yaml`) is enough.
 BENCHMARK = "benchmark:official"
 EVAL_KEYS = {"dataset", "value", "verifyToken", "date", "source", "notes"}
-LIST_SECONDS = 1.0  # for reading what is not remembered, after which a list goes on on its next page
+LIST_SECONDS = 1.0  # for reading what is not remembered, after which a list continues on its next page
 
 _KNOWN: Cache[tuple[str, str], Summary] = Cache(128 << 20)  # (repository, commit): no opened repository stays alive
 _TOLD: set[tuple[str, str]] = set()  # what the log says already
@@ -67,7 +67,7 @@ class Summary:
 
 
 def summarise(repo: RepoRow, git: GitRepo, commit: str) -> Summary:
-    """Read card, model config and evaluation results of a commit; whatever they hold, only damaged objects raise."""
+    """Read card, model config and evaluation results of a commit; raises on damaged objects only."""
     card = read_card(git, commit)
     results = _eval_results(git, commit) if repo.kind == "model" else []
     of_card = tuple(dict.fromkeys(_tags(repo.kind, card)))[:TAGS]
@@ -88,7 +88,7 @@ def summarise(repo: RepoRow, git: GitRepo, commit: str) -> Summary:
 
 
 def _kept(card: dict[str, Any]) -> dict[str, Any]:
-    """Return the metadata that are remembered: all of them, or of very large ones the smaller values."""
+    """Return the metadata that is remembered: all of it or, where it is very large, the smaller values."""
     if weight(card) <= KEPT:
         return card
     kept, room = {}, KEPT
@@ -206,7 +206,7 @@ def summary_of(repo: RepoRow, git: GitRepo, commit: str) -> Summary:
 
 
 def shown_to(user: User | None, repo: RepoRow, summary: Summary) -> Summary:
-    """Return of a summary what somebody may know: of a gated repository the card alone, unless they are a member."""
+    """Return what a user may know of a summary: of a gated repository the card alone, unless they are a member."""
     return summary if may_read_content(repo, user) else summary.of_card()
 
 
@@ -231,7 +231,7 @@ class Lister:
 
     @property
     def late(self) -> bool:
-        """Return whether the list has to end here and go on on a page of its own."""
+        """Return whether the list has to end here and continue on its next page."""
         return self._budget.spent
 
     def head(self, repo: RepoRow) -> Head:
@@ -275,7 +275,7 @@ def _unreadable(repo: RepoRow, commit: str, error: Exception) -> str:
 
 
 def in_turn(repos: Iterable[RepoRow]) -> list[RepoRow]:
-    """Return repositories in an order in which all owners come in turn: where time ends, nobody's many hide others."""
+    """Return repositories with their owners in turn: where time runs out, those of one owner do not hide the others."""
     turns: Counter[str] = Counter()
     numbered = []
     for repo in repos:

@@ -8,8 +8,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ..bounds import Budget
 from ..errors import Refused, entry_not_found
+from ..storage.diffs import last_changes
 from ..storage.git import GitRepo
 from ..storage.objects import CommitFacts
 from ..storage.trees import Entry
@@ -83,32 +83,12 @@ def paths_info(call: Call) -> Response:
 
 
 def add_last_commits(git: GitRepo, commit: str, items: list[dict[str, Any]]) -> None:
-    """Give each item the last commit that changed it (first parents, newest first).
-
-    A commit costs one comparison for each folder, more only where the folder changed. Items that the latest
-    HISTORY_LIMIT commits did not change get none, nor those that there was no time for (EXPAND_SECONDS).
-    """
-    budget = Budget(EXPAND_SECONDS)
-    folders: dict[str, dict[str, dict[str, Any]]] = {}
+    """Give each item the last commit that changed it, as far as `last_changes` finds it."""
+    paths = [item["path"] for item in items]
+    found = last_changes(git, commit, paths, look_back=HISTORY_LIMIT, seconds=EXPAND_SECONDS)
     for item in items:
-        folders.setdefault(item["path"].rpartition("/")[0], {})[item["path"].rpartition("/")[2]] = item
-    trees = {path: git.entry(commit, path) for path in folders}
-    for facts in islice(git.history(commit), HISTORY_LIMIT):
-        parent = facts.parents[0] if facts.parents else None
-        for path in list(folders):
-            before = git.entry(parent, path) if parent else None
-            if before == trees[path]:
-                continue
-            trees[path] = before
-            names = git.tree(before.sha) if before is not None and before.is_folder else {}
-            for name, item in list(folders[path].items()):
-                if name not in names or names[name].sha != item["oid"]:
-                    item["lastCommit"] = {"id": facts.sha, "title": facts.title, "date": iso(facts.time)}
-                    del folders[path][name]
-            if not folders[path]:
-                del folders[path]
-        if not folders or budget.spent:
-            return
+        if (facts := found.get(item["path"])) is not None:
+            item["lastCommit"] = {"id": facts.sha, "title": facts.title, "date": iso(facts.time)}
 
 
 def refs(call: Call) -> Response:
@@ -151,7 +131,7 @@ def commits(call: Call) -> Response:
 
 
 def commit_items(found: list[CommitFacts], *, formatted: bool) -> list[dict[str, Any]]:
-    """Return commits as lists show them; messages that are too long together become an ellipsis each."""
+    """Return commits as lists show them; once they are too long together, each message is an ellipsis."""
     room, items = LIST_TEXT, list[dict[str, Any]]()
     for facts in found:
         items.append(_commit_item(facts, formatted, room))

@@ -22,7 +22,7 @@ def write_token(call: Call) -> Response:
 
 
 def _uploader(call: Call) -> str:
-    """Return for whom a xorb counts: its author, in the repository that it was uploaded to."""
+    """Return the owner of a xorb: its author, in the repository that it was uploaded to."""
     return f"{call.required_user().name}/{call.repo.id}"
 
 
@@ -81,7 +81,7 @@ def reconstruct(call: Call) -> Response:
     size = services.blobs.size(sha256) if services.references.committed(call.repo, sha256) else None
     if size is None:
         raise Refused(404, "There is no such file.", code="EntryNotFound")
-    start, end = byte_range(call, size)
+    start, end = byte_range(call, size) or (0, size)
     if start >= end:
         raise Refused(416, "The range starts after the end of the file.")
     link, _ = issue(call, "get", oid=sha256)

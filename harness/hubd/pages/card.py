@@ -11,7 +11,6 @@ from ..api.repos import reported
 from ..api.safe_yaml import body_of, front_matter
 from ..api.summaries import CARD_LIMIT
 from ..bounds import Budget
-from .lists import known_repo
 from .markdown import SECONDS, Place, prose
 from .page import RepoPage, path, repo_page
 
@@ -64,8 +63,9 @@ def _text(value: Any) -> str:
 
 
 def _address(view: RepoPage, key: str, value: Any) -> str:
-    kind = _LINKED.get(key)
-    repo = known_repo(view.call, kind, value) if kind and isinstance(value, str) else None
+    if key not in _LINKED or not isinstance(value, str):
+        return ""
+    repo = view.call.services.repos.find_visible(_LINKED[key], value, view.call.user)
     return path(repo.web_path) if repo else ""
 
 
@@ -78,7 +78,7 @@ def _results(view: RepoPage) -> list[dict[str, Any]]:
             rows.append({**row, "error": result["error"]})
             continue
         dataset = data["dataset"]
-        repo = known_repo(view.call, "dataset", dataset["id"])
+        repo = view.call.services.repos.find_visible("dataset", dataset["id"], view.call.user)
         rows.append({
             **row, "error": "", "dataset": dataset["id"], "task": dataset["task_id"], "value": data["value"],
             "address": path(repo.web_path) if repo else "", "revision": str(dataset.get("revision") or ""),

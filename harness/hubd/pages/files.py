@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from starlette.responses import Response
 
 from ..api.tree import iso
-from ..bounds import Budget, Cache
+from ..bounds import Cache
 from ..errors import entry_not_found
+from ..storage.diffs import last_changes
 from ..storage.git import GitRepo
 from ..storage.objects import CommitFacts, FileFacts
 from ..storage.trees import Entry
@@ -42,17 +41,15 @@ class Line:
 @revision_page
 def tree(view: RepoPage) -> Response:
     """List a folder."""
-    inside = _inside(view)
-    entry = view.git.entry(view.commit, inside)
-    if entry is None:
-        raise entry_not_found(inside, view.commit)
+    inside, entry = _named(view)
     if not entry.is_folder:
         return redirect(view.address("blob", inside))
     entries = sorted(view.git.tree(entry.sha).items(), key=lambda item: (not item[1].is_folder, item[0]))
     start = view.call.number("p", 0, 1 << 30) * TREE_PAGE
     shown = entries[start : start + TREE_PAGE]
-    changed = last_changes(view.git, view.commit, inside, [name for name, _ in shown])
-    lines = [_line(view, inside, name, item, changed) for name, item in shown]
+    paths = {f"{inside}/{name}" if inside else name: item for name, item in shown}
+    changed = _last_changes(view, inside, list(paths))
+    lines = [_line(view, path, item, changed.get(path)) for path, item in paths.items()]
     return view.show(
         "tree", "tree", lines=lines, crumbs=view.crumbs("tree", inside), total=len(entries), start=start,
         older=f"?p={start // TREE_PAGE + 1}" if start + TREE_PAGE < len(entries) else "",
@@ -60,61 +57,42 @@ def tree(view: RepoPage) -> Response:
     )  # fmt: skip
 
 
-def _inside(view: RepoPage) -> str:
-    """Return the path in the repository that the address names."""
-    return "/".join(view.call.segments[1:]).strip("/")
+def _named(view: RepoPage) -> tuple[str, Entry]:
+    """Return the path in the repository that the address names, and what is there; raises Refused (404)."""
+    path = "/".join(view.call.segments[1:]).strip("/")
+    entry = view.git.entry(view.commit, path)
+    if entry is None:
+        raise entry_not_found(path, view.commit)
+    return path, entry
 
 
-def _line(view: RepoPage, inside: str, name: str, entry: Entry, changed: dict[str, CommitFacts]) -> Line:
-    whole = f"{inside}/{name}" if inside else name
+def _line(view: RepoPage, path: str, entry: Entry, commit: CommitFacts | None) -> Line:
     facts = None if entry.is_folder else view.git.facts(entry.sha)
-    commit = changed.get(name)
     return Line(
-        name=name,
-        address=view.address("tree" if entry.is_folder else "blob", whole),
+        name=path.rpartition("/")[2],
+        address=view.address("tree" if entry.is_folder else "blob", path),
         folder=entry.is_folder,
         size=facts.size if facts else 0,
         large=bool(facts and facts.sha256),
-        download="" if entry.is_folder else view.address("resolve", whole),
+        download="" if entry.is_folder else view.address("resolve", path),
         commit=commit,
         date=iso(commit.time) if commit else "",
     )
 
 
-def last_changes(git: GitRepo, commit: str, inside: str, names: Iterable[str]) -> dict[str, CommitFacts]:
-    """Return the last commit that changed each name in a folder.
-
-    Names are missing that changed before LOOK_BACK commits, or before those that there was time for.
-    """
-    wanted = tuple(names)
-    key = (git.path, commit, inside, wanted[0] if wanted else "")
+def _last_changes(view: RepoPage, inside: str, paths: list[str]) -> dict[str, CommitFacts]:
+    """Return path -> the last commit that changed it, of a page of a folder; found once."""
+    key = (view.git.path, view.commit, inside, paths[0] if paths else "")
     if (known := _CHANGES.get(key)) is not None:
         return known
-    budget, now = Budget(SECONDS), _folder(git, commit, inside)
-    open_names = set(wanted)
-    found: dict[str, CommitFacts] = {}
-    for facts in islice(git.history(commit), LOOK_BACK):
-        if not open_names or budget.spent:
-            break
-        before = _folder(git, facts.parents[0], inside) if facts.parents else {}
-        changed = {name for name in open_names if name not in before or before[name].sha != now[name].sha}
-        found |= dict.fromkeys(changed, facts)
-        open_names -= changed
-    return _CHANGES.put(key, found, 1000 + 200 * len(found))
-
-
-def _folder(git: GitRepo, commit: str, inside: str) -> dict[str, Entry]:
-    entry = git.entry(commit, inside)
-    return git.tree(entry.sha) if entry is not None and entry.is_folder else {}
+    found = last_changes(view.git, view.commit, paths, look_back=LOOK_BACK, seconds=SECONDS)
+    return _CHANGES.put(key, found, 1000 + 200 * len(found) + 2 * sum(map(len, found)))
 
 
 @revision_page
 def blob(view: RepoPage) -> Response:
     """Show a file: text with line numbers, a picture, the first rows of a table, or what is known of it."""
-    inside = _inside(view)
-    entry = view.git.entry(view.commit, inside)
-    if entry is None:
-        raise entry_not_found(inside, view.commit)
+    inside, entry = _named(view)
     if entry.is_folder:
         return redirect(view.address("tree", inside))
     facts = view.git.facts(entry.sha)

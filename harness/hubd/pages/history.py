@@ -12,8 +12,8 @@ from ..api.tree import iso
 from ..bounds import Budget
 from ..db import Row
 from ..errors import Refused
-from ..storage import discussions as pulls
 from ..storage.diffs import Changes, changes
+from ..storage.discussions import conflicts, fork, summary
 from ..storage.git import GitRepo
 from ..storage.objects import CommitFacts
 from .markdown import Place, prose
@@ -72,9 +72,9 @@ def discussions(view: RepoPage) -> Response:
     call = view.call
     if any(call.segments):
         return _one(view)
-    rows = pulls.everything(call.services.db, view.repo)
+    rows = call.services.discussions.listing(view.repo)
     number = call.number("p", 0, 1 << 20)
-    shown = [pulls.summary(row, view.repo) for row in rows[number * PAGE : (number + 1) * PAGE]]
+    shown = [summary(row, view.repo) for row in rows[number * PAGE : (number + 1) * PAGE]]
     return view.show(
         "discussions", "discussions", rows=shown, total=len(rows),
         newer=f"?p={number - 1}" if number else "", older=f"?p={number + 1}" if (number + 1) * PAGE < len(rows) else "",
@@ -82,17 +82,17 @@ def discussions(view: RepoPage) -> Response:
 
 
 def _one(view: RepoPage) -> Response:
-    segments, db = view.call.segments, view.call.services.db
+    segments, stored = view.call.segments, view.call.services.discussions
     number = whole_number(segments[0], 9)
     if len(segments) != 1 or number is None:
         raise Refused(404, "There is no such discussion.")
-    row = pulls.find(db, view.repo, number)
-    found, more = pulls.events(db, view.repo, row, most=EVENTS, size=CHARACTERS)
+    row = stored.find(view.repo, number)
+    found, more = stored.events(view.repo, number, most=EVENTS, size=CHARACTERS)
     budget = Budget(SECONDS)
     return view.show(
-        "discussion", "discussions", item=pulls.summary(row, view.repo),
+        "discussion", "discussions", item=summary(row, view.repo),
         events=[_event(view, event, budget) for event in found], more=more,
-        conflicts=pulls.conflicts(view.git, row) if row["is_pull"] else [],
+        conflicts=conflicts(view.git, row) if row["is_pull"] else [],
         changes=_changes(view, row) if row["is_pull"] else None,
     )  # fmt: skip
 
@@ -117,4 +117,4 @@ def _changes(view: RepoPage, row: Row) -> Changes | None:
     head, base = view.git.ref(f"refs/pr/{row['num']}"), view.git.ref(row["base"])
     if head is None or base is None:
         return None
-    return changes(view.git, pulls.fork(view.git, base, head), head)
+    return changes(view.git, fork(view.git, base, head), head)

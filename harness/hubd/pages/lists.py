@@ -16,7 +16,7 @@ from ..api.summaries import Lister
 from ..db import Row
 from ..errors import Refused
 from ..storage.collections import slug_of
-from ..storage.repos import KINDS, RepoRow, visible
+from ..storage.repos import KINDS, RepoRow
 from .page import page, redirect
 
 PAGE = 30
@@ -41,7 +41,7 @@ class Item:
 
 
 def owner(call: Call) -> Response:
-    """List what a user or an organisation has; raises Refused (404) if nobody has that name."""
+    """List what a user or an organisation has; raises Refused (404) if there is none of that name."""
     asked = call.segments[0]
     name = call.services.accounts.canonical(asked)
     rows: list[RepoRow | Row] = [*_repos(call, asked, []), *_collections(call, asked, [])]
@@ -145,12 +145,6 @@ def _collection_item(row: Row) -> Item:
     )
 
 
-def known_repo(call: Call, kind: str, name: str) -> RepoRow | None:
-    """Return the repository if it is on this Hub and the caller may see it."""
-    repo = call.services.repos.find(kind, name)
-    return repo if repo is not None and visible(repo, call.user) else None
-
-
 def collection(call: Call) -> Response:
     """Show a collection: its repositories in their order, with notes."""
     asked = "/".join(call.segments)
@@ -158,9 +152,9 @@ def collection(call: Call) -> Response:
     if asked != slug_of(row):
         return redirect(f"/collections/{slug_of(row)}")
     entries = []
-    items = call.services.collections.items(row["id"])
+    items, repos = call.services.collections.items(row["id"]), call.services.repos
     for item in items[:ITEMS]:
-        repo = known_repo(call, item["type"], item["item"]) if item["type"] in KINDS else None
+        repo = repos.find_visible(item["type"], item["item"], call.user) if item["type"] in KINDS else None
         if repo is not None:
             entries.append({"item": repo_item(call, repo), "note": item["note"] or ""})
         elif item["type"] not in KINDS:

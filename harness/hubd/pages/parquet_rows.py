@@ -82,7 +82,7 @@ def _footer_problem(file: BinaryIO) -> str:
 
 
 def _heavy_columns(metadata: Any) -> set[str]:
-    """Return the top-level columns whose first row group unfolds to more than CHUNK bytes."""
+    """Return the top-level columns whose first row group unpacks to more than CHUNK bytes."""
     sizes: dict[str, int] = {}
     if metadata.num_row_groups:
         group = metadata.row_group(0)

@@ -1,6 +1,6 @@
 """The first rows of a JSONL or Parquet file, within limits on bytes, cells, time and memory.
 
-A Parquet file is read in a child process: a few bytes of one may unfold to gigabytes, and its reader is native code.
+A Parquet file is read in a child process: a few bytes of it may unpack to gigabytes, and its reader is native code.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import os
 import subprocess
 import sys
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
+from ..bounds import Cache
 from ..storage.blobs import BlobStore
 from ..storage.git import GitRepo
 from ..storage.objects import FileFacts
@@ -24,7 +25,6 @@ JSONL_BYTES = 2 << 20  # read from the file's beginning
 STORED_BYTES = 64 << 20  # of a Parquet file that git holds
 CHILD_SECONDS = 10
 ANSWER_BYTES = 8 << 20
-REMEMBERED = 64
 
 _KEPT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG")
 _PLAIN = {
@@ -33,8 +33,7 @@ _PLAIN = {
     "MALLOC_ARENA_MAX": "2",
 }  # small on any machine
 _SLOTS = threading.BoundedSemaphore(2)
-_KNOWN: OrderedDict[str, Preview] = OrderedDict()
-_KNOWING = threading.Lock()
+_KNOWN: Cache[tuple[str, str], Preview] = Cache(32 << 20)  # by the end of the name and the content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,18 +59,14 @@ def has_rows(path: str) -> bool:
 
 def first_rows(blobs: BlobStore, git: GitRepo, path: str, facts: FileFacts) -> Preview:
     """Return the first rows of a file; equal content is read once."""
-    with _KNOWING:
-        known = _KNOWN.get(f"{path[-8:]}:{facts.etag}")
-    if known is not None:
+    key = (path[-8:], facts.etag)
+    if (known := _KNOWN.get(key)) is not None:
         return known
     preview = _parquet(blobs, git, facts) if path.lower().endswith(".parquet") else _jsonl(blobs, git, facts)
     if preview.passing:
         return preview
-    with _KNOWING:
-        _KNOWN[f"{path[-8:]}:{facts.etag}"] = preview
-        if len(_KNOWN) > REMEMBERED:
-            _KNOWN.popitem(last=False)
-    return preview
+    cells = chain(preview.columns, preview.types, *preview.rows)
+    return _KNOWN.put(key, preview, 1000 + sum(60 + 4 * len(cell) for cell in cells))
 
 
 def cell_text(value: Any) -> str:

@@ -35,7 +35,7 @@ def login(call: Call) -> Response:
 
 
 def logout(call: Call) -> Response:
-    """Take the cookie back."""
+    """Delete the cookie."""
     response = redirect("/")
     _set_cookie(call, response, "", 0)
     return response
@@ -55,6 +55,6 @@ def _set_cookie(call: Call, response: Response, value: str, seconds: int) -> Non
 
 
 def _target(wanted: str) -> str:
-    """Return where to go after signing in: an address of this Hub, whatever was asked for."""
+    """Return where to go after signing in: the address that was asked for if it is on this Hub, else the front page."""
     plain = wanted.isascii() and wanted.isprintable() and "\\" not in wanted
     return wanted if plain and wanted.startswith("/") and not wanted.startswith(("//", "/-/")) else "/"

@@ -6,7 +6,6 @@ import secrets
 import sys
 import time
 from contextlib import AsyncExitStack
-from typing import Any
 
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
@@ -37,10 +36,7 @@ class HubApp:
         self._receiver = Receiver(services)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request (or the lifespan protocol)."""
-        if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
-            return
+        """Answer one request."""
         if scope["type"] != "http":
             return
         started = time.monotonic()
@@ -106,11 +102,3 @@ def _check_size(request: Request) -> None:
         raise Refused(431, f"The headers have {size} bytes; this Hub takes {HEADERS_LIMIT}.")
     if len(request.scope.get("query_string", b"")) > HEADERS_LIMIT:
         raise Refused(414, f"The query is longer than {HEADERS_LIMIT} bytes.")
-
-
-async def _lifespan(receive: Receive, send: Send) -> None:
-    while True:
-        message: Any = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return

@@ -1,7 +1,7 @@
 """All connections of a server: how many there may be, which one makes room for the next, and who was too slow.
 
-Time counts only while the next step is the client's. So a slow disk, a long queue or a busy machine ends nobody's
-upload, and what a client may take depends on nothing that others do.
+Time counts only while the next step is the client's. So a slow disk, a long queue or a busy machine ends no upload,
+and how long a client may take does not depend on others.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Protocol
 RESERVE = 128  # descriptors that are no connections: the database, repositories, files
 MOST = 1024  # each may hold a head, or a small body, in memory
 UNREAD = 128 << 20  # bytes of answers that wait in memory for their clients
-SMALL_ANSWER = 64 << 10  # bytes; so much of every answer waits there
+SMALL_ANSWER = 64 << 10  # bytes; a smaller answer is not counted there
 TICK = 1.0  # seconds between two looks at all connections
 HEAD_SECONDS = 10.0
 GRACE_SECONDS = 30.0  # of a body, before its rate counts
-LEAST_RATE = 4 << 10  # bytes a second of a body after that, on average: eight uploads share a line of 256 kbit/s
+LEAST_RATE = 4 << 10  # bytes per second of a body after that, on average: eight uploads share a line of 256 kbit/s
 SILENT_SECONDS = 60.0  # between two pieces of a body
 UNREAD_SECONDS = 120.0  # while a client takes nothing of its answer
 SLOW_SECONDS = 5.0  # in which answers waited to be taken; then a connection may have to make room
@@ -32,7 +32,7 @@ CLOSE_SECONDS = 10.0
 class Phase(IntEnum):
     """What a connection is waiting for; the smaller ones are the first to go where there are too many connections."""
 
-    REST = 0  # the end of a body that nobody wants
+    REST = 0  # the end of a refused body
     HEAD = 1
     IDLE = 2  # the next request, of which nothing is here
     BODY = 3
@@ -83,12 +83,12 @@ class Pace:
 
     @property
     def speed(self) -> float:
-        """Return the bytes a second of a body so far."""
+        """Return the bytes per second of a body so far."""
         return self.received / (self.waited + TICK)
 
 
 class Watched(Protocol):
-    """What is asked of a connection."""
+    """A connection, as far as it is watched."""
 
     pace: Pace
     address: str
@@ -96,7 +96,7 @@ class Watched(Protocol):
     in_memory: bool  # its present answer is a large one, and not read from a file bit by bit
 
     def tick(self, seconds: float) -> None:
-        """Take note that time has passed."""
+        """Count time that has passed."""
         ...
 
 
@@ -133,7 +133,7 @@ class Connections:
             self._make_room(connection.address, connection)
 
     def fit(self, newest: Watched, size: int) -> None:
-        """Make room in memory for an answer: of whoever has most waiting there, what is not read is thrown away."""
+        """Make room in memory for an answer, by ending connections of the address with the most unread bytes."""
         newest.in_memory = size > SMALL_ANSWER
         if not newest.in_memory:
             return
@@ -168,7 +168,7 @@ class Connections:
             self.leave(one)
 
     async def watch(self) -> None:
-        """Let every connection know once a TICK that time has passed, until cancelled."""
+        """Tell every connection once per TICK how much time has passed, until cancelled."""
         before = time.monotonic()
         while True:
             await asyncio.sleep(TICK)

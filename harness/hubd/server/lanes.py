@@ -1,7 +1,6 @@
 """Work that may take long waits in lanes of its own, so that all other requests find a free thread.
 
-In a lane few requests run at once, and whoever asks gets a turn after everybody else who asked: one caller with many
-requests delays mostly their own.
+A lane runs few requests at once, and its callers take turns: one caller with many requests delays mostly their own.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ class Lane:
             yield
         finally:
             self._running[caller] -= 1
-            if caller in self._queues:  # behind everybody who waits now
+            if caller in self._queues:  # behind all callers who wait now
                 self._queues[caller] = self._queues.pop(caller)
             self._wake()
 
@@ -127,7 +126,7 @@ class Lanes:
 
 
 def _handle(route: Route, call: Call) -> Response:
-    """Answer a request if its caller may (still, after a body and a wait) do that."""
+    """Answer a request if its caller may do that, still after the body and the wait."""
     call.forget()
     authorize(call, route.needs)
     return route.handler(call)

@@ -1,4 +1,4 @@
-"""Under which names this Hub may be asked, and by which pages: a browser asks for whoever wrote the page it shows.
+"""Which host names this Hub answers to, and which web pages may ask: a browser acts for the author of its page.
 
 A page of another site can make a browser send requests here, and by changing what its own name resolves to (DNS
 rebinding) it can even read the answers. Both show in the headers.

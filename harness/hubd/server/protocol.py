@@ -96,17 +96,17 @@ class DirectBody(asyncio.BufferedProtocol):
             self._full.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let whoever waits know."""
+        """Tell the waiting reader."""
         if self._full is not None and not self._full.done():
             self._full.set_exception(ClientDisconnect())
         self._connection.connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Hand on."""
+        """Pass it on to the connection."""
         self._connection.pause_writing()
 
     def resume_writing(self) -> None:
-        """Hand on."""
+        """Pass it on to the connection."""
         self._connection.resume_writing()
 
 
@@ -144,10 +144,7 @@ _TOO_SLOW = _end("408 Request Timeout", "The request came too slowly; send it ag
 def bounded_protocol(connections: Connections) -> type[asyncio.Protocol]:
     """Return uvicorn's protocol, which itself knows no bounds, with them; its connections enter `connections`."""
 
-    class Connected(Bounded):
-        all_connections = connections
-
-    return Connected
+    return type("Connected", (Bounded,), {"all_connections": connections})
 
 
 class Bounded(HttpToolsProtocol):

@@ -26,17 +26,16 @@ _WRITTEN: dict[Handler, int] = {
     repos.create: REPOSITORY,
     **dict.fromkeys((commit.create_branch, commit.create_tag), ROW),
 }
+# Their bodies become rows of the database, which never gets smaller.
 _SAID = (
     discussions.create, discussions.comment, discussions.edit, discussions.title, collections.create,
     collections.update, collections.add_item, collections.change_item,
 )  # fmt: skip
-"""Their bodies become rows of the database, which never gets smaller."""
-ANONYMOUS_BODY = MIB
-"""Of JSON from somebody who is not signed in."""
+ANONYMOUS_BODY = MIB  # of JSON from anonymous callers
 
 FORMS = (tree.paths_info, sign_in.login, sign_in.logout)
+# Their bodies are of no kind in particular; what allows them no page of another site can have.
 FREE = (files.lfs_put, xet.put_xorb, xet.put_shard)
-"""Their bodies are of no kind in particular; what allows them no page of another site can have."""
 
 
 def _check_media(route: Route, call: Call) -> None:
@@ -79,7 +78,7 @@ class Receiver:
         if account is not None:
             ACCOUNT.set(account)
             held.callback(lambda: account.come(-account.coming))
-        # Of an endpoint that is none nobody knows what its token would be.
+        # An endpoint that does not exist has no rule for tokens.
         user = call.user if route.needs is not Needs.NOTHING else None
         caller = f"user {user.name}" if user else f"host {request.client.host if request.client else ''}"
         limit = _body_limit(route, call)
@@ -121,7 +120,7 @@ class Receiver:
 
 
 def _admit(services: Services, call: Call, route: Route, length: int) -> Account | None:
-    """Return who pays for the request, None if nobody counts; raises Refused if the caller may not send it."""
+    """Return who pays for the request, None if nothing is counted; raises Refused if the caller may not send it."""
     authorize(call, route.needs)
     if route.needs is Needs.NOTHING:
         return None

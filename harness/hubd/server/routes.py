@@ -3,8 +3,8 @@
 A pattern is a path. `{name}` stands for one segment, `{name*}` for any number of them, `{name+}` for some of which one
 at least is not empty; all these are the segments that the handler gets. `{kind}` is models, datasets or spaces,
 `{kind?}` may be missing before the name of a model, `{repo}` is a repository's namespace and name, `{alone}` a name
-without namespace, `{repo.git}` is `{repo}` with or without `.git` behind it, `{repo?}` one or two segments, whatever
-they are. Segments are split before they are unquoted, so that `refs%2Fpr%2F1` stays one revision.
+without namespace, `{repo.git}` is `{repo}` with or without `.git` behind it, `{repo?}` any one or two
+segments. Segments are split before they are unquoted, so that `refs%2Fpr%2F1` stays one revision.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from .origin import LOOPBACK, Hosts
 from .protocol import bounded_protocol
 
 DEFAULT_PORT = 7860
-LONG_TOKEN = 20  # characters that nobody guesses
+LONG_TOKEN = 20  # characters, too long to guess
 SWITCH_SECONDS = 0.001  # a thread that computes keeps all others waiting for so long; by default it is 5 ms
 M_ARENA_MAX = -8  # of glibc's malloc.h
 

@@ -21,14 +21,14 @@ RETRY_SECONDS = 2
 
 @dataclass(slots=True)
 class Traffic:
-    """All bodies that are being received. A caller is a user, or the address of somebody who is not signed in."""
+    """All bodies that are being received. A caller is a user, or the address of an anonymous client."""
 
     folder: Path
     memory: int = 0
     files: int = 0
     _bodies: Counter[str] = field(default_factory=Counter)
-    _bytes: Counter[str] = field(default_factory=Counter)
-    _coming: Counter[str] = field(default_factory=Counter)  # bytes that are announced for files and not here yet
+    kept: Counter[str] = field(default_factory=Counter)  # bytes in memory
+    coming: Counter[str] = field(default_factory=Counter)  # bytes that are announced for files and not here yet
 
     @contextmanager
     def body(self, caller: str, *, signed_in: bool) -> Iterator[Body]:
@@ -42,38 +42,16 @@ class Traffic:
         finally:
             self._bodies[caller] -= 1
             self.memory -= body.held
-            self._bytes[caller] -= body.held
-            self._coming[caller] -= body.expected
+            self.kept[caller] -= body.held
+            self.coming[caller] -= body.expected
             self.files -= body.in_file
-            for counter in (self._bodies, self._bytes, self._coming):
+            for counter in (self._bodies, self.kept, self.coming):
                 if not counter[caller]:
                     del counter[caller]
 
     def step(self) -> int:
         """Return how large a buffer one body may have on its way to a file."""
         return min(max(BUFFERS // max(self.files, 1), SMALLEST_STEP), LARGEST_STEP)
-
-    def hold(self, caller: str, size: int) -> None:
-        """Count bytes in memory; raises Refused (503) if there are too many."""
-        if self._bytes[caller] + size > CALLER_BYTES or self.memory + size > ALL_BYTES:
-            raise _busy(503, "it holds as many bodies of requests as its memory has room for")
-        self._bytes[caller] += size
-        self.memory += size
-
-    def expect(self, caller: str, size: int) -> None:
-        """Count bytes that are announced for a file; raises Refused (507) if the disk has no room for them.
-
-        What others have announced takes no room: they need not mean it.
-        """
-        if self._coming[caller] + size > shutil.disk_usage(self.folder).free:
-            raise Refused(
-                507, "The disk of this Hub is too full and has no room for this upload; free some space, try again."
-            )
-        self._coming[caller] += size
-
-    def came(self, caller: str, size: int) -> None:
-        """Count announced bytes that are in a file now."""
-        self._coming[caller] -= size
 
 
 @dataclass(slots=True)
@@ -88,24 +66,37 @@ class Body:
     in_file: bool = False
 
     def keep(self, size: int) -> None:
-        """Count further bytes that stay in memory; raises Refused (503)."""
+        """Count further bytes that stay in memory; raises Refused (503) if there are too many."""
         self.size += size
-        more = max(self.size - FREE, 0) - self.held
-        if more > 0:
-            self.traffic.hold(self.caller, more)
-            self.held += more
+        traffic, more = self.traffic, max(self.size - FREE, 0) - self.held
+        if more <= 0:
+            return
+        if traffic.kept[self.caller] + more > CALLER_BYTES or traffic.memory + more > ALL_BYTES:
+            raise _busy(503, "it holds as many bodies of requests as its memory has room for")
+        traffic.kept[self.caller] += more
+        traffic.memory += more
+        self.held += more
 
     def to_file(self, length: int) -> None:
-        """Count the body as one that goes to a file, `length` bytes if that is known; raises Refused (507)."""
-        self.traffic.expect(self.caller, length)
+        """Count the body as one that goes to a file, `length` bytes if that is known.
+
+        Raises Refused (507) if the disk has no room for them. What others have announced takes no room: they need not
+        mean it.
+        """
+        traffic = self.traffic
+        if traffic.coming[self.caller] + length > shutil.disk_usage(traffic.folder).free:
+            raise Refused(
+                507, "The disk of this Hub is too full and has no room for this upload; free some space, try again."
+            )
+        traffic.coming[self.caller] += length
         self.expected, self.in_file = length, True
-        self.traffic.files += 1
+        traffic.files += 1
 
     def wrote(self, size: int) -> None:
         """Count bytes that are in the file now."""
         here = min(size, self.expected)
         self.expected -= here
-        self.traffic.came(self.caller, here)
+        self.traffic.coming[self.caller] -= here
 
 
 def _busy(status: int, why: str) -> Refused:

@@ -74,7 +74,7 @@ class Draft:
 
     def discard(self) -> None:
         """Forget the file."""
-        with suppress(OSError):  # a full disk; nobody wants the file
+        with suppress(OSError):  # a full disk; the file is not wanted any more
             self._settle()
         self.file.close()
         self.path.unlink(missing_ok=True)
@@ -88,7 +88,7 @@ class BlobStore:
         self._folder = root.folder("files")
 
     def path(self, sha256: str) -> Path:
-        """Return where the file with that hash lies, or would lie; a hash that is not 64 hex is refused (422)."""
+        """Return the place of a file, there or not, by its hash; raises Refused (422) if that is not 64 hex digits."""
         if not SHA256.fullmatch(sha256):
             raise Refused(422, f"{sha256!r} is not a sha256: expected 64 lower-case hex digits.")
         return self._folder / sha256[:2] / sha256[2:4] / sha256
@@ -124,7 +124,7 @@ class BlobStore:
         if target.exists():
             draft.discard()
             self.touch(actual)
-            fsync_folder(target.parent)  # whoever moved it there may not have come that far yet
+            fsync_folder(target.parent)  # the thread that moved it there may not have come that far yet
             return actual
         draft.sync()
         draft.file.close()

@@ -65,7 +65,7 @@ def lines_of(body: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _is_plain(line: bytes) -> bool:
-    """Return whether a line holds few values: as JSON it could unfold to a hundred times its size."""
+    """Return whether a line holds few values: parsed, it could take a hundred times its size."""
     if sum(map(line.count, (b"[", b"{", b","))) <= TEXTS:
         return True
     end = bare = 0

@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate, groupby
+from itertools import accumulate, groupby, islice
 from pathlib import Path
 
 from ..bounds import Budget, Cache
 from .git import GitRepo
-from .objects import FileFacts
+from .objects import CommitFacts, FileFacts
 from .trees import Entry
 
 FILES_SHOWN, FILES_COUNTED = 100, 5_000
@@ -186,3 +186,37 @@ def _hunk(lines: list[Line]) -> Iterator[str]:
 def _extent(numbers: Iterable[int]) -> str:
     there = [number for number in numbers if number]
     return f"{there[0] if there else 0},{len(there)}"
+
+
+def last_changes(
+    git: GitRepo, commit: str, paths: Iterable[str], *, look_back: int, seconds: float
+) -> dict[str, CommitFacts]:
+    """Return path -> the last commit that changed it, of files and folders that are there (first parents only).
+
+    A commit costs one comparison per folder, more only where the folder changed. Paths are missing that the latest
+    `look_back` commits did not change, and those that there was no time for (`seconds` of processor time).
+    """
+    budget, found = Budget(seconds), dict[str, CommitFacts]()
+    unchanged: dict[str, dict[str, str]] = {}  # folder -> path -> name in it
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        unchanged.setdefault(folder, {})[path] = name
+    trees = {folder: _folder(git, commit, folder) for folder in unchanged}
+    for facts in islice(git.history(commit), look_back):
+        for folder, names in list(unchanged.items()):
+            now, before = trees[folder], _folder(git, facts.parents[0], folder) if facts.parents else None
+            if before == now or now is None:
+                continue
+            trees[folder], old, new = before, git.tree(before) if before else {}, git.tree(now)
+            changed = [path for path, name in names.items() if name not in old or old[name].sha != new[name].sha]
+            found |= dict.fromkeys(changed, facts)
+            unchanged[folder] = {path: name for path, name in names.items() if path not in found}
+        if budget.spent or not any(unchanged.values()):
+            break
+    return found
+
+
+def _folder(git: GitRepo, commit: str, path: str) -> str | None:
+    """Return the id of the tree of a folder, None if there is none."""
+    entry = git.entry(commit, path)
+    return entry.sha if entry is not None and entry.is_folder else None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +38,7 @@ class Collected:
 
 
 def collect(path: Path, *, grace: float) -> Collected:
-    """Collect below `path` whatever is unused and older than `grace` seconds.
+    """Collect what is unused below `path` and older than `grace` seconds.
 
     Raises HubStartError if the folder holds no Hub, if a server runs on it, or if something it needs is damaged.
     """
@@ -58,7 +57,9 @@ def _collect(root: Root, before: int, grace: float) -> Collected:
     XetStore(root, db, blobs)  # clears xorbs without a shard
     limit = time.time() - grace
     known = {row["id"] for row in db.rows("select id from repos")}
-    repositories = sum(_remove_orphan(folder, limit) for folder in _repositories(root) if folder.stem not in known)
+    repositories = sum(
+        _remove_orphan(folder, limit) for folder in root.folder("repos").glob("*.git") if folder.stem not in known
+    )
     needed: set[str] = set()
     objects = 0
     for name in sorted(known):
@@ -71,13 +72,9 @@ def _collect(root: Root, before: int, grace: float) -> Collected:
 
 
 def _size(path: Path) -> int:
-    """Return the bytes in the folders of a root; what the database needs is its own affair."""
+    """Return the bytes in the folders of a root; the database is not counted."""
     walked = (found for folder in FOLDERS for found in os.walk(path / folder))
     return sum(os.lstat(Path(level) / name).st_size for level, _, names in walked for name in names)
-
-
-def _repositories(root: Root) -> Iterator[Path]:
-    return root.folder("repos").glob("*.git")
 
 
 def _remove_orphan(folder: Path, limit: float) -> bool:
@@ -119,7 +116,7 @@ def _repack(git: Repo, folder: Path, kept: set[bytes], limit: float) -> int:
     loose = [path for path in folder.glob("??/*") if path.stat().st_mtime <= limit]
     packs = [path for path in (folder / "pack").glob("*.pack") if path.stat().st_mtime <= limit]
     store, names = git.object_store, {path.stem for path in packs}
-    held = {_loose_name(path) for path in loose}
+    held = {ObjectID(f"{path.parent.name}{path.name}".encode()) for path in loose}
     held |= {name for pack in store.packs if Path(pack.data.filename).stem in names for name in pack}
     if held <= kept and len(loose) <= LOOSE_LIMIT and len(packs) <= PACKS_LIMIT:
         return 0
@@ -144,10 +141,6 @@ def _shrink_notes(root: Root, db: Database, repo_id: str) -> None:
     if row is not None and (row["bytes"] or 0) > size:
         with db.transaction() as write:
             write.execute("update stored set bytes = bytes * ? / ? where item = ?", (size, row["bytes"], item))
-
-
-def _loose_name(path: Path) -> ObjectID:
-    return ObjectID(f"{path.parent.name}{path.name}".encode())
 
 
 def _collect_files(root: Root, db: Database, needed: set[str], limit: float) -> int:

@@ -48,7 +48,7 @@ _FACTS: Cache[tuple[str, str], FileFacts] = Cache(32 << 20)
 
 
 class GitRepo:
-    """A bare repository on disk; safe to use from any thread. `writing` serialises whoever moves its refs.
+    """A bare repository on disk; safe to use from any thread. `writing` serialises the moves of its refs.
 
     It is held for moments only, never while a commit is built: that is what `moving` is for.
     """
@@ -135,9 +135,8 @@ class GitRepo:
 
     def commit(self, sha: str) -> CommitFacts:
         """Return a commit, its words cut where they are very long; raises Refused (RevisionNotFound)."""
-        return _COMMITS.get((self._name, sha)) or self._read_commit(sha)
-
-    def _read_commit(self, sha: str) -> CommitFacts:
+        if (known := _COMMITS.get((self._name, sha))) is not None:
+            return known
         found = self._object(sha)
         if not isinstance(found, Commit):
             raise revision_not_found(sha)
@@ -146,10 +145,8 @@ class GitRepo:
 
     def tree(self, sha: str) -> dict[str, Entry]:
         """Return name -> entry of a folder; raises KeyError if there is none. The mapping is shared: copy to change."""
-        known = _TREES.get((self._name, sha))
-        return known if known is not None else self._read_tree(sha)
-
-    def _read_tree(self, sha: str) -> dict[str, Entry]:
+        if (known := _TREES.get((self._name, sha))) is not None:
+            return known
         found = self._object(sha)
         if not isinstance(found, Tree):
             raise KeyError(sha)
@@ -161,10 +158,7 @@ class GitRepo:
 
     def facts(self, sha: str) -> FileFacts:
         """Return what a blob is, read no further than that takes; raises KeyError if there is none."""
-        known = _FACTS.get((self._name, sha))
-        if known is None:
-            known = _FACTS.put((self._name, sha), self._read_facts(sha), 500)
-        return known
+        return _FACTS.get((self._name, sha)) or _FACTS.put((self._name, sha), self._read_facts(sha), 500)
 
     def _read_facts(self, sha: str) -> FileFacts:
         with self._reading:
@@ -244,7 +238,7 @@ class GitRepo:
         fsync_folder(folder)
 
     def moving(self, name: str) -> threading.RLock:
-        """Return the lock of who builds the next commit of a ref: others of the same ref wait, and nobody else."""
+        """Return the lock for building the next commit of a ref; only writers of the same ref wait for it."""
         with _MOVING_LOCK:
             lock = _MOVING.get((self.path, name))
             if lock is None:

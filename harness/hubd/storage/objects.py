@@ -16,7 +16,7 @@ from dulwich.errors import ObjectFormatException
 from dulwich.object_store import DiskObjectStore
 from dulwich.objects import S_ISGITLINK, Blob, Commit, ObjectID, ShaFile, Tag, Tree
 
-from ..root import INCOMING, fsync_folder
+from ..root import INCOMING, fsync_folder, write_whole
 from .blobs import read_pointer
 
 TITLE_SHOWN, MESSAGE_SHOWN = 2_000, 20_000  # characters of a commit's words; git keeps all
@@ -128,16 +128,7 @@ def write_loose(folder: Path, sha: str, item: ShaFile) -> None:
         return
     target.parent.mkdir(exist_ok=True)
     draft = folder / f"tmp_obj_{secrets.token_hex(8)}"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(item.as_legacy_object())
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
+    write_whole(target, item.as_legacy_object(), draft=draft, mode=0o444)
 
 
 class IncomingPack:

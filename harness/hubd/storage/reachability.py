@@ -1,7 +1,7 @@
 """What the refs of a repository lead to: its commits, and the large files that their trees point at.
 
 Objects that no ref leads to any more (squashed history, deleted branches, commits that failed) still lie on the disk
-until they are collected; nobody may name them.
+until they are collected, but cannot be named.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from .blobs import pointer
+from .objects import CommitFacts
 from .trees import Entry
 
 
 class Writing:
-    """Serialises whoever moves the refs of a repository, and counts how often they moved."""
+    """The lock for moving the refs of a repository, and a count of how often they moved."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -30,44 +31,16 @@ class Writing:
         self._lock.release()
 
 
-class Linked(Protocol):
-    """What a commit leads to."""
-
-    @property
-    def tree(self) -> str:
-        """Return the id of its root folder."""
-        ...
-
-    @property
-    def parents(self) -> tuple[str, ...]:
-        """Return the ids of the commits that it follows."""
-        ...
-
-
 class History(Protocol):
-    """A git repository, as far as refs are followed."""
+    """A git repository, as far as refs are followed: a `GitRepo`, whose methods these are."""
 
     writing: Writing
 
-    def commit(self, sha: str) -> Linked:
-        """Return a commit."""
-        ...
-
-    def tree(self, sha: str) -> dict[str, Entry]:
-        """Return name -> entry of a folder."""
-        ...
-
-    def refs(self) -> dict[str, str]:
-        """Return every ref with the id it points at."""
-        ...
-
-    def ref(self, name: str) -> str | None:
-        """Return the id that a full ref name points at, or None."""
-        ...
-
-    def peel(self, sha: str) -> str:
-        """Return the commit behind an annotated tag; a commit is returned as it is."""
-        ...
+    def commit(self, sha: str) -> CommitFacts: ...
+    def tree(self, sha: str) -> dict[str, Entry]: ...
+    def refs(self) -> dict[str, str]: ...
+    def ref(self, name: str) -> str | None: ...
+    def peel(self, sha: str) -> str: ...
 
 
 @dataclass(slots=True)

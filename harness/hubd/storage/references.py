@@ -1,8 +1,8 @@
 """Which large files a caller may name by their hash: what committed trees refer to, and what they uploaded themselves.
 
-A large file lies in the store once, whoever uploaded it. A hash alone gives nobody anything: it counts where the files
-of a repository that one may read refer to it, and, until it is committed, for its uploader in the repository it is
-meant for.
+A large file lies in the store once, however often it was uploaded. Knowing a hash gives no access: it counts where the
+files of a repository that the caller may read refer to it and, until it is committed, for its uploader in the
+repository it is meant for.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class Repos:
         with self._opening:
             found = self._open.pop(repo.id, None)
             if found is None:
-                # The lock outlives the opened repository: whoever still holds an evicted one is kept out too.
+                # The lock outlives the opened repository: a thread that still holds an evicted one is kept out, too.
                 try:
                     found = GitRepo(self.folder(repo.id), self._writing.setdefault(repo.id, Writing()))
                 except NotGitRepository as error:
@@ -102,6 +102,11 @@ class Repos:
             row = self._db.row(query, kind, name)
         return _row(row) if row else None
 
+    def find_visible(self, kind: str, name: str, user: User | None) -> RepoRow | None:
+        """Return the repository of that name, None if there is none whose existence the caller may know."""
+        repo = self.find(kind, name)
+        return repo if repo is not None and visible(repo, user) else None
+
     def by_id(self, repo_id: str) -> RepoRow | None:
         """Return the repository with that internal id, or None."""
         row = self._db.row("select * from repos where id = ?", repo_id)
@@ -109,8 +114,8 @@ class Repos:
 
     def readable(self, kind: str, name: str, user: User | None) -> RepoRow:
         """Return a repository whose existence the caller may know; raises Refused (RepoNotFound)."""
-        repo = self.find(kind, name)
-        if repo is None or not visible(repo, user):
+        repo = self.find_visible(kind, name, user)
+        if repo is None:
             raise repo_not_found(anonymous=user is None)
         return repo
 
@@ -153,7 +158,7 @@ class Repos:
                 write.execute("update repos set gated = ? where id = ?", (gated or None, repo.id))
 
     def rename(self, repo: RepoRow, name: str) -> None:
-        """Give a repository another name; the old one keeps leading to it. Raises Refused (409) if taken."""
+        """Rename a repository; its old name keeps leading to it. Raises Refused (409) if taken."""
         try:
             with self._db.transaction() as write:
                 write.execute("update repos set name = ? where id = ?", (name, repo.id))
@@ -165,7 +170,7 @@ class Repos:
         removed(repo.namespace, name.split("/", maxsplit=1)[0])
 
     def delete(self, repo: RepoRow) -> None:
-        """Forget a repository, then remove its folder; raises Refused (404) if somebody else did meanwhile."""
+        """Forget a repository, then remove its folder; raises Refused (404) if it is gone already."""
         with self._db.transaction() as write:
             if write.execute("delete from repos where id = ?", (repo.id,)).rowcount == 0:
                 raise repo_not_found(anonymous=False)

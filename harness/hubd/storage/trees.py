@@ -15,7 +15,7 @@ FOLDER_MODE = 0o40000
 PATH_LIMIT = 4096
 NAME_LIMIT = 255
 DEPTH_LIMIT = 200  # folders above a file
-FOLDER_LIMIT = 50_000  # names in a folder: whoever reads one of them reads all
+FOLDER_LIMIT = 50_000  # names in a folder: to read one of them, all are read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -55,7 +54,7 @@ class Usage:
         self._lock = threading.Lock()
         self._used: dict[str, int] = {}
         self.coming: Counter[str] = Counter()  # bytes of bodies
-        self._waiting: dict[str, tuple[str, int]] = {}  # xorbs
+        self.xorbs: dict[str, tuple[str, int]] = {}  # who pays for those that are not unpacked yet, and their bytes
 
     def used(self, namespace: str) -> int:
         """Return the bytes that a namespace has stored."""
@@ -96,7 +95,7 @@ class Usage:
 
     def waiting(self, payer: str) -> int:
         """Return the bytes of xorbs that are not unpacked yet."""
-        return sum(size for who, size in list(self._waiting.values()) if who == payer)
+        return sum(size for who, size in list(self.xorbs.values()) if who == payer)
 
     def add(self, payer: str, item: str, size: int) -> None:
         """Note an item for good: a large file once, anything else on top of what is noted."""
@@ -122,14 +121,6 @@ class Usage:
         row = self._db.row("select bytes from stored where payer = ? and item = ?", payer.lower(), item)
         return int(row["bytes"]) if row else 0
 
-    def hold_xorb(self, name: str, payer: str, size: int) -> None:
-        """Count a xorb until it is unpacked."""
-        self._waiting[name] = (payer.lower(), size)
-
-    def release_xorb(self, name: str) -> None:
-        """Forget a xorb that is gone."""
-        self._waiting.pop(name, None)
-
 
 @dataclass(slots=True, kw_only=True)
 class Account:
@@ -146,7 +137,7 @@ class Account:
         return self.usage.quotas.of(self.payer)
 
     def check(self, size: int, *, xorbs: bool = True) -> None:
-        """Raise Refused (413) if the payer may not store so many bytes more, besides its other requests' bodies."""
+        """Raise Refused (413) if the payer may not store that many more bytes, its other requests' bodies included."""
         limit, key = self.limit, self.payer.lower()
         if limit is None:
             return
@@ -161,18 +152,8 @@ class Account:
                 code="StorageLimitReached",
             )
 
-    @contextmanager
-    def receiving(self, size: int) -> Iterator[None]:
-        """Count a body for the block; raises Refused (413)."""
-        self.check(size)
-        self.come(size)
-        try:
-            yield
-        finally:
-            self.come(-self.coming)
-
     def come(self, size: int) -> None:
-        """Count bytes that will be stored, or are (less than 0)."""
+        """Count bytes that are about to be stored; negative ones have been."""
         self.coming += size
         self.usage.coming[self.payer.lower()] += size
 
@@ -181,7 +162,7 @@ ACCOUNT: ContextVar[Account | None] = ContextVar("account", default=None)
 
 
 def check_room(size: int) -> None:
-    """Raise Refused (413) if the caller may not store so many bytes more."""
+    """Raise Refused (413) if the caller may not store that many more bytes."""
     if (account := ACCOUNT.get()) is not None:
         account.check(size)
 
@@ -228,7 +209,7 @@ def take_xorb(name: str, size: int) -> None:
     account = ACCOUNT.get()
     if account is None:
         return
-    account.usage.hold_xorb(name, account.payer, size)
+    account.usage.xorbs[name] = (account.payer.lower(), size)
     if account.limit is None and account.usage.quotas.several:
         account.usage.add(account.payer, "xet-sent", size)
 
@@ -236,7 +217,7 @@ def take_xorb(name: str, size: int) -> None:
 def drop_xorb(name: str) -> None:
     """Forget a xorb that is gone, or has become a file."""
     if (account := ACCOUNT.get()) is not None:
-        account.usage.release_xorb(name)
+        account.usage.xorbs.pop(name, None)
 
 
 def make_of_xorbs(size: int, parts: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,19 +60,15 @@ def verify(root: Root) -> Report:
     for sha256, (why, expected) in demands.items():
         actual = blobs.size(sha256)
         if actual is None or (expected is not None and actual != expected):
-            report.problems.append(f"large file {sha256}: {_difference(actual, expected)} ({why}).")
+            problem = "missing" if actual is None else f"{actual} bytes instead of {expected}"
+            report.problems.append(f"large file {sha256}: {problem} ({why}).")
     report.problems += _large_files(root, report)
     return report
 
 
-def _difference(actual: int | None, size: int | None) -> str:
-    return "missing" if actual is None else f"{actual} bytes instead of {size}"
-
-
 def _database(root: Root, report: Report) -> tuple[list[sqlite3.Row], dict[str, tuple[str, int | None]]]:
     """Return the repositories, and the large files that the database says are here: sha256 -> (why, size or None)."""
-    connection = read_only(root.database)
-    try:
+    with closing(read_only(root.database)) as connection:
         rows = connection.execute("select * from repos order by kind, name").fetchall()
         demands: dict[str, tuple[str, int | None]] = {}
         tables = {row["name"] for row in connection.execute("select name from sqlite_master where type = 'table'")}
@@ -87,16 +84,11 @@ def _database(root: Root, report: Report) -> tuple[list[sqlite3.Row], dict[str, 
             if found["repo"] not in known or not pull.is_file():
                 report.problems.append(f"pull request {found['num']} of repository {found['repo']} has no commits.")
         return rows, demands
-    finally:
-        connection.close()
 
 
 def _gone(root: Root, repo_id: str) -> bool:
-    connection = read_only(root.database)
-    try:
+    with closing(read_only(root.database)) as connection:
         return connection.execute("select 1 from repos where id = ?", (repo_id,)).fetchone() is None
-    finally:
-        connection.close()
 
 
 def _repository(folder: Path, report: Report) -> tuple[list[str], list[tuple[str, int]]]:

@@ -158,11 +158,8 @@ def read_chunks(path: Path, chunks: list[Chunk]) -> Iterator[list[Buffer]]:
             while at < len(chunks) and chunks[at].offset + chunks[at].packed - start <= len(buffer):
                 at += 1
             os.preadv(file.fileno(), [buffer], start)
-            yield [_view(buffer, chunk, start) for chunk in chunks[first:at]]
-
-
-def _view(buffer: memoryview, chunk: Chunk, start: int) -> Buffer:
-    return unpack(buffer[chunk.offset - start : chunk.offset - start + chunk.packed], chunk)
+            places = [(chunk.offset - start, chunk) for chunk in chunks[first:at]]
+            yield [unpack(buffer[place : place + chunk.packed], chunk) for place, chunk in places]
 
 
 def unpack(data: Buffer, chunk: Chunk) -> Buffer:
@@ -171,19 +168,14 @@ def unpack(data: Buffer, chunk: Chunk) -> Buffer:
         content: Buffer = data
     else:
         try:
-            content = _decompress(data, chunk.size)
+            # Bounded: a chunk that unpacks to more than it announces is never held in memory.
+            content = lz4.frame.LZ4FrameDecompressor().decompress(data, max_length=chunk.size + 1)
         except RuntimeError as error:
             raise Refused(400, "A chunk of the xorb cannot be decompressed.") from error
         if chunk.scheme == GROUPED_LZ4:
             content = _ungroup(content)
     if len(content) != chunk.size:
         raise Refused(400, "A chunk of the xorb has another size than announced.")
-    return content
-
-
-def _decompress(data: Buffer, size: int) -> bytes:
-    # Bounded: a chunk that unpacks to more than it announces is never held in memory.
-    content: bytes = lz4.frame.LZ4FrameDecompressor().decompress(data, max_length=size + 1)
     return content
 
 

@@ -104,6 +104,8 @@ class EvaluatedModel:
     """What was chosen about its answers: with the inputs it makes the fingerprint."""
 
     # Known once the prompts are made.
+    asked: dict[str, Any]
+    """Pair id -> what the backend is asked, in the pairs' order."""
     details: dict[str, Any]
     """What followed from the model itself, for the record."""
     family: str | None = None
@@ -128,14 +130,18 @@ class EvaluatedModel:
 
     def items(self, pair_ids: Sequence[str]) -> list[Any]:
         """Return what the backend is asked for these pairs, in the test set's order."""
-        raise NotImplementedError
+        wanted = set(pair_ids)
+        return [item for pair_id, item in self.asked.items() if pair_id in wanted]
 
     @contextmanager
     def backend(self, log: Path) -> Iterator[Backend[Any]]:
-        """Start what answers, and stop it in the end; an engine writes to `log`."""
+        """Start what answers, by default the model itself, and stop it in the end; an engine writes to `log`."""
         del log
+        yield self
+
+    def ask(self, items: Sequence[Any], on_answer: OnAnswer, /) -> None:
+        """See `Backend.ask`; only for models that are their own backend."""
         raise NotImplementedError
-        yield
 
     def second_reading(self, texts: Sequence[str]) -> tuple[str, list[Reading]] | None:
         """Return the engine's own parser and its reading of each text, where there is one."""

@@ -1,4 +1,4 @@
-"""From a model name to a backend that is ready."""
+"""From a model's name to an EvaluatedModel."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def preparing(
         return
     from harness.models.backends._adapters import evaluated_adapters
 
-    with evaluated_adapters(names, hub, test_set, config) as subjects:
-        yield [partial(_itself, subject) for subject in subjects]
+    with evaluated_adapters(names, hub, test_set, config) as adapters:
+        yield [partial(_itself, adapter) for adapter in adapters]
 
 
-def _itself(subject: EvaluatedModel) -> EvaluatedModel:
-    return subject
+def _itself(model: EvaluatedModel) -> EvaluatedModel:
+    return model

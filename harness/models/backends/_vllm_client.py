@@ -1,4 +1,4 @@
-"""Asks a running vLLM server of our own, with token ids."""
+"""The client of the harness's own vLLM server: prompts as token ids, answers as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.models.engine.process import while_progressing
 from harness.models.engine.server import SERVED_NAME, Server
 from harness.models.prompts import Prompt
 
-# Greedy means greedy, whatever sampling defaults the repository ships; markers of tool calls are
+# Greedy means greedy, sampling defaults of the repository are overridden; markers of tool calls are
 # special tokens in some families, so they stay in the text.
 _GREEDY: dict[str, Any] = {
     "top_k": 0,

@@ -6,10 +6,8 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from harness.data.formats.json_texts import encodable
@@ -19,9 +17,9 @@ from harness.data.records import Prediction, ToolCall, TurnPair
 from harness.data.tasks import TestSet
 from harness.hub.client import Hub
 from harness.models import parsing
-from harness.models.backends._base import Backend, EvaluateConfig, EvaluatedModel, OnAnswer, replaced_systems
-from harness.models.chat.chat_models import ChatModel, EndpointModel
-from harness.models.chat.completions import Called, finish_reason_of, words_of
+from harness.models.backends._base import EvaluateConfig, EvaluatedModel, OnAnswer, replaced_systems
+from harness.models.chat.chat_models import EndpointModel
+from harness.models.chat.completions import SentCall, finish_reason_of, parts_of
 from harness.models.chat.parameters import in_words
 from harness.models.chat.records import ChatAnswer, ChatRequest
 from harness.models.names import ModelName
@@ -34,37 +32,6 @@ _TIMEOUT = 300.0
 
 
 _FENCED = re.compile(r"\s*```\w*\s*(.*?)\s*```\s*", re.DOTALL)
-
-
-class EndpointBackend:
-    """Asks a chat model, and takes whatever it says as its answer."""
-
-    def __init__(self, model: ChatModel, hashes: Mapping[str, str], on_end: Callable[[], None]) -> None:
-        """`hashes`: pair id -> SHA-256 of its messages; `on_end` is called when all is answered."""
-        self._model = model
-        self._hashes = hashes
-        self._on_end = on_end
-        self._left_out: Counter[str] = Counter()
-
-    def ask(self, requests: Sequence[ChatRequest], on_answer: OnAnswer) -> None:
-        """Ask what is not in the cache of answers; see `Backend.ask` and `ChatModel.ask`."""
-        self._model.ask(requests, lambda answer: on_answer(self._prediction(answer)))
-        for what, count in self._left_out.most_common(_SHOWN):
-            say(f"{count} answers also had {what}, which is left out")
-        self._on_end()
-
-    def _prediction(self, answer: ChatAnswer) -> Prediction:
-        said = read_message(answer.text) if answer.text is not None else EndpointAnswer(raw=None, problem=answer.error)
-        self._left_out.update(said.left_out)
-        return Prediction(
-            pair_id=answer.id,
-            raw=said.raw,
-            finish_reason=said.finish_reason,
-            error=said.problem,
-            prompt_sha256=self._hashes[answer.id],
-            usage=answer.usage,
-            kept=answer.cached,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +55,7 @@ def read_message(text: str) -> EndpointAnswer:
     message = json.loads(text)
     if not isinstance(message, dict):
         raise ValueError("the answer is no message")
-    words, finish_reason = words_of(message), finish_reason_of(message.get("finish_reason"))
+    words, finish_reason = parts_of(message), finish_reason_of(message.get("finish_reason"))
     raw, problem = words.text if words.text.strip() else words.refusal or words.text, None
     if finish_reason == "content_filter":
         problem = "the answer was held back by a content filter"
@@ -104,7 +71,7 @@ def read_message(text: str) -> EndpointAnswer:
     return EndpointAnswer(raw=raw, finish_reason=finish_reason, left_out=tuple(dict.fromkeys(words.others)))
 
 
-def _raw_call(call: Called) -> str:
+def _raw_call(call: SentCall) -> str:
     """Return the endpoint's call in the published notation; arguments that are no JSON object stay as they came.
 
     Those are for the readings to repair or refuse, like what a model writes itself.
@@ -141,9 +108,12 @@ class EvaluatedEndpoint(EvaluatedModel):
         self._tools = tuple(test_set.task.tools)
         self._max_tokens = self._model.room(config.max_tokens)
         system = {"role": "system", "content": system_message(test_set.task)}
-        self._requests = [self._request(pair, system) for pair in test_set.pairs]
-        self._model.add_previous(self._requests)  # those that a run has answers of already are not asked again
-        self.prompt_hashes = [_sha256(request.messages) for request in self._requests]
+        requests = [self._request(pair, system) for pair in test_set.pairs]
+        self._model.add_previous(requests)  # those that a run has answers of already are not asked again
+        self.asked = {request.id: request for request in requests}
+        self._hashes = {request.id: _sha256(request.messages) for request in requests}
+        self.prompt_hashes = list(self._hashes.values())
+        self._left_out: Counter[str] = Counter()
         self.details = {}
         self.settings = {
             "backend": "openai",
@@ -190,17 +160,25 @@ class EvaluatedEndpoint(EvaluatedModel):
         if "tool_choice" in changes or "tool_choice=auto" in changes:
             self.details["tool_choice"] = "auto" if "tool_choice=auto" in changes else None
 
-    def items(self, pair_ids: Sequence[str]) -> list[Any]:
-        """Return the requests of these pairs."""
-        wanted = set(pair_ids)
-        return [request for request in self._requests if request.id in wanted]
+    def ask(self, requests: Sequence[ChatRequest], on_answer: OnAnswer, /) -> None:
+        """Ask what is not in the cache; any message is an answer. See `Backend.ask` and `ChatModel.ask`."""
+        self._model.ask(requests, lambda answer: on_answer(self._prediction(answer)))
+        for what, count in self._left_out.most_common(_SHOWN):
+            say(f"{count} answers also had {what}, which is left out")
+        self._note_changes()
 
-    @contextmanager
-    def backend(self, log: Path) -> Iterator[Backend[Any]]:
-        """Return what asks the endpoint; the first question finds out whether it is there."""
-        del log
-        hashes = dict(zip((request.id for request in self._requests), self.prompt_hashes, strict=True))
-        yield EndpointBackend(self._model, hashes, self._note_changes)
+    def _prediction(self, answer: ChatAnswer) -> Prediction:
+        said = read_message(answer.text) if answer.text is not None else EndpointAnswer(raw=None, problem=answer.error)
+        self._left_out.update(said.left_out)
+        return Prediction(
+            pair_id=answer.id,
+            raw=said.raw,
+            finish_reason=said.finish_reason,
+            error=said.problem,
+            prompt_sha256=self._hashes[answer.id],
+            usage=answer.usage,
+            kept=answer.cached,
+        )
 
 
 def _sha256(messages: Sequence[dict[str, Any]]) -> str:

@@ -73,7 +73,7 @@ class EvaluatedCheckpoint(EvaluatedModel):
         self._checkpoint = checkpoint
         self._test_set = test_set
         self._config = config
-        self._prompts: list[Prompt] = []
+        self.asked: dict[str, Prompt] = {}
         self._day = config.day
         self._made_for: date | None = None
         self._guard = Guard(checkpoint.artifact.repo_id)
@@ -115,10 +115,11 @@ class EvaluatedCheckpoint(EvaluatedModel):
         self._made_for = day
         self._guard.close()
         self._asks = made["asks"]
-        self._prompts = [
-            Prompt(pair_id=pair.id, token_ids=tuple(ids)) for pair, ids in zip(pairs, made["prompts"], strict=True)
-        ]
-        self.prompt_hashes = [prompt.sha256() for prompt in self._prompts]
+        self.asked = {
+            pair.id: Prompt(pair_id=pair.id, token_ids=tuple(ids))
+            for pair, ids in zip(pairs, made["prompts"], strict=True)
+        }
+        self.prompt_hashes = [prompt.sha256() for prompt in self.asked.values()]
         self.family = made["family"]
         self.details = {
             **made["form"],
@@ -146,24 +147,19 @@ class EvaluatedCheckpoint(EvaluatedModel):
                 f"but the model's context is {context}",
                 prompt_sha256=prompt.sha256(),
             )
-            for prompt in self._prompts
+            for prompt in self.asked.values()
             if context is not None and len(prompt.token_ids) + answer > context
         ]
 
     def _check_room(self) -> None:
         """Raise ModelError where not a single prompt fits: the engine need not even finish its start."""
-        if self._prompts and len(self.unaskable()) == len(self._prompts):
-            shortest = min(len(prompt.token_ids) for prompt in self._prompts)
+        if self.asked and len(self.unaskable()) == len(self.asked):
+            shortest = min(len(prompt.token_ids) for prompt in self.asked.values())
             raise ModelError(
-                f"none of the {len(self._prompts)} prompts fits into the context of {self._checkpoint.artifact}: "
+                f"none of the {len(self.asked)} prompts fits into the context of {self._checkpoint.artifact}: "
                 f"it has {self._checkpoint.context} tokens, the shortest prompt {shortest}, and the answer may have "
                 f"{self._config.max_tokens}; lower --max-tokens, or give a model with a longer context"
             )
-
-    def items(self, pair_ids: Sequence[str]) -> list[Any]:
-        """Return the prompts of these pairs, in the test set's order, which shares prefixes best."""
-        wanted = set(pair_ids)
-        return [prompt for prompt in self._prompts if prompt.pair_id in wanted]
 
     @contextmanager
     def backend(self, log: Path) -> Iterator[Backend[Any]]:

@@ -12,9 +12,9 @@ from harness.data.records import Usage
 from harness.errors import HarnessError, UsageError
 
 CHARACTERS_PER_TOKEN = 4
-"""A usual figure for English text and JSON. Other scripts take more tokens, up to one or two a character."""
+"""A usual figure for English text and JSON. Other scripts take more tokens, up to one or two per character."""
 _MOST_CHARACTERS_PER_TOKEN = 8
-"""No tokenizer makes fewer tokens of conversations than one for so many characters."""
+"""No tokenizer makes fewer tokens of conversations than one per this many characters."""
 _MILLION = 1_000_000
 _LEAST_SHOWN = 0.0001
 _ROUNDING = 1e-9
@@ -34,7 +34,7 @@ class Price(BaseModel):
     output: NonNegativeFloat
 
     def cost(self, usage: Usage) -> float:
-        """Return the USD of so many tokens; an endpoint that counts below nothing is not believed."""
+        """Return the cost in USD; negative counts of an endpoint are taken for 0."""
         return (max(0, usage.prompt) * self.input + max(0, usage.completion) * self.output) / _MILLION
 
 
@@ -43,7 +43,7 @@ FREE = Price(input=0.0, output=0.0)
 
 
 class Budget:
-    """A limit in USD shared by all questions of a run, whatever the model; for one thread.
+    """A limit in USD shared by all questions and models of a run; for one thread.
 
     What is spent never exceeds the limit by more than the requests that were under way when it was reached. What
     earlier runs paid for the same questions counts too, once each, so that a run that was interrupted and is repeated
@@ -86,7 +86,7 @@ class Budget:
             self.earlier += cost
 
     def error(self, unanswered: int, requests: int) -> BudgetSpent:
-        """Return the error for a run that leaves so many of its requests unanswered."""
+        """Return the error for a run that leaves `unanswered` of its requests without an answer."""
         earlier = f", {dollars(self.earlier)} of it by earlier runs" if self.earlier else ""
         return BudgetSpent(
             f"the budget of {dollars(self.limit)} is spent ({dollars(self.spent)}{earlier}) and {unanswered} of "

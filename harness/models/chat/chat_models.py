@@ -1,4 +1,4 @@
-"""One way from a model's name to its answers: an endpoint, or our own vLLM server that is started when it is needed."""
+"""From a model's name to its answers: an endpoint, or the harness's own vLLM server, started when it is needed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _OWN_ENGINE_SECONDS = 1800.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatSettings:
-    """What the user chose about asking models, whatever their role."""
+    """What the user chose about asking models, in any role."""
 
     endpoints: Endpoints = field(default_factory=Endpoints)
     concurrency: int | None = None
@@ -55,7 +55,7 @@ class ChatSettings:
     cache: Path | None = None
     """Folder of the answer cache; None: the user's own."""
     log: Path = Path("chat-engine.log")
-    """Where the output of our own engines goes."""
+    """Where the output of the harness's own engines goes."""
     budget: Budget | None = None
     """Shared by all models and roles of the run."""
 
@@ -138,7 +138,7 @@ class ChatModel:
         raise NotImplementedError
 
     def check_alive(self) -> None:
-        """Raise EngineError where an engine of our own that answers for it has ended."""
+        """Raise EngineError where the engine that serves it has ended."""
 
     def _concurrency(self) -> int:
         wanted = self._settings.concurrency or CONCURRENCY
@@ -185,7 +185,7 @@ class EndpointModel(ChatModel):
 
 
 class VllmModel(ChatModel):
-    """A model from the Hub, at one commit, behind a vLLM server of our own."""
+    """A model from the Hub, at one commit, behind the harness's own vLLM server."""
 
     price = FREE
 

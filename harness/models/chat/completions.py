@@ -1,4 +1,4 @@
-"""What a chat completion says, in the forms in which endpoints send it: words, calls, thinking, and why it ended."""
+"""What a chat completion says, in the forms that endpoints send: text, calls, thinking, finish reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from harness.data.formats.json_texts import encodable, kind, shortened
 from harness.data.records import Usage
 from harness.hub.foreign_json import load_json
-from harness.models.chat.failures import ChatReply, Failure, useless
+from harness.models.chat.failures import ChatReply, Failure, unusable
 
 _TEXT = ("text", "output_text", "input_text")
 _THINKING = ("thinking", "reasoning", "redacted_thinking", "reasoning_content", "reasoning_text", "thought")
@@ -26,7 +26,7 @@ _DEEPEST = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Called:
+class SentCall:
     """A call as it was sent: `arguments` is what came, usually a text that should be JSON."""
 
     name: str
@@ -34,13 +34,13 @@ class Called:
 
 
 @dataclass(slots=True, kw_only=True)
-class MessageWords:
-    """A message taken apart."""
+class MessageParts:
+    """The parts of a message."""
 
     text: str = ""
     """The text parts, joined."""
     refusal: str = ""
-    calls: list[Called] = field(default_factory=list)
+    calls: list[SentCall] = field(default_factory=list)
     thought: bool = False
     """It has thinking beside the text."""
     others: list[str] = field(default_factory=list)
@@ -52,9 +52,9 @@ def parse_reply(body: bytes) -> Any:
     return load_json(body.decode("utf-8", "replace").removeprefix("\ufeff"))
 
 
-def words_of(message: Mapping[str, Any]) -> MessageWords:
-    """Return what a message says. Nothing is required of it: what has another form than any known is in `others`."""
-    words = MessageWords(thought=any(message.get(key) for key in _THINKING))
+def parts_of(message: Mapping[str, Any]) -> MessageParts:
+    """Return the parts of a message. Nothing is required of it: unknown forms are listed in `others`."""
+    words = MessageParts(thought=any(message.get(key) for key in _THINKING))
     _add(words, message.get("content"), 0)
     said = list(_calls(words, message.get("tool_calls")))
     # The same call may stand in several places; the list of calls is the usual one.
@@ -64,8 +64,8 @@ def words_of(message: Mapping[str, Any]) -> MessageWords:
     return words
 
 
-def _add(words: MessageWords, part: Any, depth: int) -> None:
-    """Add a content, or a part of one."""
+def _add(words: MessageParts, part: Any, depth: int) -> None:
+    """Add the content of a message, or a part of it."""
     if isinstance(part, str):
         words.text += encodable(part)
     elif isinstance(part, list) and depth < _DEEPEST:
@@ -77,7 +77,7 @@ def _add(words: MessageWords, part: Any, depth: int) -> None:
         words.others.append(kind(part))
 
 
-def _add_part(words: MessageWords, part: Mapping[str, Any]) -> None:
+def _add_part(words: MessageParts, part: Mapping[str, Any]) -> None:
     named = part.get("type")
     text = part.get("text", part.get("content"))
     text = text.get("value") if isinstance(text, Mapping) else text  # as the Assistants API has it
@@ -94,7 +94,7 @@ def _add_part(words: MessageWords, part: Mapping[str, Any]) -> None:
         words.others.append(f"a part of type {_in_words(named)}")
 
 
-def _calls(words: MessageWords, sent: Any) -> Iterator[Called]:
+def _calls(words: MessageParts, sent: Any) -> Iterator[SentCall]:
     """Yield the calls of a list, or one alone; what has no name is no call."""
     for one in sent if isinstance(sent, list) else [] if sent is None else [sent]:
         if one is None:
@@ -103,7 +103,7 @@ def _calls(words: MessageWords, sent: Any) -> Iterator[Called]:
         inner: Mapping[str, Any] = next((place for place in reversed(places) if place.get("name")), {})
         name = inner.get("name")
         if isinstance(name, str) and name.strip():
-            yield Called(name=name, arguments=next((inner[key] for key in _ARGUMENTS if key in inner), None))
+            yield SentCall(name=name, arguments=next((inner[key] for key in _ARGUMENTS if key in inner), None))
         else:
             words.others.append("a call without a name")
 
@@ -117,14 +117,14 @@ def _in_words(value: Any) -> str:
 
 
 def finish_reason_of(value: Any) -> str | None:
-    """Return why an answer ended, as the endpoint says it; None for what is no word."""
+    """Return why an answer ended, as the endpoint says it; None where it is no text."""
     return encodable(value)[:_LONGEST_REASON] if isinstance(value, str) else None
 
 
 def read_reply(reply: Any, *, whole: bool = False) -> tuple[ChatReply | Failure, Usage | None]:
     """Return a completion's text or why it has none, and the tokens it took.
 
-    `whole` takes the message as it is, whatever it says and however it ends: a JSON object with those of `content`,
+    `whole` takes the message as it is, refusals and cut answers included: a JSON object with those of `content`,
     `refusal`, `tool_calls` and `function_call` that it has, `finish_reason`, and `thought` where there was thinking.
 
     Raises ValueError where it is no chat completion.
@@ -140,8 +140,8 @@ def read_reply(reply: Any, *, whole: bool = False) -> tuple[ChatReply | Failure,
         return Failure(kind="no completion", reason=reason), usage
     message, finish_reason = _message(choice), finish_reason_of(choice.get("finish_reason"))
     if message is None:
-        return useless("no message", "the endpoint sent a choice without a message"), usage
-    words = words_of(message)
+        return unusable("no message", "the endpoint sent a choice without a message"), usage
+    words = parts_of(message)
     if whole:
         said = {key: message[key] for key in _KEPT if message.get(key) is not None}
         thought = {"thought": True} if words.thought else {}
@@ -157,23 +157,23 @@ def _message(choice: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return found if isinstance(found, Mapping) else None
 
 
-def _uselessness(words: MessageWords, finish_reason: str | None) -> Failure | None:
+def _uselessness(words: MessageParts, finish_reason: str | None) -> Failure | None:
     """Return why a text is no answer, None where it is one."""
     if words.refusal:
-        return useless("refusal", f"the model refuses: {words.refusal}")
+        return unusable("refusal", f"the model refuses: {words.refusal}")
     if finish_reason == "content_filter":
-        return useless("content filter", "the answer was held back by a content filter", ends="request")
+        return unusable("content filter", "the answer was held back by a content filter", ends="request")
     if finish_reason == "length":
         where = "" if words.text.strip() or not words.thought else ", inside its thinking"
-        return useless("length", f"the answer was cut off at the limit of tokens{where}")
+        return unusable("length", f"the answer was cut off at the limit of tokens{where}")
     if words.text.strip():
         return None
     beside = f": it has {', '.join(words.others)}" if words.others else " but for its thinking" if words.thought else ""
-    return useless("empty", f"the answer is empty{beside}")
+    return unusable("empty", f"the answer is empty{beside}")
 
 
 def _usage(counts: Any) -> Usage | None:
-    """Return the tokens that the endpoint counted, None for counts that cannot be: it has answered all the same."""
+    """Return the tokens that the endpoint counted, None for impossible counts: the answer is valid all the same."""
     if not isinstance(counts, Mapping):
         return None
     prompt, completion = _count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens"))

@@ -24,7 +24,7 @@ from harness.models.chat.failures import (
     ChatReply,
     Failure,
     failure_of,
-    late,
+    timed_out,
 )
 from harness.models.chat.parameters import Learner, body, first_form, with_roles
 from harness.models.chat.records import Format
@@ -76,7 +76,7 @@ class Connection:
 
     @property
     def changes(self) -> frozenset[str]:
-        """What is sent otherwise than asked, because the endpoint does not take it."""
+        """What is sent differently from the request, because the endpoint refuses it."""
         return self._learner.form.changes
 
     @property
@@ -133,7 +133,7 @@ class Connection:
             said = secrets.mask_value(said) if secrets.find(reply.content) else said
             return read_reply(said, whole="tools" in fields)
         except TimeoutError:
-            return late(self._endpoint.timeout), None
+            return timed_out(self._endpoint.timeout), None
         except Exception as error:
             return failure_of(error, self._endpoint.timeout), None
 
@@ -150,7 +150,7 @@ def _key(base_url: str, variable: str) -> str:
 
 
 def _sendable(value: Any) -> Any:
-    """Return a JSON value as it can be sent: half a surrogate pair has no place in UTF-8."""
+    """Return a JSON value as it can be sent: a lone surrogate cannot be encoded in UTF-8."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, list | tuple):

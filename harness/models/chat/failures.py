@@ -70,8 +70,8 @@ class ChatReply:
     """What the request was sent otherwise than asked, see `parameters.Change`."""
 
 
-def useless(kind: str, reason: str, ends: Scope = "try") -> Failure:
-    """Return the failure of an answer that came and cannot be used."""
+def unusable(kind: str, reason: str, ends: Scope = "try") -> Failure:
+    """Return the failure of an answer that arrived but cannot be used."""
     return Failure(kind=kind, reason=reason, ends=ends, served=True)
 
 
@@ -95,7 +95,7 @@ def failure_of(error: Exception, timeout: float) -> Failure:
             reason = f"it cannot be reached ({_lowest_cause(cause)})"
             return Failure(kind="no connection", reason=reason, unreachable=True, refused=True)
         if isinstance(error, APITimeoutError):
-            return late(timeout)
+            return timed_out(timeout)
         reason = f"the connection broke ({str(cause) or type(cause).__name__})"
         return Failure(kind="connection broke", reason=reason)
     if isinstance(error, APIError | ValueError | TypeError | AttributeError | RecursionError | LookupError):
@@ -113,13 +113,13 @@ def _lowest_cause(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def late(timeout: float) -> Failure:
+def timed_out(timeout: float) -> Failure:
     """Return the failure of a try that took longer than `timeout` seconds: a sign of load, like a refusal for it."""
     return Failure(kind="time-out", reason=f"no answer within {timeout:g} s", load=True)
 
 
 def is_about_content(failure: Failure) -> bool:
-    """Whether the request is too long or its content not wanted, which says nothing about other requests."""
+    """Whether the request is too long or its content is refused, which says nothing about other requests."""
     return any(word in failure.reason.lower() for word in _OWN)
 
 

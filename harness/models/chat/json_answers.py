@@ -98,7 +98,7 @@ def _only(text: str) -> dict[str, Any]:
 
 def _decode(body: str) -> tuple[dict[str, Any], int]:
     """Return the object at the start of a text and where it ends."""
-    decoder = json.JSONDecoder(object_pairs_hook=_unique, strict=False)  # engines let control characters through
+    decoder = json.JSONDecoder(object_pairs_hook=unique_keys, strict=False)  # engines let control characters through
     try:
         value, end = decoder.raw_decode(body)
     except json.JSONDecodeError as error:
@@ -131,16 +131,11 @@ def _keys(value: Any) -> int:
     return sum(map(_keys, value)) if isinstance(value, list) else 0
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object of these members; ValueError where a key is there twice."""
     if len({key for key, _ in pairs}) < len(pairs):
         raise ValueError("the answer has a key twice")
     return dict(pairs)
-
-
-def kind_of(value: Any) -> str:
-    """Return what a JSON value is, in words."""
-    names = {dict: "an object", list: "a list", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")
 
 
 def excerpt(value: Any) -> str:

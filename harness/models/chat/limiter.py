@@ -16,14 +16,14 @@ _PATIENCE = 10
 _LONGEST_PAUSE = 64
 """In first pauses: with 0.5 s, ten rounds are two minutes, longer than limits by the minute last."""
 LONGEST_WAIT = 300.0
-"""Seconds; an endpoint that asks for more has closed for the day rather than for the moment."""
+"""Seconds; an endpoint that asks for more has closed for long rather than for a moment."""
 
 
 class Limiter:
     """Additive increase, multiplicative decrease (Chiu and Jain 1989), first come first served.
 
     The first request goes alone, so that a wrong key or address costs one request; its answer opens the rest.
-    Overload halves the limit once a round: requests sent before the last cut say nothing about the new limit. It also
+    Overload halves the limit once per round: requests sent before the last cut say nothing about the new limit. It also
     holds back all that have not been sent, for as long as the endpoint asks, or for pauses that double from
     `first_pause` seconds.
     """
@@ -125,7 +125,7 @@ class Limiter:
         self._admit()
 
     def _admit(self) -> None:
-        """Let in who may start now; after giving up everybody, to be told so."""
+        """Admit those that may start now; after giving up all of them, to be told so."""
         self.close()
         loop = asyncio.get_running_loop()
         held = loop.time() < self._resume_at
@@ -166,7 +166,7 @@ class Rates:
         self._sent: deque[Sent] = deque()
 
     async def admit(self, tokens: int) -> Sent:
-        """Return when a request of about so many tokens may be sent."""
+        """Return when a request of about this many tokens may be sent."""
         while (wait := self._wait(tokens)) > 0:
             await asyncio.sleep(wait)
         sent = Sent(at=time.monotonic(), tokens=tokens)

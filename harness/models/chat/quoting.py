@@ -1,4 +1,4 @@
-"""Texts of others in prompts: each stands inside the JSON strings of one line that a template begins.
+"""Untrusted texts in prompts: each stands inside the JSON strings of one line that a template begins.
 
 The invariant, for any texts: a text of others can neither end its line nor begin one, so that a prompt reads back as
 exactly what it was made of, with every text in its place (one that is JSON as its value). In those strings every
@@ -13,9 +13,10 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from harness.data.records import Message, ToolCall
+from harness.models.chat.json_answers import unique_keys
 
 MAX_CHARACTERS = 8000
 """Longest text of others as it stands in the prompt, escapes included; a longer one loses its middle."""
@@ -30,7 +31,7 @@ _ESCAPED = re.compile(
     "\U0001d173-\U0001d17a\U000e0000-\U0010ffff]"
 )
 LAYOUT = frozenset("\n\t")
-"""What may stay as it is in texts of our own side that have several lines."""
+"""What may stay as it is in trusted texts of several lines."""
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 
 
@@ -92,16 +93,10 @@ def as_value(text: str) -> str | None:
         return None
     try:
         return escape_strings(
-            json.dumps(json.loads(text, object_pairs_hook=_unique), ensure_ascii=False, allow_nan=False)
+            json.dumps(json.loads(text, object_pairs_hook=unique_keys), ensure_ascii=False, allow_nan=False)
         )
     except (ValueError, RecursionError):
         return None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({key for key, _ in pairs}) < len(pairs):
-        raise ValueError("a key twice")
-    return dict(pairs)
 
 
 def _ends(text: str) -> Shown:

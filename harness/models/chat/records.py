@@ -1,4 +1,4 @@
-"""Chat requests, answers, endpoints, counts."""
+"""Chat requests, answers, endpoints, statistics."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class ChatEndpoint:
     """The model and all that decides how it answers, for the key of cached answers."""
     key_variable: str = "OPENAI_API_KEY"
     key: str | None = field(default=None, repr=False, compare=False)
-    """That of a server of our own, in the place of the variable's."""
+    """The key of the harness's own server, instead of the variable's."""
     concurrency: int = 32
     """Most requests at once."""
     timeout: float = 300.0

@@ -1,4 +1,4 @@
-"""A model repository before it is loaded: is it a causal LM, with safe weights, that needs no code of its own?"""
+"""A model repository before it is loaded: a causal LM, with safe weights, without code of its own."""
 
 from __future__ import annotations
 

@@ -28,21 +28,21 @@ _ORPHAN = 2.0
 
 
 class _State:
-    """Of the child: where answers go, and what is being read."""
+    """State of the child: where answers go, and what is being read."""
 
     out: BinaryIO | None = None
     at = "the repository"
 
 
 def doing(what: str) -> None:
-    """Say what is being read now, for the sentence about a limit; in other processes than the child nothing happens."""
+    """Say what is being read now, for the sentence about a limit; outside the child this does nothing."""
     if what != _State.at:
         _State.at = what
         _send({"doing": what})
 
 
 def shown(error: BaseException) -> str:
-    """Return the text of an error of others as one line of bounded length."""
+    """Return the text of a foreign error as one line of bounded length."""
     text = " ".join(str(error)[: 4 * _SHOWN].split()) or type(error).__name__
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
@@ -79,7 +79,7 @@ def main() -> None:
     _import(modules)
     while len(head := sys.stdin.buffer.read(8)) == 8:
         job = sys.stdin.buffer.read(struct.unpack("<Q", head)[0])
-        _send(_called(*pickle.loads(job)))  # noqa: S301 -- from the parent, in which nobody else can write
+        _send(_called(*pickle.loads(job)))  # noqa: S301 -- only the parent writes to this pipe
 
 
 def _called(function: Callable[..., Any], arguments: tuple[Any, ...], memory: int, seconds: float) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def _called(function: Callable[..., Any], arguments: tuple[Any, ...], memory: in
         return {"result": json.loads(json.dumps(function(*arguments)))}
     except MemoryError:
         return {"error": "MemoryError", "text": "", "at": _State.at}
-    except Exception as error:  # whatever the files of others lead to
+    except Exception as error:  # untrusted files can raise anything
         return {"error": type(error).__name__, "text": _text(error), "at": _State.at}
     finally:
         _limit(None, None)
@@ -108,7 +108,7 @@ def _send(message: dict[str, Any]) -> None:
 
 
 def _limit(memory: int | None, seconds: float | None) -> None:
-    """Limit what is taken from now on; None lifts a limit."""
+    """Limit memory and processor time from now on; None lifts a limit."""
     try:
         import resource
     except ImportError:
@@ -139,7 +139,7 @@ def _mapped() -> int:
 
 
 def _end_with_parent(parent: int) -> None:
-    """End this process when its parent has ended, whatever it is doing."""
+    """End this process once its parent has ended."""
     while os.getppid() == parent:
         time.sleep(_ORPHAN)
     os._exit(1)

@@ -89,7 +89,7 @@ def check_sizes(folder: Path, name: str) -> None:
 
 
 def read_object(folder: Path, file: str, name: str) -> dict[str, Any]:
-    """Return the JSON object in a file; ModelError where it is too large, too deep, or something else."""
+    """Return the JSON object in a file; ModelError where it is too large, too deep, or no object."""
     doing(f"the {file}")
     _check_size(folder / file, file, name)
     try:
@@ -138,7 +138,7 @@ def _objects(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _check_numbers(config: dict[str, Any], name: str) -> None:
-    """Raise ModelError for a number that nobody should compute with."""
+    """Raise ModelError for a number that is unsafe to compute with."""
     for found in _objects(config):
         for key, value in found.items():
             if isinstance(value, float) and math.isnan(value):
@@ -213,7 +213,7 @@ def base_model(card: Path) -> str | None:
         head = _METADATA.match(file.read(_CARD))
     try:
         metadata = yaml.load(head[1], getattr(yaml, "CBaseLoader", yaml.BaseLoader)) if head else None  # noqa: S506 -- makes texts alone
-    except Exception:  # whatever it leads to
+    except Exception:  # an untrusted card can raise anything
         return None
     base = metadata.get("base_model") if isinstance(metadata, Mapping) else None
     first = base[0] if isinstance(base, list) and base else base

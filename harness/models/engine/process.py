@@ -34,7 +34,7 @@ _PATIENCE = 600.0
 
 
 class MemoryWatch:
-    """Ends a process group that takes more than `limit` bytes (None: whatever it takes), and says so in `exceeded`."""
+    """Ends a process group that takes more than `limit` bytes (None: no limit), and says so in `exceeded`."""
 
     def __init__(self, group: int, limit: int | None) -> None:
         self.exceeded = False
@@ -44,7 +44,7 @@ class MemoryWatch:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watch for the time of the block."""
+        """Watch within the block."""
         thread = threading.Thread(target=self._watch, daemon=True)
         thread.start()
         try:
@@ -107,7 +107,7 @@ async def while_progressing(work: Coroutine[Any, Any, None], progress: Callable[
 
 
 _DONE = b"done"
-GRACE = 5.0  # seconds an orphan has to end by itself: nobody waits for what it still has to say
+GRACE = 5.0  # seconds an orphan has to end by itself; nothing reads its output any more
 
 _WATCH = """
 import os, signal, sys, time
@@ -127,7 +127,7 @@ if sys.stdin.read() != done:
 
 @contextmanager
 def kill_with_parent(group: int) -> Iterator[None]:
-    """For the time of the block, have the process group `group` stopped if this process dies.
+    """Within the block, the process group `group` is stopped if this process dies.
 
     After the block nothing is sent: the number may belong to others by then.
     """

@@ -10,7 +10,7 @@ from harness.data.formats.json_texts import encodable
 from harness.data.records import ToolCall
 from harness.models.parsing.family import Span, Style
 from harness.models.parsing.literals import Unreadable, read_json, skip_space
-from harness.models.parsing.scanners import places, reach_back, reach_on, require
+from harness.models.parsing.scanners import places, reach_on, require, spans_at, wrapped
 from harness.models.parsing.schemas import ValueSchema
 from harness.models.parsing.tags import MAX_STEPS, Finder, Tags
 from harness.models.parsing.typed import typed
@@ -20,7 +20,7 @@ _NO_TEXT = ValueSchema(nodes=({"type": ["null", "integer", "number", "boolean", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Elements:
-    """An element for the call, named in its opening tag, with one element an argument.
+    """An element for the call, named in its opening tag, with one element per argument.
 
     `opening` is a literal that every call begins with; `invoke` matches the whole opening tag there (group
     `name`), `parameter` one of an argument (group `name`, optional group `kind`). With `lines`, a value stands
@@ -40,23 +40,20 @@ class Elements:
     """What may stand before the wrapper and belongs to the call; ends with `$`, at most 256 characters."""
 
     def __call__(self, text: str, style: Style) -> list[Span]:
-        spans: list[Span] = []
-        covered = 0
         invoke = self.loose[0] if self.loose and not style.strict else self.invoke
-        for start in places(text, self.opening):
+        covered = 0
+
+        def at(start: int) -> list[Span]:
+            nonlocal covered
             match = invoke.match(text, start)
             if start < covered or not match:
-                continue
-            try:
-                read = self._exactly if style.strict else self._loosely
-                arguments, end = read(text, match, style)
-                spans.append(self._span(text, (start, end), ToolCall(name=match["name"], arguments=arguments), style))
-                covered = end
-            except Unreadable as error:
-                spans.append(Span(start=start, end=match.end(), problem=str(error)))
-                if error.cut:
-                    break
-        return spans
+                return []
+            arguments, end = (self._exactly if style.strict else self._loosely)(text, match, style)
+            span = self._span(text, (start, end), ToolCall(name=match["name"], arguments=arguments), style)
+            covered = end
+            return [span]
+
+        return spans_at(places(text, self.opening), at)
 
     def _exactly(self, text: str, invoke: re.Match[str], style: Style) -> tuple[dict[str, Any], int]:
         arguments: dict[str, Any] = {}
@@ -132,10 +129,6 @@ class Elements:
             arguments[match["name"]] = encodable(raw) if kind in ("true", "string") else typed(raw, _NO_TEXT)
 
     def _span(self, text: str, extent: tuple[int, int], call: ToolCall, style: Style) -> Span:
-        first = reach_back(text, extent[0], self.wrapper[0])
-        last = reach_on(text, extent[1], self.wrapper[1])
-        if style.strict:
-            require(not self.wrapper[0] or first < extent[0], f"no {self.wrapper[0]} before the call")
-            require(not self.wrapper[1] or last > extent[1], f"no {self.wrapper[1]} after the call")
+        first, last = wrapped(text, *extent, self.wrapper, style)
         heading = self.before.search(text[max(0, first - 256) : first]) if self.before else None
         return Span(start=first - len(heading.group()) if heading else first, end=last, call=call)

@@ -40,8 +40,11 @@ class Style:
 
     def declares(self, name: str) -> bool:
         """Return whether one of the tools has that name."""
+        return name in self._names()
+
+    def _names(self) -> list[str]:
         functions = (one.get("function", one) for one in self.tools)
-        return any(isinstance(one, Mapping) and one.get("name") == name for one in functions)
+        return [one["name"] for one in functions if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
 
     def misplaced(self, call: ToolCall) -> bool:
         """Return whether an argument of the tool stands inside another one, which does not have it."""
@@ -50,15 +53,13 @@ class Style:
         return any(schema.member(name).nodes and not own.member(name).nodes for own, value in inner for name in value)
 
     def tool_name(self, written: str) -> str:
-        """Return the name without a namespace before it, where only so it is that of a tool."""
+        """Return the name without a namespace before it, where only the rest is the name of a tool."""
         last = _NAMESPACE.sub("", written)
         return last if self.declares(last) and not self.declares(written) else written
 
     def apart(self, written: str) -> tuple[str, str] | None:
         """Return a tool's name and that of an argument which were written as one word, None unless only so."""
-        functions = (one.get("function", one) for one in self.tools)
-        names = [one["name"] for one in functions if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
-        found = [(name, written[len(name) :]) for name in names if written.startswith(name)]
+        found = [(name, written[len(name) :]) for name in self._names() if written.startswith(name)]
         fitting = [(name, rest) for name, rest in found if rest and self.schema(name, rest).nodes]
         return fitting[0] if len(fitting) == 1 and not self.declares(written) else None
 

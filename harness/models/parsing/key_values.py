@@ -9,7 +9,7 @@ from typing import Any
 from harness.data.records import ToolCall
 from harness.models.parsing.family import Span, Style
 from harness.models.parsing.literals import Unreadable, read_json, skip_space
-from harness.models.parsing.scanners import places, reach_back, reach_on, require
+from harness.models.parsing.scanners import places, reach_on, require, spans_at, wrapped
 from harness.models.parsing.schemas import ValueSchema
 from harness.models.parsing.tags import MAX_STEPS, Finder, Tags
 from harness.models.parsing.typed import typed
@@ -30,23 +30,17 @@ class KeyValues:
     wrapper: tuple[str, str] = ("", "")
 
     def __call__(self, text: str, style: Style) -> list[Span]:
-        spans: list[Span] = []
         if not style.strict and self.opening not in text:
-            spans = self._unmarked(text, style)
-        for start in places(text, self.opening):
+            return self._unmarked(text, style)
+
+        def at(start: int) -> list[Span]:
             match = _BARE_NAME.match(text, start + len(self.opening))
             if match and not style.strict and (span := self._without_first_tag(text, start, match, style)):
-                spans.append(span)
-                continue
-            if not match or not text.startswith(self._after_name(style), match.end()):
-                continue
-            try:
-                spans.append(self._span(text, start, match, style))
-            except Unreadable as error:
-                spans.append(Span(start=start, end=match.end(), problem=str(error)))
-                if error.cut:
-                    break
-        return spans
+                return [span]
+            named = match and text.startswith(self._after_name(style), match.end())
+            return [self._span(text, start, match, style)] if match and named else []
+
+        return spans_at(places(text, self.opening), at)
 
     def _unmarked(self, text: str, style: Style) -> list[Span]:
         """Return the call whose opening mark was dropped: a tool's name stands right before the first key."""
@@ -90,11 +84,7 @@ class KeyValues:
         position = skip_space(text, begun if style.strict else _after_all(text, begun, self.separator))
         read = self._exactly if style.strict else self._loosely
         arguments, end = read(text, position, name, style)
-        first = reach_back(text, start, self.wrapper[0])
-        last = reach_on(text, end, self.wrapper[1])
-        if style.strict:
-            require(not self.wrapper[0] or first < start, f"no {self.wrapper[0]} before the call")
-            require(not self.wrapper[1] or last > end, f"no {self.wrapper[1]} after the call")
+        first, last = wrapped(text, start, end, self.wrapper, style)
         return Span(start=first, end=last, call=ToolCall(name=name, arguments=arguments))
 
     def _exactly(self, text: str, position: int, name: str, style: Style) -> tuple[dict[str, Any], int]:

@@ -112,7 +112,7 @@ def read_calls(
 ) -> tuple[list[ToolCall], int]:
     """Return the calls from `start` up to one of `closers`; see `PythonCalls`.
 
-    Text with quotes that nobody escaped is tried second: exactly as it stands where a notation is `raw`, else with the
+    Text with unescaped quotes is tried second: exactly as it stands where a notation is `raw`, else with the
     escapes that Python has.
     """
     try:

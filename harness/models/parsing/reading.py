@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any
 
 from harness.data.formats.json_texts import encodable
-from harness.data.records import ToolCall
 from harness.errors import UsageError
 from harness.models.parsing import formats
 from harness.models.parsing.family import Family, Reading, Span, Style
@@ -23,7 +22,8 @@ PUBLISHED = ("hermes", "plain")
 
 
 @cache
-def _families() -> dict[str, Family]:
+def families() -> dict[str, Family]:
+    """Return all families by name, found by listing the folder `formats`."""
     found: dict[str, Family] = {}
     for module in sorted(pkgutil.iter_modules(formats.__path__), key=lambda module: module.name):
         for family in importlib.import_module(f"{formats.__name__}.{module.name}").FAMILIES:
@@ -33,11 +33,6 @@ def _families() -> dict[str, Family]:
     return found
 
 
-def families() -> dict[str, Family]:
-    """Return all families by name, found by listing the folder `formats`."""
-    return dict(_families())
-
-
 def detect_family(chat_template: str) -> str | None:
     """Return the family whose marks a chat template contains, None where no family's are there.
 
@@ -45,7 +40,7 @@ def detect_family(chat_template: str) -> str | None:
     """
     fitting = [
         family
-        for family in _families().values()
+        for family in families().values()
         if family.markers and all(marker in chat_template for marker in family.markers)
     ]
     best = max(fitting, key=lambda family: sum(map(len, family.markers)), default=None)
@@ -75,7 +70,7 @@ def read(
     without them such arguments stay text. They also tell a tool's name where nothing but the name marks a call.
     Raises UsageError for an unknown family.
     """
-    known = _families()
+    known = families()
     if family is not None and family not in known:
         raise UsageError(f"no family {family!r} of tool-call notations; there are {', '.join(sorted(known))}")
     if strict:
@@ -122,12 +117,10 @@ def read_lenient(text: str, order: Iterable[Family], tools: Iterable[Mapping[str
     for body, after in answers(encodable(text)):
         found = _outside_thinking(body, after, order, style, reasons)
         if found:
-            return Reading(call=_without_namespace(found[0].call, style), reason=None, calls=len(found))
+            call = found[0].call
+            named = call and replace(call, name=style.tool_name(call.name))
+            return Reading(call=named, reason=None, calls=len(found))
     return Reading(call=None, reason=_reason(text, reasons), calls=0)
-
-
-def _without_namespace(call: ToolCall | None, style: Style) -> ToolCall | None:
-    return call and replace(call, name=style.tool_name(call.name))
 
 
 def _outside_thinking(body: str, after: int, order: list[Family], style: Style, reasons: list[str]) -> list[Span]:

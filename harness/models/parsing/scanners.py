@@ -7,7 +7,7 @@ each of the at most MAX_CALLS places they look at.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,22 +26,29 @@ def places(text: str, mark: str) -> Iterator[int]:
         yield position
 
 
-def marked_spans(
-    text: str, mark: str, heading: re.Pattern[str], read: Callable[[int, re.Match[str]], Span]
-) -> list[Span]:
-    """Return what `read` makes of each place where `heading` follows `mark`; a call that is cut is the last."""
+def spans_at(starts: Iterable[int], read: Callable[[int], Iterable[Span]]) -> list[Span]:
+    """Return what `read` makes of each place: a problem where that is Unreadable, and nothing after a cut."""
     spans: list[Span] = []
-    for start in places(text, mark):
-        match = heading.match(text, start + len(mark))
-        if not match:
-            continue
+    for start in starts:
         try:
-            spans.append(read(start, match))
+            spans += read(start)
         except Unreadable as error:
-            spans.append(Span(start=start, end=match.end(), problem=str(error)))
+            spans.append(Span(start=start, end=start, problem=str(error)))
             if error.cut:
                 break
     return spans
+
+
+def marked_spans(
+    text: str, mark: str, heading: re.Pattern[str], read: Callable[[int, re.Match[str]], Span]
+) -> list[Span]:
+    """Return what `read` makes of each place where `heading` follows `mark`; see `spans_at`."""
+
+    def at(start: int) -> list[Span]:
+        match = heading.match(text, start + len(mark))
+        return [read(start, match)] if match else []
+
+    return spans_at(places(text, mark), at)
 
 
 def reach_back(text: str, start: int, mark: str) -> int:
@@ -54,6 +61,23 @@ def reach_on(text: str, end: int, mark: str) -> int:
     """Return where `mark` ends if it stands at `end` (white space between allowed), else `end`."""
     position = skip_space(text, end)
     return position + len(mark) if mark and text.startswith(mark, position) else end
+
+
+def wrapped(text: str, start: int, end: int, wrapper: tuple[str, str], style: Style) -> tuple[int, int]:
+    """Return where the wrapper around a call begins and ends, the call's own ends without one; strict needs one."""
+    first, last = reach_back(text, start, wrapper[0]), reach_on(text, end, wrapper[1])
+    if style.strict:
+        require(not wrapper[0] or first < start, f"no {wrapper[0]} before the call")
+        require(not wrapper[1] or last > end, f"no {wrapper[1]} after the call")
+    return first, last
+
+
+def read_arguments(text: str, start: int, *, repair: bool, closers: tuple[str, ...] = ()) -> tuple[dict[str, Any], int]:
+    """Return the JSON object at `start` and where it ends; see `read_json`."""
+    arguments, end = read_json(text, start, repair=repair, closers=closers)
+    if not isinstance(arguments, dict):
+        raise Unreadable("the arguments are no JSON object")
+    return arguments, end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,27 +93,21 @@ class EnclosedJson:
     many: bool = False
 
     def __call__(self, text: str, style: Style) -> list[Span]:
-        spans: list[Span] = []
         covered = 0
-        for start in places(text, self.opening):
+
+        def at(start: int) -> list[Span]:
+            nonlocal covered
             if start < covered:
-                continue
-            try:
-                value, end, mended = self._json(text, start + len(self.opening), style)
-                covered = reach_on(text, end, self.closing)
-                if style.strict and self.closing and covered == end:
-                    raise Unreadable(f"no {self.closing} after the call")
-                items = self._items(value, style)
-                calls = [call_of(one, style, self.keys) for one in items]
-                require(
-                    not mended or not any(style.misplaced(call) for call in calls), "a brace that may belong elsewhere"
-                )
-                spans += [Span(start=start, end=covered, call=call) for call in calls]
-            except Unreadable as error:
-                spans.append(Span(start=start, end=max(covered, start + len(self.opening)), problem=str(error)))
-                if error.cut:
-                    break
-        return spans
+                return []
+            value, end, mended = self._json(text, start + len(self.opening), style)
+            covered = reach_on(text, end, self.closing)
+            require(not style.strict or not self.closing or covered > end, f"no {self.closing} after the call")
+            calls = [call_of(one, style, self.keys) for one in self._items(value, style)]
+            misplaced = mended and any(style.misplaced(call) for call in calls)
+            require(not misplaced, "a brace that may belong elsewhere")
+            return [Span(start=start, end=covered, call=call) for call in calls]
+
+        return spans_at(places(text, self.opening), at)
 
     def _json(self, text: str, start: int, style: Style) -> tuple[Any, int, bool]:
         """Return the JSON, where it ends, and whether brackets had to be added."""
@@ -139,19 +157,13 @@ class NamedJson:
             written, end = Literals(text=text).value(match.end())
             arguments = call_of({"name": match["name"], "arguments": written}, style, Keys()).arguments
         else:
-            arguments, end = read_json(text, match.end(), repair=not style.strict, closers=closers)
+            arguments, end = read_arguments(text, match.end(), repair=not style.strict, closers=closers)
         name = match["name"].strip()
-        if not isinstance(arguments, dict):
-            raise Unreadable("the arguments are no JSON object")
         if self.name and not style.strict:
             name, arguments = self.name(name, arguments, style)
         closed = reach_on(text, end, self.closing)
-        first = reach_back(text, start, self.wrapper[0])
-        last = reach_on(text, closed, self.wrapper[1])
-        if style.strict:
-            require(not self.closing or closed > end, f"no {self.closing} after the call")
-            require(not self.wrapper[0] or first < start, f"no {self.wrapper[0]} before the call")
-            require(not self.wrapper[1] or last > closed, f"no {self.wrapper[1]} after the call")
+        require(not style.strict or not self.closing or closed > end, f"no {self.closing} after the call")
+        first, last = wrapped(text, start, closed, self.wrapper, style)
         return Span(start=first, end=last, call=ToolCall(name=name, arguments=arguments))
 
 

@@ -107,7 +107,7 @@ def _forms(tokenizer: PreTrainedTokenizerBase, task: Task, name: str) -> list[Fo
     """Return the forms to try, in order. A template that tools do not change gets them as text."""
     try:
         uses_tools = Renderer(tokenizer, task, name, NATIVE).template_uses_tools()
-    except ModelError:  # of a plain message, whatever it takes then
+    except ModelError:  # even for a plain message
         if not tokenizer.chat_template:
             raise
         uses_tools = True
@@ -125,13 +125,13 @@ def _left_out(renderer: Renderer, probes: Iterable[Probe], task: Task) -> list[s
             found["contents as text"] = None
         if renderer.form.null_content and _writes_none(renderer, probe, text):
             found["contents as text"] = None
-        # As text there is one call a message: training refuses several, and test sets have none.
+        # As text there is one call per message: training refuses several, and test sets have none.
         found |= dict.fromkeys(probe.left_out(text, first_calls=renderer.form.calls_as_text))
     return list(found)
 
 
 def _writes_none(renderer: Renderer, probe: Probe, text: str) -> bool:
-    """Return whether a template writes the content null as `None`, in the place of nothing."""
+    """Return whether a template writes the content null as `None` instead of nothing."""
     try:
         other = renderer.in_form(replace(renderer.form, null_content=False))
         return text.count("None") > other.text_below(probe.around(renderer.system), probe.messages).count("None")

@@ -1,4 +1,4 @@
-"""The forms in which conversations can be handed to a chat template: natively, and with parts of it written otherwise.
+"""The forms in which conversations can be handed to a chat template: natively, or with parts of it rewritten.
 
 Templates differ in what they read: some take content as a list of parts only, some show calls only where the content
 is null, some want arguments as text or call ids of nine characters, some know neither tools nor a system role.

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from harness.data.formats.messages import without_system
 from harness.data.records import Message, Task, ToolCall
+from harness.models.parsing.schemas import kind_of
 
 _LONG: Final = 1_000
 """Characters of a text at least: templates that cut texts are seen even where the real ones are short."""
@@ -161,17 +162,12 @@ def _shape(message: Message) -> str:
 
 
 def _kinds(value: Any) -> Iterator[str]:
-    """Yield the kinds of JSON values that are in a value, at any depth."""
+    """Yield the kinds of JSON values other than text that are in a value, at any depth."""
+    if (kind := kind_of(value)) != "string":
+        yield kind
     if isinstance(value, Mapping | list):
-        yield "array" if isinstance(value, list) else "object"
         for one in value.values() if isinstance(value, Mapping) else value:
             yield from _kinds(one)
-    elif isinstance(value, bool):
-        yield "boolean"
-    elif isinstance(value, int | float):
-        yield "integer" if isinstance(value, int) else "number"
-    elif value is None:
-        yield "null"
 
 
 class _Maker:

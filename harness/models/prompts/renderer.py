@@ -129,7 +129,7 @@ class Renderer:
     def text(self, prefix: Sequence[Message]) -> str:
         """Return the prompt for the assistant turn after `prefix`, as text; ModelError where the template fails.
 
-        The system message is the task's own, whatever system messages the conversation has.
+        The system message is the task's own; those of the conversation are ignored.
         """
         return self.text_below(self.system, without_system(prefix))
 
@@ -144,7 +144,7 @@ class Renderer:
         return self._render(self.form.messages(None, messages), tools, prompt=False)
 
     def prompts(self, pairs: Sequence[TurnPair]) -> list[Prompt]:
-        """Return one prompt a pair, in order. Special tokens come from the template alone."""
+        """Return one prompt per pair, in order. Special tokens come from the template alone."""
         texts = [self.text(pair.prefix) for pair in pairs]
         if not texts:
             return []

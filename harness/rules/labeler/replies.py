@@ -1,4 +1,8 @@
-"""Replies retrieved from similar contexts, their slots filled with what this conversation knows."""
+"""Replies retrieved from similar contexts, their slots filled with what this conversation knows.
+
+For example, `It is at 12 Main Street.` is learned as `It is at {street_address:0}.`, and filled with the address of
+another conversation's row.
+"""
 
 from __future__ import annotations
 

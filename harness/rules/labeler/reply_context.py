@@ -1,4 +1,8 @@
-"""Replies and their contexts as bags of words, and which contexts of a batch are similar."""
+"""Replies and their contexts as bags of words, and which contexts of a batch are similar.
+
+For example, `How about Seapot in Reno at 7?` becomes the words how, about, <restaurant_name>, in, <city>, at, <number>,
+and the pairs of neighbours among them.
+"""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def test_words_about_one_request_change_nothing(endpoint: Any, ask: Any, make_re
     assert (done.stats.unanswered, done.stats.changes) == (1, ())
     endpoint.requests.clear()
     endpoint.refuses = lambda request: "max_tokens is too large: 1024. The maximum context length is 512 tokens"
-    done = ask(make_requests(3), cache=None)
+    done = ask(make_requests(3))
     assert len(endpoint.requests) == done.stats.unanswered == 3
 
 

@@ -95,7 +95,7 @@ DATA: list[tuple[str, dict[str, str], tuple[str, ...]]] = [
 
 @pytest.fixture(scope="module")
 def said(place: Any, put: Put) -> dict[str, Any]:
-    """What each of the commands about these models and datasets said; they are run in one process, which is quick."""
+    """What each of the commands about these models and datasets said."""
     for name, files, _ in MODELS:
         put(name, files)
     for name, files, _ in DATA:
@@ -105,7 +105,7 @@ def said(place: Any, put: Put) -> dict[str, Any]:
     commands |= {name: ["evaluate", name, "--dataset", "ada/sample", *local] for name, _ in NAMES}
     endpoint = ["openai:any", "--base-url", "http://127.0.0.1:9/v1"]
     commands |= {f"data-{name}": ["evaluate", *endpoint, "--dataset", f"ada/data-{name}", *local] for name, *_ in DATA}
-    return dict(zip(commands, place.run_all(commands.values()), strict=True))
+    return {name: place(*words) for name, words in commands.items()}
 
 
 @pytest.fixture(scope="module")

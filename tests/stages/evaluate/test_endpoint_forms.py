@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.data.formats.jsonl import read_jsonl
-from harness.models.chat.completions import words_of
+from harness.models.chat.completions import parts_of
 from harness.models.parsing import read
 
 ARGUMENTS = {"city": "Albany", "cuisine": "Thai"}
@@ -193,6 +193,6 @@ def test_replayed_and_scored_texts_may_hold_half_a_character(terminal: Any, repl
 )
 @pytest.mark.parametrize("key", ["content", "tool_calls", "function_call", "refusal", "reasoning"])
 def test_any_value_in_any_place_of_a_message_is_taken_apart(key: str, content: Any) -> None:
-    words = words_of({key: content})
+    words = parts_of({key: content})
     assert isinstance(words.text, str)
     assert all(isinstance(call.name, str) and call.name for call in words.calls)

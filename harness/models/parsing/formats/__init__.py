@@ -1,8 +1,8 @@
-"""One file a family, or a group of close ones; each defines `FAMILIES`, a tuple of `parsing.family.Family`.
+"""One file per family or group of close ones; each defines `FAMILIES`, a tuple of `parsing.family.Family`.
 
 deepseek.py    DeepSeek: V3 and R1 (JSON in a fence), V3.1 (bare JSON), V3.2 and V4 (DSML elements); Kimi K2 is
                close to V3.1
-elements.py    Calls as elements, one an argument: Qwen3-Coder and Qwen 3.5, Nemotron 3, Step 3.5, Seed-OSS,
+elements.py    Calls as elements, one per argument: Qwen3-Coder and Qwen 3.5, Nemotron 3, Step 3.5, Seed-OSS,
                MiniMax, and others
 gemma.py       Gemma 4 and FunctionGemma: `call:name{key:value}` between marks, text between marks of its own
 glm.py         GLM 4.5 and later: the name, then elements for key and value in turn; Hunyuan 3 and Step 3 nest it

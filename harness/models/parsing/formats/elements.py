@@ -1,4 +1,4 @@
-"""Calls as elements, one an argument: Qwen3-Coder and Qwen 3.5, Nemotron 3, Step 3.5, Seed-OSS, MiniMax, and others."""
+"""Calls as elements, one per argument: Qwen3-Coder, Qwen 3.5, Nemotron 3, Step 3.5, Seed-OSS, MiniMax, and others."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import re
 from harness.models.parsing.elements import Elements
 from harness.models.parsing.family import Family
 
-_FUNCTION = re.compile(r"<function=(?P<name>[^\s<>=\"']{1,200}+)>")
-_PARAMETER = re.compile(r"<parameter=(?P<name>[^\s<>\"'](?:[^<>\"'\n]{0,198}[^\s<>\"'])?)>")
 _LOOSE = (
     re.compile(r"""<function=\s{0,3}["']?(?P<name>[^\s<>="'{]{1,200}+)["']?\s{0,3}(?:>|(?=\{))"""),
     re.compile(
@@ -18,6 +16,20 @@ _LOOSE = (
 
 
 _RECIPIENT = re.compile(r"(?:<\|start\|>)?(?:assistant)?\s?to=[\w.\-]{1,200}<\|message\|>\s{0,4}$")
+
+
+def _function(wrapper: tuple[str, str], *, lines: bool = False) -> Elements:
+    """Elements that carry their name after an equals sign."""
+    return Elements(
+        opening="<function=",
+        invoke=re.compile(r"<function=(?P<name>[^\s<>=\"']{1,200}+)>"),
+        invoke_end="</function>",
+        parameter=re.compile(r"<parameter=(?P<name>[^\s<>\"'](?:[^<>\"'\n]{0,198}[^\s<>\"'])?)>"),
+        parameter_end="</parameter>",
+        loose=_LOOSE,
+        wrapper=wrapper,
+        lines=lines,
+    )
 
 
 def _named(
@@ -38,16 +50,7 @@ def _named(
 FAMILIES = (
     Family(
         name="qwen3_coder",
-        scan=Elements(
-            opening="<function=",
-            invoke=_FUNCTION,
-            invoke_end="</function>",
-            parameter=_PARAMETER,
-            loose=_LOOSE,
-            parameter_end="</parameter>",
-            wrapper=("<tool_call>", "</tool_call>"),
-            lines=True,
-        ),
+        scan=_function(("<tool_call>", "</tool_call>"), lines=True),
         vllm_parser="qwen3_coder",
         markers=("<tool_call>", "</tool_call>", "<function=", "<parameter="),
         also=("qwen3_xml", "step3p5"),
@@ -55,29 +58,12 @@ FAMILIES = (
     # MiMo writes the same elements, but line breaks inside an argument are part of it.
     Family(
         name="mimo",
-        scan=Elements(
-            opening="<function=",
-            invoke=_FUNCTION,
-            invoke_end="</function>",
-            parameter=_PARAMETER,
-            loose=_LOOSE,
-            parameter_end="</parameter>",
-            wrapper=("<tool_call>", "</tool_call>"),
-        ),
+        scan=_function(("<tool_call>", "</tool_call>")),
         vllm_parser="mimo",
     ),
     Family(
         name="seed_oss",
-        scan=Elements(
-            opening="<function=",
-            invoke=_FUNCTION,
-            invoke_end="</function>",
-            parameter=_PARAMETER,
-            loose=_LOOSE,
-            parameter_end="</parameter>",
-            wrapper=("<seed:tool_call>", "</seed:tool_call>"),
-            lines=True,
-        ),
+        scan=_function(("<seed:tool_call>", "</seed:tool_call>"), lines=True),
         vllm_parser="seed_oss",
         markers=("<seed:tool_call>", "<function=", "<parameter="),
     ),

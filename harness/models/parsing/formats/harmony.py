@@ -6,8 +6,8 @@ import re
 
 from harness.data.records import ToolCall
 from harness.models.parsing.family import Family, Span, Style
-from harness.models.parsing.literals import Unreadable, read_json
-from harness.models.parsing.scanners import places
+from harness.models.parsing.literals import Unreadable
+from harness.models.parsing.scanners import places, read_arguments, spans_at
 
 _BEFORE = re.compile(r"(?:<\|start\|>)?(?:assistant)?\s{0,4}(?:<\|channel\|>)?(?:commentary|analysis)?\s{0,4}$")
 _HEADING = re.compile(
@@ -23,25 +23,17 @@ _REACH = 64
 
 
 def _scan(text: str, style: Style) -> list[Span]:
-    spans: list[Span] = []
-    for place in places(text, "to=functions." if style.strict else "to="):
+    def at(place: int) -> list[Span]:
         match = _heading(text, place, style)
         if not match:
-            spans.append(Span(start=place, end=place, problem="no JSON arguments after the tool's name"))
-            continue
+            raise Unreadable("no JSON arguments after the tool's name")
         before = _BEFORE.search(text[max(0, place - _REACH) : place])
         start = place - len(before.group()) if before else place
-        try:
-            arguments, end = read_json(text, match.end(), repair=not style.strict, closers=("<|",))
-            if not isinstance(arguments, dict):
-                raise Unreadable("the arguments are no JSON object")
-            end += len("<|call|>") if text.startswith("<|call|>", end) else 0
-            spans.append(Span(start=start, end=end, call=ToolCall(name=match["name"], arguments=arguments)))
-        except Unreadable as error:
-            spans.append(Span(start=start, end=match.end(), problem=str(error)))
-            if error.cut:
-                break
-    return spans
+        arguments, end = read_arguments(text, match.end(), repair=not style.strict, closers=("<|",))
+        end += len("<|call|>") if text.startswith("<|call|>", end) else 0
+        return [Span(start=start, end=end, call=ToolCall(name=match["name"], arguments=arguments))]
+
+    return spans_at(places(text, "to=functions." if style.strict else "to="), at)
 
 
 def _heading(text: str, place: int, style: Style) -> re.Match[str] | None:

@@ -8,7 +8,7 @@ from typing import Any
 from harness.data.records import ToolCall
 from harness.models.parsing.family import MAX_CALLS, Family, Keys, Span, Style, call_of
 from harness.models.parsing.literals import Unreadable, read_json, skip_space
-from harness.models.parsing.scanners import EnclosedJson, places
+from harness.models.parsing.scanners import EnclosedJson, places, reach_on, require, spans_at
 
 _FENCE = re.compile(r"```(?:json)?\s{0,8}")
 
@@ -19,38 +19,28 @@ def _bare_list(text: str, style: Style) -> list[Span]:
     fence = _FENCE.match(text, start)
     if not style.strict and not text.startswith("[", fence.end() if fence else start):
         return []
-    try:
+
+    def at(start: int) -> list[Span]:
         value, end = read_json(text, fence.end() if fence else start, repair=not style.strict)
-        if fence and text.startswith("```", skip_space(text, end)):
-            end = skip_space(text, end) + 3
-        if not isinstance(value, list):
-            raise Unreadable("expected a list of calls")
-        keys = Keys()
-        return [Span(start=start, end=end, call=call_of(item, style, keys)) for item in value[:MAX_CALLS]]
-    except Unreadable as error:
-        return [Span(start=start, end=start, problem=str(error))]
+        require(isinstance(value, list), "expected a list of calls")
+        end = reach_on(text, end, "```" if fence else "")
+        return [Span(start=start, end=end, call=call_of(item, style, Keys())) for item in value[:MAX_CALLS]]
+
+    return spans_at([start], at)
 
 
 def _apertus(text: str, style: Style) -> list[Span]:
     """A list of objects with one key each, the tool's name, and the arguments as its value."""
-    spans: list[Span] = []
-    for start in places(text, "<|tools_prefix|>"):
-        try:
-            value, end = read_json(
-                text, start + len("<|tools_prefix|>"), repair=not style.strict, closers=("<|tools_suffix|>",)
-            )
-            end = skip_space(text, end)
-            closed = text.startswith("<|tools_suffix|>", end)
-            if style.strict and not closed:
-                raise Unreadable("no <|tools_suffix|> after the call")
-            end += len("<|tools_suffix|>") if closed else 0
-            items = value if isinstance(value, list) else [value]
-            spans += [Span(start=start, end=end, call=_single_key(item)) for item in items[:MAX_CALLS]]
-        except Unreadable as error:
-            spans.append(Span(start=start, end=start, problem=str(error)))
-            if error.cut:
-                break
-    return spans
+    opening, closing = "<|tools_prefix|>", "<|tools_suffix|>"
+
+    def at(start: int) -> list[Span]:
+        value, end = read_json(text, start + len(opening), repair=not style.strict, closers=(closing,))
+        closed = reach_on(text, end, closing)
+        require(not style.strict or closed > end, f"no {closing} after the call")
+        items = value if isinstance(value, list) else [value]
+        return [Span(start=start, end=closed, call=_single_key(item)) for item in items[:MAX_CALLS]]
+
+    return spans_at(places(text, opening), at)
 
 
 def _single_key(item: Any) -> ToolCall:

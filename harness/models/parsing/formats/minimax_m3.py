@@ -9,13 +9,13 @@ from typing import Any
 from harness.data.records import ToolCall
 from harness.models.parsing.family import Family, Span, Style
 from harness.models.parsing.literals import MAX_DEPTH, Unreadable, skip_space
-from harness.models.parsing.scanners import places, reach_back, reach_on, require
+from harness.models.parsing.scanners import marked_spans, reach_back, reach_on, require
 from harness.models.parsing.schemas import ValueSchema
 from harness.models.parsing.tags import MAX_STEPS
 from harness.models.parsing.typed import typed
 
 _MARK = "]<]minimax[>["
-_INVOKE = re.compile(re.escape(_MARK) + r"""<invoke name=["']?(?P<name>[^"'<>\s]{1,200}+)["']?>""")
+_NAME = re.compile(r""" name=["']?(?P<name>[^"'<>\s]{1,200}+)["']?>""")
 _TAG = re.compile(re.escape(_MARK) + r"<(?P<name>[^<>/\s][^<>\s]{0,199}+)>")
 _WRAPPER = (f"{_MARK}<tool_call>", f"{_MARK}</tool_call>")
 _END = f"{_MARK}</invoke>"
@@ -24,18 +24,7 @@ _Children = list[tuple[str, Any]]
 
 
 def _scan(text: str, style: Style) -> list[Span]:
-    spans: list[Span] = []
-    for start in places(text, f"{_MARK}<invoke"):
-        match = _INVOKE.match(text, start)
-        if not match:
-            continue
-        try:
-            spans.append(_span(text, start, match, style))
-        except Unreadable as error:
-            spans.append(Span(start=start, end=match.end(), problem=str(error)))
-            if error.cut:
-                break
-    return spans
+    return marked_spans(text, f"{_MARK}<invoke", _NAME, lambda start, match: _span(text, start, match, style))
 
 
 def _span(text: str, start: int, match: re.Match[str], style: Style) -> Span:

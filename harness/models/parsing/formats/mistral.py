@@ -9,8 +9,8 @@ import re
 
 from harness.data.records import ToolCall
 from harness.models.parsing.family import Family, Keys, Span, Style
-from harness.models.parsing.literals import Unreadable, read_json
-from harness.models.parsing.scanners import EnclosedJson, NamedJson, places
+from harness.models.parsing.literals import Unreadable
+from harness.models.parsing.scanners import EnclosedJson, NamedJson, places, read_arguments
 
 _MARK = "[TOOL_CALLS]"
 _LIST = EnclosedJson(opening=_MARK, keys=Keys(ignored=("id",)), many=True)
@@ -44,9 +44,7 @@ def _unmarked(text: str) -> list[Span]:
 
 def _call(text: str, start: int, name: str, begin: int, *, repair: bool = True) -> Span:
     try:
-        arguments, end = read_json(text, begin, repair=repair)
-        if not isinstance(arguments, dict):
-            raise Unreadable("the arguments are no JSON object")
+        arguments, end = read_arguments(text, begin, repair=repair)
     except Unreadable as error:
         return Span(start=start, end=begin, problem=str(error))
     return Span(start=start, end=end, call=ToolCall(name=name, arguments=arguments))

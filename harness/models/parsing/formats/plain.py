@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from harness.models.parsing.family import MAX_CALLS, Family, Keys, Span, Style, call_of
 from harness.models.parsing.literals import Unreadable, skip_space
 from harness.models.parsing.pythonic import PythonCalls
-from harness.models.parsing.scanners import closed_json, places, require
+from harness.models.parsing.scanners import closed_json, places, require, spans_at
 
 _KEYS = Keys(arguments=("parameters", "arguments"))
 _CLOSERS = ("</", "```", "<|")
@@ -26,11 +27,7 @@ def _object_at(text: str, start: int, keys: Keys, style: Style) -> Span:
 
 
 def _only_object(text: str, keys: Keys, style: Style) -> list[Span]:
-    start = skip_space(text, 0)
-    try:
-        return [_object_at(text, start, keys, style)]
-    except Unreadable as error:
-        return [Span(start=start, end=start, problem=str(error))]
+    return spans_at([skip_space(text, 0)], lambda start: [_object_at(text, start, keys, style)])
 
 
 def _objects(text: str, style: Style) -> list[Span]:
@@ -38,23 +35,17 @@ def _objects(text: str, style: Style) -> list[Span]:
 
     Of an object that is cut off nothing is read, not even a whole object inside it.
     """
-    spans: list[Span] = []
     covered = 0
-    for count, match in enumerate(_CANDIDATE.finditer(text)):
-        if count >= MAX_CALLS:
-            break
-        if match.start() < covered:
-            continue
-        try:
-            span = _object_at(text, match.start(), _KEYS, style)
-            if _has_arguments(text[span.start : span.end]):
-                spans.append(span)
-            covered = span.end
-        except Unreadable as error:
-            spans.append(Span(start=match.start(), end=match.end(), problem=str(error)))
-            if error.cut:
-                break
-    return spans
+
+    def at(start: int) -> list[Span]:
+        nonlocal covered
+        if start < covered:
+            return []
+        span = _object_at(text, start, _KEYS, style)
+        covered = span.end
+        return [span] if _has_arguments(text[span.start : span.end]) else []
+
+    return spans_at((match.start() for match in islice(_CANDIDATE.finditer(text), MAX_CALLS)), at)
 
 
 def _has_arguments(body: str) -> bool:

@@ -10,7 +10,7 @@ from harness.data.records import ToolCall
 from harness.models.parsing.family import MAX_CALLS, Family, Span, Style
 from harness.models.parsing.literals import Unreadable, skip_space
 from harness.models.parsing.pythonic import read_calls
-from harness.models.parsing.scanners import places, reach_on
+from harness.models.parsing.scanners import places, reach_on, require, spans_at
 
 _LIST = re.compile(r"\[\s{0,64}[A-Za-z_][\w.\-]{0,199}+\(")
 _FENCE = re.compile(r"```(?:python|py|tool_code|tool_call)?[ \t]{0,8}\n")
@@ -26,21 +26,15 @@ class Marked:
     raw: bool = False
 
     def __call__(self, text: str, style: Style) -> list[Span]:
-        spans: list[Span] = []
-        for start in places(text, self.opening):
-            try:
-                calls, end = self._calls(text, start + len(self.opening), style)
-                spans += [Span(start=start, end=end, call=call) for call in calls]
-            except Unreadable as error:
-                spans.append(Span(start=start, end=start, problem=str(error)))
-                if error.cut:
-                    break
-        return spans
+        def at(start: int) -> list[Span]:
+            calls, end = self._calls(text, start + len(self.opening), style)
+            return [Span(start=start, end=end, call=call) for call in calls]
+
+        return spans_at(places(text, self.opening), at)
 
     def _calls(self, text: str, start: int, style: Style) -> tuple[list[ToolCall], int]:
         if style.strict:
-            if self.listed and not text.startswith("[", start):
-                raise Unreadable("no list of calls after the mark")
+            require(not self.listed or text.startswith("[", start), "no list of calls after the mark")
             closing = "]" * self.listed + self.closing
             return read_calls(text, start + self.listed, (closing,), loose=False, raw=self.raw)
         begun = reach_on(text, start, "[")
@@ -57,17 +51,13 @@ def _lists(text: str, style: Style) -> list[Span]:
         starts = [skip_space(text, 0)]
     else:
         starts = [match.start() for _, match in zip(range(MAX_CALLS), _LIST.finditer(text), strict=False)]
-    spans: list[Span] = []
-    for start in starts:
-        try:
-            if not text.startswith("[", start):
-                raise Unreadable("the text is no list of calls")
-            calls, end = read_calls(text, start + 1, ("]",), loose=not style.strict)
-            spans += [Span(start=start, end=end, call=call) for call in calls]
-        except Unreadable as error:
-            spans.append(Span(start=start, end=start, problem=str(error)))
-            if error.cut:
-                break
+
+    def at(start: int) -> list[Span]:
+        require(text.startswith("[", start), "the text is no list of calls")
+        calls, end = read_calls(text, start + 1, ("]",), loose=not style.strict)
+        return [Span(start=start, end=end, call=call) for call in calls]
+
+    spans = spans_at(starts, at)
     return spans if style.strict else sorted([*spans, *_bare(text, style)], key=lambda span: span.start)
 
 
