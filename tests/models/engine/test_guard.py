@@ -158,7 +158,7 @@ def test_files_as_they_should_be_are_taken(tmp_path: Path) -> None:
         ({"config": '{"rope_theta": NaN}'}, "no number as rope_theta"),
         ({"config": '{"a": ' + "1" * 5000 + "}"}, "config.json of me/model cannot be read"),
         ({"config": {"vocab_size": 1 << 20, "hidden_size": 1 << 12}}, "describes at least 4,294,967,296 parameters"),
-        ({"config": "null"}, "no JSON object"),
+        ({"config": "null"}, "not a JSON object"),
         ({"tokenizer_config": "[]"}, "tokenizer_config.json of me/model is not a JSON object"),
         ({"tokenizer": "null"}, "tokenizer.json of me/model is not a JSON object"),
         ({"generation_config": {"eos_token_id": list(range(10**5))}}, "eos_token_id"),
