@@ -118,6 +118,11 @@ class ResultsDataset:
                     rows[name] = _read_rows(path, reports.get(name))
         return rows
 
+    def plots(self, config: str, report: EvalReport) -> dict[str, bytes]:
+        """Return those of the plots that a report speaks of which are there, by name."""
+        with self._files(plot_file(config, "*.png")) as found:
+            return {path.name: path.read_bytes() for path in found if path.name in report.plots}
+
     @contextmanager
     def _part(self, config: str, path: Path, name: str, unreadable: Unreadable | None) -> Iterator[None]:
         try:
