@@ -36,7 +36,9 @@ def read_report(path: Path) -> EvalReport:
     except OSError as error:
         raise DataError(f"cannot read the report {path}: {error.strerror}; `tft evaluate` writes one") from error
     except ValueError as error:
-        raise DataError(f"{path} is no report of this harness ({error}); write it again with `tft evaluate`") from error
+        raise DataError(
+            f"{path} is not a report of this harness ({error}); write it again with `tft evaluate`"
+        ) from error
 
 
 def eval_results_yaml(report: EvalReport, dataset_repo: str, *, source_url: str) -> str:

@@ -156,7 +156,9 @@ def _read_rows(path: Path, report: EvalReport | None) -> Rows:
         missing = [key for key in _TEXTS if not isinstance(row.get(key), str)]
         wrong = [metric for metric in metrics if row.get(metric) is not None and not is_score(row[metric])]
         if missing or wrong:
-            problem = f"no text under {missing[0]!r}" if missing else f"{wrong[0]} is no number from 0 to 1, nor null"
+            problem = (
+                f"no text under {missing[0]!r}" if missing else f"{wrong[0]} is neither a number from 0 to 1 nor null"
+            )
             raise DataError.at(path, number, f"{problem}; {_AGAIN}")
         found.append(row)
     return found
