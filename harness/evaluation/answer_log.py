@@ -17,10 +17,9 @@ from harness.errors import DataError, UsageError
 from harness.hub.foreign_json import load_json
 from harness.hub.outgoing import without_local_folders
 from harness.models.backends._base import NOT_ASKED
+from harness.models.chat.completions import is_count
 from harness.secrets import known
 from harness.terminal import one_line
-
-_MOST_TOKENS = 10**8
 
 
 class AnswerLog:
@@ -104,7 +103,7 @@ def _usage(counts: Any) -> Usage | None:
     """Return the token counts of an answer, None for impossible ones, which earlier versions kept."""
     found = Usage(**counts) if isinstance(counts, dict) and counts else None
     numbers = (found.prompt, found.completion, found.cached or 0) if found else ()
-    return found if all(type(one) is int and 0 <= one < _MOST_TOKENS for one in numbers) else None
+    return found if all(map(is_count, numbers)) else None
 
 
 def _writable(answer: Prediction) -> Prediction:

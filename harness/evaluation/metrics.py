@@ -78,7 +78,7 @@ def _published() -> ModuleType:
 def _load(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"harness_metric_{path.parent.name}", path)
     if spec is None or spec.loader is None:
-        raise UsageError(f"{path} is no Python file that can be loaded")
+        raise UsageError(f"{path} is not a Python file that can be loaded")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

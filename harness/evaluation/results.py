@@ -118,6 +118,11 @@ class ResultsDataset:
                     rows[name] = _read_rows(path, reports.get(name))
         return rows
 
+    def plots(self, config: str, report: EvalReport) -> dict[str, bytes]:
+        """Return those of the plots that a report speaks of which are there, by name."""
+        with self._files(plot_file(config, "*.png")) as found:
+            return {path.name: path.read_bytes() for path in found if path.name in report.plots}
+
     @contextmanager
     def _part(self, config: str, path: Path, name: str, unreadable: Unreadable | None) -> Iterator[None]:
         try:
@@ -151,7 +156,9 @@ def _read_rows(path: Path, report: EvalReport | None) -> Rows:
         missing = [key for key in _TEXTS if not isinstance(row.get(key), str)]
         wrong = [metric for metric in metrics if row.get(metric) is not None and not is_score(row[metric])]
         if missing or wrong:
-            problem = f"no text under {missing[0]!r}" if missing else f"{wrong[0]} is no number from 0 to 1, nor null"
+            problem = (
+                f"no text under {missing[0]!r}" if missing else f"{wrong[0]} is neither a number from 0 to 1 nor null"
+            )
             raise DataError.at(path, number, f"{problem}; {_AGAIN}")
         found.append(row)
     return found

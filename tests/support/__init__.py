@@ -15,6 +15,7 @@ bike_dialogues         conversations about bikes for rent, and noise on their ca
 true_messages          true messages in the manner of large models
 false_calls            true calls made false in one respect each
 notations              calls written in the notation of each family
+trained_model          what is recorded of a training that was never run
 benchmark_results      results of a benchmark that was never run
 hub_requests           every request that the routes of the Hub allow
 hostile_cards          cards that try to run a script or load something

@@ -127,7 +127,7 @@ def read_reply(reply: Any, *, whole: bool = False) -> tuple[ChatReply | Failure,
     `whole` takes the message as it is, refusals and cut answers included: a JSON object with those of `content`,
     `refusal`, `tool_calls` and `function_call` that it has, `finish_reason`, and `thought` where there was thinking.
 
-    Raises ValueError where it is no chat completion.
+    Raises ValueError where it is not a chat completion.
     """
     if not isinstance(reply, Mapping):
         raise ValueError(f"it is {kind(reply)}")
@@ -185,5 +185,9 @@ def _usage(counts: Any) -> Usage | None:
 
 
 def _count(value: Any) -> int | None:
-    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS
-    return value if is_count else None
+    return value if is_count(value) else None
+
+
+def is_count(value: Any) -> bool:
+    """Whether a value can be a number of tokens of one request."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS

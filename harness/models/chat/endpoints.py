@@ -128,8 +128,8 @@ def _check_parameters(path: Path, lines: Lines, model: str, parameters: dict[str
         if name in _NOT_PARAMETERS and not (value is None and name in _MAY_BE_NULL):
             allowed = "; null leaves it out" if name in _MAY_BE_NULL else ""
             reason = f"{_NOT_PARAMETERS[name]}{allowed}"
-            raise DataError.at(path, line, f"{name} is no parameter that {model} can be given: {reason}")
+            raise DataError.at(path, line, f"{name} cannot be given to {model} as a parameter: {reason}")
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError) as error:
-            raise DataError.at(path, line, f"the parameter {name} of {model} is no JSON value ({error})") from error
+            raise DataError.at(path, line, f"the parameter {name} of {model} is not a JSON value ({error})") from error

@@ -99,7 +99,7 @@ def failure_of(error: Exception, timeout: float) -> Failure:
         reason = f"the connection broke ({str(cause) or type(cause).__name__})"
         return Failure(kind="connection broke", reason=reason)
     if isinstance(error, APIError | ValueError | TypeError | AttributeError | RecursionError | LookupError):
-        return Failure(kind="no completion", reason=f"the reply is no chat completion ({error})")
+        return Failure(kind="no completion", reason=f"the reply is not a chat completion ({error})")
     raise error
 
 

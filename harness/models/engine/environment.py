@@ -42,7 +42,7 @@ def _needed(name: str) -> bool:
 
 
 def limit(name: str, default: float, environment: Mapping[str, str] = os.environ) -> float:
-    """Return a limit that a variable of the environment may set; UsageError where that is no positive number."""
+    """Return a limit that a variable of the environment may set; UsageError where that is not a positive number."""
     from harness.errors import UsageError
 
     text = environment.get(name)

@@ -151,14 +151,10 @@ def _in_text(message: Message) -> dict[str, Any]:
 
 
 def _call_in_text(message: Message) -> dict[str, Any]:
-    text = call_text(message)
-    return {"role": "assistant", "content": f"{message.content}\n{text}" if message.content else text}
-
-
-def call_text(message: Message) -> str:
-    """Return the first call of a message as text."""
+    """Return a message with its first call as text."""
     call = message.tool_calls[0]
-    return json.dumps({"name": call.name, "parameters": call.arguments}, ensure_ascii=False)
+    text = json.dumps({"name": call.name, "parameters": call.arguments}, ensure_ascii=False)
+    return {"role": "assistant", "content": f"{message.content}\n{text}" if message.content else text}
 
 
 def _without_system_role(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

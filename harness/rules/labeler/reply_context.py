@@ -38,7 +38,6 @@ class ReplyInContext:
 
     key: tuple[str, int]
     """Id of the conversation, position of the message."""
-    text: str
     words: frozenset[str]
     """Words and pairs of neighbouring words of the reply, values as `<key>`."""
     strange: tuple[str, ...]
@@ -90,7 +89,6 @@ def context_at(id: str, sequence: Sequence[Event], position: int) -> ReplyInCont
     later = [event for event in given if event.position > position]
     return ReplyInContext(
         key=(id, position),
-        text=text,
         words=_bag(slotted(text, values)),
         strange=tuple(strangers(text, _known_words(given))),
         structure=_structure(earlier, later),

@@ -8,7 +8,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,14 @@ import pytest
 from harness.data.formats.jsonl import write_json
 from harness.data.sample import sample_task
 from harness.evaluation.report_json import dump_report
-from harness.evaluation.results import config_name, report_file
+from harness.evaluation.results import config_name, plot_file, report_file
+from harness.hub.lineage import Lineage
 from harness.hubd.embedded import running
 from harness.reports import model_card
+from harness.reports.readme import BEGIN, END, merge_readme
 from support import tft
 from support.tft import Done
+from support.trained_model import FACTS
 
 EXAMPLE = "distillabs/tft-benchmark-s2-tft-Qwen3-1.7B"
 CELL = "local/tft-benchmark-s2-tft-Qwen3-1.7B"
@@ -31,6 +35,10 @@ FOREIGN_README = "---\nlicense: mit\ntags: [theirs]\n---\n\n# Some model\n\nThei
 
 def run_tft(*arguments: str, **environment: str) -> Done:
     return tft.run(("card", *arguments), environment=os.environ | environment, folder=Path())
+
+
+MINE = "local/mine"
+PICTURE = b"\x89PNG\r\n\x1a\n of scores"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,20 +64,24 @@ def world(tmp_path_factory: pytest.TempPathFactory, make_report: Callable[..., A
     with running(folder / "root") as hub:
         api = HfApi(endpoint=hub.url, token=hub.token)
 
-        def commit(kind: str, repo_id: str, files: dict[str, str]) -> str:
+        def commit(kind: str, repo_id: str, files: dict[str, Any]) -> str:
             api.create_repo(repo_id, repo_type=kind, exist_ok=True)
-            operations = [CommitOperationAdd(name, body.encode()) for name, body in files.items()]
+            operations = [
+                CommitOperationAdd(name, body if isinstance(body, bytes) else body.encode())
+                for name, body in files.items()
+            ]
             return api.create_commit(repo_id, operations, commit_message="test", repo_type=kind).oid
 
         task = sample_task()
         job = {"task_description": task.description, "tools": list(task.tools)}
         test_set = commit("dataset", "local/tft-benchmark-testset", {"job_description.json": json.dumps(job)})
         reports = {}
-        for repo_id in (CELL, FOREIGN, "local/without-a-card"):
-            report = make_report(f"vllm:{repo_id}")
+        for repo_id in (CELL, FOREIGN, MINE, "local/without-a-card"):
+            report = make_report(f"vllm:{repo_id}", plots={"scores.png": "Mean scores", "lost.png": "not there"})
             run = dataclasses.replace(report.run, dataset="local/tft-benchmark-testset", dataset_revision=test_set)
             reports[report_file(config_name(repo_id))] = json.dumps(dump_report(dataclasses.replace(report, run=run)))
-        commit("dataset", "local/tft-benchmark-results", reports)
+        plots = {plot_file(config_name(repo_id), "scores.png"): PICTURE for repo_id in (CELL, FOREIGN, MINE)}
+        commit("dataset", "local/tft-benchmark-results", {**reports, **plots})
         commit("model", CELL, {"config.json": "{}"})
         commit("model", FOREIGN, {"README.md": FOREIGN_README})
         commit("model", "local/without-a-card", {"config.json": "{}"})
@@ -137,10 +149,76 @@ def test_a_benchmark_card_is_checked_pushed_and_then_current(world: World) -> No
     assert world.readme(CELL) == card
 
 
+def made_by_training(world: World, readme: str) -> None:
+    """Push the model as `tft train` does, with this README."""
+    lineage = Lineage(stage="train", version=5, config={}, inputs=(FACTS.student, FACTS.dataset, FACTS.task))
+    dumped = json.dumps(replace(lineage, extra={"training": FACTS.dump()}).dump())
+    world.api.create_repo(MINE, exist_ok=True)
+    for path, body in (("lineage.json", dumped), ("README.md", readme)):
+        world.api.upload_file(path_or_fileobj=body.encode(), path_in_repo=path, repo_id=MINE)
+    with suppress(Exception):
+        world.api.delete_tag(MINE, tag=lineage.tag())
+    world.api.create_tag(MINE, tag=lineage.tag())
+
+
+def test_the_card_of_a_trained_model_begins_with_its_scores(world: World) -> None:
+    """And its plots lie beside it. What others write around the block stays, here and when it is pushed again."""
+    made_by_training(
+        world,
+        model_card.render_card(None, model_card.identify(MINE), training=FACTS, place=model_card.CardPlace(whole=True)),
+    )
+    before = world.readme(MINE)
+    assert before.startswith("---\nbase_model: me/student\n")
+    assert "Not evaluated yet" in before
+    assert world.tft(MINE, "--check").status == 1
+    assert world.tft(MINE, "--push").status == 0
+    card = world.readme(MINE)
+    order = ["---\n", "# mine\n", "| `staged_tool_call` | **0.611 ", "](plots/scores.png)", "## Use", "## How this",
+             "## Limits", "<details>", "Setting `epochs`"]  # fmt: skip
+    places = [card.index(part) for part in order]
+    assert places == sorted(places)
+    assert "lost.png" not in card
+    picture = world.api.hf_hub_download(MINE, "plots/scores.png", cache_dir=world.environment["HF_HUB_CACHE"])
+    assert Path(picture).read_bytes() == PICTURE
+    assert world.tft(MINE, "--check").status == 0
+
+    world.api.delete_file("plots/scores.png", MINE)
+    missing = world.tft(MINE, "--check")
+    assert (missing.status, missing.out) == (1, "plots/scores.png is missing\n")
+    world.api.upload_file(
+        path_or_fileobj=f"{card}\nTheir words.\n".replace("0.611", "0.999").encode(),
+        path_in_repo="README.md",
+        repo_id=MINE,
+    )
+    assert world.tft(MINE, "--push").status == 0
+    assert world.readme(MINE) == f"{card}\nTheir words.\n"
+
+
+@pytest.mark.parametrize("evaluated", [False, True])
+def test_a_card_that_an_earlier_version_made_begins_with_scores_unless_others_wrote_in_it(
+    world: World, evaluated: bool
+) -> None:
+    old = "---\nbase_model: me/student\n---\n\n# mine\n\nFine-tuned.\n\n## How this model was trained\n"
+    made_by_training(world, old)
+    if evaluated:
+        block = f"{BEGIN}\n## Tool calling: mine\n{END}\n"
+        world.api.upload_file(path_or_fileobj=merge_readme(old, block).encode(), path_in_repo="README.md", repo_id=MINE)
+    assert world.tft(MINE, "--push").status == 0
+    card = world.readme(MINE)
+    assert card.count("## How this model was trained") == 1
+    assert card.index("## Scores") < card.index("## How this model was trained")
+
+    made_by_training(world, old)
+    theirs = old.replace("Fine-tuned.", "Fine-tuned by me, with care.")
+    world.api.upload_file(path_or_fileobj=theirs.encode(), path_in_repo="README.md", repo_id=MINE)
+    assert world.tft(MINE, "--push").status == 0
+    assert world.readme(MINE).startswith(f"{theirs}\n{BEGIN}\n## Tool calling: mine\n")
+
+
 def test_the_readme_of_a_foreign_model_keeps_every_word(world: World) -> None:
     assert world.tft(FOREIGN, "--push").status == 0
     readme = world.readme(FOREIGN)
-    assert readme.startswith(f"{FOREIGN_README}\n{model_card.BEGIN}\n")
+    assert readme.startswith(f"{FOREIGN_README}\n{BEGIN}\n")
     assert world.tft(FOREIGN, "--check").status == 0
     info = world.api.model_info(FOREIGN)
     assert info.card_data.license == "mit"
@@ -153,7 +231,7 @@ def test_a_model_with_a_lineage_file_of_its_own_gets_a_card(world: World) -> Non
     finally:
         world.api.delete_file("lineage.json", FOREIGN)
     assert done.status == 0, done.err
-    assert model_card.BEGIN in done.out
+    assert BEGIN in done.out
 
 
 def test_a_foreign_model_can_get_a_pull_request(world: World) -> None:

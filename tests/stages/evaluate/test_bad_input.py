@@ -20,8 +20,8 @@ OWN_CODE = json.dumps({"architectures": ["OwnForCausalLM"], "auto_map": {"AutoMo
 MODELS: list[tuple[str, dict[str, str], tuple[str, ...]]] = [
     ("no-config", {"model.safetensors": "x"}, ("has no config.json", "causal LM")),
     ("adapter", {"adapter_config.json": "{}", "adapter_model.safetensors": "x"}, ("adapter", "merged weights")),
-    ("masked", {"config.json": BERT, "model.safetensors": "x"}, ("no causal language model", "BertForMaskedLM")),
-    ("no-architecture", {"config.json": "{}", "model.safetensors": "x"}, ("no causal language", "no architecture")),
+    ("masked", {"config.json": BERT, "model.safetensors": "x"}, ("not a causal language model", "BertForMaskedLM")),
+    ("no-architecture", {"config.json": "{}", "model.safetensors": "x"}, ("not a causal language", "no architecture")),
     ("pickled", {"config.json": CAUSAL, "pytorch_model.bin": "x"}, ("pytorch_model.bin", "safetensors", "convert")),
     ("weightless", {"config.json": CAUSAL}, ("no *.safetensors file", "push the weights")),
     (

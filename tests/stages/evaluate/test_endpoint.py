@@ -97,7 +97,7 @@ def test_what_may_pass_is_asked_again_and_what_stays_is_an_error_of_its_pair(
     assert all(row["raw"] is not None for row in rows if row not in failed)
     assert "n = 17 pairs" in done.out
     assert "3 errors, 3 unscored" in done.out
-    words = {"no chat completion": 1, "no choice": 1, "filtered": 1}
+    words = {"not a chat completion": 1, "no choice": 1, "filtered": 1}
     reasons = [row["reason"] for row in failed]
     assert {word: sum(word in reason for reason in reasons) for word in words} == words, reasons
 

@@ -60,7 +60,7 @@ def test_a_trained_model_is_complete_reused_and_evaluated(
     assert len(log) == facts.steps
     card = (tmp_path / "run" / "model" / "README.md").read_text()
     assert "base_model: ada/student" in card
-    assert "/ada/trained/resolve/main/training/loss.png)" in card
+    assert "](training/loss.png)" in card
     tags = {ref.name: ref.target_commit for ref in api.list_repo_refs("ada/trained").tags}
     assert tags[f"fp-{lineage['fingerprint']}"] == report["revision"]
     assert "there already" in terminal(*arguments).worked().err
