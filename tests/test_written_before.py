@@ -9,8 +9,6 @@ import json
 import os
 import shlex
 import shutil
-import subprocess
-import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,12 +18,12 @@ import pytest
 from click.testing import CliRunner
 from huggingface_hub import HfApi
 
+import support.tft
 from harness.hubd.embedded import EmbeddedHub, running
 from written_before import make
 from written_before.endpoint import serving
 
 HERE = Path(__file__).parent / "written_before"
-TFT = Path(sys.executable).parent / "tft"
 REPOSITORIES = {
     "sample-testset": "dataset",
     "sample-traces": "dataset",
@@ -109,8 +107,7 @@ def asking(hub: EmbeddedHub, place: Path, endpoint: Any) -> Callable[..., None]:
     clean |= endpoint.environment | {"HF_ENDPOINT": hub.url, "HF_TOKEN": make.TOKEN, "HF_HOME": str(place / "home")}
 
     def run(*words: str) -> None:
-        done = subprocess.run([TFT, *words], env=clean, cwd=place, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr[-4000:]
+        support.tft.run(words, environment=clean, folder=place).worked()
 
     return run
 

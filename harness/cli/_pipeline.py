@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -56,11 +56,11 @@ def options(*roles: Command) -> Callable[[Command], Command]:
     return _options.add(*_OPTIONS, _model_options.roles(*roles), _options.hub, _options.namespace, _options.as_json)
 
 
-def run(stage: Any, chosen: dict[str, Any], settings: Mapping[str, Any], shown: Counts) -> None:
+def run(stage: Any, request: Any, chosen: dict[str, Any], settings: Mapping[str, Any], shown: Counts) -> None:
     """Run a stage of the pipeline, or print what it would take, and print what it has made.
 
-    `stage` is its module, `chosen` the options of this module and the other fields of its request; `settings` win over
-    `--set`, and `shown` is what is printed of the counts of the result.
+    `stage` is its module, `request` the type of its requests, `chosen` the options of this module and the other fields
+    of a request; `settings` win over `--set`, and `shown` says what is printed of the counts of the result.
     """
     from harness.hub.connect import connected
 
@@ -77,12 +77,12 @@ def run(stage: Any, chosen: dict[str, Any], settings: Mapping[str, Any], shown: 
     with connected(chosen.pop("hub")) as hub:
         place = _place(_Named(source, job, _SUFFIXES[stage.STAGE], scenario), chosen)
         chosen |= {"source": source, "job": job, "scenario": scenario}
-        request = get_type_hints(stage.run)["request"](**chosen, settings=values, asking=asking, place=place)
+        asked = request(**chosen, settings=values, asking=asking, place=place)
         if dry_run:
-            for line in stage.estimate(request, hub):
+            for line in stage.estimate(asked, hub):
                 echo(line)
         else:
-            result = stage.run(request, hub)
+            result = stage.run(asked, hub)
             _show(hub, result, shown(result.counts) if result.counts else {}, as_json)
 
 

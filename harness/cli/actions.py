@@ -12,13 +12,14 @@ from typing import Any
 
 import click
 
+from harness.cli import _options
 from harness.errors import CheckFailed, DataError, GitHubError, UsageError
 from harness.reports.markdown_templates import MARK
 from harness.secrets import known
 from harness.terminal import echo
 
 
-@click.group("actions")
+@click.group("actions", cls=_options.CommandGroup)
 def command() -> None:
     """For workflows on GitHub: who asks for what, and the comment that answers. See docs/actions.md."""
 
@@ -54,13 +55,13 @@ def request(
       gh api repos/me/project/collaborators/ada/permission > permission.json
       tft actions request --permission permission.json >> "$GITHUB_OUTPUT"
     """
-    from harness.cli.actions import read_json, read_request
+    from harness.cli.actions import read_request
     from harness.errors import UsageError
 
     if revision and not model:
         raise UsageError("--revision belongs to --model; in a comment write /evaluate OWNER/MODEL@REVISION")
     named = f"{model}@{revision}" if model and revision else model
-    found = read_request(read_json(event), named, read_json(permission) if permission else None)
+    found = read_request(_read_object(event), named, _read_object(permission) if permission else None)
     echo(f"model={found.model}")
     echo(f"pull_request={pull_request or found.pull_request or ''}")
 
@@ -104,14 +105,14 @@ class Request:
     """Where to say what came of it."""
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def _read_object(path: Path) -> dict[str, Any]:
     """Return the object in a file that GitHub wrote; DataError for anything else."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}); expected an answer or an event of GitHub as JSON") from error
+    from harness.data.formats.json_texts import read_json
+
+    expected = "an answer or an event of GitHub as JSON"
+    value = read_json(path, expected)
     if not isinstance(value, dict):
-        raise DataError(f"{path} holds no object; expected an answer or an event of GitHub as JSON")
+        raise DataError(f"{path} holds no object; expected {expected}")
     return value
 
 

@@ -15,6 +15,8 @@ from harness.errors import CheckFailed, HarnessError, RepoNotFound, UsageError
 from harness.terminal import echo, say, write
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.data.records import Task
     from harness.evaluation.records import EvalReport
     from harness.hub.client import Hub
@@ -70,8 +72,9 @@ def command(
 ) -> None:
     """Render the card of MODEL (owner/name) from its evaluation report, and print it.
 
-    A benchmark model (tft-benchmark-s<N>-<tft|direct>-<student>) gets a whole README. In the README of
-    any other model only the block between the tft-harness marks is written; the rest stays as it is.
+    A benchmark model (tft-benchmark-s<N>-<tft|direct>-<student>) gets a whole README, with plots beside it, and so
+    does a model of `tft train`. In the README of any other model only the block between the tft-harness marks is
+    written; the rest stays as it is.
     With --all the cards that cannot be made or pushed are named in the end, and the exit status is 1.
     """
     options = _CardOptions(**chosen)
@@ -90,21 +93,22 @@ def command(
 
 def _one(client: Hub | None, model: str, owner: str | None, options: _CardOptions) -> None:
     """Render one card, then write, compare or push it."""
+    from harness.hub.artifact import README
     from harness.reports.model_card import identify
-    from harness.reports.publish import readme
+    from harness.reports.publish import card_files
 
     identity = identify(model)
-    report = None if options.published else _report(client, identity, options.report_file, owner)
+    report, plots = (None, {}) if options.published else _report(client, identity, options.report_file, owner)
     task = _task(client, report) if client and report else None
-    text, current = readme(client, identity.repo_id, report, task, namespace=owner)
+    files = card_files(client, identity.repo_id, report, task, namespace=owner, plots=plots)
     if options.out:
-        _write(options.out, text)
-    if options.check:
-        _compare(identity, current, text)
+        _write(options.out, files)
+    if options.check and client:
+        _compare(client, identity, files)
     elif options.push and client:
-        _push(client, identity, current, text, create_pr=options.create_pr)
+        _push(client, identity, files, create_pr=options.create_pr)
     elif not options.out:
-        write(text, nl=False)
+        write(files[README].decode(), nl=False)
 
 
 def _all(client: Hub, owner: str, options: _CardOptions) -> None:
@@ -137,13 +141,17 @@ def _check_options(options: _CardOptions, model: str | None, every: bool) -> Non
         raise UsageError("--published leaves every report out; give --published or --report, not both")
 
 
-def _report(hub: Hub | None, identity: CardIdentity, file: Path | None, owner: str | None) -> EvalReport:
-    """Return the report in `file`, or the newest one in the results dataset of `owner`."""
+def _report(
+    hub: Hub | None, identity: CardIdentity, file: Path | None, owner: str | None
+) -> tuple[EvalReport, dict[str, bytes]]:
+    """Return the report in `file`, or the newest one in the results dataset of `owner`, and the plots beside it."""
     from harness.evaluation.report_json import read_report
     from harness.evaluation.results import RESULTS, ResultsDataset, config_name, report_file
+    from harness.evaluation.run_folder import PLOTS
 
     if file:
-        return read_report(file)
+        report, folder = read_report(file), file.parent / PLOTS
+        return report, {path.name: path.read_bytes() for path in folder.glob("*.png") if path.name in report.plots}
     if hub is None:
         raise UsageError("there is no Hub to read a report from; give --report FILE")
     model, config = identity.repo_id, config_name(identity.repo_id)
@@ -156,7 +164,7 @@ def _report(hub: Hub | None, identity: CardIdentity, file: Path | None, owner: s
     if found is None:
         name = results.artifact.repo_id
         raise RepoNotFound(f"{name} has no {report_file(config)}, so {model} has no report there; {advice}")
-    return found
+    return found, results.plots(config, found)
 
 
 def _task(hub: Hub, report: EvalReport) -> Task:
@@ -167,39 +175,55 @@ def _task(hub: Hub, report: EvalReport) -> Task:
     return read_task(hub.pull(report.run.test_set, [TASK]) / TASK)
 
 
-def _write(out: Path, text: str) -> None:
+def _write(out: Path, files: Mapping[str, bytes]) -> None:
+    """Write the README as `out`, and its plots where it looks for them."""
     from harness.data.formats.jsonl import write_atomic
+    from harness.hub.artifact import README
 
-    write_atomic(out, [text])
+    for path, body in files.items():
+        if path == README:
+            write_atomic(out, [body.decode()])
+            continue
+        (out.parent / path).parent.mkdir(parents=True, exist_ok=True)
+        (out.parent / path).write_bytes(body)
     say(f"wrote {out}")
 
 
-def _compare(identity: CardIdentity, current: str | None, text: str) -> None:
-    """Print the difference between the card on the Hub and `text`; CheckFailed where there is one."""
+def _pushed(hub: Hub, model: str, files: Mapping[str, bytes]) -> dict[str, bytes | None]:
+    """Return the files of the card as they are on the Hub, None for those that are not there."""
+    try:
+        artifact = hub.resolve("model", model)
+    except RepoNotFound:
+        return dict.fromkeys(files)
+    return {path: hub.read(artifact, path) for path in files}
+
+
+def _compare(hub: Hub, identity: CardIdentity, files: Mapping[str, bytes]) -> None:
+    """Print the difference between the card on the Hub and `files`; CheckFailed where there is one."""
     from harness.hub.artifact import README
 
-    if current == text:
+    current = _pushed(hub, identity.repo_id, files)
+    if current == files:
         echo(f"the card of {identity.repo_id} is up to date")
         return
-    before, after = (current or "").splitlines(keepends=True), text.splitlines(keepends=True)
+    before, after = ((found[README] or b"").decode().splitlines(keepends=True) for found in (current, files))
     label = f"{identity.repo_id}/{README}"
     for line in difflib.unified_diff(before, after, fromfile=label, tofile="rendered now"):
         write(line, nl=not line.endswith("\n"))
+    for path in (path for path in files if path != README and current[path] != files[path]):
+        echo(f"{path} is {'another picture' if current[path] else 'missing'}")
     raise CheckFailed(
-        f"the card of {identity.repo_id} is {'stale' if current is not None else 'missing'}; "
+        f"the card of {identity.repo_id} is {'stale' if current[README] is not None else 'missing'}; "
         "run the same command with --push in the place of --check"
     )
 
 
-def _push(hub: Hub, identity: CardIdentity, current: str | None, text: str, *, create_pr: bool) -> None:
-    from harness.hub.artifact import README
-
-    if current == text:
+def _push(hub: Hub, identity: CardIdentity, files: Mapping[str, bytes], *, create_pr: bool) -> None:
+    if _pushed(hub, identity.repo_id, files) == files:
         say(f"the card of {identity.repo_id} is up to date, nothing to push")
         return
     from harness.hub.publishing import propose
 
-    files = {README: text}
     if not create_pr:
         echo(hub.commit_files("model", identity.repo_id, files, message=MESSAGE))
         return

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -24,7 +25,7 @@ _scenario = click.option(
 _arm = click.option("--arm", type=click.Choice(["tft", "direct"]), help="Only this arm's files. Default: both.")
 
 
-@click.group(epilog="\b\nExample:\n  tft data build --out data && tft data verify data")
+@click.group(cls=_options.CommandGroup, epilog="\b\nExample:\n  tft data build --out data && tft data verify data")
 def command() -> None:
     """Build, verify and publish the benchmark's test set and traces."""
 
@@ -64,7 +65,8 @@ def build(
     by byte. With --push, each dataset repository gets both arms, a card and its lineage.
     """
     from harness.data.sources import locate
-    from harness.stages.corrupt import write_published
+    from harness.data.tasks import REPOSITORY
+    from harness.stages import collect, corrupt
 
     if not out and not push:
         raise UsageError("nothing to do: give --out DIR to write files, --push to publish datasets, or both")
@@ -77,11 +79,19 @@ def build(
     located = locate(sources)
     if out:
         with _steps("building", total=2 * len(chosen) * len(arms)) as step:
-            for path in write_published(located, out, chosen, arms):
+            for path in corrupt.write_published(located, out, chosen, arms):
                 step(str(path))
     if push:
-        wanted = _Wanted(testset=only != "traces", scenarios=chosen if only != "testset" else [], force=force)
-        _push(wanted, sources, hub, namespace, as_json=as_json)
+        testset = [_Dataset(REPOSITORY, collect.run, partial(collect.CollectRequest, sources=sources))]
+        traces = [
+            _Dataset(
+                f"tft-benchmark-s{one.number}-traces",
+                corrupt.run,
+                partial(corrupt.CorruptRequest, scenario=one.number, sources=sources),
+            )
+            for one in chosen
+        ]
+        _publish(_only(only, testset, traces), hub, namespace, force=force, as_json=as_json)
 
 
 @command.command(
@@ -117,23 +127,14 @@ def job(
 
     from harness.curation.job_folder import JobFolder
     from harness.hub.client import PRIVATE
-    from harness.hub.connect import connected
     from harness.stages import job_test_set, job_traces
-    from harness.stages._result import Place
 
     JobFolder.open(folder)  # what is wrong with it is said before the Hub is asked
     if not public:
         os.environ[PRIVATE] = "1"
-    with connected(hub) as client, _steps("pushing", total=1 if only else 2) as step:
-        owner = client.namespace(namespace)
-        if only != "traces":
-            place = Place(repo_id=f"{owner}/{name}-testset", force=force)
-            made = job_test_set.run(job_test_set.JobTestSetRequest(job=folder, place=place), client)
-            _report(client, step, made, as_json=as_json)
-        if only != "testset":
-            place = Place(repo_id=f"{owner}/{name}-traces", force=force)
-            made = job_traces.run(job_traces.JobTracesRequest(job=folder, place=place), client)
-            _report(client, step, made, as_json=as_json)
+    testset = [_Dataset(f"{name}-testset", job_test_set.run, partial(job_test_set.JobTestSetRequest, job=folder))]
+    traces = [_Dataset(f"{name}-traces", job_traces.run, partial(job_traces.JobTracesRequest, job=folder))]
+    _publish(_only(only, testset, traces), hub, namespace, force=force, as_json=as_json)
 
 
 @command.command(epilog="\b\nExample:\n  tft data verify data")
@@ -206,50 +207,46 @@ def _chosen(numbers: tuple[int, ...]) -> list[Scenario]:
     return [scenarios.get(number) for number in sorted(set(numbers))] if numbers else scenarios.all_scenarios()
 
 
+def _only(what: str | None, testset: list[_Dataset], traces: list[_Dataset]) -> list[_Dataset]:
+    return [*(testset if what != "traces" else ()), *(traces if what != "testset" else ())]
+
+
 def _arms(arm: Arm | None) -> tuple[Arm, ...]:
     from harness.data.scenarios import ARMS
 
     return (arm,) if arm else ARMS
 
 
-class _Wanted(NamedTuple):
-    """What is published."""
+class _Dataset(NamedTuple):
+    """A dataset that is published, and the stage that makes it."""
 
-    testset: bool
-    scenarios: list[Scenario]
-    force: bool
-
-
-def _push(wanted: _Wanted, sources: Path | None, hub: str | None, namespace: str | None, *, as_json: bool) -> None:
-    from harness.data.tasks import REPOSITORY
-    from harness.hub.connect import connected
-    from harness.stages import collect, corrupt
-    from harness.stages._result import Place
-
-    with connected(hub) as client, _steps("pushing", total=wanted.testset + len(wanted.scenarios)) as step:
-        owner = client.namespace(namespace)
-        if wanted.testset:
-            place = Place(repo_id=f"{owner}/{REPOSITORY}", force=wanted.force)
-            made = collect.run(collect.CollectRequest(sources=sources, place=place), client)
-            _report(client, step, made, as_json=as_json)
-        for scenario in wanted.scenarios:
-            number = scenario.number
-            place = Place(repo_id=f"{owner}/tft-benchmark-s{number}-traces", force=wanted.force)
-            made = corrupt.run(corrupt.CorruptRequest(scenario=number, sources=sources, place=place), client)
-            _report(client, step, made, as_json=as_json)
+    name: str
+    run: Callable[[Any, Hub], StageResult]
+    request: Callable[..., Any]
+    """Returns the stage's request for a `place`."""
 
 
-def _report(hub: Hub, step: Callable[[str], None], made: StageResult, *, as_json: bool) -> None:
+def _publish(
+    datasets: Sequence[_Dataset], hub: str | None, namespace: str | None, *, force: bool, as_json: bool
+) -> None:
     import json
 
-    artifact = made.artifact
-    if artifact is None:
-        return
-    if as_json:
-        step(json.dumps({"repo": artifact.repo_id, "revision": artifact.revision, "reused": made.reused}))
-        return
-    note = "  (was there already)" if made.reused else ""
-    step(f"{hub.page(artifact)}  {artifact.revision}{note}")
+    from harness.hub.connect import connected
+    from harness.stages._result import Place
+
+    with connected(hub) as client, _steps("pushing", len(datasets)) as step:
+        owner = client.namespace(namespace)
+        for one in datasets:
+            place = Place(repo_id=f"{owner}/{one.name}", force=force)
+            made = one.run(one.request(place=place), client)
+            artifact = made.artifact
+            if artifact is None:
+                continue
+            if as_json:
+                step(json.dumps({"repo": artifact.repo_id, "revision": artifact.revision, "reused": made.reused}))
+            else:
+                note = "  (was there already)" if made.reused else ""
+                step(f"{client.page(artifact)}  {artifact.revision}{note}")
 
 
 @contextmanager

@@ -40,4 +40,5 @@ def command(
     from harness.stages import filter as stage
 
     settings = {"relevance": relevance, "coherence": coherence, "rate": rate, "redact": redact or None}
-    _pipeline.run(stage, chosen, settings, lambda counts: {key: counts[key] for key in ("traces", "kept", "dropped")})
+    shown = ("traces", "kept", "dropped")
+    _pipeline.run(stage, stage.FilterRequest, chosen, settings, lambda counts: {key: counts[key] for key in shown})

@@ -36,7 +36,7 @@ def command(*, seeds: int | None, **chosen: Any) -> None:
     """
     from harness.stages import relabel as stage
 
-    _pipeline.run(stage, chosen, {"seeds": seeds}, _shown)
+    _pipeline.run(stage, stage.RelabelRequest, chosen, {"seeds": seeds}, _shown)
 
 
 def _shown(counts: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,4 +36,4 @@ def command(**chosen: Any) -> None:
     from harness.stages import synthesize as stage
 
     settings = {key: chosen.pop(key) for key in ("target", "lengths", "seed")}
-    _pipeline.run(stage, chosen, settings, lambda counts: {key: counts[key] for key in _SHOWN})
+    _pipeline.run(stage, stage.SynthesizeRequest, chosen, settings, lambda counts: {key: counts[key] for key in _SHOWN})

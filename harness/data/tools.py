@@ -44,7 +44,10 @@ class Toolbox:
     """The tools of one task. Raises DataError for definitions that are no function definitions."""
 
     def __init__(self, tools: Sequence[Mapping[str, Any]]) -> None:
-        self._functions = {function["name"]: function for function in map(_function, tools)}
+        found = [function for function in map(function_of, tools) if function]
+        if len(found) < len(tools):
+            raise DataError("a tool of the task has no name; expected JSON-schema function definitions")
+        self._functions = {function["name"]: function for function in found}
         self.reply = self._find_reply()
 
     def __contains__(self, name: object) -> bool:
@@ -138,11 +141,10 @@ class Toolbox:
         return ReplyTool(tool=best[1], argument=best[2], plain=False)
 
 
-def _function(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+def function_of(tool: Any) -> Mapping[str, Any] | None:
+    """Return the function of a tool definition, bare or under `function`; None for anything else."""
     function = tool.get("function", tool) if isinstance(tool, Mapping) else None
-    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-        raise DataError("a tool of the task has no name; expected JSON-schema function definitions")
-    return function
+    return function if isinstance(function, Mapping) and isinstance(function.get("name"), str) else None
 
 
 def _parameters(function: Mapping[str, Any]) -> dict[str, Parameter]:

@@ -17,10 +17,9 @@ from harness.errors import DataError, UsageError
 from harness.hub.foreign_json import load_json
 from harness.hub.outgoing import without_local_folders
 from harness.models.backends._base import NOT_ASKED
+from harness.models.chat.completions import is_count
 from harness.secrets import known
 from harness.terminal import one_line
-
-_MOST_TOKENS = 10**8
 
 
 class AnswerLog:
@@ -60,7 +59,7 @@ class AnswerLog:
             self.answers[answer.pair_id] = answer
 
     def missing(self, pair_ids: Iterable[str]) -> list[str]:
-        """Return the ids to ask: without an answer, or with an error that another try may mend."""
+        """Return the ids still to ask: without an answer, or with an error that a retry may fix."""
         return [pair for pair in pair_ids if pair not in self.answers or _may_pass(self.answers[pair])]
 
     def append(self, answer: Prediction) -> None:
@@ -101,14 +100,14 @@ def _parse(row: Any) -> Prediction:
 
 
 def _usage(counts: Any) -> Usage | None:
-    """Return the tokens of an answer, None for counts that cannot be, as earlier versions kept them."""
+    """Return the token counts of an answer, None for impossible ones, which earlier versions kept."""
     found = Usage(**counts) if isinstance(counts, dict) and counts else None
     numbers = (found.prompt, found.completion, found.cached or 0) if found else ()
-    return found if all(type(one) is int and 0 <= one < _MOST_TOKENS for one in numbers) else None
+    return found if all(map(is_count, numbers)) else None
 
 
 def _writable(answer: Prediction) -> Prediction:
-    """Return the answer as results can be written: half a character becomes U+FFFD."""
+    """Return the answer as it can be written to results: a lone surrogate becomes U+FFFD."""
     raw, reason, error = (
         one if one is None else known().mask_value(encodable(one))
         for one in (answer.raw, answer.finish_reason, answer.error)

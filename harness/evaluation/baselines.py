@@ -1,12 +1,14 @@
-"""Null baselines: what answers score that need no model. A model has to beat them before its score says anything."""
+"""Null baselines: what answers score that need no model. A model has to beat them before its score means anything."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from harness.data.records import Task, ToolCall, TurnPair
 from harness.models.parsing import canonical
+from harness.statistics.records import Estimate
 
 GOLD = "gold"
 """The row of the references themselves."""
@@ -40,6 +42,25 @@ def baselines(pairs: Sequence[TurnPair], task: Task) -> dict[str, list[ToolCall]
         "copy_last": [_last_call(pair) or constant for pair in pairs],
         "same_call": [_most_frequent_call(pairs)] * len(pairs),
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestNull:
+    """The null baseline that scores best by a metric."""
+
+    name: str
+    estimate: Estimate
+
+
+def best_nulls(rows: Mapping[str, Mapping[str, Estimate]]) -> dict[str, BestNull]:
+    """Return by metric the best null baseline of a report's rows; metrics for which none has a value are left out."""
+    found: dict[str, BestNull] = {}
+    for row, (name, _) in BASELINES.items():
+        for metric, one in rows.get(row, {}).items() if row != GOLD else ():
+            best = found[metric].estimate.value if metric in found else None
+            if one.value is not None and (best is None or one.value > best):
+                found[metric] = BestNull(name=name, estimate=one)
+    return found
 
 
 def constant_call(pairs: Sequence[TurnPair], task: Task) -> ToolCall:

@@ -78,7 +78,7 @@ def _published() -> ModuleType:
 def _load(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"harness_metric_{path.parent.name}", path)
     if spec is None or spec.loader is None:
-        raise UsageError(f"{path} is no Python file that can be loaded")
+        raise UsageError(f"{path} is not a Python file that can be loaded")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -123,7 +123,7 @@ class RowScorer:
     """Rows in which the two readings find different calls; of these only one is scored."""
 
     def scored(self, rows: Iterable[tuple[int, Row]]) -> Iterator[Row]:
-        """Yield each row with one column a metric, in order.
+        """Yield each row with one column per metric, in order.
 
         A row without an answer from the model (`prediction` is null) gets null: a failure is not a score. Metric
         columns that were there are overwritten, all others kept. Raises DataError with file and line.

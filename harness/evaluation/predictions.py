@@ -1,4 +1,4 @@
-"""Files of predictions, in the published layout or our results' own, as records."""
+"""Files of predictions, in the published layout or that of our results, as records."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _published_row(line: int, row: dict[str, Any], conversations: Conversations,
 
 
 def _messages(row: dict[str, Any]) -> tuple[Message, ...]:
-    """Return the messages of a published row; contents in parts, and what else frameworks log, are read as well."""
+    """Return the messages of a published row; contents in parts, and other things that frameworks log, are accepted."""
     try:
         return parse_row(row, id="row").messages
     except ValueError:

@@ -1,4 +1,4 @@
-"""EvalRun, EvalReport and what they are made of."""
+"""EvalRun, EvalReport and their parts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CUT_LIMIT = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalRun:
-    """What was evaluated, on what, how, and with which versions."""
+    """What was evaluated, on which data, how, and with which versions."""
 
     model: str
     """The model as named on the command line, `backend:id` without a revision."""
@@ -116,7 +116,7 @@ class ConversationScores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalReport:
-    """All that a table or a card may show of one evaluation."""
+    """Everything that a table or a card may show about one evaluation."""
 
     run: EvalRun
     rows: dict[str, dict[str, Estimate]]

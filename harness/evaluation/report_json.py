@@ -14,6 +14,9 @@ from harness.hub.foreign_json import load_json
 from harness.statistics.formatting import bounds
 from harness.statistics.records import Estimate
 
+_DIGITS = 4
+"""Decimals in `.eval_results`."""
+
 
 def dump_report(report: EvalReport) -> dict[str, Any]:
     """Return the report as plain JSON values; `load_report` is the inverse."""
@@ -33,7 +36,9 @@ def read_report(path: Path) -> EvalReport:
     except OSError as error:
         raise DataError(f"cannot read the report {path}: {error.strerror}; `tft evaluate` writes one") from error
     except ValueError as error:
-        raise DataError(f"{path} is no report of this harness ({error}); write it again with `tft evaluate`") from error
+        raise DataError(
+            f"{path} is not a report of this harness ({error}); write it again with `tft evaluate`"
+        ) from error
 
 
 def eval_results_yaml(report: EvalReport, dataset_repo: str, *, source_url: str) -> str:
@@ -41,14 +46,15 @@ def eval_results_yaml(report: EvalReport, dataset_repo: str, *, source_url: str)
 
     `dataset_repo` is the benchmark dataset (its commit is the report's), `source_url` the page of the
     results dataset. Each metric is the task of its name in the dataset's `eval.yaml`. Metrics without a value are left
-    out. The format is the Hub's (docs/hub/eval-results).
+    out; others are rounded, since the Hub shows what it finds as far as there is room. The format is the Hub's
+    (docs/hub/eval-results).
     """
     import yaml
 
     entries = [
         {
             "dataset": {"id": dataset_repo, "task_id": metric, "revision": report.run.dataset_revision},
-            "value": estimate.value,
+            "value": round(estimate.value, _DIGITS),
             "date": report.run.date,
             "source": {"url": source_url, "name": "tft-harness results"},
             "notes": _notes(report, metric, estimate),

@@ -53,7 +53,7 @@ def rows_file(config: str) -> str:
 
 
 def lineage_file(config: str) -> str:
-    """Return where it says what a configuration was made from."""
+    """Return where the lineage of a configuration lies."""
     return f"lineage/{config}.json"
 
 
@@ -100,7 +100,7 @@ class ResultsDataset:
             return {path.stem: read_report(path) for path in found}
 
     def lineages(self, config: str = _EVERY, *, unreadable: Unreadable | None = None) -> dict[str, LineageRecord]:
-        """Return by configuration what the results were made from."""
+        """Return the lineages by configuration."""
         made: dict[str, LineageRecord] = {}
         with self._files(lineage_file(config)) as found:
             for path in found:
@@ -118,6 +118,11 @@ class ResultsDataset:
                     rows[name] = _read_rows(path, reports.get(name))
         return rows
 
+    def plots(self, config: str, report: EvalReport) -> dict[str, bytes]:
+        """Return those of the plots that a report speaks of which are there, by name."""
+        with self._files(plot_file(config, "*.png")) as found:
+            return {path.name: path.read_bytes() for path in found if path.name in report.plots}
+
     @contextmanager
     def _part(self, config: str, path: Path, name: str, unreadable: Unreadable | None) -> Iterator[None]:
         try:
@@ -129,7 +134,7 @@ class ResultsDataset:
 
     @contextmanager
     def file(self, path: str) -> Iterator[Path | None]:
-        """Yield a file for the time of a block, None where there is none; errors in the block name the dataset."""
+        """Yield a file within the block, None where there is none; errors in the block name the dataset."""
         with self._files(path) as found:
             yield next(iter(found), None)
 
@@ -151,7 +156,9 @@ def _read_rows(path: Path, report: EvalReport | None) -> Rows:
         missing = [key for key in _TEXTS if not isinstance(row.get(key), str)]
         wrong = [metric for metric in metrics if row.get(metric) is not None and not is_score(row[metric])]
         if missing or wrong:
-            problem = f"no text under {missing[0]!r}" if missing else f"{wrong[0]} is no number from 0 to 1, nor null"
+            problem = (
+                f"no text under {missing[0]!r}" if missing else f"{wrong[0]} is neither a number from 0 to 1 nor null"
+            )
             raise DataError.at(path, number, f"{problem}; {_AGAIN}")
         found.append(row)
     return found

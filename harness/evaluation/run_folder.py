@@ -1,4 +1,4 @@
-"""The folder of one evaluation: what was asked, every answer as it arrived, and what came of them."""
+"""The folder of one evaluation: what was asked, every answer as it arrived, and the results."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def find_made(hub: Hub, kind: RepoKind, repo_id: str, fingerprint: str) -> Artif
     return head
 
 
-def propose(hub: Hub, repo_id: str, files: Mapping[str, str], *, message: str) -> tuple[str, bool]:
+def propose(hub: Hub, repo_id: str, files: Mapping[str, bytes], *, message: str) -> tuple[str, bool]:
     """Have one open pull request of ours on a model propose `files`; return its URL and whether anything was sent.
 
     One with this title that is open already is brought up to date; those of others are left alone.
@@ -82,7 +82,7 @@ def propose(hub: Hub, repo_id: str, files: Mapping[str, str], *, message: str) -
     if not found:
         return hub.commit_files("model", repo_id, files, message=message, create_pr=True), True
     branch = hub.resolve("model", repo_id, found[0].git_reference)
-    if all(hub.read(branch, name) == body.encode() for name, body in files.items()):
+    if all(hub.read(branch, name) == body for name, body in files.items()):
         return found[0].url, False
     place = RepositoryName(kind="model", repo_id=repo_id)
     hub.commit(place, operations(files), message=message, branch=found[0].git_reference, parent=branch.revision)

@@ -50,7 +50,7 @@ class ModelName:
 
     @property
     def public(self) -> str:
-        """Return it as others may read it: of a file on this machine its name alone."""
+        """Return the name as it may be published: of a local file only its file name."""
         return f"{self.backend}:{Path(self.id).name}" if self.backend == "replay" else str(self)
 
     def __str__(self) -> str:

@@ -11,7 +11,9 @@ markdown_templates.py  A Jinja environment in which what a template prints canno
 model_card.py          Model cards: what a card shows, put together from records
 plot_style.py          What all plots share: size, colours, style, and how they are saved
 publish.py             Publishes an evaluation: rows and report, and scores and card of the model
+readme.py              The harness's block in a README, and all that others have written around it
 repair_tables.py       The repair report: tables in a terminal, Markdown for a card, and a plot
+reproduce.py           The command that repeats an evaluation, from its report
 trace_survey.py        A survey of traces in a terminal
 lineage/               Where an artifact, a row or a score comes from
 """

@@ -89,10 +89,9 @@ def link(title: object, url: str) -> Markup:
     return Markup("[") + escape(title) + Markup(f"]({quote(one_line(url), safe=_URL_SAFE)})")  # noqa: S704 - quoted
 
 
-def image(description: object, url: str) -> Markup:
-    """Return an image with its description; one whose address is neither http nor https is its description alone."""
-    linked = link(description, url)
-    return Markup("!") + linked if linked.startswith("[") else linked
+def image(description: object, path: str) -> Markup:
+    """Return an image that lies in the card's repository, with its description."""
+    return Markup("![") + escape(description) + Markup(f"]({quote(one_line(path), safe='/')})")  # noqa: S704 - quoted
 
 
 def number(value: float | None, digits: int = 3) -> Markup:

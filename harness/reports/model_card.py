@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,8 @@ from harness.data.published_facts import PublishedArm, PublishedFacts, Published
 from harness.data.records import Task
 from harness.data.scenarios import Arm
 from harness.data.tasks import REPOSITORY as TEST_SET
-from harness.errors import DataError, UsageError
+from harness.errors import UsageError
+from harness.evaluation.baselines import BASELINES, best_nulls
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.evaluation.results import RESULTS, config_name
@@ -24,18 +25,14 @@ from harness.hub.artifact import Artifact, parse_input, split_revision
 from harness.models.prompts import system_message
 from harness.reports.evaluation_tables import prompt_notes
 from harness.reports.markdown_templates import environment
+from harness.reports.readme import BEGIN, END
+from harness.reports.reproduce import reproduce_command
 from harness.resources import folder
 from harness.training.run_summary import TrainingFacts
 
-BEGIN = "<!-- tft-harness:begin -->"
-END = "<!-- tft-harness:end -->"
-
 _REPO_ID = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*", re.ASCII)
-_BLOCK = re.compile(rf"^{re.escape(BEGIN)}[ \t\r]*$.*?^{re.escape(END)}[ \t\r]*$", re.MULTILINE | re.DOTALL)
-_MARK = re.compile(rf"^(?:{re.escape(BEGIN)}|{re.escape(END)})[ \t\r]*$", re.MULTILINE)
 
-_SETTINGS = {"max_tokens": "--max-tokens", "base_url": "--base-url", "tool_choice": "--tool-choice", "judge": "--judge"}
-"""Recorded settings of a run, and the options of `tft evaluate` that set them."""
+_ANY_REQUEST = "Hello, can you help me?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,102 +93,141 @@ def identify(repo_id: str) -> CardIdentity:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardPlace:
+    """Where a card will stand."""
+
+    namespace: str | None = None
+    """Owns the results, and the test set where no report names one; without it the card names no results."""
+    endpoint: str = DEFAULT_ENDPOINT
+    """The Hub that links lead to."""
+    whole: bool = False
+    """Whether the README of a model that the harness has trained is all ours; that of a benchmark model always is."""
+    pictures: Collection[str] = ()
+    """The report's plots that lie in `plots/` beside a README that is all ours."""
+
+
 def render_card(
     report: EvalReport | None,
     identity: CardIdentity,
     task: Task | None = None,
     *,
-    namespace: str | None = None,
-    endpoint: str = DEFAULT_ENDPOINT,
     training: TrainingFacts | None = None,
+    place: CardPlace | None = None,
 ) -> str:
     """Return the text of a card, front matter included.
 
-    A benchmark model gets a whole README, from its report or, without one, from the published figures alone. Any
-    other model gets the block between `BEGIN` and `END`, see `merge_readme`; that needs a report (UsageError).
-    `namespace` owns the results, and the test set where no report names one; without it the card names no results.
-    `endpoint` is the Hub that links lead to. `training` is what the model's `lineage.json` says of its training.
+    A benchmark model gets a whole README, from its report or, without one, from the published figures alone; so does,
+    with `whole`, another model that the harness has trained, its text between `BEGIN` and `END`. Any other model gets
+    the block between the two, see `merge_readme`; that needs a report (UsageError). `training` is what the model's
+    `lineage.json` says of its training.
     """
-    if identity.scenario is None and report is None:
+    place = place or CardPlace()
+    whole = place.whole and training is not None
+    if identity.scenario is None and report is None and not whole:
         raise UsageError(
             f"there is nothing to say about {identity.repo_id} before it is evaluated: run `tft evaluate`, "
             "or name a benchmark model, <namespace>/tft-benchmark-s<N>-<tft|direct>-<student>"
         )
     if training and not identity.base_model:
         identity = replace(identity, base_model=split_revision(training.student)[0])
-    context = {**_context(report, identity, task, namespace, endpoint), "training": training}
-    body = _render(section_order("benchmark" if identity.scenario else "other"), context)
-    return f"{body}\n" if identity.scenario else f"{BEGIN}\n{body}\n{END}\n"
+    context = _context(report, identity, task, training, place)
+    shown = sorted(set(place.pictures) & report.plots.keys()) if report and (identity.scenario or whole) else []
+    heading = Markup("##") if identity.scenario or whole else Markup("###")  # the block sits somewhere inside a README
+    context |= {"heading": heading, "pictures": shown}
+    if identity.scenario:
+        return _render(section_order("benchmark"), context) + "\n"
+    block = f"{BEGIN}\n{_render(section_order('trained' if whole else 'other'), context)}\n{END}\n"
+    return f"{_render(['front_matter'], context)}\n\n{block}" if whole else block
 
 
-def render_trained(facts: TrainingFacts, identity: CardIdentity, *, endpoint: str = DEFAULT_ENDPOINT) -> str:
-    """Return the README of a model that this harness has trained, outside the benchmark, before any evaluation."""
-    dataset = parse_input(facts.dataset)
-    metadata = {
-        "base_model": split_revision(facts.student)[0],
-        "base_model_relation": "finetune",
-        "tags": ["tool-calling", "tft-harness"],
-        "datasets": [dataset.repo_id] if isinstance(dataset, Artifact) else [],
-        "pipeline_tag": "text-generation",
-        "library_name": "transformers",
-    }
-    context = {
-        "identity": identity,
-        "training": facts,
-        "endpoint": endpoint.rstrip("/"),
-        "heading": Markup("##"),
-        "front_matter": {key: value for key, value in metadata.items() if value},
-    }
-    return _render(section_order("trained"), context) + "\n"
-
-
-def _render(sections: Sequence[str], context: Mapping[str, Any]) -> str:
+def _render(sections: Sequence[str | Mapping[str, Sequence[str]]], context: Mapping[str, Any]) -> str:
+    """Return the sections that have something to say; a list under a title is folded."""
     env = environment(folder("model_cards") / "sections")
-    texts = (env.get_template(f"{name}.md.jinja").render(context).strip("\n") for name in sections)
+    texts = []
+    for section in sections:
+        if isinstance(section, str):
+            texts.append(env.get_template(f"{section}.md.jinja").render(context).strip("\n"))
+            continue
+        for title, folded in section.items():
+            text = _render(folded, context)
+            texts.append(text and f"<details>\n<summary>{title}</summary>\n\n{text}\n\n</details>")
     return "\n\n".join(text for text in texts if text)
 
 
-def section_order(kind: str) -> list[str]:
-    """Return the sections of a kind of card, in order, as `model_cards/order.yaml` declares them."""
+def section_order(kind: str) -> list[str | dict[str, list[str]]]:
+    """Return the sections of a kind of card, in order, those to be folded under their title."""
     declared = yaml.safe_load((folder("model_cards") / "order.yaml").read_text(encoding="utf-8"))
-    order: list[str] = declared[kind]
+    order: list[str | dict[str, list[str]]] = declared[kind]
     return order
 
 
 def _context(
-    report: EvalReport | None, identity: CardIdentity, task: Task | None, namespace: str | None, endpoint: str
+    report: EvalReport | None,
+    identity: CardIdentity,
+    task: Task | None,
+    training: TrainingFacts | None,
+    place: CardPlace,
 ) -> dict[str, Any]:
     """Return the records that the templates see."""
     facts = published_facts()
     scenario = facts.scenario(identity.scenario) if identity.scenario else None
     arm = facts.arms[identity.arm] if identity.arm else None
-    owner = namespace or identity.owner
-    usual_test_set = f"{owner}/{TEST_SET}" if owner else TEST_SET
     base_model = (report.run.base_model if report else None) or identity.base_model
-    context: dict[str, Any] = {
+    front_matter = _front_matter(identity, facts, scenario, arm, base_model) if scenario and arm else {}
+    if training and not scenario:
+        front_matter = _trained_front_matter(training)
+    return {
         "report": report,
+        "metrics": sorted(report.rows["model"], key=lambda name: name != JUDGE_METRIC) if report else [],
+        "best_null": best_nulls(report.rows) if report else {},
+        "baselines": BASELINES,
         "prompt_notes": prompt_notes(report.run.config) if report else [],
         "identity": identity,
         "published": facts,
         "scenario": scenario,
         "arm": arm,
+        "training": training,
         "base_model": base_model,
         "tools": card_tools(task) if task else facts.tools,
-        "tools_from_task": task is not None,
         "system_template": _system_template(report, task),
-        "test_set": report.run.dataset if report else usual_test_set,
-        "results": f"{namespace}/{RESULTS}" if namespace else None,
+        "job": _job(report, identity, training, place),
+        "request": facts.example_request if scenario else _ANY_REQUEST,
+        "results": f"{place.namespace}/{RESULTS}" if place.namespace else None,
         "config": config_name(identity.repo_id),
         "reproduce": reproduce_command(report) if report else None,
         "judge": report.run.judge if report else None,
         "judge_metric": JUDGE_METRIC,
         "staged_metric": DEFAULT_METRIC,
-        "endpoint": endpoint.rstrip("/"),
-        "heading": Markup("##") if scenario else Markup("###"),  # the block sits somewhere inside another's README
+        "endpoint": place.endpoint.rstrip("/"),
+        "front_matter": front_matter,
     }
-    if scenario and arm:
-        context["front_matter"] = _front_matter(identity, facts, scenario, arm, base_model)
-    return context
+
+
+def _job(
+    report: EvalReport | None, identity: CardIdentity, training: TrainingFacts | None, place: CardPlace
+) -> dict[str, str] | None:
+    """Return the dataset with the model's task; None where the task is a file of whoever trained the model."""
+    if report and identity.scenario:
+        return {"repository": report.run.dataset, "revision": report.run.dataset_revision}
+    if identity.scenario:
+        owner = place.namespace or identity.owner
+        return {"repository": f"{owner}/{TEST_SET}" if owner else TEST_SET, "revision": "main"}
+    found = parse_input(training.task) if training else None
+    return {"repository": found.repo_id, "revision": found.revision} if isinstance(found, Artifact) else None
+
+
+def _trained_front_matter(training: TrainingFacts) -> dict[str, str | list[str]]:
+    """Return the Hub's metadata of a model outside the benchmark that this harness has trained."""
+    dataset = parse_input(training.dataset)
+    return {
+        "base_model": split_revision(training.student)[0],
+        "base_model_relation": "finetune",
+        "tags": ["tool-calling", "tft-harness"],
+        **({"datasets": [dataset.repo_id]} if isinstance(dataset, Artifact) else {}),
+        "pipeline_tag": "text-generation",
+        "library_name": "transformers",
+    }
 
 
 def _front_matter(
@@ -243,52 +279,3 @@ def _system_template(report: EvalReport | None, task: Task | None) -> str:
     return system_message(
         Task(description=placeholder, tools=(), system_template=task.system_template if task else None)
     )
-
-
-def reproduce_command(report: EvalReport) -> list[str]:
-    """Return the words of the command that repeats the evaluation: both commits pinned, its settings as recorded."""
-    run = report.run
-    # As the report has them: a card is made of any report, and quotes what it shows.
-    model = f"{run.model}@{run.model_revision}" if run.model_revision and "@" not in run.model else run.model
-    words = ["tft", "evaluate", model, "--dataset", f"{run.dataset}@{run.dataset_revision}", "--no-push"]
-    for key, option in _SETTINGS.items():
-        value = run.config.get(key)
-        for one in value if isinstance(value, list) else [] if value is None else [value]:
-            words += [option, str(one)]
-    pairs = run.config.get("pairs")
-    if pairs != run.config.get("pairs_in_test_set"):
-        words += ["--limit", str(pairs)]
-    words += ["--ask-everything"] if run.config.get("ask_everything") else []
-    words += ["--trust-remote-code"] if run.config.get("trust_remote_code") else []
-    return words + _engine_options(run.config.get("engine_args"))
-
-
-def _engine_options(arguments: object) -> list[str]:
-    """Return the engine's argument words, `--key value` or `--flag`, as options of `tft evaluate`."""
-    options: list[str] = []
-    for word in map(str, arguments if isinstance(arguments, list) else ()):
-        if word.startswith("--"):
-            options.append(f"--engine-arg={word.removeprefix('--')}")
-        elif options:
-            options[-1] += f"={word}"
-    return options
-
-
-def merge_readme(existing: str, block: str) -> str:
-    """Return `existing` with the marked block added at its end, or put in the place of the one it has.
-
-    Nothing outside the block changes, and merging twice is merging once. DataError where the marks in
-    `existing` are not one begin followed by one end.
-    """
-    marks = _MARK.findall(existing)
-    found = _BLOCK.search(existing)
-    block = block.strip("\n")
-    if not marks:
-        gap = "" if not existing else "\n" if existing.endswith("\n") else "\n\n"
-        return f"{existing}{gap}{block}\n"
-    if len(marks) != 2 or found is None:
-        raise DataError(
-            f"the README has {len(marks)} of the marks {BEGIN} and {END}, expected one of each, in this order; "
-            "remove the odd ones by hand and run this again"
-        )
-    return existing[: found.start()] + block + existing[found.end() :]

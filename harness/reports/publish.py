@@ -25,7 +25,7 @@ from harness.evaluation.run_folder import PLOTS, REPORT, ROWS
 from harness.hub.address import DEFAULT_ENDPOINT
 from harness.hub.artifact import README, RepositoryName
 from harness.hub.client import Hub
-from harness.hub.lineage import LINEAGE, read_lineage
+from harness.hub.lineage import LINEAGE, LineageRecord, read_lineage
 from harness.models.names import ModelName
 from harness.reports.leaderboard import boards
 from harness.statistics.formatting import whole_percent
@@ -95,18 +95,24 @@ def publish(hub: Hub, place: Destination, evaluation: Evaluation, test_set: Test
     name = place.model or report.run.model
     changed = []
     if place.model:  # first: what the results dataset holds is taken for published, by a run that is repeated too
-        files = model_files(hub, place.model, report, test_set.task, results=place.results)
+        plots = {name: (evaluation.folder / PLOTS / name).read_bytes() for name in report.plots}
+        files = model_files(hub, place.model, report, test_set.task, results=place.results, plots=plots)
         message = f"Evaluation on {test_set.artifact.repo_id}"
         changed.append(hub.commit_files("model", place.model, files, message=message, create_pr=place.create_pr))
     return [_push_results(hub, place.results, name, evaluation), *changed]
 
 
-def model_files(hub: Hub, model: str, report: EvalReport, task: Task, *, results: str) -> dict[str, str]:
-    """Return what a model's repository says of its evaluation: its README, and `.eval_results` for the Hub."""
-    card, _ = readme(hub, model, report, task, namespace=results.partition("/")[0])
+def model_files(
+    hub: Hub, model: str, report: EvalReport, task: Task, *, results: str, plots: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """Return what a model's repository says of its evaluation: its card's files, and `.eval_results` for the Hub.
+
+    `plots` are those of the report, by name.
+    """
+    card = card_files(hub, model, report, task, namespace=results.partition("/")[0], plots=plots)
     test_set = report.run.dataset
     scores = eval_results_yaml(report, test_set, source_url=hub.page(RepositoryName(kind="dataset", repo_id=results)))
-    return {f".eval_results/{test_set.rpartition('/')[2]}.yaml": scores, README: card}
+    return {f".eval_results/{test_set.rpartition('/')[2]}.yaml": scores.encode(), **card}
 
 
 def results_readme(hub: Hub, repo_id: str) -> str:
@@ -125,31 +131,60 @@ def _check_scored(report: EvalReport, limit: float) -> None:
             )
 
 
-def readme(
-    hub: Hub | None, model: str, report: EvalReport | None, task: Task | None, *, namespace: str | None
-) -> tuple[str, str | None]:
-    """Return the README that the model repository should have, and the one it has (None without one or a Hub).
+def card_files(
+    hub: Hub | None,
+    model: str,
+    report: EvalReport | None,
+    task: Task | None,
+    *,
+    namespace: str | None,
+    plots: Mapping[str, bytes],
+) -> dict[str, bytes]:
+    """Return the README that the model's repository should have, and the plots that it shows.
 
-    A benchmark model's is all ours; any other keeps its owner's text with our block in it.
+    The README of a benchmark model is all ours, and so is that of a model that the harness has trained, until others
+    write outside its block; any other keeps its owner's text with our block in it, and gets no plots.
     """
-    from harness.reports.model_card import identify, merge_readme, render_card
+    from harness.reports.model_card import CardPlace, identify, render_card
+    from harness.reports.readme import is_whole, merge_readme
 
     identity = identify(model)
     endpoint = hub.endpoint if hub else DEFAULT_ENDPOINT
     online = hub if hub and identity.is_repo else None
-    training = _training(online, model) if online else None
-    text = render_card(report, identity, task, namespace=namespace, endpoint=endpoint, training=training)
+    made = _made(online, model) if online else None
+    training = _training(made, model) if made else None
     current = online.read_text("model", model, README) if online else None
-    return (text if identity.scenario else merge_readme(current or "", text)), current
+    fresh = current is None or bool(online and made and _is_untouched(online, model, made, current))
+    whole = training is not None and (fresh or is_whole(current or ""))
+    place = CardPlace(namespace=namespace, endpoint=endpoint, whole=whole, pictures=plots)
+    text = render_card(report, identity, task, training=training, place=place)
+    if not (identity.scenario or (whole and fresh)):
+        text = merge_readme(current or "", text)
+    shown = report.plots.keys() & plots.keys() if report and (identity.scenario or whole) else ()
+    return {README: text.encode(), **{f"{PLOTS}/{name}": plots[name] for name in sorted(shown)}}
 
 
-def _training(hub: Hub, model: str) -> TrainingFacts | None:
-    """Return what the model's `lineage.json` says of its training; None where it is not one of ours."""
+def _is_untouched(hub: Hub, model: str, made: LineageRecord, current: str) -> bool:
+    """Whether the README is as the training has pushed it, but for a block of ours at its end."""
+    from harness.reports.readme import marked, merge_readme
+
+    pushed = hub.find_tag("model", model, made.lineage.tag())
+    before = hub.read_at(pushed, README) if pushed else None
+    return before is not None and current in (before, merge_readme(before, marked(current)))
+
+
+def _made(hub: Hub, model: str) -> LineageRecord | None:
+    """Return the model's `lineage.json`; None where it is none of ours."""
     try:
-        record = read_lineage(hub, hub.resolve("model", model))
-        return load_facts(record.lineage) if record else None
+        return read_lineage(hub, hub.resolve("model", model))
     except RepoNotFound:
         return None
+
+
+def _training(made: LineageRecord, model: str) -> TrainingFacts | None:
+    """Return what a `lineage.json` says of a training; None where none has made the model."""
+    try:
+        return load_facts(made.lineage)
     except ValueError as error:
         raise DataError(f"the {LINEAGE} of {model} cannot be read ({error}); train and push the model again") from error
 

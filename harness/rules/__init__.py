@@ -4,4 +4,6 @@ judge/     The rubric as code
 labeler/   Labelers and arbiter
 language/  Dates, times, values and their equivalence in text
 teacher/   Rater and writer
+
+Judge, labelers and teacher share the language package and do not know each other.
 """

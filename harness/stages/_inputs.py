@@ -136,23 +136,23 @@ class SynthesisMaterial:
     """The test set, of which nothing may be in the seeds, the context or the result."""
 
     @classmethod
-    def of(cls, start: StageInputs, *, traces: str | None, test: str | None) -> SynthesisMaterial:
+    def of(cls, inputs: StageInputs, *, traces: str | None, test: str | None) -> SynthesisMaterial:
         """Return the kept rows of the input as seeds and `traces` as context, by default the rows that were not kept.
 
         `traces` and `test` are sources; without `test` the job's test set counts, else the task's own. Raises DataError
         where no row was kept.
         """
-        sources, others = [start.input.name], None
+        sources, others = [inputs.input.name], None
         if traces is not None:
-            read = read_input(traces, start.hub)
+            read = read_input(traces, inputs.hub)
             others = readable(read.rows())
             sources.append(read.name)
-        held_out = _test_set(start, test)
+        held_out = _test_set(inputs, test)
         if held_out is None:
             say("no test set: nothing says that the result does not overlap with one (--test SOURCE names it)")
         else:
             sources.append(held_out.source)
-        rows = readable(start.rows())
+        rows = readable(inputs.rows())
         seeds = tuple(row.conversation for row in rows if row.kept)
         if not seeds:
             raise DataError(f"{sources[0]}: no conversation was accepted, so there is nothing to generate from")
@@ -168,11 +168,11 @@ class SynthesisMaterial:
         return cls(seeds=seeds, context=context, sources=tuple(sources), test=tested)
 
 
-def _test_set(start: StageInputs, named: str | None) -> TestConversations | None:
+def _test_set(inputs: StageInputs, named: str | None) -> TestConversations | None:
     """Return the test set that is named, else the job's, else that of the repository that has the task, else None."""
-    task = start.task.source
-    if named is None and start.job is not None:
-        named = str(start.job.test) if start.job.test else None
-    elif named is None and isinstance(parse_input(task), Artifact) and has_test(task, start.hub):
+    task = inputs.task.source
+    if named is None and inputs.job is not None:
+        named = str(inputs.job.test) if inputs.job.test else None
+    elif named is None and isinstance(parse_input(task), Artifact) and has_test(task, inputs.hub):
         named = task
-    return find_test(named, start.hub) if named is not None else None
+    return find_test(named, inputs.hub) if named is not None else None

@@ -44,17 +44,17 @@ def run(request: FilterRequest, hub: Hub) -> StageResult:
     A row that cannot be read, or that the teacher gave no rating, is in the result with the reason. Raises EmptyResult,
     which says what rejected how many, where nothing is kept.
     """
-    with opened(request, hub) as start:
-        stage = _Filtering.of(start)
-        return produce(stage.lineage(), hub, start.request.place, stage.write)
+    with opened(request, hub) as inputs:
+        stage = _Filtering.of(inputs)
+        return produce(stage.lineage(), hub, inputs.request.place, stage.write)
 
 
 def estimate(request: FilterRequest, hub: Hub) -> Iterator[str]:
     """Yield what asking would take, a line per model; nothing is asked."""
-    with opened(request, hub) as start:
-        rater = _Filtering.of(start).rater
+    with opened(request, hub) as inputs:
+        rater = _Filtering.of(inputs).rater
         if rater is not None:
-            yield estimate_of(rater, [row.conversation for row in start.rows() if row.problem is None])
+            yield estimate_of(rater, [row.conversation for row in inputs.rows() if row.problem is None])
 
 
 @dataclass(slots=True)
@@ -81,22 +81,22 @@ class _Tally:
 class _Filtering:
     """The stage, ready to run."""
 
-    start: StageInputs
+    inputs: StageInputs
     rater: Rater | None
     """None: the checks alone decide."""
     config: FilterConfig
 
     @classmethod
-    def of(cls, start: StageInputs) -> _Filtering:
-        config = start.config(FilterConfig, "filter", published("filter", start.request.scenario))
-        rater = make_rater(start.roles.filter, start.task.task, start.models) if config.rate else None
-        return cls(start=start, rater=rater, config=config)
+    def of(cls, inputs: StageInputs) -> _Filtering:
+        config = inputs.config(FilterConfig, "filter", published("filter", inputs.request.scenario))
+        rater = make_rater(inputs.roles.filter, inputs.task.task, inputs.models) if config.rate else None
+        return cls(inputs=inputs, rater=rater, config=config)
 
     def lineage(self) -> Lineage:
         """Return what the result is made from."""
         rater = self.rater.settings | {"name": self.rater.name} if self.rater else None
-        config = {**self.config.model_dump(), **self.start.selection, "teacher": rater}
-        inputs = (self.start.input.name, self.start.task.source)
+        config = {**self.config.model_dump(), **self.inputs.selection, "teacher": rater}
+        inputs = (self.inputs.input.name, self.inputs.task.source)
         return Lineage(stage=STAGE, version=VERSION, config=config, inputs=inputs)
 
     def write(self, folder: Path) -> dict[str, Any]:
@@ -119,8 +119,8 @@ class _Filtering:
         }
         frame = CardFrame(
             title="Filtered traces",
-            repo_id=self.start.request.place.target or "",
-            license=self.start.license,
+            repo_id=self.inputs.request.place.target or "",
+            license=self.inputs.license,
             rows=tally.traces,
             columns=FILTERED,
             lineage=self.lineage(),
@@ -130,7 +130,7 @@ class _Filtering:
 
     def _rows(self, tally: _Tally, advance: Callable[..., None]) -> Iterator[dict[str, Any]]:
         inspection = Inspection(
-            tools=self.start.task.task.tools,
+            tools=self.inputs.task.task.tools,
             config=CheckConfig(max_length=self.config.max_length),
             threshold=self.config.similarity,
         )
@@ -153,7 +153,7 @@ class _Filtering:
 
     def _cleaned(self, tally: _Tally) -> Iterator[TraceRow]:
         """Yield the rows, masked where that is wanted, before anything else, above all a teacher, sees them."""
-        for row in self.start.rows():
+        for row in self.inputs.rows():
             found = find_pii(row.conversation)
             tally.pii.update(found)
             masked = self.config.redact and found
@@ -190,7 +190,7 @@ class _Filtering:
 
     def _nothing_kept(self, tally: _Tally) -> str:
         if not tally.traces:
-            return f"{self.start.input.name} has no rows; expected one conversation per line"
+            return f"{self.inputs.input.name} has no rows; expected one conversation per line"
         causes = ", ".join(f"{kind} ({count})" for kind, count in most_common_first(tally.dropped).items())
         most = next(iter(most_common_first(tally.dropped)))
         threshold = most.split()[0]

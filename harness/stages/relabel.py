@@ -52,15 +52,15 @@ def run(request: RelabelRequest, hub: Hub) -> StageResult:
     User messages and results stay as they are, and so does every position. Raises DataError where nothing is left to
     relabel, EmptyResult where no conversation survives, HarnessError where a member cannot be asked.
     """
-    with opened(request, hub) as start:
-        stage = _Relabelling.of(start, request.clean)
-        return produce(stage.lineage(), hub, start.request.place, stage.write)
+    with opened(request, hub) as inputs:
+        stage = _Relabelling.of(inputs, request.clean)
+        return produce(stage.lineage(), hub, inputs.request.place, stage.write)
 
 
 def estimate(request: RelabelRequest, hub: Hub) -> Iterator[str]:
     """Yield what asking would take, a line per model; nothing is asked."""
-    with opened(request, hub) as start:
-        stage = _Relabelling.of(start, request.clean)
+    with opened(request, hub) as inputs:
+        stage = _Relabelling.of(inputs, request.clean)
         seeds, _ = stage.seeds()
         for member in stage.committee.members:
             yield estimate_of(member, seeds)
@@ -72,7 +72,7 @@ def estimate(request: RelabelRequest, hub: Hub) -> Iterator[str]:
 class _Relabelling:
     """The stage, ready to run."""
 
-    start: StageInputs
+    inputs: StageInputs
     rows: tuple[TraceRow, ...]
     committee: Committee
     config: RelabelConfig
@@ -81,15 +81,15 @@ class _Relabelling:
     """The clean traces, where they are known: the card then says how well the committee repairs."""
 
     @classmethod
-    def of(cls, start: StageInputs, clean: Path | None) -> _Relabelling:
-        task = start.task.task
+    def of(cls, inputs: StageInputs, clean: Path | None) -> _Relabelling:
+        task = inputs.task.task
         return cls(
-            start=start,
-            rows=readable(start.rows()),
-            committee=make_committee(start.roles, task, start.models),
-            config=start.config(RelabelConfig, "relabel"),
+            inputs=inputs,
+            rows=readable(inputs.rows()),
+            committee=make_committee(inputs.roles, task, inputs.models),
+            config=inputs.config(RelabelConfig, "relabel"),
             toolbox=Toolbox(task.tools),
-            truth=_truth(start, clean),
+            truth=_truth(inputs, clean),
         )
 
     def lineage(self) -> Lineage:
@@ -97,11 +97,11 @@ class _Relabelling:
         arbiter = self.committee.arbiter
         config = {
             **self.config.model_dump(),
-            **self.start.selection,
+            **self.inputs.selection,
             "committee": [member.settings | {"name": member.name} for member in self.committee.members],
             "arbiter": arbiter.settings | {"name": arbiter.name} if arbiter else None,
         }
-        inputs = (self.start.input.name, self.start.task.source)
+        inputs = (self.inputs.input.name, self.inputs.task.source)
         return Lineage(stage=STAGE, version=VERSION, config=config, inputs=inputs, seed=self.config.seed)
 
     def seeds(self) -> tuple[list[Conversation], list[Conversation]]:
@@ -109,7 +109,7 @@ class _Relabelling:
         usable = [row.conversation for row in self.rows if row.kept]
         if not usable:
             rejected = f"all {len(self.rows)} rows were rejected by the filter" if self.rows else "there are no rows"
-            raise DataError(f"{self.start.input.name}: nothing to relabel, {rejected}; loosen the filter's thresholds")
+            raise DataError(f"{self.inputs.input.name}: nothing to relabel, {rejected}; loosen the filter's thresholds")
         if self.config.seeds is None or self.config.seeds >= len(usable):
             return usable, []
         drawn = set(Random(self.config.seed).sample(range(len(usable)), self.config.seeds))  # noqa: S311 -- no secret
@@ -142,8 +142,8 @@ class _Relabelling:
             raise EmptyResult(f"no conversation survives the committee: {number} have {reason}")
         frame = CardFrame(
             title="Relabelled traces",
-            repo_id=self.start.request.place.target or "",
-            license=self.start.license,
+            repo_id=self.inputs.request.place.target or "",
+            license=self.inputs.license,
             rows=len(dumped),
             columns=RELABELLED,
             lineage=self.lineage(),
@@ -161,9 +161,9 @@ class _Relabelling:
         return Markup(section)  # noqa: S704 -- figures and our own words; kinds of damage are escaped there
 
 
-def _truth(start: StageInputs, clean: Path | None) -> Truths | None:
+def _truth(inputs: StageInputs, clean: Path | None) -> Truths | None:
     """Return the clean traces where they are known."""
-    job, scenario = start.job, start.request.scenario
+    job, scenario = inputs.job, inputs.request.scenario
     if clean is None and job and (job.folder / "clean.jsonl").is_file():
         clean = job.folder / "clean.jsonl"
     if clean is not None:
@@ -174,4 +174,4 @@ def _truth(start: StageInputs, clean: Path | None) -> Truths | None:
         sources = locate()
     except SourceError:
         return None  # without the sources there is no truth, and the card has no such section
-    return published_truth(sources, scenario, start.arm)
+    return published_truth(sources, scenario, inputs.arm)

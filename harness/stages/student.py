@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -78,7 +77,8 @@ class StudentRequest(FrozenModel):
 
 def run(request: StudentRequest, hub: Hub) -> StageResult:
     """Make the student and bring it to its place, or find it on the Hub. Raises HarnessError."""
-    with locked(request.work) if request.work else nullcontext(), _opened(request, hub) as plan:
+    with locked(request.work) if request.work else nullcontext():
+        plan = _plan(request, hub)
         lineage = plan.lineage(hub)
         work = request.work and request.work / lineage.fingerprint()
         return produce(lineage, hub, request.place, partial(_make, plan, hub, work), "model")
@@ -109,13 +109,11 @@ class _Plan:
         return Lineage(stage=STAGE, version=VERSION, config=config, inputs=tuple(inputs), seed=request.seed)
 
 
-@contextmanager
-def _opened(request: StudentRequest, hub: Hub) -> Iterator[_Plan]:
-    """Yield what a request names."""
+def _plan(request: StudentRequest, hub: Hub) -> _Plan:
+    """Return what a request names, its conversations read."""
     task = find_task(request.task, hub, hub.namespace) if request.task else None
     if request.dialogues is None:
-        yield _Plan(request=request, data=None, training=None, task=task)
-        return
+        return _Plan(request=request, data=None, training=None, task=task)
     from harness.training.pretrain import pretrain_config
 
     training = pretrain_config(**request.pretrain.model_dump(), seed=request.seed)
@@ -126,11 +124,11 @@ def _opened(request: StudentRequest, hub: Hub) -> Iterator[_Plan]:
             with progress("reading dialogues"):
                 write_dialogues(locate(request.sources), Path(source), exclude=OTHER_SERVICES)
         data = read_training_data(source, hub, arm=None)
-        if request.limit is not None:
-            drawn = list(data.conversations)
-            Random(f"{request.seed}:dialogues").shuffle(drawn)  # noqa: S311 -- no secret
-            data = replace(data, conversations=tuple(drawn[: request.limit]))
-        yield _Plan(request=request, data=data, training=training, task=task)
+    if request.limit is not None:
+        drawn = list(data.conversations)
+        Random(f"{request.seed}:dialogues").shuffle(drawn)  # noqa: S311 -- no secret
+        data = replace(data, conversations=tuple(drawn[: request.limit]))
+    return _Plan(request=request, data=data, training=training, task=task)
 
 
 def _pinned(source: str, hub: Hub) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -54,15 +54,15 @@ def run(request: SynthesizeRequest, hub: Hub) -> StageResult:
     (`ContaminationFound`). A spent budget ends the generation with what has been accepted by then. Raises EmptyResult
     where nothing was accepted, HarnessError where the teacher cannot be asked.
     """
-    with opened(request, hub) as start:
-        stage = _Synthesis.of(start, request)
-        return produce(stage.lineage(), hub, start.request.place, stage.write)
+    with opened(request, hub) as inputs:
+        stage = _Synthesis.of(inputs, request)
+        return produce(stage.lineage(), hub, inputs.request.place, stage.write)
 
 
 def estimate(request: SynthesizeRequest, hub: Hub) -> Iterator[str]:
     """Yield what asking would take, a line per model; nothing is asked."""
-    with opened(request, hub) as start:
-        stage = _Synthesis.of(start, request)
+    with opened(request, hub) as inputs:
+        stage = _Synthesis.of(inputs, request)
         yield estimate_of(stage.writer, stage.plans())
 
 
@@ -70,35 +70,35 @@ def estimate(request: SynthesizeRequest, hub: Hub) -> Iterator[str]:
 class _Synthesis:
     """The stage, ready to run."""
 
-    start: StageInputs
+    inputs: StageInputs
     material: SynthesisMaterial
     writer: Writer
     config: SynthesizeConfig
     topics: tuple[Topic, ...]
 
     @classmethod
-    def of(cls, start: StageInputs, request: SynthesizeRequest) -> _Synthesis:
-        config = start.config(SynthesizeConfig, "synthesize", published("synthesize", request.scenario))
-        material = SynthesisMaterial.of(start, traces=request.traces, test=request.test)
+    def of(cls, inputs: StageInputs, request: SynthesizeRequest) -> _Synthesis:
+        config = inputs.config(SynthesizeConfig, "synthesize", published("synthesize", request.scenario))
+        material = SynthesisMaterial.of(inputs, traces=request.traces, test=request.test)
         writer = make_writer(
-            start.roles.teacher,
-            start.task.task,
-            start.models,
+            inputs.roles.teacher,
+            inputs.task.task,
+            inputs.models,
             exemplars=material.seeds,
             temperature=config.temperature,
         )
-        chosen = (start.job.topics if start.job else ()) or topics()
-        return cls(start=start, material=material, writer=writer, config=config, topics=chosen)
+        chosen = (inputs.job.config.topics if inputs.job else ()) or topics()
+        return cls(inputs=inputs, material=material, writer=writer, config=config, topics=chosen)
 
     def lineage(self) -> Lineage:
         """Return what the result is made from."""
         config = {
             **self.config.model_dump(),
-            **self.start.selection,
+            **self.inputs.selection,
             "teacher": self.writer.settings | {"name": self.writer.name},
             "topics": [topic.model_dump() for topic in self.topics],
         }
-        inputs = (*self.material.sources, self.start.task.source)
+        inputs = (*self.material.sources, self.inputs.task.source)
         return Lineage(stage=STAGE, version=VERSION, config=config, inputs=inputs, seed=self.config.seed)
 
     def plans(self) -> list[ConversationPlan]:
@@ -108,7 +108,7 @@ class _Synthesis:
     def plan(self, slot: int, attempt: int) -> ConversationPlan:
         """Return what one conversation is to be: length, topic and complexity do not depend on the attempt."""
         config, material = self.config, self.material
-        id = f"{self.start.prefix}syn-{slot:04d}"
+        id = f"{self.inputs.prefix}syn-{slot:04d}"
         rng = Random(f"{config.seed}:{id}")  # noqa: S311 -- no secret
         topic = rng.choice(self.topics) if self.topics else None
         length = self._length(topic, rng)
@@ -151,12 +151,12 @@ class _Synthesis:
                 or "the budget was spent"
             )
             raise EmptyResult(f"no conversation was accepted of {work.drafts} drafts: {reasons}")
-        write_json(folder / GATE_RECORD, self._gate_record(work).dump())
+        write_json(folder / GATE_RECORD, asdict(self._gate_record(work)))
         counts = work.counts()
         frame = CardFrame(
             title="Synthetic conversations",
-            repo_id=self.start.request.place.target or "",
-            license=self.start.license,
+            repo_id=self.inputs.request.place.target or "",
+            license=self.inputs.license,
             rows=len(work.accepted),
             columns=SYNTHETIC,
             configs=configs,
@@ -233,7 +233,7 @@ class _Work:
         rows = [TraceRow(conversation=draft.conversation) for draft in drafts if draft.conversation]
         material, config = self._stage.material, self._stage.config
         inspection = Inspection(
-            tools=self._stage.start.task.task.tools,
+            tools=self._stage.inputs.task.task.tools,
             config=CheckConfig(strict=True, max_length=config.max_length),
             test=material.test,
         )

@@ -17,7 +17,7 @@ from harness.errors import UsageError
 from harness.hub.artifact import README, Artifact
 from harness.hub.client import Hub
 from harness.models.prompts import form_notes
-from harness.reports.model_card import identify, render_card, render_trained
+from harness.reports.model_card import CardPlace, identify, render_card
 from harness.stages._result import StageResult, deliver, reusable
 from harness.stages._training_inputs import STAGE, VERSION, WORK, PreparedTraining, TrainRequest, prepare, run_folder
 from harness.terminal import progress
@@ -118,13 +118,8 @@ def _write_model(prepared: PreparedTraining, trained: Trained, folder: Path, hub
     plot = _write_log(trained, folder.parent / WORK, folder / "training")
     facts = _facts(prepared, trained, difference, plot)
     identity = identify(str(prepared.request.place.repo_id))
-    if identity.scenario:
-        namespace = identity.owner
-        text = render_card(
-            None, identity, prepared.task.task, namespace=namespace, endpoint=hub.endpoint, training=facts
-        )
-    else:
-        text = render_trained(facts, identity, endpoint=hub.endpoint)
+    place = CardPlace(namespace=identity.owner, endpoint=hub.endpoint, whole=True)
+    text = render_card(None, identity, prepared.task.task, training=facts, place=place)
     write_atomic(folder / README, [text])
     return facts
 

@@ -44,14 +44,14 @@ def estimate(values: Sequence[float | None], clusters: Sequence[Hashable], error
     of scores from 0 to 1 is `share_interval`, of any others mean +- t * error. With fewer than two clusters
     there is none. `errors` is passed through.
     """
-    one = _mean(values, clusters, errors)
+    groups = _scored(values, clusters)
+    one = _mean(groups, len(values), errors)
     if one.value is None or any(value is not None and not 0 <= value <= 1 for value in values):
         return one
-    error = standard_error(_influences(values, clusters))
+    error = standard_error(_influences(groups))
     if error is None:
         return one
-    shown = moved(_scored(values, clusters).values())
-    low, high = share_interval(one.value, error, one.clusters - 1, one.n, shown)
+    low, high = share_interval(one.value, error, one.clusters - 1, one.n, moved(groups.values()))
     return replace(one, low=low, high=high)
 
 
@@ -73,12 +73,11 @@ def half_width(influences: Sequence[float]) -> float | None:
     return None if error is None else error * quantile(len(influences) - 1)
 
 
-def _mean(values: Sequence[float | None], clusters: Sequence[Hashable], errors: int = 0) -> Estimate:
-    """Return the mean with the symmetric interval."""
-    groups = _scored(values, clusters)
+def _mean(groups: Mapping[Hashable, Sequence[float]], total: int, errors: int = 0) -> Estimate:
+    """Return the mean of the scored ones of `total` values with the symmetric interval."""
     n = sum(map(len, groups.values()))
     mean = sum(map(sum, groups.values())) / n if n else None
-    half = half_width(_influences(values, clusters))
+    half = half_width(_influences(groups))
     return Estimate(
         value=mean,
         low=None if mean is None or half is None else mean - half,
@@ -86,12 +85,11 @@ def _mean(values: Sequence[float | None], clusters: Sequence[Hashable], errors: 
         n=n,
         clusters=len(groups),
         errors=errors,
-        unscored=len(values) - n,
+        unscored=total - n,
     )
 
 
-def _influences(values: Sequence[float | None], clusters: Sequence[Hashable]) -> list[float]:
-    groups = _scored(values, clusters)
+def _influences(groups: Mapping[Hashable, Sequence[float]]) -> list[float]:
     n = sum(map(len, groups.values()))
     mean = sum(map(sum, groups.values())) / n if n else 0.0
     return [sum(value - mean for value in group) / n for group in groups.values()]
@@ -114,9 +112,10 @@ def paired(
     both = [x is not None and y is not None for x, y in zip(a, b, strict=True)]
     differences = [y - x if x is not None and y is not None else None for x, y in zip(a, b, strict=True)]
     known = [one for one in differences if one is not None]
-    groups = list(_scored(differences, clusters).values())
-    plain = standard_error(_influences(differences, clusters))
-    difference, error = _mean(differences, clusters), plain
+    by_cluster = _scored(differences, clusters)
+    groups = list(by_cluster.values())
+    plain = standard_error(_influences(by_cluster))
+    difference, error = _mean(by_cluster, len(differences)), plain
     if plain is not None and all(one is None or 0 <= one <= 1 for one in (*a, *b)):
         low, high = difference_interval(groups, plain)
         difference = replace(difference, low=low, high=high)

@@ -26,7 +26,7 @@ _FREE = {"save_every"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingCheckpoint:
-    """A whole checkpoint, and the work up to it."""
+    """A complete checkpoint, and the work up to it."""
 
     path: Path
     step: int
@@ -45,16 +45,16 @@ class Checkpoints:
         return self.folder / f"checkpoint-{step}"
 
     def whole(self) -> list[TrainingCheckpoint]:
-        """Return the whole checkpoints, oldest first."""
+        """Return the complete checkpoints, oldest first."""
         found = [checkpoint for path in self.folder.glob("checkpoint-*") if (checkpoint := _read(path))]
         return sorted(found, key=lambda checkpoint: checkpoint.step)
 
     def last(self) -> TrainingCheckpoint | None:
-        """Return the newest whole checkpoint."""
+        """Return the newest complete checkpoint."""
         return next(reversed(self.whole()), None)
 
     def finish(self, *, step: int, tokens: int, seconds: float) -> None:
-        """Declare the checkpoint of a step whole, once all its files are written, and drop the oldest ones."""
+        """Mark the checkpoint of a step complete, once all its files are written, and drop the oldest ones."""
         path = self.path(step)
         sizes = {file.name: file.stat().st_size for file in path.iterdir() if file.is_file() and file.name != _MARK}
         write_json(path / _MARK, {"step": step, "tokens": tokens, "seconds": seconds, "files": sizes})
@@ -63,7 +63,7 @@ class Checkpoints:
             shutil.rmtree(old.path)
 
     def begin(self, identity: dict[str, Any], *, resume: bool) -> TrainingCheckpoint | None:
-        """Open the folder for the run of this identity; return the checkpoint to go on from, None: from the start.
+        """Open the folder for the run of this identity; return the checkpoint to resume from, None to start over.
 
         Raises UsageError where there are checkpoints of another run, the difference named, and where there
         are some of this run that `resume` does not ask for. Unfinished checkpoints are removed.
@@ -103,7 +103,7 @@ class Checkpoints:
 
 
 def identify(base: Path, examples: TrainingExamples, config: TrainConfig, processes: int) -> dict[str, Any]:
-    """Return what decides about the resulting weights: settings, number of processes, hashes of data and base."""
+    """Return what determines the resulting weights: settings, number of processes, hashes of data and base."""
     settings = config.model_dump(exclude=_FREE)
     dated = {_DAY: examples.day.isoformat()} if examples.day else {}
     return {**settings, **dated, "processes": processes, "data": _hash_data(examples), "base": _hash_base(base)}

@@ -14,7 +14,7 @@ def parse_count(text: str) -> int:
     """Return the number of parameters that a text such as `4M` says; ValueError for another one."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMB]?)", text.strip().upper())
     if not match or not float(match[1]):
-        raise ValueError(f"{text!r} is no number of parameters; write one like 4M, 500K or 4000000")
+        raise ValueError(f"{text!r} is not a number of parameters; write one like 4M, 500K or 4000000")
     return int(float(match[1]) * _UNITS[match[2]])
 
 

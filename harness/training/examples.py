@@ -32,7 +32,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingExamples:
-    """What a dataset gives, and what it does not."""
+    """The examples of a dataset, and what was skipped."""
 
     items: tuple[Example, ...]
     skipped: dict[str, int]

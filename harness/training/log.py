@@ -65,7 +65,7 @@ _LOUD = ("transformers", "trl", "peft", "accelerate")
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Show errors of the libraries only, and no bars of theirs."""
+    """Show only errors of the libraries, and none of their progress bars."""
     from transformers.utils import logging as transformers_logging
 
     levels = {name: logging.getLogger(name).level for name in _LOUD}

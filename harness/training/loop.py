@@ -223,7 +223,7 @@ def _show_nothing(**_: Any) -> None:
 
 @contextmanager
 def _memory_explained(config: TrainConfig) -> Iterator[None]:
-    """Turn running out of memory into TrainingError with what to change."""
+    """Turn out-of-memory errors into TrainingError with what to change."""
     import torch
 
     try:

@@ -56,7 +56,7 @@ def pretrain_config(
 
 
 def pretrain(folder: Path, data: TrainingData, config: TrainConfig, *, work: Path | None = None) -> Pretraining:
-    """Train the model in `folder` from nothing on the agent's turns in the dialogues, and replace its weights.
+    """Train the model in `folder` from scratch on the agent's turns in the dialogues, and replace its weights.
 
     `work` keeps the checkpoints, with which a run that was killed goes on. Raises DataError where no conversation
     can be learned from, and what rendering and training raise.

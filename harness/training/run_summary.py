@@ -14,7 +14,7 @@ from harness.hub.lineage import Lineage, follow_data
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingFacts:
-    """All that a card may show of a training run."""
+    """Everything that a card may show about a training run."""
 
     student: str
     """The model that was trained, `repo@commit`."""

@@ -38,7 +38,7 @@ _WEIGHT_SCALE = 1 / 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudentSummary:
-    """What was made: counts, and the shape of the network."""
+    """The student: counts, and the shape of the network."""
 
     parameters: int
     vocabulary: int

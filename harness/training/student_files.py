@@ -1,4 +1,4 @@
-"""What the student's files decide about a training, in the child that guards against them: examples, and its tokenizer.
+"""What the student's files decide about a training, in the guarded child process: examples, and its tokenizer.
 
 The functions of `harness.models.engine.guard` go there pickled, and come back as JSON.
 """

@@ -31,7 +31,7 @@ from harness.training.log import LogEntry, TrainingLog
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What a trainer trains on, and where it says what it does."""
+    """What a trainer trains on, and where it reports."""
 
     items: tuple[Example, ...]
     order: BatchOrder
@@ -44,7 +44,7 @@ class Work:
 
 
 class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
-    """Trains on examples that are token ids already."""
+    """Trains on examples that are already token ids."""
 
     loss_is_scaled_for_ga = True
 

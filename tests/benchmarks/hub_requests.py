@@ -45,7 +45,11 @@ class Grammar(Words):
         if self.draw.random() < 0.05:
             kind, name = self.repo()
             cached = f"/api/resolve-cache/{kind}/{name}/{self.fill('{rev}/{path}')}"
-            return Request("GET", self.draw.choice(["/api/whoami-v2", quote(cached, safe="/%")]), self.query())
+            return Request(
+                "GET",
+                self.draw.choice(["/api/whoami-v2", quote(cached.encode("utf-8", "surrogatepass"), safe="/%")]),
+                self.query(),
+            )
         path = (
             self.api(self.fill(self.draw.choice(READS)))
             if self.draw.random() < 0.9
@@ -218,9 +222,9 @@ class Grammar(Words):
             return Request("DELETE", self.api(f"discussions/{number}"))
         if draw.random() < 0.2:
             comment = self.pick(self.comments) if draw.random() < 0.9 else self.api(f"discussions/{number}/comment/x")
-            body = self.json(content=self.pick(["better"]))
+            place = quote(comment.lstrip("/").encode("utf-8", "surrogatepass"), safe="/%")
             return Request(
-                "POST", f"/{quote(comment.lstrip('/'), safe='/%')}/{draw.choice(['edit', 'hide'])}", "", body
+                "POST", f"/{place}/{draw.choice(['edit', 'hide'])}", "", self.json(content=self.pick(["better"]))
             )
         action = draw.choice(
             ["", f"/{number}/comment", f"/{number}/title", f"/{number}/status", f"/{number}/merge", f"/{number}/x"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,12 +13,13 @@ from typing import Any
 
 import pytest
 
+import support.tft
 from harness.hub.address import is_loopback, keep_from_proxies, proxy_problem
 from harness.models.backends._vllm_client import VllmBackend
 from harness.models.engine.server import Server
 from support.http_server import Handler, serving
+from support.tft import Done
 
-TFT = Path(sys.executable).parent / "tft"
 VARIABLES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 ANSWER = {"role": "assistant", "content": json.dumps({"reason": "as it says", "verdict": "good"})}
 
@@ -54,22 +54,16 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.fixture
-def tft(tmp_path: Path) -> Callable[..., SimpleNamespace]:
+def tft(tmp_path: Path) -> Callable[..., Done]:
     """Run `tft` in a folder of its own with variables of a proxy."""
 
-    def run(*words: str, **variables: str) -> SimpleNamespace:
+    def run(*words: str, **variables: str) -> Done:
         own = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "XDG_DATA_HOME": str(tmp_path / "share")}
         clean = {name: value for name, value in os.environ.items() if name.lower() not in ("no_proxy",)}
-        done = subprocess.run(
-            [TFT, *words],
-            env=clean | own | {"HF_HOME": str(tmp_path / "home"), "COLUMNS": "300"} | variables,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr, done.stderr[-4000:]
-        return SimpleNamespace(status=done.returncode, out=done.stdout, err=done.stderr)
+        own |= {"HF_HOME": str(tmp_path / "home"), "COLUMNS": "300"}
+        done = support.tft.run(words, environment=clean | own | variables, folder=tmp_path)
+        assert "Traceback" not in done.err, done.err[-4000:]
+        return done
 
     return run
 

@@ -1,5 +1,7 @@
 """What tests of several rooms share; pytest puts `tests/` on the path, so that a test says `from support.x import y`.
 
+tft                    `tft` in a process of its own that starts quickly
+tft_starter            the process that those are forked from
 http_server            a server in a thread, and a request handler that says nothing on stderr
 chat_endpoint          an OpenAI-compatible endpoint that gives verdicts and fails in every way that endpoints fail
 model_endpoint         one that answers with tool calls, counts its questions and fails as a test says
@@ -13,6 +15,7 @@ bike_dialogues         conversations about bikes for rent, and noise on their ca
 true_messages          true messages in the manner of large models
 false_calls            true calls made false in one respect each
 notations              calls written in the notation of each family
+trained_model          what is recorded of a training that was never run
 benchmark_results      results of a benchmark that was never run
 hub_requests           every request that the routes of the Hub allow
 hostile_cards          cards that try to run a script or load something

@@ -17,4 +17,4 @@ def write_test_set(folder: Path, n: int, seed: int = 0) -> None:
     task = json.dumps(dump_task(sample_task()), ensure_ascii=False, indent=2) + "\n"
     evaluation = (resources.folder("datasets") / tasks.EVALUATION).read_text(encoding="utf-8")
     tasks.write_test_set(folder, sample_conversations(n, seed), task=task.encode(), evaluation=evaluation)
-    (folder / README).write_text("# The sample task\n", encoding="utf-8")
+    (folder / README).write_text("---\nlicense: mit\n---\n\n# The sample task\n", encoding="utf-8")

@@ -50,7 +50,7 @@ def test_a_workflow_may_name_the_model(
         ({}, ["--revision", "v2"], "--revision belongs to --model"),
         ({}, ["--model", "ada/base\nmodel=eve/x"], "one line"),
         ("[]", ["--model", "ada/base"], "holds no object"),
-        ("{", ["--model", "ada/base"], "cannot be read"),
+        ("{", ["--model", "ada/base"], "not valid JSON"),
         ({"comment": {"body": "x"}, "sender": {"login": "eve"}}, ["--model", "ada/base"], "eve may not ask"),
     ],
 )
@@ -98,5 +98,5 @@ def test_an_empty_variable_is_no_option(request_of: Callable[..., Result], monke
     monkeypatch.setenv("TFT_ACTIONS_REQUEST_REVISION", "")
     monkeypatch.setenv("TFT_ACTIONS_REQUEST_PULL_REQUEST", "")
     done = CliRunner().invoke(tft, ["actions", "request", "--event", "/dev/null"])
-    assert "cannot be read" in str(done.exception)
+    assert "not valid JSON" in str(done.exception)
     assert request_of({}).stdout == "model=ada/base\npull_request=\n"

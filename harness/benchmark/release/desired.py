@@ -16,7 +16,7 @@ from harness.benchmark.report.records import BenchmarkReport
 from harness.data.formats.task import read_task
 from harness.data.tasks import TASK
 from harness.errors import CommitConflict
-from harness.evaluation.results import config_name
+from harness.evaluation.results import ResultsDataset, config_name
 from harness.hub.artifact import README, Artifact, RepositoryName, parse_input
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage
@@ -54,10 +54,11 @@ def desired_files(inputs: ReleaseInputs, make_report: MakeReport) -> dict[Reposi
 
 
 def _model(inputs: ReleaseInputs, place: RepositoryName) -> Files:
-    hub, report = inputs.hub, inputs.results.by_config[config_name(place.repo_id)].report
+    hub, results, config = inputs.hub, inputs.results, config_name(place.repo_id)
+    report = results.by_config[config].report
     task = read_task(hub.pull(report.run.test_set, [TASK]) / TASK)
-    files = model_files(hub, place.repo_id, report, task, results=results_place(inputs.namespace).repo_id)
-    return {path: text.encode() for path, text in files.items()}
+    plots = ResultsDataset(hub, results.artifact).plots(config, report)
+    return model_files(hub, place.repo_id, report, task, results=results.artifact.repo_id, plots=plots)
 
 
 def _reported_commit(inputs: ReleaseInputs, space: Repo | None) -> Artifact:

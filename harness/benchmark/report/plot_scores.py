@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.benchmark.report.format import TIE, listed, metric_name, short, state
-from harness.benchmark.report.records import BenchmarkReport, CellResult, Picture, Row
+from harness.benchmark.report.records import BenchmarkReport, Row
 from harness.data.scenarios import ARMS, Arm
 from harness.evaluation.baselines import GOLD
-from harness.reports.plot_style import GREY, MODEL, SECOND, figure_of, legend, reach, save, shown, style
+from harness.reports.plot_style import GREY, MODEL, SECOND, Plot, figure_of, legend, reach, save, shown, style
 from harness.statistics.formatting import number, points, points_span, span
 
 if TYPE_CHECKING:
@@ -18,23 +17,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MARKS: dict[Arm, tuple[str, str, float]] = {"tft": (MODEL, "o", -0.12), "direct": (SECOND, "s", 0.12)}
-"""Pipeline -> colour, shape, and how far its marks lie from the middle of the line."""
+"""Pipeline -> colour, shape, and the offset of its marks from the middle of the line."""
 _LABELS: dict[Arm, str] = {"tft": "TFT", "direct": "Direct"}
 _NULL = "best null baseline"
 _ORDER = ("TFT", "Direct", "TFT, published", "Direct, published", _NULL)
 _PUBLISHED = 0.34
-"""How far published marks lie below the middle of the line."""
+"""Offset of published marks below the middle of the line."""
 _MARGIN = 0.04
 
 
-def draw(summary: BenchmarkReport, metric: str, name: str, folder: Path) -> Picture:
+def draw(summary: BenchmarkReport, metric: str, name: str, folder: Path) -> Plot:
     """Draw `<name>.png` into `folder`: the main table by `metric`. Equal input gives equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     with style():
-        figure = _figure(summary, metric)
-        alt = _alt(summary, metric)
-        save(folder, name, figure, alt)
-    return Picture(name=name, title=f"TFT against Direct, {metric}", alt=alt)
+        title = f"TFT against Direct, {metric}"
+        return save(folder, name, _figure(summary, metric), _alt(summary, metric), title)
 
 
 def _figure(summary: BenchmarkReport, metric: str) -> Figure:
@@ -48,7 +45,8 @@ def _figure(summary: BenchmarkReport, metric: str) -> Figure:
     low, high = _limits(summary, metric)
     for place, row in enumerate(rows):
         _line(axes, place, row, metric)
-    _baseline(axes, summary, metric)
+    if (null := _null(summary, metric)) is not None:
+        axes.axvline(null, color="#000000", linewidth=1, linestyle=(0, (4, 3)), zorder=0.5, label=_NULL)
     axes.set_yticks(range(len(rows)), [shown(row.title, 30) for row in rows])
     axes.set(ylim=(max(len(rows), 1) - 0.45, -0.55), xlim=(low, high))
     axes.tick_params(axis="y", length=0)
@@ -105,7 +103,7 @@ def _line(axes: Axes, place: int, row: Row, metric: str) -> None:
 
 
 def _missing(row: Row, metric: str) -> str:
-    """Return what became of the cells without a score."""
+    """Return the states of the cells without a score."""
     states = {_LABELS[cell.arm]: state(cell.runs[0]) for cell in row.cells if metric not in cell.scores}
     if len(states) > 1 and len(set(states.values())) == 1:
         return next(iter(states.values()))
@@ -126,7 +124,8 @@ def _difference(row: Row, metric: str) -> str:
 
 def _limits(summary: BenchmarkReport, metric: str) -> tuple[float, float]:
     """Return an axis that holds all marks and bars, within 0 and 1 but for a little room."""
-    estimates = [cell.scores[metric].overall for cell in _cells(summary) if metric in cell.scores]
+    cells = [cell for row in summary.main.rows for cell in row.cells]
+    estimates = [cell.scores[metric].overall for cell in cells if metric in cell.scores]
     ends = [end for one in estimates for end in (one.low, one.value, one.high) if end is not None]
     ends += [value for row in summary.main.rows for _, value in _published(row, metric)]
     ends += [value for value in (_null(summary, metric),) if value is not None]
@@ -134,20 +133,10 @@ def _limits(summary: BenchmarkReport, metric: str) -> tuple[float, float]:
     return max(low - _MARGIN, -0.02), min(high + _MARGIN, 1.02)
 
 
-def _cells(summary: BenchmarkReport) -> Sequence[CellResult]:
-    return [cell for row in summary.main.rows for cell in row.cells]
-
-
 def _null(summary: BenchmarkReport, metric: str) -> float | None:
     """Return the mean of the best null baseline."""
     found = [one.scores[metric].value for one in summary.baselines if one.name != GOLD and metric in one.scores]
     return max((value for value in found if value is not None), default=None)
-
-
-def _baseline(axes: Axes, summary: BenchmarkReport, metric: str) -> None:
-    value = _null(summary, metric)
-    if value is not None:
-        axes.axvline(value, color="#000000", linewidth=1, linestyle=(0, (4, 3)), zorder=0.5, label=_NULL)
 
 
 def _alt(summary: BenchmarkReport, metric: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.data.formats.json_texts import read_json
 from harness.data.records import Task
+from harness.data.tools import function_of
 from harness.errors import DataError
 from harness.hub.foreign_json import load_json
 
@@ -33,7 +34,7 @@ def read_tools(path: Path) -> tuple[dict[str, Any], ...]:
     """Return the tool schemas of a JSON file: a list of them, or an object with `tools`, as a task definition has."""
     value = read_json(path, "a list of tool schemas")
     tools = value.get("tools") if isinstance(value, dict) else value
-    if not isinstance(tools, list) or not tools or not all(map(_is_tool, tools)):
+    if not isinstance(tools, list) or not tools or not all(map(function_of, tools)):
         raise DataError(
             f'{path} holds no tool schemas; expected a list of {{"name", "parameters"}}, or {{"tools": [...]}}'
         )
@@ -48,12 +49,7 @@ def row_tools(row: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
             value = load_json(value)
         except ValueError:
             return ()
-    return tuple(filter(_is_tool, value)) if isinstance(value, list) else ()
-
-
-def _is_tool(value: Any) -> bool:
-    function = value.get("function", value) if isinstance(value, Mapping) else None
-    return isinstance(function, Mapping) and isinstance(function.get("name"), str)
+    return tuple(filter(function_of, value)) if isinstance(value, list) else ()
 
 
 def dump_task(task: Task) -> dict[str, Any]:
@@ -76,7 +72,6 @@ def _text(path: Path, document: Mapping[str, Any], key: str) -> str | None:
 
 def _tool(path: Path, position: int, tool: Any) -> dict[str, Any]:
     """Return the tool as `{"type": "function", "function": {...}}`, wrapped where it is bare."""
-    function = tool.get("function", tool) if isinstance(tool, Mapping) else None
-    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+    if function_of(tool) is None:
         raise DataError(f"{path}: tool {position} has no name; expected a JSON-schema function definition")
     return dict(tool) if "function" in tool else {"type": "function", "function": dict(tool)}

@@ -38,7 +38,7 @@ class Flip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """All that is said of two results."""
+    """Everything reported about two results."""
 
     a: ComparedResult
     b: ComparedResult

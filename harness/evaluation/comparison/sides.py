@@ -102,7 +102,7 @@ def _computed(path: Path, rows: Sequence[PredictedRow], metric: str, tools: Sequ
 
 
 def _text(one: PredictedRow) -> str:
-    """Return what is scored: the text itself where the metrics find the same call in it as the lenient reading."""
+    """Return the text to score: the answer itself where the metrics find the same call in it as the lenient reading."""
     raw = one.prediction or ""
     return raw if metrics.published_call(raw) == one.call else metrics.scored_text(raw, one.call)
 
@@ -159,7 +159,7 @@ def _fingerprint(prefix: Sequence[Message], reference: ToolCall) -> str:
 
 
 def judge_conflict(a: ComparedResult, b: ComparedResult) -> str | None:
-    """Return why the verdicts of the two cannot be compared, None where nothing speaks against it."""
+    """Return why the verdicts of the two cannot be compared, None where they can."""
     known = [_judge(side) for side in (a, b)]
     if None in known or known[0] == known[1]:
         return None

@@ -1,4 +1,4 @@
-"""The judge metric of evaluations: their rows as cases, judged in one go, and put back into their places."""
+"""The judge metric of evaluations: the rows of their reports as cases, judged together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALWAYS = (MODEL, GOLD)
 
 
 def check(config: JudgeConfig, test_set: TestSet, hub: Hub) -> None:
-    """Raise HarnessError where a judge or the labels cannot be had: before the answers that need them are made."""
+    """Raise HarnessError where a judge or the labels are unavailable, before any answer is made for them."""
     make_judges(config, test_set.task, ChatModels(config.asking, hub))  # nothing is started before it is asked
     _labelled(config, test_set.pairs, test_set.task)
 

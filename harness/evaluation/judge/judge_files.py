@@ -57,7 +57,7 @@ def judge_files(
     test_set: TestSet | None,
     hub: Hub | None,
 ) -> tuple[Judged, list[JudgedFile]]:
-    """Judge the rows of all files in one go, and write them to `out` (see `targets`) with the columns added.
+    """Judge the rows of all files together, and write them to `out` (see `targets`) with the columns added.
 
     The rows keep their order and columns. A verdict that they have already moves to `LABEL`, unless they have that
     too. `test_set` gives results rows their conversations. Raises HarnessError.

@@ -1,4 +1,4 @@
-"""The judges: rules, an endpoint, or a checkpoint behind our own vLLM server."""
+"""The judges: rules, an endpoint, or a checkpoint behind the harness's own vLLM server."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class RulesJudge:
 
 
 class PromptedJudge:
-    """A judge that is a language model, behind an endpoint or our own vLLM server."""
+    """A language model as a judge, behind an endpoint or the harness's own vLLM server."""
 
     def __init__(self, model: ChatModel, prompt: JudgePrompt) -> None:
         self.name = model.name

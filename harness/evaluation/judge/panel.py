@@ -152,7 +152,7 @@ def judge_cases(cases: Sequence[Case], judges: Sequence[Judge], *, ask_everythin
 
 
 def _keeper(votes: dict[str, Vote], advance: Callable[[], None]) -> OnVote:
-    """Return what puts a vote into `votes`, by case, and says that there is one more."""
+    """Return a callback that stores a vote in `votes`, by case, and advances the progress bar."""
 
     def keep(vote: Vote) -> None:
         votes[vote.case_id] = vote

@@ -1,4 +1,4 @@
-"""The judge's prompt: constants first, then the case, in which every text that others wrote is one line of JSON.
+"""The judge's prompt: constants first, then the case, in which every untrusted text is one line of JSON.
 
 See `harness.models.chat.quoting` for the invariant: the prompt reads back as exactly one conversation, one reference
 and one prediction.

@@ -74,6 +74,11 @@ def size(count: int) -> str:
     return f"{scaled:.1f} {unit}"
 
 
+def figure(value: float) -> str:
+    """Return a number with four digits, as there is room for: 0.6143, 87.5, 12,346."""
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
 def day(iso: str) -> str:
     """Return the date of a time as the Hub writes it, e.g. 31 Jan 2026."""
     moment = datetime.fromisoformat(iso)
@@ -89,7 +94,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"shown": shown, "size": size, "day": day, "segment": segment}
+    environment.filters |= {"shown": shown, "size": size, "figure": figure, "day": day, "segment": segment}
     environment.globals["path"] = path
     return environment
 

@@ -1,4 +1,4 @@
-"""What the files of an adapter say, read in the child that guards against them (`harness.models.engine.guard`)."""
+"""The files of a LoRA adapter, read in the guarded child process (`harness.models.engine.guard`)."""
 
 from __future__ import annotations
 

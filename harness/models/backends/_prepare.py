@@ -1,4 +1,4 @@
-"""From a model name to a backend that is ready."""
+"""From a model's name to an EvaluatedModel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers from a file: an earlier run's answers, or texts written by anything else."""
+"""Answers from a file: those of an earlier run, or texts from another source."""
 
 from __future__ import annotations
 

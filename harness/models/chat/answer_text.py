@@ -1,4 +1,4 @@
-"""What of a model's text is its answer: without thinking, channel marks, end tokens and wrappers; and words around it.
+"""The answer in a model's text: without thinking, channel marks, end tokens and wrappers; and the words around it.
 
 The notations are those of `harness.models.parsing.strip_thinking`, and what models write that were never taught a mark.
 Nothing is guessed: where thinking ends cannot be told, the text is refused.

@@ -51,7 +51,7 @@ class Budget:
     """
 
     def __init__(self, limit: float) -> None:
-        """`limit` in USD; UsageError for one that is no amount."""
+        """`limit` in USD; UsageError for an impossible one."""
         if not math.isfinite(limit) or limit < 0:
             raise UsageError(f"a budget of {limit} cannot be kept; give an amount in USD, 0 or more")
         self.limit = limit

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -103,8 +102,10 @@ class AnswerCache:
             raise _unusable(self.path, _DAMAGED) from error
 
     def key(self, identity: str, request: ChatRequest) -> str:
-        """Return the key of a request as it is sent: without what the endpoint is known not to take."""
-        return answer_key(identity, request, relevant(self.changes(identity), request))
+        """Return the SHA-256 (hex) of who is asked and of all that is sent, known refusals of the endpoint left out."""
+        changes = " ".join(relevant(self.changes(identity), request))
+        asked = f"{identity}\n{request.sha256()}" + (f"\n{changes}" if changes else "")
+        return hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()
 
     def changes(self, identity: str) -> frozenset[str]:
         """Return what an endpoint is known not to take, see `parameters.Change`."""
@@ -163,12 +164,6 @@ class AnswerCache:
             raise _unusable(self.path, error) from error
 
 
-def answer_key(identity: str, request: ChatRequest, changes: Sequence[str] = ()) -> str:
-    """Return the SHA-256 (hex) under which an answer is kept: of who was asked, and of all that was sent."""
-    otherwise = f"\n{' '.join(changes)}" if changes else ""
-    return hashlib.sha256(f"{identity}\n{request.sha256()}{otherwise}".encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def _unusable(path: Path, problem: object) -> DataError:
     """Return the error for a cache that cannot be read or written; a busy, full or closed disk is not damage."""
     if isinstance(problem, OSError | sqlite3.OperationalError | sqlite3.ProgrammingError):
@@ -188,7 +183,7 @@ class Spending:
     Without a price nothing is counted. The ledger is kept without a budget too: a later run may have one.
     """
 
-    def __init__(self, budget: Budget | None, price: Price | None, cache: AnswerCache | None, identity: str) -> None:
+    def __init__(self, budget: Budget | None, price: Price | None, cache: AnswerCache, identity: str) -> None:
         self._budget = budget
         self._price = None if price == FREE else price
         self._cache = cache
@@ -198,8 +193,8 @@ class Spending:
         """Count what earlier runs paid for a request: for its answer, and for tries that gave none or were cut off."""
         if self._budget is None or self._price is None:
             return
-        key = self._key(request)
-        usages = self._cache.tries(key) if self._cache else []
+        key = self._cache.key(self._identity, request)
+        usages = self._cache.tries(key)
         if kept is not None:
             usages.append(_used(kept.usage, request, kept.text))
         self._budget.add_previous(key, sum(self._price.cost(usage) for usage in usages))
@@ -210,7 +205,7 @@ class Spending:
             return None
         if self._budget is not None and self._budget.is_spent:
             raise BudgetSpent("the budget is spent")
-        return self._cache.begin_try(self._key(request), _used(None, request, "")) if self._cache else None
+        return self._cache.begin_try(self._cache.key(self._identity, request), _used(None, request, ""))
 
     def end(self, entry: int | None, request: ChatRequest, usage: Usage | None, outcome: ChatReply | Failure) -> None:
         """Count a try: what it used, or where that is not known what was sent and received; nothing if refused."""
@@ -221,18 +216,15 @@ class Spending:
         used = Usage(prompt=0, completion=0) if refused else _used(usage, request, answer)
         if self._budget is not None:
             self._budget.charge(self._price.cost(used))
-        if self._cache and entry is not None:
+        if entry is not None:
             self._cache.end_try(entry, None if refused else used)
 
     def keep(self, request: ChatRequest, entry: int | None) -> None:
         """Note that the last try's answer is kept, which tells what it took."""
-        if self._cache and entry is not None:
+        if entry is not None:
             self._cache.end_try(entry, None)
         if self._budget is not None:
-            self._budget.mark_counted(self._key(request))
-
-    def _key(self, request: ChatRequest) -> str:
-        return self._cache.key(self._identity, request) if self._cache else answer_key(self._identity, request)
+            self._budget.mark_counted(self._cache.key(self._identity, request))
 
 
 def _used(usage: Usage | None, request: ChatRequest, answer: str) -> Usage:

@@ -30,7 +30,7 @@ async def ask_all(
     endpoint: ChatEndpoint,
     requests: Sequence[ChatRequest],
     *,
-    cache: AnswerCache | None,
+    cache: AnswerCache,
     on_answer: Callable[[ChatAnswer], None],
     budget: Budget | None = None,
 ) -> ChatStats:
@@ -69,7 +69,7 @@ class _Run:
         endpoint: ChatEndpoint,
         requests: Sequence[ChatRequest],
         spending: Spending,
-        cache: AnswerCache | None,
+        cache: AnswerCache,
         on_answer: Callable[[ChatAnswer], None],
     ) -> None:
         self._endpoint = endpoint
@@ -83,7 +83,7 @@ class _Run:
         self.limiter = Limiter(endpoint.concurrency, first_pause=endpoint.first_pause)
         self.unpaid = 0
         """Requests that were not sent because the budget is spent."""
-        self.changes = cache.changes(endpoint.identity) if cache else frozenset[str]()
+        self.changes = cache.changes(endpoint.identity)
         """What the endpoint is known not to take."""
         self._found = False
         """Something has listened at the address."""
@@ -94,10 +94,10 @@ class _Run:
         self._failures: Counter[str] = Counter()
 
     def tell_known(self) -> list[str]:
-        """Tell the answers that are kept, unless a check has become stricter since; return the others' hashes."""
+        """Report the answers in the cache that still pass their check; return the hashes of the other requests."""
         missing = []
         for sha, (request, *_) in self._alike.items():
-            kept = self._cache.get(self._endpoint.identity, request) if self._cache else None
+            kept = self._cache.get(self._endpoint.identity, request)
             if kept is not None and request.problem_of(kept.text) is not None:
                 kept = None
             self.spending.add_previous(request, kept)
@@ -109,7 +109,7 @@ class _Run:
         return missing
 
     async def answer(self, sha: str, connection: Connection) -> None:
-        """Ask until there is a usable answer, or no sense in going on, and tell it."""
+        """Ask until there is a usable answer or no point in retrying, and report it."""
         request, tries, useless, more, failed = self._alike[sha][0], 0, 0, "", None
         max_tokens = request.max_tokens
         if exceeds_context(request.texts(), max_tokens, self._endpoint.context):
@@ -153,7 +153,7 @@ class _Run:
             self._on_answer(replace(answer, id=request.id))
 
     def _keep(self, request: ChatRequest, reply: ChatReply) -> None:
-        if self._cache and reply.changes == self.changes:  # else it was sent in a form that has been given up since
+        if reply.changes == self.changes:  # else it was sent in a form that has been given up since
             self._cache.learn(self._endpoint.identity, self.changes)
             self._cache.put(self._endpoint.identity, request, CachedAnswer(text=reply.text, usage=reply.usage))
         self.spending.keep(request, reply.entry)

@@ -1,4 +1,4 @@
-"""What a chat completion says, in the forms in which endpoints send it: words, calls, thinking, and why it ended."""
+"""What a chat completion says, in the forms that endpoints send: text, calls, thinking, finish reason."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SentCall:
 
 @dataclass(slots=True, kw_only=True)
 class MessageParts:
-    """A message taken apart."""
+    """The parts of a message."""
 
     text: str = ""
     """The text parts, joined."""
@@ -53,7 +53,7 @@ def parse_reply(body: bytes) -> Any:
 
 
 def parts_of(message: Mapping[str, Any]) -> MessageParts:
-    """Return what a message says. Nothing is required of it: what has another form than any known is in `others`."""
+    """Return the parts of a message. Nothing is required of it: unknown forms are listed in `others`."""
     words = MessageParts(thought=any(message.get(key) for key in _THINKING))
     _add(words, message.get("content"), 0)
     said = list(_calls(words, message.get("tool_calls")))
@@ -65,7 +65,7 @@ def parts_of(message: Mapping[str, Any]) -> MessageParts:
 
 
 def _add(words: MessageParts, part: Any, depth: int) -> None:
-    """Add a content, or a part of one."""
+    """Add the content of a message, or a part of it."""
     if isinstance(part, str):
         words.text += encodable(part)
     elif isinstance(part, list) and depth < _DEEPEST:
@@ -117,7 +117,7 @@ def _in_words(value: Any) -> str:
 
 
 def finish_reason_of(value: Any) -> str | None:
-    """Return why an answer ended, as the endpoint says it; None for what is no word."""
+    """Return why an answer ended, as the endpoint says it; None where it is no text."""
     return encodable(value)[:_LONGEST_REASON] if isinstance(value, str) else None
 
 
@@ -127,7 +127,7 @@ def read_reply(reply: Any, *, whole: bool = False) -> tuple[ChatReply | Failure,
     `whole` takes the message as it is, refusals and cut answers included: a JSON object with those of `content`,
     `refusal`, `tool_calls` and `function_call` that it has, `finish_reason`, and `thought` where there was thinking.
 
-    Raises ValueError where it is no chat completion.
+    Raises ValueError where it is not a chat completion.
     """
     if not isinstance(reply, Mapping):
         raise ValueError(f"it is {kind(reply)}")
@@ -173,7 +173,7 @@ def _uselessness(words: MessageParts, finish_reason: str | None) -> Failure | No
 
 
 def _usage(counts: Any) -> Usage | None:
-    """Return the tokens that the endpoint counted, None for counts that cannot be: it has answered all the same."""
+    """Return the tokens that the endpoint counted, None for impossible counts: the answer is valid all the same."""
     if not isinstance(counts, Mapping):
         return None
     prompt, completion = _count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens"))
@@ -185,5 +185,9 @@ def _usage(counts: Any) -> Usage | None:
 
 
 def _count(value: Any) -> int | None:
-    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS
-    return value if is_count else None
+    return value if is_count(value) else None
+
+
+def is_count(value: Any) -> bool:
+    """Whether a value can be a number of tokens of one request."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS

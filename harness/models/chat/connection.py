@@ -76,7 +76,7 @@ class Connection:
 
     @property
     def changes(self) -> frozenset[str]:
-        """What is sent otherwise than asked, because the endpoint does not take it."""
+        """What is sent differently from the request, because the endpoint refuses it."""
         return self._learner.form.changes
 
     @property
@@ -150,7 +150,7 @@ def _key(base_url: str, variable: str) -> str:
 
 
 def _sendable(value: Any) -> Any:
-    """Return a JSON value as it can be sent: half a surrogate pair has no place in UTF-8."""
+    """Return a JSON value as it can be sent: a lone surrogate cannot be encoded in UTF-8."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, list | tuple):

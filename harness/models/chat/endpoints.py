@@ -1,4 +1,4 @@
-"""Where endpoints are, what they cost and how much they take: one address, or a file with an entry for each model."""
+"""Where endpoints are, what they cost and what they allow: one address, or a file with an entry per model."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=Fals
 
 
 class Limits(BaseModel):
-    """What an endpoint takes; None where it is not said."""
+    """What an endpoint allows; None where it is not said."""
 
     model_config = STRICT
 
@@ -66,7 +66,7 @@ class Address(BaseModel):
     """Input and output, USD per million tokens."""
     limits: Limits = Field(default_factory=Limits)
     parameters: dict[str, Any] = Field(default_factory=dict)
-    """Further fields of every request, such as {temperature: null, reasoning_effort: low}; null leaves a field out."""
+    """Fields of every request, in a mapping such as {temperature: null, reasoning_effort: low}; null leaves one out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +128,8 @@ def _check_parameters(path: Path, lines: Lines, model: str, parameters: dict[str
         if name in _NOT_PARAMETERS and not (value is None and name in _MAY_BE_NULL):
             allowed = "; null leaves it out" if name in _MAY_BE_NULL else ""
             reason = f"{_NOT_PARAMETERS[name]}{allowed}"
-            raise DataError.at(path, line, f"{name} is no parameter that {model} can be given: {reason}")
+            raise DataError.at(path, line, f"{name} cannot be given to {model} as a parameter: {reason}")
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError) as error:
-            raise DataError.at(path, line, f"the parameter {name} of {model} is no JSON value ({error})") from error
+            raise DataError.at(path, line, f"the parameter {name} of {model} is not a JSON value ({error})") from error

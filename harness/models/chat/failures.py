@@ -71,7 +71,7 @@ class ChatReply:
 
 
 def unusable(kind: str, reason: str, ends: Scope = "try") -> Failure:
-    """Return the failure of an answer that came and cannot be used."""
+    """Return the failure of an answer that arrived but cannot be used."""
     return Failure(kind=kind, reason=reason, ends=ends, served=True)
 
 
@@ -99,7 +99,7 @@ def failure_of(error: Exception, timeout: float) -> Failure:
         reason = f"the connection broke ({str(cause) or type(cause).__name__})"
         return Failure(kind="connection broke", reason=reason)
     if isinstance(error, APIError | ValueError | TypeError | AttributeError | RecursionError | LookupError):
-        return Failure(kind="no completion", reason=f"the reply is no chat completion ({error})")
+        return Failure(kind="no completion", reason=f"the reply is not a chat completion ({error})")
     raise error
 
 
@@ -119,7 +119,7 @@ def timed_out(timeout: float) -> Failure:
 
 
 def is_about_content(failure: Failure) -> bool:
-    """Whether the request is too long or its content not wanted, which says nothing about other requests."""
+    """Whether the request is too long or its content is refused, which says nothing about other requests."""
     return any(word in failure.reason.lower() for word in _OWN)
 
 

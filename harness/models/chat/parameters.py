@@ -1,4 +1,4 @@
-"""What is sent beside the messages, and what of it an endpoint has refused: that is sent otherwise from then on.
+"""Request parameters, and which of them an endpoint has refused: those are sent differently from then on.
 
 Models differ in what they take: those that think know no temperature, call the limit of tokens
 `max_completion_tokens`, or may not be told to call a tool. Their refusal names what they do not take, so that one

@@ -1,4 +1,4 @@
-"""Texts of others in prompts: each stands inside the JSON strings of one line that a template begins.
+"""Untrusted texts in prompts: each stands inside the JSON strings of one line that a template begins.
 
 The invariant, for any texts: a text of others can neither end its line nor begin one, so that a prompt reads back as
 exactly what it was made of, with every text in its place (one that is JSON as its value). In those strings every

@@ -1,4 +1,4 @@
-"""Chat requests, answers, endpoints, counts."""
+"""Chat requests, answers, endpoints, statistics."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def _cache(weights: int) -> int:
 
 
 def _available_memory() -> int:
-    """Return the bytes that can be had without swapping; page cache counts as available, which sysconf would not."""
+    """Return the bytes that are available without swapping; unlike sysconf, the page cache counts as available."""
     meminfo = Path("/proc/meminfo")
     lines = meminfo.read_text().splitlines() if meminfo.is_file() else []
     for line in lines:
@@ -73,7 +73,7 @@ def _available_memory() -> int:
 
 
 def memory_limit(weights: int, extra_args: Sequence[str] = ()) -> int | None:
-    """Return the bytes that the engine may take with weights of a size; None where its arguments decide about that."""
+    """Return how many bytes the engine may use for weights of this size; None where its arguments set that."""
     if any(word.partition("=")[0].replace("_", "-") in _SIZED for word in extra_args):
         return int(limit(MEMORY, 0) * _GIB) or None
     cpu = is_cpu_build()
@@ -99,7 +99,7 @@ def check_installed() -> None:
 
 
 def recorded_args(words: Sequence[str]) -> list[str]:
-    """Return argument words as they are recorded: of a path its last part, of what is named as a secret nothing."""
+    """Return argument words as they are recorded: paths cut to their last part, secrets masked."""
     flags = ["", *words]
     return [
         MASK if is_secret_name(flag) and not word.startswith("--") else without_paths(known().mask(word))

@@ -1,4 +1,4 @@
-"""A model repository before it is loaded: is it a causal LM, with safe weights, that needs no code of its own?"""
+"""A model repository before it is loaded: a causal LM, with safe weights, without code of its own."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Checkpoint:
 def pull_checkpoint(hub: Hub, artifact: Artifact, *, trust_remote_code: bool = False) -> Checkpoint:
     """Check the repository by its file list and configuration, then download what serving needs.
 
-    Raises ModelError where it is no causal LM, has pickled weights only, or needs remote code.
+    Raises ModelError where it is not a causal LM, has pickled weights only, or needs remote code.
     """
     name, files = artifact.repo_id, hub.files(artifact)
     _check_files(name, files)
@@ -66,7 +66,7 @@ def _check_files(name: str, files: Sequence[str]) -> None:
                 f"{name} holds an adapter without its base model; evaluate it on that one "
                 f"(tft evaluate BASE --adapters {name}), or give the merged weights"
             )
-        raise ModelError(f"{name} has no config.json, so it is no transformers model; give the id of a causal LM")
+        raise ModelError(f"{name} has no config.json, so it is not a transformers model; give the id of a causal LM")
     if not any(file.endswith(".safetensors") for file in top):
         pickled = [file for file in top if file.endswith(_PICKLES)]
         if pickled:
@@ -89,5 +89,5 @@ def _check_config(name: str, config: dict[str, Any], files: Sequence[str], *, tr
     if not any(isinstance(one, str) and one.endswith(_CAUSAL) for one in architectures):
         found = shown(ValueError(", ".join(map(str, architectures)) or "no architecture"))
         raise ModelError(
-            f"{name} is no causal language model (config.json names {found}); give a text-generation model"
+            f"{name} is not a causal language model (config.json names {found}); give a text-generation model"
         )

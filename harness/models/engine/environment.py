@@ -1,4 +1,4 @@
-"""What processes that load a model's files see of the environment: what they need, and no secrets."""
+"""The environment of processes that load a model's files: what they need, and no secrets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TOKENIZERS = ("TOKENIZERS_", "VLLM_TOKENIZER", "VLLM_MAX_TOKEN")
 
 
 def without_secrets() -> dict[str, str]:
-    """Return the environment for a process that loads files of others: nothing is downloaded in it."""
+    """Return the environment for a process that loads untrusted files: it downloads nothing."""
     further = {name.strip() for name in os.environ.get(FURTHER, "").split(",")}
     kept = {name: value for name, value in os.environ.items() if _needed(name) or name in further}
     return kept | {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1", "DO_NOT_TRACK": "1"}
@@ -42,7 +42,7 @@ def _needed(name: str) -> bool:
 
 
 def limit(name: str, default: float, environment: Mapping[str, str] = os.environ) -> float:
-    """Return a limit that a variable of the environment may set; UsageError where that is no positive number."""
+    """Return a limit that a variable of the environment may set; UsageError where that is not a positive number."""
     from harness.errors import UsageError
 
     text = environment.get(name)

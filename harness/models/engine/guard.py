@@ -1,4 +1,4 @@
-"""A process of its own for what a model's repository decides: its files are read, loaded and rendered there.
+"""A child process for everything that a model's repository decides: its files are read, loaded and rendered there.
 
 A chat template, a tokenizer or a configuration of others can take any memory and any time. In the child that costs a
 limit, which ends the call with one sentence; see `guarded.py` for its side.

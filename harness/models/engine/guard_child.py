@@ -28,21 +28,21 @@ _ORPHAN = 2.0
 
 
 class _State:
-    """Of the child: where answers go, and what is being read."""
+    """State of the child: where answers go, and what is being read."""
 
     out: BinaryIO | None = None
     at = "the repository"
 
 
 def doing(what: str) -> None:
-    """Say what is being read now, for the sentence about a limit; in other processes than the child nothing happens."""
+    """Say what is being read now, for the sentence about a limit; outside the child this does nothing."""
     if what != _State.at:
         _State.at = what
         _send({"doing": what})
 
 
 def shown(error: BaseException) -> str:
-    """Return the text of an error of others as one line of bounded length."""
+    """Return the text of a foreign error as one line of bounded length."""
     text = " ".join(str(error)[: 4 * _SHOWN].split()) or type(error).__name__
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
@@ -108,7 +108,7 @@ def _send(message: dict[str, Any]) -> None:
 
 
 def _limit(memory: int | None, seconds: float | None) -> None:
-    """Limit what is taken from now on; None lifts a limit."""
+    """Limit memory and processor time from now on; None lifts a limit."""
     try:
         import resource
     except ImportError:

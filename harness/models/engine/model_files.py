@@ -89,7 +89,7 @@ def check_sizes(folder: Path, name: str) -> None:
 
 
 def read_object(folder: Path, file: str, name: str) -> dict[str, Any]:
-    """Return the JSON object in a file; ModelError where it is too large, too deep, or something else."""
+    """Return the JSON object in a file; ModelError where it is too large, too deep, or no object."""
     doing(f"the {file}")
     _check_size(folder / file, file, name)
     try:
@@ -99,7 +99,7 @@ def read_object(folder: Path, file: str, name: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ModelError(f"the {file} of {name} cannot be read ({shown(error)}); push it again") from error
     if not isinstance(found, dict):
-        raise ModelError(f"the {file} of {name} is no JSON object; push it again")
+        raise ModelError(f"the {file} of {name} is not a JSON object; push it again")
     if file != "tokenizer.json" and _depth(found) > _DEEPEST:
         raise ModelError(f"the {file} of {name} is nested deeper than {_DEEPEST} levels; push it again")
     return found
@@ -167,13 +167,13 @@ def _check_parameters(config: dict[str, Any], size: int, name: str) -> None:
 
 
 def _check_index(index: dict[str, Any], folder: Path, name: str) -> None:
-    """Raise ModelError where the index of the weights names what is no file beside it."""
+    """Raise ModelError where the index of the weights names something that is not a file beside it."""
     files = index.get("weight_map")
     named = set(map(str, files.values())) if isinstance(files, dict) else {"no weight_map"}
     missing = sorted(file for file in named if "/" in file or "\\" in file or not (folder / file).is_file())
     if missing:
         raise ModelError(
-            f"the model.safetensors.index.json of {name} names {shown(ValueError(missing[0]))}, which is no file "
+            f"the model.safetensors.index.json of {name} names {shown(ValueError(missing[0]))}, which is not a file "
             "beside it; push index and weights again"
         )
 
@@ -197,7 +197,9 @@ def shapes(path: Path, name: str) -> dict[str, list[int]]:
         with safe_open(path, framework="np") as file:
             return {name: list(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 -- no dict
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"the {path.name} of {name} is no safetensors file ({shown(error)}); push it again") from error
+        raise ModelError(
+            f"the {path.name} of {name} is not a safetensors file ({shown(error)}); push it again"
+        ) from error
 
 
 def base_model(card: Path) -> str | None:

@@ -44,7 +44,7 @@ class MemoryWatch:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watch for the time of the block."""
+        """Watch within the block."""
         thread = threading.Thread(target=self._watch, daemon=True)
         thread.start()
         try:
@@ -127,7 +127,7 @@ if sys.stdin.read() != done:
 
 @contextmanager
 def kill_with_parent(group: int) -> Iterator[None]:
-    """For the time of the block, have the process group `group` stopped if this process dies.
+    """Within the block, the process group `group` is stopped if this process dies.
 
     After the block nothing is sent: the number may belong to others by then.
     """

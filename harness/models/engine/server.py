@@ -106,7 +106,7 @@ class Server:
             raise EngineError(f"the inference engine {problem.format(status)}. {_log_tail(self.log)}")
 
     def work_done(self) -> str:
-        """Return what the engine counts of its work so far; nothing where it does not say."""
+        """Return the engine's counters of its work so far; empty where it does not report them."""
         text = self._answers("/metrics") or ""
         return "\n".join(line for line in text.splitlines() if line.startswith(_COUNTERS))
 
@@ -202,7 +202,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _log_tail(log: Path) -> str:
-    """Return the last lines of the log that say something, and where the whole of it is.
+    """Return the last meaningful lines of the log, and where the whole log is.
 
     Frames of tracebacks are left out: threads that a failed start takes down with it would otherwise fill the tail.
     """
@@ -212,7 +212,7 @@ def _log_tail(log: Path) -> str:
 
 
 class SharedEngine:
-    """The server that runs now, if one does. At the end of the block it is stopped."""
+    """At most one running server, for all that need one; it is stopped at the end of the block."""
 
     def __init__(self, options: EngineOptions) -> None:
         self._options = options

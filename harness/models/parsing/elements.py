@@ -20,7 +20,7 @@ _NO_TEXT = ValueSchema(nodes=({"type": ["null", "integer", "number", "boolean", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Elements:
-    """An element for the call, named in its opening tag, with one element an argument.
+    """An element for the call, named in its opening tag, with one element per argument.
 
     `opening` is a literal that every call begins with; `invoke` matches the whole opening tag there (group
     `name`), `parameter` one of an argument (group `name`, optional group `kind`). With `lines`, a value stands

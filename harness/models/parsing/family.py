@@ -53,7 +53,7 @@ class Style:
         return any(schema.member(name).nodes and not own.member(name).nodes for own, value in inner for name in value)
 
     def tool_name(self, written: str) -> str:
-        """Return the name without a namespace before it, where only so it is that of a tool."""
+        """Return the name without a namespace before it, where only the rest is the name of a tool."""
         last = _NAMESPACE.sub("", written)
         return last if self.declares(last) and not self.declares(written) else written
 

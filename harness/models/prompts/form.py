@@ -1,4 +1,4 @@
-"""The forms in which conversations can be handed to a chat template: natively, and with parts of it written otherwise.
+"""The forms in which conversations can be handed to a chat template: natively, or with parts of it rewritten.
 
 Templates differ in what they read: some take content as a list of parts only, some show calls only where the content
 is null, some want arguments as text or call ids of nine characters, some know neither tools nor a system role.
@@ -151,14 +151,10 @@ def _in_text(message: Message) -> dict[str, Any]:
 
 
 def _call_in_text(message: Message) -> dict[str, Any]:
-    text = call_text(message)
-    return {"role": "assistant", "content": f"{message.content}\n{text}" if message.content else text}
-
-
-def call_text(message: Message) -> str:
-    """Return the first call of a message as text."""
+    """Return a message with its first call as text."""
     call = message.tool_calls[0]
-    return json.dumps({"name": call.name, "parameters": call.arguments}, ensure_ascii=False)
+    text = json.dumps({"name": call.name, "parameters": call.arguments}, ensure_ascii=False)
+    return {"role": "assistant", "content": f"{message.content}\n{text}" if message.content else text}
 
 
 def _without_system_role(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -189,8 +189,8 @@ def _run_of(run: EvalRun) -> dict[str, Artifact]:
 
 
 def stage_files(tree: Tree) -> dict[str, str]:
-    """Return path -> hash of the files that a stage makes; cards, scores and the record of a copy come later."""
-    made = (path for path in tree if path not in _CHANGED_LATER and not path.startswith(".eval_results/"))
+    """Return path -> hash of the files that a stage makes; cards, plots, scores and the record of a copy come later."""
+    made = (path for path in tree if path not in _CHANGED_LATER and not path.startswith((".eval_results/", "plots/")))
     return {path: tree[path].hash for path in made}
 
 

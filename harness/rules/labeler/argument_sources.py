@@ -1,4 +1,8 @@
-"""Sources of an argument's value (rows, user, agent, other results), and how much each counts."""
+"""Sources of an argument's value (rows, user, agent, other results), and how much each counts.
+
+For example, rows that agree on `city: San Jose` after a user who last said Reno give two candidates, each with the
+sources that support it; the learned weights decide between them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The arguments of a service call: the trace's own where they fit, else what the dialogue and the results say."""
+"""The arguments of a service call: the trace's own where they fit, else what the dialogue and the results say.
+
+For example, `FindRestaurants(city="Reno")` is logged before rows that are all in San Jose, after a user who asked for
+San Jose: these arguments belong to another call, and `city="San Jose"` is restored from rows and words.
+"""
 
 from __future__ import annotations
 

@@ -54,10 +54,9 @@ class ConsistentCalls:
             value = fixed.get(key)
             if value is None or not is_known(value, words):
                 said = self._said(key, users)
+                # A named value that the result has under another key belongs there; this one was phrased otherwise.
                 if value is not None and any(said == other for name, other in fixed.items() if name != key):
-                    said = (
-                        None  # what was named is the result's other value: it goes there, and this one was told oddly
-                    )
+                    said = None
                 value = said or value or self._called(key, sequence, event.position)
             if value is None and parameter.required:
                 value = scalars(event.call.arguments if event.call else {}).get(key)

@@ -1,4 +1,8 @@
-"""Replies and their contexts as bags of words, and which contexts of a batch are similar."""
+"""Replies and their contexts as bags of words, and which contexts of a batch are similar.
+
+For example, `How about Seapot in Reno at 7?` becomes the words how, about, <restaurant_name>, in, <city>, at, <number>,
+and the pairs of neighbours among them.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +38,6 @@ class ReplyInContext:
 
     key: tuple[str, int]
     """Id of the conversation, position of the message."""
-    text: str
     words: frozenset[str]
     """Words and pairs of neighbouring words of the reply, values as `<key>`."""
     strange: tuple[str, ...]
@@ -86,7 +89,6 @@ def context_at(id: str, sequence: Sequence[Event], position: int) -> ReplyInCont
     later = [event for event in given if event.position > position]
     return ReplyInContext(
         key=(id, position),
-        text=text,
         words=_bag(slotted(text, values)),
         strange=tuple(strangers(text, _known_words(given))),
         structure=_structure(earlier, later),

@@ -1,4 +1,8 @@
-"""Out-of-context responses: how well replies fit their contexts, learned from the batch itself."""
+"""Out-of-context responses: how well replies fit their contexts, learned from the batch itself.
+
+For example, a reply about a garage among conversations about books fits the context in which it stands no better than
+any other; one about books fits some contexts better than others.
+"""
 
 from __future__ import annotations
 

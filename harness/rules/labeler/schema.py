@@ -1,4 +1,8 @@
-"""`rules:labeler-schema`: maps calls of older or foreign schemas to the task's schema."""
+"""`rules:labeler-schema`: maps calls of older or foreign schemas to the task's schema.
+
+For example, `FindRestaurant(category="Thai", town="Reno")` of an older schema becomes `FindRestaurants(cuisine="Thai",
+city="Reno")` of the task.
+"""
 
 from __future__ import annotations
 

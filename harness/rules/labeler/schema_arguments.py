@@ -1,4 +1,8 @@
-"""Matches the arguments of an old call with a tool's parameters: an assignment by names, values and results."""
+"""Matches the arguments of an old call with a tool's parameters: an assignment by names, values and results.
+
+For example, `town` is `city` because the names are synonyms, its values are known as cities, and the rows of its
+results repeat them under `city`.
+"""
 
 from __future__ import annotations
 

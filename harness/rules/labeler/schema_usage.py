@@ -1,4 +1,7 @@
-"""How tools are used in traces: each call's arguments, its result, and which keys of it repeat an argument."""
+"""How tools are used in traces: each call's arguments, its result, and which keys of it repeat an argument.
+
+For example, the argument `town="Reno"` is tied to the key `city` if all rows of its results have `city: Reno`.
+"""
 
 from __future__ import annotations
 

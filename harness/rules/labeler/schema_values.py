@@ -1,4 +1,8 @@
-"""Maps values of an old schema to the task's: spelling, numbers, flags, levels of another scale, types."""
+"""Maps values of an old schema to the task's: spelling, numbers, flags, levels of another scale, types.
+
+For example, `cheap` becomes `inexpensive` where the task's members are inexpensive, moderate and expensive, `low` where
+they are low, medium and high; `six` becomes 6 for an integer.
+"""
 
 from __future__ import annotations
 

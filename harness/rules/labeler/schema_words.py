@@ -1,4 +1,7 @@
-"""Words in the names of tools and arguments: split, abbreviations expanded, and how similar two names are."""
+"""Words in the names of tools and arguments: split, abbreviations expanded, and how similar two names are.
+
+For example, `numSeats` has the words of `number_of_seats` but one, and `town` is a synonym of `city`.
+"""
 
 from __future__ import annotations
 

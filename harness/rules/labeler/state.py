@@ -1,4 +1,8 @@
-"""`rules:labeler-state`: what each turn should have been, from the whole dialogue and the whole batch."""
+"""`rules:labeler-state`: what each turn should have been, from the whole dialogue and the whole batch.
+
+For example, a turn that the trace labels as a reply but that rows of restaurants follow becomes the search that returns
+such rows, its arguments taken from the dialogue; a reply from another domain is composed anew.
+"""
 
 from __future__ import annotations
 

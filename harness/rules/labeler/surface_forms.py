@@ -1,4 +1,8 @@
-"""Surface forms of a parameter's values: which values a text states, written as the batch writes them."""
+"""Surface forms of a parameter's values: which values a text states, written as the batch writes them.
+
+For example, where a batch writes dates as `2019-03-02`, the text `March 2nd` states `2019-03-02`; where it writes
+`02/03/2019`, it states that.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Classifies which tool a turn calls: by what follows it, what came back, and what was said around it."""
+"""Classifies which tool a turn calls: by what follows it, what came back, and what was said around it.
+
+For example, a turn labelled `GetWeather` before rows with the keys `city` and `restaurant_name` calls
+`FindRestaurants`, if most turns before such rows have that name.
+"""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ _SPREAD = 3.0
 _VARIANT = 0.15
 _ROOM = 9
 """Number of remaining units from which on a second sequence of tools is started."""
+_ACTIONS = ("ask", "another", "refine", "wait")
 _COSTS = {"request": 1, "ask": 1, "another": 1, "refine": 2, "wait": 1, "nudge": 1, "correct": 1, "fail": 3}
 
 
@@ -28,22 +29,25 @@ class Segment:
     lookup: bool
     calls: bool = True
     """Whether the tool is called before the conversation ends."""
-    requests: int = 0
-    """Arguments that the agent has to ask for."""
-    nudge: bool = False
-    """The agent proposes the transaction."""
-    corrections: int = 0
-    failures: int = 0
-    actions: list[str] = field(default_factory=list)
-    """What the user does once there is a result: `ask`, `another`, `refine`, `wait`."""
+    steps: list[str] = field(default_factory=list)
+    """What makes it longer: `request` (the agent has to ask for an argument), `nudge` (the agent proposes the
+    transaction), `correct`, `fail`, and, in order, what the user does once there is a result: `ask`, `another`,
+    `refine`, `wait`."""
+
+    def count(self, step: str) -> int:
+        """Return how often there is such a step."""
+        return self.steps.count(step)
+
+    @property
+    def actions(self) -> list[str]:
+        """What the user does once there is a result, in order."""
+        return [step for step in self.steps if step in _ACTIONS]
 
     @property
     def cost(self) -> int:
         """In pairs of messages."""
-        actions = sum(_COSTS[action] for action in self.actions)
         call = 1 if self.lookup else 2
-        own = 1 + (call if self.calls else 0) + self.requests + self.nudge
-        return own + self.corrections + 3 * self.failures + actions
+        return 1 + (call if self.calls else 0) + sum(_COSTS[step] for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +58,6 @@ class Agenda:
     thanks: bool
     bye: bool
 
-    @property
-    def cost(self) -> int:
-        """In pairs of messages."""
-        return sum(segment.cost for segment in self.segments) + self.thanks + self.bye
-
 
 def draw_agenda(model: TaskModel, length: int, complexity: int, rng: Random) -> Agenda:
     """Return an agenda of exactly `length` messages, of the nearest reachable number for an odd one."""
@@ -66,7 +65,7 @@ def draw_agenda(model: TaskModel, length: int, complexity: int, rng: Random) -> 
     tools = _tools(model, units, rng)
     if not tools:
         tool = rng.choice(sorted(model.usages))
-        alone = Segment(tool=tool, lookup=model.usages[tool].lookup, calls=False, requests=units - 1)
+        alone = Segment(tool=tool, lookup=model.usages[tool].lookup, calls=False, steps=["request"] * (units - 1))
         return Agenda(segments=(alone,), thanks=False, bye=False)
     segments = [_segment(model, tool) for tool in tools]
     spare = units - sum(segment.cost for segment in segments)
@@ -122,39 +121,30 @@ def _first_requests(model: TaskModel, first: Segment, spare: int, rng: Random) -
     usage = model.usages[first.tool]
     waits = model.waits or (1, 2, 3)
     before = rng.choice(waits) - (1 if first.lookup else 2)
-    first.requests = max(0, min(before, len(usage.order), spare))
-    return first.requests
+    requests = max(0, min(before, len(usage.order), spare))
+    first.steps += ["request"] * requests
+    return requests
 
 
 def _extend(model: TaskModel, segments: list[Segment], spare: int, complexity: int, rng: Random) -> int:
     """Make one segment longer; return by how much."""
     segment = rng.choice(segments)
     usage = model.usages[segment.tool]
-    rows = 1 + segment.actions.count("another") + segment.actions.count("refine")
+    rows = 1 + segment.count("another") + segment.count("refine")
     askable = min(4, len(set(usage.columns) - set(usage.order) - set(model.entity(usage))) * rows)
-    weights = {"ask": 3.0 if segment.actions.count("ask") < askable else 0.1, "wait": 0.02}
+    weights = {"ask": 3.0 if segment.count("ask") < askable else 0.1, "wait": 0.02}
     if segment.lookup:
         if model.entity(usage):
-            weights["another"] = 1.5 if segment.actions.count("another") < 3 else 0.2
+            weights["another"] = 1.5 if segment.count("another") < 3 else 0.2
         weights["refine"] = 0.6 + 0.2 * complexity
     else:
-        if segment.requests < len(usage.order):
+        if segment.count("request") < len(usage.order):
             weights["request"] = 3.0
-        weights["nudge"] = 0.0 if segment.nudge or segment is segments[0] else 1.0
-        weights["correct"] = 0.25 * complexity if segment.corrections < 2 else 0.0
-        fails = segment.tool not in model.layout.single and segment.failures < 2
+        weights["nudge"] = 0.0 if segment.count("nudge") or segment is segments[0] else 1.0
+        weights["correct"] = 0.25 * complexity if segment.count("correct") < 2 else 0.0
+        fails = segment.tool not in model.layout.single and segment.count("fail") < 2
         weights["fail"] = 0.2 + 0.1 * complexity if fails else 0.0
     fitting = [name for name in weights if _COSTS[name] <= spare]
     action = rng.choices(fitting, weights=[weights[name] for name in fitting])[0]
-    match action:
-        case "request":
-            segment.requests += 1
-        case "nudge":
-            segment.nudge = True
-        case "correct":
-            segment.corrections += 1
-        case "fail":
-            segment.failures += 1
-        case _:
-            segment.actions.append(action)
+    segment.steps.append(action)
     return _COSTS[action]

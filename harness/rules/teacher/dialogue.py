@@ -88,13 +88,14 @@ class Dialogue:
 
         Returns an argument that is still unstated, where the plan leaves one.
         """
-        missing = self._goals.asked(list(mine), segment.requests + (not segment.calls), usage)
+        requests = segment.count("request")
+        missing = self._goals.asked(list(mine), requests + (not segment.calls), usage)
         self._hear(self._realiser.user(act, {key: mine[key] for key in mine if key not in missing}, tool=usage.name))
-        self._owed += max(0, segment.requests - len(missing))
-        for key in missing[: segment.requests]:
+        self._owed += max(0, requests - len(missing))
+        for key in missing[:requests]:
             self._say(self._realiser.request(key))
             self._hear(self._realiser.user("give", {key: mine[key]}, tool=usage.name))
-        return missing[-1] if len(missing) > segment.requests else None
+        return missing[-1] if len(missing) > requests else None
 
     def _search(self, usage: ToolUsage, arguments: Row, *, empty: bool = False) -> None:
         self._rows = self._database.search(usage, arguments, self._settled, empty=empty)
@@ -157,10 +158,11 @@ class Dialogue:
     def _transact(self, segment: Segment, *, first: bool) -> None:
         usage = self._model.usages[segment.tool]
         plan = self._goals.transaction(usage, self._row, self._settled)
-        if segment.nudge:
+        nudge = segment.count("nudge")
+        if nudge:
             self._exchange(self._realiser.user("accept", {}), self._realiser.agent("nudge", {}, tool=usage.name))
-        all_asked = len(plan.told) <= segment.requests
-        act = "open" if first else "agree" if segment.nudge and all_asked else "want" if self._row else "open_again"
+        all_asked = len(plan.told) <= segment.count("request")
+        act = "open" if first else "agree" if nudge and all_asked else "want" if self._row else "open_again"
         left = self._open(usage, plan.told, segment, act=act)
         arguments = dict(plan.arguments)
         if left:
@@ -169,7 +171,7 @@ class Dialogue:
         self._say(self._realiser.confirm(usage.name, arguments, frozenset(arguments)))
         if not segment.calls:
             return
-        for _ in range(segment.corrections):
+        for _ in range(segment.count("correct")):
             self._correct(usage, arguments, plan.told)
         self._finish(segment, usage, arguments, plan.told)
 
@@ -181,7 +183,7 @@ class Dialogue:
 
     def _finish(self, segment: Segment, usage: ToolUsage, arguments: Row, own: Mapping[str, Any]) -> None:
         """The user agrees and the agent calls, again with something changed where it fails."""
-        for _ in range(segment.failures):
+        for _ in range(segment.count("fail")):
             self._hear(self._realiser.user("affirm", {}))
             self._call(usage, self._goals.ordered(usage, arguments), [])
             self._say(self._realiser.agent("failed", {}, tool=usage.name))

@@ -92,8 +92,5 @@ def _wrapper(value: Any) -> str | None:
     """Return the key of an object under which its rows are."""
     if not isinstance(value, dict):
         return None
-    return next((str(key) for key, inner in value.items() if isinstance(inner, list) and _rows_only(inner)), None)
-
-
-def _rows_only(value: list[Any]) -> bool:
-    return all(isinstance(one, dict) for one in value)
+    lists = {key: inner for key, inner in value.items() if isinstance(inner, list)}
+    return next((str(key) for key, inner in lists.items() if all(isinstance(one, dict) for one in inner)), None)

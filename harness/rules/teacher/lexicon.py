@@ -42,10 +42,6 @@ class NameParts:
     """Word in the name of a slot -> what it counts."""
     singular: dict[str, str]
 
-    def city(self, rng: Random) -> str:
-        """Return a city."""
-        return rng.choice(self.cities)
-
     def person(self, rng: Random) -> str:
         """Return a person's full name."""
         return f"{rng.choice(self.first_names)} {rng.choice(self.last_names)}"

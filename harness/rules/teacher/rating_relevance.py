@@ -60,10 +60,10 @@ class TaskTopic:
         """Return what different words count together."""
         return sum(self.weights.get(word, 0) for word in set(words))
 
-    def heaviest(self, words: Iterable[str], number: int = _SOME) -> list[str]:
+    def heaviest(self, words: Iterable[str]) -> list[str]:
         """Return the words that the task knows, heaviest first."""
         known = sorted({word for word in words if word in self.weights}, key=lambda word: (-self.weights[word], word))
-        return known[:number]
+        return known[:_SOME]
 
 
 def content_words(text: str) -> frozenset[str]:

@@ -36,17 +36,11 @@ class Slot:
     """The name in words, without `number of` and the like."""
     unit: str
     """What is counted, in the plural; the currency sign of an amount. Empty where unknown."""
-    description: str
     values: tuple[Any, ...]
     """Values seen, distinct, the choices of the schema first."""
     schema: Mapping[str, Any]
     format: str = ""
     """Of dates and times, for `strptime`."""
-
-    @property
-    def open(self) -> bool:
-        """Whether new values may be made up."""
-        return self.kind not in ("flag", "choice", "word") and not self.schema.get("enum")
 
 
 def split_name(name: str) -> list[str]:
@@ -69,7 +63,6 @@ def learn_slot(name: str, schema: Mapping[str, Any], seen: Sequence[Any], *, dis
         kind=kind,
         label=_label(words, kind),
         unit=_unit(words) if kind == "count" else "",
-        description=str(schema.get("description") or ""),
         values=values,
         schema=schema,
         format=form,

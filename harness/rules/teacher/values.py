@@ -157,7 +157,7 @@ def _city(slot: Slot, rng: Random) -> str:
     short = bool(slot.values) and all(len(str(value)) <= _SHORT for value in slot.values)
     if slot.values and (short or rng.random() < _OBSERVED):
         return str(rng.choice(slot.values))
-    return names().city(rng)
+    return rng.choice(names().cities)
 
 
 def _items(slot: Slot, rng: Random) -> list[Any]:

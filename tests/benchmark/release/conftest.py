@@ -7,7 +7,7 @@ import json
 import os
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -33,7 +33,7 @@ from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage
 from harness.hubd.embedded import EmbeddedHub, running
 from harness.models import parsing
-from harness.reports.model_card import identify, render_card
+from harness.reports.model_card import CardPlace, identify, render_card
 from harness.reports.publish import Destination, publish
 from harness.training.config import TrainConfig
 from harness.training.run_summary import TrainingFacts
@@ -127,7 +127,8 @@ class Benchmark:
         model = self.model(scenario, arm)
         lineage = Lineage(stage="train", version=1, config={"arm": arm}, inputs=(self.student, *inputs))
         facts = self.facts(inputs[0])
-        card = render_card(None, identify(model), namespace=self.namespace, endpoint=self.hub.endpoint, training=facts)
+        place = CardPlace(namespace=self.namespace, endpoint=self.hub.endpoint)
+        card = render_card(None, identify(model), training=facts, place=place)
         files = {"config.json": "{}", "model.safetensors": weights(model), "README.md": card}
         commit = _push(self.hub, "model", model, files, replace(lineage, extra={"training": facts.dump()}))
         artifacts["train"] = f"{model}@{commit}"
@@ -150,7 +151,7 @@ class Benchmark:
                 compared={"seeds": 1, "context": 0, "drafts": 1},
                 rejected=0,
             )
-            files[GATE_RECORD] = json.dumps(record.dump())
+            files[GATE_RECORD] = json.dumps(asdict(record))
         return files
 
     def facts(self, dataset: str) -> TrainingFacts:

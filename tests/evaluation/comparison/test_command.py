@@ -6,8 +6,6 @@ import dataclasses
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+import support.tft
 from harness.cli.__main__ import tft as commands
 from harness.data.formats.jsonl import write_json, write_jsonl
 from harness.errors import CheckFailed, HarnessError, Inconclusive
@@ -25,8 +24,8 @@ from harness.evaluation.records import EvalReport, EvalRun
 from harness.evaluation.report_json import dump_report
 from harness.hubd.embedded import running
 from harness.reports.comparison import MARKER, MAX_BYTES
+from support.tft import Done
 
-TFT = Path(sys.executable).parent / "tft"
 METRICS = ("staged_tool_call", "binary_tool_call", "tool_call_equivalence", "rouge")
 GITHUB_LIMIT = 65_536
 
@@ -161,10 +160,10 @@ def test_exit_statuses_of_the_gate(write: Callable[..., str], every: int, status
     """B loses every turn, or every seventh one; equal ones of many conversations are GO."""
     a = write("a.jsonl", rows([1.0 if place % 5 else 0.6 for place in range(48)]))
     b = write("b.jsonl", rows([0.5 if place % every == 0 else 1.0 for place in range(48)]))
-    done = subprocess.run([TFT, "compare", a, b, "--gate"], capture_output=True, text=True, check=False)
-    assert done.returncode == status, done.stderr
-    assert done.stderr.startswith(said)
-    assert "staged_tool_call" in done.stdout
+    done = support.tft.run(("compare", a, b, "--gate"), environment=os.environ, folder=Path(a).parent)
+    assert done.status == status, done.err
+    assert done.err.startswith(said)
+    assert "staged_tool_call" in done.out
 
 
 @pytest.mark.parametrize(("conversations", "status"), [(6, 3), (40, 3), (160, 0)])
@@ -308,31 +307,31 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         }
 
 
-def tft(hub: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([TFT, "compare", *arguments], capture_output=True, text=True, env=hub, check=False)
+def tft(hub: Mapping[str, str], *arguments: str) -> Done:
+    return support.tft.run(("compare", *arguments), environment=hub, folder=Path())
 
 
 def test_results_on_a_hub_are_found_by_model_and_pinned_to_a_commit(hub: dict[str, str], tmp_path: Path) -> None:
     """An earlier commit of the results gives the earlier scores; a local run can stand beside a published one."""
     done = tft(hub, "local/one", "openai:two", "--gate", "--json")
-    assert done.returncode == Inconclusive.exit_code, done.stderr  # equal, in eight conversations
-    document = json.loads(done.stdout)
+    assert done.status == Inconclusive.exit_code, done.err  # equal, in eight conversations
+    document = json.loads(done.out)
     assert document["metrics"]["staged_tool_call"]["difference"]["value"] == 0.0
     assert re.fullmatch(r"local--one of local/tft-benchmark-results@[0-9a-f]{12}", document["a"]["source"])
     assert document["b"]["model"] == "openai:two"
 
     mine = run_folder(tmp_path / "mine", rows([1.0] * 48), report("vllm:local/one"))
     earlier = tft(hub, mine, "openai-two", "--gate", "--results", f"local/tft-benchmark-results@{hub['FIRST']}")
-    assert earlier.returncode == 1, earlier.stderr
-    assert f"local/tft-benchmark-results@{hub['FIRST'][:12]}" in earlier.stdout
+    assert earlier.status == 1, earlier.err
+    assert f"local/tft-benchmark-results@{hub['FIRST'][:12]}" in earlier.out
 
 
 def test_a_model_without_a_result_is_refused_with_those_that_are_there(hub: dict[str, str], tmp_path: Path) -> None:
     mine = run_folder(tmp_path / "mine", rows([1.0] * 48), report("vllm:local/three"))
     done = tft(hub, mine, "local/three")
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert "has no result of local/three; it has local--one, openai-two." in done.stderr
+    assert done.status == 2
+    assert done.out == ""
+    assert "has no result of local/three; it has local--one, openai-two." in done.err
 
 
 NASTY = (

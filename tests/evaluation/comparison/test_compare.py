@@ -18,6 +18,7 @@ from harness.evaluation.comparison.compare import Comparison, compare
 from harness.evaluation.comparison.gate import GateVerdict, Rule, gate_verdict
 from harness.evaluation.comparison.sides import ComparedResult, choose, make_side, match
 from harness.evaluation.metrics import JUDGE_METRIC as JUDGE
+from harness.evaluation.metrics import metric_names
 from harness.evaluation.predictions import read_predictions
 from harness.evaluation.records import EvalReport, EvalRun, Judging, Member
 
@@ -271,7 +272,7 @@ def test_published_rows_are_matched_by_what_was_asked_and_code_metrics_computed(
     )
     found = compare(a, b, choose(a, b))
     assert found.matching.common == len(found.matching.places) == 20
-    assert set(found.metrics) == set(CODE_METRICS)
+    assert set(found.metrics) == set(metric_names())
     test = found.metrics[STAGED]
     assert (test.a.value, test.worse, test.equal, found.unscored[STAGED]) == (1.0, 1, 18, (0, 1))
     assert [(flip.question, flip.b) for flip in found.flips] == [("A table, please.", "no call")]
@@ -399,7 +400,8 @@ def test_the_published_predictions_differ_as_their_columns_say(sources: Path) ->
     found: Comparison = compare(a, b, choose(a, b), rule=Rule())
     assert found.matching.common == len(found.matching.places) == 78
     raw = [[json.loads(line) for line in path.read_text().splitlines()] for path in paths]
-    for metric, test in found.metrics.items():
+    for metric in (*CODE_METRICS, JUDGE):
+        test = found.metrics[metric]
         means = [sum(row[metric] for row in rows) / 78 for rows in raw]
         assert (test.a.value, test.b.value) == (pytest.approx(means[0]), pytest.approx(means[1]))
         assert test.difference.value == pytest.approx(means[1] - means[0])

@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from harness.data.records import Case, Message, ToolCall
 from harness.models.parsing import canonical
-from support import chat_endpoint
-
-TFT = Path(sys.executable).parent / "tft"
+from support import chat_endpoint, tft
+from support.tft import TFT, Done
 
 
 @pytest.fixture
@@ -110,14 +107,13 @@ class Terminal:
             text=True,
         )
 
-    def __call__(self, *arguments: str, status: int = 0) -> SimpleNamespace:
+    def __call__(self, *arguments: str, status: int = 0) -> Done:
         """Run `tft` to its end, check its exit status, and return what it printed."""
-        with self.start(*arguments) as process:
-            out, err = process.communicate()
-        assert process.returncode == status, err[-4000:]
-        assert "Traceback" not in err
-        assert chat_endpoint.KEY not in out + err
-        return SimpleNamespace(out=out, err=err)
+        done = tft.run(arguments, environment=self.environment, folder=self.folder)
+        assert done.status == status, done.err[-4000:]
+        assert "Traceback" not in done.err
+        assert chat_endpoint.KEY not in done.out + done.err
+        return done
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """Return the rows of a JSON lines file in the folder."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -89,8 +91,10 @@ def make_requests() -> Callable[..., list[ChatRequest]]:
 
 
 @pytest.fixture
-def ask(endpoint: Any) -> Callable[..., Any]:
+def ask(endpoint: Any, tmp_path: Path) -> Callable[..., Any]:
     """Ask the endpoint for everything, with pauses that suit a test; returns answers by id, in order, and the stats."""
+
+    fresh = itertools.count()
 
     def ask(requests: Sequence[ChatRequest], cache: AnswerCache | None = None, **settings: Any) -> Any:
         answers: dict[str, ChatAnswer] = {}
@@ -104,7 +108,8 @@ def ask(endpoint: Any) -> Callable[..., Any]:
             **{"model": "verdict-model", "base_url": endpoint.url, "identity": "test", "first_pause": 0.01, **settings}
         )
         asked = [replace(request, check=checked) for request in requests]
-        stats = asyncio.run(ask_all(where, asked, cache=cache, on_answer=keep, budget=budget))
+        with nullcontext(cache) if cache else closing(AnswerCache.open(tmp_path / f"fresh-{next(fresh)}")) as kept:
+            stats = asyncio.run(ask_all(where, asked, cache=kept, on_answer=keep, budget=budget))
         assert set(answers) == {request.id for request in requests}
         return SimpleNamespace(answers=answers, stats=stats, texts={name: one.text for name, one in answers.items()})
 

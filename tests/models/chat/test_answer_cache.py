@@ -16,7 +16,7 @@ import pytest
 
 from harness.data.records import Usage
 from harness.errors import DataError
-from harness.models.chat.cache import AnswerCache, CachedAnswer, answer_key
+from harness.models.chat.cache import AnswerCache, CachedAnswer
 from harness.models.chat.records import ChatRequest
 
 ASK = """
@@ -136,12 +136,12 @@ def test_the_key_of_an_answer_depends_on_everything_but_the_id(make_requests: An
     assert cache.holds("one", shuffled)
 
 
-def test_the_key_of_an_answer_is_the_one_that_earlier_versions_kept_it_under() -> None:
+def test_the_key_of_an_answer_is_the_one_that_earlier_versions_kept_it_under(cache: AnswerCache) -> None:
     """Or everything would be paid for once more."""
     messages = ({"role": "system", "content": "Judge."}, {"role": "user", "content": "ça, 東京 \ud83d"})
     request = ChatRequest(id="a", messages=messages, schema={"type": "object"}, max_tokens=100, temperature=0.7)
     key = "7407b1525693212a3c1ee89113263135a1aee6bc6922a3bf012e3e59662fbfcb"
-    assert answer_key("openai:http://h/v1:m", request) == key
+    assert cache.key("openai:http://h/v1:m", request) == key
     plain = ChatRequest(id="b", messages=({"role": "user", "content": "x"},))
     assert plain.sha256() == "8409747c412aae48686ff5cab8e72dc248824c6fde40c2bcd4ce04c9c31949a5"
 

@@ -161,7 +161,7 @@ def test_a_flood_after_answers_ends_too(endpoint: Any, ask: Any, make_requests: 
     assert done.stats.asked < 40 + 8 + 30
 
 
-def test_when_cancelled_no_task_and_no_thread_is_left(endpoint: Any, make_requests: Any, ask: Any) -> None:
+def test_when_cancelled_no_task_and_no_thread_is_left(endpoint: Any, make_requests: Any, cache: Any) -> None:
     from harness.models.chat.client import ask_all
     from harness.models.chat.records import ChatEndpoint
 
@@ -169,7 +169,7 @@ def test_when_cancelled_no_task_and_no_thread_is_left(endpoint: Any, make_reques
 
     async def scenario() -> None:
         where = ChatEndpoint(model="verdict-model", base_url=endpoint.url, identity="test")
-        asking = asyncio.create_task(ask_all(where, make_requests(50), cache=None, on_answer=lambda answer: None))
+        asking = asyncio.create_task(ask_all(where, make_requests(50), cache=cache, on_answer=lambda answer: None))
         await asyncio.sleep(0.8)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -184,7 +184,7 @@ def test_when_cancelled_no_task_and_no_thread_is_left(endpoint: Any, make_reques
     assert threading.active_count() <= before
 
 
-def test_an_exception_of_the_caller_stops_the_run(endpoint: Any, ask: Any, make_requests: Any) -> None:
+def test_an_exception_of_the_caller_stops_the_run(endpoint: Any, cache: Any, make_requests: Any) -> None:
     from harness.models.chat.client import ask_all
     from harness.models.chat.records import ChatEndpoint
 
@@ -193,5 +193,5 @@ def test_an_exception_of_the_caller_stops_the_run(endpoint: Any, ask: Any, make_
 
     where = ChatEndpoint(model="verdict-model", base_url=endpoint.url, identity="test")
     with pytest.raises(OSError, match="no space left"):
-        asyncio.run(ask_all(where, make_requests(50), cache=None, on_answer=full))
+        asyncio.run(ask_all(where, make_requests(50), cache=cache, on_answer=full))
     assert len(endpoint.requests) < 50

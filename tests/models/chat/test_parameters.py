@@ -139,7 +139,7 @@ def test_words_about_one_request_change_nothing(endpoint: Any, ask: Any, make_re
     assert (done.stats.unanswered, done.stats.changes) == (1, ())
     endpoint.requests.clear()
     endpoint.refuses = lambda request: "max_tokens is too large: 1024. The maximum context length is 512 tokens"
-    done = ask(make_requests(3), cache=None)
+    done = ask(make_requests(3))
     assert len(endpoint.requests) == done.stats.unanswered == 3
 
 
@@ -197,8 +197,8 @@ def test_without_any_name_of_the_limit_none_is_sent(endpoint: Any, ask: Any, mak
         ("{model: x}", "under which name"),
         ("{stream: true}", "answers are taken whole"),
         ("{response_format: {type: text}}", "null leaves it out"),
-        ("{seed: 2020-01-01}", "no JSON value"),
-        ("{top_p: .inf}", "no JSON value"),
+        ("{seed: 2020-01-01}", "not a JSON value"),
+        ("{top_p: .inf}", "not a JSON value"),
     ],
 )
 def test_parameters_that_cannot_be_are_refused_with_their_line(tmp_path: Path, parameters: str, words: str) -> None:

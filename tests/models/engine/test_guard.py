@@ -158,9 +158,9 @@ def test_files_as_they_should_be_are_taken(tmp_path: Path) -> None:
         ({"config": '{"rope_theta": NaN}'}, "no number as rope_theta"),
         ({"config": '{"a": ' + "1" * 5000 + "}"}, "config.json of me/model cannot be read"),
         ({"config": {"vocab_size": 1 << 20, "hidden_size": 1 << 12}}, "describes at least 4,294,967,296 parameters"),
-        ({"config": "null"}, "no JSON object"),
-        ({"tokenizer_config": "[]"}, "tokenizer_config.json of me/model is no JSON object"),
-        ({"tokenizer": "null"}, "tokenizer.json of me/model is no JSON object"),
+        ({"config": "null"}, "not a JSON object"),
+        ({"tokenizer_config": "[]"}, "tokenizer_config.json of me/model is not a JSON object"),
+        ({"tokenizer": "null"}, "tokenizer.json of me/model is not a JSON object"),
         ({"generation_config": {"eos_token_id": list(range(10**5))}}, "eos_token_id"),
         ({"generation_config": {"eos_token_id": "end"}}, "eos_token_id"),
         ({"generation_config": '{"temperature": NaN}'}, "has nan as temperature"),
@@ -188,7 +188,7 @@ def test_weights_with_an_absurd_header_are_refused(tmp_path: Path) -> None:
     write(tmp_path)
     for head in (struct.pack("<Q", 10**12), b"", struct.pack("<Q", 2) + b"[]", struct.pack("<Q", 5000) + b"[" * 5000):
         (tmp_path / "model.safetensors").write_bytes(head)
-        with pytest.raises(ModelError, match=r"the model\.safetensors of me/model is no safetensors file"):
+        with pytest.raises(ModelError, match=r"the model\.safetensors of me/model is not a safetensors file"):
             check_files(tmp_path, "me/model")
 
 

@@ -14,6 +14,7 @@ from harness.data.published_facts import published_facts
 from harness.errors import UsageError
 from harness.reports import markdown_templates as markdown
 from harness.reports import model_card
+from harness.reports.readme import BEGIN, END
 from harness.resources import folder
 
 FACTS = published_facts()
@@ -215,8 +216,8 @@ def test_other_names_are_other_models(name: str) -> None:
 
 def test_the_card_of_another_model_makes_no_claim_about_training(make_report: Any, reading: Any) -> None:
     card = model_card.render_card(make_report("vllm:Qwen/Qwen3-1.7B"), model_card.identify("Qwen/Qwen3-1.7B"))
-    assert card.startswith(f"{model_card.BEGIN}\n")
-    assert card.endswith(f"{model_card.END}\n")
+    assert card.startswith(f"{BEGIN}\n")
+    assert card.endswith(f"{END}\n")
     for claim in ("LoRA", "Pipeline", "Scenario", "fine-tuned", "published"):
         assert claim not in card
     assert f"tft evaluate vllm:Qwen/Qwen3-1.7B@{MODEL_COMMIT} --dataset" in reading.code_block(card, "bash")

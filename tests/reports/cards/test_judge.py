@@ -12,6 +12,7 @@ from harness.evaluation.records import ConversationScores, EvalReport, Judging, 
 from harness.reports import model_card
 from harness.statistics.records import Agreement, Calibration
 
+CELL = "me/tft-benchmark-s2-tft-small"
 PANEL = (
     Member(name="openai:first", status="ok", votes=301, unscored=2, good=0.871),
     Member(name="rules:judge", status="excluded", votes=7, unscored=296, good=None, problem="no | answer\n# came"),
@@ -39,7 +40,7 @@ def judged(make_report: Any, estimate: Any) -> Callable[..., EvalReport]:
 
 
 def _card(report: EvalReport) -> str:
-    return model_card.render_card(report, model_card.identify("me/a"), namespace="lab")
+    return model_card.render_card(report, model_card.identify("me/a"), place=model_card.CardPlace(namespace="lab"))
 
 
 def test_a_single_judge_is_named_with_its_prompt_and_what_was_not_asked(judged: Any, reading: Any) -> None:
@@ -99,14 +100,19 @@ def test_whole_conversations_baselines_and_plots_are_shown(judged: Any, estimate
         "staged_tool_call": ConversationScores(success=estimate(0.147), first_error_turn=2.25, turns_before_error=3.5),
         "rouge": ConversationScores(success=estimate(None), first_error_turn=None, turns_before_error=None),
     }
-    report = dataclasses.replace(judged(), dialogues=dialogues, plots={"scores.png": "Scores, [0.7]"})
+    plots = {"scores.png": "Scores, [0.7]", "tools.png": "Tools"}
+    report = dataclasses.replace(judged(), dialogues=dialogues, plots=plots)
     card = _card(report)
     assert reading.table_after(card, "# Whole conversations") == [
         ["`staged_tool_call`", "0.147 [0.116, 0.176]", "2.2", "3.5"],
         ["`rouge`", "–", "–", "–"],
     ]
-    image = "(https://huggingface.co/datasets/lab/tft-benchmark-results/resolve/main/plots/me--a/scores.png)"
-    assert f"![Scores, \\[0.7\\]]{image}" in card
-    metrics = {row[0]: row for row in reading.table_after(card, "Measured by this harness")}
-    assert metrics["`llm-as-a-judge`"][3] == "0.123"
+    metrics = {row[0]: row for row in reading.table_after(card, "All baselines")}
+    assert metrics["`llm-as-a-judge`"][3] == "0.123 [0.092, 0.152]"
     assert metrics["`rouge`"][3] == "–"
+    assert "![" not in card, "others' repositories get no pictures"
+    assert "datasets/lab/tft-benchmark-results), folder `plots/me--a`" in card
+    ours = model_card.render_card(report, model_card.identify(CELL), place=model_card.CardPlace(pictures=plots))
+    assert "![Scores, \\[0.7\\]](plots/scores.png)" in ours
+    assert ours.index("![Scores") < ours.index("## Use") < ours.index("![Tools](plots/tools.png)")
+    assert "![" not in model_card.render_card(report, model_card.identify(CELL))

@@ -25,14 +25,15 @@ DATA_COMMIT = "b" * 40
 def test_numbers_of_a_card_are_those_of_the_report(name: str, make_report: Any, reading: Any) -> None:
     report = make_report(f"vllm:{name}")
     card = model_card.render_card(report, model_card.identify(name))
-    rows = reading.table_after(card, "Measured by this harness")
+    first, rows = (reading.table_after(card, title) for title in ("Measured by this harness", "All baselines"))
     assert [row[0].strip("`") for row in rows] == list(report.rows["model"])
-    for row, metric in zip(rows, report.rows["model"], strict=True):
+    for top, row, metric in zip(first, rows, report.rows["model"], strict=True):
         shown = [
             f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]"
             for e in (report.rows[key][metric] for key in ("model", "null", "gold"))
         ]
         model = report.rows["model"][metric]
+        assert top == [row[0], f"**{shown[0]}**", f"{shown[1]} (null)", shown[2], str(model.n), str(model.unscored)]
         assert row[1:] == [*shown, *map(str, (model.n, model.clusters, model.errors, model.unscored))]
     *tools, macro = reading.table_after(card, "Scores per tool")
     assert [row[0].strip("`") for row in tools] == ["respond_to_user", "FindRestaurants"]
@@ -49,10 +50,9 @@ def test_numbers_of_a_card_are_those_of_the_report(name: str, make_report: Any, 
 
 def test_metrics_without_a_value_are_dashes_and_never_zero(make_report: Any, estimate: Any, reading: Any) -> None:
     report = make_report(rows={"model": {"rouge": estimate(None)}, "null": {}, "gold": {}}, by_tool={}, readings={})
-    row = reading.table_after(model_card.render_card(report, model_card.identify(EXAMPLE)), "Measured by this harness")[
-        0
-    ]
-    assert row == ["`rouge`", "–", "–", "–", "0", "0", "1", "359"]
+    card = model_card.render_card(report, model_card.identify(EXAMPLE))
+    assert reading.table_after(card, "Measured by this harness") == [["`rouge`", "**–**", "–", "–", "0", "359"]]
+    assert reading.table_after(card, "All baselines") == [["`rouge`", "–", "–", "–", "0", "0", "1", "359"]]
 
 
 def test_a_rule_based_judge_is_never_passed_off_as_an_llm(make_report: Any, estimate: Any) -> None:
@@ -88,7 +88,7 @@ def test_the_command_repeats_the_run_with_its_commits_and_settings(make_report: 
 
 def test_tools_come_from_the_task_where_there_is_one(published_task: Task, make_report: Any) -> None:
     card = model_card.render_card(make_report(), model_card.identify(EXAMPLE), published_task)
-    section = card[card.index("### Target tools") : card.index("## All published")]
+    section = card[card.index("### Target tools") : card.index("## Benchmark overview")]
     for tool in published_task.tools:
         function = tool["function"]
         line = next(line for line in section.splitlines() if line.startswith(f"- `{function['name']}`"))

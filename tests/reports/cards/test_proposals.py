@@ -46,22 +46,22 @@ def test_one_pull_request_is_kept_up_to_date_and_those_of_others_are_left_alone(
     hubs: tuple[Hub, Hub], tmp_path: Path
 ) -> None:
     ada, eve = hubs
-    theirs, _ = propose(eve, "ada/model", {"README.md": CARD.format("Eve's")}, message=TITLE)
-    address, sent = propose(ada, "ada/model", {"README.md": CARD.format("one")}, message=TITLE)
+    theirs, _ = propose(eve, "ada/model", {"README.md": CARD.format("Eve's").encode()}, message=TITLE)
+    address, sent = propose(ada, "ada/model", {"README.md": CARD.format("one").encode()}, message=TITLE)
     assert sent
     assert address != theirs
     commits = len(ada.api.list_repo_commits("ada/model", revision=proposals(ada)["ada"].git_reference))
-    assert propose(ada, "ada/model", {"README.md": CARD.format("one")}, message=TITLE) == (address, False)
+    assert propose(ada, "ada/model", {"README.md": CARD.format("one").encode()}, message=TITLE) == (address, False)
     again = ada.api.list_repo_commits("ada/model", revision=proposals(ada)["ada"].git_reference)
     assert len(again) == commits
 
-    assert propose(ada, "ada/model", {"README.md": CARD.format("two")}, message=TITLE) == (address, True)
+    assert propose(ada, "ada/model", {"README.md": CARD.format("two").encode()}, message=TITLE) == (address, True)
     found = proposals(ada)
     assert set(found) == {"ada", "eve"}
     assert proposed(ada, found["ada"].git_reference, tmp_path) == CARD.format("two")
     assert proposed(ada, found["eve"].git_reference, tmp_path) == CARD.format("Eve's")
 
     ada.api.change_discussion_status("ada/model", found["ada"].num, "closed")
-    fresh, sent = propose(ada, "ada/model", {"README.md": CARD.format("two")}, message=TITLE)
+    fresh, sent = propose(ada, "ada/model", {"README.md": CARD.format("two").encode()}, message=TITLE)
     assert sent
     assert fresh != address

@@ -114,7 +114,7 @@ def test_eval_results_read_back_as_the_hubs_entries(make_report: Any, estimate: 
     assert [entry.task_id for entry in entries] == ["staged_tool_call", "binary_tool_call", "rouge"]
     for entry in entries:
         found = report.rows["model"][entry.task_id]
-        assert entry.value == found.value
+        assert entry.value == round(found.value, 4)
         assert (entry.dataset_id, entry.dataset_revision, entry.date) == ("me/testset", DATA_COMMIT, report.run.date)
         assert entry.source_url == "https://hub.example/datasets/me/results"
         assert f"95 % interval {found.low:.3f} to {found.high:.3f}" in str(entry.notes)

@@ -164,7 +164,7 @@ def test_noisy_labels_of_the_benchmark_are_repaired(published_task: Task, dialog
     raw = noisy_labels.SCENARIO.conversations(dialogues, arm)
     toolbox = Toolbox(published_task.tools)
     found = ServiceCalls(dialogues_of(raw, toolbox), toolbox)
-    labels = found.labels()
+    labels = {call.turn.key: found.label(call) for call in found.calls}
     counts: Counter[str] = Counter()
     for turn in found.turns:
         right = toolbox.call_of(dialogues.restaurants[turn.dialogue.number].conversation.messages[turn.position])

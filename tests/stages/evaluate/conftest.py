@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,9 @@ from harness.data.formats.published import read_test_conversations
 from harness.data.records import TurnPair
 from harness.hubd.embedded import EmbeddedHub, running
 from harness.models import parsing
-from support import model_endpoint
+from support import model_endpoint, tft
 from support.sample_test_set import write_test_set
+from support.tft import TFT, Done
 
 USERS = """
 users:
@@ -29,50 +29,6 @@ users:
 CONVERSATIONS = 3
 TEST_SET = "ada/sample"
 LOCAL = ("--dataset", TEST_SET, "--no-push", "--out", "run")
-TFT = Path(sys.executable).parent / "tft"
-
-ONE_AFTER_THE_OTHER = """
-import contextlib, io, json, sys, traceback
-from harness.cli.__main__ import main
-for arguments in sys.argv[1:]:
-    out, err, status = io.StringIO(), io.StringIO(), None
-    sys.argv = ["tft", *json.loads(arguments)]
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main()
-        except SystemExit as end:
-            status = end.code
-        except BaseException:
-            traceback.print_exc()
-    print(json.dumps({"status": status, "out": out.getvalue(), "err": err.getvalue()}))
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """A finished command."""
-
-    status: int
-    out: str
-    err: str
-
-    def refused(self, *words: str) -> str:
-        """Check that it ended as bad input must, that its one sentence has these words, and return the sentence."""
-        assert self.status == 2, self.err[-4000:]
-        assert "Traceback" not in self.err
-        assert self.out == ""
-        said = self.err.splitlines()
-        errors = [number for number, line in enumerate(said) if line.lower().startswith("error: ")]
-        assert len(errors) == 1, self.err
-        sentence = "\n".join(said[errors[0] :])
-        missing = [word for word in words if word not in sentence]
-        assert not missing, f"{missing} not in: {sentence}"
-        return sentence
-
-    def worked(self) -> Done:
-        """Check that the command ended well."""
-        assert self.status == 0, self.err[-4000:]
-        return self
 
 
 class Terminal:
@@ -104,17 +60,11 @@ class Terminal:
 
     def __call__(self, *arguments: str, **environment: str) -> Done:
         """Run `tft` to its end; keywords are environment variables."""
-        with self.start(*arguments, environment=environment) as process:
-            out, err = process.communicate()
-        return Done(status=process.returncode, out=out, err=err)
+        return tft.run(arguments, environment={**self.environment, **environment}, folder=self.folder)
 
     def run_all(self, commands: Iterable[Sequence[str]]) -> list[Done]:
-        """Run several commands in one process, one after the other: importing is what takes the time."""
-        command = [sys.executable, "-c", ONE_AFTER_THE_OTHER, *map(json.dumps, commands)]
-        done = subprocess.run(
-            command, env=self.environment, cwd=self.folder, capture_output=True, text=True, check=True
-        )
-        return [Done(**json.loads(line)) for line in done.stdout.splitlines()]
+        """Run several commands, one after the other."""
+        return [self(*words) for words in commands]
 
     def evaluate(self, model: str, *arguments: str, **environment: str) -> Done:
         """Run `tft evaluate` on the sample test set into the folder `run`, without pushing."""

@@ -20,8 +20,8 @@ OWN_CODE = json.dumps({"architectures": ["OwnForCausalLM"], "auto_map": {"AutoMo
 MODELS: list[tuple[str, dict[str, str], tuple[str, ...]]] = [
     ("no-config", {"model.safetensors": "x"}, ("has no config.json", "causal LM")),
     ("adapter", {"adapter_config.json": "{}", "adapter_model.safetensors": "x"}, ("adapter", "merged weights")),
-    ("masked", {"config.json": BERT, "model.safetensors": "x"}, ("no causal language model", "BertForMaskedLM")),
-    ("no-architecture", {"config.json": "{}", "model.safetensors": "x"}, ("no causal language", "no architecture")),
+    ("masked", {"config.json": BERT, "model.safetensors": "x"}, ("not a causal language model", "BertForMaskedLM")),
+    ("no-architecture", {"config.json": "{}", "model.safetensors": "x"}, ("not a causal language", "no architecture")),
     ("pickled", {"config.json": CAUSAL, "pytorch_model.bin": "x"}, ("pytorch_model.bin", "safetensors", "convert")),
     ("weightless", {"config.json": CAUSAL}, ("no *.safetensors file", "push the weights")),
     (
@@ -95,7 +95,7 @@ DATA: list[tuple[str, dict[str, str], tuple[str, ...]]] = [
 
 @pytest.fixture(scope="module")
 def said(place: Any, put: Put) -> dict[str, Any]:
-    """What each of the commands about these models and datasets said; they are run in one process, which is quick."""
+    """What each of the commands about these models and datasets said."""
     for name, files, _ in MODELS:
         put(name, files)
     for name, files, _ in DATA:
@@ -105,7 +105,7 @@ def said(place: Any, put: Put) -> dict[str, Any]:
     commands |= {name: ["evaluate", name, "--dataset", "ada/sample", *local] for name, _ in NAMES}
     endpoint = ["openai:any", "--base-url", "http://127.0.0.1:9/v1"]
     commands |= {f"data-{name}": ["evaluate", *endpoint, "--dataset", f"ada/data-{name}", *local] for name, *_ in DATA}
-    return dict(zip(commands, place.run_all(commands.values()), strict=True))
+    return {name: place(*words) for name, words in commands.items()}
 
 
 @pytest.fixture(scope="module")

@@ -68,15 +68,15 @@ def test_the_report_counts_what_the_endpoint_counted_and_the_key_is_written_nowh
 def test_what_may_pass_is_asked_again_and_what_stays_is_an_error_of_its_pair(
     ask: Any, endpoint: Any, test_set: list[TurnPair], tmp_path: Path
 ) -> None:
-    """Refusals for load and lost connections are repeated; what is no answer at all is an error, seen in the table."""
+    """Refusals for load and lost connections are repeated; what is no answer at all is an error, seen in the table.
+
+    Which faults last is tried with short pauses in `tests/models/chat`; here each costs seconds.
+    """
     fault = endpoint.fault
     passing = [fault(status=429), fault(status=500), fault(drop=True), fault(body='{"id": "cut off"}', cut=True)]
     lasting = [
-        fault(kind="text/html", body="<html>A gateway</html>"),
-        fault(body='{"id": "0", "object": "chat.comp'),
         fault(body='{"choices": []}'),
         fault(body="[]"),
-        fault(status=429, body='{"error": {"message": "quota used up"}}'),
         fault(status=400, body='{"error": {"message": "the content was filtered"}}'),
     ]
     faults = [*passing, *lasting]
@@ -92,12 +92,12 @@ def test_what_may_pass_is_asked_again_and_what_stays_is_an_error_of_its_pair(
     done = ask("--concurrency", "10", "--limit", "20").worked()
     rows = _rows(tmp_path)
     failed = [row for row in rows if row["error"]]
-    assert (len(rows), len(failed)) == (20, 6)
+    assert (len(rows), len(failed)) == (20, 3)
     assert all(row["raw"] is None and row["staged_tool_call"] is None for row in failed)
     assert all(row["raw"] is not None for row in rows if row not in failed)
-    assert "n = 14 pairs" in done.out
-    assert "6 errors, 6 unscored" in done.out
-    words = {"no chat completion": 3, "no choice": 1, "quota used up": 1, "filtered": 1}
+    assert "n = 17 pairs" in done.out
+    assert "3 errors, 3 unscored" in done.out
+    words = {"not a chat completion": 1, "no choice": 1, "filtered": 1}
     reasons = [row["reason"] for row in failed]
     assert {word: sum(word in reason for reason in reasons) for word in words} == words, reasons
 

@@ -105,7 +105,7 @@ def test_the_model_repository_carries_its_scores_and_a_card_with_the_same_number
     finished: Any, place: Any, api: Any
 ) -> None:
     report = read_report(place.folder / "run" / "report.json")
-    measured = {metric: one.value for metric, one in report.rows["model"].items()}
+    measured = {metric: round(one.value or 0.0, 4) for metric, one in report.rows["model"].items()}
     folder = Path(api.snapshot_download(MODEL, cache_dir=place.folder / "cache"))
     [published] = (folder / ".eval_results").iterdir()
     entries = yaml.safe_load(published.read_text())

@@ -1,0 +1,37 @@
+"""The command that repeats an evaluation, from its report."""
+
+from __future__ import annotations
+
+from harness.evaluation.records import EvalReport
+
+_SETTINGS = {"max_tokens": "--max-tokens", "base_url": "--base-url", "tool_choice": "--tool-choice", "judge": "--judge"}
+"""Recorded settings of a run, and the options of `tft evaluate` that set them."""
+
+
+def reproduce_command(report: EvalReport) -> list[str]:
+    """Return the words of the command that repeats the evaluation: both commits pinned, its settings as recorded."""
+    run = report.run
+    # As the report has them: a card is made of any report, and quotes what it shows.
+    model = f"{run.model}@{run.model_revision}" if run.model_revision and "@" not in run.model else run.model
+    words = ["tft", "evaluate", model, "--dataset", f"{run.dataset}@{run.dataset_revision}", "--no-push"]
+    for key, option in _SETTINGS.items():
+        value = run.config.get(key)
+        for one in value if isinstance(value, list) else [] if value is None else [value]:
+            words += [option, str(one)]
+    pairs = run.config.get("pairs")
+    if pairs != run.config.get("pairs_in_test_set"):
+        words += ["--limit", str(pairs)]
+    words += ["--ask-everything"] if run.config.get("ask_everything") else []
+    words += ["--trust-remote-code"] if run.config.get("trust_remote_code") else []
+    return words + _engine_options(run.config.get("engine_args"))
+
+
+def _engine_options(arguments: object) -> list[str]:
+    """Return the engine's argument words, `--key value` or `--flag`, as options of `tft evaluate`."""
+    options: list[str] = []
+    for word in map(str, arguments if isinstance(arguments, list) else ()):
+        if word.startswith("--"):
+            options.append(f"--engine-arg={word.removeprefix('--')}")
+        elif options:
+            options[-1] += f"={word}"
+    return options
