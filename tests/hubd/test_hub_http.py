@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import json
 import os
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -30,7 +31,8 @@ def send(hub):
             headers["Authorization"] = f"Bearer {token}"
         if isinstance(body, dict | list):
             body, headers["Content-Type"] = json.dumps(body), "application/json"
-        connection.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+        with suppress(BrokenPipeError):  # a body that is refused at its head; the answer is there all the same
+            connection.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
         answer = connection.getresponse()
         answer.content = answer.read()
         connection.close()
@@ -179,7 +181,7 @@ def test_a_shard_that_never_ends_is_refused():
 def test_oversized_and_malformed_requests_are_refused(send, repo):
     assert send("POST", "/api/repos/create", b"{" * 100).status == 400
     assert send("POST", "/api/repos/create", b"[]").status == 400
-    assert send("POST", "/api/repos/create", b'{"name": "' + b"x" * (33 << 20) + b'"}').status == 413
+    assert send("POST", "/api/repos/create", b'{"name": "' + b"x" * (9 << 20) + b'"}').status == 413
     assert send("POST", "/api/repos/create", {"name": "../x"}).status == 400
     assert send("POST", "/api/repos/create", {"name": "x", "type": "kernel"}).status == 400
     assert send("GET", "/api/models?limit=-1").status == 400
