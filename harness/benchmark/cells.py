@@ -22,10 +22,10 @@ _SCENARIO = re.compile(r"s?(\d+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One scenario and one pipeline, or one pipeline on traces of one's own."""
+    """One scenario and one pipeline, or one pipeline on the user's own traces."""
 
     scenario: int | None
-    """None: the job's own traces."""
+    """None: a job's own traces."""
     arm: Arm
     fair: bool = False
     """Swap the traces: Direct on the TFT arm's, with its clean tenth, TFT on the Direct arm's, without one."""
@@ -62,7 +62,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Traces of one's own: a job folder, and the name that its repositories begin with."""
+    """The user's own traces: a job folder, and the name that its repositories begin with."""
 
     name: str
     folder: str

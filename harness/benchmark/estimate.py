@@ -54,7 +54,7 @@ class Estimator:
         self._roles = Roles.named(self._preset.models)
 
     def step(self, step: Step) -> StepEstimate:
-        """Return what a step would take, had nothing of it been done before."""
+        """Return what a step would take if nothing of it could be reused."""
         cell = next(cell for cell, chain in self._plan.of_cell.items() if step in chain)
         units = self._units(step, cell)
         seconds = self._seconds(step.stage, units)
@@ -78,7 +78,7 @@ class Estimator:
         return float(max(fitting, key=lambda way: len(way["settings"]))["tokens_per_second"])
 
     def _units(self, step: Step, cell: Cell) -> float | None:
-        """Return how much a step does, in the units of the rates; None for traces of one's own, not counted here."""
+        """Return how much a step does, in the units of the rates; None for a job's own traces."""
         if cell.scenario is None:
             return None
         traces = scenarios.describe(cell.scenario).facts[cell.traces].conversations

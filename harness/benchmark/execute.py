@@ -28,7 +28,7 @@ _RESUMABLE = {"student": "work", "train": "run", "evaluate": "run"}
 _TAIL = 5
 
 # Between fork and exec a process with threads must not run Python, so that a small program ties the command to this
-# process: the kernel kills it when the one that started it dies, kill -9 included, and nothing goes on unseen.
+# process: the kernel kills it when the one that started it dies, kill -9 included, and nothing keeps running unseen.
 _TETHER = (
     "import ctypes, os, sys\n"
     "sys.platform == 'linux' and ctypes.CDLL(None).prctl(1, 9)\n"

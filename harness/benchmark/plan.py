@@ -61,7 +61,7 @@ def _say(*words: object, **fields: Any) -> list[_Said]:
 
 @dataclass(slots=True)
 class _Chain:
-    """The steps of one cell as they are put together."""
+    """The steps of one cell, under construction."""
 
     cell: Cell
     setup: Setup
@@ -247,7 +247,7 @@ def _until(of_cell: Mapping[Cell, tuple[Step, ...]], until: str) -> dict[Cell, t
 
 
 def _salt(setup: Setup) -> str:
-    """Return a hash of what determines results and lies in local files."""
+    """Return a hash of what determines results and is in local files."""
     files = sorted(path for path in Path(setup.job.folder).iterdir() if path.is_file()) if setup.job else []
     decisive = [Roles.named(setup.preset.models).model_dump(), [str(FileInput.of(path)) for path in files]]
     return hashlib.sha256(repr(decisive).encode()).hexdigest()

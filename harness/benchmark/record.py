@@ -78,7 +78,7 @@ def load(text: str, where: str) -> BenchmarkRecord:
 
 
 def read_record(dataset: ResultsDataset) -> BenchmarkRecord | None:
-    """Return the record that lies in the results dataset, None where no run of the benchmark has ended yet."""
+    """Return the record in the results dataset, None where no run of the benchmark has ended yet."""
     with dataset.file(FILE) as file:
         text = file.read_text(encoding="utf-8", errors="replace") if file else None
     return load(text, str(dataset.artifact)) if text is not None else None

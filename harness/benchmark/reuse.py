@@ -120,7 +120,7 @@ class KnownSteps:
 
 
 def known_steps(plan: BenchmarkPlan, state: BenchmarkState) -> KnownSteps:
-    """Return what is there, and what is there and has to be made again."""
+    """Return which results are there, and which of them have to be made again."""
     artifacts: dict[str, Artifact] = {}
     there: dict[str, bool] = {}
     outdated: dict[str, str] = {}

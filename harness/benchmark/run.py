@@ -25,7 +25,7 @@ from harness.terminal import console, echo, progress, say
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkRequest:
-    """What is to be run, and how; None is as the preset says, or as the environment does."""
+    """What to run, and how; None means as the preset or the environment says."""
 
     cells: Sequence[Cell]
     preset: str
@@ -33,7 +33,7 @@ class BenchmarkRequest:
     job: Job | None = None
     seeds: int = 1
     version: str | None = None
-    """The version that the results are to be published as; None: none that is published is to be replaced."""
+    """The version to publish the results as; None: no published version may be replaced."""
     report: Path | None = None
     """Folder for the report; None: none is made."""
     student: str | None = None
@@ -62,7 +62,7 @@ class BenchmarkRequest:
 def run(request: BenchmarkRequest) -> tuple[BenchmarkPlan, dict[str, StepOutcome]] | None:
     """Show the plan, run it and record the outcome; None where `dry_run` stopped it before.
 
-    Raises HarnessError before anything is run where the plan cannot be carried out.
+    Raises HarnessError before anything is run where the plan cannot be run.
     """
     if not request.public:
         os.environ[PRIVATE] = "1"
@@ -140,7 +140,7 @@ def _flavors(jobs: Sequence[str]) -> dict[str, str]:
 
 
 def _show(plan: BenchmarkPlan, state: BenchmarkState, request: BenchmarkRequest, parallel: int) -> None:
-    """Print the plan: with --dry-run every command on stdout; always what is there and what the rest would take."""
+    """Print the plan: with --dry-run every command on stdout; always what exists and what the rest would take."""
     from harness.benchmark.estimate import Estimator
     from harness.models.chat.endpoints import Endpoints
 

@@ -46,10 +46,10 @@ Watch = Callable[[Mapping[str, StepOutcome]], None]
 
 
 def run_plan(plan: BenchmarkPlan, run: RunStep, *, parallel: int, watch: Watch) -> dict[str, StepOutcome]:
-    """Run all steps of the plan, up to `parallel` at once, and return what became of each, by key.
+    """Run all steps of the plan, up to `parallel` at once, and return the outcome of each, by key.
 
     Steps start in the plan's order as soon as those that make what they need are done. Where one fails, the steps that
-    need it are skipped and all others go on. An interruption waits for the steps that run.
+    need it are skipped and all others continue. An interruption waits for running steps.
     """
     outcomes = {step.key: StepOutcome(status="waiting") for step in plan.steps}
     artifacts: dict[str, Artifact] = {}

@@ -12,13 +12,14 @@ from typing import Any
 
 import click
 
+from harness.cli import _options
 from harness.errors import CheckFailed, DataError, GitHubError, UsageError
 from harness.reports.markdown_templates import MARK
 from harness.secrets import known
 from harness.terminal import echo
 
 
-@click.group("actions")
+@click.group("actions", cls=_options.CommandGroup)
 def command() -> None:
     """For workflows on GitHub: who asks for what, and the comment that answers. See docs/actions.md."""
 

@@ -62,11 +62,6 @@ class JobFolder:
         """Return what the configuration says of a stage (filter, relabel, synthesize, train) or of the `roles`."""
         return self.config.stages.get(stage, {})
 
-    @property
-    def topics(self) -> tuple[Topic, ...]:
-        """The mutation topics of the configuration; empty where it has none."""
-        return self.config.topics
-
 
 def _one(folder: Path, names: tuple[str, ...]) -> Path | None:
     found = [name for name in names if (folder / name).is_file()]

@@ -37,7 +37,7 @@ def check_address(address: str, source: str) -> None:
 def check_bare_address(address: str, source: str, advice: str) -> None:
     """Raise UsageError as `check_address`, and where there is more to an address than host and path.
 
-    It will stand in records that are pushed, and in the environment of other programs.
+    It will be in records that are pushed, and in the environment of other programs.
     """
     check_address(address, source)
     if public_address(address) != address:

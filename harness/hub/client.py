@@ -41,7 +41,7 @@ class Hub:
     ) -> None:
         """Ask `endpoint` with `token`; False is none, None that of the environment or of `hf auth login`.
 
-        `token_from` is the variable that holds it, for what is said to the person. What is read is kept in `cache`, by
+        `token_from` is the variable that holds it, for messages to the user. What is read is kept in `cache`, by
         default the Hub cache, which knows repositories by their names, whichever Hub they are from.
         """
         from huggingface_hub import HfApi
@@ -286,7 +286,7 @@ class Hub:
         return made.pr_url or made.commit_url
 
     def tag(self, artifact: Artifact, tag: str, *, move: bool = True) -> None:
-        """Set a tag at the artifact; where it stands elsewhere, move it, or raise HubError with `move` False."""
+        """Set a tag at the artifact; where it is at another commit, move it, or raise HubError with `move` False."""
         from huggingface_hub.errors import HfHubHTTPError
 
         repo_id, kind, commit = artifact.repo_id, artifact.kind, artifact.revision

@@ -61,7 +61,7 @@ def _check_size(text: str, times: int) -> None:
 
 
 def _is_deep(value: Any) -> bool:
-    """Whether brackets stand in brackets more than _DEEPEST times; level by level, without calling itself."""
+    """Whether brackets are nested more than _DEEPEST times; level by level, without recursion."""
     level = [value] if isinstance(value, dict | list) else []
     for _ in range(_DEEPEST):
         parts = chain.from_iterable(one.values() if isinstance(one, dict) else one for one in level)

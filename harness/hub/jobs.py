@@ -124,21 +124,17 @@ def submit(
 def _specify(command: Sequence[str], flavor: str, endpoint: str, options: JobOptions) -> JobSpec:
     if not command:
         raise UsageError("a job needs a command; give one of tft")
+    private = {PRIVATE: os.environ[PRIVATE]} if os.environ.get(PRIVATE) else {}
     return JobSpec(
         image=options.image,
         command=("uvx", *_install_words(options.package, flavor), *command),
-        environment={"HF_ENDPOINT": endpoint, "PYTHONUNBUFFERED": "1", **_kept()},
+        environment={"HF_ENDPOINT": endpoint, "PYTHONUNBUFFERED": "1", **private},
         secrets=(_TOKEN,),
         flavor=flavor,
         seconds=_seconds(options.timeout),
         labels={"name": "-".join(command[:2])},
         namespace=options.namespace,
     )
-
-
-def _kept() -> dict[str, str]:
-    """Return the settings of this environment that decide about what a job pushes."""
-    return {name: os.environ[name] for name in (PRIVATE,) if os.environ.get(name)}
 
 
 def _install_words(package: str | None, flavor: str) -> list[str]:

@@ -82,7 +82,7 @@ def package_versions() -> dict[str, str]:
 _ADVICE = "run its stage again with --force"
 _ANY_OWNER = "where a stage has made it, run that again with --force; any other is for its owner to repair"
 _MARKS = {"stage", "fingerprint"}
-"""What tells a record of ours from someone else's file of that name."""
+"""The keys that distinguish our records from other files of that name."""
 _KEYS = {"stage", "stage_version", "fingerprint", "inputs", "config", "seed", "harness", "packages"}
 
 

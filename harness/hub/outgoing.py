@@ -31,7 +31,7 @@ HIDDEN = "[folder]"
 _LEAST = 3
 """Parts of a path that tells something of this machine, the root counted."""
 _SYSTEM = ("usr", "lib", "bin", "etc", "proc", "dev")
-"""What lies below these is the same on many machines."""
+"""Folders that are the same on many machines."""
 _CACHES = ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "VIRTUAL_ENV", "RUNNER_TEMP", "GITHUB_WORKSPACE")
 _ABSOLUTE = re.compile(r"(?<![\w.:/~-])(?:~|/[\w.@+~-]+(?=/))(?:/[\w.@+~-]+)+/?")
 

@@ -33,7 +33,7 @@ _STOPS = {"stop": "stop", "length": "max_tokens", "tool_calls": "tool_calls", "c
 """An engine's finish reason -> Inspect's stop reason."""
 _WORDS = {1.0: "good", 0.0: "bad", None: "unscored"}
 _MACHINE_PATH = re.compile(r',\s*"abs_log_dir":\s*"(?:[^"\\]|\\.)*"')
-"""Where the logs lie on this machine, in the site's settings: the site does without."""
+"""The local folder of the logs, in the site's settings: the site does without."""
 
 
 def write_log(folder: Path, report: EvalReport, rows: Rows, pairs: Sequence[TurnPair], task: Task) -> Path:
@@ -276,7 +276,7 @@ def bundle(log_dir: Path, out: Path, *, title: str) -> Path:
     if not any(log_dir.rglob("*.eval")):
         raise UsageError(f"{log_dir} holds no transcripts (*.eval), so there is nothing to show; name their folder")
     if out.resolve().is_relative_to(log_dir.resolve()):
-        raise UsageError(f"the site cannot lie inside the transcripts' folder {log_dir}; name another place")
+        raise UsageError(f"the site cannot be inside the transcripts' folder {log_dir}; name another place")
     empty = not out.exists() or (out.is_dir() and not any(out.iterdir()))
     if not empty and not (out / "logs" / "listing.json").is_file():
         raise UsageError(f"{out} exists and is no site of transcripts; name a new folder")

@@ -28,6 +28,7 @@ class Plot:
     name: str
     path: Path
     alt: str
+    title: str = ""
 
 
 @contextmanager
@@ -51,14 +52,14 @@ def style() -> Iterator[None]:
         yield
 
 
-def save(folder: Path, name: str, figure: Figure, alt: str) -> Plot:
+def save(folder: Path, name: str, figure: Figure, alt: str, title: str = "") -> Plot:
     """Write the figure as `<name>.png`, without a date or a version in it."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     path = folder / f"{name}.png"
     FigureCanvasAgg(figure)
     figure.savefig(path, dpi=DPI, format="png", metadata={"Software": None})
-    return Plot(name=name, path=path, alt=alt)
+    return Plot(name=name, path=path, alt=alt, title=title)
 
 
 def figure_of(height: float, title: str, subtitle: str) -> tuple[Figure, Axes]:

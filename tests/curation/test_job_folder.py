@@ -71,7 +71,7 @@ def test_the_published_keys_become_our_settings(job: Path) -> None:
         "arbiter": "openai:big-7",
         "filter": "openai:big-7",
     }
-    assert [(one.shortest, one.longest) for one in found.topics] == [(5, 9), (9, 29)]
+    assert [(one.shortest, one.longest) for one in found.config.topics] == [(5, 9), (9, 29)]
     assert found.config.ignored == ("trace_processing.observation_format",)
 
 

@@ -268,7 +268,7 @@ def test_a_site_never_replaces_anything_else(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no transcripts"):
         bundle(tmp_path, tmp_path / "site", title="t")
     write_log(logs, report_of([row(pair(0))]), [row(pair(0))], [pair(0)], TASK)
-    with pytest.raises(UsageError, match="cannot lie inside"):
+    with pytest.raises(UsageError, match="cannot be inside"):
         bundle(logs, logs / "site", title="t")
     other.mkdir()
     (other / "thesis.txt").write_text("mine")

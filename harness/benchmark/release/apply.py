@@ -33,7 +33,7 @@ from harness.hub.publishing import delete_branch, make_branch
 from harness.hub.repository import RepositoryState
 
 BRANCH = "tft-publish-begun"
-"""Of the results: main and its tags stay as they are."""
+"""A branch of the results: main and its tags are not touched."""
 FILE = "begun.json"
 
 

@@ -1,4 +1,4 @@
-"""What speaks against a release: each check yields its problems, one sentence each, and changes nothing."""
+"""Reasons against a release: each check yields its problems, one sentence each, and changes nothing."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def names(found: ReleaseInputs) -> Iterator[str]:
 
 def _ours(entry: Entry, repo: Repo) -> bool:
     if entry.role == "results":
-        return True  # the record of the benchmark lies in it
+        return True  # it holds the record of the benchmark
     if entry.role == "leaderboard":
         return repo.stage == STAGE or repo.untouched
     return repo.stage in STAGE_OF[entry.role]

@@ -30,7 +30,7 @@ STAGE_OF: dict[Role, tuple[str, ...]] = {
     **{role: (stage,) for stage, role in DATA_STAGES.items()},
     "traces": ("corrupt", "job-traces"),
 }
-"""What the `stage` of a repository's `lineage.json` may say where it is the benchmark's, or of a job of one's own."""
+"""What the `stage` of a repository's `lineage.json` may say where it is the benchmark's, or a job's."""
 
 _Key = tuple[str, str, bool, int]
 
@@ -98,7 +98,7 @@ def _model(cell: CellRecord) -> Entry:
 
 def unfinished(record: BenchmarkRecord) -> Iterator[str]:
     """Yield what is not there: each cell that failed, and each that the benchmark has and the record has not."""
-    known = {_key(cell): cell for cell in record.cells}
+    known = {(cell.scenario, cell.arm, cell.fair, cell.seed): cell for cell in record.cells}
     numbered = {f"s{scenario.number}" for scenario in all_scenarios()}
     named = {cell.scenario for cell in record.cells}
     scenarios = sorted(named | (numbered if named <= numbered else set()))
@@ -109,10 +109,6 @@ def unfinished(record: BenchmarkRecord) -> Iterator[str]:
             yield f"{_cell(key)} was not run"
         elif cell.status == "failed":
             yield f"{_cell(key)} failed in the stage {cell.stage or 'unknown'} ({cell.problem or 'no reason recorded'})"
-
-
-def _key(cell: CellRecord) -> _Key:
-    return cell.scenario, cell.arm, cell.fair, cell.seed
 
 
 def _cell(key: _Key) -> str:

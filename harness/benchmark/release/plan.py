@@ -120,7 +120,7 @@ def _read(hub: Hub, namespace: str) -> ReleaseInputs:
     record = results.record
     if record is None:
         raise DataError(
-            f"dataset {artifact} has no {FILE}, so no run of the benchmark has come to its end; run `tft benchmark`"
+            f"dataset {artifact} has no {FILE}, so no run of the benchmark has completed; run `tft benchmark`"
         )
     listed = entries(namespace, record)
     repos = read_repos(hub, (entry.place for entry in listed))
@@ -220,7 +220,7 @@ def _about(begun: tuple[Visible, ...]) -> Iterator[str]:
 
 
 def _visible(found: ReleaseInputs, collection: Collection | None, options: ReleaseOptions) -> Iterator[Visible]:
-    """Yield what is to be shown: what others link to before what links to it, the collection last."""
+    """Yield what to make public: link targets before what links to them, the collection last."""
     first = ("test set", "student", "traces", "filtered", "relabelled", "synthetic")
     after = ("results", "model", "leaderboard")
     for roles in (first, *((role,) for role in after)):

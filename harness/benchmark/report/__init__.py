@@ -1,6 +1,6 @@
 """The benchmark's results in one place: tables, a verdict, plots and a page, from the results dataset at one commit.
 
-assign.py       Which result belongs to which cell of the benchmark, and which must not stand in a table. Pure
+assign.py       Which result belongs to which cell of the benchmark, and which must be in no table. Pure
 build.py        The report of the benchmark: from the results dataset at one commit to tables, plots and pages
 format.py       The words of the report: pipelines, runs, metrics, who is ahead. Plain text, the same in every file
 losses.py       The losses of all trainings: read from the model repositories, and drawn side by side

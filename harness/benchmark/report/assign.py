@@ -1,4 +1,4 @@
-"""Which result belongs to which cell of the benchmark, and which must not stand in a table. Pure."""
+"""Which result belongs to which cell of the benchmark, and which must be in no table. Pure."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def _run(entry: _Entry, result: Result | None, test_set: TestSetKey, pairs: froz
 
 
 def _problem(result: Result, test_set: TestSetKey, pairs: frozenset[str]) -> str | None:
-    """Return why a result must not stand beside the others, None where nothing speaks against it."""
+    """Return why a result must not be compared with the others, None where it may be."""
     report, run = result.report, result.report.run
     if (run.dataset, run.dataset_revision) != test_set:
         return f"measured on {run.dataset} at {run.dataset_revision[:12]}, the others are not; evaluate it again"

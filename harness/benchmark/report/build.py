@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.benchmark.report import losses, plot_scores, repairs
 from harness.benchmark.report.assign import AssignedResults, assign_results
 from harness.benchmark.report.notes import notes
-from harness.benchmark.report.records import Baseline, BenchmarkReport, JudgeSummary, Other, Picture
+from harness.benchmark.report.records import Baseline, BenchmarkReport, JudgeSummary, Other
 from harness.benchmark.report.results import EvaluationResults, Result, read_results
 from harness.benchmark.report.tables import fair_table, main_table
 from harness.benchmark.report.verdict import reach_verdict
@@ -18,6 +18,7 @@ from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.hub.artifact import split_revision
 from harness.hub.client import Hub
+from harness.reports.plot_style import Plot
 
 PLOTS = "plots"
 _NAMES = ("dumbbell", "dumbbell-code")
@@ -49,7 +50,7 @@ def draw(summary: BenchmarkReport, out: Path) -> BenchmarkReport:
     folder = out / PLOTS
     for old in folder.glob("*.png"):
         old.unlink()
-    pictures: list[Picture] = [
+    pictures: list[Plot] = [
         plot_scores.draw(summary, metric, name, folder)
         for metric, name in zip(summary.shown_metrics, _NAMES, strict=False)
     ]
@@ -88,7 +89,7 @@ def summarize(results: EvaluationResults, namespace: str, endpoint: str, student
         seeds=tuple(sorted({run.seed for run in runs})),
         tables=(main, fair) if fair else (main,),
         baselines=baselines,
-        others=_others(results, assigned),
+        others=tuple(_other(results.by_config[config], why) for config, why in sorted(assigned.others.items())),
         dates=_dates(reports),
         versions=_versions(reports),
         verdict=reach_verdict(main, baselines, primary, judge),
@@ -107,10 +108,6 @@ def _baselines(assigned: AssignedResults, metrics: Sequence[str]) -> tuple[Basel
         for name, row in first.report.rows.items()
         if name != "model"
     )
-
-
-def _others(results: EvaluationResults, assigned: AssignedResults) -> tuple[Other, ...]:
-    return tuple(_other(results.by_config[config], reason) for config, reason in sorted(assigned.others.items()))
 
 
 def _other(result: Result, reason: str) -> Other:

@@ -23,7 +23,7 @@ def arm_name(cell: CellResult) -> str:
 
 
 def state(run: Run) -> str:
-    """Return in words what became of a run."""
+    """Return the status of a run in words."""
     stage = f" at {run.stage}" if run.stage and run.status == "failed" else ""
     return f"{run.status}{stage}"
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.benchmark.report.records import CellResult, Loss, Picture, Row, Run, Table
+from harness.benchmark.report.records import CellResult, Loss, Row, Run, Table
 from harness.data.formats.jsonl import read_jsonl
 from harness.data.scenarios import Arm
 from harness.errors import DataError, RepoNotFound
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.reports.evaluation_plots import moving_mean
-from harness.reports.plot_style import GREY, MODEL, SECOND, WIDTH, legend, save, shown, style
+from harness.reports.plot_style import GREY, MODEL, SECOND, WIDTH, Plot, legend, save, shown, style
 from harness.statistics.formatting import number
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _loss(row: Row, cell: CellResult, run: Run, artifact: Artifact, log: Sequenc
     )
 
 
-def draw(losses: Sequence[Loss], folder: Path) -> Picture:
+def draw(losses: Sequence[Loss], folder: Path) -> Plot:
     """Draw `losses.png` into `folder`: one panel per scenario, one line per training. `losses` is not empty."""
     from matplotlib.figure import Figure
 
@@ -99,9 +99,7 @@ def draw(losses: Sequence[Loss], folder: Path) -> Picture:
         figure.supylabel("cross-entropy, nats per token", fontsize=9, color=GREY)
         figure.supxlabel("epoch", fontsize=9, color=GREY)
         legend(figure, grid[: len(panels)], "outside upper right")
-        alt = _alt(losses)
-        save(folder, "losses", figure, alt)
-    return Picture(name="losses", title="Training loss", alt=alt)
+        return save(folder, "losses", figure, _alt(losses), "Training loss")
 
 
 def _panel(axes: Axes, title: str, members: Sequence[Loss]) -> None:

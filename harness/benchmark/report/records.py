@@ -10,10 +10,11 @@ from harness.curation.repair.scores import RepairReport
 from harness.data.scenarios import Arm
 from harness.evaluation.metrics import DEFAULT_METRIC
 from harness.hub.artifact import Artifact
+from harness.reports.plot_style import Plot
 from harness.statistics.records import Estimate
 
 Status = Literal["done", "failed", "unusable", "not run"]
-"""Unusable: there is a result, and it must not stand beside the others, for the reason given."""
+"""Unusable: there is a result, and it must not be compared with the others, for the reason given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ class CellResult:
 
     @property
     def status(self) -> Status:
-        """Done where any run is, else what became of the first."""
+        """Done where any run is, else the status of the first."""
         return "done" if self.done else self.runs[0].status
 
 
@@ -205,7 +206,7 @@ class Repair:
     rejected: RepairReport | None
     """Of the filtered dataset: which conversations were kept."""
     repaired: RepairReport | None
-    """Of the relabelled dataset: what became of the turns."""
+    """Of the relabelled dataset: how the turns were changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,15 +222,6 @@ class Loss:
     epochs: tuple[float, ...]
     losses: tuple[float, ...]
     """Of each logged step, nats per token."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """A plot below `plots/` and what it shows, in words."""
-
-    name: str
-    title: str
-    alt: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,7 +262,8 @@ class BenchmarkReport:
     losses: tuple[Loss, ...] = ()
     no_losses: tuple[str, ...] = ()
     """Models without a log of their training."""
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[Plot, ...] = ()
+    """The plots below `plots/`, each with what it shows in words."""
 
     @property
     def main(self) -> Table:

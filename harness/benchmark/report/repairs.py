@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.benchmark.report.records import Picture, Repair, Row, Table
+from harness.benchmark.report.records import Repair, Row, Table
 from harness.curation.repair.scores import Measure, RepairReport
 from harness.errors import SourceError
 from harness.hub.artifact import Artifact, parse_input
 from harness.hub.client import Hub
 from harness.hub.lineage import follow_data
-from harness.reports.plot_style import GREY, MODEL, SECOND, WIDTH, legend, reach, save, shown, style
+from harness.reports.plot_style import GREY, MODEL, SECOND, WIDTH, Plot, legend, reach, save, shown, style
 from harness.statistics.formatting import number
 from harness.statistics.records import Estimate
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 NO_TRACES = "Repairs are not measured: no model of the TFT pipeline names relabelled traces that are on this Hub."
-NO_TRUTH = "Repairs are not measured: what traces of one's own should have been is not known."
+NO_TRUTH = "Repairs are not measured: there is no ground truth for a job's own traces."
 _CHAIN = ("synthesize", "relabel", "filter")
 """Stages of the TFT pipeline from the model back."""
 
@@ -50,7 +50,7 @@ def measure_repairs(hub: Hub, main: Table, sources: Path | None) -> tuple[tuple[
         if sources is not None:
             raise
         return (), (
-            "Repairs are not measured: the clean traces are not at hand; fetch them with `tft sources fetch` or name "
+            "Repairs are not measured: the clean traces are not available; fetch them with `tft sources fetch` or name "
             "their folder with --sources."
         )
     rows = {row.scenario: row for row in main.rows}
@@ -143,10 +143,10 @@ _PANELS: tuple[tuple[str, str, tuple[_Mark, _Mark]], ...] = (
     ("wrong turns found", "none wrong", _found_marks(_found)),
     ("foreign ones rejected", "none foreign", _found_marks(rejection)),
 )
-"""Title, what stands where there is nothing to measure, and the two marks."""
+"""Title, the text where there is nothing to measure, and the two marks."""
 
 
-def draw(repairs: Sequence[Repair], folder: Path) -> Picture:
+def draw(repairs: Sequence[Repair], folder: Path) -> Plot:
     """Draw `repairs.png` into `folder`. `repairs` is not empty."""
     from matplotlib.figure import Figure
 
@@ -168,9 +168,7 @@ def draw(repairs: Sequence[Repair], folder: Path) -> Picture:
         legend(figure, grid, "outside lower left")
         note = "shares from 0 to 1; bars: 95 % intervals, by conversation"
         figure.text(0.99, 0.02, note, ha="right", va="bottom", fontsize=8, color=GREY)
-        alt = _alt(repairs)
-        save(folder, "repairs", figure, alt)
-    return Picture(name="repairs", title="Repair of the TFT traces", alt=alt)
+        return save(folder, "repairs", figure, _alt(repairs), "Repair of the TFT traces")
 
 
 def _panel(axes: Axes, panel: tuple[str, str, tuple[_Mark, _Mark]], repairs: Sequence[Repair]) -> None:

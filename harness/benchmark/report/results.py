@@ -22,7 +22,7 @@ class Result:
     rows: Rows
     """Empty where the file of rows is missing."""
     fingerprint: str | None
-    """None where no lineage lies beside it."""
+    """None without a lineage beside it."""
 
     @property
     def repository(self) -> str | None:

@@ -53,7 +53,11 @@ def _sentences(verdict: ReportVerdict, main: Table, null: tuple[str, Estimate] |
             yield f"TFT is not significantly better than Direct in {nowhere}."
         for better, other, names in (("TFT", "Direct", verdict.tft), ("Direct", "TFT", verdict.direct)):
             if names:
-                yield _winners(better, other, [rows[name] for name in names], metric)
+                won = [
+                    f"{short(rows[name])} ({points(rows[name].contrasts[metric].difference.value)} points)"
+                    for name in names
+                ]
+                yield f"{better} is significantly better than {other} in {listed(won)}."
         if verdict.untold:
             yield _untold([rows[name] for name in verdict.untold], metric)
         yield _how([row.contrasts[metric] for row in main.rows if metric in row.contrasts], by)
@@ -63,11 +67,6 @@ def _sentences(verdict: ReportVerdict, main: Table, null: tuple[str, Estimate] |
     if null and verdict.beats_baselines:
         yield from _below_null(_scored_cells(main, metric), null)
     yield from _about_seeds(main, metric)
-
-
-def _winners(better: str, other: str, rows: Sequence[Row], metric: str) -> str:
-    named = [f"{short(row)} ({points(row.contrasts[metric].difference.value)} points)" for row in rows]
-    return f"{better} is significantly better than {other} in {listed(named)}."
 
 
 def _untold(rows: Sequence[Row], metric: str) -> str:
@@ -103,7 +102,7 @@ def _why_missing(row: Row) -> str:
 
 
 def _clean(row: Row, metric: str) -> str:
-    """Return what the scenario with clean traces shows: there nothing is to be repaired."""
+    """Return what the scenario with clean traces shows: there is nothing to repair."""
     one = row.contrasts[metric]
     difference = f"TFT minus Direct is {points(one.difference.value)} points (adjusted p {p_value(one.adjusted)})"
     tie = "; the two cannot be told apart" if one.tie else ""

@@ -88,7 +88,7 @@ def _context(summary: BenchmarkReport) -> Mapping[str, Any]:
 
 
 def _inline(name: str, file: str) -> dict[str, Markup]:
-    """Return the text of a style or script as it stands in the page, and the hash by which the page allows it."""
+    """Return the text of a style or script as it is in the page, and the hash by which the page allows it."""
     text = (folder("model_cards") / TEMPLATES / file).read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return {name: Markup(text), f"{name}_hash": Markup(f"sha256-{digest}")}  # noqa: S704 - our own files

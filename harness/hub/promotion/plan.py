@@ -119,7 +119,7 @@ class PromotionPlan:
 
     @property
     def interrupted(self) -> bool:
-        """Return whether an earlier promotion did not come to its end."""
+        """Return whether an earlier promotion was interrupted."""
         return self.target is not None and (self.branch == FIRST or self.branch in self.target.branches)
 
     @property

@@ -90,7 +90,7 @@ def _there(
 
 
 def copy_collection(target: Hub, plan: CollectionPlan) -> str:
-    """Carry the plan out and return the collection's slug on the target."""
+    """Carry out the plan and return the collection's slug on the target."""
     slug = plan.there or target.collections.create(
         plan.owner, plan.title, description=plan.description, private=plan.private, exists_ok=True
     )
@@ -106,7 +106,7 @@ _ORDER = ("dataset", "space", "model")  # models name datasets, so those are the
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promotion:
-    """All that one command promotes, and remarks for the person."""
+    """All that one command promotes, and remarks for the user."""
 
     plans: tuple[PromotionPlan, ...]
     collections: tuple[CollectionPlan, ...]

@@ -41,11 +41,6 @@ def title(source: RepositoryState, commit: str) -> str:
     return f"{TITLE}{source.place}@{commit[:12]}"
 
 
-def hub_name(endpoint: str) -> str:
-    """Return the address of a Hub as others may read it: that of one on this machine would mean nothing to them."""
-    return "a Hub on one machine" if is_loopback(endpoint) else endpoint
-
-
 def dump(
     endpoint: str,
     source: RepositoryState,
@@ -66,7 +61,8 @@ def dump(
         known = {name: one for name, one in dict(before.get("tags") or {}).items() if name not in tags}
     known |= {name: {"source_commit": there, "commit": here} for name, (there, here) in tags.items()}
     record = {
-        "hub": hub_name(endpoint),
+        # The address of a Hub on this machine would mean nothing to others.
+        "hub": "a Hub on one machine" if is_loopback(endpoint) else endpoint,
         "kind": source.place.kind,
         "repo": source.place.repo_id,
         "main": {"source_commit": main},

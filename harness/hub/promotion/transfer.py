@@ -39,7 +39,7 @@ class Transfer:
     links: LinkMap
     say: Callable[[str], None]
     stored: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """SHA-256 of the target's large files -> a commit and a path where one lies."""
+    """SHA-256 of the target's large files -> a commit and a path of it."""
 
     @property
     def place(self) -> RepositoryName:
@@ -51,7 +51,7 @@ class Transfer:
         return self.plan.source.place.at(commit)
 
     def run(self) -> None:
-        """Carry the plan out; may be interrupted at any moment and run again.
+        """Carry out the plan; may be interrupted at any moment and run again.
 
         Raises HubError where the target does not end with the same files, or moved meanwhile.
         """

@@ -29,7 +29,7 @@ class Node:
     kind: Kind
     """Evaluation: one configuration of a results dataset, which is `results`. Source: where files were fetched."""
     artifact: Artifact | None = None
-    """Where it lies on the Hub, under another name where it was promoted; None for what does not."""
+    """Where it is on the Hub, under another name where it was promoted; None where it is not."""
     config: str | None = None
     """Of an evaluation: its configuration in the results dataset."""
     record: LineageRecord | None = None
@@ -42,7 +42,7 @@ class Node:
 
     @property
     def place(self) -> str:
-        """Where it lies, for people."""
+        """Where it is, for people."""
         return self.artifact.short if self.artifact else self.name
 
     @property

@@ -77,7 +77,7 @@ def _source(source: SourceDialogue) -> list[Labelled]:
     fetched = f", of {short(source.repository)}" if source.repository else ""
     found = [("source", f"{source.name}{where}{fetched}", "")]
     if source.file and source.repository and source.conversation is None:
-        found.append(("", "its text is not at hand: `tft sources fetch` fetches it, --sources names its folder", "dim"))
+        found.append(("", "its text is not here: `tft sources fetch` fetches it, --sources names its folder", "dim"))
     return found
 
 

@@ -26,7 +26,7 @@ _NEAR = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRow:
-    """A row as it lies in a dataset."""
+    """A row as stored in a dataset."""
 
     id: str
     file: str
