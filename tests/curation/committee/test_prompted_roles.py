@@ -220,7 +220,7 @@ def test_a_draft_has_results_as_in_the_exemplars_and_calls_that_are_valid(model:
 @pytest.mark.parametrize(
     ("steps", "problem"),
     [
-        ([], "no list with messages"),
+        ([], "not a list with messages"),
         (WRITTEN["messages"][1:], "message 1 is of the kind call; expected user"),
         (WRITTEN["messages"][:1], "does not end with a call"),
         (WRITTEN["messages"][:2] + WRITTEN["messages"][3:], "message 3 is of the kind call; expected result"),
