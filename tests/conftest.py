@@ -61,9 +61,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests start first, so that no process is left with one of them when the others have ended."""
+    """Long files start first, so that no process is left with one of them when the others have ended.
+
+    Those with slow tests, then those with a Hub, whose tests also start programs.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    with_hub = {item.path for item in items if {"hub", "server"} & set(getattr(item, "fixturenames", ()))}
+    items.sort(key=lambda item: (item.path not in slow, item.path not in with_hub))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,6 +10,7 @@ import sys
 import click
 
 from harness import __version__, cli
+from harness.cli._options import write_commands
 from harness.errors import HarnessError, end_on_signals, explained, interruption
 from harness.terminal import run_guarded, say
 
@@ -42,8 +43,7 @@ class _Verbs(click.Group):
         listed = {name for section in _SECTIONS.values() for name in section}
         for title, section in (*_SECTIONS.items(), ("Tools", [name for name in names if name not in listed])):
             commands = [(name, self.get_command(ctx, name)) for name in section]
-            with formatter.section(title):
-                formatter.write_dl([(name, one.get_short_help_str(limit=500)) for name, one in commands if one])
+            write_commands(formatter, title, [(name, one) for name, one in commands if one])
 
 
 _SETTINGS = {
@@ -58,7 +58,7 @@ _SETTINGS = {
 @click.group(cls=_Verbs, context_settings=_SETTINGS)
 @click.version_option(__version__, prog_name="tft")
 def tft() -> None:
-    """Evaluate tool-calling models on the TFT (Training from Traces) benchmark, and publish what was measured.
+    """Evaluate tool-calling models on the TFT (Training from Traces) benchmark, and publish the results.
 
     Models and datasets live on a Hugging Face Hub: huggingface.co with HF_TOKEN, or a local one (tft hub serve).
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from functools import reduce
 from pathlib import Path
@@ -19,6 +19,19 @@ Command = Callable[..., Any]
 def add(*options: Command) -> Callable[[Command], Command]:
     """Return a decorator that adds options to a command; its help lists them in this order."""
     return lambda command: reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+def write_commands(formatter: click.HelpFormatter, title: str, commands: Iterable[tuple[str, click.Command]]) -> None:
+    """Write a section of help that lists commands, each with the whole first sentence of its own help."""
+    with formatter.section(title):
+        formatter.write_dl([(name, command.get_short_help_str(limit=500)) for name, command in commands])
+
+
+class CommandGroup(click.Group):
+    """A group whose help cuts no sentence off."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- click's
+        write_commands(formatter, "Commands", sorted(self.commands.items()))
 
 
 hub = click.option(
@@ -42,7 +55,7 @@ def _day(_: click.Context, __: click.Parameter, text: str | None) -> date | None
     try:
         return datetime.strptime(text, "%Y-%m-%d").date() if text else None
     except ValueError as error:
-        raise UsageError(f"--date {text!r} is no day; write it as YYYY-MM-DD, such as 2026-01-31") from error
+        raise UsageError(f"--date {text!r} is not a day; write it as YYYY-MM-DD, such as 2026-01-31") from error
 
 
 day = click.option(

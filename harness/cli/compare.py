@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import _options
-from harness.errors import CheckFailed, DataError, Inconclusive, RepoNotFound, UsageError
+from harness.errors import AccessDenied, CheckFailed, DataError, Inconclusive, RepoNotFound, UsageError
 from harness.terminal import say, write
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def _write(path: Path, text: str) -> None:
 def _sides(
     names: tuple[str, str], results: str | None, hub: str | None, namespace: str | None, tools: Tools
 ) -> tuple[ComparedResult, ComparedResult]:
-    """Return the two results; a Hub is asked only where one of them is no file and no folder."""
+    """Return the two results; a Hub is asked only where one of them is neither a file nor a folder."""
     from harness.hub.connect import connected
 
     with ExitStack() as stack:
@@ -160,7 +161,8 @@ def _sides(
         if not all(Path(name).exists() for name in names):
             for name in names:
                 _check_name(name)
-            dataset = _results(stack.enter_context(connected(hub)), results, namespace)
+            models = [name for name in names if not Path(name).exists()]
+            dataset = _results(stack.enter_context(connected(hub)), results, namespace, models)
         elif results:
             raise UsageError("--results says where results of models are, but A and B are both here; leave it out")
         first, second = (
@@ -185,13 +187,17 @@ def _check_name(name: str) -> None:
         )
 
 
-def _results(hub: Hub, results: str | None, namespace: str | None) -> ResultsDataset:
+def _results(hub: Hub, results: str | None, namespace: str | None, models: Sequence[str]) -> ResultsDataset:
+    """Return the results dataset; its errors name `models`, since a mistyped file or folder is taken for one."""
     from harness.evaluation.results import RESULTS, ResultsDataset
 
     try:
         return ResultsDataset.at(hub, results or f"{hub.namespace(namespace)}/{RESULTS}")
-    except RepoNotFound as error:
-        raise RepoNotFound(f"{error}; name the results dataset with --results, or give files or run folders") from error
+    except (RepoNotFound, AccessDenied) as error:
+        raise type(error)(
+            f"{error}; name the results dataset with --results, or give files or run folders (taken for models: "
+            f"{', '.join(models)})"
+        ) from error
 
 
 def _local(name: str, tools: Tools) -> ComparedResult:
@@ -202,7 +208,9 @@ def _local(name: str, tools: Tools) -> ComparedResult:
     if not path.is_dir():
         return _side(name, name, path, None, tools)
     if not (path / ROWS).is_file():
-        raise UsageError(f"{name} is no folder of a finished run: it has no {ROWS}; `tft evaluate --out` makes one")
+        raise UsageError(
+            f"{name} is not the folder of a finished run: it has no {ROWS}; `tft evaluate --out` makes one"
+        )
     return _side(name, name, path / ROWS, read_report(path / REPORT), tools)
 
 

@@ -25,7 +25,7 @@ _scenario = click.option(
 _arm = click.option("--arm", type=click.Choice(["tft", "direct"]), help="Only this arm's files. Default: both.")
 
 
-@click.group(epilog="\b\nExample:\n  tft data build --out data && tft data verify data")
+@click.group(cls=_options.CommandGroup, epilog="\b\nExample:\n  tft data build --out data && tft data verify data")
 def command() -> None:
     """Build, verify and publish the benchmark's test set and traces."""
 

@@ -14,7 +14,7 @@ from harness.errors import CheckFailed
 from harness.terminal import echo, reveal, say, write
 
 
-@click.group("hub")
+@click.group("hub", cls=_options.CommandGroup)
 def command() -> None:
     """A Hugging Face Hub on this machine, for work without network."""
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from harness.cli import _options
 from harness.terminal import echo, progress, say
 
 
-@click.group(epilog="\b\nExample:\n  tft sources fetch")
+@click.group(cls=_options.CommandGroup, epilog="\b\nExample:\n  tft sources fetch")
 def command() -> None:
     """Get and check the files that the benchmark is built from."""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
-@click.group(epilog="\b\nExample:\n  tft student create tiny-student --params 4M")
+@click.group(cls=_options.CommandGroup, epilog="\b\nExample:\n  tft student create tiny-student --params 4M")
 def command() -> None:
     """Make small students, to try things out without a download."""
 

@@ -10,7 +10,7 @@ from harness.cli import _options
 from harness.terminal import echo, progress
 
 
-@click.group(epilog="\b\nExample:\n  tft task from-sgd Flights_1 --out flights")
+@click.group(cls=_options.CommandGroup, epilog="\b\nExample:\n  tft task from-sgd Flights_1 --out flights")
 def command() -> None:
     """Make a job folder: a task with its tools, traces and a test set."""
 

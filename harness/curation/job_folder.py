@@ -37,7 +37,7 @@ class JobFolder:
         Raises DataError where the task or the traces are missing, something is there twice, or cannot be understood.
         """
         if not folder.is_dir():
-            raise DataError(f"{folder} is no folder; expected one with {TASK} and {TRACE_FILES[0]}")
+            raise DataError(f"{folder} is not a folder; expected one with {TASK} and {TRACE_FILES[0]}")
         task = folder / TASK
         if not task.is_file():
             raise DataError(
@@ -61,11 +61,6 @@ class JobFolder:
     def settings(self, stage: str) -> Mapping[str, Any]:
         """Return what the configuration says of a stage (filter, relabel, synthesize, train) or of the `roles`."""
         return self.config.stages.get(stage, {})
-
-    @property
-    def topics(self) -> tuple[Topic, ...]:
-        """The mutation topics of the configuration; empty where it has none."""
-        return self.config.topics
 
 
 def _one(folder: Path, names: tuple[str, ...]) -> Path | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -87,7 +87,7 @@ class _Synthesis:
             exemplars=material.seeds,
             temperature=config.temperature,
         )
-        chosen = (inputs.job.topics if inputs.job else ()) or topics()
+        chosen = (inputs.job.config.topics if inputs.job else ()) or topics()
         return cls(inputs=inputs, material=material, writer=writer, config=config, topics=chosen)
 
     def lineage(self) -> Lineage:
@@ -151,7 +151,7 @@ class _Synthesis:
                 or "the budget was spent"
             )
             raise EmptyResult(f"no conversation was accepted of {work.drafts} drafts: {reasons}")
-        write_json(folder / GATE_RECORD, self._gate_record(work).dump())
+        write_json(folder / GATE_RECORD, asdict(self._gate_record(work)))
         counts = work.counts()
         frame = CardFrame(
             title="Synthetic conversations",

@@ -118,6 +118,10 @@ def test_the_help_lists_every_command_once_by_what_it_is_for_in_a_whole_sentence
     listed = re.findall(r"^  ([a-z][a-z-]+)  +\S", commands, re.MULTILINE)
     assert sorted(listed) == sorted(tft.list_commands(click.Context(tft)))
     assert "..." not in commands.replace("prediction, ...", "")
+    for name in listed:
+        if isinstance(tft.get_command(click.Context(tft), name), click.Group):
+            shown = CliRunner().invoke(tft, [name, "--help"], terminal_width=80).output
+            assert "..." not in shown.partition("Commands:")[2]
 
 
 def test_a_reader_that_goes_away_is_no_traceback() -> None:

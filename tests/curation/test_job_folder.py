@@ -71,7 +71,7 @@ def test_the_published_keys_become_our_settings(job: Path) -> None:
         "arbiter": "openai:big-7",
         "filter": "openai:big-7",
     }
-    assert [(one.shortest, one.longest) for one in found.topics] == [(5, 9), (9, 29)]
+    assert [(one.shortest, one.longest) for one in found.config.topics] == [(5, 9), (9, 29)]
     assert found.config.ignored == ("trace_processing.observation_format",)
 
 
@@ -122,5 +122,5 @@ def test_what_is_missing_or_there_twice_is_said(job: Path) -> None:
     (job / "job_description.json").unlink()
     with pytest.raises(DataError, match=r"has no job_description\.json; write one with task_description"):
         JobFolder.open(job)
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(DataError, match="is not a folder"):
         JobFolder.open(job / "nothing")

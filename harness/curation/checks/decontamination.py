@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from harness.curation.checks.duplicates import Fingerprint, as_text, digest, fingerprint, grams, user_words, words
 from harness.data.records import Conversation
@@ -49,10 +48,6 @@ class GateRecord:
     """`seeds`, `context` (both were stopped for by any overlap) and `drafts` -> conversations."""
     rejected: int
     """Drafts that were left out for an overlap."""
-
-    def dump(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ def find_booking_error(message: str, state: DialogueState) -> str | None:
     said = [plain(sentence) for sentence in sentences(message)]
     asking = any(lexicon().says("asks_to_confirm", text) for text in said)
     booked = None if asking else next((words for text in said if (words := _booked(text))), None)
-    refused = next((words for text in said if (words := lexicon().says("refused", text))), None)
+    refused = _first("refused", said)
     return (
         _against_result(said, booked, refused, state)
         or _without_result(booked, state)
@@ -38,6 +38,11 @@ def find_booking_error(message: str, state: DialogueState) -> str | None:
         or _search(said, state)
         or _availability(said, state)
     )
+
+
+def _first(what: str, said: list[str]) -> str | None:
+    """Return the words by which the first such sentence says `what`, see `Lexicon.says`."""
+    return next((words for text in said if (words := lexicon().says(what, text))), None)
 
 
 def _booked(text: str) -> str | None:
@@ -67,7 +72,7 @@ def _against_result(said: list[str], booked: str | None, refused: str | None, st
     if refused and not _reference_says("refused", state):
         return f'says "{refused}", {made}'
     asks = [text for text in said if not lexicon().other_value.search(text)]
-    still = next((words for text in asks if (words := lexicon().says("still_to_book", text))), None)
+    still = _first("still_to_book", asks)
     return f'says "{still}", {made}' if still and not _reference_says("still_to_book", state) else None
 
 
@@ -96,7 +101,7 @@ def _against_reference(said: list[str], booked: str | None, refused: str | None,
     """Where the reference has to report a refusal, going ahead with the booking contradicts it."""
     if state.pending is None or refused or not _reference_says("refused", state):
         return None
-    ahead = booked or next((words for text in said if (words := lexicon().says("will_book", text))), None)
+    ahead = booked or _first("will_book", said)
     if ahead is None or (not booked and (_reference_says("will_book", state) or _offers_another(said, state))):
         return None
     return (
@@ -125,13 +130,13 @@ def _search(said: list[str], state: DialogueState) -> str | None:
     if line is None or changes_something(line):
         return None
     if line.rows:
-        nothing = next((words for text in said if (words := lexicon().says("found_nothing", text))), None)
+        nothing = _first("found_nothing", said)
         if nothing and not _reference_says("found_nothing", state) and not _reference_says("refused", state):
             return f'says "{nothing}", but message {line.number} returns {len(line.rows)}'
         return _count(said, line, state)
     if any(lexicon().says("found_nothing", text) or lexicon().says("refused", text) for text in said):
         return None
-    some = next((words for text in said if (words := lexicon().says("found_some", text))), None)
+    some = _first("found_some", said)
     return f'says "{some}", but message {line.number} returns nothing' if some else None
 
 

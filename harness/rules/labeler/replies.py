@@ -95,13 +95,15 @@ class Replies:
             sequence = events(conversation.messages, toolbox)
             for event in sequence:
                 if scores.get((conversation.id, event.position), 1.0) < _TRUSTED:
-                    templates.append(_template(conversation.id, sequence, event, choices))
+                    templates.append(_template(conversation.id, sequence, event, choices, toolbox))
         return cls(_without_rare(templates), toolbox)
 
     def retrieve(self, conversation: Conversation, position: int) -> str:
         """Return the reply of a similar context for the message at `position`, composed where none can be filled."""
         sequence = events(conversation.messages, self._toolbox)
-        text = self._nearest(context_at(conversation.id, sequence, position), reply_state(sequence, position))
+        text = self._nearest(
+            context_at(conversation.id, sequence, position), reply_state(sequence, position, self._toolbox)
+        )
         return compose(sequence, position, self._toolbox) if text is None else text
 
     def _nearest(self, place: ReplyInContext, known: ReplyState) -> str | None:
@@ -121,9 +123,11 @@ def _shared(one: ReplyInContext, other: ReplyInContext) -> float:
     return len(one.words & other.words) / (len(one.words | other.words) or 1)
 
 
-def _template(id: str, sequence: Sequence[Event], event: Event, choices: frozenset[str]) -> ReplyTemplate:
+def _template(
+    id: str, sequence: Sequence[Event], event: Event, choices: frozenset[str], toolbox: Toolbox
+) -> ReplyTemplate:
     """Return a reply with slots for the values known in its context."""
-    known = reply_state(sequence, event.position)
+    known = reply_state(sequence, event.position, toolbox)
     text = event.text.replace("{", "(").replace("}", ")")
     written = [
         (form, f"{{{key}:{number}}}")

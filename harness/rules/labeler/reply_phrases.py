@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from harness.data.events import Event
-from harness.data.records import ToolCall
 from harness.data.text import tokens
 from harness.data.tools import Toolbox
 from harness.rules.labeler.reply_state import (
@@ -28,101 +26,74 @@ _FIRST = 4
 _VERBS = frozenset(["has", "have", "is", "are", "does"])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """The context of a reply."""
-
-    before: Event | None
-    """What the user said or a tool returned last."""
-    after: Event | None
-    """The next of that kind."""
-    question: str
-    """What the user said last."""
-    made: ToolCall | None
-    """The service call that was answered last."""
-    next: ToolCall | None
-    """The service call that comes next."""
-    known: ReplyState
-
-
 def compose(sequence: Sequence[Event], position: int, toolbox: Toolbox) -> str:
     """Return a reply that fits before and after the message at `position`, which is not looked at.
 
     It states only values of what came before, and arguments of the next service call that the user has already stated.
     """
-    given = [event for event in sequence if event.kind in ("user", "result")]
-    earlier = [event for event in given if event.position < position]
-    calls = [event for event in sequence if event.kind == "call" and event.call and event.call.name in toolbox]
-    moment = Moment(
-        before=earlier[-1] if earlier else None,
-        after=next((event for event in given if event.position > position), None),
-        question=next((event.text for event in reversed(earlier) if event.kind == "user"), ""),
-        made=next((event.call for event in reversed(calls) if event.position < position), None),
-        next=next((event.call for event in calls if event.position > position), None),
-        known=reply_state(sequence, position),
-    )
+    state = reply_state(sequence, position, toolbox)
     for act in (_after_result, _goodbye, _answer, _other, _confirm_change, _ask, _confirm, _more):
-        text = act(moment)
+        text = act(state)
         if text:
             return text
     return phrases().replies["ask_open"]
 
 
-def _after_result(moment: Moment) -> str | None:
-    if moment.before is None or moment.before.kind != "result":
+def _after_result(state: ReplyState) -> str | None:
+    if state.before is None or state.before.kind != "result":
         return None
-    lookup = moment.made is None or is_lookup(moment.made.name)
-    replies, rows = phrases().replies, moment.before.rows
+    lookup = state.made is None or is_lookup(state.made.name)
+    replies, rows = phrases().replies, state.before.rows
     if not rows:
         return replies["nothing" if lookup else "failed"]
     if not lookup:
-        return " ".join(text for text in (replies["done"], _answer(moment)) if text)
-    title = _title(moment.known.row, rows)
+        return " ".join(text for text in (replies["done"], _answer(state)) if text)
+    title = _title(state.row, rows)
     if not title:
-        return replies["offer_plain"].format(facts=_facts(moment.known.row))
+        return replies["offer_plain"].format(facts=_facts(state.row))
     return replies["offer_many" if len(rows) > 1 else "offer"].format(title=title, count=len(rows))
 
 
-def _goodbye(moment: Moment) -> str | None:
-    return phrases().replies["goodbye"] if moment.after is None and moment.before is not None else None
+def _goodbye(state: ReplyState) -> str | None:
+    return phrases().replies["goodbye"] if state.after is None and state.before is not None else None
 
 
-def _answer(moment: Moment) -> str | None:
+def _answer(state: ReplyState) -> str | None:
     """Answer with the fields of the row that the user asked for."""
-    row = moment.known.row
-    return " ".join(_tell(key, row[key]) for key in _asked(moment.question, row))
+    row = state.row
+    return " ".join(_tell(key, row[key]) for key in _asked(state.question, row))
 
 
-def _other(moment: Moment) -> str | None:
-    title = _title(moment.known.row, moment.known.rows) if asks_for_others(moment.question) else ""
+def _other(state: ReplyState) -> str | None:
+    title = _title(state.row, state.rows) if asks_for_others(state.question) else ""
     return phrases().replies["offer_next"].format(title=title) if title else None
 
 
-def _confirm_change(moment: Moment) -> str | None:
+def _confirm_change(state: ReplyState) -> str | None:
     """Confirm where the user's next message corrects something, instead of asking for what it then says."""
-    corrected = moment.after is not None and set(tokens(moment.after.text)[:_FIRST]) & phrases().corrections
-    return _confirm(moment) if corrected else None
+    corrected = state.after is not None and set(tokens(state.after.text)[:_FIRST]) & phrases().corrections
+    return _confirm(state) if corrected else None
 
 
-def _ask(moment: Moment) -> str | None:
+def _ask(state: ReplyState) -> str | None:
     """Ask for those arguments of the next call that only the user's next message states."""
-    if moment.next is None or moment.after is None or moment.after.kind != "user":
+    if state.next is None or state.after is None or state.after.kind != "user":
         return None
-    said = known_words([moment.after])
-    values = {key: str(value) for key, value in moment.next.arguments.items() if truth(str(value)) is None}
-    keys = [key for key, value in values.items() if not is_known(value, moment.known.words) and is_known(value, said)]
+    said = known_words([state.after])
+    values = {key: str(value) for key, value in state.next.arguments.items() if truth(str(value)) is None}
+    keys = [key for key, value in values.items() if not is_known(value, state.words) and is_known(value, said)]
     return phrases().replies["ask"].format(slots=" and the ".join(map(_spaced, keys))) if keys else None
 
 
-def _confirm(moment: Moment) -> str | None:
-    if moment.next is None or is_lookup(moment.next.name) or not moment.known.prepared:
+def _confirm(state: ReplyState) -> str | None:
+    if state.next is None or is_lookup(state.next.name) or not state.prepared:
         return None
-    return phrases().replies["confirm"].format(facts=_facts(moment.known.prepared))
+    return phrases().replies["confirm"].format(facts=_facts(state.prepared))
 
 
-def _more(moment: Moment) -> str | None:
-    ends = moment.after is not None and set(tokens(moment.after.text)) & phrases().ends
-    return phrases().replies["more"] if moment.known.rows or ends else None
+def _more(state: ReplyState) -> str | None:
+    ends = state.after is not None and set(tokens(state.after.text)) & phrases().ends
+    return phrases().replies["more"] if state.rows or ends else None
 
 
 def _title(row: Mapping[str, str], rows: Sequence[Mapping[str, object]]) -> str:

@@ -10,7 +10,9 @@ from functools import cache, lru_cache
 from typing import Any
 
 from harness.data.events import Event
+from harness.data.records import ToolCall
 from harness.data.text import plain, tokens
+from harness.data.tools import Toolbox
 from harness.errors import DataError
 from harness.rules.labeler.reply_context import plain_line
 from harness.rules.language.dates_and_times import find_times, ordinal, twelve_hours
@@ -41,13 +43,25 @@ class ReplyState:
     """All rows of the last result."""
     prepared: Mapping[str, str]
     """Those arguments of the next service call that earlier messages state."""
+    before: Event | None
+    """What the user said or a tool returned last."""
+    after: Event | None
+    """The next of that kind."""
+    question: str
+    """What the user said last."""
+    made: ToolCall | None
+    """The service call that was answered last."""
+    next: ToolCall | None
+    """The service call that comes next."""
     words: frozenset[str]
     """All words of users and tools so far; dates and times in spoken form too."""
 
 
-def reply_state(sequence: Sequence[Event], position: int) -> ReplyState:
+def reply_state(sequence: Sequence[Event], position: int, toolbox: Toolbox) -> ReplyState:
     """Return the dialogue state before the message at `position`; nothing said or found after it is used."""
-    earlier = [event for event in sequence if event.position < position and event.kind in ("user", "result")]
+    given = [event for event in sequence if event.kind in ("user", "result")]
+    earlier = [event for event in given if event.position < position]
+    calls = [event for event in sequence if event.kind == "call" and event.call and event.call.name in toolbox]
     results = [event for event in earlier if event.kind == "result"]
     words = known_words(earlier)
     rows = results[-1].rows if results else ()
@@ -60,7 +74,18 @@ def reply_state(sequence: Sequence[Event], position: int) -> ReplyState:
     fresh = bool(earlier) and earlier[-1].kind == "result"
     order = (older, prepared, row) if fresh else (older, row, prepared)
     facts = {key: value for known in order for key, value in known.items()}
-    return ReplyState(facts=facts, row=row, rows=rows, prepared=prepared, words=words)
+    return ReplyState(
+        facts=facts,
+        row=row,
+        rows=rows,
+        prepared=prepared,
+        before=earlier[-1] if earlier else None,
+        after=next((event for event in given if event.position > position), None),
+        question=next((event.text for event in reversed(earlier) if event.kind == "user"), ""),
+        made=next((event.call for event in reversed(calls) if event.position < position), None),
+        next=next((event.call for event in calls if event.position > position), None),
+        words=words,
+    )
 
 
 def scalars(row: Mapping[str, Any]) -> dict[str, str]:

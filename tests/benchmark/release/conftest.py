@@ -7,7 +7,7 @@ import json
 import os
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -151,7 +151,7 @@ class Benchmark:
                 compared={"seeds": 1, "context": 0, "drafts": 1},
                 rejected=0,
             )
-            files[GATE_RECORD] = json.dumps(record.dump())
+            files[GATE_RECORD] = json.dumps(asdict(record))
         return files
 
     def facts(self, dataset: str) -> TrainingFacts:

@@ -23,6 +23,8 @@ from harness.hub.lineage import Lineage
 from harness.hubd.embedded import running
 from harness.reports import model_card
 from harness.reports.readme import BEGIN, END, merge_readme
+from support import tft
+from support.tft import Done
 from support.trained_model import FACTS
 
 EXAMPLE = "distillabs/tft-benchmark-s2-tft-Qwen3-1.7B"
@@ -31,14 +33,8 @@ FOREIGN = "local/some-model"
 FOREIGN_README = "---\nlicense: mit\ntags: [theirs]\n---\n\n# Some model\n\nTheir words.\n"
 
 
-def run_program(program: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(program, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
-
-
-def run_tft(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return run_program(
-        [sys.executable, "-c", "from harness.cli.__main__ import main; main()", "card", *arguments], **environment
-    )
+def run_tft(*arguments: str, **environment: str) -> Done:
+    return tft.run(("card", *arguments), environment=os.environ | environment, folder=Path())
 
 
 MINE = "local/mine"
@@ -52,7 +48,7 @@ class World:
     api: Any
     environment: dict[str, str]
 
-    def tft(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def tft(self, *arguments: str) -> Done:
         return run_tft(*arguments, **self.environment)
 
     def readme(self, repo_id: str) -> str:
@@ -97,11 +93,11 @@ def world(tmp_path_factory: pytest.TempPathFactory, make_report: Callable[..., A
 def test_card_from_a_report_file_needs_no_hub(tmp_path: Path, make_report: Any) -> None:
     write_json(tmp_path / "report.json", dump_report(make_report()))
     done = run_tft(EXAMPLE, "--report", str(tmp_path / "report.json"), HF_ENDPOINT="http://127.0.0.1:9")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == model_card.render_card(make_report(), model_card.identify(EXAMPLE))
+    assert done.status == 0, done.err
+    assert done.out == model_card.render_card(make_report(), model_card.identify(EXAMPLE))
     again = run_tft(EXAMPLE, "--report", str(tmp_path / "report.json"), "--out", str(tmp_path / "README.md"))
-    assert again.stdout == ""
-    assert (tmp_path / "README.md").read_text(encoding="utf-8") == done.stdout
+    assert again.out == ""
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == done.out
 
 
 @pytest.mark.parametrize(
@@ -120,26 +116,26 @@ def test_card_from_a_report_file_needs_no_hub(tmp_path: Path, make_report: Any) 
 )
 def test_wrong_usage_is_one_sentence_and_status_2(arguments: list[str], message: str) -> None:
     done = run_tft(*arguments)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+    assert done.status == 2
+    assert message in done.err
+    assert "Traceback" not in done.err
+    assert done.out == ""
 
 
 def test_a_benchmark_card_is_checked_pushed_and_then_current(world: World) -> None:
     before = world.tft(CELL, "--check")
-    assert before.returncode == 1
-    assert "--push" in before.stderr
-    assert any(line.startswith("+# tft-benchmark-s2-tft") for line in before.stdout.splitlines())
+    assert before.status == 1
+    assert "--push" in before.err
+    assert any(line.startswith("+# tft-benchmark-s2-tft") for line in before.out.splitlines())
     pushed = world.tft(CELL, "--push")
-    assert pushed.returncode == 0, pushed.stderr
-    assert pushed.stdout.startswith(world.environment["HF_ENDPOINT"])
-    assert world.tft(CELL, "--check").returncode == 0
+    assert pushed.status == 0, pushed.err
+    assert pushed.out.startswith(world.environment["HF_ENDPOINT"])
+    assert world.tft(CELL, "--check").status == 0
     commits = len(world.api.list_repo_commits(CELL))
-    assert world.tft(CELL, "--push").returncode == 0
+    assert world.tft(CELL, "--push").status == 0
     assert len(world.api.list_repo_commits(CELL)) == commits
     card = world.readme(CELL)
-    assert card == world.tft(CELL).stdout
+    assert card == world.tft(CELL).out
     assert f"({world.environment['HF_ENDPOINT']}/datasets/local/tft-benchmark-results)" in card
     for tool in sample_task().tools:
         assert tool["function"]["description"].rstrip(".") in card
@@ -147,9 +143,9 @@ def test_a_benchmark_card_is_checked_pushed_and_then_current(world: World) -> No
         path_or_fileobj=card.replace("0.611", "0.999").encode(), path_in_repo="README.md", repo_id=CELL
     )
     stale = world.tft(CELL, "--check")
-    assert stale.returncode == 1
-    assert "stale" in stale.stderr
-    assert world.tft(CELL, "--push").returncode == 0
+    assert stale.status == 1
+    assert "stale" in stale.err
+    assert world.tft(CELL, "--push").status == 0
     assert world.readme(CELL) == card
 
 
@@ -174,8 +170,8 @@ def test_the_card_of_a_trained_model_begins_with_its_scores(world: World) -> Non
     before = world.readme(MINE)
     assert before.startswith("---\nbase_model: me/student\n")
     assert "Not evaluated yet" in before
-    assert world.tft(MINE, "--check").returncode == 1
-    assert world.tft(MINE, "--push").returncode == 0
+    assert world.tft(MINE, "--check").status == 1
+    assert world.tft(MINE, "--push").status == 0
     card = world.readme(MINE)
     order = ["---\n", "# mine\n", "| `staged_tool_call` | **0.611 ", "](plots/scores.png)", "## Use", "## How this",
              "## Limits", "<details>", "Setting `epochs`"]  # fmt: skip
@@ -184,17 +180,17 @@ def test_the_card_of_a_trained_model_begins_with_its_scores(world: World) -> Non
     assert "lost.png" not in card
     picture = world.api.hf_hub_download(MINE, "plots/scores.png", cache_dir=world.environment["HF_HUB_CACHE"])
     assert Path(picture).read_bytes() == PICTURE
-    assert world.tft(MINE, "--check").returncode == 0
+    assert world.tft(MINE, "--check").status == 0
 
     world.api.delete_file("plots/scores.png", MINE)
     missing = world.tft(MINE, "--check")
-    assert (missing.returncode, missing.stdout) == (1, "plots/scores.png is missing\n")
+    assert (missing.status, missing.out) == (1, "plots/scores.png is missing\n")
     world.api.upload_file(
         path_or_fileobj=f"{card}\nTheir words.\n".replace("0.611", "0.999").encode(),
         path_in_repo="README.md",
         repo_id=MINE,
     )
-    assert world.tft(MINE, "--push").returncode == 0
+    assert world.tft(MINE, "--push").status == 0
     assert world.readme(MINE) == f"{card}\nTheir words.\n"
 
 
@@ -207,7 +203,7 @@ def test_a_card_that_an_earlier_version_made_begins_with_scores_unless_others_wr
     if evaluated:
         block = f"{BEGIN}\n## Tool calling: mine\n{END}\n"
         world.api.upload_file(path_or_fileobj=merge_readme(old, block).encode(), path_in_repo="README.md", repo_id=MINE)
-    assert world.tft(MINE, "--push").returncode == 0
+    assert world.tft(MINE, "--push").status == 0
     card = world.readme(MINE)
     assert card.count("## How this model was trained") == 1
     assert card.index("## Scores") < card.index("## How this model was trained")
@@ -215,15 +211,15 @@ def test_a_card_that_an_earlier_version_made_begins_with_scores_unless_others_wr
     made_by_training(world, old)
     theirs = old.replace("Fine-tuned.", "Fine-tuned by me, with care.")
     world.api.upload_file(path_or_fileobj=theirs.encode(), path_in_repo="README.md", repo_id=MINE)
-    assert world.tft(MINE, "--push").returncode == 0
+    assert world.tft(MINE, "--push").status == 0
     assert world.readme(MINE).startswith(f"{theirs}\n{BEGIN}\n## Tool calling: mine\n")
 
 
 def test_the_readme_of_a_foreign_model_keeps_every_word(world: World) -> None:
-    assert world.tft(FOREIGN, "--push").returncode == 0
+    assert world.tft(FOREIGN, "--push").status == 0
     readme = world.readme(FOREIGN)
     assert readme.startswith(f"{FOREIGN_README}\n{BEGIN}\n")
-    assert world.tft(FOREIGN, "--check").returncode == 0
+    assert world.tft(FOREIGN, "--check").status == 0
     info = world.api.model_info(FOREIGN)
     assert info.card_data.license == "mit"
 
@@ -234,14 +230,14 @@ def test_a_model_with_a_lineage_file_of_its_own_gets_a_card(world: World) -> Non
         done = world.tft(FOREIGN)
     finally:
         world.api.delete_file("lineage.json", FOREIGN)
-    assert done.returncode == 0, done.stderr
-    assert BEGIN in done.stdout
+    assert done.status == 0, done.err
+    assert BEGIN in done.out
 
 
 def test_a_foreign_model_can_get_a_pull_request(world: World) -> None:
     done = world.tft("local/without-a-card", "--push", "--create-pr")
-    assert done.returncode == 0, done.stderr
-    assert "/discussions/" in done.stdout
+    assert done.status == 0, done.err
+    assert "/discussions/" in done.out
     assert "README.md" not in world.api.list_repo_files("local/without-a-card")
 
 
@@ -257,9 +253,9 @@ def test_a_foreign_model_can_get_a_pull_request(world: World) -> None:
 )
 def test_what_is_missing_on_the_hub_is_named_with_a_next_step(world: World, arguments: list[str], message: str) -> None:
     done = world.tft(*arguments)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.status == 2
+    assert message in done.err
+    assert "Traceback" not in done.err
 
 
 @pytest.mark.slow
@@ -269,7 +265,9 @@ def test_the_code_block_runs_as_it_stands(world: World, tmp_path: Path, reading:
 
     create_student(tmp_path / "student", texts=[sample_task().description], parameters=2_000_000)
     world.api.upload_folder(repo_id=CELL, folder_path=tmp_path / "student")
-    code = reading.code_block(world.tft(CELL).stdout, "python")
-    done = run_program([sys.executable, "-c", code], HF_HOME=str(tmp_path / "home"), **world.environment)
+    code = reading.code_block(world.tft(CELL).out, "python")
+    environment = os.environ | world.environment | {"HF_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()

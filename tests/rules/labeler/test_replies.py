@@ -109,7 +109,7 @@ def test_the_reply_does_not_depend_on_what_stands_there(replies: Replies) -> Non
 def test_what_comes_later_is_not_known() -> None:
     conversation = clean(1)[0]
     sequence = events(conversation.messages, TOOLBOX)
-    known = reply_state(sequence, 1)
+    known = reply_state(sequence, 1, TOOLBOX)
     assert not known.facts
     assert not known.row
 
