@@ -143,7 +143,8 @@ class Pace:
             self._done += steps
             self._note, self._total = self._note if note is None else note, total or self._total
             tenth = self._done * 10 // self._total if self._total else 0
-            if tenth > self._tenth or self.due <= 0:
+            told = EVERY - self.due  # seconds ago
+            if (tenth > self._tenth and (told >= 1 or self._done == self._total)) or told >= EVERY:
                 self._tenth = max(tenth, self._tenth)
                 self._tell()
 

@@ -111,6 +111,18 @@ def test_slow_work_says_something_every_half_minute_whether_or_not_a_step_ends(l
     assert lines() == ["training: 402 of 1,000 (40 %), 2.0 per minute, 4:59:00 left"]
 
 
+def test_quick_work_says_its_start_and_its_end(lines: Any) -> None:
+    clock = Clock()
+    pace = terminal.Pace("rules:judge judges", 100, clock=clock)
+    for _ in range(100):
+        clock.now += 0.005
+        pace.advance()
+    assert lines() == [
+        "rules:judge judges: 0 of 100",
+        "rules:judge judges: 100 of 100 (100 %), 200.0 per second, 0:00 in all",
+    ]
+
+
 def test_work_of_unknown_size_says_how_long_it_has_been_going_on(lines: Any) -> None:
     clock = Clock()
     pace = terminal.Pace("checking traces", None, clock=clock)

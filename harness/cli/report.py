@@ -7,18 +7,19 @@ from pathlib import Path
 import click
 
 from harness.cli import _options
-from harness.terminal import progress, say, write
+from harness.terminal import echo, progress, say, write
 
 
 @click.command(
     epilog="\b\nExamples:\n  tft report\n  tft report --namespace me --out report --sources sources\n"
-    "  tft report --student Qwen3-1.7B --json"
+    "  tft report --student Qwen3-1.7B --json\n  tft report --published --out docs"
 )
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("report"), show_default=True,
     help="Folder for RESULTS.md, results.json, index.html, README.md and plots/.",
 )  # fmt: skip
 @click.option("--student", metavar="NAME", help="Whose cells. Default: the student of the last run of the benchmark.")
+@click.option("--published", is_flag=True, help="Draw the published results alone, into OUT/plots. Needs no Hub.")
 @_options.sources
 @_options.hub
 @_options.namespace
@@ -27,6 +28,7 @@ def command(
     *,
     out: Path,
     student: str | None,
+    published: bool,
     sources: Path | None,
     hub: str | None,
     namespace: str | None,
@@ -37,6 +39,9 @@ def command(
     Reads <namespace>/tft-benchmark-results at its newest commit, prints the main table, and writes RESULTS.md,
     results.json (every figure with what it was computed from), a static page with its Space card, and plots.
     """
+    if published:
+        _draw_published(out)
+        return
     from harness.benchmark.report.build import make_report
     from harness.hub.connect import connected
 
@@ -49,3 +54,14 @@ def command(
 
         print_summary(summary)
     say(f"wrote {out}/RESULTS.md, results.json, index.html, README.md and {len(summary.pictures)} plots")
+
+
+def _draw_published(out: Path) -> None:
+    from harness.benchmark.report.build import PLOTS
+    from harness.benchmark.report.plot_scores import draw_published
+    from harness.data.published_facts import published_facts
+    from harness.evaluation.metrics import JUDGE_METRIC
+
+    picture = draw_published(published_facts(), JUDGE_METRIC, out / PLOTS)
+    say(f"wrote {out}/{PLOTS}/{picture.name}.png")
+    echo(picture.alt)

@@ -179,7 +179,7 @@ def _context(
         front_matter = _trained_front_matter(training)
     return {
         "report": report,
-        "metrics": sorted(report.rows["model"], key=lambda name: name != JUDGE_METRIC) if report else [],
+        "metrics": sorted(report.rows["model"], key=_rank) if report else [],
         "best_null": best_nulls(report.rows) if report else {},
         "baselines": BASELINES,
         "prompt_notes": prompt_notes(report.run.config) if report else [],
@@ -202,6 +202,11 @@ def _context(
         "endpoint": place.endpoint.rstrip("/"),
         "front_matter": front_matter,
     }
+
+
+def _rank(metric: str) -> tuple[bool, bool]:
+    """Return a key that puts the judge's metric first and the staged one next."""
+    return metric != JUDGE_METRIC, metric != DEFAULT_METRIC
 
 
 def _job(

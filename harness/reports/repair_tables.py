@@ -101,7 +101,12 @@ def print_repair(report: RepairReport, width: int | None = None) -> None:
 
 def as_markdown(report: RepairReport) -> str:
     """Return the report as a section of a card, intervals included."""
-    lines = ["## Repair, measured against the clean traces", "", _safe(f"{report.truth}: {scope(report)}"), ""]
+    lines = [
+        "## Repair, measured against the clean traces",
+        "",
+        _safe(f"Measured against {report.truth}: {scope(report)}"),
+        "",
+    ]
     for header, rows in _tables(report, "what", _SHARES, short_interval):
         lines += _rows(header, rows)
         lines += [NOTE, ""] if header[0] == "damage" else []

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import pytest
 from harness.data.formats.messages import expand_pairs
 from harness.data.formats.published import read_test_conversations
 from harness.data.records import TurnPair
-from harness.hubd.embedded import EmbeddedHub, running
+from harness.hubd.embedded import EmbeddedHub
 from harness.models import parsing
+from support import ada
 from support.sample_test_set import write_test_set
 from support.workflow_runner import Expression, Job, Machine, Start, load
 
@@ -32,31 +34,19 @@ INSTALLED = ("Makefile", "pyproject.toml", "requirements", "datasets")
 
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
-    folder = tmp_path_factory.mktemp("hub")
-    (folder / "users.yaml").write_text(USERS)
-    with running(folder / "root", users=folder / "users.yaml") as found:
+    with ada.serving(tmp_path_factory.mktemp("hub"), USERS) as found:
         yield found
 
 
 @pytest.fixture(scope="session")
 def api(hub: EmbeddedHub) -> Any:
-    from huggingface_hub import HfApi
-
-    return HfApi(endpoint=hub.url, token="hf_ada_write")
+    return ada.client(hub)
 
 
 @pytest.fixture(scope="session")
 def put(api: Any) -> Callable[..., str]:
     """Make a repository with these files, and return its name."""
-    from huggingface_hub import CommitOperationAdd
-
-    def put(name: str, files: Mapping[str, bytes | Path], kind: str = "model") -> str:
-        api.create_repo(name, repo_type=kind, exist_ok=True)
-        operations = [CommitOperationAdd(path, body) for path, body in files.items()]
-        api.create_commit(name, operations, commit_message="Files of a test", repo_type=kind)
-        return name
-
-    return put
+    return partial(ada.push, api)
 
 
 @pytest.fixture(scope="session")

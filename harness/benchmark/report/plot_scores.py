@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.benchmark.report.format import TIE, listed, metric_name, short, state
 from harness.benchmark.report.records import BenchmarkReport, Row
+from harness.data.published_facts import PublishedFacts
 from harness.data.scenarios import ARMS, Arm
 from harness.evaluation.baselines import GOLD
 from harness.reports.plot_style import GREY, MODEL, SECOND, Plot, figure_of, legend, reach, save, shown, style
-from harness.statistics.formatting import number, points, points_span, span
+from harness.statistics.formatting import as_points, number, points, points_span, span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +26,8 @@ _ORDER = ("TFT", "Direct", "TFT, published", "Direct, published", _NULL)
 _PUBLISHED = 0.34
 """Offset of published marks below the middle of the line."""
 _MARGIN = 0.04
+_CLOSE = 1.0
+"""Published marks that are fewer points apart would cover each other."""
 
 
 def draw(summary: BenchmarkReport, metric: str, name: str, folder: Path) -> Plot:
@@ -32,6 +36,34 @@ def draw(summary: BenchmarkReport, metric: str, name: str, folder: Path) -> Plot
     with style():
         title = f"TFT against Direct, {metric}"
         return save(folder, name, _figure(summary, metric), _alt(summary, metric), title)
+
+
+def draw_published(facts: PublishedFacts, metric: str, folder: Path) -> Plot:
+    """Draw `published.png` into `folder`: what the benchmark's owner published by `metric`, and nothing measured."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows, test, told = facts.differences(metric), facts.test_set, []
+    with style():
+        figure, axes = figure_of(
+            1.6 + 0.5 * len(rows),
+            "TFT against Direct, as published",
+            f"by {shown(metric_name(metric, rules=False), 60)}, {test.pairs} turns of {test.conversations} "
+            "conversations;\nsingle numbers, published without intervals",
+        )
+        for place, row in enumerate(rows):
+            both: dict[Arm, float | None] = {"tft": row.tft, "direct": row.direct}
+            values = [(arm, value) for arm, value in both.items() if value is not None]
+            _bridge(axes, place, [value for _, value in values])
+            for arm, value in values:
+                color, marker, offset = _MARKS[arm]
+                y = place + (offset if abs(row.points or 0.0) < _CLOSE else 0.0)
+                axes.plot(value, y, marker, color=color, markersize=8, label=_LABELS[arm], linestyle="none")
+            axes.text(1.02, place, as_points(row.points), fontsize=9, transform=_beside(axes), va="center")
+            figures = ", ".join(f"{_LABELS[arm]} {number(value)}" for arm, value in values)
+            told.append(f"{row.scenario.title}: {figures}")
+        _frame(axes, [f"{row.scenario.title}\n{row.scenario.summary}" for row in rows])
+        legend(figure, [axes], "outside lower left", _ORDER)
+        alt = f"Published {metric_name(metric, rules=False)} of TFT and Direct by scenario. {'; '.join(told)}."
+        return save(folder, "published", figure, alt)
 
 
 def _figure(summary: BenchmarkReport, metric: str) -> Figure:
@@ -47,17 +79,30 @@ def _figure(summary: BenchmarkReport, metric: str) -> Figure:
         _line(axes, place, row, metric)
     if (null := _null(summary, metric)) is not None:
         axes.axvline(null, color="#000000", linewidth=1, linestyle=(0, (4, 3)), zorder=0.5, label=_NULL)
-    axes.set_yticks(range(len(rows)), [shown(row.title, 30) for row in rows])
-    axes.set(ylim=(max(len(rows), 1) - 0.45, -0.55), xlim=(low, high))
+    _frame(axes, [shown(row.title, 30) for row in rows])
+    axes.set_xlim(low, high)
+    beside = {"transform": _beside(axes), "fontsize": 8.5, "color": GREY}
+    axes.text(1.02, len(rows) - 0.32, f"{TIE} cannot be told apart", va="center", **beside)
+    legend(figure, [axes], "outside lower left", _ORDER)
+    return figure
+
+
+def _frame(axes: Axes, titles: Sequence[str]) -> None:
+    """Name the lines on the left, and what stands on the right."""
+    axes.set_yticks(range(len(titles)), titles)
+    axes.set_ylim(max(len(titles), 1) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", color="#E5E5E5", linewidth=0.8)
     axes.set_axisbelow(True)
-    beside = {"transform": _beside(axes), "fontsize": 8.5, "color": GREY}
-    axes.text(1.02, -0.62, "TFT − Direct, points", **beside)
-    axes.text(1.02, len(rows) - 0.32, f"{TIE} cannot be told apart", va="center", **beside)
-    legend(figure, [axes], "outside lower left", _ORDER)
-    return figure
+    axes.text(1.02, -0.62, "TFT − Direct, points", transform=_beside(axes), fontsize=8.5, color=GREY)
+
+
+def _bridge(axes: Axes, place: int, values: Sequence[float]) -> None:
+    """Draw what lies between the values of a line."""
+    if len(values) > 1:
+        ends = [min(values), max(values)]
+        axes.plot(ends, [place] * 2, color="#B8B8B8", linewidth=5, solid_capstyle="round", zorder=1)
 
 
 def _named(summary: BenchmarkReport, metric: str) -> str:
@@ -73,9 +118,7 @@ def _beside(axes: Axes) -> Any:
 
 def _line(axes: Axes, place: int, row: Row, metric: str) -> None:
     values = {cell.arm: cell.scores[metric].overall for cell in row.cells if metric in cell.scores}
-    known = [one.value for one in values.values() if one.value is not None]
-    if len(known) > 1:
-        axes.plot([min(known), max(known)], [place] * 2, color="#B8B8B8", linewidth=5, solid_capstyle="round", zorder=1)
+    _bridge(axes, place, [one.value for one in values.values() if one.value is not None])
     for arm, one in values.items():
         color, marker, offset = _MARKS[arm]
         if one.value is None:

@@ -13,7 +13,7 @@ _SHOWN = 200
 
 
 def unusable_turns(view: View) -> Iterator[Finding]:
-    """`several-calls`, `empty-turn`: assistant messages that are no turn, so that they are not relabelled."""
+    """`several-calls`, `empty-turn`: assistant messages that are not turns, so that they are not relabelled."""
     for event in view.events:
         if event.kind != "empty":
             continue
@@ -31,7 +31,7 @@ def call_names(view: View) -> Iterator[Finding]:
     for event in view.events:
         if event.call and event.call.name not in view.toolbox:
             known = ", ".join(view.toolbox.names)
-            problem = f"calls {_short(event.call.name)}, which is no tool of the task; expected one of {known}"
+            problem = f"calls {_short(event.call.name)}, which is not a tool of the task; expected one of {known}"
             yield view.found("unknown-tool", "repairable", problem, event)
 
 

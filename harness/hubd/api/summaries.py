@@ -61,10 +61,6 @@ class Summary:
     eval_results: tuple[dict[str, Any], ...] = ()
     weight: int = 1000
 
-    def of_card(self) -> Summary:
-        """Return what may be shown to those who may see the card but no other file."""
-        return replace(self, tags=self.card_tags, config={}, eval_results=())
-
 
 def summarise(repo: RepoRow, git: GitRepo, commit: str) -> Summary:
     """Read card, model config and evaluation results of a commit; raises on damaged objects only."""
@@ -207,7 +203,9 @@ def summary_of(repo: RepoRow, git: GitRepo, commit: str) -> Summary:
 
 def shown_to(user: User | None, repo: RepoRow, summary: Summary) -> Summary:
     """Return what a user may know of a summary: of a gated repository the card alone, unless they are a member."""
-    return summary if may_read_content(repo, user) else summary.of_card()
+    if may_read_content(repo, user):
+        return summary
+    return replace(summary, tags=summary.card_tags, config={}, eval_results=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -173,7 +173,7 @@ def _announce(
             file=sys.stderr,
         )
     if settings.host not in LOOPBACK and settings.quota is None:
-        print("No --quota is set: whoever may write can fill the disk.", file=sys.stderr)  # noqa: T201
+        print("No --quota is set: anyone who may write can fill the disk.", file=sys.stderr)  # noqa: T201
 
 
 def _warn_of_guessable(directory: Directory) -> None:
@@ -181,7 +181,7 @@ def _warn_of_guessable(directory: Directory) -> None:
     if short:
         print(  # noqa: T201
             f"Tokens of {', '.join(short[:5])}{' and others' if len(short) > 5 else ''} have fewer than {LONG_TOKEN} "
-            "characters and may be guessed by whoever reaches this Hub; make long ones (openssl rand -hex 20).",
+            "characters and may be guessed by anyone who reaches this Hub; make long ones (openssl rand -hex 20).",
             file=sys.stderr,
         )
 

@@ -101,10 +101,6 @@ class Author:
     title: str
     description: str = ""
 
-    def message(self) -> str:
-        """Return the git commit message."""
-        return f"{self.title}\n\n{self.description}" if self.description else self.title
-
 
 @dataclass(slots=True)
 class Staging:
@@ -139,7 +135,8 @@ def record(staging: Staging, tree: str, parents: list[str], author: Author) -> s
     item.author_time = item.commit_time = int(time.time())
     item.author_timezone = item.commit_timezone = 0
     item.encoding = b"UTF-8"
-    item.message = author.message().encode("utf-8", "replace").replace(b"\0", b"")
+    message = f"{author.title}\n\n{author.description}" if author.description else author.title
+    item.message = message.encode("utf-8", "replace").replace(b"\0", b"")
     sha = staging.add(item)
     staging.flush()
     return sha

@@ -139,3 +139,22 @@ def test_repairs_are_measured_along_the_chain_of_lineages(
     assert repair["rejected"]["kept"]["value"] == 0.8
     assert (tmp_path / "report" / "plots" / "repairs.png").is_file()
     assert "S4 Low Data" in (tmp_path / "report" / "RESULTS.md").read_text().split("## Repair of the traces")[1]
+
+
+def test_the_picture_of_the_readme_shows_the_published_results(report: Callable[..., Result], tmp_path: Path) -> None:
+    """It is what the command draws, and its text says every figure."""
+    from matplotlib.image import imread
+
+    from harness.data.published_facts import published_facts
+
+    done = report("--published", "--out", "docs", "--hub", "http://127.0.0.1:9")
+    assert done.exit_code == 0
+    root = Path(__file__).parents[3]
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    assert f"![{done.stdout.strip()}](docs/plots/published.png)" in readme
+    for scenario in published_facts().scenarios:
+        for arm, name in (("tft", "TFT"), ("direct", "Direct")):
+            assert f"{name} {scenario.scores[arm]['llm-as-a-judge']:.3f}" in done.stdout
+    drawn, committed = (imread(folder / "docs" / "plots" / "published.png") for folder in (tmp_path, root))
+    assert drawn.shape == committed.shape
+    assert abs(drawn - committed).mean() < 0.01

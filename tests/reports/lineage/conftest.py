@@ -25,7 +25,7 @@ from harness.hub.publishing import push_folder
 from harness.hubd.embedded import EmbeddedHub, running
 from harness.models.parsing import canonical
 from harness.reports.publish import _push_results
-from harness.training.run_summary import TrainingFacts
+from support.trained_model import FACTS
 
 NAMESPACE = "local"
 MODEL = f"{NAMESPACE}/tft-benchmark-s4-tft-small"
@@ -119,26 +119,7 @@ def train(world: World, repo_id: str, data: Artifact, folder: Path) -> Artifact:
     base = _base(world, folder.parent / "base")
     task = world.hub.resolve("dataset", f"{NAMESPACE}/tft-benchmark-testset")
     inputs = tuple(f"{one.repo_id}@{one.revision}" for one in (base, data, task))
-    facts = TrainingFacts(
-        student=inputs[0],
-        dataset=inputs[1],
-        task=inputs[2],
-        settings={"method": "lora", "epochs": 4.0},
-        template="own",
-        conversations=8,
-        examples=8,
-        turns=60,
-        tokens=9000,
-        learned_tokens=900,
-        skipped={},
-        counted={},
-        steps=32,
-        seconds=1.0,
-        first_loss=2.0,
-        last_loss=0.5,
-        merge_difference=0.0,
-        loss_plot="loss",
-    )
+    facts = replace(FACTS, student=inputs[0], dataset=inputs[1], task=inputs[2], merge_difference=0.0, roles={})
     settings = {"method": "lora", "epochs": 4.0, "learning_rate": 5e-5, "arm": None, "template": "own"}
     lineage = Lineage(
         stage="train", version=1, config=settings, inputs=inputs, seed=0, extra={"training": asdict(facts)}

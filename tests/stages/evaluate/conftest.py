@@ -15,9 +15,9 @@ import pytest
 from harness.data.formats.messages import expand_pairs
 from harness.data.formats.published import read_test_conversations
 from harness.data.records import TurnPair
-from harness.hubd.embedded import EmbeddedHub, running
+from harness.hubd.embedded import EmbeddedHub
 from harness.models import parsing
-from support import model_endpoint, tft
+from support import ada, model_endpoint, tft
 from support.sample_test_set import write_test_set
 from support.tft import TFT, Done
 
@@ -73,36 +73,20 @@ class Terminal:
 
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedHub]:
-    folder = tmp_path_factory.mktemp("hub")
-    (folder / "users.yaml").write_text(USERS)
-    with running(folder / "root", users=folder / "users.yaml") as found:
+    with ada.serving(tmp_path_factory.mktemp("hub"), USERS) as found:
         yield found
 
 
 @pytest.fixture(scope="session")
 def api(hub: EmbeddedHub) -> Any:
     """Ada's client; she owns the test set and every repository that the tests make."""
-    from huggingface_hub import HfApi
-
-    return HfApi(endpoint=hub.url, token="hf_ada_write")
+    return ada.client(hub)
 
 
 @pytest.fixture(scope="session")
 def put(api: Any) -> Callable[..., str]:
     """Make a repository of Ada's with these files, and return its name."""
-    from huggingface_hub import CommitOperationAdd
-
-    def put(name: str, files: Mapping[str, bytes | str | Path], kind: str = "model", **settings: Any) -> str:
-        repo_id = f"ada/{name}"
-        api.create_repo(repo_id, repo_type=kind, exist_ok=True)
-        bodies = {path: body.encode() if isinstance(body, str) else body for path, body in files.items()}
-        operations = [CommitOperationAdd(path, body) for path, body in bodies.items()]
-        api.create_commit(repo_id, operations, commit_message="Files of a test", repo_type=kind)
-        if settings:
-            api.update_repo_settings(repo_id, repo_type=kind, **settings)
-        return repo_id
-
-    return put
+    return lambda name, *rest, **settings: ada.push(api, f"ada/{name}", *rest, **settings)
 
 
 @pytest.fixture(scope="session")
