@@ -31,7 +31,7 @@ def call_names(view: View) -> Iterator[Finding]:
     for event in view.events:
         if event.call and event.call.name not in view.toolbox:
             known = ", ".join(view.toolbox.names)
-            problem = f"calls {_short(event.call.name)}, which is not a tool of the task; expected one of {known}"
+            problem = f"calls {_short(event.call.name)}, which is no tool of the task; expected one of {known}"
             yield view.found("unknown-tool", "repairable", problem, event)
 
 
