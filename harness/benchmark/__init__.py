@@ -1,4 +1,4 @@
-"""The benchmark as a whole: its cells, their names, how they are run, and their outcomes.
+"""The benchmark: its cells, their names, how they are run, and their outcomes.
 
 cells.py       The cells of the benchmark, what they have in common, and the names of what they make
 estimate.py    What a plan would take: seconds, training tokens, questions to language models and their cost

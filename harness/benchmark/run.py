@@ -154,4 +154,4 @@ def _show(plan: BenchmarkPlan, state: BenchmarkState, request: BenchmarkRequest,
     out.print(estimate_table(plan, estimates, known.there))
     print_outdated(known, out)
     if parallel > 1:
-        out.print(f"{parallel} stages run side by side.")
+        out.print(f"{parallel} stages run in parallel.")

@@ -132,7 +132,7 @@ def estimate_table(plan: BenchmarkPlan, estimates: Mapping[str, StepEstimate], k
     from harness.reports.evaluation_tables import table
 
     steps = {stage: [step for step in plan.steps if step.stage == stage] for stage in STAGES}
-    rows = {stage: found for stage, found in steps.items() if found} | {"all, one by one": list(plan.steps)}
+    rows = {stage: found for stage, found in steps.items() if found} | {"all, sequentially": list(plan.steps)}
     missing = {name: [estimates[step.key] for step in found if not known[step.key]] for name, found in rows.items()}
     trains = any(one.training_tokens for found in missing.values() for one in found)
     asks = any(one.questions for found in missing.values() for one in found)
@@ -167,10 +167,10 @@ def print_outdated(known: KnownSteps, console: Console) -> None:
 
 
 def _total_time(seconds: list[float | None]) -> str:
-    """Return the sum; with a `+` where a part of it is not known."""
+    """Return the sum; with a `+` if part of it is unknown."""
     found = [one for one in seconds if one is not None]
     if not found:
-        return "not known" if seconds else ""
+        return "unknown" if seconds else ""
     return minutes(sum(found)) + (" +" if len(found) < len(seconds) else "")
 
 

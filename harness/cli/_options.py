@@ -55,7 +55,7 @@ def _day(_: click.Context, __: click.Parameter, text: str | None) -> date | None
     try:
         return datetime.strptime(text, "%Y-%m-%d").date() if text else None
     except ValueError as error:
-        raise UsageError(f"--date {text!r} is no day; write it as YYYY-MM-DD, such as 2026-01-31") from error
+        raise UsageError(f"--date {text!r} is not a day; write it as YYYY-MM-DD, such as 2026-01-31") from error
 
 
 day = click.option(

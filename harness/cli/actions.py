@@ -149,13 +149,13 @@ def _from_text(text: str) -> str:
         raise UsageError(f"found {len(found)} lines `/evaluate OWNER/MODEL[@REVISION]`; write exactly one")
     # Only models of the Hub: another backend would read a file of this machine, or spend someone's key.
     if not _MODEL.fullmatch(found[0]):
-        raise UsageError(f"{found[0]!r} is no model of the Hub; write `/evaluate OWNER/MODEL[@REVISION]`")
+        raise UsageError(f"{found[0]!r} is not a model on the Hub; write `/evaluate OWNER/MODEL[@REVISION]`")
     return str(found[0])
 
 
 def _one_line(model: str) -> str:
     if not model.isprintable() or model != model.strip():
-        raise UsageError(f"{model!r} is no name of a model; expected one line without spaces around it")
+        raise UsageError(f"{model!r} is not the name of a model; expected one line without spaces around it")
     return model
 
 
@@ -171,7 +171,7 @@ def put_comment(repository: str, pull_request: int, file: Path) -> str:
     mark, _, rest = text.partition("\n")
     if not mark.startswith(MARK) or not rest.strip():
         raise UsageError(
-            f"{file} is no comment of `tft evaluate --markdown` or `tft compare --markdown`: no mark in it"
+            f"{file} is not a comment of `tft evaluate --markdown` or `tft compare --markdown`: no mark in it"
         )
     listed = json.loads(_gh("pr", "view", str(pull_request), "--repo", repository, "--json", "comments"))
     ours = [one for one in listed["comments"] if one["viewerDidAuthor"] and one["body"].partition("\n")[0] == mark]

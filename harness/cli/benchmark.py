@@ -145,7 +145,7 @@ def _name(text: str) -> str:
 
     found = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")
     if not found:
-        raise UsageError(f"{text!r} is no name for repositories; give one with --name")
+        raise UsageError(f"{text!r} is not a name for repositories; give one with --name")
     return found
 
 

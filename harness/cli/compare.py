@@ -153,7 +153,7 @@ def _write(path: Path, text: str) -> None:
 def _sides(
     names: tuple[str, str], results: str | None, hub: str | None, namespace: str | None, tools: Tools
 ) -> tuple[ComparedResult, ComparedResult]:
-    """Return the two results; a Hub is asked only where one of them is no file and no folder."""
+    """Return the two results; a Hub is asked only where one of them is neither a file nor a folder."""
     from harness.hub.connect import connected
 
     with ExitStack() as stack:
@@ -208,7 +208,9 @@ def _local(name: str, tools: Tools) -> ComparedResult:
     if not path.is_dir():
         return _side(name, name, path, None, tools)
     if not (path / ROWS).is_file():
-        raise UsageError(f"{name} is no folder of a finished run: it has no {ROWS}; `tft evaluate --out` makes one")
+        raise UsageError(
+            f"{name} is not the folder of a finished run: it has no {ROWS}; `tft evaluate --out` makes one"
+        )
     return _side(name, name, path / ROWS, read_report(path / REPORT), tools)
 
 

@@ -87,8 +87,8 @@ def _show_damage(traces: Sequence[Damaged], folder: Path) -> None:
     before, after = next(zip(changed[0].clean.calls, changed[0].trace.calls, strict=True))
     write(
         f"{len(traces)} simulated conversations in {_short(folder)}, damaged like the benchmark's\n"
-        f"scenario {DAMAGE}: in {len(changed)} of them tools and arguments have other names,\n"
-        f"drawn anew for each. A call, before and after:\n"
+        f"scenario {DAMAGE}: in {len(changed)} of them, tools and arguments were renamed, each\n"
+        f"time differently. One call, before and after:\n"
         f"  {_one_line(before)}\n  {_one_line(after)}\n"
     )
 
@@ -99,7 +99,7 @@ def _one_line(call: ToolCall) -> str:
 
 
 def _show_places(hub: Hub, plan: BenchmarkPlan, folder: Path) -> None:
-    """Write the cards, and say what this was and where everything lies."""
+    """Write the cards, and print what this was and where everything is."""
     from urllib.parse import urlsplit
 
     cards = []
@@ -108,16 +108,16 @@ def _show_places(hub: Hub, plan: BenchmarkPlan, folder: Path) -> None:
         card.write_text(hub.read_text("model", plan.setup.model(cell), "README.md") or "", encoding="utf-8")
         cards.append(_short(card))
     write(
-        "\nThis shows the way, not a result: simulated conversations, a student that knew\n"
-        "nothing before, one short training for each pipeline, and rules where the\n"
-        "benchmark has language models. So little training teaches when to call which\n"
-        "tool, and hardly what to fill in: the figures are about tools more than answers.\n"
+        "\nThis demonstrates the pipeline and is no result: the conversations are simulated,\n"
+        "the student starts from random weights and is trained once, briefly, per pipeline,\n"
+        "and rules stand in for language models. That much training teaches which tool to\n"
+        "call but hardly which arguments, so the scores are mostly about tools.\n"
         f"  report and page   {_short(folder / 'report')}/RESULTS.md, index.html\n"
         f"  the models' cards {', '.join(cards)}\n"
         f"  logs              {_short(folder / 'work' / 'logs')}\n"
         f"  the Hub           tft hub serve --root {_short(folder / 'hub')} --port {urlsplit(hub.endpoint).port}\n"
-        "                    (it must run for the links of the page and the cards)\n"
-        "Next: tft benchmark --job FOLDER, with traces of your own"
+        "                    (the links of the page and the cards need it)\n"
+        "Next: tft benchmark --job FOLDER, with your own traces"
     )
 
 

@@ -113,10 +113,10 @@ def promote(
 
     wanted = PromoteOptions(tags=tuple(tags) or None, **options)
     places = [promotion.parse_name(name, kind) for name in names]
-    with connect_both(source or os.environ.get("HF_ENDPOINT") or "embedded", target) as (giver, receiver):
-        found = promotion.plan_promotion(giver, receiver, places, wanted)
+    with connect_both(source or os.environ.get("HF_ENDPOINT") or "embedded", target) as (origin, receiver):
+        found = promotion.plan_promotion(origin, receiver, places, wanted)
         if not dry_run:
-            promotion.apply_promotion(giver, receiver, found, say)
+            promotion.apply_promotion(origin, receiver, found, say)
     for note in found.notes:
         say(f"note: {note}")
     if as_json:

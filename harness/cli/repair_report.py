@@ -63,7 +63,7 @@ def command(
     if number is None and arm:
         raise UsageError("--arm chooses an arm of --scenario; leave it out with --clean")
     if plot is not None and plot.suffix != ".png":
-        raise UsageError(f"--plot {plot} is no .png file; plots are PNG")
+        raise UsageError(f"--plot {plot} is not a .png file; plots are PNG")
 
     with progress("comparing with the clean traces"):
         against = _against(source, clean, (number, arm or "tft"), task, sources)

@@ -1,4 +1,4 @@
-"""Traces to training data.
+"""From traces to training data: checks, relabelling by a committee, repair quality, job folders.
 
 annotators.py      Raters, labelers, arbiters and writers by name: a rule-based stand-in, or a language model
 job_folder.py      A job folder: the task, the traces, an optional test set and `config.yaml` with the published keys

@@ -37,7 +37,7 @@ class JobFolder:
         Raises DataError where the task or the traces are missing, something is there twice, or cannot be understood.
         """
         if not folder.is_dir():
-            raise DataError(f"{folder} is no folder; expected one with {TASK} and {TRACE_FILES[0]}")
+            raise DataError(f"{folder} is not a folder; expected one with {TASK} and {TRACE_FILES[0]}")
         task = folder / TASK
         if not task.is_file():
             raise DataError(

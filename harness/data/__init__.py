@@ -1,4 +1,4 @@
-"""Conversations, tasks, and the files they come in.
+"""Conversations, tasks and scenarios, and the file formats they come in.
 
 annotations.py      The nouns of the TFT pipeline: what is found in traces, how they are rated, rewritten and
                     decided. Frozen values

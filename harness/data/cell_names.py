@@ -33,7 +33,7 @@ class CellName:
 
     @classmethod
     def parse(cls, repo_id: str) -> CellName | None:
-        """Return what the name of a model repository (`owner/name` or `name`) says; None where it is no such one."""
+        """Return what the name of a model repository (`owner/name` or `name`) says; None where it is none."""
         found = _MODEL.fullmatch(repo_id.rpartition("/")[2])
         if found is None:
             return None

@@ -50,7 +50,7 @@ def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
     for needed in (CONVERSATIONS, TASK):
         if not (folder / needed).is_file():
             raise DataError(
-                f"dataset {artifact} is no test set of this harness: it has no {needed}; "
+                f"dataset {artifact} is not a test set of this harness: it has no {needed}; "
                 "`tft data build --push` publishes one"
             )
     if limit is not None and limit < 1:

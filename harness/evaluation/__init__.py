@@ -1,4 +1,4 @@
-"""Answers to scores to a report.
+"""From a model's answers to scores to a report: metrics, judges, comparisons.
 
 answer_log.py        The log of a run's answers: append-only, resumable after any interruption
 baselines.py         Null baselines: what answers score that need no model; a model has to beat them

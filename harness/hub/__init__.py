@@ -1,4 +1,4 @@
-"""The one client of a Hub, lineage, jobs.
+"""The client of a Hub, lineage, and jobs.
 
 address.py        Addresses of Hubs and endpoints: checks, what may be shown of them, proxies, and a quiet client
 artifact.py       A repository on the Hub by its name or at one commit, and a file by its hash

@@ -1,4 +1,4 @@
-"""What people read: cards, tables, plots, comments.
+"""Reports for people: cards, tables, plots, comments.
 
 comparison.py          A comparison in a terminal, as a pull request comment, and as JSON
 dataset_card.py        Cards of the pipeline's datasets: front matter from records, text from templates that cannot

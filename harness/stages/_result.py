@@ -125,7 +125,7 @@ def deliver(
 
 def _check_out(out: Path) -> None:
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / LINEAGE).is_file())):
-        raise UsageError(f"{out} exists and is no result of a stage; give an empty or new folder with --out")
+        raise UsageError(f"{out} exists and is not the result of a stage; give an empty or new folder with --out")
 
 
 def _move(folder: Path, out: Path) -> None:

@@ -1,6 +1,8 @@
 """What attackers try, from outside: these tests use the command `tft` and HTTP, and import nothing of the harness.
 
-So they run on any version of it: copied into the tests of an older one, they show which attacks succeeded there.
+Nor of `tests/support`, which older versions lack: `endpoints.py` is loaded by its path, and servers are written here
+once more. So they run on any version of it: copied into the tests of an older one, they show which attacks succeeded
+there.
 """
 
 from __future__ import annotations

@@ -122,5 +122,5 @@ def test_what_is_missing_or_there_twice_is_said(job: Path) -> None:
     (job / "job_description.json").unlink()
     with pytest.raises(DataError, match=r"has no job_description\.json; write one with task_description"):
         JobFolder.open(job)
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(DataError, match="is not a folder"):
         JobFolder.open(job / "nothing")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 DATASETS = """
 from datasets import Dataset, DatasetDict, get_dataset_config_names, load_dataset
 rows = Dataset.from_dict({"id": list(range(50)), "text": [f"row {i}" for i in range(50)]})
@@ -74,6 +76,7 @@ assert Path("out/x.txt").read_text() == "hello"
 """
 
 
+@pytest.mark.slow  # importing the library takes seconds
 def test_datasets_pushes_configs_and_loads_revisions(run_client, api):
     api.create_repo("ada/files", repo_type="dataset")
     lines = b'{"a": 1}\n{"a": 2}\n'
@@ -81,10 +84,12 @@ def test_datasets_pushes_configs_and_loads_revisions(run_client, api):
     run_client(DATASETS)
 
 
+@pytest.mark.slow  # importing the library takes seconds
 def test_transformers_and_peft_push_and_load_revisions(run_client):
     run_client(MODELS)
 
 
+@pytest.mark.slow  # importing the library takes seconds
 def test_evaluate_loads_a_metric_from_a_space(run_client, api):
     api.create_repo("ada/same", repo_type="space", space_sdk="gradio")
     api.upload_file(path_or_fileobj=METRIC.encode(), path_in_repo="same.py", repo_id="ada/same", repo_type="space")

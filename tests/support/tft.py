@@ -11,6 +11,7 @@ import atexit
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -54,7 +55,13 @@ class Done:
 
 def run(words: Sequence[str | Path], *, environment: Mapping[str, str], folder: Path) -> Done:
     """Run `tft` with these words in a folder, with this environment and no other, to its end."""
-    return _starter().run([str(word) for word in words], dict(environment), folder.absolute())
+    starter = _starter()
+    try:
+        return starter.run([str(word) for word in words], dict(environment), folder.absolute())
+    except BaseException:  # a test's time is over, or Ctrl-C: the command ends too, and the next one has a new starter
+        _started.clear()
+        starter.stop()
+        raise
 
 
 class _Starter:
@@ -69,6 +76,7 @@ class _Starter:
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            start_new_session=True,  # so that `stop` reaches the command that it has forked
         )
         theirs.close()
         self.replies = self.connection.makefile("r")
@@ -97,9 +105,11 @@ class _Starter:
         return all(environment.get(name) == self.environment.get(name) for name in names)
 
     def stop(self) -> None:
-        self.replies.close()
-        self.connection.close()  # it ends when nobody can tell it anything any more
-        self.process.wait()
+        if self.process.returncode is None:
+            self.replies.close()
+            self.connection.close()
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
 
 def _read(file: tempfile._TemporaryFileWrapper[bytes]) -> str:

@@ -80,9 +80,9 @@ def undo_interrupted(hub: Hub, namespace: str) -> list[str]:
     Raises HubError where something cannot be hidden; the note stays then.
     """
     results = hub.state(results_place(namespace))
-    begun = read_note(hub, results) if results else ()
+    noted = read_note(hub, results) if results else ()
     hidden = []
-    for change in reversed(begun):
+    for change in reversed(noted):
         if isinstance(change, Show):
             state = hub.state(change.place)
             if state and not state.private:
@@ -93,7 +93,7 @@ def undo_interrupted(hub: Hub, namespace: str) -> list[str]:
             if collection and not collection.private:
                 hub.collections.set_private(collection.slug, True)
                 hidden.append(f"the collection {change.title!r}")
-    if begun:
+    if noted:
         _delete_note(hub, namespace)
     return hidden
 
@@ -155,25 +155,25 @@ def _make(hub: Hub, change: Hidden, made: _Progress) -> None:
 
 
 def _show_all(hub: Hub, plan: ReleasePlan, made: _Progress) -> Generator[Visible, None, None]:
-    whole = (*plan.begun, *plan.visible)
-    begun = list(plan.begun)
+    whole = (*plan.already_public, *plan.visible)
+    shown = list(plan.already_public)
     left: list[Visible] = []
     try:
         if plan.visible and len(whole) > 1:  # of one alone there is no half
             _write_note(hub, plan.namespace, whole)
         for change in plan.visible:
-            begun.append(change)
+            shown.append(change)
             _set_private(hub, change, made, private=False)
             yield change
     except HubError as error:
-        left = _hide(hub, begun, made)
+        left = _hide(hub, shown, made)
         raise type(error)(f"{error}; {_outcome(left)}") from error
     except BaseException:  # an interruption too must not leave a half of it to be seen
-        if len(begun) < len(whole):
-            left = _hide(hub, begun, made)
+        if len(shown) < len(whole):
+            left = _hide(hub, shown, made)
         raise
     finally:
-        if begun and not left:
+        if shown and not left:
             with suppress(HubError):  # the next run takes it away
                 _delete_note(hub, plan.namespace)
 

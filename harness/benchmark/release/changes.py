@@ -161,7 +161,7 @@ class ReleasePlan:
     """Of the collection; None where it is made."""
     hidden: tuple[Hidden, ...]
     visible: tuple[Visible, ...]
-    begun: tuple[Visible, ...] = ()
+    already_public: tuple[Visible, ...] = ()
     """What an earlier run that was killed has shown already, and would be hidden again if this one fails."""
     notes: tuple[str, ...] = field(default=())
     """What else the user should know."""

@@ -87,12 +87,12 @@ def plan_release(hub: Hub, options: ReleaseOptions, parts: Parts) -> ReleasePlan
     parts.say("rendering cards and the report")
     commits = plan_commits(inputs, desired_files(inputs, parts.make_report), version)
     _refuse(namespace, _conflicts(inputs, commits, version))
-    begun = _already_public(inputs)
+    already_public = _already_public(inputs)
     beside = notes(inputs.entries, inputs.results.by_config)
     hidden: list[Hidden] = [CreateSpace(place=place) for place, repo in inputs.repos.items() if repo is None]
     hidden += [*commits.values(), *collection_changes(collection, namespace, options.title, beside)]
     hidden += _tags(inputs, commits, version)
-    remarks = [*_about(begun), *_remarks(inputs, collection, options, hidden=hidden)]
+    remarks = [*_about(already_public), *_remarks(inputs, collection, options, hidden=hidden)]
     return ReleasePlan(
         namespace=namespace,
         version=version,
@@ -101,7 +101,7 @@ def plan_release(hub: Hub, options: ReleaseOptions, parts: Parts) -> ReleasePlan
         slug=collection.slug if collection else None,
         hidden=tuple(hidden),
         visible=tuple(_visible(inputs, collection, options)),
-        begun=begun,
+        already_public=already_public,
         notes=(*([_UNCHECKED] if reads_only else []), *remarks),
     )
 
@@ -213,9 +213,9 @@ def _already_public(found: ReleaseInputs) -> tuple[Visible, ...]:
     )
 
 
-def _about(begun: tuple[Visible, ...]) -> Iterator[str]:
-    if begun:
-        names = first_of([str(one.place) for one in begun if isinstance(one, Show)], _SHOWN)
+def _about(already_public: tuple[Visible, ...]) -> Iterator[str]:
+    if already_public:
+        names = first_of([str(one.place) for one in already_public if isinstance(one, Show)], _SHOWN)
         yield f"an earlier run was killed while it made the release public; {names} are public since, the rest follows"
 
 

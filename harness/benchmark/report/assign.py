@@ -14,15 +14,12 @@ from harness.data.scenarios import Arm
 from harness.errors import DataError, UsageError
 from harness.evaluation.results import config_name
 from harness.hub.artifact import split_revision
-from harness.statistics.estimates import estimate
+from harness.reports.lineage.check import mismatched_means
 
 CellKey = tuple[str, Arm, bool]
 """Scenario, pipeline, whether it is of the fair arms."""
 TestSetKey = tuple[str, str]
 """Repository and commit of a test set."""
-
-_SAME = 1e-9
-"""Means that differ by less are equal: they were added up in another order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,12 +188,8 @@ def _problem(result: Result, test_set: TestSetKey, pairs: frozenset[str]) -> str
         return f"only the first {asked} of {total} pairs were asked; evaluate it without --limit"
     if {row.get("pair_id") for row in result.rows} != pairs or len(result.rows) != len(pairs):
         return "its rows are about other pairs than those of the other cells; evaluate it again"
-    for metric, one in report.rows["model"].items():
-        found = estimate([row.get(metric) for row in result.rows], [row["conversation"] for row in result.rows])
-        same = found.n == one.n and abs((found.value or 0.0) - (one.value or 0.0)) < _SAME
-        if not same:
-            return f"its report and its rows say different things of {metric}; evaluate it again"
-    return None
+    mismatch = next(mismatched_means(report, result.rows), None)
+    return f"its report and its rows say different things of {mismatch[0]}; evaluate it again" if mismatch else None
 
 
 def _why_not(result: Result, student: str, owner: str) -> str:

@@ -1,4 +1,4 @@
-"""What code can say of traces without asking anybody: layout, calls, consistency, duplicates, contamination.
+"""Deterministic checks of traces: layout, calls, consistency, duplicates, contamination.
 
 assistant_turns.py  Checks of the assistant's turns: one call each, a tool that exists, arguments that are valid,
                     results where due

@@ -13,7 +13,7 @@ _SHOWN = 200
 
 
 def unusable_turns(view: View) -> Iterator[Finding]:
-    """`several-calls`, `empty-turn`: assistant messages that are no turn, so that they are not relabelled."""
+    """`several-calls`, `empty-turn`: assistant messages that are not turns, so that they are not relabelled."""
     for event in view.events:
         if event.kind != "empty":
             continue

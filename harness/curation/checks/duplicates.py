@@ -65,7 +65,7 @@ class Duplicates:
     Locality-sensitive hashing (Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, chapter 3): a signature is
     cut into bands, and those that share a band are compared. Per conversation it keeps 128 values, a link for each
     band and the id, about a kilobyte in arrays; datasketch's own index keeps sets in dictionaries.
-    Raises UsageError for a threshold that is no similarity.
+    Raises UsageError for a threshold that is not a similarity.
     """
 
     def __init__(self, threshold: float = THRESHOLD) -> None:

@@ -1,4 +1,4 @@
-"""The committee: several models rewrite the same conversation, and code decides turn by turn what holds.
+"""The committee: several models relabel the same conversation, and code decides turn by turn.
 
 decide.py   Turn by turn: what the committee agrees on, by name, then keys, then values; disputes for the arbiter.
             Pure

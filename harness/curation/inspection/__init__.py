@@ -1,4 +1,4 @@
-"""What is in a file of traces, and personal data.
+"""Surveys of trace files, and detection of personal data.
 
 advice.py     Likely problems of a file of traces, each with advice, and the command that comes next
 anomalies.py  What is unusual of a trace, whether it is trouble, and what can be done about it

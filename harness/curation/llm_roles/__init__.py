@@ -1,4 +1,4 @@
-"""Language models in the roles of the pipeline: prompts, what is read from answers, and who asks.
+"""Language models in the roles of the pipeline: their prompts, and how their answers are parsed.
 
 arbiter.py        The arbiter as a language model: which of the proposals for a turn is right, another call, or
                   undecided

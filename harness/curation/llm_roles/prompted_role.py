@@ -78,7 +78,7 @@ def problem_of(answer: ChatAnswer) -> str:
 def expect_keys(value: object, keys: Sequence[str], what: str) -> dict[str, Any]:
     """Return a JSON object that has exactly these keys; ValueError for anything else."""
     if not isinstance(value, dict):
-        raise ValueError(f"{what} is no object but {excerpt(value)}")
+        raise ValueError(f"{what} is not an object but {excerpt(value)}")
     if value.keys() != set(keys):
         found = ", ".join(excerpt(key) for key in sorted(value)) or "none"
         raise ValueError(f"{what} has the keys {found}; expected {', '.join(keys)}")
@@ -88,7 +88,7 @@ def expect_keys(value: object, keys: Sequence[str], what: str) -> dict[str, Any]
 def expect_text(value: object, what: str) -> str:
     """Return a text; ValueError for anything else."""
     if not isinstance(value, str):
-        raise ValueError(f"{what} is no text but {excerpt(value)}")
+        raise ValueError(f"{what} is not text but {excerpt(value)}")
     return value
 
 
@@ -151,7 +151,7 @@ def read_call(value: object, toolbox: Toolbox, what: str) -> ToolCall:
         raise ValueError(f'{what} is {excerpt(value)}; expected an object with "name" and "parameters"')
     name, parameters = value["name"], value["parameters"]
     if not isinstance(name, str) or not isinstance(parameters, dict):
-        raise ValueError(f"{what} has a name that is no text, or parameters that are no object")
+        raise ValueError(f"{what} has a name that is not text, or parameters that are not an object")
     call = ToolCall(name=name, arguments=encodable_value(parameters))
     problems = toolbox.problems(call)
     if problems:

@@ -96,7 +96,7 @@ def read_conversation(text: str, toolbox: Toolbox) -> tuple[dict[str, Any], list
     answer = expect_keys(read_object(text), ("plan", "messages"), "the answer")
     plan = expect_keys(answer["plan"], ("goal", "values", "results"), "the plan")
     if not isinstance(answer["messages"], list) or not answer["messages"]:
-        raise ValueError("`messages` is no list with messages")
+        raise ValueError("`messages` is not a list with messages")
     steps: list[Step] = []
     expected: tuple[str, ...] = ("user",)
     for number, message in enumerate(answer["messages"], start=1):

@@ -1,4 +1,4 @@
-"""How well damaged traces were repaired, measured against the clean ones.
+"""Repair quality of damaged traces, measured against the clean ones.
 
 ground_truth.py  What traces should have been: the clean conversations, what was done to them, and which belong to
                  the task

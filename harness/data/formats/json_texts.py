@@ -113,7 +113,7 @@ def cannot_hold(error: Exception) -> str | None:
 
 
 def packed(head: bytes) -> str | None:
-    """Return what a file is whose first bytes say that it is no text, and what to do; None for any other."""
+    """Return what a file is whose first bytes say that it is not text, and what to do; None for any other."""
     return next((words for start, words in _PACKED.items() if head.startswith(start)), None)
 
 
@@ -150,7 +150,7 @@ def read_json(path: Path, expected: str) -> Any:
 
 
 def decoded(value: Any, what: str) -> Any:
-    """Return `value`, decoded where it is a text; ValueError for a text that is no JSON, `what` before the problem."""
+    """Return `value`, decoded where it is a text; ValueError for a text that is not JSON, `what` before the problem."""
     if not isinstance(value, str):
         return value
     try:

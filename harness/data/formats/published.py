@@ -83,7 +83,9 @@ def read_test_conversations(path: Path) -> list[Conversation]:
         except ValueError as error:
             raise DataError.at(path, line, str(error)) from error
         if row.get("question") is not None and not conversation.messages[-1].tool_calls:
-            raise DataError.at(path, line, 'the "answer" is no tool call; expected {"name": ..., "parameters": {...}}')
+            raise DataError.at(
+                path, line, 'the "answer" is not a tool call; expected {"name": ..., "parameters": {...}}'
+            )
         if not any(message.tool_calls for message in conversation.messages):
             raise DataError.at(
                 path, line, "the conversation has no assistant call, so there is nothing to compare with"

@@ -19,7 +19,7 @@ def read_task(path: Path) -> Task:
     """Return the task of a `job_description.json`; DataError says what is missing. Unknown keys are ignored."""
     document = read_json(path, f"an object with {' and '.join(_TASK_KEYS)}")
     if not isinstance(document, Mapping) or any(not document.get(key) for key in _TASK_KEYS):
-        raise DataError(f"{path} is no task definition: it needs {' and '.join(_TASK_KEYS)}")
+        raise DataError(f"{path} is not a task definition: it needs {' and '.join(_TASK_KEYS)}")
     if not isinstance(document["tools"], list):
         raise DataError(f"{path}: tools must be a list of function definitions")
     return Task(

@@ -91,7 +91,7 @@ def _why_not(error: Exception) -> str:
 def read_mapping(path: Path, expected: str) -> tuple[dict[str, Any], Lines]:
     """Return the file's mapping, all keys as texts, and its lines; `expected` is an example of what it should hold.
 
-    Raises DataError where the file cannot be read, is no mapping, or has a key twice, which YAML itself lets pass.
+    Raises DataError where the file cannot be read, is not a mapping, or has a key twice, which YAML itself lets pass.
     """
     import yaml
 
@@ -116,7 +116,7 @@ def _value(loader: Any, node: Any, path: Path, lines: dict[Keys, int], keys: Key
     for key, value in node.value:
         line = key.start_mark.line + 1
         if key.id != "scalar" or key.value in found:
-            problem = f"{key.value!r} stands here for the second time" if key.id == "scalar" else "a key is no text"
+            problem = f"{key.value!r} stands here for the second time" if key.id == "scalar" else "a key is not text"
             raise DataError.at(path, line, f"{problem}; expected each name once")
         lines[(*keys, key.value)] = line
         found[key.value] = _value(loader, value, path, lines, (*keys, key.value))

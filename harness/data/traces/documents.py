@@ -21,7 +21,7 @@ _FIRST = 1 << 20
 def records(path: Path) -> Iterator[FileRecord]:
     """Yield the values of a file, one at a time: memory holds the largest one, not the file.
 
-    A line of JSON lines that is no JSON is a record with a problem. Raises DataError for a file that cannot be opened,
+    A line of JSON lines that is not JSON is a record with a problem. Raises DataError for a file that cannot be opened,
     is damaged, or is neither JSON, Parquet nor an Inspect archive.
     """
     try:

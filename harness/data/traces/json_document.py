@@ -40,7 +40,7 @@ class FileRecord:
 def document(path: Path, stream: IO[bytes]) -> Iterator[FileRecord]:
     """Yield the elements of a JSON array one by one, or the one value that the file is.
 
-    A value that cannot be held is a record with a problem. Raises DataError where the file is no JSON.
+    A value that cannot be held is a record with a problem. Raises DataError where the file is not JSON.
     """
     text = _Text(path, stream)
     while text.peek() not in ("[", ""):

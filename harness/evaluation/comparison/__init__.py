@@ -1,4 +1,4 @@
-"""Two results on the same pairs: what differs, how surely, and whether a gate lets it pass (pure).
+"""Paired comparison of two results: differences, their significance, and a gate (pure).
 
 compare.py  The comparison: paired tests, tools, flips, warnings
 gate.py     The gate: whether B may take A's place, and on what evidence

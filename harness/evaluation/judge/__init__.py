@@ -1,4 +1,4 @@
-"""LLM-as-a-judge: the prompt, the verdict, what code decides, panels, and the judges themselves.
+"""LLM-as-a-judge: prompts, verdicts, what code decides, panels, and the judges themselves.
 
 judge_evaluations.py  The judge metric of evaluations: the rows of their reports, judged together
 judge_files.py        Files of predictions, judged: the same rows with a verdict and its reason in each

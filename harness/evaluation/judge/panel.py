@@ -145,9 +145,8 @@ def judge_cases(cases: Sequence[Case], judges: Sequence[Judge], *, ask_everythin
         members.append(member(judge.name, list(cast.values()), alone=len(judges) == 1, problem=problem))
     if len(errors) == len(judges):
         raise errors[-1]
-    judgements = {
-        case.id: _by_code(decided[case.id]) if case.id in decided else combine(case, votes, members) for case in cases
-    }
+    by_code = {one: Judgement(value=vote.value, reason=vote.reason, votes=(vote,)) for one, vote in decided.items()}
+    judgements = {case.id: by_code.get(case.id) or combine(case, votes, members) for case in cases}
     return Judged(judgements=judgements, members=tuple(members), decided=frozenset(decided))
 
 
@@ -159,7 +158,3 @@ def _keeper(votes: dict[str, Vote], advance: Callable[[], None]) -> OnVote:
         advance()
 
     return keep
-
-
-def _by_code(vote: Vote) -> Judgement:
-    return Judgement(value=vote.value, reason=vote.reason, votes=(vote,))

@@ -1,4 +1,4 @@
-"""Copying repositories and collections from one Hub to another: what is missing, whole, and nothing twice.
+"""Copying repositories and collections between Hubs: only what is missing, all or nothing.
 
 difference.py  What makes a commit on one Hub equal a commit on another, by hashes
 plan.py        Plan the promotion of a repository: what differs by hash, names brought over, every commit pinned

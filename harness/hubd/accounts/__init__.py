@@ -1,4 +1,4 @@
-"""Users, tokens, browsers that are signed in, signatures.
+"""Users, tokens, browser sessions, signatures.
 
 accounts.py    Users, organisations, access tokens, and the cookie of a signed-in browser
 signing.py     Signed, expiring claims: what a link or a Xet token allows

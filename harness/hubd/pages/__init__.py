@@ -1,4 +1,4 @@
-"""Pages for people: what a repository holds, rendered on the server, read-only, without scripts.
+"""HTML pages of repositories, rendered on the server, read-only, without scripts.
 
 card.py          Pages: a repository's card with the results it reports, and the leaderboard of a dataset
 files.py         Pages: the files of a revision, and one of them

@@ -1,4 +1,4 @@
-"""HTTP: what a connection may take, which route a request has, and how its body comes in.
+"""The HTTP server: connection limits, routing, request bodies.
 
 app.py          The ASGI application: request to handler, refusals to answers
 connections.py  All connections: how many there may be, which one makes room, and who was too slow

@@ -1,4 +1,4 @@
-"""The model under test: every module here without an underscore is a backend, and has a function `prepare`.
+"""Backends for the model under test: every module here without an underscore is one, with a function `prepare`.
 
 _adapter_files.py  The files of a LoRA adapter, read in the guarded child process
 _adapters.py       LoRA adapters on one base: pulled and checked, then asked one after the other through one vLLM server

@@ -39,7 +39,7 @@ class Price(BaseModel):
 
 
 FREE = Price(input=0.0, output=0.0)
-"""Of models that run on our own machine."""
+"""The price of models that run on this machine."""
 
 
 class Budget:

@@ -51,7 +51,7 @@ class ChatSettings:
     max_tokens: int | None = None
     """Longest answer; None: as long as the role's answers may be."""
     engine_args: tuple[str, ...] = ()
-    """For our own vLLM servers."""
+    """For the harness's own vLLM servers."""
     cache: Path | None = None
     """Folder of the answer cache; None: the user's own."""
     log: Path = Path("chat-engine.log")
@@ -82,7 +82,7 @@ class ChatModel:
     def ask(self, requests: Sequence[ChatRequest], on_answer: Callable[[ChatAnswer], None]) -> ChatStats:
         """Ask what the cache does not hold; see `client.ask_all`. An engine stays until the models are closed.
 
-        Raises EngineError, with the end of its log, where our own engine has died.
+        Raises EngineError, with the end of its log, where the harness's own engine has died.
         """
         with closing(AnswerCache.open(self._settings.cache)) as cache:
             endpoint = self.endpoint(missing=not all(cache.holds(self.identity, request) for request in requests))

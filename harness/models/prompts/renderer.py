@@ -170,7 +170,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], name: str) 
 def load_tokenizer(folder: Path, name: str, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
     """Return the tokenizer of a pulled model; ModelError where it cannot be loaded.
 
-    Where the model is not our own it is loaded, and used, in the child of `harness.models.engine.guard` alone.
+    An untrusted model is loaded and used only in the child process of `harness.models.engine.guard`.
     """
     from transformers import AutoTokenizer
 

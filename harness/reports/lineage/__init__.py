@@ -1,4 +1,4 @@
-"""Where an artifact, a training row or a score comes from: lineage followed over a Hub, and checked on the way.
+"""Lineage of an artifact, a training row or a score, followed across a Hub and checked on the way.
 
 chain.py          The chain behind an artifact: its lineage at a commit, then that of each of its inputs, to the end
 chain_view.py     A chain as a tree in a terminal: each artifact with its stage, models, settings and inputs

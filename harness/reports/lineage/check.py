@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.errors import DataError, UsageError
 from harness.evaluation.records import EvalReport, EvalRun
-from harness.evaluation.results import ResultsDataset, report_file, rows_file
+from harness.evaluation.results import ResultsDataset, Rows, report_file, rows_file
 from harness.hub.artifact import ATTRIBUTES, README, Artifact, RepoKind
 from harness.hub.client import Hub
 from harness.hub.promotion.record import RECORD
@@ -163,19 +163,23 @@ def _figures(dataset: ResultsDataset, config: str, report: EvalReport) -> Iterat
     if rows is None:
         yield f"{dataset.artifact} has a report of {config} but no {rows_file(config)}"
         return
+    for metric, n, mean in mismatched_means(report, rows):
+        one = report.rows["model"][metric]
+        yield (
+            f"the report of {config} in {dataset.artifact} has {metric} {_figure(one.value)} of {one.n} pairs, "
+            f"and its rows have {_figure(mean)} of {n}"
+        )
+
+
+def mismatched_means(report: EvalReport, rows: Rows) -> Iterator[tuple[str, int, float | None]]:
+    """Yield each metric of the model whose count or mean differs from its rows, with those of the rows."""
     for metric, one in report.rows["model"].items():
         values = [row[metric] for row in rows if row.get(metric) is not None]
         mean = sum(values) / len(values) if values else None
-        if len(values) != one.n or not _same(mean, one.value):
-            yield (
-                f"the report of {config} in {dataset.artifact} has {metric} {_figure(one.value)} of {one.n} pairs, "
-                f"and its rows have {_figure(mean)} of {len(values)}"
-            )
-
-
-def _same(one: float | None, other: float | None) -> bool:
-    """Whether two means are the same, however they were added up."""
-    return one == other or (one is not None and other is not None and math.isclose(one, other, rel_tol=1e-9))
+        # The order of adding up does not matter.
+        same = mean == one.value or (mean is not None and one.value is not None and math.isclose(mean, one.value))
+        if len(values) != one.n or not same:
+            yield metric, len(values), mean
 
 
 def _figure(value: float | None) -> str:

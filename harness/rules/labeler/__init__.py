@@ -1,4 +1,4 @@
-"""Rule-based labelers and arbiter: what assistant turns should have been, by rules that know no service.
+"""Rule-based labelers and arbiter, for any service.
 
 arbiter.py              `rules:arbiter`: which of the committee's candidates the conversation supports, None where it
                         does not say

@@ -149,7 +149,7 @@ def test_what_an_earlier_version_has_made_is_named_before_it_is_made_again(hub: 
     made = push_folder(hub, "dataset", collect.makes, tmp_path / "made", message="as before")
     hub.tag(made, step_tag(collect, plan.salt, 1))
     exact = pinned(student, {collect.makes: made})
-    hub.tag(push_folder(hub, "model", student.makes, tmp_path / "made", message="as before"), state.mark(exact))
+    hub.tag(push_folder(hub, "model", student.makes, tmp_path / "made", message="as before"), state.tag(exact))
     known = known_steps(plan, state)
     assert known.outdated == {collect.key: "of version 1 of the stage, now 2"}
     assert known.following == {student.key}

@@ -62,7 +62,7 @@ def test_a_run_shows_its_plan_makes_every_stage_once_and_says_so(
     ran: subprocess.CompletedProcess[str], hub: Hub
 ) -> None:
     assert ran.returncode == 0, ran.stderr
-    assert "all, one by one" in ran.stderr
+    assert "all, sequentially" in ran.stderr
     assert "6 stages: 6 made" in ran.stdout
     # One commit is the repository's creation.
     assert _commits(hub) == {name: 2 for _, name in REPOSITORIES}

@@ -154,7 +154,7 @@ def test_a_conversation_without_turns_has_nothing_to_relabel_and_nobody_is_asked
     [
         ({"turns": {}}, "the keys none"),
         ({"turns": {"2": None, "4": None, "6": None, "8": None, "9": None}}, '"9"'),
-        ({"turns": [1]}, "`turns` is no object"),
+        ({"turns": [1]}, "`turns` is not an object"),
         ({"turns": {key: {"name": "NoTool", "parameters": {}} for key in "2468"}}, "there is no tool NoTool"),
         ({"turns": {key: {"name": "FindGarage", "parameters": {"town": "Ulm"}} for key in "2468"}}, "not valid"),
         ({"turns": {key: {"name": "FindGarage", "arguments": {"city": "Ulm"}} for key in "2468"}}, "parameters"),
@@ -220,7 +220,7 @@ def test_a_draft_has_results_as_in_the_exemplars_and_calls_that_are_valid(model:
 @pytest.mark.parametrize(
     ("steps", "problem"),
     [
-        ([], "no list with messages"),
+        ([], "not a list with messages"),
         (WRITTEN["messages"][1:], "message 1 is of the kind call; expected user"),
         (WRITTEN["messages"][:1], "does not end with a call"),
         (WRITTEN["messages"][:2] + WRITTEN["messages"][3:], "message 3 is of the kind call; expected result"),

@@ -104,7 +104,7 @@ GOOD_ROW = {"question": '[{"role": "user", "content": "hi"}]', "answer": '{"name
         ),
         (json.dumps({**GOOD_ROW, "question": "[" * 100_000}), "nested too deeply"),
         (json.dumps({**GOOD_ROW, "answer": None}), '"answer" must be text'),
-        (json.dumps({**GOOD_ROW, "answer": "Sure."}), 'the "answer" is no tool call'),
+        (json.dumps({**GOOD_ROW, "answer": "Sure."}), 'the "answer" is not a tool call'),
         (json.dumps({"context": "3"}), '"context" must hold an object'),
         (json.dumps({"context": "{}"}), '"messages" must hold a list'),
         (json.dumps({"messages": [{"role": "user", "content": "hi"}]}), "has no assistant call"),

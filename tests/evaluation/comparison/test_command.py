@@ -248,7 +248,7 @@ def test_conversations_are_told_apart_by_what_was_said(write: Callable[..., str]
     [
         (["a.jsonl", "nowhere/b.jsonl"], "neither a file nor a folder"),
         (["a.jsonl", "me/model@v2"], "--results REPO@REV"),
-        (["a.jsonl", "."], "no folder of a finished run"),
+        (["a.jsonl", "."], "not the folder of a finished run"),
         (["a.jsonl", "a.jsonl", "--json", "--markdown"], "--markdown FILE"),
         (["a.jsonl", "a.jsonl", "--results", "me/results"], "both here"),
         (["a.jsonl", "a.jsonl", "--metric", "bleu"], "no metric 'bleu' on both sides"),

@@ -33,7 +33,8 @@ def test_numbers_of_a_card_are_those_of_the_report(name: str, make_report: Any, 
             for e in (report.rows[key][metric] for key in ("model", "null", "gold"))
         ]
         model = report.rows["model"][metric]
-        assert top == [row[0], f"**{shown[0]}**", f"{shown[1]} (null)", shown[2][:5], str(model.n), str(model.unscored)]
+        beside = [f"{shown[1][:5]} (null)", shown[2][:5]]
+        assert top == [row[0], f"**{shown[0]}**", *beside, str(model.n), str(model.unscored)]
         assert row[1:] == [*shown, *map(str, (model.n, model.clusters, model.errors, model.unscored))]
     *tools, macro = reading.table_after(card, "Scores per tool")
     assert [row[0].strip("`") for row in tools] == ["respond_to_user", "FindRestaurants"]

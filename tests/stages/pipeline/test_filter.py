@@ -127,7 +127,7 @@ def test_a_folder_that_no_stage_wrote_is_not_touched(tft, job: Path, tmp_path: P
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("mine", encoding="utf-8")
     done = tft("filter", "--job", job, "--out", tmp_path / "out")
-    assert "is no result of a stage" in str(done.exception)
+    assert "is not the result of a stage" in str(done.exception)
     assert (tmp_path / "out" / "thesis.txt").read_text(encoding="utf-8") == "mine"
 
 
