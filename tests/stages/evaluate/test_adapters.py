@@ -73,7 +73,7 @@ REPOSITORIES: list[tuple[str, dict[str, Any], bytes | str, tuple[str, ...]]] = [
     ("heads", {**LORA, "modules_to_save": ["lm_head"]}, "x", ("modules_to_save", "merge")),
     ("high-rank", {**LORA, "rank_pattern": {"q_proj": 1024}}, "x", ("rank 8, 1024", "1 to 512")),
     ("no-rank", {**LORA, "r": None}, "x", ("rank None",)),
-    ("damaged", LORA, "x", ("no safetensors file", WEIGHTS)),
+    ("damaged", LORA, "x", ("is not a safetensors file", WEIGHTS)),
     (
         "wide",
         {**LORA, "base_model_name_or_path": "ada/wider"},

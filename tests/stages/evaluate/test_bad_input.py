@@ -70,8 +70,8 @@ GOOD = json.dumps(
 )
 ROWS = "data/conversations/test.jsonl"
 DATA: list[tuple[str, dict[str, str], tuple[str, ...]]] = [
-    ("empty", {"notes.txt": "Nothing."}, ("is no test set", ROWS, "tft data build --push")),
-    ("no-task", {ROWS: GOOD + "\n"}, ("is no test set", "job_description.json")),
+    ("empty", {"notes.txt": "Nothing."}, ("is not a test set", ROWS, "tft data build --push")),
+    ("no-task", {ROWS: GOOD + "\n"}, ("is not a test set", "job_description.json")),
     (
         "cut",
         {ROWS: f'{GOOD}\n{{"id": \n', "job_description.json": JOB},
