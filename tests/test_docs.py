@@ -1,6 +1,6 @@
 """The documentation is run: its commands are parsed, its blocks executed in their order, page by page, for real.
 
-Blocks marked `bash` or `python` are run in one folder a page; a block under a line that is only a file's name and a
+Blocks marked `bash` or `python` are run in one folder per page; a block under a line that is only a file's name and a
 colon is that file. Other blocks show what needs a GPU, a key or the internet: their commands are parsed, and not run.
 """
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from harness import secrets
 from harness.data.formats.jsonl import read_jsonl, write_jsonl
 from harness.errors import UsageError
-from harness.hub.outgoing import HIDDEN, check_outgoing, without_local_folders
+from harness.hub.push_checks import HIDDEN, check_outgoing, without_local_folders
 from harness.secrets import MASK, Secrets
 
 KEY = "sk-proj-7Hq2vXw9/LmZk4=RtY8uBn"

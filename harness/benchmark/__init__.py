@@ -1,4 +1,4 @@
-"""The benchmark: its cells, their names, how they are run, and their outcomes.
+"""The benchmark: plan its cells, run them, report and release the results.
 
 cells.py       The cells of the benchmark, what they have in common, and the names of what they make
 estimate.py    What a plan would take: seconds, training tokens, questions to language models and their cost

@@ -15,7 +15,7 @@ from harness.benchmark.presets import read_preset
 from harness.benchmark.record import check_version, record
 from harness.benchmark.reuse import BenchmarkState, check_names, known_steps
 from harness.benchmark.schedule import StepOutcome, run_plan
-from harness.benchmark.table import estimate_table, print_outdated, watching
+from harness.benchmark.table import estimate_table, live_table, print_outdated
 from harness.errors import UsageError
 from harness.hub.client import PRIVATE, Hub
 from harness.hub.connect import connected
@@ -85,7 +85,7 @@ def run(request: BenchmarkRequest) -> tuple[BenchmarkPlan, dict[str, StepOutcome
             flavors=flavors,
             job=JobOptions(package=request.package, timeout=request.job_timeout, namespace=request.namespace),
         )
-        with watching(plan) as watch:
+        with live_table(plan) as watch:
             outcomes = run_plan(plan, Runner(hub, state, machine), parallel=parallel, watch=watch)
         if request.until is None:
             record(hub, plan, outcomes, preset=request.preset, seeds=request.seeds, version=request.version)

@@ -65,7 +65,7 @@ def legend() -> str:
 
 
 @contextmanager
-def watching(plan: BenchmarkPlan) -> Iterator[Watch]:
+def live_table(plan: BenchmarkPlan) -> Iterator[Watch]:
     """Yield what shows each change on stderr: a table redrawn, or one line per change without a terminal."""
     from rich.live import Live
 

@@ -1,12 +1,12 @@
-"""One module per subcommand of `tft`; each defines `command` and imports only click at its top.
+"""One module per subcommand of `tft`; each defines `command` and imports nothing heavier than click at its top.
 
 __main__.py        The command `tft`: subcommands are found by listing this folder, nothing heavy is imported before
 _model_options.py  Options about models: which one plays which role or judges, and how they are asked
-_options.py        Options that several verbs share
+_options.py        Options that several commands share
 _pipeline.py       What `tft filter`, `relabel` and `synthesize` share: options, running the stage, and what is shown of
                    its result
-actions.py         `tft actions`: what workflows on GitHub need besides the other verbs: who may ask for what, and the
-                   one comment that answers
+actions.py         `tft actions`: for GitHub workflows: parse an evaluation request, check who made it, comment the
+                   answer
 agreement.py       `tft agreement`: how far a judge's verdicts agree with labels, and the score that the labels
                    correct
 benchmark.py       `tft benchmark`: all cells of the benchmark, or both pipelines on traces of your own
@@ -29,7 +29,7 @@ repair_report.py   `tft repair-report`: how well traces were repaired, measured 
 report.py          `tft report`: the benchmark's results as tables, plots and a page
 run.py             `tft run`: one cell of the benchmark, from its traces to a scored model
 score.py           `tft score`: metric columns for rows in the published layout
-sources.py         `tft sources`: get the files that the benchmark is built from
+sources.py         `tft sources`: download and verify the files that the benchmark is built from
 student.py         `tft student`: small models from scratch
 synthesize.py      `tft synthesize`: new conversations, modelled on accepted ones and checked before they are
                    accepted

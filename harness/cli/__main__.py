@@ -23,7 +23,7 @@ _SECTIONS = {
 }
 
 
-class _Verbs(click.Group):
+class _Commands(click.Group):
     """Finds commands by listing this package; each module defines `command`, in names `_` is `-`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
@@ -55,7 +55,7 @@ _SETTINGS = {
 }
 
 
-@click.group(cls=_Verbs, context_settings=_SETTINGS)
+@click.group(cls=_Commands, context_settings=_SETTINGS)
 @click.version_option(__version__, prog_name="tft")
 def tft() -> None:
     """Evaluate tool-calling models on the TFT (Training from Traces) benchmark, and publish the results.

@@ -27,12 +27,10 @@ budget = click.option(
     help="Send nothing more once so much is spent; answers of earlier runs that are used count too.",
 )
 teacher = click.option(
-    "--teacher", metavar="MODEL", help="Who rates and writes: openai:ID, a model on the Hub, rules:teacher."
+    "--teacher", metavar="MODEL", help="Model that rates and writes: openai:ID, one on the Hub, or rules:teacher."
 )
-committee = click.option(
-    "--committee", multiple=True, metavar="MODEL", help="A member of the committee; give it once for each member."
-)
-arbiter = click.option("--arbiter", metavar="MODEL", help="Who decides where the committee does not agree.")
+committee = click.option("--committee", multiple=True, metavar="MODEL", help="A member of the committee; repeatable.")
+arbiter = click.option("--arbiter", metavar="MODEL", help="The model that decides where the committee disagrees.")
 
 
 class InferenceDefaults(NamedTuple):
@@ -51,7 +49,7 @@ class InferenceDefaults(NamedTuple):
 
 def inference(prefix: str, usual: InferenceDefaults) -> Callable[[Command], Command]:
     """Add the options that say how one kind of models is asked; their names begin with `prefix`."""
-    longest = "Longest answer." if usual.max_tokens else "Longest answer. Default: what the role needs."
+    longest = "Maximum tokens per answer." + ("" if usual.max_tokens else " Default: what the role needs.")
     return _options.add(
         click.option(f"--{prefix}base-url", metavar="URL", help=f"Address of the endpoint of {usual.models}."),
         click.option(
@@ -63,7 +61,7 @@ def inference(prefix: str, usual: InferenceDefaults) -> Callable[[Command], Comm
         click.option(
             f"--{prefix}concurrency",
             type=click.IntRange(min=1),
-            help="Most questions at once. Default: as --endpoints says, else 32.",
+            help="Maximum concurrent requests. Default: as --endpoints says, else 32.",
         ),
         click.option(
             f"--{prefix}max-tokens",
@@ -76,7 +74,7 @@ def inference(prefix: str, usual: InferenceDefaults) -> Callable[[Command], Comm
             f"--{prefix}timeout",
             type=click.FloatRange(min=0, min_open=True),
             metavar="SECONDS",
-            help="Longest wait for one answer, before it is asked again. "
+            help="Wait at most this long for an answer, then retry. "
             f"Default: as --endpoints says, else {usual.timeout}.",
         ),
         click.option(
@@ -89,7 +87,7 @@ def inference(prefix: str, usual: InferenceDefaults) -> Callable[[Command], Comm
         click.option(
             f"--{prefix}cache",
             type=click.Path(path_type=Path, file_okay=False),
-            help="Folder of answers that were paid for already. Default: the user's cache.",
+            help="Folder where answers are cached. Default: the user's cache.",
         ),
     )
 
@@ -108,7 +106,7 @@ def roles(*named: Command) -> Callable[[Command], Command]:
         *named,
         endpoints,
         budget,
-        click.option("--dry-run", is_flag=True, help="Only say how many questions, tokens and USD it would take."),
+        click.option("--dry-run", is_flag=True, help="Only estimate requests, tokens and USD; send nothing."),
         inference("", InferenceDefaults()),
     )
 
@@ -119,13 +117,13 @@ judges = _options.add(
         "judges",
         multiple=True,
         metavar="MODEL",
-        help="Who judges: rules:judge, openai:ID, or a model on the Hub. Several make a panel.",
+        help="The judge: rules:judge, openai:ID, or a model on the Hub. Several form a panel.",
     ),
     click.option(
         "--models",
         "role_models",
         metavar="rules|published|FILE",
-        help="Let the judge of these roles judge, where --judge names nobody.",
+        help="Roles whose judge is used if --judge is not given.",
     ),
 )
 """Who judges; `named_judges` reads them."""

@@ -16,7 +16,7 @@ from harness.terminal import echo, say
 
 if TYPE_CHECKING:
     from harness.hub.client import Hub
-    from harness.stages._result import Place, StageResult
+    from harness.stages._result import OutputTarget, StageResult
 
 _BENCHMARK = re.compile(r"tft-benchmark-s(\d+)-")
 _SUFFIXES = {"filter": "filtered", "relabel": "relabelled", "synthesize": "synthetic"}
@@ -39,15 +39,17 @@ _OPTIONS = [
     click.option("--arm", metavar="NAME", help="Which configuration of INPUT, where it has several: tft or direct."),
     click.option("--scenario", type=int, metavar="N", help="Published settings of this scenario, and its name."),
     click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows of INPUT."),
-    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting; a wrong key lists all."),
+    click.option(
+        "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set any setting; an unknown key lists all."
+    ),
     click.option(
         "--out",
         type=click.Path(path_type=Path, file_okay=False),
         help="Folder that gets the files that would be pushed. Nothing is pushed then, unless --push is given.",
     ),
     click.option("--push/--no-push", default=None, help="Push the dataset. Default: push where no --out is given."),
-    click.option("--to", "repo", metavar="REPO", help="Dataset to push to. Default: INPUT's name with another end."),
-    click.option("--force", is_flag=True, help="Run even where the Hub has a result of the same inputs."),
+    click.option("--to", "repo", metavar="REPO", help="Dataset to push to. Default: INPUT's name with another suffix."),
+    click.option("--force", is_flag=True, help="Run even if the Hub has a result for the same inputs."),
 ]
 
 
@@ -95,8 +97,8 @@ class _Named(NamedTuple):
     scenario: int | None
 
 
-def _place(name: _Named, chosen: dict[str, Any]) -> Place:
-    from harness.stages._result import Place
+def _place(name: _Named, chosen: dict[str, Any]) -> OutputTarget:
+    from harness.stages._result import OutputTarget
 
     out, push, repo, force = (chosen.pop(key) for key in ("out", "push", "repo", "force"))
     if push is None:
@@ -104,8 +106,8 @@ def _place(name: _Named, chosen: dict[str, Any]) -> Place:
     if not push:
         if repo:
             raise UsageError(f"--to {repo} names a dataset, and nothing is pushed; add --push, or leave it out")
-        return Place(out=out, force=force)
-    return Place(repo_id=repo or _name(name), out=out, force=force)
+        return OutputTarget(out=out, force=force)
+    return OutputTarget(repo_id=repo or _name(name), out=out, force=force)
 
 
 def _name(name: _Named) -> str:

@@ -1,4 +1,4 @@
-"""`tft actions`: what workflows on GitHub need besides the other verbs: who may ask for what, and the answer."""
+"""`tft actions`: for GitHub workflows: parse an evaluation request, check who made it, comment the answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness.terminal import echo
 
 @click.group("actions", cls=_options.CommandGroup)
 def command() -> None:
-    """For workflows on GitHub: who asks for what, and the comment that answers. See docs/actions.md."""
+    """Read evaluation requests in GitHub workflows, and answer them with a comment. See docs/actions.md."""
 
 
 @command.command("request")
@@ -139,7 +139,7 @@ def _check_permission(event: Mapping[str, Any], permission: Mapping[str, Any] | 
     if not sender or sender != asked or level not in _MAY_WRITE:
         raise CheckFailed(
             f"{sender} may not ask for an evaluation: the permission of {asked} is {level!r}, expected one of "
-            f"{', '.join(_MAY_WRITE)}; somebody who may write to the repository has to ask"
+            f"{', '.join(_MAY_WRITE)}; ask someone with write access to the repository"
         )
 
 

@@ -28,9 +28,9 @@ options = _options.add(
         envvar="TFT_ENDPOINTS",
         help="YAML file of endpoints, for models behind one.",
     ),
-    click.option("--budget", type=click.FloatRange(min=0), metavar="USD", help="Most that each stage may spend."),
+    click.option("--budget", type=click.FloatRange(min=0), metavar="USD", help="Maximum that each stage may spend."),
     click.option(
-        "--parallel", type=click.IntRange(min=1), metavar="N", help="Stages side by side. Default: the preset's."
+        "--parallel", type=click.IntRange(min=1), metavar="N", help="Stages to run in parallel. Default: the preset's."
     ),
     click.option(
         "--jobs",
@@ -41,7 +41,9 @@ options = _options.add(
     click.option(
         "--package", metavar="URL", help="With --jobs: where tft-harness is installed from. Default: the index."
     ),
-    click.option("--job-timeout", metavar="TIME", default="6h", show_default=True, help="With --jobs: longest stage."),
+    click.option(
+        "--job-timeout", metavar="TIME", default="6h", show_default=True, help="With --jobs: time limit per stage."
+    ),
     click.option(
         "--work",
         type=click.Path(path_type=Path, file_okay=False),
@@ -85,11 +87,9 @@ Examples:
 @click.option(
     "--job",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Both pipelines on your own traces: a job folder with task, traces and test set.",
+    help="Run both pipelines on your own traces: a job folder with task, traces and test set.",
 )
-@click.option(
-    "--name", metavar="NAME", help="With --job: what its repositories are called. Default: the folder's name."
-)
+@click.option("--name", metavar="NAME", help="With --job: prefix of its repositories. Default: the folder's name.")
 @click.option("--version", metavar="vN", help="The version these results are for, where others are published already.")
 @click.option(
     "--report",

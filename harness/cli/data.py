@@ -232,12 +232,12 @@ def _publish(
     import json
 
     from harness.hub.connect import connected
-    from harness.stages._result import Place
+    from harness.stages._result import OutputTarget
 
     with connected(hub) as client, _steps("pushing", len(datasets)) as step:
         owner = client.namespace(namespace)
         for one in datasets:
-            place = Place(repo_id=f"{owner}/{one.name}", force=force)
+            place = OutputTarget(repo_id=f"{owner}/{one.name}", force=force)
             made = one.run(one.request(place=place), client)
             artifact = made.artifact
             if artifact is None:

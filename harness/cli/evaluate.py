@@ -54,9 +54,9 @@ Examples:
     default=0.1,
     show_default=True,
     metavar="SHARE",
-    help="Publish nothing where more of the pairs than this have no score.",
+    help="Publish nothing if more than this share of the pairs is unscored.",
 )
-@click.option("--create-pr", is_flag=True, help="Give the model repository a pull request instead of a commit.")
+@click.option("--create-pr", is_flag=True, help="Open a pull request on the model repository instead of committing.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run: ask only what is missing.")
 @_model_options.endpoints
 @_model_options.budget
@@ -83,17 +83,19 @@ Examples:
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="Predictions with labels (published or results layout): the report says how far the judge agrees.",
 )
-@click.option("--label", "label_column", default="label", show_default=True, help="Their column: good or bad, 1 or 0.")
+@click.option(
+    "--label", "label_column", default="label", show_default=True, help="Column of the labels: good/bad or 1/0."
+)
 @click.option(
     "--markdown",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the scores there as a comment for a pull request.",
+    help="Write the scores to this file as a pull request comment.",
 )
 @click.option(
     "--inspect",
     "inspect_folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Write transcripts there, for `inspect view --log-dir`.",
+    help="Write transcripts to this folder, for `inspect view --log-dir`.",
 )
 @click.option(
     "--inspect-site",
@@ -119,7 +121,7 @@ def command(
     inspect_site: Path | None,
     **settings: Any,
 ) -> None:
-    """Score each MODEL on the test set: every turn of every conversation, greedily, thinking off.
+    """Evaluate each MODEL on every assistant turn of the test set, with greedy decoding and thinking off.
 
     MODEL is a repository on the Hub (owner/name[@revision]), openai:ID for an endpoint, or replay:FILE for
     recorded answers. Weights come as safetensors; vLLM runs on a CUDA device where there is one, else on the CPU.

@@ -31,7 +31,7 @@ def command(
     redact: bool,
     **chosen: Any,
 ) -> None:
-    """Say of every trace of INPUT whether it is kept, and why.
+    """Decide for every trace of INPUT whether it is kept, and say why.
 
     Deterministic checks come first: order of roles, calls against the tools' schemas and against their results, length,
     near duplicates. What passes is rated by a teacher for relevance and coherence, 1 to 5. Nothing is left out of the

@@ -16,7 +16,7 @@ from harness.terminal import echo, reveal, say, write
 
 @click.group("hub", cls=_options.CommandGroup)
 def command() -> None:
-    """A Hugging Face Hub on this machine, for work without network."""
+    """Run a Hugging Face Hub on this machine, to work without a network or with a team."""
 
 
 @command.command("serve")
@@ -160,7 +160,7 @@ def verify(root: Path | None, as_json: bool) -> None:
 @click.option("--grace", type=click.FloatRange(0), default=24, show_default=True, help="Spare what is younger: hours.")
 @_options.as_json
 def gc(root: Path | None, grace: float, as_json: bool) -> None:
-    """Free what nothing leads to any more: half uploads, unused large files, unreachable git objects.
+    """Delete what nothing refers to any more: unfinished uploads, unused large files, unreachable git objects.
 
     The server has to be stopped first: it may be about to commit what was uploaded a moment ago. Commits that no
     branch, tag or pull request leads to (after a squash, say) are gone afterwards.

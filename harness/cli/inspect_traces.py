@@ -46,7 +46,7 @@ def command(
     hub: str | None,
     as_json: bool,
 ) -> None:
-    """Look through traces: counts, tools used against tools known, lengths, personal data, likely problems.
+    """Survey traces: counts, tools called and tools defined, lengths, personal data, likely problems.
 
     Traces may come in any layout that the stages read: OpenAI messages, the benchmark's own, a Langfuse export, Inspect
     logs, Parquet. Nothing is changed, and nothing is sent anywhere.

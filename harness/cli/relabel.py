@@ -28,7 +28,7 @@ Examples:
     help="Clean traces, for the card to measure the repair. Default: the job's clean.jsonl, the scenario's truth.",
 )
 def command(*, seeds: int | None, **chosen: Any) -> None:
-    """Relabel the traces of INPUT that the filter kept: every assistant turn, by a committee that sees all of it.
+    """Relabel the traces of INPUT that the filter kept: every assistant turn, by a committee of models.
 
     INPUT is a dataset, a folder of an earlier stage, or a file of traces in any known layout. User messages and results
     of tools stay as they are. The members' answers are compared turn by turn: tool, arguments, values. An arbiter sees

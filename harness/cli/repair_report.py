@@ -52,7 +52,7 @@ def command(
     hub: str | None,
     as_json: bool,
 ) -> None:
-    """Say how well INPUT was repaired: precision and recall of detection and repair, by kind of damage.
+    """Measure how well INPUT was repaired: precision and recall of detection and repair, by kind of damage.
 
     INPUT is a dataset REPO[@revision], the folder of a stage, or a file. Rows of `tft relabel` are measured turn by
     turn, rows of `tft filter` by what was kept; any other traces are compared with --raw, and without it measured as

@@ -18,7 +18,9 @@ from harness.terminal import echo, progress, say, write
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("report"), show_default=True,
     help="Folder for RESULTS.md, results.json, index.html, README.md and plots/.",
 )  # fmt: skip
-@click.option("--student", metavar="NAME", help="Whose cells. Default: the student of the last run of the benchmark.")
+@click.option(
+    "--student", metavar="NAME", help="Only cells with this student. Default: that of the last benchmark run."
+)
 @click.option("--published", is_flag=True, help="Draw the published results alone, into OUT/plots. Needs no Hub.")
 @_options.sources
 @_options.hub
@@ -34,7 +36,7 @@ def command(
     namespace: str | None,
     as_json: bool,
 ) -> None:
-    """Report the benchmark's results: TFT against Direct in every scenario, measured beside published.
+    """Report the benchmark's results: TFT against Direct in every scenario, beside the published figures.
 
     Reads <namespace>/tft-benchmark-results at its newest commit, prints the main table, and writes RESULTS.md,
     results.json (every figure with what it was computed from), a static page with its Space card, and plots.

@@ -24,7 +24,9 @@ Examples:
     "--preset", default="published", show_default=True, metavar="NAME|FILE", help="Student, models, settings."
 )
 @click.option("--fair", is_flag=True, help="On the traces of the other pipeline, where the published ones differ.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of synthesis and training.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of synthesis and training."
+)
 @benchmark.options
 def command(*, scenario: str, pipeline: str, preset: str, fair: bool, seed: int, **settings: Any) -> None:
     """Run one cell of the benchmark: SCENARIO (s1 to s5) through PIPELINE (tft or direct).

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog="""Example:
-
-\b
+    epilog="""\b
+Examples:
   tft score predictions/tuned.jsonl --out scored.jsonl
   tft score predictions.jsonl --out scored.jsonl --tools job_description.json --json
   tft score answers.jsonl --out scored.jsonl --tools job_description.json --reading lenient

@@ -1,4 +1,4 @@
-"""`tft sources`: get the files that the benchmark is built from."""
+"""`tft sources`: download and verify the files that the benchmark is built from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.terminal import echo, progress, say
 
 @click.group(cls=_options.CommandGroup, epilog="\b\nExample:\n  tft sources fetch")
 def command() -> None:
-    """Get and check the files that the benchmark is built from."""
+    """Download and verify the files that the benchmark is built from."""
 
 
 @command.command(

@@ -20,7 +20,7 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 
 @click.group(cls=_options.CommandGroup, epilog="\b\nExample:\n  tft student create tiny-student --params 4M")
 def command() -> None:
-    """Make small students, to try things out without a download."""
+    """Make small student models, to try things out without a download."""
 
 
 def _read_count(_context: click.Context, _parameter: click.Parameter, value: str) -> int:
@@ -48,7 +48,7 @@ def _read_count(_context: click.Context, _parameter: click.Parameter, value: str
     help="What the tokenizer is trained on: text or JSON lines files, or dataset repositories; repeatable. "
     "Default: the conversations of --pretrain, else the sample task.",
 )
-@click.option("--vocabulary", type=click.IntRange(min=1), default=4096, show_default=True, help="Most tokens to have.")
+@click.option("--vocabulary", type=click.IntRange(min=1), default=4096, show_default=True, help="Largest size of it.")
 @click.option("--context", type=click.IntRange(min=1), default=16384, show_default=True, help="Longest sequence.")
 @click.option(
     "--pretrain",
@@ -57,13 +57,20 @@ def _read_count(_context: click.Context, _parameter: click.Parameter, value: str
     help="Conversations to pretrain on, in any known layout, or the source files' dialogues about other services: all "
     "weights are trained on the assistant's turns.",
 )
-@click.option("--pretrain-limit", "limit", type=click.IntRange(min=1), metavar="N", help="Draw N. Default: all.")
-@click.option("--pretrain-epochs", "epochs", type=_POSITIVE, default=2.0, show_default=True, help="Times to read them.")
+@click.option(
+    "--pretrain-limit", "limit", type=click.IntRange(min=1), metavar="N", help="Use N at random. Default: all."
+)
+@click.option("--pretrain-epochs", "epochs", type=_POSITIVE, default=2.0, show_default=True, help="Passes over them.")
 @click.option(
     "--pretrain-rate", "learning_rate", type=_POSITIVE, default=2e-3, show_default=True, help="Peak learning rate."
 )
 @click.option(
-    "--pretrain-batch", "batch_size", type=click.IntRange(min=1), default=1, show_default=True, help="A step."
+    "--pretrain-batch",
+    "batch_size",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Conversations per step.",
 )
 @click.option(
     "--learnable",
@@ -80,7 +87,7 @@ def _read_count(_context: click.Context, _parameter: click.Parameter, value: str
 @click.option(
     "--work",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Keep checkpoints here; a run that was killed goes on with them.",
+    help="Folder for checkpoints; a run that was killed resumes from them.",
 )
 @click.option("--force", is_flag=True, help="Make it even where the Hub has one made from the same inputs.")
 @_options.sources
@@ -112,7 +119,7 @@ def create(
     """
     _options.share_cores()
     from harness.hub.connect import connected
-    from harness.stages._result import Place
+    from harness.stages._result import OutputTarget
     from harness.stages.student import PretrainSettings, StudentRequest, run
 
     if not push and not out:
@@ -122,7 +129,7 @@ def create(
     pretrain = PretrainSettings(epochs=epochs, learning_rate=learning_rate, batch_size=batch_size)
     with connected(hub) as client:
         repo_id = repo if "/" in repo or not push else f"{client.namespace(namespace)}/{repo}"
-        place = Place(repo_id=repo_id, push=push, out=out, force=force)
+        place = OutputTarget(repo_id=repo_id, push=push, out=out, force=force)
         made = run(StudentRequest(**chosen, dialogues=dataset, pretrain=pretrain, place=place), client)
         _print(_report(repo_id, made, client), as_json)
 

@@ -21,7 +21,9 @@ Examples:
 )
 @_pipeline.options(_model_options.teacher)
 @click.option("--target", type=click.IntRange(min=1), metavar="N", help="Conversations to accept. Default: 2000.")
-@click.option("--lengths", type=click.Choice(["topics", "seeds"]), help="Where their lengths come from.")
+@click.option(
+    "--lengths", type=click.Choice(["topics", "seeds"]), help="What determines the lengths of the conversations."
+)
 @click.option("--traces", metavar="SOURCE", help="Unlabelled traces to show beside the seeds. Default: those of INPUT.")
 @click.option("--test", metavar="SOURCE", help="Test set that nothing may overlap with. Default: the task's own.")
 @click.option("--seed", type=int, help="The same seed gives the same plans. Default: 0.")

@@ -49,7 +49,9 @@ Examples:
 )
 @click.option("--equal-turns", is_flag=True, help="Every turn counts the same, however long its answer is.")
 @click.option("--seed", type=int, help="The same seed gives the same weights on the CPU. Default: 0.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any setting; a wrong key lists all.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set any setting; an unknown key lists all."
+)
 @click.option(
     "--config",
     "config_file",
@@ -65,7 +67,7 @@ Examples:
 @click.option("--jobs", metavar="hf:FLAVOR", help="Run this command as a Hugging Face Job on rented hardware.")
 @click.option("--dry-run", is_flag=True, help="With --jobs: show exactly what would run, and send nothing.")
 @click.option("--package", metavar="URL", help="With --jobs: where tft-harness is installed from. Default: the index.")
-@click.option("--job-timeout", metavar="TIME", default="6h", show_default=True, help="With --jobs: longest run.")
+@click.option("--job-timeout", metavar="TIME", default="6h", show_default=True, help="With --jobs: time limit.")
 @click.option("--force", is_flag=True, help="Train even where the Hub has a model made from the same inputs.")
 @_options.hub
 @_options.namespace
@@ -102,7 +104,7 @@ def command(
     _options.share_cores()
     from harness.hub.connect import connected
     from harness.hub.jobs import JobOptions
-    from harness.stages._result import Place
+    from harness.stages._result import OutputTarget
     from harness.stages._training_inputs import TrainRequest, trainable
     from harness.stages.train import run
 
@@ -127,7 +129,7 @@ def command(
             run=out,
             resume=resume,
             day=day,
-            place=Place(repo_id=repo if "/" in repo else f"{owner}/{repo}", push=push, force=force),
+            place=OutputTarget(repo_id=repo if "/" in repo else f"{owner}/{repo}", push=push, force=force),
         )
         _show(client, run(request, client), as_json)
 

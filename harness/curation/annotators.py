@@ -12,7 +12,7 @@ from harness.curation.llm_roles.labeler import LlmLabeler
 from harness.curation.llm_roles.prompted_role import PromptedRole
 from harness.curation.llm_roles.rater import LlmRater
 from harness.curation.llm_roles.writer import LlmWriter
-from harness.data.annotations import Labeler, Rater, Writer
+from harness.data.pipeline_records import Labeler, Rater, Writer
 from harness.data.records import Conversation, Task
 from harness.errors import UsageError
 from harness.models.chat.chat_models import ChatModels

@@ -1,4 +1,4 @@
-"""What begins alike, found in a time that grows with the length alone, however much was seen before."""
+"""Finds which sequences share a prefix, in time linear in their length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nouns of the harness. Frozen values; `formats/` reads and writes them."""
+"""Conversations, calls, tasks, turn pairs, predictions, votes. Frozen; `formats/` reads and writes them."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from harness.data.locks import lock_file
 from harness.data.records import Prediction, Usage
 from harness.errors import DataError, UsageError
 from harness.hub.foreign_json import load_json
-from harness.hub.outgoing import without_local_folders
+from harness.hub.push_checks import without_local_folders
 from harness.models.backends._base import NOT_ASKED
 from harness.models.chat.completions import is_count
 from harness.secrets import known

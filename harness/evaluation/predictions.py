@@ -13,7 +13,7 @@ from harness.data.formats.row_layouts import parse_row
 from harness.data.formats.task import row_tools
 from harness.data.records import Case, Message, ToolCall
 from harness.errors import DataError
-from harness.evaluation.conversations import Conversations, said
+from harness.evaluation.infer_conversations import Conversations, said
 from harness.models import parsing
 
 

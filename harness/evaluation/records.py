@@ -1,4 +1,4 @@
-"""EvalRun, EvalReport and their parts."""
+"""Records of an evaluation: EvalRun, EvalReport and their parts."""
 
 from __future__ import annotations
 

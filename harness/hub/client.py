@@ -18,14 +18,14 @@ from harness.hub.client_errors import translate_errors
 from harness.hub.collections import Collections
 from harness.hub.foreign_json import LARGEST
 from harness.hub.http_client import use_own_client
-from harness.hub.outgoing import check_outgoing, operations
+from harness.hub.push_checks import check_outgoing, operations
 from harness.hub.repository import File, RepositoryState, Tree
 from harness.hub.transfers import downloading, send_large
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo
 
-    from harness.hub.outgoing import Operation
+    from harness.hub.push_checks import Operation
 
 PRIVATE = "TFT_PRIVATE"
 """Variable that, set to 1, makes new repositories private: a benchmark is made before it is shown."""

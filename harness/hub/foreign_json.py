@@ -17,7 +17,7 @@ _DEEPEST = 200
 """Brackets in brackets. Whatever walks through a value later calls itself that often, more than once per level."""
 
 
-class Unholdable(ValueError):
+class JsonLimitExceeded(ValueError):
     """JSON that may be well written and is not read: too large, too deep, or with a number that has no end."""
 
     def __init__(self, words: str) -> None:
@@ -30,34 +30,34 @@ def load_json(text: str, *, times: int = 1) -> Any:
     """Return the value of JSON text: what `json.loads` does, for texts that others wrote.
 
     A file that is one value may be `times` as large as a row. Raises json.JSONDecodeError where it is no JSON,
-    Unholdable where its value would be too large or too deep.
+    JsonLimitExceeded where its value would be too large or too deep.
     """
     _check_size(text, times)
     try:
         value = json.loads(text)
     except RecursionError as error:
-        raise Unholdable(TOO_DEEP) from error
+        raise JsonLimitExceeded(TOO_DEEP) from error
     except json.JSONDecodeError:
         raise
     except ValueError as error:
-        raise Unholdable(TOO_MANY_DIGITS) from error
+        raise JsonLimitExceeded(TOO_MANY_DIGITS) from error
     check_depth(value, text.count("[") + text.count("{"))
     return value
 
 
 def check_depth(value: Any, brackets: int) -> None:
-    """Raise Unholdable for a value that is nested too deeply for what walks through it, by how many brackets it has."""
+    """Raise JsonLimitExceeded for a value that is nested too deeply to be walked through, by its number of brackets."""
     if brackets > _DEEPEST and _is_deep(value):
-        raise Unholdable(TOO_DEEP)
+        raise JsonLimitExceeded(TOO_DEEP)
 
 
 def _check_size(text: str, times: int) -> None:
-    """Raise Unholdable for JSON text that is not to be read, before any of it is."""
+    """Raise JsonLimitExceeded for JSON text that is not to be read, before any of it is."""
     if len(text) > LARGEST * times:
-        raise Unholdable(TOO_LONG)
+        raise JsonLimitExceeded(TOO_LONG)
     most = _MOST_PARTS * times
     if len(text) > most and sum(map(text.count, "[{,")) > most:
-        raise Unholdable(f"of more than {most:,} parts; expected one conversation per row")
+        raise JsonLimitExceeded(f"of more than {most:,} parts; expected one conversation per row")
 
 
 def _is_deep(value: Any) -> bool:

@@ -11,7 +11,7 @@ from harness.errors import AccessDenied, RepoNotFound, UsageError
 from harness.hub.artifact import ATTRIBUTES, README, Artifact, RepoKind, RepositoryName
 from harness.hub.client import TOKEN, Hub
 from harness.hub.lineage import LINEAGE, read_lineage
-from harness.hub.outgoing import operations
+from harness.hub.push_checks import operations
 
 
 def push_folder(

@@ -1,4 +1,4 @@
-"""Large files on their way to and from a Hub, told in the way that all long work is."""
+"""Progress of uploads to and downloads from a Hub."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.terminal import Advance, progress
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-    from harness.hub.outgoing import Operation
+    from harness.hub.push_checks import Operation
 
 LARGE = 32 << 20
 """Bytes from which on a transfer is worth a line."""

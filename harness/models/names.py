@@ -1,4 +1,4 @@
-"""Models by name: backend:id[@revision]."""
+"""Model names: `backend:id[@revision]`, and which backends there are."""
 
 from __future__ import annotations
 

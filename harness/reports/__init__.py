@@ -1,8 +1,9 @@
 """Reports for people: cards, tables, plots, comments.
 
+card_block.py          The harness's block in a README, and all that others have written around it
 comparison.py          A comparison in a terminal, as a pull request comment, and as JSON
-dataset_card.py        Cards of the pipeline's datasets: front matter from records, text from templates that cannot
-                       be broken out of
+dataset_card.py        Cards of the pipeline's datasets: front matter from records, text from templates that cannot be
+                       broken out of
 evaluation_plots.py    Plots for cards: scores beside the baselines, confusion of tools, scores by turn, training loss
 evaluation_tables.py   The tables of an evaluation in a terminal
 inspect_logs.py        Transcripts for `inspect view`: an evaluation as an Inspect log, and logs as a static site
@@ -11,7 +12,6 @@ markdown_templates.py  A Jinja environment in which what a template prints canno
 model_card.py          Model cards: what a card shows, put together from records
 plot_style.py          What all plots share: size, colours, style, and how they are saved
 publish.py             Publishes an evaluation: rows and report, and scores and card of the model
-readme.py              The harness's block in a README, and all that others have written around it
 repair_tables.py       The repair report: tables in a terminal, Markdown for a card, and a plot
 reproduce.py           The command that repeats an evaluation, from its report
 trace_survey.py        A survey of traces in a terminal

@@ -119,7 +119,7 @@ def judging(made: Judging) -> Iterable[RenderableType]:
 
 
 def members_table(members: Sequence[Member]) -> Table:
-    """Return one row a judge: how many verdicts it gave, and what share of them is good."""
+    """Return one row per judge: how many verdicts it gave, and what share of them is good."""
     judges = table("judge", "status", "verdicts", "unscored", "good")
     for one in members:
         judges.add_row(plain(one.name), plain(one.status), str(one.votes), str(one.unscored), cell(one.good))

@@ -23,9 +23,9 @@ from harness.evaluation.results import RESULTS, config_name
 from harness.hub.address import DEFAULT_ENDPOINT
 from harness.hub.artifact import Artifact, parse_input, split_revision
 from harness.models.prompts import system_message
+from harness.reports.card_block import BEGIN, END
 from harness.reports.evaluation_tables import prompt_notes
 from harness.reports.markdown_templates import environment
-from harness.reports.readme import BEGIN, END
 from harness.reports.reproduce import reproduce_command
 from harness.resources import folder
 from harness.training.run_summary import TrainingFacts

@@ -145,8 +145,8 @@ def card_files(
     The README of a benchmark model is all ours, and so is that of a model that the harness has trained, until others
     write outside its block; any other keeps its owner's text with our block in it, and gets no plots.
     """
+    from harness.reports.card_block import is_whole, merge_readme
     from harness.reports.model_card import CardPlace, identify, render_card
-    from harness.reports.readme import is_whole, merge_readme
 
     identity = identify(model)
     endpoint = hub.endpoint if hub else DEFAULT_ENDPOINT
@@ -166,7 +166,7 @@ def card_files(
 
 def _is_untouched(hub: Hub, model: str, made: LineageRecord, current: str) -> bool:
     """Whether the README is as the training has pushed it, but for a block of ours at its end."""
-    from harness.reports.readme import marked, merge_readme
+    from harness.reports.card_block import marked, merge_readme
 
     pushed = hub.find_tag("model", model, made.lineage.tag())
     before = hub.read_at(pushed, README) if pushed else None

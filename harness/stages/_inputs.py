@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.curation.job_folder import JobFolder
 from harness.curation.stage_settings import Config, Stage, resolve
-from harness.data.annotations import TraceRow
+from harness.data.pipeline_records import TraceRow
 from harness.data.records import Conversation
 from harness.data.scenarios import Arm
 from harness.data.tasks import TaskSource, TestConversations, find_task, find_test, has_test
@@ -22,7 +22,7 @@ from harness.hub.client import Hub
 from harness.models.chat.chat_models import ChatModels
 from harness.models.roles import Roles
 from harness.stages._requests import PipelineRequest
-from harness.stages._result import Place
+from harness.stages._result import OutputTarget
 from harness.terminal import say
 
 _LICENSE = "cc-by-sa-4.0"
@@ -72,7 +72,7 @@ class StageInputs:
         return resolve(kind, below or {}, of_job, self.request.settings)
 
 
-def _owned(place: Place, namespace: Callable[[], str]) -> Place:
+def _owned(place: OutputTarget, namespace: Callable[[], str]) -> OutputTarget:
     if place.repo_id is None or "/" in place.repo_id:
         return place
     return place.model_copy(update={"repo_id": f"{namespace()}/{place.repo_id}"})

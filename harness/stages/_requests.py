@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from harness.data.formats.strict_records import FrozenModel
-from harness.stages._result import Place
+from harness.stages._result import OutputTarget
 
 if TYPE_CHECKING:
     from harness.evaluation.judge.judges import JudgeConfig
@@ -97,7 +97,7 @@ class PipelineRequest(FrozenModel):
     arbiter: str | None = None
     """Single roles, in the place of those of `models`."""
     asking: InferenceOptions = InferenceOptions()
-    place: Place = Place()
+    place: OutputTarget = OutputTarget()
 
 
 class JudgeRequest(FrozenModel):

@@ -18,7 +18,7 @@ from harness.hub.lineage import LINEAGE, Lineage
 from harness.hub.publishing import find_made, push_folder
 
 
-class Place(FrozenModel):
+class OutputTarget(FrozenModel):
     """Where the result of a stage goes: a repository, a folder, or both."""
 
     repo_id: str | None = None
@@ -52,7 +52,7 @@ class EmptyResult(CheckFailed):
     """A stage ran to its end, and nothing that it made or looked at can go on."""
 
 
-def reusable(lineage: Lineage, hub: Hub, place: Place, kind: RepoKind = "dataset") -> StageResult | None:
+def reusable(lineage: Lineage, hub: Hub, place: OutputTarget, kind: RepoKind = "dataset") -> StageResult | None:
     """Return the result that the Hub has of the same inputs and settings; None where one has to be made.
 
     With a folder the result is made even where the Hub has it; UsageError where it holds something that no stage has
@@ -69,7 +69,7 @@ def reusable(lineage: Lineage, hub: Hub, place: Place, kind: RepoKind = "dataset
 def produce(
     lineage: Lineage,
     hub: Hub,
-    place: Place,
+    place: OutputTarget,
     write: Callable[[Path], Mapping[str, Any]],
     kind: RepoKind = "dataset",
 ) -> StageResult:
@@ -104,7 +104,7 @@ def deliver(
     folder: Path,
     lineage: Lineage,
     hub: Hub,
-    place: Place,
+    place: OutputTarget,
     *,
     kind: RepoKind = "dataset",
     counts: Mapping[str, Any] | None = None,

@@ -21,7 +21,7 @@ from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.names import ModelName
 from harness.models.prompts import Calendar, form_notes
 from harness.stages._prompt_date import day_of_training, say_day, say_no_day
-from harness.stages._result import Place
+from harness.stages._result import OutputTarget
 from harness.terminal import progress, say
 from harness.training.config import TrainConfig
 from harness.training.data import TrainingData, read_training_data
@@ -55,7 +55,7 @@ class TrainRequest(FrozenModel):
     """Go on with a run that is there."""
     day: date | None = None
     """The day that the chat template takes for today; None: that of the first run."""
-    place: Place
+    place: OutputTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class PreparedTraining:
     """See `read_roles`."""
 
 
-def run_folder(place: Place, lineage: Lineage) -> Path:
+def run_folder(place: OutputTarget, lineage: Lineage) -> Path:
     """Return the folder of a run for which the user names none."""
     return Path("runs") / f"{str(place.repo_id).replace('/', '--')}-{lineage.fingerprint()}"
 

@@ -26,7 +26,7 @@ from harness.hub.artifact import README
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import render, size_category
-from harness.stages._result import Place, StageResult, produce
+from harness.stages._result import OutputTarget, StageResult, produce
 from harness.statistics.formatting import most_common_first
 
 STAGE = "collect"
@@ -68,7 +68,7 @@ class CollectRequest(FrozenModel):
 
     sources: Path | None = None
     """Folder of the source files; None: the one of the environment or the cache."""
-    place: Place
+    place: OutputTarget
 
 
 def run(request: CollectRequest, hub: Hub) -> StageResult:

@@ -27,7 +27,7 @@ from harness.hub.artifact import README
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import render, size_category
-from harness.stages._result import Place, StageResult, produce
+from harness.stages._result import OutputTarget, StageResult, produce
 from harness.stages.collect import TEST_FILE
 
 STAGE = "corrupt"
@@ -117,7 +117,7 @@ class CorruptRequest(FrozenModel):
     scenario: int
     sources: Path | None = None
     """Folder of the source files; None: the one of the environment or the cache."""
-    place: Place
+    place: OutputTarget
 
 
 def run(request: CorruptRequest, hub: Hub) -> StageResult:

@@ -14,9 +14,9 @@ from harness.curation.checks.batch import Inspected, Inspection, inspect_traces
 from harness.curation.checks.message_order import CheckConfig
 from harness.curation.inspection.redaction import find_pii, redact
 from harness.curation.stage_settings import FilterConfig, published
-from harness.data.annotations import Rater, Rating, TraceRow
 from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.stage_rows import dump_filtered
+from harness.data.pipeline_records import Rater, Rating, TraceRow
 from harness.data.traces.trace_input import TRAIN
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage

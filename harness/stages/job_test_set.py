@@ -13,7 +13,7 @@ from harness.hub.artifact import FileInput
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import CONVERSATION, PAIR, CardFrame, write_stage_card
-from harness.stages._result import Place, StageResult, produce
+from harness.stages._result import OutputTarget, StageResult, produce
 
 STAGE = "job-test-set"
 VERSION = 2
@@ -25,7 +25,7 @@ class JobTestSetRequest(FrozenModel):
 
     job: Path
     """The job folder."""
-    place: Place
+    place: OutputTarget
 
 
 def run(request: JobTestSetRequest, hub: Hub) -> StageResult:

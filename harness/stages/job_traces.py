@@ -17,7 +17,7 @@ from harness.hub.artifact import FileInput
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import CONVERSATION, CardFrame, write_stage_card
-from harness.stages._result import Place, StageResult, produce
+from harness.stages._result import OutputTarget, StageResult, produce
 from harness.terminal import say
 
 STAGE = "job-traces"
@@ -30,7 +30,7 @@ class JobTracesRequest(FrozenModel):
 
     job: Path
     """The job folder."""
-    place: Place
+    place: OutputTarget
 
 
 def run(request: JobTracesRequest, hub: Hub) -> StageResult:

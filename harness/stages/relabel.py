@@ -17,9 +17,9 @@ from harness.curation.committee.summary import summarise
 from harness.curation.repair.ground_truth import Truths, published_truth, read_truth
 from harness.curation.repair.measure import RepairTarget, measure
 from harness.curation.stage_settings import RelabelConfig
-from harness.data.annotations import TraceRow
 from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.stage_rows import CONTEXT, dump_relabelled
+from harness.data.pipeline_records import TraceRow
 from harness.data.records import Conversation
 from harness.data.sources import locate
 from harness.data.tools import Toolbox

@@ -19,7 +19,7 @@ from harness.data.tasks import TaskSource, find_task
 from harness.hub.artifact import README, FileInput, dataset_name
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
-from harness.stages._result import Place, StageResult, produce
+from harness.stages._result import OutputTarget, StageResult, produce
 from harness.terminal import progress
 from harness.training.config import TrainConfig
 from harness.training.data import TrainingData, read_training_data
@@ -67,7 +67,7 @@ class StudentRequest(FrozenModel):
     """Folder of the source files, for `sources`; None: the one of the environment or the cache."""
     work: Path | None = None
     """Keeps what a kill would lose; a run that finds its own there goes on."""
-    place: Place
+    place: OutputTarget
 
     @property
     def shape(self) -> dict[str, int]:

@@ -15,9 +15,9 @@ from harness.curation.checks.decontamination import GATE_RECORD, Decontamination
 from harness.curation.checks.duplicates import Duplicates
 from harness.curation.checks.message_order import CheckConfig
 from harness.curation.stage_settings import SynthesizeConfig, Topic, published, topics
-from harness.data.annotations import ConversationPlan, Draft, TraceRow, Writer
 from harness.data.formats.jsonl import write_json, write_jsonl
 from harness.data.formats.stage_rows import dump_synthetic
+from harness.data.pipeline_records import ConversationPlan, Draft, TraceRow, Writer
 from harness.data.traces.trace_input import TRAIN
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage

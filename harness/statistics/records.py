@@ -1,4 +1,4 @@
-"""Estimate, Agreement, Calibration."""
+"""Records of statistics: estimates, agreement, calibration."""
 
 from __future__ import annotations
 

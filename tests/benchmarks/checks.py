@@ -21,10 +21,10 @@ from random import Random
 
 from harness.curation.checks.batch import Inspection, inspect_traces
 from harness.curation.checks.message_order import CheckConfig
-from harness.data.annotations import TraceRow
 from harness.data.formats.jsonl import read_jsonl
 from harness.data.formats.messages import dump_conversation
 from harness.data.formats.row_layouts import parse_row
+from harness.data.pipeline_records import TraceRow
 from harness.data.records import Conversation
 from harness.data.sample import sample_conversations, sample_task
 

@@ -18,9 +18,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.curation.repair.ground_truth import Truth, published_truth, read_truth
-from harness.data.annotations import Labeler, Rewrite
 from harness.data.events import events
 from harness.data.formats.task import read_task
+from harness.data.pipeline_records import Labeler, Rewrite
 from harness.data.records import Conversation, Task, ToolCall
 from harness.data.scenarios import ARMS, noisy_labels
 from harness.data.scenarios._base import read_dialogues

@@ -22,9 +22,9 @@ from scipy.stats import ks_2samp
 from harness.curation.checks.batch import Inspection, inspect_traces
 from harness.curation.checks.duplicates import Duplicates
 from harness.curation.checks.message_order import CheckConfig
-from harness.data.annotations import ConversationPlan, Draft, TraceRow
 from harness.data.formats.jsonl import read_jsonl
 from harness.data.formats.row_layouts import parse_row
+from harness.data.pipeline_records import ConversationPlan, Draft, TraceRow
 from harness.data.records import Conversation, Task
 from harness.data.scenarios import get, read_dialogues
 from harness.data.sources import locate

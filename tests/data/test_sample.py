@@ -20,7 +20,7 @@ from harness.data.sample import sample_conversations, sample_task
 from harness.errors import UsageError
 from harness.hub.client import Hub
 from harness.resources import folder
-from harness.stages._result import Place
+from harness.stages._result import OutputTarget
 from harness.stages.job_test_set import JobTestSetRequest, run
 from support.sample_test_set import write_test_set
 
@@ -108,7 +108,7 @@ def test_the_repository_is_written_the_same_twice(tmp_path: Path) -> None:
 def repository(tmp_path: Path) -> Path:
     """The sample task's test set as stage `job-test-set` writes it."""
     write_job(tmp_path / "job", traces=1, test=4)
-    request = JobTestSetRequest(job=tmp_path / "job", place=Place(out=tmp_path / "repository"))
+    request = JobTestSetRequest(job=tmp_path / "job", place=OutputTarget(out=tmp_path / "repository"))
     run(request, Hub("http://127.0.0.1:9", token=False))
     return tmp_path / "repository"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from harness.evaluation.conversations import Conversations, Said
+from harness.evaluation.infer_conversations import Conversations, Said
 
 CALLS = ((), (("book", {"a": 1}),), (("book", {"a": 1.0}),), (("book", {"a": [2, {"b": None}]}),))
 

@@ -8,14 +8,14 @@ import pytest
 
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage
-from harness.stages._result import Place, deliver, produce
+from harness.stages._result import OutputTarget, deliver, produce
 
 HUB = Hub("http://127.0.0.1:9", token=False)
 
 
 def _deliver(out: Path, version: int) -> None:
     lineage = Lineage(stage="filter", version=version, config={}, inputs=())
-    place = Place(out=out)
+    place = OutputTarget(out=out)
 
     def write(folder: Path) -> dict[str, int]:
         return {"characters": (folder / f"row{version}").write_text("kept", encoding="utf-8")}
@@ -48,6 +48,6 @@ def test_an_earlier_result_is_still_there_where_the_new_one_cannot_be_moved(tmp_
     _deliver(out, 1)
     lineage = Lineage(stage="filter", version=2, config={}, inputs=())
     with pytest.raises(OSError, match="out"):
-        deliver(folder, lineage, HUB, Place(out=out))
+        deliver(folder, lineage, HUB, OutputTarget(out=out))
     assert [path.parent.parent for path in folder.rglob("row1")] == [folder]
     assert (folder / LINEAGE).is_file()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from harness.data.annotations import ConversationPlan, Dispute
+from harness.data.pipeline_records import ConversationPlan, Dispute
 from harness.data.records import Conversation, Message, Task, ToolCall
 
 

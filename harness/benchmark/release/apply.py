@@ -16,10 +16,10 @@ from harness.benchmark.release.changes import (
     CreateCollection,
     CreateSpace,
     Hidden,
+    MakeCollectionPublic,
+    MakePublic,
     ReleasePlan,
     SetTag,
-    Show,
-    ShowCollection,
     Visible,
 )
 from harness.benchmark.release.manifest import results_place
@@ -28,8 +28,8 @@ from harness.hub.artifact import RepoKind, RepositoryName
 from harness.hub.client import Hub
 from harness.hub.collections import CollectionItem
 from harness.hub.foreign_json import load_json
-from harness.hub.outgoing import operations
 from harness.hub.publishing import delete_branch, make_branch
+from harness.hub.push_checks import operations
 from harness.hub.repository import RepositoryState
 
 BRANCH = "tft-publish-begun"
@@ -67,11 +67,11 @@ def read_note(hub: Hub, results: RepositoryState) -> tuple[Visible, ...]:
 
 def _change(record: Any) -> Visible:
     if "collection" in record:
-        return ShowCollection(title=str(record["collection"]))
+        return MakeCollectionPublic(title=str(record["collection"]))
     kind, _, repo_id = str(record["repo"]).partition("/")
     if kind.removesuffix("s") not in get_args(RepoKind) or not repo_id:
         raise ValueError(f"no repository {record['repo']!r}")
-    return Show(place=RepositoryName(kind=cast("RepoKind", kind.removesuffix("s")), repo_id=repo_id))
+    return MakePublic(place=RepositoryName(kind=cast("RepoKind", kind.removesuffix("s")), repo_id=repo_id))
 
 
 def undo_interrupted(hub: Hub, namespace: str) -> list[str]:
@@ -83,7 +83,7 @@ def undo_interrupted(hub: Hub, namespace: str) -> list[str]:
     noted = read_note(hub, results) if results else ()
     hidden = []
     for change in reversed(noted):
-        if isinstance(change, Show):
+        if isinstance(change, MakePublic):
             state = hub.state(change.place)
             if state and not state.private:
                 hub.set_private(change.place, private=True)
@@ -197,11 +197,11 @@ def _hide(hub: Hub, changes: Sequence[Visible], made: _Progress) -> list[Visible
 
 
 def _set_private(hub: Hub, change: Visible, made: _Progress, *, private: bool) -> None:
-    if isinstance(change, Show):
+    if isinstance(change, MakePublic):
         hub.set_private(change.place, private)
     else:
         hub.collections.set_private(made.collection, private)
 
 
 def _name(change: Visible) -> str:
-    return str(change.place) if isinstance(change, Show) else f"the collection {change.title!r}"
+    return str(change.place) if isinstance(change, MakePublic) else f"the collection {change.title!r}"

@@ -117,7 +117,7 @@ class ChangeItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Show:
+class MakePublic:
     """Make a repository public."""
 
     place: RepositoryName
@@ -130,7 +130,7 @@ class Show:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShowCollection:
+class MakeCollectionPublic:
     """Make the collection public."""
 
     title: str
@@ -144,7 +144,7 @@ class ShowCollection:
 
 Hidden = CreateSpace | Commit | CreateCollection | AddItem | ChangeItem | SetTag
 """What no one else sees while everything is private."""
-Visible = Show | ShowCollection
+Visible = MakePublic | MakeCollectionPublic
 Change = Hidden | Visible
 
 

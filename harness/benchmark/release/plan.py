@@ -13,10 +13,10 @@ from harness.benchmark.release.changes import (
     Commit,
     CreateSpace,
     Hidden,
+    MakeCollectionPublic,
+    MakePublic,
     ReleasePlan,
     SetTag,
-    Show,
-    ShowCollection,
     Visible,
 )
 from harness.benchmark.release.checks import Refused
@@ -209,13 +209,13 @@ def _already_public(found: ReleaseInputs) -> tuple[Visible, ...]:
     listed = read_note(found.hub, results.state) if results else ()
     states = {place: repo.state for place, repo in found.repos.items() if repo}
     return tuple(
-        one for one in listed if isinstance(one, Show) and one.place in states and not states[one.place].private
+        one for one in listed if isinstance(one, MakePublic) and one.place in states and not states[one.place].private
     )
 
 
 def _about(already_public: tuple[Visible, ...]) -> Iterator[str]:
     if already_public:
-        names = first_of([str(one.place) for one in already_public if isinstance(one, Show)], _SHOWN)
+        names = first_of([str(one.place) for one in already_public if isinstance(one, MakePublic)], _SHOWN)
         yield f"an earlier run was killed while it made the release public; {names} are public since, the rest follows"
 
 
@@ -227,9 +227,9 @@ def _visible(found: ReleaseInputs, collection: Collection | None, options: Relea
         for entry in found.entries:
             repo = found.repos[entry.place]
             if entry.role in roles and (repo is None or repo.state.private):
-                yield Show(place=entry.place)
+                yield MakePublic(place=entry.place)
     if collection is None or collection.private:
-        yield ShowCollection(title=options.title)
+        yield MakeCollectionPublic(title=options.title)
 
 
 def _remarks(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from harness.curation.checks.message_order import View
-from harness.data.annotations import Finding
+from harness.data.pipeline_records import Finding
 
 _SHOWN = 200
 """Characters of a value that a sentence quotes."""
@@ -19,7 +19,7 @@ def unusable_turns(view: View) -> Iterator[Finding]:
             continue
         calls = view.conversation.messages[event.position].tool_calls
         if calls:
-            problem = f"an assistant message with {len(calls)} calls; expected one call a message"
+            problem = f"an assistant message with {len(calls)} calls; expected one call per message"
             yield view.found("several-calls", "reject", problem, event)
         else:
             problem = "an assistant message without text and without a call; expected one of them"

@@ -24,7 +24,7 @@ from harness.curation.checks.duplicates import (
     fingerprint,
 )
 from harness.curation.checks.message_order import CheckConfig
-from harness.data.annotations import Finding, TraceRow
+from harness.data.pipeline_records import Finding, TraceRow
 from harness.data.records import Conversation
 from harness.data.tools import Toolbox
 from harness.errors import HarnessError

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.curation.checks.message_order import View
-from harness.data.annotations import Finding, Severity
+from harness.data.pipeline_records import Finding, Severity
 from harness.data.records import ToolCall
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")

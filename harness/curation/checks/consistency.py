@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Any
 
 from harness.curation.checks.message_order import View
-from harness.data.annotations import Finding
 from harness.data.events import Event
+from harness.data.pipeline_records import Finding
 from harness.data.records import Case, Message, ToolCall
 from harness.data.text import plain, tokens
 from harness.rules.judge.bookings import find_booking_error

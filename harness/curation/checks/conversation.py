@@ -26,8 +26,8 @@ from harness.curation.checks.message_order import (
     sizes,
     turns,
 )
-from harness.data.annotations import Finding
 from harness.data.events import events
+from harness.data.pipeline_records import Finding
 from harness.data.records import Conversation
 from harness.data.tools import Toolbox
 

@@ -9,9 +9,9 @@ from itertools import pairwise
 
 from pydantic import PositiveInt
 
-from harness.data.annotations import Finding, Severity
 from harness.data.events import Event, Kind
 from harness.data.formats.strict_records import FrozenModel
+from harness.data.pipeline_records import Finding, Severity
 from harness.data.records import Conversation, Message
 from harness.data.tools import Toolbox
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from harness.data.annotations import Dispute, Level, Method, Rewrite, Ruling, TurnDecision
 from harness.data.canonical import canonical_call
 from harness.data.events import Event, events
+from harness.data.pipeline_records import Dispute, Level, Method, Rewrite, Ruling, TurnDecision
 from harness.data.records import Conversation, ToolCall
 from harness.data.tools import Toolbox
 

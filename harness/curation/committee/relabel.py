@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.curation.committee.decide import TurnVerdict, decide, settle
-from harness.data.annotations import Arbiter, Labeler, Rewrite, Ruling, TurnDecision
 from harness.data.events import callable_tools, events
+from harness.data.pipeline_records import Arbiter, Labeler, Rewrite, Ruling, TurnDecision
 from harness.data.records import Conversation
 from harness.data.tools import Toolbox
 from harness.terminal import Advance, progress

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.annotations import TurnDecision
 from harness.data.canonical import canonical_call
+from harness.data.pipeline_records import TurnDecision
 from harness.data.records import ToolCall
 from harness.data.tools import Toolbox
 from harness.statistics.agreement import gwet_ac1, krippendorff_alpha, observed_agreement

@@ -12,8 +12,8 @@ from random import Random
 from harness.curation.inspection.anomalies import DUPLICATE, SIGNS, TOO_LONG
 from harness.curation.inspection.languages import language
 from harness.curation.inspection.redaction import find_pii
-from harness.data.annotations import Rating, TraceRow
 from harness.data.events import Event, events
+from harness.data.pipeline_records import Rating, TraceRow
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.tools import Toolbox
 from harness.rules.teacher.rating import RulesRater

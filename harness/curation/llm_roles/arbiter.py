@@ -17,8 +17,8 @@ from harness.curation.llm_roles.prompted_role import (
     problem_of,
     read_call,
 )
-from harness.data.annotations import Dispute, Ruling
 from harness.data.events import callable_tools, events
+from harness.data.pipeline_records import Dispute, Ruling
 from harness.data.records import ToolCall
 from harness.models.chat.json_answers import clean, excerpt, read_object
 from harness.models.chat.quoting import lines, show_call
@@ -30,7 +30,7 @@ _OWN, _UNSURE = "own", "unsure"
 
 
 class LlmArbiter(PromptedRole):
-    """See `harness.data.annotations.Arbiter`."""
+    """See `harness.data.pipeline_records.Arbiter`."""
 
     role = "arbiter"
 

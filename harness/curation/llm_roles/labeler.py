@@ -15,8 +15,8 @@ from harness.curation.llm_roles.prompted_role import (
     problem_of,
     read_call,
 )
-from harness.data.annotations import Rewrite
 from harness.data.events import Event, callable_tools, events
+from harness.data.pipeline_records import Rewrite
 from harness.data.records import Conversation, ToolCall
 from harness.models.chat.budget import estimated_tokens
 from harness.models.chat.json_answers import read_object
@@ -29,7 +29,7 @@ _ENTRY_TOKENS = 12
 
 
 class LlmLabeler(PromptedRole):
-    """See `harness.data.annotations.Labeler`."""
+    """See `harness.data.pipeline_records.Labeler`."""
 
     role = "relabel"
 

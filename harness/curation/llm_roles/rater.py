@@ -13,7 +13,7 @@ from harness.curation.llm_roles.prompted_role import (
     object_schema,
     problem_of,
 )
-from harness.data.annotations import Rating
+from harness.data.pipeline_records import Rating
 from harness.data.records import Conversation
 from harness.models.chat.json_answers import clean, excerpt, read_object
 from harness.models.chat.quoting import lines
@@ -33,7 +33,7 @@ _SCHEMA = object_schema(
 
 
 class LlmRater(PromptedRole):
-    """See `harness.data.annotations.Rater`."""
+    """See `harness.data.pipeline_records.Rater`."""
 
     role = "filter"
 

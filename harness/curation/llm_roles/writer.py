@@ -16,10 +16,10 @@ from harness.curation.llm_roles.prompted_role import (
     problem_of,
     read_call,
 )
-from harness.data.annotations import ConversationPlan, Draft
 from harness.data.events import events
 from harness.data.formats.json_texts import as_value
 from harness.data.formats.sgd import call_id
+from harness.data.pipeline_records import ConversationPlan, Draft
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.tools import Toolbox
 from harness.models.chat.chat_models import ChatModel
@@ -33,7 +33,7 @@ _KINDS = ("user", "call", "result")
 
 
 class LlmWriter(PromptedRole):
-    """See `harness.data.annotations.Writer`."""
+    """See `harness.data.pipeline_records.Writer`."""
 
     role = "synthesize"
 

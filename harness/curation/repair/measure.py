@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from harness.curation.repair.ground_truth import Truth, Truths
 from harness.curation.repair.outcomes import TurnRepair, compare_calls, compare_decisions
 from harness.curation.repair.scores import ConversationVerdict, RepairReport, Scope, make_report
-from harness.data.annotations import TraceRow
 from harness.data.formats.stage_rows import parse_decisions
+from harness.data.pipeline_records import TraceRow
 from harness.data.records import Conversation
 from harness.data.tools import Toolbox
 from harness.errors import DataError

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.curation.repair.ground_truth import Truth, Truths
-from harness.data.annotations import TurnDecision
 from harness.data.canonical import canonical_call
+from harness.data.pipeline_records import TurnDecision
 from harness.data.records import Conversation, ToolCall
 from harness.data.tools import Toolbox
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError
-from harness.hub.foreign_json import LARGEST, TOO_DEEP, TOO_LONG, TOO_MANY_DIGITS, Unholdable, load_json
+from harness.hub.foreign_json import LARGEST, TOO_DEEP, TOO_LONG, TOO_MANY_DIGITS, JsonLimitExceeded, load_json
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
@@ -83,7 +83,7 @@ def parse_line(line: bytes | None) -> Any:
     """
     try:
         if line is None:
-            raise Unholdable(TOO_LONG)
+            raise JsonLimitExceeded(TOO_LONG)
         text = decode_text(line)
         return load_json(text)
     except json.JSONDecodeError as error:
@@ -107,7 +107,7 @@ def cannot_hold(error: Exception) -> str | None:
     """Return in words why Python cannot hold a value that is well written; None for any other error."""
     if isinstance(error, RecursionError):
         return TOO_DEEP
-    if isinstance(error, Unholdable):
+    if isinstance(error, JsonLimitExceeded):
         return error.words
     return TOO_MANY_DIGITS if _LIMIT in str(error) else None
 

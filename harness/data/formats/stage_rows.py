@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.data.annotations import ConversationPlan, Draft, Finding, Rating, TurnDecision
 from harness.data.formats.message_reader import parse_call
 from harness.data.formats.messages import dump_arguments, dump_conversation
+from harness.data.pipeline_records import ConversationPlan, Draft, Finding, Rating, TurnDecision
 from harness.data.records import Conversation, ToolCall
 
 CONTEXT = "no seed: unlabelled context"

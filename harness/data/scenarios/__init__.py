@@ -1,7 +1,7 @@
 """The benchmark's scenarios, one file each: every module here that defines `SCENARIO` is one.
 
-    _base.py            The nouns of the scenarios: the clean dialogues they draw from, what a scenario is, and the
-                        counts of its card
+    _base.py            What scenarios are made of: the clean dialogues, the record of a scenario, and the counts
+                        for its card
     _recipes.py         The recipes that damage traces, for any service: wrong labels, drifted names, disguised
                         conversations
     _synonyms.py        Other names for the tools and parameters of any task, as a drifted schema might have them. No

@@ -1,4 +1,4 @@
-"""The nouns of the scenarios: the clean dialogues they draw from, what a scenario is, and the counts of its card."""
+"""What scenarios are made of: the clean dialogues, the record of a scenario, and the counts for its card."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from harness.data.formats.json_texts import why_not_json
 from harness.errors import DataError
-from harness.hub.foreign_json import LARGEST, TOO_LONG, Unholdable, check_depth, load_json
+from harness.hub.foreign_json import LARGEST, TOO_LONG, JsonLimitExceeded, check_depth, load_json
 
 _DECODER = json.JSONDecoder()
 _CHUNK = 1 << 20
@@ -122,7 +122,7 @@ class _Text:
             return quick
         written = self._value(LARGEST * times)
         if written is None:
-            return FileRecord(line=line, value=None, problem=why_not_json(Unholdable(TOO_LONG)))
+            return FileRecord(line=line, value=None, problem=why_not_json(JsonLimitExceeded(TOO_LONG)))
         try:
             value, problem = load_json(written, times=times), None
         except json.JSONDecodeError as error:

@@ -37,7 +37,7 @@ def is_export(value: Any) -> bool:
 
 
 def read_record(value: Mapping[str, Any], line: int) -> Iterable[LoggedConversation]:
-    """Yield what a record of an export says, at most one conversation a generation; nothing for other spans."""
+    """Yield what a record of an export says, at most one conversation per generation; nothing for other spans."""
     inner = value.get("observations")
     if isinstance(inner, list) and inner and all(isinstance(one, Mapping) and _spoke(one) for one in inner):
         trace = value["trace"] if isinstance(value.get("trace"), Mapping) else value

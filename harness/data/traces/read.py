@@ -8,10 +8,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from harness.data.annotations import TraceRow
 from harness.data.formats.json_texts import kind
 from harness.data.formats.message_reader import whole
 from harness.data.formats.row_layouts import INSPECT, LANGFUSE, RowLayout, expected, layout_of
+from harness.data.pipeline_records import TraceRow
 from harness.data.records import Conversation
 from harness.data.traces import langfuse
 from harness.data.traces.documents import records

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from harness.data.annotations import TraceRow
+from harness.data.pipeline_records import TraceRow
 from harness.data.traces.read import read_traces
 from harness.errors import DataError, UsageError
 from harness.hub.artifact import FileInput, dataset_name

@@ -12,7 +12,7 @@ from typing import Any
 from harness.data.records import Message, ToolCall
 from harness.errors import DataError, UsageError
 from harness.evaluation import metrics
-from harness.evaluation.conversations import said
+from harness.evaluation.infer_conversations import said
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.predictions import PredictedRow
 from harness.evaluation.records import EvalReport, is_score

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import HubError
 from harness.hub.artifact import Artifact, RepositoryName
 from harness.hub.client import Hub
-from harness.hub.outgoing import check_outgoing, operations
 from harness.hub.promotion.difference import TreeChanges, changes
 from harness.hub.promotion.plan import FIRST, LinkMap, PromotionPlan, desired_main
 from harness.hub.promotion.record import RECORD, dump, title, without_record
+from harness.hub.push_checks import check_outgoing, operations
 from harness.hub.repository import File, RepositoryState, Tree
 from harness.hub.transfers import LARGE
 from harness.terminal import progress
@@ -24,7 +24,7 @@ from harness.terminal import progress
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd
 
-    from harness.hub.outgoing import Operation
+    from harness.hub.push_checks import Operation
 
 _DOWNLOADS = 8
 

@@ -42,8 +42,4 @@ def preparing(
     from harness.models.backends._adapters import evaluated_adapters
 
     with evaluated_adapters(names, hub, test_set, config) as adapters:
-        yield [partial(_itself, adapter) for adapter in adapters]
-
-
-def _itself(model: EvaluatedModel) -> EvaluatedModel:
-    return model
+        yield [lambda adapter=adapter: adapter for adapter in adapters]  # type: ignore[misc]

@@ -88,7 +88,7 @@ class ChatModel:
             endpoint = self.endpoint(missing=not all(cache.holds(self.identity, request) for request in requests))
             asking = ask_all(endpoint, requests, cache=cache, on_answer=on_answer, budget=self._settings.budget)
             stats = asyncio.run(asking)
-        say(effort(self.name, stats))
+        say(usage_line(self.name, stats))
         self.check_alive()
         return stats
 
@@ -278,7 +278,7 @@ class ChatModels:
         self._engine.close()
 
 
-def effort(name: str, stats: ChatStats) -> str:
+def usage_line(name: str, stats: ChatStats) -> str:
     """Return what a model took, in a line."""
     parts = [f"{name}: {stats.asked} questions sent, {stats.cached} answers known already"]
     if stats.failures:

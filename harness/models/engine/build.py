@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.errors import EngineError
 from harness.hub.lineage import package_versions
-from harness.hub.outgoing import without_paths
+from harness.hub.push_checks import without_paths
 from harness.models.engine.environment import limit
 from harness.secrets import MASK, is_secret_name, known, learn
 

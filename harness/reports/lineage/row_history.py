@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.data.annotations import TurnDecision
 from harness.data.formats.row_layouts import parse_row
 from harness.data.formats.stage_rows import parse_decisions
+from harness.data.pipeline_records import TurnDecision
 from harness.data.records import Conversation, ToolCall
 from harness.reports.lineage.chain import Node
 from harness.reports.lineage.rows import DialogueReader, RowReader, SourceDialogue, StoredRow

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.data.annotations import TurnDecision
 from harness.data.formats.stage_rows import CONTEXT
+from harness.data.pipeline_records import TurnDecision
 from harness.data.records import ToolCall
 from harness.reports.lineage.chain_view import line, models, short
 from harness.reports.lineage.row_history import RowHistory, calls_of

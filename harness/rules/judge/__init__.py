@@ -1,4 +1,4 @@
-"""The rubric as code.
+"""`rules:judge`: the judge's rubric as code.
 
 arguments.py       Judges the arguments of a service call: the same values, nothing missing that was said, nothing
                    made up

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.data.annotations import Dispute, Ruling
+from harness.data.pipeline_records import Dispute, Ruling
 from harness.data.records import Conversation, Task, ToolCall
 from harness.data.tools import Toolbox
 from harness.rules.labeler.response_fit import find_out_of_context

@@ -8,8 +8,8 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
-from harness.data.annotations import Rewrite
 from harness.data.events import Event, events
+from harness.data.pipeline_records import Rewrite
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.tools import Toolbox
 from harness.rules.labeler.neighbour_arguments import ConsistentCalls, agrees

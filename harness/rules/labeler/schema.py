@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.data.annotations import Rewrite
 from harness.data.events import events
+from harness.data.pipeline_records import Rewrite
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.tools import Toolbox
 from harness.rules.labeler.schema_match import Match, Matcher

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.data.annotations import Rewrite
 from harness.data.events import events
+from harness.data.pipeline_records import Rewrite
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.tools import Toolbox
 from harness.rules.labeler.argument_sources import Call

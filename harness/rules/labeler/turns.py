@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Literal
 
-from harness.data.annotations import Rewrite
 from harness.data.events import Event, events
+from harness.data.pipeline_records import Rewrite
 from harness.data.records import Conversation, ToolCall
 from harness.data.tools import Toolbox
 

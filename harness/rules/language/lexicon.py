@@ -1,4 +1,4 @@
-"""The judge's lexicon: kinds of food, names of places, ways of saying things. Data, read once."""
+"""The lexicon of the rules: kinds of food, names of places, ways of saying things. Data, read once."""
 
 from __future__ import annotations
 

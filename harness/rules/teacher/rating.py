@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness.data.annotations import Rating
 from harness.data.events import Event, events
+from harness.data.pipeline_records import Rating
 from harness.data.records import Conversation, Task
 from harness.data.text import plain
 from harness.data.tools import Toolbox

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
-from harness.data.annotations import ConversationPlan, Draft
+from harness.data.pipeline_records import ConversationPlan, Draft
 from harness.data.records import Conversation, Task
 from harness.data.tools import Toolbox
 from harness.errors import DataError

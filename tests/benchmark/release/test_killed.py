@@ -20,7 +20,7 @@ SHOWN = 3
 _ENDS_ITSELF = """
 import os, sys, time
 from harness.benchmark.release.apply import apply_plan
-from harness.benchmark.release.changes import Show
+from harness.benchmark.release.changes import MakePublic
 from harness.cli.publish import _parts
 from harness.benchmark.release.plan import ReleaseOptions, plan_release
 from harness.errors import end_on_signals
@@ -31,7 +31,7 @@ hub = Hub.connect(os.environ["HF_ENDPOINT"])
 plan = plan_release(hub, ReleaseOptions(namespace=sys.argv[1], partial=True), _parts(None))
 shown = 0
 for change in apply_plan(hub, plan):
-    shown += isinstance(change, Show)
+    shown += isinstance(change, MakePublic)
     if shown == int(sys.argv[2]):
         os.kill(os.getpid(), int(sys.argv[3]))
         time.sleep(30)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.benchmark.release.apply import apply_plan
-from harness.benchmark.release.changes import Show, ShowCollection
+from harness.benchmark.release.changes import MakeCollectionPublic, MakePublic
 from harness.errors import HubError
 from harness.hub.artifact import Artifact, RepositoryName
 from harness.hub.client import Hub
@@ -51,8 +51,8 @@ def test_everything_is_public_at_the_end_and_nothing_before_all_else_is_done(
     planned = plan(benchmark)
     shown: set[str] = set()
     for change in apply_plan(hub, planned):
-        shown |= {str(change.place)} if isinstance(change, Show) else set()
-        shown |= {f"collection {change.title}"} if isinstance(change, ShowCollection) else set()
+        shown |= {str(change.place)} if isinstance(change, MakePublic) else set()
+        shown |= {f"collection {change.title}"} if isinstance(change, MakeCollectionPublic) else set()
         assert _seen(stranger, benchmark.namespace) == shown
     everything = benchmark.everything()
     assert _seen(stranger, benchmark.namespace) == set(everything)

@@ -15,7 +15,7 @@ import pytest
 
 from harness.curation.checks.batch import Inspected, Inspection, inspect_traces
 from harness.curation.checks.message_order import CheckConfig
-from harness.data.annotations import TraceRow
+from harness.data.pipeline_records import TraceRow
 from harness.data.records import Conversation
 from harness.data.sample import sample_conversations, sample_task
 
@@ -94,7 +94,7 @@ _ENDLESS = """
 import itertools
 from harness.curation.checks.batch import Inspection, inspect_traces
 from harness.data.sample import sample_conversations, sample_task
-from harness.data.annotations import TraceRow
+from harness.data.pipeline_records import TraceRow
 
 if __name__ == "__main__":
     rows = itertools.repeat(TraceRow(conversation=sample_conversations(1)[0]))

@@ -10,7 +10,7 @@ import pytest
 from harness.curation.checks.conversation import check
 from harness.curation.checks.message_order import CheckConfig
 from harness.data import scenarios
-from harness.data.annotations import Finding
+from harness.data.pipeline_records import Finding
 from harness.data.records import Conversation, Task, ToolCall
 from harness.data.scenarios import CleanTraces
 from harness.data.tools import Toolbox

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.curation.committee.decide import decide, settle
 from harness.curation.committee.relabel import Committee, relabel_conversations
-from harness.data.annotations import Dispute, Rewrite, Ruling
+from harness.data.pipeline_records import Dispute, Rewrite, Ruling
 from harness.data.records import Conversation, Message, ToolCall
 from harness.data.tools import Toolbox
 

@@ -15,8 +15,8 @@ from harness.curation.llm_roles.arbiter import LlmArbiter
 from harness.curation.llm_roles.labeler import LlmLabeler
 from harness.curation.llm_roles.rater import LlmRater
 from harness.curation.llm_roles.writer import LlmWriter, read_conversation
-from harness.data.annotations import ConversationPlan
 from harness.data.events import events
+from harness.data.pipeline_records import ConversationPlan
 from harness.data.records import Conversation, Message
 from harness.data.tools import Toolbox
 from harness.models.chat.budget import Budget, BudgetSpent

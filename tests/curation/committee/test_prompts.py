@@ -15,7 +15,7 @@ from harness.curation.llm_roles.arbiter import LlmArbiter
 from harness.curation.llm_roles.labeler import LlmLabeler
 from harness.curation.llm_roles.rater import LlmRater
 from harness.curation.llm_roles.writer import LlmWriter
-from harness.data.annotations import ConversationPlan, Dispute
+from harness.data.pipeline_records import ConversationPlan, Dispute
 from harness.data.records import Conversation, Message, ToolCall
 from harness.models.chat.chat_models import ChatModels, ChatSettings
 from harness.models.chat.endpoints import Endpoints

@@ -15,8 +15,8 @@ from harness.cli.__main__ import tft
 from harness.curation.inspection.advice import likely_problems, next_command
 from harness.curation.inspection.languages import language
 from harness.curation.inspection.survey import Survey, survey
-from harness.data.annotations import TraceRow
 from harness.data.formats.messages import dump_conversation
+from harness.data.pipeline_records import TraceRow
 from harness.data.records import Conversation, Message, ToolCall
 from harness.data.sample import sample_conversations, sample_task
 

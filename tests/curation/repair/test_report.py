@@ -16,10 +16,10 @@ from click.testing import CliRunner
 from harness.cli.__main__ import tft
 from harness.curation.repair.measure import RepairTarget, measure
 from harness.curation.repair.scores import Measure, RepairReport
-from harness.data.annotations import TraceRow, TurnDecision
 from harness.data.formats.jsonl import write_json, write_jsonl
 from harness.data.formats.messages import dump_conversation
 from harness.data.formats.stage_rows import dump_relabelled
+from harness.data.pipeline_records import TraceRow, TurnDecision
 from harness.data.records import Conversation
 from harness.errors import DataError, UsageError
 from harness.reports.repair_tables import as_markdown, draw, print_repair

@@ -13,7 +13,7 @@ from harness.data.formats.jsonl import read_jsonl
 from harness.data.formats.yaml_lines import read_mapping, read_yaml
 from harness.errors import DataError
 from harness.hub import foreign_json
-from harness.hub.foreign_json import Unholdable, load_json
+from harness.hub.foreign_json import JsonLimitExceeded, load_json
 from harness.hub.lineage import parse_record
 
 _NAMES = "abcdefghi"
@@ -61,7 +61,7 @@ def test_json_is_read_to_a_depth_that_all_can_walk_through(depth: int, brackets:
         return brackets[:-1] * times + "1" + brackets[-1] * times
 
     assert load_json(nested(200)) is not None
-    with pytest.raises(Unholdable, match="JSON nested too deeply"):
+    with pytest.raises(JsonLimitExceeded, match="JSON nested too deeply"):
         load_json(nested(depth))
     with pytest.raises(DataError, match=r"lineage.json cannot be read: JSON nested too deeply to read; run"):
         parse_record(nested(depth))
@@ -85,5 +85,5 @@ def test_a_line_longer_than_a_row_is_refused_with_its_number(tmp_path: Path, mon
 def test_a_value_of_very_many_parts_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(foreign_json, "_MOST_PARTS", 1000)
     assert len(load_json("[" + "1," * 900 + "1]")) == 901
-    with pytest.raises(Unholdable, match="1,000 parts"):
+    with pytest.raises(JsonLimitExceeded, match="1,000 parts"):
         load_json("[" + "{}," * 900 + "1]")

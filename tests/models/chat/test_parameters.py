@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import DataError, UsageError
 from harness.models.chat.cache import AnswerCache
-from harness.models.chat.chat_models import effort
+from harness.models.chat.chat_models import usage_line
 from harness.models.chat.endpoints import Endpoints
 from harness.models.names import ModelName
 
@@ -49,7 +49,7 @@ def test_a_temperature_that_is_refused_is_left_out_after_one_request(
     endpoint.delay = 0.02
     done = ask(make_requests(12))
     assert (done.stats.unanswered, done.stats.asked, done.stats.changes) == (0, 13, ("temperature",))
-    assert "without a temperature" in effort("openai:x", done.stats)
+    assert "without a temperature" in usage_line("openai:x", done.stats)
     assert not any("temperature" in request for request in endpoint.requests[1:])
 
 

@@ -14,7 +14,7 @@ from harness.data.published_facts import published_facts
 from harness.errors import UsageError
 from harness.reports import markdown_templates as markdown
 from harness.reports import model_card
-from harness.reports.readme import BEGIN, END
+from harness.reports.card_block import BEGIN, END
 from harness.resources import folder
 
 FACTS = published_facts()

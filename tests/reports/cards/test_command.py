@@ -22,7 +22,7 @@ from harness.evaluation.results import config_name, plot_file, report_file
 from harness.hub.lineage import Lineage
 from harness.hubd.embedded import running
 from harness.reports import model_card
-from harness.reports.readme import BEGIN, END, merge_readme
+from harness.reports.card_block import BEGIN, END, merge_readme
 from support import tft
 from support.tft import Done
 from support.trained_model import FACTS

@@ -21,10 +21,10 @@ from harness.evaluation.records import EvalReport
 from harness.evaluation.results import config_name
 from harness.reports import markdown_templates as markdown
 from harness.reports import model_card
+from harness.reports.card_block import merge_readme
 from harness.reports.dataset_card import render
 from harness.reports.leaderboard import boards
 from harness.reports.publish import CARD_TEMPLATE
-from harness.reports.readme import merge_readme
 
 EXAMPLE = "distillabs/tft-benchmark-s2-tft-Qwen3-1.7B"
 NASTY = (

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import DataError
-from harness.reports.readme import BEGIN, END, merge_readme
+from harness.reports.card_block import BEGIN, END, merge_readme
 
 README = st.one_of(
     st.text(max_size=80),

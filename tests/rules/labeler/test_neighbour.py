@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-from harness.data.annotations import Rewrite
+from harness.data.pipeline_records import Rewrite
 from harness.data.records import Conversation, ToolCall
 from harness.rules.labeler.neighbour import NeighbourLabeler
 from support.library_dialogues import REPLY, call_at, clean, task, with_call

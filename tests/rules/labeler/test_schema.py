@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.data.annotations import Rewrite
+from harness.data.pipeline_records import Rewrite
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.scenarios import Arm, CleanTraces, get
 from harness.data.tools import Toolbox

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from harness.data.annotations import Dispute, Rewrite, Ruling
 from harness.data.events import events
+from harness.data.pipeline_records import Dispute, Rewrite, Ruling
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.scenarios import Arm, CleanTraces, noisy_labels
 from harness.data.tools import Toolbox

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.data.annotations import ConversationPlan, Draft
+from harness.data.pipeline_records import ConversationPlan, Draft
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.sample import sample_conversations, sample_task
 from harness.rules.teacher.writer import RulesWriter

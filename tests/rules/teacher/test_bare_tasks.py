@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from harness.data.annotations import ConversationPlan, Draft, Rating
+from harness.data.pipeline_records import ConversationPlan, Draft, Rating
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.rules.teacher.rating import RulesRater
 from harness.rules.teacher.writer import RulesWriter

@@ -11,8 +11,8 @@ from random import Random
 import pytest
 
 from harness.data import scenarios
-from harness.data.annotations import Rating
 from harness.data.formats.task import read_task
+from harness.data.pipeline_records import Rating
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.sample import sample_conversations, sample_task
 from harness.data.scenarios import Arm, CleanTraces

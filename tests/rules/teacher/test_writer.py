@@ -12,8 +12,8 @@ import pytest
 from harness.curation.checks.conversation import check, rejected
 from harness.curation.checks.duplicates import Duplicates
 from harness.curation.checks.message_order import CheckConfig
-from harness.data.annotations import ConversationPlan
 from harness.data.events import events
+from harness.data.pipeline_records import ConversationPlan
 from harness.data.records import Task
 from harness.data.scenarios import get
 from harness.data.tools import Toolbox

@@ -1,4 +1,4 @@
-"""The nouns of the TFT pipeline: what is found in traces, how they are rated, rewritten and decided. Frozen values."""
+"""Records of the TFT pipeline: findings, ratings, rewrites, votes and decisions. Frozen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which rows of published files share a conversation: it follows from what was said in each."""
+"""Infers which rows of published files belong to one conversation, from what was said in each."""
 
 from __future__ import annotations
 
