@@ -128,8 +128,7 @@ class Toolbox:
         """Return the tool whose only required argument is a text for the user; without one, replies are plain."""
         best: tuple[int, str, str] | None = None
         for name, function in self._functions.items():
-            schema = function.get("parameters") or {}
-            properties = schema.get("properties") or {}
+            properties = _properties(function)
             texts = [key for key, value in properties.items() if _TEXT.fullmatch(key) and "enum" not in value]
             if len(properties) != 1 or not texts or not _SPEAKS.search(name):
                 continue
@@ -148,18 +147,27 @@ def function_of(tool: Any) -> Mapping[str, Any] | None:
 
 
 def _parameters(function: Mapping[str, Any]) -> dict[str, Parameter]:
-    schema = function.get("parameters") or {}
-    required = set(schema.get("required") or ())
+    required = _mapping(function.get("parameters")).get("required")
     return {
         name: Parameter(
             name=name,
             description=str(value.get("description") or ""),
-            required=name in required,
-            choices=tuple(str(choice) for choice in value.get("enum") or ()),
+            required=isinstance(required, list) and name in required,
+            choices=tuple(map(str, value["enum"])) if isinstance(value.get("enum"), list) else (),
             schema=value,
         )
-        for name, value in (schema.get("properties") or {}).items()
+        for name, value in _properties(function).items()
     }
+
+
+def _properties(function: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the schema of each parameter, empty for `true`, which JSON Schema allows, and for what is no schema."""
+    properties = _mapping(_mapping(function.get("parameters")).get("properties"))
+    return {name: _mapping(value) for name, value in properties.items()}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _place(error: Any) -> str:

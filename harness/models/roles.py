@@ -72,7 +72,8 @@ class Roles(BaseModel):
         try:
             return Roles(**{**self.model_dump(), **{role: names for role, names in wanted.items() if names}})
         except ValidationError as error:
-            raise UsageError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+            first = error.errors()[0]
+            raise UsageError(f"{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 RULES = Roles(

@@ -86,7 +86,7 @@ def count(conversations: Sequence[Conversation], tools: Sequence[dict[str, Any]]
         odd["turns with several calls"] += len(message.tool_calls) > 1
     if tools is not None:
         toolbox = Toolbox(tools)
-        known = [call for call in calls if call.name in toolbox]
+        known = [call for call in calls if call.name in toolbox.names]
         odd["calls of unknown tools"] = len(calls) - len(known)
         odd["calls with unknown arguments"] = sum(
             not call.arguments.keys() <= toolbox.parameters(call.name).keys() for call in known

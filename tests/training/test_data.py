@@ -117,14 +117,19 @@ def test_what_is_unusual_is_counted() -> None:
 
 
 def test_calls_that_the_tools_do_not_allow_are_counted(write: Callable[..., str]) -> None:
-    """Whatever the tools are; without a task nothing is known of them."""
-    tool = {"type": "function", "function": {"name": "Find", "parameters": {"properties": {"city": {}}}}}
+    """Whatever the tools are; without a task nothing is known of them.
+
+    A schema may be `true`, and a task without a tool for replies knows none by the name that the harness uses.
+    """
+    properties = {"city": {}, "open": True, "area": None, "kind": {"enum": 5}}
+    tool = {"type": "function", "function": {"name": "Find", "parameters": {"properties": properties}}}
     task = Task(description="Help.", tools=(tool, {"type": "function", "function": {"name": "Stop"}}))
     calls = [("Find", {"city": "A"}), ("Find", {}), ("Find", {"town": "A"}), ("Search", {}), ("Stop", {"now": True})]
+    calls += [("Find", {"open": True, "area": "N", "kind": "x"}), ("respond_to_user", {"message": "Hi"})]
     messages = [Message(role="assistant", tool_calls=(ToolCall(name=name, arguments=given),)) for name, given in calls]
     row = write(json.dumps(dump_conversation(conversation(*messages))))
     counts = read_training_data(row, None, arm=None, task=task).counts
-    assert (counts["calls of unknown tools"], counts["calls with unknown arguments"]) == (1, 2)
+    assert (counts["calls of unknown tools"], counts["calls with unknown arguments"]) == (2, 2)
     assert not any("unknown" in what for what in read_training_data(row, None, arm=None).counts)
 
 

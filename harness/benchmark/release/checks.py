@@ -134,7 +134,8 @@ def unchanged(found: ReleaseInputs) -> Iterator[str]:
 def _same_made(hub: Hub, repo: Repo, commit: str) -> bool:
     """Return whether a commit has the files of main, but for those that people and evaluations change later."""
     then = find_tree(hub, repo.state.place.at(commit))
-    return then is not None and stage_files(then) == stage_files(repo.tree)
+    kind = repo.state.place.kind
+    return then is not None and stage_files(kind, then) == stage_files(kind, repo.tree)
 
 
 def decontaminated(found: ReleaseInputs) -> Iterator[str]:

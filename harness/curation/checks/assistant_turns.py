@@ -19,7 +19,7 @@ def unusable_turns(view: View) -> Iterator[Finding]:
             continue
         calls = view.conversation.messages[event.position].tool_calls
         if calls:
-            problem = f"an assistant message with {len(calls)} calls; expected one call per message"
+            problem = f"an assistant message with {len(calls)} calls; expected one call a message"
             yield view.found("several-calls", "reject", problem, event)
         else:
             problem = "an assistant message without text and without a call; expected one of them"

@@ -89,7 +89,7 @@ def parse_line(line: bytes | None) -> Any:
     except json.JSONDecodeError as error:
         problem = f"not valid JSON ({error.msg} at column {error.colno})"
         csv = "," in text and text.lstrip()[:1] not in ("{", "[")
-        advice = "expected one JSON object per line"
+        advice = "expected one JSON object a line"
         advice += "; this looks like CSV: write each of its rows as a JSON object" if csv else ""
         raise ValueError(f"{problem}; {advice}") from error
     except ValueError as error:

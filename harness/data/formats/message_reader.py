@@ -208,7 +208,7 @@ def _part(part: Any) -> str:
         return ""
     text = part.get("text", part.get("content"))
     if named not in _TEXTS or not isinstance(text, str):
-        raise ValueError(f"a content part of type {shortened(named)} is not text; only text can be learned from")
+        raise ValueError(f"a content part of type {shortened(named)} is no text; only text can be learned from")
     return text
 
 

@@ -129,6 +129,8 @@ _SHOULD = {
     **dict.fromkeys(("float_type", "finite_number"), "a number"),
     **dict.fromkeys(("list_type", "tuple_type"), "a list"),
     "string_type": "a text",
+    "string_too_short": "a text, not empty",
+    "too_short": "a list of at least one",
 }
 """Kind of pydantic's error -> what was expected, in words; for others pydantic's own are used."""
 
@@ -150,7 +152,7 @@ def read_model(path: Path, kind: Any, expected: str) -> tuple[Any, Lines]:
     keys = tuple(map(str, first["loc"]))
     known = next((keys[:end] for end in range(len(keys), 0, -1) if keys[:end] in lines), ())
     problem = _problem(kind, keys, found, first)
-    if first["type"] == "missing" or _SHOULD.get(first["type"]) == "a mapping":
+    if first["type"] == "missing" or _SHOULD.get(first["type"], "").startswith(("a mapping", "a text", "a list")):
         problem += f"; expected YAML, `{expected}`"
     raise DataError.at(path, lines[known], problem) if known else DataError(f"{path}: {problem}")
 
@@ -161,11 +163,9 @@ def _problem(kind: Any, keys: Keys, found: list[Any], first: Any) -> str:
     purpose = None
     for key in inside:
         field = getattr(_model(kind), "model_fields", {}).get(key)
-        kind, purpose = (field.annotation, field.description) if field else (_model(kind), None)
-    place, meant = (
-        ".".join(inside) or "the file",
-        f" ({purpose[0].lower()}{purpose[1:].rstrip('.')})" if purpose else "",
-    )
+        kind, purpose = (field.annotation, field.description or purpose) if field else (_model(kind), purpose)
+    place = ".".join(inside) or "the file"
+    meant = f" ({purpose[0].lower()}{purpose[1:].rstrip('.')})" if purpose else ""
     if first["type"] == "extra_forbidden":
         return f"{place} has the unknown key {keys[-1]!r}; known are {', '.join(_model(kind).model_fields)}"
     if first["type"] == "missing":
@@ -173,7 +173,8 @@ def _problem(kind: Any, keys: Keys, found: list[Any], first: Any) -> str:
         return f"{place} has no {', no '.join(missing)}{meant}"
     should = _SHOULD.get(first["type"])
     words = f"should be {should}" if should else first["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    got = "" if should == "a mapping" else f", got {first['input']!r:.80}"  # which may hold an address with a password
+    # A number is shown; anything else may hold a password or a key, in whatever place it was put by mistake.
+    got = f", got {first['input']!r:.80}" if isinstance(first["input"], int | float) else ""
     return f"{place} {words}{meant}{got}" if words.startswith("should") else f"{place}: {words}"
 
 

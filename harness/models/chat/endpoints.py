@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from harness.data.formats.yaml_lines import Lines, read_model
 from harness.errors import DataError, UsageError
@@ -31,14 +31,27 @@ _NOT_PARAMETERS = {
 }
 _MAY_BE_NULL = ("max_tokens", "max_completion_tokens", "response_format")
 """Of those above: what can be left out."""
-STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True)
-"""Of what the file says: each value has the type that it should have, and a key is known or refused."""
 
 
-class Limits(BaseModel):
+class _Entry(BaseModel):
+    """A mapping of the file: each value has the type that it should have, and a key is known or refused."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_empty(cls, values: Any) -> Any:
+        """A key with nothing behind it is a value that was forgotten, not one that is unlimited or unknown."""
+        empty = [key for key, value in values.items() if value is None] if isinstance(values, dict) else []
+        if empty:
+            raise ValueError(f"{empty[0]} has no value; give it one, or leave the key out")
+        return values
+
+
+class Limits(_Entry):
     """What an endpoint allows; None where it is not said."""
-
-    model_config = STRICT
 
     concurrency: PositiveInt | None = None
     """Most requests at once."""
@@ -53,10 +66,8 @@ class Limits(BaseModel):
     """Most tokens of prompt and answer together."""
 
 
-class Address(BaseModel):
+class Address(_Entry):
     """Where one model is asked, under which name, and which variable holds the key."""
-
-    model_config = STRICT
 
     model: str = ""
     """The name by which the endpoint knows it, by default the key of its entry."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from harness.statistics.formatting import first_of, number
 _TAGLESS = (("student", 1),)
 """Stages, with their versions, whose results have no tag."""
 _CHANGED_LATER = (README, ATTRIBUTES, RECORD)
+_OF_A_CARD = re.compile(r"\.eval_results/.+|plots/[^/]+\.png")
 _FROM_NOTHING = ("student",)
 """Stages that need no input: a small model with random weights."""
 
@@ -88,7 +90,7 @@ class _Checks:
 
     def _differing(self, one: Artifact, other: Artifact) -> list[str]:
         """Return the files that a stage makes and that differ between two commits."""
-        first, second = (stage_files(self._hub.tree(artifact)) for artifact in (one, other))
+        first, second = (stage_files(artifact.kind, self._hub.tree(artifact)) for artifact in (one, other))
         return sorted(path for path in first.keys() | second.keys() if first.get(path) != second.get(path))
 
     def _evaluation(self, node: Node, artifact: Artifact) -> Iterator[str]:
@@ -192,10 +194,13 @@ def _run_of(run: EvalRun) -> dict[str, Artifact]:
     return {"test set": run.test_set, **({"model": model} if model else {})}
 
 
-def stage_files(tree: Tree) -> dict[str, str]:
-    """Return path -> hash of the files that a stage makes; cards, plots, scores and the record of a copy come later."""
-    made = (path for path in tree if path not in _CHANGED_LATER and not path.startswith((".eval_results/", "plots/")))
-    return {path: tree[path].hash for path in made}
+def stage_files(kind: RepoKind, tree: Tree) -> dict[str, str]:
+    """Return path -> hash of the files that a stage makes.
+
+    Cards and the record of a copy come later; to models, scores and the plots of their cards, too.
+    """
+    later = {path for path in tree if kind == "model" and _OF_A_CARD.fullmatch(path)}
+    return {path: tree[path].hash for path in tree if path not in _CHANGED_LATER and path not in later}
 
 
 def _listed(paths: list[str]) -> str:

@@ -168,7 +168,7 @@ BAD: dict[str, Any] = {
     "message 1: the arguments of the call of Find are not valid JSON": calling({"name": "Find", "arguments": "{city"}),
     'message 1: a call needs a "name"': calling({"function": {}}),
     "message 0: tool_calls must be a list": {"messages": [{"role": "assistant", "tool_calls": {"name": "Find"}}]},
-    "part of type 'image_url' is not text": {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+    "part of type 'image_url' is no text": {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
     "half a character": '{"messages": [{"role": "user", "content": "\\ud83d"}]}\n',
     '"messages" must hold a list of messages, got a number': {"messages": 3},
     '"context" is not valid JSON': {"context": "{"},

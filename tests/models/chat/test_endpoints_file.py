@@ -61,7 +61,11 @@ def test_an_entry_says_where_what_it_costs_and_how_much_it_takes(tmp_path: Path)
     [
         ("plain:\n  base_url: https://host/v1\n  key: abc", 3, "unknown key 'key'"),
         ("plain:\n  base_url: https://host/v1\n  price: {input: 1}", 3, "input and output"),
-        ("plain:\n  base_url: https://host/v1\n  price:\n    input: 1\n    output: cheap", 5, "'cheap'"),
+        ("plain:\n  base_url: https://host/v1\n  price:\n    input: 1\n    output: cheap", 5, "a number (input and"),
+        ("plain:\n  base_url: https://host/v1\n  price:\n    input: -1\n    output: 1", 4, "got -1"),
+        ("plain:\n  base_url: https://host/v1\n  price:", 1, "price has no value"),
+        ("plain:\n  base_url: https://host/v1\n  limits:\n    concurrency:", 3, "concurrency has no value"),
+        ("plain:\n  base_url: ''", 2, "not empty; expected YAML"),
         ("plain:\n  base_url: https://host/v1\n  price: {input: .nan, output: 1}", 3, "nan"),
         ("plain:\n  base_url: https://host/v1\n  limits: {concurency: 1}", 3, "'concurency'"),
         ("plain:\n  base_url: https://host/v1\n  limits:\n    concurrency: 0", 4, "greater than 0"),
@@ -80,6 +84,20 @@ def test_what_an_entry_may_not_say_is_named_with_its_line(tmp_path: Path, entry:
         address(tmp_path / "endpoints.yaml", entry)
     assert f"endpoints.yaml, line {line}" in str(raised.value)
     assert words in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "plain:\n  base_url: [https://user:sesame-open@host/v1]",
+        "plain:\n  base_url: https://host/v1\n  key_variable: [sesame-open]",
+        "plain:\n  base_url: https://host/v1\n  price: sesame-open",
+    ],
+)
+def test_what_stands_in_a_wrong_place_may_be_a_secret_and_is_not_repeated(tmp_path: Path, entry: str) -> None:
+    with pytest.raises(HarnessError) as raised:
+        address(tmp_path / "endpoints.yaml", entry)
+    assert "sesame" not in str(raised.value)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "a: [", "- x", "a: &a {b: *a}"])
