@@ -11,7 +11,7 @@ HarnessError            a sentence that says what to do next; the CLI prints it 
 ├── GitHubError         GitHub refused a request
 ├── ModelError          a model that cannot be evaluated (no causal LM, no chat template, unsafe weights)
 ├── EngineError         the inference engine is missing, did not start, or died
-├── TrainingError       a training run that cannot go on (no memory left, a loss that is not a number)
+├── TrainingError       a training run that cannot continue (no memory left, a loss that is not a number)
 ├── CheckFailed         a check ran and its answer is no; the CLI exits with 1
 └── Inconclusive        a check ran and the data cannot tell; the CLI exits with 3
 """
@@ -156,7 +156,7 @@ class EngineError(HarnessError):
 
 
 class TrainingError(HarnessError):
-    """A training run that cannot go on."""
+    """A training run that cannot continue."""
 
 
 class CheckFailed(HarnessError):
@@ -191,6 +191,6 @@ def explained(error: HarnessError | OSError) -> tuple[str, int]:
     if certificates := _lost_certificates(error):
         return certificates, UsageError.exit_code
     where = f"{error.filename}: " if error.filename else ""
-    advice = "; free some space and run this again (--resume goes on with an evaluation)"
+    advice = "; free some space and run this again (--resume continues an evaluation)"
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     return f"{where}{error.strerror or error}{advice if full else ''}", UsageError.exit_code

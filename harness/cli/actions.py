@@ -77,7 +77,7 @@ def request(
     help="Whose pull request. Default: GITHUB_REPOSITORY.",
 )
 def comment(*, file: Path, pull_request: int, repository: str) -> None:
-    """Make FILE, as `--markdown` writes it, a comment on a pull request, in the place of the earlier one.
+    """Make FILE, as `--markdown` writes it, a comment on a pull request, in place of the earlier one.
 
     Uses the program `gh` with the token in GH_TOKEN. Changes only a comment of that token's own user.
 
@@ -160,7 +160,7 @@ def _one_line(model: str) -> str:
 
 
 def put_comment(repository: str, pull_request: int, file: Path) -> str:
-    """Make the text in `file` a comment on the pull request, in the place of our earlier one, and return its address.
+    """Make the text in `file` a comment on the pull request, in place of our earlier one, and return its address.
 
     Which one that is says the first line of the text: a hidden mark. Comments of others are never changed.
     UsageError for a text without a mark.

@@ -115,7 +115,7 @@ def command(
 
     The plan is shown first, with what is on the Hub already and what the rest would take. Every stage is a command of
     tft that reads commits and pushes one repository; those whose inputs and settings have not changed are reused, so
-    that a run that was interrupted, however, goes on where it was. A cell that fails does not stop the others.
+    that a run that was interrupted, however, resumes where it stopped. A cell that fails does not stop the others.
     """
     from harness.benchmark.cells import Cell, Job, all_cells
     from harness.benchmark.run import BenchmarkRequest, run

@@ -214,7 +214,7 @@ def _compare(hub: Hub, identity: CardIdentity, files: Mapping[str, bytes]) -> No
         echo(f"{path} is {'another picture' if current[path] else 'missing'}")
     raise CheckFailed(
         f"the card of {identity.repo_id} is {'stale' if current[README] is not None else 'missing'}; "
-        "run the same command with --push in the place of --check"
+        "run the same command with --push instead of --check"
     )
 
 

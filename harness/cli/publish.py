@@ -59,7 +59,7 @@ def command(
     """Publish the benchmark of a namespace: models, datasets, results, leaderboard and a collection, as one version.
 
     Reads what `tft benchmark` has pushed, checks it, and lists each change first. Nothing becomes public before all of
-    it is in place. What was interrupted goes on with the same command; where nothing is missing, nothing is changed.
+    it is in place. What was interrupted resumes with the same command; where nothing is missing, nothing is changed.
     A published version keeps its results: other ones need a new --version.
     """
     from contextlib import closing

@@ -32,7 +32,7 @@ def command(*, scenario: str, pipeline: str, preset: str, fair: bool, seed: int,
     """Run one cell of the benchmark: SCENARIO (s1 to s5) through PIPELINE (tft or direct).
 
     The stages are the commands that --dry-run shows, each reading what those before have pushed. A stage whose inputs
-    and settings have not changed finds its result on the Hub, so that a run that was interrupted goes on where it was.
+    and settings have not changed finds its result on the Hub, so an interrupted run resumes where it stopped.
     """
     from harness.benchmark.cells import Cell
     from harness.benchmark.run import BenchmarkRequest, run

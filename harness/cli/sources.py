@@ -28,7 +28,7 @@ def command() -> None:
 def fetch(to: Path | None, base_url: str | None) -> None:
     """Download the source dialogues and the published test set at their pinned commits.
 
-    Every file is verified by sha256. A broken download goes on where it stopped when this is run again;
+    Every file is verified by sha256. A broken download resumes where it stopped when this is run again;
     files that are there and right are not fetched again. Prints the folder.
     """
     from harness.data import sources

@@ -87,7 +87,7 @@ def _settle_one(left: Path, place: Path) -> None:
 
 
 def replace_folder(folder: Path, place: Path) -> None:
-    """Put `folder` in the place of another, whose files go aside, come back where that fails, and are deleted last.
+    """Put `folder` in place of another, whose files go aside, come back where that fails, and are deleted last.
 
     After a kill in between the old result or the new one is there, or `settle` brings the old one back.
     """
@@ -132,7 +132,7 @@ def _replace_files(folder: Path, place: Path) -> None:
 
 
 def _fill_again(emptied: Path, place: Path) -> None:
-    """Put the files back that a place had before, in the place of those that had come already."""
+    """Put the files back that a place had before, in place of those that had come already."""
     names = (emptied / _NEW).read_text(encoding="utf-8").split("\0") if (emptied / _NEW).is_file() else []
     for name in filter(None, names):
         _delete(place / name)

@@ -140,7 +140,7 @@ def fetch(
     """Download what `folder` lacks, verify everything, and return the sources.
 
     Verified files are kept, half-fetched ones (`.part`) continued. Raises SourceError where the
-    network or a checksum fails; what was fetched by then stays, so the next run goes on from there.
+    network or a checksum fails; what was fetched by then stays, so the next run resumes from there.
     """
     wanted = declaration or declared()
     base = (base_url or wanted.base_url).rstrip("/")
@@ -195,7 +195,7 @@ def _complete(file: SourceFile, url: str, part: Path, progress: Progress | None)
         except urllib.error.URLError as error:
             raise SourceError(
                 f"cannot download {url} ({error.reason}); check the network (and HTTPS_PROXY), then run "
-                "`tft sources fetch` again: it goes on where it stopped"
+                "`tft sources fetch` again: it resumes where it stopped"
             ) from error
         except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
             reason = error or type(error).__name__
@@ -203,7 +203,7 @@ def _complete(file: SourceFile, url: str, part: Path, progress: Progress | None)
             return
     raise SourceError(
         f"{url} broke off {_ATTEMPTS} times ({reason}), the last at byte {part.stat().st_size if part.exists() else 0} "
-        f"of {file.size}; run `tft sources fetch` again: it goes on where it stopped"
+        f"of {file.size}; run `tft sources fetch` again: it resumes where it stopped"
     )
 
 

@@ -51,7 +51,7 @@ class RunPlace:
     folder: Path | None = None
     root: Path = Path("runs")
     resume: bool = False
-    """Whether to go on with a run that is there already."""
+    """Whether to continue a run that is there already."""
 
     def begun(self, name: ModelName) -> list[Path]:
         """Return the folders that may hold a run of this model that is gone on with."""
@@ -101,7 +101,7 @@ def _started(path: Path, lineage: Lineage, log: AnswerLog, *, resume: bool) -> s
         raise UsageError(f"{path} holds another run ({_difference(known.lineage, lineage)}); give another --out")
     if not resume:
         raise UsageError(
-            f"{path} already holds {len(log.answers)} answers of this run; add --resume to go on with it "
+            f"{path} already holds {len(log.answers)} answers of this run; add --resume to continue it "
             "(nothing is asked twice), or give another --out"
         )
     return str(known.lineage.extra.get("started", now))

@@ -44,7 +44,7 @@ def find_local_folder(text: str) -> str | None:
 
 
 def without_local_folders(text: str) -> str:
-    """Return a text with `HIDDEN` in the place of the folders of this machine."""
+    """Return a text with `HIDDEN` in place of the folders of this machine."""
     pattern = _pattern()
     return pattern.sub(HIDDEN, text) if pattern else text
 

@@ -153,7 +153,7 @@ def _close_to_others(path: Path) -> None:
 
 
 def _key(path: Path) -> bytes:
-    """Return the key, made anew where there is none or it is damaged."""
+    """Return the key, made again where there is none or it is damaged."""
     key = path.read_bytes() if path.exists() else None
     if key is not None and len(key) >= KEY_BYTES:
         return key

@@ -15,7 +15,7 @@ _WHOLE = re.compile(rf"{re.escape(BEGIN)}[ \t\r]*\n+# ")
 
 
 def merge_readme(existing: str, block: str) -> str:
-    """Return `existing` with the marked block added at its end, or put in the place of the one it has.
+    """Return `existing` with the marked block added at its end, or put in place of the one it has.
 
     Nothing outside the block changes, and merging twice is merging once. DataError where the marks in
     `existing` are not one begin followed by one end.

@@ -95,7 +95,7 @@ class PipelineRequest(FrozenModel):
     teacher: str | None = None
     committee: tuple[str, ...] = ()
     arbiter: str | None = None
-    """Single roles, in the place of those of `models`."""
+    """Single roles, in place of those of `models`."""
     asking: InferenceOptions = InferenceOptions()
     place: OutputTarget = OutputTarget()
 

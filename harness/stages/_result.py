@@ -111,7 +111,7 @@ def deliver(
 ) -> StageResult:
     """Write the lineage into a filled folder, move it to `place.out`, push it in one commit, and return the result.
 
-    `place.out` appears whole or not at all, in the place of an earlier result.
+    `place.out` appears whole or not at all, in place of an earlier result.
     """
     write_json(folder / LINEAGE, lineage.dump())
     if place.out is not None:

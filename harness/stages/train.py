@@ -90,7 +90,7 @@ def is_first_process() -> bool:
 
 def _check_folder(folder: Path, *, resume: bool) -> None:
     if (folder / WORK).exists() and not resume:
-        raise UsageError(f"{folder} already holds a training run; add --resume to go on with it, or give another --out")
+        raise UsageError(f"{folder} already holds a training run; add --resume to continue it, or give another --out")
 
 
 def _train(prepared: PreparedTraining, work: Path, *, resume: bool) -> Trained:
@@ -140,7 +140,7 @@ def _write_weights(prepared: PreparedTraining, trained: Trained, folder: Path) -
 
 
 def _name_base(path: Path, base: Artifact) -> None:
-    """Let the adapter name its base by repository and commit, in the place of a folder of this machine."""
+    """Let the adapter name its base by repository and commit, in place of a folder of this machine."""
     config = json.loads(path.read_text(encoding="utf-8"))
     config |= {"base_model_name_or_path": base.repo_id, "revision": base.revision}
     config["target_modules"] = sorted(config["target_modules"])  # a set, in another order each time

@@ -98,7 +98,7 @@ class Checkpoints:
         if not resume:
             raise UsageError(
                 f"{self.folder} already holds this run up to step {last.step}; "
-                "resume to go on with it, or train into another folder"
+                "resume to continue it, or train into another folder"
             )
 
 

@@ -171,7 +171,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
 
 class _Loader(DataLoader):  # type: ignore[misc]  # untyped
     def set_epoch(self, epoch: int) -> None:
-        """Shuffle anew; the trainer calls it before each epoch."""
+        """Shuffle again; the trainer calls it before each epoch."""
         self.batch_sampler.set_epoch(epoch)
 
 

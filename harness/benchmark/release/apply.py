@@ -125,7 +125,7 @@ def apply_plan(hub: Hub, plan: ReleasePlan) -> Generator[Change, None, None]:
         try:
             _make(hub, change, made)
         except HubError as error:
-            again = "" if "run this again" in str(error) else "; the same command goes on from here"
+            again = "" if "run this again" in str(error) else "; the same command resumes from here"
             raise type(error)(f"{error}; what was private is private still{again}") from error
         yield change
     yield from _show_all(hub, plan, made)

@@ -88,7 +88,7 @@ class Usage:
         return max(size - ((others["bytes"] if others else 0) or 0), 0)
 
     def recount(self, *namespaces: str) -> None:
-        """Count anew when it is next needed: something was removed, or got another owner."""
+        """Count again when it is next needed: something was removed, or got another owner."""
         with self._lock:
             for name in namespaces:
                 self._used.pop(name.lower(), None)
@@ -199,7 +199,7 @@ def check_move(repo_id: str, namespace: str) -> None:
 
 
 def removed(*namespaces: str) -> None:
-    """Count anew what these namespaces store."""
+    """Count again what these namespaces store."""
     if (account := ACCOUNT.get()) is not None:
         account.usage.recount(*namespaces)
 
