@@ -93,8 +93,8 @@ def promote(
     """Copy repositories and collections with their tags from one Hub to another; only what is missing.
 
     Every tag and main end with the same files, by hash. A new repository stays private until it is complete. An
-    interrupted run resumes with the same command; where nothing is missing, nothing is changed. Files are copied as they
-    are: `.promotion.json` on main says where they come from and which commit of the source is which one here.
+    interrupted run resumes with the same command; where nothing is missing, nothing is changed. Files are copied as
+    they are: `.promotion.json` on main says where they come from and which commit of the source is which one here.
 
     REPO is owner/name (see --kind), datasets/owner/name, spaces/owner/name or collections/owner/slug.
     Tokens: HF_TOKEN for the Hub that receives, TFT_FROM_TOKEN for the one that gives (none: only public repositories).
