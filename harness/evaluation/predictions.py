@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.data.formats.calls import parse_answer, parse_call
 from harness.data.formats.jsonl import read_jsonl
-from harness.data.formats.message_reader import parse_answer, parse_call
 from harness.data.formats.row_layouts import parse_row
 from harness.data.formats.task import row_tools
 from harness.data.records import Case, Message, ToolCall

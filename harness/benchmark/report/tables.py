@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from harness.benchmark.report.assign import AssignedResults, CellKey
 from harness.benchmark.report.records import CellResult, Contrast, Row, Run, Score, Table
-from harness.data.formats.message_reader import parse_answer
+from harness.data.formats.calls import parse_answer
 from harness.data.published_facts import PublishedFacts
 from harness.data.scenarios import ARMS, Arm
 from harness.evaluation.results import Rows

@@ -1,21 +1,25 @@
 """JSON lines, Arrow rows, chat-template messages and published layouts, to and from records.
 
-    json_texts.py      Texts of files, JSON in them and inside other texts, and JSON values in words for error messages
-    jsonl.py           JSON lines files: one JSON object per line, UTF-8, `\n` line ends
-    message_reader.py  Messages to records: strictly as test sets and our own datasets have them, or as agents'
-                       frameworks log them
-    messages.py        Records to OpenAI-style messages, chat-template messages, call strings and rows; conversations
-                       to pairs
-    published.py       The published benchmark files: their rows, out, and test sets, in
-    row_layouts.py     The layouts in which conversations come as rows, told apart by their keys, and what each says of
-                       a conversation
-    sgd.py             Schema-Guided Dialogue files to records, and as a file of conversations
-    stage_rows.py      Rows of the pipeline's datasets: what filter, relabel and synthesize write, as JSON objects
-    strict_records.py  Frozen records that refuse unknown keys: the base of pydantic models, and dataclasses from JSON
-                       values
-    task.py            job_description.json to a Task, and back
-    yaml_lines.py      YAML files that people write: their values, and the line that each key stands on, for errors that
-                       point at it
+    calls.py            Tool calls to records: from objects in their many spellings, and from the text of a reference
+    content_parts.py    The parts of a logged message's content: texts, calls and results in the spellings of agents'
+                        frameworks
+    json_texts.py       Texts of files, JSON in them and inside other texts, and JSON values in words for error messages
+    jsonl.py            JSON lines files: one JSON object per line, UTF-8, `\n` line ends
+    logged_messages.py  Messages as agents' frameworks log them, to records
+    message_reader.py   Messages to records: strictly as test sets and our own datasets have them, or as agents'
+                        frameworks log them
+    messages.py         Records to OpenAI-style messages, chat-template messages, call strings and rows; conversations
+                        to pairs
+    published.py        The published benchmark files: their rows, out, and test sets, in
+    row_layouts.py      The layouts in which conversations come as rows, told apart by their keys, and what each says of
+                        a conversation
+    sgd.py              Schema-Guided Dialogue files to records, and as a file of conversations
+    stage_rows.py       Rows of the pipeline's datasets: what filter, relabel and synthesize write, as JSON objects
+    strict_records.py   Frozen records that refuse unknown keys: the base of pydantic models, and dataclasses from JSON
+                        values
+    task.py             job_description.json to a Task, and back
+    yaml_lines.py       YAML files that people write: their values, and the line that each key stands on, for errors
+                        that point at it
 
 Raw dictionaries become records here. `arguments` is a JSON string on the wire and in Arrow (Arrow would merge the keys
 of different calls) and an object in memory and in chat templates.

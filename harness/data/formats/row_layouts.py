@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.data.formats.json_texts import decoded, kind, shortened, why_not_held
-from harness.data.formats.message_reader import parse_answer, read_messages
+from harness.data.formats.calls import parse_answer
+from harness.data.formats.json_texts import as_value, decoded, kind, shortened, why_not_held
+from harness.data.formats.message_reader import read_messages
 from harness.data.records import Conversation, Message
 from harness.hub.foreign_json import LARGEST
 
@@ -42,7 +43,7 @@ def expected(value: Any, *, strict: bool = False) -> str:
     if strict:
         return f'got {found}; expected "question" and "answer", "messages" or "context"'
     return (
-        f'got {found}; expected "messages" (or "conversation", "conversations"), the published "context" or '
+        f'got {found}; expected "messages" (or "conversation", "conversations", "contents"), "context" or '
         '"question" and "answer", a Langfuse trace or observation, or an Inspect sample'
     )
 
@@ -73,6 +74,50 @@ def _has(*keys: str) -> Callable[[Any], bool]:
 
 def _under(key: str) -> Callable[[Row, bool], tuple[Message, ...]]:
     return lambda row, strict: read_messages(decoded(row[key], f'"{key}" is'), key, strict=strict)
+
+
+def _conversation(row: Row, strict: bool) -> tuple[Message, ...]:
+    """Return the messages of a row, with the answer that a request's log has beside them."""
+    messages = _under("messages")(row, strict)
+    answer = next((row[key] for key in ("output", "response", "completion") if row.get(key)), None)
+    if strict or answer is None or (messages and messages[-1].role == "assistant"):
+        return messages
+    return (*messages, *read_messages(_answers(answer), "the answer", strict=False))
+
+
+def _exchange(asked: str, answered: str) -> Callable[[Row, bool], tuple[Message, ...]]:
+    """Return what reads a request to a model's API and its response under two keys of a row."""
+
+    def read(row: Row, strict: bool) -> tuple[Message, ...]:
+        request = _value(row[asked])
+        if isinstance(request, Mapping):
+            request = next(
+                (_value(request[key]) for key in ("messages", "input", "contents") if key in request), [request]
+            )
+        if isinstance(request, str):
+            request = [{"role": "user", "content": request}]
+        return tuple(read_messages([*request, *_answers(row[answered])], asked, strict=strict))
+
+    return read
+
+
+def _answers(value: Any) -> list[Any]:
+    """Return the messages in what a model's API answered: a text, a message, several, choices, or candidates."""
+    value = _value(value)
+    for key, inside in (("choices", "message"), ("candidates", "content")):
+        if isinstance(value, Mapping) and isinstance(listed := value.get(key), list) and listed:
+            value = listed[0].get(inside) if isinstance(listed[0], Mapping) else listed[0]
+    if isinstance(value, Mapping) and isinstance(value.get("output"), list):
+        value = value["output"]
+    if isinstance(value, str):
+        value = {"role": "assistant", "content": value}
+    return value if isinstance(value, list) else [value]
+
+
+def _value(value: Any) -> Any:
+    """Return the JSON list or object that a text is; any other value as it is."""
+    found = as_value(value) if isinstance(value, str) else None
+    return value if found is None else found
 
 
 def _context(row: Row, strict: bool) -> tuple[Message, ...]:
@@ -132,6 +177,12 @@ def _is_sample(row: Any) -> bool:
     return _has("id", "epoch", "input")(row)
 
 
+def _is_exchange(asked: str, answered: str) -> Callable[[Any], bool]:
+    """Return whether a row has both; one with an instruction beside them is no log of a request."""
+    both = _has(asked, answered)
+    return lambda row: both(row) and bool(row[asked]) and not row.get("instruction")
+
+
 def _row_itself(row: Any, strict: bool) -> tuple[Message, ...]:
     return read_messages(row, strict=strict)
 
@@ -143,7 +194,7 @@ def _is_messages(row: Any) -> bool:
 INSPECT = "samples of an Inspect log"
 LANGFUSE = "a Langfuse export"
 MESSAGES = RowLayout(
-    words="messages", fits=_has("messages"), read=_under("messages"), keys=frozenset(("messages",)), strict=True
+    words="messages", fits=_has("messages"), read=_conversation, keys=frozenset(("messages",)), strict=True
 )
 LAYOUTS = (
     RowLayout(words=INSPECT, fits=_is_sample, read=_sample),
@@ -168,11 +219,25 @@ LAYOUTS = (
         keys=frozenset(("conversations",)),
     ),
     RowLayout(
+        words="contents of the Gemini API",
+        fits=_has("contents"),
+        read=_under("contents"),
+        keys=frozenset(("contents",)),
+    ),
+    RowLayout(
         words="published traces (messages in a context)",
         fits=_has("context"),
         read=_context,
         keys=frozenset(("context",)),
         strict=True,
+    ),
+    *(
+        RowLayout(words=words, fits=_is_exchange(*keys), read=_exchange(*keys), keys=frozenset(keys))
+        for words, keys in {
+            "requests and their responses": ("request", "response"),
+            "inputs and outputs": ("input", "output"),
+            "prompts and completions": ("prompt", "completion"),
+        }.items()
     ),
     RowLayout(words="lists of messages", fits=_is_messages, read=_row_itself),
 )

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.data.formats.message_reader import parse_call
+from harness.data.formats.calls import parse_call
 from harness.data.formats.messages import dump_arguments, dump_conversation
 from harness.data.pipeline_records import ConversationPlan, Draft, Finding, Rating, TurnDecision
 from harness.data.records import Conversation, ToolCall

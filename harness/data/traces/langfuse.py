@@ -43,7 +43,7 @@ def read_record(value: Mapping[str, Any], line: int) -> Iterable[LoggedConversat
         trace = value["trace"] if isinstance(value.get("trace"), Mapping) else value
         identity = {"traceId": trace.get("id"), "sessionId": _named(trace, "session_id")}
         said = [logged for one in sorted(inner, key=_time) for logged in read_record({**one, **identity}, line)]
-        if said:
+        if any(one.problem is None for one in said):  # some downloads have all of them as nulls
             yield from said
             return
         value = trace

@@ -18,6 +18,8 @@ from datetime import date, time
 from pathlib import Path
 from typing import Any
 
+from harness.data.formats.calls import ARGUMENT_KEYS, NAME_KEYS
+
 MEMORY = 2 << 30
 """Bytes of address space; pyarrow itself takes a fourth of it."""
 SECONDS = 30
@@ -75,7 +77,22 @@ def _rows(path: Path, size: int) -> Iterator[dict[str, Any]]:
         if not 0 <= file.metadata.num_rows <= FEW_ROWS + size:
             raise ValueError(f"it says that it has {file.metadata.num_rows:,} rows in {size:,} bytes")
         for batch in file.iter_batches(batch_size=AT_ONCE, use_threads=False):
-            yield from batch.to_pylist()
+            for row in batch.to_pylist():
+                yield {key: _without_absent_arguments(value) for key, value in row.items()}
+
+
+def _without_absent_arguments(value: Any) -> Any:
+    """Return a value without the null members of arguments: one struct has those of all tools in a column."""
+    if isinstance(value, list):
+        return [_without_absent_arguments(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _without_absent_arguments(one) for key, one in value.items()}
+    if any(found.get(key) for key in NAME_KEYS):
+        for key in ARGUMENT_KEYS:
+            if isinstance(found.get(key), dict):
+                found[key] = {name: one for name, one in found[key].items() if one is not None}
+    return found
 
 
 def _check_footer(path: Path, size: int) -> None:

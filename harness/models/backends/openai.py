@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.data.formats.calls import parse_arguments
 from harness.data.formats.json_texts import encodable
-from harness.data.formats.message_reader import parse_arguments
 from harness.data.formats.messages import dump_arguments, template_message, without_system
 from harness.data.records import Prediction, ToolCall, TurnPair
 from harness.data.tasks import TestSet

@@ -104,7 +104,7 @@ def _pair(hub: Hub, node: Node, run: EvalRun, pair_id: str) -> Mapping[str, Any]
 
 def _unlike(row: Mapping[str, Any], pair: Mapping[str, Any], node: Node) -> list[str]:
     """Return what of the row is not about the test set's pair."""
-    from harness.data.formats.message_reader import parse_call
+    from harness.data.formats.calls import parse_call
     from harness.models.parsing import canonical
 
     try:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.data.formats.message_reader import parse_answer
+from harness.data.formats.calls import parse_answer
 from harness.data.formats.messages import dump_conversation, expand_pairs
 from harness.data.formats.published import (
     dump_row,

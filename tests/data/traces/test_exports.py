@@ -138,3 +138,14 @@ def test_a_log_that_inspect_wrote_gives_its_samples(tmp_path: Path, form: str) -
     assert [row.conversation.id for row in rows] == ["a", "b"]
     assert [row.conversation.messages for row in rows] == [READ, READ]
     assert layout(path) == "samples of an Inspect log"
+
+
+def test_a_trace_whose_observations_are_null_is_read_by_its_own_input(tmp_path: Path) -> None:
+    nulls = [
+        {"id": f"o{n}", "type": kind, "input": None, "output": None} for n, kind in enumerate(("GENERATION", "SPAN"))
+    ]
+    trace = {"id": "t1", "timestamp": "2026-01-01", "input": json.dumps({"messages": [ASKED, CALLED, FOUND]})}
+    path = tmp_path / "trace.json"
+    path.write_text(json.dumps({"trace": {**trace, "output": json.dumps(SAID)}, "observations": nulls}))
+    (row,) = read_traces(path)
+    assert (row.problem, row.conversation.messages) == (None, READ)

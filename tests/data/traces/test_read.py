@@ -103,6 +103,72 @@ def test_parquet_is_read_row_by_row(tmp_path: Path) -> None:
     assert [row.conversation for row in read_traces(tmp_path / "traces.parquet")] == list(SAMPLE)
 
 
+def test_arguments_of_other_tools_that_a_struct_of_parquet_has_as_nulls_are_none(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    calls = [
+        {"name": "Find", "arguments": {"city": "Ulm"}},
+        {"name": "Book", "arguments": {"people": 0, "at": {"day": 3}}},
+    ]
+    rows = [{"messages": [TALK[0], *({"role": "assistant", "tool_calls": [call]} for call in calls)]}]
+    parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "traces.parquet")
+    read = only(tmp_path / "traces.parquet").messages
+    assert [call.arguments for one in read for call in one.tool_calls] == [call["arguments"] for call in calls]
+
+
+USED = {"type": "tool_use", "id": "c1", "name": "Find", "input": {"city": "Ulm"}}
+CHOICES = {"choices": [{"message": TALK[3]}]}
+EXCHANGES: dict[str, dict[str, Any]] = {
+    "messages": {"messages": TALK[:3], "response": CHOICES, "model": "m"},
+    "messages with a text": {"messages": TALK[:3], "completion": TALK[3]["content"]},
+    "chat": {"request": {"model": "m", "messages": TALK[:3]}, "response": CHOICES},
+    "chat as text": {
+        "request": json.dumps({"messages": TALK[:3]}),
+        "response": json.dumps(CHOICES),
+    },
+    "Responses": {
+        "id": "resp_1",
+        "input": [
+            TALK[0],
+            {"type": "function_call", "call_id": "c1", "name": "Find", "arguments": '{"city": "Ulm"}'},
+            {"type": "function_call_output", "call_id": "c1", "output": "[]"},
+        ],
+        "output": [
+            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Nothing, sorry."}]}
+        ],
+    },
+    "Anthropic": {
+        "request": {
+            "system": "Help.",
+            "messages": [
+                TALK[0],
+                {
+                    "role": "assistant",
+                    "content": [USED],
+                },
+                {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "[]"}]},
+            ],
+        },
+        "response": {
+            "role": "assistant",
+            "content": [{"type": "text", "text": "Nothing, sorry."}],
+            "stop_reason": "end_turn",
+        },
+    },
+    "TRL": {"prompt": TALK[:3], "completion": [TALK[3]]},
+}
+
+
+@pytest.mark.parametrize("name", EXCHANGES)
+def test_a_request_and_its_response_are_one_conversation(write: Callable[..., Path], name: str) -> None:
+    assert only(write(EXCHANGES[name])).messages == READ
+
+
+def test_an_answer_beside_messages_that_end_with_one_is_not_read_twice(write: Callable[..., Path]) -> None:
+    assert only(write({"messages": TALK, "output": "Nothing, sorry."})).messages == READ
+
+
 def test_other_names_of_roles_parts_and_calls_are_understood(write: Callable[..., Path]) -> None:
     """Of frameworks that log what they send: developer, human, function, parts, arguments as objects."""
     plain = {"name": "Find", "arguments": {"city": "Ulm"}}
