@@ -34,7 +34,7 @@ _TAGGED_RESULT = re.compile(r"<tool_response>\s*(.*?)\s*</tool_response>\s*", re
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result(Message):
+class ToolResult(Message):
     """What a tool returned, and the tool where it is named: without ids, that says which call it belongs to."""
 
     tool: str | None = None
@@ -181,7 +181,7 @@ def tool_result(value: Any, holder: Mapping[str, Any]) -> Message:
     else:
         json_part = len(parts) == 1 and isinstance(parts[0], Mapping) and [*parts[0]] == ["json"]  # Bedrock
         content = json.dumps(parts[0]["json"] if json_part else value, ensure_ascii=False)
-    return Result(role="tool", content=content, tool_call_id=call_id(holder), tool=called_tool(holder))
+    return ToolResult(role="tool", content=content, tool_call_id=call_id(holder), tool=called_tool(holder))
 
 
 def _written_call(text: str) -> Any:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from harness.data.formats.calls import parse_call
-from harness.data.formats.content_parts import Result
+from harness.data.formats.content_parts import ToolResult
 from harness.data.formats.json_texts import as_value, kind, shortened
 from harness.data.formats.logged_messages import logged_messages
 from harness.data.records import Message, Role
@@ -129,7 +129,7 @@ def _results(message: Message, following: Sequence[Message]) -> list[Message] | 
 
 def _named_results(message: Message, following: Sequence[Message]) -> list[Message] | None:
     """Return results without ids in the order of the calls: by the tool's name where all have one, else as they are."""
-    tools = [one.tool if isinstance(one, Result) else None for one in following]
+    tools = [one.tool if isinstance(one, ToolResult) else None for one in following]
     if None in tools:
         return list(following)
     if sorted(map(str, tools)) != sorted(call.name for call in message.tool_calls):
@@ -139,7 +139,7 @@ def _named_results(message: Message, following: Sequence[Message]) -> list[Messa
 
 
 def _plain_result(message: Message) -> Message:
-    if not isinstance(message, Result):
+    if not isinstance(message, ToolResult):
         return message
     return Message(role="tool", content=message.content, tool_call_id=message.tool_call_id)
 
