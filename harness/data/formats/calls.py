@@ -17,7 +17,7 @@ _ID_KEYS = ("tool_call_id", "tool_use_id", "call_id", "toolCallId", "toolUseId",
 _LOOK_LIKE_ARGUMENTS = re.compile("args|argument|param|input", re.IGNORECASE)
 _ABOUT = re.compile(
     "(^|_)(kwargs|id|name|uuid|at|time|timestamp|date|model|version|provider|signature|fingerprint|tool_plan|type)$|"
-    "^(role|from|sender|speaker|provider.*|source|(part_)?kind|object|status|state|error|origin|approval|caller|extra_content|"
+    "^(role|from|sender|speaker|agent|recipient|channel|phase|index|title|language|provider.*|source|(part_)?kind|object|status|state|error|origin|approval|caller|extra_content|"
     "cache_control|reasoning.*|thinking.*)$|metadata|usage|annotations|logprobs|citations|_reason$"
 )
 _TAGGED = re.compile(r"\s*<tool_call>(.*)</tool_call>\s*", re.DOTALL)
@@ -93,7 +93,7 @@ def _logged_arguments(value: Mapping[str, Any], tool: str) -> Any:
         raise ValueError(
             f"the call of {tool} has its arguments under {', '.join(strange)}; expected arguments or input"
         )
-    if value.get("state") == "input-streaming":
+    if value.get("state") in ("input-streaming", "partial-call"):
         raise ValueError(f"the call of {tool} was cut while its arguments were written")
     return written if written else _first(value, ARGUMENT_KEYS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,9 @@ _RESULTS = (
     *("tool_result", "tool_call_response", "tool-result", "tool-return", "retry-prompt"),
     *("function_call_output", "function_result"),
 )
+_PARTS = (*_TEXTS, *_CALLS, *_RESULTS, "reasoning", "thinking", "redacted_thinking")
+_LONGEST_PYTHON = 1 << 20
+"""Characters of a value as Python writes it: reading it takes a hundred times its size."""
 _CALL_KEYS = ("functionCall", "function_call", "toolUse", "tool_use", "tool_call")
 _KEYED_RESULTS = ("functionResponse", "function_response", "toolResult", "tool_result", "tool_call_result")
 _SILENT_KEYS = ("reasoningContent", "cachePoint", "reasoning")
@@ -108,7 +112,7 @@ _OUTPUT_KEYS = ("output", "result", "errorText")
 def _returned(part: Mapping[str, Any], keys: tuple[str, ...] = RESULT_KEYS) -> Any:
     """Return what a result holds; one without anything is empty, and still a result."""
     found = first_of(part, keys)
-    if found is None and any(
+    if not any(key in part for key in keys) and any(
         isinstance(value, Mapping | list | str) and value and not (key in ARGUMENT_KEYS or is_about(key))
         for key, value in part.items()
     ):
@@ -140,10 +144,23 @@ def _keyed_part(part: Mapping[str, Any]) -> Iterator[Item]:
         raise ValueError(f"a content part with the keys {listed_keys(part)} is neither text, a call nor a result")
 
 
+def may_be_parts(text: str) -> bool:
+    """Return whether a text may be a list of parts, at a glance."""
+    return text.startswith("[{") and "type" in text
+
+
 def text_items(text: str, role: Role) -> Iterator[Item]:
-    """Yield a text, apart from the calls and results that Hermes' notation writes into it."""
+    """Yield a text, apart from the calls and results that Hermes' notation writes into it.
+
+    A text that is a list of parts, as JSON or as Python writes it, is those parts: some tracers store contents so.
+    """
+    parts = _written(text) if may_be_parts(text) else None
+    if parts and all(isinstance(part, Mapping) and _kind_of(part) in _PARTS for part in parts):
+        for part in parts:
+            yield from read_part(part, role)
+        return
     if role == "assistant" and "<tool_call>" in text:
-        calls, left = [_written_call(found) for found in _TAGGED_CALL.findall(text)], _TAGGED_CALL.sub("", text)
+        calls, left = [_written(found) for found in _TAGGED_CALL.findall(text)], _TAGGED_CALL.sub("", text)
         if "<tool_call>" in left or not all(isinstance(call, Mapping) for call in calls):
             raise ValueError(f"it holds a <tool_call> that is not read: {shortened(text[text.index('<tool_call>') :])}")
         yield from filter(None, [left.strip()])
@@ -184,11 +201,12 @@ def tool_result(value: Any, holder: Mapping[str, Any]) -> Message:
     return ToolResult(role="tool", content=content, tool_call_id=call_id(holder), tool=called_tool(holder))
 
 
-def _written_call(text: str) -> Any:
-    """Return the value of a call in Hermes' notation; its own data set writes some as Python does."""
-    if (found := as_value(text)) is None:
+def _written(text: str) -> Any:
+    """Return the value of a text, as JSON or as Python writes it (Hermes' own data set does both); None for another."""
+    if (found := as_value(text)) is None and len(text) <= _LONGEST_PYTHON:
         try:
-            found = json.loads(json.dumps(ast.literal_eval(text), allow_nan=False))
+            with warnings.catch_warnings(action="ignore"):  # of escapes that Python does not know
+                found = json.loads(json.dumps(ast.literal_eval(text), allow_nan=False))
         except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
             return None
     return found

@@ -190,7 +190,7 @@ def _listing(value: Any, what: str) -> list[Any]:
 
 def _same(call: ToolCall, other: ToolCall) -> bool:
     if call.id and other.id:
-        return call.id == other.id
+        return (call.id, call.name) == (other.id, other.name)
     return (call.name, call.arguments) == (other.name, other.arguments)
 
 
@@ -242,7 +242,8 @@ def _refuse_what_is_not_read(value: Mapping[str, Any], items: Iterable[Item]) ->
     ]
     if "tool_call_chunks" in strange and value.get("tool_calls"):  # the same calls, as they were streamed
         strange.remove("tool_call_chunks")
-    known = contents or any(key in value for key in ("tool_calls", "toolCalls", "function_call"))
+    called = any(key in value for key in ("tool_calls", "toolCalls", "function_call"))
+    known = contents or (called and role_of(value) != "user")
     if strange or not (said or known):
         raise ValueError(
             f"it has the keys {listed_keys(value)}, and what {', '.join(strange) or 'it'} "

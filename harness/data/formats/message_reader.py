@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from harness.data.formats.calls import parse_call
-from harness.data.formats.content_parts import ToolResult
+from harness.data.formats.content_parts import ToolResult, may_be_parts
 from harness.data.formats.json_texts import as_value, kind, shortened
 from harness.data.formats.logged_messages import logged_messages
 from harness.data.records import Message, Role
@@ -74,7 +74,7 @@ def _is_plain(value: Mapping[str, Any]) -> bool:
     if not isinstance(role, str) or role not in _ROLES or not value.keys() <= _PLAIN_KEYS:
         return False
     if isinstance(content, str):
-        if not content or "<tool_" in content or (role == "tool" and '"function"' in content):
+        if not content or "<tool_" in content or may_be_parts(content) or (role == "tool" and '"function"' in content):
             return False
     elif content is not None or not calls:
         return False

@@ -399,6 +399,7 @@ def test_each_framework_logs_the_same_conversation(name: str) -> None:
         ({"role": "user", "parts": [{"type": "file", "url": "x"}]}, "type 'file' is no text"),
         ({"role": "user", "content": [{"type": "thinking", "thinking": "Hm."}]}, "holds no text"),
         ({"role": "assistant"}, "keys role"),
+        ({"role": "user", "tool_calls": []}, "keys role, tool_calls"),
         ({"role": "assistant", "content": "", "answer": "Hi"}, "what answer holds"),
         ({"role": "assistant", "content": "I look.", "action": {"tool": "Find"}}, "what action holds"),
         ({"role": "assistant", "content": "I look.", "made": [{"name": "Find", "args": {}}]}, "what made holds"),
@@ -485,7 +486,11 @@ def test_a_call_of_the_ai_sdk_and_the_words_of_the_next_step_stay_in_order(
 
 
 def test_a_call_whose_arguments_were_cut_is_refused() -> None:
-    for cut in (part("input-streaming"), {**part("output-error", rawInput='{"ci'), "input": None}):
+    for cut in (
+        part("input-streaming"),
+        part("partial-call"),
+        {**part("output-error", rawInput='{"ci'), "input": None},
+    ):
         with pytest.raises(ValueError, match="FindTable"):
             read_messages([{"role": "assistant", "parts": [cut]}], strict=False)
 
@@ -515,6 +520,22 @@ def test_calls_in_several_places_are_each_read_once() -> None:
     other = {**CALL, "id": "k2"}
     message = {"role": "assistant", "tool_calls": [CALL], "toolCalls": [CALL, other]}
     assert [call.id for call in read_messages([message], strict=False)[0].tool_calls] == ["k1", "k2"]
+
+
+def test_a_content_that_is_the_text_of_its_parts_is_read_as_parts() -> None:
+    said = [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": LOOK}]
+    call = {"type": "tool_use", "id": "k1", "name": "FindTable", "input": ARGUMENTS}
+    for written in (json.dumps([*said, call]), repr([*said, call])):
+        read = read_messages([{"role": "assistant", "content": written}], strict=False)
+        assert read == (talk()[1],)
+    (found,) = read_messages([{"role": "user", "content": FOUND}], strict=False)
+    assert found.content == FOUND
+
+
+def test_a_tool_that_returned_null_returned_nothing() -> None:
+    null = {"part_kind": "tool-return", "tool_name": "F", "tool_call_id": "k1", "content": None, "outcome": "success"}
+    read = read_messages([{"kind": "request", "parts": [null]}], strict=False)
+    assert read == (Message(role="tool", content="", tool_call_id="k1"),)
 
 
 def test_an_error_is_what_a_tool_returned_where_it_returned_nothing_else() -> None:
