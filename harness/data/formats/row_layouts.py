@@ -109,8 +109,8 @@ def _answers(value: Any) -> list[Any]:
     for key, inside in (("choices", "message"), ("candidates", "content")):
         if isinstance(value, Mapping) and isinstance(listed := value.get(key), list) and listed:
             value = listed[0].get(inside) if isinstance(listed[0], Mapping) else listed[0]
-    if isinstance(value, Mapping) and isinstance(value.get("output"), list):
-        value = value["output"]
+    if isinstance(value, Mapping) and "role" not in value and isinstance(value.get("output"), list | Mapping):
+        value = value["output"]  # a list of the Responses API, or Bedrock's object with a message
     if isinstance(value, str):
         value = {"role": "assistant", "content": value}
     return value if isinstance(value, list) else [value]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.data.formats.message_reader import read_messages
+from harness.data.formats.row_layouts import layout_of
 from harness.data.records import Message, ToolCall
 
 ASKED, LOOK, FOUND, NONE = "A table in Albany", "Let me look.", '[{"name": "Bo"}]', "None free."
@@ -536,6 +537,31 @@ def test_a_tool_that_returned_null_returned_nothing() -> None:
     null = {"part_kind": "tool-return", "tool_name": "F", "tool_call_id": "k1", "content": None, "outcome": "success"}
     read = read_messages([{"kind": "request", "parts": [null]}], strict=False)
     assert read == (Message(role="tool", content="", tool_call_id="k1"),)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {
+            "request": {"messages": LAYOUTS["Bedrock"][0][:-1]},
+            "response": {"output": {"message": LAYOUTS["Bedrock"][0][-1]}, "stopReason": "end_turn"},
+        },
+        {"schema_version": "ATIF-v1.4", "session_id": "s", "agent": {"name": "a"}, "steps": LAYOUTS["ATIF"][0]},
+    ],
+)
+def test_rows_of_frameworks_hold_the_same_conversation(row: dict[str, Any]) -> None:
+    layout = layout_of(row)
+    assert layout is not None
+    assert layout.read(row, False) == talk()
+
+
+@pytest.mark.parametrize("request_", [7, None, True])
+def test_a_request_that_is_none_is_refused(request_: Any) -> None:
+    row = {"request": {"messages": request_}, "response": NONE}
+    layout = layout_of(row)
+    assert layout is not None
+    with pytest.raises(ValueError, match='"request" must hold a request'):
+        layout.read(row, False)
 
 
 def test_an_error_is_what_a_tool_returned_where_it_returned_nothing_else() -> None:
