@@ -37,9 +37,10 @@ def _start() -> tempfile.TemporaryDirectory[str] | None:
     if "PYTEST_XDIST_WORKER" not in os.environ:  # a worker has both from the process that starts it
         home = tempfile.TemporaryDirectory(prefix="tft-tests-", ignore_cleanup_errors=True)
         kept["HOME"] = home.name
-        # What a shell starts in the background has SIGINT ignored, and every process that a test starts would
-        # inherit that.
+        # What a shell starts in the background has SIGINT ignored, and under nohup SIGHUP; every process that a test
+        # starts would inherit that.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.environ.clear()
     os.environ.update(kept)
     for name in ("COLUMNS", "LINES"):  # pytest imports readline, which sets them past os.environ

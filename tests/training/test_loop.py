@@ -96,7 +96,7 @@ def test_finished_run_is_resumed_to_the_same_result(run: Callable[..., Trained])
 def test_folder_with_a_run_is_not_overwritten(run: Callable[..., Trained], tmp_path: Path) -> None:
     """Neither this run without being asked to resume, nor another run, whose difference is named."""
     kept = weights(run(epochs=0.5))
-    with pytest.raises(UsageError, match="already holds this run up to step 2; resume to go on"):
+    with pytest.raises(UsageError, match="already holds this run up to step 2; resume to continue it"):
         run(epochs=0.5)
     for resume in (True, False):
         with pytest.raises(UsageError, match=r"another run \(learning_rate was 0\.01, now 0\.02\)"):

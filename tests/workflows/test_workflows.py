@@ -79,8 +79,8 @@ def test_a_comment_does_not_start_one_by_a_model_of_the_calling_workflow(reposit
     [
         ("issue_comment", comment_event("/evaluate ada/base", login="eve", association="COLLABORATOR"), "'read'"),
         ("pull_request_target", label_event("evaluate", "/evaluate ada/base", login="eve"), "'read'"),
-        ("issue_comment", comment_event("/evaluate replay:/etc/passwd"), "no model of the Hub"),
-        ("issue_comment", comment_event("/evaluate $(touch${IFS}pwned)/x"), "no model of the Hub"),
+        ("issue_comment", comment_event("/evaluate replay:/etc/passwd"), "is not a model on the Hub"),
+        ("issue_comment", comment_event("/evaluate $(touch${IFS}pwned)/x"), "is not a model on the Hub"),
         ("pull_request_target", label_event("evaluate", "A change without a request."), "exactly one"),
         ("issue_comment", comment_event("/evaluate ada/base\n/evaluate ada/other"), "exactly one"),
     ],

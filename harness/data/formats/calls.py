@@ -10,10 +10,16 @@ from harness.data.formats.json_texts import as_value, decoded, kind, shortened
 from harness.data.records import ToolCall
 
 NAME_KEYS = ("name", "toolName", "tool_name", "function_name")
-ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "tool_kwargs")
+ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "tool_kwargs", "partial_json", "rawInput")
 """In the plain layout: the first key of a name, the first two of arguments."""
-_ID_KEYS = ("tool_call_id", "tool_use_id", "call_id", "toolCallId", "source_call_id", "id")
+_ID_KEYS = ("tool_call_id", "tool_use_id", "call_id", "toolCallId", "toolUseId", "source_call_id", "id")
 """Where an item has an id of its own beside that of the call (the Responses API), results name the call's."""
+_LOOK_LIKE_ARGUMENTS = re.compile("args|argument|param|input", re.IGNORECASE)
+_ABOUT = re.compile(
+    "(^|_)(kwargs|id|name|uuid|at|time|timestamp|date|model|version|provider|signature|fingerprint|tool_plan|type)$|"
+    "^(role|from|sender|speaker|agent|recipient|channel|phase|index|title|language|provider.*|source|(part_)?kind|object|status|state|error|origin|approval|caller|extra_content|"
+    "cache_control|reasoning.*|thinking.*)$|metadata|usage|annotations|logprobs|citations|_reason$"
+)
 _TAGGED = re.compile(r"\s*<tool_call>(.*)</tool_call>\s*", re.DOTALL)
 
 
@@ -27,7 +33,7 @@ def parse_call(value: Any, *, strict: bool = True) -> ToolCall:
     name = function if isinstance(function, str) and not strict else _first(inner, names)
     if not isinstance(name, str) or not (name or strict):
         raise ValueError(f'a call needs a "name", got {shortened(dict(value))}')
-    written = _first(inner, ARGUMENT_KEYS[:2] if strict else ARGUMENT_KEYS)
+    written = _first(inner, ARGUMENT_KEYS[:2]) if strict else _logged_arguments(inner, name)
     found = value.get("id") if strict else call_id(value)
     return ToolCall(name=name, arguments=parse_arguments(written, name), id=None if found is None else str(found))
 
@@ -58,8 +64,42 @@ def parse_answer(answer: str) -> ToolCall | None:
 
 def call_id(value: Mapping[str, Any]) -> str | None:
     """Return the id by which a call and its result know each other, in whatever key a framework has it."""
-    found = next((value[key] for key in _ID_KEYS if value.get(key)), None)
-    return None if found is None else str(found)
+    for holder in (value, value.get("additional_kwargs"), value.get("origin")):  # LlamaIndex' results, Haystack's
+        if isinstance(holder, Mapping):
+            found = next((holder[key] for key in _ID_KEYS if holder.get(key) not in (None, "")), None)
+            if found is not None:
+                return str(found)
+    return None
+
+
+def called_tool(value: Mapping[str, Any]) -> str | None:
+    """Return the tool whose result a value says it is: where results have no ids, they know their calls by it."""
+    return next((name for key in (*NAME_KEYS, "function") if isinstance(name := value.get(key), str) and name), None)
+
+
+def is_about(key: str) -> bool:
+    """Return whether a key of a message, a call or a result is about it, and holds nothing that was said."""
+    return _ABOUT.search(re.sub("(?<=[a-z])(?=[A-Z])", "_", key).lower()) is not None
+
+
+def _logged_arguments(value: Mapping[str, Any], tool: str) -> Any:
+    """Return the arguments of a logged call; ValueError where they seem to stand under a key that is not known."""
+    written = next((value[key] for key in ARGUMENT_KEYS if value.get(key)), None)
+    unread = [key for key in value if value[key] and key not in ARGUMENT_KEYS] if not written else []
+    strange = [key for key in unread if _LOOK_LIKE_ARGUMENTS.search(key)]
+    if not any(key in value for key in ARGUMENT_KEYS):
+        strange += [key for key in unread if _is_object(value[key]) and not is_about(key)]
+    if strange:
+        raise ValueError(
+            f"the call of {tool} has its arguments under {', '.join(strange)}; expected arguments or input"
+        )
+    if value.get("state") in ("input-streaming", "partial-call"):
+        raise ValueError(f"the call of {tool} was cut while its arguments were written")
+    return written if written else _first(value, ARGUMENT_KEYS)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(as_value(value) if isinstance(value, str) else value, Mapping)
 
 
 def _first(value: Mapping[str, Any], keys: tuple[str, ...]) -> Any:

@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from harness.data.formats.calls import call_id, parse_call
+from harness.data.formats.calls import ARGUMENT_KEYS, call_id, called_tool, is_about, parse_call
 from harness.data.formats.json_texts import as_value, kind, shortened
 from harness.data.records import Message, Role, ToolCall
 
-SILENT = ("reasoning", "thinking", "redacted_thinking", "step-start", "source-url", "source-document")
+SILENT = (
+    *("reasoning", "thinking", "redacted_thinking", "source-url", "source-document"),
+    *("tool-approval-request", "tool-approval-response"),
+)
 """Parts of a content, and items of the Responses API, that were not said: they are left out."""
 _TEXTS = ("text", "input_text", "output_text", "refusal", "system-prompt", "user-prompt")
 _TEXT_KEYS = ("text", "content", "refusal")
-_CALLS = ("tool_use", "tool_call", "tool-call")
-_RESULTS = ("tool_result", "tool_call_response", "tool-result", "tool-return", "retry-prompt")
-_GEMINI_RESULTS = ("functionResponse", "function_response")
+_CALLS = ("tool_use", "tool_call", "tool-call", "toolCall", "function_call")
+_RESULTS = (
+    *("tool_result", "tool_call_response", "tool-result", "tool-return", "retry-prompt"),
+    *("function_call_output", "function_result"),
+)
+_PARTS = (*_TEXTS, *_CALLS, *_RESULTS, "reasoning", "thinking", "redacted_thinking")
+_LONGEST_PYTHON = 1 << 20
+"""Characters of a value as Python writes it: reading it takes a hundred times its size."""
+_CALL_KEYS = ("functionCall", "function_call", "toolUse", "tool_use", "tool_call")
+_KEYED_RESULTS = ("functionResponse", "function_response", "toolResult", "tool_result", "tool_call_result")
+_SILENT_KEYS = ("reasoningContent", "cachePoint", "reasoning")
 RESULT_KEYS = ("response", "output", "result", "content", "errorText")
 _TAGGED_CALL = re.compile(r"<tool_call>\s*(\{.*?\})\s*</tool_call>\s*", re.DOTALL)
 _TAGGED_RESULT = re.compile(r"<tool_response>\s*(.*?)\s*</tool_response>\s*", re.DOTALL)
 
-Item = str | ToolCall | Message
-"""A part of what a message says: a text, a call, or what a tool returned (a message of its own)."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult(Message):
+    """What a tool returned, and the tool where it is named: without ids, that says which call it belongs to."""
+
+    tool: str | None = None
+
+
+Item = str | ToolCall | Message | None
+"""A part of what a message says: a text, a call, what a tool returned (a message of its own); None ends a turn."""
 
 
 def read_part(part: Any, role: Role) -> Iterator[Item]:
@@ -37,19 +59,17 @@ def read_part(part: Any, role: Role) -> Iterator[Item]:
         part = {"type": "dynamic-tool", **inner}
     named = _kind_of(part)
     if named is None:
-        yield from _gemini_part(part)
+        yield from _keyed_part(part)
     elif named in SILENT:
         return
+    elif named == "step-start":
+        yield None
     elif named in _CALLS:
         yield parse_call(part, strict=False)
     elif named in _RESULTS:
-        yield tool_result(first_of(part, RESULT_KEYS), part)
-    elif named == "dynamic-tool" or named.startswith("tool-"):
-        yield parse_call(
-            {"name": named.removeprefix("tool-"), **part} if named != "dynamic-tool" else part, strict=False
-        )
-        if any(part.get(key) is not None for key in ("output", "result", "errorText")):
-            yield tool_result(first_of(part, ("output", "result", "errorText")), part)
+        yield read_result(part)
+    elif named == "dynamic-tool" or (named.startswith("tool-") and "state" in part):
+        yield from _invocation({"name": named.removeprefix("tool-"), **part} if named != "dynamic-tool" else part)
     else:
         said = first_of(part, _TEXT_KEYS)
         if named not in _TEXTS or not isinstance(said, str | list):
@@ -61,44 +81,93 @@ def read_part(part: Any, role: Role) -> Iterator[Item]:
 def holds_results(said: Any) -> bool:
     """Return whether a content consists of results that say themselves that they are, and not of what one returned."""
     return isinstance(said, list) and any(
-        isinstance(part, Mapping) and (_kind_of(part) in _RESULTS or any(key in part for key in _GEMINI_RESULTS))
+        isinstance(part, Mapping)
+        and (_kind_of(part) in (*_RESULTS, *SILENT) or any(key in part for key in _KEYED_RESULTS))
         for part in said
     )
 
 
 def _kind_of(part: Mapping[str, Any]) -> str | None:
-    return next((part[key] for key in ("type", "part_kind", "block_type") if isinstance(part.get(key), str)), None)
+    return next((part[key] for key in _KIND_KEYS if isinstance(part.get(key), str)), None)
 
 
-def _gemini_part(part: Mapping[str, Any]) -> Iterator[Item]:
+_KIND_KEYS = ("type", "part_kind", "block_type", "content_type")
+
+
+def _invocation(part: Mapping[str, Any]) -> Iterator[Item]:
+    """Yield a call of the AI SDK, and what came of it where it ended."""
+    yield parse_call(part, strict=False)
+    approval = part.get("approval")
+    if part.get("state") == "output-denied":
+        reason = approval.get("reason") if isinstance(approval, Mapping) else None
+        yield tool_result(reason or "Tool execution denied.", part)
+    elif part.get("state") in _ENDED or first_of(part, _OUTPUT_KEYS) is not None:
+        yield tool_result(_returned(part, _OUTPUT_KEYS), part)
+
+
+_ENDED = ("output-available", "output-error", "result")
+_OUTPUT_KEYS = ("output", "result", "errorText")
+
+
+def _returned(part: Mapping[str, Any], keys: tuple[str, ...] = RESULT_KEYS) -> Any:
+    """Return what a result holds; one without anything is empty, and still a result."""
+    found = first_of(part, keys)
+    if not any(key in part for key in keys) and any(
+        isinstance(value, Mapping | list | str) and value and not (key in ARGUMENT_KEYS or is_about(key))
+        for key, value in part.items()
+    ):
+        raise ValueError(f"a result with the keys {listed_keys(part)} holds nothing that is known; expected content")
+    return "" if found is None else found
+
+
+def read_result(part: Any) -> Message:
+    """Return the result that an object with an id and a content is; ValueError where it holds nothing known."""
+    if not isinstance(part, Mapping):
+        raise ValueError(f"a result must be an object, got {kind(part)}")
+    return tool_result(_returned(part), part)
+
+
+def _keyed_part(part: Mapping[str, Any]) -> Iterator[Item]:
     """Yield what a part without a type says: its one key says what it is."""
-    called = part.get("functionCall") or part.get("function_call")
-    returned = first_of(part, _GEMINI_RESULTS)
+    called, returned = first_of(part, _CALL_KEYS), first_of(part, _KEYED_RESULTS)
     if isinstance(called, Mapping):
         yield parse_call(called, strict=False)
     elif isinstance(returned, Mapping):
-        yield tool_result(first_of(returned, RESULT_KEYS), returned)
+        found = _returned(returned)
+        if isinstance(found, Mapping) and len(found) == 1 and "response" in returned:
+            found = first_of(found, ("result", "output")) or found  # Gemini takes objects only: others are wrapped
+        yield tool_result(found, returned)
     elif isinstance(part.get("text"), str):
         if not part.get("thought"):
             yield part["text"]
-    else:
+    elif not any(key in part for key in _SILENT_KEYS):
         raise ValueError(f"a content part with the keys {listed_keys(part)} is neither text, a call nor a result")
 
 
+def may_be_parts(text: str) -> bool:
+    """Return whether a text may be a list of parts, at a glance."""
+    return text.startswith("[{") and "type" in text
+
+
 def text_items(text: str, role: Role) -> Iterator[Item]:
-    """Yield a text, apart from the calls and results that Hermes' notation writes into it."""
+    """Yield a text, apart from the calls and results that Hermes' notation writes into it.
+
+    A text that is a list of parts, as JSON or as Python writes it, is those parts: some tracers store contents so.
+    """
+    parts = _written(text) if may_be_parts(text) else None
+    if parts and all(isinstance(part, Mapping) and _kind_of(part) in _PARTS for part in parts):
+        for part in parts:
+            yield from read_part(part, role)
+        return
     if role == "assistant" and "<tool_call>" in text:
-        calls = [as_value(found) for found in _TAGGED_CALL.findall(text)]
-        if (
-            calls
-            and all(isinstance(call, Mapping) for call in calls)
-            and "<tool_call>" not in (left := _TAGGED_CALL.sub("", text))
-        ):
-            yield from filter(None, [left.strip()])
-            yield from (parse_call(call, strict=False) for call in calls)
-            return
+        calls, left = [_written(found) for found in _TAGGED_CALL.findall(text)], _TAGGED_CALL.sub("", text)
+        if "<tool_call>" in left or not all(isinstance(call, Mapping) for call in calls):
+            raise ValueError(f"it holds a <tool_call> that is not read: {shortened(text[text.index('<tool_call>') :])}")
+        yield from filter(None, [left.strip()])
+        yield from (parse_call(call, strict=False) for call in calls)
+        return
     if role == "user" and text.lstrip().startswith("<tool_response>") and not _TAGGED_RESULT.sub("", text).strip():
-        yield from (Message(role="tool", content=found) for found in _TAGGED_RESULT.findall(text))
+        yield from (tool_result(found, {}) for found in _TAGGED_RESULT.findall(text))
         return
     yield text
 
@@ -107,7 +176,7 @@ def tool_results(said: Any, value: Mapping[str, Any]) -> Iterator[Message]:
     """Yield what a message of a tool returned, each result that Hermes' notation puts into its text apart."""
     inside = _TAGGED_RESULT.findall(said) if isinstance(said, str) and "<tool_response>" in said else []
     if inside and not _TAGGED_RESULT.sub("", said).strip():
-        yield from (Message(role="tool", content=found, tool_call_id=call_id(value)) for found in inside)
+        yield from (tool_result(found, value) for found in inside)
     else:
         yield tool_result(said, value)
 
@@ -116,19 +185,31 @@ def tool_result(value: Any, holder: Mapping[str, Any]) -> Message:
     """Return what a tool returned: its text parts joined, any other value as JSON."""
     if (
         isinstance(value, Mapping)
-        and value.get("type") in ("json", "text", "error-text", "error-json")
+        and value.get("type") in ("json", "text", "content", "error-text", "error-json")
         and "value" in value
     ):
         value = value["value"]  # the AI SDK's way
     parts = value if isinstance(value, list) else [value]
-    texts = [part for part in parts if isinstance(part, Mapping) and _kind_of(part) in _TEXTS]
+    texts = [part for part in parts if isinstance(part, Mapping) and (_kind_of(part) in _TEXTS or [*part] == ["text"])]
     if value is None or isinstance(value, str):
         content = value
     elif texts and len(texts) == len(parts) and all(isinstance(first_of(part, _TEXT_KEYS), str) for part in texts):
         content = "".join(first_of(part, _TEXT_KEYS) for part in texts)
     else:
-        content = json.dumps(value, ensure_ascii=False)
-    return Message(role="tool", content=content, tool_call_id=call_id(holder))
+        json_part = len(parts) == 1 and isinstance(parts[0], Mapping) and [*parts[0]] == ["json"]  # Bedrock
+        content = json.dumps(parts[0]["json"] if json_part else value, ensure_ascii=False)
+    return ToolResult(role="tool", content=content, tool_call_id=call_id(holder), tool=called_tool(holder))
+
+
+def _written(text: str) -> Any:
+    """Return the value of a text, as JSON or as Python writes it (Hermes' own data set does both); None for another."""
+    if (found := as_value(text)) is None and len(text) <= _LONGEST_PYTHON:
+        try:
+            with warnings.catch_warnings(action="ignore"):  # of escapes that Python does not know
+                found = json.loads(json.dumps(ast.literal_eval(text), allow_nan=False))
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            return None
+    return found
 
 
 def first_of(value: Mapping[str, Any], keys: tuple[str, ...]) -> Any:

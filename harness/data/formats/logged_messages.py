@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.data.formats.calls import parse_call
+from harness.data.formats.calls import NAME_KEYS, is_about, parse_call
 from harness.data.formats.content_parts import (
     RESULT_KEYS,
     SILENT,
@@ -20,6 +20,7 @@ from harness.data.formats.content_parts import (
     holds_results,
     listed_keys,
     read_part,
+    read_result,
     text_items,
     tool_result,
     tool_results,
@@ -31,12 +32,17 @@ _SPELLINGS: dict[Role, str] = {
     "system": "system developer instructions",
     "user": "user human customer client caller visitor",
     "assistant": "assistant ai aimessage aimessagechunk bot chatbot model gpt agent",
-    "tool": "tool function function_response observation ipython environment",
+    "tool": "tool function function_response tool_response tool_result toolresult observation ipython environment",
 }
 _ROLES = {spelling: role for role, spellings in _SPELLINGS.items() for spelling in spellings.split()}
-_ROLE_KEYS = ("role", "from", "type", "sender", "speaker")
+_ROLE_KEYS = ("role", "from", "type", "sender", "speaker", "source")
 _CONTENT_KEYS = ("content", "value", "text", "message", "utterance", "refusal")
-_LOOKS_LIKE_CALLS = re.compile("(tool|function)_?(call|invocation|use)|^(invocations|actions)$", re.IGNORECASE)
+_PARTS_KEYS = ("parts", "blocks", "items")
+_WRITTEN_CALLS = ("function_call", "tool_call")
+"""Roles of messages whose whole text is a call, or a list of calls."""
+_LOOKS_LIKE_CALLS = re.compile(
+    "(tool|function)s?_?(call|invo|use)|called_?(tool|function)|^(invocations?|actions?|calls?)$", re.IGNORECASE
+)
 
 
 def logged_messages(value: Mapping[str, Any]) -> Iterator[Message]:
@@ -54,16 +60,21 @@ def logged_messages(value: Mapping[str, Any]) -> Iterator[Message]:
 
 def role_of(value: Mapping[str, Any]) -> Role:
     """Return the role of a message in its many spellings; ValueError for one that is not known."""
-    named = next((value[key] for key in _ROLE_KEYS if value.get(key)), None)
-    if named == "function_call":
+    named = _named(value)
+    if named in _WRITTEN_CALLS:
         return "assistant"
     if named == "function_call_output":
         return "tool"
     role = _ROLES.get(named.lower()) if isinstance(named, str) else None
     if role is None:
         expected = "system, user, assistant or tool (or developer, human, customer, ai, bot, agent, function)"
-        raise ValueError(f"{f'unknown role {shortened(named)}' if named else 'it has no role'}; expected {expected}")
+        problem = f"unknown role {shortened(named)}" if named else f"it has no role, and the keys {listed_keys(value)}"
+        raise ValueError(f"{problem}; expected {expected}")
     return role
+
+
+def _named(value: Mapping[str, Any]) -> Any:
+    return next((value[key] for key in _ROLE_KEYS if value.get(key)), None)
 
 
 def _unwrapped(value: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -82,7 +93,10 @@ def _unwrapped(value: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     elif value.get("kind") == "request" and isinstance(parts, list):
         for part in parts:
             named = str(part.get("part_kind")) if isinstance(part, Mapping) else ""
-            yield {"role": _REQUESTED.get(named, "tool"), "parts": [part]}
+            if named == "retry-prompt" and not part.get("tool_name"):  # of a reply, and not of a call
+                yield {**part, "role": "user"}
+            else:
+                yield {"role": _REQUESTED.get(named, "tool"), "parts": [part]}
     else:
         yield value
 
@@ -92,27 +106,39 @@ _REQUESTED = {"system-prompt": "system", "user-prompt": "user"}
 
 
 def _items(value: Mapping[str, Any], role: Role) -> Iterator[Item]:
-    """Yield what a message says, in order; calls that are listed beside the content come behind it."""
-    found = list(_said(value, role))
-    written = [item for item in found if isinstance(item, ToolCall)]
-    yield from found
-    for item in _listed(value):
-        # LangChain lists the calls of Anthropic's content a second time.
-        if not isinstance(item, ToolCall) or not any(_same(item, one) for one in written):
+    """Yield what a message says, in order; calls that are listed beside the content come behind it.
+
+    Calls that stand in several places are one: LangChain lists those of Anthropic's content a second time.
+    """
+    seen: list[ToolCall] = []
+    for place in (_said(value, role), *_listed(value)):
+        before = tuple(seen)
+        for item in place:
+            if isinstance(item, ToolCall):
+                if any(_same(item, one) for one in before):
+                    continue
+                seen.append(item)
             yield item
 
 
 def _said(value: Mapping[str, Any], role: Role) -> Iterator[Item]:
-    if value.get("type") in ("function_call", "function_call_output") and "role" not in value:
+    if value.get("type") in ("function_call", "function_call_output") and "content" not in value:
         result = value["type"] == "function_call_output"
         yield tool_result(value.get("output"), value) if result else parse_call(value, strict=False)
         return
-    parts = next((value[key] for key in ("parts", "blocks") if isinstance(value.get(key), list) and value[key]), None)
+    parts = next(
+        (value[key] for key in _PARTS_KEYS if value.get(key) and not (key == "items" and value.get("content"))), None
+    )
+    if parts and not isinstance(parts, list):
+        raise ValueError(f"its parts must be a list, got {kind(parts)}")
     said = parts or next((value[key] for key in _CONTENT_KEYS if value.get(key) not in (None, "", [])), None)
     if said is None:
         said = first_of(value, (*_CONTENT_KEYS, *RESULT_KEYS) if role == "tool" else _CONTENT_KEYS)
-    if value.get("from") == "function_call":
-        yield parse_call(as_value(said) if isinstance(said, str) else said, strict=False)
+    if role == "tool" and said in (None, "") and (failed := value.get("error")):  # Inspect
+        said = failed.get("message") if isinstance(failed, Mapping) else failed if isinstance(failed, str) else said
+    if _named(value) in _WRITTEN_CALLS:
+        written = as_value(said) if isinstance(said, str) else said
+        yield from (parse_call(one, strict=False) for one in (written if isinstance(written, list) else [written]))
     elif role == "tool" and not holds_results(said):
         yield from tool_results(said, value)
     elif isinstance(said, str):
@@ -120,31 +146,51 @@ def _said(value: Mapping[str, Any], role: Role) -> Iterator[Item]:
     elif isinstance(said, Mapping):
         yield from read_part(said, role)
     elif isinstance(said, Sequence):
-        for part in said:
-            yield from read_part(part, role)
+        found = [item for part in said for item in read_part(part, role)]
+        if parts:
+            _refuse_other_words(value.get("content"), found)
+        yield from found
     elif said is not None:
         raise ValueError(f"the content must be text or a list of text parts, got {kind(said)}")
 
 
-def _listed(value: Mapping[str, Any]) -> Iterator[Item]:
-    """Yield the calls that stand beside a content, and the results that the AI SDK keeps with them."""
+def _refuse_other_words(content: Any, items: Iterable[Item]) -> None:
+    """Raise ValueError where parts leave out words that stand beside them as content."""
+    said = "".join(item for item in items if isinstance(item, str))
+    if isinstance(content, str) and "".join(content.split()) not in "".join(said.split()):
+        raise ValueError(f"its content {shortened(content)} is not what its parts say; expected one of them")
+
+
+def _listed(value: Mapping[str, Any]) -> Iterator[Iterator[Item]]:
+    """Yield the calls of each place beside a content, and the results that some frameworks keep with them."""
     extra = value.get("additional_kwargs")
     extra = extra if isinstance(extra, Mapping) else {}
-    calls = next((one for one in (value.get("tool_calls"), value.get("toolCalls"), extra.get("tool_calls")) if one), ())
-    if not isinstance(calls, list | tuple):
-        raise ValueError(f"tool_calls must be a list of calls, got {kind(calls)}")
-    yield from (parse_call(call, strict=False) for call in calls)
+    calls = [value.get("tool_calls"), value.get("toolCalls"), extra.get("tool_calls")]
+    for listed in filter(None, calls):
+        if not isinstance(listed, list | tuple):
+            raise ValueError(f"tool_calls must be a list of calls, got {kind(listed)}")
+        yield (parse_call(call, strict=False) for call in listed)
     invoked = value.get("toolInvocations") if not value.get("parts") else None
-    for one in invoked if isinstance(invoked, list) else ():
-        yield from read_part({"type": "dynamic-tool", **one} if isinstance(one, Mapping) else one, "assistant")
+    for one in _listing(invoked, "toolInvocations"):
+        yield read_part({"type": "dynamic-tool", **one} if isinstance(one, Mapping) else one, "assistant")
     legacy = value.get("function_call") or extra.get("function_call")
-    if legacy and not calls:  # where both stand, they are the same
-        yield parse_call(as_value(legacy) if isinstance(legacy, str) else legacy, strict=False)
+    if legacy and not any(calls):  # where both stand, they are the same
+        yield iter([parse_call(as_value(legacy) if isinstance(legacy, str) else legacy, strict=False)])
+    observed = value.get("observation")
+    if observed:  # ATIF
+        results = observed.get("results", observed) if isinstance(observed, Mapping) else observed
+        yield (read_result(one) for one in _listing(results, "the results of an observation"))
+
+
+def _listing(value: Any, what: str) -> list[Any]:
+    if value and not isinstance(value, list):
+        raise ValueError(f"{what} must be a list, got {kind(value)}")
+    return value or []
 
 
 def _same(call: ToolCall, other: ToolCall) -> bool:
     if call.id and other.id:
-        return call.id == other.id
+        return (call.id, call.name) == (other.id, other.name)
     return (call.name, call.arguments) == (other.name, other.arguments)
 
 
@@ -153,25 +199,28 @@ def _records(role: Role, items: list[Item], value: Mapping[str, Any]) -> Iterato
     _refuse_what_is_not_read(value, items)
     if role == "user":  # results belong to the calls before, whatever else the user says
         items.sort(key=lambda item: not isinstance(item, Message))
+    if role == "tool" and not items and holds_results(first_of(value, ("parts", "content"))):
+        return  # what a person approved, and no result
     texts: list[str] = []
     calls: list[ToolCall] = []
+    silent = not any(item is not None for item in items)
     for item in [*items, None]:
         if isinstance(item, str):
             texts.append(item)
         elif isinstance(item, ToolCall):
             calls.append(item)
         else:
-            if texts or calls or not items:
+            if texts or calls or silent:
                 content = "".join(texts) if texts else None if calls else _empty(role, value)
                 yield Message(role=role, content=content or (None if calls else content), tool_calls=tuple(calls))
-                texts, calls = [], []
+                texts, calls, silent = [], [], False
             if item is not None:
                 yield item
 
 
 def _empty(role: Role, value: Mapping[str, Any]) -> str | None:
     """Return the content of a message without words: null, or empty where parts are there that say nothing."""
-    parts = next((value[key] for key in ("parts", *_CONTENT_KEYS) if value.get(key)), None)
+    parts = next((value[key] for key in (*_PARTS_KEYS, *_CONTENT_KEYS) if value.get(key)), None)
     if parts and role == "user":
         raise ValueError("the user's message holds no text")
     return "" if parts is not None or "" in (value.get(key) for key in _CONTENT_KEYS) else None
@@ -179,16 +228,22 @@ def _empty(role: Role, value: Mapping[str, Any]) -> str | None:
 
 def _refuse_what_is_not_read(value: Mapping[str, Any], items: Iterable[Item]) -> None:
     """Raise ValueError where a message holds calls under an unknown key, or nothing under the known ones."""
-    said = any(not isinstance(item, Message) or item.content is not None for item in items if item != "")
-    known = any(key in value for key in (*_CONTENT_KEYS, "parts", "blocks", "tool_calls", "toolCalls", "function_call"))
+    said = any(not isinstance(item, Message) or item.content is not None for item in items if item not in (None, ""))
+    contents = any(key in value for key in (*_CONTENT_KEYS, *_PARTS_KEYS))
+    only_calls = (
+        any(isinstance(item, ToolCall) for item in items) and not contents and value.get("type") != "function_call"
+    )
     strange = [
         key
         for key, inner in value.items()
-        if isinstance(inner, Mapping | list) and inner and key not in _READ
-        if key == "invalid_tool_calls" or (not said and key not in _ABOUT) or _LOOKS_LIKE_CALLS.search(key)
+        if inner and key not in _READ
+        if (isinstance(inner, Mapping | list) and (_LOOKS_LIKE_CALLS.search(key) or _holds_calls(inner)))
+        or (isinstance(inner, Mapping | list | str) and (only_calls or not said) and not is_about(key))
     ]
     if "tool_call_chunks" in strange and value.get("tool_calls"):  # the same calls, as they were streamed
         strange.remove("tool_call_chunks")
+    called = any(key in value for key in ("tool_calls", "toolCalls", "function_call"))
+    known = contents or (called and role_of(value) != "user")
     if strange or not (said or known):
         raise ValueError(
             f"it has the keys {listed_keys(value)}, and what {', '.join(strange) or 'it'} "
@@ -196,9 +251,19 @@ def _refuse_what_is_not_read(value: Mapping[str, Any], items: Iterable[Item]) ->
         )
 
 
-_READ = (*_CONTENT_KEYS, "parts", "blocks", "tool_calls", "toolCalls", "toolInvocations", "function_call", "output")
-_ABOUT = ("additional_kwargs", "response_metadata", "usage", "usage_metadata", "metadata", "annotations", "logprobs")
-"""What is about a message and not in it."""
+def _holds_calls(value: Any) -> bool:
+    """Return whether a value under some key is a call, or has one in it: a name, or a function, with arguments."""
+    for one in value if isinstance(value, list) else [value]:
+        called = one.get("function", one) if isinstance(one, Mapping) else None
+        if isinstance(called, Mapping) and {"arguments", "args"} & called.keys() and {*NAME_KEYS} & called.keys():
+            return True
+    return False
+
+
+_READ = (
+    *(*_CONTENT_KEYS, *_PARTS_KEYS, "tool_calls", "toolCalls", "toolInvocations", "function_call", "output"),
+    "observation",
+)
 
 
 def _defines_a_tool(content: Any) -> bool:

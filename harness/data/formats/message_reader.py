@@ -11,11 +11,14 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from harness.data.formats.calls import parse_call
+from harness.data.formats.content_parts import ToolResult, may_be_parts
 from harness.data.formats.json_texts import as_value, kind, shortened
 from harness.data.formats.logged_messages import logged_messages
 from harness.data.records import Message, Role
 
 _ROLES: Mapping[str, Role] = {role: role for role in get_args(Role)}
+_PLAIN_KEYS = {"role", "content", "tool_calls", "tool_call_id"}
+_CALL_KEYS, _FUNCTION_KEYS = {"id", "type", "function"}, {"name", "arguments"}
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -58,15 +61,36 @@ def _plain(value: Mapping[str, Any]) -> Message:
 
 
 def _logged(value: Mapping[str, Any]) -> Iterator[Message]:
-    for message in logged_messages(value):
+    # Most traces have messages in the plain layout; there both readings are one, and this is the quick one.
+    for message in [_plain(value)] if _is_plain(value) else logged_messages(value):
         whole(message.content, "the content")
         whole([call.arguments for call in message.tool_calls], "a call's arguments")
         yield message
 
 
+def _is_plain(value: Mapping[str, Any]) -> bool:
+    """Return whether a message has surely nothing in it that only `logged_messages` knows."""
+    role, content, calls, id = (value.get(key) for key in ("role", "content", "tool_calls", "tool_call_id"))
+    if not isinstance(role, str) or role not in _ROLES or not value.keys() <= _PLAIN_KEYS:
+        return False
+    if isinstance(content, str):
+        if not content or "<tool_" in content or may_be_parts(content) or (role == "tool" and '"function"' in content):
+            return False
+    elif content is not None or not calls:
+        return False
+    if role == "tool":
+        return isinstance(id, str) and id != "" and not calls
+    return id is None and (calls is None or (isinstance(calls, list) and all(map(_is_plain_call, calls))))
+
+
+def _is_plain_call(call: Any) -> bool:
+    function = call.get("function") if isinstance(call, Mapping) and call.keys() == _CALL_KEYS else None
+    return isinstance(function, Mapping) and function.keys() == _FUNCTION_KEYS and all((call["id"], function["name"]))
+
+
 def whole(value: Any, place: str = "the row") -> None:
     """Raise ValueError where a text holds half a character (a lone surrogate), which no file can be written with."""
-    if isinstance(value, str) and _HALF.search(value):
+    if isinstance(value, str) and not value.isascii() and _HALF.search(value):
         raise ValueError(f"{place} holds half a character (a lone surrogate); write the text again as UTF-8")
     for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         whole(part, place)
@@ -74,7 +98,7 @@ def whole(value: Any, place: str = "the row") -> None:
 
 def _one_after_another(messages: list[Message]) -> tuple[Message, ...]:
     if all(len(message.tool_calls) < 2 for message in messages):
-        return tuple(messages)
+        return tuple(map(_plain_result, messages))
     out: list[Message] = []
     position = 0
     while position < len(messages):
@@ -82,11 +106,11 @@ def _one_after_another(messages: list[Message]) -> tuple[Message, ...]:
         number = len(message.tool_calls)
         results = _results(message, messages[position + 1 : position + 1 + number]) if number > 1 else None
         if results is None:
-            out.append(message)
+            out.append(_plain_result(message))
             position += 1
             continue
         for call, result in zip(message.tool_calls, results, strict=True):
-            out += [replace(message, tool_calls=(call,)), result]
+            out += [replace(message, tool_calls=(call,)), _plain_result(result)]
             message = replace(message, content=None)  # said once, with the first call
         position += 1 + number
     return tuple(out)
@@ -98,9 +122,26 @@ def _results(message: Message, following: Sequence[Message]) -> list[Message] | 
         return None
     named = {one.tool_call_id: one for one in following}
     if None in named:
-        return list(following) if set(named) == {None} else None
+        return _named_results(message, following) if set(named) == {None} else None
     wanted = [call.id for call in message.tool_calls]
     return [named[one] for one in wanted] if set(wanted) == set(named) and len(named) == len(following) else None
+
+
+def _named_results(message: Message, following: Sequence[Message]) -> list[Message] | None:
+    """Return results without ids in the order of the calls: by the tool's name where all have one, else as they are."""
+    tools = [one.tool if isinstance(one, ToolResult) else None for one in following]
+    if None in tools:
+        return list(following)
+    if sorted(map(str, tools)) != sorted(call.name for call in message.tool_calls):
+        return None
+    left = list(zip(tools, following, strict=True))
+    return [left.pop([tool for tool, _ in left].index(call.name))[1] for call in message.tool_calls]
+
+
+def _plain_result(message: Message) -> Message:
+    if not isinstance(message, ToolResult):
+        return message
+    return Message(role="tool", content=message.content, tool_call_id=message.tool_call_id)
 
 
 def is_result(message: Message) -> bool:

@@ -96,6 +96,8 @@ def _exchange(asked: str, answered: str) -> Callable[[Row, bool], tuple[Message,
             )
         if isinstance(request, str):
             request = [{"role": "user", "content": request}]
+        if not isinstance(request, list):
+            raise ValueError(f'"{asked}" must hold a request, got {kind(request)}')
         return tuple(read_messages([*request, *_answers(row[answered])], asked, strict=strict))
 
     return read
@@ -222,6 +224,12 @@ LAYOUTS = (
         fits=_has("contents"),
         read=_under("contents"),
         keys=frozenset(("contents",)),
+    ),
+    RowLayout(
+        words="steps of an agent (ATIF)",
+        fits=lambda row: _has("steps")(row) and "schema_version" in row,
+        read=_under("steps"),
+        keys=frozenset(("steps",)),
     ),
     RowLayout(
         words="published traces (messages in a context)",
