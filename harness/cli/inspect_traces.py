@@ -48,8 +48,8 @@ def command(
 ) -> None:
     """Survey traces: counts, tools called and tools defined, lengths, personal data, likely problems.
 
-    Traces may come in any layout that the stages read: OpenAI messages, the benchmark's own, a Langfuse export, Inspect
-    logs, Parquet. Nothing is changed, and nothing is sent anywhere.
+    Traces may come in any layout that the stages read: OpenAI messages, the benchmark's own, a Langfuse export, spans,
+    Inspect logs, Parquet. Nothing is changed, and nothing is sent anywhere.
     """
     from contextlib import nullcontext
     from itertools import islice

@@ -16,8 +16,9 @@ _ID_KEYS = ("tool_call_id", "tool_use_id", "call_id", "toolCallId", "toolUseId",
 """Where an item has an id of its own beside that of the call (the Responses API), results name the call's."""
 _LOOK_LIKE_ARGUMENTS = re.compile("args|argument|param|input", re.IGNORECASE)
 _ABOUT = re.compile(
-    "(^|_)(kwargs|id|name|uuid|at|time|timestamp|date|model|version|provider|signature|fingerprint|tool_plan|type)$|"
-    "^(role|from|sender|speaker|agent|recipient|channel|phase|index|title|language|provider.*|source|(part_)?kind|object|status|state|error|origin|approval|caller|extra_content|"
+    "(^|_)(kwargs|id|ts|name|uuid|at|time|timestamp|date|model|version|provider|signature|fingerprint|tool_plan|type)$|"
+    "^(role|from|sender|speaker|agent|recipient|channel|phase|index|title|language|provider.*|source|(part_)?kind|"
+    "object|status|state|error|origin|approval|caller|extra_content|"
     "cache_control|reasoning.*|thinking.*)$|metadata|usage|annotations|logprobs|citations|_reason$"
 )
 _TAGGED = re.compile(r"\s*<tool_call>(.*)</tool_call>\s*", re.DOTALL)

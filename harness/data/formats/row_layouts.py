@@ -44,7 +44,7 @@ def expected(value: Any, *, strict: bool = False) -> str:
         return f'got {found}; expected "question" and "answer", "messages" or "context"'
     return (
         f'got {found}; expected "messages" (or "conversation", "conversations", "contents"), "context" or '
-        '"question" and "answer", a Langfuse trace or observation, or an Inspect sample'
+        '"question" and "answer", a Langfuse trace or observation, a span, or an Inspect sample'
     )
 
 
@@ -194,7 +194,6 @@ def _is_messages(row: Any) -> bool:
 
 
 INSPECT = "samples of an Inspect log"
-LANGFUSE = "a Langfuse export"
 MESSAGES = RowLayout(
     words="messages", fits=_has("messages"), read=_conversation, keys=frozenset(("messages",)), strict=True
 )

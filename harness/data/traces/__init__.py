@@ -1,18 +1,27 @@
 """Traces of production agents, read from any known layout.
 
-archive.py         Inspect logs in their archive form: the samples of a zip file, each unpacked as far as a row may
-                   reach
-documents.py       The records of a file in any format: JSON lines, a JSON array, one document, Parquet, a zip of JSON
-json_document.py   One JSON document of any size, value by value: an array of records, or the one value that a file is
-langfuse.py        Langfuse exports: traces with their input and output, or observations, of which the last generation
-                   tells it all
-parquet.py         Rows of a Parquet file, read by a process of its own under limits: a few bytes of it can stand for
-                   gigabytes
-parquet_reader.py  A process that reads a Parquet file and prints its rows as JSON, one per line, under limits it sets
-                   itself
-read.py            Files of traces in any known layout, row by row; a row that cannot be read says why, and the rest
-                   goes on
-trace_input.py     What a stage reads: a file of traces, a folder that an earlier stage wrote, or a dataset at a commit
+archive.py               Inspect logs in their archive form: the samples of a zip file, each unpacked as far as a row
+                         may reach
+documents.py             The records of a file in any format: JSON lines, a JSON array, one document, Parquet, a zip of
+                         JSON
+json_document.py         One JSON document of any size, value by value: an array of records, or the one value that a
+                         file is
+langfuse.py              Langfuse exports: traces with their input and output, or observations, of which the last
+                         generation tells it all
+logged_conversations.py  What exports have in common whose records say only together what a conversation was: each holds
+                         all said so far
+parquet.py               Rows of a Parquet file, read by a process of its own under limits: a few bytes of it can stand
+                         for gigabytes
+parquet_reader.py        A process that reads a Parquet file and prints its rows as JSON, one per line, under limits it
+                         sets itself
+read.py                  Files of traces in any known layout, row by row; a row that cannot be read says why, and the
+                         rest goes on
+span_attributes.py       What a span says, whichever tool wrote it: its attributes in any form, and which of them hold
+                         what, per family
+spans.py                 Files of spans (OpenTelemetry, OpenInference, LangSmith, MLflow): what models were sent and
+                         answered, in one tree
+trace_input.py           What a stage reads: a file of traces, a folder that an earlier stage wrote, or a dataset at a
+                         commit
 
 What a row says is read by `formats/row_layouts.py`, and its messages by `formats/message_reader.py`, not strictly.
 """

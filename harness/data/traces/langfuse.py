@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from harness.data.formats.json_texts import as_value, kind
-from harness.data.formats.message_reader import read_messages
-from harness.data.prefixes import Prefixes
 from harness.data.records import Message
+from harness.data.traces.logged_conversations import (
+    LoggedConversation,
+    exchange,
+    json_value,
+    listed_messages,
+    whole_conversations,
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedConversation:
-    """One conversation as it was logged at one moment, or why it cannot be read."""
+class LangfuseReader:
+    """Reads a file of traces or observations."""
 
-    id: str
-    session: str
-    """Conversations of one session may be the same one, logged again with every turn."""
-    line: int
-    messages: tuple[Message, ...] = ()
-    problem: str | None = None
+    words = "a Langfuse export"
+    record = "trace or observation of Langfuse"
+
+    def __init__(self) -> None:
+        self._kinds: Counter[str] = Counter()
+        self._logged: list[LoggedConversation] = []
+
+    def add(self, value: Any, line: int) -> bool:
+        """Take one record of the file; False for a value that is none of an export."""
+        if not is_export(value):
+            return False
+        self._kinds[str(value.get("type"))] += 1
+        self._logged.extend(read_record(value, line))
+        return True
+
+    def conversations(self) -> Sequence[LoggedConversation]:
+        """Return what all records said, each conversation once."""
+        return whole_conversations(self._logged)
+
+    def nothing(self) -> str:
+        """Return what was found in the place of conversations, and what to export."""
+        there = ", ".join(f"{kind} ({count})" for kind, count in self._kinds.most_common())
+        return (
+            f"has observations of type {there} alone, and conversations stand in those of type GENERATION; "
+            "export the generations, or the traces with their input and output"
+        )
 
 
 def is_export(value: Any) -> bool:
@@ -58,26 +80,6 @@ def read_record(value: Mapping[str, Any], line: int) -> Iterable[LoggedConversat
         yield LoggedConversation(id=trace_id, session=session, line=line, problem=str(error))
 
 
-def whole_conversations(logged: Sequence[LoggedConversation]) -> list[LoggedConversation]:
-    """Return the conversations of which no later one of the same session is a continuation, in the order of the file.
-
-    A chat agent logs its whole history with every turn, so that all but the last are beginnings of it.
-    """
-    groups: dict[str, list[LoggedConversation]] = {}
-    kept: list[LoggedConversation] = [one for one in logged if one.problem]
-    for one in logged:
-        if not one.problem:
-            groups.setdefault(one.session, []).append(one)
-    for group in groups.values():
-        prefixes, begun = Prefixes(), set[int]()
-        for one in sorted(group, key=lambda one: -len(one.messages)):  # stable: earlier ones first
-            beginnings = prefixes.of(one.messages)
-            if beginnings[-1] not in begun:
-                kept.append(one)
-                begun.update(beginnings)
-    return sorted(kept, key=lambda one: one.line)
-
-
 def _spoke(value: Mapping[str, Any]) -> bool:
     return "input" in value and "output" in value
 
@@ -94,53 +96,12 @@ def _time(value: Mapping[str, Any]) -> str:
 
 def _messages(value: Mapping[str, Any]) -> tuple[Message, ...]:
     """Return what was sent and what came back, as one conversation."""
-    asked = _listed(value.get("input"), "user")
-    answered = _listed(value.get("output"), "assistant")
+    asked = listed_messages(value.get("input"), "user")
+    answered = listed_messages(value.get("output"), "assistant")
     calls = value.get("tool_calls") or value.get("toolCalls")
     alone = answered[0] if len(answered) == 1 and isinstance(answered[0], Mapping) else {"tool_calls": True}
     if calls and isinstance(calls, list) and not alone.get("tool_calls"):
-        answered = [{**alone, "tool_calls": [_decoded(call) for call in calls]}]
+        answered = [{**alone, "tool_calls": [json_value(call) for call in calls]}]
     if not asked and not answered:
         raise ValueError("neither input nor output holds a message; export the generations of the trace as well")
-    before = read_messages(asked, "input", strict=False)
-    after = read_messages(answered, "output", strict=False)
-    return after if after[: len(before)] == before else before + after  # some agents return their whole state
-
-
-def _decoded(value: Any) -> Any:
-    found = as_value(value) if isinstance(value, str) else None
-    return value if found is None else found
-
-
-def _listed(value: Any, role: str) -> list[Any]:
-    """Return the messages of an input or output: a list, an object around one, one message, or text of that role."""
-    value = _decoded(value)
-    if value is None or value == "":
-        return []
-    if isinstance(value, str):
-        return [{"role": role, "content": value}]
-    if isinstance(value, list):
-        flat = value[0] if len(value) == 1 and isinstance(value[0], list) else value
-        return [_with_role(one, role) for one in flat]
-    if not isinstance(value, Mapping):
-        raise ValueError(f"the {role}'s part must be text, a message or a list of them, got {kind(value)}")
-    for key in ("messages", "input", "output", "choices", "generations"):
-        if isinstance(value.get(key), list):
-            return [_with_role(one, role) for one in value[key]]
-    return [_with_role(value, role)]
-
-
-def _with_role(value: Any, role: str) -> Any:
-    if isinstance(value, str):
-        return {"role": role, "content": value}
-    if not isinstance(value, Mapping):
-        return value
-    inner = value.get("message")
-    if isinstance(inner, Mapping):
-        return _with_role(inner, role)
-    if "content" in value or "tool_calls" in value:
-        return value if value.get("role") or value.get("type") else {**value, "role": role}
-    if "role" in value or value.get("type") in ("function_call", "function_call_output"):
-        return value
-    text = next((value[key] for key in ("text", "query", "question", "answer", "response") if key in value), None)
-    return {"role": role, "content": text if isinstance(text, str) else json.dumps(value, ensure_ascii=False)}
+    return exchange(asked, answered)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
@@ -10,23 +9,27 @@ from typing import Any
 
 from harness.data.formats.json_texts import kind
 from harness.data.formats.message_reader import whole
-from harness.data.formats.row_layouts import INSPECT, LANGFUSE, RowLayout, expected, layout_of
+from harness.data.formats.row_layouts import INSPECT, RowLayout, expected, layout_of
 from harness.data.pipeline_records import TraceRow
 from harness.data.records import Conversation
-from harness.data.traces import langfuse
+from harness.data.traces import langfuse, spans
 from harness.data.traces.documents import records
 from harness.data.traces.json_document import FileRecord
+from harness.data.traces.logged_conversations import ExportReader, LoggedConversation
 from harness.errors import DataError
 
 _MOST_ROWS = 1_000_000
 _MOST_WITHOUT_LAYOUT = 10_000
+_MOST_BEFORE_EXPORT = 16
+"""Records in no layout that are held until one says whether the file is to be read as a whole: cut lines, mostly."""
 _NO_NUMBERS = ("nan", "inf", "-inf")
+_Rows = Iterator[tuple[int, TraceRow]]
 
 
 def read_traces(path: Path, prefix: str = "trace") -> Iterator[TraceRow]:
     """Yield the traces of a file, in order. Ids are the rows' own, else `prefix-0000` by position.
 
-    One row is in memory at a time, but for Langfuse's observations, which say only together what a conversation is.
+    One row is in memory at a time, but for observations and spans, which say only together what a conversation is.
     Raises DataError for a file that is empty, damaged or in which no row can be read, and for ids that two rows share.
     """
     lines: dict[str, int] = {}  # of every row: the memory that many small ones take
@@ -65,9 +68,17 @@ def layout(path: Path) -> str:
 
 
 def _layout(value: Any) -> RowLayout | str | None:
+    reader = _export_reader(value)
+    return layout_of(value) if reader is None else reader.words
+
+
+def _export_reader(value: Any) -> ExportReader | None:
+    """Return what reads a file that begins with this record as a whole; None where each row stands for itself."""
+    if spans.is_export(value):
+        return spans.SpanReader()
     if isinstance(value, Mapping) and not value.get("messages") and langfuse.is_export(value):
-        return LANGFUSE
-    return layout_of(value)
+        return langfuse.LangfuseReader()
+    return None
 
 
 def _unwrapped(found: Iterator[FileRecord]) -> Iterator[FileRecord]:
@@ -82,24 +93,30 @@ def _unwrapped(found: Iterator[FileRecord]) -> Iterator[FileRecord]:
 
 def _inner(value: Any) -> list[Any] | None:
     """Return the rows inside a document: an Inspect log, a page of an API, a session with its traces."""
-    if not isinstance(value, Mapping) or layout_of(value) is not None or langfuse.is_export(value):
+    known = layout_of(value) is not None or langfuse.is_export(value) or spans.is_export(value)
+    if known or not isinstance(value, Mapping):
         return None
     if "eval" in value and "version" in value:
         return list(value.get("samples") or ())
-    listed = next((value[key] for key in ("traces", "data", "rows", "observations") if key in value), None)
+    listed = next(
+        (value[key] for key in ("traces", "data", "rows", "observations", "spans", "runs") if key in value), None
+    )
     return listed if isinstance(listed, list) else None
 
 
-def _rows(path: Path, prefix: str) -> Iterator[tuple[int, TraceRow]]:
+def _rows(path: Path, prefix: str) -> _Rows:
     found = _unwrapped(records(path))
-    first = next(found, None)
-    if first is None:
-        return
-    every = chain([first], found)
-    yield from _export(path, prefix, every) if _layout(first.value) == LANGFUSE else _plain(path, prefix, every)
+    begun: list[FileRecord] = []
+    for record in islice(found, _MOST_BEFORE_EXPORT):
+        begun.append(record)
+        if _layout(record.value):
+            break
+    every = chain(begun, found)
+    reader = _export_reader(begun[-1].value) if begun else None
+    yield from _plain(path, prefix, every) if reader is None else _export(path, prefix, every, reader)
 
 
-def _plain(path: Path, prefix: str, found: Iterator[FileRecord]) -> Iterator[tuple[int, TraceRow]]:
+def _plain(path: Path, prefix: str, found: Iterator[FileRecord]) -> _Rows:
     for position, record in enumerate(found):
         yield record.line, _row(path, record, f"{prefix}-{position:04d}")
 
@@ -144,30 +161,27 @@ def _problem(path: Path, line: int, id: str, source: str, problem: str) -> Trace
     )
 
 
-def _export(path: Path, prefix: str, found: Iterator[FileRecord]) -> Iterator[tuple[int, TraceRow]]:
-    logged: list[langfuse.LoggedConversation] = []
-    kinds: Counter[str] = Counter()
+def _export(path: Path, prefix: str, found: Iterator[FileRecord], reader: ExportReader) -> _Rows:
+    strange: list[LoggedConversation] = []
     for record in found:
-        kinds[str(record.value.get("type")) if isinstance(record.value, Mapping) else ""] += 1
-        if record.problem or not langfuse.is_export(record.value):
-            problem = record.problem or f"got {kind(record.value)} that is no trace or observation of Langfuse"
-            logged.append(langfuse.LoggedConversation(id="", session="", line=record.line, problem=problem))
-        else:
-            logged.extend(langfuse.read_record(record.value, record.line))
-    if kinds and not logged:
-        there = ", ".join(f"{kind} ({count})" for kind, count in kinds.most_common())
-        raise DataError(
-            f"{path} has observations of type {there} alone, and conversations stand in those of type GENERATION; "
-            "export the generations, or the traces with their input and output"
-        )
+        if record.problem or not reader.add(record.value, record.line):
+            problem = record.problem or f"got {kind(record.value)} that is no {reader.record}"
+            strange.append(LoggedConversation(id="", session="", line=record.line, problem=problem))
+    whole = reader.conversations()
+    if not whole and not strange:
+        raise DataError(f"{path} {reader.nothing()}")
     seen: dict[str, int] = {}
-    for position, one in enumerate(langfuse.whole_conversations(logged)):
+    for position, one in enumerate(sorted([*whole, *strange], key=lambda one: one.line)):
         id = one.id or f"{prefix}-{position:04d}"
-        seen[id] = seen.get(id, 0) + 1
-        if seen[id] > 1:  # agents inside agents: several conversations in one trace
-            id = f"{id}-{seen[id]}"
+        base = id
+        while id in seen:  # agents inside agents: several conversations in one trace
+            seen[base] += 1
+            id = f"{base}-{seen[base]}"
+        seen[id] = 1
         source = f"{path.name}:{one.line}"
         if one.problem:
             yield one.line, _problem(path, one.line, id, source, one.problem)
         else:
-            yield one.line, TraceRow(conversation=Conversation(id=id, messages=one.messages, source=source))
+            columns = {"tools": list(one.tools)} if one.tools else {}
+            conversation = Conversation(id=id, messages=one.messages, source=source)
+            yield one.line, TraceRow(conversation=conversation, columns=columns)
