@@ -199,7 +199,7 @@ def test_greedy_answers_do_not_depend_on_the_batch(student: tuple[Path, StudentS
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(student[0])
-    prompts = [_render(tokenizer, _conversation(p)[:2], thinking=False, prompt=True) for p in range(8)]
+    prompts = [_render(tokenizer, _conversation(p)[:2], thinking=False, prompt=True) for p in range(4)]
     tokenizer.padding_side = "left"
 
     def answers(texts: list[str]) -> list[str]:
