@@ -4,11 +4,10 @@
 #   BACKEND=cpu|cuda    which build of the inference engine; default: cuda where nvidia-smi works
 #   PIP_FIND_LINKS=DIR  a wheelhouse with PyTorch in it; without one uv finds PyTorch's own index
 #   TFT_SOURCES=DIR     the real source files; tests that need them are skipped without it
-#   JOBS=2              files of tests side by side
+#   JOBS=N              files of tests side by side; default: 2 with engines, 3 without, whose tests wait more often
 #   TAG=v0.1.0          for `make dist`: refuse where the package has another version
 
 PYTHON ?= python3
-JOBS ?= 2
 ifndef BACKEND
 BACKEND := $(shell nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 endif
@@ -40,20 +39,20 @@ demo: setup ## the benchmark once, small, on a local Hub: no keys, no downloads
 	$(BIN)/tft demo
 
 # Files are shared out in the order of tests/conftest.py: those with engines first.
-PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest -n $(or $(JOBS),$(1)) --dist loadfile --no-loadscope-reorder
 QUICK = -m "not slow and not kill and not network and not gpu"
 
 test: setup ## run the quick tests: no engine, no internet, no GPU
-	$(PYTEST) $(QUICK)
+	$(call PYTEST,3) $(QUICK)
 
 test-all: setup ## run these and those that start engines
-	$(PYTEST) -m "not kill and not network and not gpu"
+	$(call PYTEST,2) -m "not kill and not network and not gpu"
 
 test-kill: setup ## run those that kill programs again and again
-	$(PYTEST) -m "kill and not network and not gpu"
+	$(call PYTEST,2) -m "kill and not network and not gpu"
 
 coverage: setup ## run the quick tests, and print which share of lines and branches they reach, room by room
-	$(PYTEST) $(QUICK) --cov --cov-report=
+	$(call PYTEST,3) $(QUICK) --cov --cov-report=
 	@for room in harness/*/; do test -f "$$room/__init__.py" || continue; \
 	  printf '%-24s%3s %%\n' "$$room" "$$($(BIN)/coverage report --format=total --include="$$room*")"; done
 	@printf '%-24s%3s %%\n' all "$$($(BIN)/coverage report --format=total)"
