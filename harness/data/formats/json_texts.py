@@ -42,6 +42,12 @@ def as_value(text: str) -> Any:
         return None
 
 
+def json_value(value: Any) -> Any:
+    """Return the list or object that a JSON text is, any other value as it is."""
+    found = as_value(value) if isinstance(value, str) else None
+    return value if found is None else found
+
+
 def why_not_held(text: str) -> str | None:
     """Return in words why the value of JSON text cannot be held; None where it can, or the text is none."""
     try:

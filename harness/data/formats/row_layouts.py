@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.data.formats.calls import parse_answer
-from harness.data.formats.json_texts import as_value, decoded, kind, shortened, why_not_held
+from harness.data.formats.json_texts import decoded, json_value, kind, shortened, why_not_held
 from harness.data.formats.message_reader import read_messages
 from harness.data.records import Conversation, Message
 from harness.hub.foreign_json import LARGEST
@@ -89,10 +89,10 @@ def _exchange(asked: str, answered: str) -> Callable[[Row, bool], tuple[Message,
     """Return what reads a request to a model's API and its response under two keys of a row."""
 
     def read(row: Row, strict: bool) -> tuple[Message, ...]:
-        request = _value(row[asked])
+        request = json_value(row[asked])
         if isinstance(request, Mapping):
             request = next(
-                (_value(request[key]) for key in ("messages", "input", "contents") if key in request), [request]
+                (json_value(request[key]) for key in ("messages", "input", "contents") if key in request), [request]
             )
         if isinstance(request, str):
             request = [{"role": "user", "content": request}]
@@ -105,7 +105,7 @@ def _exchange(asked: str, answered: str) -> Callable[[Row, bool], tuple[Message,
 
 def _answers(value: Any) -> list[Any]:
     """Return the messages in what a model's API answered: a text, a message, several, choices, or candidates."""
-    value = _value(value)
+    value = json_value(value)
     for key, inside in (("choices", "message"), ("candidates", "content")):
         if isinstance(value, Mapping) and isinstance(listed := value.get(key), list) and listed:
             value = listed[0].get(inside) if isinstance(listed[0], Mapping) else listed[0]
@@ -114,12 +114,6 @@ def _answers(value: Any) -> list[Any]:
     if isinstance(value, str):
         value = {"role": "assistant", "content": value}
     return value if isinstance(value, list) else [value]
-
-
-def _value(value: Any) -> Any:
-    """Return the JSON list or object that a text is; any other value as it is."""
-    found = as_value(value) if isinstance(value, str) else None
-    return value if found is None else found
 
 
 def _context(row: Row, strict: bool) -> tuple[Message, ...]:

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from harness.data.formats.json_texts import json_value
 from harness.data.records import Message
 from harness.data.traces.logged_conversations import (
     LoggedConversation,
     exchange,
-    json_value,
     listed_messages,
     whole_conversations,
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from harness.data.formats.content_parts import SILENT, listed_keys
-from harness.data.formats.json_texts import as_value, kind
+from harness.data.formats.json_texts import json_value, kind
 from harness.data.formats.message_reader import read_messages
 from harness.data.prefixes import Prefixes
 from harness.data.records import Message
@@ -86,12 +86,6 @@ def exchange(asked: list[Any], answered: list[Any]) -> tuple[Message, ...]:
     before = read_messages(asked, "input", strict=False)
     after = read_messages(answered, "output", strict=False)
     return after if after[: len(before)] == before else before + after  # some agents return their whole state
-
-
-def json_value(value: Any) -> Any:
-    """Return the list or object that a JSON text is, any other value as it is."""
-    found = as_value(value) if isinstance(value, str) else None
-    return value if found is None else found
 
 
 def listed_messages(value: Any, role: str, *, any_object: bool = True) -> list[Any]:
