@@ -14,7 +14,8 @@
     row_layouts.py      The layouts in which conversations come as rows, told apart by their keys, and what each says of
                         a conversation
     sgd.py              Schema-Guided Dialogue files to records, and as a file of conversations
-    stage_rows.py       Rows of the pipeline's datasets: what filter, relabel and synthesize write, as JSON objects
+    stage_rows.py       Rows of the datasets that stages push: conversations, turn pairs, and what filter, relabel and
+                        synthesize add
     strict_records.py   Frozen records that refuse unknown keys: the base of pydantic models, and dataclasses from JSON
                         values
     task.py             job_description.json to a Task, and back
