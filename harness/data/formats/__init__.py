@@ -11,6 +11,10 @@
     messages.py         Records to OpenAI-style messages, chat-template messages, call strings and rows; conversations
                         to pairs
     published.py        The published benchmark files: their rows, out, and test sets, in
+    reading_notes.py    What the reading of a logged conversation leaves out, reorders or takes for granted: to be
+                        counted and shown
+    row_columns.py      What a row says of its conversation beside the messages: tools, system text, model, time, whose
+                        it was, failures
     row_layouts.py      The layouts in which conversations come as rows, told apart by their keys, and what each says of
                         a conversation
     sgd.py              Schema-Guided Dialogue files to records, and as a file of conversations
@@ -18,6 +22,7 @@
     strict_records.py   Frozen records that refuse unknown keys: the base of pydantic models, and dataclasses from JSON
                         values
     task.py             job_description.json to a Task, and back
+    tool_definitions.py Definitions of tools as APIs and frameworks write them, to OpenAI's form
     yaml_lines.py       YAML files that people write: their values, and the line that each key stands on, for errors
                         that point at it
 

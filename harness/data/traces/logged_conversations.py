@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from harness.data.formats.content_parts import SILENT, listed_keys
 from harness.data.formats.json_texts import json_value, kind
 from harness.data.formats.message_reader import read_messages
+from harness.data.pipeline_records import Finding
 from harness.data.prefixes import Prefixes
 from harness.data.records import Message
 
@@ -25,6 +26,10 @@ class LoggedConversation:
     messages: tuple[Message, ...] = ()
     tools: tuple[Any, ...] = ()
     """Definitions of tools, as they were logged."""
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    """What else the record says of it, see `columns_of`."""
+    findings: tuple[Finding, ...] = ()
+    """What was noticed while it was read."""
     problem: str | None = None
 
 
