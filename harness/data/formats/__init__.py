@@ -10,6 +10,7 @@
                         frameworks log them
     messages.py         Records to OpenAI-style messages, chat-template messages, call strings and rows; conversations
                         to pairs
+    openai_tools.py     Definitions of tools as APIs and frameworks write them, to OpenAI's form
     published.py        The published benchmark files: their rows, out, and test sets, in
     reading_notes.py    What the reading of a logged conversation leaves out, reorders or takes for granted: to be
                         counted and shown
@@ -22,7 +23,6 @@
     strict_records.py   Frozen records that refuse unknown keys: the base of pydantic models, and dataclasses from JSON
                         values
     task.py             job_description.json to a Task, and back
-    tool_definitions.py Definitions of tools as APIs and frameworks write them, to OpenAI's form
     yaml_lines.py       YAML files that people write: their values, and the line that each key stands on, for errors
                         that point at it
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.data.formats.content_parts import first_of
 from harness.data.formats.json_texts import json_value, shortened
-from harness.data.formats.tool_definitions import openai_tools
+from harness.data.formats.openai_tools import openai_tools
 
 _HOLDERS = (
     *("request", "input", "inputs", "prompt", "request_body", "requestBody", "body", "kwargs", "llm"),

@@ -9,9 +9,9 @@ from typing import Any
 
 from harness.data.formats.json_texts import kind
 from harness.data.formats.message_reader import whole
+from harness.data.formats.openai_tools import openai_tools
 from harness.data.formats.row_columns import COLUMNS, columns_of, is_secret
 from harness.data.formats.row_layouts import INSPECT, RowLayout, expected, layout_of
-from harness.data.formats.tool_definitions import openai_tools
 from harness.data.pipeline_records import TraceRow
 from harness.data.records import Conversation
 from harness.data.traces import langfuse, spans

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.data.formats.openai_tools import openai_tools
 from harness.data.formats.row_columns import columns_of, instant, is_secret
-from harness.data.formats.tool_definitions import openai_tools
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 FUNCTION = {"name": "FindTable", "description": "Finds one.", "parameters": SCHEMA}
