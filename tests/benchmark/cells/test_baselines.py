@@ -1,4 +1,4 @@
-"""What is evaluated beside the cells: once for all of them, in the plan and its estimate, and said where it cannot be."""
+"""What is evaluated beside the cells: once for all, in the plan and its estimate, and said where it cannot be."""
 
 from __future__ import annotations
 
@@ -69,8 +69,6 @@ def job(tmp_path: Path) -> Callable[[int], BenchmarkPlan]:
         mended = [{**dump_conversation(changed[place]), "id": logged[place].id} for place in range(corrected)]
         write_jsonl(tmp_path / "test.jsonl", [*mended, *rows[corrected:]])
         write_jsonl(tmp_path / LOGGED, rows)
-        (tmp_path / "job_description.json").write_text('{"task_description": "Help.", "tools": []}')
-        write_jsonl(tmp_path / "traces.jsonl", rows)
         setup = Setup(
             namespace="me", preset=read_preset("tiny"), job=Job(name="agent", folder=str(tmp_path)), baselines=ALL
         )
