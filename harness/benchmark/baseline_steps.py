@@ -42,7 +42,7 @@ class BaselineSteps:
 def _untrained(setup: Setup) -> Step:
     student = setup.student
     made = (student,) if setup.makes_student else ()
-    return judged_evaluation(setup, student, makes=split_revision(student)[0], more=_RESULTS_ONLY, needs=made)
+    return judged_evaluation(setup, student, more=_RESULTS_ONLY, needs=made)
 
 
 def _logged(setup: Setup) -> Step | str | None:
@@ -58,7 +58,7 @@ def _logged(setup: Setup) -> Step | str | None:
         return "none of the test conversations was corrected, so its answers are the references"
     name = f"logged:{setup.job.name}"
     more = [*_RESULTS_ONLY, *say_words("--max-unscored", "1", max_unscored=1.0)]
-    return judged_evaluation(setup, name, makes=name, more=more)
+    return judged_evaluation(setup, name, more=more)
 
 
 def _teacher(setup: Setup) -> Step | str:
@@ -68,9 +68,8 @@ def _teacher(setup: Setup) -> Step | str:
         return f"{teacher} writes conversations by rules and answers no test set"
     if name.repository and name.repository == split_revision(setup.student)[0]:
         return f"{teacher} is the student"
-    makes = name.repository or name.public
     asks = name.backend != "vllm"
-    return judged_evaluation(setup, teacher, makes=makes, more=_RESULTS_ONLY, max_tokens=TEACHER_TOKENS, asks=asks)
+    return judged_evaluation(setup, teacher, more=_RESULTS_ONLY, max_tokens=TEACHER_TOKENS, asks=asks)
 
 
 _RESULTS_ONLY = say_words("--results-only", results_only=True)

@@ -28,9 +28,9 @@ class _Chain:
     setup: Setup
     steps: list[Step] = field(default_factory=list)
 
-    def add(self, stage: str, makes: str, said: Sequence[Said], **more: Any) -> None:
+    def add(self, stage: str, makes: str, said: Sequence[Said], places: Sequence[Said] = (), **fields: Any) -> None:
         """Add a step, see `make_step`."""
-        self.steps.append(make_step(self.setup, stage, makes, said, **more))
+        self.steps.append(make_step(self.setup, said, places, stage=stage, makes=makes, **fields))
 
 
 def steps(cell: Cell, setup: Setup) -> list[Step]:
@@ -54,7 +54,7 @@ def steps(cell: Cell, setup: Setup) -> list[Step]:
     ]
     student = (setup.student,) if setup.makes_student else ()
     chain.add("train", model, said, needs=(data, test_set, *student))
-    chain.steps.append(judged_evaluation(setup, model, makes=model, needs=(model,)))
+    chain.steps.append(judged_evaluation(setup, model, needs=(model,)))
     return chain.steps
 
 

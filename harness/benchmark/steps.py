@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from harness.benchmark.cells import Setup
 from harness.hub.artifact import RepoKind
+from harness.models.names import ModelName
 from harness.models.roles import Roles
 
 
@@ -54,31 +55,17 @@ def say_words(*words: object, **fields: Any) -> list[Said]:
     return [] if None in words else [Said(tuple(map(str, words)), fields)]
 
 
-def make_step(
-    setup: Setup,
-    stage: str,
-    makes: str,
-    said: Sequence[Said],
-    *,
-    module: str | None = None,
-    needs: Sequence[str] = (),
-    places: Sequence[Said] = (),
-    here: bool = False,
-) -> Step:
-    """Return the step that some words and their fields describe."""
+def make_step(setup: Setup, said: Sequence[Said], places: Sequence[Said] = (), **fields: Any) -> Step:
+    """Return the step that some words say, `fields` being what they do not: `stage`, `makes`, `needs`."""
     request: dict[str, Any] = {}
     for one in (*said, *places):
         for key, value in one.fields.items():
             request[key] = {**request.get(key, {}), **value} if isinstance(value, Mapping) else value
     return Step(
-        stage=stage,
-        module=module or stage,
+        **{"module": fields["stage"], **fields},
         words=(*(word for one in said for word in one.words), "--json", "--namespace", setup.namespace),
-        makes=makes,
         request=request,
-        needs=tuple(needs),
         places=tuple(word for one in places for word in one.words),
-        here=here,
     )
 
 
@@ -86,7 +73,6 @@ def judged_evaluation(
     setup: Setup,
     model: str,
     *,
-    makes: str,
     more: Sequence[Said] = (),
     max_tokens: int | None = None,
     asks: bool = False,
@@ -109,4 +95,6 @@ def judged_evaluation(
         *say_words("--endpoints", (judge or asks or None) and setup.endpoints, asking={"endpoints": setup.endpoints}),
         *say_words("--budget", (judge or asks or None) and setup.budget, asking={"budget": setup.budget}),
     ]
-    return make_step(setup, "evaluate", makes, said, needs=(*needs, setup.test_set), places=asking, here=asks)
+    name = ModelName.parse(model)
+    makes = name.repository or name.public
+    return make_step(setup, said, asking, stage="evaluate", makes=makes, needs=(*needs, setup.test_set), here=asks)
