@@ -74,6 +74,11 @@ def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
     )
 
 
+def pull_conversations(hub: Hub, artifact: Artifact) -> list[Conversation]:
+    """Return the conversations of a test-set repository, under the ids that its pairs name."""
+    return read_test_conversations(hub.pull(artifact, [CONVERSATIONS]) / CONVERSATIONS)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSource:
     """A task, and the input that it was read from, as a lineage names it."""

@@ -9,6 +9,9 @@ from typing import Any
 
 from harness.data.formats.json_texts import kind
 from harness.data.formats.message_reader import whole
+from harness.data.formats.openai_tools import openai_tools
+from harness.data.formats.reading_notes import ReadingNotes
+from harness.data.formats.row_columns import COLUMNS, columns_of, is_secret
 from harness.data.formats.row_layouts import INSPECT, RowLayout, expected, layout_of
 from harness.data.pipeline_records import TraceRow
 from harness.data.records import Conversation
@@ -125,6 +128,7 @@ def _row(path: Path, record: FileRecord, id: str) -> TraceRow:
     row = record.value
     source = f"{path.name}:{record.line}"
     own: Mapping[str, Any] = row if isinstance(row, Mapping) else {}
+    notes = ReadingNotes()
     try:
         if record.problem:
             raise ValueError(record.problem)
@@ -134,16 +138,21 @@ def _row(path: Path, record: FileRecord, id: str) -> TraceRow:
         id = _id(own, id, samples=found.words == INSPECT)
         source = own["source"] if isinstance(own.get("source"), str) and own["source"] else source
         whole(row)
-        messages = found.read(row, False)
+        messages = found.read(row, False, notes)
     except ValueError as error:
         return _problem(path, record.line, id, source, str(error))
-    # A sample's other keys are Inspect's: its events alone would be larger than all conversations.
-    columns = {} if found.words == INSPECT else _columns(own, found)
-    return TraceRow(conversation=Conversation(id=id, messages=messages, source=source), columns=columns)
+    conversation = Conversation(id=id, messages=messages, source=source)
+    return TraceRow(conversation=conversation, columns=_columns(row, found), findings=tuple(notes.findings))
 
 
-def _columns(row: Mapping[str, Any], found: RowLayout) -> dict[str, Any]:
-    return {key: value for key, value in row.items() if key not in found.keys and key not in ("id", "source")}
+def _columns(row: Any, found: RowLayout) -> dict[str, Any]:
+    """Return what is said beside the messages, and the row's other keys but for those of secrets."""
+    own: Mapping[str, Any] = row if isinstance(row, Mapping) else {}
+    said = columns_of(row, next((own[key] for key in found.keys if own.get(key)), None))
+    if found.words == INSPECT:  # its other keys are Inspect's: the events alone would be larger than all conversations
+        return said
+    left = {"id", "source", *found.keys, *COLUMNS}
+    return {**{key: value for key, value in own.items() if key not in left and not is_secret(key)}, **said}
 
 
 def _id(row: Mapping[str, Any], otherwise: str, *, samples: bool) -> str:
@@ -182,6 +191,6 @@ def _export(path: Path, prefix: str, found: Iterator[FileRecord], reader: Export
         if one.problem:
             yield one.line, _problem(path, one.line, id, source, one.problem)
         else:
-            columns = {"tools": list(one.tools)} if one.tools else {}
+            columns = {**({"tools": openai_tools(list(one.tools))} if one.tools else {}), **one.columns}
             conversation = Conversation(id=id, messages=one.messages, source=source)
-            yield one.line, TraceRow(conversation=conversation, columns=columns)
+            yield one.line, TraceRow(conversation=conversation, columns=columns, findings=one.findings)
