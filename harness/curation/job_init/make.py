@@ -102,6 +102,7 @@ def make_job(request: InitRequest, *, advance: Advance = _nothing) -> JobRecord:
             overlooked_tools=found.tools.overlooked,
             personal=most_common_first(found.personal),
             cut_results=found.cut_results,
+            reading=most_common_first(found.reading),
             columns=most_common_first(found.columns),
             decided_by=request.decided_by,
         )
@@ -121,8 +122,10 @@ def _counting(rows: Iterable[TraceRow], advance: Advance) -> Iterator[TraceRow]:
         yield row
 
 
-def refuse_files(out: Path) -> None:
-    """Raise UsageError where a folder to be written has something in it, or is none."""
+def refuse_files(out: Path, export: Path | None = None) -> None:
+    """Raise UsageError where a folder to be written has something in it, is none, or lies in the export."""
+    if export and export.is_dir() and export.resolve() in out.resolve().parents:
+        raise UsageError(f"{out} lies in the export itself, and would be read with it; give another --out")
     if out.is_dir() and not any(out.iterdir()):
         return
     if out.exists():

@@ -9,6 +9,7 @@ from typing import Any
 from harness import __version__
 from harness.curation.job_init.task_description import VARIES, FoundDescription
 from harness.curation.job_init.tool_definitions import FoundTool
+from harness.data.formats.reading_notes import ADVICE
 from harness.statistics.estimates import smallest_detectable
 from harness.statistics.formatting import number
 
@@ -46,7 +47,10 @@ class JobRecord:
     overlooked_tools: int
     personal: dict[str, int]
     cut_results: int
+    reading: dict[str, int]
+    """What reading left out, reordered or guessed -> conversations."""
     columns: dict[str, int]
+    """What the export says beside conversations, as far as it is carried on -> rows."""
     decided_by: str | None
 
 
@@ -87,6 +91,9 @@ def notes(record: JobRecord) -> Iterator[str]:
 def _about_rows(record: JobRecord) -> Iterator[str]:
     if record.reasons:
         yield f"set aside: {counted(record.reasons)}; each stands in {ASIDE} with its reason"
+    for kind, count in record.reading.items():
+        what, advice = ADVICE.get(kind, (f"conversations with {kind}", "look at some of them"))
+        yield f"{count:,} {what}: {advice}"
     if record.cut_results:
         yield (
             f"in {record.cut_results:,} conversations a tool's result ends with a mark of having been cut; if the "
