@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.data.formats.exchanges import listed_messages
 from harness.data.formats.json_texts import decoded, json_value
-from harness.data.traces.logged_conversations import listed_messages
 
 _DEEPEST = 16
 """Dots of an attribute's name that are looked at: the longest known one has nine."""

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.data.formats.exchanges import exchange
 from harness.data.formats.json_texts import encodable, json_value
 from harness.data.formats.message_reader import whole
-from harness.data.traces.logged_conversations import LoggedConversation, exchange, whole_conversations
+from harness.data.traces.logged_conversations import LoggedConversation, whole_conversations
 from harness.data.traces.span_attributes import (
     EXPECTED,
     attributes,
