@@ -19,11 +19,11 @@ from harness.errors import DataError, UsageError
 from harness.hub.artifact import FileInput
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
-from harness.reports.dataset_card import CONVERSATION, PAIR, CardFrame, write_stage_card
+from harness.reports.dataset_card import PAIR, TRACES, CardFrame, write_stage_card
 from harness.stages._result import OutputTarget, StageResult, produce
 
 STAGE = "job-test-set"
-VERSION = 2
+VERSION = 3
 """Of version 1 the lineages name the stage `collect`."""
 
 
@@ -59,7 +59,7 @@ def run(request: JobTestSetRequest, hub: Hub) -> StageResult:
             title="Test set of one's own",
             repo_id=request.place.target or "",
             rows=len(pairs),
-            columns=CONVERSATION[:3],
+            columns=TRACES,
             configs={"conversations": CONVERSATIONS, "pairs": PAIRS},
             other_columns={"pairs": PAIR},
             lineage=lineage,
