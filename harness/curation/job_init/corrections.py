@@ -35,7 +35,7 @@ class Stale(UsageError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldOut:
+class ReviewedConversation:
     """One test conversation with what was decided about it."""
 
     conversation: Conversation
@@ -81,7 +81,7 @@ class ReviewDesk:
         self._lock = threading.Lock()
         self.read()
 
-    def read(self) -> list[HeldOut]:
+    def read(self) -> list[ReviewedConversation]:
         """Return the conversations in the order of test.todo.md; DataError says what cannot be read."""
         path = self.folder / TEST
         conversations, decisions, logged = read_test_conversations(path), self.review.decisions, self._logged()
@@ -90,7 +90,7 @@ class ReviewDesk:
         if not len(placed) == len(conversations) == len(rows) or placed.keys() != {one.id for one in decisions}:
             raise DataError(f"{path} has an id twice, or is just being written; mend the id, or try again")
         return [
-            HeldOut(conversation=conversation, decision=one, logged=logged.get(one.id), line=line, row=row)
+            ReviewedConversation(conversation=conversation, decision=one, logged=logged.get(one.id), line=line, row=row)
             for one in decisions
             for conversation, line, row in [placed[one.id]]
         ]
@@ -143,7 +143,7 @@ class ReviewDesk:
             self._steps.pop()
             return step.id
 
-    def _current(self, id: str, version: str) -> HeldOut:
+    def _current(self, id: str, version: str) -> ReviewedConversation:
         found = next((one for one in self.read() if one.decision.id == id), None)
         if found is None or found.version != version:
             raise Stale(
@@ -152,7 +152,7 @@ class ReviewDesk:
             )
         return found
 
-    def _write(self, before: HeldOut, row: str, state: State, by: By | None) -> None:
+    def _write(self, before: ReviewedConversation, row: str, state: State, by: By | None) -> None:
         """Write the row first: after a kill in between a person looks again at what was corrected."""
         if row != before.row:
             lines = _lines(self.folder / TEST)
@@ -222,7 +222,7 @@ def _result(turn: Message, text: str | None) -> tuple[Message, ...]:
     return (Message(role="tool", content=text, tool_call_id=turn.tool_calls[0].id),)
 
 
-def _row(found: HeldOut, changed: Conversation) -> str:
+def _row(found: ReviewedConversation, changed: Conversation) -> str:
     """Return the conversation's line of test.jsonl; its other columns stay."""
     row = parse_line(found.row.encode("utf-8"))
     if isinstance(row, dict) and row.get("messages") is not None:

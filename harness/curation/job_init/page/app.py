@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from harness.curation.job_init.corrections import (
     Change,
-    HeldOut,
+    ReviewedConversation,
     ReviewDesk,
     Stale,
     insert_turn,
@@ -175,7 +175,7 @@ class _Pages:
             return self._form(call, found, replace(form, errors={field: str(error)}), status=422)
         return call.go("c", f"{number}#turn-{at}" if old else number)
 
-    def _kept(self, call: _Call, found: list[HeldOut], form: TurnForm) -> Response:
+    def _kept(self, call: _Call, found: list[ReviewedConversation], form: TurnForm) -> Response:
         """Show a form again whose conversation was changed meanwhile, or what was written, where its turn is gone."""
         text = "This conversation was changed meanwhile, so nothing was saved; what you wrote is kept below."
         try:
@@ -184,7 +184,7 @@ class _Pages:
             one = _at(found, call.number("number"))
             return self._conversation(call, found, one, problem=text, kept=form, status=409)
 
-    def _form(self, call: _Call, found: list[HeldOut], form: TurnForm, *, status: int = 200) -> Response:
+    def _form(self, call: _Call, found: list[ReviewedConversation], form: TurnForm, *, status: int = 200) -> Response:
         number, at, kind = call.number("number"), call.number("turn"), call.path["kind"]
         one = _at(found, number)
         old = _turn(one.conversation, kind, at)
@@ -197,7 +197,13 @@ class _Pages:
         )  # fmt: skip
 
     def _conversation(
-        self, call: _Call, found: list[HeldOut], one: HeldOut, *, status: int = 200, **values: Any
+        self,
+        call: _Call,
+        found: list[ReviewedConversation],
+        one: ReviewedConversation,
+        *,
+        status: int = 200,
+        **values: Any,
     ) -> Response:
         logged = one.logged.messages if one.logged is not None else None
         return self._page(
@@ -207,19 +213,21 @@ class _Pages:
             **{"kept": None, **values},
         )  # fmt: skip
 
-    def _page(self, call: _Call, name: str, found: list[HeldOut], *, status: int = 200, **values: Any) -> Response:
+    def _page(
+        self, call: _Call, name: str, found: list[ReviewedConversation], *, status: int = 200, **values: Any
+    ) -> Response:
         counts = Review(tuple(one.decision for one in found)).counts
         frame = {"root": call.root, "listed": listed(found), "counts": counts, "can_undo": self._desk.can_undo}
         return _render(name, status=status, **{"problem": "", **frame, **values})
 
 
-def _at(found: list[HeldOut], number: int) -> HeldOut:
+def _at(found: list[ReviewedConversation], number: int) -> ReviewedConversation:
     if not 1 <= number <= len(found):
         raise HTTPException(404, f"There are {len(found)} conversations, numbered from 1.")
     return found[number - 1]
 
 
-def _next(call: _Call, found: list[HeldOut], number: int) -> Response:
+def _next(call: _Call, found: list[ReviewedConversation], number: int) -> Response:
     """Lead to the next conversation after `number` that nobody decided about, then to those before it."""
     pending = [at for at, one in enumerate(found, start=1) if one.decision.state == "pending"]
     after = [at for at in pending if at > number] or pending

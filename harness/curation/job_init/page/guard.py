@@ -32,7 +32,7 @@ SECURITY = {
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-class Guard:
+class RequestGuard:
     """An ASGI application before another one, which sees only requests of the page itself, with whole bodies."""
 
     def __init__(self, app: App, *, token: str, port: int) -> None:

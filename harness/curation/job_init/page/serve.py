@@ -22,7 +22,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from harness.curation.job_init.corrections import ReviewDesk
 from harness.curation.job_init.page.app import make_app
-from harness.curation.job_init.page.guard import Guard
+from harness.curation.job_init.page.guard import RequestGuard
 from harness.errors import UsageError
 
 HOST = "127.0.0.1"
@@ -101,7 +101,7 @@ def review_page(desk: ReviewDesk, port: int = 0, ready: Callable[[str], object] 
         number, token = listener.getsockname()[1], secrets.token_urlsafe(24)
         url = f"http://{HOST}:{number}/{token}/"
         config = uvicorn.Config(
-            Guard(make_app(desk), token=token, port=number),
+            RequestGuard(make_app(desk), token=token, port=number),
             log_level="warning",
             access_log=False,
             lifespan="off",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.curation.job_init.corrections import HeldOut
+from harness.curation.job_init.corrections import ReviewedConversation
 from harness.data.formats.json_texts import as_value
 from harness.data.records import Message, ToolCall
 from harness.data.tools import Toolbox
@@ -70,7 +70,7 @@ class ListedView:
     """By `--yes`: nobody looked."""
 
 
-def listed(conversations: Sequence[HeldOut]) -> list[ListedView]:
+def listed(conversations: Sequence[ReviewedConversation]) -> list[ListedView]:
     """Return the list of all conversations, numbered from 1."""
     return [
         ListedView(
