@@ -24,8 +24,8 @@ from starlette.routing import Route
 
 from harness.curation.job_init.corrections import (
     Change,
-    ReviewedConversation,
     ReviewDesk,
+    ReviewedConversation,
     Stale,
     insert_turn,
     remove_turn,
