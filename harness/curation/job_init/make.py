@@ -82,7 +82,11 @@ def make_job(request: InitRequest, *, advance: Advance = _nothing) -> JobRecord:
         read_task(folder / TASK)
         test = [_conversation(row) for position, (_, row) in enumerate(read_jsonl(rows)) if position in held.test]
         reasons = _write_rows(folder, found.rows, held, test)
-        write_todo(folder, test, request.decided_by)
+        if test:
+            write_todo(folder, test, request.decided_by)
+        else:  # rather none than an empty one
+            (folder / TEST).unlink()
+            (folder / LOGGED).unlink()
         record = JobRecord(
             source=request.source.name,
             seed=request.seed,
@@ -91,7 +95,7 @@ def make_job(request: InitRequest, *, advance: Advance = _nothing) -> JobRecord:
             test=len(held.test),
             set_aside=reasons.total(),
             reasons=most_common_first(reasons),
-            test_asked=request.test,
+            test_wanted=held.wanted,
             test_candidates=held.candidates,
             groups=held.groups,
             shared=held.shared,

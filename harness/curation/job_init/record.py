@@ -34,7 +34,8 @@ class JobRecord:
     set_aside: int
     reasons: dict[str, int]
     """Why rows were set aside -> rows."""
-    test_asked: int | None
+    test_wanted: int
+    """Test conversations that were asked for, or the default."""
     test_candidates: int
     groups: int
     shared: tuple[str, ...]
@@ -109,8 +110,11 @@ def _about_test(record: JobRecord) -> Iterator[str]:
             f"{record.test} test conversations show a difference of {number(record.detectable, digits=2)} in the "
             "staged score with 80 % power, if conversations differ as much as in the published predictions"
         )
-    if record.test_asked is not None and record.test < record.test_asked:
-        yield f"{record.test_asked} were asked for: the other users or sessions have more conversations than were left"
+    if record.test < record.test_wanted:
+        yield (
+            f"{record.test_wanted} were to be held out: each of the other users or sessions has more conversations "
+            "than were left to choose, and none is on both sides"
+        )
     for link in record.shared:
         kind = link.split(" ", 1)[0]
         yield f"all conversations with a {kind} have the same one, so it keeps none apart"
