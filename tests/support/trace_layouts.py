@@ -207,6 +207,32 @@ def mlflow(asked: list[Any], answered: list[Any]) -> Raw:
     return {"info": {"trace_id": "t1", "state": "OK"}, "data": {"spans": [one]}}
 
 
+def sts(talk: Talk) -> list[Any]:
+    begun = {"type": "session", "harness": "pi", "id": "s1", "timestamp": TIME}
+    lines = [{"type": "message", "id": str(n), "message": m.camel(one)} for n, one in enumerate(talk)]
+    return [begun, *lines]
+
+
+def claude_code(talk: Talk) -> list[Any]:
+    lines: list[Any] = [{"type": "summary", "summary": "Tables", "leafUuid": "u"}]
+    for n, one in enumerate(talk):
+        kind = "assistant" if one.role == "assistant" else "user"
+        own = {"type": kind, "sessionId": "s1", "uuid": f"u{n}", "parentUuid": f"u{n - 1}" if n else None}
+        lines.append({**own, "isSidechain": False, "cwd": "/", "timestamp": TIME, "message": m.anthropic(one)})
+    return lines
+
+
+def codex(talk: Talk) -> list[Any]:
+    begun = {"type": "session_meta", "timestamp": TIME, "payload": {"id": "s1", "cwd": "/", "instructions": SYSTEM}}
+    items = [{"type": "response_item", "timestamp": TIME, "payload": item} for item in responses(talk)]
+    return [begun, *items, {"type": "event_msg", "timestamp": TIME, "payload": {"type": "token_count"}}]
+
+
+def flat(key: str) -> Records:
+    """Return a writer of one message per line, each with the id of its conversation."""
+    return lambda talk: [{key: "s1", "created_at": TIME, **one} for one in openai(talk)]
+
+
 LAYOUTS: dict[str, Layout] = {
     # Messages, as each API and framework writes them.
     "OpenAI": Layout(write=row(openai, "messages")),
@@ -382,6 +408,12 @@ LAYOUTS: dict[str, Layout] = {
         )
     ),
     **{tool: Layout(write=lambda talk, tool=tool: calls_of(tool, talk)) for tool in _CALLS},
+    # Sessions, one message per line.
+    "Hugging Face sessions": Layout(write=sts),
+    "Claude Code": Layout(write=claude_code),
+    "Codex": Layout(write=codex),
+    "one message per line": Layout(write=flat("conversation_id")),
+    "one message per line, camel case": Layout(write=flat("threadId")),
 }
 
 
