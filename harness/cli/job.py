@@ -8,7 +8,7 @@ import click
 
 from harness.cli import _options
 from harness.errors import CheckFailed
-from harness.terminal import echo, progress
+from harness.terminal import echo, progress, reveal
 
 _folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False, exists=True))
 
@@ -71,7 +71,7 @@ def init(
     from harness.data.traces.trace_input import read_input
     from harness.hub.connect import connected
 
-    refuse_files(out)
+    refuse_files(out, Path(export))
     tools = read_tools(tools_file) if tools_file else None
     with nullcontext(None) if Path(export).exists() else connected(hub) as opened:
         request = InitRequest(
@@ -125,3 +125,32 @@ def check(*, folder: Path, as_json: bool) -> None:
             echo(f"{'missing' if one.missing else 'note':<8} {one.what}: {one.advice}")
     if missing:
         raise CheckFailed(f"{folder} lacks {len(missing)} of what a comparison needs; each is listed with what to do")
+
+
+@command.command(
+    epilog="\b\nExamples:\n  tft job review my-agent\n  tft job review my-agent --no-browser --port 8123\n"
+    "  tft job review my-agent --yes"
+)
+@_folder
+@click.option("--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 takes a free one.")
+@click.option("--no-browser", is_flag=True, help="Print the address only.")
+@click.option("--yes", is_flag=True, help="Take all that are pending without a look; reports then say so.")
+def review(*, folder: Path, port: int, no_browser: bool, yes: bool) -> None:
+    """Approve the held-out test conversations on a page, until Ctrl-C: accept, correct or drop each, by keyboard.
+
+    The page is served to this machine only, under an address with a secret in it, and sends nothing anywhere.
+    Decisions are written to `test.todo.md`, which an editor can change as well, corrections to `test.jsonl`.
+    """
+    from harness.curation.job_init.page.serve import serve_review
+    from harness.curation.job_init.review import read_review, take_pending
+
+    if yes:
+        found = take_pending(folder)
+    else:
+        serve_review(folder, port=port, browser=not no_browser, say=lambda url: reveal(f"Review page: {url}"))
+        found = read_review(folder)
+    counts = found.counts
+    echo(
+        f"{folder}: {counts.looked_at} of {counts.conversations} looked at ({counts.corrected} corrected, "
+        f"{counts.dropped} dropped), {counts.taken} taken without a look, {counts.pending} to do"
+    )

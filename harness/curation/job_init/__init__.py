@@ -1,6 +1,7 @@
 """From an export of production traces to a job folder: tools, task, a held-out test set, and what is missing.
 
 check.py             What is missing or odd in a job folder, each with what to do
+corrections.py       The test conversations as a person goes through them: decided about, corrected, and taken back
 gather.py            One pass over an export: its conversations go to a file aside, and what choosing among them takes
                      is kept
 hold_out.py          Which conversations are traces, which the test set, and which neither: repeats, and what overlaps
@@ -16,4 +17,5 @@ tool_definitions.py  The tools of a task from its traces: as they were defined t
                      which is which
 value_shapes.py      JSON schemas inferred from values that were seen: types, members, which are always there, few
                      values seen often
+page/                The page on which a person approves them
 """
