@@ -71,7 +71,7 @@ def init(
     from harness.data.traces.trace_input import read_input
     from harness.hub.connect import connected
 
-    refuse_files(out)
+    refuse_files(out, Path(export))
     tools = read_tools(tools_file) if tools_file else None
     with nullcontext(None) if Path(export).exists() else connected(hub) as opened:
         request = InitRequest(

@@ -25,6 +25,8 @@ text.py              Text made comparable: plain lower case with number words as
                      typos
 tools.py             The tools of a task as the pipeline sees them: which one speaks to the user, what the others take,
                      what is valid
+training_files.py    Files that other trainers and viewers read: written whole or not at all, and what is lost is
+                     counted
 formats/             Layouts in files, to and from records
 scenarios/           The benchmark's scenarios, one file each
 traces/              Traces of production agents, any layout

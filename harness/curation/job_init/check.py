@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.curation.checks.decontamination import Decontamination
 from harness.curation.inspection.advice import likely_problems
+from harness.curation.inspection.redaction import find_pii
 from harness.curation.inspection.survey import survey
 from harness.curation.job_folder import JobFolder
 from harness.curation.job_init.gather import links_of
@@ -20,7 +21,7 @@ from harness.curation.job_init.tool_definitions import DRAFT_TOOL, why_unusable
 from harness.data.formats.jsonl import read_jsonl
 from harness.data.formats.published import read_test_conversations
 from harness.data.pipeline_records import TraceRow
-from harness.data.records import Conversation, Task
+from harness.data.records import Conversation, Message, Task
 from harness.data.tools import Toolbox
 from harness.data.traces.read import read_traces
 from harness.errors import DataError
@@ -102,6 +103,10 @@ def _task(task: Task) -> Iterator[JobFinding]:
     if VARIES in task.description:
         advice = "put in what your agent is told there"
         yield JobFinding(what=f"task_description has {task.description.count(VARIES)} times {VARIES}", advice=advice)
+    told = Conversation(id="", messages=(Message(role="system", content=task.description),), source="")
+    if personal := find_pii(told):
+        what = f"task_description holds what looks personal: {', '.join(personal)}"
+        yield JobFinding(what=what, advice="it stands in every prompt, and is pushed with the task; take it out")
     functions = [tool["function"] for tool in task.tools]
     drafts = [one["name"] for one in functions if str(one.get("description") or "").startswith(DRAFT_TOOL)]
     if drafts:
@@ -142,6 +147,12 @@ def _calls(test: Sequence[Conversation], task: Task) -> Iterator[JobFinding]:
                 unknown[call.name] += 1
             elif usable and (problems := toolbox.problems(call)):
                 wrong.setdefault(conversation.id, problems[0])
+    turns = [one for each in test for one in each.messages if one.role == "assistant"]
+    if spoken := sum(not one.tool_calls for one in turns):
+        what = f"{spoken:,} of {len(turns):,} turns in the test set are text and no call"
+        yield JobFinding(
+            what=what, advice="they are not scored: only calls are, among them those of a tool that replies"
+        )
     if unknown:
         advice = "define them in job_description.json, or correct the calls"
         what = f"{unknown.total():,} calls in the test set of tools that the task does not have: {_names([*unknown])}"

@@ -71,6 +71,8 @@ class Gathered:
     """Kind of personal data -> conversations that hold some."""
     cut_results: int = 0
     """Conversations in which a tool's result ends with a mark of having been cut; the agent may have seen it so."""
+    reading: Counter[str] = field(default_factory=Counter)
+    """What reading left out, reordered or guessed (`harness.data.formats.reading_notes`) -> conversations."""
     columns: Counter[str] = field(default_factory=Counter)
     """Column that is carried on -> rows that have it."""
 
@@ -84,6 +86,7 @@ class Gathered:
             if aside is None:
                 self.tools.add(row)
                 self.systems.add(row)
+                self.reading.update({one.check for one in row.findings})
                 self.personal.update(set(find_pii(row.conversation)))
                 self.cut_results += any(
                     one.role == "tool" and _is_cut(one.content) for one in row.conversation.messages

@@ -82,7 +82,11 @@ def make_job(request: InitRequest, *, advance: Advance = _nothing) -> JobRecord:
         read_task(folder / TASK)
         test = [_conversation(row) for position, (_, row) in enumerate(read_jsonl(rows)) if position in held.test]
         reasons = _write_rows(folder, found.rows, held, test)
-        write_todo(folder, test, request.decided_by)
+        if test:
+            write_todo(folder, test, request.decided_by)
+        else:  # rather none than an empty one
+            (folder / TEST).unlink()
+            (folder / LOGGED).unlink()
         record = JobRecord(
             source=request.source.name,
             seed=request.seed,
@@ -91,7 +95,7 @@ def make_job(request: InitRequest, *, advance: Advance = _nothing) -> JobRecord:
             test=len(held.test),
             set_aside=reasons.total(),
             reasons=most_common_first(reasons),
-            test_asked=request.test,
+            test_wanted=held.wanted,
             test_candidates=held.candidates,
             groups=held.groups,
             shared=held.shared,
@@ -102,6 +106,7 @@ def make_job(request: InitRequest, *, advance: Advance = _nothing) -> JobRecord:
             overlooked_tools=found.tools.overlooked,
             personal=most_common_first(found.personal),
             cut_results=found.cut_results,
+            reading=most_common_first(found.reading),
             columns=most_common_first(found.columns),
             decided_by=request.decided_by,
         )
@@ -121,8 +126,10 @@ def _counting(rows: Iterable[TraceRow], advance: Advance) -> Iterator[TraceRow]:
         yield row
 
 
-def refuse_files(out: Path) -> None:
-    """Raise UsageError where a folder to be written has something in it, or is none."""
+def refuse_files(out: Path, export: Path | None = None) -> None:
+    """Raise UsageError where a folder to be written has something in it, is none, or lies in the export."""
+    if export and export.is_dir() and export.resolve() in out.resolve().parents:
+        raise UsageError(f"{out} lies in the export itself, and would be read with it; give another --out")
     if out.is_dir() and not any(out.iterdir()):
         return
     if out.exists():

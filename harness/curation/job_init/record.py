@@ -9,6 +9,7 @@ from typing import Any
 from harness import __version__
 from harness.curation.job_init.task_description import VARIES, FoundDescription
 from harness.curation.job_init.tool_definitions import FoundTool
+from harness.data.formats.reading_notes import ADVICE
 from harness.statistics.estimates import smallest_detectable
 from harness.statistics.formatting import number
 
@@ -33,7 +34,8 @@ class JobRecord:
     set_aside: int
     reasons: dict[str, int]
     """Why rows were set aside -> rows."""
-    test_asked: int | None
+    test_wanted: int
+    """Test conversations that were asked for, or the default."""
     test_candidates: int
     groups: int
     shared: tuple[str, ...]
@@ -46,7 +48,10 @@ class JobRecord:
     overlooked_tools: int
     personal: dict[str, int]
     cut_results: int
+    reading: dict[str, int]
+    """What reading left out, reordered or guessed -> conversations."""
     columns: dict[str, int]
+    """What the export says beside conversations, as far as it is carried on -> rows."""
     decided_by: str | None
 
 
@@ -87,6 +92,9 @@ def notes(record: JobRecord) -> Iterator[str]:
 def _about_rows(record: JobRecord) -> Iterator[str]:
     if record.reasons:
         yield f"set aside: {counted(record.reasons)}; each stands in {ASIDE} with its reason"
+    for kind, count in record.reading.items():
+        what, advice = ADVICE.get(kind, (f"conversations with {kind}", "look at some of them"))
+        yield f"{count:,} {what}: {advice}"
     if record.cut_results:
         yield (
             f"in {record.cut_results:,} conversations a tool's result ends with a mark of having been cut; if the "
@@ -102,8 +110,11 @@ def _about_test(record: JobRecord) -> Iterator[str]:
             f"{record.test} test conversations show a difference of {number(record.detectable, digits=2)} in the "
             "staged score with 80 % power, if conversations differ as much as in the published predictions"
         )
-    if record.test_asked is not None and record.test < record.test_asked:
-        yield f"{record.test_asked} were asked for: the other users or sessions have more conversations than were left"
+    if record.test < record.test_wanted:
+        yield (
+            f"{record.test_wanted} were to be held out: each of the other users or sessions has more conversations "
+            "than were left to choose, and none is on both sides"
+        )
     for link in record.shared:
         kind = link.split(" ", 1)[0]
         yield f"all conversations with a {kind} have the same one, so it keeps none apart"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 from harness.data.pipeline_records import TraceRow
@@ -14,7 +14,8 @@ DRAFT = "Draft, to be replaced by what your agent is told."
 """How the description begins that is written where traces do not say what the agent was told."""
 VARIES = "[varies]"
 """What stands where system messages of one kind differ: a date, the name of a user."""
-_MOST_TEXTS = 2_000
+_MOST_WORDINGS = 200
+"""Texts of one kind that are counted one by one."""
 _COMPARED, _LONGEST = 12, 30_000
 """Wordings of one kind that are compared word by word, and characters up to which they are."""
 _ALIKE = 0.6
@@ -35,7 +36,7 @@ class FoundDescription:
     seen: int = 0
     """Conversations with a system message of the kind that was taken."""
     wordings: int = 0
-    """Different texts of that kind."""
+    """Different texts of that kind; beyond 200, one that comes again counts again."""
     varies: int = 0
     """Places where they differ."""
     other_kinds: int = 0
@@ -45,61 +46,79 @@ class FoundDescription:
     """Conversations without any."""
 
 
+@dataclass(slots=True)
+class _Kind:
+    """System messages that are much the same."""
+
+    bag: Counter[str]
+    """Words of the first one."""
+    seen: int = 0
+    texts: Counter[str] = field(default_factory=Counter)
+    """The first wordings -> conversations."""
+    wordings: int = 0
+
+    def is_alike(self, bag: Counter[str]) -> bool:
+        return (bag & self.bag).total() >= _ALIKE * max(bag.total(), self.bag.total())
+
+    def add(self, text: str) -> None:
+        self.seen += 1
+        if text in self.texts or len(self.texts) < _MOST_WORDINGS:
+            self.wordings += text not in self.texts
+            self.texts[text] += 1
+        else:
+            self.wordings += 1
+
+
 class SystemTally:
     """The system messages of traces, counted row by row."""
 
     def __init__(self) -> None:
-        self._texts: Counter[str] = Counter()
-        self._without = 0
-        self._beyond = 0
+        self._kinds: list[_Kind] = []
+        self._of_text: dict[str, _Kind] = {}
+        self._without = self._beyond = 0
 
     def add(self, row: TraceRow) -> None:
         """Count what the agent was told in one conversation: its system messages, else the column `system`."""
         said = [one.content.strip() for one in row.conversation.messages if one.role == "system" and one.content]
         column = row.columns.get("system")
         text = "\n\n".join(filter(None, said)) or (column.strip() if isinstance(column, str) else "")
-        if not text:
-            self._without += 1
-        elif text in self._texts or len(self._texts) < _MOST_TEXTS:
-            self._texts[text] += 1
-        else:
+        kind = self._kind(text) if text else None
+        if kind is not None:
+            kind.add(text)
+        elif text:
             self._beyond += 1
+        else:
+            self._without += 1
+
+    def _kind(self, text: str) -> _Kind | None:
+        """Return the kind that a text is of, a new one where it is like none; None where there are too many."""
+        if (known := self._of_text.get(text)) is not None:
+            return known
+        bag = Counter(text.split())
+        kind = next((one for one in self._kinds if one.is_alike(bag)), None)
+        if kind is None and len(self._kinds) < _MOST_KINDS:
+            kind = _Kind(bag)
+            self._kinds.append(kind)
+        if kind is not None and len(kind.texts) < _MOST_WORDINGS:
+            self._of_text[text] = kind
+        return kind
 
     def description(self, tools: Sequence[str]) -> FoundDescription:
         """Return the description: what the most frequent kind has in common, else a draft that names the tools."""
-        kinds = _kinds(self._texts)
-        if not kinds:
+        if not self._kinds:
             return FoundDescription(text=_draft(tools), draft=True, without=self._without)
-        best = max(kinds, key=lambda kind: sum(self._texts[text] for text in kind))
-        text, varies = _common(best)
-        seen = sum(self._texts[text] for text in best)
+        best = max(self._kinds, key=lambda kind: kind.seen)
+        text, varies = _common([text for text, _ in best.texts.most_common()])
         return FoundDescription(
             text=text,
             draft=False,
-            seen=seen,
-            wordings=len(best),
+            seen=best.seen,
+            wordings=best.wordings,
             varies=varies,
-            other_kinds=len(kinds) - 1,
-            other_seen=self._texts.total() - seen + self._beyond,
+            other_kinds=len(self._kinds) - 1,
+            other_seen=sum(kind.seen for kind in self._kinds) - best.seen + self._beyond,
             without=self._without,
         )
-
-
-def _kinds(texts: Counter[str]) -> list[list[str]]:
-    """Return the texts by kind, the most frequent text of each first."""
-    kinds: list[list[str]] = []
-    bags: list[Counter[str]] = []
-    for text, _ in texts.most_common():
-        bag = Counter(text.split())
-        for kind, other in zip(kinds, bags, strict=True):
-            if (bag & other).total() >= _ALIKE * max(bag.total(), other.total()):
-                kind.append(text)
-                break
-        else:
-            if len(kinds) < _MOST_KINDS:
-                kinds.append([text])
-                bags.append(bag)
-    return kinds
 
 
 def _common(texts: Sequence[str]) -> tuple[str, int]:

@@ -11,8 +11,8 @@ import pytest
 
 from harness.curation.checks.decontamination import Decontamination
 from harness.curation.job_folder import JobFolder
-from harness.curation.job_init.make import InitRequest, make_job
-from harness.curation.job_init.record import JobRecord
+from harness.curation.job_init.make import InitRequest, make_job, refuse_files
+from harness.curation.job_init.record import JobRecord, notes
 from harness.curation.job_init.review import read_review
 from harness.data.formats.messages import dump_conversation
 from harness.data.formats.published import read_test_conversations
@@ -140,6 +140,17 @@ def test_every_tool_has_its_share_of_the_test_set(tmp_path: Path) -> None:
     assert sum("Renew" in names for names in called) in range(2, 7)
 
 
+def test_what_reading_changed_is_counted_and_said(tmp_path: Path) -> None:
+    export = rows(20)
+    for row in export[:3]:
+        calls = [{"id": id, "function": {"name": "Renew", "arguments": "{}"}} for id in ("a", "b")]
+        results = [{"role": "tool", "tool_call_id": id, "content": "[]"} for id in ("a", "b")]
+        row["messages"] += [{"role": "user", "content": "Both."}, {"role": "assistant", "tool_calls": calls}, *results]
+    record = made(tmp_path, export)
+    assert record.reading == {"several-calls-made": 3}
+    assert any(note.startswith("3 conversations with several calls in a turn") for note in notes(record))
+
+
 def test_what_cannot_be_compared_with_stays_a_trace(tmp_path: Path) -> None:
     talk = [{"role": "user", "content": "Tell me a long story."}, {"role": "assistant", "content": "Once upon a time."}]
     made(tmp_path, [*rows(20), {"id": "talk", "messages": talk}], test=15)
@@ -154,6 +165,8 @@ def test_folders_with_files_and_test_sets_that_cannot_be_had_are_refused_and_not
     with pytest.raises(DataError, match="define no tools and call none"):
         made(tmp_path, [{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}])
     assert [path.name for path in tmp_path.iterdir()] == ["export.jsonl"]
+    with pytest.raises(UsageError, match="lies in the export itself"):
+        refuse_files(tmp_path / "job", tmp_path)
     (tmp_path / "job").mkdir()
     (tmp_path / "job" / "test.todo.md").touch()
     with pytest.raises(UsageError, match="has files in it already"):
