@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from harness.data.formats.json_texts import json_value
 from harness.data.records import Message
+from harness.data.traces.json_document import FileRecord
 from harness.data.traces.logged_conversations import (
+    Again,
     LoggedConversation,
     exchange,
     listed_messages,
@@ -26,15 +29,16 @@ class LangfuseReader:
         self._kinds: Counter[str] = Counter()
         self._logged: list[LoggedConversation] = []
 
-    def add(self, value: Any, line: int) -> bool:
+    def add(self, record: FileRecord) -> bool:
         """Take one record of the file; False for a value that is none of an export."""
+        value = record.value
         if not is_export(value):
             return False
         self._kinds[str(value.get("type"))] += 1
-        self._logged.extend(read_record(value, line))
+        self._logged.extend(replace(one, file=record.file) for one in read_record(value, record.line))
         return True
 
-    def conversations(self) -> Sequence[LoggedConversation]:
+    def conversations(self, again: Again) -> Sequence[LoggedConversation]:  # noqa: ARG002 - all is held
         """Return what all records said, each conversation once."""
         return whole_conversations(self._logged)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeVar
+from pathlib import Path
+from typing import Any, Protocol
 
 from harness.data.formats.content_parts import SILENT, listed_keys
 from harness.data.formats.json_texts import json_value, kind
@@ -13,6 +14,7 @@ from harness.data.formats.message_reader import read_messages
 from harness.data.pipeline_records import Finding
 from harness.data.prefixes import Prefixes
 from harness.data.records import Message
+from harness.data.traces.json_document import FileRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,7 @@ class LoggedConversation:
     session: str
     """Conversations of one session may be the same one, logged again with every turn."""
     line: int
+    file: Path = Path()
     messages: tuple[Message, ...] = ()
     tools: tuple[Any, ...] = ()
     """Definitions of tools, as they were logged."""
@@ -33,19 +36,23 @@ class LoggedConversation:
     problem: str | None = None
 
 
+Again = Callable[[Container[int]], Iterator[FileRecord]]
+"""Reads an export once more: the records at those places at least, in the same order."""
+
+
 class ExportReader(Protocol):
-    """Reads a file whose records say only together what its conversations are."""
+    """Reads files whose records say only together what its conversations are."""
 
     words: str
     """The layout."""
     record: str
     """What a record is called."""
 
-    def add(self, value: Any, line: int) -> bool:
-        """Take one record of the file; False for a value that is none of this export."""
+    def add(self, record: FileRecord) -> bool:
+        """Take one record of a file; False for a value that is none of this export."""
         ...
 
-    def conversations(self) -> Sequence[LoggedConversation]:
+    def conversations(self, again: Again) -> Iterable[LoggedConversation]:
         """Return what all records said, each conversation once."""
         ...
 
@@ -54,16 +61,13 @@ class ExportReader(Protocol):
         ...
 
 
-Logged = TypeVar("Logged", bound=LoggedConversation)
-
-
-def whole_conversations(logged: Iterable[Logged]) -> list[Logged]:
+def whole_conversations(logged: Iterable[LoggedConversation]) -> list[LoggedConversation]:
     """Return the conversations of which no other one of the same session is a continuation, in the order of the file.
 
     A chat agent logs its whole history with every turn, so that all but the last are beginnings of it.
     """
-    groups: dict[str, list[Logged]] = {}
-    kept: list[Logged] = []
+    groups: dict[str, list[LoggedConversation]] = {}
+    kept: list[LoggedConversation] = []
     for one in logged:
         if one.problem:
             kept.append(one)
@@ -73,13 +77,13 @@ def whole_conversations(logged: Iterable[Logged]) -> list[Logged]:
         prefixes, begun = Prefixes(), set[int]()
         for one in sorted(group, key=lambda one: -len(one.messages)):  # stable: earlier ones first
             beginnings = prefixes.of(one.messages)
-            if not {beginnings[-1], prefixes.of(_as_continued(one.messages))[-1]} & begun:
+            if not {beginnings[-1], prefixes.of(as_continued(one.messages))[-1]} & begun:
                 kept.append(one)
                 begun.update(beginnings)
-    return sorted(kept, key=lambda one: one.line)
+    return sorted(kept, key=lambda one: (one.file, one.line))
 
 
-def _as_continued(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+def as_continued(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """Return how a conversation stands in its continuation: of calls in parallel, the first comes before its result."""
     if not messages or len(messages[-1].tool_calls) < 2:
         return messages
@@ -90,7 +94,12 @@ def exchange(asked: list[Any], answered: list[Any]) -> tuple[Message, ...]:
     """Return what was sent and what came back, as one conversation; ValueError for what cannot be read."""
     before = read_messages(asked, "input", strict=False)
     after = read_messages(answered, "output", strict=False)
-    return after if after[: len(before)] == before else before + after  # some agents return their whole state
+    return joined(before, after)
+
+
+def joined(before: tuple[Message, ...], after: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Return what was sent with what came back: some agents return their whole state."""
+    return after if after[: len(before)] == before else before + after
 
 
 def listed_messages(value: Any, role: str, *, any_object: bool = True) -> list[Any]:

@@ -303,10 +303,22 @@ def test_an_agents_own_span_is_read_where_its_models_say_nothing(read: Callable[
     assert row.conversation.messages == READ
 
 
-def test_system_instructions_stand_first(read: Callable[..., list[TraceRow]]) -> None:
+def test_what_spans_say_beside_the_messages_becomes_columns(read: Callable[..., list[TraceRow]]) -> None:
     told = json.dumps([{"type": "text", "content": "You find places."}])
-    (row,) = read([span(1, {**semantic(*STEPS[1]), "gen_ai.system_instructions": told})])
-    assert row.conversation.messages == (Message(role="system", content="You find places."), *READ)
+    said = {"gen_ai.system_instructions": told, "gen_ai.request.model": "m-1"}
+    failed = {"status": {"code": 2, "message": "timed out"}, "start_time": "2026-11-01T10:00:00+01:00"}
+    root = {**ROOT, "attributes": {**ROOT["attributes"], "user.id": "u1"}}
+    (row,) = read([root, {**span(1, {**semantic(*STEPS[1]), **said}), **failed}])
+    assert row.conversation.messages == READ
+    assert row.columns == {
+        "tools": [TOOL],
+        "system": "You find places.",
+        "model": "m-1",
+        "time": "2026-11-01T09:00:00Z",
+        "session_id": "c7",
+        "user_id": "u1",
+        "error": "timed out",
+    }
 
 
 def test_messages_that_are_events_of_a_span_are_read(read: Callable[..., list[TraceRow]]) -> None:
