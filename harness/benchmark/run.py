@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.benchmark.cells import STAGES, Cell, Job, Setup
+from harness.benchmark.cells import STAGES, BaselineKind, Cell, Job, Setup
 from harness.benchmark.execute import Machine, Runner, check_jobs
 from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.presets import read_preset
 from harness.benchmark.record import check_version, record
 from harness.benchmark.reuse import BenchmarkState, check_names, known_steps
 from harness.benchmark.schedule import StepOutcome, run_plan
-from harness.benchmark.table import estimate_table, live_table, print_outdated
+from harness.benchmark.table import estimate_table, live_table, print_left_out, print_outdated
 from harness.errors import UsageError
 from harness.hub.client import PRIVATE, Hub
 from harness.hub.connect import connected
@@ -47,6 +47,8 @@ class BenchmarkRequest:
     hub: str | None = None
     namespace: str | None = None
     public: bool = False
+    baselines: frozenset[BaselineKind] = frozenset()
+    """What is evaluated beside the cells."""
     parallel: int | None = None
     """Stages side by side."""
     work: Path = Path("runs/benchmark")
@@ -124,6 +126,7 @@ def _plan(hub: Hub, request: BenchmarkRequest) -> BenchmarkPlan:
         sources=str(request.sources) if request.sources else None,
         job=request.job,
         public=request.public,
+        baselines=request.baselines,
     )
     return BenchmarkPlan.of(request.cells, setup, until=request.until)
 
@@ -153,5 +156,6 @@ def _show(plan: BenchmarkPlan, state: BenchmarkState, request: BenchmarkRequest,
     out = console(err=not request.dry_run)
     out.print(estimate_table(plan, estimates, known.there))
     print_outdated(known, out)
+    print_left_out(plan, out)
     if parallel > 1:
         out.print(f"{parallel} stages run in parallel.")

@@ -8,6 +8,7 @@ cell_names.py        The names of the benchmark's repositories: what a name says
 events.py            A conversation as events: user messages, replies, tool calls and tool results
 locks.py             Folders and files that one process at a time may write to, and how it shows that it does
 pipeline_records.py  Records of the TFT pipeline: findings, ratings, rewrites, votes and decisions. Frozen
+logged.py            What the agent said in the logged test conversations, which a person may have corrected since
 prefixes.py          Finds which sequences share a prefix, in time linear in their length
 published_facts.py   The benchmark's published facts and figures as records
 records.py           Conversations, calls, tasks, turn pairs, predictions, votes. Frozen; `formats/` reads and writes

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.data.formats.jsonl import write_jsonl
-from harness.data.formats.messages import dump_conversation, dump_pair, expand_pairs, without_system
+from harness.data.formats.messages import expand_pairs, without_system
 from harness.data.formats.published import read_test_conversations
-from harness.data.formats.task import read_task
+from harness.data.formats.stage_rows import dump_dataset_row, dump_pair
+from harness.data.formats.task import read_task, row_tools
 from harness.data.records import Conversation, Task, TurnPair
 from harness.errors import AccessDenied, DataError, RepoNotFound, UsageError
 from harness.hub.artifact import Artifact, FileInput, dataset_name
 from harness.hub.client import Hub
+from harness.hub.foreign_json import load_json
 
 REPOSITORY = "tft-benchmark-testset"
 CONVERSATIONS = "data/conversations/test.jsonl"
@@ -70,6 +72,11 @@ def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
         total=len(pairs),
         replaced=len(own),
     )
+
+
+def pull_conversations(hub: Hub, artifact: Artifact) -> list[Conversation]:
+    """Return the conversations of a test-set repository, under the ids that its pairs name."""
+    return read_test_conversations(hub.pull(artifact, [CONVERSATIONS]) / CONVERSATIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,9 +146,12 @@ EVALUATION = "eval.yaml"
 def write_test_set(
     folder: Path, conversations: Sequence[Conversation], *, task: bytes, evaluation: str | None = None
 ) -> list[TurnPair]:
-    """Write a test set without its card: both configurations, the task, how it is scored; return the turn pairs."""
-    pairs = expand_pairs(conversations)
-    write_jsonl(folder / CONVERSATIONS, map(dump_conversation, conversations))
+    """Write a test set without its card: both configurations, the task, how it is scored; return the turn pairs.
+
+    `task` is the text of a job description.
+    """
+    pairs, tools = expand_pairs(conversations), row_tools(load_json(task.decode("utf-8")))
+    write_jsonl(folder / CONVERSATIONS, (dump_dataset_row(one, tools) for one in conversations))
     write_jsonl(folder / PAIRS, map(dump_pair, pairs))
     (folder / TASK).write_bytes(task)
     if evaluation is not None:

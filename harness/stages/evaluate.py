@@ -272,7 +272,10 @@ def _destination(request: EvaluateRequest, name: ModelName, test_set: TestSet, h
     """Return where a model's results go, None where nothing is pushed; HarnessError where they could not."""
     if request.namespace is None:
         return None
-    found = destination(hub, request.namespace, name, test_set=test_set, create_pr=request.create_pr)
+    into_model = not request.results_only
+    found = destination(
+        hub, request.namespace, name, test_set=test_set, create_pr=request.create_pr, into_model=into_model
+    )
     return replace(found, max_unscored=request.max_unscored)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.benchmark.report.assign import AssignedResults
+from harness.benchmark.report.beside import missing
 from harness.benchmark.report.records import BenchmarkReport
 from harness.benchmark.report.results import EvaluationResults
 from harness.data.published_facts import published_facts
@@ -18,6 +19,7 @@ def notes(summary: BenchmarkReport, assigned: AssignedResults, results: Evaluati
     """Yield the notes, one or two sentences per fact."""
     reports = [one.report for _, one in sorted(assigned.results.items())]
     yield from _about_judges(summary, reports)
+    yield from missing(summary.beside)
     if summary.main.rows and any(row.published for row in summary.main.rows):
         yield from _about_published(summary)
     yield from _about_single_tools(assigned)

@@ -8,8 +8,10 @@ link of its own.
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,8 +19,9 @@ from typing import Literal
 from harness.curation.job_folder import TEST
 from harness.data.formats.jsonl import write_atomic
 from harness.data.formats.published import read_test_conversations
+from harness.data.locks import locked
 from harness.data.records import Conversation
-from harness.errors import DataError
+from harness.errors import DataError, UsageError
 from harness.terminal import HIDDEN, one_line
 
 TODO = "test.todo.md"
@@ -42,6 +45,8 @@ _BOX = re.compile(r"\s*(?:[-*+]|\d+[.)])?\s*\[[^\]]{0,3}\](?!\()")
 """What may be meant as a box, and not as a link."""
 _DECISION = re.compile(r"- \[([ xXcCyY-])\] `([^`]+)`(?:\s.*)?")
 _ESCAPED = re.compile(r"(?:\\u[0-9a-f]{4})+")
+_TRIES, _PAUSE = 40, 0.05
+"""How often, and after how many seconds, a folder is tried again that another process writes to."""
 _FIRST_WORDS = 80
 _TOOLS_NAMED = 6
 _HEAD = """# Test conversations to approve
@@ -158,7 +163,10 @@ def read_todo(folder: Path) -> str:
 
 
 def decide(folder: Path, decisions: Mapping[str, tuple[State, By | None]]) -> Review:
-    """Write decisions into test.todo.md, where only their marks change; return all that stand there then."""
+    """Write decisions into test.todo.md, where only their marks change; return all that stand there then.
+
+    To be called within `writing`.
+    """
     text = read_todo(folder)
     ids = [one.id for one in read_test_conversations(folder / TEST)]
     lines = text.split("\n")
@@ -173,8 +181,27 @@ def decide(folder: Path, decisions: Mapping[str, tuple[State, By | None]]) -> Re
 
 def take_pending(folder: Path) -> Review:
     """Take all conversations that nobody decided about, as `--yes` does."""
-    pending = [one.id for one in read_review(folder).decisions if one.state == "pending"]
-    return decide(folder, dict.fromkeys(pending, ("accepted", "--yes")))
+    with writing(folder):
+        pending = [one.id for one in read_review(folder).decisions if one.state == "pending"]
+        return decide(folder, dict.fromkeys(pending, ("accepted", "--yes")))
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Keep other processes from changing decisions for the block, which reads what it changes within it.
+
+    Raises UsageError where another one takes longer than a moment.
+    """
+    with ExitStack() as held:
+        for left in reversed(range(_TRIES)):
+            try:
+                held.enter_context(locked(folder))
+                break
+            except UsageError:
+                if not left:
+                    raise
+                time.sleep(_PAUSE)
+        yield
 
 
 def _decisions(folder: Path, text: str, ids: Iterable[str]) -> tuple[Decision, ...]:

@@ -43,6 +43,8 @@ def parse_arguments(value: Any, tool: str) -> dict[str, Any]:
     """Return the arguments of a call of `tool` from JSON text or an object; ValueError for anything else."""
     blank = value is None or (isinstance(value, str) and not value.strip())
     value = {} if blank else decoded(value, f"the arguments of the call of {tool} are")
+    if isinstance(value, str):  # text twice: a `Json()` column of Parquet that held text, and some gateways' logs
+        value = decoded(value, f"the arguments of the call of {tool} are")
     if value is None:  # JSON's null
         return {}
     if not isinstance(value, dict):

@@ -1,8 +1,8 @@
 """Messages as agents' frameworks log them, to records.
 
 Read are the messages of OpenAI (chat and Responses), Anthropic, Gemini, LangChain, LlamaIndex, OpenTelemetry, Vercel's
-AI SDK, pydantic-ai and ShareGPT. What says nothing that is known here is refused with its keys named: a message never
-becomes an empty one because its words stand somewhere else.
+AI SDK, pydantic-ai, ShareGPT and others. What says nothing that is known here is refused with its keys named: a message
+never becomes an empty one because its words stand somewhere else.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from harness.data.formats.content_parts import (
     RESULT_KEYS,
     SILENT,
     Item,
+    MediaNeededError,
     first_of,
     holds_results,
     listed_keys,
+    media_beside,
     read_part,
     read_result,
     text_items,
@@ -26,13 +28,17 @@ from harness.data.formats.content_parts import (
     tool_results,
 )
 from harness.data.formats.json_texts import as_value, kind, shortened
+from harness.data.formats.wrappers import unwrapped
 from harness.data.records import Message, Role, ToolCall
 
 _SPELLINGS: dict[Role, str] = {
     "system": "system developer instructions",
     "user": "user human customer client caller visitor",
     "assistant": "assistant ai aimessage aimessagechunk bot chatbot model gpt agent",
-    "tool": "tool function function_response tool_response tool_result toolresult observation ipython environment",
+    "tool": (
+        "tool function function_response functionresponse tool_response toolresponse tool_result toolresult "
+        "observation ipython environment"
+    ),
 }
 _ROLES = {spelling: role for role, spellings in _SPELLINGS.items() for spelling in spellings.split()}
 _ROLE_KEYS = ("role", "from", "type", "sender", "speaker", "source")
@@ -50,9 +56,11 @@ def logged_messages(value: Mapping[str, Any]) -> Iterator[Message]:
 
     Raises ValueError with the keys of a message that says nothing, or holds calls, in a way that is not known.
     """
-    for message in _unwrapped(value):
+    for message in unwrapped(value):
         if "role" not in message and message.get("type") in SILENT:
             continue
+        if media := media_beside(message):
+            raise MediaNeededError(f"it has {media} beside its content; only text can be learned from")
         role = role_of(message)
         if not (role == "tool" and _defines_a_tool(message.get("content"))):
             yield from _records(role, list(_items(message, role)), message)
@@ -65,7 +73,7 @@ def role_of(value: Mapping[str, Any]) -> Role:
         return "assistant"
     if named == "function_call_output":
         return "tool"
-    role = _ROLES.get(named.lower()) if isinstance(named, str) else None
+    role = _ROLES.get(named.lower().replace("-", "_")) if isinstance(named, str) else None
     if role is None:
         expected = "system, user, assistant or tool (or developer, human, customer, ai, bot, agent, function)"
         problem = f"unknown role {shortened(named)}" if named else f"it has no role, and the keys {listed_keys(value)}"
@@ -75,34 +83,6 @@ def role_of(value: Mapping[str, Any]) -> Role:
 
 def _named(value: Mapping[str, Any]) -> Any:
     return next((value[key] for key in _ROLE_KEYS if value.get(key)), None)
-
-
-def _unwrapped(value: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the messages in a value: LangChain and pydantic-ai wrap theirs."""
-    kwargs, data, parts = value.get("kwargs"), value.get("data"), value.get("parts")
-    if value.get("type") == "constructor" and isinstance(kwargs, Mapping):
-        path = value.get("id")
-        named = str(path[-1]) if isinstance(path, list) and path else ""
-        yield {**kwargs, "type": re.sub("Message(Chunk)?$", "", named) or kwargs.get("type")}
-    elif isinstance(data, Mapping) and not {"role", "content"} & value.keys():
-        yield {"type": value.get("type"), **data}
-    elif isinstance(value.get("message"), Mapping) and "role" not in value:
-        yield value["message"]
-    elif value.get("kind") == "response" and isinstance(parts, list):
-        yield {"role": "assistant", "parts": parts}
-    elif value.get("kind") == "request" and isinstance(parts, list):
-        for part in parts:
-            named = str(part.get("part_kind")) if isinstance(part, Mapping) else ""
-            if named == "retry-prompt" and not part.get("tool_name"):  # of a reply, and not of a call
-                yield {**part, "role": "user"}
-            else:
-                yield {"role": _REQUESTED.get(named, "tool"), "parts": [part]}
-    else:
-        yield value
-
-
-_REQUESTED = {"system-prompt": "system", "user-prompt": "user"}
-"""Parts of pydantic-ai's requests by whose they are; the others are results of tools."""
 
 
 def _items(value: Mapping[str, Any], role: Role) -> Iterator[Item]:

@@ -11,8 +11,9 @@ from typing import IO, Any
 
 from harness.data.formats.json_texts import packed, parse_line
 from harness.data.formats.jsonl import bounded_lines
+from harness.data.formats.wrappers import is_message
 from harness.data.traces.archive import archive_samples
-from harness.data.traces.json_document import FileRecord, document, is_message
+from harness.data.traces.json_document import FileRecord, document
 from harness.data.traces.parquet import parquet_rows
 from harness.errors import DataError
 from harness.hub.foreign_json import load_json, load_json_bytes

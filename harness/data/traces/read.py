@@ -12,11 +12,12 @@ from typing import Any
 from harness.data.formats.json_texts import kind
 from harness.data.formats.message_reader import whole
 from harness.data.formats.openai_tools import openai_tools
+from harness.data.formats.reading_notes import ReadingNotes
 from harness.data.formats.row_columns import COLUMNS, columns_of, is_secret
 from harness.data.formats.row_layouts import INSPECT, RowLayout, expected, layout_of
 from harness.data.pipeline_records import TraceRow
 from harness.data.records import Conversation
-from harness.data.traces import langfuse
+from harness.data.traces import langfuse, sessions
 from harness.data.traces.documents import records
 from harness.data.traces.json_document import FileRecord
 from harness.data.traces.logged_conversations import ExportReader, LoggedConversation
@@ -84,6 +85,8 @@ def _export_reader(value: Any) -> ExportReader | None:
         return SpanReader()
     if isinstance(value, Mapping) and not value.get("messages") and langfuse.is_export(value):
         return langfuse.LangfuseReader()
+    if layout_of(value) is None and sessions.is_line(value):
+        return sessions.SessionReader()
     return None
 
 
@@ -133,6 +136,7 @@ def _row(path: Path, record: FileRecord, id: str) -> TraceRow:
     row = record.value
     source = f"{path.name}:{record.line}"
     own: Mapping[str, Any] = row if isinstance(row, Mapping) else {}
+    notes = ReadingNotes()
     try:
         if record.problem:
             raise ValueError(record.problem)
@@ -142,10 +146,11 @@ def _row(path: Path, record: FileRecord, id: str) -> TraceRow:
         id = _id(own, id, samples=found.words == INSPECT)
         source = own["source"] if isinstance(own.get("source"), str) and own["source"] else source
         whole(row)
-        messages = found.read(row, False)
+        messages = found.read(row, False, notes)
     except ValueError as error:
         return _problem(path, record.line, id, source, str(error))
-    return TraceRow(conversation=Conversation(id=id, messages=messages, source=source), columns=_columns(row, found))
+    conversation = Conversation(id=id, messages=messages, source=source)
+    return TraceRow(conversation=conversation, columns=_columns(row, found), findings=tuple(notes.findings))
 
 
 def _columns(row: Any, found: RowLayout) -> dict[str, Any]:

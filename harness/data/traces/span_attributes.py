@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from harness.data.formats.exchanges import exchange, listed_messages
 from harness.data.formats.json_texts import decoded, json_value
+from harness.data.formats.reading_notes import ReadingNotes
 from harness.data.records import Message
-from harness.data.traces.logged_conversations import exchange, joined, listed_messages
 from harness.data.traces.parted_messages import one_part_messages
 from harness.data.traces.span_names import AGENTS, COLUMNS, CONVERSATIONS, FAMILIES, KINDS, MODELS, NAMES
 
@@ -112,7 +113,7 @@ def sides(root: Attributes, kind: str | None) -> tuple[Any, Any] | None:
     return None
 
 
-def conversation(root: Attributes) -> tuple[Message, ...]:
+def conversation(root: Attributes, notes: ReadingNotes) -> tuple[Message, ...]:
     """Return what a model, or an agent, was sent, and behind it what it sent back; nothing for other spans.
 
     Raises ValueError for what cannot be read: an unknown form, JSON that is cut off, an answer to nothing.
@@ -121,11 +122,11 @@ def conversation(root: Attributes) -> tuple[Message, ...]:
     asks, answers = _loaded(asks, "user"), _loaded(answers, "model")
     before, after = one_part_messages(asks), one_part_messages(answers)
     if before and after:
-        return joined(before, after)
-    asked, answered = _messages(asks, "user"), _messages(answers, "assistant")
+        return after if after[: len(before)] == before else before + after
+    asked, answered = _messages(asks, "user", notes), _messages(answers, "assistant", notes)
     if not asked and answered:
         raise ValueError("the span has an answer and nothing that was asked; expected the messages that were sent")
-    return exchange(asked, answered)
+    return exchange(asked, answered, notes)
 
 
 def columns(root: Attributes) -> dict[str, Any]:
@@ -229,13 +230,15 @@ def objects(value: Any) -> Iterator[Mapping[str, Any]]:
 
 def _loaded(value: Any, side: str) -> Any:
     """Return what a side holds, decoded where it is JSON; ValueError where that is cut off."""
-    return decoded(value, f"what the {side}'s side holds is") if isinstance(value, str) and _JSON.match(value) else value
+    return (
+        decoded(value, f"what the {side}'s side holds is") if isinstance(value, str) and _JSON.match(value) else value
+    )
 
 
-def _messages(value: Any, role: str) -> list[Any]:
+def _messages(value: Any, role: str, notes: ReadingNotes) -> list[Any]:
     if isinstance(value, list):
         value = [_undotted(one, "message") for one in value]
-    return [_message(one) for one in listed_messages(value, role, any_object=False)]
+    return [_message(one) for one in listed_messages(value, role, any_object=False, notes=notes)]
 
 
 def _message(value: Any) -> Any:

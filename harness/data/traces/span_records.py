@@ -19,7 +19,7 @@ _LONGEST = 500
 
 
 @dataclass(slots=True, kw_only=True)
-class Span:
+class LoggedSpan:
     """One span, of whichever tool."""
 
     trace: str
@@ -58,7 +58,7 @@ def is_export(value: Any) -> bool:
     return bool(own) and any(key in ("attributes", "tags") or key.startswith("attributes.") for key in value)
 
 
-def spans(value: Mapping[str, Any]) -> Iterator[Span]:
+def spans(value: Mapping[str, Any]) -> Iterator[LoggedSpan]:
     """Yield the spans of a record for which `is_export` holds."""
     documents = value.get("resourceSpans", value.get("resource_spans"))
     if isinstance(documents, list):
@@ -92,7 +92,7 @@ def nanoseconds(value: Any) -> int:
         return 0
 
 
-def _of_trace(value: Mapping[str, Any], inner: list[Any]) -> Iterator[Span]:
+def _of_trace(value: Mapping[str, Any], inner: list[Any]) -> Iterator[LoggedSpan]:
     """Yield the spans of a trace of MLflow, or of Jaeger, each with what is said of the whole."""
     info = json_value(value.get("info")) or value
     info = info if isinstance(info, Mapping) else value
@@ -118,7 +118,7 @@ def _inner_spans(value: Mapping[str, Any]) -> list[Any] | None:
     return held if isinstance(held, list) and named else None
 
 
-def _span(value: Mapping[str, Any]) -> Span:
+def _span(value: Mapping[str, Any]) -> LoggedSpan:
     root = attributes(value)
     id, trace = _named(value, *_IDS), _named(value, *_TRACES)
     if not (id and trace):
@@ -126,7 +126,7 @@ def _span(value: Mapping[str, Any]) -> Span:
         id = id or _named(context, *_IDS) or value.get("id")
         trace = trace or _named(context, *_TRACES) or id
     id = str(id or "")
-    return Span(
+    return LoggedSpan(
         trace=encodable(str(trace or "")),
         id=id,
         parent=str(_named(value, *_PARENTS) or _referred(value) or ""),

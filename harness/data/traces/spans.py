@@ -15,9 +15,8 @@ import numpy as np
 
 from harness.data.formats.json_texts import encodable_value
 from harness.data.formats.message_reader import whole
-from harness.data.formats.reading_notes import REPEATED
+from harness.data.formats.reading_notes import REPEATED, ReadingNotes
 from harness.data.formats.row_columns import read_columns
-from harness.data.pipeline_records import Finding
 from harness.data.prefixes import hashable
 from harness.data.traces.beginnings import Beginnings, Numbers, chain
 from harness.data.traces.json_document import FileRecord
@@ -25,7 +24,7 @@ from harness.data.traces.logged_conversations import Again, LoggedConversation, 
 from harness.data.traces.message_digests import MessageDigests
 from harness.data.traces.span_attributes import columns, conversation, is_agent, kind_of, sides
 from harness.data.traces.span_names import COLUMNS, EXPECTED
-from harness.data.traces.span_records import Span, is_export, spans
+from harness.data.traces.span_records import LoggedSpan, is_export, spans
 from harness.data.traces.span_tree import SpanTree
 from harness.errors import DataError
 
@@ -58,7 +57,7 @@ class SpanReader:
             self._note(record, number, span)
         return True
 
-    def _note(self, record: FileRecord, number: int, span: Span) -> None:
+    def _note(self, record: FileRecord, number: int, span: LoggedSpan) -> None:
         root = span.attributes
         kind = kind_of(root)
         self._kinds[kind or "(none)"] += 1
@@ -115,15 +114,20 @@ class SpanReader:
         rows = left[several]
         for (span, _), row in zip(_read_again(rows, again), rows, strict=True):
             try:
-                said = [hash(hashable(one)) for one in as_continued(conversation(span.attributes))]
+                said = [hash(hashable(one)) for one in as_continued(conversation(span.attributes, ReadingNotes()))]
             except ValueError:
                 said = []
             compared.add(int(row[_GROUP]), chain(said) or [int(row[_SPAN])], row.tolist())
         found: Numbers = np.concatenate([left[~several], compared.left()])
-        return found[np.lexsort((found[:, _NUMBER], found[:, _AT]))]
+        order = np.lexsort((found[:, _NUMBER], found[:, _AT]))
+        ordered: Numbers = found[order]
+        return ordered
 
-    def _told(self, span: Span, record: FileRecord, *, id: str, twice: bool) -> LoggedConversation:
+    def _told(self, span: LoggedSpan, record: FileRecord, *, id: str, twice: bool) -> LoggedConversation:
         """Return what a span says, or why that cannot be read."""
+        notes = ReadingNotes()
+        if twice:
+            notes.add(REPEATED, "its span stands in the export more than once")
         place = LoggedConversation(id=id, session=id, line=record.line, file=record.file)
         try:
             said = columns(span.attributes)
@@ -133,9 +137,9 @@ class SpanReader:
             whole(said, "what the span says")
             return replace(
                 place,
-                messages=conversation(span.attributes),
+                messages=conversation(span.attributes, notes),
                 columns=read_columns(said),
-                findings=(_REPEATED,) if twice else (),
+                findings=tuple(notes.findings),
             )
         except ValueError as error:
             return replace(place, problem=f"span {span.id or '(without an id)'}: {error}")
@@ -149,10 +153,7 @@ class SpanReader:
         )
 
 
-_REPEATED = Finding(check=REPEATED, severity="note", problem="its span stands in the export more than once")
-
-
-def _of_whole(span: Span) -> dict[str, Any]:
+def _of_whole(span: LoggedSpan) -> dict[str, Any]:
     """Return what the outermost span of a trace says of the whole."""
     said = {"user_id": span.attributes.first(COLUMNS["user_id"]), "error": span.error, **span.of_trace}
     return {key: encodable_value(one) for key, one in said.items() if one}
@@ -169,7 +170,7 @@ def _ranks(left: Numbers, depths: Numbers) -> Numbers:
     return ranks
 
 
-def _read_again(wanted: Numbers, again: Again) -> Iterator[tuple[Span, FileRecord]]:
+def _read_again(wanted: Numbers, again: Again) -> Iterator[tuple[LoggedSpan, FileRecord]]:
     """Yield the spans that are wanted, which are in the order of the file.
 
     Raises DataError where the file is another one by now.
