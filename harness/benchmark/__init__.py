@@ -2,6 +2,7 @@
 
 baseline_steps.py  The evaluations beside the cells: the untrained student, the model that wrote the traces, the
                    teacher
+card_verdicts.py   The verdict on the cards of the models: pushed beside their results, and then onto the cards
 cells.py           The cells of the benchmark, what they have in common, and the names of what they make
 estimate.py        What a plan would take: seconds, training tokens, questions to language models and their cost
 execute.py         How a step is run: its request in a process of its own here, or its command as a job on rented

@@ -36,6 +36,8 @@ class BenchmarkRequest:
     """The version to publish the results as; None: no published version may be replaced."""
     report: Path | None = None
     """Folder for the report; None: none is made."""
+    thresholds: Path | None = None
+    """File of what makes training worth it; None: the harness's own."""
     student: str | None = None
     models: str | None = None
     until: str | None = None
@@ -92,14 +94,15 @@ def run(request: BenchmarkRequest) -> tuple[BenchmarkPlan, dict[str, StepOutcome
         if request.until is None:
             record(hub, plan, outcomes, preset=request.preset, seeds=request.seeds, version=request.version)
             if request.report is not None:
-                _report(hub, plan, outcomes, request.report, request.sources)
+                _report(hub, plan, outcomes, request.report, request)
         return plan, outcomes
 
 
 def _report(
-    hub: Hub, plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome], folder: Path, sources: Path | None
+    hub: Hub, plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome], folder: Path, request: BenchmarkRequest
 ) -> None:
-    """Write the report of the results and print its main table, where a cell has a result."""
+    """Write the report of the results, print its main table and push the verdict, where a cell has a result."""
+    from harness.benchmark.card_verdicts import push_verdicts
     from harness.benchmark.report.build import make_report
     from harness.benchmark.report.terminal import print_summary
 
@@ -107,9 +110,12 @@ def _report(
     if not {*ended} & {"done", "reused"}:
         return
     with progress("making the report"):
-        summary = make_report(hub, plan.setup.namespace, folder, sources=sources)
+        summary = make_report(hub, plan.setup.namespace, folder, sources=request.sources, thresholds=request.thresholds)
+        cards = push_verdicts(hub, summary)
     print_summary(summary)
     say(f"wrote {folder}/RESULTS.md, results.json, index.html and {len(summary.pictures)} plots")
+    if cards:
+        say(f"{cards} cards have the verdict now")
 
 
 def _plan(hub: Hub, request: BenchmarkRequest) -> BenchmarkPlan:

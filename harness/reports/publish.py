@@ -34,6 +34,7 @@ from harness.training.run_summary import TrainingFacts, load_facts
 
 if TYPE_CHECKING:
     from harness.data.tasks import TestSet
+    from harness.evaluation.card_verdict import CardVerdict
     from harness.evaluation.run_folder import Evaluation
 
 CARD_TEMPLATE = "results.md.jinja"
@@ -165,12 +166,20 @@ def card_files(
     current = online.read_text("model", model, README) if online else None
     fresh = current is None or bool(online and made and _is_untouched(online, model, made, current))
     whole = training is not None and (fresh or is_whole(current or ""))
-    place = CardPlace(namespace=namespace, endpoint=endpoint, whole=whole, pictures=plots)
+    beside = _beside(online, model, namespace, report) if online and namespace and report else None
+    place = CardPlace(namespace=namespace, endpoint=endpoint, whole=whole, pictures=plots, beside=beside)
     text = render_card(report, identity, task, training=training, place=place)
     if not (identity.scenario or (whole and fresh)):
         text = merge_readme(current or "", text)
     shown = report.plots.keys() & plots.keys() if report and (identity.scenario or whole) else ()
     return {README: text.encode(), **{f"{PLOTS}/{name}": plots[name] for name in sorted(shown)}}
+
+
+def _beside(hub: Hub, model: str, namespace: str, report: EvalReport) -> CardVerdict | None:
+    """Return what stands beside the scores of a report; None where that is about another one."""
+    dataset = ResultsDataset.find(hub, f"{namespace}/{RESULTS}")
+    found = dataset.verdict(config_name(model)) if dataset else None
+    return found if found and found.is_about(report) else None
 
 
 def _is_untouched(hub: Hub, model: str, made: LineageRecord, current: str) -> bool:

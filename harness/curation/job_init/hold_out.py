@@ -23,6 +23,8 @@ class HeldOut:
     test: frozenset[int]
     aside: dict[int, SetAside]
     """Why a row is neither; overlaps with the test set come on top."""
+    wanted: int
+    """How many were to be held out; fewer are where users or sessions have more conversations than fit."""
     candidates: int
     """Conversations that could have been test conversations."""
     groups: int
@@ -69,13 +71,16 @@ def hold_out(rows: Sequence[RowFacts], *, size: int | None, seed: int) -> HeldOu
     chosen = _choose(rows, groups, wanted, seed)
     test: set[int] = set()
     for group in chosen:
-        held = [position for position in group if not rows[position].untestable][:wanted]
+        fit = [position for position in group if not rows[position].untestable]
+        held = sorted(fit, key=lambda position: _chance(rows[position], seed))[: wanted - len(test)]
         test.update(held)
         for position in set(group) - set(held):
             why = rows[position].untestable or "enough of them are held out"
             reason = f"same user or session as {rows[held[0]].id}, a test conversation; {why}"
             aside[position] = SetAside(kind="user or session of the test", reason=reason)
-    return HeldOut(test=frozenset(test), aside=aside, candidates=candidates, groups=len(groups), shared=shared)
+    return HeldOut(
+        test=frozenset(test), aside=aside, wanted=wanted, candidates=candidates, groups=len(groups), shared=shared
+    )
 
 
 def _size(asked: int | None, *, usable: int, candidates: int) -> int:
@@ -122,7 +127,7 @@ def _groups(rows: Sequence[RowFacts], usable: Sequence[int], shared: Sequence[st
 
 
 def _choose(rows: Sequence[RowFacts], groups: Sequence[list[int]], wanted: int, seed: int) -> Iterable[list[int]]:
-    """Return groups with `wanted` test conversations in all, or with as many as can be had without more.
+    """Return groups with about `wanted` test conversations; of the last one only a part may be wanted.
 
     The quotas are filled rarest label first, as in iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011).
     """
@@ -149,15 +154,21 @@ def _choose(rows: Sequence[RowFacts], groups: Sequence[list[int]], wanted: int, 
             chosen[first] = group
             have.update(labels[first])
             left -= sizes[first]
-    if not chosen and wanted and len(order) > 1:  # every user has more than are wanted: one of them is taken in part
-        return [min(order, key=lambda group: sizes[group[0]])]
+    rest = [group for group in groups if group[0] not in chosen]
+    large = min((group for group in order if group[0] not in chosen), key=lambda group: sizes[group[0]], default=None)
+    if large and left > wanted / 2 and 2 * (sum(map(len, rest)) - len(large)) >= sum(map(len, groups)):
+        return [*chosen.values(), large]  # the others have more than are wanted: one of them is taken in part
     return chosen.values()
 
 
 def _drawn(rows: Sequence[RowFacts], group: list[int], seed: int) -> tuple[bool, float]:
     """Return the place of a group in the order of choice: those that are wholly testable first, else by chance."""
     untestable = any(rows[position].untestable for position in group)
-    return untestable, Random(f"{seed}:{rows[group[0]].id}").random()  # noqa: S311 - a reproducible stream, not a secret
+    return untestable, min(_chance(rows[position], seed) for position in group)
+
+
+def _chance(row: RowFacts, seed: int) -> float:
+    return Random(f"{seed}:{row.id}").random()  # noqa: S311 - a reproducible stream, not a secret
 
 
 def _lengths(rows: Sequence[RowFacts], groups: Sequence[list[int]]) -> tuple[int, int]:

@@ -34,7 +34,8 @@ class JobRecord:
     set_aside: int
     reasons: dict[str, int]
     """Why rows were set aside -> rows."""
-    test_asked: int | None
+    test_wanted: int
+    """Test conversations that were asked for, or the default."""
     test_candidates: int
     groups: int
     shared: tuple[str, ...]
@@ -51,6 +52,7 @@ class JobRecord:
     """What reading left out, reordered or guessed -> conversations."""
     columns: dict[str, int]
     """What the export says beside conversations, as far as it is carried on -> rows."""
+    redacted: bool
     decided_by: str | None
 
 
@@ -81,9 +83,11 @@ def notes(record: JobRecord) -> Iterator[str]:
     yield from _about_test(record)
     yield from _about_tools(record)
     yield from _about_description(record.description)
+    if record.redacted:
+        yield "e-mail addresses, phone, card and account numbers are masked, users and sessions numbered; names are not"
     if record.personal:
         yield (
-            f"what looks personal in conversations: {counted(record.personal)}; `tft filter --redact` masks it, and "
+            f"what looks personal in conversations: {counted(record.personal)}; `--redact` masks it, and "
             "nothing is pushed by this command"
         )
 
@@ -109,8 +113,11 @@ def _about_test(record: JobRecord) -> Iterator[str]:
             f"{record.test} test conversations show a difference of {number(record.detectable, digits=2)} in the "
             "staged score with 80 % power, if conversations differ as much as in the published predictions"
         )
-    if record.test_asked is not None and record.test < record.test_asked:
-        yield f"{record.test_asked} were asked for: the other users or sessions have more conversations than were left"
+    if record.test < record.test_wanted:
+        yield (
+            f"{record.test_wanted} were to be held out: each of the other users or sessions has more conversations "
+            "than were left to choose, and none is on both sides"
+        )
     for link in record.shared:
         kind = link.split(" ", 1)[0]
         yield f"all conversations with a {kind} have the same one, so it keeps none apart"

@@ -28,6 +28,8 @@
     task.py             job_description.json to a Task, and back
     text_calls.py       Calls that stand in the text of a logged message, in the notations of training data: Hermes,
                         ToolACE, Glaive
+    training_rows.py    Conversations to rows of training files: TRL's, OpenAI's, ShareGPT's as LLaMA-Factory reads it,
+                        and Hub sessions
     wrappers.py         Messages out of what frameworks wrap them in: LangChain, pydantic-ai, Google's ADK, AutoGen
     yaml_lines.py       YAML files that people write: their values, and the line that each key stands on, for errors
                         that point at it

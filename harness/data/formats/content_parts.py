@@ -100,6 +100,11 @@ def holds_results(said: Any) -> bool:
     )
 
 
+def holds_texts(said: list[Any]) -> bool:
+    """Return whether parts are texts, and nothing else."""
+    return all(isinstance(part, str) or (isinstance(part, Mapping) and _kind_of(part) in _TEXTS) for part in said)
+
+
 def _kind_of(part: Mapping[str, Any]) -> str | None:
     return next((part[key] for key in _KIND_KEYS if isinstance(part.get(key), str)), None)
 

@@ -57,7 +57,10 @@ def _listed(value: Any, role: str, any_object: bool, notes: ReadingNotes, depth:
             value = value[0]
         if value and all(isinstance(one, Mapping) and {"index", "message"} <= one.keys() for one in value):
             value = _first_answer(value, "message", notes)  # choices
-        return [_with_role(one, role, any_object) for one in value]
+        # Beside others, a message that has no role may be anybody's.
+        return [
+            one if isinstance(one, Mapping) and len(value) > 1 else _with_role(one, role, any_object) for one in value
+        ]
     if not isinstance(value, Mapping):
         raise ValueError(f"the {role}'s part must be text, a message or a list of them, got {kind(value)}")
     history = next((one for key in HISTORIES if isinstance(one := json_value(value.get(key)), list)), None)
@@ -86,6 +89,8 @@ def _first_answer(listed: list[Any], inside: str, notes: ReadingNotes) -> list[A
     """Return the first of several answers to the same, as a list with it alone."""
     while len(listed) == 1 and isinstance(listed[0], list):
         listed = listed[0]
+    if not listed:
+        return []
     if len(listed) > 1:
         notes.add(ALTERNATIVES, f"{len(listed)} answers to the same; the first was taken")
     first = listed[0]
@@ -122,8 +127,9 @@ def _with_role(value: Any, role: str, any_object: bool) -> Any:
     inner = value.get("message")
     if isinstance(inner, Mapping):
         return _with_role(inner, role, any_object)
-    if isinstance(value.get("kwargs"), Mapping):  # LangChain's constructors
-        return {"id": ["AIMessage" if role == "assistant" else "HumanMessage"], **value, "type": "constructor"}
+    if isinstance(kwargs := value.get("kwargs"), Mapping):  # LangChain's constructors
+        own = {} if "type" in kwargs else {"id": ["AIMessage" if role == "assistant" else "HumanMessage"]}
+        return {**own, **value, "type": "constructor"}
     if _is_message(value):
         named = value.get("role") or value.get("type") or ("parts" in value and value.get("kind"))
         return value if named else {**value, "role": role}
@@ -137,7 +143,7 @@ def _text_of(value: Mapping[str, Any], role: str, any_object: bool) -> str:
     if key is not None and (len(told) == 1 or "model" in value):  # a request's other keys are settings
         _refuse_stream(told[key])
         return str(told[key])
-    if any_object and not any(isinstance(one, list | Mapping) for one in map(json_value, told.values())):
+    if any_object and not any(isinstance(one, list | Mapping) and one for one in map(json_value, value.values())):
         return json.dumps(value, ensure_ascii=False)
     raise ValueError(f"an object with the keys {listed_keys(value)} is no message of the {role}")
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.data.formats.calls import NAME_KEYS, is_about, parse_call
+from harness.data.formats.calls import ID_KEYS, NAME_KEYS, is_about, parse_call
 from harness.data.formats.content_parts import (
     RESULT_KEYS,
     SILENT,
@@ -19,6 +19,7 @@ from harness.data.formats.content_parts import (
     MediaNeededError,
     first_of,
     holds_results,
+    holds_texts,
     listed_keys,
     media_beside,
     read_part,
@@ -44,6 +45,8 @@ _ROLES = {spelling: role for role, spellings in _SPELLINGS.items() for spelling 
 _ROLE_KEYS = ("role", "from", "type", "sender", "speaker", "source")
 _CONTENT_KEYS = ("content", "value", "text", "message", "utterance", "refusal")
 _PARTS_KEYS = ("parts", "blocks", "items")
+_EXTRA = "additional_kwargs"
+"""Where LangChain keeps what APIs say in their own words."""
 _WRITTEN_CALLS = ("function_call", "tool_call")
 """Roles of messages whose whole text is a call, or a list of calls."""
 _LOOKS_LIKE_CALLS = re.compile(
@@ -119,7 +122,7 @@ def _said(value: Mapping[str, Any], role: Role) -> Iterator[Item]:
     if _named(value) in _WRITTEN_CALLS:
         written = as_value(said) if isinstance(said, str) else said
         yield from (parse_call(one, strict=False) for one in (written if isinstance(written, list) else [written]))
-    elif role == "tool" and not holds_results(said):
+    elif role == "tool" and not holds_results(said) and (not parts or holds_texts(parts)):
         yield from tool_results(said, value)
     elif isinstance(said, str):
         yield from text_items(said, role)
@@ -143,7 +146,7 @@ def _refuse_other_words(content: Any, items: Iterable[Item]) -> None:
 
 def _listed(value: Mapping[str, Any]) -> Iterator[Iterator[Item]]:
     """Yield the calls of each place beside a content, and the results that some frameworks keep with them."""
-    extra = value.get("additional_kwargs")
+    extra = value.get(_EXTRA)
     extra = extra if isinstance(extra, Mapping) else {}
     calls = [value.get("tool_calls"), value.get("toolCalls"), extra.get("tool_calls")]
     for listed in filter(None, calls):
@@ -217,7 +220,10 @@ def _refuse_what_is_not_read(value: Mapping[str, Any], items: Iterable[Item]) ->
         key
         for key, inner in value.items()
         if inner and key not in _READ
-        if (isinstance(inner, Mapping | list) and (_LOOKS_LIKE_CALLS.search(key) or _holds_calls(inner)))
+        if (
+            isinstance(inner, Mapping | list)
+            and (_LOOKS_LIKE_CALLS.search(key) or _holds(inner, key == "additional_kwargs"))
+        )
         or (isinstance(inner, Mapping | list | str) and (only_calls or not said) and not is_about(key))
     ]
     if "tool_call_chunks" in strange and value.get("tool_calls"):  # the same calls, as they were streamed
@@ -231,11 +237,21 @@ def _refuse_what_is_not_read(value: Mapping[str, Any], items: Iterable[Item]) ->
         )
 
 
-def _holds_calls(value: Any) -> bool:
-    """Return whether a value under some key is a call, or has one in it: a name, or a function, with arguments."""
+def _holds(value: Any, known: bool = False, depth: int = 0) -> bool:
+    """Return whether a value has a call in it, or a result: what names a tool, or a call, and holds what it was about.
+
+    With `known`, what LangChain keeps under known keys is not meant: it is read.
+    """
     for one in value if isinstance(value, list) else [value]:
         called = one.get("function", one) if isinstance(one, Mapping) else None
-        if isinstance(called, Mapping) and {"arguments", "args"} & called.keys() and {*NAME_KEYS} & called.keys():
+        if not isinstance(called, Mapping):
+            continue
+        if {"arguments", "args"} & called.keys() and {*NAME_KEYS} & called.keys():
+            return True
+        if {*ID_KEYS[:-1]} & called.keys() and {"content", "output", "result"} & called.keys():
+            return True
+        inside = (inner for key, inner in called.items() if not (known and key in _READ))
+        if depth < 2 and any(_holds(inner, depth=depth + 1) for inner in inside):
             return True
     return False
 

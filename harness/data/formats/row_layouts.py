@@ -103,9 +103,15 @@ def _conversation(row: Row, strict: bool, notes: ReadingNotes) -> tuple[Message,
     """Return the messages of a row, with the answer that a request's log has beside them."""
     messages = _under("messages")(row, strict, notes)
     key = next((key for key in _ANSWERS if row.get(key)), None)
-    if strict or key is None or any(finding.check == MEDIA for finding in notes.findings):
+    if strict or any(finding.check == MEDIA for finding in notes.findings):
         return messages
-    if not messages or messages[-1].role != "assistant":
+    ends = bool(messages) and messages[-1].role == "assistant"
+    if key is None:
+        unread = None if ends else next((key for key, value in row.items() if _is_answer(key, value)), None)
+        if unread:
+            raise ValueError(f"what {unread} holds may be the answer; expected it under {', '.join(_ANSWERS)}")
+        return messages
+    if not ends:
         return messages + _answer(row, key, notes)
     try:
         said = _answer(row, key, ReadingNotes())
@@ -114,6 +120,12 @@ def _conversation(row: Row, strict: bool, notes: ReadingNotes) -> tuple[Message,
     if said[-1:] != messages[-1:]:
         notes.add(OTHER_ANSWER, f"its {key} is not what its messages end with")
     return messages
+
+
+def _is_answer(key: str, value: Any) -> bool:
+    held = json_value(value) if key != "messages" else None
+    keys = held.keys() if isinstance(held, Mapping) else set[str]()
+    return bool({"choices", "candidates", "generations"} & keys) or {"role", "content"} <= keys
 
 
 def _answer(row: Row, key: str, notes: ReadingNotes) -> tuple[Message, ...]:

@@ -21,7 +21,6 @@ _IDS = (
 )
 _TIMES = ("created_at", "createdAt", "timestamp", "time")
 _CODEX = ("session_meta", "response_item", "event_msg", "turn_context", "compacted", "world_state")
-_SPOKEN = ("user", "assistant", "message")
 _BESIDE = (
     *("summary", "file-history-snapshot", "queue-operation", "system", "progress", "attachment", "custom-title"),
     *("ai-title", "agent-name", "last-prompt", "tag", "pr-link", "mode", "permission-mode", "result", "model_change"),
@@ -93,11 +92,11 @@ class SessionReader:
         message = _message(value)
         self._types[str(named)] += 1
         if message is None:
-            return self._begin(value, record) or named in _BESIDE or any(key in value for key in ("uuid", *_IDS))
-        own = _session(value)
+            return self._begin(value, record) or (named in _BESIDE and named != "response_item") or _is_unsaid(value)
+        self._current = own = _session(value) or self._current
         side = f"{own}-{value.get('agentId') or 'sidechain'}" if value.get("isSidechain") else own
-        session = self._sessions.setdefault(side or self._current, _Session(line=line, file=record.file))
-        session.table = own != "" and named not in _SPOKEN and "payload" not in value
+        session = self._sessions.setdefault(side, _Session(line=line, file=record.file))
+        session.table = "message" not in value and "payload" not in value
         for key, one in columns_of(value, [message]).items():
             session.about.setdefault(key, one)
         if value.get("isApiErrorMessage"):
@@ -143,7 +142,7 @@ def _message(value: Mapping[str, Any]) -> Mapping[str, Any] | None:
     named, inner, payload = value.get("type"), value.get("message"), value.get("payload")
     if named == "response_item" and isinstance(payload, Mapping):
         return _item(payload)
-    if named in _SPOKEN and isinstance(inner, Mapping) and "role" in inner:
+    if named not in _BESIDE and isinstance(inner, Mapping) and is_message(inner):
         enveloped = named == "message" or any(key in value for key in ("uuid", *_IDS))
         return inner if enveloped else None
     if _session(value) and is_message(value) and "message" not in value and "messages" not in value:
@@ -162,6 +161,12 @@ def _item(payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if named in ("custom_tool_call_output", "local_shell_call_output"):
         return {**payload, "type": "function_call_output"}
     return None if named == "ghost_snapshot" else payload
+
+
+def _is_unsaid(value: Mapping[str, Any]) -> bool:
+    """Return whether a line is an item of Codex that says nothing: a snapshot of the files."""
+    payload = value.get("payload")
+    return isinstance(payload, Mapping) and payload.get("type") == "ghost_snapshot"
 
 
 def _session(value: Mapping[str, Any]) -> str:
