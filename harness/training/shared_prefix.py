@@ -38,21 +38,21 @@ def attend(
     key: torch.Tensor,
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
-    *,
-    shared_prefix: Continuations,
-    sliding_window: int | None = None,
     **settings: Any,
 ) -> tuple[torch.Tensor, None]:
     """Return attention of shape (1, tokens, heads, width), for states of shape (1, heads, tokens, width).
 
-    Called by the layers of a model, in place of transformers' function. ModelError where a layer has a mask of its
-    own, or looks ahead.
+    Called by the layers of a model in place of transformers' function, with `shared_prefix`: `Continuations`, and in
+    some models `sliding_window`. ModelError where a layer has a mask of its own, or looks ahead.
     """
-    if attention_mask is not None or not getattr(module, "is_causal", True):
-        raise ModelError("its attention has a mask of its own; train with shared_prefix=off")
-    shared_prefix.layers += 1
-    rows, shared = shared_prefix.rows, query.shape[2] - len(shared_prefix.unshared)
-    seen = shared if sliding_window is None else min(shared, sliding_window - 1)
+    batch: Continuations | None = settings.pop("shared_prefix", None)
+    if batch is None or attention_mask is not None or not getattr(module, "is_causal", True):
+        what = "does not know what is shared" if batch is None else "has a mask of its own"
+        raise ModelError(f"attention of {type(module).__name__} {what}; train with shared_prefix=off")
+    window: int | None = settings.pop("sliding_window", None)
+    batch.layers += 1
+    rows, shared = batch.rows, query.shape[2] - len(batch.unshared)
+    seen = shared if window is None else min(shared, window - 1)
 
     def rest(states: torch.Tensor) -> torch.Tensor:
         by_token = states[0].transpose(0, 1).index_select(0, rows.flatten())
@@ -63,11 +63,11 @@ def attend(
         return torch.cat([before, rest(states)], dim=2) if seen else rest(states)
 
     def attention(states: Sequence[torch.Tensor], before: int) -> torch.Tensor:
-        mask = shared_prefix.mask(states[0].shape[2], before, sliding_window)
+        mask = batch.mask(states[0].shape[2], before, window)
         return sdpa_attention_forward(module, *states, mask, **settings)[0]
 
     padded = attention([rest(query), whole(key), whole(value)], seen)
-    found = padded.flatten(0, 1).index_select(0, shared_prefix.unshared)[None]
+    found = padded.flatten(0, 1).index_select(0, batch.unshared)[None]
     if shared:
         found = torch.cat([attention([states[:, :, :shared] for states in (query, key, value)], 0), found], dim=1)
     return found, None
