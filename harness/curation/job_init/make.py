@@ -53,6 +53,8 @@ class InitRequest:
     """The task's tools, where the caller gives them."""
     description: str | None = None
     """The task's description, where the caller gives it."""
+    redact: bool = False
+    """Whether what looks personal is masked in all that is written."""
     decided_by: By | None = None
     """Who has accepted the test conversations: `--yes`, or None where a person is still to."""
 
@@ -70,7 +72,7 @@ def make_job(request: InitRequest, *, advance: Advance = _nothing) -> JobRecord:
     refuse_files(request.out)
     request.out.parent.mkdir(parents=True, exist_ok=True)
     with scratch_folder(request.out) as folder:
-        found = Gathered()
+        found = Gathered(redacted=request.redact)
         rows = folder / _ROWS
         write_jsonl(rows, found.pass_over(_counting(request.source.rows(), advance)))
         if all(row.aside for row in found.rows):
@@ -108,6 +110,7 @@ def make_job(request: InitRequest, *, advance: Advance = _nothing) -> JobRecord:
             cut_results=found.cut_results,
             reading=most_common_first(found.reading),
             columns=most_common_first(found.columns),
+            redacted=request.redact,
             decided_by=request.decided_by,
         )
         if not record.traces:

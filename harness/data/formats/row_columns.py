@@ -70,6 +70,12 @@ def columns_of(row: Any, messages: Any = None) -> dict[str, Any]:
     return found
 
 
+def read_columns(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of which something is said under their own names, in their forms, see `columns_of`."""
+    found = {column: read(said[column]) for column, read in _READ.items() if said.get(column) is not None}
+    return {column: one for column, one in found.items() if one}
+
+
 def instant(value: Any) -> str | None:
     """Return a time as ISO 8601 in UTC; None for what is none. One without a zone is taken for UTC."""
     if isinstance(value, str) and value.strip().replace(".", "", 1).isdecimal():

@@ -36,6 +36,11 @@ class FileRecord:
     """Where it starts, from 1; the number of the row or sample in files without lines."""
     value: Any
     problem: str | None = None
+    file: Path = Path()
+    at: int = 0
+    """Its place among all values of all files that are read together."""
+    inner: int = 0
+    """Its place in a value that is a list of records."""
 
 
 def document(path: Path, stream: IO[bytes]) -> Iterator[FileRecord]:

@@ -15,7 +15,8 @@ from harness.data.formats.json_texts import json_value
 from harness.data.formats.reading_notes import ReadingNotes
 from harness.data.formats.row_columns import columns_of
 from harness.data.records import Message
-from harness.data.traces.logged_conversations import LoggedConversation, whole_conversations
+from harness.data.traces.json_document import FileRecord
+from harness.data.traces.logged_conversations import Again, LoggedConversation, whole_conversations
 
 
 class LangfuseReader:
@@ -28,15 +29,16 @@ class LangfuseReader:
         self._kinds: Counter[str] = Counter()
         self._logged: list[LoggedConversation] = []
 
-    def add(self, value: Any, line: int) -> bool:
-        """Take one record of the file; False for a value that is none of an export."""
+    def add(self, record: FileRecord) -> bool:
+        """Take one record of a file; False for a value that is none of an export."""
+        value = record.value
         if not is_export(value):
             return False
         self._kinds[_kind(value) or "(none)"] += 1
-        self._logged.extend(read_record(value, line))
+        self._logged.extend(replace(one, file=record.file) for one in read_record(value, record.line))
         return True
 
-    def conversations(self) -> Sequence[LoggedConversation]:
+    def conversations(self, again: Again) -> Sequence[LoggedConversation]:  # noqa: ARG002 - all is held
         """Return what all records said, each conversation once."""
         return whole_conversations(self._logged)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from heapq import merge
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,12 @@ from harness.data.formats.row_columns import COLUMNS, columns_of, is_secret
 from harness.data.formats.row_layouts import INSPECT, RowLayout, expected, layout_of
 from harness.data.pipeline_records import TraceRow
 from harness.data.records import Conversation
-from harness.data.traces import langfuse, response_chains, sessions, spans
+from harness.data.traces import langfuse, response_chains, sessions
 from harness.data.traces.documents import records
 from harness.data.traces.json_document import FileRecord
 from harness.data.traces.logged_conversations import ExportReader, LoggedConversation
+from harness.data.traces.span_records import is_export
+from harness.data.traces.spans import SpanReader
 from harness.errors import DataError
 
 _MOST_ROWS = 1_000_000
@@ -77,8 +81,8 @@ def _layout(value: Any) -> RowLayout | str | None:
 
 def _export_reader(value: Any) -> ExportReader | None:
     """Return what reads a file that begins with this record as a whole; None where each row stands for itself."""
-    if spans.is_export(value):
-        return spans.SpanReader()
+    if is_export(value):
+        return SpanReader()
     if isinstance(value, Mapping) and not value.get("messages") and langfuse.is_export(value):
         return langfuse.LangfuseReader()
     if response_chains.is_response(value):
@@ -94,14 +98,16 @@ def _unwrapped(found: Iterator[FileRecord]) -> Iterator[FileRecord]:
         inner = _inner(record.value)
         if inner is None:
             yield record
-        else:
-            yield from (FileRecord(line=number, value=one) for number, one in enumerate(inner, start=1))
+            continue
+        for number, one in enumerate(inner, start=1):
+            yield replace(record, line=number, value=one, inner=number)
 
 
 def _inner(value: Any) -> list[Any] | None:
     """Return the rows inside a document: an Inspect log, a page of an API, a session with its traces."""
-    known = layout_of(value) is not None or langfuse.is_export(value) or spans.is_export(value)
-    if known or not isinstance(value, Mapping):
+    if not isinstance(value, Mapping) or is_export(value):
+        return None
+    if layout_of(value) is not None or langfuse.is_export(value):
         return None
     if "eval" in value and "version" in value:
         return list(value.get("samples") or ())
@@ -177,24 +183,31 @@ def _problem(path: Path, line: int, id: str, source: str, problem: str) -> Trace
 def _export(path: Path, prefix: str, found: Iterator[FileRecord], reader: ExportReader) -> _Rows:
     strange: list[LoggedConversation] = []
     for record in found:
-        if record.problem or not reader.add(record.value, record.line):
+        if record.problem or not reader.add(record):
             problem = record.problem or f"got {kind(record.value)} that is no {reader.record}"
-            strange.append(LoggedConversation(id="", session="", line=record.line, problem=problem))
-    whole = reader.conversations()
-    if not whole and not strange:
-        raise DataError(f"{path} {reader.nothing()}")
-    seen: dict[str, int] = {}
-    for position, one in enumerate(sorted([*whole, *strange], key=lambda one: one.line)):
+            strange.append(LoggedConversation(id="", session="", line=record.line, file=path, problem=problem))
+    whole = reader.conversations(lambda wanted: _unwrapped(records(path, wanted=wanted)))
+    position, seen = -1, dict[str, int]()
+    for position, one in enumerate(merge(whole, strange, key=_place)):
         id = one.id or f"{prefix}-{position:04d}"
         base = id
         while id in seen:  # agents inside agents: several conversations in one trace
             seen[base] += 1
             id = f"{base}-{seen[base]}"
         seen[id] = 1
-        source = f"{path.name}:{one.line}"
-        if one.problem:
-            yield one.line, _problem(path, one.line, id, source, one.problem)
-        else:
-            columns = {**({"tools": openai_tools(list(one.tools))} if one.tools else {}), **one.columns}
-            conversation = Conversation(id=id, messages=one.messages, source=source)
-            yield one.line, TraceRow(conversation=conversation, columns=columns, findings=one.findings)
+        yield one.line, _logged_row(one, id)
+    if position < 0:
+        raise DataError(f"{path} {reader.nothing()}")
+
+
+def _place(one: LoggedConversation) -> tuple[Path, int]:
+    return one.file, one.line
+
+
+def _logged_row(one: LoggedConversation, id: str) -> TraceRow:
+    source = f"{one.file.name}:{one.line}"
+    if one.problem:
+        return _problem(one.file, one.line, id, source, one.problem)
+    columns = {**({"tools": openai_tools(list(one.tools))} if one.tools else {}), **one.columns}
+    conversation = Conversation(id=id, messages=one.messages, source=source)
+    return TraceRow(conversation=conversation, columns=columns, findings=one.findings)

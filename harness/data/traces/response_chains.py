@@ -10,7 +10,8 @@ from harness.data.formats.json_texts import json_value
 from harness.data.formats.reading_notes import ReadingNotes
 from harness.data.formats.row_columns import columns_of
 from harness.data.formats.row_layouts import expected, layout_of
-from harness.data.traces.logged_conversations import LoggedConversation
+from harness.data.traces.json_document import FileRecord
+from harness.data.traces.logged_conversations import Again, LoggedConversation
 
 _BEFORE = "previous_response_id"
 
@@ -25,14 +26,15 @@ class ResponseReader:
         self._read: dict[str, LoggedConversation] = {}
         self._before: dict[str, str] = {}
 
-    def add(self, value: Any, line: int) -> bool:
-        """Take one row of the file; False for one of another layout."""
+    def add(self, record: FileRecord) -> bool:
+        """Take one row of a file; False for one of another layout."""
+        value, line = record.value, record.line
         layout = layout_of(value)
         if not isinstance(value, Mapping) or layout is None:
             return False
         id = str(_held(value, "id") or f"response-{line}")
         notes = ReadingNotes()
-        logged = LoggedConversation(id=id, session=id, line=line, columns=columns_of(value))
+        logged = LoggedConversation(id=id, session=id, file=record.file, line=line, columns=columns_of(value))
         try:
             messages = layout.read(value, False, notes)
             self._read[id] = replace(logged, messages=messages, findings=tuple(notes.findings))
@@ -42,7 +44,7 @@ class ResponseReader:
             self._before[id] = str(before)
         return True
 
-    def conversations(self) -> Sequence[LoggedConversation]:
+    def conversations(self, again: Again) -> Sequence[LoggedConversation]:  # noqa: ARG002 - all is held
         """Return what leads to each response that no other one continues."""
         continued = set(self._before.values())
         return [self._whole(one) for id, one in self._read.items() if id not in continued]

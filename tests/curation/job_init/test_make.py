@@ -181,6 +181,22 @@ def test_what_the_export_says_beside_conversations_is_left_behind(tmp_path: Path
     assert lines(tmp_path / "job" / "traces.jsonl")[0].keys() == {"id", "source", "messages", "model", "user_id"}
 
 
+def test_what_looks_personal_is_masked_in_all_files_and_users_are_numbered(tmp_path: Path) -> None:
+    export = rows(30, lambda at: {"user_id": f"ada{at % 5}@firm.example", "system": "Write to help@firm.example."})
+    for row in export:
+        row["messages"][0]["content"] += " Write to me: ada@firm.example, or call +44 20 7946 0958."
+    record = made(
+        tmp_path, [*export, {**export[0], "id": "failed", "error": "no such user eve@firm.example"}], redact=True
+    )
+    for path in (tmp_path / "job").iterdir():
+        assert "firm.example" not in path.read_text(encoding="utf-8"), path.name
+        assert "7946" not in path.read_text(encoding="utf-8"), path.name
+    assert record.redacted
+    assert not record.personal
+    assert record.groups == 5
+    assert {row["user_id"] for row in lines(tmp_path / "job" / "traces.jsonl")} < {f"user-{n}" for n in range(1, 6)}
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_job_is_made_from_what_tools_export(tmp_path: Path, layout: str) -> None:
     talks = library_dialogues.clean(24)
