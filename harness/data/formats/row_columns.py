@@ -152,7 +152,8 @@ def _failure(places: Iterable[Mapping[str, Any]]) -> str:
     """Return in words that a row is marked as failed otherwise than by an error: by its level, its status."""
     for place in places:
         words = _error(first_of(place, ("statusMessage", "status_message", "message")))
-        if str(place.get("level")).upper() == "ERROR" or place.get("error") is True or place.get("success") is False:
+        denied = any(place.get(key) is False for key in ("success", "label"))
+        if denied or place.get("error") is True or str(place.get("level")).upper() == "ERROR":
             return words or "marked as failed"
         status = json_value(place.get("status"))
         status = first_of(status, ("code", "status_code", "status")) if isinstance(status, Mapping) else status

@@ -89,7 +89,7 @@ def _kind(value: Mapping[str, Any]) -> str:
     """Return what an observation is of, in the words of its tool; empty for traces, which say nothing of it."""
     about = json_value(value.get("span_attributes"))
     holders = (value, _meta(value), about if isinstance(about, Mapping) else {})
-    kinds = (holder.get(key) for holder in holders for key in ("type", "kind", "span_kind", "op_name"))
+    kinds = (holder.get(key) for holder in holders for key in ("type", "kind", "span_kind", "event_type", "op_name"))
     return next((one for one in kinds if isinstance(one, str)), "")
 
 
@@ -104,15 +104,16 @@ _KINDS = ("GENERATION", "SPAN", "EVENT")
 _OTHERS = (
     *("span", "event", "agent", "tool", "chain", "retriever", "retrieval", "evaluator", "embedding", "guardrail"),
     *("function", "task", "workflow", "general", "score", "eval", "thread", "experiment", "model_chunk"),
+    *("handoff", "response", "custom", "session"),
 )
 _OPERATIONS = ("chat.completions", "messages.create", "messages.stream", "responses.create", "generate_content")
 """Parts of the names of functions that ask a model, in Weave's calls."""
 
 
 def _meta(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what Datadog has its observations' kind, input and output in."""
-    meta = json_value(value.get("meta"))
-    return meta if isinstance(meta, Mapping) else {}
+    """Return what Datadog, or the Agents SDK, has its observations' kind, input and output in."""
+    held = (json_value(value.get(key)) for key in ("meta", "span_data"))
+    return next((one for one in held if isinstance(one, Mapping)), {})
 
 
 def _said(value: Mapping[str, Any], *keys: str) -> Any:

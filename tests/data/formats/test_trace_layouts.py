@@ -157,3 +157,26 @@ def test_questions_and_calls_of_xlam_are_a_turn(tmp_path: Path) -> None:
     (row,) = read(tmp_path, {"id": 0, "query": "A table", "answers": answers, "tools": tools})
     assert row.conversation.messages == TALK[:2]
     assert row.columns["tools"][0]["function"]["parameters"]["required"] == ["city"]
+
+
+def test_responses_that_name_the_one_before_are_one_conversation(tmp_path: Path) -> None:
+    def response(n: int, before: str | None, asked: Any, answered: Any) -> dict[str, Any]:
+        return {"id": f"r{n}", "previous_response_id": before, "model": "m", "input": asked, "output": answered}
+
+    def reply(text: str) -> list[Any]:
+        return [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]}]
+
+    call = {"type": "function_call", "call_id": "k1", "name": "f", "arguments": '{"city": "Ulm"}'}
+    result = {"type": "function_call_output", "call_id": "k1", "output": "[]"}
+    rows = read(
+        tmp_path,
+        response(1, None, "A table", [call]),
+        response(2, "r1", [result], reply("None.")),
+        response(3, "r2", "Why?", reply("Full.")),
+        response(4, "r2", "Well.", reply("Bye.")),
+        response(9, "r8", "More", reply("No.")),
+    )
+    assert [row.conversation.id for row in rows] == ["r3", "r4", "r9"]
+    assert rows[0].conversation.messages[:4] == TALK
+    assert [row.conversation.messages[-1].content for row in rows[:2]] == ["Full.", "Bye."]
+    assert "continues the response r8, which is not in the file" in str(rows[2].problem)
