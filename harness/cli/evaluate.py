@@ -40,6 +40,7 @@ Examples:
     metavar="REPO[@REV]",
     help="Evaluate this LoRA adapter of MODEL; repeat for several on one start of the engine.",
 )
+@click.option("--with-base", is_flag=True, help="With --adapters: evaluate MODEL itself too, last, on the same start.")
 @click.option("--dataset", metavar="REPO[@REV]", help="Test set. Default: <namespace>/tft-benchmark-testset.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N pairs.")
 @click.option(
@@ -110,6 +111,7 @@ def command(
     *,
     models: tuple[str, ...],
     adapters: tuple[str, ...],
+    with_base: bool,
     dataset: str | None,
     out: Path | None,
     push: bool,
@@ -129,8 +131,8 @@ def command(
     answers, or logged:NAME for those that a job's test set was made from. Weights come as safetensors; vLLM runs on a
     CUDA device where there is one, else on the CPU. With --judge the answers are judged too, those of all models by one
     start of each judge; a run that is there already gets its verdicts with --resume, without asking the model again.
-    With --adapters, MODEL is the base and not evaluated itself; each adapter (also one in the folder `adapter` of a
-    trained model's repository) gets a run, results and a card of its own.
+    With --adapters, MODEL is the base, and evaluated itself only --with-base, which pushes results alone; each adapter
+    (also one in the folder `adapter` of a trained model's repository) gets a run, results and a card of its own.
     """
     from harness.data.tasks import REPOSITORY
     from harness.hub.connect import connected
@@ -142,6 +144,8 @@ def command(
     for name in models:  # said before a Hub is asked for anything
         ModelName.parse(name)
     base, names = _on_base(models, adapters) if adapters else (None, models)
+    if with_base:
+        names = _and_base(base, names)
     judges = _model_options.named_judges(settings)
     judge = _model_options.inference_options(settings, "judge_", shared=False)
     others = {name: settings.pop(name) for name in ("ask_everything", "labels", "label_column")}
@@ -179,6 +183,15 @@ def _on_base(models: tuple[str, ...], adapters: tuple[str, ...]) -> tuple[str, t
     if len(models) != 1:
         raise UsageError(f"--adapters changes one base model, got {len(models)} models; name the one they share")
     return models[0], adapters
+
+
+def _and_base(base: str | None, adapters: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what is evaluated: the adapters, then their base; UsageError without adapters."""
+    from harness.errors import UsageError
+
+    if base is None:
+        raise UsageError("--with-base evaluates the base of --adapters; name them, or leave it out")
+    return (*adapters, base)
 
 
 def _check(push: bool, create_pr: bool, results_only: bool, folder: Path | None, site: Path | None) -> None:

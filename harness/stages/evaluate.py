@@ -272,7 +272,8 @@ def _destination(request: EvaluateRequest, name: ModelName, test_set: TestSet, h
     """Return where a model's results go, None where nothing is pushed; HarnessError where they could not."""
     if request.namespace is None:
         return None
-    into_model = not request.results_only
+    # The base of adapters is somebody's model that stands beside them.
+    into_model = not request.results_only and str(name).partition("@")[0] != f"vllm:{request.base}".partition("@")[0]
     found = destination(
         hub, request.namespace, name, test_set=test_set, create_pr=request.create_pr, into_model=into_model
     )

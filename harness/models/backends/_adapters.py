@@ -133,13 +133,32 @@ class EvaluatedAdapter(EvaluatedCheckpoint):
         yield VllmBackend(server, config.max_tokens, config.concurrency, adapter=str(self.artifact))
 
 
+class EvaluatedBase(EvaluatedCheckpoint):
+    """The base itself, asked through the server of its adapters; the last to be asked, since that ends the server."""
+
+    def __init__(self, base: Checkpoint, engine: SharedEngine, test_set: TestSet, config: EvaluateConfig) -> None:
+        super().__init__(base, test_set, config)
+        self.settings |= {"beside_adapters": True}
+        self._engine = engine
+
+    @contextmanager
+    def backend(self, log: Path) -> Iterator[Backend[Any]]:
+        """Make the prompts and yield what asks the base."""
+        doing = "making prompts" if self._engine.serves(self._checkpoint.artifact) else "starting vLLM"
+        server = self._engine.serve(self._checkpoint, log)
+        with progress(doing):
+            self._start(server)
+        yield VllmBackend(server, self._config.max_tokens, self._config.concurrency)
+
+
 @contextmanager
 def evaluated_adapters(
     names: Sequence[ModelName], hub: Hub, test_set: TestSet, config: EvaluateConfig
-) -> Iterator[list[EvaluatedAdapter]]:
+) -> Iterator[list[EvaluatedCheckpoint]]:
     """Yield each adapter of `config.base` ready to be asked; their server is stopped at the end of the block.
 
-    Raises ModelError, HubError or EngineError where one of them, or the base, cannot be served: before anything starts.
+    The base itself may be named too, as the last. Raises ModelError, HubError or EngineError where one of them, or the
+    base, cannot be served: before anything starts.
     """
     if config.base is None:
         raise ValueError("adapters need a base")
@@ -148,14 +167,15 @@ def evaluated_adapters(
     artifacts = [hub.resolve("model", name.id, name.revision) for name in names]
     if len(set(artifacts)) < len(artifacts):
         raise UsageError(f"an adapter is named twice ({', '.join(map(str, artifacts))}); name each once")
-    adapters = [pull_adapter(hub, artifact) for artifact in artifacts]
+    adapters = [pull_adapter(hub, artifact) for artifact in artifacts if artifact != origin]
     say(f"pulling {origin}")
     base = pull_checkpoint(hub, origin, trust_remote_code=config.trust_remote_code)
     for adapter in adapters:
         check_fit(adapter, base)
     words = (*NO_TEMPLATE, *lora_arguments(adapters), *config.asking.engine_args)
     with SharedEngine(EngineOptions(extra_args=words, trust_remote_code=config.trust_remote_code)) as engine:
-        yield [EvaluatedAdapter(adapter, base, engine, test_set, config) for adapter in adapters]
+        made = [EvaluatedAdapter(adapter, base, engine, test_set, config) for adapter in adapters]
+        yield [*made, EvaluatedBase(base, engine, test_set, config)] if origin in artifacts else [*made]
 
 
 def lora_arguments(adapters: Sequence[Adapter]) -> tuple[str, ...]:
