@@ -143,9 +143,7 @@ def command(
     _check(push, create_pr, results_only, inspect_folder, inspect_site)
     for name in models:  # said before a Hub is asked for anything
         ModelName.parse(name)
-    base, names = _on_base(models, adapters) if adapters else (None, models)
-    if with_base:
-        names = _and_base(base, names)
+    base, names = _on_base(models, adapters) if adapters or with_base else (None, models)
     judges = _model_options.named_judges(settings)
     judge = _model_options.inference_options(settings, "judge_", shared=False)
     others = {name: settings.pop(name) for name in ("ask_everything", "labels", "label_column")}
@@ -157,6 +155,7 @@ def command(
             **settings,
             models=names,
             base=base,
+            with_base=with_base,
             dataset=dataset or f"{owner}/{REPOSITORY}",
             asking=asking,
             judging=judging,
@@ -180,18 +179,11 @@ def _on_base(models: tuple[str, ...], adapters: tuple[str, ...]) -> tuple[str, t
     others = [str(name) for name in names if name.backend != "vllm"]
     if others:
         raise UsageError(f"{others[0]} is on no Hub; --adapters takes the repositories of a base model's adapters")
+    if not adapters:
+        raise UsageError("--with-base evaluates the base of --adapters too; name them, or leave it out")
     if len(models) != 1:
         raise UsageError(f"--adapters changes one base model, got {len(models)} models; name the one they share")
     return models[0], adapters
-
-
-def _and_base(base: str | None, adapters: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what is evaluated: the adapters, then their base; UsageError without adapters."""
-    from harness.errors import UsageError
-
-    if base is None:
-        raise UsageError("--with-base evaluates the base of --adapters; name them, or leave it out")
-    return (*adapters, base)
 
 
 def _check(push: bool, create_pr: bool, results_only: bool, folder: Path | None, site: Path | None) -> None:

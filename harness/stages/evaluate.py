@@ -70,7 +70,11 @@ def run(request: EvaluateRequest, hub: Hub) -> EvaluateResult:
     config = request.config(base)
     judging = request.judge(config.asking)
     test_set = pull_test_set(hub, dataset, request.limit)
-    places = [_destination(request, name, test_set, hub) for name in names]
+    if request.with_base and base:
+        names = [*names, base]
+    # The base is somebody's model that stands beside its adapters.
+    ours = [name for name in names if not (request.results_only or name is base)]
+    places = [_destination(request, name, test_set, hub, into_model=name in ours) for name in names]
     below = {"root": request.run} if request.run and len(names) > 1 else {"folder": request.run}
     place = RunPlace(**below, resume=request.resume)
     evaluations = tuple(evaluate(names, hub, test_set, config, place, judging=judging))
@@ -268,12 +272,12 @@ def _seconds(run: RunFolder, timings: Timings) -> dict[str, float]:
     return {phase: round(seconds, 2) for phase, seconds in timings.items()}
 
 
-def _destination(request: EvaluateRequest, name: ModelName, test_set: TestSet, hub: Hub) -> Destination | None:
+def _destination(
+    request: EvaluateRequest, name: ModelName, test_set: TestSet, hub: Hub, *, into_model: bool
+) -> Destination | None:
     """Return where a model's results go, None where nothing is pushed; HarnessError where they could not."""
     if request.namespace is None:
         return None
-    # The base of adapters is somebody's model that stands beside them.
-    into_model = not request.results_only and str(name).partition("@")[0] != f"vllm:{request.base}".partition("@")[0]
     found = destination(
         hub, request.namespace, name, test_set=test_set, create_pr=request.create_pr, into_model=into_model
     )

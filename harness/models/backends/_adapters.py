@@ -157,17 +157,18 @@ def evaluated_adapters(
 ) -> Iterator[list[EvaluatedCheckpoint]]:
     """Yield each adapter of `config.base` ready to be asked; their server is stopped at the end of the block.
 
-    The base itself may be named too, as the last. Raises ModelError, HubError or EngineError where one of them, or the
-    base, cannot be served: before anything starts.
+    With `config.with_base` the last name is that of the base itself. Raises ModelError, HubError or EngineError where
+    one of them, or the base, cannot be served: before anything starts.
     """
     if config.base is None:
         raise ValueError("adapters need a base")
     check_installed()
     origin = hub.resolve("model", config.base.id, config.base.revision)
-    artifacts = [hub.resolve("model", name.id, name.revision) for name in names]
+    named = names[:-1] if config.with_base else names
+    artifacts = [hub.resolve("model", name.id, name.revision) for name in named]
     if len(set(artifacts)) < len(artifacts):
         raise UsageError(f"an adapter is named twice ({', '.join(map(str, artifacts))}); name each once")
-    adapters = [pull_adapter(hub, artifact) for artifact in artifacts if artifact != origin]
+    adapters = [pull_adapter(hub, artifact) for artifact in artifacts]
     say(f"pulling {origin}")
     base = pull_checkpoint(hub, origin, trust_remote_code=config.trust_remote_code)
     for adapter in adapters:
@@ -175,7 +176,7 @@ def evaluated_adapters(
     words = (*NO_TEMPLATE, *lora_arguments(adapters), *config.asking.engine_args)
     with SharedEngine(EngineOptions(extra_args=words, trust_remote_code=config.trust_remote_code)) as engine:
         made = [EvaluatedAdapter(adapter, base, engine, test_set, config) for adapter in adapters]
-        yield [*made, EvaluatedBase(base, engine, test_set, config)] if origin in artifacts else [*made]
+        yield [*made, EvaluatedBase(base, engine, test_set, config)] if config.with_base else [*made]
 
 
 def lora_arguments(adapters: Sequence[Adapter]) -> tuple[str, ...]:
