@@ -33,6 +33,7 @@ from harness.data.records import Conversation, Message, TurnPair
 from harness.data.sample import sample_conversations, sample_task
 from harness.errors import HarnessError
 from harness.evaluation.report_json import read_report
+from support.trace_exports import write_export
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = {page.name: page for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
@@ -310,9 +311,12 @@ def test_the_page_about_the_benchmark_runs_as_it_is_written(shell: Shell, source
 
 @pytest.mark.slow
 def test_the_page_about_traces_of_ones_own_runs_as_it_is_written(shell: Shell, sample: Path) -> None:
+    (sample / "my-agent").rename(sample / "by-hand")
+    write_export(sample / "export.jsonl", "otlp", sample_conversations(40, seed=4), list(sample_task().tools))
     run_page("own-traces.md", shell)
     [tool] = read_task(sample / "job_description.json").tools
     assert tool["function"]["name"] == "FindRestaurants"
+    assert list(read_task(sample / "my-agent" / "job_description.json").tools) == list(sample_task().tools)
     assert len(_rows(sample / "masked-agent" / "traces.jsonl")) == len(_rows(sample / "my-agent" / "traces.jsonl"))
     assert len(_rows(sample / "synthetic" / "data" / "train.jsonl")) == 10
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from harness.benchmark.presets import Preset
 from harness.data.cell_names import PREFIX, CellName
@@ -16,6 +18,14 @@ STAGES = ("collect", "student", "corrupt", "filter", "relabel", "synthesize", "t
 """Every stage that a cell can have, in order. The first two are shared by all cells."""
 FAIR_SCENARIOS = (2, 3)
 """Where the published pipelines see different damage; see `Cell.fair`."""
+
+BaselineKind = Literal["untrained", "logged", "teacher"]
+BASELINE_KINDS: Mapping[BaselineKind, str] = {
+    "untrained": "the untrained student",
+    "logged": "the model that wrote the traces",
+    "teacher": "the teacher",
+}
+"""What is evaluated beside the trained models, in the order of tables, and what it is called."""
 
 _SCENARIO = re.compile(r"s?(\d+)")
 
@@ -84,6 +94,8 @@ class Setup:
     """None: the benchmark's own scenarios."""
     public: bool = False
     """Whether new repositories are public: a job's data are private unless this says so."""
+    baselines: frozenset[BaselineKind] = frozenset()
+    """What is evaluated beside the cells."""
 
     @property
     def student(self) -> str:

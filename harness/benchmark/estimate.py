@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from harness import resources
 from harness.benchmark.cells import Cell
-from harness.benchmark.plan import BenchmarkPlan, Step
+from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.presets import StudentRecipe
+from harness.benchmark.steps import Step
+from harness.curation.job_folder import TEST
 from harness.curation.stage_settings import published
 from harness.data import scenarios
+from harness.data.formats.messages import expand_pairs
+from harness.data.formats.published import read_test_conversations
 from harness.data.published_facts import published_facts
 from harness.data.records import Usage
 from harness.models.chat.endpoints import Endpoints
@@ -55,6 +60,8 @@ class Estimator:
 
     def step(self, step: Step) -> StepEstimate:
         """Return what a step would take if nothing of it could be reused."""
+        if self._plan.baseline_of(step):
+            return self._beside(step)
         cell = next(cell for cell, chain in self._plan.of_cell.items() if step in chain)
         units = self._units(step, cell)
         seconds = self._seconds(step.stage, units)
@@ -63,6 +70,24 @@ class Estimator:
         if step.stage not in _ASKING or units is None:
             return StepEstimate(seconds=seconds)
         return self._asked(step.stage, round(units), seconds)
+
+    def _beside(self, step: Step) -> StepEstimate:
+        """Return what the evaluation of a baseline would take: a question per turn pair where it asks an endpoint."""
+        name, pairs = ModelName.parse(step.request["models"][0]), self._pairs
+        if name.backend == "vllm":
+            return StepEstimate(seconds=self._seconds("evaluate", pairs))
+        if name.backend != "openai" or pairs is None:
+            return StepEstimate(seconds=0.0 if name.backend == "logged" else None)
+        return self._questions("evaluate", [str(name)], pairs, None)
+
+    @cached_property
+    def _pairs(self) -> int | None:
+        """The turn pairs of the test set; None for a job without one."""
+        job = self._plan.setup.job
+        if job is None:
+            return published_facts().test_set.pairs
+        test = Path(job.folder) / TEST
+        return len(expand_pairs(read_test_conversations(test))) if test.is_file() else None
 
     def _seconds(self, stage: str, units: float | None) -> float | None:
         rate = rates()["hardware"].get(self._preset.hardware, {}).get(stage)
@@ -111,6 +136,10 @@ class Estimator:
             "synthesize": (self._roles.teacher,),
         }
         asked = [name for name in names[stage] if ModelName.parse(name).backend != "rules"]
+        return self._questions(stage, asked, units, seconds)
+
+    def _questions(self, stage: str, asked: Sequence[str], units: int, seconds: float | None) -> StepEstimate:
+        """Return what it takes to ask each of some models `units` questions."""
         tokens = rates()["questions"][stage]
         usage = Usage(prompt=units * tokens["prompt"], completion=units * tokens["usual"])
         costs = [self._price(name, usage) for name in asked]

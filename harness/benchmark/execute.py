@@ -13,9 +13,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from harness.benchmark.plan import BenchmarkPlan, Step, pinned
+from harness.benchmark.plan import BenchmarkPlan, pinned
 from harness.benchmark.reuse import BenchmarkState
 from harness.benchmark.schedule import StepResult
+from harness.benchmark.steps import Step
 from harness.data.formats.jsonl import write_json
 from harness.errors import HarnessError, UsageError
 from harness.hub.artifact import Artifact
@@ -65,7 +66,7 @@ class Runner:
         step = pinned(step, artifacts)
         if found := self._state.find(step, artifacts):
             return StepResult(artifact=found, reused=True)
-        flavor = (self._machine.flavors or {}).get(step.stage)
+        flavor = None if step.here else (self._machine.flavors or {}).get(step.stage)
         if flavor:
             self._run_job(step.words, flavor)
             made = StepResult(artifact=self._newest(step, artifacts), reused=False)
@@ -79,7 +80,7 @@ class Runner:
     def _newest(self, step: Step, artifacts: Mapping[str, Artifact]) -> Artifact:
         """Return what a job has pushed."""
         if step.stage == "evaluate":
-            return artifacts[step.makes]
+            return self._state.evaluated(step, artifacts)
         return self._hub.resolve(step.kind, step.makes)
 
     def _run_job(self, words: Sequence[str], flavor: str) -> None:
@@ -87,7 +88,7 @@ class Runner:
         wait(submit(command, flavor=flavor, hub=self._hub, dry_run=False, options=self._machine.job), self._hub)
 
     def _run_here(self, step: Step, artifacts: Mapping[str, Artifact]) -> StepResult:
-        name = f"{step.stage}-{step.makes.rpartition('/')[2]}"
+        name = f"{step.stage}-{step.makes.rpartition('/')[2].replace(':', '-')}"
         log = self._machine.folder / "logs" / f"{name}.log"
         document = log.with_suffix(".json")
         write_json(document, {"stage": step.module, "request": {**step.request, **self._kept(step, name)}})
@@ -99,7 +100,7 @@ class Runner:
         if done.returncode:
             raise HarnessError(_failure(done.returncode, log))
         if step.stage == "evaluate":
-            return StepResult(artifact=artifacts[step.makes], reused=False)
+            return StepResult(artifact=self._state.evaluated(step, artifacts), reused=False)
         said = json.loads(done.stdout.decode().strip().splitlines()[-1])
         artifact = Artifact(kind=step.kind, repo_id=step.makes, revision=said["revision"])
         return StepResult(artifact=artifact, reused=bool(said["reused"]))
@@ -136,7 +137,7 @@ def check_jobs(plan: BenchmarkPlan, flavors: Mapping[str, str]) -> None:
     """Raise UsageError where a stage that is to run as a job reads local files; a job has the Hub only."""
     for step in plan.steps:
         local = [word for word in step.places if word in ("--endpoints", "--job", "--folder")]
-        if step.stage in flavors and local:
+        if step.stage in flavors and local and not step.here:
             raise UsageError(
                 f"the stage {step.stage} cannot run as a job: {local[0]} names files of this machine; run it here, or "
                 "name models that need no endpoint"

@@ -7,56 +7,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from harness.benchmark.cells import STAGES, Cell, Setup
+from harness.benchmark.baseline_steps import BaselineSteps
+from harness.benchmark.cells import STAGES, BaselineKind, Cell, Setup
 from harness.benchmark.presets import StudentRecipe
+from harness.benchmark.steps import Said, Step, judged_evaluation, make_step, say_words
 from harness.curation.stage_settings import published
 from harness.errors import UsageError
-from harness.hub.artifact import Artifact, FileInput, RepoKind
+from harness.hub.artifact import Artifact, FileInput
 from harness.models.roles import Roles
 from harness.training.config import parse_count
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One stage of a cell: the request that makes a repository, and the equivalent command of `tft`."""
-
-    stage: str
-    """Its column in tables and its name for `--until` and `--jobs`."""
-    module: str
-    """Which stage of `harness.stages` gets the request."""
-    words: tuple[str, ...]
-    makes: str
-    """Repository; of `evaluate` the model, whose result it is."""
-    request: Mapping[str, Any] = field(default_factory=dict)
-    """JSON values. Where it names a repository that another step makes, and the command too, its commit is meant."""
-    needs: tuple[str, ...] = ()
-    """Repositories that other steps make."""
-    places: tuple[str, ...] = ()
-    """More words of the command, which say where things are and what may be spent: they do not change what is made."""
-
-    @property
-    def key(self) -> str:
-        """The key of the step in a run: no two steps make the same thing in the same stage."""
-        return f"{self.stage} {self.makes}"
-
-    @property
-    def kind(self) -> RepoKind:
-        """What it makes, a model or a dataset."""
-        return "model" if self.stage in ("student", "train", "evaluate") else "dataset"
-
-
-class _Said(NamedTuple):
-    """A part of a command, and the equivalent fields of the request."""
-
-    words: tuple[str, ...]
-    fields: Mapping[str, Any]
-
-
-def _say(*words: object, **fields: Any) -> list[_Said]:
-    """Return words with their fields; nothing where a word is None: then the option is left out."""
-    return [] if None in words else [_Said(tuple(map(str, words)), fields)]
 
 
 @dataclass(slots=True)
@@ -67,31 +28,9 @@ class _Chain:
     setup: Setup
     steps: list[Step] = field(default_factory=list)
 
-    def add(
-        self,
-        stage: str,
-        makes: str,
-        said: Sequence[_Said],
-        *,
-        module: str | None = None,
-        needs: Sequence[str] = (),
-        places: Sequence[_Said] = (),
-    ) -> None:
-        request: dict[str, Any] = {}
-        for one in (*said, *places):
-            for key, value in one.fields.items():
-                request[key] = {**request.get(key, {}), **value} if isinstance(value, Mapping) else value
-        self.steps.append(
-            Step(
-                stage=stage,
-                module=module or stage,
-                words=(*(word for one in said for word in one.words), "--json", "--namespace", self.setup.namespace),
-                makes=makes,
-                request=request,
-                needs=tuple(needs),
-                places=tuple(word for one in places for word in one.words),
-            )
-        )
+    def add(self, stage: str, makes: str, said: Sequence[Said], places: Sequence[Said] = (), **fields: Any) -> None:
+        """Add a step, see `make_step`."""
+        self.steps.append(make_step(self.setup, said, places, stage=stage, makes=makes, **fields))
 
 
 def steps(cell: Cell, setup: Setup) -> list[Step]:
@@ -105,28 +44,17 @@ def steps(cell: Cell, setup: Setup) -> list[Step]:
     model, test_set = setup.model(cell), setup.test_set
     arm = cell.traces if cell.arm == "direct" and not setup.job else None
     said = [
-        *_say("train", data, source=data),
-        *_say("--arm", arm, arm=arm),
-        *_say("--student", setup.student, student=setup.student),
-        *_say("--to", model, place={"repo_id": model}),
-        *_say("--task", test_set, task=test_set),
-        *(_Said(("--set", f"{key}={value}"), {"settings": {key: value}}) for key, value in setup.preset.train.items()),
-        *_say("--seed", cell.seed, settings={"seed": cell.seed}),
+        *say_words("train", data, source=data),
+        *say_words("--arm", arm, arm=arm),
+        *say_words("--student", setup.student, student=setup.student),
+        *say_words("--to", model, place={"repo_id": model}),
+        *say_words("--task", test_set, task=test_set),
+        *(Said(("--set", f"{key}={value}"), {"settings": {key: value}}) for key, value in setup.preset.train.items()),
+        *say_words("--seed", cell.seed, settings={"seed": cell.seed}),
     ]
     student = (setup.student,) if setup.makes_student else ()
     chain.add("train", model, said, needs=(data, test_set, *student))
-    judge = Roles.named(setup.preset.models).judge if setup.preset.judge else None
-    said = [
-        *_say("evaluate", model, models=[model], namespace=setup.namespace),
-        *_say("--dataset", test_set, dataset=test_set),
-        *_say("--max-tokens", setup.preset.max_tokens, asking={"max_tokens": setup.preset.max_tokens}),
-        *_say("--models", judge and setup.preset.models, judging={"judges": [judge]}),
-    ]
-    asking = [
-        *_say("--endpoints", judge and setup.endpoints, asking={"endpoints": setup.endpoints}),
-        *_say("--budget", judge and setup.budget, asking={"budget": setup.budget}),
-    ]
-    chain.add("evaluate", model, said, needs=(model, test_set), places=asking)
+    chain.steps.append(judged_evaluation(setup, model, needs=(model,)))
     return chain.steps
 
 
@@ -136,13 +64,13 @@ def _add_shared(chain: _Chain) -> None:
     _add_data(chain, "collect", setup.test_set)
     if recipe and setup.makes_student:
         said = [
-            *_say("student", "create", setup.student, place={"repo_id": setup.student}),
-            *_say("--params", recipe.params, parameters=parse_count(recipe.params)),
-            *_say("--vocabulary", recipe.vocabulary, vocabulary=recipe.vocabulary),
-            *_say("--task", setup.test_set, task=setup.test_set),
+            *say_words("student", "create", setup.student, place={"repo_id": setup.student}),
+            *say_words("--params", recipe.params, parameters=parse_count(recipe.params)),
+            *say_words("--vocabulary", recipe.vocabulary, vocabulary=recipe.vocabulary),
+            *say_words("--task", setup.test_set, task=setup.test_set),
             *_start(recipe),
         ]
-        places = _say("--sources", setup.sources, sources=setup.sources) if recipe.dialogues else ()
+        places = say_words("--sources", setup.sources, sources=setup.sources) if recipe.dialogues else ()
         chain.add("student", setup.student, said, needs=(setup.test_set,), places=places)
     _add_data(chain, "corrupt", f"{setup.base(chain.cell)}-traces")
 
@@ -152,25 +80,25 @@ def _add_data(chain: _Chain, stage: str, makes: str) -> None:
     setup, job, scenario = chain.setup, chain.setup.job, chain.cell.scenario
     what = "testset" if stage == "collect" else "traces"
     if job:
-        said = _say("data", "job", job.name, "--only", what, place={"repo_id": makes})
-        places = [*_say("--folder", job.folder, job=job.folder), *_say("--public" if setup.public else None)]
+        said = say_words("data", "job", job.name, "--only", what, place={"repo_id": makes})
+        places = [*say_words("--folder", job.folder, job=job.folder), *say_words("--public" if setup.public else None)]
         chain.add(stage, makes, said, module="job-test-set" if stage == "collect" else "job-traces", places=places)
         return
-    said = _say("data", "build", "--push", "--only", what, place={"repo_id": makes})
-    said += _say("--scenario", scenario, scenario=scenario) if stage == "corrupt" else []
-    chain.add(stage, makes, said, places=_say("--sources", setup.sources, sources=setup.sources))
+    said = say_words("data", "build", "--push", "--only", what, place={"repo_id": makes})
+    said += say_words("--scenario", scenario, scenario=scenario) if stage == "corrupt" else []
+    chain.add(stage, makes, said, places=say_words("--sources", setup.sources, sources=setup.sources))
 
 
-def _start(recipe: StudentRecipe) -> list[_Said]:
+def _start(recipe: StudentRecipe) -> list[Said]:
     """Return the options for how the student starts."""
     if recipe.dialogues is None:
-        return _say("--learnable", learnable=True)
+        return say_words("--learnable", learnable=True)
     return [
-        *_say("--pretrain", "sources", dialogues="sources"),
-        *_say("--pretrain-limit", recipe.dialogues, limit=recipe.dialogues),
-        *_say("--pretrain-epochs", recipe.epochs, pretrain={"epochs": recipe.epochs}),
-        *_say("--pretrain-rate", recipe.rate, pretrain={"learning_rate": recipe.rate}),
-        *_say("--pretrain-batch", recipe.batch, pretrain={"batch_size": recipe.batch}),
+        *say_words("--pretrain", "sources", dialogues="sources"),
+        *say_words("--pretrain-limit", recipe.dialogues, limit=recipe.dialogues),
+        *say_words("--pretrain-epochs", recipe.epochs, pretrain={"epochs": recipe.epochs}),
+        *say_words("--pretrain-rate", recipe.rate, pretrain={"learning_rate": recipe.rate}),
+        *say_words("--pretrain-batch", recipe.batch, pretrain={"batch_size": recipe.batch}),
     ]
 
 
@@ -186,26 +114,26 @@ def _add_pipeline(chain: _Chain) -> str:
     # The job's own settings of a stage count; its repositories take the place of its files.
     job = setup.job and setup.job.folder
     places = [
-        *_say("--job", job, job=job),
-        *_say("--endpoints", setup.endpoints, asking={"endpoints": setup.endpoints}),
-        *_say("--budget", setup.budget, asking={"budget": setup.budget}),
+        *say_words("--job", job, job=job),
+        *say_words("--endpoints", setup.endpoints, asking={"endpoints": setup.endpoints}),
+        *say_words("--budget", setup.budget, asking={"budget": setup.budget}),
     ]
     own = {
-        "filter": _say("--arm", arm, arm=arm),
-        "relabel": _say("--seeds", seeds, settings={"seeds": seeds}),
+        "filter": say_words("--arm", arm, arm=arm),
+        "relabel": say_words("--seeds", seeds, settings={"seeds": seeds}),
         "synthesize": [
-            *_say("--target", target, settings={"target": target}),
-            *_say("--seed", cell.seed, settings={"seed": cell.seed}),
+            *say_words("--target", target, settings={"target": target}),
+            *say_words("--seed", cell.seed, settings={"seed": cell.seed}),
         ],
     }
     makes = {"filter": f"{base}-filtered", "relabel": f"{base}-relabelled", "synthesize": f"{base}-synthetic{seed}"}
     for stage, repo_id in makes.items():
         said = [
-            *_say(stage, read, source=read, scenario=cell.scenario, namespace=setup.namespace),
+            *say_words(stage, read, source=read, scenario=cell.scenario, namespace=setup.namespace),
             *own[stage],
-            *_say("--to", repo_id, place={"repo_id": repo_id}),
-            *_say("--task", test_set, task=test_set),
-            *_say("--models", models, models=models),
+            *say_words("--to", repo_id, place={"repo_id": repo_id}),
+            *say_words("--task", test_set, task=test_set),
+            *say_words("--models", models, models=models),
         ]
         chain.add(stage, repo_id, said, needs=(read, test_set), places=places)
         read = repo_id
@@ -220,6 +148,8 @@ class BenchmarkPlan:
     cells: tuple[Cell, ...]
     steps: tuple[Step, ...]
     of_cell: Mapping[Cell, tuple[Step, ...]]
+    baselines: BaselineSteps
+    """What is evaluated beside the cells; none of it holds a cell up."""
     salt: str
     """What determines results and is in no command: the models in their roles, the content of a job folder."""
 
@@ -229,8 +159,21 @@ class BenchmarkPlan:
         of_cell = {cell: tuple(steps(cell, setup)) for cell in cells}
         if until is not None:
             of_cell = _until(of_cell, until)
-        unique = {step.key: step for chain in of_cell.values() for step in chain}
-        return cls(setup=setup, cells=tuple(cells), steps=tuple(unique.values()), of_cell=of_cell, salt=_salt(setup))
+        beside = BaselineSteps.of(setup) if until in (None, "evaluate") else BaselineSteps()
+        chains = (*of_cell.values(), beside.steps.values())
+        unique = {step.key: step for chain in chains for step in chain}
+        return cls(
+            setup=setup,
+            cells=tuple(cells),
+            steps=tuple(unique.values()),
+            of_cell=of_cell,
+            baselines=beside,
+            salt=_salt(setup),
+        )
+
+    def baseline_of(self, step: Step) -> BaselineKind | None:
+        """Return which baseline a step evaluates; None for a step of a cell."""
+        return next((kind for kind, one in self.baselines.steps.items() if one is step), None)
 
     def makers(self, step: Step) -> tuple[Step, ...]:
         """Return the steps that make what this one needs."""

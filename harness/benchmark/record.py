@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from harness.benchmark.cells import Cell
+from harness.benchmark.cells import BASELINE_KINDS, Cell
 from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.schedule import StepOutcome, failure_of
 from harness.data.formats.strict_records import load_record
@@ -46,6 +46,18 @@ class CellRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineRecord:
+    """One model that was evaluated beside the cells, or why it was not."""
+
+    kind: Literal["untrained", "logged", "teacher"]
+    model: str | None
+    """As results name it; None where none was to be evaluated."""
+    status: Literal["done", "failed", "left out"]
+    problem: str | None = None
+    """Why there is none, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkRecord:
     """All cells of a run, and the settings that they have in common."""
 
@@ -59,6 +71,8 @@ class BenchmarkRecord:
     """`repo@commit`."""
     seeds: int
     cells: tuple[CellRecord, ...]
+    baselines: tuple[BaselineRecord, ...] = ()
+    """Empty in records of earlier versions, and of runs without any."""
 
     def dump(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -142,6 +156,7 @@ def record(
         test_set=str(test_set) if test_set else setup.test_set,
         seeds=seeds,
         cells=tuple(_cell(dataset, plan, cell, outcomes) for cell in plan.cells),
+        baselines=tuple(_baselines(plan, outcomes)),
     )
     before = hub.read_text("dataset", results, FILE)
     if before is not None:
@@ -160,7 +175,20 @@ def _with_others(found: BenchmarkRecord, before: BenchmarkRecord) -> BenchmarkRe
     models = {cell.model for cell in found.cells}
     kept = tuple(cell for cell in before.cells if same and cell.model not in models)
     cells = sorted((*found.cells, *kept), key=lambda cell: (cell.seed, cell.fair, cell.scenario, cell.arm != "tft"))
-    return replace(found, cells=tuple(cells), seeds=max(found.seeds, before.seeds if kept else 0))
+    kinds = {one.kind for one in found.baselines}
+    beside = (*found.baselines, *(one for one in before.baselines if same and one.kind not in kinds))
+    return replace(found, cells=tuple(cells), baselines=beside, seeds=max(found.seeds, before.seeds if kept else 0))
+
+
+def _baselines(plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome]) -> Iterator[BaselineRecord]:
+    for kind in BASELINE_KINDS:
+        if step := plan.baselines.steps.get(kind):
+            outcome = outcomes[step.key]
+            done = outcome.status in ("done", "reused")
+            problem = None if done else outcome.problem or "what it needs failed"
+            yield BaselineRecord(kind=kind, model=step.makes, status="done" if done else "failed", problem=problem)
+        elif why := plan.baselines.left_out.get(kind):
+            yield BaselineRecord(kind=kind, model=None, status="left out", problem=why)
 
 
 def _cell(

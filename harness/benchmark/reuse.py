@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from harness.benchmark.plan import BenchmarkPlan, Step, pinned, step_tag
+from harness.benchmark.plan import BenchmarkPlan, pinned, step_tag
+from harness.benchmark.steps import Step
 from harness.errors import RepoNotFound, UsageError
 from harness.evaluation.records import EvalReport
 from harness.evaluation.results import RESULTS, ResultsDataset, config_name
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.hub.publishing import check_ours
+from harness.models.names import ModelName
 from harness.models.roles import Roles
 from harness.terminal import say
 
@@ -82,21 +84,28 @@ class BenchmarkState:
             self._reports = None
 
     def _evaluated(self, step: Step, artifacts: Mapping[str, Artifact], version: int) -> Artifact | None:
-        report, model = self.report(step.makes), artifacts[step.makes]
-        test_set = artifacts[self._plan.setup.test_set]
+        report, test_set = self.report(step.makes), artifacts[self._plan.setup.test_set]
         if report is None or self._versions.get(config_name(step.makes)) != version:
             return None
-        run, preset = report.run, self._plan.setup.preset
-        wanted = (model.revision, test_set.revision, preset.max_tokens, run.config.get("pairs_in_test_set"))
-        found = (run.model_revision, run.dataset_revision, run.config.get("max_tokens"), run.config.get("pairs"))
+        run, model = report.run, ModelName.parse(step.request["models"][0])
+        revision = model.revision
+        if model.repository and revision is None:
+            revision = self._hub.resolve("model", model.repository).revision
+        wanted = (revision, test_set.revision, run.config.get("pairs_in_test_set"))
+        found = (run.model_revision, run.dataset_revision, run.config.get("pairs"))
+        alike = model.backend == "logged" or run.config.get("max_tokens") == step.request["asking"]["max_tokens"]
         judged = self._judge is None or (report.judging is not None and report.run.judge == self._judge)
-        return model if wanted == found and judged else None
+        return self.evaluated(step, artifacts) if wanted == found and alike and judged else None
+
+    def evaluated(self, step: Step, artifacts: Mapping[str, Artifact]) -> Artifact:
+        """Return the model of an evaluation; of one that is in no repository the test set that it answered."""
+        return artifacts.get(step.makes) or artifacts[self._plan.setup.test_set]
 
 
 def check_names(hub: Hub, plan: BenchmarkPlan) -> None:
     """Raise UsageError where a repository that the plan makes exists and is not the harness's; all are named."""
     problems = []
-    for step in plan.steps:
+    for step in (step for step in plan.steps if step.stage != "evaluate"):
         try:
             check_ours(step.kind, step.makes, hub.files(hub.resolve(step.kind, step.makes)))
         except RepoNotFound:

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.benchmark.cells import STAGES, Cell, Job, Setup
+from harness.benchmark.cells import STAGES, BaselineKind, Cell, Job, Setup
 from harness.benchmark.execute import Machine, Runner, check_jobs
 from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.presets import read_preset
 from harness.benchmark.record import check_version, record
 from harness.benchmark.reuse import BenchmarkState, check_names, known_steps
 from harness.benchmark.schedule import StepOutcome, run_plan
-from harness.benchmark.table import estimate_table, live_table, print_outdated
+from harness.benchmark.table import estimate_table, live_table, print_left_out, print_outdated
 from harness.errors import UsageError
 from harness.hub.client import PRIVATE, Hub
 from harness.hub.connect import connected
@@ -36,6 +36,8 @@ class BenchmarkRequest:
     """The version to publish the results as; None: no published version may be replaced."""
     report: Path | None = None
     """Folder for the report; None: none is made."""
+    thresholds: Path | None = None
+    """File of what makes training worth it; None: the harness's own."""
     student: str | None = None
     models: str | None = None
     until: str | None = None
@@ -47,6 +49,8 @@ class BenchmarkRequest:
     hub: str | None = None
     namespace: str | None = None
     public: bool = False
+    baselines: frozenset[BaselineKind] = frozenset()
+    """What is evaluated beside the cells."""
     parallel: int | None = None
     """Stages side by side."""
     work: Path = Path("runs/benchmark")
@@ -90,14 +94,15 @@ def run(request: BenchmarkRequest) -> tuple[BenchmarkPlan, dict[str, StepOutcome
         if request.until is None:
             record(hub, plan, outcomes, preset=request.preset, seeds=request.seeds, version=request.version)
             if request.report is not None:
-                _report(hub, plan, outcomes, request.report, request.sources)
+                _report(hub, plan, outcomes, request.report, request)
         return plan, outcomes
 
 
 def _report(
-    hub: Hub, plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome], folder: Path, sources: Path | None
+    hub: Hub, plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome], folder: Path, request: BenchmarkRequest
 ) -> None:
-    """Write the report of the results and print its main table, where a cell has a result."""
+    """Write the report of the results, print its main table and push the verdict, where a cell has a result."""
+    from harness.benchmark.card_verdicts import push_verdicts
     from harness.benchmark.report.build import make_report
     from harness.benchmark.report.terminal import print_summary
 
@@ -105,9 +110,12 @@ def _report(
     if not {*ended} & {"done", "reused"}:
         return
     with progress("making the report"):
-        summary = make_report(hub, plan.setup.namespace, folder, sources=sources)
+        summary = make_report(hub, plan.setup.namespace, folder, sources=request.sources, thresholds=request.thresholds)
+        cards = push_verdicts(hub, summary)
     print_summary(summary)
     say(f"wrote {folder}/RESULTS.md, results.json, index.html and {len(summary.pictures)} plots")
+    if cards:
+        say(f"{cards} cards have the verdict now")
 
 
 def _plan(hub: Hub, request: BenchmarkRequest) -> BenchmarkPlan:
@@ -124,6 +132,7 @@ def _plan(hub: Hub, request: BenchmarkRequest) -> BenchmarkPlan:
         sources=str(request.sources) if request.sources else None,
         job=request.job,
         public=request.public,
+        baselines=request.baselines,
     )
     return BenchmarkPlan.of(request.cells, setup, until=request.until)
 
@@ -153,5 +162,6 @@ def _show(plan: BenchmarkPlan, state: BenchmarkState, request: BenchmarkRequest,
     out = console(err=not request.dry_run)
     out.print(estimate_table(plan, estimates, known.there))
     print_outdated(known, out)
+    print_left_out(plan, out)
     if parallel > 1:
         out.print(f"{parallel} stages run in parallel.")

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.benchmark.cells import Cell
-from harness.benchmark.plan import BenchmarkPlan, Step
+from harness.benchmark.plan import BenchmarkPlan
+from harness.benchmark.steps import Step
 from harness.errors import HarnessError
 from harness.hub.artifact import Artifact
 

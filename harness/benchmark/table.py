@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from harness.benchmark.cells import STAGES, Cell
+from harness.benchmark.cells import BASELINE_KINDS, STAGES, BaselineKind, Cell
 from harness.benchmark.estimate import StepEstimate
 from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.reuse import KnownSteps
@@ -49,6 +49,8 @@ def outcome_table(plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome]) -> T
     for cell, chain in plan.of_cell.items():
         by_stage = {step.stage: outcomes[step.key] for step in chain}
         shown.add_row(str(cell), *(_styled(by_stage.get(stage)) for stage in stages))
+    for kind, step in plan.baselines.steps.items():
+        shown.add_row(kind, *(_styled(outcomes[step.key]) if stage == step.stage else "" for stage in stages))
     return shown
 
 
@@ -116,13 +118,14 @@ def counts(outcomes: Mapping[str, StepOutcome]) -> str:
     return ", ".join(f"{found[status]} {word}" for status, word in words.items() if found[status])
 
 
-def problems(plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome]) -> list[tuple[list[Cell], str]]:
-    """Return each failure with the cells that it ended."""
+def problems(plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome]) -> list[tuple[list[Cell | BaselineKind], str]]:
+    """Return each failure with the cells that it ended, or the baseline that there is none of."""
     found = []
     for step in plan.steps:
         outcome = outcomes[step.key]
         if outcome.status == "failed":
-            cells = [cell for cell, chain in plan.of_cell.items() if step in chain]
+            cells: list[Cell | BaselineKind] = [cell for cell, chain in plan.of_cell.items() if step in chain]
+            cells += [kind for kind, one in plan.baselines.steps.items() if step is one]
             found.append((cells, f"{step.stage} {step.makes}: {outcome.problem}"))
     return found
 
@@ -153,6 +156,12 @@ def _asked(estimates: Sequence[StepEstimate]) -> tuple[str, str, str]:
     costs = [one.cost for one in estimates]
     price = "no price" if None in costs else f"{sum(cost or 0.0 for cost in costs):.2f}"
     return _number(questions), _number(tokens), price if questions else ""
+
+
+def print_left_out(plan: BenchmarkPlan, console: Console) -> None:
+    """Print which baselines are not evaluated, and why."""
+    for kind, why in plan.baselines.left_out.items():
+        console.print(f"{BASELINE_KINDS[kind]} is not evaluated: {why}", soft_wrap=True, markup=False)
 
 
 def print_outdated(known: KnownSteps, console: Console) -> None:

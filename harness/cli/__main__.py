@@ -16,7 +16,16 @@ from harness.terminal import run_guarded, say
 
 _SECTIONS = {
     "Evaluate": ("evaluate", "score", "judge", "agreement", "compare", "card"),
-    "Make training data from traces": ("inspect-traces", "filter", "relabel", "synthesize", "repair-report", "task"),
+    "Make training data from traces": (
+        "inspect-traces",
+        "job",
+        "filter",
+        "relabel",
+        "synthesize",
+        "repair-report",
+        "export",
+        "task",
+    ),
     "Train": ("train", "student"),
     "Run and publish the benchmark": ("demo", "benchmark", "run", "report", "publish", "lineage", "data", "sources"),
     "Hub": ("hub",),

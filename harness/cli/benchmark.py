@@ -83,6 +83,12 @@ Examples:
     help="fair: also the arms that see the other pipeline's traces, where the published ones differ (s2, s3).",
 )
 @click.option("--only", multiple=True, metavar="SCENARIO", help="Only this scenario, s1 to s5; repeatable.")
+@click.option(
+    "--without",
+    multiple=True,
+    type=click.Choice(["untrained", "logged", "teacher"]),
+    help="Leave out this baseline: the untrained student, the model that wrote the traces, the teacher. Repeatable.",
+)
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Repetitions of each cell.")
 @click.option(
     "--job",
@@ -91,6 +97,12 @@ Examples:
 )
 @click.option("--name", metavar="NAME", help="With --job: prefix of its repositories. Default: the folder's name.")
 @click.option("--version", metavar="vN", help="The version these results are for, where others are published already.")
+@click.option(
+    "--thresholds",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help="What makes training worth it; see `tft report --thresholds`.",
+)
 @click.option(
     "--report",
     type=click.Path(path_type=Path, file_okay=False),
@@ -104,6 +116,7 @@ def command(
     preset: str,
     arms: str,
     only: tuple[str, ...],
+    without: tuple[str, ...],
     seeds: int,
     job: Path | None,
     name: str | None,
@@ -116,8 +129,12 @@ def command(
     The plan is shown first, with what is on the Hub already and what the rest would take. Every stage is a command of
     tft that reads commits and pushes one repository; those whose inputs and settings have not changed are reused, so
     that a run that was interrupted, however, resumes where it stopped. A cell that fails does not stop the others.
+
+    Beside the cells, the untrained student is evaluated once, so that the verdict can say whether training was worth
+    it; and so are the model that wrote the traces, where test conversations were corrected, and the teacher, where it
+    is a model that answers.
     """
-    from harness.benchmark.cells import Cell, Job, all_cells
+    from harness.benchmark.cells import BASELINE_KINDS, Cell, Job, all_cells
     from harness.benchmark.run import BenchmarkRequest, run
     from harness.errors import UsageError
 
@@ -133,7 +150,14 @@ def command(
         wanted = {Cell.parse(scenario, "tft").scenario for scenario in only}
         cells = [cell for cell in all_cells(fair=arms == "fair", seeds=seeds) if not wanted or cell.scenario in wanted]
     request = BenchmarkRequest(
-        cells=cells, preset=preset, job=chosen, seeds=seeds, version=version, report=report, **settings
+        cells=cells,
+        preset=preset,
+        job=chosen,
+        seeds=seeds,
+        version=version,
+        report=report,
+        baselines=frozenset(kind for kind in BASELINE_KINDS if kind not in without),
+        **settings,
     )
     if done := run(request):
         show_outcomes(*done)

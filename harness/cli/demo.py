@@ -72,6 +72,7 @@ def _run(hub: Hub, folder: Path) -> None:
         report=Path(_short(folder / "report")),
         hub=hub.endpoint,
         public=True,
+        baselines=frozenset({"untrained"}),
         work=folder / "work",
     )
     if done := run(request):

@@ -56,6 +56,7 @@ Examples:
     metavar="SHARE",
     help="Publish nothing if more than this share of the pairs is unscored.",
 )
+@click.option("--results-only", is_flag=True, help="Push rows and report, and leave the model repository as it is.")
 @click.option("--create-pr", is_flag=True, help="Open a pull request on the model repository instead of committing.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run: ask only what is missing.")
 @_model_options.endpoints
@@ -113,6 +114,7 @@ def command(
     out: Path | None,
     push: bool,
     create_pr: bool,
+    results_only: bool,
     hub: str | None,
     namespace: str | None,
     as_json: bool,
@@ -123,12 +125,12 @@ def command(
 ) -> None:
     """Evaluate each MODEL on every assistant turn of the test set, with greedy decoding and thinking off.
 
-    MODEL is a repository on the Hub (owner/name[@revision]), openai:ID for an endpoint, or replay:FILE for
-    recorded answers. Weights come as safetensors; vLLM runs on a CUDA device where there is one, else on the CPU.
-    With --judge the answers are judged too, those of all models by one start of each judge; a run that is there
-    already gets its verdicts with --resume, without asking the model again. With --adapters, MODEL is the base
-    and not evaluated itself; each adapter (also one in the folder `adapter` of a trained model's repository)
-    gets a run, results and a card of its own.
+    MODEL is a repository on the Hub (owner/name[@revision]), openai:ID for an endpoint, replay:FILE for recorded
+    answers, or logged:NAME for those that a job's test set was made from. Weights come as safetensors; vLLM runs on a
+    CUDA device where there is one, else on the CPU. With --judge the answers are judged too, those of all models by one
+    start of each judge; a run that is there already gets its verdicts with --resume, without asking the model again.
+    With --adapters, MODEL is the base and not evaluated itself; each adapter (also one in the folder `adapter` of a
+    trained model's repository) gets a run, results and a card of its own.
     """
     from harness.data.tasks import REPOSITORY
     from harness.hub.connect import connected
@@ -136,7 +138,7 @@ def command(
     from harness.stages._requests import EvaluateRequest, JudgeRequest
     from harness.stages.evaluate import run
 
-    _check(push, create_pr, inspect_folder, inspect_site)
+    _check(push, create_pr, results_only, inspect_folder, inspect_site)
     for name in models:  # said before a Hub is asked for anything
         ModelName.parse(name)
     base, names = _on_base(models, adapters) if adapters else (None, models)
@@ -159,6 +161,7 @@ def command(
             site=inspect_site,
             namespace=owner if push else None,
             create_pr=create_pr,
+            results_only=results_only,
         )
         result = run(request, client)
     _show(result, as_json, markdown)
@@ -178,12 +181,14 @@ def _on_base(models: tuple[str, ...], adapters: tuple[str, ...]) -> tuple[str, t
     return models[0], adapters
 
 
-def _check(push: bool, create_pr: bool, folder: Path | None, site: Path | None) -> None:
+def _check(push: bool, create_pr: bool, results_only: bool, folder: Path | None, site: Path | None) -> None:
     """Raise UsageError where a push or transcripts are asked for that could not be made: before the answers are."""
     from importlib.util import find_spec
 
     from harness.errors import UsageError
 
+    if results_only and (create_pr or not push):
+        raise UsageError("--results-only pushes to the results dataset alone; leave out --create-pr and --no-push")
     if create_pr and not push:
         raise UsageError("--create-pr says how to push; leave out --no-push")
     if site and not folder:

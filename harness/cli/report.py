@@ -12,7 +12,8 @@ from harness.terminal import echo, progress, say, write
 
 @click.command(
     epilog="\b\nExamples:\n  tft report\n  tft report --namespace me --out report --sources sources\n"
-    "  tft report --student Qwen3-1.7B --json\n  tft report --published --out docs"
+    "  tft report --student Qwen3-1.7B --json\n  tft report --gate --thresholds mine.yaml\n"
+    "  tft report --published --out docs"
 )
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("report"), show_default=True,
@@ -20,6 +21,17 @@ from harness.terminal import echo, progress, say, write
 )  # fmt: skip
 @click.option(
     "--student", metavar="NAME", help="Only cells with this student. Default: that of the last benchmark run."
+)
+@click.option(
+    "--thresholds",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help="What makes training worth it, in place of the harness's datasets/verdict.yaml.",
+)
+@click.option(
+    "--gate",
+    is_flag=True,
+    help="Exit with 0 for PROCEED, 1 for STOP, 3 for ITERATE; of several scenarios, with the worst.",
 )
 @click.option("--published", is_flag=True, help="Draw the published results alone, into OUT/plots. Needs no Hub.")
 @_options.sources
@@ -31,12 +43,14 @@ def command(
     out: Path,
     student: str | None,
     published: bool,
+    thresholds: Path | None,
+    gate: bool,
     sources: Path | None,
     hub: str | None,
     namespace: str | None,
     as_json: bool,
 ) -> None:
-    """Report the benchmark's results: TFT against Direct in every scenario, beside the published figures.
+    """Report the benchmark's results: was training worth it, and TFT against Direct beside the published figures.
 
     Reads <namespace>/tft-benchmark-results at its newest commit, prints the main table, and writes RESULTS.md,
     results.json (every figure with what it was computed from), a static page with its Space card, and plots.
@@ -48,7 +62,8 @@ def command(
     from harness.hub.connect import connected
 
     with connected(hub) as client, progress("reading results"):
-        summary = make_report(client, client.namespace(namespace), out, sources=sources, student=student)
+        owner = client.namespace(namespace)
+        summary = make_report(client, owner, out, sources=sources, student=student, thresholds=thresholds)
     if as_json:
         write((out / "results.json").read_text(encoding="utf-8"), nl=False)
     else:
@@ -56,6 +71,10 @@ def command(
 
         print_summary(summary)
     say(f"wrote {out}/RESULTS.md, results.json, index.html, README.md and {len(summary.pictures)} plots")
+    if gate:
+        from harness.benchmark.report.worth_words import check_worth
+
+        check_worth(summary.worth)
 
 
 def _draw_published(out: Path) -> None:

@@ -6,6 +6,7 @@ stage_settings.py  The settings of filter, relabel and synthesize, with the publ
 checks/            Deterministic checks, duplicates, contamination
 committee/         Several labelers, an arbiter, decisions
 inspection/        What is in a file of traces, and personal data
+job_init/          From an export of production traces to a job folder, and what it lacks
 llm_roles/         Language models as rater, labeler, arbiter, writer
 repair/            How well damaged traces were repaired
 """

@@ -8,6 +8,7 @@ cell_names.py        The names of the benchmark's repositories: what a name says
 events.py            A conversation as events: user messages, replies, tool calls and tool results
 locks.py             Folders and files that one process at a time may write to, and how it shows that it does
 pipeline_records.py  Records of the TFT pipeline: findings, ratings, rewrites, votes and decisions. Frozen
+logged.py            What the agent said in the logged test conversations, which a person may have corrected since
 prefixes.py          Finds which sequences share a prefix, in time linear in their length
 published_facts.py   The benchmark's published facts and figures as records
 records.py           Conversations, calls, tasks, turn pairs, predictions, votes. Frozen; `formats/` reads and writes
@@ -18,10 +19,14 @@ sgd_task.py          Any service of SGD as a task: a job folder with tools, trac
 sources.py           The source files: which they are, where they lie, and how they are fetched and verified
 tasks.py             Where a task comes from (a file, a test set on the Hub, a job folder), and the layout of a test-set
                      repository
+test_approval.py     How far people have approved a test set: the counts, which travel with it, and the sentence about
+                     them
 text.py              Text made comparable: plain lower case with number words as digits, sentences, names and their
                      typos
 tools.py             The tools of a task as the pipeline sees them: which one speaks to the user, what the others take,
                      what is valid
+training_files.py    Files that other trainers and viewers read: written whole or not at all, and what is lost is
+                     counted
 formats/             Layouts in files, to and from records
 scenarios/           The benchmark's scenarios, one file each
 traces/              Traces of production agents, any layout

@@ -14,23 +14,6 @@ Method = Literal["unanimous", "majority", "arbiter", "single", "undecided"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TraceRow:
-    """One row of a file or dataset of traces, readable or not."""
-
-    conversation: Conversation
-    """Without messages where the row cannot be read."""
-    columns: Mapping[str, Any] = field(default_factory=dict)
-    """What the row holds besides id, source and messages: the columns of earlier stages."""
-    problem: str | None = None
-    """Why it cannot be read: where it stands, what was found, what was expected."""
-
-    @property
-    def kept(self) -> bool:
-        """Whether no earlier stage has rejected it."""
-        return self.problem is None and self.columns.get("kept") is not False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """What a deterministic check says of a conversation."""
 
@@ -41,6 +24,25 @@ class Finding:
     problem: str
     position: int | None = None
     """Message that it is about, from 0; None for the whole conversation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceRow:
+    """One row of a file or dataset of traces, readable or not."""
+
+    conversation: Conversation
+    """Without messages where the row cannot be read."""
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    """What the row holds besides id, source and messages: the columns of earlier stages."""
+    problem: str | None = None
+    """Why it cannot be read: where it stands, what was found, what was expected."""
+    findings: tuple[Finding, ...] = ()
+    """What was left out, reordered or guessed while it was read, all of severity `note`."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether no earlier stage has rejected it."""
+        return self.problem is None and self.columns.get("kept") is not False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,21 +78,29 @@ class Toolbox:
     def problems(self, call: ToolCall) -> list[str]:
         """Return what is wrong with a call by the JSON schema of its tool, a sentence each; empty where it is valid.
 
-        A parameter that the schema does not name is wrong unless `additionalProperties` allows it explicitly.
+        A parameter that the schema does not name is wrong unless `additionalProperties` allows it explicitly. By a
+        schema that is none itself no call is valid; what it refers to outside itself is never fetched.
         """
         if self.reply.plain and call.name == self.reply.tool:
             return [] if isinstance(call.arguments.get(self.reply.argument), str) else ["a reply needs a text"]
         validator = self._validators.get(call.name)
         if validator is None:
             return [f"there is no tool {call.name}; there are {', '.join(self.names)}"]
-        return [f"{call.name}{_place(error)}: {error.message}" for error in validator.iter_errors(call.arguments)]
+        try:
+            return [f"{call.name}{_place(error)}: {error.message}" for error in validator.iter_errors(call.arguments)]
+        except Exception as error:  # jsonschema checks no schema, and a bad one raises nearly anything
+            return [f"the schema of {call.name} cannot be used ({error!s:.200}); mend it in the task's tools"]
 
     @cached_property
     def _validators(self) -> dict[str, Any]:
         from jsonschema import Draft202012Validator
+        from referencing import Registry
 
+        here: Registry[Any] = Registry()  # the default one fetches what a `$ref` names
         return {
-            name: Draft202012Validator({"additionalProperties": False, **(function.get("parameters") or {})})
+            name: Draft202012Validator(
+                {"additionalProperties": False, **_mapping(function.get("parameters"))}, registry=here
+            )
             for name, function in self._functions.items()
         }
 

@@ -2,6 +2,7 @@
 
 answer_log.py           The log of a run's answers: append-only, resumable after any interruption
 baselines.py            Null baselines: what answers score that need no model; a model has to beat them
+card_verdict.py         What stands beside a model's scores on its card: other models, and the verdict
 conversation_scores.py  Scores by whole conversation: success, and the turn of the first error (pure)
 infer_conversations.py  Infers which rows of published files belong to one conversation
 metrics.py              Metrics over raw strings, found by listing `eval/`, one folder per metric

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.data.formats.jsonl import read_jsonl
 from harness.errors import DataError, RepoNotFound, UsageError
+from harness.evaluation.card_verdict import CardVerdict, load_verdict
 from harness.evaluation.records import EvalReport, is_score
 from harness.evaluation.report_json import read_report
 from harness.hub.artifact import Artifact
@@ -60,6 +61,11 @@ def lineage_file(config: str) -> str:
 def plot_file(config: str, name: str) -> str:
     """Return where a plot of a configuration lies."""
     return f"plots/{config}/{name}"
+
+
+def verdict_file(config: str) -> str:
+    """Return where what stands beside a configuration's scores lies."""
+    return f"verdict/{config}.json"
 
 
 def configs_of(paths: Iterable[str]) -> list[str]:
@@ -117,6 +123,12 @@ class ResultsDataset:
                 with self._part(name, path, rows_file(name), unreadable):
                     rows[name] = _read_rows(path, reports.get(name))
         return rows
+
+    def verdict(self, config: str) -> CardVerdict | None:
+        """Return what stands beside the scores of a configuration; None where nothing does."""
+        with self._files(verdict_file(config)) as found:
+            texts = [path.read_text(encoding="utf-8", errors="replace") for path in found]
+        return load_verdict(texts[0], f"{verdict_file(config)} of dataset {self.artifact}") if texts else None
 
     def plots(self, config: str, report: EvalReport) -> dict[str, bytes]:
         """Return those of the plots that a report speaks of which are there, by name."""

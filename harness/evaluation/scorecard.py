@@ -25,6 +25,9 @@ HEADLINE = "lenient"
 MODEL = "model"
 """The row of the model itself, in reports."""
 
+NULLS = "null_baselines"
+"""Column of results: null baseline -> metric -> value, so that a model can be compared with them turn by turn."""
+
 Columns = dict[str, list[float | None]]
 
 
@@ -147,6 +150,7 @@ def make_scorecard(
         cut=ends.count(CUT) if ends else None,
         ended=len(ends),
     )
+    nulls = [name for name in columns if name not in (MODEL, GOLD)]
     judged = judgements.rows[MODEL] if judgements else [None] * len(pairs)
     rows = [
         {
@@ -154,6 +158,7 @@ def make_scorecard(
             **{metric: values[i] for metric, values in model.items()},
             **_outcome(scores.answers[i], scores.headline[i]),
             **(_verdict(judged[i], scores.answers[i]) if judgements else {}),
+            NULLS: {name: {metric: values[i] for metric, values in columns[name].items()} for name in nulls},
         }
         for i, pair in enumerate(pairs)
     ]

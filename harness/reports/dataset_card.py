@@ -30,28 +30,28 @@ def struct(name: str, fields: Sequence[Feature]) -> Feature:
     return {"name": name, "struct": list(fields)}
 
 
-_CALL = (column("name"), column("arguments"))
-CONVERSATION: tuple[Feature, ...] = (
-    column("id"),
-    column("source"),
-    listed(
-        "messages",
-        [
-            column("role"),
-            column("content"),
-            listed("tool_calls", [column("id"), column("type"), struct("function", _CALL)]),
-            column("tool_call_id"),
-        ],
-    ),
-    column("kept", "bool"),
-    column("reason"),
+_CALL = (column("name"), column("arguments", "json"))
+_MESSAGES = listed(
+    "messages",
+    [
+        column("role"),
+        column("content"),
+        listed("tool_calls", [column("id"), column("type"), struct("function", _CALL)]),
+        column("tool_call_id"),
+    ],
 )
+_TOOLS: Feature = {"name": "tools", "list": "json"}
+TRACES: tuple[Feature, ...] = (column("id"), column("source"), _MESSAGES, _TOOLS)
+"""The columns that all datasets with conversations begin with. As TRL documents it, arguments and tools are `Json()`:
+Arrow would merge the keys of different calls.
+"""
+CONVERSATION: tuple[Feature, ...] = (*TRACES, column("kept", "bool"), column("reason"))
 """The columns that all datasets of the pipeline begin with."""
 PAIR: tuple[Feature, ...] = (
     column("id"),
     column("conversation"),
     column("turn", "int64"),
-    CONVERSATION[2],
+    _MESSAGES,
     struct("reference", _CALL),
 )
 """The columns of a test set's turn pairs."""

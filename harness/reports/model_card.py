@@ -17,6 +17,7 @@ from harness.data.scenarios import Arm
 from harness.data.tasks import REPOSITORY as TEST_SET
 from harness.errors import UsageError
 from harness.evaluation.baselines import BASELINES, best_nulls
+from harness.evaluation.card_verdict import CardVerdict
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.evaluation.results import RESULTS, config_name
@@ -105,6 +106,8 @@ class CardPlace:
     """Whether the README of a model that the harness has trained is all ours; that of a benchmark model always is."""
     pictures: Collection[str] = ()
     """The report's plots that lie in `plots/` beside a README that is all ours."""
+    beside: CardVerdict | None = None
+    """The verdict and the models beside this one, of the report that is shown."""
 
 
 def render_card(
@@ -181,6 +184,7 @@ def _context(
         "report": report,
         "metrics": sorted(report.rows["model"], key=_rank) if report else [],
         "best_null": best_nulls(report.rows) if report else {},
+        "verdict": place.beside if report else None,
         "baselines": BASELINES,
         "prompt_notes": prompt_notes(report.run.config) if report else [],
         "identity": identity,

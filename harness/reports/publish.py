@@ -34,6 +34,7 @@ from harness.training.run_summary import TrainingFacts, load_facts
 
 if TYPE_CHECKING:
     from harness.data.tasks import TestSet
+    from harness.evaluation.card_verdict import CardVerdict
     from harness.evaluation.run_folder import Evaluation
 
 CARD_TEMPLATE = "results.md.jinja"
@@ -50,12 +51,20 @@ class Destination:
     """The model repository; None where the model is not on the Hub."""
     create_pr: bool
     """Whether the model gets a pull request and no commit."""
+    into_model: bool = True
+    """Whether the model's repository gets its card and scores; the results dataset gets them anyway."""
     max_unscored: float = 0.1
     """Largest share of pairs without a value, of any metric, that is published."""
 
 
 def destination(
-    hub: Hub, namespace: str, name: ModelName, test_set: TestSet, *, create_pr: bool = False
+    hub: Hub,
+    namespace: str,
+    name: ModelName,
+    test_set: TestSet,
+    *,
+    create_pr: bool = False,
+    into_model: bool = True,
 ) -> Destination:
     """Return where to publish, after asking the Hub whether that can be done: before the work, not after it.
 
@@ -65,12 +74,12 @@ def destination(
     model = name.repository
     hub.ensure_dataset(results)
     _keep_larger_result(hub, results, model or name.public, test_set)
-    if model and not create_pr:
+    if model and into_model and not create_pr:
         try:
             hub.check_writable("model", model)
         except AccessDenied as error:
             raise AccessDenied(f"{error}; --create-pr asks the model's owner with a pull request") from error
-    return Destination(results=results, model=model, create_pr=create_pr)
+    return Destination(results=results, model=model, create_pr=create_pr, into_model=into_model)
 
 
 def _keep_larger_result(hub: Hub, results: str, name: str, test_set: TestSet) -> None:
@@ -94,7 +103,8 @@ def publish(hub: Hub, place: Destination, evaluation: Evaluation, test_set: Test
     _check_scored(report, place.max_unscored)
     name = place.model or report.run.model
     changed = []
-    if place.model:  # first: what the results dataset holds is taken for published, by a run that is repeated too
+    # First: what the results dataset holds is taken for published, by a run that is repeated too.
+    if place.model and place.into_model:
         plots = {name: (evaluation.folder / PLOTS / name).read_bytes() for name in report.plots}
         files = model_files(hub, place.model, report, test_set.task, results=place.results, plots=plots)
         message = f"Evaluation on {test_set.artifact.repo_id}"
@@ -156,12 +166,20 @@ def card_files(
     current = online.read_text("model", model, README) if online else None
     fresh = current is None or bool(online and made and _is_untouched(online, model, made, current))
     whole = training is not None and (fresh or is_whole(current or ""))
-    place = CardPlace(namespace=namespace, endpoint=endpoint, whole=whole, pictures=plots)
+    beside = _beside(online, model, namespace, report) if online and namespace and report else None
+    place = CardPlace(namespace=namespace, endpoint=endpoint, whole=whole, pictures=plots, beside=beside)
     text = render_card(report, identity, task, training=training, place=place)
     if not (identity.scenario or (whole and fresh)):
         text = merge_readme(current or "", text)
     shown = report.plots.keys() & plots.keys() if report and (identity.scenario or whole) else ()
     return {README: text.encode(), **{f"{PLOTS}/{name}": plots[name] for name in sorted(shown)}}
+
+
+def _beside(hub: Hub, model: str, namespace: str, report: EvalReport) -> CardVerdict | None:
+    """Return what stands beside the scores of a report; None where that is about another one."""
+    dataset = ResultsDataset.find(hub, f"{namespace}/{RESULTS}")
+    found = dataset.verdict(config_name(model)) if dataset else None
+    return found if found and found.is_about(report) else None
 
 
 def _is_untouched(hub: Hub, model: str, made: LineageRecord, current: str) -> bool:

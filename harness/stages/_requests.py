@@ -120,7 +120,7 @@ class EvaluateRequest(FrozenModel):
     """Which models are asked what, who judges, and where results go."""
 
     models: tuple[str, ...] = Field(min_length=1)
-    """`owner/name[@revision]`, `openai:ID` or `replay:FILE`."""
+    """`owner/name[@revision]`, `openai:ID`, `replay:FILE` or `logged:NAME`."""
     base: str | None = None
     """The model that they are adapters of; None: they stand on their own."""
     dataset: str
@@ -139,6 +139,8 @@ class EvaluateRequest(FrozenModel):
     """Go on with runs that are there."""
     namespace: str | None = None
     """Whose results dataset gets the rows; None: nothing is pushed."""
+    results_only: bool = False
+    """Push results and leave model repositories as they are."""
     create_pr: bool = False
     """Give model repositories pull requests instead of commits."""
     max_unscored: float = 0.1

@@ -30,7 +30,7 @@ from harness.stages._result import OutputTarget, StageResult, produce
 from harness.statistics.formatting import most_common_first
 
 STAGE = "collect"
-VERSION = 1
+VERSION = 2
 TEST_FILE = "tft-benchmark/test.jsonl"
 TASK_FILE = "tft-benchmark/job_description.json"
 

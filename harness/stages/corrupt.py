@@ -15,10 +15,11 @@ import yaml
 from harness import resources
 from harness.data import scenarios
 from harness.data.formats.jsonl import write_atomic, write_jsonl
-from harness.data.formats.messages import dump_conversation
 from harness.data.formats.published import dump_row, dump_trace
 from harness.data.formats.sgd import Trace
+from harness.data.formats.stage_rows import dump_dataset_row
 from harness.data.formats.strict_records import FrozenModel
+from harness.data.formats.task import read_task
 from harness.data.scenarios import ARMS, Arm, CleanTraces, Scenario, TraceFacts
 from harness.data.scenarios._base import CLEAN_FRACTION, SEED, clean_traces
 from harness.data.sources import Sources, locate
@@ -28,10 +29,10 @@ from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
 from harness.reports.dataset_card import render, size_category
 from harness.stages._result import OutputTarget, StageResult, produce
-from harness.stages.collect import TEST_FILE
+from harness.stages.collect import TASK_FILE, TEST_FILE
 
 STAGE = "corrupt"
-VERSION = 1
+VERSION = 2
 
 _FILE_NAMES: dict[Arm, str] = {"tft": "traces.jsonl", "direct": "train.jsonl"}
 _SERVICES_WITHOUT_CONTENT_KEY = {"Restaurants_1"}
@@ -130,16 +131,17 @@ def run(request: CorruptRequest, hub: Hub) -> StageResult:
 def lineage(scenario: Scenario, sources: Sources) -> Lineage:
     """Return what the traces of a scenario are made from."""
     config = {"scenario": scenario.number, "slug": scenario.slug, "clean_fraction": CLEAN_FRACTION}
-    inputs = sources.inputs(scenarios.dialogue_files(sources))
+    inputs = sources.inputs([TASK_FILE, *scenarios.dialogue_files(sources)])
     return Lineage(stage=STAGE, version=VERSION, config=config, inputs=inputs, seed=SEED)
 
 
 def write(scenario: Scenario, sources: Sources, repo_id: str, folder: Path) -> dict[str, Any]:
     """Write the repository's files, without its lineage, into `folder`; return no counts, which the card has."""
-    dialogues = clean_traces(sources.folder)
+    sources.read(TASK_FILE)  # the pinned one
+    dialogues, tools = clean_traces(sources.folder), read_task(sources.folder / TASK_FILE).tools
     traces = {arm: scenario.build(dialogues, arm) for arm in ARMS}
     for arm in ARMS:
-        rows = map(dump_conversation, scenario.conversations(dialogues, arm))
+        rows = (dump_dataset_row(one, tools) for one in scenario.conversations(dialogues, arm))
         write_jsonl(folder / "data" / arm / "train.jsonl", rows)
     arms = {arm: _measure(traces[arm], dialogues) for arm in ARMS}
     card = render(

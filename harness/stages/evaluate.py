@@ -251,7 +251,7 @@ def _eval_run(name: ModelName, model: EvaluatedModel, test_set: TestSet, run: Ru
         model_revision=model.artifact.revision if model.artifact else None,
         dataset=test_set.artifact.repo_id,
         dataset_revision=test_set.artifact.revision,
-        config={**run.lineage.config, **model.details, **({ANSWERS_KEPT: kept} if kept else {})},
+        config={**run.lineage.config, **model.details, **test_set.facts, **({ANSWERS_KEPT: kept} if kept else {})},
         prompt_sha256=hashlib.sha256("".join(model.prompt_hashes).encode()).hexdigest(),
         versions={"tft-harness": __version__, **package_versions()},
         date=run.started,
@@ -272,7 +272,10 @@ def _destination(request: EvaluateRequest, name: ModelName, test_set: TestSet, h
     """Return where a model's results go, None where nothing is pushed; HarnessError where they could not."""
     if request.namespace is None:
         return None
-    found = destination(hub, request.namespace, name, test_set=test_set, create_pr=request.create_pr)
+    into_model = not request.results_only
+    found = destination(
+        hub, request.namespace, name, test_set=test_set, create_pr=request.create_pr, into_model=into_model
+    )
     return replace(found, max_unscored=request.max_unscored)
 
 

@@ -28,7 +28,7 @@ from harness.statistics.formatting import most_common_first
 from harness.terminal import progress, say
 
 STAGE = "filter"
-VERSION = 1
+VERSION = 2
 _CHUNK = 2000
 """Traces that are rated at once and in memory together."""
 _RATINGS = (1, 2, 3, 4, 5, None)
@@ -129,8 +129,9 @@ class _Filtering:
         return counts
 
     def _rows(self, tally: _Tally, advance: Callable[..., None]) -> Iterator[dict[str, Any]]:
+        tools = self.inputs.task.task.tools
         inspection = Inspection(
-            tools=self.inputs.task.task.tools,
+            tools=tools,
             config=CheckConfig(max_length=self.config.max_length),
             threshold=self.config.similarity,
         )
@@ -148,7 +149,7 @@ class _Filtering:
                 if rating:
                     tally.relevance[rating.relevance] += 1
                     tally.coherence[rating.coherence] += 1
-                yield dump_filtered(one.row.conversation, one.findings, rating, reason)
+                yield dump_filtered(one.row.conversation, tools, one.findings, rating, reason)
                 advance()
 
     def _cleaned(self, tally: _Tally) -> Iterator[TraceRow]:

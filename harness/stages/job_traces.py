@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.curation.job_folder import JobFolder
 from harness.data.formats.jsonl import write_jsonl
-from harness.data.formats.messages import dump_conversation
+from harness.data.formats.stage_rows import dump_dataset_row
 from harness.data.formats.strict_records import FrozenModel
 from harness.data.traces.read import read_traces
 from harness.data.traces.trace_input import TRAIN
@@ -16,12 +16,12 @@ from harness.errors import DataError
 from harness.hub.artifact import FileInput
 from harness.hub.client import Hub
 from harness.hub.lineage import Lineage
-from harness.reports.dataset_card import CONVERSATION, CardFrame, write_stage_card
+from harness.reports.dataset_card import TRACES, CardFrame, write_stage_card
 from harness.stages._result import OutputTarget, StageResult, produce
 from harness.terminal import say
 
 STAGE = "job-traces"
-VERSION = 2
+VERSION = 3
 """Of version 1 the lineages name the stage `corrupt`."""
 
 
@@ -36,7 +36,7 @@ class JobTracesRequest(FrozenModel):
 def run(request: JobTracesRequest, hub: Hub) -> StageResult:
     """Write the job's traces, or find them on the Hub. Rows that cannot be read are left out, and said."""
     job = JobFolder.open(request.job)
-    lineage = Lineage(stage=STAGE, version=VERSION, config={}, inputs=(str(FileInput.of(job.traces)),))
+    lineage = Lineage(stage=STAGE, version=VERSION, config={}, inputs=(str(FileInput.of(job.traces)), job.task.source))
 
     def write(folder: Path) -> dict[str, int]:
         counts = _write_rows(job, folder / TRAIN)
@@ -44,7 +44,7 @@ def run(request: JobTracesRequest, hub: Hub) -> StageResult:
             title="Traces of one's own",
             repo_id=request.place.target or "",
             rows=counts["conversations"],
-            columns=CONVERSATION[:3],
+            columns=TRACES,
             lineage=lineage,
         )
         write_stage_card(folder, "own.md.jinja", frame, what="traces", counts=counts)
@@ -63,7 +63,7 @@ def _write_rows(job: JobFolder, path: Path) -> dict[str, int]:
         for row in read_traces(job.traces, "trace"):
             if row.problem is None:
                 kept += 1
-                yield dump_conversation(row.conversation)
+                yield dump_dataset_row(row.conversation, job.task.task.tools)
             else:
                 problems.append(row.problem)
 

@@ -35,7 +35,7 @@ from harness.stages._result import EmptyResult, StageResult, produce
 from harness.statistics.formatting import most_common_first
 
 STAGE = "relabel"
-VERSION = 1
+VERSION = 2
 PLOT = "plots/repair.png"
 
 
@@ -122,9 +122,10 @@ class _Relabelling:
         """Relabel, write data and card, and return what there is to say of them."""
         seeds, context = self.seeds()
         results = relabel_conversations(seeds, self.committee, self.toolbox, seed=self.config.seed)
-        dumped = [dump_relabelled(one.conversation, one.decisions, one.reason) for one in results]
+        tools = self.inputs.task.task.tools
+        dumped = [dump_relabelled(one.conversation, tools, one.decisions, one.reason) for one in results]
         rows = [TraceRow(conversation=one.conversation, columns=row) for one, row in zip(results, dumped, strict=True)]
-        dumped += [dump_relabelled(conversation, (), CONTEXT) for conversation in context]
+        dumped += [dump_relabelled(conversation, tools, (), CONTEXT) for conversation in context]
         write_jsonl(folder / TRAIN, dumped)
         decisions = [decision for result in results for decision in result.decisions]
         members = [member.name for member in self.committee.members]

@@ -30,7 +30,7 @@ from harness.statistics.formatting import most_common_first
 from harness.terminal import progress, say
 
 STAGE = "synthesize"
-VERSION = 2
+VERSION = 3
 _MIDDLE = 3
 """The complexity where none is drawn, of 1 to 5."""
 _OVERLAPS = "overlaps with the test set"
@@ -246,12 +246,12 @@ class _Work:
 
     def _judge(self, slot: int, plan: ConversationPlan, found: tuple[Draft, Inspected | None], tries: int) -> None:
         self.drafts += 1
-        kind, reason = self._problem(*found)
+        tools, (kind, reason) = self._stage.inputs.task.task.tools, self._problem(*found)
         if not reason:
-            self.accepted[slot] = dump_synthetic(plan, found[0], "", tries=tries)
+            self.accepted[slot] = dump_synthetic(plan, tools, found[0], "", tries=tries)
             return
         self.reasons[kind] += 1
-        self.rejected.append(dump_synthetic(plan, found[0], reason, tries=tries))
+        self.rejected.append(dump_synthetic(plan, tools, found[0], reason, tries=tries))
 
     def _problem(self, draft: Draft, inspected: Inspected | None) -> tuple[str, str]:
         """Return the kind of the first problem and what it is; two empty texts where there is none."""

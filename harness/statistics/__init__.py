@@ -4,6 +4,7 @@ agreement.py   How far judges agree with each other and with labels, and scores 
 estimates.py   Means, differences and leaderboards with intervals clustered by conversation
 formatting.py  How figures are written, the same in tables, cards, comments and plots: numbers, intervals, p values,
                points, shares
+gain.py        Whether trained models gain enough over what needs no training: PROCEED, STOP or ITERATE (pure)
 intervals.py   Confidence intervals of scores from 0 to 1 and of their differences, also where a sample shows no error
 records.py     Estimate, Agreement, Calibration
 """

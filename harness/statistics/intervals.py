@@ -15,11 +15,11 @@ _NOTICED = 0.05
 
 
 @cache
-def quantile(degrees: int) -> float:
-    """Return the two-sided 95 % quantile of t(`degrees`)."""
+def quantile(degrees: int, confidence: float = CONFIDENCE) -> float:
+    """Return the two-sided quantile of t(`degrees`), by default that of 95 % intervals."""
     from scipy import stats
 
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees))
+    return float(stats.t.ppf((1 + confidence) / 2, degrees))
 
 
 def moved(groups: Iterable[Sequence[float]]) -> float:
@@ -52,8 +52,10 @@ def share_interval(share: float, error: float, degrees: int, n: int, shown: floa
     return max(0.0, min(low, share)), min(1.0, max(high, share))
 
 
-def difference_interval(groups: Sequence[Sequence[float]], error: float) -> tuple[float, float]:
-    """Return the 95 % interval of the mean of differences from -1 to 1, grouped by conversation.
+def difference_interval(
+    groups: Sequence[Sequence[float]], error: float, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Return the interval, by default of 95 %, of the mean of differences from -1 to 1, grouped by conversation.
 
     It is mean +- t(G-1) * `error`, the clustered one, and reaches at least as far as what no conversation showed may
     pull. If all G of them agree, `1 - 0.05^(1/G)` of all conversations, about 3 / G, may still differ from them
@@ -64,6 +66,6 @@ def difference_interval(groups: Sequence[Sequence[float]], error: float) -> tupl
     that of the error alone goes down to 0.
     """
     values = [value for group in groups for value in group]
-    mean, half = sum(values) / len(values), quantile(len(groups) - 1) * error
-    unseen = (1 - (1 - CONFIDENCE) ** (1 / len(groups))) / (1 + moved(groups)) ** 2
+    mean, half = sum(values) / len(values), quantile(len(groups) - 1, confidence) * error
+    unseen = (1 - (1 - confidence) ** (1 / len(groups))) / (1 + moved(groups)) ** 2
     return min(mean - half, mean - unseen * (1 + mean)), max(mean + half, mean + unseen * (1 - mean))

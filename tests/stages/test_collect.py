@@ -173,7 +173,7 @@ for repository, config, split in CASES:
     out[f"{repository.rsplit('/', 1)[-1]} {config}"] = [len(rows), sorted(rows.column_names), "null" in kind.lower()]
 print(json.dumps(out))
 """
-COLUMNS = ["id", "messages", "source"]
+COLUMNS = ["id", "messages", "source", "tools"]
 PAIR_COLUMNS = ["conversation", "id", "messages", "reference", "turn"]
 
 

@@ -157,7 +157,7 @@ def _run(entry: _Entry, result: Result | None, test_set: TestSetKey, pairs: froz
             problem=problem,
             artifacts=record.artifacts if record else {},
         )
-    why = _problem(result, test_set, pairs)
+    why = why_unusable(result, test_set, pairs)
     return Run(
         model=entry.model,
         seed=entry.seed,
@@ -176,7 +176,7 @@ def _run(entry: _Entry, result: Result | None, test_set: TestSetKey, pairs: froz
     )
 
 
-def _problem(result: Result, test_set: TestSetKey, pairs: frozenset[str]) -> str | None:
+def why_unusable(result: Result, test_set: TestSetKey, pairs: frozenset[str]) -> str | None:
     """Return why a result must not be compared with the others, None where it may be."""
     report, run = result.report, result.report.run
     if (run.dataset, run.dataset_revision) != test_set:

@@ -8,13 +8,18 @@ from pathlib import Path
 
 from harness.benchmark.report import losses, plot_scores, repairs
 from harness.benchmark.report.assign import AssignedResults, assign_results
+from harness.benchmark.report.beside import find_beside
+from harness.benchmark.report.judges import common_judge, shared_metrics
 from harness.benchmark.report.notes import notes
-from harness.benchmark.report.records import Baseline, BenchmarkReport, JudgeSummary, Other
+from harness.benchmark.report.records import Baseline, BenchmarkReport, Other
 from harness.benchmark.report.results import EvaluationResults, Result, read_results
 from harness.benchmark.report.tables import fair_table, main_table
+from harness.benchmark.report.thresholds import Thresholds, read_thresholds
 from harness.benchmark.report.verdict import reach_verdict
+from harness.benchmark.report.worth import judge_worth
+from harness.benchmark.report.worth_words import say_worth
 from harness.data.published_facts import published_facts
-from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
+from harness.evaluation.metrics import DEFAULT_METRIC
 from harness.evaluation.records import EvalReport
 from harness.hub.artifact import split_revision
 from harness.hub.client import Hub
@@ -26,18 +31,27 @@ _NAMES = ("dumbbell", "dumbbell-code")
 
 
 def make_report(
-    hub: Hub, namespace: str, out: Path, *, sources: Path | None = None, student: str | None = None
+    hub: Hub,
+    namespace: str,
+    out: Path,
+    *,
+    sources: Path | None = None,
+    student: str | None = None,
+    thresholds: Path | None = None,
 ) -> BenchmarkReport:
     """Write the report of `<namespace>/tft-benchmark-results` into `out`, and return what it shows.
 
     `out` gets RESULTS.md, results.json, index.html, README.md (the card of a Space) and plots/*.png. The same commit of
     the results gives the same bytes from the same Hub. `sources` is the folder of source files, from which the truth
-    for repairs comes; without them repairs are left out. Raises HarnessError where there is nothing to report.
+    for repairs comes; without them repairs are left out. `thresholds` is a file in place of `datasets/verdict.yaml`.
+    Raises HarnessError where there is nothing to report.
     """
     from harness.benchmark.report.write import write_files
 
-    summary = summarize(read_results(hub, namespace), namespace, hub.endpoint, student)
+    limits = read_thresholds(thresholds)
+    summary = summarize(read_results(hub, namespace), namespace, hub.endpoint, student, limits)
     found, without = losses.read_losses(hub, summary.tables)
+    summary = replace(summary, worth=say_worth(summary.worth.rows, found, limits))
     measured, no_repairs = repairs.measure_repairs(hub, summary.main, sources)
     summary = replace(summary, losses=found, no_losses=without, repairs=measured, no_repairs=no_repairs)
     summary = draw(summary, out)
@@ -59,15 +73,24 @@ def draw(summary: BenchmarkReport, out: Path) -> BenchmarkReport:
     return replace(summary, pictures=tuple(pictures))
 
 
-def summarize(results: EvaluationResults, namespace: str, endpoint: str, student: str | None = None) -> BenchmarkReport:
-    """Return all figures of the report, without plots. Pure."""
-    facts = published_facts()
+def summarize(
+    results: EvaluationResults,
+    namespace: str,
+    endpoint: str,
+    student: str | None = None,
+    thresholds: Thresholds | None = None,
+) -> BenchmarkReport:
+    """Return all figures of the report, without plots, and without what only losses tell. Pure."""
+    facts, limits = published_facts(), thresholds or read_thresholds()
     assigned = assign_results(results, namespace, student)
     reports = [one.report for _, one in sorted(assigned.results.items())]
     judge = common_judge(reports)
     metrics = shared_metrics(reports, judge)
     main, fair = main_table(assigned, facts, metrics), fair_table(assigned, facts, metrics)
     baselines = _baselines(assigned, metrics)
+    beside = find_beside(results, assigned)
+    shown = {one.result.config for one in beside if one.result}
+    others = {config: why for config, why in sorted(assigned.others.items()) if config not in shown}
     primary = metrics[0] if metrics else DEFAULT_METRIC
     record = results.record
     runs = [run for found in assigned.runs.values() for run in found]
@@ -89,10 +112,12 @@ def summarize(results: EvaluationResults, namespace: str, endpoint: str, student
         seeds=tuple(sorted({run.seed for run in runs})),
         tables=(main, fair) if fair else (main,),
         baselines=baselines,
-        others=tuple(_other(results.by_config[config], why) for config, why in sorted(assigned.others.items())),
+        others=tuple(_other(results.by_config[config], why) for config, why in others.items()),
         dates=_dates(reports),
         versions=_versions(reports),
         verdict=reach_verdict(main, baselines, primary, judge),
+        worth=say_worth(judge_worth(main, assigned, beside, limits), (), limits),
+        beside=tuple(one.model for one in beside),
         notes=(),
     )
     return replace(summary, notes=tuple(notes(summary, assigned, results)))
@@ -133,31 +158,3 @@ def _versions(reports: Sequence[EvalReport]) -> dict[str, tuple[str, ...]]:
         name: tuple(sorted({report.run.versions[name] for report in reports if name in report.run.versions}))
         for name in names
     }
-
-
-_RULES = "rules:"
-
-
-def common_judge(reports: Sequence[EvalReport]) -> JudgeSummary | None:
-    """Return the judge of all the reports; None where one was not judged, or by another judge, prompt or panel."""
-    found = {_judge(report) for report in reports}
-    judge = found.pop() if len(found) == 1 else None
-    return judge[0] if judge else None
-
-
-def shared_metrics(reports: Sequence[EvalReport], judge: JudgeSummary | None) -> tuple[str, ...]:
-    """Return the metrics that all reports have, the primary one first, then that of code."""
-    names = set.intersection(*(set(report.rows["model"]) for report in reports)) if reports else set()
-    if judge is None:
-        names.discard(JUDGE_METRIC)
-    return tuple(sorted(names, key=lambda name: (name != JUDGE_METRIC, name != DEFAULT_METRIC, name)))
-
-
-def _judge(report: EvalReport) -> tuple[JudgeSummary, tuple[str, ...]] | None:
-    """Return the judge with the members of the panel whose votes count."""
-    name, judging = report.run.judge, report.judging
-    if name is None or JUDGE_METRIC not in report.rows["model"]:
-        return None
-    members = tuple(sorted(one.name for one in judging.members if one.status != "excluded")) if judging else ()
-    rules = all(part.startswith(_RULES) for part in report.run.judges)
-    return JudgeSummary(name=name, rules=rules, prompt_sha256=judging.prompt_sha256 if judging else None), members

@@ -13,9 +13,11 @@ from harness.data.scenarios import Arm
 from harness.errors import DataError, RepoNotFound
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
+from harness.hub.lineage import read_lineage
 from harness.reports.evaluation_plots import moving_mean
 from harness.reports.plot_style import GREY, MODEL, SECOND, WIDTH, Plot, legend, save, shown, style
 from harness.statistics.formatting import number
+from harness.training.run_summary import load_facts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,8 +38,8 @@ def read_losses(hub: Hub, tables: Sequence[Table]) -> tuple[tuple[Loss, ...], tu
     found: dict[str, Loss | None] = {}
     for row, cell, run in _runs(tables):
         if run.artifact and run.artifact.repo_id not in found:
-            log = _read(hub, run.artifact)
-            found[run.artifact.repo_id] = _loss(row, cell, run, run.artifact, log) if log else None
+            of, log = run.artifact, _read(hub, run.artifact)
+            found[of.repo_id] = _loss((row, cell, run), of, log, _conversations(hub, of)) if log else None
     return tuple(one for one in found.values() if one), tuple(name for name, one in found.items() if one is None)
 
 
@@ -66,7 +68,23 @@ def _read(hub: Hub, artifact: Artifact) -> list[tuple[float, float]] | None:
     return steps
 
 
-def _loss(row: Row, cell: CellResult, run: Run, artifact: Artifact, log: Sequence[tuple[float, float]]) -> Loss:
+def _conversations(hub: Hub, artifact: Artifact) -> int | None:
+    """Return how many conversations a model was trained on; None where its lineage does not say it."""
+    made = read_lineage(hub, artifact)
+    try:
+        facts = load_facts(made.lineage) if made else None
+    except ValueError:
+        return None
+    return facts.conversations if facts else None
+
+
+def _loss(
+    place: tuple[Row, CellResult, Run],
+    artifact: Artifact,
+    log: Sequence[tuple[float, float]],
+    conversations: int | None,
+) -> Loss:
+    row, cell, run = place
     return Loss(
         scenario=row.scenario,
         title=row.title,
@@ -74,6 +92,7 @@ def _loss(row: Row, cell: CellResult, run: Run, artifact: Artifact, log: Sequenc
         fair=cell.fair,
         seed=run.seed,
         model=artifact,
+        conversations=conversations,
         epochs=tuple(epoch for epoch, _ in log),
         losses=tuple(loss for _, loss in log),
     )

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.benchmark.cells import BASELINE_KINDS, BaselineKind
 from harness.benchmark.report.format import TIE, listed, metric_name, short, state
 from harness.benchmark.report.records import BenchmarkReport, Row
+from harness.benchmark.report.worth_records import BesideModel
 from harness.data.published_facts import PublishedFacts
 from harness.data.scenarios import ARMS, Arm
 from harness.evaluation.baselines import GOLD
@@ -22,7 +24,14 @@ _MARKS: dict[Arm, tuple[str, str, float]] = {"tft": (MODEL, "o", -0.12), "direct
 """Pipeline -> colour, shape, and the offset of its marks from the middle of the line."""
 _LABELS: dict[Arm, str] = {"tft": "TFT", "direct": "Direct"}
 _NULL = "best null baseline"
-_ORDER = ("TFT", "Direct", "TFT, published", "Direct, published", _NULL)
+_KINDS: dict[BaselineKind, str] = {kind: name.removeprefix("the ") for kind, name in BASELINE_KINDS.items()}
+_LINES: dict[BaselineKind, tuple[str, Any]] = {
+    "untrained": ("#7A3E9D", (0, (1, 1.5))),
+    "logged": ("#8A6D00", (0, (6, 2, 1, 2))),
+    "teacher": ("#00695C", (0, (8, 3))),
+}
+"""Colour and dashes of the lines of the models beside the trained ones."""
+_ORDER = ("TFT", "Direct", "TFT, published", "Direct, published", _NULL, *_KINDS.values())
 _PUBLISHED = 0.34
 """Offset of published marks below the middle of the line."""
 _MARGIN = 0.04
@@ -79,6 +88,11 @@ def _figure(summary: BenchmarkReport, metric: str) -> Figure:
         _line(axes, place, row, metric)
     if (null := _null(summary, metric)) is not None:
         axes.axvline(null, color="#000000", linewidth=1, linestyle=(0, (4, 3)), zorder=0.5, label=_NULL)
+    for one, (color, dashes) in _beside_lines(summary, metric):
+        label = _KINDS[one.kind]
+        axes.axvline(
+            one.scores[metric].value or 0.0, color=color, linewidth=1, linestyle=dashes, zorder=0.5, label=label
+        )
     _frame(axes, [shown(row.title, 30) for row in rows])
     axes.set_xlim(low, high)
     beside = {"transform": _beside(axes), "fontsize": 8.5, "color": GREY}
@@ -172,8 +186,15 @@ def _limits(summary: BenchmarkReport, metric: str) -> tuple[float, float]:
     ends = [end for one in estimates for end in (one.low, one.value, one.high) if end is not None]
     ends += [value for row in summary.main.rows for _, value in _published(row, metric)]
     ends += [value for value in (_null(summary, metric),) if value is not None]
+    ends += [one.scores[metric].value or 0.0 for one, _ in _beside_lines(summary, metric)]
     low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
     return max(low - _MARGIN, -0.02), min(high + _MARGIN, 1.02)
+
+
+def _beside_lines(summary: BenchmarkReport, metric: str) -> list[tuple[BesideModel, tuple[str, Any]]]:
+    """Return the models beside the trained ones that have a score, with how their lines are drawn."""
+    scored = [one for one in summary.beside if metric in one.scores and one.scores[metric].value is not None]
+    return [(one, _LINES[one.kind]) for one in scored]
 
 
 def _null(summary: BenchmarkReport, metric: str) -> float | None:
@@ -196,6 +217,10 @@ def _alt(summary: BenchmarkReport, metric: str) -> str:
     return (
         f"{_named(summary, metric)} of TFT and Direct by scenario with 95 % intervals. {'; '.join(told)}."
         + (f" The best null baseline has {number(null)}." if null is not None else "")
+        + "".join(
+            f" {BASELINE_KINDS[one.kind].capitalize()} has {number(one.scores[metric].value)}."
+            for one, _ in _beside_lines(summary, metric)
+        )
         + (f" Hollow marks show the published values of {listed(published)}." if published else "")
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from harness.benchmark.report.worth_records import BesideModel, WorthVerdict
 from harness.curation.repair.scores import RepairReport
 from harness.data.scenarios import Arm
 from harness.evaluation.metrics import DEFAULT_METRIC
@@ -222,6 +223,8 @@ class Loss:
     epochs: tuple[float, ...]
     losses: tuple[float, ...]
     """Of each logged step, nats per token."""
+    conversations: int | None = None
+    """How many it was trained on, where its lineage says it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +257,10 @@ class BenchmarkReport:
     versions: Mapping[str, tuple[str, ...]]
     """Package -> versions that the evaluations ran with."""
     verdict: ReportVerdict
+    worth: WorthVerdict
+    """Whether training was worth it at all, which comes first."""
+    beside: tuple[BesideModel, ...]
+    """The models that were evaluated beside the trained ones."""
     notes: tuple[str, ...]
     """What else a reader has to know."""
     repairs: tuple[Repair, ...] = ()
@@ -268,6 +275,11 @@ class BenchmarkReport:
     @property
     def main(self) -> Table:
         return self.tables[0]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Return both verdicts in words: whether training was worth it, then TFT against Direct."""
+        return (*self.worth.sentences, *self.verdict.sentences)
 
     @property
     def shown_metrics(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from harness.benchmark.report.assign import AssignedResults, CellKey
 from harness.benchmark.report.records import CellResult, Contrast, Row, Run, Score, Table
+from harness.benchmark.report.results import Result
 from harness.data.formats.calls import parse_answer
 from harness.data.published_facts import PublishedFacts
 from harness.data.scenarios import ARMS, Arm
@@ -113,8 +114,7 @@ class _Columns:
         }
 
     def _values(self, config: str, metric: str) -> Column:
-        known = {row["pair_id"]: row.get(metric) for row in self.assigned.results[config].rows}
-        return [known.get(pair) for pair in self.pairs]
+        return values_of(self.assigned.results[config], metric, self.pairs)
 
     def _cell(self, key: CellKey, values: Mapping[str, Mapping[int, Column]]) -> CellResult:
         scenario, arm, fair = key
@@ -124,7 +124,7 @@ class _Columns:
         return CellResult(scenario=scenario, arm=arm, fair=fair, runs=runs, scores=scores)
 
     def _score(self, by_seed: Mapping[int, Column], errors: int) -> Score:
-        mean = _mean_column(by_seed.values())
+        mean = mean_column(by_seed.values())
         whole = estimate(mean, self.clusters)
         unscored = sum(value is None for column in by_seed.values() for value in column)
         means = {seed: estimate(column, self.clusters).value for seed, column in by_seed.items()}
@@ -146,7 +146,7 @@ class _Columns:
         return found
 
     def _contrast(self, tft: Mapping[int, Column], direct: Mapping[int, Column]) -> Contrast:
-        test = paired(_mean_column(direct.values()), _mean_column(tft.values()), self.clusters, alpha=ALPHA)
+        test = paired(mean_column(direct.values()), mean_column(tft.values()), self.clusters, alpha=ALPHA)
         both = sorted(set(tft) & set(direct))
         seeds = {seed: paired(direct[seed], tft[seed], self.clusters, alpha=ALPHA).difference.value for seed in both}
         return Contrast(
@@ -159,7 +159,13 @@ class _Columns:
         )
 
 
-def _mean_column(columns: Iterable[Column]) -> list[float | None]:
+def values_of(result: Result, metric: str, pairs: Sequence[str]) -> Column:
+    """Return the values of one metric for these pairs, in their order; None where there is none."""
+    known = {row["pair_id"]: row.get(metric) for row in result.rows}
+    return [known.get(pair) for pair in pairs]
+
+
+def mean_column(columns: Iterable[Column]) -> list[float | None]:
     """Return for each pair the mean over the columns that have a value for it."""
     listed = []
     for values in zip(*columns, strict=True):

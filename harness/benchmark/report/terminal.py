@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.benchmark.cells import BASELINE_KINDS
 from harness.benchmark.report.format import (
     TIE,
     ahead,
@@ -15,7 +16,7 @@ from harness.benchmark.report.format import (
 from harness.benchmark.report.records import BenchmarkReport, CellResult, Row
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.reports.evaluation_tables import table
-from harness.statistics.formatting import as_points, number, p_value, points, points_span, short_bounds
+from harness.statistics.formatting import as_points, interval, number, p_value, points, points_span, short_bounds
 from harness.terminal import console, one_line
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ def print_summary(summary: BenchmarkReport, width: int | None = None) -> None:
     """Print the main table by the primary metric, what failed, and the verdict, on stdout."""
     out = console(width=width, markup=False)
     out.print(f"{summary.student} on {summary.test_set or 'no test set'}, from {summary.results.short}")
+    for sentence in summary.worth.sentences:
+        out.print(one_line(sentence))
+    for one in (one for one in summary.beside if summary.metric in one.scores):
+        out.print(one_line(f"{BASELINE_KINDS[one.kind]}: {summary.metric} {interval(one.scores[summary.metric])}"))
     out.print(_table(summary))
     n = f"{summary.pairs} turns of {summary.conversations} conversations. " if summary.pairs else ""
     out.print(

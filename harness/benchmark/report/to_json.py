@@ -9,6 +9,8 @@ from typing import Any
 from harness.benchmark.record import FILE as RECORD
 from harness.benchmark.report.losses import LOG
 from harness.benchmark.report.records import BenchmarkReport, CellResult, Loss, Row, Run, Score
+from harness.benchmark.report.worth_records import WorthVerdict
+from harness.benchmark.report.worth_words import headline
 from harness.data.published_facts import published_facts
 from harness.evaluation.results import report_file, rows_file
 from harness.hub.artifact import Artifact, RepoKind, RepositoryName
@@ -70,9 +72,13 @@ def dump(report: BenchmarkReport) -> dict[str, Any]:
         "preset": report.preset,
         "test_set": f"{report.test_set}@{report.test_set_revision}",
         **_fields(report, "pairs", "conversations", "judge", "metric", "metrics", "seeds", "dates", "versions"),
+        "worth": _worth(report.worth),
         **_fields(report, "verdict", "notes"),
         "tables": [{"name": table.name, "rows": [_row(row, report) for row in table.rows]} for table in report.tables],
         "baselines": _baselines(report),
+        "beside": [
+            {**_plain(one), "computed_from": links.report(one.config) if one.config else None} for one in report.beside
+        ],
         "others": [
             {
                 **_fields(one, "config", "model", "revision", "pairs", "reason", "scores"),
@@ -104,6 +110,13 @@ def _plain(value: Any) -> Any:
 
 def _fields(record: Any, *names: str) -> dict[str, Any]:
     return {name: _plain(getattr(record, name)) for name in names}
+
+
+def _worth(verdict: WorthVerdict) -> dict[str, Any]:
+    """Return the verdict whether training was worth it; each row's sentence beside its figures."""
+    limits = verdict.thresholds
+    rows = [{**_plain(row), "sentence": headline(row, limits)} for row in verdict.rows]
+    return {"decision": verdict.decision, "thresholds": limits.model_dump(mode="json"), "rows": rows}
 
 
 def _row(row: Row, report: BenchmarkReport) -> dict[str, Any]:

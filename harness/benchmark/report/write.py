@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
+from harness.benchmark.cells import BASELINE_KINDS
 from harness.benchmark.report import format as formats
 from harness.benchmark.report.records import BenchmarkReport, Row
 from harness.benchmark.report.repairs import detection, rejection
 from harness.benchmark.report.to_json import PageLinks, dump, lineage_command
+from harness.benchmark.report.worth_words import gain_span, name_of, needed_words, points_of
 from harness.data.formats.jsonl import write_atomic
 from harness.data.published_facts import published_facts
 from harness.evaluation.baselines import BASELINES
@@ -71,6 +73,12 @@ def _context(summary: BenchmarkReport) -> Mapping[str, Any]:
         "metric_name": lambda metric: formats.metric_name(metric, rules=rules),
         "row_title": lambda row: f"{row.title}, {row.note}" if row.note else row.title,
         "lineage_command": lineage_command,
+        "arm_title": {"tft": "TFT", "direct": "Direct"},
+        "beside_names": BASELINE_KINDS,
+        "name_of": name_of,
+        "points_of": points_of,
+        "gain_span": gain_span,
+        "needed": lambda one: needed_words(one, summary.worth.thresholds),
         "baseline_names": {row: meaning for row, (_, meaning) in BASELINES.items()},
         "detection": detection,
         "rejection": rejection,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +93,7 @@ class _Examiner:
         if row.problem is not None:
             unreadable = Finding(check="unreadable", severity="reject", problem=row.problem)
             return _Examined(findings=(unreadable,), print=None, overlaps=())
-        findings = tuple(check(row.conversation, self._toolbox, self._config))
+        findings = (*row.findings, *check(row.conversation, self._toolbox, self._config))
         if rejected(findings):
             return _Examined(findings=findings, print=None, overlaps=())
         found = fingerprint(row.conversation)
@@ -181,7 +181,7 @@ def _uninterrupted() -> Iterator[None]:
 
 def _bare(row: TraceRow) -> TraceRow:
     """Return the row without its columns, which are not examined."""
-    return TraceRow(conversation=row.conversation, problem=row.problem)
+    return replace(row, columns={})
 
 
 _examiner: _Examiner | None = None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.curation.inspection.anomalies import ADVICE, SIGNS
 from harness.curation.inspection.survey import Survey, ToolUse
+from harness.data.formats.reading_notes import ADVICE as READING
 
 _MANY, _TOO_MANY = 0.02, 0.1
 """Shares of a sample from which a finding is reported, and from which damaged traces call for a lower threshold."""
@@ -36,7 +37,7 @@ def likely_problems(found: Survey) -> list[LikelyProblem]:
 
     The others are in the order of how many are concerned.
     """
-    others = [*_tools(found), *_signs(found), *_personal(found)]
+    others = [*_tools(found), *_signs(found), *_noticed(found), *_personal(found)]
     others.sort(key=lambda one: -one.count / max(1, one.of))
     return sorted([*_rows(found), *_ratings(found), *others], key=lambda one: not one.trouble)
 
@@ -80,6 +81,15 @@ def _tools(found: Survey) -> list[LikelyProblem]:
             advice = "there is nothing to learn it from; is it still in use?"
             problems.append(_likely(f"calls of the task's tool {one.name}", 0, calls, advice, trouble=False))
     return problems
+
+
+def _noticed(found: Survey) -> list[LikelyProblem]:
+    """Return what reading the rows has changed or left out, in the words of their kinds."""
+    readable = found.rows - found.unreadable
+    return [
+        _likely(READING[kind][0], number, readable, READING[kind][1], trouble=False)
+        for kind, number in found.noticed.items()
+    ]
 
 
 def _meant(one: ToolUse) -> str:

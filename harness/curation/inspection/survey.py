@@ -67,6 +67,8 @@ class Survey:
     """Kind of personal data -> conversations that hold some."""
     odd: dict[str, int]
     """What is unusual (a name in `harness.curation.inspection.anomalies`) -> conversations."""
+    noticed: dict[str, int]
+    """What was left out, reordered or guessed while rows were read (the `check` of a finding) -> conversations."""
     rated: int
     relevance: dict[int, int]
     """Rating by rules -> traces of a sample; empty without a task."""
@@ -103,6 +105,7 @@ class _Tally:
     languages: Counter[str] = field(default_factory=Counter)
     pii: Counter[str] = field(default_factory=Counter)
     odd: Counter[str] = field(default_factory=Counter)
+    noticed: Counter[str] = field(default_factory=Counter)
     seen: set[bytes] = field(default_factory=set)
     ratings: list[Rating] = field(default_factory=list)
     toolbox: Toolbox = field(init=False)
@@ -121,6 +124,7 @@ class _Tally:
                 self.problems.append(row.problem)
             return
         self.rejected += not row.kept
+        self.noticed.update({finding.check for finding in row.findings})
         conversation = row.conversation
         told = events(conversation.messages, self.toolbox)
         self.roles.update(message.role for message in conversation.messages)
@@ -180,6 +184,7 @@ class _Tally:
             languages=most_common_first(self.languages),
             pii=most_common_first(self.pii),
             odd=most_common_first(self.odd),
+            noticed=most_common_first(self.noticed),
             rated=len(self.ratings),
             relevance=dict(sorted(Counter(one.relevance or 0 for one in self.ratings).items())),
             coherence=dict(sorted(Counter(one.coherence or 0 for one in self.ratings).items())),

@@ -12,7 +12,7 @@ from harness.data.records import ToolCall
 NAME_KEYS = ("name", "toolName", "tool_name", "function_name")
 ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "tool_kwargs", "partial_json", "rawInput")
 """In the plain layout: the first key of a name, the first two of arguments."""
-_ID_KEYS = ("tool_call_id", "tool_use_id", "call_id", "toolCallId", "toolUseId", "source_call_id", "id")
+ID_KEYS = ("tool_call_id", "tool_use_id", "call_id", "toolCallId", "toolUseId", "source_call_id", "id")
 """Where an item has an id of its own beside that of the call (the Responses API), results name the call's."""
 _LOOK_LIKE_ARGUMENTS = re.compile("args|argument|param|input", re.IGNORECASE)
 _ABOUT = re.compile(
@@ -43,6 +43,8 @@ def parse_arguments(value: Any, tool: str) -> dict[str, Any]:
     """Return the arguments of a call of `tool` from JSON text or an object; ValueError for anything else."""
     blank = value is None or (isinstance(value, str) and not value.strip())
     value = {} if blank else decoded(value, f"the arguments of the call of {tool} are")
+    if isinstance(value, str):  # text twice: a `Json()` column of Parquet that held text, and some gateways' logs
+        value = decoded(value, f"the arguments of the call of {tool} are")
     if value is None:  # JSON's null
         return {}
     if not isinstance(value, dict):
@@ -67,7 +69,7 @@ def call_id(value: Mapping[str, Any]) -> str | None:
     """Return the id by which a call and its result know each other, in whatever key a framework has it."""
     for holder in (value, value.get("additional_kwargs"), value.get("origin")):  # LlamaIndex' results, Haystack's
         if isinstance(holder, Mapping):
-            found = next((holder[key] for key in _ID_KEYS if holder.get(key) not in (None, "")), None)
+            found = next((holder[key] for key in ID_KEYS if holder.get(key) not in (None, "")), None)
             if found is not None:
                 return str(found)
     return None

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from harness.data.formats.calls import ARGUMENT_KEYS, call_id, called_tool, is_about, parse_call
-from harness.data.formats.json_texts import as_value, kind, shortened
+from harness.data.formats.json_texts import kind, shortened
+from harness.data.formats.text_calls import calls_in, python_value, results_in
 from harness.data.records import Message, Role, ToolCall
 
 SILENT = (
@@ -27,14 +26,18 @@ _RESULTS = (
     *("function_call_output", "function_result"),
 )
 _PARTS = (*_TEXTS, *_CALLS, *_RESULTS, "reasoning", "thinking", "redacted_thinking")
-_LONGEST_PYTHON = 1 << 20
-"""Characters of a value as Python writes it: reading it takes a hundred times its size."""
 _CALL_KEYS = ("functionCall", "function_call", "toolUse", "tool_use", "tool_call")
 _KEYED_RESULTS = ("functionResponse", "function_response", "toolResult", "tool_result", "tool_call_result")
 _SILENT_KEYS = ("reasoningContent", "cachePoint", "reasoning")
 RESULT_KEYS = ("response", "output", "result", "content", "errorText")
-_TAGGED_CALL = re.compile(r"<tool_call>\s*(\{.*?\})\s*</tool_call>\s*", re.DOTALL)
-_TAGGED_RESULT = re.compile(r"<tool_response>\s*(.*?)\s*</tool_response>\s*", re.DOTALL)
+_MEDIA = re.compile(
+    "^(input_|output_)?(image|audio|video|file|document|media|blob|uri|pdf)s?(_?(url|data|uri|block|file))?$|"
+    "^(inline|file)_?data$",
+    re.IGNORECASE,
+)
+"""Types and keys of parts that are no text."""
+_MEDIA_BESIDE = ("images", "image", "image_url", "audio", "video", "files", "attachments", "experimental_attachments")
+"""Keys of a message under which such parts stand beside its content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,10 @@ class ToolResult(Message):
     """What a tool returned, and the tool where it is named: without ids, that says which call it belongs to."""
 
     tool: str | None = None
+
+
+class MediaNeededError(ValueError):
+    """A message holds a picture, a sound or a file, and only text can be learned from."""
 
 
 Item = str | ToolCall | Message | None
@@ -71,11 +78,17 @@ def read_part(part: Any, role: Role) -> Iterator[Item]:
     elif named == "dynamic-tool" or (named.startswith("tool-") and "state" in part):
         yield from _invocation({"name": named.removeprefix("tool-"), **part} if named != "dynamic-tool" else part)
     else:
-        said = first_of(part, _TEXT_KEYS)
-        if named not in _TEXTS or not isinstance(said, str | list):
-            raise ValueError(f"a content part of type {shortened(named)} is no text; only text can be learned from")
-        for one in [said] if isinstance(said, str) else said:
+        for one in _texts(part, named):
             yield from read_part(one, role)
+
+
+def _texts(part: Mapping[str, Any], named: str) -> list[Any]:
+    """Return what a part of a known type of text says."""
+    said = first_of(part, _TEXT_KEYS)
+    if named in _TEXTS and isinstance(said, str | list):
+        return said if isinstance(said, list) else [said]
+    problem = f"a content part of type {shortened(named)} is no text; only text can be learned from"
+    raise MediaNeededError(problem) if _MEDIA.match(named) else ValueError(problem)
 
 
 def holds_results(said: Any) -> bool:
@@ -85,6 +98,11 @@ def holds_results(said: Any) -> bool:
         and (_kind_of(part) in (*_RESULTS, *SILENT) or any(key in part for key in _KEYED_RESULTS))
         for part in said
     )
+
+
+def holds_texts(said: list[Any]) -> bool:
+    """Return whether parts are texts, and nothing else."""
+    return all(isinstance(part, str) or (isinstance(part, Mapping) and _kind_of(part) in _TEXTS) for part in said)
 
 
 def _kind_of(part: Mapping[str, Any]) -> str | None:
@@ -140,6 +158,8 @@ def _keyed_part(part: Mapping[str, Any]) -> Iterator[Item]:
     elif isinstance(part.get("text"), str):
         if not part.get("thought"):
             yield part["text"]
+    elif media := next((key for key in part if _MEDIA.match(key)), None):
+        raise MediaNeededError(f"a content part with {shortened(media)} is no text; only text can be learned from")
     elif not any(key in part for key in _SILENT_KEYS):
         raise ValueError(f"a content part with the keys {listed_keys(part)} is neither text, a call nor a result")
 
@@ -154,31 +174,24 @@ def text_items(text: str, role: Role) -> Iterator[Item]:
 
     A text that is a list of parts, as JSON or as Python writes it, is those parts: some tracers store contents so.
     """
-    parts = _written(text) if may_be_parts(text) else None
+    parts = python_value(text) if may_be_parts(text) else None
     if parts and all(isinstance(part, Mapping) and _kind_of(part) in _PARTS for part in parts):
         for part in parts:
             yield from read_part(part, role)
-        return
-    if role == "assistant" and "<tool_call>" in text:
-        calls, left = [_written(found) for found in _TAGGED_CALL.findall(text)], _TAGGED_CALL.sub("", text)
-        if "<tool_call>" in left or not all(isinstance(call, Mapping) for call in calls):
-            raise ValueError(f"it holds a <tool_call> that is not read: {shortened(text[text.index('<tool_call>') :])}")
-        yield from filter(None, [left.strip()])
+    elif role == "assistant":
+        words, calls = calls_in(text)
+        yield from [words] if words or not calls else []
         yield from (parse_call(call, strict=False) for call in calls)
-        return
-    if role == "user" and text.lstrip().startswith("<tool_response>") and not _TAGGED_RESULT.sub("", text).strip():
-        yield from (tool_result(found, {}) for found in _TAGGED_RESULT.findall(text))
-        return
-    yield text
+    elif role == "user" and (found := results_in(text)):
+        yield from (tool_result(one, {}) for one in found)
+    else:
+        yield text
 
 
 def tool_results(said: Any, value: Mapping[str, Any]) -> Iterator[Message]:
     """Yield what a message of a tool returned, each result that Hermes' notation puts into its text apart."""
-    inside = _TAGGED_RESULT.findall(said) if isinstance(said, str) and "<tool_response>" in said else []
-    if inside and not _TAGGED_RESULT.sub("", said).strip():
-        yield from (tool_result(found, value) for found in inside)
-    else:
-        yield tool_result(said, value)
+    inside = results_in(said) if isinstance(said, str) else []
+    yield from (tool_result(found, value) for found in inside or [said])
 
 
 def tool_result(value: Any, holder: Mapping[str, Any]) -> Message:
@@ -195,21 +208,25 @@ def tool_result(value: Any, holder: Mapping[str, Any]) -> Message:
         content = value
     elif texts and len(texts) == len(parts) and all(isinstance(first_of(part, _TEXT_KEYS), str) for part in texts):
         content = "".join(first_of(part, _TEXT_KEYS) for part in texts)
+    elif any(map(_is_media, parts)):
+        raise MediaNeededError("what a tool returned is a picture, a sound or a file; only text can be learned from")
     else:
         json_part = len(parts) == 1 and isinstance(parts[0], Mapping) and [*parts[0]] == ["json"]  # Bedrock
         content = json.dumps(parts[0]["json"] if json_part else value, ensure_ascii=False)
     return ToolResult(role="tool", content=content, tool_call_id=call_id(holder), tool=called_tool(holder))
 
 
-def _written(text: str) -> Any:
-    """Return the value of a text, as JSON or as Python writes it (Hermes' own data set does both); None for another."""
-    if (found := as_value(text)) is None and len(text) <= _LONGEST_PYTHON:
-        try:
-            with warnings.catch_warnings(action="ignore"):  # of escapes that Python does not know
-                found = json.loads(json.dumps(ast.literal_eval(text), allow_nan=False))
-        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-            return None
-    return found
+def _is_media(part: Any) -> bool:
+    """Return whether a part of a result is a picture, a sound or a file, and not an object of the tool's own."""
+    if not isinstance(part, Mapping):
+        return False
+    held = {"source", "data", "image_url", "url", "file_data", "file_id", "blob"} & part.keys()
+    return bool(_MEDIA.match(str(_kind_of(part))) and held) or ([*part] in (["image"], ["document"], ["video"]))
+
+
+def media_beside(message: Mapping[str, Any]) -> str | None:
+    """Return the key under which a message holds pictures, sounds or files beside its content."""
+    return next((key for key in _MEDIA_BESIDE if message.get(key)), None)
 
 
 def first_of(value: Mapping[str, Any], keys: tuple[str, ...]) -> Any:

@@ -1,8 +1,8 @@
 """Messages as agents' frameworks log them, to records.
 
 Read are the messages of OpenAI (chat and Responses), Anthropic, Gemini, LangChain, LlamaIndex, OpenTelemetry, Vercel's
-AI SDK, pydantic-ai and ShareGPT. What says nothing that is known here is refused with its keys named: a message never
-becomes an empty one because its words stand somewhere else.
+AI SDK, pydantic-ai, ShareGPT and others. What says nothing that is known here is refused with its keys named: a message
+never becomes an empty one because its words stand somewhere else.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.data.formats.calls import NAME_KEYS, is_about, parse_call
+from harness.data.formats.calls import ID_KEYS, NAME_KEYS, is_about, parse_call
 from harness.data.formats.content_parts import (
     RESULT_KEYS,
     SILENT,
     Item,
+    MediaNeededError,
     first_of,
     holds_results,
+    holds_texts,
     listed_keys,
+    media_beside,
     read_part,
     read_result,
     text_items,
@@ -26,18 +29,24 @@ from harness.data.formats.content_parts import (
     tool_results,
 )
 from harness.data.formats.json_texts import as_value, kind, shortened
+from harness.data.formats.wrappers import unwrapped
 from harness.data.records import Message, Role, ToolCall
 
 _SPELLINGS: dict[Role, str] = {
     "system": "system developer instructions",
     "user": "user human customer client caller visitor",
     "assistant": "assistant ai aimessage aimessagechunk bot chatbot model gpt agent",
-    "tool": "tool function function_response tool_response tool_result toolresult observation ipython environment",
+    "tool": (
+        "tool function function_response functionresponse tool_response toolresponse tool_result toolresult "
+        "observation ipython environment"
+    ),
 }
 _ROLES = {spelling: role for role, spellings in _SPELLINGS.items() for spelling in spellings.split()}
 _ROLE_KEYS = ("role", "from", "type", "sender", "speaker", "source")
 _CONTENT_KEYS = ("content", "value", "text", "message", "utterance", "refusal")
 _PARTS_KEYS = ("parts", "blocks", "items")
+_EXTRA = "additional_kwargs"
+"""Where LangChain keeps what APIs say in their own words."""
 _WRITTEN_CALLS = ("function_call", "tool_call")
 """Roles of messages whose whole text is a call, or a list of calls."""
 _LOOKS_LIKE_CALLS = re.compile(
@@ -50,9 +59,11 @@ def logged_messages(value: Mapping[str, Any]) -> Iterator[Message]:
 
     Raises ValueError with the keys of a message that says nothing, or holds calls, in a way that is not known.
     """
-    for message in _unwrapped(value):
+    for message in unwrapped(value):
         if "role" not in message and message.get("type") in SILENT:
             continue
+        if media := media_beside(message):
+            raise MediaNeededError(f"it has {media} beside its content; only text can be learned from")
         role = role_of(message)
         if not (role == "tool" and _defines_a_tool(message.get("content"))):
             yield from _records(role, list(_items(message, role)), message)
@@ -65,7 +76,7 @@ def role_of(value: Mapping[str, Any]) -> Role:
         return "assistant"
     if named == "function_call_output":
         return "tool"
-    role = _ROLES.get(named.lower()) if isinstance(named, str) else None
+    role = _ROLES.get(named.lower().replace("-", "_")) if isinstance(named, str) else None
     if role is None:
         expected = "system, user, assistant or tool (or developer, human, customer, ai, bot, agent, function)"
         problem = f"unknown role {shortened(named)}" if named else f"it has no role, and the keys {listed_keys(value)}"
@@ -75,34 +86,6 @@ def role_of(value: Mapping[str, Any]) -> Role:
 
 def _named(value: Mapping[str, Any]) -> Any:
     return next((value[key] for key in _ROLE_KEYS if value.get(key)), None)
-
-
-def _unwrapped(value: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the messages in a value: LangChain and pydantic-ai wrap theirs."""
-    kwargs, data, parts = value.get("kwargs"), value.get("data"), value.get("parts")
-    if value.get("type") == "constructor" and isinstance(kwargs, Mapping):
-        path = value.get("id")
-        named = str(path[-1]) if isinstance(path, list) and path else ""
-        yield {**kwargs, "type": re.sub("Message(Chunk)?$", "", named) or kwargs.get("type")}
-    elif isinstance(data, Mapping) and not {"role", "content"} & value.keys():
-        yield {"type": value.get("type"), **data}
-    elif isinstance(value.get("message"), Mapping) and "role" not in value:
-        yield value["message"]
-    elif value.get("kind") == "response" and isinstance(parts, list):
-        yield {"role": "assistant", "parts": parts}
-    elif value.get("kind") == "request" and isinstance(parts, list):
-        for part in parts:
-            named = str(part.get("part_kind")) if isinstance(part, Mapping) else ""
-            if named == "retry-prompt" and not part.get("tool_name"):  # of a reply, and not of a call
-                yield {**part, "role": "user"}
-            else:
-                yield {"role": _REQUESTED.get(named, "tool"), "parts": [part]}
-    else:
-        yield value
-
-
-_REQUESTED = {"system-prompt": "system", "user-prompt": "user"}
-"""Parts of pydantic-ai's requests by whose they are; the others are results of tools."""
 
 
 def _items(value: Mapping[str, Any], role: Role) -> Iterator[Item]:
@@ -139,7 +122,7 @@ def _said(value: Mapping[str, Any], role: Role) -> Iterator[Item]:
     if _named(value) in _WRITTEN_CALLS:
         written = as_value(said) if isinstance(said, str) else said
         yield from (parse_call(one, strict=False) for one in (written if isinstance(written, list) else [written]))
-    elif role == "tool" and not holds_results(said):
+    elif role == "tool" and not holds_results(said) and (not parts or holds_texts(parts)):
         yield from tool_results(said, value)
     elif isinstance(said, str):
         yield from text_items(said, role)
@@ -163,7 +146,7 @@ def _refuse_other_words(content: Any, items: Iterable[Item]) -> None:
 
 def _listed(value: Mapping[str, Any]) -> Iterator[Iterator[Item]]:
     """Yield the calls of each place beside a content, and the results that some frameworks keep with them."""
-    extra = value.get("additional_kwargs")
+    extra = value.get(_EXTRA)
     extra = extra if isinstance(extra, Mapping) else {}
     calls = [value.get("tool_calls"), value.get("toolCalls"), extra.get("tool_calls")]
     for listed in filter(None, calls):
@@ -237,7 +220,10 @@ def _refuse_what_is_not_read(value: Mapping[str, Any], items: Iterable[Item]) ->
         key
         for key, inner in value.items()
         if inner and key not in _READ
-        if (isinstance(inner, Mapping | list) and (_LOOKS_LIKE_CALLS.search(key) or _holds_calls(inner)))
+        if (
+            isinstance(inner, Mapping | list)
+            and (_LOOKS_LIKE_CALLS.search(key) or _holds(inner, key == "additional_kwargs"))
+        )
         or (isinstance(inner, Mapping | list | str) and (only_calls or not said) and not is_about(key))
     ]
     if "tool_call_chunks" in strange and value.get("tool_calls"):  # the same calls, as they were streamed
@@ -251,11 +237,21 @@ def _refuse_what_is_not_read(value: Mapping[str, Any], items: Iterable[Item]) ->
         )
 
 
-def _holds_calls(value: Any) -> bool:
-    """Return whether a value under some key is a call, or has one in it: a name, or a function, with arguments."""
+def _holds(value: Any, known: bool = False, depth: int = 0) -> bool:
+    """Return whether a value has a call in it, or a result: what names a tool, or a call, and holds what it was about.
+
+    With `known`, what LangChain keeps under known keys is not meant: it is read.
+    """
     for one in value if isinstance(value, list) else [value]:
         called = one.get("function", one) if isinstance(one, Mapping) else None
-        if isinstance(called, Mapping) and {"arguments", "args"} & called.keys() and {*NAME_KEYS} & called.keys():
+        if not isinstance(called, Mapping):
+            continue
+        if {"arguments", "args"} & called.keys() and {*NAME_KEYS} & called.keys():
+            return True
+        if {*ID_KEYS[:-1]} & called.keys() and {"content", "output", "result"} & called.keys():
+            return True
+        inside = (inner for key, inner in called.items() if not (known and key in _READ))
+        if depth < 2 and any(_holds(inner, depth=depth + 1) for inner in inside):
             return True
     return False
 

@@ -11,9 +11,12 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from harness.data.formats.calls import parse_call
-from harness.data.formats.content_parts import ToolResult, may_be_parts
+from harness.data.formats.content_parts import MediaNeededError, ToolResult, may_be_parts
 from harness.data.formats.json_texts import as_value, kind, shortened
 from harness.data.formats.logged_messages import logged_messages
+from harness.data.formats.reading_notes import MEDIA, SEVERAL_CALLS, ReadingNotes
+from harness.data.formats.text_calls import may_hold_calls
+from harness.data.formats.wrappers import in_order
 from harness.data.records import Message, Role
 
 _ROLES: Mapping[str, Role] = {role: role for role in get_args(Role)}
@@ -22,20 +25,30 @@ _CALL_KEYS, _FUNCTION_KEYS = {"id", "type", "function"}, {"name", "arguments"}
 _HALF = re.compile("[\ud800-\udfff]")
 
 
-def read_messages(values: Any, key: str = "messages", *, strict: bool) -> tuple[Message, ...]:
+def read_messages(
+    values: Any, key: str = "messages", *, strict: bool, notes: ReadingNotes | None = None
+) -> tuple[Message, ...]:
     """Return the records of a list of messages; ValueError says which one cannot be read, and what was expected.
 
     `key` is where they were found. Not strict, parallel calls of one message whose results all follow become call,
-    result, call, result: nothing is lost by it.
+    result, call, result, and the conversation ends before the first message that holds a picture, a sound or a file;
+    `notes` takes what was changed or left out.
     """
     if not isinstance(values, Sequence) or isinstance(values, str):
         raise ValueError(f'"{key}" must hold a list of messages, got {kind(values)}')
+    notes = notes or ReadingNotes()
     messages: list[Message] = []
     for position, value in enumerate(values):
         try:
             if not isinstance(value, Mapping):
                 raise ValueError(f"expected an object with a role and content, got {kind(value)}")
-            found = [_plain(value)] if strict else list(_logged(value))
+            found = [_plain(value)] if strict else list(_logged(in_order(value, values[position + 1 :], notes)))
+        except MediaNeededError as error:
+            if not any(message.role == "assistant" for message in messages):
+                raise ValueError(f"message {position}: {error}") from error
+            left = len(values) - position
+            notes.add(MEDIA, f"message {position}: {error}; it and {left - 1} more that follow are left out")
+            break
         except ValueError as error:
             raise ValueError(f"message {position}: {error}") from error
         if value.get("type") == "function_call" and messages and messages[-1].role == "assistant":
@@ -43,7 +56,11 @@ def read_messages(values: Any, key: str = "messages", *, strict: bool) -> tuple[
             messages[-1] = replace(messages[-1], tool_calls=(*messages[-1].tool_calls, *found[0].tool_calls))
         else:
             messages += found
-    return tuple(messages) if strict else _one_after_another(messages)
+    if strict:
+        return tuple(messages)
+    if several := sum(len(message.tool_calls) > 1 for message in messages):
+        notes.add(SEVERAL_CALLS, f"turns with several calls: {several}; each call is a turn of its own now")
+    return _one_after_another(messages)
 
 
 def _plain(value: Mapping[str, Any]) -> Message:
@@ -75,6 +92,8 @@ def _is_plain(value: Mapping[str, Any]) -> bool:
         return False
     if isinstance(content, str):
         if not content or "<tool_" in content or may_be_parts(content) or (role == "tool" and '"function"' in content):
+            return False
+        if role == "assistant" and may_hold_calls(content):
             return False
     elif content is not None or not calls:
         return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from harness.data.records import Conversation, Message, TurnPair
@@ -15,13 +15,16 @@ def dump_arguments(arguments: Mapping[str, Any]) -> str:
     return json.dumps(arguments, ensure_ascii=False)
 
 
-def dump_message(message: Message) -> dict[str, Any]:
-    """Return a row with all keys of the OpenAI layout, so that Arrow sees one type for every row."""
+def dump_message(message: Message, arguments: Callable[[dict[str, Any]], Any] = dump_arguments) -> dict[str, Any]:
+    """Return a row with all keys of the OpenAI layout, so that Arrow sees one type for every row.
+
+    `arguments` writes those of a call: as text, as the layout has them, unless it is told otherwise.
+    """
     calls = [
         {
             "id": call.id,
             "type": "function",
-            "function": {"name": call.name, "arguments": dump_arguments(call.arguments)},
+            "function": {"name": call.name, "arguments": arguments(call.arguments)},
         }
         for call in message.tool_calls
     ]
@@ -52,20 +55,9 @@ def without_system(messages: Iterable[Message]) -> tuple[Message, ...]:
 
 
 def dump_conversation(conversation: Conversation) -> dict[str, Any]:
-    """Return a conversation as a dataset row."""
+    """Return a conversation as a line of a file of traces."""
     messages = [dump_message(message) for message in conversation.messages]
     return {"id": conversation.id, "source": conversation.source, "messages": messages}
-
-
-def dump_pair(pair: TurnPair) -> dict[str, Any]:
-    """Return a turn pair as a dataset row."""
-    return {
-        "id": pair.id,
-        "conversation": pair.conversation,
-        "turn": pair.turn,
-        "messages": [dump_message(message) for message in pair.prefix],
-        "reference": {"name": pair.reference.name, "arguments": dump_arguments(pair.reference.arguments)},
-    }
 
 
 def expand_pairs(conversations: Iterable[Conversation]) -> list[TurnPair]:

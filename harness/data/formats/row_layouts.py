@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.data.formats.calls import parse_answer
+from harness.data.formats.exchanges import HISTORIES, exchange, listed_messages
+from harness.data.formats.inspect_samples import read_sample
 from harness.data.formats.json_texts import decoded, json_value, kind, shortened, why_not_held
 from harness.data.formats.message_reader import read_messages
+from harness.data.formats.reading_notes import MEDIA, OTHER_ANSWER, ReadingNotes
+from harness.data.formats.wrappers import is_message
 from harness.data.records import Conversation, Message
-from harness.hub.foreign_json import LARGEST
 
 Row = Mapping[str, Any]
+Read = Callable[[Any, bool, ReadingNotes], tuple[Message, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +28,8 @@ class RowLayout:
 
     words: str
     fits: Callable[[Any], bool]
-    read: Callable[[Any, bool], tuple[Message, ...]]
-    """What reads the messages of a row, strictly or not."""
+    read: Read
+    """What reads the messages of a row, strictly or not, and notes what it changes or leaves out."""
     keys: frozenset[str] = frozenset()
     """What the conversation itself is made of; the other keys of a row are its columns."""
     strict: bool = False
@@ -34,7 +38,26 @@ class RowLayout:
 
 def layout_of(value: Any, *, strict: bool = False) -> RowLayout | None:
     """Return the layout of a row, None where it has none of the known ones."""
-    return next((layout for layout in LAYOUTS if (layout.strict or not strict) and layout.fits(value)), None)
+    found = next((layout for layout in LAYOUTS if (layout.strict or not strict) and layout.fits(value)), None)
+    return _wrapped(value) if found is None and not strict and isinstance(value, Mapping) else found
+
+
+def _wrapped(row: Row) -> RowLayout | None:
+    """Return the layout of a row whose conversation stands in an object in it."""
+    inner = ((key, json_value(row.get(key))) for key in _WRAPPERS)
+    fitting = (
+        (key, layout) for key, held in inner if isinstance(held, Mapping) for layout in LAYOUTS if layout.fits(held)
+    )
+    return next((_inside(key, layout) for key, layout in fitting), None)
+
+
+def _inside(key: str, found: RowLayout) -> RowLayout:
+    return RowLayout(
+        words=f"{found.words}, in {key}",
+        fits=found.fits,
+        read=lambda row, strict, notes: found.read(json_value(row[key]), strict, notes),
+        keys=frozenset((key,)),
+    )
 
 
 def expected(value: Any, *, strict: bool = False) -> str:
@@ -43,8 +66,8 @@ def expected(value: Any, *, strict: bool = False) -> str:
     if strict:
         return f'got {found}; expected "question" and "answer", "messages" or "context"'
     return (
-        f'got {found}; expected "messages" (or "conversation", "conversations", "contents"), "context" or '
-        '"question" and "answer", a Langfuse trace or observation, a span, or an Inspect sample'
+        f'got {found}; expected "messages" (or "conversation", "conversations", "contents"), a request and its '
+        "response, a trace or observation, a span, a line of a session, or another layout that docs/own-traces.md lists"
     )
 
 
@@ -65,68 +88,86 @@ def parse_row(row: Mapping[str, Any], *, id: str | None = None, source: str = ""
         raise ValueError('a conversation needs an "id"')
     if not isinstance(id, str) or not isinstance(source, str):
         raise ValueError('"id" and "source" must be text')
-    return Conversation(id=id, messages=found.read(row, strict), source=source)
+    return Conversation(id=id, messages=found.read(row, strict, ReadingNotes()), source=source)
 
 
 def _has(*keys: str) -> Callable[[Any], bool]:
     return lambda row: isinstance(row, Mapping) and all(row.get(key) is not None for key in keys)
 
 
-def _under(key: str) -> Callable[[Row, bool], tuple[Message, ...]]:
-    return lambda row, strict: read_messages(decoded(row[key], f'"{key}" is'), key, strict=strict)
+def _under(key: str) -> Read:
+    return lambda row, strict, notes: read_messages(decoded(row[key], f'"{key}" is'), key, strict=strict, notes=notes)
 
 
-def _conversation(row: Row, strict: bool) -> tuple[Message, ...]:
+def _conversation(row: Row, strict: bool, notes: ReadingNotes) -> tuple[Message, ...]:
     """Return the messages of a row, with the answer that a request's log has beside them."""
-    messages = _under("messages")(row, strict)
-    answer = next((row[key] for key in ("output", "response", "completion") if row.get(key)), None)
-    if strict or answer is None or (messages and messages[-1].role == "assistant"):
+    messages = _under("messages")(row, strict, notes)
+    key = next((key for key in _ANSWERS if row.get(key)), None)
+    if strict or any(finding.check == MEDIA for finding in notes.findings):
         return messages
-    return (*messages, *read_messages(_answers(answer), "the answer", strict=False))
+    ends = bool(messages) and messages[-1].role == "assistant"
+    if key is None:
+        unread = None if ends else next((key for key, value in row.items() if _is_answer(key, value)), None)
+        if unread:
+            raise ValueError(f"what {unread} holds may be the answer; expected it under {', '.join(_ANSWERS)}")
+        return messages
+    if not ends:
+        return messages + _answer(row, key, notes)
+    try:
+        said = _answer(row, key, ReadingNotes())
+    except ValueError:
+        said = ()
+    if said[-1:] != messages[-1:]:
+        notes.add(OTHER_ANSWER, f"its {key} is not what its messages end with")
+    return messages
 
 
-def _exchange(asked: str, answered: str) -> Callable[[Row, bool], tuple[Message, ...]]:
+def _is_answer(key: str, value: Any) -> bool:
+    held = json_value(value) if key != "messages" else None
+    keys = held.keys() if isinstance(held, Mapping) else set[str]()
+    return bool({"choices", "candidates", "generations"} & keys) or {"role", "content"} <= keys
+
+
+def _answer(row: Row, key: str, notes: ReadingNotes) -> tuple[Message, ...]:
+    value = {key: row[key]} if key == "choices" else row[key]
+    return read_messages(
+        listed_messages(value, "assistant", any_object=False, notes=notes), key, strict=False, notes=notes
+    )
+
+
+def _exchange(asked: str, answered: str) -> Read:
     """Return what reads a request to a model's API and its response under two keys of a row."""
 
-    def read(row: Row, strict: bool) -> tuple[Message, ...]:
-        request = json_value(row[asked])
-        if isinstance(request, Mapping):
-            request = next(
-                (json_value(request[key]) for key in ("messages", "input", "contents") if key in request), [request]
-            )
-        if isinstance(request, str):
-            request = [{"role": "user", "content": request}]
-        if not isinstance(request, list):
-            raise ValueError(f'"{asked}" must hold a request, got {kind(request)}')
-        return tuple(read_messages([*request, *_answers(row[answered])], asked, strict=strict))
+    def read(row: Row, strict: bool, notes: ReadingNotes) -> tuple[Message, ...]:  # noqa: ARG001 - never strict
+        said = row[asked]
+        if history := next((row[key] for key in HISTORIES if row.get(key)), None):
+            said = {"chat_history": history, "input": said}
+        sent = listed_messages(said, "user", any_object=False, notes=notes)
+        if not sent:
+            raise ValueError(f'"{asked}" holds nothing that was asked')
+        return exchange(sent, listed_messages(row[answered], "assistant", any_object=False, notes=notes), notes)
 
     return read
 
 
-def _answers(value: Any) -> list[Any]:
-    """Return the messages in what a model's API answered: a text, a message, several, choices, or candidates."""
-    value = json_value(value)
-    for key, inside in (("choices", "message"), ("candidates", "content")):
-        if isinstance(value, Mapping) and isinstance(listed := value.get(key), list) and listed:
-            value = listed[0].get(inside) if isinstance(listed[0], Mapping) else listed[0]
-    if isinstance(value, Mapping) and "role" not in value and isinstance(value.get("output"), list | Mapping):
-        value = value["output"]  # a list of the Responses API, or Bedrock's object with a message
-    if isinstance(value, str):
-        value = {"role": "assistant", "content": value}
-    return value if isinstance(value, list) else [value]
+def _function_calls(row: Row, strict: bool, notes: ReadingNotes) -> tuple[Message, ...]:
+    """Return the question and the calls of a row of xLAM's data sets."""
+    calls = decoded(row["answers"], '"answers" is')
+    messages = [{"role": "user", "content": row["query"]}, {"role": "assistant", "tool_calls": calls}]
+    return read_messages(messages, "query", strict=strict, notes=notes)
 
 
-def _context(row: Row, strict: bool) -> tuple[Message, ...]:
+def _context(row: Row, strict: bool, notes: ReadingNotes) -> tuple[Message, ...]:
     context = decoded(row["context"], '"context" is')
     if isinstance(context, Mapping):
         context = context.get("messages")
     elif strict:
         raise ValueError(f'"context" must hold an object with "messages", got {kind(context)}')
-    return read_messages(context, strict=strict)
+    return read_messages(context, strict=strict, notes=notes)
 
 
-def _question(row: Row, strict: bool) -> tuple[Message, ...]:
-    messages = _under("question")(row, strict)
+def _question(row: Row, strict: bool, notes: ReadingNotes) -> tuple[Message, ...]:
+    messages = _under("question")(row, strict, notes)
     answer = row.get("answer")
     if not isinstance(answer, str):
         raise ValueError(f'"answer" must be text, got {kind(answer)}')
@@ -137,62 +178,56 @@ def _question(row: Row, strict: bool) -> tuple[Message, ...]:
     return *messages, Message(role="assistant", tool_calls=(call,)) if call else Message(role="user", content=answer)
 
 
-def _sample(row: Row, strict: bool) -> tuple[Message, ...]:
-    """Return the messages of an Inspect sample; long texts stand aside in its attachments."""
-    messages = row.get("messages") or row.get("input")
-    if isinstance(messages, str):
-        messages = [{"role": "user", "content": messages}]
-    attachments = row.get("attachments") or {}
-    if not isinstance(attachments, Mapping):
-        raise ValueError(f'"attachments" must hold an object, got {kind(attachments)}')
-    return read_messages(_attached(messages, attachments) if attachments else messages, strict=strict)
-
-
-def _attached(value: Any, attachments: Mapping[str, str]) -> Any:
-    """Return messages with the texts that stand aside put in; ValueError where they unfold to more than a row has."""
-    left = LARGEST
-
-    def put(value: Any) -> Any:
-        nonlocal left
-        if isinstance(value, str) and value.startswith("attachment://"):
-            text = attachments.get(value.removeprefix("attachment://"), value)
-            left -= len(text) if isinstance(text, str) else 0
-            if left < 0:
-                raise ValueError(f"its attachments unfold to more than {LARGEST >> 20} MiB of messages")
-            return text
-        if isinstance(value, list):
-            return [put(one) for one in value]
-        if isinstance(value, dict):
-            return {key: put(one) for key, one in value.items()}
-        return value
-
-    return put(value)
-
-
-def _is_sample(row: Any) -> bool:
-    return _has("id", "epoch", "input")(row)
-
-
 def _is_exchange(asked: str, answered: str) -> Callable[[Any], bool]:
     """Return whether a row has both; one with an instruction beside them is no log of a request."""
     both = _has(asked, answered)
     return lambda row: both(row) and bool(row[asked]) and not row.get("instruction")
 
 
-def _row_itself(row: Any, strict: bool) -> tuple[Message, ...]:
-    return read_messages(row, strict=strict)
+def _row_itself(row: Any, strict: bool, notes: ReadingNotes) -> tuple[Message, ...]:
+    return read_messages(row, strict=strict, notes=notes)
 
 
 def _is_messages(row: Any) -> bool:
     return isinstance(row, list) and bool(row) and all(isinstance(one, Mapping) for one in row)
 
 
+def _lists_messages(key: str) -> Callable[[Any], bool]:
+    """Return whether a row has messages, and nothing else, under a key that may hold other things too."""
+
+    def fits(row: Any) -> bool:
+        if not isinstance(row, Mapping) or any(row.get(other) for other in _BESIDE):
+            return False
+        held: Any = json_value(row.get(key))
+        return _is_messages(held) and is_message(held[0])
+
+    return fits
+
+
+_ANSWERS = ("output", "response", "completion", "choices", "outputs")
+_EXCHANGES = {
+    "requests and their responses": (
+        *(("request", "response"), ("request_body", "response_body"), ("requestBody", "responseBody")),
+        *(("full_request", "full_response"), ("request_payload", "response_payload"), ("body", "response")),
+        ("backendRequestBody", "backendResponseBody"),
+    ),
+    "inputs and outputs": (("input", "output"), ("inputs", "outputs"), ("inputs", "output")),
+    "prompts and completions": (("prompt", "completion"),),
+}
+_WRAPPERS = ("properties", "values", "data", "state", "attributes", "record", "payload", "row", "kwargs", "result")
+"""Keys of an object in which a conversation may stand like a row of its own."""
+_MESSAGE_LISTS = (
+    *("history", "chat_history", "message_history", "conversation_history", "all_messages", "new_messages"),
+    *("events", "items", "turns", "chat", "dialogue", "dialog", "transcript", "trajectory", "thread", "log"),
+)
+_BESIDE = ("input", "output", "response", "prompt", "completion", "question", "answer", "query", "instruction")
+"""Keys that hold a part of the conversation, so that a list beside them is not all of it."""
 INSPECT = "samples of an Inspect log"
 MESSAGES = RowLayout(
     words="messages", fits=_has("messages"), read=_conversation, keys=frozenset(("messages",)), strict=True
 )
 LAYOUTS = (
-    RowLayout(words=INSPECT, fits=_is_sample, read=_sample),
+    RowLayout(words=INSPECT, fits=_has("id", "epoch", "input"), read=read_sample),
     RowLayout(
         words="published rows (question and answer)",
         fits=_has("question"),
@@ -201,23 +236,13 @@ LAYOUTS = (
         strict=True,
     ),
     MESSAGES,
-    RowLayout(
-        words="messages under conversation",
-        fits=_has("conversation"),
-        read=_under("conversation"),
-        keys=frozenset(("conversation",)),
-    ),
-    RowLayout(
-        words="messages under conversations (from and value)",
-        fits=_has("conversations"),
-        read=_under("conversations"),
-        keys=frozenset(("conversations",)),
-    ),
-    RowLayout(
-        words="contents of the Gemini API",
-        fits=_has("contents"),
-        read=_under("contents"),
-        keys=frozenset(("contents",)),
+    *(
+        RowLayout(words=words, fits=_has(key), read=_under(key), keys=frozenset((key,)))
+        for key, words in {
+            "conversation": "messages under conversation",
+            "conversations": "messages under conversations (from and value)",
+            "contents": "contents of the Gemini API",
+        }.items()
     ),
     RowLayout(
         words="steps of an agent (ATIF)",
@@ -232,13 +257,20 @@ LAYOUTS = (
         keys=frozenset(("context",)),
         strict=True,
     ),
+    RowLayout(
+        words="questions and calls (xLAM)",
+        fits=_has("query", "answers", "tools"),
+        read=_function_calls,
+        keys=frozenset(("query", "answers")),
+    ),
     *(
         RowLayout(words=words, fits=_is_exchange(*keys), read=_exchange(*keys), keys=frozenset(keys))
-        for words, keys in {
-            "requests and their responses": ("request", "response"),
-            "inputs and outputs": ("input", "output"),
-            "prompts and completions": ("prompt", "completion"),
-        }.items()
+        for words, pairs in _EXCHANGES.items()
+        for keys in pairs
+    ),
+    *(
+        RowLayout(words=f"messages under {key}", fits=_lists_messages(key), read=_under(key), keys=frozenset((key,)))
+        for key in _MESSAGE_LISTS
     ),
     RowLayout(words="lists of messages", fits=_is_messages, read=_row_itself),
 )

@@ -1,26 +1,73 @@
-"""Rows of the pipeline's datasets: what filter, relabel and synthesize write, as JSON objects."""
+"""Rows of the datasets that stages push: conversations, turn pairs, and what filter, relabel and synthesize add.
+
+Arguments and tools are objects there, in columns of the type `Json()` of the library `datasets`.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.data.formats.calls import parse_call
-from harness.data.formats.messages import dump_arguments, dump_conversation
+from harness.data.formats.messages import dump_arguments, dump_message
 from harness.data.pipeline_records import ConversationPlan, Draft, Finding, Rating, TurnDecision
-from harness.data.records import Conversation, ToolCall
+from harness.data.records import Conversation, ToolCall, TurnPair
 
 CONTEXT = "no seed: unlabelled context"
 """The reason of rows that were not relabelled."""
+_DECIMALS = 10
+Tools = Sequence[Mapping[str, Any]]
+"""Function definitions in OpenAI form, as a task has them."""
+
+
+def dump_dataset_row(conversation: Conversation, tools: Tools) -> dict[str, Any]:
+    """Return a conversation as a row of a dataset, with the tools of its task: what TRL trains on as it is."""
+    return {
+        "id": conversation.id,
+        "source": conversation.source,
+        "messages": [dump_message(message, as_json) for message in conversation.messages],
+        "tools": [as_json(tool) for tool in tools],
+    }
+
+
+def dump_pair(pair: TurnPair) -> dict[str, Any]:
+    """Return a turn pair as a row of a dataset."""
+    return {
+        "id": pair.id,
+        "conversation": pair.conversation,
+        "turn": pair.turn,
+        "messages": [dump_message(message, as_json) for message in pair.prefix],
+        "reference": _dump_call(pair.reference),
+    }
+
+
+def as_json(value: Mapping[str, Any]) -> Any:
+    """Return an object as a column of the type `Json()` keeps it: itself, or its JSON text where a number is at stake.
+
+    `datasets` rounds the numbers of objects to ten decimals and loads no file with an integer of more than 64 bits;
+    text that is JSON it stores as it is, and gives it back as the object.
+    """
+    return value if _is_exact(value) else dump_arguments(value)
+
+
+def _is_exact(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(map(_is_exact, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_is_exact, value))
+    if isinstance(value, float):
+        return math.isfinite(value) and round(value, _DECIMALS) == value
+    return not isinstance(value, int) or -(1 << 63) <= value < 1 << 64
 
 
 def dump_filtered(
-    conversation: Conversation, findings: Sequence[Finding], rating: Rating | None, reason: str
+    conversation: Conversation, tools: Tools, findings: Sequence[Finding], rating: Rating | None, reason: str
 ) -> dict[str, Any]:
     """Return a row of a filtered dataset; a trace is kept where there is no reason against it."""
     return {
-        **dump_conversation(conversation),
+        **dump_dataset_row(conversation, tools),
         "kept": not reason,
         "reason": reason,
         "relevance": rating.relevance if rating else None,
@@ -34,10 +81,12 @@ def dump_filtered(
     }
 
 
-def dump_relabelled(conversation: Conversation, decisions: Sequence[TurnDecision], reason: str) -> dict[str, Any]:
+def dump_relabelled(
+    conversation: Conversation, tools: Tools, decisions: Sequence[TurnDecision], reason: str
+) -> dict[str, Any]:
     """Return a row of a relabelled dataset: the conversation as decided, and every turn with what was said of it."""
     return {
-        **dump_conversation(conversation),
+        **dump_dataset_row(conversation, tools),
         "kept": not reason,
         "reason": reason,
         "turns": [_dump_decision(decision) for decision in decisions],
@@ -58,7 +107,7 @@ def _dump_decision(decision: TurnDecision) -> dict[str, Any]:
 
 
 def _dump_call(call: ToolCall | None) -> dict[str, Any] | None:
-    return None if call is None else {"name": call.name, "arguments": dump_arguments(call.arguments)}
+    return None if call is None else {"name": call.name, "arguments": as_json(call.arguments)}
 
 
 def parse_decisions(row: Mapping[str, Any]) -> list[TurnDecision]:
@@ -83,11 +132,11 @@ def parse_decisions(row: Mapping[str, Any]) -> list[TurnDecision]:
         raise ValueError(f"a turn of the committee is malformed ({error!r} on reading it)") from error
 
 
-def dump_synthetic(plan: ConversationPlan, draft: Draft, reason: str, *, tries: int) -> dict[str, Any]:
+def dump_synthetic(plan: ConversationPlan, tools: Tools, draft: Draft, reason: str, *, tries: int) -> dict[str, Any]:
     """Return a row of a synthetic dataset, accepted where there is no reason against it."""
     conversation = draft.conversation or Conversation(id=plan.id, messages=(), source="")
     return {
-        **dump_conversation(conversation),
+        **dump_dataset_row(conversation, tools),
         "id": plan.id,
         "source": ", ".join(exemplar.id for exemplar in plan.exemplars),
         "kept": not reason,

@@ -42,14 +42,24 @@ def read_tools(path: Path) -> tuple[dict[str, Any], ...]:
 
 
 def row_tools(row: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
-    """Return the tools that a row carries, as a list or as its JSON; anything else there declares no tools."""
-    value = row.get("tools")
-    if isinstance(value, str):
-        try:
-            value = load_json(value)
-        except ValueError:
-            return ()
-    return tuple(filter(function_of, value)) if isinstance(value, list) else ()
+    """Return the tools that a row carries, in OpenAI form; what is there and defines no function declares none.
+
+    They are a list or its JSON text, or a list of such texts: in Parquet, columns of the type `Json()` are texts.
+    """
+    value = _unpacked(row.get("tools"))
+    tools = map(_unpacked, value) if isinstance(value, list) else ()
+    return tuple(_in_openai_form(tool) for tool in tools if function_of(tool))
+
+
+def _unpacked(value: Any) -> Any:
+    try:
+        return load_json(value) if isinstance(value, str) else value
+    except ValueError:
+        return None
+
+
+def _in_openai_form(tool: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(tool) if "function" in tool else {"type": "function", "function": dict(tool)}
 
 
 def dump_task(task: Task) -> dict[str, Any]:
@@ -74,4 +84,4 @@ def _tool(path: Path, position: int, tool: Any) -> dict[str, Any]:
     """Return the tool as `{"type": "function", "function": {...}}`, wrapped where it is bare."""
     if function_of(tool) is None:
         raise DataError(f"{path}: tool {position} has no name; expected a JSON-schema function definition")
-    return dict(tool) if "function" in tool else {"type": "function", "function": dict(tool)}
+    return _in_openai_form(tool)

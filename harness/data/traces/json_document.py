@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness.data.formats.json_texts import why_not_json
+from harness.data.formats.wrappers import is_message
 from harness.errors import DataError
 from harness.hub.foreign_json import LARGEST, TOO_LONG, JsonLimitExceeded, check_depth, load_json
 
@@ -35,6 +36,11 @@ class FileRecord:
     """Where it starts, from 1; the number of the row or sample in files without lines."""
     value: Any
     problem: str | None = None
+    file: Path = Path()
+    at: int = 0
+    """Its place among all values of all files that are read together."""
+    inner: int = 0
+    """Its place in a value that is a list of records."""
 
 
 def document(path: Path, stream: IO[bytes]) -> Iterator[FileRecord]:
@@ -64,11 +70,6 @@ def document(path: Path, stream: IO[bytes]) -> Iterator[FileRecord]:
     if elements:
         problem = next((element.problem for element in elements if element.problem), None)
         yield FileRecord(line=elements[0].line, value=[element.value for element in elements], problem=problem)
-
-
-def is_message(value: Any) -> bool:
-    """Whether a value is one message of a conversation."""
-    return isinstance(value, dict) and ("role" in value or "from" in value)
 
 
 class _Text:

@@ -1,40 +1,44 @@
-"""Langfuse exports: traces with their input and output, or observations, of which the last generation tells it all."""
+"""Exports of Langfuse and its like: traces with input and output, or observations, of which the last tells it all.
+
+Opik's spans, Weave's calls, Braintrust's and Datadog's spans and Lunary's runs are such observations too.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from harness.data.formats.exchanges import exchange, listed_messages
 from harness.data.formats.json_texts import json_value
+from harness.data.formats.reading_notes import ReadingNotes
+from harness.data.formats.row_columns import columns_of
 from harness.data.records import Message
-from harness.data.traces.logged_conversations import (
-    LoggedConversation,
-    exchange,
-    listed_messages,
-    whole_conversations,
-)
+from harness.data.traces.json_document import FileRecord
+from harness.data.traces.logged_conversations import Again, LoggedConversation, whole_conversations
 
 
 class LangfuseReader:
     """Reads a file of traces or observations."""
 
-    words = "a Langfuse export"
-    record = "trace or observation of Langfuse"
+    words = "observations (Langfuse, Opik, Weave, Braintrust, Datadog or Lunary)"
+    record = "trace or observation"
 
     def __init__(self) -> None:
         self._kinds: Counter[str] = Counter()
         self._logged: list[LoggedConversation] = []
 
-    def add(self, value: Any, line: int) -> bool:
-        """Take one record of the file; False for a value that is none of an export."""
+    def add(self, record: FileRecord) -> bool:
+        """Take one record of a file; False for a value that is none of an export."""
+        value = record.value
         if not is_export(value):
             return False
-        self._kinds[str(value.get("type"))] += 1
-        self._logged.extend(read_record(value, line))
+        self._kinds[_kind(value) or "(none)"] += 1
+        self._logged.extend(replace(one, file=record.file) for one in read_record(value, record.line))
         return True
 
-    def conversations(self) -> Sequence[LoggedConversation]:
+    def conversations(self, again: Again) -> Sequence[LoggedConversation]:  # noqa: ARG002 - all is held
         """Return what all records said, each conversation once."""
         return whole_conversations(self._logged)
 
@@ -42,7 +46,7 @@ class LangfuseReader:
         """Return what was found in the place of conversations, and what to export."""
         there = ", ".join(f"{kind} ({count})" for kind, count in self._kinds.most_common())
         return (
-            f"has observations of type {there} alone, and conversations stand in those of type GENERATION; "
+            f"has observations of type {there} alone, and conversations stand in those of models (GENERATION, llm); "
             "export the generations, or the traces with their input and output"
         )
 
@@ -53,7 +57,7 @@ def is_export(value: Any) -> bool:
         return False
     if isinstance(value.get("observations"), list) and (isinstance(value.get("trace"), Mapping) or _spoke(value)):
         return True
-    known = _named(value, "trace_id") or value.get("type") in ("GENERATION", "SPAN", "EVENT")
+    known = _named(value, "trace_id") or value.get("root_span_id") or value.get("type") in _KINDS
     timed = any(_named(value, key) for key in ("timestamp", "start_time", "session_id", "user_id"))
     return _spoke(value) and bool(known or timed)
 
@@ -69,19 +73,58 @@ def read_record(value: Mapping[str, Any], line: int) -> Iterable[LoggedConversat
             yield from said
             return
         value = trace
-    kind = value.get("type")
-    if isinstance(kind, str) and kind.isupper() and kind != "GENERATION":
+    if not _is_of_a_model(value):
         return
-    trace_id = str(_named(value, "trace_id") or value.get("id") or "")
-    session = str(_named(value, "session_id") or trace_id)
+    trace_id = str(_named(value, "trace_id") or value.get("root_span_id") or value.get("id") or "")
+    session = str(_named(value, "session_id") or _named(value, "thread_id") or trace_id)
+    notes = ReadingNotes()
+    place = LoggedConversation(id=trace_id, session=session, line=line, columns=columns_of({**value, **_meta(value)}))
     try:
-        yield LoggedConversation(id=trace_id, session=session, line=line, messages=_messages(value))
+        yield replace(place, messages=_messages(value, notes), findings=tuple(notes.findings))
     except ValueError as error:
-        yield LoggedConversation(id=trace_id, session=session, line=line, problem=str(error))
+        yield replace(place, problem=str(error))
+
+
+def _kind(value: Mapping[str, Any]) -> str:
+    """Return what an observation is of, in the words of its tool; empty for traces, which say nothing of it."""
+    about = json_value(value.get("span_attributes"))
+    holders = (value, _meta(value), about if isinstance(about, Mapping) else {})
+    kinds = (holder.get(key) for holder in holders for key in ("type", "kind", "span_kind", "op_name"))
+    return next((one for one in kinds if isinstance(one, str)), "")
+
+
+def _is_of_a_model(value: Mapping[str, Any]) -> bool:
+    """Return whether an observation may be a model's call, or a trace; those of functions and tools are neither."""
+    if isinstance(operation := value.get("op_name"), str):
+        return any(name in operation for name in _OPERATIONS)
+    return _kind(value).lower() not in _OTHERS
+
+
+_KINDS = ("GENERATION", "SPAN", "EVENT")
+_OTHERS = (
+    *("span", "event", "agent", "tool", "chain", "retriever", "retrieval", "evaluator", "embedding", "guardrail"),
+    *("function", "task", "workflow", "general", "score", "eval", "thread", "experiment", "model_chunk"),
+)
+_OPERATIONS = ("chat.completions", "messages.create", "messages.stream", "responses.create", "generate_content")
+"""Parts of the names of functions that ask a model, in Weave's calls."""
+
+
+def _meta(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what Datadog has its observations' kind, input and output in."""
+    meta = json_value(value.get("meta"))
+    return meta if isinstance(meta, Mapping) else {}
+
+
+def _said(value: Mapping[str, Any], *keys: str) -> Any:
+    return next((holder[key] for holder in (value, _meta(value)) for key in keys if key in holder), None)
 
 
 def _spoke(value: Mapping[str, Any]) -> bool:
-    return "input" in value and "output" in value
+    holders = (value, _meta(value))
+    return any(_INPUTS & holder.keys() and _OUTPUTS & holder.keys() for holder in holders)
+
+
+_INPUTS, _OUTPUTS = {"input", "inputs"}, {"output", "outputs"}
 
 
 def _named(value: Mapping[str, Any], key: str) -> Any:
@@ -94,14 +137,14 @@ def _time(value: Mapping[str, Any]) -> str:
     return str(_named(value, "start_time") or "")
 
 
-def _messages(value: Mapping[str, Any]) -> tuple[Message, ...]:
+def _messages(value: Mapping[str, Any], notes: ReadingNotes) -> tuple[Message, ...]:
     """Return what was sent and what came back, as one conversation."""
-    asked = listed_messages(value.get("input"), "user")
-    answered = listed_messages(value.get("output"), "assistant")
+    asked = listed_messages(_said(value, *_INPUTS), "user", notes=notes)
+    answered = listed_messages(_said(value, *_OUTPUTS), "assistant", notes=notes)
     calls = value.get("tool_calls") or value.get("toolCalls")
     alone = answered[0] if len(answered) == 1 and isinstance(answered[0], Mapping) else {"tool_calls": True}
     if calls and isinstance(calls, list) and not alone.get("tool_calls"):
         answered = [{**alone, "tool_calls": [json_value(call) for call in calls]}]
     if not asked and not answered:
         raise ValueError("neither input nor output holds a message; export the generations of the trace as well")
-    return exchange(asked, answered)
+    return exchange(asked, answered, notes)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from heapq import merge
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from harness.data.formats.json_texts import kind
 from harness.data.formats.message_reader import whole
+from harness.data.formats.openai_tools import openai_tools
+from harness.data.formats.reading_notes import ReadingNotes
+from harness.data.formats.row_columns import COLUMNS, columns_of, is_secret
 from harness.data.formats.row_layouts import INSPECT, RowLayout, expected, layout_of
 from harness.data.pipeline_records import TraceRow
 from harness.data.records import Conversation
-from harness.data.traces import langfuse, spans
+from harness.data.traces import langfuse, sessions
 from harness.data.traces.documents import records
 from harness.data.traces.json_document import FileRecord
 from harness.data.traces.logged_conversations import ExportReader, LoggedConversation
+from harness.data.traces.span_records import is_export
+from harness.data.traces.spans import SpanReader
 from harness.errors import DataError
 
 _MOST_ROWS = 1_000_000
@@ -74,10 +81,12 @@ def _layout(value: Any) -> RowLayout | str | None:
 
 def _export_reader(value: Any) -> ExportReader | None:
     """Return what reads a file that begins with this record as a whole; None where each row stands for itself."""
-    if spans.is_export(value):
-        return spans.SpanReader()
+    if is_export(value):
+        return SpanReader()
     if isinstance(value, Mapping) and not value.get("messages") and langfuse.is_export(value):
         return langfuse.LangfuseReader()
+    if layout_of(value) is None and sessions.is_line(value):
+        return sessions.SessionReader()
     return None
 
 
@@ -87,14 +96,16 @@ def _unwrapped(found: Iterator[FileRecord]) -> Iterator[FileRecord]:
         inner = _inner(record.value)
         if inner is None:
             yield record
-        else:
-            yield from (FileRecord(line=number, value=one) for number, one in enumerate(inner, start=1))
+            continue
+        for number, one in enumerate(inner, start=1):
+            yield replace(record, line=number, value=one, inner=number)
 
 
 def _inner(value: Any) -> list[Any] | None:
     """Return the rows inside a document: an Inspect log, a page of an API, a session with its traces."""
-    known = layout_of(value) is not None or langfuse.is_export(value) or spans.is_export(value)
-    if known or not isinstance(value, Mapping):
+    if not isinstance(value, Mapping) or is_export(value):
+        return None
+    if layout_of(value) is not None or langfuse.is_export(value):
         return None
     if "eval" in value and "version" in value:
         return list(value.get("samples") or ())
@@ -125,6 +136,7 @@ def _row(path: Path, record: FileRecord, id: str) -> TraceRow:
     row = record.value
     source = f"{path.name}:{record.line}"
     own: Mapping[str, Any] = row if isinstance(row, Mapping) else {}
+    notes = ReadingNotes()
     try:
         if record.problem:
             raise ValueError(record.problem)
@@ -134,16 +146,21 @@ def _row(path: Path, record: FileRecord, id: str) -> TraceRow:
         id = _id(own, id, samples=found.words == INSPECT)
         source = own["source"] if isinstance(own.get("source"), str) and own["source"] else source
         whole(row)
-        messages = found.read(row, False)
+        messages = found.read(row, False, notes)
     except ValueError as error:
         return _problem(path, record.line, id, source, str(error))
-    # A sample's other keys are Inspect's: its events alone would be larger than all conversations.
-    columns = {} if found.words == INSPECT else _columns(own, found)
-    return TraceRow(conversation=Conversation(id=id, messages=messages, source=source), columns=columns)
+    conversation = Conversation(id=id, messages=messages, source=source)
+    return TraceRow(conversation=conversation, columns=_columns(row, found), findings=tuple(notes.findings))
 
 
-def _columns(row: Mapping[str, Any], found: RowLayout) -> dict[str, Any]:
-    return {key: value for key, value in row.items() if key not in found.keys and key not in ("id", "source")}
+def _columns(row: Any, found: RowLayout) -> dict[str, Any]:
+    """Return what is said beside the messages, and the row's other keys but for those of secrets."""
+    own: Mapping[str, Any] = row if isinstance(row, Mapping) else {}
+    said = columns_of(row, next((own[key] for key in found.keys if own.get(key)), None))
+    if found.words == INSPECT:  # its other keys are Inspect's: the events alone would be larger than all conversations
+        return said
+    left = {"id", "source", *found.keys, *COLUMNS}
+    return {**{key: value for key, value in own.items() if key not in left and not is_secret(key)}, **said}
 
 
 def _id(row: Mapping[str, Any], otherwise: str, *, samples: bool) -> str:
@@ -164,24 +181,31 @@ def _problem(path: Path, line: int, id: str, source: str, problem: str) -> Trace
 def _export(path: Path, prefix: str, found: Iterator[FileRecord], reader: ExportReader) -> _Rows:
     strange: list[LoggedConversation] = []
     for record in found:
-        if record.problem or not reader.add(record.value, record.line):
+        if record.problem or not reader.add(record):
             problem = record.problem or f"got {kind(record.value)} that is no {reader.record}"
-            strange.append(LoggedConversation(id="", session="", line=record.line, problem=problem))
-    whole = reader.conversations()
-    if not whole and not strange:
-        raise DataError(f"{path} {reader.nothing()}")
-    seen: dict[str, int] = {}
-    for position, one in enumerate(sorted([*whole, *strange], key=lambda one: one.line)):
+            strange.append(LoggedConversation(id="", session="", line=record.line, file=path, problem=problem))
+    whole = reader.conversations(lambda wanted: _unwrapped(records(path, wanted=wanted)))
+    position, seen = -1, dict[str, int]()
+    for position, one in enumerate(merge(whole, strange, key=_place)):
         id = one.id or f"{prefix}-{position:04d}"
         base = id
         while id in seen:  # agents inside agents: several conversations in one trace
             seen[base] += 1
             id = f"{base}-{seen[base]}"
         seen[id] = 1
-        source = f"{path.name}:{one.line}"
-        if one.problem:
-            yield one.line, _problem(path, one.line, id, source, one.problem)
-        else:
-            columns = {"tools": list(one.tools)} if one.tools else {}
-            conversation = Conversation(id=id, messages=one.messages, source=source)
-            yield one.line, TraceRow(conversation=conversation, columns=columns)
+        yield one.line, _logged_row(one, id)
+    if position < 0:
+        raise DataError(f"{path} {reader.nothing()}")
+
+
+def _place(one: LoggedConversation) -> tuple[Path, int]:
+    return one.file, one.line
+
+
+def _logged_row(one: LoggedConversation, id: str) -> TraceRow:
+    source = f"{one.file.name}:{one.line}"
+    if one.problem:
+        return _problem(one.file, one.line, id, source, one.problem)
+    columns = {**({"tools": openai_tools(list(one.tools))} if one.tools else {}), **one.columns}
+    conversation = Conversation(id=id, messages=one.messages, source=source)
+    return TraceRow(conversation=conversation, columns=columns, findings=one.findings)

@@ -10,6 +10,7 @@ from typing import Literal
 from harness.evaluation.comparison.sides import Values
 from harness.statistics.estimates import Paired, paired
 from harness.statistics.formatting import bounds, number, signed
+from harness.statistics.gain import fewest_clusters
 from harness.statistics.intervals import CONFIDENCE
 from harness.statistics.records import Estimate
 
@@ -67,7 +68,7 @@ def gate_verdict(
     )
     low, high = _interval(worst.difference, alpha)[0], _interval(best.difference, alpha)[1]
     decision: Decision = "INCONCLUSIVE"
-    if worst.difference.clusters >= _fewest(alpha) and low is not None and high is not None:
+    if worst.difference.clusters >= fewest_clusters(alpha) and low is not None and high is not None:
         decision = _decision(rule, (low, high), _shift(best, alpha), _shift(worst, alpha))
     verdict = GateVerdict(
         decision=decision, metric=metric, rule=rule, alpha=alpha, low=low, high=high, missing=missing, reason=""
@@ -104,11 +105,6 @@ def _decision(rule: Rule, interval: tuple[float, float], loss: float, gain: floa
     return "GO" if gain > least else "NO-GO" if interval[1] < least else "INCONCLUSIVE"
 
 
-def _fewest(alpha: float) -> int:
-    """Return the number of conversations from which the sign-flip test can go below alpha: 2 / 2^n < alpha."""
-    return math.floor(1 - math.log2(alpha)) + 1
-
-
 def _sentence(verdict: GateVerdict, found: Paired) -> str:
     """Return the verdict in words; `found` is the comparison without the missing values."""
     least, metric = verdict.rule.minimum_effect, verdict.metric
@@ -141,7 +137,7 @@ def _numbers(verdict: GateVerdict, found: Paired) -> str:
 
 def _what_it_takes(verdict: GateVerdict, found: Paired) -> str:
     """Return what these data could have shown, and how many conversations the minimum effect asks for."""
-    have, needed = found.difference.clusters, _fewest(verdict.alpha)
+    have, needed = found.difference.clusters, fewest_clusters(verdict.alpha)
     if have < needed:
         return f"{have} conversations cannot decide at alpha = {verdict.alpha:g}, at least {needed} are needed"
     seen = found.smallest_detectable or 0.0

@@ -12,6 +12,7 @@ from harness.data.tasks import PAIRS
 from harness.errors import DataError, UsageError
 from harness.evaluation.records import EvalRun
 from harness.evaluation.results import ResultsDataset, config_name, rows_file
+from harness.evaluation.scorecard import NULLS
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.reports.lineage.chain import Node
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _BESIDE = {
     *("pair_id", "conversation", "turn", "reference", "raw", "prediction", "reason", "finish_reason", "usage", "error"),
-    *("judge_reason", "judge_votes", "prompt_sha256"),
+    *("judge_reason", "judge_votes", "prompt_sha256", NULLS),
 }
 """Columns of a row of results that are no metric."""
 

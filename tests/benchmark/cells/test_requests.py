@@ -28,6 +28,7 @@ from harness.errors import HarnessError
 from harness.hub.artifact import Artifact
 from harness.hub.client import PRIVATE, Hub
 from harness.hub.publishing import push_folder
+from harness.stages import job_test_set
 from harness.training.config import TrainConfig
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -151,6 +152,6 @@ def test_what_an_earlier_version_has_made_is_named_before_it_is_made_again(hub: 
     exact = pinned(student, {collect.makes: made})
     hub.tag(push_folder(hub, "model", student.makes, tmp_path / "made", message="as before"), state.tag(exact))
     known = known_steps(plan, state)
-    assert known.outdated == {collect.key: "of version 1 of the stage, now 2"}
+    assert known.outdated == {collect.key: f"of version 1 of the stage, now {job_test_set.VERSION}"}
     assert known.following == {student.key}
     assert not any(known.there.values())

@@ -129,7 +129,7 @@ def relabelled(conversation: Conversation, library: SimpleNamespace, *, undecide
         for position, message in enumerate(conversation.messages)
         if message.tool_calls
     ]
-    row = dump_relabelled(conversation, decisions, "undecided turns: 1")
+    row = dump_relabelled(conversation, (), decisions, "undecided turns: 1")
     return TraceRow(conversation=conversation, columns={key: row[key] for key in ("kept", "reason", "turns")})
 
 

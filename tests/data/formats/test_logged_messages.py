@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.data.formats.message_reader import read_messages
+from harness.data.formats.reading_notes import ReadingNotes
 from harness.data.formats.row_layouts import layout_of
 from harness.data.records import Message, ToolCall
 
@@ -396,7 +397,7 @@ def test_each_framework_logs_the_same_conversation(name: str) -> None:
         ({"role": "assistant", "content": "", "steps": [{"say": "Hi"}]}, "what steps holds is not known"),
         ({"role": "assistant", "content": "I look.", "toolUses": [{"name": "Find"}]}, "toolUses"),
         ({"role": "assistant", "content": "I look.", "invalid_tool_calls": [{"name": "Find"}]}, "invalid_tool_calls"),
-        ({"role": "user", "parts": [{"inlineData": {"data": "x"}}]}, "keys inlineData"),
+        ({"role": "user", "parts": [{"inlineData": {"data": "x"}}]}, "with 'inlineData' is no text"),
         ({"role": "user", "parts": [{"type": "file", "url": "x"}]}, "type 'file' is no text"),
         ({"role": "user", "content": [{"type": "thinking", "thinking": "Hm."}]}, "holds no text"),
         ({"role": "assistant"}, "keys role"),
@@ -552,7 +553,7 @@ def test_a_tool_that_returned_null_returned_nothing() -> None:
 def test_rows_of_frameworks_hold_the_same_conversation(row: dict[str, Any]) -> None:
     layout = layout_of(row)
     assert layout is not None
-    assert layout.read(row, False) == talk()
+    assert layout.read(row, False, ReadingNotes()) == talk()
 
 
 @pytest.mark.parametrize("request_", [7, None, True])
@@ -560,8 +561,8 @@ def test_a_request_that_is_none_is_refused(request_: Any) -> None:
     row = {"request": {"messages": request_}, "response": NONE}
     layout = layout_of(row)
     assert layout is not None
-    with pytest.raises(ValueError, match='"request" must hold a request'):
-        layout.read(row, False)
+    with pytest.raises(ValueError, match="the keys messages is no message of the user"):
+        layout.read(row, False, ReadingNotes())
 
 
 def test_an_error_is_what_a_tool_returned_where_it_returned_nothing_else() -> None:

@@ -1,0 +1,42 @@
+"""What the reading of a logged conversation leaves out, reorders or takes for granted: to be counted and shown."""
+
+from __future__ import annotations
+
+from harness.data.pipeline_records import Finding
+
+SEVERAL_CALLS, MEDIA, ORDER, OTHER_ANSWER, ALTERNATIVES, REPEATED = (
+    *("several-calls-made", "media-left-out", "order-guessed"),
+    *("other-answer", "alternatives-left-out", "exported-twice"),
+)
+ADVICE = {
+    SEVERAL_CALLS: (
+        "conversations with several calls in a turn",
+        "each call is a turn of its own now, with its result behind it; nothing has to be done",
+    ),
+    MEDIA: (
+        "conversations that end before a picture, a sound or a file",
+        "only text can be learned from: what was said from there on is left out",
+    ),
+    ORDER: (
+        "conversations in which a text may stand before or behind a call",
+        "the text was taken for the reply to the results, as it mostly is; look at some of them",
+    ),
+    OTHER_ANSWER: (
+        "conversations that end with another answer than the one beside them",
+        "the messages were taken as they stand; remove the output beside them, or the last message",
+    ),
+    ALTERNATIVES: ("answers with alternatives", "the first one was taken"),
+    REPEATED: ("conversations that were exported more than once", "each counts once; nothing has to be done"),
+}
+"""Of each kind, what it is and what to do, in words."""
+
+
+class ReadingNotes:
+    """Collects the notes of one conversation."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+
+    def add(self, kind: str, problem: str, position: int | None = None) -> None:
+        """Note something of one of the kinds above; `position` is that of the logged message, from 0."""
+        self.findings.append(Finding(check=kind, severity="note", problem=problem, position=position))
