@@ -23,7 +23,7 @@ from typing import Any, Self
 from harness import errors
 from harness.errors import HarnessError, ModelError
 from harness.models.engine.environment import limit, without_secrets
-from harness.models.engine.guard_child import HIDE, SHOW, Limits
+from harness.models.engine.guard_child import HIDE, SHOW, CallLimits
 
 MEMORY, SECONDS = "TFT_MODEL_MEMORY", "TFT_MODEL_SECONDS"
 """Variables of the environment: GiB and seconds of the processor that the files of one model may take."""
@@ -83,7 +83,7 @@ class Guard:
         with self._lock:
             self.start()
             allowed, most = self._seconds + seconds, int(self._memory * _GIB) + memory
-            job = pickle.dumps((function, arguments, Limits(memory=most, seconds=allowed, file=file)))
+            job = pickle.dumps((function, arguments, CallLimits(memory=most, seconds=allowed, file=file)))
             try:
                 return self._answer(self._exchange(job, allowed))
             except _Limit as met:

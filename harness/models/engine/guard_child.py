@@ -30,7 +30,7 @@ _ORPHAN = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class CallLimits:
     """What a call may take."""
 
     memory: int
@@ -96,7 +96,7 @@ def main() -> None:
         _send(_called(*pickle.loads(job)))  # noqa: S301 -- only the parent writes to this pipe
 
 
-def _called(function: Callable[..., Any], arguments: tuple[Any, ...], limits: Limits) -> dict[str, Any]:
+def _called(function: Callable[..., Any], arguments: tuple[Any, ...], limits: CallLimits) -> dict[str, Any]:
     try:
         _limit(limits)
         _send({"doing": _State.at, "limited": True})
@@ -121,7 +121,7 @@ def _send(message: dict[str, Any]) -> None:
         _State.out.flush()
 
 
-def _limit(limits: Limits | None) -> None:
+def _limit(limits: CallLimits | None) -> None:
     """Limit memory, processor time and files from now on; None lifts the first two."""
     try:
         import resource
