@@ -17,7 +17,7 @@ from harness.data.formats.row_columns import COLUMNS, columns_of, is_secret
 from harness.data.formats.row_layouts import INSPECT, RowLayout, expected, layout_of
 from harness.data.pipeline_records import TraceRow
 from harness.data.records import Conversation
-from harness.data.traces import langfuse, sessions
+from harness.data.traces import langfuse, response_chains, sessions
 from harness.data.traces.documents import records
 from harness.data.traces.json_document import FileRecord
 from harness.data.traces.logged_conversations import ExportReader, LoggedConversation
@@ -85,6 +85,8 @@ def _export_reader(value: Any) -> ExportReader | None:
         return SpanReader()
     if isinstance(value, Mapping) and not value.get("messages") and langfuse.is_export(value):
         return langfuse.LangfuseReader()
+    if response_chains.is_response(value):
+        return response_chains.ResponseReader()
     if layout_of(value) is None and sessions.is_line(value):
         return sessions.SessionReader()
     return None

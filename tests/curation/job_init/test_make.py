@@ -157,6 +157,12 @@ def test_what_cannot_be_compared_with_stays_a_trace(tmp_path: Path) -> None:
     assert "talk" in {row["id"] for row in lines(tmp_path / "job" / "traces.jsonl")}
 
 
+def test_conversations_that_the_agent_begins_can_be_held_out(tmp_path: Path) -> None:
+    greeting = {"role": "assistant", "content": "Hello, this is the library."}
+    export = [{**row, "messages": [greeting, *row["messages"]]} for row in rows(20)]
+    assert made(tmp_path, export).test == 10
+
+
 def test_folders_with_files_and_test_sets_that_cannot_be_had_are_refused_and_nothing_is_left(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--test 30 asks for more than can be held out"):
         made(tmp_path, rows(30), test=30)
