@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.data.formats.content_parts import first_of
 from harness.data.formats.json_texts import json_value, shortened
+from harness.data.formats.logged_messages import defines_a_tool
 from harness.data.formats.openai_tools import openai_tools
 
 _HOLDERS = (
@@ -106,9 +107,11 @@ def _places(value: Any, depth: int) -> Iterator[Mapping[str, Any]]:
 
 
 def _of_messages(messages: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield what messages say beside their words: pydantic-ai has the instructions with each request."""
+    """Yield what messages say beside their words: pydantic-ai's instructions, definitions of tools (LangChain's)."""
     messages = json_value(messages)
+    messages = json_value(messages.get("messages")) if isinstance(messages, Mapping) else messages
     listed = [one for one in messages if isinstance(one, Mapping)] if isinstance(messages, list) else []
+    yield {"tools": [one["content"] for one in listed if defines_a_tool(one.get("content"))]}
     for column, keys in _OF_MESSAGES.items():
         yield {column: next((one[key] for one in listed for key in keys if one.get(key)), None)}
 
