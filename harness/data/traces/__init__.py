@@ -23,6 +23,8 @@ parquet_reader.py        A process that reads a Parquet file and prints its rows
 parted_messages.py       Messages of OpenTelemetry with one part each, as most spans have them, read quickly and alike
 read.py                  Files of traces in any known layout, row by row; a row that cannot be read says why, and the
                          rest goes on
+response_chains.py       Logs of the Responses API whose requests name the response that they continue instead of
+                         repeating what was said
 sessions.py              Sessions of agents, one message per line: Hugging Face's format, Pi, Claude Code, Codex, and
                          tables of messages
 span_attributes.py       What a span says, whichever tool wrote it: its attributes in any form, found by the names in

@@ -18,7 +18,7 @@ from harness.data.formats.row_layouts import INSPECT, RowLayout, expected, layou
 from harness.data.pipeline_records import TraceRow
 from harness.data.prefixes import hashable
 from harness.data.records import Conversation
-from harness.data.traces import langfuse, sessions
+from harness.data.traces import langfuse, response_chains, sessions
 from harness.data.traces.documents import records
 from harness.data.traces.export_files import ExportFile, ExportFiles, export_files
 from harness.data.traces.json_document import FileRecord
@@ -138,6 +138,8 @@ def _export_reader(value: Any) -> ExportReader | None:
         return SpanReader()
     if isinstance(value, Mapping) and not value.get("messages") and langfuse.is_export(value):
         return langfuse.LangfuseReader()
+    if response_chains.is_response(value):
+        return response_chains.ResponseReader()
     if layout_of(value) is None and sessions.is_line(value):
         return sessions.SessionReader()
     return None

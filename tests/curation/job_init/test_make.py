@@ -114,6 +114,19 @@ def test_an_id_that_every_conversation_has_keeps_none_apart_and_is_said(tmp_path
     assert record.test == 10
 
 
+def test_agents_that_others_call_are_on_the_side_of_who_called_them(tmp_path: Path) -> None:
+    export = rows(40)
+    for caller, called in zip(export[:20], export[20:], strict=True):
+        called["id"] = f"{caller['id']}-2"
+    made(tmp_path, export)
+    sides = [
+        {row["id"].removesuffix("-2") for row in lines(tmp_path / "job" / f"{name}.jsonl")}
+        for name in ("traces", "test")
+    ]
+    assert sides[1]
+    assert not sides[0] & sides[1]
+
+
 def test_users_with_more_conversations_than_are_held_out_are_taken_in_part(tmp_path: Path) -> None:
     record = made(tmp_path, rows(60, lambda at: {"user_id": f"u{at % 2}"}), test=5)
     assert record.test == 5
@@ -155,6 +168,12 @@ def test_what_cannot_be_compared_with_stays_a_trace(tmp_path: Path) -> None:
     talk = [{"role": "user", "content": "Tell me a long story."}, {"role": "assistant", "content": "Once upon a time."}]
     made(tmp_path, [*rows(20), {"id": "talk", "messages": talk}], test=15)
     assert "talk" in {row["id"] for row in lines(tmp_path / "job" / "traces.jsonl")}
+
+
+def test_conversations_that_the_agent_begins_can_be_held_out(tmp_path: Path) -> None:
+    greeting = {"role": "assistant", "content": "Hello, this is the library."}
+    export = [{**row, "messages": [greeting, *row["messages"]]} for row in rows(20)]
+    assert made(tmp_path, export).test == 10
 
 
 def test_folders_with_files_and_test_sets_that_cannot_be_had_are_refused_and_nothing_is_left(tmp_path: Path) -> None:
@@ -200,9 +219,13 @@ def test_what_looks_personal_is_masked_in_all_files_and_users_are_numbered(tmp_p
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_job_is_made_from_what_tools_export(tmp_path: Path, layout: str) -> None:
     talks = library_dialogues.clean(24)
-    export = write_export(tmp_path / "export.jsonl", layout, talks)
+    export = write_export(tmp_path / "export.jsonl", layout, talks, user=lambda at: f"u{at % 6}")
     record = make_job(InitRequest(source=read_input(str(export), None), out=tmp_path / "job"))
     assert record.rows == 24 == record.traces + record.test + record.set_aside
+    assert record.columns.keys() >= {"user_id", "session_id", "time"}
+    users = [{row["user_id"] for row in lines(tmp_path / "job" / f"{name}.jsonl")} for name in ("traces", "test")]
+    assert users[1]
+    assert not users[0] & users[1]
     said = [as_exported(one) for one in talks]
     assert all(row.conversation.messages in said for row in read_traces(tmp_path / "job" / "traces.jsonl"))
 
