@@ -6,8 +6,8 @@ beginnings.py            Which of a million sequences are the beginning of anoth
                          parts
 documents.py             The records of a file in any format: JSON lines, a JSON array, one document, Parquet, a zip of
                          JSON
-export_files.py          The files of an export: one, those of a folder or of a zip file, packed or not, each as a stream
-                         under limits
+export_files.py          The files of an export: one, those of a folder or of a zip file, packed or not, each as a
+                         stream under limits
 json_document.py         One JSON document of any size, value by value: an array of records, or the one value that a
                          file is
 langfuse.py              Langfuse exports: traces with their input and output, or observations, of which the last
