@@ -17,6 +17,7 @@ data.py            `tft data`: build the benchmark's files, check them, and publ
 demo.py            `tft demo`: the benchmark once, small: traces, damage, both pipelines, results, cards, page, on a
                    Hub of its own
 evaluate.py        `tft evaluate`: score any model on a test set, through vLLM or an endpoint
+export.py          `tft export`: conversations as files for other trainers and for the Hub's trace viewer
 filter.py          `tft filter`: deterministic checks and a teacher's ratings say which traces go on
 hub.py             `tft hub`: a Hub on this machine
 inspect_traces.py  `tft inspect-traces`: what is in a file of traces, what looks wrong with it, and what to do next

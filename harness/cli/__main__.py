@@ -23,6 +23,7 @@ _SECTIONS = {
         "relabel",
         "synthesize",
         "repair-report",
+        "export",
         "task",
     ),
     "Train": ("train", "student"),

@@ -19,10 +19,14 @@ sgd_task.py          Any service of SGD as a task: a job folder with tools, trac
 sources.py           The source files: which they are, where they lie, and how they are fetched and verified
 tasks.py             Where a task comes from (a file, a test set on the Hub, a job folder), and the layout of a test-set
                      repository
+test_approval.py     How far people have approved a test set: the counts, which travel with it, and the sentence about
+                     them
 text.py              Text made comparable: plain lower case with number words as digits, sentences, names and their
                      typos
 tools.py             The tools of a task as the pipeline sees them: which one speaks to the user, what the others take,
                      what is valid
+training_files.py    Files that other trainers and viewers read: written whole or not at all, and what is lost is
+                     counted
 formats/             Layouts in files, to and from records
 scenarios/           The benchmark's scenarios, one file each
 traces/              Traces of production agents, any layout

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.messages import expand_pairs, without_system
@@ -12,10 +13,12 @@ from harness.data.formats.published import read_test_conversations
 from harness.data.formats.stage_rows import dump_dataset_row, dump_pair
 from harness.data.formats.task import read_task, row_tools
 from harness.data.records import Conversation, Task, TurnPair
+from harness.data.test_approval import APPROVAL, ReviewCounts, approval_of
 from harness.errors import AccessDenied, DataError, RepoNotFound, UsageError
 from harness.hub.artifact import Artifact, FileInput, dataset_name
 from harness.hub.client import Hub
 from harness.hub.foreign_json import load_json
+from harness.hub.lineage import LINEAGE, find_record
 
 REPOSITORY = "tft-benchmark-testset"
 CONVERSATIONS = "data/conversations/test.jsonl"
@@ -36,8 +39,15 @@ class TestSet:
     pairs: tuple[TurnPair, ...]
     total: int
     """Pairs of the whole test set, of which `pairs` may be the first few."""
+    approval: ReviewCounts | None = None
+    """How far people have approved it; None where its maker does not say."""
     replaced: int = 0
     """Conversations of `pairs` that had a system message of their own, in whose place the task's comes."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Return what an evaluation records of it that decides about no answer."""
+        return {APPROVAL: asdict(self.approval)} if self.approval else {}
 
 
 def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
@@ -48,7 +58,7 @@ def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
     its line) or where the repository holds no test set.
     """
     artifact = hub.find(name, "dataset")
-    folder = hub.pull(artifact, [CONVERSATIONS, TASK])
+    folder = hub.pull(artifact, [CONVERSATIONS, TASK, LINEAGE])
     for needed in (CONVERSATIONS, TASK):
         if not (folder / needed).is_file():
             raise DataError(
@@ -70,6 +80,7 @@ def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
         task=task,
         pairs=tuple(replace(pair, prefix=without_system(pair.prefix)) for pair in asked),
         total=len(pairs),
+        approval=_approval(folder / LINEAGE, artifact),
         replaced=len(own),
     )
 
@@ -77,6 +88,11 @@ def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
 def pull_conversations(hub: Hub, artifact: Artifact) -> list[Conversation]:
     """Return the conversations of a test-set repository, under the ids that its pairs name."""
     return read_test_conversations(hub.pull(artifact, [CONVERSATIONS]) / CONVERSATIONS)
+
+
+def _approval(path: Path, artifact: Artifact) -> ReviewCounts | None:
+    made = find_record(path.read_bytes(), f"{LINEAGE} of {artifact}") if path.is_file() else None
+    return approval_of(made.lineage.config) if made else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -255,7 +255,7 @@ def _eval_run(name: ModelName, model: EvaluatedModel, test_set: TestSet, run: Ru
         model_revision=model.artifact.revision if model.artifact else None,
         dataset=test_set.artifact.repo_id,
         dataset_revision=test_set.artifact.revision,
-        config={**run.lineage.config, **model.details, **({ANSWERS_KEPT: kept} if kept else {})},
+        config={**run.lineage.config, **model.details, **test_set.facts, **({ANSWERS_KEPT: kept} if kept else {})},
         prompt_sha256=hashlib.sha256("".join(model.prompt_hashes).encode()).hexdigest(),
         versions={"tft-harness": __version__, **package_versions()},
         date=run.started,

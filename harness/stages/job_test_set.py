@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from harness.curation.job_folder import JobFolder
 from harness.curation.job_init.logged_test import logged_test
 from harness.curation.job_init.review import LOGGED as LOGGED_FILE
+from harness.curation.job_init.review import TODO, read_review
 from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.messages import dump_conversation
 from harness.data.formats.published import read_test_conversations
@@ -15,6 +17,7 @@ from harness.data.formats.strict_records import FrozenModel
 from harness.data.logged import LOGGED, SEEN
 from harness.data.records import Conversation
 from harness.data.tasks import CONVERSATIONS, PAIRS, TASK, write_test_set
+from harness.data.test_approval import APPROVAL
 from harness.errors import DataError, UsageError
 from harness.hub.artifact import FileInput
 from harness.hub.client import Hub
@@ -36,7 +39,10 @@ class JobTestSetRequest(FrozenModel):
 
 
 def run(request: JobTestSetRequest, hub: Hub) -> StageResult:
-    """Write the job's test set with its task, or find it on the Hub. UsageError where the job has none."""
+    """Write the job's test set with its task, or find it on the Hub; dropped conversations are left out.
+
+    UsageError where the job has none, DataError where all are dropped.
+    """
     job = JobFolder.open(request.job)
     test = job.test
     if test is None:
@@ -46,10 +52,16 @@ def run(request: JobTestSetRequest, hub: Hub) -> StageResult:
         )
     logged = job.folder / LOGGED_FILE
     inputs = (str(FileInput.of(test)), job.task.source, *((str(FileInput.of(logged)),) if logged.is_file() else ()))
-    lineage = Lineage(stage=STAGE, version=VERSION, config={"configs": ["conversations", "pairs"]}, inputs=inputs)
+    review = read_review(job.folder) if (job.folder / TODO).is_file() else None
+    decided = {APPROVAL: asdict(review.counts), "decisions": review.digest} if review else {}
+    config = {"configs": ["conversations", "pairs"], **decided}
+    lineage = Lineage(stage=STAGE, version=VERSION, config=config, inputs=inputs)
 
     def write(folder: Path) -> dict[str, int]:
-        conversations = read_test_conversations(test)
+        dropped = review.dropped if review else frozenset()
+        conversations = [one for one in read_test_conversations(test) if one.id not in dropped]
+        if not conversations:
+            raise DataError(f"all conversations of {test} are dropped; accept some in {job.folder / TODO}")
         if (found := logged_test(job.folder, conversations)) is not None:
             _write_logged(folder, found)
         pairs = write_test_set(folder, conversations, task=(job.folder / TASK).read_bytes())
@@ -65,7 +77,8 @@ def run(request: JobTestSetRequest, hub: Hub) -> StageResult:
             lineage=lineage,
         )
         counts = {"conversations": len(conversations), "turn pairs": len(pairs)}
-        write_stage_card(folder, "own.md.jinja", frame, what="test set", counts=counts)
+        approval = review.counts.sentence if review else None
+        write_stage_card(folder, "own.md.jinja", frame, what="test set", counts=counts, approval=approval)
         return counts
 
     return produce(lineage, hub, request.place, write)

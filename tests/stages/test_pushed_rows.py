@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import support.tft
 from harness.data.formats.jsonl import write_json, write_jsonl
@@ -109,6 +112,19 @@ def test_what_would_not_be_kept_exactly_is_written_as_text() -> None:
     assert as_json({"a": [{"b": float("inf")}]}) == '{"a": [{"b": Infinity}]}'
 
 
+def test_the_card_says_how_others_train_on_it(pushed: dict[str, str]) -> None:
+    """The block for LLaMA-Factory is JSON that names the repository and columns that are there."""
+    address = f"{pushed['HF_ENDPOINT']}/datasets/local/sample-traces/raw/main/README.md"
+    request = urllib.request.Request(address, headers={"Authorization": f"Bearer {pushed['HF_TOKEN']}"})
+    with urllib.request.urlopen(request) as answer:
+        card = answer.read().decode("utf-8")
+    (block,) = re.findall(r"```json\n(.*?)```", card, re.DOTALL)
+    described = json.loads(block)["sample-traces"]
+    assert described["hf_hub_url"] == "local/sample-traces"
+    columns = {one["name"] for one in yaml.safe_load(card.split("---\n")[1])["dataset_info"][0]["features"]}
+    assert set(described["columns"].values()) <= columns
+
+
 TRAIN = """
 import json, sys
 from datasets import load_dataset
@@ -116,6 +132,7 @@ from transformers import AutoTokenizer
 from trl import SFTConfig, SFTTrainer
 
 rows = load_dataset("local/sample-traces", split="train")
+exported = load_dataset("json", data_files=sys.argv[3], split="train")
 settings = dict(
     output_dir=sys.argv[2], max_length=None, per_device_train_batch_size=1, gradient_accumulation_steps=1,
     use_cpu=True, bf16=False, gradient_checkpointing=False, report_to="none", save_strategy="no", disable_tqdm=True,
@@ -124,25 +141,52 @@ trainer = SFTTrainer(sys.argv[1], SFTConfig(max_steps=2, **settings), train_data
 trainer.train()
 losses = [entry["train_loss"] for entry in trainer.state.log_history if "train_loss" in entry]
 
-from harness.data.records import Conversation
 from harness.data.formats.message_reader import read_messages
-from harness.data.sample import sample_task
+from harness.data.sample import sample_conversations, sample_task
 from harness.models.prompts import Renderer
+from harness.training.examples import make_examples
+from harness.training.rendering import choose_rendering
 tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
 renderer = Renderer(tokenizer, sample_task(), "student")
 ours = [
     tokenizer(renderer.bare(read_messages(row["messages"], strict=True)), add_special_tokens=False)["input_ids"]
     for row in rows
 ]
-print(json.dumps([losses, trainer.state.global_step, ours, list(trainer.train_dataset["input_ids"])]))
+conversations = sample_conversations(6)
+rendering = choose_rendering(tokenizer, sample_task(), "student", conversations)
+examples = make_examples(conversations, rendering, expand_turns=False, max_length=None)
+again = SFTTrainer(sys.argv[1], SFTConfig(**settings), train_dataset=exported)
+print(json.dumps({
+    "losses": losses, "steps": trainer.state.global_step,
+    "ours": ours, "theirs": list(trainer.train_dataset["input_ids"]),
+    "trained": [one.input_ids for one in examples.items], "exported": list(again.train_dataset["input_ids"]),
+}))
 """
 
 
 @pytest.mark.slow
 def test_trl_trains_on_a_repository_as_it_is(pushed: dict[str, str], student: Path, tmp_path: Path) -> None:
-    """Its token ids are those of our own rendering, but for the task's system message, which is in no row."""
-    losses, steps, ours, theirs = _run(TRAIN, pushed, student, tmp_path / "out")
-    assert steps == 2
-    assert losses
-    assert losses[0] > 0
-    assert theirs == ours
+    """Its token ids are those of our own rendering, but for the task's system message, which is in no row.
+
+    Where `tft export` writes that into the rows, they are those that `tft train` trains on.
+    """
+    words = (
+        "export",
+        "local/sample-traces",
+        "--format",
+        "trl",
+        "--task",
+        "local/sample-testset",
+        "--out",
+        "rows.jsonl",
+    )
+    support.tft.run(words, environment=pushed, folder=tmp_path).worked()
+    found = _run(TRAIN, pushed, student, tmp_path / "out", tmp_path / "rows.jsonl")
+    assert found["steps"] == 2
+    assert found["losses"][0] > 0
+    assert found["theirs"] == found["ours"]
+    assert [theirs[: len(ours)] for ours, theirs in zip(found["trained"], found["exported"], strict=True)] == found[
+        "trained"
+    ]
+    # What a template writes after the mark that ends the last turn is not trained on: a line end.
+    assert {len(theirs) - len(ours) for ours, theirs in zip(found["trained"], found["exported"], strict=True)} <= {0, 1}

@@ -7,6 +7,8 @@ link of its own.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import time
 from collections import Counter
@@ -21,6 +23,7 @@ from harness.data.formats.jsonl import write_atomic
 from harness.data.formats.published import read_test_conversations
 from harness.data.locks import locked
 from harness.data.records import Conversation
+from harness.data.test_approval import ReviewCounts
 from harness.errors import DataError, UsageError
 from harness.terminal import HIDDEN, one_line
 
@@ -79,24 +82,6 @@ class Decision:
     line: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewCounts:
-    """How many test conversations were held out, and what became of them; `looked_at` is by a person."""
-
-    conversations: int
-    looked_at: int
-    corrected: int
-    dropped: int
-    taken: int
-    """By `--yes`."""
-    pending: int
-
-    @property
-    def used(self) -> int:
-        """Return how many models are compared on: all that were not dropped."""
-        return self.conversations - self.dropped
-
-
 @dataclass(frozen=True, slots=True)
 class Review:
     """The decisions, in the order of test.todo.md."""
@@ -116,6 +101,12 @@ class Review:
             taken=by["--yes"],
             pending=states["pending"],
         )
+
+    @property
+    def digest(self) -> str:
+        """Return what changes with any decision: half of the SHA-256 of all, whatever their order."""
+        decided = sorted((one.id, one.state, one.by or "") for one in self.decisions)
+        return hashlib.sha256(json.dumps(decided).encode()).hexdigest()[:32]
 
     @property
     def dropped(self) -> frozenset[str]:

@@ -18,6 +18,7 @@
                         counted and shown
     row_columns.py      What a row says of its conversation beside the messages: tools, system text, model, time, whose
                         it was, failures
+    row_exchanges.py    Rows that hold a request to a model and its answer, or messages with the answer to them beside
     row_layouts.py      The layouts in which conversations come as rows, told apart by their keys, and what each says of
                         a conversation
     sgd.py              Schema-Guided Dialogue files to records, and as a file of conversations
@@ -28,6 +29,8 @@
     task.py             job_description.json to a Task, and back
     text_calls.py       Calls that stand in the text of a logged message, in the notations of training data: Hermes,
                         ToolACE, Glaive
+    training_rows.py    Conversations to rows of training files: TRL's, OpenAI's, ShareGPT's as LLaMA-Factory reads it,
+                        and Hub sessions
     wrappers.py         Messages out of what frameworks wrap them in: LangChain, pydantic-ai, Google's ADK, AutoGen
     yaml_lines.py       YAML files that people write: their values, and the line that each key stands on, for errors
                         that point at it

@@ -12,7 +12,7 @@ from harness.data.records import ToolCall
 NAME_KEYS = ("name", "toolName", "tool_name", "function_name")
 ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "tool_kwargs", "partial_json", "rawInput")
 """In the plain layout: the first key of a name, the first two of arguments."""
-_ID_KEYS = ("tool_call_id", "tool_use_id", "call_id", "toolCallId", "toolUseId", "source_call_id", "id")
+ID_KEYS = ("tool_call_id", "tool_use_id", "call_id", "toolCallId", "toolUseId", "source_call_id", "ref", "id")
 """Where an item has an id of its own beside that of the call (the Responses API), results name the call's."""
 _LOOK_LIKE_ARGUMENTS = re.compile("args|argument|param|input", re.IGNORECASE)
 _ABOUT = re.compile(
@@ -69,7 +69,7 @@ def call_id(value: Mapping[str, Any]) -> str | None:
     """Return the id by which a call and its result know each other, in whatever key a framework has it."""
     for holder in (value, value.get("additional_kwargs"), value.get("origin")):  # LlamaIndex' results, Haystack's
         if isinstance(holder, Mapping):
-            found = next((holder[key] for key in _ID_KEYS if holder.get(key) not in (None, "")), None)
+            found = next((holder[key] for key in ID_KEYS if holder.get(key) not in (None, "")), None)
             if found is not None:
                 return str(found)
     return None

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.data.formats.calls import NAME_KEYS, is_about, parse_call
+from harness.data.formats.calls import ID_KEYS, NAME_KEYS, is_about, parse_call
 from harness.data.formats.content_parts import (
     RESULT_KEYS,
     SILENT,
@@ -19,6 +19,7 @@ from harness.data.formats.content_parts import (
     MediaNeededError,
     first_of,
     holds_results,
+    holds_texts,
     listed_keys,
     media_beside,
     read_part,
@@ -33,17 +34,21 @@ from harness.data.records import Message, Role, ToolCall
 
 _SPELLINGS: dict[Role, str] = {
     "system": "system developer instructions",
-    "user": "user human customer client caller visitor",
-    "assistant": "assistant ai aimessage aimessagechunk bot chatbot model gpt agent",
+    "user": "user human customer client caller visitor usermessage",
+    "assistant": "assistant ai aimessage aimessagechunk bot chatbot model gpt agent machine apimessage tool_calls",
     "tool": (
         "tool function function_response functionresponse tool_response toolresponse tool_result toolresult "
+        "tool_call_result tool_call_output tool_execution_result "
         "observation ipython environment"
     ),
 }
 _ROLES = {spelling: role for role, spellings in _SPELLINGS.items() for spelling in spellings.split()}
-_ROLE_KEYS = ("role", "from", "type", "sender", "speaker", "source")
+_ROLE_KEYS = ("role", "from", "type", "sender", "speaker", "source", "messageType")
 _CONTENT_KEYS = ("content", "value", "text", "message", "utterance", "refusal")
-_PARTS_KEYS = ("parts", "blocks", "items")
+_PARTS_KEYS = ("parts", "blocks", "items", "contents")
+_LISTED_CALLS = ("tool_calls", "toolCalls", "toolExecutionRequests")
+_EXTRA = "additional_kwargs"
+"""Where LangChain keeps what APIs say in their own words."""
 _WRITTEN_CALLS = ("function_call", "tool_call")
 """Roles of messages whose whole text is a call, or a list of calls."""
 _LOOKS_LIKE_CALLS = re.compile(
@@ -62,7 +67,7 @@ def logged_messages(value: Mapping[str, Any]) -> Iterator[Message]:
         if media := media_beside(message):
             raise MediaNeededError(f"it has {media} beside its content; only text can be learned from")
         role = role_of(message)
-        if not (role == "tool" and _defines_a_tool(message.get("content"))):
+        if not (role == "tool" and defines_a_tool(message.get("content"))):
             yield from _records(role, list(_items(message, role)), message)
 
 
@@ -119,12 +124,13 @@ def _said(value: Mapping[str, Any], role: Role) -> Iterator[Item]:
     if _named(value) in _WRITTEN_CALLS:
         written = as_value(said) if isinstance(said, str) else said
         yield from (parse_call(one, strict=False) for one in (written if isinstance(written, list) else [written]))
-    elif role == "tool" and not holds_results(said):
+    elif role == "tool" and not holds_results(said) and (not parts or holds_texts(parts)):
         yield from tool_results(said, value)
     elif isinstance(said, str):
         yield from text_items(said, role)
     elif isinstance(said, Mapping):
-        yield from read_part(said, role)
+        inner = said.get("parts")  # Mastra
+        yield from (item for part in (inner if isinstance(inner, list) else [said]) for item in read_part(part, role))
     elif isinstance(said, Sequence):
         found = [item for part in said for item in read_part(part, role)]
         if parts:
@@ -143,9 +149,9 @@ def _refuse_other_words(content: Any, items: Iterable[Item]) -> None:
 
 def _listed(value: Mapping[str, Any]) -> Iterator[Iterator[Item]]:
     """Yield the calls of each place beside a content, and the results that some frameworks keep with them."""
-    extra = value.get("additional_kwargs")
+    extra = value.get(_EXTRA)
     extra = extra if isinstance(extra, Mapping) else {}
-    calls = [value.get("tool_calls"), value.get("toolCalls"), extra.get("tool_calls")]
+    calls = [*map(value.get, _LISTED_CALLS), extra.get("tool_calls")]
     for listed in filter(None, calls):
         if not isinstance(listed, list | tuple):
             raise ValueError(f"tool_calls must be a list of calls, got {kind(listed)}")
@@ -217,12 +223,15 @@ def _refuse_what_is_not_read(value: Mapping[str, Any], items: Iterable[Item]) ->
         key
         for key, inner in value.items()
         if inner and key not in _READ
-        if (isinstance(inner, Mapping | list) and (_LOOKS_LIKE_CALLS.search(key) or _holds_calls(inner)))
+        if (
+            isinstance(inner, Mapping | list)
+            and (_LOOKS_LIKE_CALLS.search(key) or _holds(inner, key == "additional_kwargs"))
+        )
         or (isinstance(inner, Mapping | list | str) and (only_calls or not said) and not is_about(key))
     ]
     if "tool_call_chunks" in strange and value.get("tool_calls"):  # the same calls, as they were streamed
         strange.remove("tool_call_chunks")
-    called = any(key in value for key in ("tool_calls", "toolCalls", "function_call"))
+    called = any(key in value for key in (*_LISTED_CALLS, "function_call"))
     known = contents or (called and role_of(value) != "user")
     if strange or not (said or known):
         raise ValueError(
@@ -231,22 +240,29 @@ def _refuse_what_is_not_read(value: Mapping[str, Any], items: Iterable[Item]) ->
         )
 
 
-def _holds_calls(value: Any) -> bool:
-    """Return whether a value under some key is a call, or has one in it: a name, or a function, with arguments."""
+def _holds(value: Any, known: bool = False, depth: int = 0) -> bool:
+    """Return whether a value has a call in it, or a result: what names a tool, or a call, and holds what it was about.
+
+    With `known`, what LangChain keeps under known keys is not meant: it is read.
+    """
     for one in value if isinstance(value, list) else [value]:
         called = one.get("function", one) if isinstance(one, Mapping) else None
-        if isinstance(called, Mapping) and {"arguments", "args"} & called.keys() and {*NAME_KEYS} & called.keys():
+        if not isinstance(called, Mapping):
+            continue
+        if {"arguments", "args"} & called.keys() and {*NAME_KEYS} & called.keys():
+            return True
+        if {*ID_KEYS[:-1]} & called.keys() and {"content", "output", "result"} & called.keys():
+            return True
+        inside = (inner for key, inner in called.items() if not (known and key in _READ))
+        if depth < 2 and any(_holds(inner, depth=depth + 1) for inner in inside):
             return True
     return False
 
 
-_READ = (
-    *(*_CONTENT_KEYS, *_PARTS_KEYS, "tool_calls", "toolCalls", "toolInvocations", "function_call", "output"),
-    "observation",
-)
+_READ = (*(*_CONTENT_KEYS, *_PARTS_KEYS, *_LISTED_CALLS, "toolInvocations", "function_call", "output", "observation"),)
 
 
-def _defines_a_tool(content: Any) -> bool:
+def defines_a_tool(content: Any) -> bool:
     """Return whether a tool's message is its definition, as LangChain's handler of Langfuse logs them."""
     value = as_value(content) if isinstance(content, str) else content
     function = value.get("function") if isinstance(value, Mapping) and value.get("type") == "function" else None

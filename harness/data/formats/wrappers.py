@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.data.formats.calls import is_about
 from harness.data.formats.reading_notes import ORDER, ReadingNotes
 
-_REQUESTED = {"system-prompt": "system", "user-prompt": "user"}
-"""Parts of pydantic-ai's requests by whose they are; the others are results of tools."""
+_REQUESTED = {"system-prompt": "system", "user-prompt": "user", "tool-return": "tool", "retry-prompt": "tool"}
+"""Parts of pydantic-ai's requests by whose they are."""
 _AUTOGEN: dict[str, str | None] = {
     "TextMessage": None,
     "StopMessage": None,
@@ -41,6 +42,7 @@ def is_message(value: Any) -> bool:
         or "from" in value
         or {"kind", "parts"} <= value.keys()
         or {"author", "content"} <= value.keys()
+        or {"sender", "text"} <= value.keys()
         or (isinstance(named, str) and named in _MESSAGE_TYPES and bool({"content", "data", "kwargs"} & value.keys()))
     )
 
@@ -94,19 +96,29 @@ def _event(value: Mapping[str, Any], content: Mapping[str, Any] | None) -> Itera
     if content and not value.get("partial"):
         own = content.get("role") or ("user" if value["author"] == "user" else "model")
         yield {**content, "role": own}
+    elif any(isinstance(one, Mapping | list) and one and not _is_beside(key) for key, one in value.items()):
+        yield value
+
+
+def _is_beside(key: str) -> bool:
+    return key in ("actions", "content", "long_running_tool_ids", "longRunningToolIds") or is_about(key)
 
 
 def _requested(part: Any) -> Mapping[str, Any]:
+    """Return the message of a part of a request of pydantic-ai; one of no known kind is the user's, to be refused."""
     named = str(part.get("part_kind")) if isinstance(part, Mapping) else ""
     if named == "retry-prompt" and not part.get("tool_name"):  # of a reply, and not of a call
         return {**part, "role": "user"}
-    return {"role": _REQUESTED.get(named, "tool"), "parts": [part]}
+    return {"role": _REQUESTED.get(named, "user"), "parts": [part]}
 
 
 def _autogen(named: str, value: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     content = value.get("content")
     role = _AUTOGEN.get(named) or ("user" if str(value.get("source")).lower() in ("user", "human") else "assistant")
     if named in _UNSAID:
+        return
+    if not {"source", "content"} <= value.keys():
+        yield value  # to be refused
         return
     if role == "tool" and isinstance(content, list):
         yield from ({"role": "tool", **one} if isinstance(one, Mapping) else {"role": "tool"} for one in content)

@@ -211,6 +211,16 @@ def test_a_damaged_row_is_named(files: Made, summary: Made, ten: list[Any]) -> N
             summary({**files(ten[0]), path: "\n".join(lines)})
 
 
+def test_a_note_says_how_many_test_conversations_a_person_looked_at_where_that_is_known(
+    files: Made, summary: Made, ten: list[Any]
+) -> None:
+    counts = {"conversations": 24, "looked_at": 0, "corrected": 0, "dropped": 0, "taken": 24, "pending": 0}
+    config = {"pairs": 40, "pairs_in_test_set": 40}
+    told = [replace(one, changes={"config": {**config, "test_approval": counts}}) for one in ten[:2]]
+    assert summary(files(*told)).notes[0].startswith("Nobody looked at the 24 test conversations")
+    assert not any("looked at" in note for note in summary(files(*ten[:2])).notes)
+
+
 def test_the_judge_counts_only_where_one_judge_judged_all_and_rules_are_named_so(
     files: Made, summary: Made, ten: list[Any]
 ) -> None:

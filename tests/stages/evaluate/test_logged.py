@@ -67,6 +67,8 @@ def test_what_was_logged_counts_where_it_was_seen_and_the_turns_before_it_are_as
         right = (row["conversation"], row["turn"]) != ("sample-0000", 1)
         assert not known or (row["staged_tool_call"] == 1.0) is right
         assert {*row["null_baselines"]} == {"null", "majority_by_turn", "copy_last", "same_call"}
+    approval = report["run"]["config"].get("test_approval")
+    assert (approval and approval["looked_at"]) == (2 if decided else None)
     score = report["rows"]["model"]["staged_tool_call"]
     assert 0 < score["value"] < 1
     assert score["unscored"] == sum(row["staged_tool_call"] is None for row in rows)

@@ -8,6 +8,7 @@ import secrets
 import socket
 import sys
 import threading
+import time
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,8 @@ CONNECTIONS = 64
 HEAD_LIMIT = 64 << 10
 OPENER = "open-review.html"
 """Leads the browser to the page. Other users can see the arguments of programs, so the address is none of them."""
+OPENER_SECONDS = 30.0
+"""After which it is deleted, as it is at the end."""
 
 
 class _Brief(H11Protocol):
@@ -125,13 +128,19 @@ def serve_review(folder: Path, *, port: int, browser: bool, say: Callable[[str],
         say(url)
         if browser and _has_screen():
             _write_opener(opener, url)
-            threading.Thread(target=webbrowser.open, args=(opener.resolve().as_uri(),), daemon=True).start()
+            threading.Thread(target=_open, args=(opener,), daemon=True).start()
 
     with review_page(desk, port, ready) as page:
         try:
             page.run()
         finally:
             opener.unlink(missing_ok=True)
+
+
+def _open(opener: Path) -> None:
+    webbrowser.open(opener.resolve().as_uri())
+    time.sleep(OPENER_SECONDS)
+    opener.unlink(missing_ok=True)
 
 
 def _has_screen() -> bool:

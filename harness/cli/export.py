@@ -1,0 +1,89 @@
+"""`tft export`: conversations as files for other trainers and for the Hub's trace viewer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli import _options
+from harness.terminal import echo, progress, say
+
+if TYPE_CHECKING:
+    from harness.data.records import Task
+    from harness.hub.client import Hub
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  tft export me/my-agent-synthetic --format trl --task me/my-agent-testset --out train.jsonl
+  tft export my-agent --format sharegpt --out data/my_agent.jsonl      # a job folder
+  tft export traces.jsonl --format openai --out fine-tuning.jsonl
+  tft export relabelled --format sts --out sessions                    # a file per conversation
+"""
+)
+@click.argument("source", metavar="INPUT")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["trl", "sharegpt", "openai", "sts"]),
+    required=True,
+    help="trl: messages and tools. sharegpt: as LLaMA-Factory reads it. openai: fine-tuning. sts: sessions.",
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="File (.jsonl, .parquet); sts: a folder.")
+@click.option(
+    "--task",
+    metavar="FILE|REPO",
+    help="Task whose system message and tools are written. Default: a job folder's own; else what the rows have.",
+)
+@click.option("--arm", metavar="NAME", help="Which configuration of a dataset, where it has several: tft or direct.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows.")
+@_options.hub
+@_options.as_json
+def command(
+    *, source: str, kind: str, out: Path, task: str | None, arm: str | None, limit: int | None, hub: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Write conversations in a format that others read; INPUT is a file, a folder, or a dataset, as for the stages.
+
+    With a task, each conversation has the system message and the tools that `tft train` and `tft evaluate` show a
+    model. What cannot be read, what an earlier stage rejected and what the format cannot hold is left out, and counted.
+    """
+    from contextlib import nullcontext
+    from itertools import islice
+
+    from harness.data.tasks import TASK
+    from harness.data.traces.trace_input import read_input
+    from harness.data.training_files import Instructions, export
+    from harness.hub.connect import connected
+    from harness.models.prompts import system_message
+
+    own = Path(source) / TASK
+    named = task or (str(own) if own.is_file() else None)
+    local = Path(source).exists() and (named is None or Path(named).is_file())
+    with nullcontext(None) if local else connected(hub) as opened, progress("writing conversations") as advance:
+        found = read_input(source, opened, arm=arm)
+        described = _task(named, opened) if named else None
+        instructions = Instructions(system=system_message(described), tools=described.tools) if described else None
+        rows = (advance() or row for row in islice(found.rows(), limit))
+        counts = export(rows, kind, out, instructions)
+    for reason, number in counts.left_out.items():
+        say(f"left out, {reason}: {number}")
+    if counts.problem:
+        say(f"the first row that cannot be read: {counts.problem}")
+    for note, number in counts.notes.items():
+        say(f"{note}: {number}")
+    if as_json:
+        echo(json.dumps({"input": found.name, "out": str(out), "format": kind, **counts.as_dict()}))
+    else:
+        echo(f"{out}  {counts.written} conversations")
+
+
+def _task(named: str, hub: Hub | None) -> Task:
+    from harness.data.formats.task import read_task
+    from harness.data.tasks import find_task
+
+    return read_task(Path(named)) if hub is None else find_task(named, hub, hub.namespace).task
