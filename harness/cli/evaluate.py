@@ -111,12 +111,10 @@ def command(
     *,
     models: tuple[str, ...],
     adapters: tuple[str, ...],
-    with_base: bool,
     dataset: str | None,
     out: Path | None,
     push: bool,
     create_pr: bool,
-    results_only: bool,
     hub: str | None,
     namespace: str | None,
     as_json: bool,
@@ -140,10 +138,10 @@ def command(
     from harness.stages._requests import EvaluateRequest, JudgeRequest
     from harness.stages.evaluate import run
 
-    _check(push, create_pr, results_only, inspect_folder, inspect_site)
+    _check(push, create_pr, settings["results_only"], inspect_folder, inspect_site)
     for name in models:  # said before a Hub is asked for anything
         ModelName.parse(name)
-    base, names = _on_base(models, adapters) if adapters or with_base else (None, models)
+    base, names = _on_base(models, adapters) if adapters or settings["with_base"] else (None, models)
     judges = _model_options.named_judges(settings)
     judge = _model_options.inference_options(settings, "judge_", shared=False)
     others = {name: settings.pop(name) for name in ("ask_everything", "labels", "label_column")}
@@ -155,7 +153,6 @@ def command(
             **settings,
             models=names,
             base=base,
-            with_base=with_base,
             dataset=dataset or f"{owner}/{REPOSITORY}",
             asking=asking,
             judging=judging,
@@ -164,7 +161,6 @@ def command(
             site=inspect_site,
             namespace=owner if push else None,
             create_pr=create_pr,
-            results_only=results_only,
         )
         result = run(request, client)
     _show(result, as_json, markdown)
