@@ -40,6 +40,7 @@ def command() -> None:
     help="JSON with the task's tools. Default: as the traces define them, else inferred from the calls.",
 )
 @click.option("--task", "description", metavar="TEXT", help="What the agent is told. Default: the system messages.")
+@click.option("--redact", is_flag=True, help="Mask e-mail addresses, phone, card and account numbers everywhere.")
 @click.option("--yes", is_flag=True, help="Take the test conversations as they were logged; the report says so.")
 @_options.hub
 @_options.as_json
@@ -51,6 +52,7 @@ def init(
     seed: int,
     tools_file: Path | None,
     description: str | None,
+    redact: bool,
     yes: bool,
     hub: str | None,
     as_json: bool,
@@ -81,6 +83,7 @@ def init(
             seed=seed,
             tools=tools,
             description=description,
+            redact=redact,
             decided_by="--yes" if yes else None,
         )
         with progress("reading the export") as advance:

@@ -167,7 +167,7 @@ def _with_texts(row: dict[str, Any]) -> dict[str, Any]:
         for call in message.get("tool_calls", ()):
             if not isinstance(call["function"]["arguments"], str):
                 call["function"]["arguments"] = dump_arguments(call["function"]["arguments"])
-    return {**row, "tools": [dump_arguments(tool) for tool in row.get("tools", ())]}
+    return {**row, "tools": [tool if isinstance(tool, str) else dump_arguments(tool) for tool in row.get("tools", ())]}
 
 
 def _features(kind: str) -> Features:

@@ -6,6 +6,8 @@ import json
 from itertools import chain
 from typing import Any
 
+from pydantic_core import from_json
+
 LARGEST = 64 << 20
 """Characters of one JSON value, or bytes of one line: a conversation with its images has a hundredth of that."""
 TOO_LONG = f"of more than {LARGEST >> 20} MiB; expected one conversation per row"
@@ -34,6 +36,10 @@ def load_json(text: str, *, times: int = 1) -> Any:
     """
     _check_size(text, times)
     try:
+        return from_json(text, cache_strings="none")  # three times as fast, and no deeper than _DEEPEST
+    except ValueError:
+        pass  # it has other words for what is wrong, and knows no half characters
+    try:
         value = json.loads(text)
     except RecursionError as error:
         raise JsonLimitExceeded(TOO_DEEP) from error
@@ -43,6 +49,13 @@ def load_json(text: str, *, times: int = 1) -> Any:
         raise JsonLimitExceeded(TOO_MANY_DIGITS) from error
     check_depth(value, text.count("[") + text.count("{"))
     return value
+
+
+def load_json_bytes(data: bytes) -> Any:
+    """Return the value of JSON in UTF-8, at once; ValueError for what only `load_json` reads, or says what is wrong."""
+    if len(data) > _MOST_PARTS:
+        raise ValueError("it may have too many parts")
+    return from_json(data, cache_strings="none")
 
 
 def check_depth(value: Any, brackets: int) -> None:

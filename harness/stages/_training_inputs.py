@@ -98,7 +98,7 @@ def prepare(request: TrainRequest, hub: Hub) -> PreparedTraining:
 
     def lineage_of(rendering: Rendered) -> Lineage:
         settings = {
-            **config.model_dump(),
+            **config.deciding(),
             **({DAY: rendering.day.isoformat()} if rendering.day else {}),
             **({SYSTEMS_REPLACED: data.replaced} if data.replaced else {}),
             "arm": request.arm,

@@ -100,7 +100,7 @@ class _Plan:
         config: dict[str, Any] = {
             **request.shape,
             "limit": request.limit,
-            "pretrain": self.training.model_dump() if self.training else None,
+            "pretrain": self.training.deciding() if self.training else None,
         }
         if request.learnable:
             config["learnable"] = True

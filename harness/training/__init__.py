@@ -13,6 +13,8 @@ merge.py         Merges an adapter into its base, and checks by their logits tha
 pretrain.py      Pretraining of a small student: full training on dialogues, each with the tools of its kind
 rendering.py     Training renderings: a conversation as the token ids that serving will send, and the turns to learn
 run_summary.py   What a training run was and who made its data, for `lineage.json` and the model's card
+shared_prefix.py  The beginning that the examples of a batch share is computed once: how far it goes, attention,
+                 where it holds
 small_model.py   A small student from scratch: Qwen3's architecture, random weights, its own tokenizer
 student_files.py  What the student's files decide about a training, in the guarded child process
 templates.py     Chat templates for training: a tokenizer's own, TRL's variant of it, one day, and no thinking

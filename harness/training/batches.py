@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.training.examples import Example
@@ -52,26 +53,31 @@ class Collator:
     """Lays examples out as one batch.
 
     Padded on the right: causal attention never looks there, so no mask is needed. Packed: end to end in one
-    row, with positions that start again at 0; attention stays inside an example.
+    row, with positions that start again at 0; attention stays inside an example. Shared: in one row too, but the
+    tokens that all examples begin with come once, before the rest of each; for a model that `share_prefix` has changed.
     """
 
     pad_token_id: int
     equal_turns: bool = False
     """The tokens of a turn share a weight of 1, instead of having 1 each."""
     packed: bool = False
+    shared: bool = False
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
         """Return `input_ids` and `weights` of shape (rows, length), and what else the loss needs.
 
         `columns` are the places that carry loss in any row, `items` is the sum of the weights (tokens, or
-        turns), `tokens` the number of tokens without padding.
+        turns), `tokens` the number of tokens of the examples, `computed` that of `input_ids`, padding included. Shared
+        batches have `rows` and `unshared`, see `Continuations`.
         """
         import torch
 
         ids = [torch.tensor(example.input_ids) for example in examples]
         weights = [self._weights(example) for example in examples]
         batch: dict[str, Any] = {}
-        if self.packed:
+        if self.shared:
+            batch = _share(ids, weights, shared_length(examples))
+        elif self.packed:
             batch["position_ids"] = torch.cat([torch.arange(len(row)) for row in ids])[None]
             batch |= {"input_ids": torch.cat(ids)[None], "weights": torch.cat(weights)[None]}
         else:
@@ -81,6 +87,7 @@ class Collator:
         batch["columns"] = batch["weights"].any(0).nonzero().flatten()
         batch["items"] = sum(self._items(example) for example in examples)
         batch["tokens"] = sum(map(len, ids))
+        batch["computed"] = batch["input_ids"].numel()
         return batch
 
     def _weights(self, example: Example) -> torch.Tensor:
@@ -95,24 +102,102 @@ class Collator:
         return sum(1 if self.equal_turns else end - start for start, end in _learned(example))
 
 
+def _share(ids: Sequence[torch.Tensor], weights: Sequence[torch.Tensor], shared: int) -> dict[str, Any]:
+    """Return a batch in one row: the first `shared` tokens of all examples, which carry no loss, and then each rest."""
+    import torch
+
+    rests = [len(row) - shared for row in ids]
+    column = torch.arange(max(rests))
+    starts = torch.tensor([shared + sum(rests[:number]) for number in range(len(rests))])
+    real = column < torch.tensor(rests)[:, None]
+    places = [torch.arange(shared), *(torch.arange(shared, len(row)) for row in ids)]
+    return {
+        "input_ids": torch.cat([ids[0][:shared], *(row[shared:] for row in ids)])[None],
+        "weights": torch.cat([weights[0][:shared], *(row[shared:] for row in weights)])[None],
+        "position_ids": torch.cat(places)[None],
+        "rows": torch.where(real, starts[:, None] + column, 0),
+        "unshared": real.flatten().nonzero().flatten(),
+    }
+
+
+def shared_length(examples: Sequence[Example]) -> int:
+    """Return how many tokens all examples begin with, as far as a batch can have them once.
+
+    That ends before the token that predicts the first learned one of any example, and before the end of the shortest.
+    """
+    if len(examples) < 2:
+        return 0
+    first, last = (choose(example.input_ids for example in examples) for choose in (min, max))  # all others between
+    equal = next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    ends = (min([len(example.input_ids), *(start for start, _ in _learned(example))]) for example in examples)
+    return min(equal, *(end - 1 for end in ends))
+
+
 def _learned(example: Example) -> list[tuple[int, int]]:
     """Return the spans that can carry loss: nothing comes before the first token, so nothing predicts it."""
     return [(max(start, 1), end) for start, end in example.turns if end > max(start, 1)]
 
 
+@dataclass(slots=True, kw_only=True)
+class Continuations:
+    """Where the examples of a batch go on in its row of tokens, after what they share."""
+
+    rows: torch.Tensor
+    """Of shape (examples, longest rest): the place in the row of each token; 0 past the end of an example."""
+    unshared: torch.Tensor
+    """Of shape (tokens not shared,): their places in `rows`, flattened, in the order of the row."""
+    layers: int = 0
+    """How many layers have computed attention with it."""
+    _masks: dict[tuple[int, int, int | None], torch.Tensor] = field(default_factory=dict)
+
+    def mask(self, queries: int, before: int, window: int | None) -> torch.Tensor | None:
+        """Return which of `before + queries` keys each query sees, of shape (1, 1, queries, keys).
+
+        None: all up to its own, and there is none before.
+        """
+        import torch
+
+        if not before and (window is None or window >= queries):
+            return None
+        if (queries, before, window) not in self._masks:
+            own = torch.arange(queries, device=self.rows.device)[:, None]
+            keys = torch.arange(-before, queries, device=self.rows.device)
+            seen = keys <= own if window is None else (keys <= own) & (keys > own - window)
+            self._masks[queries, before, window] = seen[None, None]
+        return self._masks[queries, before, window]
+
+
+def model_inputs(batch: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """Return what a model's `forward` takes of a batch."""
+    inputs: dict[str, Any] = {key: batch[key] for key in ("input_ids", "position_ids") if key in batch}
+    if "rows" in batch:
+        inputs["shared_prefix"] = Continuations(rows=batch["rows"], unshared=batch["unshared"])
+    return inputs
+
+
+def logits_at(model: Any, inputs: dict[str, Any], columns: torch.Tensor, *, keep: bool = True) -> torch.Tensor:
+    """Return the logits at these columns of all rows, of shape (rows, columns, vocabulary).
+
+    The output layer runs on them only, where the model can be told so (`keep`, see `keeps_columns`).
+    """
+    logits: torch.Tensor = model(**inputs, **({"logits_to_keep": columns} if keep else {}), use_cache=False).logits
+    return logits if keep else logits[:, columns]
+
+
+def keeps_columns(model: Any) -> bool:
+    """Whether the model can be told for which tokens to compute logits."""
+    return "logits_to_keep" in inspect.signature(type(model).forward).parameters
+
+
 def weighted_loss(model: Any, batch: dict[str, torch.Tensor], *, items: float, keep: bool = True) -> torch.Tensor:
     """Return the sum over learned tokens of weight times negative log-likelihood, divided by `items`.
 
-    The output layer runs on the places that carry loss only (a fifth of a conversation), where the model can
-    be told so (`keep`: its `forward` takes `logits_to_keep`).
+    Logits are computed for the places that carry loss only (a fifth of a conversation), see `logits_at`.
     """
     from torch.nn.functional import cross_entropy
 
     columns = batch["columns"]
-    layout = {key: batch[key] for key in ("input_ids", "position_ids") if key in batch}
-    chosen = {"logits_to_keep": columns - 1} if keep else {}
-    logits = model(**layout, **chosen, use_cache=False).logits
-    logits = logits if keep else logits[:, columns - 1]
+    logits = logits_at(model, model_inputs(batch), columns - 1, keep=keep)
     targets = batch["input_ids"][:, columns].flatten()
     losses = cross_entropy(logits.flatten(0, 1).float(), targets, reduction="none")
     return (losses * batch["weights"][:, columns].flatten()).sum() / items

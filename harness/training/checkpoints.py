@@ -32,6 +32,10 @@ class TrainingCheckpoint:
     step: int
     tokens: int
     seconds: float
+    computed: int | None = None
+    """Tokens that the model has computed for them; None where an earlier version has not counted them."""
+    sharing: str | None = None
+    """Whether examples shared the tokens that they begin with, in words; None where they were not to."""
 
 
 class Checkpoints:
@@ -53,11 +57,14 @@ class Checkpoints:
         """Return the newest complete checkpoint."""
         return next(reversed(self.whole()), None)
 
-    def finish(self, *, step: int, tokens: int, seconds: float) -> None:
-        """Mark the checkpoint of a step complete, once all its files are written, and drop the oldest ones."""
+    def finish(self, *, step: int, **work: Any) -> None:
+        """Mark the checkpoint of a step complete, once all its files are written, and drop the oldest ones.
+
+        `work` are the other values of a `TrainingCheckpoint`.
+        """
         path = self.path(step)
         sizes = {file.name: file.stat().st_size for file in path.iterdir() if file.is_file() and file.name != _MARK}
-        write_json(path / _MARK, {"step": step, "tokens": tokens, "seconds": seconds, "files": sizes})
+        write_json(path / _MARK, {"step": step, **work, "files": sizes})
         for old in self.whole()[:-_KEPT]:
             (old.path / _MARK).unlink()  # first, so that a half-deleted one is not whole
             shutil.rmtree(old.path)
@@ -104,7 +111,7 @@ class Checkpoints:
 
 def identify(base: Path, examples: TrainingExamples, config: TrainConfig, processes: int) -> dict[str, Any]:
     """Return what determines the resulting weights: settings, number of processes, hashes of data and base."""
-    settings = config.model_dump(exclude=_FREE)
+    settings = {name: value for name, value in config.deciding().items() if name not in _FREE}
     dated = {_DAY: examples.day.isoformat()} if examples.day else {}
     return {**settings, **dated, "processes": processes, "data": _hash_data(examples), "base": _hash_base(base)}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
@@ -45,6 +45,9 @@ class TrainConfig(BaseModel):
     """Every turn counts the same, however long: the objective of expanded turns."""
     packing: bool = False
     """The examples of a batch end to end in one row, instead of padded."""
+    shared_prefix: Literal["auto", "off"] = "auto"
+    """auto: tokens that all examples of a batch begin with are computed once, where the model allows it. The batch is
+    then one row without padding, whatever `packing` says."""
     limit: PositiveInt | None = None
     """Most conversations, the first ones of the data. None: all."""
     max_length: PositiveInt | None = None
@@ -55,3 +58,15 @@ class TrainConfig(BaseModel):
     save_every: PositiveInt | None = None
     """Steps between checkpoints; None: at the end of each epoch."""
     seed: int = 0
+
+    @property
+    def may_share(self) -> bool:
+        """Whether the examples of a batch are to share what they begin with."""
+        return self.shared_prefix == "auto" and self.batch_size > 1
+
+    def deciding(self) -> dict[str, Any]:
+        """Return the settings without what changes the result by rounding only.
+
+        A shared prefix does no more than that, unless there is dropout: then the examples of a batch share that too.
+        """
+        return self.model_dump(exclude=set() if self.may_share and self.lora_dropout else {"shared_prefix"})

@@ -28,6 +28,10 @@ class LogEntry:
     """The most the main process has held so far: on its device with CUDA, else resident in main memory."""
     grad_norm: float | None
     """Before clipping."""
+    tokens: int | None = None
+    """Tokens of the step, as in `tokens_per_second`; None in logs of earlier versions."""
+    computed: int | None = None
+    """Those that the model computed: with padding, and what a batch shares once."""
 
 
 class TrainingLog:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError, ModelError, TrainingError, UsageError
 from harness.models.engine.guard_child import shown
-from harness.terminal import progress
+from harness.terminal import progress, say
 from harness.training.checkpoints import Checkpoints, identify
 from harness.training.config import TrainConfig
 from harness.training.examples import TrainingExamples
@@ -34,6 +34,7 @@ _RESULT_FILES = (
     "*.safetensors",
     "*.safetensors.index.json",
 )
+SHARED = "computed once per batch"
 _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
@@ -47,6 +48,11 @@ class Trained:
     steps: int
     tokens: int
     """Tokens of all steps, prompts included, padding not."""
+    computed: int | None
+    """Those that the model computed: with padding, and what a batch shares once; None where a run that an earlier
+    version had begun did not count them."""
+    sharing: str | None
+    """Whether the examples of a batch shared the tokens that they begin with, in words; None where they were not to."""
     seconds: float
     """Wall time of the steps that led to the result and of their checkpoints; what a kill undid does not count."""
 
@@ -103,19 +109,25 @@ def _train(base: Path, examples: TrainingExamples, config: TrainConfig, args: SF
     from harness.training.trainer import Trainer, Work
 
     done = start.step if start else 0
+    model = _load(base, config, args)
+    sharing = _share(model.to(args.device), examples, config, pad_token_id)
+    if sharing not in (None, SHARED) and args.process_index == 0:
+        say(f"the tokens that all conversations of a batch begin with are {sharing}")
+    layout = {"equal_turns": config.equal_turns, "packed": config.packing, "shared": sharing == SHARED}
     showing = progress("training", steps, done=done) if args.process_index == 0 else nullcontext(_show_nothing)
     with showing as advance:
         work = Work(
             items=examples.items,
             order=order,
-            collator=Collator(pad_token_id=pad_token_id, equal_turns=config.equal_turns, packed=config.packing),
+            collator=Collator(pad_token_id=pad_token_id, **layout),
             journal=TrainingLog(folder / LOG),
             checkpoints=checkpoints,
             start=start,
             save_every=config.save_every,
             advance=advance,
+            sharing=sharing,
         )
-        trainer = Trainer(_load(base, config, args), args, work, peft_config=_adapter(config))
+        trainer = Trainer(model, args, work, peft_config=_adapter(config))
         trainer.train(resume_from_checkpoint=str(start.path) if start else None)
 
 
@@ -133,7 +145,15 @@ def _finish(folder: Path, config: TrainConfig, args: SFTConfig) -> Trained:
         partial.replace(result)
     args.distributed_state.wait_for_everyone()
     log = TrainingLog(folder / LOG).read()
-    return Trained(folder=result, log=log, steps=done.step, tokens=done.tokens, seconds=done.seconds)
+    return Trained(
+        folder=result,
+        log=log,
+        steps=done.step,
+        tokens=done.tokens,
+        computed=done.computed,
+        sharing=done.sharing,
+        seconds=done.seconds,
+    )
 
 
 def _arguments(config: TrainConfig, folder: Path) -> SFTConfig:
@@ -184,7 +204,8 @@ def _load(base: Path, config: TrainConfig, args: SFTConfig) -> Any:
 
     frozen_half = args.bf16 and config.method == "lora"
     settings: dict[str, Any] = {"dtype": torch.bfloat16 if frozen_half else torch.float32}
-    if config.packing and args.bf16 and is_flash_attn_2_available():
+    # A shared prefix takes another attention.
+    if config.packing and not config.may_share and args.bf16 and is_flash_attn_2_available():
         settings["attn_implementation"] = "flash_attention_2"
     try:
         model = AutoModelForCausalLM.from_pretrained(
@@ -201,6 +222,16 @@ def _load(base: Path, config: TrainConfig, args: SFTConfig) -> Any:
             f"{type(model).__name__} has recurrent layers, which would mix the packed examples; train without packing"
         )
     return model
+
+
+def _share(model: Any, examples: TrainingExamples, config: TrainConfig, pad_token_id: int) -> str | None:
+    """Let the model compute what a batch shares once, where it can; return what happens to it, None for no sharing."""
+    if not config.may_share:
+        return None
+    from harness.training.shared_prefix import share_prefix
+
+    reason = share_prefix(model, examples.items, pad_token_id)
+    return f"computed for each one: {reason}" if reason else SHARED
 
 
 def _adapter(config: TrainConfig) -> Any:

@@ -47,6 +47,12 @@ class TrainingFacts:
     loss_plot: str
     """What the plot of the loss shows, in words."""
 
+    seen_tokens: int | None = None
+    """Tokens of all steps, padding not included; None for trainings of earlier versions."""
+    computed_tokens: int | None = None
+    """Those that the model computed: with padding, and what a batch shares once."""
+    sharing: str | None = None
+    """Whether the tokens that all examples of a batch begin with were computed once, in words."""
     prompts: tuple[str, ...] = ()
     """What of conversations is written otherwise for the chat template, in words; empty where nothing is."""
     date: str | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import resource
 import sys
@@ -23,7 +22,7 @@ from trl import SFTConfig, SFTTrainer
 from harness.errors import TrainingError
 from harness.statistics.formatting import number
 from harness.terminal import Advance
-from harness.training.batches import BatchOrder, Collator, weighted_loss
+from harness.training.batches import BatchOrder, Collator, keeps_columns, weighted_loss
 from harness.training.checkpoints import Checkpoints, TrainingCheckpoint
 from harness.training.examples import Example
 from harness.training.log import LogEntry, TrainingLog
@@ -41,6 +40,8 @@ class Work:
     start: TrainingCheckpoint | None
     save_every: int | None
     advance: Advance
+    sharing: str | None
+    """See `TrainingCheckpoint`."""
 
 
 class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
@@ -64,11 +65,12 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
         self.remove_callback(PrinterCallback)
         self.work = work
         self.tokens = work.start.tokens if work.start else 0
+        self.computed = work.start.computed if work.start else 0
         self._before = work.start.seconds if work.start else 0.0
         self._started = time.monotonic()
-        self._step = (self._started, 0)
+        self._step = (self._started, 0, 0)
         base = self.model.get_base_model() if peft_config else self.model
-        self._keeps = "logits_to_keep" in inspect.signature(type(base).forward).parameters
+        self._keeps = keeps_columns(base)
 
     @property
     def seconds(self) -> float:
@@ -96,12 +98,14 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
         """Return the batches of an optimizer step, and the items they carry on all processes together."""
         start = time.monotonic()
         batches = list(islice(epoch_iterator, num_batches))
-        counts = torch.tensor([[batch.pop(key) for batch in batches] for key in ("items", "tokens")]).sum(1)
+        counted = ("items", "tokens", "computed")
+        counts = torch.tensor([[batch.pop(key) for batch in batches] for key in counted]).sum(1)
         if self.args.world_size > 1:
             counts = self.accelerator.gather(counts.to(device)[None]).sum(0)
-        items, tokens = counts.tolist()
+        items, tokens, computed = counts.tolist()
         self.tokens += tokens
-        self._step = (start, tokens)
+        self.computed = None if self.computed is None else self.computed + computed
+        self._step = (start, tokens, computed)
         return batches, torch.tensor(max(items, 1), device=device)
 
     def compute_loss(
@@ -122,7 +126,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
         loss, norm, step = logs["loss"], logs.get("grad_norm"), self.state.global_step
         if not math.isfinite(loss) or (norm is not None and not math.isfinite(norm)):
             raise TrainingError(self._not_a_number(loss, norm))
-        start, tokens = self._step
+        start, tokens, computed = self._step
         if self.is_world_process_zero():
             entry = LogEntry(
                 step=step,
@@ -132,6 +136,8 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
                 tokens_per_second=round(tokens / (time.monotonic() - start), 1),
                 memory_bytes=_peak_memory(self.args.device),
                 grad_norm=norm,
+                tokens=tokens,
+                computed=computed,
             )
             self.work.journal.append(entry)
             self.work.advance(note=f"step {step}, loss {number(loss)}")
@@ -155,7 +161,8 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
         super()._save_checkpoint(model, trial)
         self.accelerator.wait_for_everyone()
         if self.is_world_process_zero():
-            self.work.checkpoints.finish(step=step, tokens=self.tokens, seconds=self.seconds)
+            work = {"tokens": self.tokens, "computed": self.computed, "sharing": self.work.sharing}
+            self.work.checkpoints.finish(step=step, seconds=self.seconds, **work)
         self.accelerator.wait_for_everyone()
 
     def create_model_card(self, *_: Any, **__: Any) -> None:

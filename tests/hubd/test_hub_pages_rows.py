@@ -57,6 +57,14 @@ def parquet(table, **options) -> bytes:
     return file.getvalue()
 
 
+def test_json_columns_of_a_parquet_file_are_shown_as_what_they_say(git, blobs):
+    import pyarrow as pa
+
+    texts = pa.array(['{"a": [1, null]}', None, "no JSON", '"text"'], pa.string())
+    found = rows_of(git, blobs, "j.parquet", parquet(pa.table({"j": texts.cast(pa.json_())})))
+    assert found.rows == (('{"a": [1, null]}',), ("null",), ("no JSON",), ("text",))
+
+
 def test_the_first_rows_of_a_parquet_file_with_any_types(git, blobs):
     import datetime
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import support.tft
 from harness.data.formats.jsonl import write_json, write_jsonl
@@ -107,6 +110,19 @@ def test_what_would_not_be_kept_exactly_is_written_as_text() -> None:
     rows = [dump_dataset_row(one, [])["messages"][1]["tool_calls"][0]["function"]["arguments"] for one in ODD]
     assert [type(one) for one in rows] == [dict] * 5 + [str] * 2
     assert as_json({"a": [{"b": float("inf")}]}) == '{"a": [{"b": Infinity}]}'
+
+
+def test_the_card_says_how_others_train_on_it(pushed: dict[str, str]) -> None:
+    """The block for LLaMA-Factory is JSON that names the repository and columns that are there."""
+    address = f"{pushed['HF_ENDPOINT']}/datasets/local/sample-traces/raw/main/README.md"
+    request = urllib.request.Request(address, headers={"Authorization": f"Bearer {pushed['HF_TOKEN']}"})
+    with urllib.request.urlopen(request) as answer:
+        card = answer.read().decode("utf-8")
+    (block,) = re.findall(r"```json\n(.*?)```", card, re.DOTALL)
+    described = json.loads(block)["sample-traces"]
+    assert described["hf_hub_url"] == "local/sample-traces"
+    columns = {one["name"] for one in yaml.safe_load(card.split("---\n")[1])["dataset_info"][0]["features"]}
+    assert set(described["columns"].values()) <= columns
 
 
 TRAIN = """

@@ -300,6 +300,25 @@ def agent_kit(message: Message) -> Raw:
     return _bare({"role": role, "content": content, "tool_calls": calls, "tool_call_id": message.tool_call_id})
 
 
+def genkit(message: Message) -> Raw:
+    if message.role == "tool":
+        result = {"ref": message.tool_call_id, "name": "f", "output": message.content}
+        return {"role": "tool", "content": [{"toolResponse": result}]}
+    said = [{"text": message.content}] if message.content is not None else []
+    calls = [{"toolRequest": {"ref": c.id, "name": c.name, "input": c.arguments}} for c in message.tool_calls]
+    return {"role": "model" if message.role == "assistant" else message.role, "content": [*said, *calls]}
+
+
+def langchain4j(message: Message) -> Raw:
+    if message.role == "tool":
+        result = {"id": message.tool_call_id, "toolName": "f", "text": message.content}
+        return {"type": "TOOL_EXECUTION_RESULT", **result}
+    if message.role == "user":
+        return {"type": "USER", "contents": [{"type": "TEXT", "text": message.content}]}
+    calls = [{"id": c.id, "name": c.name, "arguments": written(c)} for c in message.tool_calls]
+    return _bare({"type": "AI", "text": message.content, "toolExecutionRequests": calls})
+
+
 _SHAREGPT = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
 
 

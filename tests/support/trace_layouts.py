@@ -182,6 +182,14 @@ _CALLS: dict[str, Callable[[list[Any], list[Any], int], Any]] = {
         **{"span_id": f"d{n}", "trace_id": "t1", "parent_id": "p", "name": "chat", "start_ns": 10**18 + n},
         "meta": {"kind": "llm", "input": {"messages": asked}, "output": {"messages": answered}},
     },
+    "HoneyHive": lambda asked, answered, n: {
+        **{"event_id": f"h{n}", "session_id": "s1", "event_type": "model", "start_time": n, "config": {"model": "m"}},
+        **{"inputs": {"chat_history": asked}, "outputs": answered[-1]},
+    },
+    "OpenAI Agents SDK, spans": lambda asked, answered, n: {
+        **{"object": "trace.span", "id": f"a{n}", "trace_id": "t1", "parent_id": "p", "started_at": TIME},
+        "span_data": {"type": "generation", "input": asked, "output": answered, "model": "m"},
+    },
     "LangSmith": lambda asked, answered, n: {
         **{"id": f"r{n}", "trace_id": "t1", "dotted_order": f"{n}", "run_type": "llm", "name": "ChatOpenAI"},
         **{"inputs": {"messages": asked}, "outputs": chat(answered), "extra": {"metadata": {}}},
@@ -193,6 +201,8 @@ _OTHERS: dict[str, Raw] = {
     "Braintrust": {"id": "r", "span_attributes": {"type": "task"}, "input": {"city": "Ulm"}, "output": "[]"},
     "Lunary": {"id": "p", "type": "tool", "input": {"city": "Ulm"}, "output": "[]"},
     "Datadog": {"span_id": "p", "meta": {"kind": "tool", "input": {"value": "Ulm"}, "output": {"value": "[]"}}},
+    "HoneyHive": {"event_id": "p", "event_type": "tool", "inputs": {"city": "Ulm"}, "outputs": {"found": "[]"}},
+    "OpenAI Agents SDK, spans": {"id": "p", "span_data": {"type": "function", "input": "{}", "output": "[]"}},
     "LangSmith": {"id": "p", "run_type": "tool", "inputs": {"city": "Ulm"}, "outputs": {"output": "[]"}},
 }
 
@@ -318,6 +328,8 @@ LAYOUTS: dict[str, Layout] = {
     "DSPy history": Layout(
         write=exchange(openai, lambda a, b: {"model": "m", "prompt": None, "messages": a, "response": chat(b)})
     ),
+    "Genkit": Layout(write=row(each(m.genkit), "messages")),
+    "LangChain4j": Layout(write=row(each(m.langchain4j), "messages")),
     "ATIF": Layout(write=row(m.atif, "steps", schema_version="ATIF-v1.4", session_id="s1", agent={"name": "a"})),
     # Calls in texts.
     "ShareGPT": Layout(write=row(each(m.sharegpt), "conversations", tools=text(TOOLS)), ids=False, words=False),

@@ -8,13 +8,13 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.curation.checks.conversation import check
 from harness.curation.checks.duplicates import Fingerprint, fingerprint
 from harness.curation.checks.message_order import CheckConfig
-from harness.curation.inspection.redaction import find_pii
+from harness.curation.inspection.redaction import find_pii, redact
 from harness.curation.job_init.task_description import SystemTally
 from harness.curation.job_init.tool_definitions import ToolTally
 from harness.data.formats.messages import dump_conversation
@@ -64,6 +64,8 @@ class RowFacts:
 class Gathered:
     """What a pass over an export has found."""
 
+    redacted: bool = False
+    """Whether what looks personal is masked, and users and sessions are numbered instead of named."""
     rows: list[RowFacts] = field(default_factory=list)
     tools: ToolTally = field(default_factory=ToolTally)
     systems: SystemTally = field(default_factory=SystemTally)
@@ -75,23 +77,39 @@ class Gathered:
     """What reading left out, reordered or guessed (`harness.data.formats.reading_notes`) -> conversations."""
     columns: Counter[str] = field(default_factory=Counter)
     """Column that is carried on -> rows that have it."""
+    _numbers: dict[str, str] = field(default_factory=dict)
 
     def pass_over(self, rows: Iterable[TraceRow]) -> Iterator[dict[str, Any]]:
         """Yield each row as it is put aside in the file, and keep what is to be known of it."""
-        for row in rows:
+        for row in map(self._redact, rows) if self.redacted else rows:
             aside = why_aside(row)
             carried = {key: row.columns[key] for key in CARRIED if isinstance(row.columns.get(key), str)}
             self.columns.update(key for key in carried if carried[key])
             self.rows.append(self._facts(row, carried, aside))
             if aside is None:
-                self.tools.add(row)
-                self.systems.add(row)
+                self.tools.add_definitions(row)
                 self.reading.update({one.check for one in row.findings})
-                self.personal.update(set(find_pii(row.conversation)))
-                self.cut_results += any(
-                    one.role == "tool" and _is_cut(one.content) for one in row.conversation.messages
-                )
-            yield {**dump_conversation(row.conversation), **carried}
+                results = (one.content for one in row.conversation.messages if one.role == "tool")
+                self.cut_results += any(map(_is_cut, results))
+            told = {"system": row.columns["system"]} if isinstance(row.columns.get("system"), str) else {}
+            yield {**dump_conversation(row.conversation), **carried, **told}
+
+    def use(self, conversation: Conversation, system: str | None) -> None:
+        """Count what a conversation says that is used; those set aside would count repeated calls again."""
+        self.tools.add_calls(conversation)
+        self.systems.add(conversation, system)
+        self.personal.update(set(find_pii(conversation)))
+
+    def _redact(self, row: TraceRow) -> TraceRow:
+        columns = dict(row.columns)
+        for key in ("system", "error"):
+            if isinstance(text := columns.get(key), str):
+                columns[key] = _masked(text)
+        for link in links_of(columns):
+            kind = link.split(" ", 1)[0]
+            columns[kind] = self._numbers.setdefault(link, f"{kind.removesuffix('_id')}-{len(self._numbers) + 1}")
+        problem = None if row.problem is None else _masked(row.problem)
+        return replace(row, conversation=redact(row.conversation), columns=columns, problem=problem)
 
     def _facts(self, row: TraceRow, carried: Mapping[str, str], aside: SetAside | None) -> RowFacts:
         conversation = row.conversation
@@ -105,6 +123,11 @@ class Gathered:
             aside=aside,
             untestable="" if aside else why_untestable(conversation),
         )
+
+
+def _masked(text: str) -> str:
+    told = redact(Conversation(id="", messages=(Message(role="system", content=text),), source=""))
+    return told.messages[0].content or ""
 
 
 def links_of(columns: Mapping[str, Any]) -> tuple[str, ...]:
@@ -137,7 +160,8 @@ def why_untestable(conversation: Conversation) -> str:
     if max(calls) > 1:
         return "it has several calls in one turn"
     found = check(conversation, Toolbox(()), _ORDER)
-    return next((one.problem for one in found if one.severity == "reject"), "")
+    # Agents that greet speak first; that is for the filter to judge, and their calls can be compared.
+    return next((one.problem for one in found if one.severity == "reject" and one.check != "first-message"), "")
 
 
 def _texts(message: Message) -> Iterator[str]:

@@ -52,6 +52,7 @@ class JobRecord:
     """What reading left out, reordered or guessed -> conversations."""
     columns: dict[str, int]
     """What the export says beside conversations, as far as it is carried on -> rows."""
+    redacted: bool
     decided_by: str | None
 
 
@@ -82,9 +83,11 @@ def notes(record: JobRecord) -> Iterator[str]:
     yield from _about_test(record)
     yield from _about_tools(record)
     yield from _about_description(record.description)
+    if record.redacted:
+        yield "e-mail addresses, phone, card and account numbers are masked, users and sessions numbered; names are not"
     if record.personal:
         yield (
-            f"what looks personal in conversations: {counted(record.personal)}; `tft filter --redact` masks it, and "
+            f"what looks personal in conversations: {counted(record.personal)}; `--redact` masks it, and "
             "nothing is pushed by this command"
         )
 

@@ -18,6 +18,7 @@
                         counted and shown
     row_columns.py      What a row says of its conversation beside the messages: tools, system text, model, time, whose
                         it was, failures
+    row_exchanges.py    Rows that hold a request to a model and its answer, or messages with the answer to them beside
     row_layouts.py      The layouts in which conversations come as rows, told apart by their keys, and what each says of
                         a conversation
     sgd.py              Schema-Guided Dialogue files to records, and as a file of conversations

@@ -12,7 +12,7 @@ from harness.data.records import ToolCall
 NAME_KEYS = ("name", "toolName", "tool_name", "function_name")
 ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "tool_kwargs", "partial_json", "rawInput")
 """In the plain layout: the first key of a name, the first two of arguments."""
-ID_KEYS = ("tool_call_id", "tool_use_id", "call_id", "toolCallId", "toolUseId", "source_call_id", "id")
+ID_KEYS = ("tool_call_id", "tool_use_id", "call_id", "toolCallId", "toolUseId", "source_call_id", "ref", "id")
 """Where an item has an id of its own beside that of the call (the Responses API), results name the call's."""
 _LOOK_LIKE_ARGUMENTS = re.compile("args|argument|param|input", re.IGNORECASE)
 _ABOUT = re.compile(

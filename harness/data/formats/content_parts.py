@@ -26,8 +26,15 @@ _RESULTS = (
     *("function_call_output", "function_result"),
 )
 _PARTS = (*_TEXTS, *_CALLS, *_RESULTS, "reasoning", "thinking", "redacted_thinking")
-_CALL_KEYS = ("functionCall", "function_call", "toolUse", "tool_use", "tool_call")
-_KEYED_RESULTS = ("functionResponse", "function_response", "toolResult", "tool_result", "tool_call_result")
+_CALL_KEYS = ("functionCall", "function_call", "toolUse", "tool_use", "tool_call", "toolRequest")
+_KEYED_RESULTS = (
+    "functionResponse",
+    "function_response",
+    "toolResult",
+    "tool_result",
+    "tool_call_result",
+    "toolResponse",
+)
 _SILENT_KEYS = ("reasoningContent", "cachePoint", "reasoning")
 RESULT_KEYS = ("response", "output", "result", "content", "errorText")
 _MEDIA = re.compile(
@@ -85,6 +92,8 @@ def read_part(part: Any, role: Role) -> Iterator[Item]:
 def _texts(part: Mapping[str, Any], named: str) -> list[Any]:
     """Return what a part of a known type of text says."""
     said = first_of(part, _TEXT_KEYS)
+    if isinstance(said, Mapping) and isinstance(said.get("value"), str):  # messages of OpenAI's threads
+        said = said["value"]
     if named in _TEXTS and isinstance(said, str | list):
         return said if isinstance(said, list) else [said]
     problem = f"a content part of type {shortened(named)} is no text; only text can be learned from"
@@ -106,7 +115,8 @@ def holds_texts(said: list[Any]) -> bool:
 
 
 def _kind_of(part: Mapping[str, Any]) -> str | None:
-    return next((part[key] for key in _KIND_KEYS if isinstance(part.get(key), str)), None)
+    named = next((part[key] for key in _KIND_KEYS if isinstance(part.get(key), str)), None)
+    return named.lower() if named and named.isupper() else named
 
 
 _KIND_KEYS = ("type", "part_kind", "block_type", "content_type")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from harness.data.formats.calls import NAME_KEYS, is_about
 from harness.data.formats.content_parts import SILENT, listed_keys
-from harness.data.formats.json_texts import json_value, kind
+from harness.data.formats.json_texts import json_value, kind, shortened
 from harness.data.formats.message_reader import read_messages
 from harness.data.formats.reading_notes import ALTERNATIVES, MEDIA, ReadingNotes
 from harness.data.records import Message
@@ -50,34 +51,33 @@ def _listed(value: Any, role: str, any_object: bool, notes: ReadingNotes, depth:
     if value is None or value == "":
         return []
     if isinstance(value, str):
-        _refuse_stream(value)
-        return [{"role": role, "content": value}]
+        return [_with_role(value, role, any_object)]
     if isinstance(value, list):
         while len(value) == 1 and isinstance(value[0], list):
             value = value[0]
         if value and all(isinstance(one, Mapping) and {"index", "message"} <= one.keys() for one in value):
             value = _first_answer(value, "message", notes)  # choices
-        # Beside others, a message that has no role may be anybody's.
-        return [
-            one if isinstance(one, Mapping) and len(value) > 1 else _with_role(one, role, any_object) for one in value
-        ]
+        alone = len(value) == 1  # beside others, a message that has no role may be anybody's
+        return [_with_role(one, role, any_object) if alone or isinstance(one, str) else one for one in value]
     if not isinstance(value, Mapping):
         raise ValueError(f"the {role}'s part must be text, a message or a list of them, got {kind(value)}")
     history = next((one for key in HISTORIES if isinstance(one := json_value(value.get(key)), list)), None)
     inner = _inside(value, notes, around=not history) if depth < _DEEPEST and "role" not in value else None
     if inner is None and history and role == "user":
-        said = {key: one for key, one in value.items() if key not in HISTORIES}
-        return [*_listed(history, role, any_object, notes, depth + 1), _with_role(said, role, any_object)]
-    return (
-        [_with_role(value, role, any_object)] if inner is None else _listed(inner, role, any_object, notes, depth + 1)
-    )
+        beside = (*HISTORIES, "preamble", "tools", "connectors")
+        said = {key: one for key, one in value.items() if key not in beside and one and not is_about(key)}
+        before = _listed(history, role, any_object, notes, depth + 1)
+        return [*before, _with_role(said, role, any_object)] if said else before
+    if inner is None:
+        return [_with_role(value, role, any_object)]
+    return _listed(inner, role, any_object, notes, depth + 1)
 
 
 def _inside(value: Mapping[str, Any], notes: ReadingNotes, *, around: bool) -> Any:
     """Return what an object has around it: a list of messages, a message, or what has one in it; None for neither."""
     for key in _LISTS:
         if isinstance(inner := json_value(value.get(key)), list) and (inner or key == "messages"):
-            _refuse_second(value, key)
+            refuse_second(value, key)
             return _first_answer(inner, _ALTERNATIVES[key], notes) if key in _ALTERNATIVES else inner
     if around and not _is_message(value):
         found = (json_value(value.get(key)) for key in _AROUND)
@@ -99,28 +99,37 @@ def _first_answer(listed: list[Any], inside: str, notes: ReadingNotes) -> list[A
     return [first.get(inside) or first if isinstance(first, Mapping) else first]
 
 
-def _refuse_stream(text: str) -> None:
+def _refuse_text(text: str, role: str) -> None:
+    """Raise ValueError for a text that is a stream of pieces, or a whole conversation as a chat template writes it."""
     if text.startswith(("data: {", "event: ")):
         raise ValueError("the answer is a stream of pieces (data: ...); export whole answers")
+    if role == "user" and (_RENDERED.search(text) or (_HUMAN.search(text) and _AGENT.search(text))):
+        raise ValueError(f"a whole conversation is written into one text: {shortened(text)}; export its messages")
 
 
-def _refuse_second(value: Mapping[str, Any], key: str) -> None:
-    """Raise ValueError where an object holds a second list of messages, or of calls, beside the one that is read."""
-    for other, inner in value.items():
-        listed = inner if other not in (key, *HISTORIES) and isinstance(inner, list) else ()
-        if any(_speaks(one) for one in listed):
-            raise ValueError(f"it has {key} and {other}, which both hold messages or calls; expected one of them")
+_RENDERED = re.compile(r"<\|im_start\|>|<\|start_header_id\|>|\[INST\]|<start_of_turn>|<\|(?:user|assistant)\|>")
+_HUMAN = re.compile("^(Human|User): ", re.MULTILINE)
+_AGENT = re.compile("^(AI|Assistant|Agent):", re.MULTILINE)
+
+
+def refuse_second(value: Mapping[str, Any], *known: str) -> None:
+    """Raise ValueError where an object holds another list of messages, or of calls, beside what is read of it."""
+    for key, inner in value.items():
+        listed = inner if key not in (*known, *HISTORIES) and isinstance(inner, list) else ()
+        if any(map(_speaks, listed)):
+            raise ValueError(f"it has {' and '.join((known[0], key))}, which both hold messages or calls; expected one")
 
 
 def _speaks(value: Any) -> bool:
     return isinstance(value, Mapping) and (
-        ("role" in value and "content" in value)
+        ("role" in value and bool({"content", "text", "parts"} & value.keys()))
         or bool({"arguments", "args"} & value.keys() and {*NAME_KEYS} & value.keys())
     )
 
 
 def _with_role(value: Any, role: str, any_object: bool) -> Any:
     if isinstance(value, str):
+        _refuse_text(value, role)
         return {"role": role, "content": value}
     if not isinstance(value, Mapping):
         return value
@@ -141,7 +150,7 @@ def _text_of(value: Mapping[str, Any], role: str, any_object: bool) -> str:
     told = {key: one for key, one in value.items() if one not in (None, "", [], {}) and not is_about(key)}
     key = next((key for key in _TEXTS if isinstance(told.get(key), str)), None)
     if key is not None and (len(told) == 1 or "model" in value):  # a request's other keys are settings
-        _refuse_stream(told[key])
+        _refuse_text(told[key], role)
         return str(told[key])
     if any_object and not any(isinstance(one, list | Mapping) and one for one in map(json_value, value.values())):
         return json.dumps(value, ensure_ascii=False)

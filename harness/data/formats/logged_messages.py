@@ -34,17 +34,19 @@ from harness.data.records import Message, Role, ToolCall
 
 _SPELLINGS: dict[Role, str] = {
     "system": "system developer instructions",
-    "user": "user human customer client caller visitor",
-    "assistant": "assistant ai aimessage aimessagechunk bot chatbot model gpt agent",
+    "user": "user human customer client caller visitor usermessage",
+    "assistant": "assistant ai aimessage aimessagechunk bot chatbot model gpt agent machine apimessage tool_calls",
     "tool": (
         "tool function function_response functionresponse tool_response toolresponse tool_result toolresult "
+        "tool_call_result tool_call_output tool_execution_result "
         "observation ipython environment"
     ),
 }
 _ROLES = {spelling: role for role, spellings in _SPELLINGS.items() for spelling in spellings.split()}
-_ROLE_KEYS = ("role", "from", "type", "sender", "speaker", "source")
+_ROLE_KEYS = ("role", "from", "type", "sender", "speaker", "source", "messageType")
 _CONTENT_KEYS = ("content", "value", "text", "message", "utterance", "refusal")
-_PARTS_KEYS = ("parts", "blocks", "items")
+_PARTS_KEYS = ("parts", "blocks", "items", "contents")
+_LISTED_CALLS = ("tool_calls", "toolCalls", "toolExecutionRequests")
 _EXTRA = "additional_kwargs"
 """Where LangChain keeps what APIs say in their own words."""
 _WRITTEN_CALLS = ("function_call", "tool_call")
@@ -65,7 +67,7 @@ def logged_messages(value: Mapping[str, Any]) -> Iterator[Message]:
         if media := media_beside(message):
             raise MediaNeededError(f"it has {media} beside its content; only text can be learned from")
         role = role_of(message)
-        if not (role == "tool" and _defines_a_tool(message.get("content"))):
+        if not (role == "tool" and defines_a_tool(message.get("content"))):
             yield from _records(role, list(_items(message, role)), message)
 
 
@@ -127,7 +129,8 @@ def _said(value: Mapping[str, Any], role: Role) -> Iterator[Item]:
     elif isinstance(said, str):
         yield from text_items(said, role)
     elif isinstance(said, Mapping):
-        yield from read_part(said, role)
+        inner = said.get("parts")  # Mastra
+        yield from (item for part in (inner if isinstance(inner, list) else [said]) for item in read_part(part, role))
     elif isinstance(said, Sequence):
         found = [item for part in said for item in read_part(part, role)]
         if parts:
@@ -148,7 +151,7 @@ def _listed(value: Mapping[str, Any]) -> Iterator[Iterator[Item]]:
     """Yield the calls of each place beside a content, and the results that some frameworks keep with them."""
     extra = value.get(_EXTRA)
     extra = extra if isinstance(extra, Mapping) else {}
-    calls = [value.get("tool_calls"), value.get("toolCalls"), extra.get("tool_calls")]
+    calls = [*map(value.get, _LISTED_CALLS), extra.get("tool_calls")]
     for listed in filter(None, calls):
         if not isinstance(listed, list | tuple):
             raise ValueError(f"tool_calls must be a list of calls, got {kind(listed)}")
@@ -228,7 +231,7 @@ def _refuse_what_is_not_read(value: Mapping[str, Any], items: Iterable[Item]) ->
     ]
     if "tool_call_chunks" in strange and value.get("tool_calls"):  # the same calls, as they were streamed
         strange.remove("tool_call_chunks")
-    called = any(key in value for key in ("tool_calls", "toolCalls", "function_call"))
+    called = any(key in value for key in (*_LISTED_CALLS, "function_call"))
     known = contents or (called and role_of(value) != "user")
     if strange or not (said or known):
         raise ValueError(
@@ -256,13 +259,10 @@ def _holds(value: Any, known: bool = False, depth: int = 0) -> bool:
     return False
 
 
-_READ = (
-    *(*_CONTENT_KEYS, *_PARTS_KEYS, "tool_calls", "toolCalls", "toolInvocations", "function_call", "output"),
-    "observation",
-)
+_READ = (*(*_CONTENT_KEYS, *_PARTS_KEYS, *_LISTED_CALLS, "toolInvocations", "function_call", "output", "observation"),)
 
 
-def _defines_a_tool(content: Any) -> bool:
+def defines_a_tool(content: Any) -> bool:
     """Return whether a tool's message is its definition, as LangChain's handler of Langfuse logs them."""
     value = as_value(content) if isinstance(content, str) else content
     function = value.get("function") if isinstance(value, Mapping) and value.get("type") == "function" else None

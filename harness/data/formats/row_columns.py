@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.data.formats.content_parts import first_of
 from harness.data.formats.json_texts import json_value, shortened
+from harness.data.formats.logged_messages import defines_a_tool
 from harness.data.formats.openai_tools import openai_tools
 
 _HOLDERS = (
@@ -70,6 +71,12 @@ def columns_of(row: Any, messages: Any = None) -> dict[str, Any]:
     return found
 
 
+def read_columns(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of which something is said under their own names, in their forms, see `columns_of`."""
+    found = {column: read(said[column]) for column, read in _READ.items() if said.get(column) is not None}
+    return {column: one for column, one in found.items() if one}
+
+
 def instant(value: Any) -> str | None:
     """Return a time as ISO 8601 in UTC; None for what is none. One without a zone is taken for UTC."""
     if isinstance(value, str) and value.strip().replace(".", "", 1).isdecimal():
@@ -100,9 +107,11 @@ def _places(value: Any, depth: int) -> Iterator[Mapping[str, Any]]:
 
 
 def _of_messages(messages: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield what messages say beside their words: pydantic-ai has the instructions with each request."""
+    """Yield what messages say beside their words: pydantic-ai's instructions, definitions of tools (LangChain's)."""
     messages = json_value(messages)
+    messages = json_value(messages.get("messages")) if isinstance(messages, Mapping) else messages
     listed = [one for one in messages if isinstance(one, Mapping)] if isinstance(messages, list) else []
+    yield {"tools": [one["content"] for one in listed if defines_a_tool(one.get("content"))]}
     for column, keys in _OF_MESSAGES.items():
         yield {column: next((one[key] for one in listed for key in keys if one.get(key)), None)}
 
@@ -146,7 +155,8 @@ def _failure(places: Iterable[Mapping[str, Any]]) -> str:
     """Return in words that a row is marked as failed otherwise than by an error: by its level, its status."""
     for place in places:
         words = _error(first_of(place, ("statusMessage", "status_message", "message")))
-        if str(place.get("level")).upper() == "ERROR" or place.get("error") is True or place.get("success") is False:
+        denied = any(place.get(key) is False for key in ("success", "label"))
+        if denied or place.get("error") is True or str(place.get("level")).upper() == "ERROR":
             return words or "marked as failed"
         status = json_value(place.get("status"))
         status = first_of(status, ("code", "status_code", "status")) if isinstance(status, Mapping) else status

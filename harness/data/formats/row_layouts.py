@@ -10,16 +10,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.data.formats.calls import parse_answer
-from harness.data.formats.exchanges import HISTORIES, exchange, listed_messages
 from harness.data.formats.inspect_samples import read_sample
 from harness.data.formats.json_texts import decoded, json_value, kind, shortened, why_not_held
 from harness.data.formats.message_reader import read_messages
-from harness.data.formats.reading_notes import MEDIA, OTHER_ANSWER, ReadingNotes
+from harness.data.formats.reading_notes import ReadingNotes
+from harness.data.formats.row_exchanges import (
+    ANSWERED,
+    ASKED,
+    EXCHANGES,
+    Read,
+    Row,
+    any_exchange,
+    exchange_under,
+    is_exchange,
+    one_of_each,
+    read_conversation,
+)
 from harness.data.formats.wrappers import is_message
 from harness.data.records import Conversation, Message
-
-Row = Mapping[str, Any]
-Read = Callable[[Any, bool, ReadingNotes], tuple[Message, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +37,6 @@ class RowLayout:
     words: str
     fits: Callable[[Any], bool]
     read: Read
-    """What reads the messages of a row, strictly or not, and notes what it changes or leaves out."""
     keys: frozenset[str] = frozenset()
     """What the conversation itself is made of; the other keys of a row are its columns."""
     strict: bool = False
@@ -96,56 +103,11 @@ def _has(*keys: str) -> Callable[[Any], bool]:
 
 
 def _under(key: str) -> Read:
-    return lambda row, strict, notes: read_messages(decoded(row[key], f'"{key}" is'), key, strict=strict, notes=notes)
-
-
-def _conversation(row: Row, strict: bool, notes: ReadingNotes) -> tuple[Message, ...]:
-    """Return the messages of a row, with the answer that a request's log has beside them."""
-    messages = _under("messages")(row, strict, notes)
-    key = next((key for key in _ANSWERS if row.get(key)), None)
-    if strict or any(finding.check == MEDIA for finding in notes.findings):
-        return messages
-    ends = bool(messages) and messages[-1].role == "assistant"
-    if key is None:
-        unread = None if ends else next((key for key, value in row.items() if _is_answer(key, value)), None)
-        if unread:
-            raise ValueError(f"what {unread} holds may be the answer; expected it under {', '.join(_ANSWERS)}")
-        return messages
-    if not ends:
-        return messages + _answer(row, key, notes)
-    try:
-        said = _answer(row, key, ReadingNotes())
-    except ValueError:
-        said = ()
-    if said[-1:] != messages[-1:]:
-        notes.add(OTHER_ANSWER, f"its {key} is not what its messages end with")
-    return messages
-
-
-def _is_answer(key: str, value: Any) -> bool:
-    held = json_value(value) if key != "messages" else None
-    keys = held.keys() if isinstance(held, Mapping) else set[str]()
-    return bool({"choices", "candidates", "generations"} & keys) or {"role", "content"} <= keys
-
-
-def _answer(row: Row, key: str, notes: ReadingNotes) -> tuple[Message, ...]:
-    value = {key: row[key]} if key == "choices" else row[key]
-    return read_messages(
-        listed_messages(value, "assistant", any_object=False, notes=notes), key, strict=False, notes=notes
-    )
-
-
-def _exchange(asked: str, answered: str) -> Read:
-    """Return what reads a request to a model's API and its response under two keys of a row."""
-
-    def read(row: Row, strict: bool, notes: ReadingNotes) -> tuple[Message, ...]:  # noqa: ARG001 - never strict
-        said = row[asked]
-        if history := next((row[key] for key in HISTORIES if row.get(key)), None):
-            said = {"chat_history": history, "input": said}
-        sent = listed_messages(said, "user", any_object=False, notes=notes)
-        if not sent:
-            raise ValueError(f'"{asked}" holds nothing that was asked')
-        return exchange(sent, listed_messages(row[answered], "assistant", any_object=False, notes=notes), notes)
+    def read(row: Row, strict: bool, notes: ReadingNotes) -> tuple[Message, ...]:
+        value = decoded(row[key], f'"{key}" is')
+        if isinstance(value, Mapping) and not strict:
+            value = next((value[inner] for inner in ("messages", *_MESSAGE_LISTS) if value.get(inner)), value)
+        return read_messages(value, key, strict=strict, notes=notes)
 
     return read
 
@@ -178,12 +140,6 @@ def _question(row: Row, strict: bool, notes: ReadingNotes) -> tuple[Message, ...
     return *messages, Message(role="assistant", tool_calls=(call,)) if call else Message(role="user", content=answer)
 
 
-def _is_exchange(asked: str, answered: str) -> Callable[[Any], bool]:
-    """Return whether a row has both; one with an instruction beside them is no log of a request."""
-    both = _has(asked, answered)
-    return lambda row: both(row) and bool(row[asked]) and not row.get("instruction")
-
-
 def _row_itself(row: Any, strict: bool, notes: ReadingNotes) -> tuple[Message, ...]:
     return read_messages(row, strict=strict, notes=notes)
 
@@ -204,27 +160,20 @@ def _lists_messages(key: str) -> Callable[[Any], bool]:
     return fits
 
 
-_ANSWERS = ("output", "response", "completion", "choices", "outputs")
-_EXCHANGES = {
-    "requests and their responses": (
-        *(("request", "response"), ("request_body", "response_body"), ("requestBody", "responseBody")),
-        *(("full_request", "full_response"), ("request_payload", "response_payload"), ("body", "response")),
-        ("backendRequestBody", "backendResponseBody"),
-    ),
-    "inputs and outputs": (("input", "output"), ("inputs", "outputs"), ("inputs", "output")),
-    "prompts and completions": (("prompt", "completion"),),
-}
-_WRAPPERS = ("properties", "values", "data", "state", "attributes", "record", "payload", "row", "kwargs", "result")
+_WRAPPERS = (
+    *("properties", "values", "data", "state", "attributes", "record", "payload", "row", "kwargs", "result"),
+    *("_source", "jsonPayload", "message", "event", "detail", "log", "entry", "trace", "session"),
+)
 """Keys of an object in which a conversation may stand like a row of its own."""
 _MESSAGE_LISTS = (
     *("history", "chat_history", "message_history", "conversation_history", "all_messages", "new_messages"),
-    *("events", "items", "turns", "chat", "dialogue", "dialog", "transcript", "trajectory", "thread", "log"),
+    *("events", "items", "turns", "chat", "dialogue", "dialog", "transcript", "trajectory", "traj", "thread", "log"),
 )
 _BESIDE = ("input", "output", "response", "prompt", "completion", "question", "answer", "query", "instruction")
 """Keys that hold a part of the conversation, so that a list beside them is not all of it."""
 INSPECT = "samples of an Inspect log"
 MESSAGES = RowLayout(
-    words="messages", fits=_has("messages"), read=_conversation, keys=frozenset(("messages",)), strict=True
+    words="messages", fits=_has("messages"), read=read_conversation, keys=frozenset(("messages",)), strict=True
 )
 LAYOUTS = (
     RowLayout(words=INSPECT, fits=_has("id", "epoch", "input"), read=read_sample),
@@ -264,13 +213,19 @@ LAYOUTS = (
         keys=frozenset(("query", "answers")),
     ),
     *(
-        RowLayout(words=words, fits=_is_exchange(*keys), read=_exchange(*keys), keys=frozenset(keys))
-        for words, pairs in _EXCHANGES.items()
+        RowLayout(words=words, fits=is_exchange(*keys), read=exchange_under(*keys), keys=frozenset(keys))
+        for words, pairs in EXCHANGES.items()
         for keys in pairs
     ),
     *(
         RowLayout(words=f"messages under {key}", fits=_lists_messages(key), read=_under(key), keys=frozenset((key,)))
         for key in _MESSAGE_LISTS
+    ),
+    RowLayout(
+        words="questions and answers",
+        fits=lambda row: one_of_each(row) is not None,
+        read=any_exchange,
+        keys=frozenset((*ASKED, *ANSWERED)),
     ),
     RowLayout(words="lists of messages", fits=_is_messages, read=_row_itself),
 )

@@ -15,7 +15,7 @@ _LONGEST_PYTHON = 1 << 20
 """Characters of a value as Python writes it: reading it takes a hundred times its size."""
 _MOST_ENDS = 1000
 """Closing brackets of one call that are tried."""
-_TAGGED = re.compile(r"<tool_call>\s*(\{.*?\})\s*</tool_call>\s*", re.DOTALL)
+_TAGGED = re.compile(r"<(tool_call|TOOLCALL|function_call)>\s*(\{.*?\}|\[.*?\])\s*</\1>\s*", re.DOTALL)
 _TAGGED_RESULT = re.compile(r"<tool_response>\s*(.*?)\s*</tool_response>\s*", re.DOTALL)
 _OPENED = re.compile(r"(?:<functioncall>|\[TOOL_CALLS\]|<\|tool_call\|>|<\|python_tag\|>)\s*(?=[\[{])")
 """What stands before calls that are JSON, up to the end of the text: Glaive, Mistral, Granite, Llama."""
@@ -23,7 +23,8 @@ _END = re.compile(r"(?:\s|</s>|<\|(?:endoftext|eot_id|eom_id|im_end|end_of_text)
 _NAME = re.compile(r"\s*([A-Za-z_][\w .\-/]*?)\s*\(")
 _KEYS = {"name", "arguments", "parameters", "id", "type"}
 _UNREAD = re.compile(
-    r"<tool_call>|<functioncall>|<function=|<function_calls>|<invoke name=|\[TOOL_CALLS\]|<\|python_tag\|>|"
+    r"<tool_call>|<TOOLCALL>|<function_call>|<functioncall>|<function=|<function_calls>|<invoke name=|"
+    r"\[TOOL_CALLS\]|<\|python_tag\|>|"
     r"<\|tool_calls?\|>|<\|tool_calls?_(?:section_)?(?:begin|start)\|>|<\uff5ctool\u2581calls?\u2581begin\uff5c>|"
     r"<minimax:tool_call>|<start_function_call>| to=functions\.|functools\["
 )
@@ -39,8 +40,9 @@ def calls_in(text: str) -> tuple[str, list[Mapping[str, Any]]]:
     """Return the words and the calls of an assistant's text; ValueError where it marks a call that cannot be read."""
     if not may_hold_calls(text):
         return text, []
-    if "<tool_call>" in text:
-        calls, left = [python_value(found) for found in _TAGGED.findall(text)], _TAGGED.sub("", text)
+    if tagged := [python_value(found) for _, found in _TAGGED.findall(text)]:
+        calls = [call for found in tagged for call in (found if isinstance(found, list) else [found])]
+        left = _TAGGED.sub("", text)
     elif opened := _OPENED.search(text):
         found = python_value(_END.sub("", text[opened.end() :]))
         calls, left = (found if isinstance(found, list) else [found]), text[: opened.start()]

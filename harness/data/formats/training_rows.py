@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.data.formats.messages import dump_arguments, dump_message, template_message
+from harness.data.formats.stage_rows import as_json
 from harness.data.records import Conversation, Message, ToolCall
 from harness.data.tools import function_of
 
@@ -21,20 +22,23 @@ Writer = Callable[[Conversation, Tools, Counter[str]], Any]
 HARNESS = "tft-harness"
 """What wrote a session, as the Hub's viewer shows it."""
 GIVEN_IDS = "calls that were given an id, which the format asks for"
+AS_TEXT = "calls with their arguments as JSON text, since `datasets` would change a number in an object"
 UNANSWERED = "conversations with a call that no tool message answers, which OpenAI does not take"
 TEXT_BESIDE = "texts beside a call, which ShareGPT has no place for: left out"
 CUT = "conversations cut after their last assistant turn, which ShareGPT has to end with"
 _SHAREGPT = {"user": "human", "tool": "observation", "assistant": "gpt"}
 
 
-def trl_row(conversation: Conversation, tools: Tools, _: Counter[str]) -> dict[str, Any]:
+def trl_row(conversation: Conversation, tools: Tools, notes: Counter[str]) -> dict[str, Any]:
     """Return `{"id", "messages", "tools"}` with arguments as objects; keys that say nothing are absent."""
     messages = [template_message(message) for message in conversation.messages]
     for message in messages:
         for call in message.get("tool_calls", ()):
             if call["id"] is None:
                 del call["id"]
-    return {"id": conversation.id, "messages": messages, **_tools(tools)}
+            call["function"]["arguments"] = arguments = as_json(call["function"]["arguments"])
+            notes[AS_TEXT] += isinstance(arguments, str)
+    return {"id": conversation.id, "messages": messages, **_tools([as_json(tool) for tool in tools])}
 
 
 def openai_row(conversation: Conversation, tools: Tools, notes: Counter[str]) -> dict[str, Any]:

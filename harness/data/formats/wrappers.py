@@ -42,6 +42,7 @@ def is_message(value: Any) -> bool:
         or "from" in value
         or {"kind", "parts"} <= value.keys()
         or {"author", "content"} <= value.keys()
+        or {"sender", "text"} <= value.keys()
         or (isinstance(named, str) and named in _MESSAGE_TYPES and bool({"content", "data", "kwargs"} & value.keys()))
     )
 

@@ -15,7 +15,8 @@ from harness.data.formats.json_texts import json_value
 from harness.data.formats.reading_notes import ReadingNotes
 from harness.data.formats.row_columns import columns_of
 from harness.data.records import Message
-from harness.data.traces.logged_conversations import LoggedConversation, whole_conversations
+from harness.data.traces.json_document import FileRecord
+from harness.data.traces.logged_conversations import Again, LoggedConversation, whole_conversations
 
 
 class LangfuseReader:
@@ -28,17 +29,26 @@ class LangfuseReader:
         self._kinds: Counter[str] = Counter()
         self._logged: list[LoggedConversation] = []
 
-    def add(self, value: Any, line: int) -> bool:
-        """Take one record of the file; False for a value that is none of an export."""
+    def add(self, record: FileRecord) -> bool:
+        """Take one record of a file; False for a value that is none of an export."""
+        value = record.value
         if not is_export(value):
             return False
         self._kinds[_kind(value) or "(none)"] += 1
-        self._logged.extend(read_record(value, line))
+        self._logged.extend(replace(one, file=record.file) for one in read_record(value, record.line))
         return True
 
-    def conversations(self) -> Sequence[LoggedConversation]:
-        """Return what all records said, each conversation once."""
-        return whole_conversations(self._logged)
+    def conversations(self, again: Again) -> Sequence[LoggedConversation]:  # noqa: ARG002 - all is held
+        """Return what all records said, each conversation once, with the time when it began."""
+        begun: dict[tuple[str, str | None], str] = {}
+        for one in self._logged:
+            if one.messages and (time := one.columns.get("time")):
+                begun[_start(one)] = min(time, begun.get(_start(one), time))
+        whole = whole_conversations(self._logged)
+        return [
+            replace(one, columns={**one.columns, "time": time}) if (time := begun.get(_start(one))) else one
+            for one in whole
+        ]
 
     def nothing(self) -> str:
         """Return what was found in the place of conversations, and what to export."""
@@ -47,6 +57,11 @@ class LangfuseReader:
             f"has observations of type {there} alone, and conversations stand in those of models (GENERATION, llm); "
             "export the generations, or the traces with their input and output"
         )
+
+
+def _start(one: LoggedConversation) -> tuple[str, str | None]:
+    """Return what the records of one conversation have in common: the session, and what was said first."""
+    return one.session, one.messages[0].content if one.messages else None
 
 
 def is_export(value: Any) -> bool:
@@ -76,18 +91,22 @@ def read_record(value: Mapping[str, Any], line: int) -> Iterable[LoggedConversat
     trace_id = str(_named(value, "trace_id") or value.get("root_span_id") or value.get("id") or "")
     session = str(_named(value, "session_id") or _named(value, "thread_id") or trace_id)
     notes = ReadingNotes()
-    place = LoggedConversation(id=trace_id, session=session, line=line, columns=columns_of({**value, **_meta(value)}))
+    place = LoggedConversation(id=trace_id, session=session, line=line, columns=_columns(value))
     try:
         yield replace(place, messages=_messages(value, notes), findings=tuple(notes.findings))
     except ValueError as error:
         yield replace(place, problem=str(error))
 
 
+def _columns(value: Mapping[str, Any]) -> dict[str, Any]:
+    return columns_of({**value, **_meta(value)}, _said(value, *_INPUTS))
+
+
 def _kind(value: Mapping[str, Any]) -> str:
     """Return what an observation is of, in the words of its tool; empty for traces, which say nothing of it."""
     about = json_value(value.get("span_attributes"))
     holders = (value, _meta(value), about if isinstance(about, Mapping) else {})
-    kinds = (holder.get(key) for holder in holders for key in ("type", "kind", "span_kind", "op_name"))
+    kinds = (holder.get(key) for holder in holders for key in ("type", "kind", "span_kind", "event_type", "op_name"))
     return next((one for one in kinds if isinstance(one, str)), "")
 
 
@@ -102,15 +121,16 @@ _KINDS = ("GENERATION", "SPAN", "EVENT")
 _OTHERS = (
     *("span", "event", "agent", "tool", "chain", "retriever", "retrieval", "evaluator", "embedding", "guardrail"),
     *("function", "task", "workflow", "general", "score", "eval", "thread", "experiment", "model_chunk"),
+    *("handoff", "response", "custom", "session"),
 )
 _OPERATIONS = ("chat.completions", "messages.create", "messages.stream", "responses.create", "generate_content")
 """Parts of the names of functions that ask a model, in Weave's calls."""
 
 
 def _meta(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what Datadog has its observations' kind, input and output in."""
-    meta = json_value(value.get("meta"))
-    return meta if isinstance(meta, Mapping) else {}
+    """Return what Datadog, or the Agents SDK, has its observations' kind, input and output in."""
+    held = (json_value(value.get(key)) for key in ("meta", "span_data"))
+    return next((one for one in held if isinstance(one, Mapping)), {})
 
 
 def _said(value: Mapping[str, Any], *keys: str) -> Any:

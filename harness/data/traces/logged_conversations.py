@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeVar
+from pathlib import Path
+from typing import Any, Protocol
 
 from harness.data.pipeline_records import Finding
 from harness.data.prefixes import Prefixes
 from harness.data.records import Message
+from harness.data.traces.json_document import FileRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +21,7 @@ class LoggedConversation:
     session: str
     """Conversations of one session may be the same one, logged again with every turn."""
     line: int
+    file: Path = Path()
     messages: tuple[Message, ...] = ()
     tools: tuple[Any, ...] = ()
     """Definitions of tools, as they were logged."""
@@ -29,19 +32,23 @@ class LoggedConversation:
     problem: str | None = None
 
 
+Again = Callable[[Container[int]], Iterator[FileRecord]]
+"""Reads an export once more: the records at those places at least, in the same order."""
+
+
 class ExportReader(Protocol):
-    """Reads a file whose records say only together what its conversations are."""
+    """Reads files whose records say only together what its conversations are."""
 
     words: str
     """The layout."""
     record: str
     """What a record is called."""
 
-    def add(self, value: Any, line: int) -> bool:
-        """Take one record of the file; False for a value that is none of this export."""
+    def add(self, record: FileRecord) -> bool:
+        """Take one record of a file; False for a value that is none of this export."""
         ...
 
-    def conversations(self) -> Sequence[LoggedConversation]:
+    def conversations(self, again: Again) -> Iterable[LoggedConversation]:
         """Return what all records said, each conversation once."""
         ...
 
@@ -50,16 +57,13 @@ class ExportReader(Protocol):
         ...
 
 
-Logged = TypeVar("Logged", bound=LoggedConversation)
-
-
-def whole_conversations(logged: Iterable[Logged]) -> list[Logged]:
+def whole_conversations(logged: Iterable[LoggedConversation]) -> list[LoggedConversation]:
     """Return the conversations of which no other one of the same session is a continuation, in the order of the file.
 
     A chat agent logs its whole history with every turn, so that all but the last are beginnings of it.
     """
-    groups: dict[str, list[Logged]] = {}
-    kept: list[Logged] = []
+    groups: dict[str, list[LoggedConversation]] = {}
+    kept: list[LoggedConversation] = []
     for one in logged:
         if one.problem:
             kept.append(one)
@@ -69,13 +73,13 @@ def whole_conversations(logged: Iterable[Logged]) -> list[Logged]:
         prefixes, begun = Prefixes(), set[int]()
         for one in sorted(group, key=lambda one: -len(one.messages)):  # stable: earlier ones first
             beginnings = prefixes.of(one.messages)
-            if not {beginnings[-1], prefixes.of(_as_continued(one.messages))[-1]} & begun:
+            if not {beginnings[-1], prefixes.of(as_continued(one.messages))[-1]} & begun:
                 kept.append(one)
                 begun.update(beginnings)
-    return sorted(kept, key=lambda one: one.line)
+    return sorted(kept, key=lambda one: (one.file, one.line))
 
 
-def _as_continued(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+def as_continued(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """Return how a conversation stands in its continuation: of calls in parallel, the first comes before its result."""
     if not messages or len(messages[-1].tool_calls) < 2:
         return messages

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from harness.data.formats.message_reader import read_messages
 from harness.data.formats.reading_notes import ReadingNotes
 from harness.data.formats.row_columns import columns_of, instant
 from harness.data.formats.wrappers import is_message
-from harness.data.traces.logged_conversations import LoggedConversation
+from harness.data.traces.json_document import FileRecord
+from harness.data.traces.logged_conversations import Again, LoggedConversation
 
 _IDS = (
     *("conversation_id", "conversationId", "session_id", "sessionId", "thread_id", "threadId", "chat_id", "chatId"),
@@ -41,6 +43,7 @@ class _Session:
     """What the lines of one session say; a prompt that was written anew begins another branch of it."""
 
     line: int
+    file: Path
     entries: list[_Entry] = field(default_factory=list)
     left: list[list[_Entry]] = field(default_factory=list)
     """Branches that were given up."""
@@ -80,18 +83,19 @@ class SessionReader:
         self._types: Counter[str] = Counter()
         self._current = ""
 
-    def add(self, value: Any, line: int) -> bool:
+    def add(self, record: FileRecord) -> bool:
         """Take one line; False for one of no session."""
+        value, line = record.value, record.line
         if not isinstance(value, Mapping):
             return False
         named = value.get("type")
         message = _message(value)
         self._types[str(named)] += 1
         if message is None:
-            return self._begin(value, line) or (named in _BESIDE and named != "response_item") or _is_unsaid(value)
+            return self._begin(value, record) or (named in _BESIDE and named != "response_item") or _is_unsaid(value)
         self._current = own = _session(value) or self._current
         side = f"{own}-{value.get('agentId') or 'sidechain'}" if value.get("isSidechain") else own
-        session = self._sessions.setdefault(side, _Session(line=line))
+        session = self._sessions.setdefault(side, _Session(line=line, file=record.file))
         session.table = "message" not in value and "payload" not in value
         for key, one in columns_of(value, [message]).items():
             session.about.setdefault(key, one)
@@ -102,17 +106,17 @@ class SessionReader:
         session.add(entry, str(value.get("parentUuid") or value.get("parentId") or "-"))
         return True
 
-    def _begin(self, value: Mapping[str, Any], line: int) -> bool:
+    def _begin(self, value: Mapping[str, Any], record: FileRecord) -> bool:
         """Begin the session that a line announces; False for one that announces none."""
         held = value.get("payload") if value.get("type") == "session_meta" else value
         if value.get("type") not in ("session", "session_meta") or not isinstance(held, Mapping):
             return False
-        self._current = str(held.get("id") or f"session-{line}")
-        begun = self._sessions.setdefault(self._current, _Session(line=line))
+        self._current = str(held.get("id") or f"session-{record.line}")
+        begun = self._sessions.setdefault(self._current, _Session(line=record.line, file=record.file))
         begun.about = {**columns_of(held), **columns_of({key: value.get(key) for key in _TIMES}), **begun.about}
         return True
 
-    def conversations(self) -> Sequence[LoggedConversation]:
+    def conversations(self, again: Again) -> Sequence[LoggedConversation]:  # noqa: ARG002 - all is held
         """Return each session, and each branch of one that was given up."""
         return [logged for id, session in self._sessions.items() for logged in _logged(id, session)]
 
@@ -197,6 +201,7 @@ def _logged(id: str, session: _Session) -> Iterator[LoggedConversation]:
             id=id,
             session=id,
             line=session.line,
+            file=session.file,
             messages=read,
             columns=columns,
             findings=tuple(notes.findings),

@@ -1,160 +1,145 @@
-"""What a span says, whichever tool wrote it: its attributes in any form, and which of them hold what, per family."""
+"""What a span says, whichever tool wrote it: its attributes in any form, found by the names in `span_names.py`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
-from harness.data.formats.exchanges import listed_messages
+from harness.data.formats.exchanges import exchange, listed_messages
 from harness.data.formats.json_texts import decoded, json_value
+from harness.data.formats.reading_notes import ReadingNotes
+from harness.data.records import Message
+from harness.data.traces.parted_messages import one_part_messages
+from harness.data.traces.span_names import AGENTS, COLUMNS, CONVERSATIONS, FAMILIES, KINDS, MODELS, NAMES
 
 _DEEPEST = 16
 """Dots of an attribute's name that are looked at: the longest known one has nine."""
 _JSON = re.compile(r'\s*[\[{]\s*["\[{]')
-_VALUES = ("stringValue", "boolValue", "doubleValue", "bytesValue")
-_MODELS = ("chat", "generate_content", "text_completion", "completion", "llm", "chat_model")
-_AGENTS = ("invoke_agent", "agent")
+_VALUES = ("boolValue", "doubleValue", "bytesValue")
 _EVENT_ROLES = {f"gen_ai.{role}.message": role for role in ("system", "user", "assistant", "tool")}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Family:
-    """Where the spans of one convention hold what; of several names, the first that is there."""
+class Attributes:
+    """The attributes of a span, found by name, whether names have dots or stand for objects in objects."""
 
-    kind: tuple[str, ...]
-    input: tuple[str, ...]
-    output: tuple[str, ...]
-    tools: tuple[str, ...]
-    own: bool
-    """Whether these names say by themselves that a model was asked: then a span needs no kind."""
+    __slots__ = ("_flat", "_root")
+
+    def __init__(self, flat: Mapping[str, Any]) -> None:
+        self._flat = flat
+        self._root: Mapping[str, Any] | None = None
+
+    def get(self, name: str) -> Any:
+        """Return what stands under a name, in objects that may be JSON texts; None where that is nothing."""
+        if value := self._flat.get(name):
+            return _lists(value) if isinstance(value, _Node) else value
+        if self._root is None:
+            self._root = nested(self._flat) if _lead_inside(tuple(self._flat)) else {}
+        return (_at(self._root, name) or None) if self._root else None
+
+    def first(self, names: Iterable[str]) -> Any:
+        """Return the first thing that stands under one of the names."""
+        for name in names:
+            if found := self.get(name):
+                return found
+        return None
 
 
-_FAMILIES = (
-    _Family(  # OpenTelemetry GenAI, and the indexed names of before
-        kind=("gen_ai.operation.name", "llm.request.type"),
-        input=("gen_ai.input.messages", "gen_ai.prompt"),
-        output=("gen_ai.output.messages", "gen_ai.completion"),
-        tools=("gen_ai.tool.definitions", "llm.request.functions"),
-        own=True,
-    ),
-    _Family(  # OpenInference
-        kind=("openinference.span.kind",),
-        input=("llm.input_messages",),
-        output=("llm.output_messages",),
-        tools=("llm.tools",),
-        own=True,
-    ),
-    _Family(
-        kind=("openinference.span.kind",),
-        input=("input.value",),
-        output=("output.value",),
-        tools=("llm.tools",),
-        own=False,
-    ),
-    _Family(
-        kind=("mlflow.spanType",),
-        input=("mlflow.spanInputs",),
-        output=("mlflow.spanOutputs",),
-        tools=("mlflow.chat.tools",),
-        own=False,
-    ),
-    _Family(  # LangSmith
-        kind=("run_type",),
-        input=("inputs",),
-        output=("outputs",),
-        tools=("extra.invocation_params.tools", "inputs.tools"),
-        own=False,
-    ),
-)
-EXPECTED = (
-    "gen_ai.input.messages and gen_ai.output.messages (OpenTelemetry), llm.input_messages (OpenInference), "
-    "inputs and outputs (LangSmith) or mlflow.spanInputs"
-)
-_CONVERSATIONS = (
-    "gen_ai.conversation.id",
-    "session.id",
-    "traceloop.association.properties.session_id",
-    "traceloop.association.properties.thread_id",
-    "extra.metadata.thread_id",
-    "extra.metadata.session_id",
-    "extra.metadata.conversation_id",
-    "thread_id",
-)
+@lru_cache(1 << 10)
+def _lead_inside(keys: tuple[str, ...]) -> bool:
+    """Return whether a known name may stand in what one of the keys holds, or a key in what a name does."""
+    return any(name.startswith(f"{key}.") or key.startswith(f"{name}.") for name in NAMES for key in keys)
 
 
 class _Node(dict[str, Any]):
     """An object that the dots of names made, not one that was a value."""
 
 
-def attributes(span: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the attributes of a span as one nested object, with those of its events that hold messages."""
+def attributes(span: Mapping[str, Any]) -> Attributes:
+    """Return the attributes of a span, with those of its events that hold messages."""
     if "run_type" in span:
-        return {key: span[key] for key in ("run_type", "inputs", "outputs", "extra") if key in span}
-    root = nested(_flat(span.get("attributes")))
+        run = {key: span[key] for key in ("run_type", "inputs", "outputs", "extra") if key in span}
+        return Attributes(run)
+    flat = _flat(span.get("attributes", span.get("tags")))
+    if not span.get("events"):
+        return Attributes(flat)
+    flat = dict(flat)
     asked: list[dict[str, Any]] = []
     answered: list[dict[str, Any]] = []
     for event in objects(span.get("events")):
-        name, held = str(event.get("name") or event.get("event_name")), _flat(event.get("attributes"))
+        name, of_event = str(event.get("name") or event.get("event_name")), _flat(event.get("attributes"))
         if name in _EVENT_ROLES:
-            asked.append({"role": _EVENT_ROLES[name], **_event(held)})
+            asked.append({"role": _EVENT_ROLES[name], **_event(of_event)})
         elif name == "gen_ai.choice":
-            answered.append(_event(held))
+            answered.append(_event(of_event))
         elif name.startswith("gen_ai."):
-            _put(root, held)
-    if (asked or answered) and not _at(root, "gen_ai.input.messages"):
-        _put(root, {"gen_ai.input.messages": asked, "gen_ai.output.messages": answered})
-    return root
+            flat |= of_event
+    found = Attributes(flat)
+    if (asked or answered) and not found.get("gen_ai.input.messages"):
+        return Attributes(flat | {"gen_ai.input.messages": asked, "gen_ai.output.messages": answered})
+    return found
 
 
 def _event(held: Mapping[str, Any]) -> dict[str, Any]:
     return {key: one if key == "content" else json_value(one) for key, one in held.items()}
 
 
-def kind_of(root: Mapping[str, Any]) -> str | None:
+def kind_of(root: Attributes) -> str | None:
     """Return what a span is of, in lower case, by any family's name for it."""
-    found = (_at(root, name) for family in _FAMILIES for name in family.kind)
-    return next((str(one).strip('"').lower() for one in found if isinstance(one, str) and one), None)
+    found = root.first(KINDS)
+    return found.strip('"').lower() if isinstance(found, str) else None
 
 
-def conversation_of(root: Mapping[str, Any]) -> str:
+def conversation_of(root: Attributes) -> str:
     """Return the id of the conversation that a span names, empty where it names none."""
-    found = (_at(root, name) for name in _CONVERSATIONS)
-    return next((str(one) for one in found if isinstance(one, str | int) and one), "")
+    found = root.first(CONVERSATIONS)
+    return str(found) if isinstance(found, str | int) else ""
 
 
-def is_agent(root: Mapping[str, Any]) -> bool:
+def is_agent(kind: str | None) -> bool:
     """Whether a span is that of an agent, which may say what its models' spans say in parts."""
-    return kind_of(root) in _AGENTS
+    return kind in AGENTS
 
 
-def messages(root: Mapping[str, Any]) -> tuple[list[Any], list[Any]]:
-    """Return the messages that a model, or an agent, was sent and those it sent back; none for other spans.
-
-    Raises ValueError for JSON that is cut off, and for an answer to nothing.
-    """
-    kind = kind_of(root)
-    for family in _FAMILIES:
-        asks, answers = _first(root, family.input), _first(root, family.output)
-        if not (asks or answers) or not (kind in _MODELS or (family.own and kind in (None, *_AGENTS))):
+def sides(root: Attributes, kind: str | None) -> tuple[Any, Any] | None:
+    """Return what a model, or an agent, was sent and what it sent back, as logged; None for other spans."""
+    for family in FAMILIES:
+        if kind not in MODELS and not (family.own and (kind is None or kind in AGENTS)):
             continue
-        asked, answered = _messages(asks, "user"), _messages(answers, "assistant")
-        if not asked and answered:
-            raise ValueError(f"the span has an answer and nothing that was asked; expected {family.input[0]}")
-        instructions = json_value(_at(root, "gen_ai.system_instructions"))
-        if asked and instructions and not _begins_with_system(asked):
-            said = {"parts": instructions} if isinstance(instructions, list) else {"content": instructions}
-            asked = [{"role": "system", **said}, *asked]
-        return asked, answered
-    return [], []
+        asks, answers = root.first(family.input), root.first(family.output)
+        if asks or answers:
+            return asks, answers
+    return None
 
 
-def tools_of(root: Mapping[str, Any]) -> tuple[Any, ...]:
+def conversation(root: Attributes, notes: ReadingNotes) -> tuple[Message, ...]:
+    """Return what a model, or an agent, was sent, and behind it what it sent back; nothing for other spans.
+
+    Raises ValueError for what cannot be read: an unknown form, JSON that is cut off, an answer to nothing.
+    """
+    asks, answers = sides(root, kind_of(root)) or (None, None)
+    asks, answers = _loaded(asks, "user"), _loaded(answers, "model")
+    before, after = one_part_messages(asks), one_part_messages(answers)
+    if before and after:
+        return after if after[: len(before)] == before else before + after
+    asked, answered = _messages(asks, "user", notes), _messages(answers, "assistant", notes)
+    if not asked and answered:
+        raise ValueError("the span has an answer and nothing that was asked; expected the messages that were sent")
+    return exchange(asked, answered, notes)
+
+
+def columns(root: Attributes) -> dict[str, Any]:
+    """Return what a span says of tools, instructions, model and user, as it was logged."""
+    found = {column: root.first(names) for column, names in COLUMNS.items()}
+    return {**found, "tools": tools_of(root), "session_id": conversation_of(root)}
+
+
+def tools_of(root: Attributes) -> list[Any]:
     """Return the definitions of the tools that a model was given, as they were logged."""
-    names = (family.tools for family in _FAMILIES)
-    found = next((json_value(one) for one in (_first(root, name) for name in names) if one), None)
-    return tuple(map(_tool, found)) if isinstance(found, list) else ()
+    names = (family.tools for family in FAMILIES)
+    found = next((json_value(one) for one in (root.first(name) for name in names) if one), None)
+    return [*map(_tool, found)] if isinstance(found, list) else []
 
 
 def _tool(value: Any) -> Any:
@@ -204,10 +189,6 @@ def _at(root: Mapping[str, Any], name: str) -> Any:
     return _lists(found)
 
 
-def _first(root: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    return next((found for name in names if (found := _at(root, name))), None)
-
-
 def _flat(value: Any) -> Mapping[str, Any]:
     """Return attributes as an object: OTLP writes them as a list of keys and values."""
     value = json_value(value)
@@ -218,8 +199,10 @@ def _flat(value: Any) -> Mapping[str, Any]:
 
 def _typed(value: Any) -> Any:
     """Return the value that OTLP wraps with its type."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return value
+    if (text := value.get("stringValue")) is not None:
+        return text
     if "arrayValue" in value:
         return [_typed(one) for one in _held(value["arrayValue"])]
     if "kvlistValue" in value:
@@ -239,17 +222,23 @@ def objects(value: Any) -> Iterator[Mapping[str, Any]]:
     """Yield the objects of a list; it and they may be JSON texts."""
     value = json_value(value)
     for one in value if isinstance(value, list) else ():
-        found = json_value(one)
-        if isinstance(found, Mapping):
+        if isinstance(one, dict):  # the usual case, quickly
+            yield one
+        elif isinstance(found := json_value(one), Mapping):
             yield found
 
 
-def _messages(value: Any, role: str) -> list[Any]:
-    if isinstance(value, str) and _JSON.match(value):
-        value = decoded(value, f"what the {'user' if role == 'user' else 'model'}'s side holds is")
+def _loaded(value: Any, side: str) -> Any:
+    """Return what a side holds, decoded where it is JSON; ValueError where that is cut off."""
+    return (
+        decoded(value, f"what the {side}'s side holds is") if isinstance(value, str) and _JSON.match(value) else value
+    )
+
+
+def _messages(value: Any, role: str, notes: ReadingNotes) -> list[Any]:
     if isinstance(value, list):
         value = [_undotted(one, "message") for one in value]
-    return [_message(one) for one in listed_messages(value, role, any_object=False)]
+    return [_message(one) for one in listed_messages(value, role, any_object=False, notes=notes)]
 
 
 def _message(value: Any) -> Any:
@@ -278,7 +267,3 @@ def _undotted(value: Any, wrapper: str) -> Any:
         value = _lists(nested(value))
     inner = value.get(wrapper)
     return inner if isinstance(inner, Mapping) else value
-
-
-def _begins_with_system(asked: list[Any]) -> bool:
-    return isinstance(asked[0], Mapping) and asked[0].get("role") in ("system", "developer")

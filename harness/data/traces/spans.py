@@ -1,131 +1,148 @@
-"""Files of spans (OpenTelemetry, OpenInference, LangSmith, MLflow): what models were sent and answered, in one tree."""
+"""Files of spans (OpenTelemetry, OpenInference, LangSmith, MLflow, Jaeger): what models were sent and answered.
+
+Each span of a model holds all that was said before, so that a file is read twice: first only to see which spans none
+goes on from, then to read those. A number per message and per span is held in memory, and no text.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from harness.data.formats.exchanges import exchange
-from harness.data.formats.json_texts import encodable, json_value
+import numpy as np
+
+from harness.data.formats.json_texts import encodable_value
 from harness.data.formats.message_reader import whole
-from harness.data.traces.logged_conversations import LoggedConversation, whole_conversations
-from harness.data.traces.span_attributes import (
-    EXPECTED,
-    attributes,
-    conversation_of,
-    is_agent,
-    kind_of,
-    messages,
-    nested,
-    objects,
-    tools_of,
-)
+from harness.data.formats.reading_notes import REPEATED, ReadingNotes
+from harness.data.formats.row_columns import read_columns
+from harness.data.prefixes import hashable
+from harness.data.traces.beginnings import Beginnings, Numbers, chain
+from harness.data.traces.json_document import FileRecord
+from harness.data.traces.logged_conversations import Again, LoggedConversation, as_continued
+from harness.data.traces.message_digests import MessageDigests
+from harness.data.traces.span_attributes import columns, conversation, is_agent, kind_of, sides
+from harness.data.traces.span_names import COLUMNS, EXPECTED
+from harness.data.traces.span_records import LoggedSpan, is_export, spans
+from harness.data.traces.span_tree import SpanTree
+from harness.errors import DataError
 
-_MOST_ABOVE = 1000
-_FEW = 8
-"""Records of one conversation that are held before those are dropped which others continue."""
-_SESSION = "mlflow.trace.session"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Span:
-    trace: str
-    id: str
-    parent: str
-    conversation: str
-    """Empty where the span itself names none."""
-    start: tuple[int, str]
-    root: Mapping[str, Any]
-    """Its attributes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Logged(LoggedConversation):
-    """What one span says, with its place in the tree."""
-
-    trace: str
-    span: str
-    start: tuple[int, str]
-
-
-class _Held:
-    """Records of one conversation, or trace, without those that others continue."""
-
-    def __init__(self) -> None:
-        self.records: list[_Logged] = []
-        self._most = _FEW
-
-    def add(self, logged: _Logged) -> None:
-        """Hold a record; whenever there are twice as many as were left the last time, those are dropped."""
-        last = self.records[-1] if self.records else logged
-        short, long = sorted((last, logged), key=lambda one: len(one.messages))
-        if self.records and not (last.problem or logged.problem) and _begins(long, short):  # the usual case
-            self.records[-1] = long
-            return
-        self.records.append(logged)
-        if len(self.records) >= self._most:
-            self.records = whole_conversations(self.records)
-            self._most = max(_FEW, 2 * len(self.records))
+_AT, _NUMBER, _SPAN, _TRACE, _GROUP, _AGENT, _START = range(7)
+_OF_AGENTS = 0x5DEECE66D
+"""Sets records of agents apart from those of the models they ask, which say the same."""
 
 
 class SpanReader:
-    """Reads a file of spans in any order. Held are the messages of spans that no other one continues, and the tree."""
+    """Reads files of spans in any order."""
 
-    words = "spans (OpenTelemetry, OpenInference, LangSmith or MLflow)"
+    words = "spans (OpenTelemetry, OpenInference, LangSmith, MLflow or Jaeger)"
     record = "span"
 
     def __init__(self) -> None:
         self._kinds: Counter[str] = Counter()
-        self._above: dict[tuple[str, str], tuple[str, str]] = {}
-        """Of each span, its parent and the conversation that it names."""
-        self._said: dict[str, _Held] = {}
-        self._agents: dict[str, _Held] = {}
-        self._told: set[str] = set()
-        """The traces of which a model's span was read: an agent's span says what those of its models say."""
+        self._tree = SpanTree()
+        self._digests = MessageDigests()
+        self._said = Beginnings()
+        self._began: dict[int, int] = {}
+        """When the first model's span of a conversation began."""
+        self._of_root: dict[int, dict[str, Any]] = {}
+        """What the outermost span of a trace says of the whole."""
 
-    def add(self, value: Any, line: int) -> bool:
+    def add(self, record: FileRecord) -> bool:
         """Take one record of the file: a span, a trace, or a document of many; False for any other value."""
-        if not is_export(value):
+        if not is_export(record.value):
             return False
-        for span in _spans(value):
-            self._kinds[kind_of(span.root) or "(none)"] += 1
-            if span.id:
-                self._above[span.trace, span.id] = span.parent, span.conversation
-            logged = _read(span, line)
-            if logged is not None:
-                agent = is_agent(span.root)
-                if not agent and not logged.problem:
-                    self._told.add(span.trace)
-                groups = self._agents if agent else self._said
-                groups.setdefault(logged.session, _Held()).add(logged)
+        for number, span in enumerate(spans(record.value)):
+            self._note(record, number, span)
         return True
 
-    def conversations(self) -> Sequence[LoggedConversation]:
-        """Return what all spans said, each conversation once: first the outermost agent's of a trace."""
-        told = [one for held in self._said.values() for one in held.records]
-        told += [one for held in self._agents.values() for one in held.records if one.trace not in self._told]
-        depths: dict[tuple[str, str], int] = {}
-        resolved = []
-        for one in told:
-            session, depths[one.trace, one.span] = self._place(one)
-            resolved.append(replace(one, id=session, session=session))
-        kept = whole_conversations(resolved)
-        kept.sort(key=lambda one: (depths[one.trace, one.span], one.start))
-        first: dict[str, int] = {}
-        for one in kept:
-            first[one.session] = min(one.line, first.get(one.session, one.line))
-        return sorted((one if one.problem else replace(one, line=first[one.session]) for one in kept), key=_line)
+    def _note(self, record: FileRecord, number: int, span: LoggedSpan) -> None:
+        root = span.attributes
+        kind = kind_of(root)
+        self._kinds[kind or "(none)"] += 1
+        own = hash((span.trace, span.id))
+        self._tree.add(own, hash((span.trace, span.parent)) if span.parent else 0, span.conversation)
+        trace, group = hash(span.trace), hash(span.conversation or span.trace)
+        heard = sides(root, kind)
+        if (heard is None and not span.parent) or span.of_trace:
+            self._of_root[trace] = _of_whole(span)
+        if heard is None:
+            return
+        found, cut = self._digests.of(*heard)
+        agent = is_agent(kind)
+        start = span.start
+        facts = (record.at, (record.inner << 32) + number, own, trace, group, agent, start)
+        if start:
+            self._began[group] = min(start, self._began.get(group, start))
+        parts = chain(found) or [own]
+        self._said.add(group ^ _OF_AGENTS if agent else group, parts, facts, cut=cut)
 
-    def _place(self, one: _Logged) -> tuple[str, int]:
-        """Return the conversation of a span, which it or the nearest span above it names, and how many are above it."""
-        found, id, depth = "", one.span, 0
-        while depth < _MOST_ABOVE and (above := self._above.get((one.trace, id))):
-            id, conversation = above
-            found = found or conversation
-            depth += 1
-        return found or one.session, depth
+    def conversations(self, again: Again) -> Iterator[LoggedConversation]:
+        """Yield what all spans said, each conversation once, in the order of the file.
+
+        Of several in one trace or session, the first is the outermost agent's; the others have numbers in their ids.
+        """
+        left = self._said.left()
+        if not len(left):
+            return
+        told = left[left[:, _AGENT] == 0, _TRACE]
+        left = left[(left[:, _AGENT] == 0) | ~np.isin(left[:, _TRACE], told)]
+        left = self._compared(self._resolved(left), again)
+        names, depths = self._tree.place(left[:, _SPAN])
+        repeated = self._tree.repeated(left[:, _SPAN])
+        ranks = _ranks(left, depths)
+        found = _read_again(left, again)
+        for (span, record), name, rank, twice in zip(found, names, ranks, repeated, strict=True):
+            session = self._tree.names[name] if name >= 0 else span.trace
+            yield self._told(span, record, id=f"{session}-{rank + 1}" if rank else session, twice=bool(twice))
+
+    def _resolved(self, left: Numbers) -> Numbers:
+        """Return the records with their groups by the conversations that the spans above them name."""
+        names, _ = self._tree.place(left[:, _SPAN])
+        known = np.array([*map(hash, self._tree.names), 0], dtype=np.int64)
+        left[:, _GROUP] = np.where(names < 0, left[:, _GROUP], known[names])
+        return left
+
+    def _compared(self, left: Numbers, again: Again) -> Numbers:
+        """Return the records of groups with several of them without those that others continue, message by message."""
+        _, groups, counts = np.unique(left[:, _GROUP], return_inverse=True, return_counts=True)
+        several = counts[groups] > 1
+        if not several.any():
+            return left
+        compared = Beginnings()
+        rows = left[several]
+        for (span, _), row in zip(_read_again(rows, again), rows, strict=True):
+            try:
+                said = [hash(hashable(one)) for one in as_continued(conversation(span.attributes, ReadingNotes()))]
+            except ValueError:
+                said = []
+            compared.add(int(row[_GROUP]), chain(said) or [int(row[_SPAN])], row.tolist())
+        found: Numbers = np.concatenate([left[~several], compared.left()])
+        order = np.lexsort((found[:, _NUMBER], found[:, _AT]))
+        ordered: Numbers = found[order]
+        return ordered
+
+    def _told(self, span: LoggedSpan, record: FileRecord, *, id: str, twice: bool) -> LoggedConversation:
+        """Return what a span says, or why that cannot be read."""
+        notes = ReadingNotes()
+        if twice:
+            notes.add(REPEATED, "its span stands in the export more than once")
+        place = LoggedConversation(id=id, session=id, line=record.line, file=record.file)
+        try:
+            said = columns(span.attributes)
+            said["time"] = self._began.get(hash(span.conversation or span.trace))
+            said = {**self._of_root.get(hash(span.trace), {}), **{key: one for key, one in said.items() if one}}
+            said |= {"error": span.error} if span.error else {}
+            whole(said, "what the span says")
+            return replace(
+                place,
+                messages=conversation(span.attributes, notes),
+                columns=read_columns(said),
+                findings=tuple(notes.findings),
+            )
+        except ValueError as error:
+            return replace(place, problem=f"span {span.id or '(without an id)'}: {error}")
 
     def nothing(self) -> str:
         """Return what was found in the place of conversations, and what to export."""
@@ -136,106 +153,41 @@ class SpanReader:
         )
 
 
-def is_export(value: Any) -> bool:
-    """Return whether a record is a span, a run, a trace of them, or a document of OTLP."""
-    if not isinstance(value, Mapping):
-        return False
-    if any(isinstance(value.get(key), list) for key in ("resourceSpans", "resource_spans")):
-        return True
-    if isinstance(value.get("run_type"), str):
-        return "inputs" in value or "outputs" in value
-    if _inner_spans(value) is not None:
-        return True
-    own = _named(value, "spanId", "span_id", "context.span_id") or _named(_context(value), "span_id", "spanId")
-    return bool(own) and any(key == "attributes" or key.startswith("attributes.") for key in value)
+def _of_whole(span: LoggedSpan) -> dict[str, Any]:
+    """Return what the outermost span of a trace says of the whole."""
+    said = {"user_id": span.attributes.first(COLUMNS["user_id"]), "error": span.error, **span.of_trace}
+    return {key: encodable_value(one) for key, one in said.items() if one}
 
 
-def _begins(long: LoggedConversation, short: LoggedConversation) -> bool:
-    return long.messages[: len(short.messages)] == short.messages
+def _ranks(left: Numbers, depths: Numbers) -> Numbers:
+    """Return the place of each record among those of its group: the outermost first, then the earliest."""
+    order = np.lexsort((left[:, _AT], left[:, _START], depths, left[:, _GROUP]))
+    groups = left[order, _GROUP]
+    begins = np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1]]))
+    within = np.arange(len(groups)) - np.repeat(begins, np.diff([*begins, len(groups)]))
+    ranks = np.empty(len(groups), dtype=np.int64)
+    ranks[order] = within
+    return ranks
 
 
-def _line(one: LoggedConversation) -> int:
-    return one.line
+def _read_again(wanted: Numbers, again: Again) -> Iterator[tuple[LoggedSpan, FileRecord]]:
+    """Yield the spans that are wanted, which are in the order of the file.
 
-
-def _inner_spans(value: Mapping[str, Any]) -> list[Any] | None:
-    """Return the spans of a trace of MLflow."""
-    data = json_value(value.get("data"))
-    held = json_value(data.get("spans") if isinstance(data, Mapping) else value.get("spans"))
-    named = any(key in value for key in ("info", "data", "trace_id", "request_id"))
-    return held if isinstance(held, list) and named else None
-
-
-def _spans(value: Mapping[str, Any]) -> Iterator[_Span]:
-    inner = _inner_spans(value)
-    documents = value.get("resourceSpans", value.get("resource_spans"))
-    if isinstance(documents, list):
-        for resource in objects(documents):
-            scopes = _named(resource, "scopeSpans", "scope_spans", "instrumentationLibrarySpans")
-            for scope in objects(scopes):
-                yield from (_span(one) for one in objects(scope.get("spans")))
-    elif inner is not None:
-        info = json_value(value.get("info")) or value
-        info = info if isinstance(info, Mapping) else value
-        kept = (info.get(key) for key in ("trace_metadata", "request_metadata", "tags"))
-        sessions = (one.get(_SESSION) for one in map(json_value, kept) if isinstance(one, Mapping))
-        session = next((str(one) for one in sessions if one), "")
-        trace = str(_named(info, "trace_id", "request_id") or "")
-        for one in objects(inner):
-            span = _span(one)
-            trace = encodable(trace or span.trace)
-            yield replace(span, trace=trace, conversation=span.conversation or encodable(session))
-    elif "run_type" in value:
-        runs = [value]
-        while runs:
-            run = runs.pop()
-            yield _span(run)
-            runs.extend(objects(run.get("child_runs")))
-    else:
-        yield _span(nested(value) if "context.span_id" in value else value)
-
-
-def _span(value: Mapping[str, Any]) -> _Span:
-    context, root = _context(value), attributes(value)
-    id = str(_named(value, "spanId", "span_id") or _named(context, "span_id", "spanId") or value.get("id") or "")
-    trace = str(_named(value, "traceId", "trace_id") or _named(context, "trace_id", "traceId") or id)
-    start = _named(value, "startTimeUnixNano", "start_time_unix_nano", "start_time_ns", "start_time", "startTime")
-    number = str(start or "")
-    return _Span(
-        trace=encodable(trace),
-        id=id,
-        parent=str(_named(value, "parentSpanId", "parent_span_id", "parent_id", "parentId", "parent_run_id") or ""),
-        conversation=encodable(conversation_of(root)),
-        start=(int(number), "") if number.isdecimal() and len(number) < 30 else (0, number),
-        root=root,
-    )
-
-
-def _read(span: _Span, line: int) -> _Logged | None:
-    """Return what a span says, or why that cannot be read; None where it says nothing."""
-    place = _Logged(
-        id=span.trace,
-        session=span.conversation or span.trace,
-        line=line,
-        trace=span.trace,
-        span=span.id,
-        start=span.start,
-    )
-    try:
-        asked, answered = messages(span.root)
-        if not asked:
-            return None
-        tools = tools_of(span.root)
-        whole(list(tools), "a tool's definition")
-        return replace(place, messages=exchange(asked, answered), tools=tools)
-    except ValueError as error:
-        return replace(place, problem=f"span {span.id or '(without an id)'}: {error}")
-
-
-def _context(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    context = json_value(value.get("context", value.get("span_context")))
-    return context if isinstance(context, Mapping) else {}
-
-
-def _named(value: Mapping[str, Any], *keys: str) -> Any:
-    return next((value[key] for key in keys if value.get(key)), None)
+    Raises DataError where the file is another one by now.
+    """
+    places = iter(wanted[:, [_AT, _NUMBER, _SPAN]].tolist())
+    at, inside, id = next(places, (-1, 0, 0))
+    for record in again(frozenset(wanted[:, _AT].tolist())):
+        if record.at != at or record.inner != inside >> 32 or not is_export(record.value):
+            continue
+        for number, span in enumerate(spans(record.value), start=record.inner << 32):
+            if (record.at, number) != (at, inside):
+                continue
+            if hash((span.trace, span.id)) != id:
+                break
+            yield span, record
+            at, inside, id = next(places, (-1, 0, 0))
+        if at < 0:
+            return
+    if at >= 0:
+        raise DataError("the file was changed while it was read; read it again when nothing writes to it")

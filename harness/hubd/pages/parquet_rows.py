@@ -108,6 +108,8 @@ def _plain(scalar: Any) -> Any:
     if not scalar.is_valid:
         return None
     kind = scalar.type
+    if isinstance(kind, pyarrow.JsonType):
+        return _decoded(scalar.as_py())
     if pyarrow.types.is_list(kind) or pyarrow.types.is_large_list(kind) or pyarrow.types.is_fixed_size_list(kind):
         values = scalar.values
         cut = [_plain(value) for value in values[:ELEMENTS]]
@@ -117,6 +119,14 @@ def _plain(scalar: Any) -> Any:
     if pyarrow.types.is_binary(kind) or pyarrow.types.is_large_binary(kind) or pyarrow.types.is_fixed_size_binary(kind):
         return f"<{len(scalar.as_buffer())} bytes>"
     return scalar.as_py()
+
+
+def _decoded(text: str) -> Any:
+    """Return what the text of a JSON column says; the text itself where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _text(value: Any, characters: int) -> str:

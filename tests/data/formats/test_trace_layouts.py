@@ -125,12 +125,13 @@ def test_a_conversation_that_begins_with_a_picture_cannot_be_read(tmp_path: Path
 
 def test_several_answers_and_several_calls_are_noted(tmp_path: Path) -> None:
     two = [{"type": "function", "id": n, "function": {"name": "f", "arguments": "{}"}} for n in "ab"]
-    choices = [{"message": {"role": "assistant", "content": None, "tool_calls": two}}, {"message": {"content": "x"}}]
-    (row,) = read(
-        tmp_path, {"request": {"messages": [{"role": "user", "content": "Hi"}]}, "response": {"choices": choices}}
-    )
+    results = [{"role": "tool", "tool_call_id": n, "content": n} for n in "ba"]
+    asked = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": None, "tool_calls": two}, *results]
+    choices = [{"message": {"role": "assistant", "content": text}} for text in ("One.", "Two.")]
+    (row,) = read(tmp_path, {"request": {"messages": asked}, "response": {"choices": choices}})
     assert [one.check for one in row.findings] == ["alternatives-left-out", "several-calls-made"]
-    assert len(row.conversation.messages[1].tool_calls) == 2
+    contents = [message.content for message in row.conversation.messages if message.content]
+    assert contents == ["Hi", "a", "b", "One."]
 
 
 @pytest.mark.parametrize(
@@ -157,3 +158,26 @@ def test_questions_and_calls_of_xlam_are_a_turn(tmp_path: Path) -> None:
     (row,) = read(tmp_path, {"id": 0, "query": "A table", "answers": answers, "tools": tools})
     assert row.conversation.messages == TALK[:2]
     assert row.columns["tools"][0]["function"]["parameters"]["required"] == ["city"]
+
+
+def test_responses_that_name_the_one_before_are_one_conversation(tmp_path: Path) -> None:
+    def response(n: int, before: str | None, asked: Any, answered: Any) -> dict[str, Any]:
+        return {"id": f"r{n}", "previous_response_id": before, "model": "m", "input": asked, "output": answered}
+
+    def reply(text: str) -> list[Any]:
+        return [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]}]
+
+    call = {"type": "function_call", "call_id": "k1", "name": "f", "arguments": '{"city": "Ulm"}'}
+    result = {"type": "function_call_output", "call_id": "k1", "output": "[]"}
+    rows = read(
+        tmp_path,
+        response(1, None, "A table", [call]),
+        response(2, "r1", [result], reply("None.")),
+        response(3, "r2", "Why?", reply("Full.")),
+        response(4, "r2", "Well.", reply("Bye.")),
+        response(9, "r8", "More", reply("No.")),
+    )
+    assert [row.conversation.id for row in rows] == ["r3", "r4", "r9"]
+    assert rows[0].conversation.messages[:4] == TALK
+    assert [row.conversation.messages[-1].content for row in rows[:2]] == ["Full.", "Bye."]
+    assert "continues the response r8, which is not in the file" in str(rows[2].problem)

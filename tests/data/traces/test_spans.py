@@ -12,7 +12,9 @@ import pytest
 
 from harness.data.pipeline_records import TraceRow
 from harness.data.records import Message, ToolCall
+from harness.data.traces.json_document import FileRecord
 from harness.data.traces.read import layout, read_traces
+from harness.data.traces.spans import SpanReader
 from harness.errors import DataError
 
 ARGUMENTS = {"city": "Ulm", "near.by": True}
@@ -303,10 +305,22 @@ def test_an_agents_own_span_is_read_where_its_models_say_nothing(read: Callable[
     assert row.conversation.messages == READ
 
 
-def test_system_instructions_stand_first(read: Callable[..., list[TraceRow]]) -> None:
+def test_what_spans_say_beside_the_messages_becomes_columns(read: Callable[..., list[TraceRow]]) -> None:
     told = json.dumps([{"type": "text", "content": "You find places."}])
-    (row,) = read([span(1, {**semantic(*STEPS[1]), "gen_ai.system_instructions": told})])
-    assert row.conversation.messages == (Message(role="system", content="You find places."), *READ)
+    said = {"gen_ai.system_instructions": told, "gen_ai.request.model": "m-1"}
+    failed = {"status": {"code": 2, "message": "timed out"}, "start_time": "2026-11-01T10:00:00+01:00"}
+    root = {**ROOT, "attributes": {**ROOT["attributes"], "user.id": "u1"}}
+    (row,) = read([root, {**span(1, {**semantic(*STEPS[1]), **said}), **failed}])
+    assert row.conversation.messages == READ
+    assert row.columns == {
+        "tools": [TOOL],
+        "system": "You find places.",
+        "model": "m-1",
+        "time": "2026-11-01T09:00:00Z",
+        "session_id": "c7",
+        "user_id": "u1",
+        "error": "timed out",
+    }
 
 
 def test_messages_that_are_events_of_a_span_are_read(read: Callable[..., list[TraceRow]]) -> None:
@@ -391,3 +405,53 @@ def test_a_line_that_is_cut_does_not_hide_what_the_file_is(tmp_path: Path) -> No
     cut_off, row = read_traces(path)
     assert "line 1: not valid JSON" in str(cut_off.problem)
     assert row.conversation.messages == READ
+
+
+def test_a_conversation_whose_longest_span_is_cut_is_set_aside_whole(read: Callable[..., list[TraceRow]]) -> None:
+    asked = json.dumps([parts(one) for one in (ASKED, CALLED, FOUND, SAID, ASKED)])
+    cut_off = span(3, {**semantic(*STEPS[1]), "gen_ai.input.messages": asked[: len(asked) - 40]})
+    other = span(9, {**semantic([ASKED], SAID), "gen_ai.conversation.id": "c8"})
+    for rows in ([*spans_of(semantic), cut_off, other], [cut_off, *spans_of(semantic), other]):
+        row, good = read(rows)
+        assert "not valid JSON" in str(row.problem)
+        assert (good.problem, good.conversation.id) == (None, "c8")
+    whole = span(4, {**semantic(*STEPS[1]), "gen_ai.input.messages": asked})
+    (row,) = read([cut_off, *spans_of(semantic), whole])
+    assert (row.problem, len(row.conversation.messages)) == (None, 6)
+
+
+def test_spans_that_are_exported_twice_count_once_and_that_is_noted(read: Callable[..., list[TraceRow]]) -> None:
+    (once,) = read(spans_of(semantic))
+    (twice,) = read(spans_of(semantic) * 2)
+    assert (once.conversation.messages, once.findings) == (twice.conversation.messages, ())
+    assert [one.check for one in twice.findings] == ["exported-twice"]
+
+
+def test_a_file_that_is_another_one_when_it_is_read_again_is_refused() -> None:
+    reader = SpanReader()
+    for at, one in enumerate(spans_of(semantic)):
+        assert reader.add(FileRecord(line=at + 1, value=one, at=at))
+    with pytest.raises(DataError, match="changed while it was read"):
+        list(reader.conversations(lambda wanted: iter([FileRecord(line=2, value=span(9, {}), at=1)])))
+
+
+JAEGER = {
+    "traceID": "t",
+    "processes": {},
+    "spans": [
+        {
+            "traceID": "t",
+            "spanID": f"s{number}",
+            "references": [{"refType": "CHILD_OF", "traceID": "t", "spanID": "root"}],
+            "startTime": number,
+            "tags": [{"key": key, "type": "string", "value": one} for key, one in semantic(*step).items()],
+        }
+        for number, step in enumerate(STEPS, start=1)
+    ],
+}
+
+
+@pytest.mark.parametrize("document", [JAEGER, {"data": [JAEGER], "total": 0}], ids=["trace", "page"])
+def test_traces_of_jaeger_are_read(read: Callable[..., list[TraceRow]], document: dict[str, Any]) -> None:
+    (row,) = read([document], lines=False)
+    assert (row.problem, row.conversation.messages, row.conversation.id) == (None, READ, "c7")
