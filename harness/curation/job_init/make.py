@@ -31,8 +31,10 @@ from harness.data.formats.row_layouts import parse_row
 from harness.data.formats.task import dump_task, read_task
 from harness.data.pipeline_records import TraceRow
 from harness.data.records import Conversation, Task
+from harness.data.traces.export_files import export_files
 from harness.data.traces.trace_input import TRACE_FILES, TraceInput
 from harness.errors import DataError, UsageError
+from harness.hub.artifact import FileInput
 from harness.statistics.formatting import most_common_first
 from harness.terminal import Advance
 
@@ -91,6 +93,7 @@ def make_job(request: InitRequest, *, advance: Advance = _nothing) -> JobRecord:
             (folder / LOGGED).unlink()
         record = JobRecord(
             source=request.source.name,
+            files=_files(request.source.path),
             seed=request.seed,
             rows=len(found.rows),
             traces=len(found.rows) - len(held.test) - reasons.total(),
@@ -121,6 +124,14 @@ def make_job(request: InitRequest, *, advance: Advance = _nothing) -> JobRecord:
         write_json(folder / RECORD, dump_record(record))
         replace_folder(folder, request.out)
     return record
+
+
+def _files(export: Path) -> tuple[str, ...]:
+    """Return the files of a folder of exports, each with its hash; none for one file, which the source names."""
+    if not export.is_dir():
+        return ()
+    places = dict.fromkeys(file.path for file in export_files(export).files)
+    return tuple(f"{place.relative_to(export).as_posix()}@sha256:{FileInput.of(place).sha256}" for place in places)
 
 
 def _counting(rows: Iterable[TraceRow], advance: Advance) -> Iterator[TraceRow]:
