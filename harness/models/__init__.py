@@ -5,6 +5,7 @@ prompts/    Prompts as token ids: a conversation prefix through the model's own 
 roles.py    Which model plays which role: the rule-based stand-ins, the published models, or what a file says
 backends/   The model under test: one file per backend
 chat/       Models asked through chat endpoints: limits, budget, cache
+imports/    Models that are files on this machine, converted to what a Hub holds and compared with their source
 engine/     The harness's own vLLM server, and the guard around a model's files
 parsing/    Raw text to a tool call
 """

@@ -28,7 +28,7 @@ class HeldOut:
     candidates: int
     """Conversations that could have been test conversations."""
     groups: int
-    """Of them: users or sessions that cannot be torn apart, or single conversations without either."""
+    """Users, sessions, and agents with those that they call, none of which is torn apart; else single conversations."""
     shared: tuple[str, ...]
     """The user or session of every conversation that names one: it separates nobody, and is not looked at."""
 
@@ -107,7 +107,7 @@ def _shared_by_all(rows: Sequence[RowFacts]) -> tuple[str, ...]:
 
 
 def _groups(rows: Sequence[RowFacts], usable: Sequence[int], shared: Sequence[str]) -> list[list[int]]:
-    """Return the rows in groups that share a user or a session, directly or through others."""
+    """Return the rows in groups that share a user, a session or a trace, directly or through others."""
     parent = {position: position for position in usable}
 
     def root(position: int) -> int:
@@ -116,7 +116,11 @@ def _groups(rows: Sequence[RowFacts], usable: Sequence[int], shared: Sequence[st
         return position
 
     first: dict[str, int] = {}
+    by_id = {rows[position].id: position for position in usable}
     for position in usable:
+        calling, _, number = rows[position].id.rpartition("-")  # agents that ID calls are read as ID-2, ID-3 and so on
+        if number.isdecimal() and calling in by_id:
+            parent[root(position)] = root(by_id[calling])
         for link in rows[position].links:
             if link not in shared:
                 parent[root(position)] = root(first.setdefault(link, position))

@@ -67,7 +67,7 @@ def logged_messages(value: Mapping[str, Any]) -> Iterator[Message]:
         if media := media_beside(message):
             raise MediaNeededError(f"it has {media} beside its content; only text can be learned from")
         role = role_of(message)
-        if not (role == "tool" and _defines_a_tool(message.get("content"))):
+        if not (role == "tool" and defines_a_tool(message.get("content"))):
             yield from _records(role, list(_items(message, role)), message)
 
 
@@ -262,8 +262,10 @@ def _holds(value: Any, known: bool = False, depth: int = 0) -> bool:
 _READ = (*(*_CONTENT_KEYS, *_PARTS_KEYS, *_LISTED_CALLS, "toolInvocations", "function_call", "output", "observation"),)
 
 
-def _defines_a_tool(content: Any) -> bool:
+def defines_a_tool(content: Any) -> bool:
     """Return whether a tool's message is its definition, as LangChain's handler of Langfuse logs them."""
+    if isinstance(content, str) and '"function"' not in content:
+        return False
     value = as_value(content) if isinstance(content, str) else content
     function = value.get("function") if isinstance(value, Mapping) and value.get("type") == "function" else None
     return isinstance(function, Mapping) and "parameters" in function and "name" in function

@@ -6,7 +6,7 @@ Strict is the plain OpenAI layout alone; the many others are read by `logged_mes
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -42,7 +42,7 @@ def read_messages(
         try:
             if not isinstance(value, Mapping):
                 raise ValueError(f"expected an object with a role and content, got {kind(value)}")
-            found = [_plain(value)] if strict else list(_logged(in_order(value, values[position + 1 :], notes)))
+            found = [_plain(value)] if strict else list(_logged(in_order(value, values, position, notes)))
         except MediaNeededError as error:
             if not any(message.role == "assistant" for message in messages):
                 raise ValueError(f"message {position}: {error}") from error
@@ -58,9 +58,14 @@ def read_messages(
             messages += found
     if strict:
         return tuple(messages)
-    if several := sum(len(message.tool_calls) > 1 for message in messages):
+    apart = _one_after_another(messages)
+    if several := _several(messages) - _several(apart):
         notes.add(SEVERAL_CALLS, f"turns with several calls: {several}; each call is a turn of its own now")
-    return _one_after_another(messages)
+    return apart
+
+
+def _several(messages: Iterable[Message]) -> int:
+    return sum(len(message.tool_calls) > 1 for message in messages)
 
 
 def _plain(value: Mapping[str, Any]) -> Message:

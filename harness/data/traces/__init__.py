@@ -6,6 +6,8 @@ beginnings.py            Which of a million sequences are the beginning of anoth
                          parts
 documents.py             The records of a file in any format: JSON lines, a JSON array, one document, Parquet, a zip of
                          JSON
+export_files.py          The files of an export: one, those of a folder or of a zip file, packed or not, each as a
+                         stream under limits
 json_document.py         One JSON document of any size, value by value: an array of records, or the one value that a
                          file is
 langfuse.py              Langfuse exports: traces with their input and output, or observations, of which the last
@@ -33,8 +35,8 @@ span_records.py          The spans in a record of a file: a span or a run by its
 span_tree.py             Which span stands below which, of millions of them: twenty bytes each
 spans.py                 Files of spans (OpenTelemetry, OpenInference, LangSmith, MLflow, Jaeger): what models were sent
                          and answered
-trace_input.py           What a stage reads: a file of traces, a folder that an earlier stage wrote, or a dataset at a
-                         commit
+trace_input.py           What a stage reads: a file or folder of traces, a folder that an earlier stage wrote, or a
+                         dataset at a commit
 
 What a row says is read by `formats/row_layouts.py`, and its messages by `formats/message_reader.py`, not strictly.
 """

@@ -24,8 +24,27 @@ _IS_ENCRYPTED = 1
 _NEEDS_MORE = "needs inspect-ai to be read; install it: pip install 'tft-harness[inspect]'"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, 93)
 """The last is Zstandard. Of bzip2 and LZMA a few hundred bytes unfold to a gigabyte, at once."""
-_DAMAGED = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, RuntimeError, OverflowError, LookupError)
+DAMAGED = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, RuntimeError, OverflowError, LookupError)
 """What zipfile raises of a damaged file."""
+
+
+def plain_members(path: Path, suffixes: tuple[str, ...]) -> tuple[list[str] | None, list[str]]:
+    """Return the files with these suffixes in a zip file, and the others; None and nothing for an Inspect log.
+
+    Raises DataError for an archive that is damaged, encrypted or packed by a method other than the usual one.
+    """
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(_Bounded(file)) as archive:
+            members = [one for one in archive.infolist() if not one.is_dir() and "__MACOSX" not in one.filename]
+    except DAMAGED as error:
+        raise DataError(f"{path} is damaged ({error}); copy it again") from error
+    if any(one.filename.startswith("samples/") and one.filename.endswith(".json") for one in members):
+        return None, []
+    chosen = sorted((one for one in members if one.filename.lower().endswith(suffixes)), key=lambda one: one.filename)
+    for one in chosen:
+        if one.flag_bits & _IS_ENCRYPTED or one.compress_type not in _METHODS[:2]:
+            raise DataError(f"{path} is encrypted or packed in a rare way ({one.filename}); unpack it to a folder")
+    return [one.filename for one in chosen], [one.filename for one in members if one not in chosen]
 
 
 def archive_samples(path: Path) -> Iterator[FileRecord]:
@@ -37,7 +56,7 @@ def archive_samples(path: Path) -> Iterator[FileRecord]:
     try:
         with path.open("rb") as file, zipfile.ZipFile(_Bounded(file)) as archive:
             yield from _samples(path, archive, allowance(path))
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise DataError(f"{path} is damaged ({error}); copy the log again") from error
 
 

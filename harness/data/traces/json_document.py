@@ -24,6 +24,7 @@ _WHOLE = 4
 """A file that is one value may be this many times as large as a row: a log with all its samples, a page of an API."""
 _SIGN = re.compile(r'"|[\[{]+|[\]}]+')
 _REST_OF_TEXT = re.compile(r'(?:[^"\\]+|\\.)*+', re.DOTALL)
+_CUT_OFF = "the file is cut off here"
 _BLANK = re.compile(r"[ \t\r\n]*")
 _BARE = re.compile(r"[^\s,\[\]{}]+")
 
@@ -46,7 +47,8 @@ class FileRecord:
 def document(path: Path, stream: IO[bytes]) -> Iterator[FileRecord]:
     """Yield the elements of a JSON array one by one, or the one value that the file is.
 
-    A value that cannot be held is a record with a problem. Raises DataError where the file is not JSON.
+    A value that cannot be held, or in which the file is cut off, is a record with a problem. Raises DataError where the
+    file is not JSON.
     """
     text = _Text(path, stream)
     while text.peek() not in ("[", ""):
@@ -65,8 +67,12 @@ def document(path: Path, stream: IO[bytes]) -> Iterator[FileRecord]:
             yield record
         if (char := text.peek()) == ",":
             text.skip()
+        elif not char:  # what came before is whole
+            if not record.problem:
+                yield FileRecord(line=text.line, value=None, problem=f"not valid JSON ({_CUT_OFF})")
+            break
         elif char != "]":
-            raise text.damaged(f"expected , or ], got {char or 'the end of the file'}")
+            raise text.damaged(f"expected , or ], got {char}")
     if elements:
         problem = next((element.problem for element in elements if element.problem), None)
         yield FileRecord(line=elements[0].line, value=[element.value for element in elements], problem=problem)
@@ -127,7 +133,9 @@ class _Text:
         try:
             value, problem = load_json(written, times=times), None
         except json.JSONDecodeError as error:
-            raise self.damaged(f"{error.msg}; the file may be cut off") from error
+            if self.peek():
+                raise self.damaged(error.msg) from error
+            value, problem = None, f"not valid JSON ({error.msg}; {_CUT_OFF})"
         except ValueError as error:
             value, problem = None, why_not_json(error)
         self.line += written.count("\n")
@@ -225,12 +233,12 @@ class _End:
             self.position = sign.start() + closed
 
 
-_ANY = 64 << 20
-_TIMES = 200
+ANY = 64 << 20
+TIMES = 200
 """Logs repeat themselves: what an agent was told is in every call of its model. Packed well, they shrink to a
 fiftieth."""
 
 
 def allowance(path: Path) -> int:
     """Return how many bytes of rows a packed file may hold, by its size."""
-    return _ANY + _TIMES * path.stat().st_size
+    return ANY + TIMES * path.stat().st_size

@@ -39,8 +39,16 @@ class LangfuseReader:
         return True
 
     def conversations(self, again: Again) -> Sequence[LoggedConversation]:  # noqa: ARG002 - all is held
-        """Return what all records said, each conversation once."""
-        return whole_conversations(self._logged)
+        """Return what all records said, each conversation once, with the time when it began."""
+        begun: dict[tuple[str, str | None], str] = {}
+        for one in self._logged:
+            if one.messages and (time := one.columns.get("time")):
+                begun[_start(one)] = min(time, begun.get(_start(one), time))
+        whole = whole_conversations(self._logged)
+        return [
+            replace(one, columns={**one.columns, "time": time}) if (time := begun.get(_start(one))) else one
+            for one in whole
+        ]
 
     def nothing(self) -> str:
         """Return what was found in the place of conversations, and what to export."""
@@ -49,6 +57,11 @@ class LangfuseReader:
             f"has observations of type {there} alone, and conversations stand in those of models (GENERATION, llm); "
             "export the generations, or the traces with their input and output"
         )
+
+
+def _start(one: LoggedConversation) -> tuple[str, str | None]:
+    """Return what the records of one conversation have in common: the session, and what was said first."""
+    return one.session, one.messages[0].content if one.messages else None
 
 
 def is_export(value: Any) -> bool:
@@ -78,11 +91,15 @@ def read_record(value: Mapping[str, Any], line: int) -> Iterable[LoggedConversat
     trace_id = str(_named(value, "trace_id") or value.get("root_span_id") or value.get("id") or "")
     session = str(_named(value, "session_id") or _named(value, "thread_id") or trace_id)
     notes = ReadingNotes()
-    place = LoggedConversation(id=trace_id, session=session, line=line, columns=columns_of({**value, **_meta(value)}))
+    place = LoggedConversation(id=trace_id, session=session, line=line, columns=_columns(value))
     try:
         yield replace(place, messages=_messages(value, notes), findings=tuple(notes.findings))
     except ValueError as error:
         yield replace(place, problem=str(error))
+
+
+def _columns(value: Mapping[str, Any]) -> dict[str, Any]:
+    return columns_of({**value, **_meta(value)}, _said(value, *_INPUTS))
 
 
 def _kind(value: Mapping[str, Any]) -> str:

@@ -18,13 +18,14 @@ from harness.hub.foreign_json import LARGEST
 _READER = "harness.data.traces.parquet_reader"
 
 
-def parquet_rows(path: Path) -> Iterator[FileRecord]:
-    """Yield the rows of a Parquet file as JSON has them: times and bytes are texts.
+def parquet_rows(path: Path, *, shown: Path | None = None) -> Iterator[FileRecord]:
+    """Yield the rows of a Parquet file as JSON has them: times and bytes are texts. Messages call it `shown`.
 
     Raises DataError for a file that is damaged, or that unfolds to far more than an honest one.
     """
     allowed = left = allowance(path)
     command = [sys.executable, "-P", "-m", _READER, str(path.resolve())]
+    path = shown or path
     quiet = subprocess.DEVNULL
     with subprocess.Popen(command, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet) as reader:
         try:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from heapq import merge
-from itertools import chain, islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,62 +16,115 @@ from harness.data.formats.reading_notes import ReadingNotes
 from harness.data.formats.row_columns import COLUMNS, columns_of, is_secret
 from harness.data.formats.row_layouts import INSPECT, RowLayout, expected, layout_of
 from harness.data.pipeline_records import TraceRow
+from harness.data.prefixes import hashable
 from harness.data.records import Conversation
 from harness.data.traces import langfuse, response_chains, sessions
 from harness.data.traces.documents import records
+from harness.data.traces.export_files import ExportFile, ExportFiles, export_files
 from harness.data.traces.json_document import FileRecord
 from harness.data.traces.logged_conversations import ExportReader, LoggedConversation
 from harness.data.traces.span_records import is_export
 from harness.data.traces.spans import SpanReader
 from harness.errors import DataError
+from harness.terminal import say
 
 _MOST_ROWS = 1_000_000
 _MOST_WITHOUT_LAYOUT = 10_000
 _MOST_BEFORE_EXPORT = 16
 """Records in no layout that are held until one says whether the file is to be read as a whole: cut lines, mostly."""
+_OF_FILE = 40
+"""Bits of the place of a record in its file."""
 _NO_NUMBERS = ("nan", "inf", "-inf")
-_Rows = Iterator[tuple[int, TraceRow]]
+_Rows = Iterator[tuple[Path, int, TraceRow]]
 
 
 def read_traces(path: Path, prefix: str = "trace") -> Iterator[TraceRow]:
-    """Yield the traces of a file, in order. Ids are the rows' own, else `prefix-0000` by position.
+    """Yield the traces of a file, or of all files of a folder, in order.
 
-    One row is in memory at a time, but for observations and spans, which say only together what a conversation is.
-    Raises DataError for a file that is empty, damaged or in which no row can be read, and for ids that two rows share.
+    Ids are the rows' own, else `prefix-0000` by position. One row is in memory at a time, but for observations and
+    sessions, which say only together what a conversation is. Of a conversation that several files have with the same
+    id, one row is left. Raises DataError for a file that is empty, damaged or in which no row can be read, and for ids
+    that two rows of a file share.
     """
-    lines: dict[str, int] = {}  # of every row: the memory that many small ones take
+    held = export_files(path)
+    ids = _Ids(several=len(held.files) > 1)
     problem, readable = None, False
-    for line, row in _rows(path, prefix):
-        one = row.conversation
-        if one.id in lines:
-            raise DataError(
-                f"{path}, lines {lines[one.id]} and {line}: both rows have the id {one.id!r}; give each its own, or "
-                "leave the ids out to have them numbered"
-            )
-        lines[one.id] = line
-        if len(lines) > _MOST_ROWS:
-            raise DataError(f"{path} has more than {_MOST_ROWS:,} rows; give it in parts")
+    for file, line, row in _rows(path, held, prefix):
+        id = ids.of(row.conversation, file, line)
+        if id is None:
+            continue
         readable = readable or row.problem is None
         problem = problem or row.problem
-        yield row
-    if not lines:
+        yield row if id == row.conversation.id else replace(row, conversation=replace(row.conversation, id=id))
+    if not ids.places:
         raise DataError(f"{path} has no rows; expected one conversation per line, or a JSON array of them")
     if not readable:
-        rest = f" (and {len(lines) - 1} more rows that cannot be read either)" if len(lines) > 1 else ""
+        rest = f" (and {len(ids.places) - 1} more rows that cannot be read either)" if len(ids.places) > 1 else ""
         raise DataError(f"{problem}{rest}")
+    if ids.repeated:
+        say(f"{path}: {ids.repeated} conversations stand in several of its files; each of them is read once")
+
+
+class _Ids:
+    """The ids of all rows so far, and where they stand: the memory that many small rows take."""
+
+    def __init__(self, *, several: bool) -> None:
+        self.places: dict[str, tuple[Path, int, int]] = {}
+        self.repeated = 0
+        self._several = several
+
+    def of(self, one: Conversation, file: Path, line: int) -> str | None:
+        """Return the id of a row, another one than its own where a row of another file has that; None for the same row.
+
+        Raises DataError where two rows of one file have the same id, and where there are too many rows.
+        """
+        said = hash(hashable(one.messages)) if self._several else 0
+        id, number = one.id, 1
+        while id in self.places:
+            other, above, before = self.places[id]
+            if other == file:
+                raise DataError(
+                    f"{file}, lines {above} and {line}: both rows have the id {id!r}; give each its own, or leave the "
+                    "ids out to have them numbered"
+                )
+            if said == before and one.messages:
+                self.repeated += 1
+                return None
+            number += 1
+            id = f"{one.id}-{number}"
+        self.places[id] = file, line, said
+        if len(self.places) > _MOST_ROWS:
+            raise DataError(f"{file} has more than {_MOST_ROWS:,} rows; give it in parts")
+        return id
 
 
 def layout(path: Path) -> str:
-    """Return the layout of a file in words, by the first row with one; DataError where none of the first has any."""
+    """Return the layouts of a file or folder in words, of each file by the first row that has one.
+
+    DataError where no file has any.
+    """
+    found: dict[str, None] = {}
+    problem: DataError | None = None
+    for file in export_files(path).files:
+        try:
+            found[_layout_of_file(file)] = None
+        except DataError as error:
+            problem = problem or error
+    if problem and not found:
+        raise problem
+    return ", ".join(found)
+
+
+def _layout_of_file(file: ExportFile) -> str:
     first = None
-    for record in islice(_unwrapped(records(path)), _MOST_WITHOUT_LAYOUT):
+    for record in islice(_unwrapped(records(file)), _MOST_WITHOUT_LAYOUT):
         found = _layout(record.value)
         if found:
             return found if isinstance(found, str) else found.words
         first = first or record
     if first is None:
-        raise DataError(f"{path} has no rows; expected one conversation per line, or a JSON array of them")
-    raise DataError.at(path, first.line, first.problem or expected(first.value))
+        raise DataError(f"{file.shown} has no rows; expected one conversation per line, or a JSON array of them")
+    raise DataError.at(file.shown, first.line, first.problem or expected(first.value))
 
 
 def _layout(value: Any) -> RowLayout | str | None:
@@ -117,21 +170,25 @@ def _inner(value: Any) -> list[Any] | None:
     return listed if isinstance(listed, list) else None
 
 
-def _rows(path: Path, prefix: str) -> _Rows:
-    found = _unwrapped(records(path))
-    begun: list[FileRecord] = []
-    for record in islice(found, _MOST_BEFORE_EXPORT):
-        begun.append(record)
-        if _layout(record.value):
-            break
-    every = chain(begun, found)
-    reader = _export_reader(begun[-1].value) if begun else None
-    yield from _plain(path, prefix, every) if reader is None else _export(path, prefix, every, reader)
-
-
-def _plain(path: Path, prefix: str, found: Iterator[FileRecord]) -> _Rows:
-    for position, record in enumerate(found):
-        yield record.line, _row(path, record, f"{prefix}-{position:04d}")
+def _rows(path: Path, held: ExportFiles, prefix: str) -> _Rows:
+    exports: dict[str, _Export] = {}
+    numbers = count()
+    for number, file in enumerate(held.files):
+        found = _unwrapped(records(file, first=number << _OF_FILE))
+        begun: list[FileRecord] = []
+        for record in islice(found, _MOST_BEFORE_EXPORT):
+            begun.append(record)
+            if _layout(record.value):
+                break
+        every = chain(begun, found)
+        reader = _export_reader(begun[-1].value) if begun else None
+        if reader is None:
+            for record in every:
+                yield record.file, record.line, _row(record.file, record, f"{prefix}-{next(numbers):04d}")
+        else:
+            exports.setdefault(reader.words, _Export(reader)).take(number, file, every)
+    for export in exports.values():
+        yield from export.rows(path, (f"{prefix}-{at:04d}" for at in numbers))
 
 
 def _row(path: Path, record: FileRecord, id: str) -> TraceRow:
@@ -180,24 +237,40 @@ def _problem(path: Path, line: int, id: str, source: str, problem: str) -> Trace
     )
 
 
-def _export(path: Path, prefix: str, found: Iterator[FileRecord], reader: ExportReader) -> _Rows:
-    strange: list[LoggedConversation] = []
-    for record in found:
-        if record.problem or not reader.add(record):
-            problem = record.problem or f"got {kind(record.value)} that is no {reader.record}"
-            strange.append(LoggedConversation(id="", session="", line=record.line, file=path, problem=problem))
-    whole = reader.conversations(lambda wanted: _unwrapped(records(path, wanted=wanted)))
-    position, seen = -1, dict[str, int]()
-    for position, one in enumerate(merge(whole, strange, key=_place)):
-        id = one.id or f"{prefix}-{position:04d}"
-        base = id
-        while id in seen:  # agents inside agents: several conversations in one trace
-            seen[base] += 1
-            id = f"{base}-{seen[base]}"
-        seen[id] = 1
-        yield one.line, _logged_row(one, id)
-    if position < 0:
-        raise DataError(f"{path} {reader.nothing()}")
+class _Export:
+    """All files whose records say only together what their conversations are."""
+
+    def __init__(self, reader: ExportReader) -> None:
+        self._reader = reader
+        self._files: list[tuple[int, ExportFile]] = []
+        self._strange: list[LoggedConversation] = []
+
+    def take(self, number: int, file: ExportFile, found: Iterator[FileRecord]) -> None:
+        """Read the records of a file."""
+        self._files.append((number, file))
+        for record in found:
+            if record.problem or not self._reader.add(record):
+                problem = record.problem or f"got {kind(record.value)} that is no {self._reader.record}"
+                place = LoggedConversation(id="", session="", line=record.line, file=record.file, problem=problem)
+                self._strange.append(place)
+
+    def rows(self, path: Path, names: Iterator[str]) -> _Rows:
+        """Yield what all files say; `names` are for what has no id."""
+        seen: dict[str, int] = {}
+        for one in merge(self._reader.conversations(self._again), self._strange, key=_place):
+            id = one.id or next(names)
+            base = id
+            while id in seen:  # agents inside agents: several conversations in one trace
+                seen[base] += 1
+                id = f"{base}-{seen[base]}"
+            seen[id] = 1
+            yield one.file, one.line, _logged_row(one, id)
+        if not seen:
+            raise DataError(f"{path} {self._reader.nothing()}")
+
+    def _again(self, wanted: Container[int]) -> Iterator[FileRecord]:
+        for number, file in self._files:
+            yield from _unwrapped(records(file, first=number << _OF_FILE, wanted=wanted))
 
 
 def _place(one: LoggedConversation) -> tuple[Path, int]:

@@ -1,16 +1,19 @@
-"""What a stage reads: a file of traces, a folder that an earlier stage wrote, or a dataset at a commit."""
+"""What a stage reads: a file or folder of traces, a folder that an earlier stage wrote, or a dataset at a commit."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from harness.data.pipeline_records import TraceRow
+from harness.data.traces.export_files import ExportFiles, export_files
 from harness.data.traces.read import read_traces
 from harness.errors import DataError, UsageError
 from harness.hub.artifact import FileInput, dataset_name
+from harness.terminal import say
 
 if TYPE_CHECKING:
     from harness.hub.client import Hub
@@ -18,7 +21,12 @@ if TYPE_CHECKING:
 TRACE_FILES = ("traces.jsonl", "traces.json", "traces.eval", "traces.parquet")
 """What the traces of a job folder may be called."""
 TRAIN = "data/train.jsonl"
+TASK_FILE = "job_description.json"
+"""What makes a folder that of a job."""
 _DATA = (".jsonl", ".parquet")
+_EXPORTS = (".json", ".jsonl", ".ndjson", ".parquet", ".gz", ".zst", ".zip")
+_SHOWN = 10
+"""Files that are named in a message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +55,9 @@ class TraceInput:
 
 
 def read_input(source: str, hub: Hub | None, *, arm: str | None = None) -> TraceInput:
-    """Return the traces of a local file, of a folder (of a stage or a job), or of a dataset `owner/name[@revision]`.
+    """Return the traces of a local file, of a folder (of a stage, a job or an export), or of a dataset.
+
+    A dataset is `owner/name[@revision]`. Of a folder with exports all files are read; what lies beside them is said.
 
     Raises UsageError for a source that is none of them or for several files and no `arm`, DataError where there is no
     file of traces, HubError where a repository cannot be had.
@@ -56,11 +66,14 @@ def read_input(source: str, hub: Hub | None, *, arm: str | None = None) -> Trace
     if path.is_dir():
         files = [one.relative_to(path).as_posix() for one in sorted(path.rglob("*")) if one.is_file()]
         named = [file for file in files if file in TRACE_FILES]
+        if arm is None and _is_export(path, files, named):
+            return _folder(path)
         chosen = named[0] if len(named) == 1 and arm is None else choose_file(files, f"folder {source}", arm)
         return _local(path / chosen)
     if path.is_file():
         if arm is not None:
             raise UsageError(f"--arm {arm} is for dataset repositories, and {source} is a file; leave it out")
+        _say_what_is_left_out(path, export_files(path))
         return _local(path)
     name = dataset_name(source)
     if hub is None:
@@ -95,3 +108,28 @@ def choose_file(files: Sequence[str], where: str, arm: str | None) -> str:
 
 def _local(path: Path) -> TraceInput:
     return TraceInput(path=path, name=str(FileInput.of(path)))
+
+
+def _is_export(folder: Path, files: Sequence[str], named: Sequence[str]) -> bool:
+    """Return whether a folder is neither a job's nor a stage's, in which one file has a name that is known."""
+    if (folder / TASK_FILE).is_file() or any(file.startswith("data/") and file.endswith(_DATA) for file in files):
+        return False
+    others = [file for file in files if file not in named and file.lower().endswith(_EXPORTS)]
+    return len(named) != 1 or bool(others)
+
+
+def _folder(path: Path) -> TraceInput:
+    """Return the exports in a folder as one input, whose hash is that of their names and hashes."""
+    held = export_files(path)
+    _say_what_is_left_out(path, held)
+    digest = hashlib.sha256()
+    for place in dict.fromkeys(file.path for file in held.files):
+        digest.update(f"{place.relative_to(path).as_posix()}@{FileInput.of(place).sha256}\n".encode())
+    return TraceInput(path=path, name=str(FileInput(name=path.resolve().name, sha256=digest.hexdigest())))
+
+
+def _say_what_is_left_out(path: Path, held: ExportFiles) -> None:
+    if held.left_out:
+        shown = ", ".join(held.left_out[:_SHOWN])
+        rest = f" and {len(held.left_out) - _SHOWN} more" if len(held.left_out) > _SHOWN else ""
+        say(f"of {path} these files hold no export and are left out: {shown}{rest}")

@@ -15,7 +15,8 @@ from harness.models.engine.guard_child import shown
 from harness.models.engine.model_files import CONTEXT_KEYS, check_files, read_head
 
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-_PATTERNS = ("*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken", "*.safetensors", "chat_templates/*")
+WEIGHTS_AND_TOKENIZER = ("*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken", "*.safetensors", "chat_templates/*")
+"""The files of a model's repository that are read."""
 _CAUSAL = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
 
 
@@ -47,18 +48,19 @@ def pull_checkpoint(hub: Hub, artifact: Artifact, *, trust_remote_code: bool = F
     Raises ModelError where it is not a causal LM, has pickled weights only, or needs remote code.
     """
     name, files = artifact.repo_id, hub.files(artifact)
-    _check_files(name, files)
+    check_listing(name, files)
     with Guard(name) as guard:
         guard.start()
         head = guard.call(read_head, hub.pull(artifact, ["config.json", README]), name)
-        _check_config(name, head["config"], files, trust_remote_code=trust_remote_code)
-        patterns = [*_PATTERNS, README, *(["*.py"] if trust_remote_code else [])]
+        check_config(name, head["config"], files, trust_remote_code=trust_remote_code)
+        patterns = [*WEIGHTS_AND_TOKENIZER, README, *(["*.py"] if trust_remote_code else [])]
         folder = hub.pull(artifact, patterns)
         weights = guard.call(check_files, folder, name)["bytes"]
     return Checkpoint(artifact=artifact, folder=folder, weights=weights, **head)
 
 
-def _check_files(name: str, files: Sequence[str]) -> None:
+def check_listing(name: str, files: Sequence[str]) -> None:
+    """Raise ModelError where these files are no transformers model with safe weights."""
     top = [file for file in files if "/" not in file]
     if "config.json" not in top:
         if "adapter_config.json" in top:
@@ -77,7 +79,8 @@ def _check_files(name: str, files: Sequence[str]) -> None:
         raise ModelError(f"{name} has no *.safetensors file at its top level; push the weights as safetensors")
 
 
-def _check_config(name: str, config: dict[str, Any], files: Sequence[str], *, trust_remote_code: bool) -> None:
+def check_config(name: str, config: dict[str, Any], files: Sequence[str], *, trust_remote_code: bool = False) -> None:
+    """Raise ModelError where a configuration is no causal language model's, or wants to run code of `files`."""
     if config.get("auto_map") and not trust_remote_code:
         code = [file for file in files if file.endswith(".py")]
         raise ModelError(

@@ -23,7 +23,7 @@ from typing import Any, Self
 from harness import errors
 from harness.errors import HarnessError, ModelError
 from harness.models.engine.environment import limit, without_secrets
-from harness.models.engine.guard_child import HIDE, SHOW
+from harness.models.engine.guard_child import HIDE, SHOW, CallLimits
 
 MEMORY, SECONDS = "TFT_MODEL_MEMORY", "TFT_MODEL_SECONDS"
 """Variables of the environment: GiB and seconds of the processor that the files of one model may take."""
@@ -70,16 +70,20 @@ class Guard:
             )
             weakref.finalize(self, _end, self._process)
 
-    def call(self, function: Callable[..., Any], /, *arguments: Any, seconds: float = 0.0) -> Any:
-        """Return what a function of a module returns there, as JSON has it; `seconds` are allowed in addition.
+    def call(
+        self, function: Callable[..., Any], /, *arguments: Any, seconds: float = 0.0, memory: int = 0, file: int = 0
+    ) -> Any:
+        """Return what a function of a module returns there, as JSON has it.
+
+        `seconds` and bytes of `memory` are allowed in addition, and a `file` of so many bytes may be written.
 
         Raises what the function raises of the harness's own errors, and ModelError where it fails otherwise or meets
         a limit.
         """
         with self._lock:
             self.start()
-            allowed = self._seconds + seconds
-            job = pickle.dumps((function, arguments, int(self._memory * _GIB), allowed))
+            allowed, most = self._seconds + seconds, int(self._memory * _GIB) + memory
+            job = pickle.dumps((function, arguments, CallLimits(memory=most, seconds=allowed, file=file)))
             try:
                 return self._answer(self._exchange(job, allowed))
             except _Limit as met:

@@ -17,14 +17,28 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 HIDE, SHOW = "hide-torch", "show-torch"
 """The first argument."""
 LARGEST_FILE = 512 << 20
+"""Bytes of a file that may be written where a call allows no larger one."""
 _SHOWN = 300
 """Characters of an error of others that are shown."""
 _ORPHAN = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallLimits:
+    """What a call may take."""
+
+    memory: int
+    """Bytes in addition to what the libraries take."""
+    seconds: float
+    """Of the processor."""
+    file: int
+    """Bytes of a file that it writes, where that is more than `LARGEST_FILE`."""
 
 
 class _State:
@@ -82,9 +96,9 @@ def main() -> None:
         _send(_called(*pickle.loads(job)))  # noqa: S301 -- only the parent writes to this pipe
 
 
-def _called(function: Callable[..., Any], arguments: tuple[Any, ...], memory: int, seconds: float) -> dict[str, Any]:
+def _called(function: Callable[..., Any], arguments: tuple[Any, ...], limits: CallLimits) -> dict[str, Any]:
     try:
-        _limit(memory, seconds)
+        _limit(limits)
         _send({"doing": _State.at, "limited": True})
         return {"result": json.loads(json.dumps(function(*arguments)))}
     except MemoryError:
@@ -92,7 +106,7 @@ def _called(function: Callable[..., Any], arguments: tuple[Any, ...], memory: in
     except Exception as error:  # untrusted files can raise anything
         return {"error": type(error).__name__, "text": _text(error), "at": _State.at}
     finally:
-        _limit(None, None)
+        _limit(None)
 
 
 def _text(error: Exception) -> str:
@@ -107,8 +121,8 @@ def _send(message: dict[str, Any]) -> None:
         _State.out.flush()
 
 
-def _limit(memory: int | None, seconds: float | None) -> None:
-    """Limit memory and processor time from now on; None lifts a limit."""
+def _limit(limits: CallLimits | None) -> None:
+    """Limit memory, processor time and files from now on; None lifts the first two."""
     try:
         import resource
     except ImportError:
@@ -117,10 +131,10 @@ def _limit(memory: int | None, seconds: float | None) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     spent = int(used.ru_utime + used.ru_stime)
     wanted = {
-        resource.RLIMIT_AS: free if memory is None else _mapped() + memory,
-        resource.RLIMIT_CPU: free if seconds is None else spent + max(1, int(seconds)),
+        resource.RLIMIT_AS: _mapped() + limits.memory if limits else free,
+        resource.RLIMIT_CPU: spent + max(1, int(limits.seconds)) if limits else free,
         resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_FSIZE: LARGEST_FILE,
+        resource.RLIMIT_FSIZE: max(LARGEST_FILE, limits.file if limits else 0),
     }
     for kind, value in wanted.items():
         _, hard = resource.getrlimit(kind)

@@ -56,7 +56,7 @@ _ENDS = 4096
 def read_head(folder: Path, name: str) -> dict[str, Any]:
     """Return the configuration and the base model that the card names; ModelError where the former cannot be used."""
     config = read_object(folder, "config.json", name)
-    _check_numbers(config, name)
+    check_numbers(config, f"the config.json of {name}")
     doing("the card")
     return {"config": config, "base_model": base_model(folder / "README.md")}
 
@@ -78,7 +78,7 @@ def check_files(folder: Path, name: str) -> dict[str, int]:
         "bytes": sum(path.stat().st_size for path in files),
         "tensors": sum(len(shapes(one, name)) for one in files),
     }
-    _check_parameters(read_object(folder, "config.json", name), weights["bytes"], name)
+    check_parameters(read_object(folder, "config.json", name), weights["bytes"], f"the config.json of {name}")
     return weights
 
 
@@ -137,32 +137,35 @@ def _objects(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from _objects(inner)
 
 
-def _check_numbers(config: dict[str, Any], name: str) -> None:
-    """Raise ModelError for a number that is unsafe to compute with."""
+def check_numbers(config: dict[str, Any], where: str) -> None:
+    """Raise ModelError for a number that is unsafe to compute with, in the configuration that `where` names."""
     for found in _objects(config):
         for key, value in found.items():
             if isinstance(value, float) and math.isnan(value):
-                raise ModelError(f"the config.json of {name} has no number as {key} (NaN); push it again")
+                raise ModelError(f"{where} has no number as {key} (NaN); make it again")
             low, high = _RANGES.get(key, (0, 0))
             low = low if found is config else -1  # parts that are not used are written so
             for one in () if not high or value is None else value if isinstance(value, list) else [value]:
                 if isinstance(one, bool) or not isinstance(one, int) or not low <= one <= high:
                     raise ModelError(
-                        f"the config.json of {name} has {shown(ValueError(repr(one)))} as {key}, expected a whole "
-                        f"number from {low} to {high:,}; push it again"
+                        f"{where} has {shown(ValueError(repr(one)))} as {key}, expected a whole number from {low} to "
+                        f"{high:,}; make it again"
                     )
 
 
-def _check_parameters(config: dict[str, Any], size: int, name: str) -> None:
-    """Raise ModelError where the configuration describes far more than the weights hold: it would be allocated."""
+def check_parameters(config: dict[str, Any], size: int, where: str) -> None:
+    """Raise ModelError where the configuration describes far more than `size` bytes of weights: it would be allocated.
+
+    `where` names the configuration.
+    """
     for found in _objects(config):
         width = max((found.get(key) or 0 for key in _WIDTHS), default=0)
         depth = max((found.get(key) or 0 for key in _DEPTHS), default=0)
         least = width * ((found.get("vocab_size") or 0) + 2 * depth)
         if least > _PACKED * size:
             raise ModelError(
-                f"the config.json of {name} describes at least {least:,} parameters, and its weights have {size:,} "
-                "bytes; push weights and configuration again"
+                f"{where} describes at least {least:,} parameters, and its weights have {size:,} bytes; make weights "
+                "and configuration again"
             )
 
 
@@ -203,20 +206,25 @@ def shapes(path: Path, name: str) -> dict[str, list[int]]:
 
 
 def base_model(card: Path) -> str | None:
-    """Return the base model that the repository's own card names, if any.
+    """Return the base model that the repository's own card names, if any."""
+    base = card_metadata(card).get("base_model")
+    first = base[0] if isinstance(base, list) and base else base
+    return first if isinstance(first, str) and _REPOSITORY.fullmatch(first) else None
+
+
+def card_metadata(card: Path) -> Mapping[Any, Any]:
+    """Return the metadata of a repository's own card, as texts; empty where it has none, or none that can be read.
 
     The owner's card is not ours to refuse the model for. Only texts are made of its YAML: no tags, numbers or dates.
     """
     import yaml
 
     if not card.is_file():
-        return None
+        return {}
     with card.open(encoding="utf-8", errors="replace") as file:
         head = _METADATA.match(file.read(_CARD))
     try:
         metadata = yaml.load(head[1], getattr(yaml, "CBaseLoader", yaml.BaseLoader)) if head else None  # noqa: S506 -- makes texts alone
     except Exception:  # an untrusted card can raise anything
-        return None
-    base = metadata.get("base_model") if isinstance(metadata, Mapping) else None
-    first = base[0] if isinstance(base, list) and base else base
-    return first if isinstance(first, str) and _REPOSITORY.fullmatch(first) else None
+        return {}
+    return metadata if isinstance(metadata, Mapping) else {}

@@ -14,7 +14,7 @@ from harness.curation.job_folder import JobFolder
 from harness.curation.job_init.make import InitRequest, make_job, refuse_files
 from harness.curation.job_init.record import JobRecord, notes
 from harness.curation.job_init.review import read_review
-from harness.data.formats.messages import dump_conversation
+from harness.data.formats.messages import dump_conversation, dump_message
 from harness.data.formats.published import read_test_conversations
 from harness.data.formats.task import read_task
 from harness.data.records import Task
@@ -80,6 +80,26 @@ def test_the_folder_is_a_job_whose_test_set_nothing_in_the_traces_repeats(tmp_pa
     assert read_review(tmp_path / "job").counts.taken == record.test
 
 
+def test_what_a_log_of_requests_repeats_is_counted_once(tmp_path: Path) -> None:
+    talks = library_dialogues.clean(20)
+    requests = []
+    for talk in talks:
+        for at, message in enumerate(talk.messages):
+            if message.role == "assistant":
+                asked = [dump_message(one) for one in talk.messages[:at]]
+                told = {"role": "system", "content": f"You lend books. It is {talk.id}."}
+                request = {"messages": [told, *asked], "tools": list(library_dialogues.task().tools)}
+                requests.append({"request": request, "response": {"choices": [{"message": dump_message(message)}]}})
+    record = made(tmp_path, requests)
+    assert record.rows == len(requests)
+    assert record.traces + record.test == 20 - record.reasons.get("overlap with the test", 0)
+    written = [row for name in ("traces", "test") for row in lines(tmp_path / "job" / f"{name}.jsonl")]
+    calls = sum(len(message["tool_calls"] or ()) for row in written for message in row["messages"])
+    assert sum(tool.calls for tool in record.tools) == calls
+    assert record.description.seen == len(written)
+    assert record.description.text == "You lend books. It is [varies]."
+
+
 def test_the_same_rows_give_the_same_test_set_in_any_order_of_the_export(tmp_path: Path) -> None:
     export = rows(40)
     first, second, other = (tmp_path / name for name in ("first", "second", "other"))
@@ -114,6 +134,19 @@ def test_an_id_that_every_conversation_has_keeps_none_apart_and_is_said(tmp_path
     assert record.test == 10
 
 
+def test_agents_that_others_call_are_on_the_side_of_who_called_them(tmp_path: Path) -> None:
+    export = rows(40)
+    for caller, called in zip(export[:20], export[20:], strict=True):
+        called["id"] = f"{caller['id']}-2"
+    made(tmp_path, export)
+    sides = [
+        {row["id"].removesuffix("-2") for row in lines(tmp_path / "job" / f"{name}.jsonl")}
+        for name in ("traces", "test")
+    ]
+    assert sides[1]
+    assert not sides[0] & sides[1]
+
+
 def test_users_with_more_conversations_than_are_held_out_are_taken_in_part(tmp_path: Path) -> None:
     record = made(tmp_path, rows(60, lambda at: {"user_id": f"u{at % 2}"}), test=5)
     assert record.test == 5
@@ -138,6 +171,17 @@ def test_every_tool_has_its_share_of_the_test_set(tmp_path: Path) -> None:
         for row in lines(tmp_path / "job" / "test.jsonl")
     ]
     assert sum("Renew" in names for names in called) in range(2, 7)
+
+
+def test_a_folder_of_exports_is_one_export_and_its_files_are_recorded(tmp_path: Path) -> None:
+    folder = tmp_path / "exports"
+    (folder / "day").mkdir(parents=True)
+    talks = library_dialogues.clean(20)
+    for place, part in ((folder / "a.jsonl", talks[:9]), (folder / "day" / "b.jsonl", talks[9:])):
+        write_export(place, "otlp", part)
+    record = make_job(InitRequest(source=read_input(str(folder), None), out=tmp_path / "job"))
+    assert record.rows == 20
+    assert [file.split("@sha256:")[0] for file in record.files] == ["a.jsonl", "day/b.jsonl"]
 
 
 def test_what_reading_changed_is_counted_and_said(tmp_path: Path) -> None:
@@ -206,9 +250,13 @@ def test_what_looks_personal_is_masked_in_all_files_and_users_are_numbered(tmp_p
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_job_is_made_from_what_tools_export(tmp_path: Path, layout: str) -> None:
     talks = library_dialogues.clean(24)
-    export = write_export(tmp_path / "export.jsonl", layout, talks)
+    export = write_export(tmp_path / "export.jsonl", layout, talks, user=lambda at: f"u{at % 6}")
     record = make_job(InitRequest(source=read_input(str(export), None), out=tmp_path / "job"))
     assert record.rows == 24 == record.traces + record.test + record.set_aside
+    assert record.columns.keys() >= {"user_id", "session_id", "time"}
+    users = [{row["user_id"] for row in lines(tmp_path / "job" / f"{name}.jsonl")} for name in ("traces", "test")]
+    assert users[1]
+    assert not users[0] & users[1]
     said = [as_exported(one) for one in talks]
     assert all(row.conversation.messages in said for row in read_traces(tmp_path / "job" / "traces.jsonl"))
 

@@ -125,12 +125,13 @@ def test_a_conversation_that_begins_with_a_picture_cannot_be_read(tmp_path: Path
 
 def test_several_answers_and_several_calls_are_noted(tmp_path: Path) -> None:
     two = [{"type": "function", "id": n, "function": {"name": "f", "arguments": "{}"}} for n in "ab"]
-    choices = [{"message": {"role": "assistant", "content": None, "tool_calls": two}}, {"message": {"content": "x"}}]
-    (row,) = read(
-        tmp_path, {"request": {"messages": [{"role": "user", "content": "Hi"}]}, "response": {"choices": choices}}
-    )
+    results = [{"role": "tool", "tool_call_id": n, "content": n} for n in "ba"]
+    asked = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": None, "tool_calls": two}, *results]
+    choices = [{"message": {"role": "assistant", "content": text}} for text in ("One.", "Two.")]
+    (row,) = read(tmp_path, {"request": {"messages": asked}, "response": {"choices": choices}})
     assert [one.check for one in row.findings] == ["alternatives-left-out", "several-calls-made"]
-    assert len(row.conversation.messages[1].tool_calls) == 2
+    contents = [message.content for message in row.conversation.messages if message.content]
+    assert contents == ["Hi", "a", "b", "One."]
 
 
 @pytest.mark.parametrize(

@@ -149,3 +149,22 @@ def test_a_trace_whose_observations_are_null_is_read_by_its_own_input(tmp_path: 
     path.write_text(json.dumps({"trace": {**trace, "output": json.dumps(SAID)}, "observations": nulls}))
     (row,) = read_traces(path)
     assert (row.problem, row.conversation.messages) == (None, READ)
+
+
+def test_what_an_export_says_beside_the_messages_becomes_columns(tmp_path: Path) -> None:
+    """LangChain's handler logs the definitions of tools as messages; they are no results, and they say the tools."""
+    tool = {"type": "function", "function": {"name": "Find", "parameters": {"type": "object", "properties": {}}}}
+    about = {"sessionId": "s", "userId": "u", "model": "m", "startTime": "2026-11-01T10:00:00+01:00"}
+    failed = {"level": "ERROR", "statusMessage": "The tool timed out."}
+    row = generation("t", [ASKED, {"role": "tool", "content": tool}, CALLED, FOUND], SAID, **about, **failed)
+    earlier = generation("t", [ASKED], CALLED, **{**about, "startTime": "2026-11-01T08:00:00Z"})
+    named = generation("v", [ASKED], SAID, tool_definitions={"Find": json.dumps(tool["function"])})
+    path = tmp_path / "traces.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in (row, earlier, named)))
+    first, second = read_traces(path)
+    assert first.conversation.messages == READ
+    assert first.columns == {
+        **{"tools": [tool], "model": "m", "time": "2026-11-01T08:00:00Z", "session_id": "s", "user_id": "u"},
+        "error": "The tool timed out.",
+    }
+    assert second.columns["tools"] == [tool]

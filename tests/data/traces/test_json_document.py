@@ -52,15 +52,12 @@ def test_an_array_gives_its_values_in_whatever_pieces_it_comes(
 )
 def test_a_value_that_cannot_be_held_is_lost_alone_with_its_line(bad: str) -> None:
     data = f'[{{"a": 1}},\n{{"b": {bad}}},\n"[\\"]"]'.encode()
-    first, second, *rest = document(Path("a.json"), io.BytesIO(data)) if bad[-1] != "[" else (None, None)
-    if first is None or second is None:
-        with pytest.raises(DataError, match="cut off"):
-            list(document(Path("a.json"), io.BytesIO(data)))
-        return
+    first, second, *rest = document(Path("a.json"), io.BytesIO(data))
     assert first.value == {"a": 1}
     assert second.line == 2
     assert second.problem
-    assert [(one.value, one.line) for one in rest] == [('["]', 3)]
+    ends = bad[-1] != "["  # else it takes the rest of the file
+    assert [(one.value, one.line) for one in rest] == ([('["]', 3)] if ends else [])
 
 
 @pytest.mark.parametrize(

@@ -258,10 +258,10 @@ def test_a_row_that_cannot_be_read_says_why_and_the_rest_goes_on(write: Callable
 def test_a_file_without_a_readable_row_is_an_error(write: Callable[..., Path], tmp_path: Path) -> None:
     robot = {"messages": [{"role": "robot"}]}
     cases = {
-        "has no rows": write("\n"),
+        "is empty; expected JSON": write("\n"),
         r"has no rows; expected": write("[]", name="empty.json"),
         r"line 1: message 0: unknown role 'robot'.*\(and 1 more rows": write(*[robot] * 2, name="b"),
-        r"line 2: not valid JSON \(.*cut off": write('[{"messages": []},\n {"messages": [', name="cut.json"),
+        r"line 2: not valid JSON \(.*cut off": write('[\n{"messages": [', name="cut.json"),
         "cannot read": tmp_path / "nothing.jsonl",
     }  # fmt: skip
     for words, path in cases.items():

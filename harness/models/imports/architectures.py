@@ -1,0 +1,93 @@
+"""Which GGUF files can be read: those whose architecture transformers converts, with nothing of it left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.errors import ModelError
+from harness.models.engine.guard_child import shown
+from harness.models.imports.gguf_header import GgufHeader, Value
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+_READ = ("llama", "qwen2", "qwen3")
+"""The architectures whose conversion is tested here, weight by weight: transformers has mappings for more, in which
+settings of the file are left out without a word. SmolLM, Mistral and TinyLlama are `llama` too."""
+_NEUTRAL: tuple[Value, ...] = (0, 1, False, "", "none", "linear")
+"""Values of a scale that change nothing; a linear one has its factor in a setting of its own."""
+_FREQUENCIES = "rope_freqs.weight"
+_LISTED = 5
+
+
+def check_readable(header: GgufHeader, name: str) -> str:
+    """Return the architecture of a file that can be read; ModelError for another, and for a part of a model."""
+    architecture = header.text("general.architecture")
+    if architecture is None:
+        raise ModelError(f"{name} states no architecture (general.architecture); convert the model again")
+    if (kind := header.text("general.type") or "model") != "model":
+        raise ModelError(f"{name} is of the type {shown(ValueError(kind))}, not a model; give the model's own file")
+    parts = header.values.get("split.count", 1)
+    if parts not in (0, 1):
+        raise ModelError(f"{name} is one of {parts} parts; merge them into one file (llama-gguf-split --merge)")
+    if architecture not in _READ:
+        raise ModelError(
+            f"{name} has the architecture {shown(ValueError(repr(architecture)))}, which cannot be read; "
+            f"those that can are {', '.join(_READ)}"
+        )
+    _check_scales(header, architecture, name)
+    return architecture
+
+
+def _check_scales(header: GgufHeader, architecture: str, name: str) -> None:
+    """Raise ModelError for a factor in the file that the reader knows nothing of: every answer would differ."""
+    from transformers.integrations import GGUF_CONFIG_MAPPING
+
+    used = GGUF_CONFIG_MAPPING[architecture]
+    for key, value in header.values.items():
+        prefix, _, setting = key.partition(".")
+        scales = "scal" in setting or setting.endswith("softcapping") or "sliding_window" in setting
+        if prefix == architecture and scales and setting not in used and not _harmless(header, key, value):
+            raise ModelError(
+                f"{name} has {shown(ValueError(f'{key} = {value}'))}, which would be left out here and change every "
+                "answer; import the model from its original files"
+            )
+
+
+def _harmless(header: GgufHeader, key: str, value: Value) -> bool:
+    """Whether a setting changes nothing: it is neutral, or a detail of one that is."""
+    kind = key.rpartition(".")[0] + ".type"
+    return value in _NEUTRAL or (".rope.scaling." in key and header.values.get(kind) == "none")
+
+
+def complete(config: PreTrainedConfig, header: GgufHeader, name: str) -> None:
+    """Set the width of a head as the file means it, where the reader takes the default of its own class.
+
+    Raises ModelError where only a part of each head is rotated, which the reader knows nothing of.
+    """
+    architecture = header.text("general.architecture")
+    width = header.values.get(f"{architecture}.attention.key_length", config.hidden_size // config.num_attention_heads)
+    values = header.values.get(f"{architecture}.attention.value_length", width)
+    rotated = header.values.get(f"{architecture}.rope.dimension_count", width)
+    if not width == values == rotated:
+        raise ModelError(
+            f"{name} has heads of {width} keys and {values} values of which {rotated} are rotated, and the three have "
+            "to be equal to be read; import the model from its original files"
+        )
+    config.head_dim = width
+
+
+def check_all_used(header: GgufHeader, used: set[str], name: str) -> None:
+    """Raise ModelError where tensors of the file have no place in the model."""
+    unused = [tensor.name for tensor in header.tensors if tensor.name not in used]
+    if _FREQUENCIES in unused:
+        raise ModelError(
+            f"{name} scales its positions by factors of its own ({_FREQUENCIES}), which would be left out here; "
+            "import the model from its original files"
+        )
+    if unused:
+        more = ", …" if len(unused) > _LISTED else ""
+        raise ModelError(
+            f"{name} has {len(unused)} tensors that have no place in its architecture "
+            f"({', '.join(unused[:_LISTED])}{more}); convert the model again"
+        )
