@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.curation.job_folder import TASK, TEST
-from harness.curation.job_init.review import LOGGED, By, Decision, Review, State, decide, read_review, writing
-from harness.data.formats.json_texts import parse_line
+from harness.curation.job_init.review import LOGGED, By, Decision, State, decide, read_review, writing
+from harness.data.formats.json_texts import as_value, parse_line
 from harness.data.formats.jsonl import write_atomic
 from harness.data.formats.messages import dump_conversation, dump_message
 from harness.data.formats.published import read_test_conversations
@@ -78,13 +78,15 @@ class ReviewDesk:
         self.folder = folder
         self.toolbox = Toolbox(read_task(folder / TASK).tools)
         self._steps: deque[_Step] = deque(maxlen=_UNDONE_AT_MOST)
+        self._log: tuple[tuple[int, int], dict[str, Conversation]] | None = None
         self._lock = threading.Lock()
         self.read()
 
     def read(self) -> list[ReviewedConversation]:
         """Return the conversations in the order of test.todo.md; DataError says what cannot be read."""
         path = self.folder / TEST
-        conversations, decisions, logged = read_test_conversations(path), self.review.decisions, self._logged()
+        conversations, logged = read_test_conversations(path), self._logged()
+        decisions = read_review(self.folder, [one.id for one in conversations]).decisions
         rows = [(number, line.rstrip("\r")) for number, line in enumerate(_lines(path), start=1) if line.strip()]
         placed = {one.id: (one, *row) for one, row in zip(conversations, rows, strict=False)}
         if not len(placed) == len(conversations) == len(rows) or placed.keys() != {one.id for one in decisions}:
@@ -96,13 +98,14 @@ class ReviewDesk:
         ]
 
     def _logged(self) -> dict[str, Conversation]:
+        """Return the logged conversations by id; they are read again only where the file has changed."""
         path = self.folder / LOGGED
-        return {one.id: one for one in read_test_conversations(path)} if path.is_file() else {}
-
-    @property
-    def review(self) -> Review:
-        """Return what was decided so far."""
-        return read_review(self.folder)
+        if not path.is_file():
+            return {}
+        stat = path.stat()
+        if self._log is None or self._log[0] != (stat.st_mtime_ns, stat.st_size):
+            self._log = (stat.st_mtime_ns, stat.st_size), {one.id: one for one in read_test_conversations(path)}
+        return self._log[1]
 
     @property
     def can_undo(self) -> bool:
@@ -166,24 +169,22 @@ class ReviewDesk:
 
 
 def replace_turn(conversation: Conversation, at: int, turn: Message, result: str | None = None) -> Conversation:
-    """Put an assistant's turn in place of the one at message `at`; results of calls that are gone go too.
+    """Put an assistant's turn in place of the one at message `at`; a call keeps the id of the one before.
 
-    A call keeps the id of the one before, and with it its result. `result` is of a call that had none.
+    `result` is what the tool returned, empty for nothing; None leaves the results of a call as they are.
     """
-    old = conversation.messages[at]
-    old_id = old.tool_calls[0].id if old.tool_calls else None
-    turn = _with_id(conversation, turn, old_id)
-    kept = {call.id for call in turn.tool_calls} if old_id else set()
-    end = _end(conversation, at)
-    results = tuple(one for one in conversation.messages[at + 1 : end] if turn.tool_calls and _answers(one, kept))
-    return _spliced(conversation, at, end, (turn, *(results or _result(turn, result))))
+    old, results = conversation.messages[at], results_of(conversation, at)
+    turn = _with_id(conversation, turn, old.tool_calls[0].id if old.tool_calls else None)
+    if result is not None or not turn.tool_calls:
+        results = _result(conversation, turn, result or "", results)
+    return _spliced(conversation, at, _end(conversation, at), (turn, *results))
 
 
 def insert_turn(conversation: Conversation, at: int, turn: Message, result: str | None = None) -> Conversation:
     """Add an assistant's turn before message `at` (0: at the start), but behind the results that stand there."""
     place = _end(conversation, at - 1)
     turn = _with_id(conversation, turn, None)
-    return _spliced(conversation, place, place, (turn, *_result(turn, result)))
+    return _spliced(conversation, place, place, (turn, *_result(conversation, turn, result or "", ())))
 
 
 def remove_turn(conversation: Conversation, at: int) -> Conversation:
@@ -198,16 +199,22 @@ def _spliced(conversation: Conversation, start: int, end: int, new: tuple[Messag
     return replace(conversation, messages=messages)
 
 
+def is_result(message: Message) -> bool:
+    """Return whether a message is what a tool returned: in the benchmark's layout a user's JSON is one."""
+    return message.role == "tool" or (message.role == "user" and as_value(message.content or "") is not None)
+
+
+def results_of(conversation: Conversation, at: int) -> tuple[Message, ...]:
+    """Return the results that follow message `at`."""
+    return conversation.messages[at + 1 : _end(conversation, at)]
+
+
 def _end(conversation: Conversation, at: int) -> int:
-    """Return the place behind a message and the tool results that follow it."""
+    """Return the place behind a message and the results that follow it."""
     end = at + 1
-    while end < len(conversation.messages) and conversation.messages[end].role == "tool":
+    while 0 < end < len(conversation.messages) and is_result(conversation.messages[end]):
         end += 1
     return end
-
-
-def _answers(result: Message, ids: set[str | None]) -> bool:
-    return result.tool_call_id is None or result.tool_call_id in ids
 
 
 def _with_id(conversation: Conversation, turn: Message, id: str | None) -> Message:
@@ -216,9 +223,16 @@ def _with_id(conversation: Conversation, turn: Message, id: str | None) -> Messa
     return replace(turn, tool_calls=tuple(replace(call, id=own) for call in turn.tool_calls))
 
 
-def _result(turn: Message, text: str | None) -> tuple[Message, ...]:
+def _result(conversation: Conversation, turn: Message, text: str, before: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Return what a tool returned as a message like the one before, else like the others of the conversation."""
     if not text or not turn.tool_calls:
         return ()
+    if before:
+        return (replace(before[0], content=text),)
+    found = [message.role for message in conversation.messages if is_result(message)]
+    new = Message(role="user", content=text)
+    if found and "tool" not in found and is_result(new):
+        return (new,)
     return (Message(role="tool", content=text, tool_call_id=turn.tool_calls[0].id),)
 
 

@@ -87,14 +87,18 @@ class Gathered:
             self.columns.update(key for key in carried if carried[key])
             self.rows.append(self._facts(row, carried, aside))
             if aside is None:
-                self.tools.add(row)
-                self.systems.add(row)
+                self.tools.add_definitions(row)
                 self.reading.update({one.check for one in row.findings})
-                self.personal.update(set(find_pii(row.conversation)))
-                self.cut_results += any(
-                    one.role == "tool" and _is_cut(one.content) for one in row.conversation.messages
-                )
-            yield {**dump_conversation(row.conversation), **carried}
+                results = (one.content for one in row.conversation.messages if one.role == "tool")
+                self.cut_results += any(map(_is_cut, results))
+            told = {"system": row.columns["system"]} if isinstance(row.columns.get("system"), str) else {}
+            yield {**dump_conversation(row.conversation), **carried, **told}
+
+    def use(self, conversation: Conversation, system: str | None) -> None:
+        """Count what a conversation says that is used; those set aside would count repeated calls again."""
+        self.tools.add_calls(conversation)
+        self.systems.add(conversation, system)
+        self.personal.update(set(find_pii(conversation)))
 
     def _redact(self, row: TraceRow) -> TraceRow:
         columns = dict(row.columns)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.curation.checks.decontamination import Decontamination
+from harness.curation.checks.decontamination import Decontamination, Overlap
 from harness.curation.job_folder import TASK, TEST
-from harness.curation.job_init.gather import Gathered, RowFacts, SetAside
+from harness.curation.job_init.gather import Gathered, SetAside
 from harness.curation.job_init.hold_out import HeldOut, hold_out
 from harness.curation.job_init.record import (
     ASIDE,
@@ -31,8 +31,10 @@ from harness.data.formats.row_layouts import parse_row
 from harness.data.formats.task import dump_task, read_task
 from harness.data.pipeline_records import TraceRow
 from harness.data.records import Conversation, Task
+from harness.data.traces.export_files import export_files
 from harness.data.traces.trace_input import TRACE_FILES, TraceInput
 from harness.errors import DataError, UsageError
+from harness.hub.artifact import FileInput
 from harness.statistics.formatting import most_common_first
 from harness.terminal import Advance
 
@@ -79,11 +81,11 @@ def make_job(request: InitRequest, *, advance: Advance = _nothing) -> JobRecord:
             problem = next(row.aside.reason for row in found.rows if row.aside)
             raise DataError(f"no conversation of {request.source.name} is of use ({problem}); correct the export")
         held = hold_out(found.rows, size=request.test, seed=request.seed)
+        test = [_conversation(row) for position, (_, row) in enumerate(read_jsonl(rows)) if position in held.test]
+        reasons = _write_rows(folder, found, held, test)
         task, described, tools = _task(request, found)
         write_json(folder / TASK, dump_task(task))
         read_task(folder / TASK)
-        test = [_conversation(row) for position, (_, row) in enumerate(read_jsonl(rows)) if position in held.test]
-        reasons = _write_rows(folder, found.rows, held, test)
         if test:
             write_todo(folder, test, request.decided_by)
         else:  # rather none than an empty one
@@ -91,6 +93,7 @@ def make_job(request: InitRequest, *, advance: Advance = _nothing) -> JobRecord:
             (folder / LOGGED).unlink()
         record = JobRecord(
             source=request.source.name,
+            files=_files(request.source.path),
             seed=request.seed,
             rows=len(found.rows),
             traces=len(found.rows) - len(held.test) - reasons.total(),
@@ -121,6 +124,14 @@ def make_job(request: InitRequest, *, advance: Advance = _nothing) -> JobRecord:
         write_json(folder / RECORD, dump_record(record))
         replace_folder(folder, request.out)
     return record
+
+
+def _files(export: Path) -> tuple[str, ...]:
+    """Return the files of a folder of exports, each with its hash; none for one file, which the source names."""
+    if not export.is_dir():
+        return ()
+    places = dict.fromkeys(file.path for file in export_files(export).files)
+    return tuple(f"{place.relative_to(export).as_posix()}@sha256:{FileInput.of(place).sha256}" for place in places)
 
 
 def _counting(rows: Iterable[TraceRow], advance: Advance) -> Iterator[TraceRow]:
@@ -155,7 +166,7 @@ def _task(request: InitRequest, found: Gathered) -> tuple[Task, FoundDescription
     return Task(description=text, tools=tuple(one.definition for one in tools)), described, tools
 
 
-def _write_rows(folder: Path, facts: Sequence[RowFacts], held: HeldOut, test: Sequence[Conversation]) -> Counter[str]:
+def _write_rows(folder: Path, found: Gathered, held: HeldOut, test: Sequence[Conversation]) -> Counter[str]:
     """Distribute the rows over the files, and return why those set aside were."""
     overlapping = Decontamination(test)
     reasons: Counter[str] = Counter()
@@ -165,23 +176,22 @@ def _write_rows(folder: Path, facts: Sequence[RowFacts], held: HeldOut, test: Se
             for name in (TRACES, TEST, LOGGED, ASIDE)
         )
         for position, (_, row) in enumerate(read_jsonl(folder / _ROWS)):
+            system, conversation = row.pop("system", None), _conversation(row)
             why = held.aside.get(position)
-            if position in held.test:
-                first.write(_line(row))
-                logged.write(_line(row))
-                continue
-            why = why or _overlap(overlapping, row, facts[position])
-            if why is None:
-                traces.write(_line(row))
-            else:
+            if why is None and position not in held.test:
+                why = _overlap(overlapping.find(conversation, found.rows[position].print))
+            if why is not None:
                 reasons[why.kind] += 1
                 aside.write(_line({**row, "kind": why.kind, "reason": why.reason}))
+                continue
+            found.use(conversation, system)
+            for stream in (first, logged) if position in held.test else (traces,):
+                stream.write(_line(row))
     (folder / _ROWS).unlink()
     return reasons
 
 
-def _overlap(overlapping: Decontamination, row: dict[str, Any], facts: RowFacts) -> SetAside | None:
-    found = overlapping.find(_conversation(row), facts.print)
+def _overlap(found: Sequence[Overlap]) -> SetAside | None:
     if not found:
         return None
     return SetAside(kind="overlap with the test", reason=f"it is {found[0].test_id}: {'; '.join(found[0].reasons)}")

@@ -126,13 +126,13 @@ def write_todo(folder: Path, conversations: Sequence[Conversation], decided_by: 
     write_atomic(folder / TODO, [_HEAD, *(f"- [{mark}] {_listed(one)}\n" for one in conversations)])
 
 
-def read_review(folder: Path) -> Review:
-    """Return what test.todo.md says, one decision per conversation of test.jsonl.
+def read_review(folder: Path, ids: Iterable[str] | None = None) -> Review:
+    """Return what test.todo.md says, one decision per conversation of test.jsonl; `ids` are theirs, where known.
 
     Raises DataError, with the line, for a box that cannot be read and a conversation that is unknown or there twice;
     also for one that is not listed, and for files that cannot be read.
     """
-    return Review(_decisions(folder, read_todo(folder), [one.id for one in read_test_conversations(folder / TEST)]))
+    return Review(_decisions(folder, read_todo(folder), _ids(folder) if ids is None else ids))
 
 
 def read_todo(folder: Path) -> str:
@@ -159,7 +159,7 @@ def decide(folder: Path, decisions: Mapping[str, tuple[State, By | None]]) -> Re
     To be called within `writing`.
     """
     text = read_todo(folder)
-    ids = [one.id for one in read_test_conversations(folder / TEST)]
+    ids = _ids(folder)
     lines = text.split("\n")
     for known in _decisions(folder, text, ids):
         if known.id in decisions:
@@ -193,6 +193,10 @@ def writing(folder: Path) -> Iterator[None]:
                     raise
                 time.sleep(_PAUSE)
         yield
+
+
+def _ids(folder: Path) -> list[str]:
+    return [one.id for one in read_test_conversations(folder / TEST)]
 
 
 def _decisions(folder: Path, text: str, ids: Iterable[str]) -> tuple[Decision, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
-from harness.data.pipeline_records import TraceRow
+from harness.data.records import Conversation
 
 DRAFT = "Draft, to be replaced by what your agent is told."
 """How the description begins that is written where traces do not say what the agent was told."""
@@ -77,11 +77,10 @@ class SystemTally:
         self._of_text: dict[str, _Kind] = {}
         self._without = self._beyond = 0
 
-    def add(self, row: TraceRow) -> None:
-        """Count what the agent was told in one conversation: its system messages, else the column `system`."""
-        said = [one.content.strip() for one in row.conversation.messages if one.role == "system" and one.content]
-        column = row.columns.get("system")
-        text = "\n\n".join(filter(None, said)) or (column.strip() if isinstance(column, str) else "")
+    def add(self, conversation: Conversation, system: str | None = None) -> None:
+        """Count what the agent was told in one conversation: its system messages, else `system`, said beside them."""
+        said = [one.content.strip() for one in conversation.messages if one.role == "system" and one.content]
+        text = "\n\n".join(filter(None, said)) or (system or "").strip()
         kind = self._kind(text) if text else None
         if kind is not None:
             kind.add(text)

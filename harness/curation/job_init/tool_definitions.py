@@ -11,7 +11,7 @@ from typing import Any
 from harness.curation.job_init.value_shapes import ValueShape
 from harness.data.formats.task import row_tools
 from harness.data.pipeline_records import TraceRow
-from harness.data.records import ToolCall
+from harness.data.records import Conversation, ToolCall
 from harness.data.tools import function_of
 from harness.errors import DataError
 
@@ -42,7 +42,7 @@ class FoundTool:
     """Whether it was made from calls, since no trace defines it in a way that can be used."""
     calls: int
     defined: int = 0
-    """Traces that define it."""
+    """Rows of the export that define it."""
     versions: int = 0
     """Definitions that differ, of which one was taken: the latest, or without times the most frequent."""
     chosen: str = ""
@@ -64,8 +64,8 @@ class ToolTally:
         self.rows_with_tools = 0
         self._last: tuple[Any, list[tuple[str, str, dict[str, Any]]]] = (None, [])
 
-    def add(self, row: TraceRow) -> None:
-        """Count the definitions and the calls of a row."""
+    def add_definitions(self, row: TraceRow) -> None:
+        """Count the definitions of a row."""
         defined = self._definitions(row.columns)
         self.rows_with_tools += bool(defined)
         time = row.columns.get("time")
@@ -79,7 +79,10 @@ class ToolTally:
             one = versions.setdefault(digest, _Version(definition))
             one.seen += 1
             one.latest = max(one.latest, time if isinstance(time, str) else "")
-        for message in row.conversation.messages:
+
+    def add_calls(self, conversation: Conversation) -> None:
+        """Count the calls of a conversation."""
+        for message in conversation.messages:
             for call in message.tool_calls:
                 self._add_call(call)
 

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -119,6 +120,19 @@ def test_turns_are_replaced_added_and_removed_with_their_results(job):
     assert remove_turn(insert_turn(one, 0, CALL), 2).messages[2:] == (reply,)
     with pytest.raises(ValueError, match="drop it instead"):
         remove_turn(one, 1)
+
+
+def test_results_that_are_json_of_a_user_are_results_too(job):
+    """The benchmark's own layout has them so."""
+    one = read_test_conversations(job / "test.jsonl")[0]
+    user, call, _, reply = one.messages
+    json_text = Message(role="user", content='[{"a": 1}]')
+    one = replace(one, messages=(user, call, json_text, reply))
+    assert replace_turn(one, 1, CALL).messages[2:] == (json_text, reply)
+    assert replace_turn(one, 1, CALL, "[2]").messages[2:] == (Message(role="user", content="[2]"), reply)
+    assert replace_turn(one, 1, CALL, "").messages[2:] == (reply,)
+    assert insert_turn(one, 2, CALL, "[]").messages[4:] == (Message(role="user", content="[]"), reply)
+    assert insert_turn(one, 2, CALL, "done").messages[4].role == "tool", "a user's words are no result"
 
 
 def test_a_desk_says_what_is_wrong_with_the_files_of_its_folder(job):

@@ -14,7 +14,7 @@ from harness.curation.job_folder import JobFolder
 from harness.curation.job_init.make import InitRequest, make_job, refuse_files
 from harness.curation.job_init.record import JobRecord, notes
 from harness.curation.job_init.review import read_review
-from harness.data.formats.messages import dump_conversation
+from harness.data.formats.messages import dump_conversation, dump_message
 from harness.data.formats.published import read_test_conversations
 from harness.data.formats.task import read_task
 from harness.data.records import Task
@@ -78,6 +78,26 @@ def test_the_folder_is_a_job_whose_test_set_nothing_in_the_traces_repeats(tmp_pa
     assert (len(traces), len(test)) == (record.traces, record.test)
     assert not any(overlaps.find(one) for one in traces)
     assert read_review(tmp_path / "job").counts.taken == record.test
+
+
+def test_what_a_log_of_requests_repeats_is_counted_once(tmp_path: Path) -> None:
+    talks = library_dialogues.clean(20)
+    requests = []
+    for talk in talks:
+        for at, message in enumerate(talk.messages):
+            if message.role == "assistant":
+                asked = [dump_message(one) for one in talk.messages[:at]]
+                told = {"role": "system", "content": f"You lend books. It is {talk.id}."}
+                request = {"messages": [told, *asked], "tools": list(library_dialogues.task().tools)}
+                requests.append({"request": request, "response": {"choices": [{"message": dump_message(message)}]}})
+    record = made(tmp_path, requests)
+    assert record.rows == len(requests)
+    assert record.traces + record.test == 20 - record.reasons.get("overlap with the test", 0)
+    written = [row for name in ("traces", "test") for row in lines(tmp_path / "job" / f"{name}.jsonl")]
+    calls = sum(len(message["tool_calls"] or ()) for row in written for message in row["messages"])
+    assert sum(tool.calls for tool in record.tools) == calls
+    assert record.description.seen == len(written)
+    assert record.description.text == "You lend books. It is [varies]."
 
 
 def test_the_same_rows_give_the_same_test_set_in_any_order_of_the_export(tmp_path: Path) -> None:
@@ -151,6 +171,17 @@ def test_every_tool_has_its_share_of_the_test_set(tmp_path: Path) -> None:
         for row in lines(tmp_path / "job" / "test.jsonl")
     ]
     assert sum("Renew" in names for names in called) in range(2, 7)
+
+
+def test_a_folder_of_exports_is_one_export_and_its_files_are_recorded(tmp_path: Path) -> None:
+    folder = tmp_path / "exports"
+    (folder / "day").mkdir(parents=True)
+    talks = library_dialogues.clean(20)
+    for place, part in ((folder / "a.jsonl", talks[:9]), (folder / "day" / "b.jsonl", talks[9:])):
+        write_export(place, "otlp", part)
+    record = make_job(InitRequest(source=read_input(str(folder), None), out=tmp_path / "job"))
+    assert record.rows == 20
+    assert [file.split("@sha256:")[0] for file in record.files] == ["a.jsonl", "day/b.jsonl"]
 
 
 def test_what_reading_changed_is_counted_and_said(tmp_path: Path) -> None:

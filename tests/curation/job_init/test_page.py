@@ -67,6 +67,23 @@ def test_turns_are_corrected_added_and_removed(job, page, path, fields, at, beco
 
 
 @pytest.mark.parametrize(
+    ("fields", "becomes"),
+    [
+        ({"tool": "Find", "arguments": '{"city": "Bern"}', "result": "[1]"}, "[1]"),
+        ({"tool": "Find", "arguments": '{"city": "Bern"}', "result": "a\\u202eb\\u000d"}, "a\u202eb\r"),
+        ({"tool": "Find", "arguments": '{"city": "Bern"}', "result": ""}, None),
+    ],
+)
+def test_the_result_of_a_call_can_be_corrected_and_stays_as_it_is_otherwise(job, page, fields, becomes):
+    path = job / "test.jsonl"
+    path.write_text(path.read_text().replace('"[]"', r'"a\u202eb\r"'))
+    assert "a\\u202eb\\u000d</textarea>" in page.get("c/1/edit/1")[2]
+    assert page.post("c/1/edit/1", version=page.version("c/1"), **fields)[0] == 303
+    found = [message.content for message in messages(job) if message.role == "tool"]
+    assert found == ([becomes] if becomes else [])
+
+
+@pytest.mark.parametrize(
     ("path", "fields", "field", "says"),
     [
         ("edit/1", {"tool": "Find", "arguments": "{'city': 1}"}, "arguments", "no JSON (line 1, column 2"),
@@ -147,6 +164,29 @@ def test_the_command_serves_until_ctrl_c_and_says_what_was_decided(job):
     assert (process.returncode, err) == (0, "")
     assert "0 of 3 looked at (0 corrected, 0 dropped), 0 taken without a look, 3 to do" in out
     assert time.monotonic() - began < 10
+    assert not list(job.glob("*.html"))
+
+
+def test_the_browser_is_led_by_a_file_of_the_user_alone_and_the_secret_is_no_argument(job, tmp_path):
+    """Other users of the machine see the arguments of every program."""
+    browser, seen = tmp_path / "browser", tmp_path / "seen"
+    browser.write_text(f'#!/bin/sh\nstat -c %a "${{1#file://}}" >{seen}.new\ncat "${{1#file://}}" >>{seen}.new\n'
+                       f'echo "$1" >>{seen}.new\nmv {seen}.new {seen}\n')  # fmt: skip
+    browser.chmod(0o700)
+    environment = {**os.environ, "BROWSER": f"{browser} %s"}
+    command = [tft.TFT, "job", "review", job]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        url = process.stdout.readline().split()[-1]
+        end = time.monotonic() + 20
+        while not seen.is_file() and time.monotonic() < end:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    mode, page, argument = seen.read_text().split("\n", 2)
+    assert mode == "600"
+    assert f"url={url}" in page or f"0; {url}" in page
+    assert url not in argument
+    assert process.returncode == 0
     assert not list(job.glob("*.html"))
 
 

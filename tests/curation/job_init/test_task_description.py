@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.curation.job_init.task_description import DRAFT, VARIES, FoundDescription, SystemTally
-from harness.data.pipeline_records import TraceRow
 from harness.data.records import Conversation, Message
 
 TOLD = "You book tables for {name}.\nToday is {day}, {day}.\nAsk for the city, the day and the number of people first."
@@ -16,7 +15,7 @@ def found(texts: Sequence[str | None], *, column: bool = False) -> FoundDescript
     for text in texts:
         messages = (Message(role="system", content=text),) if text and not column else ()
         conversation = Conversation(id="a", messages=(*messages, Message(role="user", content="Hi")), source="")
-        tally.add(TraceRow(conversation=conversation, columns={"system": text} if column and text else {}))
+        tally.add(conversation, text if column else None)
     return tally.description(["Find", "Book"])
 
 

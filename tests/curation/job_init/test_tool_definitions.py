@@ -34,7 +34,8 @@ def row(*calls: ToolCall, tools: list[Any] | None = None, time: str | None = Non
 def found(*rows: TraceRow) -> dict[str, FoundTool]:
     tally = ToolTally()
     for one in rows:
-        tally.add(one)
+        tally.add_definitions(one)
+        tally.add_calls(one.conversation)
     return {one.name: one for one in tally.tools()}
 
 

@@ -30,8 +30,9 @@ from harness.curation.job_init.corrections import (
     insert_turn,
     remove_turn,
     replace_turn,
+    results_of,
 )
-from harness.curation.job_init.page.turn_form import FieldProblem, TurnForm, read_turn
+from harness.curation.job_init.page.turn_form import FieldProblem, TurnForm, read_result, read_turn
 from harness.curation.job_init.page.views import listed, messages_of, parameters_of
 from harness.curation.job_init.review import Review, State
 from harness.data.records import Conversation, Message
@@ -149,9 +150,12 @@ class _Pages:
     def turn(self, call: _Call) -> Response:
         """Show the form of an assistant's turn: one that is there (`edit`), or a new one (`add`)."""
         found = self._desk.read()
-        number, at = call.number("number"), call.number("turn")
-        message = _turn(_at(found, number).conversation, call.path["kind"], at)
-        return self._form(call, found, TurnForm.of(message, self._desk.toolbox))
+        one = _at(found, call.number("number"))
+        return self._form(call, found, self._form_of(one, call.path["kind"], call.number("turn")))
+
+    def _form_of(self, one: ReviewedConversation, kind: str, at: int) -> TurnForm:
+        old = _turn(one.conversation, kind, at)
+        return TurnForm.of(old, results_of(one.conversation, at) if old else (), self._desk.toolbox)
 
     def save(self, call: _Call) -> Response:
         """Save a turn, or take it out; what is wrong with it is shown beside its fields."""
@@ -166,7 +170,8 @@ class _Pages:
                 change: Change = lambda now: remove_turn(now, at)  # noqa: E731
             else:
                 turn = read_turn(form, self._desk.toolbox, like=old)
-                change = partial(replace_turn if old else insert_turn, at=at, turn=turn, result=form.result)
+                result = read_result(form, self._form_of(one, kind, at))
+                change = partial(replace_turn if old else insert_turn, at=at, turn=turn, result=result)
             self._desk.correct(one.decision.id, one.version, change)
         except Stale:
             return self._kept(call, self._desk.read(), form)
@@ -189,7 +194,7 @@ class _Pages:
         one = _at(found, number)
         old = _turn(one.conversation, kind, at)
         messages = messages_of(one.conversation.messages, self._desk.toolbox, None)
-        answered = any(message.role == "tool" for message in messages[at + 1 : at + 2])
+        answered = bool(old and results_of(one.conversation, at))
         return self._page(
             call, "turn", found, status=status, number=number, one=one, form=form, kind=kind, at=at, answered=answered,
             before=messages[:at], now=messages[at] if old else None, tools=parameters_of(self._desk.toolbox),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from harness.terminal import HIDDEN, visible
 
 REPLY = ""
 """What the field `tool` has for a reply to the user; tools have names."""
+LONGEST_RESULT = 100_000
+"""Characters of a result that can be changed in a form."""
 _SHOWN = 5
 """Problems of one call that are shown."""
 
@@ -37,21 +39,23 @@ class TurnForm:
     """The reply."""
     arguments: str = "{}"
     """JSON of the call's arguments."""
-    result: str = ""
-    """What the tool returned, of an added call; empty for none."""
+    result: str | None = ""
+    """What the tool returned, empty for nothing; None where that cannot be changed here."""
     errors: Mapping[str, str]
 
     @classmethod
-    def of(cls, message: Message | None, toolbox: Toolbox) -> TurnForm:
-        """Return the form of a turn, or an empty one."""
+    def of(cls, message: Message | None, results: Sequence[Message], toolbox: Toolbox) -> TurnForm:
+        """Return the form of a turn with the results that follow it, or an empty one."""
         call = toolbox.call_of(message) if message is not None else None
         if call is None:
             return cls(text=(message.content or "") if message else "", errors={})
+        texts = [one.content or "" for one in results] or [""]
+        result = texts[0] if len(texts) == 1 and len(texts[0]) <= LONGEST_RESULT else None
         text = call.arguments.get(toolbox.reply.argument)
         if call.name == toolbox.reply.tool and isinstance(text, str) and len(call.arguments) == 1:
-            return cls(text=text, errors={})
+            return cls(text=text, result=result, errors={})
         arguments = json.dumps(call.arguments, ensure_ascii=False, indent=2)
-        return cls(tool=call.name, arguments=arguments, errors={})
+        return cls(tool=call.name, arguments=arguments, result=result, errors={})
 
     @property
     def hides(self) -> bool:
@@ -74,7 +78,7 @@ def read_turn(form: TurnForm, toolbox: Toolbox, *, like: Message | None = None) 
     if form.tool == REPLY:
         if not form.text.strip():
             raise FieldProblem("text", "A reply needs a text; remove the turn if the assistant says nothing.")
-        before = TurnForm.of(like, toolbox).text
+        before = TurnForm.of(like, (), toolbox).text
         text = before if visible(before) == form.text else form.text  # shown with its hidden characters spelled out
         call = ToolCall(name=toolbox.reply.tool, arguments={toolbox.reply.argument: text})
         return toolbox.message_of(call, like=like)
@@ -85,6 +89,15 @@ def read_turn(form: TurnForm, toolbox: Toolbox, *, like: Message | None = None) 
         more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise FieldProblem("arguments", f"{'; '.join(problems[:_SHOWN])}{more}.")
     return toolbox.message_of(call, like=like)
+
+
+def read_result(form: TurnForm, before: TurnForm) -> str | None:
+    """Return what the tool returned by a form, None where it stays what it was `before`."""
+    if form.tool == REPLY:
+        return None if before.tool == REPLY else ""
+    if before.result is None or visible(before.result) == form.result:
+        return None
+    return form.result
 
 
 def _read_arguments(text: str) -> dict[str, Any]:

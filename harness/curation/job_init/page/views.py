@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.curation.job_init.corrections import ReviewedConversation
+from harness.curation.job_init.corrections import ReviewedConversation, is_result
 from harness.data.formats.json_texts import as_value
 from harness.data.records import Message, ToolCall
 from harness.data.tools import Toolbox
@@ -39,6 +39,8 @@ class CallView:
     """A call: its arguments as (name, JSON or text), and what is wrong with it by the task's tools."""
 
     name: str
+    reply: TextView | None
+    """What it says to the user, where it is the task's way to speak and takes nothing else."""
     arguments: tuple[tuple[str, TextView], ...]
     problems: tuple[str, ...]
 
@@ -49,6 +51,7 @@ class MessageView:
 
     position: int
     role: str
+    """`tool` for a result, whichever role it has."""
     text: TextView
     calls: tuple[CallView, ...]
     folded: bool
@@ -90,12 +93,12 @@ def messages_of(messages: Sequence[Message], toolbox: Toolbox, logged: Sequence[
     return [
         MessageView(
             position=position,
-            role=message.role,
+            role="tool" if is_result(message) else message.role,
             text=TextView.of(_readable(message)),
             calls=tuple(_call(call, toolbox) for call in message.tool_calls),
-            folded=message.role == "tool" and len(message.content or "") > FEW,
+            folded=is_result(message) and len(message.content or "") > FEW,
             editable=message.role == "assistant",
-            is_new=known is not None and message.role == "assistant" and _key(message) not in known,
+            is_new=known is not None and _key(message) not in known,
         )
         for position, message in enumerate(messages)
     ]
@@ -133,12 +136,14 @@ def _call(call: ToolCall, toolbox: Toolbox) -> CallView:
         (name, TextView.of(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)))
         for name, value in call.arguments.items()
     )
-    return CallView(name=call.name, arguments=shown, problems=tuple(toolbox.problems(call)))
+    said = call.arguments.get(toolbox.reply.argument) if call.name == toolbox.reply.tool else None
+    reply = TextView.of(said) if isinstance(said, str) and len(call.arguments) == 1 else None
+    return CallView(name=call.name, reply=reply, arguments=shown, problems=tuple(toolbox.problems(call)))
 
 
 def _readable(message: Message) -> str | None:
     """Return a message's text; JSON that a tool returned gets line breaks."""
-    value = as_value(message.content) if message.role == "tool" and message.content else None
+    value = as_value(message.content or "") if is_result(message) else None
     return message.content if value is None else json.dumps(value, ensure_ascii=False, indent=2)
 
 
