@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from harness.data.pipeline_records import Finding
 
 SEVERAL_CALLS, MEDIA, ORDER, OTHER_ANSWER, ALTERNATIVES, CUT_RESULT, REPEATED = (
@@ -33,6 +35,11 @@ ADVICE = {
     REPEATED: ("conversations that were exported more than once", "each counts once; nothing has to be done"),
 }
 """Of each kind, what it is and what to do, in words."""
+
+
+def in_words(findings: Iterable[Finding]) -> list[str]:
+    """Return what kinds of notes there are, each once, in the words of `ADVICE`."""
+    return [ADVICE[kind][0] for kind in dict.fromkeys(one.check for one in findings) if kind in ADVICE]
 
 
 class ReadingNotes:
