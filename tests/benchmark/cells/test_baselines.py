@@ -9,6 +9,7 @@ import pytest
 
 from harness.benchmark.cells import BASELINE_KINDS, Cell, Job, Setup, all_cells
 from harness.benchmark.estimate import Estimator, rates
+from harness.benchmark.execute import failure, without_log
 from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.presets import read_preset
 from harness.benchmark.schedule import StepOutcome
@@ -95,6 +96,15 @@ def test_a_baseline_that_fails_is_named_and_ends_no_cell(job: Callable[..., Benc
     assert problems(plan, outcomes) == [(["untrained"], "evaluate me/tft-tiny: no engine")]
     rows = [*outcome_table(plan, outcomes).columns[0].cells]
     assert rows == ["tft", "direct", "untrained", "logged"]
+
+
+def test_a_record_says_why_a_step_failed_and_not_where_its_log_is(tmp_path: Path) -> None:
+    """What is pushed may name no folder of this machine."""
+    log = tmp_path / "a (log).log"
+    log.write_text("doing things\nerror: the engine died (twice)\n")
+    said = failure(2, log)
+    assert str(log) in said
+    assert without_log(said) == "the engine died (twice)"
 
 
 def test_the_estimate_of_a_job_counts_its_turns(job: Callable[..., BenchmarkPlan]) -> None:
