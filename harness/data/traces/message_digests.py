@@ -59,7 +59,7 @@ class MessageDigests:
         one text are the first parts of another, it is the first messages of that one.
         """
         written = text.rstrip()
-        cut = not written.endswith("]")
+        cut = not (written.endswith("]") and written[:-1].rstrip().endswith("}"))
         between = _BETWEEN[0] if _BETWEEN[0] in text else _BETWEEN[1]
         parts = (written if cut else written[:-1])[begin.end() :].split(between)
         if cut:

@@ -490,3 +490,26 @@ def test_a_prompt_that_is_a_text_is_what_the_user_said(read: Callable[..., list[
     attributes = {"gen_ai.prompt": "Hi", "gen_ai.completion": "Hello", "gen_ai.request.model": "m"}
     (row,) = read([otlp([span(1, attributes)])])
     assert row.conversation.messages == (Message(role="user", content="Hi"), Message(role="assistant", content="Hello"))
+
+
+@pytest.mark.parametrize("mark", ["[truncated]", "... [TRUNCATED 812 chars]", "<truncated>", "(output truncated)"])
+def test_a_conversation_with_a_message_that_is_marked_as_cut_is_set_aside(
+    read: Callable[..., list[TraceRow]], mark: str
+) -> None:
+    asked = [{**ASKED, "content": f"Anything open in Ulm {mark}"}, CALLED, FOUND]
+    other = {**semantic([ASKED], SAID), "gen_ai.conversation.id": "c8"}
+    row, good = read([span(1, semantic(asked, SAID)), span(2, other)])
+    assert "message 0 (user) was cut at a size limit" in str(row.problem)
+    assert good.problem is None
+    result = [ASKED, CALLED, {**FOUND, "content": f"[1, 2 {mark}"}]
+    (row,) = read([span(1, semantic(result, SAID))])
+    assert [one.check for one in row.findings] == ["result-cut"]
+
+
+def test_a_side_that_is_cut_away_whole_is_set_aside(read: Callable[..., list[TraceRow]]) -> None:
+    asked = json.dumps([*map(parts, STEPS[1][0])])
+    other = {**semantic([ASKED], SAID), "gen_ai.conversation.id": "c8"}
+    for text in ("[truncated]", asked[:90] + "...[truncated]"):
+        row, good = read([span(1, {**semantic(*STEPS[1]), "gen_ai.input.messages": text}), span(2, other)])
+        assert row.problem
+        assert good.problem is None
