@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import ModelError
@@ -16,7 +17,10 @@ _READ = ("llama", "qwen2", "qwen3")
 settings of the file are left out without a word. SmolLM, Mistral and TinyLlama are `llama` too."""
 _NEUTRAL: tuple[Value, ...] = (0, 1, False, "", "none", "linear")
 """Values of a scale that change nothing; a linear one has its factor in a setting of its own."""
-_FREQUENCIES = "rope_freqs.weight"
+FREQUENCIES = "rope_freqs.weight"
+"""Factors by which positions are scaled."""
+_LLAMA3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
+"""What Llama 3.1 to 3.3 have in common; their factors differ."""
 _LISTED = 5
 
 
@@ -77,14 +81,36 @@ def complete(config: PreTrainedConfig, header: GgufHeader, name: str) -> None:
     config.head_dim = width
 
 
+def scale_positions(config: PreTrainedConfig, header: GgufHeader, path: Path, name: str) -> None:
+    """Set the scaling of positions that the file has as a tensor of factors, as Llama 3.1 and later do.
+
+    Raises ModelError where the factors are not those of that scaling.
+    """
+    import numpy as np
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    tensor = next((one for one in header.tensors if one.name == FREQUENCIES), None)
+    if tensor is None:
+        return
+    plain = config.rope_parameters["rope_theta"] ** -(np.arange(0, config.head_dim, 2) / config.head_dim)
+    factors = np.fromfile(path, dtype="<f4", count=tensor.elements, offset=tensor.start)
+    fits = config.model_type == "llama" and tensor.type == "F32" and factors.shape == plain.shape
+    if fits and np.isfinite(factors).all() and factors.min() > 0:
+        config.rope_parameters |= {"rope_type": "llama3", "factor": float(factors.max()), **_LLAMA3}
+        scaled = ROPE_INIT_FUNCTIONS["llama3"](config, "cpu")[0].numpy()
+        fits = np.allclose(plain / factors, scaled, rtol=1e-4)
+    else:
+        fits = False
+    if not fits:
+        raise ModelError(
+            f"{name} scales its positions by factors ({FREQUENCIES}) that are not those of Llama 3; import the model "
+            "from its original files"
+        )
+
+
 def check_all_used(header: GgufHeader, used: set[str], name: str) -> None:
     """Raise ModelError where tensors of the file have no place in the model."""
     unused = [tensor.name for tensor in header.tensors if tensor.name not in used]
-    if _FREQUENCIES in unused:
-        raise ModelError(
-            f"{name} scales its positions by factors of its own ({_FREQUENCIES}), which would be left out here; "
-            "import the model from its original files"
-        )
     if unused:
         more = ", …" if len(unused) > _LISTED else ""
         raise ModelError(

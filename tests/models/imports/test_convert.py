@@ -17,6 +17,7 @@ from harness.errors import ModelError
 from harness.models.imports.convert import ToConvert, convert, head
 from support.gguf_files import ARCHITECTURES, small_model, write_gguf
 
+VOCABULARY = 600
 TEXT = 'Book "Café 7" for  2 at 19:30 <tool_call>{"a": 1}</tool_call><|im_end|>'
 IDS = torch.tensor([[5, 300, 17, 450, 99, 2, 3, 4]])
 
@@ -69,6 +70,16 @@ def test_a_file_in_float32_becomes_the_model_that_it_was_made_of(
     assert written.generation_config.eos_token_id == own.eos_token_id
     assert head(source, "x")["said"]["license"] == "mit"
     assert not re.search(r"gguf|/tmp|quantiz", (tmp_path / "out" / "config.json").read_text())
+
+
+def test_positions_are_scaled_as_in_llama_3(student: Path, tmp_path: Path) -> None:
+    scaling = {"rope_type": "llama3", "rope_theta": 5e5, "factor": 32.0, "low_freq_factor": 1.0}
+    scaling |= {"high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
+    model = small_model("llama", VOCABULARY, rope_parameters=scaling)
+    run(write_gguf(tmp_path / "scaled.gguf", model, student), tmp_path / "out")
+    written = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    assert written.config.rope_parameters["factor"] == 32
+    torch.testing.assert_close(written.model.rotary_emb.inv_freq, model.model.rotary_emb.inv_freq)
 
 
 @pytest.mark.parametrize("encoding", ["F16", "BF16", "Q8_0", "Q5_1", "Q4_0", "Q4_1"])
@@ -145,7 +156,7 @@ def test_tensors_without_a_place_are_refused(make: Make, tmp_path: Path) -> None
     def add(name: str) -> Callable[..., None]:
         return lambda _metadata, tensors: tensors.update({name: tensors["output_norm.weight"]})
 
-    refused(make(change=add("rope_freqs.weight")), tmp_path, "rope_freqs.weight", "original files")
+    refused(make("llama", change=add("rope_freqs.weight")), tmp_path, "rope_freqs.weight", "original files")
     shutil.rmtree(tmp_path / "out")
     refused(make(change=add("blk.0.extra.weight")), tmp_path, "blk.0.extra.weight", "no place")
 
