@@ -91,10 +91,9 @@ def _files(source: Path) -> list[Path]:
     """Return the files that an import reads; UsageError where there are none, or no packages to read them."""
     if not source.exists():
         raise UsageError(f"there is no {source}; give a .gguf file, or a folder with a model's files")
-    if missing := [one for one in ("gguf", "torch") if not find_spec(one)]:
-        raise UsageError(
-            f"importing a model takes {' and '.join(missing)}; install it: pip install 'tft-harness[train]'"
-        )
+    needed = ("gguf", "torch") if source.is_file() else ("torch",)
+    if missing := [one for one in needed if not find_spec(one)]:
+        raise UsageError(f"importing it takes {' and '.join(missing)}; install: pip install 'tft-harness[train]'")
     if source.is_file():
         return [source]
     found = sorted({path for one in WEIGHTS_AND_TOKENIZER for path in source.glob(one) if path.is_file()})

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 _READ = ("llama", "qwen2", "qwen3")
 """The architectures whose conversion is tested here, weight by weight: transformers has mappings for more, in which
 settings of the file are left out without a word. SmolLM, Mistral and TinyLlama are `llama` too."""
+_NEEDED = (
+    *("context_length", "block_count", "embedding_length", "feed_forward_length", "attention.head_count"),
+    "attention.layer_norm_rms_epsilon",
+)
+"""Settings for which the reader would take a default of its own, and so compute with another model."""
+_BASE = 10_000.0
+"""Of the positions, where a file states none."""
 _NEUTRAL: tuple[Value, ...] = (0, 1, False, "", "none", "linear")
 """Values of a scale that change nothing; a linear one has its factor in a setting of its own."""
 FREQUENCIES = "rope_freqs.weight"
@@ -39,6 +46,9 @@ def check_readable(header: GgufHeader, name: str) -> str:
             f"{name} has the architecture {shown(ValueError(repr(architecture)))}, which cannot be read; "
             f"those that can are {', '.join(_READ)}"
         )
+    for key in _NEEDED:
+        if f"{architecture}.{key}" not in header.values:
+            raise ModelError(f"{name} does not state its {architecture}.{key}; convert the model again")
     _check_scales(header, architecture, name)
     return architecture
 
@@ -65,7 +75,7 @@ def _harmless(header: GgufHeader, key: str, value: Value) -> bool:
 
 
 def complete(config: PreTrainedConfig, header: GgufHeader, name: str) -> None:
-    """Set the width of a head as the file means it, where the reader takes the default of its own class.
+    """Set what the file leaves out, and the width of a head, where the reader takes defaults of its own.
 
     Raises ModelError where only a part of each head is rotated, which the reader knows nothing of.
     """
@@ -79,6 +89,10 @@ def complete(config: PreTrainedConfig, header: GgufHeader, name: str) -> None:
             "to be equal to be read; import the model from its original files"
         )
     config.head_dim = width
+    if f"{architecture}.attention.head_count_kv" not in header.values:
+        config.num_key_value_heads = config.num_attention_heads
+    if f"{architecture}.rope.freq_base" not in header.values:
+        config.rope_parameters["rope_theta"] = _BASE
 
 
 def scale_positions(config: PreTrainedConfig, header: GgufHeader, path: Path, name: str) -> None:

@@ -128,6 +128,7 @@ def test_weights_that_are_no_numbers_are_refused(make: Make, tmp_path: Path) -> 
         ("general.type", "adapter", ("adapter", "not a model")),
         ("split.count", 3, ("one of 3 parts", "merge")),
         ("qwen3.rope.scaling.factor", 4.0, ("qwen3.rope.scaling.factor = 4.0", "original files")),
+        ("qwen3.attention.layer_norm_rms_epsilon", None, ("does not state its qwen3.attention.layer_norm_rms",)),
         ("qwen3.block_count", 3, ("lacks", "model.layers.2")),
         ("qwen3.block_count", 1, ("have no place", "blk.1.")),
         ("qwen3.block_count", 5_000, ("5000", "num_hidden_layers", "4,096")),
@@ -144,7 +145,9 @@ def test_metadata_that_is_not_the_models_is_refused(
     key: str, value: Any, words: tuple[str, ...], make: Make, tmp_path: Path
 ) -> None:
     def change(metadata: dict[str, Any], _tensors: dict[str, Any]) -> None:
-        metadata[key] = value
+        metadata |= {key: value}
+        if value is None:
+            del metadata[key]
 
     source, error = make(change=change), ModelError if words else Exception  # the guard makes a sentence of others
     with pytest.raises(error) as caught:
@@ -175,6 +178,31 @@ def test_a_tokenizer_that_loses_text_is_refused_or_said(make: Make, tmp_path: Pa
     shutil.rmtree(tmp_path / "out")
     made = run(make(change=without("ð")), tmp_path / "out")  # the first byte of emoji
     assert made["not_given_back"] == ["emoji"]
+
+
+def test_a_tokenizer_of_sentencepiece_is_read_and_the_spaces_that_it_adds_are_said(make: Make, tmp_path: Path) -> None:
+    pieces = ["\u2581t", "he", "\u2581the", "in", "on", "\u2581\u2581", "\u2581", *map(chr, range(33, 127))]
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *pieces]
+
+    def change(metadata: dict[str, Any], tensors: dict[str, Any]) -> None:
+        metadata.pop("tokenizer.ggml.merges")
+        metadata |= {
+            "tokenizer.ggml.model": "llama",
+            "tokenizer.ggml.tokens": tokens,
+            "tokenizer.ggml.scores": [float(-place) for place in range(len(tokens))],
+            "tokenizer.ggml.token_type": [2, 3, 3, *[6] * 256, *[1] * len(pieces)],
+            "tokenizer.ggml.eos_token_id": 2,
+            "tokenizer.ggml.padding_token_id": 0,
+            "tokenizer.chat_template": "{% for one in messages %}[{{ one.role }}] {{ one.content }}</s>{% endfor %}",
+            "llama.vocab_size": len(tokens),
+        }
+        for name in ("token_embd.weight", "output.weight"):
+            tensors[name] = tensors[name][: len(tokens)]
+
+    made = run(make("llama", change=change), tmp_path / "out")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    assert tokenizer.tokenize("the tone") == ["\u2581the", "\u2581t", "on", "e"]
+    assert made["not_given_back"] == ["white space"]
 
 
 def test_a_mark_that_the_tokenizer_would_cut_is_refused(make: Make, tmp_path: Path) -> None:
