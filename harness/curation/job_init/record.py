@@ -26,6 +26,8 @@ class JobRecord:
 
     source: str
     """The export, by name and hash."""
+    files: tuple[str, ...]
+    """Of a folder of exports: its files, each by name and hash."""
     seed: int
     rows: int
     """Rows of the export: the sum of the next three."""

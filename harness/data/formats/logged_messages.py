@@ -264,6 +264,8 @@ _READ = (*(*_CONTENT_KEYS, *_PARTS_KEYS, *_LISTED_CALLS, "toolInvocations", "fun
 
 def defines_a_tool(content: Any) -> bool:
     """Return whether a tool's message is its definition, as LangChain's handler of Langfuse logs them."""
+    if isinstance(content, str) and '"function"' not in content:
+        return False
     value = as_value(content) if isinstance(content, str) else content
     function = value.get("function") if isinstance(value, Mapping) and value.get("type") == "function" else None
     return isinstance(function, Mapping) and "parameters" in function and "name" in function

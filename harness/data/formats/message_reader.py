@@ -42,7 +42,7 @@ def read_messages(
         try:
             if not isinstance(value, Mapping):
                 raise ValueError(f"expected an object with a role and content, got {kind(value)}")
-            found = [_plain(value)] if strict else list(_logged(in_order(value, values[position + 1 :], notes)))
+            found = [_plain(value)] if strict else list(_logged(in_order(value, values, position, notes)))
         except MediaNeededError as error:
             if not any(message.role == "assistant" for message in messages):
                 raise ValueError(f"message {position}: {error}") from error

@@ -47,6 +47,11 @@ _NAMES: dict[str, tuple[str, ...]] = {
 _FAILED = ("error", "failed", "failure", "errored", "status_code_error")
 _FILTERED = ("content_filter", "safety", "prohibited_content", "blocklist", "guardrail_intervened", "content_filtered")
 _REASONS = ("finish_reason", "finishReason", "stop_reason", "stopReason", "blockReason")
+_CODES = ("status_code", "statusCode", "response_status", "http_status")
+_MARKS = frozenset(("level", "error", "success", "label", "status", *_CODES))
+"""Keys of which one marks a failure otherwise than by an error's words."""
+_ANY_NAME = frozenset(name for names in _NAMES.values() for name in names)
+_ANY_HOLDER = frozenset(_HOLDERS)
 _EPOCHS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3), (1e8, 1.0))
 """From which number on a time is counted in nanoseconds, microseconds, milliseconds, seconds."""
 
@@ -58,9 +63,10 @@ def columns_of(row: Any, messages: Any = None) -> dict[str, Any]:
     `session_id`, `user_id`, and `error`, that the tool marked it as failed, with what it says.
     """
     own = list(_places(row, 0))
-    answers = [json_value(own[0].get(key)) for key in _ANSWERS] if own else []
+    answers = [json_value(own[0][key]) for key in _ANSWERS if key in own[0]] if own else []
     said = ({"model": first_of(one, _NAMES["model"]), "error": one.get("error")} for one in _mappings(answers))
-    places = [*own, *said, *_of_messages(row if messages is None else messages)]
+    every = (*own, *said, *_of_messages(row if messages is None else messages))
+    places = [place for place in every if not _ANY_NAME.isdisjoint(place)]
     found = {}
     for column, read in _READ.items():
         values = (read(place[key]) for place in places for key in _NAMES[column] if place.get(key) is not None)
@@ -100,20 +106,22 @@ def _written(moment: datetime) -> str:
 def _places(value: Any, depth: int) -> Iterator[Mapping[str, Any]]:
     """Yield a row and the objects in it that may say the same of the conversation, outer ones first."""
     value = json_value(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         yield value
-        for key in _HOLDERS if depth < _DEEPEST else ():
-            yield from _places(value.get(key), depth + 1)
+        if depth < _DEEPEST and not _ANY_HOLDER.isdisjoint(value):
+            for key in _HOLDERS:
+                yield from _places(value.get(key), depth + 1)
 
 
 def _of_messages(messages: Any) -> Iterator[Mapping[str, Any]]:
     """Yield what messages say beside their words: pydantic-ai's instructions, definitions of tools (LangChain's)."""
     messages = json_value(messages)
-    messages = json_value(messages.get("messages")) if isinstance(messages, Mapping) else messages
-    listed = [one for one in messages if isinstance(one, Mapping)] if isinstance(messages, list) else []
+    messages = json_value(messages.get("messages")) if isinstance(messages, dict) else messages
+    listed = [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
     yield {"tools": [one["content"] for one in listed if defines_a_tool(one.get("content"))]}
+    speaking = [one for one in listed if not _ANY_OF_MESSAGES.isdisjoint(one)]
     for column, keys in _OF_MESSAGES.items():
-        yield {column: next((one[key] for one in listed for key in keys if one.get(key)), None)}
+        yield {column: next((one[key] for one in speaking for key in keys if one.get(key)), None)}
 
 
 _OF_MESSAGES = {
@@ -121,6 +129,7 @@ _OF_MESSAGES = {
     "model": ("model_name", "model"),
     "time": ("timestamp", "created_at", "createdAt", "ts"),
 }
+_ANY_OF_MESSAGES = frozenset(key for keys in _OF_MESSAGES.values() for key in keys)
 
 
 def _text_of(value: Any) -> str:
@@ -154,6 +163,8 @@ def _error(value: Any) -> str:
 def _failure(places: Iterable[Mapping[str, Any]]) -> str:
     """Return in words that a row is marked as failed otherwise than by an error: by its level, its status."""
     for place in places:
+        if _MARKS.isdisjoint(place):
+            continue
         words = _error(first_of(place, ("statusMessage", "status_message", "message")))
         denied = any(place.get(key) is False for key in ("success", "label"))
         if denied or place.get("error") is True or str(place.get("level")).upper() == "ERROR":
@@ -162,7 +173,7 @@ def _failure(places: Iterable[Mapping[str, Any]]) -> str:
         status = first_of(status, ("code", "status_code", "status")) if isinstance(status, Mapping) else status
         if isinstance(status, str) and status.lower() in _FAILED:
             return words or f"status {status}"
-        number = first_of(place, ("status_code", "statusCode", "response_status", "http_status"))
+        number = first_of(place, _CODES)
         if isinstance(number, int) and 400 <= number < 600:
             return words or f"status {number}"
     return ""
@@ -171,7 +182,7 @@ def _failure(places: Iterable[Mapping[str, Any]]) -> str:
 def _filtered(answers: Iterable[Any]) -> str:
     """Return that an answer was withheld by a filter, wherever in it that stands; else nothing."""
     for answer in answers:
-        held = answer if isinstance(answer, Mapping) else {}
+        held = answer if isinstance(answer, dict) else {}
         nested = [one for key in ("choices", "candidates") for one in _mappings(held.get(key))]
         for one in (held, *nested, *_mappings(held.get("promptFeedback")), *_mappings(answer)):
             reason = str(first_of(one, _REASONS))
@@ -182,7 +193,7 @@ def _filtered(answers: Iterable[Any]) -> str:
 
 def _mappings(value: Any) -> list[Mapping[str, Any]]:
     listed = value if isinstance(value, list) else [value]
-    return [one for one in listed if isinstance(one, Mapping)]
+    return [one for one in listed if isinstance(one, dict)]
 
 
 _READ: dict[str, Callable[[Any], Any]] = {

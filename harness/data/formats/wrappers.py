@@ -70,18 +70,18 @@ def unwrapped(value: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield value
 
 
-def in_order(value: Mapping[str, Any], following: Sequence[Any], notes: ReadingNotes) -> Mapping[str, Any]:
-    """Return a message of the AI SDK 4 as parts, which say what came first.
+def in_order(value: Mapping[str, Any], values: Sequence[Any], position: int, notes: ReadingNotes) -> Mapping[str, Any]:
+    """Return a message of the AI SDK 4, at its position among all, as parts, which say what came first.
 
     It has the text and the calls with their results side by side. The text is the reply to the results, unless another
     message of the assistant follows: then it was said with the calls.
     """
     invoked = value.get("toolInvocations")
-    said = value.get("content")
+    said = value.get("content") if invoked else None
     if not (isinstance(invoked, list) and invoked and isinstance(said, str) and said) or value.get("parts"):
         return value
     ended = all(isinstance(one, Mapping) and one.get("state") == "result" for one in invoked)
-    after = following[0] if following else None
+    after = values[position + 1] if position + 1 < len(values) else None
     if not ended or (isinstance(after, Mapping) and after.get("role") == "assistant"):
         return value
     notes.add(ORDER, "the text beside the calls of a message was taken for the reply to their results")
