@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.data.atomic_files import replace_folder, scratch_folder
 from harness.data.formats.jsonl import json_lines, write_jsonl
 from harness.data.formats.messages import dump_arguments, without_system
+from harness.data.formats.reading_notes import in_words
 from harness.data.formats.task import row_tools
 from harness.data.formats.training_rows import WRITERS
 from harness.data.pipeline_records import TraceRow
@@ -123,6 +124,7 @@ def _written(
             continue
         counts.written += 1
         counts.notes.update({note: number for note, number in notes.items() if number})
+        counts.notes.update(in_words(row.findings))
         yield value
 
 

@@ -35,6 +35,7 @@ from harness.data.traces.export_files import export_files
 from harness.data.traces.trace_input import TRACE_FILES, TraceInput
 from harness.errors import DataError, UsageError
 from harness.hub.artifact import FileInput
+from harness.secrets import known
 from harness.statistics.formatting import most_common_first
 from harness.terminal import Advance
 
@@ -161,9 +162,11 @@ def _task(request: InitRequest, found: Gathered) -> tuple[Task, FoundDescription
             f"the traces of {request.source.name} define no tools and call none, and a task needs tools; give them "
             "with --tools FILE"
         )
-    described = found.systems.description([one.name for one in tools])
-    text = request.description or described.text
-    return Task(description=text, tools=tuple(one.definition for one in tools)), described, tools
+    if request.description:
+        described = FoundDescription(text=request.description, draft=False)
+    else:
+        described = found.systems.description([one.name for one in tools])
+    return Task(description=described.text, tools=tuple(one.definition for one in tools)), described, tools
 
 
 def _write_rows(folder: Path, found: Gathered, held: HeldOut, test: Sequence[Conversation]) -> Counter[str]:
@@ -202,4 +205,5 @@ def _conversation(row: dict[str, Any]) -> Conversation:
 
 
 def _line(row: dict[str, Any]) -> str:
-    return json.dumps(row, ensure_ascii=False) + "\n"
+    masked: str = known().mask_value(json.dumps(row, ensure_ascii=False))  # a reason may quote what was masked before
+    return masked + "\n"

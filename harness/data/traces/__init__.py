@@ -4,6 +4,7 @@ archive.py               Inspect logs in their archive form: the samples of a zi
                          may reach
 beginnings.py            Which of a million sequences are the beginning of another one, in a few bytes for each of their
                          parts
+cut_messages.py          Messages that a tool has cut at a size limit, and marked so
 documents.py             The records of a file in any format: JSON lines, a JSON array, one document, Parquet, a zip of
                          JSON
 export_files.py          The files of an export: one, those of a folder or of a zip file, packed or not, each as a

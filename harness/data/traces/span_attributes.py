@@ -123,7 +123,7 @@ def conversation(root: Attributes, notes: ReadingNotes) -> tuple[Message, ...]:
     before, after = one_part_messages(asks), one_part_messages(answers)
     if before and after:
         return after if after[: len(before)] == before else before + after
-    asked, answered = _messages(asks, "user", notes), _messages(answers, "assistant", notes)
+    asked, answered = _messages(asks, "user", notes), _messages(_answer_of_ai_sdk(answers), "assistant", notes)
     if not asked and answered:
         raise ValueError("the span has an answer and nothing that was asked; expected the messages that were sent")
     return exchange(asked, answered, notes)
@@ -239,6 +239,15 @@ def _messages(value: Any, role: str, notes: ReadingNotes) -> list[Any]:
     if isinstance(value, list):
         value = [_undotted(one, "message") for one in value]
     return [_message(one) for one in listed_messages(value, role, any_object=False, notes=notes)]
+
+
+def _answer_of_ai_sdk(value: Any) -> Any:
+    """Return what the AI SDK has under several names as one message; any other value as it is."""
+    if not isinstance(value, Mapping) or not ({"text", "toolCalls", "object"} & value.keys()) or "role" in value:
+        return value
+    text = value.get("text") or value.get("object")
+    calls = [{"type": "tool-call", **call} for call in objects(value.get("toolCalls"))]
+    return {"role": "assistant", "content": [*([{"type": "text", "text": text}] if text else []), *calls]}
 
 
 def _message(value: Any) -> Any:
