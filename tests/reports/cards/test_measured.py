@@ -26,7 +26,7 @@ def test_a_card_says_how_many_test_conversations_a_person_looked_at_where_that_i
     report = make_report("vllm:me/my-agent-tft")
     assert "looked at" not in model_card.render_card(report, identity)
     counts = {"conversations": 24, "looked_at": 0, "corrected": 0, "dropped": 0, "taken": 24, "pending": 0}
-    for looked, sentence in ((0, "Nobody looked at the 24 test conversations"), (24, "A person looked at the 24 test")):
+    for looked, sentence in ((0, "Nobody looked at the 24 test conversations"), (24, "A person looked at all 24 test")):
         config = {**report.run.config, "test_approval": {**counts, "looked_at": looked}}
         told = dataclasses.replace(report, run=dataclasses.replace(report.run, config=config))
         assert model_card.render_card(told, identity).count(sentence) == 1
