@@ -14,7 +14,7 @@ from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.presets import read_preset
 from harness.benchmark.schedule import StepOutcome
 from harness.benchmark.table import outcome_table, problems
-from harness.curation.job_init.review import LOGGED
+from harness.curation.job_init.review import LOGGED, TODO
 from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.messages import dump_conversation, expand_pairs
 from harness.data.sample import sample_conversations
@@ -86,6 +86,19 @@ def test_the_model_of_the_traces_is_evaluated_where_conversations_were_corrected
     assert step.words[:4] == ("evaluate", "logged:agent", "--dataset", "me/agent-testset")
     assert Estimator(plan, Endpoints()).step(step).seconds == 0
     assert "none of the test conversations was corrected" in job(0).baselines.left_out["logged"]
+
+
+def test_a_dropped_conversation_is_no_correction_and_is_not_asked(
+    job: Callable[..., BenchmarkPlan], tmp_path: Path
+) -> None:
+    def seconds(plan: BenchmarkPlan) -> float:
+        return Estimator(plan, Endpoints()).step(plan.baselines.steps["untrained"]).seconds or 0.0
+
+    before = seconds(job(1))
+    marks = "".join(f"- [{mark}] `{one.id}`\n" for mark, one in zip("-xxx", sample_conversations(4), strict=True))
+    (tmp_path / TODO).write_text(marks)
+    assert "none of the test conversations was corrected" in job(1).baselines.left_out["logged"]
+    assert seconds(job(1)) < before
 
 
 def test_a_baseline_that_fails_is_named_and_ends_no_cell(job: Callable[..., BenchmarkPlan]) -> None:

@@ -262,7 +262,7 @@ def test_a_job_is_made_from_what_tools_export(tmp_path: Path, layout: str) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("layout", "defined"), [("otlp", True), ("langfuse", False), ("langsmith", False)])
+@pytest.mark.parametrize(("layout", "defined"), [*((one, True) for one in LAYOUTS), ("langsmith", False)])
 def test_the_traces_of_the_first_scenario_add_up(
     tmp_path: Path, dialogues: CleanTraces, published_task: Task, layout: str, defined: bool
 ) -> None:
