@@ -8,9 +8,7 @@ from pathlib import Path
 
 from harness.benchmark.cells import BASELINE_KINDS, BaselineKind, Setup
 from harness.benchmark.steps import Step, judged_evaluation, say_words
-from harness.curation.job_folder import TEST
-from harness.curation.job_init.logged_test import logged_test
-from harness.data.formats.published import read_test_conversations
+from harness.curation.job_init.logged_test import logged_test, used_conversations
 from harness.data.logged import corrected
 from harness.hub.artifact import split_revision
 from harness.models.names import ModelName
@@ -50,7 +48,7 @@ def _logged(setup: Setup) -> Step | str | None:
     if setup.job is None:
         return None
     folder = Path(setup.job.folder)
-    conversations = read_test_conversations(folder / TEST) if (folder / TEST).is_file() else []
+    conversations = used_conversations(folder)
     logged = logged_test(folder, conversations)
     if logged is None:
         return "the job folder does not have the test conversations as they were logged (test.logged.jsonl)"

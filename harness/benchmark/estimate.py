@@ -15,11 +15,10 @@ from harness.benchmark.cells import Cell
 from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.presets import StudentRecipe
 from harness.benchmark.steps import Step
-from harness.curation.job_folder import TEST
+from harness.curation.job_init.logged_test import used_conversations
 from harness.curation.stage_settings import published
 from harness.data import scenarios
 from harness.data.formats.messages import expand_pairs
-from harness.data.formats.published import read_test_conversations
 from harness.data.published_facts import published_facts
 from harness.data.records import Usage
 from harness.models.chat.endpoints import Endpoints
@@ -86,8 +85,7 @@ class Estimator:
         job = self._plan.setup.job
         if job is None:
             return published_facts().test_set.pairs
-        test = Path(job.folder) / TEST
-        return len(expand_pairs(read_test_conversations(test))) if test.is_file() else None
+        return len(expand_pairs(used_conversations(Path(job.folder)))) or None
 
     def _seconds(self, stage: str, units: float | None) -> float | None:
         rate = rates()["hardware"].get(self._preset.hardware, {}).get(stage)

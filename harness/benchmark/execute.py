@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -98,7 +99,7 @@ class Runner:
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stream, env=environment, check=False
             )
         if done.returncode:
-            raise HarnessError(_failure(done.returncode, log))
+            raise HarnessError(failure(done.returncode, log))
         if step.stage == "evaluate":
             return StepResult(artifact=self._state.evaluated(step, artifacts), reused=False)
         said = json.loads(done.stdout.decode().strip().splitlines()[-1])
@@ -152,9 +153,17 @@ def shares(parallel: int) -> list[str]:
     return [",".join(map(str, cores[place::parallel])) for place in range(parallel)]
 
 
-def _failure(status: int, log: Path) -> str:
+def failure(status: int, log: Path) -> str:
     """Return why a command failed: its own sentence, or the end of its output."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     said = next((line.removeprefix("error: ") for line in reversed(lines) if line.startswith("error: ")), None)
     said = said or " / ".join(lines[-_TAIL:]) or "it said nothing"
     return f"{said} (exit status {status}; the log is {log})"
+
+
+_WHERE = re.compile(r" \(exit status -?\d+; the log is .*\)$")
+
+
+def without_log(problem: str) -> str:
+    """Return why a step failed without where its log is: what others read names no folder of this machine."""
+    return _WHERE.sub("", problem)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from harness.benchmark.cells import BASELINE_KINDS, Cell
+from harness.benchmark.execute import without_log
 from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.schedule import StepOutcome, failure_of
 from harness.data.formats.strict_records import load_record
@@ -185,7 +186,7 @@ def _baselines(plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome]) -> Iter
         if step := plan.baselines.steps.get(kind):
             outcome = outcomes[step.key]
             done = outcome.status in ("done", "reused")
-            problem = None if done else outcome.problem or "what it needs failed"
+            problem = None if done else without_log(outcome.problem or "") or "what it needs failed"
             yield BaselineRecord(kind=kind, model=step.makes, status="done" if done else "failed", problem=problem)
         elif why := plan.baselines.left_out.get(kind):
             yield BaselineRecord(kind=kind, model=None, status="left out", problem=why)
@@ -211,7 +212,7 @@ def _cell(
         model=model,
         status="failed" if failed else "done",
         stage=failed.stage if failed else None,
-        problem=outcomes[failed.key].problem if failed else None,
+        problem=without_log(outcomes[failed.key].problem or "") if failed else None,
         artifacts=artifacts,
         result=lineage.fingerprint if lineage else None,
     )

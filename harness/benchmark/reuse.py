@@ -88,14 +88,21 @@ class BenchmarkState:
         if report is None or self._versions.get(config_name(step.makes)) != version:
             return None
         run, model = report.run, ModelName.parse(step.request["models"][0])
-        revision = model.revision
-        if model.repository and revision is None:
-            revision = self._hub.resolve("model", model.repository).revision
-        wanted = (revision, test_set.revision, run.config.get("pairs_in_test_set"))
+        wanted = (self._revision(step, artifacts, model), test_set.revision, run.config.get("pairs_in_test_set"))
         found = (run.model_revision, run.dataset_revision, run.config.get("pairs"))
-        alike = model.backend == "logged" or run.config.get("max_tokens") == step.request["asking"]["max_tokens"]
+        # An endpoint may be given more room than was asked for, and logged answers have no limit.
+        limit = step.request.get("asking", {}).get("max_tokens")
+        alike = model.backend != "vllm" or run.config.get("max_tokens") == limit
         judged = self._judge is None or (report.judging is not None and report.run.judge == self._judge)
         return self.evaluated(step, artifacts) if wanted == found and alike and judged else None
+
+    def _revision(self, step: Step, artifacts: Mapping[str, Artifact], model: ModelName) -> str | None:
+        """Return the commit of the model that a step evaluates; None for one that is in no repository."""
+        if made := artifacts.get(step.makes):
+            return made.revision
+        if model.repository is None or model.revision:
+            return model.revision
+        return self._hub.resolve("model", model.repository).revision
 
     def evaluated(self, step: Step, artifacts: Mapping[str, Artifact]) -> Artifact:
         """Return the model of an evaluation; of one that is in no repository the test set that it answered."""

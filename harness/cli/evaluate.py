@@ -40,6 +40,7 @@ Examples:
     metavar="REPO[@REV]",
     help="Evaluate this LoRA adapter of MODEL; repeat for several on one start of the engine.",
 )
+@click.option("--with-base", is_flag=True, help="With --adapters: evaluate MODEL itself too, last, on the same start.")
 @click.option("--dataset", metavar="REPO[@REV]", help="Test set. Default: <namespace>/tft-benchmark-testset.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N pairs.")
 @click.option(
@@ -114,7 +115,6 @@ def command(
     out: Path | None,
     push: bool,
     create_pr: bool,
-    results_only: bool,
     hub: str | None,
     namespace: str | None,
     as_json: bool,
@@ -129,8 +129,8 @@ def command(
     answers, or logged:NAME for those that a job's test set was made from. Weights come as safetensors; vLLM runs on a
     CUDA device where there is one, else on the CPU. With --judge the answers are judged too, those of all models by one
     start of each judge; a run that is there already gets its verdicts with --resume, without asking the model again.
-    With --adapters, MODEL is the base and not evaluated itself; each adapter (also one in the folder `adapter` of a
-    trained model's repository) gets a run, results and a card of its own.
+    With --adapters, MODEL is the base, and evaluated itself only --with-base, which pushes results alone; each adapter
+    (also one in the folder `adapter` of a trained model's repository) gets a run, results and a card of its own.
     """
     from harness.data.tasks import REPOSITORY
     from harness.hub.connect import connected
@@ -138,10 +138,10 @@ def command(
     from harness.stages._requests import EvaluateRequest, JudgeRequest
     from harness.stages.evaluate import run
 
-    _check(push, create_pr, results_only, inspect_folder, inspect_site)
+    _check(push, create_pr, settings["results_only"], inspect_folder, inspect_site)
     for name in models:  # said before a Hub is asked for anything
         ModelName.parse(name)
-    base, names = _on_base(models, adapters) if adapters else (None, models)
+    base, names = _on_base(models, adapters) if adapters or settings["with_base"] else (None, models)
     judges = _model_options.named_judges(settings)
     judge = _model_options.inference_options(settings, "judge_", shared=False)
     others = {name: settings.pop(name) for name in ("ask_everything", "labels", "label_column")}
@@ -161,7 +161,6 @@ def command(
             site=inspect_site,
             namespace=owner if push else None,
             create_pr=create_pr,
-            results_only=results_only,
         )
         result = run(request, client)
     _show(result, as_json, markdown)
@@ -176,6 +175,8 @@ def _on_base(models: tuple[str, ...], adapters: tuple[str, ...]) -> tuple[str, t
     others = [str(name) for name in names if name.backend != "vllm"]
     if others:
         raise UsageError(f"{others[0]} is on no Hub; --adapters takes the repositories of a base model's adapters")
+    if not adapters:
+        raise UsageError("--with-base evaluates the base of --adapters too; name them, or leave it out")
     if len(models) != 1:
         raise UsageError(f"--adapters changes one base model, got {len(models)} models; name the one they share")
     return models[0], adapters

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.data.atomic_files import replace_folder, scratch_folder
-from harness.data.formats.jsonl import write_jsonl
+from harness.data.formats.jsonl import json_lines, write_jsonl
 from harness.data.formats.messages import dump_arguments, without_system
+from harness.data.formats.reading_notes import in_words
 from harness.data.formats.task import row_tools
 from harness.data.formats.training_rows import WRITERS
 from harness.data.pipeline_records import TraceRow
@@ -123,6 +124,7 @@ def _written(
             continue
         counts.written += 1
         counts.notes.update({note: number for note, number in notes.items() if number})
+        counts.notes.update(in_words(row.findings))
         yield value
 
 
@@ -144,7 +146,8 @@ def _write_sessions(folder: Path, sessions: Iterator[list[dict[str, Any]]]) -> N
     folder.mkdir()
     for number, lines in enumerate(sessions):
         name = _UNSAFE.sub("_", lines[0]["id"])[:80]
-        write_jsonl(folder / f"{number:05d}-{name}.jsonl", lines)
+        # Not one by one: the whole folder takes its place at once.
+        (folder / f"{number:05d}-{name}.jsonl").write_text("".join(json_lines(lines)), encoding="utf-8", newline="\n")
 
 
 def _write_parquet(path: Path, kind: str, rows: Iterator[dict[str, Any]]) -> None:

@@ -37,7 +37,7 @@ def load_json(text: str, *, times: int = 1) -> Any:
     _check_size(text, times)
     try:
         return from_json(text, cache_strings="none")  # three times as fast, and no deeper than _DEEPEST
-    except ValueError:
+    except (ValueError, TypeError):
         pass  # it has other words for what is wrong, and knows no half characters
     try:
         value = json.loads(text)

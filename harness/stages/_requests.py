@@ -123,6 +123,8 @@ class EvaluateRequest(FrozenModel):
     """`owner/name[@revision]`, `openai:ID`, `replay:FILE` or `logged:NAME`."""
     base: str | None = None
     """The model that they are adapters of; None: they stand on their own."""
+    with_base: bool = False
+    """Evaluate that one too, last, on the same start; only results are pushed of it."""
     dataset: str
     """The test set, `owner/name[@revision]`."""
     limit: int | None = None
@@ -160,6 +162,7 @@ class EvaluateRequest(FrozenModel):
             tool_choice=self.tool_choice,
             day=self.day,
             base=base,
+            with_base=self.with_base,
         )
 
     def judge(self, models: ChatSettings | None) -> JudgeConfig | None:

@@ -70,7 +70,8 @@ def run(request: EvaluateRequest, hub: Hub) -> EvaluateResult:
     config = request.config(base)
     judging = request.judge(config.asking)
     test_set = pull_test_set(hub, dataset, request.limit)
-    places = [_destination(request, name, test_set, hub) for name in names]
+    names += [base] if request.with_base and base else []
+    places = [_destination(request, name, test_set, hub, name is not base) for name in names]
     below = {"root": request.run} if request.run and len(names) > 1 else {"folder": request.run}
     place = RunPlace(**below, resume=request.resume)
     evaluations = tuple(evaluate(names, hub, test_set, config, place, judging=judging))
@@ -268,14 +269,12 @@ def _seconds(run: RunFolder, timings: Timings) -> dict[str, float]:
     return {phase: round(seconds, 2) for phase, seconds in timings.items()}
 
 
-def _destination(request: EvaluateRequest, name: ModelName, test_set: TestSet, hub: Hub) -> Destination | None:
+def _destination(request: EvaluateRequest, name: ModelName, tests: TestSet, hub: Hub, ours: bool) -> Destination | None:
     """Return where a model's results go, None where nothing is pushed; HarnessError where they could not."""
     if request.namespace is None:
         return None
-    into_model = not request.results_only
-    found = destination(
-        hub, request.namespace, name, test_set=test_set, create_pr=request.create_pr, into_model=into_model
-    )
+    options = {"create_pr": request.create_pr, "into_model": ours and not request.results_only}
+    found = destination(hub, request.namespace, name, test_set=tests, **options)
     return replace(found, max_unscored=request.max_unscored)
 
 

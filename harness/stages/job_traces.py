@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from harness.curation.job_folder import JobFolder
 from harness.data.formats.jsonl import write_jsonl
+from harness.data.formats.reading_notes import in_words
 from harness.data.formats.stage_rows import dump_dataset_row
 from harness.data.formats.strict_records import FrozenModel
 from harness.data.traces.read import read_traces
@@ -54,8 +56,12 @@ def run(request: JobTracesRequest, hub: Hub) -> StageResult:
 
 
 def _write_rows(job: JobFolder, path: Path) -> dict[str, int]:
-    """Write the rows that can be read, and return the numbers of both kinds; DataError where none can."""
+    """Write the rows that can be read, and return the numbers of both kinds and of what was changed in reading them.
+
+    DataError where none can be read.
+    """
     problems: list[str] = []
+    notes: Counter[str] = Counter()
     kept = 0
 
     def rows() -> Iterator[dict[str, Any]]:
@@ -63,6 +69,7 @@ def _write_rows(job: JobFolder, path: Path) -> dict[str, int]:
         for row in read_traces(job.traces, "trace"):
             if row.problem is None:
                 kept += 1
+                notes.update(in_words(row.findings))
                 yield dump_dataset_row(row.conversation, job.task.task.tools)
             else:
                 problems.append(row.problem)
@@ -72,4 +79,6 @@ def _write_rows(job: JobFolder, path: Path) -> dict[str, int]:
         raise DataError(f"no row of {job.traces} can be read" + (f": {problems[0]}" if problems else "; it is empty"))
     if problems:
         say(f"{len(problems)} rows cannot be read and are left out, the first one: {problems[0]}")
-    return {"conversations": kept, "rows that could not be read": len(problems)}
+    for note, number in notes.items():
+        say(f"{note}: {number}")
+    return {"conversations": kept, "rows that could not be read": len(problems), **notes}

@@ -4,12 +4,14 @@
 
 Two arms, an untrained student and four null baselines answer 10 to 150 conversations of three to twelve turns; answers
 of one conversation go together. Printed: how often the verdict is PROCEED and STOP, by the true gain of the better arm
-over the best of what needs no training. At the minimum effect and below, PROCEED is wrong; at it and above, STOP.
+over the best of what needs no training. At the minimum effect and below, PROCEED is wrong; at it and above, STOP. Exit
+status 1 if either is wrong in more than the level of the verdict.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import Counter
 from itertools import product
 from random import Random
@@ -62,13 +64,14 @@ def verdict(rng: Random, conversations: int, true_gain: float, draw: str) -> str
     return decide(gains, ARMS)
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tests", type=int, default=2000, help="simulated test sets per line")
     tests = parser.parse_args().tests
     limits = read_thresholds()
     least = limits.minimum_effect
     print(f"minimum effect {least:g}, level {limits.level:g}, {tests} test sets per line")
+    bad = False
     print(f"{'baselines':10} {'true gain':>9} {'conversations':>13} {'PROCEED':>8} {'STOP':>6}")
     for draw, true_gain, conversations in product(DRAWS, (0.0, least, 0.2, 0.4), CONVERSATIONS):
         if draw == "rare" and true_gain > least:
@@ -76,8 +79,10 @@ def main() -> None:
         rng = Random(f"{draw}:{true_gain}:{conversations}")
         found = Counter(verdict(rng, conversations, true_gain, draw) for _ in range(tests))
         shares = found["PROCEED"] / tests, found["STOP"] / tests
+        bad |= (true_gain <= least and shares[0] > limits.level) or (true_gain >= least and shares[1] > limits.level)
         print(f"{draw:10} {true_gain:9.2f} {conversations:13} {shares[0]:8.1%} {shares[1]:6.1%}", flush=True)
+    return int(bad)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.data.formats.message_reader import read_messages
+from harness.data.formats.reading_notes import ADVICE, MEDIA
 from harness.data.formats.training_rows import AS_TEXT, CUT, GIVEN_IDS, TEXT_BESIDE, UNANSWERED, WRITERS
-from harness.data.pipeline_records import TraceRow
+from harness.data.pipeline_records import Finding, TraceRow
 from harness.data.records import Conversation, Message, ToolCall
 from harness.data.sample import sample_conversations, sample_task
 from harness.data.traces.read import read_traces
@@ -158,6 +159,8 @@ def test_a_task_speaks_in_place_of_the_rows(tmp_path: Path) -> None:
         assert row["messages"][0] == {"role": "system", "content": "the task's"}
         assert [message["role"] for message in row["messages"]].count("system") == 1
         assert row["tools"] == TOOLS
+    noted = [TraceRow(conversation=one, findings=tuple([Finding(check=MEDIA, severity="note", problem="a")] * 2))]
+    assert export(noted, "trl", tmp_path / "noted.jsonl").notes == {NO_TOOLS: 1, ADVICE[MEDIA][0]: 1}
     said = export(_rows(one, system="said elsewhere"), "trl", tmp_path / "said.jsonl")
     assert said.notes == {NO_TOOLS: 1}
     assert "said elsewhere" in (tmp_path / "said.jsonl").read_text()
@@ -170,3 +173,25 @@ def test_nothing_is_written_where_nothing_can_be(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="out"):
             export([], kind, tmp_path / place)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_job_folder_is_written_with_its_task_and_what_is_left_out_is_said(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from harness.benchmark.sample_job import write_job
+    from harness.cli.__main__ import tft
+
+    job = tmp_path / "job"
+    write_job(job, traces=4, test=2)
+    with (job / "traces.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"strange": 1}\n')
+    words = ["export", str(job), "--format", "sharegpt", "--out", str(tmp_path / "out.jsonl")]
+    done = CliRunner().invoke(tft, words)
+    assert done.exit_code == 0, done.output
+    assert done.stdout == f"{tmp_path / 'out.jsonl'}  4 conversations\n"
+    assert "left out, rows that cannot be read: 1" in done.stderr
+    assert "got keys strange" in done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert all("restaurant" in row["system"] for row in rows)
+    assert [tool["name"] for tool in json.loads(rows[0]["tools"])] == [tool["function"]["name"] for tool in TOOLS]
+    assert CliRunner().invoke(tft, [*words[:-1], str(tmp_path / "out.txt")]).exit_code != 0

@@ -9,8 +9,9 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import yaml
@@ -19,12 +20,18 @@ import support.tft
 from harness.data.formats.jsonl import write_json, write_jsonl
 from harness.data.formats.messages import dump_conversation
 from harness.data.formats.published import dump_row
+from harness.data.formats.reading_notes import ADVICE, SEVERAL_CALLS
 from harness.data.formats.stage_rows import as_json, dump_dataset_row
 from harness.data.formats.task import dump_task
 from harness.data.records import Conversation, Message, ToolCall
 from harness.data.sample import sample_conversations, sample_task
 from harness.data.traces.read import read_traces
 from harness.hubd.embedded import running
+from harness.stages import job_traces
+from harness.stages._result import OutputTarget
+
+if TYPE_CHECKING:
+    from harness.hub.client import Hub
 
 ARGUMENTS: list[dict[str, Any]] = [
     {},
@@ -110,6 +117,20 @@ def test_what_would_not_be_kept_exactly_is_written_as_text() -> None:
     rows = [dump_dataset_row(one, [])["messages"][1]["tool_calls"][0]["function"]["arguments"] for one in ODD]
     assert [type(one) for one in rows] == [dict] * 5 + [str] * 2
     assert as_json({"a": [{"b": float("inf")}]}) == '{"a": [{"b": Infinity}]}'
+
+
+def test_what_was_changed_in_reading_traces_is_counted_on_the_card(tmp_path: Path) -> None:
+    calls = tuple(ToolCall(name="act", arguments={"n": n}, id=f"c{n}") for n in range(2))
+    results = [Message(role="tool", content="[]", tool_call_id=call.id) for call in calls]
+    messages = (ODD[0].messages[0], Message(role="assistant", tool_calls=calls), *results, ODD[0].messages[-1])
+    job = tmp_path / "job"
+    write_json(job / "job_description.json", dump_task(sample_task()))
+    write_jsonl(job / "traces.jsonl", [dump_conversation(replace(ODD[0], messages=messages))])
+    place = OutputTarget(push=False, out=tmp_path / "out")
+    counts = job_traces.run(job_traces.JobTracesRequest(job=job, place=place), cast("Hub", None)).counts
+    words = ADVICE[SEVERAL_CALLS][0]
+    assert counts == {"conversations": 1, "rows that could not be read": 0, words: 1}
+    assert f"| {words} | 1 |" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_card_says_how_others_train_on_it(pushed: dict[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import subprocess
 import time
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import IO, Any
 
 CHROMIUM = shutil.which("chromium")
+SILENCE = 30.0
+"""Seconds after which the browser is given up."""
 _CODES = {"Enter": 13, "Escape": 27, "Tab": 9, "ArrowRight": 39, "ArrowLeft": 37}
 _OPTIONS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -26,6 +29,9 @@ class Tab:
     def __init__(self, asking: IO[bytes], answers: IO[bytes]) -> None:
         self._asking, self._answers, self._number = asking, answers, 0
         self._session: str | None = None
+        self._came = b""
+        self.questions: list[str] = []
+        """The kinds of dialogs that pages opened; each is accepted."""
         self.problems: list[str] = []
         """What pages threw, and what their console was told."""
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
@@ -35,24 +41,33 @@ class Tab:
 
     def ask(self, method: str, **parameters: Any) -> Any:
         """Give a command and return its result; AssertionError where the browser refuses it."""
-        self._number += 1
-        asked = {"id": self._number, "method": method, "params": parameters}
-        asked |= {"sessionId": self._session} if self._session else {}
-        self._asking.write(json.dumps(asked).encode() + b"\0")
+        number = self._tell(method, parameters)
         while True:
             said = json.loads(self._message())
             if said.get("method") in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded"):
                 self.problems.append(json.dumps(said["params"])[:500])
-            if said.get("id") == self._number:
+            if said.get("method") == "Page.javascriptDialogOpening":
+                self.questions.append(said["params"]["type"])
+                self._tell("Page.handleJavaScriptDialog", {"accept": True})
+            if said.get("id") == number:
                 assert "error" not in said, said
                 return said["result"]
 
+    def _tell(self, method: str, parameters: dict[str, Any]) -> int:
+        self._number += 1
+        told = {"id": self._number, "method": method, "params": parameters}
+        told |= {"sessionId": self._session} if self._session else {}
+        self._asking.write(json.dumps(told).encode() + b"\0")
+        return self._number
+
     def _message(self) -> bytes:
-        out = bytearray()
-        while (byte := self._answers.read(1)) != b"\0":
-            assert byte, "the browser has ended"
-            out += byte
-        return bytes(out)
+        while b"\0" not in self._came:
+            assert select.select([self._answers], [], [], SILENCE)[0], "the browser does not answer"
+            more = os.read(self._answers.fileno(), 1 << 16)
+            assert more, "the browser has ended"
+            self._came += more
+        message, _, self._came = self._came.partition(b"\0")
+        return message
 
     def value(self, expression: str) -> Any:
         """Return the value of an expression in the page."""
@@ -95,7 +110,7 @@ def tab(profile: Path) -> Iterator[Tab]:
         os.close(asked)
         os.close(answered)
         try:
-            with os.fdopen(asking, "wb", 0) as questions, os.fdopen(answering, "rb") as answers:
+            with os.fdopen(asking, "wb", 0) as questions, os.fdopen(answering, "rb", 0) as answers:
                 yield Tab(questions, answers)
         finally:
             process.kill()

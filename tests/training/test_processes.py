@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from harness.training.config import TrainConfig
 from harness.training.examples import TrainingExamples
-from harness.training.loop import train
+from harness.training.loop import SHARED, train
 
 PROGRAM = """
 import json, sys
@@ -34,17 +34,24 @@ train(base, examples, TrainConfig(**plan["config"]), folder, pad_token_id=0, res
 def test_two_processes_train_as_one_with_twice_the_accumulation(
     small_base: Path, small_examples: TrainingExamples, tmp_path: Path
 ) -> None:
-    """Seven examples, so that the last step of an epoch has one batch for two processes; equal up to rounding.
+    """Three batches, so that the last step of an epoch has one for two processes; equal up to rounding.
 
-    Only one of them writes: no line of the log is there twice.
+    Each shares what it begins with. Only one of them writes: no line of the log is there twice.
     """
-    config = TrainConfig(lora_rank=4, lora_alpha=4, epochs=2, learning_rate=1e-2, equal_turns=True, save_every=3)
+    config = TrainConfig(
+        lora_rank=4, lora_alpha=4, epochs=2, learning_rate=1e-2, equal_turns=True, save_every=3, batch_size=2
+    )
     alone = config.model_copy(update={"accumulation": 2})
-    one = train(small_base, small_examples, alone, tmp_path / "one", pad_token_id=0, resume=False)
+    same = tuple(range(20))
+    items = [
+        replace(item, input_ids=same + item.input_ids, turns=tuple((start + 20, end + 20) for start, end in item.turns))
+        for item in small_examples.items[:5]
+    ]
+    examples = TrainingExamples(items=tuple(items), skipped={})
+    one = train(small_base, examples, alone, tmp_path / "one", pad_token_id=0, resume=False)
     program, plan = tmp_path / "program.py", tmp_path / "plan.json"
     program.write_text(PROGRAM)
-    items = [asdict(example) for example in small_examples.items]
-    plan.write_text(json.dumps({"items": items, "config": config.model_dump()}))
+    plan.write_text(json.dumps({"items": [asdict(item) for item in items], "config": config.model_dump()}))
     # `accelerate launch --cpu --num_processes 2` starts a single process without MPI; this is what it runs for GPUs.
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [*launch, str(program), str(small_base), str(plan), str(tmp_path / "two")]
@@ -52,7 +59,8 @@ def test_two_processes_train_as_one_with_twice_the_accumulation(
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     log = [json.loads(line) for line in (tmp_path / "two" / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in log] == [entry.step for entry in one.log] == list(range(1, 9))
+    assert [line["step"] for line in log] == [entry.step for entry in one.log] == list(range(1, 5))
+    assert one.sharing == SHARED
     assert [line["loss"] for line in log] == pytest.approx([entry.loss for entry in one.log], rel=1e-5)
     assert [line["grad_norm"] for line in log] == pytest.approx([entry.grad_norm for entry in one.log], rel=1e-4)
     found, expected = (

@@ -51,7 +51,9 @@ def make_report(
     limits = read_thresholds(thresholds)
     summary = summarize(read_results(hub, namespace), namespace, hub.endpoint, student, limits)
     found, without = losses.read_losses(hub, summary.tables)
-    summary = replace(summary, worth=say_worth(summary.worth.rows, found, limits))
+    summary = replace(
+        summary, worth=say_worth(summary.worth.rows, found, limits, rules=bool(summary.judge and summary.judge.rules))
+    )
     measured, no_repairs = repairs.measure_repairs(hub, summary.main, sources)
     summary = replace(summary, losses=found, no_losses=without, repairs=measured, no_repairs=no_repairs)
     summary = draw(summary, out)
@@ -116,7 +118,7 @@ def summarize(
         dates=_dates(reports),
         versions=_versions(reports),
         verdict=reach_verdict(main, baselines, primary, judge),
-        worth=say_worth(judge_worth(main, assigned, beside, limits), (), limits),
+        worth=say_worth(judge_worth(main, assigned, beside, limits), (), limits, rules=bool(judge and judge.rules)),
         beside=tuple(one.model for one in beside),
         notes=(),
     )

@@ -30,7 +30,11 @@ def print_summary(summary: BenchmarkReport, width: int | None = None) -> None:
     for sentence in summary.worth.sentences:
         out.print(one_line(sentence))
     for one in (one for one in summary.beside if summary.metric in one.scores):
-        out.print(one_line(f"{BASELINE_KINDS[one.kind]}: {summary.metric} {interval(one.scores[summary.metric])}"))
+        out.print(
+            one_line(
+                f"{BASELINE_KINDS[one.kind].capitalize()}: {summary.metric} {interval(one.scores[summary.metric])}"
+            )
+        )
     out.print(_table(summary))
     n = f"{summary.pairs} turns of {summary.conversations} conversations. " if summary.pairs else ""
     out.print(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from harness.benchmark.cells import BASELINE_KINDS
-from harness.benchmark.report.format import listed
+from harness.benchmark.report.format import listed, metric_name
 from harness.benchmark.report.records import Loss
 from harness.benchmark.report.thresholds import Thresholds
 from harness.benchmark.report.worth import UNTRAINED, worst
@@ -16,7 +16,7 @@ from harness.errors import CheckFailed, Inconclusive
 from harness.evaluation.baselines import BASELINES
 from harness.evaluation.records import CUT_LIMIT
 from harness.statistics.formatting import NOTHING, bounds, points, spread, whole_percent
-from harness.statistics.gain import Gain
+from harness.statistics.gain import Decision, Gain
 
 _ARMS: dict[Arm, str] = {"tft": "TFT", "direct": "Direct"}
 _MANY = 0.1
@@ -25,8 +25,10 @@ _LAST, _FALLING = 0.1, 0.05
 """A loss is still falling where the last tenth of the steps is this share below the tenth before it."""
 
 
-def say_worth(rows: Sequence[Worth], losses: Sequence[Loss], thresholds: Thresholds) -> WorthVerdict:
-    """Return the verdict on all rows, each with what to change where it is ITERATE."""
+def say_worth(
+    rows: Sequence[Worth], losses: Sequence[Loss], thresholds: Thresholds, *, rules: bool = False
+) -> WorthVerdict:
+    """Return the verdict on all rows, each with what to change where it is ITERATE; `rules`: so the judge is."""
     advised = tuple(
         replace(row, advice=tuple(_advice(row, losses, thresholds))) if row.decision == "ITERATE" else row
         for row in rows
@@ -36,10 +38,22 @@ def say_worth(rows: Sequence[Worth], losses: Sequence[Loss], thresholds: Thresho
     elif len(advised) == 1:
         sentences = [*_sentences(advised[0], thresholds)]
     else:
-        sentences = [f"{row.name}: {headline(row, thresholds)}" for row in advised]
+        sentences = [*_summary(advised)]
     if any(row.gains for row in advised):
-        sentences.append(_how(advised, thresholds))
+        sentences.append(_how(advised, thresholds, rules=rules))
     return WorthVerdict(thresholds=thresholds, decision=worst(advised), rows=advised, sentences=tuple(sentences))
+
+
+def _summary(rows: Sequence[Worth]) -> Iterator[str]:
+    """Yield a sentence per decision: the rows that it is about, with the gain of the arm that gains most."""
+    for decision, start in _START.items():
+        found = [row for row in rows if row.decision == decision]
+        if found:
+            yield f"{start} in {listed([_gained(row) for row in found])}."
+
+
+def _gained(row: Worth) -> str:
+    return f"{row.name} ({_ARMS[row.best]} {points(row.gains[row.best].value)} points)" if row.best else row.name
 
 
 def check_worth(verdict: WorthVerdict) -> None:
@@ -56,7 +70,10 @@ def headline(row: Worth, thresholds: Thresholds) -> str:
     if row.best is None:
         return f"{_START[row.decision]}: {row.why}."
     best, least = row.gains[row.best], points_of(thresholds.minimum_effect)
-    gained = f"{_ARMS[row.best]} gains {points(best.value)} points{gain_span(best)} over {name_of(best.over)}"
+    gained = (
+        f"{_ARMS[row.best]} minus the best of what needs no training, {name_of(best.over)}, is {points(best.value)} "
+        f"points{gain_span(best)}"
+    )
     where = {
         "PROCEED": f"all of it above the minimum effect of {least}",
         "STOP": f"all of it below the minimum effect of {least}",
@@ -67,7 +84,7 @@ def headline(row: Worth, thresholds: Thresholds) -> str:
     return f"{_START[row.decision]}: {gained}, {where}."
 
 
-_START = {
+_START: dict[Decision, str] = {
     "PROCEED": "PROCEED, training was worth it",
     "STOP": "STOP, training was not worth it",
     "ITERATE": "ITERATE, it cannot be told whether training was worth it",
@@ -166,8 +183,8 @@ def _still_falls(losses: Sequence[float]) -> bool:
     return sum(last) < (1 - _FALLING) * sum(before)
 
 
-def _how(rows: Sequence[Worth], thresholds: Thresholds) -> str:
-    metrics = sorted({row.metric for row in rows if row.gains})
+def _how(rows: Sequence[Worth], thresholds: Thresholds, *, rules: bool) -> str:
+    metrics = sorted({metric_name(row.metric, rules=rules) for row in rows if row.gains})
     return (
         f"That is by {listed(metrics)}, over the best of the untrained student and the null baselines, paired by turn "
         f"and clustered by conversation, at the {100 * thresholds.level:g} % level for each scenario or job; the "

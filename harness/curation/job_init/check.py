@@ -62,7 +62,7 @@ def check_job(folder: Path) -> list[JobFinding]:
     seen = survey(map(overlaps.look, read_traces(job.traces)), task if usable else None)
     found += overlaps.findings()
     found += [
-        JobFinding(what=f"{one.count:,} of {one.of:,}: {one.what}", advice=one.advice) for one in likely_problems(seen)
+        JobFinding(what=f"{one.what} ({one.count:,} of {one.of:,})", advice=one.advice) for one in likely_problems(seen)
     ]
     return sorted(found, key=lambda one: not one.missing)
 

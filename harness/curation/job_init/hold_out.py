@@ -147,17 +147,21 @@ def _choose(rows: Sequence[RowFacts], groups: Sequence[list[int]], wanted: int, 
     chosen: dict[int, list[int]] = {}
     have: Counter[str] = Counter()
     left = wanted
+    spare = max(wanted, sum(map(len, groups)) // 2)  # rows that may leave the traces, untestable ones of a group too
     quotas = [(label, round(share * count)) for label, count in sorted(counts.items(), key=lambda one: one[::-1])]
     for label, quota in [*quotas, (None, wanted)]:
         for group in order:
             first = group[0]
             if label is not None and have[label] >= quota:
                 break
-            if first in chosen or sizes[first] > left or (label is not None and label not in labels[first]):
+            if first in chosen or (label is not None and label not in labels[first]):
+                continue
+            if sizes[first] > left or len(group) > spare:
                 continue
             chosen[first] = group
             have.update(labels[first])
             left -= sizes[first]
+            spare -= len(group)
     rest = [group for group in groups if group[0] not in chosen]
     large = min((group for group in order if group[0] not in chosen), key=lambda group: sizes[group[0]], default=None)
     if large and left > wanted / 2 and 2 * (sum(map(len, rest)) - len(large)) >= sum(map(len, groups)):

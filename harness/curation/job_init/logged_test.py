@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.curation.job_folder import TEST
 from harness.curation.job_init.review import LOGGED, TODO, read_review
 from harness.data.formats.published import read_test_conversations
 from harness.data.records import Conversation
 from harness.errors import DataError
+
+
+def used_conversations(job: Path) -> list[Conversation]:
+    """Return the test conversations of a job folder but for those that were dropped; none without a test set."""
+    if not (job / TEST).is_file():
+        return []
+    dropped = read_review(job).dropped if (job / TODO).is_file() else frozenset()
+    return [one for one in read_test_conversations(job / TEST) if one.id not in dropped]
 
 
 def logged_test(job: Path, conversations: Sequence[Conversation]) -> list[Conversation | None] | None:

@@ -31,8 +31,11 @@ from harness.data.formats.row_layouts import parse_row
 from harness.data.formats.task import dump_task, read_task
 from harness.data.pipeline_records import TraceRow
 from harness.data.records import Conversation, Task
+from harness.data.traces.export_files import export_files
 from harness.data.traces.trace_input import TRACE_FILES, TraceInput
 from harness.errors import DataError, UsageError
+from harness.hub.artifact import FileInput
+from harness.secrets import known
 from harness.statistics.formatting import most_common_first
 from harness.terminal import Advance
 
@@ -91,6 +94,7 @@ def make_job(request: InitRequest, *, advance: Advance = _nothing) -> JobRecord:
             (folder / LOGGED).unlink()
         record = JobRecord(
             source=request.source.name,
+            files=_files(request.source.path),
             seed=request.seed,
             rows=len(found.rows),
             traces=len(found.rows) - len(held.test) - reasons.total(),
@@ -107,7 +111,6 @@ def make_job(request: InitRequest, *, advance: Advance = _nothing) -> JobRecord:
             rows_with_tools=found.tools.rows_with_tools,
             overlooked_tools=found.tools.overlooked,
             personal=most_common_first(found.personal),
-            cut_results=found.cut_results,
             reading=most_common_first(found.reading),
             columns=most_common_first(found.columns),
             redacted=request.redact,
@@ -121,6 +124,14 @@ def make_job(request: InitRequest, *, advance: Advance = _nothing) -> JobRecord:
         write_json(folder / RECORD, dump_record(record))
         replace_folder(folder, request.out)
     return record
+
+
+def _files(export: Path) -> tuple[str, ...]:
+    """Return the files of a folder of exports, each with its hash; none for one file, which the source names."""
+    if not export.is_dir():
+        return ()
+    places = dict.fromkeys(file.path for file in export_files(export).files)
+    return tuple(f"{place.relative_to(export).as_posix()}@sha256:{FileInput.of(place).sha256}" for place in places)
 
 
 def _counting(rows: Iterable[TraceRow], advance: Advance) -> Iterator[TraceRow]:
@@ -150,9 +161,11 @@ def _task(request: InitRequest, found: Gathered) -> tuple[Task, FoundDescription
             f"the traces of {request.source.name} define no tools and call none, and a task needs tools; give them "
             "with --tools FILE"
         )
-    described = found.systems.description([one.name for one in tools])
-    text = request.description or described.text
-    return Task(description=text, tools=tuple(one.definition for one in tools)), described, tools
+    if request.description:
+        described = FoundDescription(text=request.description, draft=False)
+    else:
+        described = found.systems.description([one.name for one in tools])
+    return Task(description=described.text, tools=tuple(one.definition for one in tools)), described, tools
 
 
 def _write_rows(folder: Path, found: Gathered, held: HeldOut, test: Sequence[Conversation]) -> Counter[str]:
@@ -191,4 +204,5 @@ def _conversation(row: dict[str, Any]) -> Conversation:
 
 
 def _line(row: dict[str, Any]) -> str:
-    return json.dumps(row, ensure_ascii=False) + "\n"
+    masked: str = known().mask_value(json.dumps(row, ensure_ascii=False))  # a reason may quote what was masked before
+    return masked + "\n"

@@ -79,8 +79,13 @@ def write_atomic(path: Path, chunks: Iterable[str]) -> None:
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows as JSON lines, atomically. Secrets in them are masked."""
+    write_atomic(path, json_lines(rows))
+
+
+def json_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield rows as lines of JSON, line ends included. Secrets in them are masked."""
     secrets = known()
-    write_atomic(path, (_dumped(row, secrets) + "\n" for row in rows))
+    return (_dumped(row, secrets) + "\n" for row in rows)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from harness.data.pipeline_records import Finding
 
-SEVERAL_CALLS, MEDIA, ORDER, OTHER_ANSWER, ALTERNATIVES, REPEATED = (
+SEVERAL_CALLS, MEDIA, ORDER, OTHER_ANSWER, ALTERNATIVES, CUT_RESULT, REPEATED = (
     *("several-calls-made", "media-left-out", "order-guessed"),
-    *("other-answer", "alternatives-left-out", "exported-twice"),
+    *("other-answer", "alternatives-left-out", "result-cut", "exported-twice"),
 )
 ADVICE = {
     SEVERAL_CALLS: (
@@ -26,9 +28,18 @@ ADVICE = {
         "the messages were taken as they stand; remove the output beside them, or the last message",
     ),
     ALTERNATIVES: ("answers with alternatives", "the first one was taken"),
+    CUT_RESULT: (
+        "conversations with a tool's result that ends in a mark of being cut",
+        "fine where the agent cuts results itself; else raise the size limit of the tool that logs, and export again",
+    ),
     REPEATED: ("conversations that were exported more than once", "each counts once; nothing has to be done"),
 }
 """Of each kind, what it is and what to do, in words."""
+
+
+def in_words(findings: Iterable[Finding]) -> list[str]:
+    """Return what kinds of notes there are, each once, in the words of `ADVICE`."""
+    return [ADVICE[kind][0] for kind in dict.fromkeys(one.check for one in findings) if kind in ADVICE]
 
 
 class ReadingNotes:

@@ -4,6 +4,7 @@ archive.py               Inspect logs in their archive form: the samples of a zi
                          may reach
 beginnings.py            Which of a million sequences are the beginning of another one, in a few bytes for each of their
                          parts
+cut_messages.py          Messages that a tool has cut at a size limit, and marked so
 documents.py             The records of a file in any format: JSON lines, a JSON array, one document, Parquet, a zip of
                          JSON
 export_files.py          The files of an export: one, those of a folder or of a zip file, packed or not, each as a
@@ -20,7 +21,7 @@ parquet.py               Rows of a Parquet file, read by a process of its own un
                          for gigabytes
 parquet_reader.py        A process that reads a Parquet file and prints its rows as JSON, one per line, under limits it
                          sets itself
-parted_messages.py       Messages of OpenTelemetry with one part each, as most spans have them, read quickly and alike
+parted_messages.py       Messages of OpenTelemetry in their plain form, as most spans have them, read quickly and alike
 read.py                  Files of traces in any known layout, row by row; a row that cannot be read says why, and the
                          rest goes on
 response_chains.py       Logs of the Responses API whose requests name the response that they continue instead of

@@ -59,7 +59,7 @@ class MessageDigests:
         one text are the first parts of another, it is the first messages of that one.
         """
         written = text.rstrip()
-        cut = not written.endswith("]")
+        cut = not (written.endswith("]") and written[:-1].rstrip().endswith("}"))
         between = _BETWEEN[0] if _BETWEEN[0] in text else _BETWEEN[1]
         parts = (written if cut else written[:-1])[begin.end() :].split(between)
         if cut:
@@ -75,7 +75,7 @@ class MessageDigests:
                 self._answers.clear()
             try:
                 found = _digest(from_json(f'{{"role":{part}', cache_strings="none"), "assistant")
-            except ValueError:
+            except (ValueError, TypeError):  # TypeError: half a character
                 found = key
             self._answers[key] = found
         return found
@@ -89,14 +89,14 @@ def _listed(value: Any) -> tuple[Any, bool]:
         return (found if isinstance(found, list | Mapping) else [value] if value else []), False
     try:
         return from_json(value, cache_strings="none"), False
-    except ValueError:
+    except (ValueError, TypeError):  # TypeError: half a character
         return _whole_messages(value)
 
 
 def _whole_messages(text: str) -> tuple[list[Any], bool]:
     try:
         found = from_json(text, allow_partial=True)
-    except ValueError:
+    except (ValueError, TypeError):  # TypeError: half a character
         return [text], True
     return (found[:-1] if isinstance(found, list) else [text]), True
 

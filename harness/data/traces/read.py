@@ -19,6 +19,7 @@ from harness.data.pipeline_records import TraceRow
 from harness.data.prefixes import hashable
 from harness.data.records import Conversation
 from harness.data.traces import langfuse, response_chains, sessions
+from harness.data.traces.cut_messages import look_for_cuts
 from harness.data.traces.documents import records
 from harness.data.traces.export_files import ExportFile, ExportFiles, export_files
 from harness.data.traces.json_document import FileRecord
@@ -206,6 +207,7 @@ def _row(path: Path, record: FileRecord, id: str) -> TraceRow:
         source = own["source"] if isinstance(own.get("source"), str) and own["source"] else source
         whole(row)
         messages = found.read(row, False, notes)
+        look_for_cuts(messages, notes)
     except ValueError as error:
         return _problem(path, record.line, id, source, str(error))
     conversation = Conversation(id=id, messages=messages, source=source)
@@ -281,6 +283,11 @@ def _logged_row(one: LoggedConversation, id: str) -> TraceRow:
     source = f"{one.file.name}:{one.line}"
     if one.problem:
         return _problem(one.file, one.line, id, source, one.problem)
+    notes = ReadingNotes()
+    try:
+        look_for_cuts(one.messages, notes)
+    except ValueError as error:
+        return _problem(one.file, one.line, id, source, str(error))
     columns = {**({"tools": openai_tools(list(one.tools))} if one.tools else {}), **one.columns}
     conversation = Conversation(id=id, messages=one.messages, source=source)
-    return TraceRow(conversation=conversation, columns=columns, findings=one.findings)
+    return TraceRow(conversation=conversation, columns=columns, findings=(*one.findings, *notes.findings))

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MODELS = ("chat", "generate_content", "text_completion", "completion", "llm", "chat_model")
+MODELS = (
+    *("chat", "generate_content", "text_completion", "completion", "llm", "chat_model"),
+    *(f"ai.{verb}.{call}" for verb, call in (("generatetext", "dogenerate"), ("streamtext", "dostream"))),
+    *(f"ai.{verb}.{call}" for verb, call in (("generateobject", "dogenerate"), ("streamobject", "dostream"))),
+)
 AGENTS = ("invoke_agent", "agent")
 
 
@@ -42,6 +46,13 @@ FAMILIES = (
         tools=("llm.tools",),
         own=False,
     ),
+    SpanFamily(  # the AI SDK
+        kind=("ai.operationId",),
+        input=("ai.prompt.messages",),
+        output=("ai.response", "ai.result"),
+        tools=("ai.prompt.tools",),
+        own=False,
+    ),
     SpanFamily(
         kind=("mlflow.spanType",),
         input=("mlflow.spanInputs",),
@@ -60,7 +71,7 @@ FAMILIES = (
 KINDS = tuple(dict.fromkeys(name for family in FAMILIES for name in family.kind))
 EXPECTED = (
     "gen_ai.input.messages and gen_ai.output.messages (OpenTelemetry), llm.input_messages (OpenInference), "
-    "inputs and outputs (LangSmith) or mlflow.spanInputs"
+    "ai.prompt.messages (AI SDK), inputs and outputs (LangSmith) or mlflow.spanInputs"
 )
 CONVERSATIONS = (
     "gen_ai.conversation.id",

@@ -133,19 +133,39 @@ class EvaluatedAdapter(EvaluatedCheckpoint):
         yield VllmBackend(server, config.max_tokens, config.concurrency, adapter=str(self.artifact))
 
 
+class EvaluatedBase(EvaluatedCheckpoint):
+    """The base itself, asked through the server of its adapters; the last to be asked, since that ends the server."""
+
+    def __init__(self, base: Checkpoint, engine: SharedEngine, test_set: TestSet, config: EvaluateConfig) -> None:
+        super().__init__(base, test_set, config)
+        self.settings |= {"beside_adapters": True}
+        self._engine = engine
+
+    @contextmanager
+    def backend(self, log: Path) -> Iterator[Backend[Any]]:
+        """Make the prompts and yield what asks the base."""
+        doing = "making prompts" if self._engine.serves(self._checkpoint.artifact) else "starting vLLM"
+        server = self._engine.serve(self._checkpoint, log)
+        with progress(doing):
+            self._start(server)
+        yield VllmBackend(server, self._config.max_tokens, self._config.concurrency)
+
+
 @contextmanager
 def evaluated_adapters(
     names: Sequence[ModelName], hub: Hub, test_set: TestSet, config: EvaluateConfig
-) -> Iterator[list[EvaluatedAdapter]]:
+) -> Iterator[list[EvaluatedCheckpoint]]:
     """Yield each adapter of `config.base` ready to be asked; their server is stopped at the end of the block.
 
-    Raises ModelError, HubError or EngineError where one of them, or the base, cannot be served: before anything starts.
+    With `config.with_base` the last name is that of the base itself. Raises ModelError, HubError or EngineError where
+    one of them, or the base, cannot be served: before anything starts.
     """
     if config.base is None:
         raise ValueError("adapters need a base")
     check_installed()
     origin = hub.resolve("model", config.base.id, config.base.revision)
-    artifacts = [hub.resolve("model", name.id, name.revision) for name in names]
+    named = names[:-1] if config.with_base else names
+    artifacts = [hub.resolve("model", name.id, name.revision) for name in named]
     if len(set(artifacts)) < len(artifacts):
         raise UsageError(f"an adapter is named twice ({', '.join(map(str, artifacts))}); name each once")
     adapters = [pull_adapter(hub, artifact) for artifact in artifacts]
@@ -155,7 +175,8 @@ def evaluated_adapters(
         check_fit(adapter, base)
     words = (*NO_TEMPLATE, *lora_arguments(adapters), *config.asking.engine_args)
     with SharedEngine(EngineOptions(extra_args=words, trust_remote_code=config.trust_remote_code)) as engine:
-        yield [EvaluatedAdapter(adapter, base, engine, test_set, config) for adapter in adapters]
+        made = [EvaluatedAdapter(adapter, base, engine, test_set, config) for adapter in adapters]
+        yield [*made, EvaluatedBase(base, engine, test_set, config)] if config.with_base else [*made]
 
 
 def lora_arguments(adapters: Sequence[Adapter]) -> tuple[str, ...]:

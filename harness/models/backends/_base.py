@@ -74,6 +74,8 @@ class EvaluateConfig:
     """The day that chat templates take for today; None: that of the first run."""
     base: ModelName | None = None
     """The model that those to evaluate are adapters of; None: they stand on their own."""
+    with_base: bool = False
+    """Whether that one is the last of those to evaluate."""
 
     @property
     def max_tokens(self) -> int:

@@ -9,11 +9,12 @@ import pytest
 
 from harness.benchmark.cells import BASELINE_KINDS, Cell, Job, Setup, all_cells
 from harness.benchmark.estimate import Estimator, rates
+from harness.benchmark.execute import failure, without_log
 from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.presets import read_preset
 from harness.benchmark.schedule import StepOutcome
 from harness.benchmark.table import outcome_table, problems
-from harness.curation.job_init.review import LOGGED
+from harness.curation.job_init.review import LOGGED, TODO
 from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.messages import dump_conversation, expand_pairs
 from harness.data.sample import sample_conversations
@@ -87,6 +88,19 @@ def test_the_model_of_the_traces_is_evaluated_where_conversations_were_corrected
     assert "none of the test conversations was corrected" in job(0).baselines.left_out["logged"]
 
 
+def test_a_dropped_conversation_is_no_correction_and_is_not_asked(
+    job: Callable[..., BenchmarkPlan], tmp_path: Path
+) -> None:
+    def seconds(plan: BenchmarkPlan) -> float:
+        return Estimator(plan, Endpoints()).step(plan.baselines.steps["untrained"]).seconds or 0.0
+
+    before = seconds(job(1))
+    marks = "".join(f"- [{mark}] `{one.id}`\n" for mark, one in zip("-xxx", sample_conversations(4), strict=True))
+    (tmp_path / TODO).write_text(marks)
+    assert "none of the test conversations was corrected" in job(1).baselines.left_out["logged"]
+    assert seconds(job(1)) < before
+
+
 def test_a_baseline_that_fails_is_named_and_ends_no_cell(job: Callable[..., BenchmarkPlan]) -> None:
     plan = job(1)
     step = plan.baselines.steps["untrained"]
@@ -95,6 +109,15 @@ def test_a_baseline_that_fails_is_named_and_ends_no_cell(job: Callable[..., Benc
     assert problems(plan, outcomes) == [(["untrained"], "evaluate me/tft-tiny: no engine")]
     rows = [*outcome_table(plan, outcomes).columns[0].cells]
     assert rows == ["tft", "direct", "untrained", "logged"]
+
+
+def test_a_record_says_why_a_step_failed_and_not_where_its_log_is(tmp_path: Path) -> None:
+    """What is pushed may name no folder of this machine."""
+    log = tmp_path / "a (log).log"
+    log.write_text("doing things\nerror: the engine died (twice)\n")
+    said = failure(2, log)
+    assert str(log) in said
+    assert without_log(said) == "the engine died (twice)"
 
 
 def test_the_estimate_of_a_job_counts_its_turns(job: Callable[..., BenchmarkPlan]) -> None:

@@ -53,7 +53,7 @@ def test_the_cards_have_the_verdict_and_a_second_time_nothing_changes(
     assert push_verdicts(client, summary) == 2
     model = f"{owner}/tft-benchmark-s2-tft-tiny-1M"
     card = client.read_text("model", model, "README.md") or ""
-    assert "**PROCEED, training was worth it: TFT gains +" in card
+    assert "**PROCEED, training was worth it: TFT minus the best of" in card
     assert "| Metric | This model | Untrained student | Best null baseline | Gold |" in card
     (score,) = [one.scores["staged_tool_call"].value for one in summary.beside]
     (line,) = [line for line in card.splitlines() if line.startswith("| `staged_tool_call` |")][:1]

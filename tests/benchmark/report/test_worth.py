@@ -41,10 +41,11 @@ def judged(files: Made, summary: Made, cell: Made, model: Made, record: Made) ->
 def test_a_large_gain_is_worth_it_and_none_is_not(judged: Made) -> None:
     good, none = judged(0.95, 0.9, 0.1), judged(0.3, 0.3, 0.95)
     assert good.worth.decision == "PROCEED"
-    assert good.sentences[0].startswith("PROCEED, training was worth it: TFT gains +")
+    assert good.sentences[0].startswith("PROCEED, training was worth it: TFT minus the best of what needs no training")
     check_worth(good.worth)
     assert none.worth.decision == "STOP"
-    assert "the untrained student, all of it below the minimum effect of 5" in none.sentences[0]
+    assert "the untrained student, is −" in none.sentences[0]
+    assert "all of it below the minimum effect of 5" in none.sentences[0]
     with pytest.raises(CheckFailed, match="STOP, training was not worth it"):
         check_worth(none.worth)
 
@@ -153,3 +154,19 @@ def test_an_arm_without_a_score_keeps_the_others_from_a_stop(judged: Made) -> No
     assert decide([*row.gains.values()], 2) == "STOP"
     assert decide([row.gains["tft"]], 2) == "ITERATE"
     assert decide([replace(row.gains["tft"], decision="PROCEED")], 2) == "PROCEED"
+
+
+def test_of_several_scenarios_each_decision_is_one_sentence_and_the_worst_counts(
+    summary: Made, files: Made, cell: Made, model: Made, record: Made
+) -> None:
+    chances = {1: (0.95, 0.9), 2: (0.1, 0.1), 3: (0.95, 0.3)}
+    arms = ("tft", "direct")
+    cells = [cell(number, arm, one) for number, both in chances.items() for arm, one in zip(arms, both, strict=True)]
+    student = model(name=STUDENT, chance=0.6, changes={"model_revision": "d" * 40})
+    found = summary({**files(*cells, student), **record(cells, baselines=(UNTRAINED,))})
+    assert [row.decision for row in found.worth.rows] == ["PROCEED", "STOP", "PROCEED"]
+    assert found.worth.decision == "STOP"
+    first, second = found.sentences[:2]
+    assert first.startswith("PROCEED, training was worth it in S1 (TFT +")
+    assert " and S3 (TFT +" in first
+    assert second.startswith("STOP, training was not worth it in S2 (")

@@ -32,6 +32,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
     told = "You lend books."
     done = run(folder, "init", "spans.jsonl", "--out", "job", "--tools", "tools.json", "--task", told, "--yes").worked()
     assert "next:\n  tft job check job\n  tft benchmark --job job" in done.out
+    assert "draft" not in done.out
     return folder / "job"
 
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness.curation.job_init.review import TODO, read_review
+from harness.curation.job_init.review import TODO, read_review, take_pending
 from harness.data.formats.published import read_test_conversations
 from support import tft
 
@@ -42,6 +42,15 @@ def test_each_decision_leads_to_the_next_conversation_to_decide_and_at_last_to_t
     assert place(page.post("c/1", version=page.version("c/1"), decision="accept")) == "done"
     assert states(job) == ["accepted", "accepted", "dropped"]
     assert "All decided" in page.get("done")[2]
+
+
+def test_what_was_taken_without_a_look_is_still_to_be_looked_at(job, page):
+    take_pending(job)
+    assert place(page.get("")) == "c/1"
+    assert "3 not looked at" in page.get("done")[2]
+    assert place(page.post("c/1", version=page.version("c/1"), decision="accept")) == "c/2"
+    assert [one.by for one in read_review(job).decisions] == ["a person", "--yes", "--yes"]
+    assert "1 of 3 looked at" in page.get("c/2")[2]
 
 
 @pytest.mark.parametrize(
@@ -154,6 +163,17 @@ def test_files_that_a_hand_broke_are_said_on_the_page_until_they_are_mended(job,
     assert page.get("c/1")[0] == 200
 
 
+def test_what_the_disk_refuses_is_said_on_the_page(job, page):
+    version = page.version("c/1")
+    (job / ".lock").mkdir()  # where the file is made that keeps others out
+    try:
+        status, _, shown = page.post("c/1", version=version, decision="drop")
+    finally:
+        (job / ".lock").rmdir()
+    assert (status, "Is a directory" in shown) == (500, True)
+    assert states(job) == ["pending"] * 3
+
+
 def test_the_command_serves_until_ctrl_c_and_says_what_was_decided(job):
     command = [tft.TFT, "job", "review", job, "--no-browser"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -184,7 +204,7 @@ def test_the_browser_is_led_by_a_file_of_the_user_alone_and_the_secret_is_no_arg
         process.communicate(timeout=30)
     mode, page, argument = seen.read_text().split("\n", 2)
     assert mode == "600"
-    assert f"url={url}" in page or f"0; {url}" in page
+    assert f'content="0; url={url}"' in page
     assert url not in argument
     assert process.returncode == 0
     assert not list(job.glob("*.html"))

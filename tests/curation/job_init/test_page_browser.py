@@ -44,8 +44,10 @@ def test_the_keyboard_is_enough(page, tab):
     tab.until("location.pathname.endsWith('/c/2')")
     tab.press("i")
     tab.until(f"{FOCUS}.id == 'text'")
+    tab.write_over("Not yet")
     tab.press("Escape")
     tab.until("location.pathname.endsWith('/c/2')")
+    assert tab.questions == ["beforeunload"], "whether to leave without saving"
     tab.press("d")
     tab.until("location.pathname.endsWith('/c/3')")
     tab.press("u")

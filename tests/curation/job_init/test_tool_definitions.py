@@ -114,7 +114,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.dictionaries(st.text(max_size=6), values, max_size=4), min_size=1, max_size=30), st.text(min_size=1))
 def test_every_call_fits_the_tool_that_was_inferred_from_it(arguments: list[Json], name: str) -> None:
     calls = [ToolCall(name=name, arguments=one) for one in arguments]

@@ -99,8 +99,9 @@ def test_what_is_no_text_is_named_with_what_to_do(said: str) -> None:
     Path("file").write_bytes(PACKED[said])
     for words in (("score", "file", "--out", "x.jsonl"), ("compare", "file", "file")):
         assert said in sentence(*words)
-    if said not in ("Parquet", "zip file"):  # which traces may be
-        assert said in sentence("inspect-traces", "file", "--task", "task.json")
+    if said not in ("Parquet", "zip file", "gunzip"):  # which traces may be
+        words = "is CSV; export JSON" if "CSV" in said else said
+        assert words in sentence("inspect-traces", "file", "--task", "task.json")
     if "CSV" not in said:
         Path("rows.jsonl").write_text(row())
         assert said in sentence("score", "rows.jsonl", "--tools", "file", "--out", "x.jsonl")

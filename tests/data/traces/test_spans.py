@@ -79,6 +79,34 @@ def indexed(asked: list[dict[str, Any]], said: dict[str, Any]) -> dict[str, Any]
     }
 
 
+def vercel(asked: list[dict[str, Any]], said: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes of the AI SDK: its own model messages, and the answer under several names."""
+    call = {"type": "tool-call", "toolCallId": "c1", "toolName": "Find", "input": ARGUMENTS}
+    result = {"type": "tool-result", "toolCallId": "c1", "toolName": "Find", "output": {"type": "text", "value": "[]"}}
+    messages = [
+        {**one, "content": [call if one.get("tool_calls") else result if one["role"] == "tool" else
+                            {"type": "text", "text": one["content"]}]}
+        for one in asked
+    ]  # fmt: skip
+    for one in messages:
+        one.pop("tool_calls", None)
+        one.pop("tool_call_id", None)
+    answer = (
+        {"ai.response.toolCalls": json.dumps([{**call, "toolCallType": "function", "input": json.dumps(ARGUMENTS)}])}
+        if said.get("tool_calls")
+        else {"ai.response.text": said["content"], "ai.response.finishReason": "stop"}
+    )
+    return {
+        "operation.name": "ai.generateText.doGenerate find",
+        "ai.operationId": "ai.generateText.doGenerate",
+        "ai.telemetry.metadata.sessionId": "c7",
+        "ai.prompt.messages": json.dumps(messages),
+        "ai.prompt.tools": [json.dumps({"type": "function", "name": "Find", "inputSchema": {"type": "object"}})],
+        "ai.request.headers.authorization": SECRET,
+        **answer,
+    }
+
+
 def wrapped(message: dict[str, Any]) -> dict[str, Any]:
     """Return a message as Phoenix nests it."""
     calls = [{"tool_call": {"id": "c1", "function": CALL["function"]}} for _ in message.get("tool_calls", ())]
@@ -194,6 +222,7 @@ EXPORTS: dict[str, list[Any]] = {
     "OTLP, a document per line": [otlp([one]) for one in spans_of(semantic)],
     "OTLP, values that are no text": [otlp(spans_of(structured))],
     "OTLP, indexed": [otlp(spans_of(indexed))],
+    "OTLP, AI SDK": [otlp(spans_of(vercel))],
     "OTel spans": spans_of(semantic),
     "OTel spans, values that are no text": spans_of(structured),
     "OTel spans, indexed": spans_of(indexed),
@@ -455,3 +484,32 @@ JAEGER = {
 def test_traces_of_jaeger_are_read(read: Callable[..., list[TraceRow]], document: dict[str, Any]) -> None:
     (row,) = read([document], lines=False)
     assert (row.problem, row.conversation.messages, row.conversation.id) == (None, READ, "c7")
+
+
+def test_a_prompt_that_is_a_text_is_what_the_user_said(read: Callable[..., list[TraceRow]]) -> None:
+    attributes = {"gen_ai.prompt": "Hi", "gen_ai.completion": "Hello", "gen_ai.request.model": "m"}
+    (row,) = read([otlp([span(1, attributes)])])
+    assert row.conversation.messages == (Message(role="user", content="Hi"), Message(role="assistant", content="Hello"))
+
+
+@pytest.mark.parametrize("mark", ["[truncated]", "... [TRUNCATED 812 chars]", "<truncated>", "(output truncated)"])
+def test_a_conversation_with_a_message_that_is_marked_as_cut_is_set_aside(
+    read: Callable[..., list[TraceRow]], mark: str
+) -> None:
+    asked = [{**ASKED, "content": f"Anything open in Ulm {mark}"}, CALLED, FOUND]
+    other = {**semantic([ASKED], SAID), "gen_ai.conversation.id": "c8"}
+    row, good = read([span(1, semantic(asked, SAID)), span(2, other)])
+    assert "message 0 (user) was cut at a size limit" in str(row.problem)
+    assert good.problem is None
+    result = [ASKED, CALLED, {**FOUND, "content": f"[1, 2 {mark}"}]
+    (row,) = read([span(1, semantic(result, SAID))])
+    assert [one.check for one in row.findings] == ["result-cut"]
+
+
+def test_a_side_that_is_cut_away_whole_is_set_aside(read: Callable[..., list[TraceRow]]) -> None:
+    asked = json.dumps([*map(parts, STEPS[1][0])])
+    other = {**semantic([ASKED], SAID), "gen_ai.conversation.id": "c8"}
+    for text in ("[truncated]", asked[:90] + "...[truncated]"):
+        row, good = read([span(1, {**semantic(*STEPS[1]), "gen_ai.input.messages": text}), span(2, other)])
+        assert row.problem
+        assert good.problem is None

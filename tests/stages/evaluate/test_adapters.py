@@ -228,7 +228,10 @@ def finished(
     adapter = {f"adapter/{file}": two / file for file in (CONFIG, WEIGHTS)}
     put("two", {**own, "model.safetensors": merged / "model.safetensors", **adapter})
     command = ("evaluate", "--limit", str(LIMIT), "--max-tokens", "16", "--dataset", "ada/sample")
-    adapters = place(*command, base, "--adapters", "ada/one", "--adapters", "ada/two", "--out", "adapters").worked()
+    adapters = place(
+        *command, base, "--adapters", "ada/one", "--adapters", "ada/two", "--with-base", "--out", "adapters"
+    )
+    adapters.worked()
     place(*command, "ada/two", "--no-push", "--out", "merged").worked()
     shutil.rmtree(place.folder / "home")
     return place, adapters
@@ -245,7 +248,7 @@ def _runs(root: Path) -> dict[str, Path]:
 def test_adapters_on_one_engine_answer_each_for_itself_and_as_if_merged(finished: Any) -> None:
     place, said = finished
     runs = _runs(place.folder / "adapters")
-    assert runs.keys() == {"one", "two"}
+    assert runs.keys() == {"one", "two", "base"}
     assert said.err.count("starting vLLM ...") == 1
     assert len(list((place.folder / "adapters").rglob("engine.log"))) == 1
     answers = {name: _raw(run) for name, run in runs.items()}
@@ -258,6 +261,9 @@ def test_each_run_names_adapter_and_base_at_their_commits_and_its_own_template_i
     place, said = finished
     runs = _runs(place.folder / "adapters")
     hashes = {}
+    base = read_report(runs.pop("base") / "report.json").run
+    assert (base.config["beside_adapters"], base.base_model) == (True, None)
+    assert not [path for path in api.list_repo_files("ada/base") if path.startswith(".eval_results")]
     for name, run in runs.items():
         report, lineage = read_report(run / "report.json").run, json.loads((run / "lineage.json").read_text())
         commits = [entry.split("@") for entry in lineage["inputs"]]
@@ -270,4 +276,4 @@ def test_each_run_names_adapter_and_base_at_their_commits_and_its_own_template_i
     assert hashes["one"] != hashes["two"]
     assert "ada/one" in said.err
     rows = api.list_repo_files("ada/tft-benchmark-results", repo_type="dataset")
-    assert {"data/ada--one/test.jsonl", "data/ada--two/test.jsonl"} <= set(rows)
+    assert {f"data/ada--{name}/test.jsonl" for name in ("one", "two", "base")} <= set(rows)

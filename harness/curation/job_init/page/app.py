@@ -36,7 +36,7 @@ from harness.curation.job_init.page.turn_form import FieldProblem, TurnForm, rea
 from harness.curation.job_init.page.views import listed, messages_of, parameters_of
 from harness.curation.job_init.review import Review, State
 from harness.data.records import Conversation, Message
-from harness.errors import HarnessError
+from harness.errors import HarnessError, explained
 from harness.resources import templates
 from harness.terminal import visible
 
@@ -65,7 +65,7 @@ def make_app(desk: ReviewDesk) -> Starlette:
     ]
     return Starlette(
         routes=[Route(path, _endpoint(handler), methods=[method]) for path, method, handler in routes],
-        exception_handlers={HTTPException: _refused, HarnessError: _refused},
+        exception_handlers={HTTPException: _refused, HarnessError: _refused, OSError: _refused},
     )
 
 
@@ -111,7 +111,7 @@ class _Pages:
         self._desk = desk
 
     def start(self, call: _Call) -> Response:
-        """Lead to the first conversation that nobody decided about."""
+        """Lead to the first conversation that nobody looked at."""
         return _next(call, self._desk.read(), 0)
 
     def done(self, call: _Call) -> Response:
@@ -167,7 +167,7 @@ class _Pages:
         old = _turn(one.conversation, kind, at)
         try:
             if call.fields.get("do") == "remove":
-                change: Change = lambda now: remove_turn(now, at)  # noqa: E731
+                change: Change = partial(remove_turn, at=at)
             else:
                 turn = read_turn(form, self._desk.toolbox, like=old)
                 result = read_result(form, self._form_of(one, kind, at))
@@ -233,9 +233,9 @@ def _at(found: list[ReviewedConversation], number: int) -> ReviewedConversation:
 
 
 def _next(call: _Call, found: list[ReviewedConversation], number: int) -> Response:
-    """Lead to the next conversation after `number` that nobody decided about, then to those before it."""
-    pending = [at for at, one in enumerate(found, start=1) if one.decision.state == "pending"]
-    after = [at for at in pending if at > number] or pending
+    """Lead to the next conversation after `number` that nobody looked at, then to those before it."""
+    unseen = [at for at, one in enumerate(found, start=1) if one.decision.by != "a person"]
+    after = [at for at in unseen if at > number] or unseen
     return call.go("c", after[0]) if after else call.go("done")
 
 
@@ -257,8 +257,11 @@ def _asset(call: _Call) -> Response:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 409
-    text = error.detail if isinstance(error, HTTPException) else str(error)
+    status, text = 409, str(error)
+    if isinstance(error, HTTPException):
+        status, text = error.status_code, error.detail
+    elif isinstance(error, OSError):
+        status, text = 500, explained(error)[0]
     return _render("refused", status=status, root=request.scope["root_path"], text=text)
 
 

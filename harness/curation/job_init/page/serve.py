@@ -154,6 +154,6 @@ def _write_opener(path: Path, url: str) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
         link = escape(url)
         stream.write(
-            f'<!doctype html><meta charset="utf-8"><title>Review</title><meta http-equiv="refresh" content="0; {link}">'
-            f'<a href="{link}">Review of the test conversations</a>\n'
+            '<!doctype html><meta charset="utf-8"><title>Review</title>'
+            f'<meta http-equiv="refresh" content="0; url={link}"><a href="{link}">Review page</a>\n'
         )

@@ -71,11 +71,17 @@ if (tool) {
   choose();
 }
 
+// What was written and not saved is not left without a question.
+let unsaved = Boolean(tool && document.querySelector("[data-focus]"));
+document.querySelector(".edit-turn")?.addEventListener("input", () => (unsaved = true));
+addEventListener("beforeunload", (event) => unsaved && event.preventDefault());
+
 // Two quick presses send one decision.
 for (const form of all("form[method=post]")) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "yes";
+    unsaved = false;
   });
 }
 addEventListener("pageshow", (event) => event.persisted && location.reload());
