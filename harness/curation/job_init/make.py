@@ -111,7 +111,6 @@ def make_job(request: InitRequest, *, advance: Advance = _nothing) -> JobRecord:
             rows_with_tools=found.tools.rows_with_tools,
             overlooked_tools=found.tools.overlooked,
             personal=most_common_first(found.personal),
-            cut_results=found.cut_results,
             reading=most_common_first(found.reading),
             columns=most_common_first(found.columns),
             redacted=request.redact,
