@@ -26,7 +26,7 @@ from harness.hub.jobs import JobOptions, submit, wait
 
 _TRAINING = ("student", "train")
 _RESUMABLE = {"student": "work", "train": "run", "evaluate": "run"}
-"""The field of a request that names the folder where a stage keeps its work."""
+"""Module -> the field of its request that names the folder where it keeps its work."""
 _TAIL = 5
 
 # Between fork and exec a process with threads must not run Python, so that a small program ties the command to this
@@ -111,10 +111,10 @@ class Runner:
 
         Unfinished work of other inputs or another version has another folder: it is not resumed.
         """
-        if step.stage not in _RESUMABLE:
+        if step.module not in _RESUMABLE:
             return {}
-        folder = {_RESUMABLE[step.stage]: str(self._machine.folder / f"{name}-{self._state.tag(step)}")}
-        return folder if step.stage == "student" else {**folder, "resume": True}
+        folder = {_RESUMABLE[step.module]: str(self._machine.folder / f"{name}-{self._state.tag(step)}")}
+        return folder if step.module == "student" else {**folder, "resume": True}
 
     @contextmanager
     def _environment(self, step: Step) -> Iterator[dict[str, str]]:

