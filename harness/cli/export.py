@@ -51,6 +51,7 @@ def command(
 
     With a task, each conversation has the system message and the tools that `tft train` and `tft evaluate` show a
     model. What cannot be read, what an earlier stage rejected and what the format cannot hold is left out, and counted.
+    Of a test set the conversations are written: what is trained on them cannot be evaluated with it.
     """
     from contextlib import nullcontext
     from itertools import islice
@@ -65,7 +66,7 @@ def command(
     named = task or (str(own) if own.is_file() else None)
     local = Path(source).exists() and (named is None or Path(named).is_file())
     with nullcontext(None) if local else connected(hub) as opened, progress("writing conversations") as advance:
-        found = read_input(source, opened, arm=arm)
+        found = read_input(source, opened, arm=arm, tests=True)
         described = _task(named, opened) if named else None
         instructions = Instructions(system=system_message(described), tools=described.tools) if described else None
         rows = (advance() or row for row in islice(found.rows(), limit))

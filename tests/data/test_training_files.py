@@ -129,6 +129,7 @@ def test_what_a_format_does_not_hold_is_counted() -> None:
     row, notes = written("sharegpt", system, user, said, user)
     assert notes == {TEXT_BESIDE: 1, CUT: 1}
     assert (row["system"], [turn["from"] for turn in row["conversations"]]) == ("s", ["human", "function_call"])
+    assert written("sharegpt", user, reply)[0].keys() == row.keys()  # LLaMA-Factory asks each row for every column
     assert [call["name"] for call in json.loads(row["conversations"][1]["value"])] == ["f", "g"]
     for odd in ((user, user, reply), (reply,), (user, reply, system, user, reply), (user,)):
         with pytest.raises(ValueError, match=r"roles do not alternate|no turn of the assistant"):

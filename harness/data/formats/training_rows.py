@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.data.formats.messages import dump_arguments, dump_message, template_message
-from harness.data.formats.stage_rows import as_json
+from harness.data.formats.messages import dump_arguments, dump_message
+from harness.data.formats.stage_rows import as_json, chat_message
 from harness.data.records import Conversation, Message, ToolCall
 from harness.data.tools import function_of
 
@@ -31,13 +31,10 @@ _SHAREGPT = {"user": "human", "tool": "observation", "assistant": "gpt"}
 
 def trl_row(conversation: Conversation, tools: Tools, notes: Counter[str]) -> dict[str, Any]:
     """Return `{"id", "messages", "tools"}` with arguments as objects; keys that say nothing are absent."""
-    messages = [template_message(message) for message in conversation.messages]
-    for message in messages:
-        for call in message.get("tool_calls", ()):
-            if call["id"] is None:
-                del call["id"]
-            call["function"]["arguments"] = arguments = as_json(call["function"]["arguments"])
-            notes[AS_TEXT] += isinstance(arguments, str)
+    messages = [chat_message(message, as_json) for message in conversation.messages]
+    notes[AS_TEXT] += sum(
+        isinstance(call["function"]["arguments"], str) for message in messages for call in message.get("tool_calls", ())
+    )
     return {"id": conversation.id, "messages": messages, **_tools([as_json(tool) for tool in tools])}
 
 
@@ -85,8 +82,8 @@ def sharegpt_row(conversation: Conversation, tools: Tools, notes: Counter[str]) 
     return {
         "id": conversation.id,
         "conversations": [_sharegpt_turn(message, notes) for message in messages],
-        **({} if system is None else {"system": system}),
-        **({"tools": json.dumps(functions, ensure_ascii=False)} if functions else {}),
+        "system": system or "",
+        "tools": json.dumps(functions, ensure_ascii=False) if functions else "",
     }
 
 
