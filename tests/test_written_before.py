@@ -129,11 +129,6 @@ def differences(then: Any, now: Any, at: str = "") -> Iterator[str]:
         yield f"{at}: {str(then)[:200]} -> {str(now)[:200]}"
 
 
-def results(folder: Path) -> list[dict[str, Any]]:
-    """Return the rows of an evaluation; later versions may say more in a row, see `differences`."""
-    return [json.loads(line) for line in (folder / "data/test.jsonl").read_text(encoding="utf-8").splitlines()]
-
-
 def test_the_hub_as_it_was_left_is_whole(tft: Callable[..., str], written: Path) -> None:
     assert json.loads(tft("hub", "verify", "--root", str(written / "hub"), "--json"))["problems"] == []
 
@@ -161,11 +156,16 @@ def test_stages_of_the_same_version_find_their_results_there_and_push_nothing(tf
     assert heads() == before
 
 
+def _rows(run: Path) -> list[Any]:
+    """Return the rows of an evaluation; later versions have more columns, and the same in those that were there."""
+    return [json.loads(line) for line in (run / "data/test.jsonl").read_text().splitlines()]
+
+
 def test_an_interrupted_evaluation_asks_only_what_is_missing(
     asking: Callable[..., None], endpoint: Any, place: Path
 ) -> None:
     asking(*make.INTERRUPTED)
-    then, now = (results(place / "runs" / name) for name in ("endpoint", "interrupted"))
+    now, then = (_rows(place / "runs" / run) for run in ("interrupted", "endpoint"))
     assert not list(differences(then, now))
     assert len(endpoint.asked) == len(now) - make.BEFORE_THE_KILL
 
@@ -173,9 +173,9 @@ def test_an_interrupted_evaluation_asks_only_what_is_missing(
 def test_an_evaluation_that_ended_is_scored_again_without_a_question(
     asking: Callable[..., None], endpoint: Any, place: Path
 ) -> None:
-    then = results(place / "runs/endpoint")
+    then = _rows(place / "runs/endpoint")
     asking(*make.ANSWERED, "--no-push", "--out", "runs/endpoint", "--resume")
-    assert not list(differences(then, results(place / "runs/endpoint")))
+    assert not list(differences(then, _rows(place / "runs/endpoint")))
     assert not endpoint.asked
 
 

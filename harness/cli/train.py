@@ -227,6 +227,9 @@ def _show(hub: Hub, model: TrainResult, as_json: bool) -> None:
             f"tokens per epoch) in {facts.seconds:.0f} s; "
             f"loss {number(facts.first_loss)} at first, {number(facts.last_loss)} at last"
         )
+        if facts.computed_tokens is not None:
+            shared = f"; what all conversations of a batch begin with is {facts.sharing}" if facts.sharing else ""
+            say(f"{facts.computed_tokens:,} tokens computed for {facts.seen_tokens:,} of the examples{shared}")
         say(f"model, log and checkpoints: {model.folder}")
     if model.artifact:
         what = "there already, made from the same inputs" if model.reused else "pushed"

@@ -41,7 +41,8 @@ class JobFolder:
         task = folder / TASK
         if not task.is_file():
             raise DataError(
-                f"{folder} has no {TASK}; write one with task_description and tools (JSON-schema function definitions)"
+                f"{folder} has no {TASK}; write one with task_description and tools (JSON-schema function "
+                "definitions), or make the folder from an export with tft job init"
             )
         traces = _one(folder, TRACE_FILES)
         if traces is None:

@@ -37,7 +37,9 @@ class ReviewCounts:
             return f"Nobody looked at the {number}: what is wrong in them counts as right."
         others = self.conversations - self.looked_at
         rest = f", nobody at the other {others}" if others else ""
-        share = f"{self.looked_at} of the {number}" if others else f"the {number}"
+        share = (
+            f"{self.looked_at} of the {number}" if others else f"{'all' if self.conversations > 1 else 'the'} {number}"
+        )
         return f"A person looked at {share}{rest}: {self.corrected} corrected, {self.dropped} left out."
 
 

@@ -89,12 +89,13 @@ def run(request: ImportRequest, hub: Hub) -> StageResult:
 
 def _files(source: Path) -> list[Path]:
     """Return the files that an import reads; UsageError where there are none, or no packages to read them."""
-    if source.is_file():
-        if not find_spec("gguf") or not find_spec("torch"):
-            raise UsageError("reading a GGUF file takes the packages gguf and torch: pip install 'tft-harness[train]'")
-        return [source]
-    if not source.is_dir():
+    if not source.exists():
         raise UsageError(f"there is no {source}; give a .gguf file, or a folder with a model's files")
+    needed = ("gguf", "torch") if source.is_file() else ("torch",)
+    if missing := [one for one in needed if not find_spec(one)]:
+        raise UsageError(f"importing it takes {' and '.join(missing)}; install: pip install 'tft-harness[train]'")
+    if source.is_file():
+        return [source]
     found = sorted({path for one in WEIGHTS_AND_TOKENIZER for path in source.glob(one) if path.is_file()})
     ggufs = sorted(source.glob("*.gguf"))
     if ggufs and not any(path.name == "config.json" for path in found):
@@ -112,7 +113,7 @@ def _make(request: ImportRequest, inputs: tuple[str, ...], folder: Path) -> dict
     """Write the model with its card, and return what it is."""
     from harness.reports.dataset_card import render
 
-    name = request.source.resolve().name
+    name = Path(os.path.abspath(request.source)).name  # noqa: PTH100 -- of a link, its own name
     with Guard(name) as guard, progress("converting the model"):
         guard.start("harness.models.imports.convert", torch=True)
         weights, elements, origin = _look(request, guard, name)

@@ -89,6 +89,8 @@ def share_prefix(model: Any, examples: Sequence[Example], pad_token_id: int) -> 
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # what a model does with it is decided by its code
+        if "can't allocate memory" in str(error):
+            raise
         reason = f"the model cannot be run so ({shown(error)})"
     model.train(training)
     if reason:
@@ -131,9 +133,9 @@ def _compare(model: Any, pair: Sequence[Example], pad_token_id: int) -> str | No
     found, apart = _logits(model, inputs, torch.cat(columns)), torch.cat(expected)
     if (layers := inputs["shared_prefix"].layers) != (of := model.config.get_text_config().num_hidden_layers):
         return f"only {layers} of the model's {of} layers have attention that can be replaced"
-    error = float((found - apart).norm() / apart.norm())
-    if not error <= _TOLERANCE.get(model.dtype, 0):
-        return f"the model's logits would differ by {error:.2g} of their size"
+    error, size = float((found - apart).norm()), float(apart.norm())
+    if not error <= _TOLERANCE.get(model.dtype, 0) * size:  # a NaN is no agreement
+        return f"the model's logits would differ by {error:.2g}, where they are {size:.2g}"
     return None
 
 

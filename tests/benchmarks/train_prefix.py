@@ -1,10 +1,11 @@
 """Training with what a batch begins with computed once, against padded batches: tokens of an epoch, time of a step.
 
-Tokens are counted over all traces of S1 (direct) with TFT_SOURCES, the sample task without. Steps are those of `train`
-in float32 with LoRA, on a student with random weights, taken in turn in one process. Exit status 1 if a promise does
-not hold.
+Tokens are counted over all traces of S1 (direct) with TFT_SOURCES, the sample task without. Loss and gradient of one
+batch are computed in float32 with LoRA, with and without in turn, by random weights in layers of SmolLM2-135M's shape,
+8 of 30, with an output layer as much smaller. Beside other processes, threads wait for each
+other, and only --threads 1 tells. Exit status 1 if a promise does not hold.
 
-    TFT_SOURCES=... python tests/benchmarks/train_prefix.py [--params 30000000] [--batches 4 8] [--steps 1] [--rounds 3]
+    TFT_SOURCES=... python tests/benchmarks/train_prefix.py [--layers 8] [--batches 4 8] [--rounds 3] [--threads N]
 """
 
 from __future__ import annotations
@@ -13,13 +14,18 @@ import argparse
 import statistics
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from train_inputs import create_base, examples, inputs, ours_run
+import torch
+from train_inputs import create_base, examples, inputs
 
-from harness.training.batches import BatchOrder, Collator
+from harness.training.batches import BatchOrder, Collator, weighted_loss
 from harness.training.config import TrainConfig
-from harness.training.examples import TrainingExamples
+from harness.training.examples import Example, TrainingExamples
+from harness.training.shared_prefix import share_prefix
 
 FEWER_TOKENS = {4: 0.6, 8: 0.53}
 """Batch size -> promised share of the computed tokens."""
@@ -29,23 +35,24 @@ LAYOUTS = {"auto": Collator(pad_token_id=0, shared=True), "off": Collator(pad_to
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--params", type=int, default=30_000_000)
+    parser.add_argument("--layers", type=int, default=8)
     parser.add_argument("--batches", type=int, nargs="+", default=[4, 8], help="conversations per batch")
-    parser.add_argument("--steps", type=int, default=1, help="steps of a run")
-    parser.add_argument("--rounds", type=int, default=3, help="runs with and without; 0 only counts tokens")
+    parser.add_argument("--rounds", type=int, default=3, help="steps with and without; 0 only counts tokens")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     status = 0
     with tempfile.TemporaryDirectory(prefix="tft-bench-") as name:
         scratch = Path(name)
         task, conversations = inputs(10**6)
-        create_base(scratch / "base", task, conversations, options.params)
+        create_base(scratch / "base", task, conversations, 1_000_000)
         data = examples(scratch / "base", task, conversations, expand=False)
         print(f"{len(data.items)} conversations, {data.tokens:,} tokens")
         for size in options.batches:
             status |= count(data, size)
             if options.rounds:
-                some = TrainingExamples(items=data.items[: size * options.steps], skipped={})
-                status |= time_steps(scratch, some, size, options.rounds)
+                first = next(iter(BatchOrder(examples=len(data.items), batch_size=size, seed=0)))
+                status |= time_steps(_model(options.layers), [data.items[place] for place in first], options.rounds)
     sys.exit(status)
 
 
@@ -60,22 +67,46 @@ def count(data: TrainingExamples, size: int) -> int:
     return _check(f"tokens computed, shared to padded, batches of {size}", shared / padded, limit)
 
 
-def time_steps(scratch: Path, data: TrainingExamples, size: int, rounds: int) -> int:
-    """Print the seconds of an epoch over these conversations with and without, and how far losses differ."""
-    seconds: dict[str, list[float]] = {way: [] for way in LAYOUTS}
-    losses: dict[str, list[float]] = {}
-    for number in range(rounds):
-        for way in LAYOUTS:
-            config = TrainConfig(epochs=1, batch_size=size, precision="float32", shared_prefix=way)
-            run = ours_run(scratch / "base", data, config, scratch / f"{way}-{size}-{number}")
-            seconds[way].append(sum((entry.tokens or 0) / entry.tokens_per_second for entry in run.log))
-            losses[way] = [entry.loss for entry in run.log]
-            print(f"  {way}: {seconds[way][-1]:.1f} s, {run.sharing or 'not shared'}", flush=True)
-    ratios = [off / auto for auto, off in zip(seconds["auto"], seconds["off"], strict=True)]
-    apart = max(abs(a - b) / b for a, b in zip(losses["auto"], losses["off"], strict=True))
-    print(f"batches of {size}: {statistics.median(ratios):.2f} times faster ({', '.join(f'{r:.2f}' for r in ratios)})")
-    print(f"batches of {size}: losses differ by at most {apart:.1e}")
-    return _check(f"seconds, shared to padded, batches of {size}", 1 / statistics.median(ratios), 1 / LESS_TIME)
+def _model(layers: int) -> Any:
+    """Return a student with adapters; it has as many tokens as the tokenizer of the data can have."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 576, "intermediate_size": 1536, "num_attention_heads": 9, "num_key_value_heads": 3}
+    shape = LlamaConfig(vocab_size=8192, num_hidden_layers=layers, tie_word_embeddings=True, **sizes)
+    rank = TrainConfig().lora_rank
+    adapter = LoraConfig(task_type="CAUSAL_LM", r=rank, target_modules="all-linear", init_lora_weights=False)
+    return get_peft_model(LlamaForCausalLM(shape), adapter)
+
+
+def time_steps(model: Any, items: Sequence[Example], rounds: int) -> int:
+    """Print the time of a step over these conversations with and without, and how far gradients differ."""
+    times: list[list[float]] = []
+    sizes = {way: layout(items)["computed"] for way, layout in LAYOUTS.items()}
+    print(f"the first batch of {len(items)}: {sizes['auto']:,} tokens, {sizes['off']:,} padded")
+    for number in range(rounds + 1):  # the first one loads kernels
+        plain = _step(model, LAYOUTS["off"](items))
+        if reason := share_prefix(model.get_base_model(), items, 0):
+            sys.exit(f"not shared: {reason}")
+        shared = _step(model, LAYOUTS["auto"](items))
+        model.get_base_model().set_attn_implementation("sdpa")
+        times += [[off / on for off, on in zip(plain[:2], shared[:2], strict=True)]] if number else []
+        print(f"  padded {plain[0]:.1f} s ({plain[1]:.1f} of the processor), shared {shared[0]:.1f} ({shared[1]:.1f})")
+    wall, processor = (statistics.median(ratios) for ratios in zip(*times, strict=True))
+    error = max(float((a - b).norm() / a.norm()) for a, b in zip(plain[2], shared[2], strict=True))
+    print(f"batches of {len(items)}: {wall:.2f} times faster, {processor:.2f} times less of the processor's time")
+    print(f"batches of {len(items)}: the gradient of an adapter's matrix differs by at most {error:.1e} of its norm")
+    return _check(f"time, shared to padded, batches of {len(items)}", 1 / wall, 1 / LESS_TIME)
+
+
+def _step(model: Any, batch: dict[str, Any]) -> tuple[float, float, list[torch.Tensor]]:
+    """Return the seconds of loss and gradient by the clock and of the processor, and the gradients."""
+    model.zero_grad()
+    clock, processor = time.monotonic(), time.process_time()
+    weighted_loss(model, batch, items=batch["items"]).backward()
+    taken = time.monotonic() - clock, time.process_time() - processor
+    return *taken, [weight.grad.clone() for weight in model.parameters() if weight.grad is not None]
 
 
 def _check(what: str, value: float, limit: float) -> int:

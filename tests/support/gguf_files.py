@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 ARCHITECTURES = ("llama", "qwen2", "qwen3")
 CONTROL, NORMAL = 3, 1
 
 
-def small_model(architecture: str, vocabulary: int, *, tied: bool = False) -> Any:
+def small_model(architecture: str, vocabulary: int, *, tied: bool = False, **settings: Any) -> Any:
     """Return a model with random weights, the same every time."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
@@ -32,11 +34,10 @@ def small_model(architecture: str, vocabulary: int, *, tied: bool = False) -> An
         "tie_word_embeddings": tied,
         "initializer_range": 0.3,
     }
-    if architecture == "qwen3":
-        shape["head_dim"] = 32
+    shape |= {"head_dim": 32} if architecture == "qwen3" else {}
     with torch.random.fork_rng():
         torch.manual_seed(7)
-        made = model(config(**shape)).eval()
+        made = model(config(**shape, **settings)).eval()
         for name, weight in made.named_parameters():
             if name.endswith(("bias", "norm.weight")):  # else all zeros and ones, which hide mistakes
                 torch.nn.init.uniform_(weight, 0.5, 1.5)
@@ -134,4 +135,7 @@ def _tensors(model: Any) -> dict[str, Any]:
             split = values.reshape(heads, 2, values.shape[0] // heads // 2, *values.shape[1:])
             values = split.swapaxes(1, 2).reshape(values.shape)
         found[f"{names.get_name(base)}.{suffix}"] = values
+    if config.rope_parameters["rope_type"] == "llama3":
+        plain = config.rope_parameters["rope_theta"] ** -(np.arange(0, config.head_dim, 2) / config.head_dim)
+        found["rope_freqs.weight"] = (plain / model.model.rotary_emb.inv_freq.numpy()).astype("float32")
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,8 +24,6 @@ from harness.data.tools import Toolbox
 CARRIED = ("time", "model", "session_id", "user_id")
 """Columns of the export that stay beside a conversation; all others are left behind, secrets among them."""
 _LINKS = ("user_id", "session_id")
-_CUT = re.compile(r"(?:\[|\(|<|\.\.\.|…)\s*(?:\w+ ){0,2}(?:truncated|trimmed|cut off)\b[^\n]{0,40}\Z", re.IGNORECASE)
-_TAIL = 100
 _ORDER = CheckConfig(max_length=1 << 40, max_messages=1 << 40, consistency=False)
 """How long a conversation may be is for the filter to say."""
 _SHOWN = 200
@@ -71,8 +68,6 @@ class Gathered:
     systems: SystemTally = field(default_factory=SystemTally)
     personal: Counter[str] = field(default_factory=Counter)
     """Kind of personal data -> conversations that hold some."""
-    cut_results: int = 0
-    """Conversations in which a tool's result ends with a mark of having been cut; the agent may have seen it so."""
     reading: Counter[str] = field(default_factory=Counter)
     """What reading left out, reordered or guessed (`harness.data.formats.reading_notes`) -> conversations."""
     columns: Counter[str] = field(default_factory=Counter)
@@ -89,8 +84,6 @@ class Gathered:
             if aside is None:
                 self.tools.add_definitions(row)
                 self.reading.update({one.check for one in row.findings})
-                results = (one.content for one in row.conversation.messages if one.role == "tool")
-                self.cut_results += any(map(_is_cut, results))
             told = {"system": row.columns["system"]} if isinstance(row.columns.get("system"), str) else {}
             yield {**dump_conversation(row.conversation), **carried, **told}
 
@@ -136,7 +129,7 @@ def links_of(columns: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def why_aside(row: TraceRow) -> SetAside | None:
-    """Return why a row is of no use by itself: unreadable, failed, or cut; None where it is."""
+    """Return why a row is of no use by itself: unreadable (cut, for one) or failed; None where it is."""
     if row.problem is not None:
         return SetAside(kind="unreadable", reason=row.problem)
     if not row.kept:
@@ -146,9 +139,6 @@ def why_aside(row: TraceRow) -> SetAside | None:
     messages = row.conversation.messages
     if not any(one.role == "assistant" and (one.tool_calls or (one.content or "").strip()) for one in messages):
         return SetAside(kind="no assistant turn", reason="the assistant says and calls nothing")
-    for position, message in enumerate(messages):
-        if message.role != "tool" and (_is_cut(message.content) or any(map(_is_cut, _texts(message)))):
-            return SetAside(kind="cut", reason=f"message {position} ends with a mark that a size limit has cut it")
     return None
 
 
@@ -162,14 +152,6 @@ def why_untestable(conversation: Conversation) -> str:
     found = check(conversation, Toolbox(()), _ORDER)
     # Agents that greet speak first; that is for the filter to judge, and their calls can be compared.
     return next((one.problem for one in found if one.severity == "reject" and one.check != "first-message"), "")
-
-
-def _texts(message: Message) -> Iterator[str]:
-    return (value for call in message.tool_calls for value in call.arguments.values() if isinstance(value, str))
-
-
-def _is_cut(text: str | None) -> bool:
-    return bool(text) and _CUT.search((text or "")[-_TAIL:].rstrip()) is not None
 
 
 def _begins(conversation: Conversation) -> Iterator[int]:

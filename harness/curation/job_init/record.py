@@ -49,7 +49,6 @@ class JobRecord:
     rows_with_tools: int
     overlooked_tools: int
     personal: dict[str, int]
-    cut_results: int
     reading: dict[str, int]
     """What reading left out, reordered or guessed -> conversations."""
     columns: dict[str, int]
@@ -100,11 +99,6 @@ def _about_rows(record: JobRecord) -> Iterator[str]:
     for kind, count in record.reading.items():
         what, advice = ADVICE.get(kind, (f"conversations with {kind}", "look at some of them"))
         yield f"{count:,} {what}: {advice}"
-    if record.cut_results:
-        yield (
-            f"in {record.cut_results:,} conversations a tool's result ends with a mark of having been cut; if the "
-            "export did that and not the agent, raise its size limit"
-        )
 
 
 def _about_test(record: JobRecord) -> Iterator[str]:

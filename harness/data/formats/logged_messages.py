@@ -114,8 +114,8 @@ def _said(value: Mapping[str, Any], role: Role) -> Iterator[Item]:
     parts = next(
         (value[key] for key in _PARTS_KEYS if value.get(key) and not (key == "items" and value.get("content"))), None
     )
-    if parts and not isinstance(parts, list):
-        raise ValueError(f"its parts must be a list, got {kind(parts)}")
+    if strange := [one for key in _PARTS_KEYS if not isinstance(one := value.get(key), list | None) and one != ""]:
+        raise ValueError(f"its parts must be a list, got {kind(strange[0])}")
     said = parts or next((value[key] for key in _CONTENT_KEYS if value.get(key) not in (None, "", [])), None)
     if said is None:
         said = first_of(value, (*_CONTENT_KEYS, *RESULT_KEYS) if role == "tool" else _CONTENT_KEYS)
@@ -183,6 +183,8 @@ def _same(call: ToolCall, other: ToolCall) -> bool:
 def _records(role: Role, items: list[Item], value: Mapping[str, Any]) -> Iterator[Message]:
     """Yield items as messages: a text with the calls behind it is one, a result ends it."""
     _refuse_what_is_not_read(value, items)
+    if role != "assistant" and any(isinstance(item, ToolCall) for item in items):
+        raise ValueError(f"a call stands in a message of the {role}; expected it in one of the assistant")
     if role == "user":  # results belong to the calls before, whatever else the user says
         items.sort(key=lambda item: not isinstance(item, Message))
     if role == "tool" and not items and holds_results(first_of(value, ("parts", "content"))):

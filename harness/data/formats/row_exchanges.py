@@ -63,8 +63,10 @@ def read_conversation(row: Row, strict: bool, notes: ReadingNotes) -> tuple[Mess
 
 def _is_answer(key: str, value: Any) -> bool:
     held = json_value(value) if key != "messages" else None
+    held = held[0] if isinstance(held, list) and held else held
     keys = held.keys() if isinstance(held, Mapping) else set[str]()
-    return bool({"choices", "candidates", "generations"} & keys) or {"role", "content"} <= keys
+    said = {"role", "content"} <= keys or {"index", "message"} <= keys
+    return said or bool({"choices", "candidates", "generations"} & keys)
 
 
 def _answer(row: Row, key: str, notes: ReadingNotes) -> tuple[Message, ...]:

@@ -21,7 +21,7 @@ parquet.py               Rows of a Parquet file, read by a process of its own un
                          for gigabytes
 parquet_reader.py        A process that reads a Parquet file and prints its rows as JSON, one per line, under limits it
                          sets itself
-parted_messages.py       Messages of OpenTelemetry with one part each, as most spans have them, read quickly and alike
+parted_messages.py       Messages of OpenTelemetry in their plain form, as most spans have them, read quickly and alike
 read.py                  Files of traces in any known layout, row by row; a row that cannot be read says why, and the
                          rest goes on
 response_chains.py       Logs of the Responses API whose requests name the response that they continue instead of

@@ -80,7 +80,7 @@ def read_record(value: Mapping[str, Any], line: int) -> Iterable[LoggedConversat
     inner = value.get("observations")
     if isinstance(inner, list) and inner and all(isinstance(one, Mapping) and _spoke(one) for one in inner):
         trace = value["trace"] if isinstance(value.get("trace"), Mapping) else value
-        identity = {"traceId": trace.get("id"), "sessionId": _named(trace, "session_id")}
+        identity = {"traceId": trace.get("id") or f"trace-{line}", "sessionId": _named(trace, "session_id")}
         said = [logged for one in sorted(inner, key=_time) for logged in read_record({**one, **identity}, line)]
         if any(one.problem is None for one in said):  # some downloads have all of them as nulls
             yield from said

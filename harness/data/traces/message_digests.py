@@ -64,20 +64,23 @@ class MessageDigests:
         parts = (written if cut else written[:-1])[begin.end() :].split(between)
         if cut:
             parts.pop()
-        return [self._answer(part) if part.startswith(_ASSISTANT) else hash(part) for part in parts], cut
+        known = self._answers
+        numbers = [*map(hash, parts)]
+        for place, part in enumerate(parts):
+            if part.startswith(_ASSISTANT):
+                number = numbers[place]
+                numbers[place] = known[number] if number in known else self._answer(number, part)
+        return numbers, cut
 
-    def _answer(self, part: str) -> int:
+    def _answer(self, key: int, part: str) -> int:
         """Return the number of an assistant's message, which has other keys as an answer than when it is sent again."""
-        key = hash(part)
-        found = self._answers.get(key)
-        if found is None:
-            if len(self._answers) >= _MOST_ANSWERS:
-                self._answers.clear()
-            try:
-                found = _digest(from_json(f'{{"role":{part}', cache_strings="none"), "assistant")
-            except (ValueError, TypeError):  # TypeError: half a character
-                found = key
-            self._answers[key] = found
+        if len(self._answers) >= _MOST_ANSWERS:
+            self._answers.clear()
+        try:
+            found = _digest(from_json(f'{{"role":{part}', cache_strings="none"), "assistant")
+        except (ValueError, TypeError):  # TypeError: half a character
+            found = key
+        self._answers[key] = found
         return found
 
 

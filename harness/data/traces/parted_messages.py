@@ -1,4 +1,4 @@
-"""Messages of OpenTelemetry with one part each, as most spans have them, read quickly and alike.
+"""Messages of OpenTelemetry in their plain form, as most spans have them, read quickly and alike.
 
 All others are left to `formats/message_reader.py`, which knows every form.
 """
@@ -16,25 +16,38 @@ _MESSAGE = frozenset(("role", "parts", "finish_reason"))
 _TEXT, _CALL, _RESULT = {"type", "content"}, {"type", "id", "name", "arguments"}, {"type", "id", "response"}
 
 
-def one_part_messages(values: Any) -> tuple[Message, ...] | None:
-    """Return the records of a list of messages where all have one plain part; None where any has not."""
+def parted_messages(values: Any) -> tuple[Message, ...] | None:
+    """Return the records of a list of messages where all have one plain part beside reasoning, which is left out.
+
+    An assistant's may have a text and then a call. None where a message has anything else.
+    """
     if not isinstance(values, list) or not values:
         return None
     found = []
     for value in values:
-        if not isinstance(value, dict) or not value.keys() <= _MESSAGE:
+        if not isinstance(value, dict) or not value.keys() <= _MESSAGE or not isinstance(value.get("parts"), list):
             return None
-        parts = value.get("parts")
-        if not isinstance(parts, list) or len(parts) != 1 or not isinstance(parts[0], dict):
-            return None
-        message = _message(value.get("role"), parts[0])
+        parts = [part for part in value["parts"] if not isinstance(part, dict) or part.get("type") != "reasoning"]
+        message = _message(value.get("role"), parts)
         if message is None:
             return None
         found.append(message)
     return tuple(found)
 
 
-def _message(role: Any, part: dict[str, Any]) -> Message | None:
+def _message(role: Any, parts: list[Any]) -> Message | None:
+    if not all(isinstance(part, dict) for part in parts) or not 1 <= len(parts) <= 2:
+        return None
+    first = _of_part(role, parts[0])
+    if first is None or len(parts) == 1:
+        return first
+    call = _of_part(role, parts[1]) if first.content and role == "assistant" else None
+    if call is None or not call.tool_calls:
+        return None
+    return Message(role=role, content=first.content, tool_calls=call.tool_calls)
+
+
+def _of_part(role: Any, part: dict[str, Any]) -> Message | None:
     kind, id = part.get("type"), part.get("id")
     if kind == "text" and role in ("user", "assistant", "system") and part.keys() == _TEXT:
         return Message(role=role, content=part["content"]) if _is_plain(part["content"]) else None

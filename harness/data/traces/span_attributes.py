@@ -11,7 +11,7 @@ from harness.data.formats.exchanges import exchange, listed_messages
 from harness.data.formats.json_texts import decoded, json_value
 from harness.data.formats.reading_notes import ReadingNotes
 from harness.data.records import Message
-from harness.data.traces.parted_messages import one_part_messages
+from harness.data.traces.parted_messages import parted_messages
 from harness.data.traces.span_names import AGENTS, COLUMNS, CONVERSATIONS, FAMILIES, KINDS, MODELS, NAMES
 
 _DEEPEST = 16
@@ -120,7 +120,7 @@ def conversation(root: Attributes, notes: ReadingNotes) -> tuple[Message, ...]:
     """
     asks, answers = sides(root, kind_of(root)) or (None, None)
     asks, answers = _loaded(asks, "user"), _loaded(answers, "model")
-    before, after = one_part_messages(asks), one_part_messages(answers)
+    before, after = parted_messages(asks), parted_messages(answers)
     if before and after:
         return after if after[: len(before)] == before else before + after
     asked, answered = _messages(asks, "user", notes), _messages(_answer_of_ai_sdk(answers), "assistant", notes)
@@ -178,14 +178,21 @@ def _lists(value: Any) -> Any:
     return {name: _lists(one) for name, one in value.items()}
 
 
+@lru_cache(1 << 10)
+def _path(name: str) -> tuple[str, ...]:
+    return tuple(name.split("."))
+
+
 def _at(root: Mapping[str, Any], name: str) -> Any:
     """Return what stands under a name, in objects that may be JSON texts; None where nothing does."""
     found: Any = root
-    for part in name.split("."):
-        found = json_value(found)
-        if not isinstance(found, Mapping):
+    for part in _path(name):
+        if not isinstance(found, dict):
+            found = json_value(found)
+            if not isinstance(found, Mapping):
+                return None
+        if (found := found.get(part)) is None:
             return None
-        found = found.get(part)
     return _lists(found)
 
 
@@ -243,7 +250,10 @@ def _messages(value: Any, role: str, notes: ReadingNotes) -> list[Any]:
 
 def _answer_of_ai_sdk(value: Any) -> Any:
     """Return what the AI SDK has under several names as one message; any other value as it is."""
-    if not isinstance(value, Mapping) or not ({"text", "toolCalls", "object"} & value.keys()) or "role" in value:
+    if not isinstance(value, Mapping):
+        return value
+    own = {"text", "toolCalls"} & value.keys() or isinstance(json_value(value.get("object")), Mapping | list)
+    if not own or {"role", "choices", "output", "candidates", "content"} & value.keys():  # an API names its own kind
         return value
     text = value.get("text") or value.get("object")
     calls = [{"type": "tool-call", **call} for call in objects(value.get("toolCalls"))]

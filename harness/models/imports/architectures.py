@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import ModelError
@@ -14,9 +15,19 @@ if TYPE_CHECKING:
 _READ = ("llama", "qwen2", "qwen3")
 """The architectures whose conversion is tested here, weight by weight: transformers has mappings for more, in which
 settings of the file are left out without a word. SmolLM, Mistral and TinyLlama are `llama` too."""
+_NEEDED = (
+    *("context_length", "block_count", "embedding_length", "feed_forward_length", "attention.head_count"),
+    "attention.layer_norm_rms_epsilon",
+)
+"""Settings for which the reader would take a default of its own, and so compute with another model."""
+_BASE = 10_000.0
+"""Of the positions, where a file states none."""
 _NEUTRAL: tuple[Value, ...] = (0, 1, False, "", "none", "linear")
 """Values of a scale that change nothing; a linear one has its factor in a setting of its own."""
-_FREQUENCIES = "rope_freqs.weight"
+FREQUENCIES = "rope_freqs.weight"
+"""Factors by which positions are scaled."""
+_LLAMA3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
+"""What Llama 3.1 to 3.3 have in common; their factors differ."""
 _LISTED = 5
 
 
@@ -35,6 +46,9 @@ def check_readable(header: GgufHeader, name: str) -> str:
             f"{name} has the architecture {shown(ValueError(repr(architecture)))}, which cannot be read; "
             f"those that can are {', '.join(_READ)}"
         )
+    for key in _NEEDED:
+        if f"{architecture}.{key}" not in header.values:
+            raise ModelError(f"{name} does not state its {architecture}.{key}; convert the model again")
     _check_scales(header, architecture, name)
     return architecture
 
@@ -61,7 +75,7 @@ def _harmless(header: GgufHeader, key: str, value: Value) -> bool:
 
 
 def complete(config: PreTrainedConfig, header: GgufHeader, name: str) -> None:
-    """Set the width of a head as the file means it, where the reader takes the default of its own class.
+    """Set what the file leaves out, and the width of a head, where the reader takes defaults of its own.
 
     Raises ModelError where only a part of each head is rotated, which the reader knows nothing of.
     """
@@ -75,16 +89,42 @@ def complete(config: PreTrainedConfig, header: GgufHeader, name: str) -> None:
             "to be equal to be read; import the model from its original files"
         )
     config.head_dim = width
+    if f"{architecture}.attention.head_count_kv" not in header.values:
+        config.num_key_value_heads = config.num_attention_heads
+    if f"{architecture}.rope.freq_base" not in header.values:
+        config.rope_parameters["rope_theta"] = _BASE
+
+
+def scale_positions(config: PreTrainedConfig, header: GgufHeader, path: Path, name: str) -> None:
+    """Set the scaling of positions that the file has as a tensor of factors, as Llama 3.1 and later do.
+
+    Raises ModelError where the factors are not those of that scaling.
+    """
+    import numpy as np
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    tensor = next((one for one in header.tensors if one.name == FREQUENCIES), None)
+    if tensor is None:
+        return
+    plain = config.rope_parameters["rope_theta"] ** -(np.arange(0, config.head_dim, 2) / config.head_dim)
+    factors = np.fromfile(path, dtype="<f4", count=tensor.elements, offset=tensor.start)
+    fits = config.model_type == "llama" and tensor.type == "F32" and factors.shape == plain.shape
+    if fits and np.isfinite(factors).all() and factors.min() > 0:
+        config.rope_parameters |= {"rope_type": "llama3", "factor": float(factors.max()), **_LLAMA3}
+        scaled = ROPE_INIT_FUNCTIONS["llama3"](config, "cpu")[0].numpy()
+        fits = np.allclose(plain / factors, scaled, rtol=1e-4)
+    else:
+        fits = False
+    if not fits:
+        raise ModelError(
+            f"{name} scales its positions by factors ({FREQUENCIES}) that are not those of Llama 3; import the model "
+            "from its original files"
+        )
 
 
 def check_all_used(header: GgufHeader, used: set[str], name: str) -> None:
     """Raise ModelError where tensors of the file have no place in the model."""
     unused = [tensor.name for tensor in header.tensors if tensor.name not in used]
-    if _FREQUENCIES in unused:
-        raise ModelError(
-            f"{name} scales its positions by factors of its own ({_FREQUENCIES}), which would be left out here; "
-            "import the model from its original files"
-        )
     if unused:
         more = ", …" if len(unused) > _LISTED else ""
         raise ModelError(

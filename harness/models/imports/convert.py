@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import ModelError
 from harness.models.engine.guard_child import doing, shown
 from harness.models.engine.model_files import check_files, check_numbers, check_parameters
-from harness.models.imports.architectures import check_all_used, check_readable, complete
+from harness.models.imports.architectures import FREQUENCIES, check_all_used, check_readable, complete, scale_positions
 from harness.models.imports.gguf_header import GgufHeader, read_header
 from harness.models.imports.tokenizer_check import (
     check_marks,
@@ -147,6 +147,7 @@ def _load_gguf(what: ToConvert) -> _Loaded:
         check_numbers(config.to_dict(), where)
         check_parameters(config.to_dict(), sum(tensor.size for tensor in header.tensors), where)
         complete(config, header, what.name)
+        scale_positions(config, header, what.source, what.name)
         doing("the tokenizer")
         tokenizer = AutoTokenizer.from_pretrained(place, gguf_file=_GGUF)
         remark = split_as_named(tokenizer, header)
@@ -227,7 +228,8 @@ def _check_tensors(model: PreTrainedModel, header: GgufHeader, name: str) -> Non
     from transformers import AutoModelForCausalLM
     from transformers.modeling_gguf_pytorch_utils import TensorProcessor, get_gguf_hf_weights_map
 
-    check_all_used(header, set(get_gguf_hf_weights_map(model, TensorProcessor(config={}))), name)
+    used = set(get_gguf_hf_weights_map(model, TensorProcessor(config={})))
+    check_all_used(header, used | {FREQUENCIES}, name)
     with torch.device("meta"):
         expected = AutoModelForCausalLM.from_config(model.config).state_dict()
     for key, weight in model.state_dict().items():

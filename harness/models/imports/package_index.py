@@ -161,7 +161,7 @@ def _command(wanted: Path, download: Path) -> list[str] | None:
     chosen = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--requirement", str(wanted)]
     if find_spec("pip"):
         quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
-        return [sys.executable, "-m", "pip", "download", *quiet, *chosen, "--dest", str(download)]
+        return [sys.executable, "-P", "-m", "pip", "download", *quiet, *chosen, "--dest", str(download)]
     beside = Path(sys.executable).parent / "uv"
     uv = str(beside) if beside.is_file() else shutil.which("uv")
     return [uv, "pip", "install", "--python", sys.executable, *chosen, "--target", str(download)] if uv else None

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness.curation.job_init.review import TODO, read_review
+from harness.curation.job_init.review import TODO, read_review, take_pending
 from harness.data.formats.published import read_test_conversations
 from support import tft
 
@@ -42,6 +42,15 @@ def test_each_decision_leads_to_the_next_conversation_to_decide_and_at_last_to_t
     assert place(page.post("c/1", version=page.version("c/1"), decision="accept")) == "done"
     assert states(job) == ["accepted", "accepted", "dropped"]
     assert "All decided" in page.get("done")[2]
+
+
+def test_what_was_taken_without_a_look_is_still_to_be_looked_at(job, page):
+    take_pending(job)
+    assert place(page.get("")) == "c/1"
+    assert "3 not looked at" in page.get("done")[2]
+    assert place(page.post("c/1", version=page.version("c/1"), decision="accept")) == "c/2"
+    assert [one.by for one in read_review(job).decisions] == ["a person", "--yes", "--yes"]
+    assert "1 of 3 looked at" in page.get("c/2")[2]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from harness.errors import ModelError
 from harness.models.imports.convert import ToConvert, convert, head
 from support.gguf_files import ARCHITECTURES, small_model, write_gguf
 
+VOCABULARY = 600
 TEXT = 'Book "Café 7" for  2 at 19:30 <tool_call>{"a": 1}</tool_call><|im_end|>'
 IDS = torch.tensor([[5, 300, 17, 450, 99, 2, 3, 4]])
 
@@ -71,6 +72,16 @@ def test_a_file_in_float32_becomes_the_model_that_it_was_made_of(
     assert not re.search(r"gguf|/tmp|quantiz", (tmp_path / "out" / "config.json").read_text())
 
 
+def test_positions_are_scaled_as_in_llama_3(student: Path, tmp_path: Path) -> None:
+    scaling = {"rope_type": "llama3", "rope_theta": 5e5, "factor": 32.0, "low_freq_factor": 1.0}
+    scaling |= {"high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
+    model = small_model("llama", VOCABULARY, rope_parameters=scaling)
+    run(write_gguf(tmp_path / "scaled.gguf", model, student), tmp_path / "out")
+    written = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    assert written.config.rope_parameters["factor"] == 32
+    torch.testing.assert_close(written.model.rotary_emb.inv_freq, model.model.rotary_emb.inv_freq)
+
+
 @pytest.mark.parametrize("encoding", ["F16", "BF16", "Q8_0", "Q5_1", "Q4_0", "Q4_1"])
 def test_quantised_weights_become_the_numbers_that_they_stand_for(encoding: str, make: Make, tmp_path: Path) -> None:
     import gguf
@@ -92,14 +103,14 @@ def test_a_dtype_in_which_the_model_answers_otherwise_is_not_taken(make: Make, t
         hidden = tensors["output_norm.weight"]
         hidden[:] = 0
         hidden[0], tensors["token_embd.weight"][:, 0] = 1, 50
-        head[7, 0], head[9, 0] = 4.0, 4.0001
+        head[7, 0], head[9, 0] = 4.0, 4.00390625
 
     source = make("llama", encoding="F32", change=nearly_tied)
     refused(source, tmp_path, "bfloat16", "other greedy tokens", "--dtype float32", dtype="bfloat16")
     shutil.rmtree(tmp_path / "out")
     source = make("llama", encoding="F16", change=nearly_tied)
     made = run(source, tmp_path / "out")
-    assert made["dtype"] in ("bfloat16", "float32")
+    assert (made["dtype"], made["tried"]) == ("float32", ["bfloat16"])
 
 
 def test_weights_that_are_no_numbers_are_refused(make: Make, tmp_path: Path) -> None:
@@ -117,6 +128,7 @@ def test_weights_that_are_no_numbers_are_refused(make: Make, tmp_path: Path) -> 
         ("general.type", "adapter", ("adapter", "not a model")),
         ("split.count", 3, ("one of 3 parts", "merge")),
         ("qwen3.rope.scaling.factor", 4.0, ("qwen3.rope.scaling.factor = 4.0", "original files")),
+        ("qwen3.attention.layer_norm_rms_epsilon", None, ("does not state its qwen3.attention.layer_norm_rms",)),
         ("qwen3.block_count", 3, ("lacks", "model.layers.2")),
         ("qwen3.block_count", 1, ("have no place", "blk.1.")),
         ("qwen3.block_count", 5_000, ("5000", "num_hidden_layers", "4,096")),
@@ -133,7 +145,9 @@ def test_metadata_that_is_not_the_models_is_refused(
     key: str, value: Any, words: tuple[str, ...], make: Make, tmp_path: Path
 ) -> None:
     def change(metadata: dict[str, Any], _tensors: dict[str, Any]) -> None:
-        metadata[key] = value
+        metadata |= {key: value}
+        if value is None:
+            del metadata[key]
 
     source, error = make(change=change), ModelError if words else Exception  # the guard makes a sentence of others
     with pytest.raises(error) as caught:
@@ -145,7 +159,7 @@ def test_tensors_without_a_place_are_refused(make: Make, tmp_path: Path) -> None
     def add(name: str) -> Callable[..., None]:
         return lambda _metadata, tensors: tensors.update({name: tensors["output_norm.weight"]})
 
-    refused(make(change=add("rope_freqs.weight")), tmp_path, "rope_freqs.weight", "original files")
+    refused(make("llama", change=add("rope_freqs.weight")), tmp_path, "rope_freqs.weight", "original files")
     shutil.rmtree(tmp_path / "out")
     refused(make(change=add("blk.0.extra.weight")), tmp_path, "blk.0.extra.weight", "no place")
 
@@ -164,6 +178,31 @@ def test_a_tokenizer_that_loses_text_is_refused_or_said(make: Make, tmp_path: Pa
     shutil.rmtree(tmp_path / "out")
     made = run(make(change=without("ð")), tmp_path / "out")  # the first byte of emoji
     assert made["not_given_back"] == ["emoji"]
+
+
+def test_a_tokenizer_of_sentencepiece_is_read_and_the_spaces_that_it_adds_are_said(make: Make, tmp_path: Path) -> None:
+    pieces = ["\u2581t", "he", "\u2581the", "in", "on", "\u2581\u2581", "\u2581", *map(chr, range(33, 127))]
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *pieces]
+
+    def change(metadata: dict[str, Any], tensors: dict[str, Any]) -> None:
+        metadata.pop("tokenizer.ggml.merges")
+        metadata |= {
+            "tokenizer.ggml.model": "llama",
+            "tokenizer.ggml.tokens": tokens,
+            "tokenizer.ggml.scores": [float(-place) for place in range(len(tokens))],
+            "tokenizer.ggml.token_type": [2, 3, 3, *[6] * 256, *[1] * len(pieces)],
+            "tokenizer.ggml.eos_token_id": 2,
+            "tokenizer.ggml.padding_token_id": 0,
+            "tokenizer.chat_template": "{% for one in messages %}[{{ one.role }}] {{ one.content }}</s>{% endfor %}",
+            "llama.vocab_size": len(tokens),
+        }
+        for name in ("token_embd.weight", "output.weight"):
+            tensors[name] = tensors[name][: len(tokens)]
+
+    made = run(make("llama", change=change), tmp_path / "out")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    assert tokenizer.tokenize("the tone") == ["\u2581the", "\u2581t", "on", "e"]
+    assert made["not_given_back"] == ["white space"]
 
 
 def test_a_mark_that_the_tokenizer_would_cut_is_refused(make: Make, tmp_path: Path) -> None:

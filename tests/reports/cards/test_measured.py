@@ -21,6 +21,17 @@ MODEL_COMMIT = "a" * 40
 DATA_COMMIT = "b" * 40
 
 
+def test_a_card_says_how_many_test_conversations_a_person_looked_at_where_that_is_known(make_report: Any) -> None:
+    identity = model_card.identify("me/my-agent-tft")
+    report = make_report("vllm:me/my-agent-tft")
+    assert "looked at" not in model_card.render_card(report, identity)
+    counts = {"conversations": 24, "looked_at": 0, "corrected": 0, "dropped": 0, "taken": 24, "pending": 0}
+    for looked, sentence in ((0, "Nobody looked at the 24 test conversations"), (24, "A person looked at all 24 test")):
+        config = {**report.run.config, "test_approval": {**counts, "looked_at": looked}}
+        told = dataclasses.replace(report, run=dataclasses.replace(report.run, config=config))
+        assert model_card.render_card(told, identity).count(sentence) == 1
+
+
 @pytest.mark.parametrize("name", [EXAMPLE, "Qwen/Qwen3-1.7B"])
 def test_numbers_of_a_card_are_those_of_the_report(name: str, make_report: Any, reading: Any) -> None:
     report = make_report(f"vllm:{name}")

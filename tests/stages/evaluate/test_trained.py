@@ -71,10 +71,13 @@ def test_a_trained_model_is_complete_reused_and_evaluated(
 
 def test_a_benchmark_model_keeps_its_training_in_the_card(training: tuple[str, ...], terminal: Any) -> None:
     name = "tft-benchmark-s4-direct-student"
-    terminal(*training, "--to", f"ada/{name}", "--no-push", "--out", "run", *SETTINGS).worked()
+    batches = ("--set", "batch_size=3")
+    said = terminal(*training, "--to", f"ada/{name}", "--no-push", "--out", "run", *SETTINGS, *batches).worked()
+    assert "what all conversations of a batch begin with is computed once per batch" in " ".join(said.err.split())
     card = (terminal.folder / "run" / "model" / "README.md").read_text()
     assert card.startswith("---\n")
     assert "How this model was trained" in card
+    assert "| What all conversations of a batch begin with | computed once per batch |" in card
     assert "Scenario" in card
 
 

@@ -111,7 +111,7 @@ class _Pages:
         self._desk = desk
 
     def start(self, call: _Call) -> Response:
-        """Lead to the first conversation that nobody decided about."""
+        """Lead to the first conversation that nobody looked at."""
         return _next(call, self._desk.read(), 0)
 
     def done(self, call: _Call) -> Response:
@@ -233,9 +233,9 @@ def _at(found: list[ReviewedConversation], number: int) -> ReviewedConversation:
 
 
 def _next(call: _Call, found: list[ReviewedConversation], number: int) -> Response:
-    """Lead to the next conversation after `number` that nobody decided about, then to those before it."""
-    pending = [at for at, one in enumerate(found, start=1) if one.decision.state == "pending"]
-    after = [at for at in pending if at > number] or pending
+    """Lead to the next conversation after `number` that nobody looked at, then to those before it."""
+    unseen = [at for at, one in enumerate(found, start=1) if one.decision.by != "a person"]
+    after = [at for at in unseen if at > number] or unseen
     return call.go("c", after[0]) if after else call.go("done")
 
 
