@@ -167,7 +167,8 @@ def test_what_was_changed_in_reading_traces_is_counted_on_the_card(tmp_path: Pat
 
 def test_a_test_set_is_exported_with_its_tools(pushed: dict[str, str], tmp_path: Path) -> None:
     words = ("export", "local/sample-testset", "--format", "trl", "--out", "rows.jsonl")
-    support.tft.run(words, environment=pushed, folder=tmp_path).worked()
+    done = support.tft.run(words, environment=pushed, folder=tmp_path).worked()
+    assert "is a test set: a model trained on it cannot be evaluated on it" in done.err
     rows = list(read_traces(tmp_path / "rows.jsonl"))
     assert [row.conversation.messages for row in rows] == [one.messages for one in sample_conversations(2, seed=9)]
     assert all(row.columns["tools"] == [dict(tool) for tool in sample_task().tools] for row in rows)

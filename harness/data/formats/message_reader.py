@@ -97,16 +97,19 @@ def _is_plain(value: Mapping[str, Any]) -> bool:
     role, content, calls, id = (value.get(key) for key in ("role", "content", "tool_calls", "tool_call_id"))
     if not isinstance(role, str) or role not in _ROLES or not value.keys() <= _PLAIN_KEYS:
         return False
-    if isinstance(content, str):
-        if "<tool_" in content or may_be_parts(content) or (role == "tool" and '"function"' in content):
-            return False
-        if not (content or calls) or (role == "assistant" and may_hold_calls(content)):
-            return False
-    elif content is not None or not calls:
+    if not (content or calls) or (calls and role != "assistant"):
+        return False
+    if content is not None and not _is_plain_text(content, role):
         return False
     if role == "tool":
-        return isinstance(id, str) and id != "" and not calls
+        return isinstance(id, str) and id != ""
     return id is None and (calls is None or (isinstance(calls, list) and all(map(_is_plain_call, calls))))
+
+
+def _is_plain_text(content: Any, role: str) -> bool:
+    if not isinstance(content, str) or "<tool_" in content or may_be_parts(content):
+        return False
+    return not may_hold_calls(content) if role == "assistant" else role != "tool" or '"function"' not in content
 
 
 def _is_plain_call(call: Any) -> bool:
