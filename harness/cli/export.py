@@ -59,6 +59,7 @@ def command(
     from harness.data.tasks import TASK
     from harness.data.traces.trace_input import CONVERSATIONS, read_input
     from harness.data.training_files import Instructions, export
+    from harness.errors import UsageError
     from harness.hub.connect import connected
     from harness.models.prompts import system_message
 
@@ -67,6 +68,8 @@ def command(
     local = Path(source).exists() and (named is None or Path(named).is_file())
     with nullcontext(None) if local else connected(hub) as opened, progress("writing conversations") as advance:
         found = read_input(source, opened, arm=arm, tests=True)
+        if out.exists() and out.samefile(found.path):
+            raise UsageError(f"{out} is what is read; name another file with --out")
         if found.path.as_posix().endswith(CONVERSATIONS):
             say(f"{found.name} is a test set: a model trained on it cannot be evaluated on it")
         described = _task(named, opened) if named else None

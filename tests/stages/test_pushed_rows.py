@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from harness.data.formats.published import dump_row
 from harness.data.formats.reading_notes import ADVICE, SEVERAL_CALLS
 from harness.data.formats.stage_rows import as_json, dump_dataset_row
 from harness.data.formats.task import dump_task
+from harness.data.formats.training_rows import sharegpt_row
 from harness.data.records import Conversation, Message, ToolCall
 from harness.data.sample import sample_conversations, sample_task
 from harness.data.traces.read import read_traces
@@ -162,7 +164,13 @@ def test_what_was_changed_in_reading_traces_is_counted_on_the_card(tmp_path: Pat
     counts = job_traces.run(job_traces.JobTracesRequest(job=job, place=place), cast("Hub", None)).counts
     words = ADVICE[SEVERAL_CALLS][0]
     assert counts == {"conversations": 1, "rows that could not be read": 0, words: 1}
-    assert f"| {words} | 1 |" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert f"| {words} | 1 |" in card
+    # What is on no Hub is read by LLaMA-Factory as `tft export` writes it.
+    (block,) = re.findall(r"```json\n(.*?)```", card, re.DOTALL)
+    (described,) = json.loads(block).values()
+    row = sharegpt_row(sample_conversations(1)[0], [], Counter())
+    assert set(described["columns"].values()) <= row.keys()
 
 
 def test_a_test_set_is_exported_with_its_tools(pushed: dict[str, str], tmp_path: Path) -> None:

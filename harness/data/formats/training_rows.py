@@ -26,6 +26,7 @@ AS_TEXT = "calls with their arguments as JSON text, since `datasets` would chang
 UNANSWERED = "conversations with a call that no tool message answers, which OpenAI does not take"
 TEXT_BESIDE = "texts beside a call, which ShareGPT has no place for: left out"
 CUT = "conversations cut after their last assistant turn, which ShareGPT has to end with"
+NO_TURN = "no turn of the assistant"
 _SHAREGPT = {"user": "human", "tool": "observation", "assistant": "gpt"}
 
 
@@ -39,7 +40,12 @@ def trl_row(conversation: Conversation, tools: Tools, notes: Counter[str]) -> di
 
 
 def openai_row(conversation: Conversation, tools: Tools, notes: Counter[str]) -> dict[str, Any]:
-    """Return `{"messages", "tools"}` for OpenAI's fine-tuning: arguments as JSON text, every call with an id."""
+    """Return `{"messages", "tools"}` for OpenAI's fine-tuning: arguments as JSON text, every call with an id.
+
+    ValueError for a conversation in which the assistant says nothing: OpenAI refuses the file.
+    """
+    if not any(message.role == "assistant" for message in conversation.messages):
+        raise ValueError(NO_TURN)
     messages = list(_with_ids(conversation.messages, notes))
     notes[UNANSWERED] += any(_is_unanswered(messages, place) for place in range(len(messages) - 1))
     rows = [{key: value for key, value in dump_message(one).items() if value is not None} for one in messages]
@@ -74,7 +80,7 @@ def sharegpt_row(conversation: Conversation, tools: Tools, notes: Counter[str]) 
     notes[CUT] += end < len(messages)
     messages = messages[:end]
     if not messages:
-        raise ValueError("no turn of the assistant")
+        raise ValueError(NO_TURN)
     for place, message in enumerate(messages):
         if message.role == "system" or (message.role == "assistant") != (place % 2 == 1):
             raise ValueError("roles do not alternate as ShareGPT's do: human or observation, then gpt or function_call")
