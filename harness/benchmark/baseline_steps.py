@@ -54,7 +54,7 @@ def _logged(setup: Setup) -> Step | str | None:
     if logged is None:
         return "the job folder does not have the test conversations as they were logged (test.logged.jsonl)"
     if not corrected(logged, conversations):
-        return "none of the test conversations was corrected, so its answers are the references"
+        return "no call that it can be compared by was corrected in the test set, so its answers are the references"
     name = f"logged:{setup.job.name}"
     more = [*_RESULTS_ONLY, *say_words("--max-unscored", "1", max_unscored=1.0)]
     return judged_evaluation(setup, name, more=more)

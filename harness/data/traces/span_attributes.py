@@ -250,7 +250,9 @@ def _messages(value: Any, role: str, notes: ReadingNotes) -> list[Any]:
 
 def _answer_of_ai_sdk(value: Any) -> Any:
     """Return what the AI SDK has under several names as one message; any other value as it is."""
-    own = isinstance(value, Mapping) and bool({"text", "toolCalls", "object"} & value.keys())
+    if not isinstance(value, Mapping):
+        return value
+    own = {"text", "toolCalls"} & value.keys() or isinstance(json_value(value.get("object")), Mapping | list)
     if not own or {"role", "choices", "output", "candidates", "content"} & value.keys():  # an API names its own kind
         return value
     text = value.get("text") or value.get("object")
