@@ -82,7 +82,8 @@ def attributes(span: Mapping[str, Any]) -> Attributes:
 
 
 def _event(held: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: one if key == "content" else json_value(one) for key, one in held.items()}
+    said = {key: one for key, one in held.items() if not key.startswith(("gen_ai.", "event."))}
+    return {key: one if key == "content" else json_value(one) for key, one in said.items()}
 
 
 def kind_of(root: Attributes) -> str | None:
