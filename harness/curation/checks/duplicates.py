@@ -27,6 +27,8 @@ THRESHOLD = 0.8
 """Above it two synthetic conversations say the same (Lee et al., Deduplicating training data, 2022, use 0.8)."""
 _RECALL = 0.93
 """Least probability that two conversations at the threshold are compared at all; it rises steeply above."""
+_MOST_PER_BAND = 256
+"""Kept conversations of one band that a new one is compared with."""
 _FIRST_SIZE = 1024
 
 
@@ -63,8 +65,9 @@ class Duplicates:
     """Conversations seen so far, and whether a new one is much like any of them.
 
     Locality-sensitive hashing (Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, chapter 3): a signature is
-    cut into bands, and those that share a band are compared. Per conversation it keeps 128 values, a link for each
-    band and the id, about a kilobyte in arrays; datasketch's own index keeps sets in dictionaries.
+    cut into bands, and those that share a band are compared, of each band the latest 256 at most: where all follow one
+    template, it is the template that they share. Per conversation it keeps 128 values, a link for each band and the
+    id, about a kilobyte in arrays; datasketch's own index keeps sets in dictionaries.
     Raises UsageError for a threshold that is not a similarity.
     """
 
@@ -136,13 +139,13 @@ class Duplicates:
         return slots
 
     def _candidates(self, slots: NDArray[int64]) -> NDArray[int32]:
-        """Return the positions of all that share a band with these slots, each once, in order."""
+        """Return the positions of those that share a band with these slots, each once, in order."""
         import numpy as np
 
         bands = np.arange(self._bands)
         current = self._heads[bands, slots]
         found: list[NDArray[int32]] = []
-        while True:
+        for _ in range(_MOST_PER_BAND):
             open_bands: NDArray[bool_] = current >= 0
             if not open_bands.any():
                 break
@@ -196,12 +199,13 @@ def words(text: str) -> list[str]:
 def all_words(conversation: Conversation) -> list[str]:
     """Return the words of a conversation in order: what was said, and calls with their arguments in order of names.
 
-    Results are left out, because they follow from the calls, and so are ids. A call whose only argument is a text is
-    that text, so that replies are the same whether a tool speaks them or not.
+    Results are left out, because they follow from the calls, and so are ids, and system messages: an agent is told the
+    same in all conversations, which would make them alike. A call whose only argument is a text is that text, so that
+    replies are the same whether a tool speaks them or not.
     """
     found: list[str] = []
     for message in conversation.messages:
-        if message.role != "tool" and message.content and not is_result(message):
+        if message.role not in ("system", "tool") and message.content and not is_result(message):
             found += words(message.content)
         for call in message.tool_calls:
             found += call_words(call)

@@ -170,8 +170,13 @@ def _task(request: InitRequest, found: Gathered) -> tuple[Task, FoundDescription
 
 def _write_rows(folder: Path, found: Gathered, held: HeldOut, test: Sequence[Conversation]) -> Counter[str]:
     """Distribute the rows over the files, and return why those set aside were."""
-    overlapping = Decontamination(test)
+    overlapping, secrets = Decontamination(test), known()
     reasons: Counter[str] = Counter()
+
+    def line(row: dict[str, Any]) -> str:
+        masked: str = secrets.mask_value(json.dumps(row, ensure_ascii=False))  # a reason may quote what was masked
+        return masked + "\n"
+
     with ExitStack() as files:
         traces, first, logged, aside = (
             files.enter_context((folder / name).open("w", encoding="utf-8", newline="\n"))
@@ -184,11 +189,11 @@ def _write_rows(folder: Path, found: Gathered, held: HeldOut, test: Sequence[Con
                 why = _overlap(overlapping.find(conversation, found.rows[position].print))
             if why is not None:
                 reasons[why.kind] += 1
-                aside.write(_line({**row, "kind": why.kind, "reason": why.reason}))
+                aside.write(line({**row, "kind": why.kind, "reason": why.reason}))
                 continue
             found.use(conversation, system)
             for stream in (first, logged) if position in held.test else (traces,):
-                stream.write(_line(row))
+                stream.write(line(row))
     (folder / _ROWS).unlink()
     return reasons
 
@@ -201,8 +206,3 @@ def _overlap(found: Sequence[Overlap]) -> SetAside | None:
 
 def _conversation(row: dict[str, Any]) -> Conversation:
     return parse_row(row, strict=True)
-
-
-def _line(row: dict[str, Any]) -> str:
-    masked: str = known().mask_value(json.dumps(row, ensure_ascii=False))  # a reason may quote what was masked before
-    return masked + "\n"

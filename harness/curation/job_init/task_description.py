@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
@@ -18,6 +18,8 @@ _MOST_WORDINGS = 200
 """Texts of one kind that are counted one by one."""
 _COMPARED, _LONGEST = 12, 30_000
 """Wordings of one kind that are compared word by word, and characters up to which they are."""
+_MOST_PAIRS = 4_000_000
+"""Pairs of words that are compared with each other in one place."""
 _ALIKE = 0.6
 """Share of words from which two system messages are the same one with something filled in."""
 _MOST_KINDS = 20
@@ -133,12 +135,18 @@ def _common(texts: Sequence[str]) -> tuple[str, int]:
 
 def _shared(common: list[str], words: list[str]) -> list[str]:
     found: list[str] = []
-    for kind, start, end, _, _ in SequenceMatcher(None, common, words, autojunk=False).get_opcodes():
-        if kind == "equal":
-            found += common[start:end]
-        elif not found or found[-1] != VARIES:
-            found.append(VARIES)
+    # Frequent words make a comparison of all with all quadratic, so rarer ones anchor it; what lies between is short.
+    for kind, start, end, other, other_end in SequenceMatcher(None, common, words).get_opcodes():
+        if kind == "replace" and (end - start) * (other_end - other) <= _MOST_PAIRS:
+            found += _aligned(common[start:end], words[other:other_end])
+        else:
+            found += common[start:end] if kind == "equal" else [VARIES]
     return _merged(found)
+
+
+def _aligned(common: list[str], words: list[str]) -> Iterator[str]:
+    for kind, start, end, _, _ in SequenceMatcher(None, common, words, autojunk=False).get_opcodes():
+        yield from common[start:end] if kind == "equal" else [VARIES]
 
 
 def _merged(words: list[str]) -> list[str]:

@@ -26,7 +26,8 @@ _UNREAD = re.compile(
     r"<tool_call>|<TOOLCALL>|<function_call>|<functioncall>|<function=|<function_calls>|<invoke name=|"
     r"\[TOOL_CALLS\]|<\|python_tag\|>|"
     r"<\|tool_calls?\|>|<\|tool_calls?_(?:section_)?(?:begin|start)\|>|<\uff5ctool\u2581calls?\u2581begin\uff5c>|"
-    r"<minimax:tool_call>|<start_function_call>| to=functions\.|functools\[|\bAction:[^\n]*\n\s*Action Input:"
+    r"<minimax:tool_call>|<start_function_call>| to=functions\.|functools\[|\bAction:[^\n]*\n\s*Action Input:|"
+    r"\badditional_kwargs=\{"
 )
 _THOUGHT = re.compile(r"<think>.*?</think>\s*", re.DOTALL)
 _MARKS = ("<", "[", "{", " to=functions.", "Action:")

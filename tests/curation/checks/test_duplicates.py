@@ -81,6 +81,25 @@ def _renamed(conversation: Conversation) -> Conversation:
     return replace(conversation, messages=tuple(messages))
 
 
+def test_what_all_agents_are_told_makes_no_conversations_alike() -> None:
+    told = Message(role="system", content=" ".join(story("system", 2_000)))
+    one, other = (said(id, story(id, 60)) for id in ("one", "other"))
+    seen = Duplicates()
+    assert seen.add(replace(one, messages=(told, *one.messages))) is None
+    assert seen.add(replace(other, messages=(told, *other.messages))) is None
+    assert seen.add(one) is not None
+
+
+def test_among_many_that_follow_one_template_a_repeat_is_found() -> None:
+    template = story("template", 160)
+    seen = Duplicates()
+    for number in range(600):
+        assert seen.add(said(str(number), [*template, *story(str(number), 60)])) is None
+    again = seen.add(said("again", [*template, *varied(story("100", 60), 1, "again")]))
+    assert again
+    assert again.of == "100"
+
+
 def test_find_keeps_nothing(visit: Conversation) -> None:
     seen = Duplicates()
     assert seen.find(visit) is None

@@ -31,6 +31,14 @@ def test_what_differs_between_traces_is_marked_and_counted() -> None:
     assert (one.varies, one.wordings, one.seen, one.draft) == (2, 3, 3, False)
 
 
+def test_what_differs_in_long_texts_of_frequent_words_is_marked_too() -> None:
+    words = [f"word{1000 % number}" for number in range(1, 3_000)]
+    texts = [" ".join([*words[:700], f"Ann{one}", "or", f"Bo{one}", *words[700:]]) for one in range(5)]
+    one = found(texts)
+    assert one.text == " ".join([*words[:700], VARIES, "or", VARIES, *words[700:]])
+    assert one.varies == 2
+
+
 def test_the_most_frequent_kind_counts_and_others_are_counted() -> None:
     other = "Summarise the article below in three sentences, in the language in which it was written."
     one = found([*[TOLD] * 4, other, other, None])

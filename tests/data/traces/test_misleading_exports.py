@@ -86,6 +86,10 @@ def test_messages_in_the_ways_of_tools_are_the_conversation(read: Read, name: st
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a call of ReAct": ({"messages": [ASKED, {"role": "assistant", "content": REACT}]}, "Action: Find"),
+    "a message of LangChain as text": (
+        {"messages": [ASKED, {**SAID, "content": "content='No' additional_kwargs={} response_metadata={}"}]},
+        "additional_kwargs={",
+    ),
     "reasoning that is cut": ({"messages": [ASKED, {**SAID, "content": "<think>Hm"}]}, "reasoning does not end"),
     "a body in another file": (
         {"timestamp": "2026-11-01", "input": {"inputBodyS3Path": "s3://b/x.json.gz"}, "output": SAID},
