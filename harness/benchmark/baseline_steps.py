@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.benchmark.cells import BASELINE_KINDS, BaselineKind, Setup
@@ -40,7 +40,8 @@ class BaselineSteps:
 def _untrained(setup: Setup) -> Step:
     student = setup.student
     made = (student,) if setup.makes_student else ()
-    return judged_evaluation(setup, student, more=_RESULTS_ONLY, needs=made)
+    step = judged_evaluation(setup, student, more=_RESULTS_ONLY, needs=made)
+    return replace(step, together=student) if setup.preset.together else step
 
 
 def _logged(setup: Setup) -> Step | str | None:
@@ -53,7 +54,7 @@ def _logged(setup: Setup) -> Step | str | None:
     if logged is None:
         return "the job folder does not have the test conversations as they were logged (test.logged.jsonl)"
     if not corrected(logged, conversations):
-        return "none of the test conversations was corrected, so its answers are the references"
+        return "no call that it can be compared by was corrected in the test set, so its answers are the references"
     name = f"logged:{setup.job.name}"
     more = [*_RESULTS_ONLY, *say_words("--max-unscored", "1", max_unscored=1.0)]
     return judged_evaluation(setup, name, more=more)

@@ -51,13 +51,15 @@ def command(
 
     With a task, each conversation has the system message and the tools that `tft train` and `tft evaluate` show a
     model. What cannot be read, what an earlier stage rejected and what the format cannot hold is left out, and counted.
+    Of a test set the conversations are written, with a warning.
     """
     from contextlib import nullcontext
     from itertools import islice
 
     from harness.data.tasks import TASK
-    from harness.data.traces.trace_input import read_input
+    from harness.data.traces.trace_input import CONVERSATIONS, read_input
     from harness.data.training_files import Instructions, export
+    from harness.errors import UsageError
     from harness.hub.connect import connected
     from harness.models.prompts import system_message
 
@@ -65,7 +67,11 @@ def command(
     named = task or (str(own) if own.is_file() else None)
     local = Path(source).exists() and (named is None or Path(named).is_file())
     with nullcontext(None) if local else connected(hub) as opened, progress("writing conversations") as advance:
-        found = read_input(source, opened, arm=arm)
+        found = read_input(source, opened, arm=arm, tests=True)
+        if out.exists() and out.samefile(found.path):
+            raise UsageError(f"{out} is what is read; name another file with --out")
+        if found.path.as_posix().endswith(CONVERSATIONS):
+            say(f"{found.name} is a test set: a model trained on it cannot be evaluated on it")
         described = _task(named, opened) if named else None
         instructions = Instructions(system=system_message(described), tools=described.tools) if described else None
         rows = (advance() or row for row in islice(found.rows(), limit))

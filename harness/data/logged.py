@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.data.formats.jsonl import read_jsonl
-from harness.data.formats.messages import without_system
+from harness.data.formats.messages import expand_pairs, without_system
 from harness.data.formats.row_layouts import parse_row
 from harness.data.records import Conversation, Message, TurnPair
 from harness.errors import DataError
@@ -33,20 +33,25 @@ def read_logged(path: Path) -> list[Conversation | None]:
 
 
 def corrected(logged: Sequence[Conversation | None], conversations: Sequence[Conversation]) -> int:
-    """Return how many conversations differ from what was logged."""
+    """Return how many of the calls that logged answers can be compared with are others than what was logged.
+
+    Where none is, all of these answers are the references, whatever else was corrected.
+    """
     both = zip(logged, conversations, strict=True)
-    return sum(old is not None and _said(old.messages) != _said(new.messages) for old, new in both)
+    pairs = [(pair, old) for old, new in both if old for pair in expand_pairs([new])]
+    answers = [(logged_answer(pair, old), pair.reference) for pair, old in pairs]
+    return sum(answer is not None and answer.tool_calls != (reference,) for answer, reference in answers)
 
 
 def logged_answer(pair: TurnPair, conversation: Conversation) -> Message | None:
     """Return what the agent said after the prefix of a pair; None where the prefix is no longer what was logged."""
-    messages = without_system(conversation.messages)
-    place = len(pair.prefix)
-    if len(messages) <= place or messages[place].role != "assistant" or _said(messages[:place]) != _said(pair.prefix):
+    messages, prefix = without_system(conversation.messages), without_system(pair.prefix)
+    place = len(prefix)
+    if len(messages) <= place or messages[place].role != "assistant" or _said(messages[:place]) != _said(prefix):
         return None
     return messages[place]
 
 
 def _said(messages: Sequence[Message]) -> list[tuple[object, ...]]:
-    """Return messages without the ids of calls, which say nothing, and without system messages."""
-    return [(one.role, one.content or None, one.tool_calls) for one in without_system(messages)]
+    """Return messages without the ids of calls, which say nothing."""
+    return [(one.role, one.content or None, one.tool_calls) for one in messages]

@@ -14,6 +14,7 @@ from harness.data.formats.stage_rows import dump_dataset_row, dump_pair
 from harness.data.formats.task import read_task, row_tools
 from harness.data.records import Conversation, Task, TurnPair
 from harness.data.test_approval import APPROVAL, ReviewCounts, approval_of
+from harness.data.traces.trace_input import CONVERSATIONS
 from harness.errors import AccessDenied, DataError, RepoNotFound, UsageError
 from harness.hub.artifact import Artifact, FileInput, dataset_name
 from harness.hub.client import Hub
@@ -21,7 +22,6 @@ from harness.hub.foreign_json import load_json
 from harness.hub.lineage import LINEAGE, find_record
 
 REPOSITORY = "tft-benchmark-testset"
-CONVERSATIONS = "data/conversations/test.jsonl"
 PAIRS = "data/pairs/test.jsonl"
 TASK = "job_description.json"
 TEXT_TURNS = "text_turns"

@@ -163,14 +163,14 @@ def _write_parquet(path: Path, kind: str, rows: Iterator[dict[str, Any]]) -> Non
 
 
 def _with_texts(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row with arguments and tools as JSON text, as which `Json()` columns store them: no number changes."""
+    """Return a row with messages and tools as JSON text, as which `Json()` columns store them: no number changes."""
     if "messages" not in row:
         return row
-    for message in row["messages"]:
-        for call in message.get("tool_calls", ()):
-            if not isinstance(call["function"]["arguments"], str):
-                call["function"]["arguments"] = dump_arguments(call["function"]["arguments"])
-    return {**row, "tools": [tool if isinstance(tool, str) else dump_arguments(tool) for tool in row.get("tools", ())]}
+    texts = {
+        key: [value if isinstance(value, str) else dump_arguments(value) for value in row.get(key, ())]
+        for key in ("messages", "tools")
+    }
+    return {**row, **texts}
 
 
 def _features(kind: str) -> Features:
@@ -180,13 +180,4 @@ def _features(kind: str) -> Features:
     if kind == "sharegpt":
         turns = List({"from": text, "value": text})
         return Features({"id": text, "conversations": turns, "system": text, "tools": text})
-    function = {"name": text, "arguments": Json() if kind == "trl" else text}
-    messages = List(
-        {
-            "role": text,
-            "content": text,
-            "tool_calls": List({"id": text, "type": text, "function": function}),
-            "tool_call_id": text,
-        }
-    )
-    return Features({**({"id": text} if kind == "trl" else {}), "messages": messages, "tools": List(Json())})
+    return Features({**({"id": text} if kind == "trl" else {}), "messages": List(Json()), "tools": List(Json())})

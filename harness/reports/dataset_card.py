@@ -31,19 +31,11 @@ def struct(name: str, fields: Sequence[Feature]) -> Feature:
 
 
 _CALL = (column("name"), column("arguments", "json"))
-_MESSAGES = listed(
-    "messages",
-    [
-        column("role"),
-        column("content"),
-        listed("tool_calls", [column("id"), column("type"), struct("function", _CALL)]),
-        column("tool_call_id"),
-    ],
-)
+_MESSAGES: Feature = {"name": "messages", "list": "json"}
 _TOOLS: Feature = {"name": "tools", "list": "json"}
 TRACES: tuple[Feature, ...] = (column("id"), column("source"), _MESSAGES, _TOOLS)
-"""The columns that all datasets with conversations begin with. As TRL documents it, arguments and tools are `Json()`:
-Arrow would merge the keys of different calls.
+"""The columns that all datasets with conversations begin with. Messages, arguments and all, and tools are `Json()`:
+Arrow would give every message and every call the keys of all others, null where they have none.
 """
 CONVERSATION: tuple[Feature, ...] = (*TRACES, column("kept", "bool"), column("reason"))
 """The columns that all datasets of the pipeline begin with."""

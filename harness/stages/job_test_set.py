@@ -16,8 +16,9 @@ from harness.data.formats.published import read_test_conversations
 from harness.data.formats.strict_records import FrozenModel
 from harness.data.logged import LOGGED, SEEN
 from harness.data.records import Conversation
-from harness.data.tasks import CONVERSATIONS, PAIRS, TASK, text_turns, write_test_set
+from harness.data.tasks import PAIRS, TASK, text_turns, write_test_set
 from harness.data.test_approval import APPROVAL
+from harness.data.traces.trace_input import CONVERSATIONS
 from harness.errors import DataError, UsageError
 from harness.hub.artifact import FileInput
 from harness.hub.client import Hub

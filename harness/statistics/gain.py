@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.statistics.estimates import smallest_detectable, standard_error
+from harness.statistics.estimates import standard_error
 from harness.statistics.intervals import difference_interval, quantile
 
 Decision = Literal["PROCEED", "STOP", "ITERATE"]
 Column = Sequence[float | None]
 POWER = 0.8
+_MOST = 1_000_000
+"""The largest number of conversations that is looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +33,13 @@ class Gain:
     high: float | None
     """Above this it is not."""
     conversations: int
+    effective: float
+    """Conversations of one length that would say as much: few where some conversations have most of the turns."""
     missing: int
     """Pairs without a value of the model or of a baseline: for `low` they count against the model, for `high` for it.
     """
     needed: int | None = None
-    """Conversations that would tell, were the measured difference the true one; None where it is decided, or where no
+    """Conversations that would tell, were the measured differences the true ones; None where it is decided, or where no
     number would tell."""
 
 
@@ -65,7 +70,9 @@ def gain(
     of the upper bounds, which are for as many baselines as there are (Bonferroni), since any of them may be too low by
     chance. `low` is also for `arms` models (Bonferroni), the best of which is chosen. The bounds are those of
     `difference_interval` at the two-sided `level`: where no model gains more than `minimum_effect`, some model PROCEEDs
-    in at most about half of `level` of all cases, and where one gains more, all STOP as rarely.
+    in at most about half of `level` of all cases, and where one gains more, all STOP as rarely. Clustered errors are
+    too small where few conversations have most of the turns; so nothing is decided unless the conversations count for
+    enough by their effective number, n^2 / sum n_g^2 for n_g of n turns (Kish 1965).
     Raises ValueError without a baseline.
     """
     paired = {name: _paired(arm, column, clusters) for name, column in baselines.items()}
@@ -81,11 +88,15 @@ def gain(
     else:
         low, high = min(low for low, _ in bounds), min(high for _, high in bounds)
     decision: Decision = "ITERATE"
-    if low is not None and high is not None and conversations >= fewest_clusters(below):
+    effective, fewest = _effective(found), fewest_clusters(below)
+    if low is not None and high is not None and effective >= fewest:
         decision = "PROCEED" if low > minimum_effect else "STOP" if high < minimum_effect else "ITERATE"
     needed = None
     if decision == "ITERATE" and conversations > 1:
-        needed = _needed(found, value - minimum_effect, below if value > minimum_effect else above)
+        gains = value > minimum_effect  # then the bounds over all baselines have to rise, else one has to fall
+        told = _needed([one.plain for one in paired.values()], minimum_effect, below) if gains else None
+        told = told if gains else _needed([found], minimum_effect, above)
+        needed = told and max(told, conversations + 1, math.ceil(fewest * conversations / effective))
     return Gain(
         decision=decision,
         over=over,
@@ -93,6 +104,7 @@ def gain(
         low=low,
         high=high,
         conversations=conversations,
+        effective=effective,
         missing=missing,
         needed=needed,
     )
@@ -148,17 +160,37 @@ def _bounds(groups: _Groups, alpha: float) -> tuple[float, float]:
     return max(-1.0, low), min(1.0, high)
 
 
-def _needed(groups: _Groups, distance: float, alpha: float) -> int | None:
-    """Return how many conversations find a difference `distance` away from the minimum effect with 80 % power.
+def _effective(groups: _Groups) -> float:
+    sizes = [len(group) for group in groups]
+    return sum(sizes) ** 2 / sum(size**2 for size in sizes) if sizes else 0.0
 
-    The detectable difference, (t_{1-alpha/2} + t_{power}) standard errors (Bloom 1995), falls with the square root of
-    the number of conversations; where hardly any conversation differs from the others, so that the interval is about
-    those not seen, with the number.
+
+def _needed(samples: Sequence[_Groups], minimum_effect: float, alpha: float) -> int | None:
+    """Return how many conversations show of every sample, with 80 % power, that its mean is not the minimum effect.
+
+    One is found where it is (t_{1-alpha/2} + t_{power}) standard errors away (Bloom 1995); that several are is at least
+    as likely as that none is missed, the chances of a miss added up. A standard error falls with the square root of the
+    number of conversations; where hardly any conversation differs from the others, so that the interval is about those
+    not seen, with the number.
     """
-    if not distance:
+    import numpy as np
+    from scipy import stats
+
+    tests = []
+    for groups in samples:
+        if len(groups) < 2:
+            return None
+        plain, degrees = _error(groups), len(groups) - 1
+        low, high = difference_interval(groups, plain, 1 - alpha)
+        error = max(plain, (high - low) / 2 / quantile(degrees, 1 - alpha))
+        distance = _mean([one for group in groups for one in group]) - minimum_effect
+        tests.append((distance / error, degrees, 1.0 if error > plain else 0.5, len(groups)))
+    away, freedom, power, seen = map(np.array, zip(*tests, strict=True))
+    if not ((away > 0).all() or (away < 0).all()):
         return None
-    plain, degrees = _error(groups), len(groups) - 1
-    low, high = difference_interval(groups, plain, 1 - alpha)
-    error = max(plain, (high - low) / 2 / quantile(degrees, 1 - alpha))
-    seen = smallest_detectable(error, degrees, alpha=alpha, power=POWER)
-    return max(len(groups) + 1, math.ceil(len(groups) * (seen / abs(distance)) ** (1 if error > plain else 2)))
+    least = stats.t.ppf(1 - alpha / 2, freedom)
+
+    def tells(conversations: int) -> bool:
+        return bool(stats.t.cdf(least - abs(away) * (conversations / seen) ** power, freedom).sum() <= 1 - POWER)
+
+    return bisect_left(range(_MOST), True, lo=1, key=tells)

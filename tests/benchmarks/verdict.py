@@ -25,8 +25,10 @@ ARMS, NULLS = 2, 4
 UNTRAINED = 0.4
 TOGETHER = 0.5
 """Share of an answer's luck that its conversation decides."""
-DRAWS = ("equal", "one", "rare")
-"""All baselines as good as the untrained student; only that one good; and baselines that fail in few conversations."""
+LONG = 40
+DRAWS = ("equal", "one", "rare", "uneven")
+"""All baselines as good as the untrained student; only that one good; baselines that fail in few conversations; and
+as the second, with one conversation of LONG turns and the others of few."""
 
 
 def columns(rng: Random, clusters: list[int], chance: float, *, rare: bool) -> list[float | None]:
@@ -40,13 +42,19 @@ def columns(rng: Random, clusters: list[int], chance: float, *, rare: bool) -> l
     ]
 
 
+def _turns(rng: Random, place: int, draw: str) -> int:
+    if draw == "uneven":
+        return rng.randint(2, 4) if place else LONG
+    return rng.randint(*TURNS)
+
+
 def verdict(rng: Random, conversations: int, true_gain: float, draw: str) -> str:
     """Return the decision on one simulated test set; the second arm gains nothing where only one can be good."""
     limits = read_thresholds()
-    clusters = [place for place in range(conversations) for _ in range(rng.randint(*TURNS))]
+    clusters = [place for place in range(conversations) for _ in range(_turns(rng, place, draw))]
     rare, base = draw == "rare", 0.9 if draw == "rare" else UNTRAINED
     best = min(1.0, base + true_gain)
-    nulls = base if draw != "one" else base / 2
+    nulls = base if draw not in ("one", "uneven") else base / 2
     baselines = {f"null {place}": columns(rng, clusters, nulls, rare=rare) for place in range(NULLS)}
     baselines["untrained"] = columns(rng, clusters, base, rare=rare)
     chances = [best, best if draw != "one" else base]

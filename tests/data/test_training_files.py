@@ -129,10 +129,13 @@ def test_what_a_format_does_not_hold_is_counted() -> None:
     row, notes = written("sharegpt", system, user, said, user)
     assert notes == {TEXT_BESIDE: 1, CUT: 1}
     assert (row["system"], [turn["from"] for turn in row["conversations"]]) == ("s", ["human", "function_call"])
+    assert written("sharegpt", user, reply)[0].keys() == row.keys()  # LLaMA-Factory asks each row for every column
     assert [call["name"] for call in json.loads(row["conversations"][1]["value"])] == ["f", "g"]
     for odd in ((user, user, reply), (reply,), (user, reply, system, user, reply), (user,)):
         with pytest.raises(ValueError, match=r"roles do not alternate|no turn of the assistant"):
             written("sharegpt", *odd)
+    with pytest.raises(ValueError, match="no turn of the assistant"):
+        written("openai", user)
     row, notes = written("openai", user, said, user, reply)
     assert notes == {GIVEN_IDS: 2, UNANSWERED: 1}
     results = [Message(role="tool", content="1"), Message(role="tool", content="2")]
@@ -195,3 +198,6 @@ def test_a_job_folder_is_written_with_its_task_and_what_is_left_out_is_said(tmp_
     assert all("restaurant" in row["system"] for row in rows)
     assert [tool["name"] for tool in json.loads(rows[0]["tools"])] == [tool["function"]["name"] for tool in TOOLS]
     assert CliRunner().invoke(tft, [*words[:-1], str(tmp_path / "out.txt")]).exit_code != 0
+    traces = (job / "traces.jsonl").read_bytes()
+    assert isinstance(CliRunner().invoke(tft, [*words[:-1], str(job / "traces.jsonl")]).exception, UsageError)
+    assert (job / "traces.jsonl").read_bytes() == traces

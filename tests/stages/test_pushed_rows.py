@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from harness.data.formats.published import dump_row
 from harness.data.formats.reading_notes import ADVICE, SEVERAL_CALLS
 from harness.data.formats.stage_rows import as_json, dump_dataset_row
 from harness.data.formats.task import dump_task
+from harness.data.formats.training_rows import sharegpt_row
 from harness.data.records import Conversation, Message, ToolCall
 from harness.data.sample import sample_conversations, sample_task
 from harness.data.traces.read import read_traces
@@ -105,8 +107,7 @@ def test_arguments_and_tools_are_loaded_as_the_objects_they_were(pushed: dict[st
     tools = [dict(tool) for tool in sample_task().tools]
     assert all(row["tools"] == tools for row in (*whole, tests["conversations"]))
     assert isinstance(tests["pairs"]["reference"]["arguments"], dict)
-    assert "'arguments': Json(" in features
-    assert "'tools': List(Json(" in features
+    assert features.count("List(Json(") == 2  # messages, arguments and all, and tools
     # What was pushed again is Parquet, in which such columns are texts: it is read back as the same conversations.
     assert [row.conversation.messages for row in read_traces(tmp_path / "again.parquet")] == [
         one.messages for one in ODD
@@ -114,9 +115,42 @@ def test_arguments_and_tools_are_loaded_as_the_objects_they_were(pushed: dict[st
 
 
 def test_what_would_not_be_kept_exactly_is_written_as_text() -> None:
-    rows = [dump_dataset_row(one, [])["messages"][1]["tool_calls"][0]["function"]["arguments"] for one in ODD]
-    assert [type(one) for one in rows] == [dict] * 5 + [str] * 2
+    calling = [dump_dataset_row(one, [])["messages"][1] for one in ODD]
+    assert [type(one) for one in calling] == [dict] * 5 + [str, dict]
+    assert calling[-1]["tool_calls"][0]["function"]["arguments"] == json.dumps(LARGE)
     assert as_json({"a": [{"b": float("inf")}]}) == '{"a": [{"b": Infinity}]}'
+
+
+TEMPLATES = """
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from datasets import load_dataset
+from harness.data.formats.message_reader import read_messages
+from harness.data.formats.messages import template_message
+from transformers.utils.chat_template_utils import render_jinja_template
+
+rows = load_dataset("local/odd-traces", split="train").select(range(2))
+own = [[template_message(one) for one in read_messages(row["messages"], strict=True)] for row in rows]
+def rendered(conversations, template):
+    try:
+        return render_jinja_template(conversations, tools=rows[0]["tools"], chat_template=template, bos_token="")[0]
+    except Exception as error:
+        return repr(error)
+folder = Path(find_spec("trl").origin).parent / "chat_templates"
+pairs = {
+    path.stem: [rendered(one, path.read_text()) for one in ([row["messages"] for row in rows], own)]
+    for path in folder.glob("*.jinja")
+}
+print(json.dumps(pairs))
+"""
+
+
+def test_chat_templates_take_pushed_messages_as_our_own(pushed: dict[str, str]) -> None:
+    """Some stop, or write another prompt, at a null content or at `tool_calls` that are there and null."""
+    pairs = _run(TEMPLATES, pushed)
+    assert [name for name, (theirs, ours) in pairs.items() if theirs != ours] == []
+    assert {"llama3_1", "gptoss", "qwen3_vl"} <= {name for name, (theirs, _) in pairs.items() if len(theirs) == 2}
 
 
 def test_what_was_changed_in_reading_traces_is_counted_on_the_card(tmp_path: Path) -> None:
@@ -130,7 +164,22 @@ def test_what_was_changed_in_reading_traces_is_counted_on_the_card(tmp_path: Pat
     counts = job_traces.run(job_traces.JobTracesRequest(job=job, place=place), cast("Hub", None)).counts
     words = ADVICE[SEVERAL_CALLS][0]
     assert counts == {"conversations": 1, "rows that could not be read": 0, words: 1}
-    assert f"| {words} | 1 |" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert f"| {words} | 1 |" in card
+    # What is on no Hub is read by LLaMA-Factory as `tft export` writes it.
+    (block,) = re.findall(r"```json\n(.*?)```", card, re.DOTALL)
+    (described,) = json.loads(block).values()
+    row = sharegpt_row(sample_conversations(1)[0], [], Counter())
+    assert set(described["columns"].values()) <= row.keys()
+
+
+def test_a_test_set_is_exported_with_its_tools(pushed: dict[str, str], tmp_path: Path) -> None:
+    words = ("export", "local/sample-testset", "--format", "trl", "--out", "rows.jsonl")
+    done = support.tft.run(words, environment=pushed, folder=tmp_path).worked()
+    assert "is a test set: a model trained on it cannot be evaluated on it" in done.err
+    rows = list(read_traces(tmp_path / "rows.jsonl"))
+    assert [row.conversation.messages for row in rows] == [one.messages for one in sample_conversations(2, seed=9)]
+    assert all(row.columns["tools"] == [dict(tool) for tool in sample_task().tools] for row in rows)
 
 
 def test_the_card_says_how_others_train_on_it(pushed: dict[str, str]) -> None:

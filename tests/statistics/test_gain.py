@@ -57,6 +57,30 @@ def test_few_conversations_decide_nothing_and_missing_values_speak_against_eithe
     assert (lost.decision, lost.missing) == ("ITERATE", 40)
 
 
+def test_conversations_count_by_their_turns_and_no_fewer_than_could_decide_are_asked_for() -> None:
+    """One of ten with most of the turns leaves as little to tell by as two or three of one length."""
+    few = gain([1.0] * 3, {"base": [0.0] * 3}, [*range(3)], **LIMITS)
+    assert few.needed == fewest_clusters(0.05)
+    for turns, decision in ((3, "PROCEED"), (40, "ITERATE")):
+        clusters = [0] * turns + [1 + place // 3 for place in range(27)]
+        found = gain([1.0] * len(clusters), {"base": [0.0] * len(clusters)}, clusters, **LIMITS)
+        assert (found.decision, found.conversations) == (decision, 10)
+        assert found.effective == pytest.approx((turns + 27) ** 2 / (turns**2 + 9 * 9))
+        assert found.needed is None or found.needed >= 10 * fewest_clusters(0.05) / found.effective
+
+
+def test_to_beat_several_equal_baselines_takes_more_conversations_than_to_beat_one() -> None:
+    rng = Random(6)
+    clusters = [place // 5 for place in range(170)]
+    arm, base, poor = ([float(rng.random() < chance) for _ in clusters] for chance in (0.62, 0.5, 0.1))
+    first, second, weak = {"first": base}, {"second": [*base[5:], *base[:5]]}, {"weak": poor}
+    one, both, easy = (gain(arm, more, clusters, **LIMITS).needed for more in (first, first | second, first | weak))
+    assert one is not None
+    assert both is not None
+    assert both > one
+    assert easy == pytest.approx(one, abs=1)
+
+
 @given(columns)
 def test_an_arm_that_is_better_everywhere_never_has_a_worse_verdict(found: tuple[list[float], ...]) -> None:
     arm, first, second = found

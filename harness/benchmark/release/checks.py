@@ -10,7 +10,7 @@ from harness.benchmark.release.desired import STAGE
 from harness.benchmark.release.manifest import STAGE_OF, Entry, results_place
 from harness.curation.checks.decontamination import GATE_RECORD, GateRecord
 from harness.data.formats.strict_records import load_record
-from harness.data.tasks import CONVERSATIONS
+from harness.data.traces.trace_input import CONVERSATIONS
 from harness.errors import CheckFailed
 from harness.evaluation.results import configs_of, report_file
 from harness.hub.artifact import Artifact, RepositoryName, parse_input, split_revision

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from harness.benchmark.cells import BASELINE_KINDS, BaselineKind
 from harness.benchmark.record import BaselineRecord
 from harness.benchmark.report.assign import AssignedResults, why_unusable
+from harness.benchmark.report.judges import common_judge
 from harness.benchmark.report.results import EvaluationResults, Result
 from harness.benchmark.report.worth_records import BesideModel
+from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.results import config_name
 from harness.hub.artifact import split_revision
+from harness.statistics.records import Estimate
 
-NOT_EVALUATED = "it was not evaluated; `tft benchmark` evaluates it and reuses all results that are there"
+NOT_EVALUATED = "no recorded run has evaluated it; `tft benchmark` evaluates it and reuses all results that are there"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,18 +65,34 @@ def _found(
         begun, measured = split_revision(results.record.student)[1], result.report.run.model_revision
         if begun and begun != measured:
             problem = f"measured at {str(measured)[:12]}, and the trainings began from {begun[:12]}; evaluate it again"
+    apart = _judged_apart(result, assigned) if result and not problem else None
     return BesideResult(
         model=BesideModel(
             kind=one.kind,
             model=one.model,
             status="unusable" if problem else "done",
-            problem=problem,
+            problem=problem or apart,
             config=config if result else None,
             revision=result.report.run.model_revision if result else None,
-            scores={} if problem or result is None else result.report.rows["model"],
+            scores={} if problem or result is None else _comparable(result, apart),
         ),
         result=None if problem else result,
     )
+
+
+def _judged_apart(result: Result, assigned: AssignedResults) -> str | None:
+    """Return why the judge's score of a result is no match for those of the cells, where these have one judge."""
+    reports = [one.report for one in assigned.results.values()]
+    if common_judge(reports) is None or JUDGE_METRIC not in result.report.rows["model"]:
+        return None
+    if common_judge([*reports, result.report]) is not None:
+        return None
+    return f"{result.report.run.judge} judged it, and not just as the cells were judged; evaluate it again"
+
+
+def _comparable(result: Result, apart: str | None) -> Mapping[str, Estimate]:
+    scores = result.report.rows["model"]
+    return {metric: one for metric, one in scores.items() if metric != JUDGE_METRIC} if apart else scores
 
 
 _SAYS: dict[BaselineKind, str] = {
@@ -84,7 +103,21 @@ _SAYS: dict[BaselineKind, str] = {
 
 
 def missing(beside: Sequence[BesideModel]) -> Iterator[str]:
-    """Yield a sentence for each model beside the trained ones that has no score; the verdict names the student."""
+    """Yield what is missing of the models beside the trained ones; of the student's score the verdict says it."""
     for one in beside:
+        name = BASELINE_KINDS[one.kind].capitalize()
         if one.status != "done" and one.kind != "untrained":
             yield f"{_SAYS[one.kind]}: {one.problem}."
+        elif one.status == "done" and one.problem:
+            yield f"{name} has no {JUDGE_METRIC} here: {one.problem}."
+        if turns := share_of_turns(one):
+            yield f"{name} has scores of {turns} alone{_LEFT_OUT.get(one.kind, '')}."
+
+
+_LEFT_OUT = {"logged": ": the others come after a correction, or nobody has looked at their conversations"}
+
+
+def share_of_turns(one: BesideModel) -> str:
+    """Return on how many turns a model has scores, `79 of 99 turns`, where it is not all of them; else nothing."""
+    scored = max(one.scores.values(), key=lambda score: score.n, default=None)
+    return f"{scored.n} of {scored.n + scored.unscored} turns" if scored and scored.unscored else ""

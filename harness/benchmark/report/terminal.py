@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.benchmark.cells import BASELINE_KINDS
+from harness.benchmark.report.beside import share_of_turns
 from harness.benchmark.report.format import (
     TIE,
     ahead,
@@ -30,11 +31,9 @@ def print_summary(summary: BenchmarkReport, width: int | None = None) -> None:
     for sentence in summary.worth.sentences:
         out.print(one_line(sentence))
     for one in (one for one in summary.beside if summary.metric in one.scores):
-        out.print(
-            one_line(
-                f"{BASELINE_KINDS[one.kind].capitalize()}: {summary.metric} {interval(one.scores[summary.metric])}"
-            )
-        )
+        score = f"{summary.metric} {interval(one.scores[summary.metric])}"
+        turns = f" on {share_of_turns(one)}" if share_of_turns(one) else ""
+        out.print(one_line(f"{BASELINE_KINDS[one.kind].capitalize()}: {score}{turns}"))
     out.print(_table(summary))
     n = f"{summary.pairs} turns of {summary.conversations} conversations. " if summary.pairs else ""
     out.print(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 
 from harness.data.formats.yaml_lines import read_model
+from harness.evaluation.metrics import JUDGE_METRIC, metric_names
 from harness.resources import folder
 
 _FILE = "verdict.yaml"
@@ -23,6 +24,14 @@ class Thresholds(BaseModel):
     metrics: tuple[str, ...] = Field(min_length=1)
     most_conversations: PositiveInt = 2000
     few_traces: PositiveInt = 100
+
+    @field_validator("metrics")
+    @classmethod
+    def _are_known(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        known = [JUDGE_METRIC, *metric_names()]
+        if unknown := next((name for name in metrics if name not in known), None):
+            raise ValueError(f"there is no metric {unknown!r}; known are {', '.join(known)}")
+        return metrics
 
 
 def read_thresholds(file: Path | None = None) -> Thresholds:

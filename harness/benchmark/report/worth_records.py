@@ -22,7 +22,7 @@ class BesideModel:
     """As results name it."""
     status: Literal["done", "unusable", "failed", "left out"]
     problem: str | None = None
-    """Why it is not in the tables."""
+    """Why it is not in the tables, or why a judge's score of it is not."""
     config: str | None = None
     """Its configuration in the results dataset."""
     revision: str | None = None

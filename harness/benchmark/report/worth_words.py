@@ -21,6 +21,8 @@ from harness.statistics.gain import Decision, Gain
 _ARMS: dict[Arm, str] = {"tft": "TFT", "direct": "Direct"}
 _MANY = 0.1
 """Share of the turns from which a fault of the answers is named."""
+_UNEVEN = 0.5
+"""Conversations differ much in length where they count for less than this share of their number."""
 _LAST, _FALLING = 0.1, 0.05
 """A loss is still falling where the last tenth of the steps is this share below the tenth before it."""
 
@@ -80,7 +82,7 @@ def headline(row: Worth, thresholds: Thresholds) -> str:
         "ITERATE": f"and the minimum effect of {least} is within what these conversations leave open",
     }[row.decision]
     if row.decision == "ITERATE" and not _open(best, thresholds):
-        where = _undecided(best, thresholds)
+        where = _undecided(row, best, thresholds)
     return f"{_START[row.decision]}: {gained}, {where}."
 
 
@@ -112,30 +114,36 @@ def _open(one: Gain, thresholds: Thresholds) -> bool:
     return one.low is not None and one.high is not None and one.low <= thresholds.minimum_effect <= one.high
 
 
-def _undecided(best: Gain, thresholds: Thresholds) -> str:
+def _undecided(row: Worth, best: Gain, thresholds: Thresholds) -> str:
     """Return why an arm whose interval is all on one side decides nothing."""
     if best.decision == "STOP":
-        return f"below the minimum effect of {points_of(thresholds.minimum_effect)}, and another arm is open or missing"
-    return f"and {best.conversations} conversations are too few to decide anything at this level"
+        other = next(arm for arm in _ARMS if arm != row.best)
+        became = "is open" if other in row.gains else "has no score"
+        return f"below the minimum effect of {points_of(thresholds.minimum_effect)}, but {_ARMS[other]} {became}"
+    if best.conversations < 2:
+        return "and one conversation decides nothing"
+    uneven = ", of which few have most of the turns," if best.effective < _UNEVEN * best.conversations else ""
+    return f"and {best.conversations} conversations{uneven} are too few to decide anything at this level"
 
 
 def _sentences(row: Worth, thresholds: Thresholds) -> Iterator[str]:
     """Yield the verdict on the only row, and what it would take where it cannot be told."""
     yield headline(row, thresholds)
-    best = row.gains[row.best] if row.best else None
-    if row.decision == "ITERATE" and best:
-        yield _needed(best, thresholds)
+    still = {arm: one for arm, one in row.gains.items() if one.decision == "ITERATE" and one.conversations > 1}
+    if row.decision == "ITERATE" and still:
+        arm = max(still, key=lambda arm: still[arm].value)
+        yield _needed(still[arm], thresholds, of="" if arm == row.best else f" of {_ARMS[arm]}")
     if row.advice:
         yield f"What to change: {'; '.join(row.advice)}."
 
 
-def _needed(best: Gain, thresholds: Thresholds) -> str:
-    if best.needed is None:
-        return "No number of test conversations would tell a gain that is just the minimum effect."
-    wanted = needed_words(best, thresholds)
+def _needed(one: Gain, thresholds: Thresholds, *, of: str) -> str:
+    if one.needed is None:
+        return f"No number of test conversations would tell a gain{of} that is just the minimum effect."
+    wanted = needed_words(one, thresholds)
     return (
-        f"If the measured gain is the true one, it would take {wanted} test conversations to tell (in 80 % of cases); "
-        f"there are {best.conversations}."
+        f"If the measured gain{of} is the true one, it would take {wanted} test conversations to tell (in 80 % of "
+        f"cases); there are {one.conversations}."
     )
 
 

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from harness.benchmark.cells import BASELINE_KINDS
 from harness.benchmark.report import format as formats
+from harness.benchmark.report.beside import share_of_turns
 from harness.benchmark.report.records import BenchmarkReport, Row
 from harness.benchmark.report.repairs import detection, rejection
 from harness.benchmark.report.to_json import PageLinks, dump, lineage_command
@@ -75,6 +76,7 @@ def _context(summary: BenchmarkReport) -> Mapping[str, Any]:
         "lineage_command": lineage_command,
         "arm_title": {"tft": "TFT", "direct": "Direct"},
         "beside_names": BASELINE_KINDS,
+        "share_of_turns": share_of_turns,
         "name_of": name_of,
         "points_of": points_of,
         "gain_span": gain_span,

@@ -36,6 +36,6 @@
                         that point at it
 
 Raw dictionaries become records here. `arguments` is a JSON string on the wire and in the published layouts; it is an
-object in memory, in chat templates, and in pushed datasets, whose cards declare it as `Json()` (else Arrow would merge
-the keys of different calls).
+object in memory, in chat templates, and in pushed datasets, whose cards declare messages as `Json()` (else Arrow would
+merge the keys of different calls).
 """

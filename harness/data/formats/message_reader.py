@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from harness.data.formats.calls import parse_call
 from harness.data.formats.content_parts import MediaNeededError, ToolResult, may_be_parts
-from harness.data.formats.json_texts import as_value, kind, shortened
+from harness.data.formats.json_texts import as_value, json_value, kind, shortened
 from harness.data.formats.logged_messages import logged_messages
 from harness.data.formats.reading_notes import MEDIA, SEVERAL_CALLS, ReadingNotes
 from harness.data.formats.text_calls import may_hold_calls
@@ -37,6 +37,7 @@ def read_messages(
     if not isinstance(values, Sequence) or isinstance(values, str):
         raise ValueError(f'"{key}" must hold a list of messages, got {kind(values)}')
     notes = notes or ReadingNotes()
+    values = list(map(json_value, values))  # columns of the type `Json()` are texts in Parquet
     messages: list[Message] = []
     for position, value in enumerate(values):
         try:
@@ -79,7 +80,8 @@ def _plain(value: Mapping[str, Any]) -> Message:
     if not isinstance(calls, list | tuple):
         raise ValueError(f"tool_calls must be a list of calls, got {kind(calls)}")
     found = tuple(parse_call(call) for call in calls)
-    return Message(role=_ROLES[role], content=content, tool_calls=found, tool_call_id=value.get("tool_call_id"))
+    said = content if content or not found else None
+    return Message(role=_ROLES[role], content=said, tool_calls=found, tool_call_id=value.get("tool_call_id"))
 
 
 def _logged(value: Mapping[str, Any]) -> Iterator[Message]:
@@ -95,16 +97,19 @@ def _is_plain(value: Mapping[str, Any]) -> bool:
     role, content, calls, id = (value.get(key) for key in ("role", "content", "tool_calls", "tool_call_id"))
     if not isinstance(role, str) or role not in _ROLES or not value.keys() <= _PLAIN_KEYS:
         return False
-    if isinstance(content, str):
-        if not content or "<tool_" in content or may_be_parts(content) or (role == "tool" and '"function"' in content):
-            return False
-        if role == "assistant" and may_hold_calls(content):
-            return False
-    elif content is not None or not calls:
+    if not (content or calls) or (calls and role != "assistant"):
+        return False
+    if content is not None and not _is_plain_text(content, role):
         return False
     if role == "tool":
-        return isinstance(id, str) and id != "" and not calls
+        return isinstance(id, str) and id != ""
     return id is None and (calls is None or (isinstance(calls, list) and all(map(_is_plain_call, calls))))
+
+
+def _is_plain_text(content: Any, role: str) -> bool:
+    if not isinstance(content, str) or "<tool_" in content or may_be_parts(content):
+        return False
+    return not may_hold_calls(content) if role == "assistant" else role != "tool" or '"function"' not in content
 
 
 def _is_plain_call(call: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.data.records import Conversation, Message, TurnPair
@@ -15,16 +15,13 @@ def dump_arguments(arguments: Mapping[str, Any]) -> str:
     return json.dumps(arguments, ensure_ascii=False)
 
 
-def dump_message(message: Message, arguments: Callable[[dict[str, Any]], Any] = dump_arguments) -> dict[str, Any]:
-    """Return a row with all keys of the OpenAI layout, so that Arrow sees one type for every row.
-
-    `arguments` writes those of a call: as text, as the layout has them, unless it is told otherwise.
-    """
+def dump_message(message: Message) -> dict[str, Any]:
+    """Return a row with all keys of the OpenAI layout, so that Arrow sees one type for every row."""
     calls = [
         {
             "id": call.id,
             "type": "function",
-            "function": {"name": call.name, "arguments": arguments(call.arguments)},
+            "function": {"name": call.name, "arguments": dump_arguments(call.arguments)},
         }
         for call in message.tool_calls
     ]

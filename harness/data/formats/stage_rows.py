@@ -1,19 +1,20 @@
 """Rows of the datasets that stages push: conversations, turn pairs, and what filter, relabel and synthesize add.
 
-Arguments and tools are objects there, in columns of the type `Json()` of the library `datasets`.
+Messages and tools are objects there, in columns of the type `Json()` of the library `datasets`: arguments stay as they
+are, and a key that a message does not have is absent, which several chat templates tell from null.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harness.data.formats.calls import parse_call
-from harness.data.formats.messages import dump_arguments, dump_message
+from harness.data.formats.messages import dump_arguments, template_message
 from harness.data.pipeline_records import ConversationPlan, Draft, Finding, Rating, TurnDecision
-from harness.data.records import Conversation, ToolCall, TurnPair
+from harness.data.records import Conversation, Message, ToolCall, TurnPair
 
 CONTEXT = "no seed: unlabelled context"
 """The reason of rows that were not relabelled."""
@@ -27,7 +28,7 @@ def dump_dataset_row(conversation: Conversation, tools: Tools) -> dict[str, Any]
     return {
         "id": conversation.id,
         "source": conversation.source,
-        "messages": [dump_message(message, as_json) for message in conversation.messages],
+        "messages": list(map(_dump_message, conversation.messages)),
         "tools": [as_json(tool) for tool in tools],
     }
 
@@ -38,9 +39,30 @@ def dump_pair(pair: TurnPair) -> dict[str, Any]:
         "id": pair.id,
         "conversation": pair.conversation,
         "turn": pair.turn,
-        "messages": [dump_message(message, as_json) for message in pair.prefix],
+        "messages": list(map(_dump_message, pair.prefix)),
         "reference": _dump_call(pair.reference),
     }
+
+
+def _dump_message(message: Message) -> Any:
+    """Return a message as a column of the type `Json()` keeps it, see `as_json`.
+
+    Of one with an integer that `datasets` cannot load the arguments alone are text.
+    """
+    return as_json(chat_message(message, lambda arguments: _unless(_is_loaded, arguments)))
+
+
+def chat_message(message: Message, arguments: Callable[[Mapping[str, Any]], Any]) -> dict[str, Any]:
+    """Return a message for the chat templates of others: keys that say nothing are absent, but for the content.
+
+    `arguments` writes those of a call.
+    """
+    row = template_message(message)
+    for call in row.get("tool_calls", ()):
+        if call["id"] is None:
+            del call["id"]
+        call["function"]["arguments"] = arguments(call["function"]["arguments"])
+    return row
 
 
 def as_json(value: Mapping[str, Any]) -> Any:
@@ -49,17 +71,28 @@ def as_json(value: Mapping[str, Any]) -> Any:
     `datasets` rounds the numbers of objects to ten decimals and loads no file with an integer of more than 64 bits;
     text that is JSON it stores as it is, and gives it back as the object.
     """
-    return value if _is_exact(value) else dump_arguments(value)
+    return _unless(_is_exact, value)
 
 
-def _is_exact(value: Any) -> bool:
+def _unless(kept: Callable[[float], bool], value: Mapping[str, Any]) -> Any:
+    """Return an object of which every number is kept, of any other the JSON text."""
+    return value if _all_numbers(kept, value) else dump_arguments(value)
+
+
+def _all_numbers(kept: Callable[[float], bool], value: Any) -> bool:
     if isinstance(value, Mapping):
-        return all(map(_is_exact, value.values()))
+        return all(_all_numbers(kept, one) for one in value.values())
     if isinstance(value, list | tuple):
-        return all(map(_is_exact, value))
-    if isinstance(value, float):
-        return math.isfinite(value) and round(value, _DECIMALS) == value
-    return not isinstance(value, int) or -(1 << 63) <= value < 1 << 64
+        return all(_all_numbers(kept, one) for one in value)
+    return not isinstance(value, int | float) or kept(value)
+
+
+def _is_loaded(number: float) -> bool:
+    return -(1 << 63) <= number < 1 << 64 if isinstance(number, int) else math.isfinite(number)
+
+
+def _is_exact(number: float) -> bool:
+    return _is_loaded(number) and (isinstance(number, int) or round(number, _DECIMALS) == number)
 
 
 def dump_filtered(

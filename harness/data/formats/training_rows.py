@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.data.formats.messages import dump_arguments, dump_message, template_message
-from harness.data.formats.stage_rows import as_json
+from harness.data.formats.messages import dump_arguments, dump_message
+from harness.data.formats.stage_rows import as_json, chat_message
 from harness.data.records import Conversation, Message, ToolCall
 from harness.data.tools import function_of
 
@@ -26,23 +26,26 @@ AS_TEXT = "calls with their arguments as JSON text, since `datasets` would chang
 UNANSWERED = "conversations with a call that no tool message answers, which OpenAI does not take"
 TEXT_BESIDE = "texts beside a call, which ShareGPT has no place for: left out"
 CUT = "conversations cut after their last assistant turn, which ShareGPT has to end with"
+NO_TURN = "no turn of the assistant"
 _SHAREGPT = {"user": "human", "tool": "observation", "assistant": "gpt"}
 
 
 def trl_row(conversation: Conversation, tools: Tools, notes: Counter[str]) -> dict[str, Any]:
     """Return `{"id", "messages", "tools"}` with arguments as objects; keys that say nothing are absent."""
-    messages = [template_message(message) for message in conversation.messages]
-    for message in messages:
-        for call in message.get("tool_calls", ()):
-            if call["id"] is None:
-                del call["id"]
-            call["function"]["arguments"] = arguments = as_json(call["function"]["arguments"])
-            notes[AS_TEXT] += isinstance(arguments, str)
+    messages = [chat_message(message, as_json) for message in conversation.messages]
+    notes[AS_TEXT] += sum(
+        isinstance(call["function"]["arguments"], str) for message in messages for call in message.get("tool_calls", ())
+    )
     return {"id": conversation.id, "messages": messages, **_tools([as_json(tool) for tool in tools])}
 
 
 def openai_row(conversation: Conversation, tools: Tools, notes: Counter[str]) -> dict[str, Any]:
-    """Return `{"messages", "tools"}` for OpenAI's fine-tuning: arguments as JSON text, every call with an id."""
+    """Return `{"messages", "tools"}` for OpenAI's fine-tuning: arguments as JSON text, every call with an id.
+
+    ValueError for a conversation in which the assistant says nothing: OpenAI refuses the file.
+    """
+    if not any(message.role == "assistant" for message in conversation.messages):
+        raise ValueError(NO_TURN)
     messages = list(_with_ids(conversation.messages, notes))
     notes[UNANSWERED] += any(_is_unanswered(messages, place) for place in range(len(messages) - 1))
     rows = [{key: value for key, value in dump_message(one).items() if value is not None} for one in messages]
@@ -77,7 +80,7 @@ def sharegpt_row(conversation: Conversation, tools: Tools, notes: Counter[str]) 
     notes[CUT] += end < len(messages)
     messages = messages[:end]
     if not messages:
-        raise ValueError("no turn of the assistant")
+        raise ValueError(NO_TURN)
     for place, message in enumerate(messages):
         if message.role == "system" or (message.role == "assistant") != (place % 2 == 1):
             raise ValueError("roles do not alternate as ShareGPT's do: human or observation, then gpt or function_call")
@@ -85,8 +88,8 @@ def sharegpt_row(conversation: Conversation, tools: Tools, notes: Counter[str]) 
     return {
         "id": conversation.id,
         "conversations": [_sharegpt_turn(message, notes) for message in messages],
-        **({} if system is None else {"system": system}),
-        **({"tools": json.dumps(functions, ensure_ascii=False)} if functions else {}),
+        "system": system or "",
+        "tools": json.dumps(functions, ensure_ascii=False) if functions else "",
     }
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 TRACE_FILES = ("traces.jsonl", "traces.json", "traces.eval", "traces.parquet")
 """What the traces of a job folder may be called."""
 TRAIN = "data/train.jsonl"
+CONVERSATIONS = "data/conversations/test.jsonl"
+"""Of a test set, in which they stand beside its turn pairs."""
 TASK_FILE = "job_description.json"
 """What makes a folder that of a job."""
 _DATA = (".jsonl", ".parquet")
@@ -54,10 +56,11 @@ class TraceInput:
         return f"dataset {self.name}: {inside}; correct it there and push it again"
 
 
-def read_input(source: str, hub: Hub | None, *, arm: str | None = None) -> TraceInput:
+def read_input(source: str, hub: Hub | None, *, arm: str | None = None, tests: bool = False) -> TraceInput:
     """Return the traces of a local file, of a folder (of a stage, a job or an export), or of a dataset.
 
     A dataset is `owner/name[@revision]`. Of a folder with exports all files are read; what lies beside them is said.
+    With `tests`, of a test set its conversations are read, which are not for training; else it is refused.
 
     Raises UsageError for a source that is none of them or for several files and no `arm`, DataError where there is no
     file of traces, HubError where a repository cannot be had.
@@ -68,7 +71,7 @@ def read_input(source: str, hub: Hub | None, *, arm: str | None = None) -> Trace
         named = [file for file in files if file in TRACE_FILES]
         if arm is None and _is_export(path, files, named):
             return _folder(path)
-        chosen = named[0] if len(named) == 1 and arm is None else choose_file(files, f"folder {source}", arm)
+        chosen = named[0] if len(named) == 1 and arm is None else choose_file(files, f"folder {source}", arm, tests)
         return _local(path / chosen)
     if path.is_file():
         if arm is not None:
@@ -79,12 +82,12 @@ def read_input(source: str, hub: Hub | None, *, arm: str | None = None) -> Trace
     if hub is None:
         raise UsageError(f"{source!r} is neither a file nor a folder on this machine; check the name")
     artifact = hub.find(name, "dataset")
-    chosen = choose_file(hub.files(artifact), f"dataset {artifact}", arm)
+    chosen = choose_file(hub.files(artifact), f"dataset {artifact}", arm, tests)
     folder = hub.pull(artifact, [chosen])
     return TraceInput(path=folder / chosen, name=str(artifact), repository=folder)
 
 
-def choose_file(files: Sequence[str], where: str, arm: str | None) -> str:
+def choose_file(files: Sequence[str], where: str, arm: str | None, tests: bool = False) -> str:
     """Return the file to read of all that lie in a repository or folder: that of the arm, else `data/train.jsonl`.
 
     Without either it is the one file of the one arm, or the one data file below `data/`. Raises UsageError for an
@@ -98,6 +101,8 @@ def choose_file(files: Sequence[str], where: str, arm: str | None) -> str:
         return arms[arm]
     train = [file for file in below if PurePosixPath(file).match("data/train[.-]*")]
     choice = [TRAIN] if TRAIN in below else train or list(arms.values()) or below
+    if tests and CONVERSATIONS in choice:
+        return CONVERSATIONS
     if not choice:
         raise DataError(f"{where} has no .jsonl file below data/; expected one conversation per line in one")
     if len(choice) > 1:

@@ -21,8 +21,8 @@ CHANGED = "what comes before this turn was corrected, or nobody has looked at th
 def prepare(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig) -> EvaluatedModel:
     """Read the logged conversations of the test set; see `harness.models.backends._prepare.prepare`.
 
-    The name after the colon is what results call the model. Raises UsageError where none of the conversations was
-    corrected: then its answers are the references, and their score would be 1 whatever they are.
+    The name after the colon is what results call the model. Raises UsageError where none of the calls that can be
+    compared was corrected: then its answers are the references, and their score would be 1 whatever they are.
     """
     del name, config
     folder = hub.pull(test_set.artifact, [LOGGED])
@@ -41,8 +41,8 @@ def prepare(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig
         )
     if not corrected(logged, conversations):
         raise UsageError(
-            f"none of the test conversations of dataset {artifact} was corrected, so the logged answers are the "
-            "references; correct them with `tft job review` first"
+            f"no call that can be compared was corrected in the test set of dataset {artifact}, so the logged answers "
+            "are the references; correct them with `tft job review` first"
         )
     ids = [one.id for one in conversations]
     return EvaluatedLog(dict(zip(ids, logged, strict=True)), FileInput.of(path).sha256, test_set)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from harness.benchmark.table import outcome_table, problems
 from harness.curation.job_init.review import LOGGED, TODO
 from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.messages import dump_conversation, expand_pairs
+from harness.data.records import Conversation, ToolCall
 from harness.data.sample import sample_conversations
 from harness.data.scenarios import ARMS
 from harness.models.chat.endpoints import Endpoints
@@ -59,15 +61,21 @@ def test_the_teacher_is_in_the_estimate_and_costs_what_its_prices_say(tmp_path: 
     assert found.cost == pytest.approx(359 * (one["prompt"] + 2 * one["usual"]) / 1_000_000)
 
 
+def _mended(one: Conversation) -> Conversation:
+    """Return a conversation with its last call as a person corrected it."""
+    place = max(place for place, message in enumerate(one.messages) if message.tool_calls)
+    call = ToolCall(name="another", arguments={})
+    messages = (*one.messages[:place], replace(one.messages[place], tool_calls=(call,)), *one.messages[place + 1 :])
+    return replace(one, messages=messages)
+
+
 @pytest.fixture
 def job(tmp_path: Path) -> Callable[[int], BenchmarkPlan]:
     """The plan of a job of four test conversations, of which so many were corrected."""
 
     def plan(corrected: int) -> BenchmarkPlan:
-        logged = sample_conversations(4)
-        changed = sample_conversations(4, seed=5)
-        rows = [dump_conversation(one) for one in logged]
-        mended = [{**dump_conversation(changed[place]), "id": logged[place].id} for place in range(corrected)]
+        rows = [dump_conversation(one) for one in sample_conversations(4)]
+        mended = [dump_conversation(_mended(one)) for one in sample_conversations(4)[:corrected]]
         write_jsonl(tmp_path / "test.jsonl", [*mended, *rows[corrected:]])
         write_jsonl(tmp_path / LOGGED, rows)
         setup = Setup(
@@ -85,7 +93,7 @@ def test_the_model_of_the_traces_is_evaluated_where_conversations_were_corrected
     step = plan.baselines.steps["logged"]
     assert step.words[:4] == ("evaluate", "logged:agent", "--dataset", "me/agent-testset")
     assert Estimator(plan, Endpoints()).step(step).seconds == 0
-    assert "none of the test conversations was corrected" in job(0).baselines.left_out["logged"]
+    assert "no call that it can be compared by was corrected" in job(0).baselines.left_out["logged"]
 
 
 def test_a_dropped_conversation_is_no_correction_and_is_not_asked(
@@ -97,7 +105,7 @@ def test_a_dropped_conversation_is_no_correction_and_is_not_asked(
     before = seconds(job(1))
     marks = "".join(f"- [{mark}] `{one.id}`\n" for mark, one in zip("-xxx", sample_conversations(4), strict=True))
     (tmp_path / TODO).write_text(marks)
-    assert "none of the test conversations was corrected" in job(1).baselines.left_out["logged"]
+    assert "no call that it can be compared by was corrected" in job(1).baselines.left_out["logged"]
     assert seconds(job(1)) < before
 
 
@@ -123,6 +131,6 @@ def test_a_record_says_why_a_step_failed_and_not_where_its_log_is(tmp_path: Path
 def test_the_estimate_of_a_job_counts_its_turns(job: Callable[..., BenchmarkPlan]) -> None:
     plan = job(1)
     each = rates()["hardware"]["cpu"]["evaluate"]
-    pairs = len(expand_pairs(sample_conversations(4, seed=5)[:1] + sample_conversations(4)[1:]))
+    pairs = len(expand_pairs(sample_conversations(4)))
     seconds = Estimator(plan, Endpoints()).step(plan.baselines.steps["untrained"]).seconds
     assert seconds == pytest.approx(each["start"] + each["each"] * pairs)

@@ -13,7 +13,7 @@ import pytest
 from harness.benchmark.record import BaselineRecord
 from harness.benchmark.report.build import draw
 from harness.benchmark.report.thresholds import read_thresholds
-from harness.benchmark.report.worth_words import check_worth
+from harness.benchmark.report.worth_words import check_worth, say_worth
 from harness.benchmark.report.write import write_files
 from harness.errors import CheckFailed, DataError, Inconclusive
 
@@ -135,6 +135,32 @@ def test_the_other_two_stand_beside_the_models_or_it_is_said_why_not(judged: Mad
     assert f"The teacher has {figures['beside'][2]['scores']['llm-as-a-judge']['value']:.3f}." in made.pictures[0].alt
 
 
+def test_what_is_no_match_for_the_scores_of_the_cells_is_left_out_or_counted_and_said(
+    judged: Made, model: Made, tmp_path: Path
+) -> None:
+    """A score of another judge, and one on part of the turns."""
+    changes = {"model": "openai:large", "model_revision": None}
+    teacher = model(name="openai:large", chance=0.9, judge="openai:other", changes=changes)
+    changes = {"model": "logged:agent", "model_revision": None}
+    logged = model(name="logged:agent", chance=0.9, lost=20, changes=changes)
+    found = judged(
+        0.7,
+        0.6,
+        0.2,
+        (BaselineRecord(kind="teacher", model="openai:large", status="done"), teacher),
+        (BaselineRecord(kind="logged", model="logged:agent", status="done"), logged),
+    )
+    _, agent, large = found.beside
+    assert "llm-as-a-judge" in agent.scores
+    assert {"llm-as-a-judge", "staged_tool_call"} & {*large.scores} == {"staged_tool_call"}
+    notes = " ".join(found.notes)
+    assert "The teacher has no llm-as-a-judge here: openai:other judged it" in notes
+    assert "The model that wrote the traces has scores of 79 of 99 turns alone" in notes
+    write_files(draw(found, tmp_path), tmp_path)
+    for name in ("RESULTS.md", "index.html"):
+        assert "logged:agent, 79 of 99 turns" in (tmp_path / name).read_text()
+
+
 def test_thresholds_are_declared_once_and_a_file_takes_their_place(judged: Made, tmp_path: Path) -> None:
     assert judged(0.9, 0.9, 0.1).worth.thresholds == read_thresholds()
     mine = tmp_path / "mine.yaml"
@@ -143,6 +169,9 @@ def test_thresholds_are_declared_once_and_a_file_takes_their_place(judged: Made,
     assert found.worth.decision == "STOP"
     mine.write_text("minimum_effect: 0.1\nlevel: 0.05\nmetric: [staged_tool_call]\n")
     with pytest.raises(DataError, match=r"mine.yaml, line 3.*metric"):
+        read_thresholds(mine)
+    mine.write_text("minimum_effect: 0.1\nlevel: 0.05\nmetrics: [staged_toolcall]\n")
+    with pytest.raises(DataError, match=r"mine.yaml, line 3.*no metric 'staged_toolcall'; known are llm-as-a-judge"):
         read_thresholds(mine)
 
 
@@ -154,6 +183,19 @@ def test_an_arm_without_a_score_keeps_the_others_from_a_stop(judged: Made) -> No
     assert decide([*row.gains.values()], 2) == "STOP"
     assert decide([row.gains["tft"]], 2) == "ITERATE"
     assert decide([replace(row.gains["tft"], decision="PROCEED")], 2) == "PROCEED"
+
+
+@pytest.mark.parametrize("measured", [False, True], ids=["missing", "open"])
+def test_where_only_the_other_arm_is_undecided_the_sentences_are_about_that_one(judged: Made, measured: bool) -> None:
+    found = judged(0.3, 0.3, 0.95)
+    (row,) = found.worth.rows
+    best = replace(row.gains["tft"], value=-0.5)
+    other = {"direct": replace(best, value=-0.6, high=0.1, decision="ITERATE", needed=44)} if measured else {}
+    row = replace(row, decision="ITERATE", best="tft", gains={"tft": best, **other})
+    said = " ".join(say_worth([row], (), found.worth.thresholds).sentences)
+    assert f"below the minimum effect of 5, but Direct {'is open' if measured else 'has no score'}." in said
+    assert ("If the measured gain of Direct is the true one, it would take about 44 test" in said) is measured
+    assert "No number of test conversations" not in said
 
 
 def test_of_several_scenarios_each_decision_is_one_sentence_and_the_worst_counts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.data.formats.message_reader import read_messages
-from harness.data.formats.messages import dump_message, template_message
-from harness.data.records import Message, ToolCall
+from harness.data.formats.messages import dump_message
+from harness.data.formats.stage_rows import dump_dataset_row
+from harness.data.records import Conversation, Message, ToolCall
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -33,10 +35,20 @@ def test_what_is_written_reads_back_the_same_strictly_or_not(messages: tuple[Mes
 
 
 @given(MESSAGES)
-def test_arguments_are_read_from_text_and_from_objects(messages: tuple[Message, ...]) -> None:
-    rows = [template_message(message) for message in messages]
-    calls = [message.tool_calls for message in messages]
-    assert [message.tool_calls for message in read_messages(rows, strict=True)] == calls
+def test_what_is_pushed_reads_back_the_same_as_it_is_and_as_parquet_has_it(messages: tuple[Message, ...]) -> None:
+    """Columns of the type `Json()` are texts in Parquet."""
+    rows = dump_dataset_row(Conversation(id="c", messages=messages, source=""), [])["messages"]
+    texts = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    assert read_messages(rows, strict=True) == read_messages(rows, strict=False) == messages
+    assert read_messages(texts, strict=True) == read_messages(texts, strict=False) == messages
+
+
+@pytest.mark.parametrize("role", ["user", "system", "tool"])
+@pytest.mark.parametrize("content", [None, "", "Hi"])
+def test_a_call_of_somebody_else_than_the_assistant_is_refused(role: str, content: str | None) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "Find", "arguments": {}}}
+    with pytest.raises(ValueError, match=f"a call stands in a message of the {role}"):
+        read_messages([{"role": role, "content": content, "tool_calls": [call]}], strict=False)
 
 
 LOOSE: dict[str, tuple[Any, Message]] = {

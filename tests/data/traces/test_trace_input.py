@@ -9,7 +9,7 @@ import pytest
 
 from harness.data.formats.messages import dump_conversation
 from harness.data.sample import sample_conversations
-from harness.data.traces.trace_input import choose_file, read_input
+from harness.data.traces.trace_input import CONVERSATIONS, choose_file, read_input
 from harness.errors import DataError, UsageError
 from harness.training.data import read_training_data
 
@@ -37,6 +37,14 @@ def test_what_cannot_be_chosen_is_said() -> None:
         choose_file(["data/tft/train.jsonl"], "it", "raw")
     with pytest.raises(DataError, match=r"no \.jsonl file below data/"):
         choose_file(["README.md"], "it", None)
+
+
+def test_a_test_set_is_read_only_where_it_is_asked_for() -> None:
+    """Nothing is trained on one by mistake."""
+    files = [CONVERSATIONS, "data/pairs/test.jsonl", "data/logged.jsonl"]
+    assert choose_file(files, "it", None, tests=True) == CONVERSATIONS
+    with pytest.raises(UsageError, match="it has several files"):
+        choose_file(files, "it", None)
 
 
 def test_the_folder_of_a_stage_or_a_job_is_read_like_its_file(tmp_path: Path) -> None:

@@ -74,5 +74,16 @@ def test_what_was_logged_counts_where_it_was_seen_and_the_turns_before_it_are_as
     assert score["unscored"] == sum(row["staged_tool_call"] is None for row in rows)
 
 
-def test_without_a_correction_there_is_no_score(evaluate: Any) -> None:
-    evaluate(list, DECIDED).refused("none of the test conversations", "corrected")
+def end_earlier(conversations: Sequence[Conversation]) -> list[Conversation]:
+    """Return them with the last call of the first taken out, and the user's words changed before the one before it."""
+    first, *others = conversations
+    calls = [place for place, message in enumerate(first.messages) if message.tool_calls]
+    asked = max(place for place in range(calls[-2]) if first.messages[place].role == "user")
+    messages = (*first.messages[:asked], replace(first.messages[asked], content="Well."), *first.messages[asked + 1 :])
+    return [replace(first, messages=messages[: calls[-1]]), *others]
+
+
+@pytest.mark.parametrize("mend", [list, end_earlier])
+def test_where_no_call_was_corrected_there_is_no_score(evaluate: Any, mend: Mend) -> None:
+    """Not the 1.000 that answers have which are the references, whatever else was corrected."""
+    evaluate(mend, DECIDED).refused("no call that can be compared was corrected", "tft job review")
