@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.benchmark.cells import BASELINE_KINDS, BaselineKind, Setup
@@ -40,7 +40,8 @@ class BaselineSteps:
 def _untrained(setup: Setup) -> Step:
     student = setup.student
     made = (student,) if setup.makes_student else ()
-    return judged_evaluation(setup, student, more=_RESULTS_ONLY, needs=made)
+    step = judged_evaluation(setup, student, more=_RESULTS_ONLY, needs=made)
+    return replace(step, together=student) if setup.preset.together else step
 
 
 def _logged(setup: Setup) -> Step | str | None:

@@ -109,8 +109,8 @@ class Setup:
 
     @property
     def makes_student(self) -> bool:
-        """Whether the student is made by the run."""
-        return self.preset.make_student is not None and "/" not in self.preset.student
+        """Whether the student is made or fetched by the run."""
+        return bool(self.preset.make_student or self.preset.fetch_student) and "/" not in self.preset.student
 
     def base(self, cell: Cell) -> str:
         """Return what the names of a cell's datasets begin with."""

@@ -14,7 +14,7 @@ from harness import resources
 from harness.benchmark.cells import Cell
 from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.presets import StudentRecipe
-from harness.benchmark.steps import Step
+from harness.benchmark.steps import Step, batches
 from harness.curation.job_init.logged_test import used_conversations
 from harness.curation.stage_settings import published
 from harness.data import scenarios
@@ -63,7 +63,7 @@ class Estimator:
             return self._beside(step)
         cell = next(cell for cell, chain in self._plan.of_cell.items() if step in chain)
         units = self._units(step, cell)
-        seconds = self._seconds(step.stage, units)
+        seconds = self._seconds(step.stage, units, self._sharing(step))
         if step.stage == "train":
             return StepEstimate(seconds=seconds, training_tokens=round(units or 0))
         if step.stage not in _ASKING or units is None:
@@ -74,7 +74,10 @@ class Estimator:
         """Return what the evaluation of a baseline would take: a question per turn pair where it asks an endpoint."""
         name, pairs = ModelName.parse(step.request["models"][0]), self._pairs
         if name.backend == "vllm":
-            return StepEstimate(seconds=self._seconds("evaluate", pairs))
+            untrained = step.makes == self._plan.setup.student and "untrained" in self._rates
+            return StepEstimate(
+                seconds=self._seconds("untrained" if untrained else "evaluate", pairs, self._sharing(step))
+            )
         if name.backend != "openai" or pairs is None:
             return StepEstimate(seconds=0.0 if name.backend == "logged" else None)
         return self._questions("evaluate", [str(name)], pairs, None)
@@ -87,12 +90,22 @@ class Estimator:
             return published_facts().test_set.pairs
         return len(expand_pairs(used_conversations(Path(job.folder)))) or None
 
-    def _seconds(self, stage: str, units: float | None) -> float | None:
-        rate = rates()["hardware"].get(self._preset.hardware, {}).get(stage)
+    @property
+    def _rates(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = rates()["hardware"].get(self._preset.hardware, {})
+        return found
+
+    def _sharing(self, step: Step) -> int:
+        """Return how many steps share one start with this one, itself included."""
+        return next(len(batch) for batch in batches(self._plan.steps) if step in batch)
+
+    def _seconds(self, stage: str, units: float | None, sharing: int) -> float | None:
+        """Return how long so many units take, with a step's part of a start that several steps share."""
+        rate = self._rates.get(stage)
         if rate is None or units is None:
             return None
         each = rate["each"] if "each" in rate else 1 / self._tokens_per_second(rate["ways"])
-        return float(rate["start"] + each * units)
+        return float(rate["start"] / sharing + each * units)
 
     def _tokens_per_second(self, ways: Sequence[Mapping[str, Any]]) -> float:
         """Return the rate of the way of training whose settings all hold, the one with most of them."""
@@ -111,7 +124,7 @@ class Estimator:
         limit = self._preset.train.get("limit")
         data = target if cell.arm == "tft" else traces
         learned = min(data, limit) if limit else data
-        epochs = self._preset.train.get("epochs", TrainConfig().epochs)
+        epochs = TrainConfig(**self._preset.train).with_passes(learned).epochs
         recipe = self._preset.make_student
         units: dict[str, float] = {
             "filter": traces,
@@ -124,7 +137,8 @@ class Estimator:
         return units.get(step.stage, 0)
 
     def _conversation_tokens(self) -> int:
-        return int(rates()["conversation_tokens"]["tiny" if self._preset.make_student else "published"])
+        known = rates()["conversation_tokens"]
+        return int(known["tiny"] if self._preset.make_student else known[self._preset.fetch_student or "published"])
 
     def _asked(self, stage: str, units: int, seconds: float | None) -> StepEstimate:
         """Return the questions of a stage: one per trace and member, or per conversation. Disputes are not foreseen."""

@@ -17,7 +17,7 @@ from typing import Any
 from harness.benchmark.plan import BenchmarkPlan, pinned
 from harness.benchmark.reuse import BenchmarkState
 from harness.benchmark.schedule import StepResult
-from harness.benchmark.steps import Step
+from harness.benchmark.steps import Step, joined
 from harness.data.formats.jsonl import write_json
 from harness.errors import HarnessError, UsageError
 from harness.hub.artifact import Artifact
@@ -26,7 +26,7 @@ from harness.hub.jobs import JobOptions, submit, wait
 
 _TRAINING = ("student", "train")
 _RESUMABLE = {"student": "work", "train": "run", "evaluate": "run"}
-"""The field of a request that names the folder where a stage keeps its work."""
+"""Module -> the field of its request that names the folder where it keeps its work."""
 _TAIL = 5
 
 # Between fork and exec a process with threads must not run Python, so that a small program ties the command to this
@@ -62,11 +62,28 @@ class Runner:
         for share in shares(machine.parallel):
             self._shares.put(share)
 
-    def __call__(self, step: Step, artifacts: Mapping[str, Artifact]) -> StepResult:
-        """Return what the step has made; HarnessError says in which log its failure is explained."""
-        step = pinned(step, artifacts)
-        if found := self._state.find(step, artifacts):
-            return StepResult(artifact=found, reused=True)
+    def __call__(self, steps: Sequence[Step], artifacts: Mapping[str, Artifact]) -> list[StepResult | HarnessError]:
+        """Return what became of each step; a failure says in which log it is explained."""
+        exact = [pinned(step, artifacts) for step in steps]
+        found = {step.key: self._state.find(step, artifacts) for step in exact}
+        missing = [step for step in exact if found[step.key] is None]
+        made = dict(zip([step.key for step in missing], self._make(missing, artifacts), strict=True))
+        there = {key: StepResult(artifact=one, reused=True) for key, one in found.items() if one}
+        return [{**there, **made}[step.key] for step in exact]
+
+    def _make(self, steps: Sequence[Step], artifacts: Mapping[str, Artifact]) -> list[StepResult | HarnessError]:
+        """Run steps that are run as one; where that fails, those whose results are there all the same are done."""
+        if len(steps) < 2:
+            return [self._run(step, artifacts) for step in steps]
+        try:
+            self._run(joined(steps), artifacts)
+        except HarnessError as error:
+            self._state.forget_reports()
+            found = [self._state.find(step, artifacts) for step in steps]
+            return [StepResult(artifact=one, reused=False) if one else error for one in found]
+        return [StepResult(artifact=self._state.evaluated(step, artifacts), reused=False) for step in steps]
+
+    def _run(self, step: Step, artifacts: Mapping[str, Artifact]) -> StepResult:
         flavor = None if step.here else (self._machine.flavors or {}).get(step.stage)
         if flavor:
             self._run_job(step.words, flavor)
@@ -109,12 +126,15 @@ class Runner:
     def _kept(self, step: Step, name: str) -> dict[str, Any]:
         """Return the fields by which a stage keeps its work in a folder and resumes what it finds there.
 
-        Unfinished work of other inputs or another version has another folder: it is not resumed.
+        Unfinished work of other inputs or another version has another folder: it is not resumed. Evaluations that are
+        run as one have a folder each in that of their base, named like that by the stage.
         """
-        if step.stage not in _RESUMABLE:
+        if step.module not in _RESUMABLE:
             return {}
-        folder = {_RESUMABLE[step.stage]: str(self._machine.folder / f"{name}-{self._state.tag(step)}")}
-        return folder if step.stage == "student" else {**folder, "resume": True}
+        if len(step.request.get("models", ())) > 1 or step.request.get("with_base"):
+            return {"run": str(self._machine.folder / name), "resume": True}
+        folder = {_RESUMABLE[step.module]: str(self._machine.folder / f"{name}-{self._state.tag(step)}")}
+        return folder if step.module == "student" else {**folder, "resume": True}
 
     @contextmanager
     def _environment(self, step: Step) -> Iterator[dict[str, str]]:

@@ -12,10 +12,11 @@ from typing import Any
 from harness.benchmark.baseline_steps import BaselineSteps
 from harness.benchmark.cells import STAGES, BaselineKind, Cell, Setup
 from harness.benchmark.presets import StudentRecipe
-from harness.benchmark.steps import Said, Step, judged_evaluation, make_step, say_words
+from harness.benchmark.steps import Said, Step, judged_evaluation, make_step, on_base, say_words
 from harness.curation.stage_settings import published
 from harness.errors import UsageError
 from harness.hub.artifact import Artifact, FileInput
+from harness.models.imports.package_index import find_published
 from harness.models.roles import Roles
 from harness.training.config import parse_count
 
@@ -54,25 +55,39 @@ def steps(cell: Cell, setup: Setup) -> list[Step]:
     ]
     student = (setup.student,) if setup.makes_student else ()
     chain.add("train", model, said, needs=(data, test_set, *student))
-    chain.steps.append(judged_evaluation(setup, model, needs=(model,)))
+    evaluation = judged_evaluation(setup, model, needs=(model,))
+    chain.steps.append(on_base(evaluation, setup.student, student) if setup.preset.together else evaluation)
     return chain.steps
 
 
 def _add_shared(chain: _Chain) -> None:
     """Add the test set, the student where the run makes it, and the traces."""
-    setup, recipe = chain.setup, chain.setup.preset.make_student
+    setup = chain.setup
     _add_data(chain, "collect", setup.test_set)
-    if recipe and setup.makes_student:
-        said = [
-            *say_words("student", "create", setup.student, place={"repo_id": setup.student}),
-            *say_words("--params", recipe.params, parameters=parse_count(recipe.params)),
-            *say_words("--vocabulary", recipe.vocabulary, vocabulary=recipe.vocabulary),
-            *say_words("--task", setup.test_set, task=setup.test_set),
-            *_start(recipe),
-        ]
-        places = say_words("--sources", setup.sources, sources=setup.sources) if recipe.dialogues else ()
-        chain.add("student", setup.student, said, needs=(setup.test_set,), places=places)
+    if setup.makes_student:
+        _add_student(chain, setup.preset.make_student)
     _add_data(chain, "corrupt", f"{setup.base(chain.cell)}-traces")
+
+
+def _add_student(chain: _Chain, recipe: StudentRecipe | None) -> None:
+    """Add the student: made as the recipe says, or fetched where there is none."""
+    setup = chain.setup
+    if recipe is None:
+        said = [
+            *say_words("student", "fetch", setup.preset.fetch_student, student=setup.preset.fetch_student),
+            *say_words("--to", setup.student, place={"repo_id": setup.student}),
+        ]
+        chain.add("student", setup.student, said, module="student-fetch")
+        return
+    said = [
+        *say_words("student", "create", setup.student, place={"repo_id": setup.student}),
+        *say_words("--params", recipe.params, parameters=parse_count(recipe.params)),
+        *say_words("--vocabulary", recipe.vocabulary, vocabulary=recipe.vocabulary),
+        *say_words("--task", setup.test_set, task=setup.test_set),
+        *_start(recipe),
+    ]
+    places = say_words("--sources", setup.sources, sources=setup.sources) if recipe.dialogues else ()
+    chain.add("student", setup.student, said, needs=(setup.test_set,), places=places)
 
 
 def _add_data(chain: _Chain, stage: str, makes: str) -> None:
@@ -151,7 +166,8 @@ class BenchmarkPlan:
     baselines: BaselineSteps
     """What is evaluated beside the cells; none of it holds a cell up."""
     salt: str
-    """What determines results and is in no command: the models in their roles, the content of a job folder."""
+    """What determines results and is in no command: the models in their roles, the content of a job folder, the pinned
+    files of a student that is fetched."""
 
     @classmethod
     def of(cls, cells: Sequence[Cell], setup: Setup, *, until: str | None = None) -> BenchmarkPlan:
@@ -190,9 +206,11 @@ def _until(of_cell: Mapping[Cell, tuple[Step, ...]], until: str) -> dict[Cell, t
 
 
 def _salt(setup: Setup) -> str:
-    """Return a hash of what determines results and is in local files."""
+    """Return a hash of what determines results and is in local files; see `BenchmarkPlan.salt`."""
     files = sorted(path for path in Path(setup.job.folder).iterdir() if path.is_file()) if setup.job else []
     decisive = [Roles.named(setup.preset.models).model_dump(), [str(FileInput.of(path)) for path in files]]
+    if setup.preset.fetch_student:
+        decisive.append(find_published(setup.preset.fetch_student).model_dump())
     return hashlib.sha256(repr(decisive).encode()).hexdigest()
 
 

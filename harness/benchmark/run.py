@@ -15,6 +15,7 @@ from harness.benchmark.presets import read_preset
 from harness.benchmark.record import check_version, record
 from harness.benchmark.reuse import BenchmarkState, check_names, known_steps
 from harness.benchmark.schedule import StepOutcome, run_plan
+from harness.benchmark.steps import batches, joined
 from harness.benchmark.table import estimate_table, live_table, print_left_out, print_outdated
 from harness.errors import UsageError
 from harness.hub.client import PRIVATE, Hub
@@ -157,7 +158,7 @@ def _show(plan: BenchmarkPlan, state: BenchmarkState, request: BenchmarkRequest,
     estimator = Estimator(plan, Endpoints(file=request.endpoints))
     estimates = {step.key: estimator.step(step) for step in plan.steps}
     if request.dry_run:
-        for step in plan.steps:
+        for step in map(joined, batches(plan.steps)):
             echo(shlex.join(("tft", *step.words, *step.places)))
     out = console(err=not request.dry_run)
     out.print(estimate_table(plan, estimates, known.there))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Literal
 
 from harness.benchmark.cells import Cell
 from harness.benchmark.plan import BenchmarkPlan
-from harness.benchmark.steps import Step
+from harness.benchmark.steps import Step, batches
 from harness.errors import HarnessError
 from harness.hub.artifact import Artifact
 
@@ -28,6 +28,8 @@ class StepOutcome:
     """How long it took; None where it did not run."""
     started: float | None = None
     """`time.monotonic()`, of one that runs."""
+    shared: int = 1
+    """How many steps that time was for."""
     problem: str | None = None
     """Why it failed, in a sentence."""
 
@@ -40,17 +42,19 @@ class StepResult:
     reused: bool
 
 
-RunStep = Callable[[Step, Mapping[str, Artifact]], StepResult]
-"""Runs one step, given the artifacts so far by repository; HarnessError where that fails."""
+RunSteps = Callable[[Sequence[Step], Mapping[str, Artifact]], Sequence[StepResult | HarnessError]]
+"""Runs a step, or those that are run as one, given the artifacts so far by repository: what became of each.
+HarnessError where that fails for all of them."""
 Watch = Callable[[Mapping[str, StepOutcome]], None]
 """Called after every change with step key -> outcome."""
 
 
-def run_plan(plan: BenchmarkPlan, run: RunStep, *, parallel: int, watch: Watch) -> dict[str, StepOutcome]:
+def run_plan(plan: BenchmarkPlan, run: RunSteps, *, parallel: int, watch: Watch) -> dict[str, StepOutcome]:
     """Run all steps of the plan, up to `parallel` at once, and return the outcome of each, by key.
 
-    Steps start in the plan's order as soon as those that make what they need are done. Where one fails, the steps that
-    need it are skipped and all others continue. An interruption waits for running steps.
+    Steps start in the plan's order as soon as those that make what they need are done, and those that are run as one
+    (`Step.together`) as soon as that holds for all of them. Where one fails, the steps that need it are skipped and all
+    others continue. An interruption waits for running steps.
     """
     outcomes = {step.key: StepOutcome(status="waiting") for step in plan.steps}
     artifacts: dict[str, Artifact] = {}
@@ -61,30 +65,37 @@ def run_plan(plan: BenchmarkPlan, run: RunStep, *, parallel: int, watch: Watch) 
             outcomes[step.key] = outcome
             watch(dict(outcomes))
 
-    def work(step: Step) -> None:
+    def work(batch: Sequence[Step]) -> None:
         start = time.monotonic()
-        note(step, StepOutcome(status="running", started=start))
-        try:
-            with lock:
-                known = dict(artifacts)
-            made = run(step, known)
-        except HarnessError as error:
-            note(step, StepOutcome(status="failed", seconds=time.monotonic() - start, problem=str(error)))
-            return
+        for step in batch:
+            note(step, StepOutcome(status="running", started=start))
         with lock:
-            artifacts[step.makes] = made.artifact
-        status: Status = "reused" if made.reused else "done"
-        note(step, StepOutcome(status=status, artifact=made.artifact, seconds=time.monotonic() - start))
+            known = dict(artifacts)
+        try:
+            found = run(batch, known)
+        except HarnessError as error:
+            found = [error] * len(batch)
+        took = time.monotonic() - start
+        shared = sum(not (isinstance(made, StepResult) and made.reused) for made in found)
+        for step, made in zip(batch, found, strict=True):
+            if isinstance(made, HarnessError):
+                note(step, StepOutcome(status="failed", problem=str(made), seconds=took))
+                continue
+            with lock:
+                artifacts[step.makes] = made.artifact
+            status: Status = "reused" if made.reused else "done"
+            note(step, StepOutcome(status=status, artifact=made.artifact, shared=max(1, shared), seconds=took))
 
     with ThreadPoolExecutor(max_workers=parallel) as pool:
-        running: dict[Future[None], Step] = {}
+        running: dict[Future[None], Sequence[Step]] = {}
         while True:
             while lost := _skipped(plan, outcomes):
                 for step in lost:
                     note(step, StepOutcome(status="skipped"))
-            for step in _ready(plan, outcomes)[: parallel - len(running)]:
-                outcomes[step.key] = StepOutcome(status="running", started=time.monotonic())
-                running[pool.submit(work, step)] = step
+            for batch in _ready(plan, outcomes)[: parallel - len(running)]:
+                for step in batch:
+                    outcomes[step.key] = StepOutcome(status="running", started=time.monotonic())
+                running[pool.submit(work, batch)] = batch
             if not running:
                 return outcomes
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -93,11 +104,12 @@ def run_plan(plan: BenchmarkPlan, run: RunStep, *, parallel: int, watch: Watch) 
                 future.result()  # what is no HarnessError is a defect and ends the run
 
 
-def _ready(plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome]) -> list[Step]:
+def _ready(plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome]) -> list[tuple[Step, ...]]:
+    def ready(step: Step) -> bool:
+        return all(outcomes[one.key].status in ("done", "reused") for one in plan.makers(step))
+
     waiting = [step for step in plan.steps if outcomes[step.key].status == "waiting"]
-    return [
-        step for step in waiting if all(outcomes[one.key].status in ("done", "reused") for one in plan.makers(step))
-    ]
+    return [batch for batch in batches(waiting) if all(map(ready, batch))]
 
 
 def _skipped(plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome]) -> list[Step]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from harness.benchmark.cells import Setup
@@ -29,6 +29,8 @@ class Step:
     """Repositories that other steps make."""
     places: tuple[str, ...] = ()
     """More words of the command, which say where things are and what may be spent: they do not change what is made."""
+    together: str | None = None
+    """The base on whose engine it is evaluated: steps with the same one are run as one, see `joined`."""
     here: bool = False
     """Whether it runs on this machine whatever `--jobs` says: nothing of it needs other hardware."""
 
@@ -98,3 +100,44 @@ def judged_evaluation(
     name = ModelName.parse(model)
     makes = name.repository or name.public
     return make_step(setup, said, asking, stage="evaluate", makes=makes, needs=(*needs, setup.test_set), here=asks)
+
+
+def on_base(step: Step, base: str, needs: Sequence[str]) -> Step:
+    """Return the evaluation of a model as that of its adapter on the base, which other adapters share."""
+    verb, model, *rest = step.words
+    words = (verb, base, "--adapters", model, *rest)
+    return replace(
+        step, words=words, request={**step.request, "base": base}, needs=(*step.needs, *needs), together=base
+    )
+
+
+def joined(steps: Sequence[Step]) -> Step:
+    """Return the one evaluation that does the work of several with the same `together`.
+
+    The base is asked last, on the adapters' engine; without an adapter its own evaluation is left as it is.
+    """
+    adapters = [step for step in steps if "base" in step.request]
+    if len(steps) == 1 or not adapters:
+        return steps[0]
+    first, *others = adapters
+    named = [word for step in others for word in step.words[2:4]]
+    with_base = len(adapters) < len(steps)
+    return replace(
+        first,
+        words=(*first.words[:4], *named, *(["--with-base"] if with_base else []), *first.words[4:]),
+        request={
+            **first.request,
+            "models": [model for step in adapters for model in step.request["models"]],
+            **({"with_base": True} if with_base else {}),
+        },
+        makes=str(first.together),
+    )
+
+
+def batches(steps: Sequence[Step]) -> list[tuple[Step, ...]]:
+    """Return the steps in order, those that are run as one side by side, at the place of their last."""
+    found: dict[str, tuple[Step, ...]] = {}
+    for step in steps:
+        name = step.together or step.key
+        found[name] = (*found.pop(name, ()), step)
+    return [*found.values()]

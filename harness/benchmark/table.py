@@ -35,7 +35,7 @@ def cell_text(outcome: StepOutcome) -> str:
     if outcome.status == "running" and outcome.started is not None:
         return f"{minutes(time.monotonic() - outcome.started)} …"
     if outcome.status == "done" and outcome.seconds is not None:
-        return minutes(outcome.seconds)
+        return minutes(outcome.seconds) + (f" ÷{outcome.shared}" if outcome.shared > 1 else "")
     return _MARKS[outcome.status]
 
 
@@ -61,9 +61,11 @@ def _styled(outcome: StepOutcome | None) -> str:
     return f"[{colour}]{text}[/{colour}]" if text else ""
 
 
-def legend() -> str:
+def legend(outcomes: Mapping[str, StepOutcome]) -> str:
     """Return what the marks of the table mean."""
-    return "m:ss done   m:ss … running   = there already   · waits   – skipped, because what it needs failed"
+    shared = any(outcome.shared > 1 for outcome in outcomes.values())
+    found = "m:ss done   m:ss … running   = there already   · waits   – skipped, because what it needs failed"
+    return f"{found}   m:ss ÷n done in one run with others, n in all" if shared else found
 
 
 @contextmanager
@@ -103,7 +105,7 @@ class _Lines:
             if outcome.status == self._known.get(step.key, "waiting"):
                 continue
             self._known[step.key] = outcome.status
-            took = f" in {minutes(outcome.seconds)}" if outcome.seconds is not None and outcome.status == "done" else ""
+            took = f" in {cell_text(outcome)}" if outcome.seconds is not None and outcome.status == "done" else ""
             why = f": {outcome.problem}" if outcome.problem else ""
             say(f"{outcome.status:<7} {step.stage} {step.makes}{took}{why}")
             runs = [one for one in self._plan.steps if outcomes[one.key].status == "running"]

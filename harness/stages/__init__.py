@@ -10,6 +10,7 @@ job_traces.py           Stage `job-traces`: the traces of a job folder, in any k
 relabel.py              Stage `relabel`: a committee rewrites the assistant's turns, code decides, an arbiter where
                         the committee differs
 student.py              Stage `student`: a small model from scratch, with random weights or pretrained on dialogues
+student_fetch.py        Stage `import` on a published student: its file from the package index or the cache, imported
 student_import.py       Stage `import`: a model that is a file or a folder here, as a repository that can be trained and
                         served
 synthesize.py           Stage `synthesize`: new conversations modelled on accepted ones, until enough of them pass
@@ -18,6 +19,8 @@ train.py                Stage `train`: a student at one commit and a dataset at 
 
 __main__.py             A stage in a process of its own: `python -m harness.stages REQUEST.json` prints the result as
                         JSON
+_evaluation_results.py  Where evaluations go: a destination for each before anything is asked, transcripts, results on
+                        the Hub
 _prompt_date.py         The day that prompts call today: the one that was named, else that of the first run, else today
 _inputs.py              What filter, relabel and synthesize start from: what their requests name, opened on this machine
 _requests.py            What the stages are asked for, in names and numbers that JSON can hold

@@ -95,6 +95,7 @@ def prepare(request: TrainRequest, hub: Hub) -> PreparedTraining:
     say(f"pulling {artifact}")
     checkpoint = pull_checkpoint(hub, artifact)
     data = read_training_data(request.source, hub, arm=request.arm, task=task.task, limit=config.limit)
+    config = config.with_passes(len(data.conversations))
 
     def lineage_of(rendering: Rendered) -> Lineage:
         settings = {

@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path
 
 from harness import __version__
 from harness.data.formats.jsonl import write_json, write_jsonl
 from harness.data.records import Prediction
 from harness.data.tasks import TestSet, pull_test_set
-from harness.errors import DataError, HubError, UsageError
+from harness.errors import UsageError
 from harness.evaluation.answer_log import AnswerLog
 from harness.evaluation.judge.judge_evaluations import check, judge_evaluations
 from harness.evaluation.judge.judges import JudgeConfig
@@ -41,7 +40,7 @@ from harness.models.backends._base import EvaluateConfig, EvaluatedModel
 from harness.models.backends._prepare import preparing
 from harness.models.names import ModelName
 from harness.reports.evaluation_plots import draw
-from harness.reports.publish import Destination, destination, publish
+from harness.stages._evaluation_results import find_destination, push_all, transcribe
 from harness.stages._prompt_date import use_day
 from harness.stages._requests import EvaluateRequest
 from harness.stages._result import StageResult
@@ -71,18 +70,18 @@ def run(request: EvaluateRequest, hub: Hub) -> EvaluateResult:
     judging = request.judge(config.asking)
     test_set = pull_test_set(hub, dataset, request.limit)
     names += [base] if request.with_base and base else []
-    places = [_destination(request, name, test_set, hub, name is not base) for name in names]
+    places = [find_destination(request, name, test_set, hub, name is not base) for name in names]
     below = {"root": request.run} if request.run and len(names) > 1 else {"folder": request.run}
     place = RunPlace(**below, resume=request.resume)
     evaluations = tuple(evaluate(names, hub, test_set, config, place, judging=judging))
     if request.transcripts:
-        _transcribe(evaluations, test_set, request.transcripts, request.site)
+        transcribe(evaluations, test_set, request.transcripts, request.site)
     return EvaluateResult(
         artifact=None,
         folder=evaluations[0].folder if len(evaluations) == 1 else place.root,
         reused=False,
         evaluations=evaluations,
-        pushed=tuple(_push(hub, to, one, test_set) for to, one in zip(places, evaluations, strict=True)),
+        pushed=push_all(hub, places, evaluations, test_set),
     )
 
 
@@ -267,33 +266,3 @@ def _seconds(run: RunFolder, timings: Timings) -> dict[str, float]:
     if "answers" not in timings and written.is_file():
         return read_report(written).run.timings
     return {phase: round(seconds, 2) for phase, seconds in timings.items()}
-
-
-def _destination(request: EvaluateRequest, name: ModelName, tests: TestSet, hub: Hub, ours: bool) -> Destination | None:
-    """Return where a model's results go, None where nothing is pushed; HarnessError where they could not."""
-    if request.namespace is None:
-        return None
-    options = {"create_pr": request.create_pr, "into_model": ours and not request.results_only}
-    found = destination(hub, request.namespace, name, test_set=tests, **options)
-    return replace(found, max_unscored=request.max_unscored)
-
-
-def _transcribe(evaluations: Sequence[Evaluation], test_set: TestSet, folder: Path, site: Path | None) -> None:
-    """Write a transcript of each evaluation, and a site of them where one is wanted."""
-    from harness.reports.inspect_logs import bundle, write_log
-
-    for one in evaluations:
-        log = write_log(folder, one.scorecard.report, one.scorecard.rows, test_set.pairs, test_set.task)
-        say(f"transcript: {log} (inspect view --log-dir {folder})")
-    if site:
-        bundle(folder, site, title="Transcripts of an evaluation")
-        say(f"site of the transcripts: {site} (push it as a static Space, or serve it over HTTP)")
-
-
-def _push(hub: Hub, place: Destination | None, evaluation: Evaluation, test_set: TestSet) -> tuple[str, ...]:
-    """Publish an evaluation, and return the addresses of what has changed."""
-    try:
-        return tuple(publish(hub, place, evaluation, test_set)) if place else ()
-    except (DataError, HubError, UsageError) as error:
-        advice = f"nothing is lost: add --resume --out {evaluation.folder} to push without asking again"
-        raise type(error)(f"{error}; {advice}") from error

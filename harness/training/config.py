@@ -29,6 +29,9 @@ class TrainConfig(BaseModel):
     lora_alpha: PositiveInt = 64
     lora_dropout: float = Field(default=0.0, ge=0, lt=1)
     epochs: float = Field(default=4, gt=0)
+    passes: PositiveInt | None = None
+    """Conversations to train on in all, repetitions counted, in place of `epochs`: the same work for little data and
+    for much."""
     learning_rate: float = Field(default=5e-5, gt=0)
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     warmup: float = Field(default=0.05, ge=0, lt=1)
@@ -52,8 +55,8 @@ class TrainConfig(BaseModel):
     """Most conversations, the first ones of the data. None: all."""
     max_length: PositiveInt | None = None
     """Longest example in tokens; longer ones are dropped and counted. None: the model's context."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """auto: bfloat16 where the device computes in it, else float32."""
+    precision: Literal["auto", "float32", "bfloat16", "native"] = "auto"
+    """auto: bfloat16 on a GPU that computes in it, else float32. native: bfloat16 also on a processor that does."""
     gradient_checkpointing: bool = False
     save_every: PositiveInt | None = None
     """Steps between checkpoints; None: at the end of each epoch."""
@@ -68,5 +71,13 @@ class TrainConfig(BaseModel):
         """Return the settings without what changes the result by rounding only.
 
         A shared prefix does no more than that, unless there is dropout: then the examples of a batch share that too.
+        A setting that came later and is not used is left out as well, so that earlier results are found.
         """
-        return self.model_dump(exclude=set() if self.may_share and self.lora_dropout else {"shared_prefix"})
+        excluded = set() if self.may_share and self.lora_dropout else {"shared_prefix"}
+        return self.model_dump(exclude=excluded | ({"passes"} if self.passes is None else set()))
+
+    def with_passes(self, conversations: int) -> TrainConfig:
+        """Return the settings with the epochs that `passes` means for so many conversations."""
+        if self.passes is None or not conversations:
+            return self
+        return self.model_copy(update={"epochs": self.passes / conversations})

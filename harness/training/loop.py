@@ -35,6 +35,8 @@ _RESULT_FILES = (
     "*.safetensors.index.json",
 )
 SHARED = "computed once per batch"
+_NATIVE = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
+"""What PyTorch calls a processor's instructions for bfloat16, on x86 and on ARM."""
 _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
@@ -53,6 +55,8 @@ class Trained:
     version had begun did not count them."""
     sharing: str | None
     """Whether the examples of a batch shared the tokens that they begin with, in words; None where they were not to."""
+    precision: str
+    """What it computed in: float32 or bfloat16."""
     seconds: float
     """Wall time of the steps that led to the result and of their checkpoints; what a kill undid does not count."""
 
@@ -152,6 +156,7 @@ def _finish(folder: Path, config: TrainConfig, args: SFTConfig) -> Trained:
         tokens=done.tokens,
         computed=done.computed,
         sharing=done.sharing,
+        precision="bfloat16" if args.bf16 else "float32",
         seconds=done.seconds,
     )
 
@@ -162,7 +167,7 @@ def _arguments(config: TrainConfig, folder: Path) -> SFTConfig:
     from trl import SFTConfig
 
     cuda = torch.cuda.is_available()
-    half = config.precision == "bfloat16" or (config.precision == "auto" and cuda and torch.cuda.is_bf16_supported())
+    half = _computes_half(config.precision, cuda)
     args = SFTConfig(
         output_dir=str(folder),
         per_device_train_batch_size=config.batch_size,
@@ -194,6 +199,22 @@ def _arguments(config: TrainConfig, folder: Path) -> SFTConfig:
             ", or show one of them (CUDA_VISIBLE_DEVICES=0)"
         )
     return args
+
+
+def _computes_half(precision: str, cuda: bool) -> bool:
+    """Return whether to compute in bfloat16; what was wished for and is not to be had is said."""
+    import torch
+
+    if precision in ("float32", "bfloat16"):
+        return precision == "bfloat16"
+    if cuda:
+        return bool(torch.cuda.is_bf16_supported())
+    if precision == "auto":
+        return False
+    found = any(torch.cpu.get_capabilities().get(name) for name in _NATIVE)
+    if not found:
+        say("this processor has no instructions for bfloat16: the training computes in float32")
+    return found
 
 
 def _load(base: Path, config: TrainConfig, args: SFTConfig) -> Any:

@@ -71,6 +71,17 @@ def test_the_rate_of_training_is_that_of_its_settings() -> None:
     assert fast.seconds == pytest.approx(fast.training_tokens / batched["tokens_per_second"])
 
 
+def test_passes_are_the_same_work_in_every_cell_and_a_shared_engine_starts_once() -> None:
+    preset = read_preset("pretrained")
+    _, found = _estimates(preset)
+    token = rates()["conversation_tokens"]["smollm2"]
+    trained = {one.training_tokens for key, one in found.items() if key.startswith("train ")}
+    assert trained == {preset.train["passes"] * token}
+    evaluated = [one.seconds for key, one in found.items() if key.startswith("evaluate ")]
+    rate = rates()["hardware"][str(preset.hardware)]["evaluate"]
+    assert sum(filter(None, evaluated)) == pytest.approx(rate["start"] + len(evaluated) * 359 * rate["each"])
+
+
 def test_the_table_leaves_out_what_is_there_and_marks_sums_with_unknown_parts() -> None:
     plan, found = _estimates(read_preset("tiny"))
     nothing = estimate_table(plan, found, dict.fromkeys(found, False))

@@ -7,18 +7,21 @@ from pathlib import Path
 
 import click
 import pytest
+from pydantic import ValidationError
 
 from harness.benchmark.cells import FAIR_SCENARIOS, Cell, Job, Setup, all_cells
 from harness.benchmark.execute import check_jobs, shares
 from harness.benchmark.plan import BenchmarkPlan, pinned, step_tag, steps
-from harness.benchmark.presets import read_preset
+from harness.benchmark.presets import Preset, read_preset
+from harness.benchmark.steps import batches, joined
 from harness.cli.__main__ import tft as command
 from harness.data.cell_names import CellName
 from harness.data.scenarios import ARMS, all_scenarios
 from harness.errors import UsageError
 from harness.hub.artifact import Artifact
+from harness.models.imports.package_index import find_published
 
-PRESETS = ("published", "tiny")
+PRESETS = ("published", "tiny", "pretrained")
 STAGES = ("collect", "student", "corrupt", "filter", "relabel", "synthesize", "train", "evaluate")
 OF_TFT = STAGES[3:6]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -144,6 +147,42 @@ def test_the_published_preset_relabels_as_many_seeds_as_were_published() -> None
     assert relabel.words[relabel.words.index("--seeds") + 1] == "90"
 
 
+def test_a_student_is_fetched_first_and_a_new_file_of_it_is_a_new_student(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = _plan("pretrained")
+    (student,) = [step for step in plan.steps if step.stage == "student"]
+    assert student.words[:3] == ("student", "fetch", "smollm2")
+    assert all(student.makes in step.needs for step in plan.steps if step.stage in ("train", "evaluate"))
+    other = find_published("smollm2").model_copy(update={"version": "9"})
+    monkeypatch.setattr("harness.benchmark.plan.find_published", lambda _: other)
+    assert _plan("pretrained").salt != plan.salt
+
+
+def test_adapters_of_one_base_are_one_command_with_the_untrained_student_in_it() -> None:
+    setup = Setup(namespace="me", preset=read_preset("pretrained"), baselines=frozenset({"untrained"}))
+    plan = BenchmarkPlan.of(all_cells(fair=False, seeds=1), setup)
+    one = joined(batches(plan.steps)[-1])
+    _parse((*one.words, *one.places))
+    assert one.words[1] == one.request["base"] == "me/SmolLM2-135M-Instruct"
+    assert one.request["models"] == [setup.model(cell) for cell in plan.cells]
+    assert one.words.count("--adapters") == len(plan.cells)
+    assert one.request["with_base"] is True
+    untrained = plan.baselines.steps["untrained"]
+    assert joined([untrained]) == untrained  # where all adapters have their results
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"fetch_student": "gpt"}, "students that can be fetched: smollm2"),
+        ({"fetch_student": "smollm2", "make_student": {"params": "1M", "vocabulary": 99}}, "two origins"),
+        ({"together": True, "train": {"method": "full"}}, "train with method lora"),
+    ],
+)
+def test_a_preset_that_contradicts_itself_is_refused(wrong: dict[str, object], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        Preset(student="mine", **wrong)
+
+
 def test_a_run_up_to_a_stage_leaves_out_what_comes_after_it_in_every_cell() -> None:
     cells = [Cell.parse("s2", arm) for arm in ARMS]
     plan = BenchmarkPlan.of(cells, Setup(namespace="me", preset=read_preset("tiny")), until="synthesize")
@@ -176,7 +215,7 @@ def test_an_unknown_stage_or_preset_is_refused_with_the_known_ones(tmp_path: Pat
     setup = Setup(namespace="me", preset=read_preset("tiny"))
     with pytest.raises(UsageError, match="stages are collect, student, corrupt, train, evaluate"):
         BenchmarkPlan.of([Cell.parse("s2", "direct")], setup, until="relabel")
-    with pytest.raises(UsageError, match="published, tiny"):
+    with pytest.raises(UsageError, match="published, tiny, pretrained"):
         read_preset("huge")
     file = tmp_path / "mine.yaml"
     file.write_text("student: me/x\nepoch: 3\n", encoding="utf-8")

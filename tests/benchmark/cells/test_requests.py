@@ -77,7 +77,7 @@ def _meaning(request: BaseModel) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("job", [False, True])
-@pytest.mark.parametrize("preset", ["published", "tiny"])
+@pytest.mark.parametrize("preset", ["published", "tiny", "pretrained"])
 def test_a_request_is_what_the_command_of_its_step_says(
     preset: str, job: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

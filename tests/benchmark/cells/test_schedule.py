@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,8 +12,8 @@ from harness.benchmark.cells import Setup, all_cells
 from harness.benchmark.plan import BenchmarkPlan, Step
 from harness.benchmark.presets import read_preset
 from harness.benchmark.schedule import StepOutcome, StepResult, failure_of, run_plan
-from harness.benchmark.table import cell_text, counts, outcome_table, problems
-from harness.errors import EngineError
+from harness.benchmark.table import cell_text, counts, legend, outcome_table, problems
+from harness.errors import EngineError, HarnessError
 from harness.hub.artifact import Artifact
 
 PLAN = BenchmarkPlan.of(all_cells(fair=False, seeds=1), Setup(namespace="me", preset=read_preset("tiny")))
@@ -28,26 +28,33 @@ class Recorder:
         self.failing = failing
         self.under_way = self.most = 0
         self.seen: list[str] = []
+        self.batches: list[tuple[str, ...]] = []
         self.lock = threading.Lock()
 
-    def __call__(self, step: Step, artifacts: Mapping[str, Artifact]) -> StepResult:
+    def __call__(self, steps: Sequence[Step], artifacts: Mapping[str, Artifact]) -> Sequence[StepResult | HarnessError]:
         with self.lock:
             self.under_way += 1
             self.most = max(self.most, self.under_way)
-            self.seen.append(step.key)
-        assert {*step.needs} <= {*artifacts}, "started before its inputs were there"
+            self.seen += [step.key for step in steps]
+        assert all({*step.needs} <= {*artifacts} for step in steps), "started before its inputs were there"
+        self.batches.append(tuple(step.key for step in steps))
         with self.lock:
             self.under_way -= 1
-        if step.key in self.failing:
+        if len(steps) == 1 and steps[0].key in self.failing:
             raise EngineError("the engine died")
-        return StepResult(artifact=Artifact(kind=step.kind, repo_id=step.makes, revision=COMMIT), reused=False)
+        return [
+            EngineError("the engine died")
+            if step.key in self.failing
+            else StepResult(artifact=Artifact(kind=step.kind, repo_id=step.makes, revision=COMMIT), reused=False)
+            for step in steps
+        ]
 
 
-def _reachable(failing: set[str]) -> set[str]:
+def _reachable(failing: set[str], plan: BenchmarkPlan = PLAN) -> set[str]:
     """Return the steps that need no failing one, by the definition and not by the scheduler."""
     reached: set[str] = set()
-    for step in PLAN.steps:
-        if all(maker.key in reached and maker.key not in failing for maker in PLAN.makers(step)):
+    for step in plan.steps:
+        if all(maker.key in reached and maker.key not in failing for maker in plan.makers(step)):
             reached.add(step.key)
     return reached
 
@@ -70,6 +77,26 @@ def test_exactly_what_does_not_need_a_failure_is_run_once(failing: set[str], par
         assert (failed is None) == all(outcomes[step.key].status == "done" for step in chain)
 
 
+TOGETHER = BenchmarkPlan.of(
+    all_cells(fair=False, seeds=1),
+    Setup(namespace="me", preset=read_preset("pretrained"), baselines=frozenset({"untrained"})),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(failing=st.sets(st.sampled_from([step.key for step in TOGETHER.steps]), max_size=6), parallel=st.integers(1, 3))
+def test_adapters_are_evaluated_in_one_run_and_a_cell_that_fails_is_left_out_of_it(
+    failing: set[str], parallel: int
+) -> None:
+    run = Recorder(failing)
+    outcomes = run_plan(TOGETHER, run, parallel=parallel, watch=lambda _: None)
+    reached = _reachable(failing, TOGETHER)
+    assert sorted(run.seen) == sorted(reached)
+    evaluated = {key for key in reached if key.startswith("evaluate ")}
+    assert [{*batch} for batch in run.batches if batch[0].startswith("evaluate ")] == ([evaluated] if evaluated else [])
+    assert {key for key, one in outcomes.items() if one.status == "failed"} == reached & failing
+
+
 def test_failures_are_named_with_their_cells_and_reasons() -> None:
     failing = {"train me/tft-benchmark-s2-tft-tft-tiny", "corrupt me/tft-benchmark-s3-traces"}
     outcomes = run_plan(PLAN, Recorder(failing), parallel=2, watch=lambda _: None)
@@ -86,3 +113,6 @@ def test_the_table_has_a_row_for_every_cell_and_says_how_each_stage_ended() -> N
     table = outcome_table(PLAN, outcomes)
     assert table.row_count == len(PLAN.cells)
     assert cell_text(outcomes["evaluate me/tft-benchmark-s1-tft-tft-tiny"]) == "1:01"
+    assert cell_text(StepOutcome(status="done", seconds=61.2, shared=11)) == "1:01 ÷11"
+    assert "÷" in legend({"all": StepOutcome(status="done", shared=2)})
+    assert "÷" not in legend(outcomes)

