@@ -30,7 +30,9 @@ response_chains.py       Logs of the Responses API whose requests name the respo
                          repeating what was said
 sessions.py              Sessions of agents, one message per line: Hugging Face's format, Pi, Claude Code, Codex, and
                          tables of messages
-span_attributes.py       What a span says, whichever tool wrote it: its attributes in any form, found by the names in
+span_attributes.py       The attributes of a span in any form: flat or nested, as OTLP types them, with numbers in their
+                         names, as events
+span_contents.py         What a span says, whichever tool wrote it: its kind, messages and tools, by the names in
                          `span_names.py`
 span_names.py            Names of the attributes in which spans hold what, per convention: another tool's are one more
                          entry
