@@ -1,34 +1,34 @@
 """How fast a file of spans is read, beside `json.loads` on its lines (processor time), and the memory that it takes.
 
-    python tests/benchmarks/spans.py [--conversations N] [--apart LINES] [--keep FILE]
+    python tests/benchmarks/spans.py [--style STYLE] [--conversations N] [--apart LINES] [--keep FILE]
 
-Writes OTLP, one span per line: ten model calls per conversation, each with all that was said before, and spans of a
-conversation up to LINES apart, in a random order. 100,000 conversations are 5 GB. Exit status 1 where a conversation
-is not read as it was written, where reading has less than a quarter of the rate, or takes more than 1 GB.
+Writes one span per line, as the tool of that style logs it (`spans_inputs.py`; OTLP if none is named): ten model calls
+per conversation, each with all that was said before, and spans of a conversation up to LINES apart, in a random order.
+100,000 conversations are 5 GB. Exit status 1 where a conversation is not read as it was written, where reading has
+less than a quarter of the rate, or takes more than 1 GB.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-TURNS = 5
-WORDS = ["table", "albany", "thai", "book", "people", "seven", "evening", "food", "find", "cheap", "open", "“été”"]
+from spans_inputs import STYLES, conversation, write
+
 SLOWEST, MOST = 0.25, 1e9
 """Of the rate of json.loads; bytes."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--style", choices=STYLES, default="parts")
     parser.add_argument("--conversations", type=int, default=1000)
     parser.add_argument("--apart", type=int, default=50_000, help="lines between the spans of a conversation at most")
     parser.add_argument("--keep", type=Path, help="write the spans to this file, or read it where it is there")
@@ -40,7 +40,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = options.keep or Path(folder) / "spans.jsonl"
         if not path.exists():
-            write(path, options.conversations, options.apart)
+            write(path, options.style, options.conversations, options.apart)
         measured = {kind: alone(path, kind) for kind in READERS}
     size = measured["json"]["bytes"]
     rates = {kind: size / one["seconds"] for kind, one in measured.items()}
@@ -82,9 +82,9 @@ def as_traces(path: Path) -> dict[str, Any]:
         if row is None:
             return {"seconds": seconds, "peak": memory(), "conversations": count, "wrong": wrong}
         count += 1
-        said = conversation(int(row.conversation.id.removeprefix("c")))
-        texts = [one["parts"][0].get("content") for one in said if one["role"] in ("user", "assistant")]
-        read = [one.content for one in row.conversation.messages if one.role in ("user", "assistant")]
+        said = conversation(int(row.columns["session_id"].removeprefix("c")))
+        texts = [one.get("content") for one in said if one["role"] in ("user", "assistant")]
+        read = [one.content or None for one in row.conversation.messages if one.role in ("user", "assistant")]
         wrong += read != texts
 
 
@@ -94,59 +94,6 @@ def memory() -> int:
     if not status.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return int(status.read_text().partition("VmHWM:")[2].split()[0]) * 1024
-
-
-def conversation(number: int) -> list[dict[str, Any]]:
-    """Return the messages of a conversation, as OpenTelemetry has them."""
-    chance = random.Random(f"conversation:{number}")
-    messages = []
-    for turn in range(TURNS):
-        call = {"type": "tool_call", "id": f"k{turn}", "name": "Find", "arguments": {"city": text(chance, 1)}}
-        found = json.dumps([{"name": text(chance, 2), "number": at} for at in range(14)])
-        messages += [
-            {"role": "user", "parts": [{"type": "text", "content": text(chance, 40)}]},
-            {"role": "assistant", "parts": [call]},
-            {"role": "tool", "parts": [{"type": "tool_call_response", "id": f"k{turn}", "response": found}]},
-            {"role": "assistant", "parts": [{"type": "text", "content": text(chance, 40)}]},
-        ]
-    return messages
-
-
-def text(chance: random.Random, words: int) -> str:
-    return " ".join(chance.choices(WORDS, k=words))
-
-
-def spans(number: int) -> Iterator[str]:
-    """Yield the calls of a model that a conversation takes, as lines of OTLP."""
-    messages = conversation(number)
-    for at, said in enumerate(messages):
-        if said["role"] != "assistant":
-            continue
-        attributes = {
-            "gen_ai.operation.name": "chat",
-            "gen_ai.request.model": "m",
-            "gen_ai.conversation.id": f"c{number}",
-            "gen_ai.input.messages": json.dumps(messages[:at]),
-            "gen_ai.output.messages": json.dumps([{**said, "finish_reason": "stop"}]),
-        }
-        span = {
-            "traceId": f"{number:032x}",
-            "spanId": f"{number * 100 + at:016x}",
-            "name": "chat m",
-            "startTimeUnixNano": str(1_790_000_000_000_000_000 + at),
-            "attributes": [{"key": key, "value": {"stringValue": value}} for key, value in attributes.items()],
-        }
-        yield json.dumps({"resourceSpans": [{"resource": {}, "scopeSpans": [{"spans": [span]}]}]}) + "\n"
-
-
-def write(path: Path, conversations: int, apart: int) -> None:
-    """Write the spans of conversations, those that are written at the same time in a random order."""
-    chance, together = random.Random(0), max(apart // (2 * TURNS), 1)
-    with path.open("w", encoding="utf-8") as stream:
-        for first in range(0, conversations, together):
-            lines = [line for number in range(first, min(first + together, conversations)) for line in spans(number)]
-            chance.shuffle(lines)
-            stream.writelines(lines)
 
 
 READERS = {"json": by_json, "traces": as_traces}

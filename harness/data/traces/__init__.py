@@ -7,6 +7,8 @@ beginnings.py            Which of a million sequences are the beginning of anoth
 cut_messages.py          Messages that a tool has cut at a size limit, and marked so
 documents.py             The records of a file in any format: JSON lines, a JSON array, one document, Parquet, a zip of
                          JSON
+enclosed_records.py      The records in a document that is an object around them: an Inspect log, a page of an API;
+                         a data frame is named
 export_files.py          The files of an export: one, those of a folder or of a zip file, packed or not, each as a
                          stream under limits
 json_document.py         One JSON document of any size, value by value: an array of records, or the one value that a
@@ -28,7 +30,9 @@ response_chains.py       Logs of the Responses API whose requests name the respo
                          repeating what was said
 sessions.py              Sessions of agents, one message per line: Hugging Face's format, Pi, Claude Code, Codex, and
                          tables of messages
-span_attributes.py       What a span says, whichever tool wrote it: its attributes in any form, found by the names in
+span_attributes.py       The attributes of a span in any form: flat or nested, as OTLP types them, with numbers in their
+                         names, as events
+span_contents.py         What a span says, whichever tool wrote it: its kind, messages and tools, by the names in
                          `span_names.py`
 span_names.py            Names of the attributes in which spans hold what, per convention: another tool's are one more
                          entry

@@ -19,6 +19,8 @@ _LISTS = ("messages", "input", "output", "choices", "generations")
 _BESIDE = frozenset(("finish_reason", "index", "logprobs"))
 """What an answer has that is gone when it is sent back as part of the conversation."""
 
+_LANGCHAIN = ("human", "ai", "system", "tool", "function")
+
 
 class MessageDigests:
     """Gives messages numbers: equal ones have the same, and of different ones some, as one tool has several forms."""
@@ -110,6 +112,13 @@ def _digest(value: Any, role: str) -> int:
     if isinstance(value, dict):
         if isinstance(inner := value.get("message"), dict):
             value = inner
-        if not (value.get("role") and all(value.values()) and _BESIDE.isdisjoint(value)):
-            value = {"role": role, **{key: one for key, one in value.items() if one and key not in _BESIDE}}
+        if not all(value.values()) or not _BESIDE.isdisjoint(value):
+            value = {key: one for key, one in value.items() if one and key not in _BESIDE}
+        if not ("role" in value or "message.role" in value or _is_of_langchain(value)):
+            value = {"role": role, **value}
     return hash(marshal.dumps(value, 2))
+
+
+def _is_of_langchain(value: Mapping[str, Any]) -> bool:
+    """Return whether a message is one of LangChain, whose type says who spoke."""
+    return value.get("type") in _LANGCHAIN or (value.get("type") == "constructor" and "id" in value)

@@ -69,6 +69,10 @@ FAMILIES = (
     ),
 )
 KINDS = tuple(dict.fromkeys(name for family in FAMILIES for name in family.kind))
+LISTED = tuple(
+    dict.fromkeys(name for one in FAMILIES for names in (one.input, one.output, one.tools) for name in names)
+)
+"""Names of messages and tools, whose elements may be attributes of their own, by number."""
 EXPECTED = (
     "gen_ai.input.messages and gen_ai.output.messages (OpenTelemetry), llm.input_messages (OpenInference), "
     "ai.prompt.messages (AI SDK), inputs and outputs (LangSmith) or mlflow.spanInputs"
@@ -100,11 +104,14 @@ COLUMNS = {
         *("traceloop.association.properties.user_id", "extra.metadata.user_id"),
     ),
 }
+FAILURES = ("otel.status_description", "error.message")
+"""What went wrong, among the tags of Jaeger's spans."""
 NAMES = frozenset(
     name
     for names in (
         *(one for family in FAMILIES for one in (family.kind, family.input, family.output, family.tools)),
         CONVERSATIONS,
+        FAILURES,
         *COLUMNS.values(),
     )
     for name in names

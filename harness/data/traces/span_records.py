@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness.data.formats.json_texts import encodable, json_value
-from harness.data.traces.span_attributes import Attributes, attributes, conversation_of, nested, objects
+from harness.data.traces.span_attributes import Attributes, attributes, nested, objects
+from harness.data.traces.span_contents import conversation_of
+from harness.data.traces.span_names import FAILURES
 
 _IDS, _TRACES = ("spanId", "span_id", "spanID"), ("traceId", "trace_id", "traceID")
 _PARENTS = ("parentSpanId", "parent_span_id", "parent_id", "parentId", "parent_run_id")
@@ -156,7 +158,7 @@ def _failure_of_tags(root: Attributes) -> str:
     """Return what a span of Jaeger says of its failure, which stands among its attributes there."""
     if root.get("otel.status_code") != "ERROR" and root.get("error") is not True:
         return ""
-    words = root.first(("otel.status_description", "error.message"))
+    words = root.first(FAILURES)
     return encodable(str(words))[:_LONGEST] if words else "the span is marked as failed"
 
 

@@ -22,7 +22,7 @@ from harness.data.traces.beginnings import Beginnings, Numbers, chain
 from harness.data.traces.json_document import FileRecord
 from harness.data.traces.logged_conversations import Again, LoggedConversation, as_continued
 from harness.data.traces.message_digests import MessageDigests
-from harness.data.traces.span_attributes import columns, conversation, is_agent, kind_of, sides
+from harness.data.traces.span_contents import columns, conversation, is_agent, kind_of, sides
 from harness.data.traces.span_names import COLUMNS, EXPECTED
 from harness.data.traces.span_records import LoggedSpan, is_export, spans
 from harness.data.traces.span_tree import SpanTree
