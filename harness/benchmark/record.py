@@ -12,6 +12,7 @@ from typing import Any, Literal
 from harness.benchmark.cells import BASELINE_KINDS, Cell
 from harness.benchmark.execute import without_log
 from harness.benchmark.plan import BenchmarkPlan
+from harness.benchmark.presets import Preset
 from harness.benchmark.schedule import StepOutcome, failure_of
 from harness.data.formats.strict_records import load_record
 from harness.errors import DataError, UsageError
@@ -118,15 +119,19 @@ def check_version(hub: Hub, plan: BenchmarkPlan, version: str | None) -> str:
     before = hub.read_text("dataset", results, FILE) if published else None
     if before is None:
         return results
-    record = load(before, results)
-    settings = plan.setup.preset.model_dump(mode="json")
-    other = sorted(key for key in settings if record.settings.get(key) != settings[key] and key not in _FREE)
+    known, settings = complete(load(before, results).settings), plan.setup.preset.model_dump(mode="json")
+    other = sorted(key for key in settings if known.get(key) != settings[key] and key not in _FREE)
     if other:
         raise UsageError(
             f"{results} holds published results ({', '.join(published)}) of other settings ({', '.join(other)}); "
             "say with --version which new version these are for, or use another --namespace"
         )
     return results
+
+
+def complete(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a record with the defaults of those that a preset did not have when it was written."""
+    return {**Preset(student="").model_dump(mode="json"), **settings}
 
 
 _FREE = ("summary", "parallel", "hardware")
@@ -172,7 +177,8 @@ def record(
 
 def _with_others(found: BenchmarkRecord, before: BenchmarkRecord) -> BenchmarkRecord:
     """Return the record with the cells of earlier runs that had the same settings and are not in this one."""
-    same = (before.settings, before.student, before.test_set) == (found.settings, found.student, found.test_set)
+    made_as = (complete(before.settings), before.student, before.test_set)
+    same = made_as == (found.settings, found.student, found.test_set)
     models = {cell.model for cell in found.cells}
     kept = tuple(cell for cell in before.cells if same and cell.model not in models)
     cells = sorted((*found.cells, *kept), key=lambda cell: (cell.seed, cell.fair, cell.scenario, cell.arm != "tft"))

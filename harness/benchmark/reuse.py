@@ -13,6 +13,7 @@ from harness.benchmark.steps import Step
 from harness.errors import RepoNotFound, UsageError
 from harness.evaluation.records import EvalReport
 from harness.evaluation.results import RESULTS, ResultsDataset, config_name
+from harness.evaluation.scorecard import NULLS
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.hub.publishing import check_ours
@@ -95,7 +96,18 @@ class BenchmarkState:
         engine = (run.config.get("max_tokens"), bool(run.config.get("base")))
         alike = model.backend != "vllm" or engine == (limit, "base" in step.request)
         judged = self._judge is None or (report.judging is not None and report.run.judge == self._judge)
-        return self.evaluated(step, artifacts) if wanted == found and alike and judged else None
+        if not (wanted == found and alike and judged) or self._lacks_nulls(step):
+            return None
+        return self.evaluated(step, artifacts)
+
+    def _lacks_nulls(self, step: Step) -> bool:
+        """Whether a step is the untrained student's and its rows are of an earlier version, without null baselines."""
+        untrained, config = self._plan.baselines.steps.get("untrained"), config_name(step.makes)
+        if untrained is None or untrained.key != step.key:
+            return False
+        dataset = ResultsDataset.find(self._hub, f"{self._plan.setup.namespace}/{RESULTS}")
+        rows = dataset.rows(config, unreadable=lambda *_: None).get(config) if dataset else None
+        return not any(row.get(NULLS) for row in rows or ())
 
     def _revision(self, step: Step, artifacts: Mapping[str, Artifact], model: ModelName) -> str | None:
         """Return the commit of the model that a step evaluates; None for one that is in no repository."""

@@ -88,9 +88,9 @@ def init(
         )
         with progress("reading the export") as advance:
             record = make_job(request, advance=advance)
-    reviewed = [] if yes else [["tft", "job", "review", str(out)]]
-    then = [*reviewed, ["tft", "job", "check", str(out)], ["tft", "benchmark", "--job", str(out), "--preset", "tiny"]]
-    commands = list(map(shlex.join, then))
+    review = [] if yes or not record.test else [["tft", "job", "review", str(out)]]
+    compare = [["tft", "benchmark", "--job", str(out), "--preset", "tiny"]] if record.test else []
+    commands = list(map(shlex.join, [*review, ["tft", "job", "check", str(out)], *compare]))
     if as_json:
         document = {"folder": str(out), **dump_record(record), "notes": list(notes(record)), "next": commands}
         echo(json.dumps(document, ensure_ascii=False))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from harness.hub.lineage import LINEAGE, find_record
 REPOSITORY = "tft-benchmark-testset"
 PAIRS = "data/pairs/test.jsonl"
 TASK = "job_description.json"
+TEXT_TURNS = "text_turns"
+"""Where an evaluation's configuration counts the assistant's turns that are text and no call."""
 TEST_SET_STAGES = ("collect", "job-test-set")
 """Stages that make test sets, as lineages name them."""
 
@@ -43,11 +45,27 @@ class TestSet:
     """How far people have approved it; None where its maker does not say."""
     replaced: int = 0
     """Conversations of `pairs` that had a system message of their own, in whose place the task's comes."""
+    texts: int = 0
+    """Turns of the assistant, in the whole test set, that are text and no call: there is nothing to score them by."""
 
     @property
     def facts(self) -> dict[str, Any]:
         """Return what an evaluation records of it that decides about no answer."""
-        return {APPROVAL: asdict(self.approval)} if self.approval else {}
+        approval = {APPROVAL: asdict(self.approval)} if self.approval else {}
+        return approval | ({TEXT_TURNS: self.texts} if self.texts else {})
+
+
+def text_turns(conversations: Iterable[Conversation]) -> int:
+    """Return how many turns of the assistant are text and no call."""
+    return sum(one.role == "assistant" and not one.tool_calls for each in conversations for one in each.messages)
+
+
+def text_turns_note(config: Mapping[str, Any]) -> list[str]:
+    """Return the sentence about turns that were not scored, as an evaluation's configuration counts them."""
+    if not (texts := config.get(TEXT_TURNS)):
+        return []
+    scored = "is text and no call, and was not scored" if texts == 1 else "are text and no call, and were not scored"
+    return [f"{texts} turn{'' if texts == 1 else 's'} of the assistant in the test set {scored}."]
 
 
 def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
@@ -68,7 +86,8 @@ def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
     if limit is not None and limit < 1:
         raise UsageError(f"--limit must be at least 1, got {limit}")
     try:
-        pairs = expand_pairs(read_test_conversations(folder / CONVERSATIONS))
+        conversations = read_test_conversations(folder / CONVERSATIONS)
+        pairs = expand_pairs(conversations)
         task = read_task(folder / TASK)
     except DataError as error:  # its place on the Hub says more than the one in the cache
         problem = str(error).replace(f"{folder}/", "")
@@ -82,6 +101,7 @@ def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
         total=len(pairs),
         approval=_approval(folder / LINEAGE, artifact),
         replaced=len(own),
+        texts=text_turns(conversations),
     )
 
 

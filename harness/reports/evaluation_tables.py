@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.data.tasks import text_turns_note
 from harness.data.test_approval import approval_of
 from harness.evaluation.baselines import BASELINES
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
@@ -61,7 +62,7 @@ def _parts(report: EvalReport) -> Iterable[RenderableType]:
 def prompt_notes(config: Mapping[str, Any]) -> list[str]:
     """Return what a run's configuration says about its prompts, and who approved what they were made from."""
     approval = approval_of(config)
-    notes = [approval.sentence] if approval else []
+    notes = [*([approval.sentence] if approval else []), *text_turns_note(config)]
     if changed := form_notes(config):
         notes.append(f"The chat template does not take conversations as they are; prompts have {'; '.join(changed)}.")
     if replaced := config.get(SYSTEMS_REPLACED):

@@ -16,7 +16,7 @@ from harness.data.formats.published import read_test_conversations
 from harness.data.formats.strict_records import FrozenModel
 from harness.data.logged import LOGGED, SEEN
 from harness.data.records import Conversation
-from harness.data.tasks import PAIRS, TASK, write_test_set
+from harness.data.tasks import PAIRS, TASK, text_turns, write_test_set
 from harness.data.test_approval import APPROVAL
 from harness.data.traces.trace_input import CONVERSATIONS
 from harness.errors import DataError, UsageError
@@ -78,6 +78,8 @@ def run(request: JobTestSetRequest, hub: Hub) -> StageResult:
             lineage=lineage,
         )
         counts = {"conversations": len(conversations), "turn pairs": len(pairs)}
+        if texts := text_turns(conversations):
+            counts["turns that are text and not scored"] = texts
         approval = review.counts.sentence if review else None
         write_stage_card(folder, "own.md.jinja", frame, what="test set", counts=counts, approval=approval)
         return counts

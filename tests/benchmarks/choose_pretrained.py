@@ -36,6 +36,7 @@ from harness.hub.client import Hub
 from harness.models.prompts import Calendar
 from harness.stages._result import OutputTarget
 from harness.stages.student_fetch import FetchRequest, run
+from harness.training.batches import BatchOrder, Collator
 from harness.training.config import TrainConfig
 from harness.training.examples import Example, TrainingExamples
 from harness.training.loop import Trained, train
@@ -44,13 +45,13 @@ from harness.training.student_files import ToRender, render_guarded
 LOG = Path(__file__).parents[2] / "docs" / "measurements" / "choose_pretrained.jsonl"
 AXES: dict[str, tuple[float, ...]] = {
     "learning_rate": (1e-3, 3e-4, 3e-3),
-    "conversations": (180, 90, 60),
+    "conversations": (168, 84, 56),
     "lora_rank": (32, 8, 64),
-    "batch_size": (8, 4),
+    "batch_size": (4, 8),
 }
 """Setting -> values, the preset's first; the passes are the same, so fewer conversations are more epochs."""
 HELD_OUT = 30
-SHORT = {"passes": 8, "batch_size": 4, "held_out": 2}
+SHORT = {"passes": 8, "held_out": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +75,12 @@ def main() -> None:
         sys.exit("the traces are those of S1: set TFT_SOURCES to the folder of `tft sources fetch`")
     torch.set_num_threads(options.threads)
     preset = read_preset("pretrained")
-    settings = preset.train | ({} if options.whole else {"passes": SHORT["passes"], "batch_size": SHORT["batch_size"]})
+    settings = preset.train | ({} if options.whole else {"passes": SHORT["passes"]})
     with tempfile.TemporaryDirectory(prefix="tft-bench-") as name:
         data = prepare(Path(name), str(preset.fetch_student), HELD_OUT if options.whole else SHORT["held_out"])
         print(f"{len(data.train)} conversations to train on, {len(data.held_out)} held out", flush=True)
+        for size in AXES["batch_size"]:
+            print(f"batches of {int(size)}: {computed(data, int(size)):.3f} of the tokens are computed", flush=True)
         if not options.whole:
             for rate in AXES["learning_rate"][:2]:
                 show(measure(data, TrainConfig(**settings | {"learning_rate": rate}), Path(name)))
@@ -105,6 +108,15 @@ def prepare(scratch: Path, student: str, held_out: int) -> Data:
 
     items = made.items
     return Data(base=base, train=items[held_out:], held_out=items[:held_out], pad=rendering.pad, is_plain=is_plain)
+
+
+def computed(data: Data, size: int) -> float:
+    """Return the share of an epoch's tokens that is computed where batches share their prefix."""
+    items = (*data.held_out, *data.train)
+    lay_out = Collator(pad_token_id=data.pad, shared=True)
+    order = BatchOrder(examples=len(items), batch_size=size, seed=0)
+    found = sum(int(lay_out([items[place] for place in batch])["computed"]) for batch in order)
+    return found / sum(len(item.input_ids) for item in items)
 
 
 def _search(data: Data, settings: dict[str, Any], scratch: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A job's test set on the Hub: without what was dropped, and with how many of its conversations a person looked at."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given
@@ -11,14 +11,18 @@ from harness.curation.job_init.review import TODO, decide, write_todo
 from harness.data.formats.jsonl import read_jsonl, write_json, write_jsonl
 from harness.data.formats.messages import dump_conversation
 from harness.data.formats.task import dump_task
+from harness.data.records import Message
 from harness.data.sample import sample_conversations, sample_task
+from harness.data.tasks import TestSet, text_turns
 from harness.data.test_approval import APPROVAL, ReviewCounts, approval_of
 from harness.errors import DataError
+from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.reports.evaluation_tables import prompt_notes
 from harness.stages._result import OutputTarget
 from harness.stages.job_test_set import JobTestSetRequest, run
 
+TALKS = Artifact(kind="dataset", repo_id="me/talks", revision="a" * 40)
 NOBODY = "Nobody looked at the 4 test conversations: what is wrong in them counts as right."
 
 
@@ -60,6 +64,20 @@ def test_what_was_dropped_is_left_out_and_the_card_and_the_lineage_say_who_looke
 def test_where_nobody_looked_the_card_says_so(job, by):
     write_todo(job, sample_conversations(4), by)
     assert NOBODY in (make(job)[0] / "README.md").read_text()
+
+
+def test_turns_that_are_text_are_no_pairs_and_are_counted_where_scores_are_shown(job):
+    thanks = (Message(role="user", content="Thank you."), Message(role="assistant", content="Gladly."))
+    talks = [replace(one, messages=(*one.messages, *thanks)) for one in sample_conversations(4)]
+    before = len((make(job, "before")[0] / "data" / "pairs" / "test.jsonl").read_text().splitlines())
+    write_jsonl(job / "test.jsonl", map(dump_conversation, talks))
+    out, _ = make(job)
+    assert len((out / "data" / "pairs" / "test.jsonl").read_text().splitlines()) == before
+    assert "| turns that are text and not scored | 4 |" in (out / "README.md").read_text()
+    facts = TestSet(artifact=TALKS, task=sample_task(), pairs=(), total=0, texts=text_turns(talks)).facts
+    assert prompt_notes(facts) == [
+        "4 turns of the assistant in the test set are text and no call, and were not scored."
+    ]
 
 
 def test_a_folder_made_by_hand_says_nothing_and_is_what_it_was(job):

@@ -9,6 +9,7 @@ from harness.benchmark.report.beside import missing
 from harness.benchmark.report.records import BenchmarkReport
 from harness.benchmark.report.results import EvaluationResults
 from harness.data.published_facts import published_facts
+from harness.data.tasks import text_turns_note
 from harness.data.test_approval import approval_of
 from harness.evaluation.baselines import GOLD
 from harness.evaluation.metrics import JUDGE_METRIC
@@ -19,7 +20,7 @@ from harness.reports.evaluation_plots import called_tool
 def notes(summary: BenchmarkReport, assigned: AssignedResults, results: EvaluationResults) -> Iterator[str]:
     """Yield the notes, one or two sentences per fact."""
     reports = [one.report for _, one in sorted(assigned.results.items())]
-    yield from _about_approval(reports)
+    yield from _about_test_set(reports)
     yield from _about_judges(summary, reports)
     yield from missing(summary.beside)
     if summary.main.rows and any(row.published for row in summary.main.rows):
@@ -29,9 +30,10 @@ def notes(summary: BenchmarkReport, assigned: AssignedResults, results: Evaluati
     yield from _about_baselines(reports, summary.metrics)
 
 
-def _about_approval(reports: list[EvalReport]) -> Iterator[str]:
-    """Yield how many of the test conversations a person looked at, where the test set says it."""
+def _about_test_set(reports: list[EvalReport]) -> Iterator[str]:
+    """Yield how many test conversations a person looked at, where that is known, and what of them is not scored."""
     yield from sorted({approval.sentence for one in reports if (approval := approval_of(one.run.config))})
+    yield from sorted({note for one in reports for note in text_turns_note(one.run.config)})
 
 
 def _about_judges(summary: BenchmarkReport, reports: list[EvalReport]) -> Iterator[str]:

@@ -92,8 +92,8 @@ def _why_not(cells: Mapping[Arm, CellResult], untrained: BesideResult | None, me
         return f"the untrained student has no score that it could be compared with: {problem}"
     if not any(row.get(NULLS) for row in untrained.result.rows):
         return (
-            "the untrained student was evaluated by an earlier version, whose rows lack the null baselines; evaluate "
-            "it again"
+            "the untrained student was evaluated by an earlier version, whose rows lack the null baselines; "
+            "`tft benchmark` evaluates it again"
         )
     return None if metric else "the arms and the untrained student have no metric in common by one judge"
 

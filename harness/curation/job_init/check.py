@@ -22,6 +22,7 @@ from harness.data.formats.jsonl import read_jsonl
 from harness.data.formats.published import read_test_conversations
 from harness.data.pipeline_records import TraceRow
 from harness.data.records import Conversation, Message, Task
+from harness.data.tasks import text_turns
 from harness.data.tools import Toolbox
 from harness.data.traces.read import read_traces
 from harness.errors import DataError
@@ -147,9 +148,9 @@ def _calls(test: Sequence[Conversation], task: Task) -> Iterator[JobFinding]:
                 unknown[call.name] += 1
             elif usable and (problems := toolbox.problems(call)):
                 wrong.setdefault(conversation.id, problems[0])
-    turns = [one for each in test for one in each.messages if one.role == "assistant"]
-    if spoken := sum(not one.tool_calls for one in turns):
-        what = f"{spoken:,} of {len(turns):,} turns in the test set are text and no call"
+    if spoken := text_turns(test):
+        turns = sum(one.role == "assistant" for each in test for one in each.messages)
+        what = f"{spoken:,} of {turns:,} turns in the test set are text and no call"
         yield JobFinding(
             what=what, advice="they are not scored: only calls are, among them those of a tool that replies"
         )

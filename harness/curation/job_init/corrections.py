@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.curation.job_folder import TASK, TEST
-from harness.curation.job_init.review import LOGGED, By, Decision, State, decide, read_review, writing
+from harness.curation.job_init.review import LOGGED, By, Decision, State, decide, read_review, read_todo, writing
 from harness.data.formats.json_texts import as_value, parse_line
 from harness.data.formats.jsonl import write_atomic
 from harness.data.formats.messages import dump_conversation, dump_message
@@ -75,6 +75,7 @@ class ReviewDesk:
 
     def __init__(self, folder: Path) -> None:
         """Open a folder. Raises DataError where its task, its test set or its decisions cannot be read."""
+        read_todo(folder)  # first: it says what to do about a folder without test conversations
         self.folder = folder
         self.toolbox = Toolbox(read_task(folder / TASK).tools)
         self._steps: deque[_Step] = deque(maxlen=_UNDONE_AT_MOST)

@@ -12,7 +12,8 @@ from harness.curation.job_init.gather import RowFacts, SetAside
 from harness.errors import UsageError
 
 SHARE, FEWEST, MOST = 0.2, 10, 40
-"""A fifth of the conversations is held out, between 10 and 40 of them, and never more than half."""
+"""A fifth of the conversations is held out, between 10 and 40 of them, and never more than half of those that can be:
+calls are learned from the others."""
 _TERCILES = ("short", "middling", "long")
 
 
@@ -25,8 +26,10 @@ class HeldOut:
     """Why a row is neither; overlaps with the test set come on top."""
     wanted: int
     """How many were to be held out; fewer are where users or sessions have more conversations than fit."""
+    usable: int
+    """Conversations that could have been traces."""
     candidates: int
-    """Conversations that could have been test conversations."""
+    """Those of them that could have been test conversations."""
     groups: int
     """Users, sessions, and agents with those that they call, none of which is torn apart; else single conversations."""
     shared: tuple[str, ...]
@@ -79,13 +82,19 @@ def hold_out(rows: Sequence[RowFacts], *, size: int | None, seed: int) -> HeldOu
             reason = f"same user or session as {rows[held[0]].id}, a test conversation; {why}"
             aside[position] = SetAside(kind="user or session of the test", reason=reason)
     return HeldOut(
-        test=frozenset(test), aside=aside, wanted=wanted, candidates=candidates, groups=len(groups), shared=shared
+        test=frozenset(test),
+        aside=aside,
+        wanted=wanted,
+        usable=len(usable),
+        candidates=candidates,
+        groups=len(groups),
+        shared=shared,
     )
 
 
 def _size(asked: int | None, *, usable: int, candidates: int) -> int:
     if asked is None:
-        return min(max(FEWEST, min(MOST, round(SHARE * usable))), usable // 2, candidates)
+        return min(max(FEWEST, min(MOST, round(SHARE * usable))), candidates // 2)
     if asked > min(candidates, usable - 1):
         raise UsageError(
             f"--test {asked} asks for more than can be held out: of {usable:,} conversations that are of use "

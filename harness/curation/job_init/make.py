@@ -102,6 +102,7 @@ def make_job(request: InitRequest, *, advance: Advance = _nothing) -> JobRecord:
             set_aside=reasons.total(),
             reasons=most_common_first(reasons),
             test_wanted=held.wanted,
+            usable=held.usable,
             test_candidates=held.candidates,
             groups=held.groups,
             shared=held.shared,

@@ -38,7 +38,10 @@ class JobRecord:
     """Why rows were set aside -> rows."""
     test_wanted: int
     """Test conversations that were asked for, or the default."""
+    usable: int
+    """Conversations that nothing was wrong with before the test set was chosen."""
     test_candidates: int
+    """Those of them that could be test conversations."""
     groups: int
     shared: tuple[str, ...]
     detectable: float | None
@@ -102,8 +105,17 @@ def _about_rows(record: JobRecord) -> Iterator[str]:
 
 
 def _about_test(record: JobRecord) -> Iterator[str]:
+    untestable = record.usable - record.test_candidates
+    if untestable:
+        yield (
+            f"{untestable:,} of {record.usable:,} conversations cannot be held out, most often for having no call or "
+            "several in one turn: models are compared on single calls"
+        )
     if record.detectable is None:
-        yield "there is no test set that can tell anything: too few conversations can be held out; export more"
+        yield (
+            "there is no test set that can tell anything: of the conversations that can be held out, at most half are, "
+            f"and there are {record.test_candidates:,}; export more"
+        )
     else:
         yield (
             f"{record.test} test conversations show a difference of {number(record.detectable, digits=2)} in the "

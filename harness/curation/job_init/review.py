@@ -145,7 +145,7 @@ def read_todo(folder: Path) -> str:
             raise DataError(f"{path} has more than {LARGEST_TODO >> 20} MiB; expected a line per test conversation")
         return data.decode("utf-8-sig")
     except FileNotFoundError as error:
-        raise DataError(f"{folder} has no {TODO}; tft job init makes it with the test conversations") from error
+        raise DataError(f"{folder} has no {TODO}; tft job init makes it where it holds conversations out") from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -19,6 +19,8 @@ DRAFT_TOOL = "Draft, inferred from"
 """How the description of an inferred tool begins."""
 _MOST_NAMES, _MOST_VERSIONS = 2_000, 200
 """Tools, and versions of one tool, that are kept apart; what lies beyond is counted."""
+_SAME_VALUE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else")
+"""Keys whose schemas look at the same value again, and not at a part of it."""
 
 
 @dataclass(slots=True)
@@ -185,12 +187,14 @@ def why_unusable(definition: Mapping[str, Any]) -> str:
         return ""
     if not isinstance(parameters, Mapping):
         return "its parameters are no JSON schema"
-    away = next((ref for ref in _references(parameters) if not _resolves(ref, parameters)), None)
+    away = next((ref for ref in _references(parameters) if _place(ref, parameters) is None), None)
     if away is not None:
         return f"its parameters refer to {away!r:.200}, which is not in them"
     try:
         Draft202012Validator.check_schema(parameters)
         Draft202012Validator(parameters).is_valid({})
+        if _circles(parameters):
+            raise RecursionError
     except SchemaError as error:
         return f"its parameters are no JSON schema: {error.message[:200]}"
     except RecursionError:
@@ -212,10 +216,31 @@ def _references(schema: Any) -> Iterator[Any]:
             stack += value
 
 
-def _resolves(reference: str, schema: Any) -> bool:
-    """Return whether a reference points at a place in the schema itself: nothing is ever fetched."""
+def _circles(root: Mapping[str, Any]) -> bool:
+    """Return whether a value is checked by some place in a schema that leads back to itself with the same value."""
+    open_: set[int] = set()
+    done: set[int] = set()
+
+    def leads_back(schema: Any) -> bool:
+        if not isinstance(schema, Mapping) or id(schema) in done:
+            return False
+        if id(schema) in open_:
+            return True
+        open_.add(id(schema))
+        same = [schema[key] for key in _SAME_VALUE if key in schema]
+        same += [_place(schema[key], root) for key in ("$ref", "$dynamicRef") if isinstance(schema.get(key), str)]
+        found = any(leads_back(one) for each in same for one in (each if isinstance(each, list) else [each]))
+        open_.discard(id(schema))
+        done.add(id(schema))
+        return found
+
+    return any(leads_back(_place(reference, root)) for reference in _references(root))
+
+
+def _place(reference: str, schema: Any) -> Mapping[str, Any] | bool | None:
+    """Return the place in the schema that a reference points at, None for any other: nothing is ever fetched."""
     if not reference.startswith("#") or (reference != "#" and not reference.startswith("#/")):
-        return False
+        return None
     for part in filter(None, reference[1:].split("/")):
         name = part.replace("~1", "/").replace("~0", "~")
         if isinstance(schema, list) and name.isdecimal() and int(name) < len(schema):
@@ -223,5 +248,5 @@ def _resolves(reference: str, schema: Any) -> bool:
         elif isinstance(schema, Mapping) and name in schema:
             schema = schema[name]
         else:
-            return False
-    return isinstance(schema, Mapping | bool)
+            return None
+    return schema if isinstance(schema, Mapping | bool) else None

@@ -103,11 +103,19 @@ def _refuse_text(text: str, role: str) -> None:
     """Raise ValueError for a text that is a stream of pieces, or a whole conversation as a chat template writes it."""
     if text.startswith(("data: {", "event: ")):
         raise ValueError("the answer is a stream of pieces (data: ...); export whole answers")
+    if _PYTHON.match(text):
+        raise ValueError(f"an object of Python is written as its text: {shortened(text)}; export it as JSON")
     if role == "user" and (_RENDERED.search(text) or (_HUMAN.search(text) and _AGENT.search(text))):
         raise ValueError(f"a whole conversation is written into one text: {shortened(text)}; export its messages")
 
 
 _RENDERED = re.compile(r"<\|im_start\|>|<\|start_header_id\|>|\[INST\]|<start_of_turn>|<\|(?:user|assistant)\|>")
+_PYTHON = re.compile(
+    r"\[?(?:AI|Human|System|Tool)Message(?:Chunk)?\(|(?:Model|Chat)Response\(|ChatCompletion(?:Message)?\(|ChatResult\(|"
+    r"content=(?:'[^']*'|\"[^\"]*\") (?:additional_kwargs|response_metadata)=|(?:generations|messages|choices)=\[|"
+    r"\[?\{'(?:id|role|messages|choices|content)': "
+)
+"""How objects of messages and answers begin where a tool wrote them by `str`."""
 _HUMAN = re.compile("^(Human|User): ", re.MULTILINE)
 _AGENT = re.compile("^(AI|Assistant|Agent):", re.MULTILINE)
 
@@ -148,6 +156,8 @@ def _with_role(value: Any, role: str, any_object: bool) -> Any:
 def _text_of(value: Mapping[str, Any], role: str, any_object: bool) -> str:
     """Return the words of an object that is no message: its one text, or the whole of it as JSON."""
     told = {key: one for key, one in value.items() if one not in (None, "", [], {}) and not is_about(key)}
+    if elsewhere := next((one for one in told.values() if isinstance(one, str) and _ELSEWHERE.match(one)), None):
+        raise ValueError(f"what was said stands in another file, {shortened(elsewhere)}; export it with that")
     key = next((key for key in _TEXTS if isinstance(told.get(key), str)), None)
     if key is not None and (len(told) == 1 or "model" in value):  # a request's other keys are settings
         _refuse_text(told[key], role)
@@ -155,6 +165,9 @@ def _text_of(value: Mapping[str, Any], role: str, any_object: bool) -> str:
     if any_object and not any(isinstance(one, list | Mapping) and one for one in map(json_value, value.values())):
         return json.dumps(value, ensure_ascii=False)
     raise ValueError(f"an object with the keys {listed_keys(value)} is no message of the {role}")
+
+
+_ELSEWHERE = re.compile(r"(?:s3|gs|abfss?|wasbs?)://\S+$")
 
 
 def _is_message(value: Mapping[str, Any]) -> bool:

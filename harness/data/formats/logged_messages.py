@@ -28,7 +28,8 @@ from harness.data.formats.content_parts import (
     tool_result,
     tool_results,
 )
-from harness.data.formats.json_texts import as_value, kind, shortened
+from harness.data.formats.json_texts import as_value, json_value, kind, shortened
+from harness.data.formats.text_calls import python_value
 from harness.data.formats.wrappers import unwrapped
 from harness.data.records import Message, Role, ToolCall
 
@@ -49,7 +50,7 @@ _PARTS_KEYS = ("parts", "blocks", "items", "contents")
 _LISTED_CALLS = ("tool_calls", "toolCalls", "toolExecutionRequests")
 _EXTRA = "additional_kwargs"
 """Where LangChain keeps what APIs say in their own words."""
-_WRITTEN_CALLS = ("function_call", "tool_call")
+_WRITTEN_CALLS = ("function_call", "tool_call", "tool-call")
 """Roles of messages whose whole text is a call, or a list of calls."""
 _LOOKS_LIKE_CALLS = re.compile(
     "(tool|function)s?_?(call|invo|use)|called_?(tool|function)|^(invocations?|actions?|calls?)$", re.IGNORECASE
@@ -122,7 +123,7 @@ def _said(value: Mapping[str, Any], role: Role) -> Iterator[Item]:
     if role == "tool" and said in (None, "") and (failed := value.get("error")):  # Inspect
         said = failed.get("message") if isinstance(failed, Mapping) else failed if isinstance(failed, str) else said
     if _named(value) in _WRITTEN_CALLS:
-        written = as_value(said) if isinstance(said, str) else said
+        written = _written_calls(said)
         yield from (parse_call(one, strict=False) for one in (written if isinstance(written, list) else [written]))
     elif role == "tool" and not holds_results(said) and (not parts or holds_texts(parts)):
         yield from tool_results(said, value)
@@ -140,6 +141,13 @@ def _said(value: Mapping[str, Any], role: Role) -> Iterator[Item]:
         raise ValueError(f"the content must be text or a list of text parts, got {kind(said)}")
 
 
+def _written_calls(said: Any) -> Any:
+    """Return the call, or the calls, of a text that is nothing else, as JSON or as Python writes them (smolagents)."""
+    if isinstance(said, list) and holds_texts(said):
+        said = "".join(one if isinstance(one, str) else str(first_of(one, ("text", "content"))) for one in said)
+    return python_value(said.strip().removeprefix("Calling tools:").strip()) if isinstance(said, str) else said
+
+
 def _refuse_other_words(content: Any, items: Iterable[Item]) -> None:
     """Raise ValueError where parts leave out words that stand beside them as content."""
     said = "".join(item for item in items if isinstance(item, str))
@@ -152,7 +160,8 @@ def _listed(value: Mapping[str, Any]) -> Iterator[Iterator[Item]]:
     extra = value.get(_EXTRA)
     extra = extra if isinstance(extra, Mapping) else {}
     calls = [*map(value.get, _LISTED_CALLS), extra.get("tool_calls")]
-    for listed in filter(None, calls):
+    for held in filter(None, calls):
+        listed = json_value(held)  # a table's column of text
         if not isinstance(listed, list | tuple):
             raise ValueError(f"tool_calls must be a list of calls, got {kind(listed)}")
         yield (parse_call(call, strict=False) for call in listed)

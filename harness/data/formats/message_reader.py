@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, get_args
 
 from harness.data.formats.calls import parse_call
 from harness.data.formats.content_parts import MediaNeededError, ToolResult, may_be_parts
 from harness.data.formats.json_texts import as_value, json_value, kind, shortened
 from harness.data.formats.logged_messages import logged_messages
-from harness.data.formats.reading_notes import MEDIA, SEVERAL_CALLS, ReadingNotes
+from harness.data.formats.reading_notes import MEDIA, NEWEST_FIRST, SEVERAL_CALLS, ReadingNotes
 from harness.data.formats.text_calls import may_hold_calls
 from harness.data.formats.wrappers import in_order
 from harness.data.records import Message, Role
@@ -38,10 +39,13 @@ def read_messages(
         raise ValueError(f'"{key}" must hold a list of messages, got {kind(values)}')
     notes = notes or ReadingNotes()
     values = list(map(json_value, values))  # columns of the type `Json()` are texts in Parquet
+    if not strict and _newest_first(values):
+        values.reverse()
+        notes.add(NEWEST_FIRST, "its messages stood newest first; they were read from the last to the first")
     messages: list[Message] = []
     for position, value in enumerate(values):
         try:
-            if not isinstance(value, Mapping):
+            if not isinstance(value, (dict, Mapping)):  # a dict is told at once
                 raise ValueError(f"expected an object with a role and content, got {kind(value)}")
             found = [_plain(value)] if strict else list(_logged(in_order(value, values, position, notes)))
         except MediaNeededError as error:
@@ -59,10 +63,25 @@ def read_messages(
             messages += found
     if strict:
         return tuple(messages)
-    apart = _one_after_another(messages)
+    return one_after_another(messages, notes)
+
+
+def one_after_another(messages: Sequence[Message], notes: ReadingNotes) -> tuple[Message, ...]:
+    """Return messages with each call of a turn, where all results follow, as a turn of its own, with its result."""
+    apart = _apart(messages)
     if several := _several(messages) - _several(apart):
         notes.add(SEVERAL_CALLS, f"turns with several calls: {several}; each call is a turn of its own now")
     return apart
+
+
+def _newest_first(values: Sequence[Any]) -> bool:
+    """Return whether each message says that it was made before the one above, as pages of an API list them."""
+    if len(values) < 2 or not isinstance(values[0], dict) or values[0].get("role") in ("system", "user"):
+        return False
+    key = next((key for key in ("created_at", "createdAt", "timestamp") if values[0].get(key)), None)
+    made: list[Any] = [one.get(key) if isinstance(one, Mapping) else None for one in values] if key else []
+    alike = any(all(isinstance(one, kind) for one in made) for kind in (str, (int, float)))
+    return bool(made) and alike and all(later > earlier for later, earlier in pairwise(made))
 
 
 def _several(messages: Iterable[Message]) -> int:
@@ -79,7 +98,7 @@ def _plain(value: Mapping[str, Any]) -> Message:
         raise ValueError(f"content must be text or null, got {kind(content)}")
     if not isinstance(calls, list | tuple):
         raise ValueError(f"tool_calls must be a list of calls, got {kind(calls)}")
-    found = tuple(parse_call(call) for call in calls)
+    found = tuple(map(parse_call, calls)) if calls else ()
     said = content if content or not found else None
     return Message(role=_ROLES[role], content=said, tool_calls=found, tool_call_id=value.get("tool_call_id"))
 
@@ -87,14 +106,23 @@ def _plain(value: Mapping[str, Any]) -> Message:
 def _logged(value: Mapping[str, Any]) -> Iterator[Message]:
     # Most traces have messages in the plain layout; there both readings are one, and this is the quick one.
     for message in [_plain(value)] if _is_plain(value) else logged_messages(value):
-        whole(message.content, "the content")
-        whole([call.arguments for call in message.tool_calls], "a call's arguments")
+        if message.content and not message.content.isascii():
+            whole(message.content, "the content")
+        if message.tool_call_id and not message.tool_call_id.isascii():
+            whole(message.tool_call_id, "the id of a result")
+        for call in message.tool_calls:
+            whole([call.id, call.name, call.arguments], "a call")
         yield message
 
 
 def _is_plain(value: Mapping[str, Any]) -> bool:
     """Return whether a message has surely nothing in it that only `logged_messages` knows."""
-    role, content, calls, id = (value.get(key) for key in ("role", "content", "tool_calls", "tool_call_id"))
+    role, content, calls, id = (
+        value.get("role"),
+        value.get("content"),
+        value.get("tool_calls"),
+        value.get("tool_call_id"),
+    )
     if not isinstance(role, str) or role not in _ROLES or not value.keys() <= _PLAIN_KEYS:
         return False
     if not (content or calls) or (calls and role != "assistant"):
@@ -113,19 +141,22 @@ def _is_plain_text(content: Any, role: str) -> bool:
 
 
 def _is_plain_call(call: Any) -> bool:
-    function = call.get("function") if isinstance(call, Mapping) and call.keys() == _CALL_KEYS else None
-    return isinstance(function, Mapping) and function.keys() == _FUNCTION_KEYS and all((call["id"], function["name"]))
+    function = call.get("function") if isinstance(call, dict) and call.keys() == _CALL_KEYS else None
+    return isinstance(function, dict) and function.keys() == _FUNCTION_KEYS and all((call["id"], function["name"]))
 
 
 def whole(value: Any, place: str = "the row") -> None:
     """Raise ValueError where a text holds half a character (a lone surrogate), which no file can be written with."""
-    if isinstance(value, str) and not value.isascii() and _HALF.search(value):
-        raise ValueError(f"{place} holds half a character (a lone surrogate); write the text again as UTF-8")
+    if isinstance(value, str):
+        if not value.isascii() and _HALF.search(value):
+            raise ValueError(f"{place} holds half a character (a lone surrogate); write the text again as UTF-8")
+        return
     for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        whole(part, place)
+        if part.__class__ is not str or not part.isascii():
+            whole(part, place)
 
 
-def _one_after_another(messages: list[Message]) -> tuple[Message, ...]:
+def _apart(messages: Sequence[Message]) -> tuple[Message, ...]:
     if all(len(message.tool_calls) < 2 for message in messages):
         return tuple(map(_plain_result, messages))
     out: list[Message] = []

@@ -44,16 +44,18 @@ def openai_tools(value: Any) -> list[dict[str, Any]]:
 
 def _functions(value: Any, depth: int) -> Iterator[dict[str, Any]]:
     if isinstance(value, list):
+        if value and all(isinstance(one, list) and len(one) == 2 and isinstance(one[0], str) for one in value):
+            value = [dict(value)]  # a map of Parquet
         for one in value:
             yield from _functions(json_value(one), depth)
         return
     if not isinstance(value, Mapping) or depth > len(_WRAPPERS):
         return
-    inner = next(
-        (held for key in (*_WRAPPERS, *_LISTED) if isinstance(held := json_value(value.get(key)), _NESTED)), None
-    )
-    name, schema = value.get("name"), _schema(value)
-    if isinstance(name, str) and name and (schema is not None or inner is None):
+    name = value.get("name")
+    schema = _schema(value) if name else None
+    held = () if schema is not None else (json_value(value[key]) for key in (*_WRAPPERS, *_LISTED) if key in value)
+    inner = next((one for one in held if isinstance(one, _NESTED)), None)
+    if isinstance(name, str) and name and inner is None:
         if (
             schema is not None
             or value.get("type", "function") in ("function", "custom", "tool")

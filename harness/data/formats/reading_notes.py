@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from harness.data.pipeline_records import Finding
 
-SEVERAL_CALLS, MEDIA, ORDER, OTHER_ANSWER, ALTERNATIVES, CUT_RESULT, REPEATED = (
-    *("several-calls-made", "media-left-out", "order-guessed"),
+SEVERAL_CALLS, MEDIA, ORDER, NEWEST_FIRST, OTHER_ANSWER, ALTERNATIVES, CUT_RESULT, REPEATED = (
+    *("several-calls-made", "media-left-out", "order-guessed", "newest-first"),
     *("other-answer", "alternatives-left-out", "result-cut", "exported-twice"),
 )
 ADVICE = {
@@ -22,6 +22,10 @@ ADVICE = {
     ORDER: (
         "conversations in which a text may stand before or behind a call",
         "the text was taken for the reply to the results, as it mostly is; look at some of them",
+    ),
+    NEWEST_FIRST: (
+        "conversations whose messages stood newest first",
+        "they were read from the last to the first, by the times that they say; nothing has to be done",
     ),
     OTHER_ANSWER: (
         "conversations that end with another answer than the one beside them",

@@ -19,6 +19,7 @@ _HOLDERS = (
     *("request", "input", "inputs", "prompt", "request_body", "requestBody", "body", "kwargs", "llm"),
     *("config", "metadata", "model_parameters", "modelParameters", "invocation_params", "extra", "optional_params"),
     *("inputBodyJson", "generation_config", "full_request", "request_payload", "attributes", "agent", "properties"),
+    *("params", "backendRequestBody"),
 )
 """Keys of objects beside or around the messages in which the same is looked for."""
 _ANSWERS = ("response", "output", "outputs", "response_body", "responseBody", "outputBodyJson", "completion")
@@ -26,7 +27,7 @@ _DEEPEST = 2
 _NAMES: dict[str, tuple[str, ...]] = {
     "tools": (
         *("tools", "functions", "tool_definitions", "toolDefinitions", "toolConfig", "tool_config", "available_tools"),
-        "function_definitions",
+        *("function_definitions", "gen_ai.tool.definitions"),
     ),
     "system": (
         *("system", "instructions", "system_prompt", "systemPrompt", "system_instruction", "systemInstruction"),
@@ -50,6 +51,7 @@ _REASONS = ("finish_reason", "finishReason", "stop_reason", "stopReason", "block
 _CODES = ("status_code", "statusCode", "response_status", "http_status")
 _MARKS = frozenset(("level", "error", "success", "label", "status", *_CODES))
 """Keys of which one marks a failure otherwise than by an error's words."""
+_NAMED = {column: frozenset(names) for column, names in _NAMES.items()}
 _ANY_NAME = frozenset(name for names in _NAMES.values() for name in names)
 _ANY_HOLDER = frozenset(_HOLDERS)
 _EPOCHS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3), (1e8, 1.0))
@@ -69,7 +71,8 @@ def columns_of(row: Any, messages: Any = None) -> dict[str, Any]:
     places = [place for place in every if not _ANY_NAME.isdisjoint(place)]
     found = {}
     for column, read in _READ.items():
-        values = (read(place[key]) for place in places for key in _NAMES[column] if place.get(key) is not None)
+        holding = [place for place in places if not _NAMED[column].isdisjoint(place)]
+        values = (read(place[key]) for place in holding for key in _NAMES[column] if place.get(key) is not None)
         if value := next(filter(None, values), None):
             found[column] = value
     if "error" not in found and (failed := _failure(own) or _filtered([*own[:1], *answers])):

@@ -14,7 +14,8 @@ from harness.data.records import Message
 Row = Mapping[str, Any]
 Read = Callable[[Any, bool, ReadingNotes], tuple[Message, ...]]
 """What reads the messages of a row, strictly or not, and notes what it changes or leaves out."""
-_ANSWERS = ("output", "response", "completion", "choices", "outputs", "output_message", "answer")
+_ANSWERS = ("output", "outputs", "response", "completion", "choices", "output_message", "answer")
+"""Of DSPy's history, the outputs are read: its response is an object of Python as text."""
 EXCHANGES = {
     "requests and their responses": (
         *(("request", "response"), ("request_body", "response_body"), ("requestBody", "responseBody")),

@@ -26,20 +26,38 @@ _UNREAD = re.compile(
     r"<tool_call>|<TOOLCALL>|<function_call>|<functioncall>|<function=|<function_calls>|<invoke name=|"
     r"\[TOOL_CALLS\]|<\|python_tag\|>|"
     r"<\|tool_calls?\|>|<\|tool_calls?_(?:section_)?(?:begin|start)\|>|<\uff5ctool\u2581calls?\u2581begin\uff5c>|"
-    r"<minimax:tool_call>|<start_function_call>| to=functions\.|functools\["
+    r"<minimax:tool_call>|<start_function_call>| to=functions\.|functools\[|\bAction:[^\n]*\n\s*Action Input:|"
+    r"\badditional_kwargs=\{"
 )
-_GLANCE = re.compile(r"\s*[\[{]|.*?(?:" + _UNREAD.pattern + ")", re.DOTALL)
+_THOUGHT = re.compile(r"<think>.*?</think>\s*", re.DOTALL)
+_MARKS = ("<", "[", "{", " to=functions.", "Action:")
+"""Of which one is in every text that `_GLANCE` finds, or that is JSON: a quicker look than a pattern."""
+_GLANCE = re.compile(_UNREAD.pattern + "|</?think>")
 
 
 def may_hold_calls(text: str) -> bool:
-    """Return whether a text may hold calls, at a glance."""
-    return _GLANCE.match(text) is not None
+    """Return whether a text may hold calls, or reasoning, at a glance."""
+    marked = any(mark in text for mark in _MARKS)
+    return marked and (text.lstrip()[:1] in ("[", "{") or _GLANCE.search(text) is not None)
+
+
+def _said(text: str) -> str:
+    """Return a text without reasoning; where that begins with the template's own `<think>`, only its end is there."""
+    text = _THOUGHT.sub("", text)
+    thought, ended, said = text.partition("</think>")
+    if "<think>" in thought:
+        raise ValueError(f"its reasoning does not end: {shortened(text)}")
+    return said.lstrip() if ended else text
 
 
 def calls_in(text: str) -> tuple[str, list[Mapping[str, Any]]]:
-    """Return the words and the calls of an assistant's text; ValueError where it marks a call that cannot be read."""
+    """Return the words and the calls of an assistant's text, without reasoning.
+
+    Raises ValueError where it marks a call that cannot be read, or begins reasoning that does not end.
+    """
     if not may_hold_calls(text):
         return text, []
+    text = _said(text)
     if tagged := [python_value(found) for _, found in _TAGGED.findall(text)]:
         calls = [call for found in tagged for call in (found if isinstance(found, list) else [found])]
         left = _TAGGED.sub("", text)

@@ -64,6 +64,8 @@ def unwrapped(value: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield {"role": "assistant", "parts": parts}
     elif value.get("kind") == "request" and isinstance(parts, list):
         yield from map(_requested, parts)
+    elif value.get("role") == "tool" and (results := value.get("tool_responses")) and isinstance(results, list):
+        yield from ({"role": "tool", **one} if isinstance(one, Mapping) else {"role": "tool"} for one in results)
     elif "role" not in value and value.get("type") in (*_AUTOGEN, *_UNSAID):
         yield from _autogen(str(value["type"]), value)
     else:
@@ -117,7 +119,7 @@ def _autogen(named: str, value: Mapping[str, Any]) -> Iterator[Mapping[str, Any]
     role = _AUTOGEN.get(named) or ("user" if str(value.get("source")).lower() in ("user", "human") else "assistant")
     if named in _UNSAID:
         return
-    if not {"source", "content"} <= value.keys():
+    if "content" not in value or (_AUTOGEN[named] is None and "source" not in value):
         yield value  # to be refused
         return
     if role == "tool" and isinstance(content, list):

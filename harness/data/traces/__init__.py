@@ -7,6 +7,8 @@ beginnings.py            Which of a million sequences are the beginning of anoth
 cut_messages.py          Messages that a tool has cut at a size limit, and marked so
 documents.py             The records of a file in any format: JSON lines, a JSON array, one document, Parquet, a zip of
                          JSON
+enclosed_records.py      The records in a document that is an object around them: an Inspect log, a page of an API;
+                         a data frame is named
 export_files.py          The files of an export: one, those of a folder or of a zip file, packed or not, each as a
                          stream under limits
 json_document.py         One JSON document of any size, value by value: an array of records, or the one value that a

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from harness.data.formats.reading_notes import CUT_RESULT, ReadingNotes
-from harness.data.records import Message
+from harness.data.records import Message, ToolCall
 
 _MARK = re.compile(
     r"[\[(<{]\s*(?:\.\.\.|…)?\s*(?:(?:output|content|message|text|value|string)\s+)?truncated\b[^\])>}]{0,60}[\])>}]\W*\Z",
@@ -20,7 +20,8 @@ _END = 120
 def look_for_cuts(messages: Sequence[Message], notes: ReadingNotes) -> None:
     """Raise ValueError for a message that is marked as cut; a result is noted, as agents cut those themselves."""
     for position, message in enumerate(messages):
-        if not any(map(_is_cut, _texts(message))):
+        calls = message.tool_calls
+        if not (message.content and _is_cut(message.content)) and not (calls and any(map(_is_cut, _texts(calls)))):
             continue
         if message.role != "tool":
             raise ValueError(
@@ -35,10 +36,8 @@ def _is_cut(text: str) -> bool:
     return "truncated" in end.lower() and _MARK.search(end) is not None
 
 
-def _texts(message: Message) -> Iterator[str]:
-    if message.content:
-        yield message.content
-    for call in message.tool_calls:
+def _texts(calls: Iterable[ToolCall]) -> Iterator[str]:
+    for call in calls:
         yield from _inner(call.arguments)
 
 

@@ -73,6 +73,8 @@ def is_export(value: Any) -> bool:
     """Return whether a record is a trace, an observation, or a trace with its observations."""
     if not isinstance(value, Mapping):
         return False
+    if value.get("object") in _OF_AGENTS_SDK:
+        return True
     if isinstance(value.get("observations"), list) and (isinstance(value.get("trace"), Mapping) or _spoke(value)):
         return True
     known = _named(value, "trace_id") or value.get("root_span_id") or value.get("type") in _KINDS
@@ -91,7 +93,7 @@ def read_record(value: Mapping[str, Any], line: int) -> Iterable[LoggedConversat
             yield from said
             return
         value = trace
-    if not _is_of_a_model(value):
+    if not _is_of_a_model(value) or (value.get("object") in _OF_AGENTS_SDK and not _spoke(value)):
         return
     trace_id = str(_named(value, "trace_id") or value.get("root_span_id") or value.get("id") or "")
     session = str(_named(value, "session_id") or _named(value, "thread_id") or trace_id)
@@ -122,6 +124,8 @@ def _is_of_a_model(value: Mapping[str, Any]) -> bool:
     return _kind(value).lower() not in _OTHERS
 
 
+_OF_AGENTS_SDK = ("trace", "trace.span")
+"""Objects of the OpenAI Agents SDK, of which the spans of models alone have an input and an output."""
 _KINDS = ("GENERATION", "SPAN", "EVENT")
 _OTHERS = (
     *("span", "event", "agent", "tool", "chain", "retriever", "retrieval", "evaluator", "embedding", "guardrail"),

@@ -10,6 +10,7 @@ from typing import Any
 from harness.data.formats.content_parts import may_be_parts
 from harness.data.formats.json_texts import encodable
 from harness.data.formats.message_reader import whole
+from harness.data.formats.text_calls import may_hold_calls
 from harness.data.records import Message, ToolCall
 
 _MESSAGE = frozenset(("role", "parts", "finish_reason"))
@@ -50,7 +51,9 @@ def _message(role: Any, parts: list[Any]) -> Message | None:
 def _of_part(role: Any, part: dict[str, Any]) -> Message | None:
     kind, id = part.get("type"), part.get("id")
     if kind == "text" and role in ("user", "assistant", "system") and part.keys() == _TEXT:
-        return Message(role=role, content=part["content"]) if _is_plain(part["content"]) else None
+        text = part["content"]
+        plain = _is_plain(text) and not (role == "assistant" and may_hold_calls(text))
+        return Message(role=role, content=text) if plain else None
     if not isinstance(id, str) or not id:
         return None
     if kind == "tool_call" and role == "assistant" and part.keys() == _CALL:

@@ -21,6 +21,7 @@ from harness.data.records import Conversation
 from harness.data.traces import langfuse, response_chains, sessions
 from harness.data.traces.cut_messages import look_for_cuts
 from harness.data.traces.documents import records
+from harness.data.traces.enclosed_records import enclosed_records
 from harness.data.traces.export_files import ExportFile, ExportFiles, export_files
 from harness.data.traces.json_document import FileRecord
 from harness.data.traces.logged_conversations import ExportReader, LoggedConversation
@@ -118,7 +119,7 @@ def layout(path: Path) -> str:
 
 def _layout_of_file(file: ExportFile) -> str:
     first = None
-    for record in islice(_unwrapped(records(file)), _MOST_WITHOUT_LAYOUT):
+    for record in islice(enclosed_records(records(file)), _MOST_WITHOUT_LAYOUT):
         found = _layout(record.value)
         if found:
             return found if isinstance(found, str) else found.words
@@ -146,36 +147,11 @@ def _export_reader(value: Any) -> ExportReader | None:
     return None
 
 
-def _unwrapped(found: Iterator[FileRecord]) -> Iterator[FileRecord]:
-    """Yield records, those of a document that is an object around a list of them one by one."""
-    for record in found:
-        inner = _inner(record.value)
-        if inner is None:
-            yield record
-            continue
-        for number, one in enumerate(inner, start=1):
-            yield replace(record, line=number, value=one, inner=number)
-
-
-def _inner(value: Any) -> list[Any] | None:
-    """Return the rows inside a document: an Inspect log, a page of an API, a session with its traces."""
-    if not isinstance(value, Mapping) or is_export(value):
-        return None
-    if layout_of(value) is not None or langfuse.is_export(value):
-        return None
-    if "eval" in value and "version" in value:
-        return list(value.get("samples") or ())
-    listed = next(
-        (value[key] for key in ("traces", "data", "rows", "observations", "spans", "runs") if key in value), None
-    )
-    return listed if isinstance(listed, list) else None
-
-
 def _rows(path: Path, held: ExportFiles, prefix: str) -> _Rows:
     exports: dict[str, _Export] = {}
     numbers = count()
     for number, file in enumerate(held.files):
-        found = _unwrapped(records(file, first=number << _OF_FILE))
+        found = enclosed_records(records(file, first=number << _OF_FILE))
         begun: list[FileRecord] = []
         for record in islice(found, _MOST_BEFORE_EXPORT):
             begun.append(record)
@@ -200,18 +176,21 @@ def _row(path: Path, record: FileRecord, id: str) -> TraceRow:
     try:
         if record.problem:
             raise ValueError(record.problem)
+        if response_chains.continues(own):
+            raise ValueError("it continues a response, and the file begins with another layout; give both apart")
         found = layout_of(row)
         if found is None:
             raise ValueError(expected(row))
         id = _id(own, id, samples=found.words == INSPECT)
         source = own["source"] if isinstance(own.get("source"), str) and own["source"] else source
-        whole(row)
         messages = found.read(row, False, notes)
         look_for_cuts(messages, notes)
+        columns = _columns(row, found)
+        whole([id, source, columns])
     except ValueError as error:
         return _problem(path, record.line, id, source, str(error))
     conversation = Conversation(id=id, messages=messages, source=source)
-    return TraceRow(conversation=conversation, columns=_columns(row, found), findings=tuple(notes.findings))
+    return TraceRow(conversation=conversation, columns=columns, findings=tuple(notes.findings))
 
 
 def _columns(row: Any, found: RowLayout) -> dict[str, Any]:
@@ -272,7 +251,7 @@ class _Export:
 
     def _again(self, wanted: Container[int]) -> Iterator[FileRecord]:
         for number, file in self._files:
-            yield from _unwrapped(records(file, first=number << _OF_FILE, wanted=wanted))
+            yield from enclosed_records(records(file, first=number << _OF_FILE, wanted=wanted))
 
 
 def _place(one: LoggedConversation) -> tuple[Path, int]:

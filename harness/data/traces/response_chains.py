@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.data.formats.json_texts import json_value
+from harness.data.formats.message_reader import one_after_another
 from harness.data.formats.reading_notes import ReadingNotes
 from harness.data.formats.row_columns import columns_of
 from harness.data.formats.row_layouts import expected, layout_of
@@ -59,11 +60,13 @@ class ResponseReader:
         if problem := next((one.problem for one in chain if one.problem), None):
             return replace(last, problem=problem)
         chain.reverse()
+        notes = ReadingNotes()
+        messages = one_after_another([message for one in chain for message in one.messages], notes)
         return replace(
             last,
-            messages=tuple(message for one in chain for message in one.messages),
+            messages=messages,
             columns={key: one for part in reversed(chain) for key, one in part.columns.items()},
-            findings=tuple(finding for one in chain for finding in one.findings),
+            findings=(*(finding for one in chain for finding in one.findings), *notes.findings),
         )
 
     def nothing(self) -> str:
@@ -73,13 +76,22 @@ class ResponseReader:
 
 def is_response(value: Any) -> bool:
     """Return whether a row is a response that says which one it continues, or that it continues none."""
-    return isinstance(value, Mapping) and (
-        (_BEFORE in value and "output" in value) or _held(value, _BEFORE) is not None
-    )
+    if not isinstance(value, Mapping):
+        return False
+    responses = (value, json_value(value.get("response")))
+    said = (one for one in responses if isinstance(one, Mapping))
+    return any(_BEFORE in one and "output" in one for one in said) or continues(value)
+
+
+def continues(value: Mapping[str, Any]) -> bool:
+    """Return whether a row goes on from a response, so that it is no conversation by itself."""
+    holders = (value, *(value.get(part) for part in ("request", "response")))
+    named = any(_BEFORE in one for one in holders if isinstance(one, Mapping | str))  # a text is not read without it
+    return named and _held(value, _BEFORE) is not None
 
 
 def _held(value: Mapping[str, Any], key: str) -> Any:
     """Return what a row, its request or its response has under a key."""
-    holders = (value, json_value(value.get("request")), json_value(value.get("response")))
+    holders = (value, *(json_value(value.get(part)) for part in ("request", "response")))
     found = (one.get(key) for one in holders if isinstance(one, Mapping))
     return next((one for one in found if one), None)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.formats.message_reader import read_messages
-from harness.data.formats.reading_notes import ReadingNotes
+from harness.data.formats.reading_notes import REPEATED, ReadingNotes
 from harness.data.formats.row_columns import columns_of, instant
 from harness.data.formats.wrappers import is_message
+from harness.data.prefixes import hashable
 from harness.data.traces.json_document import FileRecord
 from harness.data.traces.logged_conversations import Again, LoggedConversation
 
@@ -50,6 +51,16 @@ class _Session:
     table: bool = False
     """Whether it comes from a table, which may be in any order."""
     about: dict[str, Any] = field(default_factory=dict)
+    lines: dict[int, Path] = field(default_factory=dict)
+    """Numbers of the lines with messages, and the file that has each first."""
+    repeated: bool = False
+
+    def has(self, record: FileRecord) -> bool:
+        """Return whether another file has the same line of this session: it was exported twice."""
+        number = hash(hashable(record.value))
+        again = self.lines.setdefault(number, record.file) != record.file
+        self.repeated = self.repeated or again
+        return again
 
     def add(self, entry: _Entry, parent: str) -> None:
         """Take a message; one of the user whose parent came before another prompt takes its place."""
@@ -96,6 +107,8 @@ class SessionReader:
         self._current = own = _session(value) or self._current
         side = f"{own}-{value.get('agentId') or 'sidechain'}" if value.get("isSidechain") else own
         session = self._sessions.setdefault(side, _Session(line=line, file=record.file))
+        if session.has(record):
+            return True
         session.table = "message" not in value and "payload" not in value
         for key, one in columns_of(value, [message]).items():
             session.about.setdefault(key, one)
@@ -192,6 +205,8 @@ def _logged(id: str, session: _Session) -> Iterator[LoggedConversation]:
         if not messages:
             continue
         notes, problem = ReadingNotes(), None
+        if session.repeated:
+            notes.add(REPEATED, "its lines stand in several files of the export")
         try:
             read = read_messages(messages, "session", strict=False, notes=notes)
         except ValueError as error:

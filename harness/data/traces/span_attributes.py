@@ -122,7 +122,8 @@ def attributes(span: Mapping[str, Any]) -> Attributes:
 
 
 def _event(held: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: one if key == "content" else json_value(one) for key, one in held.items()}
+    said = {key: one for key, one in held.items() if not key.startswith(("gen_ai.", "event."))}
+    return {key: one if key == "content" else json_value(one) for key, one in said.items()}
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from harness.benchmark.cells import FAIR_SCENARIOS, Cell, Job, Setup, all_cells
 from harness.benchmark.execute import check_jobs, shares
 from harness.benchmark.plan import BenchmarkPlan, pinned, step_tag, steps
 from harness.benchmark.presets import Preset, read_preset
+from harness.benchmark.record import complete
 from harness.benchmark.steps import batches, joined
 from harness.cli.__main__ import tft as command
 from harness.data.cell_names import CellName
@@ -181,6 +182,12 @@ def test_adapters_of_one_base_are_one_command_with_the_untrained_student_in_it()
 def test_a_preset_that_contradicts_itself_is_refused(wrong: dict[str, object], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         Preset(student="mine", **wrong)
+
+
+def test_a_record_of_before_a_setting_existed_means_its_default() -> None:
+    settings = read_preset("tiny").model_dump(mode="json")
+    before = {key: value for key, value in settings.items() if key not in ("fetch_student", "together")}
+    assert complete(before) == settings
 
 
 def test_a_run_up_to_a_stage_leaves_out_what_comes_after_it_in_every_cell() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from harness.benchmark.cells import Setup, all_cells
 from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.presets import read_preset
 from harness.evaluation.results import ResultsDataset, config_name, lineage_file, rows_file
+from harness.evaluation.scorecard import NULLS
 from harness.hub.client import Hub
 
 
@@ -67,3 +69,24 @@ def test_a_bad_row_of_one_model_keeps_no_other_from_being_published(
         hub.commit_files("dataset", results, {file: before}, message="as before")
     assert f"{file}, line 1: no text under 'pair_id'" in capsys.readouterr().err
     assert set(ResultsDataset.at(hub, results).reports()) >= {other, config_name(benchmark.student.partition("@")[0])}
+
+
+def test_an_untrained_student_without_null_baselines_in_its_rows_is_evaluated_again(
+    benchmark, hub, monkeypatch
+) -> None:
+    """Without them there is no verdict; rows of earlier versions lack them."""
+    name, _, revision = benchmark.student.partition("@")
+    benchmark.evaluate(name, revision, 0.5)
+    changed = {"student": name, "judge": False, "max_tokens": None}
+    preset = read_preset("tiny").model_copy(update=changed)
+    setup = Setup(namespace=benchmark.namespace, preset=preset, baselines=frozenset({"untrained"}))
+    plan = BenchmarkPlan.of(all_cells(fair=False, seeds=1), setup)
+    step = plan.baselines.steps["untrained"]
+    artifacts = {name: hub.resolve("model", name, revision), setup.test_set: hub.resolve("dataset", setup.test_set)}
+    monkeypatch.setattr(reuse, "stage_version", lambda _: 1)
+    assert reuse.BenchmarkState(hub, plan).find(step, artifacts) == artifacts[name]
+    results, file = benchmark.repo("results"), rows_file(config_name(name))
+    rows = [json.loads(line) for line in (hub.read_text("dataset", results, file) or "").splitlines()]
+    older = "".join(json.dumps({key: row[key] for key in row if key != NULLS}) + "\n" for row in rows)
+    hub.commit_files("dataset", results, {file: older}, message="as an earlier version wrote it")
+    assert reuse.BenchmarkState(hub, plan).find(step, artifacts) is None

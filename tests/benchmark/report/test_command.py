@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from harness.benchmark.record import BaselineRecord
 from harness.errors import HarnessError
 from harness.hub.lineage import Lineage
 
@@ -74,6 +75,24 @@ def test_the_report_is_printed_written_and_the_same_a_second_time(
     assert json.loads(again.stdout) == figures
     for path_ in (tmp_path / "report").rglob("*.*"):
         assert path_.read_bytes() == (tmp_path / "again" / path_.relative_to(tmp_path / "report")).read_bytes()
+
+
+def test_the_gate_sets_the_status_by_the_verdict_behind_the_whole_report(
+    report: Made, files: Made, cell: Any, model: Any, record: Any, push: Made, owner: str
+) -> None:
+    student = f"{owner}/tiny-1M"
+    beside = (BaselineRecord(kind="untrained", model=student, status="done"),)
+    for decision, status, *chances, untrained in (
+        ("PROCEED", 0, 0.95, 0.9, 0.1),
+        ("STOP", 1, 0.3, 0.3, 0.95),
+        ("ITERATE", 3, 0.6, 0.55, 0.5),
+    ):
+        cells = [cell(2, arm, chance, owner=owner) for arm, chance in zip(("tft", "direct"), chances, strict=True)]
+        base = model(name=student, chance=untrained, changes={"model_revision": "d" * 40})
+        push(RESULTS, {**files(*cells, base), **record(cells, baselines=beside, student=f"{student}@{'d' * 40}")})
+        done = report("--gate", "--json")
+        assert json.loads(done.stdout)["worth"]["decision"] == decision
+        assert getattr(done.exception, "exit_code", 0) == status, done.output
 
 
 def test_missing_and_empty_results_are_refused_with_what_to_do(report: Made, push: Made, owner: str) -> None:

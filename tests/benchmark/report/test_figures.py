@@ -211,6 +211,15 @@ def test_a_damaged_row_is_named(files: Made, summary: Made, ten: list[Any]) -> N
             summary({**files(ten[0]), path: "\n".join(lines)})
 
 
+def test_a_note_says_how_many_turns_of_the_test_set_are_text_and_were_not_scored(
+    files: Made, summary: Made, ten: list[Any]
+) -> None:
+    config = {"pairs": 40, "pairs_in_test_set": 40, "text_turns": 7}
+    told = [replace(one, changes={"config": config}) for one in ten[:2]]
+    assert [note for note in summary(files(*told)).notes if "7 turns of the assistant in the test set are text" in note]
+    assert not any("are text and no call" in note for note in summary(files(*ten[:2])).notes)
+
+
 def test_a_note_says_how_many_test_conversations_a_person_looked_at_where_that_is_known(
     files: Made, summary: Made, ten: list[Any]
 ) -> None:

@@ -144,3 +144,10 @@ def test_a_desk_says_what_is_wrong_with_the_files_of_its_folder(job):
     (job / TODO).write_text((job / TODO).read_text().replace("- [ ] `b`", "- [?] `b`"))
     with pytest.raises(DataError, match="line 19"):
         ReviewDesk(job)
+
+
+def test_a_folder_without_test_conversations_is_told_what_makes_them(job):
+    (job / "test.jsonl").unlink()
+    (job / TODO).unlink()
+    with pytest.raises(DataError, match="tft job init makes it"):
+        ReviewDesk(job)

@@ -201,6 +201,18 @@ def test_what_cannot_be_compared_with_stays_a_trace(tmp_path: Path) -> None:
     assert "talk" in {row["id"] for row in lines(tmp_path / "job" / "traces.jsonl")}
 
 
+def test_half_of_those_that_can_be_compared_with_stay_traces_and_the_others_are_counted(tmp_path: Path) -> None:
+    words = [f"{one}{other}" for one in "bdfgklmnprst" for other in ("ane", "ilo", "ust", "erk", "omp", "idge")]
+    said = [" ".join(words[(at * number) % 71] for number in range(1, 20)) for at in range(1, 30)]
+    talks = [
+        {"id": text[:9], "messages": [{"role": "user", "content": text}, {"role": "assistant", "content": text}]}
+        for text in said
+    ]
+    record = made(tmp_path, [*rows(6), *talks])
+    assert (record.test, record.test_candidates, record.usable) == (3, 6, 35)
+    assert "29 of 35 conversations cannot be held out" in " ".join(notes(record))
+
+
 def test_conversations_that_the_agent_begins_can_be_held_out(tmp_path: Path) -> None:
     greeting = {"role": "assistant", "content": "Hello, this is the library."}
     export = [{**row, "messages": [greeting, *row["messages"]]} for row in rows(20)]

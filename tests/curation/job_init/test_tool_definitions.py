@@ -94,6 +94,10 @@ def test_tools_that_are_only_called_are_inferred_with_types_required_and_values_
         ({"type": "object", "properties": {"a": {"$ref": "#/$defs/none"}}}, "refer to '#/$defs/none'"),
         ({"type": "object", "properties": {"a": {"$ref": "https://host.invalid/a.json"}}}, "which is not in them"),
         ({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}, "refer to themselves"),
+        (
+            {"properties": {"a": {"$ref": "#/$defs/b"}}, "$defs": {"b": {"anyOf": [{"$ref": "#/$defs/b"}]}}},
+            "refer to themselves",
+        ),
         ({"type": "object", "properties": {"a": {"pattern": "("}}}, "no JSON schema"),
     ],
 )
@@ -105,6 +109,12 @@ def test_a_definition_that_calls_cannot_be_checked_against_is_not_taken_and_said
         assert not why_unusable(one.definition)
         assert words in one.unusable
     assert called.definition["function"]["parameters"]["required"] == ["city"]
+
+
+def test_a_definition_that_goes_on_in_a_part_of_its_value_is_taken() -> None:
+    node = {"type": "object", "properties": {"city": {"type": "string"}, "then": {"anyOf": [{"$ref": "#"}]}}}
+    tool = {"type": "function", "function": {"name": "Find", "parameters": node}}
+    assert not found(row(call("Find", city="Ulm"), tools=[tool]))["Find"].inferred
 
 
 values = st.recursive(

@@ -130,3 +130,27 @@ def test_sessions_follow_one_another_in_a_file_and_one_that_cannot_be_read_says_
 def test_a_session_without_messages_says_what_is_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"lines of the types session \(1\), compaction \(1\)"):
         read(tmp_path, {"type": "session", "harness": "h", "id": "s"}, {"type": "compaction"})
+
+
+SHARED: dict[str, list[Any]] = {
+    "Claude Code": [claude(1, None, "Hello"), claude(2, 1, said("Hi."))],
+    "a table without ids of its messages": [
+        {"session_id": "s1", "role": "user", "content": "Hello"},
+        {"session_id": "s1", "role": "assistant", "content": "Hi."},
+    ],
+    "session traces": [
+        {"type": "session", "harness": "x", "id": "s1"},
+        {"type": "message", "message": {"role": "user", "content": "Hello"}},
+        {"type": "message", "message": {"role": "assistant", "content": "Hi."}},
+    ],
+}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_a_session_that_two_files_have_is_read_once_and_goes_on_where_one_has_more(tmp_path: Path, name: str) -> None:
+    more = [{"type": "message", "sessionId": "s1", "message": {"role": "user", "content": text}} for text in ("A", "A")]
+    for file, lines in {"a": SHARED[name], "b": [*SHARED[name], *more]}.items():
+        (tmp_path / f"{file}.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    (row,) = read_traces(tmp_path)
+    assert texts(row) == ["Hello", "Hi.", "A", "A"]
+    assert [one.check for one in row.findings] == ["exported-twice"]

@@ -158,6 +158,19 @@ def test_a_result_with_too_many_unscored_pairs_is_not_published(replay: Callable
     terminal(*arguments, "--resume", "--max-unscored", "0.25").worked()
 
 
+def test_one_that_is_refused_keeps_no_other_result_of_its_run_back(
+    replay: Callable[..., Any], terminal: Any, api: Any, tmp_path: Path
+) -> None:
+    for name, change in (("first", _mixed), ("second", lambda _, text: text)):
+        replay(change, "--out", name)
+        (tmp_path / "answers.jsonl").rename(tmp_path / f"{name}.jsonl")
+    models = ("replay:first.jsonl", "replay:second.jsonl")
+    terminal("evaluate", *models, "--dataset", "ada/sample", "--out", "both").refused("have no", "--max-unscored")
+    files = " ".join(api.list_repo_files("ada/tft-benchmark-results", repo_type="dataset"))
+    assert "second.jsonl" in files
+    assert "first.jsonl" not in files
+
+
 @pytest.mark.slow
 def test_a_model_from_the_hub_judges_through_vllm_once(
     replay: Callable[..., Any], put: Callable[..., str], student: Path, terminal: Any, tmp_path: Path
