@@ -28,9 +28,14 @@ from harness.data.traces.span_records import LoggedSpan, is_export, spans
 from harness.data.traces.span_tree import SpanTree
 from harness.errors import DataError
 
-_AT, _NUMBER, _SPAN, _TRACE, _GROUP, _AGENT, _START = range(7)
+_AT, _NUMBER, _SPAN, _TRACE, _GROUP, _AGENT, _START, _BEGUN = range(8)
 _OF_AGENTS = 0x5DEECE66D
 """Sets records of agents apart from those of the models they ask, which say the same."""
+
+_LOST = (
+    "a later span of the conversation was cut at a size limit, so that its end is missing; raise the limit of the tool "
+    "that logs, and export again"
+)
 
 
 class SpanReader:
@@ -46,6 +51,10 @@ class SpanReader:
         self._said = Beginnings()
         self._began: dict[int, int] = {}
         """When the first model's span of a conversation began."""
+        self._whole: dict[int, int] = {}
+        """Characters of the longest input, of conversations that begin alike."""
+        self._cut: dict[int, int] = {}
+        """The same of inputs that a size limit has cut, where there are any."""
         self._of_root: dict[int, dict[str, Any]] = {}
         """What the outermost span of a trace says of the whole."""
 
@@ -72,10 +81,13 @@ class SpanReader:
         found, cut = self._digests.of(*heard)
         agent = is_agent(kind)
         start = span.start
-        facts = (record.at, (record.inner << 32) + number, own, trace, group, agent, start)
+        parts = chain(found) or [own]
+        begun = hash((group, parts[0]))
+        lengths = self._cut if cut else self._whole
+        lengths[begun] = max(lengths.get(begun, 0), len(heard[0]) if isinstance(heard[0], str) else 0)
+        facts = (record.at, (record.inner << 32) + number, own, trace, group, agent, start, begun)
         if start:
             self._began[group] = min(start, self._began.get(group, start))
-        parts = chain(found) or [own]
         self._said.add(group ^ _OF_AGENTS if agent else group, parts, facts, cut=cut)
 
     def conversations(self, again: Again) -> Iterator[LoggedConversation]:
@@ -93,9 +105,13 @@ class SpanReader:
         repeated = self._tree.repeated(left[:, _SPAN])
         ranks = _ranks(left, depths)
         found = _read_again(left, again)
-        for (span, record), name, rank, twice in zip(found, names, ranks, repeated, strict=True):
+        begun = left[:, _BEGUN].tolist()
+        for (span, record), name, rank, twice, key in zip(found, names, ranks, repeated, begun, strict=True):
             session = self._tree.names[name] if name >= 0 else span.trace
-            yield self._told(span, record, id=f"{session}-{rank + 1}" if rank else session, twice=bool(twice))
+            told = self._told(span, record, id=f"{session}-{rank + 1}" if rank else session, twice=bool(twice))
+            # A size limit cuts what is longer than all that it leaves whole: the rest was in the span that was cut.
+            lost = self._cut.get(key, 0) and self._cut[key] >= self._whole.get(key, 0)
+            yield replace(told, messages=(), problem=_LOST) if lost and not told.problem else told
 
     def _resolved(self, left: Numbers) -> Numbers:
         """Return the records with their groups by the conversations that the spans above them name."""

@@ -449,6 +449,19 @@ def test_a_conversation_whose_longest_span_is_cut_is_set_aside_whole(read: Calla
     assert (row.problem, len(row.conversation.messages)) == (None, 6)
 
 
+@pytest.mark.parametrize("limit", range(40, 400, 30))
+def test_a_size_limit_never_makes_a_shorter_conversation(read: Callable[..., list[TraceRow]], limit: int) -> None:
+    turns = [ASKED, CALLED, FOUND, SAID, ASKED, SAID]
+    steps = [(turns[:at], one) for at, one in enumerate(turns) if one["role"] == "assistant"]
+    texts = [{**semantic(*step), "gen_ai.input.messages": json.dumps([*map(parts, step[0])])[:limit]} for step in steps]
+    other = {**semantic([ASKED], SAID), "gen_ai.conversation.id": "c8"}
+    rows = [*(span(at, held) for at, held in enumerate(texts, 1)), span(9, other)]
+    found = [row for row in read(rows) if row.conversation.id != "c8"]
+    whole = len(json.dumps([*map(parts, steps[-1][0])])) <= limit
+    assert [len(row.conversation.messages) for row in found if not row.problem] == ([6] if whole else [])
+    assert whole or found
+
+
 def test_spans_that_are_exported_twice_count_once_and_that_is_noted(read: Callable[..., list[TraceRow]]) -> None:
     (once,) = read(spans_of(semantic))
     (twice,) = read(spans_of(semantic) * 2)
