@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.data.formats.json_texts import why_not_json
-from harness.data.traces.json_document import FileRecord, allowance
+from harness.data.traces.json_document import FileRecord
 from harness.errors import DataError, UsageError
 from harness.hub.foreign_json import LARGEST, load_json, too_long
 
@@ -26,6 +26,15 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, 93)
 """The last is Zstandard. Of bzip2 and LZMA a few hundred bytes unfold to a gigabyte, at once."""
 DAMAGED = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, RuntimeError, OverflowError, LookupError)
 """What zipfile raises of a damaged file."""
+ANY = 64 << 20
+TIMES = 200
+"""Logs repeat themselves: what an agent was told is in every call of its model. Packed well, they shrink to a
+fiftieth."""
+
+
+def allowance(path: Path) -> int:
+    """Return how many bytes of rows a packed file may hold, by its size."""
+    return ANY + TIMES * path.stat().st_size
 
 
 def plain_members(path: Path, suffixes: tuple[str, ...]) -> tuple[list[str] | None, list[str]]:

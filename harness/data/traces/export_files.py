@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from harness.data.formats.json_texts import packed
-from harness.data.traces.archive import DAMAGED, plain_members
-from harness.data.traces.json_document import ANY, TIMES
+from harness.data.traces.archive import ANY, DAMAGED, TIMES, plain_members
 from harness.errors import DataError
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"

@@ -231,14 +231,3 @@ class _End:
             closed = min(len(sign[0]), self._depth)
             self._depth -= closed
             self.position = sign.start() + closed
-
-
-ANY = 64 << 20
-TIMES = 200
-"""Logs repeat themselves: what an agent was told is in every call of its model. Packed well, they shrink to a
-fiftieth."""
-
-
-def allowance(path: Path) -> int:
-    """Return how many bytes of rows a packed file may hold, by its size."""
-    return ANY + TIMES * path.stat().st_size

@@ -11,7 +11,8 @@ from typing import IO, cast
 
 from harness.data.formats.json_texts import parse_line
 from harness.data.formats.jsonl import bounded_lines
-from harness.data.traces.json_document import FileRecord, allowance
+from harness.data.traces.archive import allowance
+from harness.data.traces.json_document import FileRecord
 from harness.errors import DataError
 from harness.hub.foreign_json import LARGEST
 
