@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 LARGEST = 64 << 20
 """Characters of one JSON value, or bytes of one line: a conversation with its images has a hundredth of that."""
-TOO_LONG = f"of more than {LARGEST >> 20} MiB; expected one conversation per row"
+_SMALLER = "expected one conversation per row, or an export in smaller parts: of a shorter time, one trace per line"
 TOO_DEEP = "nested too deeply to read"
 TOO_MANY_DIGITS = "with a whole number of more than 4,300 digits; write it as text"
 _MOST_PARTS = 2_000_000
@@ -58,6 +58,11 @@ def load_json_bytes(data: bytes) -> Any:
     return from_json(data, cache_strings="none")
 
 
+def too_long(times: int = 1) -> JsonLimitExceeded:
+    """Return the error of a value that is larger than a row, or than a file that is one value and `times` as large."""
+    return JsonLimitExceeded(f"of more than {LARGEST * times >> 20} MiB; {_SMALLER}")
+
+
 def check_depth(value: Any, brackets: int) -> None:
     """Raise JsonLimitExceeded for a value that is nested too deeply to be walked through, by its number of brackets."""
     if brackets > _DEEPEST and _is_deep(value):
@@ -67,10 +72,10 @@ def check_depth(value: Any, brackets: int) -> None:
 def _check_size(text: str, times: int) -> None:
     """Raise JsonLimitExceeded for JSON text that is not to be read, before any of it is."""
     if len(text) > LARGEST * times:
-        raise JsonLimitExceeded(TOO_LONG)
+        raise too_long(times)
     most = _MOST_PARTS * times
     if len(text) > most and sum(map(text.count, "[{,")) > most:
-        raise JsonLimitExceeded(f"of more than {most:,} parts; expected one conversation per row")
+        raise JsonLimitExceeded(f"of more than {most:,} parts; {_SMALLER}")
 
 
 def _is_deep(value: Any) -> bool:

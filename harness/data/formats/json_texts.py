@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError
-from harness.hub.foreign_json import LARGEST, TOO_DEEP, TOO_LONG, TOO_MANY_DIGITS, JsonLimitExceeded, load_json
+from harness.hub.foreign_json import LARGEST, TOO_DEEP, TOO_MANY_DIGITS, JsonLimitExceeded, load_json, too_long
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
@@ -89,7 +89,7 @@ def parse_line(line: bytes | None) -> Any:
     """
     try:
         if line is None:
-            raise JsonLimitExceeded(TOO_LONG)
+            raise too_long()
         text = decode_text(line)
         return load_json(text)
     except json.JSONDecodeError as error:

@@ -16,7 +16,7 @@ from harness.secrets import Secrets, known
 
 _MOST_PASSED = 4 * LARGEST
 """Bytes of a line that are read to find its end."""
-_ADVICE = "expected one JSON object per line"
+_ADVICE = "expected one JSON object per line, or a file in smaller parts"
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -13,7 +13,7 @@ from typing import IO
 from harness.data.formats.json_texts import why_not_json
 from harness.data.traces.json_document import FileRecord, allowance
 from harness.errors import DataError, UsageError
-from harness.hub.foreign_json import LARGEST, TOO_LONG, JsonLimitExceeded, load_json
+from harness.hub.foreign_json import LARGEST, load_json, too_long
 
 _LISTING = 16 << 20
 """Bytes of the list of members, which is read at once: some hundred thousand of them."""
@@ -103,7 +103,7 @@ def _samples(path: Path, archive: zipfile.ZipFile, allowed: int) -> Iterator[Fil
 def _sample(number: int, content: bytes | None) -> FileRecord:
     try:
         if content is None:
-            raise JsonLimitExceeded(TOO_LONG)
+            raise too_long()
         return FileRecord(line=number, value=load_json(content.decode("utf-8-sig")))
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise  # the log is damaged

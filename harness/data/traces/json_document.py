@@ -13,7 +13,7 @@ from typing import IO, Any
 from harness.data.formats.json_texts import why_not_json
 from harness.data.formats.wrappers import is_message
 from harness.errors import DataError
-from harness.hub.foreign_json import LARGEST, TOO_LONG, JsonLimitExceeded, check_depth, load_json
+from harness.hub.foreign_json import LARGEST, check_depth, load_json, too_long
 
 _DECODER = json.JSONDecoder()
 _CHUNK = 1 << 20
@@ -62,7 +62,7 @@ def document(path: Path, stream: IO[bytes]) -> Iterator[FileRecord]:
         if elements or is_message(record.value):
             elements.append(record)  # a list of messages is one conversation
             if len(elements) > _MOST_MESSAGES or text.passed > LARGEST:
-                raise text.damaged(f"one conversation {TOO_LONG}")
+                raise text.damaged(f"one conversation {too_long().words}")
         else:
             yield record
         if (char := text.peek()) == ",":
@@ -129,7 +129,7 @@ class _Text:
             return quick
         written = self._value(LARGEST * times)
         if written is None:
-            return FileRecord(line=line, value=None, problem=why_not_json(JsonLimitExceeded(TOO_LONG)))
+            return FileRecord(line=line, value=None, problem=why_not_json(too_long(times)))
         try:
             value, problem = load_json(written, times=times), None
         except json.JSONDecodeError as error:

@@ -20,14 +20,18 @@ from harness.data.traces.logged_conversations import Again, LoggedConversation, 
 
 
 class LangfuseReader:
-    """Reads a file of traces or observations."""
+    """Reads a file of traces or observations; memory holds what was said once, however often it was logged."""
 
     words = "observations (Langfuse, Opik, Weave, Braintrust, Datadog or Lunary)"
     record = "trace or observation"
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int = 10_000) -> None:
+        """Of more than `at_once` observations, those that others continue are dropped while the file is read."""
         self._kinds: Counter[str] = Counter()
         self._logged: list[LoggedConversation] = []
+        self._at_once = self._most = at_once
+        self._begun: dict[int, str] = {}
+        """When the conversations began, of which it is known."""
 
     def add(self, record: FileRecord) -> bool:
         """Take one record of a file; False for a value that is none of an export."""
@@ -35,19 +39,20 @@ class LangfuseReader:
         if not is_export(value):
             return False
         self._kinds[_kind(value) or "(none)"] += 1
-        self._logged.extend(replace(one, file=record.file) for one in read_record(value, record.line))
+        for one in read_record(value, record.line):
+            self._logged.append(replace(one, file=record.file))
+            if one.messages and (time := one.columns.get("time")):
+                self._begun[_start(one)] = min(time, self._begun.get(_start(one), time))
+        if len(self._logged) > self._most:
+            self._logged = whole_conversations(self._logged)
+            self._most = max(self._at_once, 2 * len(self._logged))
         return True
 
     def conversations(self, again: Again) -> Sequence[LoggedConversation]:  # noqa: ARG002 - all is held
         """Return what all records said, each conversation once, with the time when it began."""
-        begun: dict[tuple[str, str | None], str] = {}
-        for one in self._logged:
-            if one.messages and (time := one.columns.get("time")):
-                begun[_start(one)] = min(time, begun.get(_start(one), time))
-        whole = whole_conversations(self._logged)
         return [
-            replace(one, columns={**one.columns, "time": time}) if (time := begun.get(_start(one))) else one
-            for one in whole
+            replace(one, columns={**one.columns, "time": time}) if (time := self._begun.get(_start(one))) else one
+            for one in whole_conversations(self._logged)
         ]
 
     def nothing(self) -> str:
@@ -59,9 +64,9 @@ class LangfuseReader:
         )
 
 
-def _start(one: LoggedConversation) -> tuple[str, str | None]:
-    """Return what the records of one conversation have in common: the session, and what was said first."""
-    return one.session, one.messages[0].content if one.messages else None
+def _start(one: LoggedConversation) -> int:
+    """Return a number for what the records of one conversation have in common: the session, and what was said first."""
+    return hash((one.session, one.messages[0].content if one.messages else None))
 
 
 def is_export(value: Any) -> bool:

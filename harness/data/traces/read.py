@@ -43,10 +43,10 @@ _Rows = Iterator[tuple[Path, int, TraceRow]]
 def read_traces(path: Path, prefix: str = "trace") -> Iterator[TraceRow]:
     """Yield the traces of a file, or of all files of a folder, in order.
 
-    Ids are the rows' own, else `prefix-0000` by position. One row is in memory at a time, but for observations and
-    sessions, which say only together what a conversation is. Of a conversation that several files have with the same
-    id, one row is left. Raises DataError for a file that is empty, damaged or in which no row can be read, and for ids
-    that two rows of a file share.
+    Ids are the rows' own, else `prefix-0000` by position. One row is in memory at a time; of observations and sessions,
+    which say only together what a conversation is, all conversations are, each once. Of a conversation that several
+    files have with the same id, one row is left. Raises DataError for a file that is empty, damaged or in which no row
+    can be read, and for ids that two rows of a file share.
     """
     held = export_files(path)
     ids = _Ids(several=len(held.files) > 1)

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from harness.data.records import Message, ToolCall
+from harness.data.traces.json_document import FileRecord
+from harness.data.traces.langfuse import LangfuseReader
 from harness.data.traces.read import layout, read_traces
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "Find", "arguments": '{"city": "Ulm"}'}}
@@ -168,3 +170,22 @@ def test_what_an_export_says_beside_the_messages_becomes_columns(tmp_path: Path)
         "error": "The tool timed out.",
     }
     assert second.columns["tools"] == [tool]
+
+
+def test_observations_that_others_continue_are_dropped_while_a_file_is_read() -> None:
+    """Whatever came first, and however few are held at once."""
+    written = [
+        generation(f"t{number}", asked, said, sessionId=f"s{number}", startTime=f"2026-11-01T{hour}:00:00Z")
+        for asked, said, hour in (([ASKED, CALLED, FOUND], SAID, 11), ([ASKED], CALLED, 10))
+        for number in range(20)
+    ]
+    found = []
+    for at_once in (1, 7, 100):
+        for rows in (written, written[::-1]):
+            reader = LangfuseReader(at_once)
+            assert all(reader.add(FileRecord(line=line, value=one)) for line, one in enumerate(rows, start=1))
+            found.append({one.id: one for one in reader.conversations(lambda _: iter(()))})
+    assert all([*held] == [*found[at % 2]] for at, held in enumerate(found))
+    assert all(len(held) == 20 for held in found)
+    every = [one for held in found for one in held.values()]
+    assert all((one.messages, one.columns["time"]) == (READ, "2026-11-01T10:00:00Z") for one in every)
