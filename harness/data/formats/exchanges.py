@@ -103,6 +103,8 @@ def _refuse_text(text: str, role: str) -> None:
     """Raise ValueError for a text that is a stream of pieces, or a whole conversation as a chat template writes it."""
     if text.startswith(("data: {", "event: ")):
         raise ValueError("the answer is a stream of pieces (data: ...); export whole answers")
+    if _MESSAGES.match(text):  # and it is no JSON, else it would have been read as such
+        raise ValueError(f"its messages are JSON that is cut off or damaged: {shortened(text)}; export them whole")
     if _PYTHON.match(text):
         raise ValueError(f"an object of Python is written as its text: {shortened(text)}; export it as JSON")
     if role == "user" and (_RENDERED.search(text) or (_HUMAN.search(text) and _AGENT.search(text))):
@@ -110,6 +112,9 @@ def _refuse_text(text: str, role: str) -> None:
 
 
 _RENDERED = re.compile(r"<\|im_start\|>|<\|start_header_id\|>|\[INST\]|<start_of_turn>|<\|(?:user|assistant)\|>")
+_MESSAGES = re.compile(
+    r'\s*(?:\[\s*)*\{\s*"(?:messages|role|parts|contents|input|choices|candidates|generations|lc|kwargs|content|tool_calls)"'
+)
 _PYTHON = re.compile(
     r"\[?(?:AI|Human|System|Tool)Message(?:Chunk)?\(|(?:Model|Chat)Response\(|ChatCompletion(?:Message)?\(|ChatResult\(|"
     r"content=(?:'[^']*'|\"[^\"]*\") (?:additional_kwargs|response_metadata)=|(?:generations|messages|choices)=\[|"

@@ -103,6 +103,10 @@ def _whole_messages(text: str) -> tuple[list[Any], bool]:
         found = from_json(text, allow_partial=True)
     except (ValueError, TypeError):  # TypeError: half a character
         return [text], True
+    if isinstance(found, dict):
+        found = next((found[key] for key in _LISTS if isinstance(found.get(key), list)), None)
+    while isinstance(found, list) and len(found) == 1 and isinstance(found[0], list):
+        found = found[0]
     return (found[:-1] if isinstance(found, list) else [text]), True
 
 

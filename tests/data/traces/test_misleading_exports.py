@@ -95,6 +95,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"timestamp": "2026-11-01", "input": {"inputBodyS3Path": "s3://b/x.json.gz"}, "output": SAID},
         "another file, 's3://b/x.json.gz'",
     ),
+    "messages whose JSON is cut off": (
+        {"traceId": "t", "type": "GENERATION", "input": json.dumps({"messages": [ASKED, CALLED]})[:90], "output": SAID},
+        "cut off",
+    ),
     "an object of Python as text": (
         {"messages": [ASKED], "response": "ModelResponse(id='1', choices=[Choices(message=Message(content='No'))])"},
         "an object of Python",

@@ -462,6 +462,25 @@ def test_a_size_limit_never_makes_a_shorter_conversation(read: Callable[..., lis
     assert whole or found
 
 
+@pytest.mark.parametrize("limit", range(140, 400, 40))
+def test_a_size_limit_that_cuts_inside_an_object_makes_no_shorter_conversation_either(
+    read: Callable[..., list[TraceRow]], limit: int
+) -> None:
+    turns = [ASKED, CALLED, FOUND, SAID, ASKED, SAID]
+    runs = [
+        {
+            "run_type": "llm",
+            "id": f"r{at}",
+            "trace_id": "t",
+            "inputs": json.dumps({"messages": turns[:at]})[:limit],
+            "outputs": json.dumps({"choices": [{"message": turns[at]}]}),
+        }
+        for at in (1, 3, 5)
+    ]
+    other = {**runs[0], "id": "o", "trace_id": "u", "inputs": json.dumps({"messages": [ASKED]})}
+    assert [row.conversation.id for row in read([*runs, other]) if not row.problem] == ["u"]
+
+
 def test_spans_that_are_exported_twice_count_once_and_that_is_noted(read: Callable[..., list[TraceRow]]) -> None:
     (once,) = read(spans_of(semantic))
     (twice,) = read(spans_of(semantic) * 2)
