@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
+
+from pydantic_core import from_json
 
 from harness.data.formats.exchanges import exchange, listed_messages
 from harness.data.formats.json_texts import json_value
@@ -102,7 +105,21 @@ def read_record(value: Mapping[str, Any], line: int) -> Iterable[LoggedConversat
     try:
         yield replace(place, messages=_messages(value, notes), findings=tuple(notes.findings))
     except ValueError as error:
-        yield replace(place, problem=str(error))
+        yield replace(place, problem=str(error), messages=_before_cut(_said(value, *_INPUTS)))
+
+
+def _before_cut(text: Any) -> tuple[Message, ...]:
+    """Return the messages of an input before a size limit cut its JSON; none where it is not cut, or cannot be read."""
+    if not isinstance(text, str) or json_value(text) is not text:
+        return ()
+    try:
+        begun = listed_messages(from_json(text, allow_partial=True), "user", notes=ReadingNotes())
+    except ValueError:
+        return ()
+    for messages in (begun, begun[:-1]):  # the last one may be cut itself
+        with suppress(ValueError):
+            return exchange(messages, [], ReadingNotes())
+    return ()
 
 
 def _columns(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class LoggedConversation:
     findings: tuple[Finding, ...] = ()
     """What was noticed while it was read."""
     problem: str | None = None
+    """Why it cannot be read; of one that a size limit has cut, `messages` are those before the cut."""
 
 
 Again = Callable[[Container[int]], Iterator[FileRecord]]
@@ -60,20 +61,25 @@ class ExportReader(Protocol):
 def whole_conversations(logged: Iterable[LoggedConversation]) -> list[LoggedConversation]:
     """Return the conversations of which no other one of the same session is a continuation, in the order of the file.
 
-    A chat agent logs its whole history with every turn, so that all but the last are beginnings of it.
+    A chat agent logs its whole history with every turn, so that all but the last are beginnings of it. A size limit
+    cuts what is longer than all that it leaves whole: where it has cut the last turn, the earlier ones are beginnings
+    of that, and what cannot be read stands for all of them.
     """
     groups: dict[str, list[LoggedConversation]] = {}
     kept: list[LoggedConversation] = []
     for one in logged:
         if one.problem:
             kept.append(one)
-        else:
+        if one.messages or not one.problem:
             groups.setdefault(one.session, []).append(one)
     for group in groups.values():
         prefixes, begun = Prefixes(), set[int]()
-        for one in sorted(group, key=lambda one: -len(one.messages)):  # stable: earlier ones first
+        cut = {number for one in group if one.problem for number in prefixes.of(one.messages)[1:]}
+        whole = (one for one in group if not one.problem)
+        for one in sorted(whole, key=lambda one: -len(one.messages)):  # stable: earlier ones first
             beginnings = prefixes.of(one.messages)
-            if not {beginnings[-1], prefixes.of(as_continued(one.messages))[-1]} & begun:
+            ends = {beginnings[-1], prefixes.of(as_continued(one.messages))[-1]}
+            if not ends & begun and not {*ends, *beginnings[-2:-1]} & cut:  # its answer may be behind the cut
                 kept.append(one)
                 begun.update(beginnings)
     return sorted(kept, key=lambda one: (one.file, one.line))

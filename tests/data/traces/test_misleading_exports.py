@@ -178,3 +178,22 @@ def test_definitions_of_tools_are_found_where_exports_have_them(read: Read) -> N
         assert read({**generation, **more})[0].columns["tools"] == wanted
     batch = {"params": {"messages": [ASKED], "tools": wanted}, "result": {"message": SAID}}
     assert read(batch)[0].columns["tools"] == wanted
+
+
+@pytest.mark.parametrize("limit", range(40, 600, 20))
+def test_a_size_limit_makes_no_shorter_conversation_of_observations(read: Read, limit: int) -> None:
+    turns = [ASKED, CALLED, FOUND, SAID, {**ASKED, "content": "And in Bonn?"}, SAID]
+    rows: list[dict[str, Any]] = [
+        {
+            "id": f"o{at}",
+            "type": "GENERATION",
+            "trace_id": "t",
+            "input": json.dumps(turns[:at])[:limit],
+            "output": json.dumps(turns[at]),
+        }
+        for at in (1, 3, 5)
+    ]
+    other = {**rows[0], "id": "o9", "trace_id": "u", "input": json.dumps([ASKED])}
+    found = [row for row in read(other, *rows)[1:] if row.problem is None]
+    whole = len(json.dumps(turns[:5])) <= limit
+    assert [len(row.conversation.messages) for row in found] == ([6] if whole else [])
