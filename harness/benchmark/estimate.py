@@ -109,7 +109,7 @@ class Estimator:
 
     def _tokens_per_second(self, ways: Sequence[Mapping[str, Any]]) -> float:
         """Return the rate of the way of training whose settings all hold, the one with most of them."""
-        settings = TrainConfig(**self._preset.train).model_dump()
+        settings = TrainConfig.model_construct(**self._preset.train).model_dump()
         fitting = [way for way in ways if way["settings"].items() <= settings.items()]
         return float(max(fitting, key=lambda way: len(way["settings"]))["tokens_per_second"])
 
@@ -124,7 +124,8 @@ class Estimator:
         limit = self._preset.train.get("limit")
         data = target if cell.arm == "tft" else traces
         learned = min(data, limit) if limit else data
-        epochs = TrainConfig(**self._preset.train).with_passes(learned).epochs
+        # Not checked here: what is wrong with a setting is said by the step that trains.
+        epochs = TrainConfig.model_construct(**self._preset.train).with_passes(learned).epochs
         recipe = self._preset.make_student
         units: dict[str, float] = {
             "filter": traces,

@@ -115,7 +115,7 @@ def refusal(hub: Any, words: str | list[str], folder: Path, name: str, seconds: 
 
 
 def test_a_chat_template_that_never_ends(hub: Any, test_set: str, tmp_path: Path) -> None:
-    said = refusal(hub, test_set, tmp_path, "endless", chat_template__jinja=LOOPS + CHATML)
+    said = refusal(hub, test_set, tmp_path, "endless", seconds="4", chat_template__jinja=LOOPS + CHATML)
     assert "the chat template of mallory/endless took more than" in said
     assert "seconds" in said
 

@@ -54,7 +54,7 @@ def failed(
     (folder / "broken.yaml").write_text(broken)
     done = tft("benchmark", "--preset", "broken.yaml", "--only", "s4", "--report", str(folder / "report"))
     text = hub.read_text("dataset", RESULTS, FILE)
-    assert text is not None
+    assert text is not None, done.stderr
     return done, text
 
 
@@ -99,7 +99,7 @@ def test_a_plan_that_is_only_shown_changes_nothing_and_knows_what_is_there(
     shown = tft("benchmark", "--preset", "preset.yaml", "--only", "s4", "--only", "s5", "--dry-run")
     assert shown.returncode == 0, shown.stderr
     commands = [line for line in shown.stdout.splitlines() if line.startswith("tft ")]
-    assert len(commands) == 2 + 2 * (1 + 3 + 4)
+    assert len(commands) == 3 + 2 * (1 + 3 + 4)  # test set, student, its evaluation; of each scenario traces and cells
     (there,) = [line.split() for line in shown.stdout.splitlines() if line.strip().startswith("relabel ")]
     assert there[1:3] == ["2", "1"]
     assert "ada/tft-benchmark-s5-traces" not in {one.id for one in hub.api.list_datasets(author="ada")}

@@ -148,7 +148,7 @@ def test_a_template_that_shows_nothing_of_a_kind_in_any_form_is_refused_with_wha
     nothing = template(calls="{% if loop.first %}{% endif %}").replace("for m in messages", "for m in messages[1:]")
     middle = TURN.replace("m.content", "(m.content[:99] ~ m.content[-99:])")
     html = TURN.replace("m.content", "m.content | e")
-    made = {"cut": template(turn=cut), "last": last, "nothing": nothing}
+    made = {"cut": template(turn=cut), "last": last, "first-missing": nothing}
     made |= {"middle": template(turn=middle), "html": template(turn=html)}
     recorded(made)
     for name, words, one in zip(
