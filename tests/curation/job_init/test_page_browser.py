@@ -19,6 +19,7 @@ def tab(tmp_path_factory):
 
 
 def test_the_keyboard_is_enough(page, tab):
+    tab.problems.clear()  # of pages that other tests have opened
     tab.ask("Page.navigate", url=page.url)
     tab.until("location.pathname.endsWith('/c/1')")
     tab.press("?")

