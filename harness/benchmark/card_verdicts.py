@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from harness.benchmark.cells import BASELINE_KINDS
 from harness.benchmark.report.records import BenchmarkReport
-from harness.benchmark.report.worth_words import headline
+from harness.benchmark.report.training_verdict_words import headline
 from harness.data.formats.task import read_task
 from harness.data.tasks import TASK
 from harness.evaluation.card_verdict import CardVerdict

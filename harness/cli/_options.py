@@ -99,4 +99,10 @@ def set_values(pairs: Sequence[str]) -> dict[str, Any]:
     return values
 
 
+thresholds = click.option(
+    "--thresholds",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help="What makes training worth it, in place of the harness's datasets/verdict.yaml.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")

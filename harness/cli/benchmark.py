@@ -97,12 +97,7 @@ Examples:
 )
 @click.option("--name", metavar="NAME", help="With --job: prefix of its repositories. Default: the folder's name.")
 @click.option("--version", metavar="vN", help="The version these results are for, where others are published already.")
-@click.option(
-    "--thresholds",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    metavar="FILE",
-    help="What makes training worth it; see `tft report --thresholds`.",
-)
+@_options.thresholds
 @click.option(
     "--report",
     type=click.Path(path_type=Path, file_okay=False),

@@ -22,12 +22,7 @@ from harness.terminal import echo, progress, say, write
 @click.option(
     "--student", metavar="NAME", help="Only cells with this student. Default: that of the last benchmark run."
 )
-@click.option(
-    "--thresholds",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    metavar="FILE",
-    help="What makes training worth it, in place of the harness's datasets/verdict.yaml.",
-)
+@_options.thresholds
 @click.option(
     "--gate",
     is_flag=True,
@@ -72,7 +67,7 @@ def command(
         print_summary(summary)
     say(f"wrote {out}/RESULTS.md, results.json, index.html, README.md and {len(summary.pictures)} plots")
     if gate:
-        from harness.benchmark.report.worth_words import check_worth
+        from harness.benchmark.report.training_verdict_words import check_worth
 
         check_worth(summary.worth)
 

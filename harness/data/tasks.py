@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.data.approval import APPROVAL, ReviewCounts, approval_of
 from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.messages import expand_pairs, without_system
 from harness.data.formats.published import read_test_conversations
 from harness.data.formats.stage_rows import dump_dataset_row, dump_pair
 from harness.data.formats.task import read_task, row_tools
 from harness.data.records import Conversation, Task, TurnPair
-from harness.data.test_approval import APPROVAL, ReviewCounts, approval_of
 from harness.data.traces.trace_input import CONVERSATIONS
 from harness.errors import AccessDenied, DataError, RepoNotFound, UsageError
 from harness.hub.artifact import Artifact, FileInput, dataset_name

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.data.approval import approval_of
 from harness.data.tasks import text_turns_note
-from harness.data.test_approval import approval_of
 from harness.evaluation.baselines import BASELINES
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import ANSWERS_KEPT, SENT_OTHERWISE, EvalReport, Judging, Member

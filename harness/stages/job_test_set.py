@@ -10,6 +10,7 @@ from harness.curation.job_folder import JobFolder
 from harness.curation.job_init.logged_test import logged_test
 from harness.curation.job_init.review import LOGGED as LOGGED_FILE
 from harness.curation.job_init.review import TODO, read_review
+from harness.data.approval import APPROVAL
 from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.messages import dump_conversation
 from harness.data.formats.published import read_test_conversations
@@ -17,7 +18,6 @@ from harness.data.formats.strict_records import FrozenModel
 from harness.data.logged import LOGGED, SEEN
 from harness.data.records import Conversation
 from harness.data.tasks import PAIRS, TASK, text_turns, write_test_set
-from harness.data.test_approval import APPROVAL
 from harness.data.traces.trace_input import CONVERSATIONS
 from harness.errors import DataError, UsageError
 from harness.hub.artifact import FileInput

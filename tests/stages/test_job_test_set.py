@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.curation.job_init.review import TODO, decide, write_todo
+from harness.data.approval import APPROVAL, ReviewCounts, approval_of
 from harness.data.formats.jsonl import read_jsonl, write_json, write_jsonl
 from harness.data.formats.messages import dump_conversation
 from harness.data.formats.task import dump_task
 from harness.data.records import Message
 from harness.data.sample import sample_conversations, sample_task
 from harness.data.tasks import TestSet, text_turns
-from harness.data.test_approval import APPROVAL, ReviewCounts, approval_of
 from harness.errors import DataError
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from harness.benchmark.report import losses, plot_scores, repairs
 from harness.benchmark.report.assign import AssignedResults, assign_results
-from harness.benchmark.report.beside import find_beside
+from harness.benchmark.report.baseline_results import find_beside
 from harness.benchmark.report.judges import common_judge, shared_metrics
 from harness.benchmark.report.notes import notes
 from harness.benchmark.report.records import Baseline, BenchmarkReport, Other
 from harness.benchmark.report.results import EvaluationResults, Result, read_results
 from harness.benchmark.report.tables import fair_table, main_table
 from harness.benchmark.report.thresholds import Thresholds, read_thresholds
+from harness.benchmark.report.training_verdict import judge_worth
+from harness.benchmark.report.training_verdict_words import say_worth
 from harness.benchmark.report.verdict import reach_verdict
-from harness.benchmark.report.worth import judge_worth
-from harness.benchmark.report.worth_words import say_worth
 from harness.data.published_facts import published_facts
 from harness.evaluation.metrics import DEFAULT_METRIC
 from harness.evaluation.records import EvalReport

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.benchmark.report.assign import AssignedResults
-from harness.benchmark.report.beside import missing
+from harness.benchmark.report.baseline_results import missing
 from harness.benchmark.report.records import BenchmarkReport
 from harness.benchmark.report.results import EvaluationResults
+from harness.data.approval import approval_of
 from harness.data.published_facts import published_facts
 from harness.data.tasks import text_turns_note
-from harness.data.test_approval import approval_of
 from harness.evaluation.baselines import GOLD
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.records import EvalReport

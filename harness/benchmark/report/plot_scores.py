@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.benchmark.cells import BASELINE_KINDS, BaselineKind
 from harness.benchmark.report.format import TIE, listed, metric_name, short, state
 from harness.benchmark.report.records import BenchmarkReport, Row
-from harness.benchmark.report.worth_records import BesideModel
+from harness.benchmark.report.training_verdict_records import BesideModel
 from harness.data.published_facts import PublishedFacts
 from harness.data.scenarios import ARMS, Arm
 from harness.evaluation.baselines import GOLD

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from harness.benchmark.report.worth_records import BesideModel, WorthVerdict
+from harness.benchmark.report.training_verdict_records import BesideModel, WorthVerdict
 from harness.curation.repair.scores import RepairReport
 from harness.data.scenarios import Arm
 from harness.evaluation.metrics import DEFAULT_METRIC

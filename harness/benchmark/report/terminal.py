@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.benchmark.cells import BASELINE_KINDS
-from harness.benchmark.report.beside import share_of_turns
+from harness.benchmark.report.baseline_results import share_of_turns
 from harness.benchmark.report.format import (
     TIE,
     ahead,

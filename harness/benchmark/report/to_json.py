@@ -9,8 +9,8 @@ from typing import Any
 from harness.benchmark.record import FILE as RECORD
 from harness.benchmark.report.losses import LOG
 from harness.benchmark.report.records import BenchmarkReport, CellResult, Loss, Row, Run, Score
-from harness.benchmark.report.worth_records import WorthVerdict
-from harness.benchmark.report.worth_words import headline
+from harness.benchmark.report.training_verdict_records import WorthVerdict
+from harness.benchmark.report.training_verdict_words import headline
 from harness.data.published_facts import published_facts
 from harness.evaluation.results import report_file, rows_file
 from harness.hub.artifact import Artifact, RepoKind, RepositoryName

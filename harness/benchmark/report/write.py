@@ -14,11 +14,11 @@ from markupsafe import Markup, escape
 
 from harness.benchmark.cells import BASELINE_KINDS
 from harness.benchmark.report import format as formats
-from harness.benchmark.report.beside import share_of_turns
+from harness.benchmark.report.baseline_results import share_of_turns
 from harness.benchmark.report.records import BenchmarkReport, Row
 from harness.benchmark.report.repairs import detection, rejection
 from harness.benchmark.report.to_json import PageLinks, dump, lineage_command
-from harness.benchmark.report.worth_words import gain_span, name_of, needed_words, points_of
+from harness.benchmark.report.training_verdict_words import gain_span, name_of, needed_words, points_of
 from harness.data.formats.jsonl import write_atomic
 from harness.data.published_facts import published_facts
 from harness.evaluation.baselines import BASELINES

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Literal
 
 from harness.curation.job_folder import TEST
+from harness.data.approval import ReviewCounts
 from harness.data.formats.jsonl import write_atomic
 from harness.data.formats.published import read_test_conversations
 from harness.data.locks import locked
 from harness.data.records import Conversation
-from harness.data.test_approval import ReviewCounts
 from harness.errors import DataError, UsageError
 from harness.terminal import HIDDEN, one_line
 

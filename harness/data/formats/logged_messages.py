@@ -28,9 +28,9 @@ from harness.data.formats.content_parts import (
     tool_result,
     tool_results,
 )
+from harness.data.formats.framework_messages import unwrapped
 from harness.data.formats.json_texts import as_value, json_value, kind, shortened
 from harness.data.formats.text_calls import python_value
-from harness.data.formats.wrappers import unwrapped
 from harness.data.records import Message, Role, ToolCall
 
 _SPELLINGS: dict[Role, str] = {

@@ -13,11 +13,11 @@ from typing import Any, get_args
 
 from harness.data.formats.calls import parse_call
 from harness.data.formats.content_parts import MediaNeededError, ToolResult, may_be_parts
+from harness.data.formats.framework_messages import in_order
 from harness.data.formats.json_texts import as_value, json_value, kind, shortened
 from harness.data.formats.logged_messages import logged_messages
 from harness.data.formats.reading_notes import MEDIA, NEWEST_FIRST, SEVERAL_CALLS, ReadingNotes
 from harness.data.formats.text_calls import may_hold_calls
-from harness.data.formats.wrappers import in_order
 from harness.data.records import Message, Role
 
 _ROLES: Mapping[str, Role] = {role: role for role in get_args(Role)}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.data.formats.calls import parse_answer
+from harness.data.formats.framework_messages import is_message
 from harness.data.formats.inspect_samples import read_sample
 from harness.data.formats.json_texts import decoded, json_value, kind, shortened, why_not_held
 from harness.data.formats.message_reader import read_messages
@@ -26,7 +27,6 @@ from harness.data.formats.row_exchanges import (
     one_of_each,
     read_conversation,
 )
-from harness.data.formats.wrappers import is_message
 from harness.data.records import Conversation, Message
 
 

@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
+from harness.data.formats.framework_messages import is_message
 from harness.data.formats.json_texts import parse_line
 from harness.data.formats.jsonl import bounded_lines
-from harness.data.formats.wrappers import is_message
 from harness.data.traces.archive import archive_samples
 from harness.data.traces.export_files import ExportFile, opened, refuse
 from harness.data.traces.json_document import FileRecord, document

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from harness.data.formats.framework_messages import is_message
 from harness.data.formats.json_texts import why_not_json
-from harness.data.formats.wrappers import is_message
 from harness.errors import DataError
 from harness.hub.foreign_json import LARGEST, check_depth, load_json, too_long
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.data.formats.framework_messages import is_message
 from harness.data.formats.message_reader import read_messages
 from harness.data.formats.reading_notes import REPEATED, ReadingNotes
 from harness.data.formats.row_columns import columns_of, instant
-from harness.data.formats.wrappers import is_message
 from harness.data.prefixes import hashable
 from harness.data.traces.json_document import FileRecord
 from harness.data.traces.logged_conversations import Again, LoggedConversation

@@ -9,8 +9,8 @@ from harness.benchmark.cells import BASELINE_KINDS
 from harness.benchmark.report.format import listed, metric_name
 from harness.benchmark.report.records import Loss
 from harness.benchmark.report.thresholds import Thresholds
-from harness.benchmark.report.worth import UNTRAINED, worst
-from harness.benchmark.report.worth_records import Worth, WorthVerdict
+from harness.benchmark.report.training_verdict import UNTRAINED, worst
+from harness.benchmark.report.training_verdict_records import Worth, WorthVerdict
 from harness.data.scenarios import Arm
 from harness.errors import CheckFailed, Inconclusive
 from harness.evaluation.baselines import BASELINES

@@ -13,7 +13,7 @@ import pytest
 from harness.benchmark.record import BaselineRecord
 from harness.benchmark.report.build import draw
 from harness.benchmark.report.thresholds import read_thresholds
-from harness.benchmark.report.worth_words import check_worth, say_worth
+from harness.benchmark.report.training_verdict_words import check_worth, say_worth
 from harness.benchmark.report.write import write_files
 from harness.errors import CheckFailed, DataError, Inconclusive
 

@@ -11,7 +11,7 @@ from harness.benchmark.record import BaselineRecord
 from harness.benchmark.report.assign import AssignedResults, why_unusable
 from harness.benchmark.report.judges import common_judge
 from harness.benchmark.report.results import EvaluationResults, Result
-from harness.benchmark.report.worth_records import BesideModel
+from harness.benchmark.report.training_verdict_records import BesideModel
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.results import config_name
 from harness.hub.artifact import split_revision

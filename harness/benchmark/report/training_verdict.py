@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.benchmark.report.assign import AssignedResults
-from harness.benchmark.report.beside import NOT_EVALUATED, BesideResult
+from harness.benchmark.report.baseline_results import NOT_EVALUATED, BesideResult
 from harness.benchmark.report.format import short
 from harness.benchmark.report.judges import common_judge, shared_metrics
 from harness.benchmark.report.records import CellResult, Row, Table
 from harness.benchmark.report.results import Result
 from harness.benchmark.report.tables import Column, mean_column, values_of
 from harness.benchmark.report.thresholds import Thresholds
-from harness.benchmark.report.worth_records import AnswerFaults, Worth
+from harness.benchmark.report.training_verdict_records import AnswerFaults, Worth
 from harness.data.scenarios import Arm
 from harness.evaluation.metrics import DEFAULT_METRIC
 from harness.evaluation.records import CUT
