@@ -120,7 +120,7 @@ def check_version(hub: Hub, plan: BenchmarkPlan, version: str | None) -> str:
     if before is None:
         return results
     known, settings = complete(load(before, results).settings), plan.setup.preset.model_dump(mode="json")
-    other = sorted(key for key in settings if known.get(key) != settings[key] and key not in _FREE)
+    other = sorted(key for key in decisive(settings) if known.get(key) != settings[key])
     if other:
         raise UsageError(
             f"{results} holds published results ({', '.join(published)}) of other settings ({', '.join(other)}); "
@@ -134,7 +134,12 @@ def complete(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**Preset(student="").model_dump(mode="json"), **settings}
 
 
-_FREE = ("summary", "parallel", "hardware")
+def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that decide about results."""
+    return {key: value for key, value in settings.items() if key not in _FREE}
+
+
+_FREE = ("summary", "caveat", "parallel", "hardware")
 """Settings of a preset that decide about no result."""
 
 
@@ -177,8 +182,8 @@ def record(
 
 def _with_others(found: BenchmarkRecord, before: BenchmarkRecord) -> BenchmarkRecord:
     """Return the record with the cells of earlier runs that had the same settings and are not in this one."""
-    made_as = (complete(before.settings), before.student, before.test_set)
-    same = made_as == (found.settings, found.student, found.test_set)
+    made_as = (decisive(complete(before.settings)), before.student, before.test_set)
+    same = made_as == (decisive(found.settings), found.student, found.test_set)
     models = {cell.model for cell in found.cells}
     kept = tuple(cell for cell in before.cells if same and cell.model not in models)
     cells = sorted((*found.cells, *kept), key=lambda cell: (cell.seed, cell.fair, cell.scenario, cell.arm != "tft"))
