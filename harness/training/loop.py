@@ -211,10 +211,16 @@ def _computes_half(precision: str, cuda: bool) -> bool:
         return bool(torch.cuda.is_bf16_supported())
     if precision == "auto":
         return False
-    found = any(torch.cpu.get_capabilities().get(name) for name in _NATIVE)
-    if not found:
+    if not (found := processor_has_bfloat16()):
         say("this processor has no instructions for bfloat16: the training computes in float32")
     return found
+
+
+def processor_has_bfloat16() -> bool:
+    """Return whether this machine's processor has instructions for bfloat16."""
+    import torch
+
+    return any(torch.cpu.get_capabilities().get(name) for name in _NATIVE)
 
 
 def _load(base: Path, config: TrainConfig, args: SFTConfig) -> Any:
