@@ -24,8 +24,7 @@ from harness.data.records import Usage
 from harness.models.chat.endpoints import Endpoints
 from harness.models.names import ModelName
 from harness.models.roles import Roles
-from harness.training.config import TrainConfig
-from harness.training.loop import processor_has_bfloat16
+from harness.training.config import TrainConfig, processor_has_bfloat16
 
 _ASKING = ("filter", "relabel", "synthesize")
 
