@@ -107,6 +107,7 @@ def _train(base: Path, examples: TrainingExamples, config: TrainConfig, args: SF
         examples=len(examples.items),
         batch_size=config.most_per_pass,
         seed=config.seed,
+        lengths=[len(example.input_ids) for example in examples.items] if config.group_by_length else None,
         processes=args.world_size,
         process=args.process_index,
     )
