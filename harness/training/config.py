@@ -63,7 +63,9 @@ class TrainConfig(BaseModel):
     """Longest example in tokens; longer ones are dropped and counted. None: the model's context."""
     precision: Literal["auto", "float32", "bfloat16", "native"] = "auto"
     """auto: bfloat16 on a GPU that computes in it, else float32. native: bfloat16 also on a processor that does."""
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: Literal[False, True, "selective"] = False
+    """Compute layers again in the backward pass, instead of keeping what they computed: all of it, or with selective
+    all but the large matrix products."""
     save_every: PositiveInt | None = None
     """Steps between checkpoints; None: at the end of each epoch."""
     seed: int = 0

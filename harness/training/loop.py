@@ -173,6 +173,11 @@ def _arguments(config: TrainConfig, folder: Path) -> SFTConfig:
     import torch
     from trl import SFTConfig
 
+    from harness.training.recompute import keep_products
+
+    again: dict[str, Any] = {"use_reentrant": False}
+    if config.gradient_checkpointing == "selective":
+        again["context_fn"] = keep_products(config.lora_rank if config.method == "lora" else 0)
     cuda = torch.cuda.is_available()
     half = _computes_half(config.precision, cuda)
     args = SFTConfig(
@@ -189,8 +194,8 @@ def _arguments(config: TrainConfig, folder: Path) -> SFTConfig:
         bf16=half,
         use_cpu=not cuda,
         seed=config.seed,
-        gradient_checkpointing=config.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False} if config.gradient_checkpointing else None,
+        gradient_checkpointing=bool(config.gradient_checkpointing),
+        gradient_checkpointing_kwargs=again if config.gradient_checkpointing else None,
         ddp_find_unused_parameters=False,
         logging_steps=1,
         logging_nan_inf_filter=False,
@@ -289,7 +294,7 @@ def _memory_explained(config: TrainConfig) -> Iterator[None]:
         fixed = config.batch_size != "auto" and config.batch_size > 1
         hints = [
             f"a smaller batch (it is {config.batch_size}; auto finds one)" if fixed else "",
-            "" if config.gradient_checkpointing else "gradient checkpointing",
+            "" if config.gradient_checkpointing is True else "gradient checkpointing",
             "a smaller --max-length (longer conversations are dropped)",
             "" if config.method == "lora" else "LoRA instead of all weights",
         ]
