@@ -5,20 +5,19 @@ from __future__ import annotations
 import atexit
 import math
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import DataError, ModelError, TrainingError, UsageError
+from harness.errors import DataError, ModelError, UsageError
 from harness.models.engine.guard_child import shown
 from harness.terminal import progress, say
 from harness.training.checkpoints import Checkpoints, identify
 from harness.training.config import TrainConfig
 from harness.training.examples import TrainingExamples
 from harness.training.log import LogEntry, TrainingLog, describe_batches, quiet_libraries
-from harness.training.memory import is_out_of_memory
+from harness.training.memory import is_out_of_memory, memory_explained
 
 if TYPE_CHECKING:
     from trl import SFTConfig
@@ -82,7 +81,7 @@ def train(
         )
     if not list(base.glob("*.safetensors")):
         raise ModelError(f"{base} has no safetensors file; other formats can run code when loaded: convert the weights")
-    with quiet_libraries(), _memory_explained(config):
+    with quiet_libraries(), memory_explained(config):
         args = _arguments(config, folder / CHECKPOINTS)
         if args.world_size > 1:
             atexit.register(args.distributed_state.destroy_process_group)  # else a CPU process hangs when it ends
@@ -281,21 +280,3 @@ def _adapter(config: TrainConfig) -> Any:
 
 def _show_nothing(**_: Any) -> None:
     """Take the place of a bar where another process shows it."""
-
-
-@contextmanager
-def _memory_explained(config: TrainConfig) -> Iterator[None]:
-    """Turn out-of-memory errors into TrainingError with what to change."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        fixed = config.batch_size != "auto" and config.batch_size > 1
-        hints = [
-            f"a smaller batch (it is {config.batch_size}; auto finds one)" if fixed else "",
-            "" if config.gradient_checkpointing is True else "gradient checkpointing",
-            "a smaller --max-length (longer conversations are dropped)",
-            "" if config.method == "lora" else "LoRA instead of all weights",
-        ]
-        raise TrainingError(f"memory ran out while training; try {', or '.join(filter(None, hints))}") from error
