@@ -14,7 +14,7 @@ from harness.errors import DataError, ModelError, UsageError
 from harness.models.engine.guard_child import shown
 from harness.terminal import progress, say
 from harness.training.checkpoints import Checkpoints, identify
-from harness.training.config import TrainConfig
+from harness.training.config import TrainConfig, processor_has_bfloat16
 from harness.training.examples import TrainingExamples
 from harness.training.log import LogEntry, TrainingLog, describe_batches, quiet_libraries
 from harness.training.memory import is_out_of_memory, memory_explained
@@ -35,8 +35,6 @@ _RESULT_FILES = (
     "*.safetensors.index.json",
 )
 SHARED = "computed once per batch"
-_NATIVE = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
-"""What PyTorch calls a processor's instructions for bfloat16, on x86 and on ARM."""
 _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
@@ -222,8 +220,7 @@ def _computes_half(precision: str, cuda: bool) -> bool:
         return bool(torch.cuda.is_bf16_supported())
     if precision == "auto":
         return False
-    found = any(torch.cpu.get_capabilities().get(name) for name in _NATIVE)
-    if not found:
+    if not (found := processor_has_bfloat16()):
         say("this processor has no instructions for bfloat16: the training computes in float32")
     return found
 
