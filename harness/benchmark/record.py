@@ -119,8 +119,9 @@ def check_version(hub: Hub, plan: BenchmarkPlan, version: str | None) -> str:
     before = hub.read_text("dataset", results, FILE) if published else None
     if before is None:
         return results
-    known, settings = complete(load(before, results).settings), plan.setup.preset.model_dump(mode="json")
-    other = sorted(key for key in decisive(settings) if known.get(key) != settings[key])
+    known = deciding_settings(load(before, results).settings)
+    settings = deciding_settings(plan.setup.preset.model_dump(mode="json"))
+    other = sorted(key for key in settings if known.get(key) != settings[key])
     if other:
         raise UsageError(
             f"{results} holds published results ({', '.join(published)}) of other settings ({', '.join(other)}); "
@@ -134,9 +135,9 @@ def complete(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**Preset(student="").model_dump(mode="json"), **settings}
 
 
-def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that decide about results."""
-    return {key: value for key, value in settings.items() if key not in _FREE}
+def deciding_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the complete settings of a record without those that decide about no result."""
+    return {key: value for key, value in complete(settings).items() if key not in _FREE}
 
 
 _FREE = ("summary", "caveat", "parallel", "hardware")
@@ -182,8 +183,8 @@ def record(
 
 def _with_others(found: BenchmarkRecord, before: BenchmarkRecord) -> BenchmarkRecord:
     """Return the record with the cells of earlier runs that had the same settings and are not in this one."""
-    made_as = (decisive(complete(before.settings)), before.student, before.test_set)
-    same = made_as == (decisive(found.settings), found.student, found.test_set)
+    made_as = (deciding_settings(before.settings), before.student, before.test_set)
+    same = made_as == (deciding_settings(found.settings), found.student, found.test_set)
     models = {cell.model for cell in found.cells}
     kept = tuple(cell for cell in before.cells if same and cell.model not in models)
     cells = sorted((*found.cells, *kept), key=lambda cell: (cell.seed, cell.fair, cell.scenario, cell.arm != "tft"))

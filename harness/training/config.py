@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 
 _UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
+_NATIVE = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
+"""What PyTorch calls a processor's instructions for bfloat16, on x86 and on ARM."""
 
 
 def parse_count(text: str) -> int:
@@ -16,6 +18,17 @@ def parse_count(text: str) -> int:
     if not match or not float(match[1]):
         raise ValueError(f"{text!r} is not a number of parameters; write one like 4M, 500K or 4000000")
     return int(float(match[1]) * _UNITS[match[2]])
+
+
+def processor_has_bfloat16() -> bool:
+    """Return whether this machine's processor has instructions for bfloat16."""
+    import torch
+
+    return any(torch.cpu.get_capabilities().get(name) for name in _NATIVE)
+
+
+_LATER = ("passes", "group_by_length")
+"""Settings that earlier versions did not have."""
 
 
 class TrainConfig(BaseModel):
@@ -38,10 +51,10 @@ class TrainConfig(BaseModel):
     """Share of the steps in which the learning rate rises."""
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
-    batch_size: PositiveInt = 1
-    """Examples per device and forward pass."""
+    batch_size: int | Literal["auto"] = 1
+    """Examples per device and forward pass. auto: as many of the `accumulation` examples of a step as memory holds."""
     accumulation: PositiveInt = 1
-    """Forward passes per optimizer step."""
+    """Forward passes per optimizer step; with batch_size=auto examples per device and optimizer step."""
     expand_turns: bool = False
     """One example for every turn, the published way, instead of one for every conversation."""
     equal_turns: bool = False
@@ -51,30 +64,54 @@ class TrainConfig(BaseModel):
     shared_prefix: Literal["auto", "off"] = "auto"
     """auto: tokens that all examples of a batch begin with are computed once, where the model allows it. The batch is
     then one row without padding, whatever `packing` says."""
+    group_by_length: bool = False
+    """Batches of examples of similar lengths, so that there is less padding: the order stays random by its batches."""
     limit: PositiveInt | None = None
     """Most conversations, the first ones of the data. None: all."""
     max_length: PositiveInt | None = None
     """Longest example in tokens; longer ones are dropped and counted. None: the model's context."""
     precision: Literal["auto", "float32", "bfloat16", "native"] = "auto"
     """auto: bfloat16 on a GPU that computes in it, else float32. native: bfloat16 also on a processor that does."""
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: Literal[False, True, "selective"] = False
+    """Compute layers again in the backward pass, instead of keeping what they computed: all of it, or with selective
+    all but the large matrix products."""
     save_every: PositiveInt | None = None
     """Steps between checkpoints; None: at the end of each epoch."""
     seed: int = 0
 
+    @field_validator("batch_size", mode="before")
+    @classmethod
+    def _check_batch_size(cls, value: Any) -> Any:
+        if value != "auto" and (isinstance(value, bool) or not re.fullmatch("0*[1-9][0-9]*", str(value))):
+            raise ValueError(f"{value!r} is neither a whole number from 1 on nor auto")
+        return value if value == "auto" else int(value)
+
+    @property
+    def most_per_pass(self) -> int:
+        """Most examples per device and forward pass."""
+        return self.accumulation if self.batch_size == "auto" else self.batch_size
+
+    @property
+    def passes_per_step(self) -> int:
+        """Forward passes per optimizer step, where memory holds the most examples per pass."""
+        return 1 if self.batch_size == "auto" else self.accumulation
+
     @property
     def may_share(self) -> bool:
         """Whether the examples of a batch are to share what they begin with."""
-        return self.shared_prefix == "auto" and self.batch_size > 1
+        return self.shared_prefix == "auto" and self.most_per_pass > 1
 
     def deciding(self) -> dict[str, Any]:
         """Return the settings without what changes the result by rounding only.
 
         A shared prefix does no more than that, unless there is dropout: then the examples of a batch share that too.
-        A setting that came later and is not used is left out as well, so that earlier results are found.
+        Neither does batch_size=auto: it stands for all examples of a step in one pass. A setting that came later and is
+        not used is left out as well, so that earlier results are found.
         """
         excluded = set() if self.may_share and self.lora_dropout else {"shared_prefix"}
-        return self.model_dump(exclude=excluded | ({"passes"} if self.passes is None else set()))
+        excluded |= {name for name in _LATER if getattr(self, name) == type(self).model_fields[name].default}
+        settings = self.model_dump(exclude=excluded)
+        return settings | {"batch_size": self.most_per_pass, "accumulation": self.passes_per_step}
 
     def with_passes(self, conversations: int) -> TrainConfig:
         """Return the settings with the epochs that `passes` means for so many conversations."""

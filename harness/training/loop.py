@@ -5,19 +5,19 @@ from __future__ import annotations
 import atexit
 import math
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import DataError, ModelError, TrainingError, UsageError
+from harness.errors import DataError, ModelError, UsageError
 from harness.models.engine.guard_child import shown
 from harness.terminal import progress, say
 from harness.training.checkpoints import Checkpoints, identify
-from harness.training.config import TrainConfig
+from harness.training.config import TrainConfig, processor_has_bfloat16
 from harness.training.examples import TrainingExamples
-from harness.training.log import LogEntry, TrainingLog, quiet_libraries
+from harness.training.log import LogEntry, TrainingLog, describe_batches, quiet_libraries
+from harness.training.memory import is_out_of_memory, memory_explained
 
 if TYPE_CHECKING:
     from trl import SFTConfig
@@ -35,8 +35,6 @@ _RESULT_FILES = (
     "*.safetensors.index.json",
 )
 SHARED = "computed once per batch"
-_NATIVE = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
-"""What PyTorch calls a processor's instructions for bfloat16, on x86 and on ARM."""
 _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
@@ -55,6 +53,8 @@ class Trained:
     version had begun did not count them."""
     sharing: str | None
     """Whether the examples of a batch shared the tokens that they begin with, in words; None where they were not to."""
+    batches: str | None
+    """How many examples went into a forward pass, in words, where memory decided that (batch_size=auto)."""
     precision: str
     """What it computed in: float32 or bfloat16."""
     seconds: float
@@ -79,7 +79,7 @@ def train(
         )
     if not list(base.glob("*.safetensors")):
         raise ModelError(f"{base} has no safetensors file; other formats can run code when loaded: convert the weights")
-    with quiet_libraries(), _memory_explained(config):
+    with quiet_libraries(), memory_explained(config):
         args = _arguments(config, folder / CHECKPOINTS)
         if args.world_size > 1:
             atexit.register(args.distributed_state.destroy_process_group)  # else a CPU process hangs when it ends
@@ -102,14 +102,16 @@ def _train(base: Path, examples: TrainingExamples, config: TrainConfig, args: SF
     start = checkpoints.last()
     order = BatchOrder(
         examples=len(examples.items),
-        batch_size=config.batch_size,
+        batch_size=config.most_per_pass,
         seed=config.seed,
+        lengths=[len(example.input_ids) for example in examples.items] if config.group_by_length else None,
         processes=args.world_size,
         process=args.process_index,
     )
-    steps = math.ceil(config.epochs * math.ceil(len(order) / config.accumulation))
+    steps = math.ceil(config.epochs * math.ceil(len(order) / config.passes_per_step))
     if start and start.step >= steps:
         return
+    from harness.training.auto_batch import AutoBatchTrainer
     from harness.training.trainer import Trainer, Work
 
     done = start.step if start else 0
@@ -131,7 +133,8 @@ def _train(base: Path, examples: TrainingExamples, config: TrainConfig, args: SF
             advance=advance,
             sharing=sharing,
         )
-        trainer = Trainer(model, args, work, peft_config=_adapter(config))
+        kind = AutoBatchTrainer if config.batch_size == "auto" else Trainer
+        trainer = kind(model, args, work, peft_config=_adapter(config))
         trainer.train(resume_from_checkpoint=str(start.path) if start else None)
 
 
@@ -156,6 +159,7 @@ def _finish(folder: Path, config: TrainConfig, args: SFTConfig) -> Trained:
         tokens=done.tokens,
         computed=done.computed,
         sharing=done.sharing,
+        batches=describe_batches(log),
         precision="bfloat16" if args.bf16 else "float32",
         seconds=done.seconds,
     )
@@ -166,12 +170,17 @@ def _arguments(config: TrainConfig, folder: Path) -> SFTConfig:
     import torch
     from trl import SFTConfig
 
+    from harness.training.recompute import keep_products
+
+    again: dict[str, Any] = {"use_reentrant": False}
+    if config.gradient_checkpointing == "selective":
+        again["context_fn"] = keep_products(config.lora_rank if config.method == "lora" else 0)
     cuda = torch.cuda.is_available()
     half = _computes_half(config.precision, cuda)
     args = SFTConfig(
         output_dir=str(folder),
-        per_device_train_batch_size=config.batch_size,
-        gradient_accumulation_steps=config.accumulation,
+        per_device_train_batch_size=config.most_per_pass,
+        gradient_accumulation_steps=config.passes_per_step,
         num_train_epochs=config.epochs,
         learning_rate=config.learning_rate,
         lr_scheduler_type=_SCHEDULES[config.schedule],
@@ -182,8 +191,8 @@ def _arguments(config: TrainConfig, folder: Path) -> SFTConfig:
         bf16=half,
         use_cpu=not cuda,
         seed=config.seed,
-        gradient_checkpointing=config.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False} if config.gradient_checkpointing else None,
+        gradient_checkpointing=bool(config.gradient_checkpointing),
+        gradient_checkpointing_kwargs=again if config.gradient_checkpointing else None,
         ddp_find_unused_parameters=False,
         logging_steps=1,
         logging_nan_inf_filter=False,
@@ -211,8 +220,7 @@ def _computes_half(precision: str, cuda: bool) -> bool:
         return bool(torch.cuda.is_bf16_supported())
     if precision == "auto":
         return False
-    found = any(torch.cpu.get_capabilities().get(name) for name in _NATIVE)
-    if not found:
+    if not (found := processor_has_bfloat16()):
         say("this processor has no instructions for bfloat16: the training computes in float32")
     return found
 
@@ -232,10 +240,8 @@ def _load(base: Path, config: TrainConfig, args: SFTConfig) -> Any:
         model = AutoModelForCausalLM.from_pretrained(
             base, use_safetensors=True, trust_remote_code=False, local_files_only=True, **settings
         )
-    except (MemoryError, torch.OutOfMemoryError):
-        raise
     except Exception as error:  # what a model is made of is decided by its files
-        if "can't allocate memory" in str(error):
+        if is_out_of_memory(error):
             raise
         raise ModelError(f"the model in {base} cannot be loaded to be trained ({shown(error)})") from error
     if config.packing and getattr(model, "_is_stateful", False):
@@ -271,23 +277,3 @@ def _adapter(config: TrainConfig) -> Any:
 
 def _show_nothing(**_: Any) -> None:
     """Take the place of a bar where another process shows it."""
-
-
-@contextmanager
-def _memory_explained(config: TrainConfig) -> Iterator[None]:
-    """Turn out-of-memory errors into TrainingError with what to change."""
-    import torch
-
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        host = "can't allocate memory" in str(error)  # PyTorch raises a plain RuntimeError on the CPU
-        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and not host:
-            raise
-        hints = [
-            f"a smaller batch (it is {config.batch_size})" if config.batch_size > 1 else "",
-            "" if config.gradient_checkpointing else "gradient checkpointing",
-            "a smaller --max-length (longer conversations are dropped)",
-            "" if config.method == "lora" else "LoRA instead of all weights",
-        ]
-        raise TrainingError(f"memory ran out while training; try {', or '.join(filter(None, hints))}") from error

@@ -43,12 +43,12 @@ def find_beside(results: EvaluationResults, assigned: AssignedResults) -> tuple[
         known["untrained"] = BaselineRecord(
             kind="untrained", model=student, status="done" if there else "left out", problem=NOT_EVALUATED
         )
-    pairs = _pairs(assigned)
+    pairs = _pairs(assigned.results or results.by_config)
     return tuple(_found(known[kind], results, assigned, pairs) for kind in BASELINE_KINDS if kind in known)
 
 
-def _pairs(assigned: AssignedResults) -> frozenset[str]:
-    first = next(iter(assigned.results.values()), None)
+def _pairs(results: Mapping[str, Result]) -> frozenset[str]:
+    first = next(iter(results.values()), None)
     return frozenset(str(row["pair_id"]) for row in first.rows) if first else frozenset()
 
 
@@ -60,7 +60,10 @@ def _found(
         return BesideResult(model=BesideModel(kind=one.kind, model=one.model, status=status, problem=one.problem))
     config = config_name(one.model)
     result = results.by_config.get(config)
-    problem = why_unusable(result, assigned.test_set, pairs) if result else "the results dataset has no report of it"
+    own = frozenset(str(row["pair_id"]) for row in result.rows) if result else frozenset()
+    problem = (
+        why_unusable(result, assigned.test_set, pairs or own) if result else "the results dataset has no report of it"
+    )
     if result and not problem and one.kind == "untrained" and results.record:
         begun, measured = split_revision(results.record.student)[1], result.report.run.model_revision
         if begun and begun != measured:

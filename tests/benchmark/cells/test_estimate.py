@@ -81,9 +81,24 @@ def test_of_a_job_what_does_not_depend_on_its_traces_is_estimated(tmp_path: Path
     estimator = Estimator(plan, Endpoints(file=None))
     found = {step.key: estimator.step(step) for step in plan.steps}
     trained = [one for key, one in found.items() if key.startswith("train ")]
-    assert [one.training_tokens for one in trained] == [96 * rates()["conversation_tokens"]["smollm2"]] * 2
+    assert [one.training_tokens for one in trained] == [
+        preset.train["passes"] * rates()["conversation_tokens"]["smollm2"]
+    ] * 2
     known = {key.partition(" ")[0] for key, one in found.items() if one.seconds is not None}
     assert known == {"synthesize", "train", "evaluate"}
+
+
+@pytest.mark.parametrize(("has", "precision"), [(True, "bfloat16"), (False, "float32")])
+def test_the_native_precision_is_that_of_the_processor(
+    has: bool, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.benchmark.estimate.processor_has_bfloat16", lambda: has)
+    preset = read_preset("pretrained")
+    one = _estimates(preset)[1]["train me/tft-benchmark-s1-tft-SmolLM2-135M-Instruct"]
+    settings = {"precision": precision, "batch_size": preset.train["batch_size"]}
+    known = rates()["hardware"][str(preset.hardware)]["train"]
+    (way,) = [way for way in known["ways"] if way["settings"] == settings]
+    assert one.seconds == pytest.approx(known["start"] + one.training_tokens / way["tokens_per_second"])
 
 
 def test_passes_are_the_same_work_in_every_cell_and_a_shared_engine_starts_once() -> None:

@@ -13,7 +13,7 @@ from harness.benchmark.cells import FAIR_SCENARIOS, Cell, Job, Setup, all_cells
 from harness.benchmark.execute import check_jobs, shares
 from harness.benchmark.plan import BenchmarkPlan, pinned, step_tag, steps
 from harness.benchmark.presets import Preset, read_preset
-from harness.benchmark.record import complete, decisive
+from harness.benchmark.record import complete, deciding_settings
 from harness.benchmark.steps import batches, joined
 from harness.cli.__main__ import tft as command
 from harness.data.cell_names import CellName
@@ -193,9 +193,9 @@ def test_a_record_of_before_a_setting_existed_means_its_default() -> None:
 def test_what_a_preset_says_in_words_decides_about_no_result() -> None:
     preset = read_preset("tiny")
     said = preset.model_copy(update={"summary": "Another.", "caveat": None})
-    assert decisive(said.model_dump(mode="json")) == decisive(preset.model_dump(mode="json"))
+    assert deciding_settings(said.model_dump(mode="json")) == deciding_settings(preset.model_dump(mode="json"))
     other = preset.model_copy(update={"max_tokens": preset.max_tokens + 1})
-    assert decisive(other.model_dump(mode="json")) != decisive(preset.model_dump(mode="json"))
+    assert deciding_settings(other.model_dump(mode="json")) != deciding_settings(preset.model_dump(mode="json"))
 
 
 def test_a_run_up_to_a_stage_leaves_out_what_comes_after_it_in_every_cell() -> None:
@@ -224,6 +224,13 @@ def test_commands_side_by_side_share_no_core(parallel: int) -> None:
 def test_an_unknown_cell_is_refused(scenario: str, arm: str) -> None:
     with pytest.raises(UsageError, match="known are"):
         Cell.parse(scenario, arm)
+
+
+def test_a_scenario_is_chosen_whole_or_by_pipeline() -> None:
+    assert Cell.choose("s1") == [(1, "tft"), (1, "direct")]
+    assert Cell.choose("s4-direct") == [(4, "direct")]
+    with pytest.raises(UsageError, match="no pipeline 'drect'; known are tft, direct"):
+        Cell.choose("s4-drect")
 
 
 def test_an_unknown_stage_or_preset_is_refused_with_the_known_ones(tmp_path: Path) -> None:
