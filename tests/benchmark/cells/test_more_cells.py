@@ -1,4 +1,4 @@
-"""More cells on a Hub that has some: what was evaluated on one engine is found again, and only the new ones are asked."""
+"""More cells on a Hub that has some: what one engine evaluated is found again, and only new ones are asked."""
 
 from __future__ import annotations
 
