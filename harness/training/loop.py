@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError, ModelError, TrainingError, UsageError
+from harness.models.engine.arithmetic import has_bfloat16
 from harness.models.engine.guard_child import shown
 from harness.terminal import progress, say
 from harness.training.checkpoints import Checkpoints, identify
@@ -35,8 +36,6 @@ _RESULT_FILES = (
     "*.safetensors.index.json",
 )
 SHARED = "computed once per batch"
-_NATIVE = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
-"""What PyTorch calls a processor's instructions for bfloat16, on x86 and on ARM."""
 _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
@@ -211,7 +210,7 @@ def _computes_half(precision: str, cuda: bool) -> bool:
         return bool(torch.cuda.is_bf16_supported())
     if precision == "auto":
         return False
-    found = any(torch.cpu.get_capabilities().get(name) for name in _NATIVE)
+    found = has_bfloat16()
     if not found:
         say("this processor has no instructions for bfloat16: the training computes in float32")
     return found
