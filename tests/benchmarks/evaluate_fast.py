@@ -7,7 +7,7 @@ median of the later rounds (with one round: that of the only one) is above 1.05.
 
     TFT_SOURCES=... python tests/benchmarks/evaluate_fast.py                     # SmolLM2, all 359 pairs
     TFT_SOURCES=... python tests/benchmarks/evaluate_fast.py FOLDER --limit 20 --rounds 1
-    TFT_SOURCES=... python tests/benchmarks/evaluate_fast.py FOLDER --bare enforce_eager=true --bare block_size=128
+    TFT_SOURCES=... python tests/benchmarks/evaluate_fast.py --bare block_size=128 --bare VLLM_CPU_NUM_OF_RESERVED_CPU=0
 
 Without TFT_SOURCES the test set is the sample task's. MODEL is a folder with a model as transformers saves it, or a
 repository on the Hub (HF_ENDPOINT); by default SmolLM2 as `tft student fetch` has it.
@@ -58,7 +58,13 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="only the first N pairs")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--max-tokens", type=int, default=256)
-    parser.add_argument("--bare", action="append", default=[], metavar="KEY=VALUE", help="of LLM, the value as JSON")
+    parser.add_argument(
+        "--bare",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of LLM, its value as JSON; or in capitals, a variable of the bare engine's environment",
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tft-bench-") as name:
         scratch = Path(name)
@@ -100,7 +106,7 @@ def write_bare(client: Hub, dataset: str, scratch: Path, options: argparse.Names
         "dtype": "bfloat16" if has_bfloat16() else "float32",  # slower where the processor lacks it
         "block_size": 32,  # more of the prompts comes from the prefix cache than with 128
         "kv_cache_memory_bytes": (1 << 30) + 8 * checkpoint.weights,
-        **{key: json.loads(value) for key, _, value in (word.partition("=") for word in options.bare)},
+        **{key: json.loads(value) for key, value in chosen(options.bare).items() if not key.isupper()},
     }
     path = scratch / "bare.json"
     path.write_text(json.dumps([settings, [list(prompt.token_ids) for prompt in prompts], options.max_tokens]))
@@ -109,11 +115,16 @@ def write_bare(client: Hub, dataset: str, scratch: Path, options: argparse.Names
     return path
 
 
+def chosen(words: Sequence[str]) -> dict[str, str]:
+    return dict(word.split("=", 1) for word in words)
+
+
 def measure(number: int, dataset: str, scratch: Path, written: Path, options: argparse.Namespace) -> float:
     """Return how many times as long as the bare engine our command takes."""
     caches = {"VLLM_CACHE_ROOT": str(scratch / "compiled"), "TORCHINDUCTOR_CACHE_DIR": str(scratch / "inductor")}
     offline = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
-    bare, tokens = timed([sys.executable, str(scratch / "bare.py"), str(written)], caches | offline)
+    variables = {key: value for key, value in chosen(options.bare).items() if key.isupper()}
+    bare, tokens = timed([sys.executable, str(scratch / "bare.py"), str(written)], caches | offline | variables)
     words = [
         "evaluate",
         MODEL,
