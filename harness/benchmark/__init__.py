@@ -18,6 +18,7 @@ schedule.py        Runs the steps of a plan as soon as their inputs are there, s
                    its cell only
 steps.py           One step of a run: the request to a stage, and the command of `tft` that says the same
 table.py           The cells and stages of a run as a table: live on a terminal, one line per change elsewhere
+measurements/      Its results as files of a repository, and the page that shows them
 release/           Its results made public, as one version
 report/            Its results: tables, verdict, plots, page
 """

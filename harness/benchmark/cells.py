@@ -59,6 +59,12 @@ class Cell:
             )
         return cls(scenario=number, arm="direct" if arm == "direct" else "tft", fair=fair, seed=seed)
 
+    @classmethod
+    def choose(cls, words: str) -> list[tuple[int | None, Arm]]:
+        """Return scenario and pipeline of what `s1` or `s1-direct` names; UsageError lists the known ones."""
+        scenario, _, arm = words.partition("-")
+        return [(cell.scenario, cell.arm) for cell in (cls.parse(scenario, one) for one in ([arm] if arm else ARMS))]
+
     @property
     def traces(self) -> Arm:
         """The arm whose traces it reads."""

@@ -22,6 +22,7 @@ from harness.data.formats.messages import expand_pairs
 from harness.data.published_facts import published_facts
 from harness.data.records import Usage
 from harness.models.chat.endpoints import Endpoints
+from harness.models.engine.arithmetic import processor_has_bfloat16
 from harness.models.names import ModelName
 from harness.models.roles import Roles
 from harness.training.config import TrainConfig
@@ -110,6 +111,9 @@ class Estimator:
     def _tokens_per_second(self, ways: Sequence[Mapping[str, Any]]) -> float:
         """Return the rate of the way of training whose settings all hold, the one with most of them."""
         settings = TrainConfig.model_construct(**self._preset.train).model_dump()
+        if settings["precision"] in ("auto", "native"):  # of a processor: no rate of a GPU names a precision
+            half = settings["precision"] == "native" and processor_has_bfloat16()
+            settings["precision"] = "bfloat16" if half else "float32"
         fitting = [way for way in ways if way["settings"].items() <= settings.items()]
         return float(max(fitting, key=lambda way: len(way["settings"]))["tokens_per_second"])
 

@@ -106,7 +106,7 @@ class Runner:
         wait(submit(command, flavor=flavor, hub=self._hub, dry_run=False, options=self._machine.job), self._hub)
 
     def _run_here(self, step: Step, artifacts: Mapping[str, Artifact]) -> StepResult:
-        name = f"{step.stage}-{step.makes.rpartition('/')[2].replace(':', '-')}"
+        name = f"{step.stage}-{(step.together or step.makes).rpartition('/')[2].replace(':', '-')}"
         log = self._machine.folder / "logs" / f"{name}.log"
         document = log.with_suffix(".json")
         write_json(document, {"stage": step.module, "request": {**step.request, **self._kept(step, name)}})
@@ -126,13 +126,14 @@ class Runner:
     def _kept(self, step: Step, name: str) -> dict[str, Any]:
         """Return the fields by which a stage keeps its work in a folder and resumes what it finds there.
 
-        Unfinished work of other inputs or another version has another folder: it is not resumed. Evaluations that are
-        run as one have a folder each in that of their base, named like that by the stage.
+        Unfinished work of other inputs or another version has another folder: it is not resumed. Evaluations that may
+        be run as one have a folder each in that of their base, named like that by the stage: whichever of them are
+        left after a kill find their answers there.
         """
         if step.module not in _RESUMABLE:
             return {}
-        if len(step.request.get("models", ())) > 1 or step.request.get("with_base"):
-            return {"run": str(self._machine.folder / name), "resume": True}
+        if step.together:
+            return {"root": str(self._machine.folder / name), "resume": True}
         folder = {_RESUMABLE[step.module]: str(self._machine.folder / f"{name}-{self._state.tag(step)}")}
         return folder if step.module == "student" else {**folder, "resume": True}
 

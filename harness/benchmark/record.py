@@ -119,8 +119,9 @@ def check_version(hub: Hub, plan: BenchmarkPlan, version: str | None) -> str:
     before = hub.read_text("dataset", results, FILE) if published else None
     if before is None:
         return results
-    known, settings = complete(load(before, results).settings), plan.setup.preset.model_dump(mode="json")
-    other = sorted(key for key in settings if known.get(key) != settings[key] and key not in _FREE)
+    known = deciding_settings(load(before, results).settings)
+    settings = deciding_settings(plan.setup.preset.model_dump(mode="json"))
+    other = sorted(key for key in settings if known.get(key) != settings[key])
     if other:
         raise UsageError(
             f"{results} holds published results ({', '.join(published)}) of other settings ({', '.join(other)}); "
@@ -132,6 +133,11 @@ def check_version(hub: Hub, plan: BenchmarkPlan, version: str | None) -> str:
 def complete(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a record with the defaults of those that a preset did not have when it was written."""
     return {**Preset(student="").model_dump(mode="json"), **settings}
+
+
+def deciding_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the complete settings of a record without those that decide about no result."""
+    return {key: value for key, value in complete(settings).items() if key not in _FREE}
 
 
 _FREE = ("summary", "parallel", "hardware")

@@ -27,7 +27,17 @@ _SECTIONS = {
         "task",
     ),
     "Train": ("train", "student"),
-    "Run and publish the benchmark": ("demo", "benchmark", "run", "report", "publish", "lineage", "data", "sources"),
+    "Run and publish the benchmark": (
+        "demo",
+        "benchmark",
+        "run",
+        "report",
+        "results",
+        "publish",
+        "lineage",
+        "data",
+        "sources",
+    ),
     "Hub": ("hub",),
 }
 

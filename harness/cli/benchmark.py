@@ -68,6 +68,7 @@ Examples:
   tft benchmark --preset tiny --hub embedded
   tft benchmark --preset published --endpoints endpoints.yaml --budget 20 --dry-run
   tft benchmark --preset tiny --arms fair --seeds 3 --only s2 --only s3
+  tft benchmark --preset pretrained --only s1-direct --only s1-tft
   tft benchmark --job my-agent --preset tiny
   tft benchmark --jobs train=hf:a100-large --jobs evaluate=hf:l4x1
 """
@@ -82,7 +83,12 @@ Examples:
     show_default=True,
     help="fair: also the arms that see the other pipeline's traces, where the published ones differ (s2, s3).",
 )
-@click.option("--only", multiple=True, metavar="SCENARIO", help="Only this scenario, s1 to s5; repeatable.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="SCENARIO[-PIPELINE]",
+    help="Only this scenario, s1 to s5, or one pipeline of it, as s1-direct; repeatable.",
+)
 @click.option(
     "--without",
     multiple=True,
@@ -142,8 +148,9 @@ def command(
         cells = [Cell(scenario=None, arm=arm, seed=seed) for seed in range(seeds) for arm in ("tft", "direct")]
     else:
         chosen = None
-        wanted = {Cell.parse(scenario, "tft").scenario for scenario in only}
-        cells = [cell for cell in all_cells(fair=arms == "fair", seeds=seeds) if not wanted or cell.scenario in wanted]
+        wanted = {wanted for one in only for wanted in Cell.choose(one)}
+        every = all_cells(fair=arms == "fair", seeds=seeds)
+        cells = [cell for cell in every if not wanted or (cell.scenario, cell.arm) in wanted]
     request = BenchmarkRequest(
         cells=cells,
         preset=preset,

@@ -48,6 +48,11 @@ Examples:
     "--expand-turns", is_flag=True, help="One example per turn, the published way, instead of one per conversation."
 )
 @click.option("--equal-turns", is_flag=True, help="Every turn counts the same, however long its answer is.")
+@click.option(
+    "--batch-size",
+    metavar="N|auto",
+    help="Conversations per forward pass. auto: as many of a step as memory holds (--set accumulation=16). Default: 1.",
+)
 @click.option("--seed", type=int, help="The same seed gives the same weights on the CPU. Default: 0.")
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set any setting; an unknown key lists all."

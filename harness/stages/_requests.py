@@ -139,6 +139,9 @@ class EvaluateRequest(FrozenModel):
     judging: JudgeRequest = JudgeRequest()
     run: Path | None = None
     """Folder of the run, of several models the folder above theirs; None: below `runs`."""
+    root: Path | None = None
+    """In place of `run`: the folder above theirs even where it is one model, each named by what decides about its
+    answers. So what one request has begun, another goes on with that asks for fewer of the same models."""
     resume: bool = False
     """Go on with runs that are there."""
     namespace: str | None = None

@@ -74,7 +74,8 @@ def run(request: EvaluateRequest, hub: Hub) -> EvaluateResult:
     names += [base] if request.with_base and base else []
     places = [find_destination(request, name, test_set, hub, name is not base) for name in names]
     check_arithmetic(hub, places, names, config.arithmetic)
-    below = {"root": request.run} if request.run and len(names) > 1 else {"folder": request.run}
+    root = request.root or (request.run if len(names) > 1 else None)
+    below = {"root": root} if root else {"folder": request.run}
     place = RunPlace(**below, resume=request.resume)
     evaluations = tuple(evaluate(names, hub, test_set, config, place, judging=judging))
     if request.transcripts:

@@ -180,6 +180,7 @@ def _facts(prepared: PreparedTraining, trained: Trained, difference: float | Non
         seen_tokens=trained.tokens,
         computed_tokens=trained.computed,
         sharing=trained.sharing,
+        batches=trained.batches,
         precision=trained.precision,
         merge_difference=difference,
         loss_plot=plot,

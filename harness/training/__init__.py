@@ -1,5 +1,6 @@
 """Training: conversations to token-exact examples, LoRA with TRL and PEFT, merged weights.
 
+auto_batch.py    batch_size=auto: as many examples per forward pass as memory holds, and fewer where it runs out later
 batches.py       Batches of examples: their order, their layout, and the loss with its weight per token
 checkpoints.py   Checkpoints of a training run: only complete ones count, and only those of the same run
 config.py        The settings of a training run: published ones as defaults, unknown ones refused
@@ -9,6 +10,7 @@ examples.py      Training examples: token ids, and which of them carry loss
 log.py           The log of a training run, one line per step; the libraries' own logs are kept off the terminal
 loop.py          Trains a student on examples with TRL and PEFT: resumable, deterministic on the CPU, on one device
                  or several
+memory.py        Memory that is free, memory that a piece of work takes, and errors that say there is none left
 merge.py         Merges an adapter into its base, and checks by their logits that both are the same model
 pretrain.py      Pretraining of a small student: full training on dialogues, each with the tools of its kind
 rendering.py     Training renderings: a conversation as the token ids that serving will send, and the turns to learn

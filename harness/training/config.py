@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 
 _UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 
@@ -38,10 +38,10 @@ class TrainConfig(BaseModel):
     """Share of the steps in which the learning rate rises."""
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
-    batch_size: PositiveInt = 1
-    """Examples per device and forward pass."""
+    batch_size: int | Literal["auto"] = 1
+    """Examples per device and forward pass. auto: as many of the `accumulation` examples of a step as memory holds."""
     accumulation: PositiveInt = 1
-    """Forward passes per optimizer step."""
+    """Forward passes per optimizer step; with batch_size=auto examples per device and optimizer step."""
     expand_turns: bool = False
     """One example for every turn, the published way, instead of one for every conversation."""
     equal_turns: bool = False
@@ -62,19 +62,38 @@ class TrainConfig(BaseModel):
     """Steps between checkpoints; None: at the end of each epoch."""
     seed: int = 0
 
+    @field_validator("batch_size", mode="before")
+    @classmethod
+    def _check_batch_size(cls, value: Any) -> Any:
+        if value != "auto" and (isinstance(value, bool) or not re.fullmatch("0*[1-9][0-9]*", str(value))):
+            raise ValueError(f"{value!r} is neither a whole number from 1 on nor auto")
+        return value if value == "auto" else int(value)
+
+    @property
+    def most_per_pass(self) -> int:
+        """Most examples per device and forward pass."""
+        return self.accumulation if self.batch_size == "auto" else self.batch_size
+
+    @property
+    def passes_per_step(self) -> int:
+        """Forward passes per optimizer step, where memory holds the most examples per pass."""
+        return 1 if self.batch_size == "auto" else self.accumulation
+
     @property
     def may_share(self) -> bool:
         """Whether the examples of a batch are to share what they begin with."""
-        return self.shared_prefix == "auto" and self.batch_size > 1
+        return self.shared_prefix == "auto" and self.most_per_pass > 1
 
     def deciding(self) -> dict[str, Any]:
         """Return the settings without what changes the result by rounding only.
 
         A shared prefix does no more than that, unless there is dropout: then the examples of a batch share that too.
-        A setting that came later and is not used is left out as well, so that earlier results are found.
+        Neither does batch_size=auto: it stands for all examples of a step in one pass. A setting that came later and is
+        not used is left out as well, so that earlier results are found.
         """
         excluded = set() if self.may_share and self.lora_dropout else {"shared_prefix"}
-        return self.model_dump(exclude=excluded | ({"passes"} if self.passes is None else set()))
+        settings = self.model_dump(exclude=excluded | ({"passes"} if self.passes is None else set()))
+        return settings | {"batch_size": self.most_per_pass, "accumulation": self.passes_per_step}
 
     def with_passes(self, conversations: int) -> TrainConfig:
         """Return the settings with the epochs that `passes` means for so many conversations."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,6 +32,8 @@ class LogEntry:
     """Tokens of the step, as in `tokens_per_second`; None in logs of earlier versions."""
     computed: int | None = None
     """Those that the model computed: with padding, and what a batch shares once."""
+    batch_size: int | None = None
+    """Most examples per forward pass, where memory decides (batch_size=auto)."""
 
 
 class TrainingLog:
@@ -62,6 +64,19 @@ class TrainingLog:
     def keep_until(self, step: int) -> None:
         """Drop the entries after `step`: those steps are made again."""
         write_jsonl(self.path, [asdict(entry) for entry in self.read() if entry.step <= step])
+
+
+def describe_batches(log: Sequence[LogEntry]) -> str | None:
+    """Return how many examples went into a forward pass, and from which step on; None where that was a setting."""
+    changes = [
+        (entry.step, entry.batch_size)
+        for before, entry in zip((None, *log), log, strict=False)
+        if before is None or entry.batch_size != before.batch_size
+    ]
+    if not any(size for _, size in changes):
+        return None
+    later = "".join(f", {size} from step {step} on" for step, size in changes[1:])
+    return f"at most {changes[0][1]}, chosen to fit the memory{later}"
 
 
 _LOUD = ("transformers", "trl", "peft", "accelerate")

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError, ModelError, TrainingError, UsageError
-from harness.models.engine.arithmetic import has_bfloat16
+from harness.models.engine.arithmetic import processor_has_bfloat16
 from harness.models.engine.guard_child import shown
 from harness.terminal import progress, say
 from harness.training.checkpoints import Checkpoints, identify
 from harness.training.config import TrainConfig
 from harness.training.examples import TrainingExamples
-from harness.training.log import LogEntry, TrainingLog, quiet_libraries
+from harness.training.log import LogEntry, TrainingLog, describe_batches, quiet_libraries
+from harness.training.memory import is_out_of_memory
 
 if TYPE_CHECKING:
     from trl import SFTConfig
@@ -54,6 +55,8 @@ class Trained:
     version had begun did not count them."""
     sharing: str | None
     """Whether the examples of a batch shared the tokens that they begin with, in words; None where they were not to."""
+    batches: str | None
+    """How many examples went into a forward pass, in words, where memory decided that (batch_size=auto)."""
     precision: str
     """What it computed in: float32 or bfloat16."""
     seconds: float
@@ -101,14 +104,15 @@ def _train(base: Path, examples: TrainingExamples, config: TrainConfig, args: SF
     start = checkpoints.last()
     order = BatchOrder(
         examples=len(examples.items),
-        batch_size=config.batch_size,
+        batch_size=config.most_per_pass,
         seed=config.seed,
         processes=args.world_size,
         process=args.process_index,
     )
-    steps = math.ceil(config.epochs * math.ceil(len(order) / config.accumulation))
+    steps = math.ceil(config.epochs * math.ceil(len(order) / config.passes_per_step))
     if start and start.step >= steps:
         return
+    from harness.training.auto_batch import AutoBatchTrainer
     from harness.training.trainer import Trainer, Work
 
     done = start.step if start else 0
@@ -130,7 +134,8 @@ def _train(base: Path, examples: TrainingExamples, config: TrainConfig, args: SF
             advance=advance,
             sharing=sharing,
         )
-        trainer = Trainer(model, args, work, peft_config=_adapter(config))
+        kind = AutoBatchTrainer if config.batch_size == "auto" else Trainer
+        trainer = kind(model, args, work, peft_config=_adapter(config))
         trainer.train(resume_from_checkpoint=str(start.path) if start else None)
 
 
@@ -155,6 +160,7 @@ def _finish(folder: Path, config: TrainConfig, args: SFTConfig) -> Trained:
         tokens=done.tokens,
         computed=done.computed,
         sharing=done.sharing,
+        batches=describe_batches(log),
         precision="bfloat16" if args.bf16 else "float32",
         seconds=done.seconds,
     )
@@ -169,8 +175,8 @@ def _arguments(config: TrainConfig, folder: Path) -> SFTConfig:
     half = _computes_half(config.precision, cuda)
     args = SFTConfig(
         output_dir=str(folder),
-        per_device_train_batch_size=config.batch_size,
-        gradient_accumulation_steps=config.accumulation,
+        per_device_train_batch_size=config.most_per_pass,
+        gradient_accumulation_steps=config.passes_per_step,
         num_train_epochs=config.epochs,
         learning_rate=config.learning_rate,
         lr_scheduler_type=_SCHEDULES[config.schedule],
@@ -210,8 +216,7 @@ def _computes_half(precision: str, cuda: bool) -> bool:
         return bool(torch.cuda.is_bf16_supported())
     if precision == "auto":
         return False
-    found = has_bfloat16()
-    if not found:
+    if not (found := processor_has_bfloat16()):
         say("this processor has no instructions for bfloat16: the training computes in float32")
     return found
 
@@ -231,10 +236,8 @@ def _load(base: Path, config: TrainConfig, args: SFTConfig) -> Any:
         model = AutoModelForCausalLM.from_pretrained(
             base, use_safetensors=True, trust_remote_code=False, local_files_only=True, **settings
         )
-    except (MemoryError, torch.OutOfMemoryError):
-        raise
     except Exception as error:  # what a model is made of is decided by its files
-        if "can't allocate memory" in str(error):
+        if is_out_of_memory(error):
             raise
         raise ModelError(f"the model in {base} cannot be loaded to be trained ({shown(error)})") from error
     if config.packing and getattr(model, "_is_stateful", False):
@@ -275,16 +278,14 @@ def _show_nothing(**_: Any) -> None:
 @contextmanager
 def _memory_explained(config: TrainConfig) -> Iterator[None]:
     """Turn out-of-memory errors into TrainingError with what to change."""
-    import torch
-
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        host = "can't allocate memory" in str(error)  # PyTorch raises a plain RuntimeError on the CPU
-        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and not host:
+        if not is_out_of_memory(error):
             raise
+        fixed = config.batch_size != "auto" and config.batch_size > 1
         hints = [
-            f"a smaller batch (it is {config.batch_size})" if config.batch_size > 1 else "",
+            f"a smaller batch (it is {config.batch_size}; auto finds one)" if fixed else "",
             "" if config.gradient_checkpointing else "gradient checkpointing",
             "a smaller --max-length (longer conversations are dropped)",
             "" if config.method == "lora" else "LoRA instead of all weights",

@@ -53,6 +53,8 @@ class TrainingFacts:
     """Those that the model computed: with padding, and what a batch shares once."""
     sharing: str | None = None
     """Whether the tokens that all examples of a batch begin with were computed once, in words."""
+    batches: str | None = None
+    """How many conversations went into a forward pass, in words, where memory decided that."""
     precision: str | None = None
     """What the training computed in; None for trainings of earlier versions."""
     prompts: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from harness.errors import ModelError
 from harness.models.engine.guard_child import shown
 from harness.training.batches import Collator, Continuations, keeps_columns, logits_at, model_inputs, shared_length
 from harness.training.examples import Example
+from harness.training.memory import is_out_of_memory
 
 _OURS, _PLAIN = "shared_prefix", "sdpa"
 """Names of implementations of attention, as transformers knows them."""
@@ -86,10 +87,8 @@ def share_prefix(model: Any, examples: Sequence[Example], pad_token_id: int) -> 
     try:
         with torch.no_grad():
             reason = _compare(model, _pair(examples), pad_token_id)
-    except (MemoryError, torch.OutOfMemoryError):
-        raise
     except Exception as error:  # what a model does with it is decided by its code
-        if "can't allocate memory" in str(error):
+        if is_out_of_memory(error):
             raise
         reason = f"the model cannot be run so ({shown(error)})"
     model.train(training)

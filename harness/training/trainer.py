@@ -48,6 +48,8 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
     """Trains on examples that are already token ids."""
 
     loss_is_scaled_for_ga = True
+    size: int | None = None
+    """Most examples per forward pass, where memory decides."""
 
     def __init__(self, model: Any, args: SFTConfig, work: Work, *, peft_config: Any = None) -> None:
         # The base class asks for a dataset and a tokenizer and prepares the one with the other. Here is nothing left
@@ -90,7 +92,11 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
         nothing = Example(input_ids=self.work.items[0].input_ids[:2], turns=(), source="none")
         items: Any = (*self.work.items, nothing)
         pinned = self.args.device.type == "cuda"
-        return _Loader(items, batch_sampler=self.work.order, collate_fn=self.work.collator, pin_memory=pinned)
+        return _Loader(items, batch_sampler=self.work.order, collate_fn=self.lay_out, pin_memory=pinned)
+
+    def lay_out(self, examples: list[Example]) -> dict[str, Any]:
+        """Return the batch of these examples, see `Collator`."""
+        return self.work.collator(examples)
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
@@ -103,10 +109,16 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
         if self.args.world_size > 1:
             counts = self.accelerator.gather(counts.to(device)[None]).sum(0)
         items, tokens, computed = counts.tolist()
+        self._step = (start, 0, 0)
+        self.count(tokens=tokens, computed=computed)
+        return batches, torch.tensor(max(items, 1), device=device)
+
+    def count(self, *, tokens: int, computed: int) -> None:
+        """Count tokens of this step; see `TrainingCheckpoint`."""
+        start, *before = self._step
+        self._step = (start, before[0] + tokens, before[1] + computed)
         self.tokens += tokens
         self.computed = None if self.computed is None else self.computed + computed
-        self._step = (start, tokens, computed)
-        return batches, torch.tensor(max(items, 1), device=device)
 
     def compute_loss(
         self,
@@ -138,6 +150,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
                 grad_norm=norm,
                 tokens=tokens,
                 computed=computed,
+                batch_size=self.size,
             )
             self.work.journal.append(entry)
             self.work.advance(note=f"step {step}, loss {number(loss)}")

@@ -34,7 +34,7 @@ from harness.data.tasks import pull_test_set
 from harness.hub.client import Hub
 from harness.hub.publishing import push_folder
 from harness.hubd.embedded import running
-from harness.models.engine.arithmetic import has_bfloat16
+from harness.models.engine.arithmetic import processor_has_bfloat16
 from harness.models.engine.checkpoint import pull_checkpoint
 
 LIMIT = 1.05
@@ -77,7 +77,7 @@ def main() -> None:
             written = write_bare(client, dataset, scratch, options)
             ratios = [measure(number, dataset, scratch, written, options) for number in range(options.rounds)]
     later = statistics.median(ratios[1:] or ratios)
-    print(f"ratio {later:.3f} (limit {LIMIT}); {os.cpu_count()} processors, bfloat16 {has_bfloat16()}")
+    print(f"ratio {later:.3f} (limit {LIMIT}); {os.cpu_count()} processors, bfloat16 {processor_has_bfloat16()}")
     sys.exit(later > LIMIT)
 
 
@@ -103,7 +103,7 @@ def write_bare(client: Hub, dataset: str, scratch: Path, options: argparse.Names
     checkpoint = pull_checkpoint(client, client.resolve("model", MODEL))
     settings: dict[str, Any] = {
         "model": str(checkpoint.folder),
-        "dtype": "bfloat16" if has_bfloat16() else "float32",  # slower where the processor lacks it
+        "dtype": "bfloat16" if processor_has_bfloat16() else "float32",  # slower where the processor lacks it
         "block_size": 32,  # more of the prompts comes from the prefix cache than with 128
         "kv_cache_memory_bytes": (1 << 30) + 8 * checkpoint.weights,
         **{key: json.loads(value) for key, value in chosen(options.bare).items() if not key.isupper()},

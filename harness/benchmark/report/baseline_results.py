@@ -43,12 +43,12 @@ def find_beside(results: EvaluationResults, assigned: AssignedResults) -> tuple[
         known["untrained"] = BaselineRecord(
             kind="untrained", model=student, status="done" if there else "left out", problem=NOT_EVALUATED
         )
-    alike = _pairs(assigned), assigned.arithmetic
+    alike = _pairs(assigned.results or results.by_config), assigned.arithmetic
     return tuple(_found(known[kind], results, assigned, alike) for kind in BASELINE_KINDS if kind in known)
 
 
-def _pairs(assigned: AssignedResults) -> frozenset[str]:
-    first = next(iter(assigned.results.values()), None)
+def _pairs(results: Mapping[str, Result]) -> frozenset[str]:
+    first = next(iter(results.values()), None)
     return frozenset(str(row["pair_id"]) for row in first.rows) if first else frozenset()
 
 
@@ -58,6 +58,8 @@ def _found(one: BaselineRecord, results: EvaluationResults, assigned: AssignedRe
         return BesideResult(model=BesideModel(kind=one.kind, model=one.model, status=status, problem=one.problem))
     config = config_name(one.model)
     result = results.by_config.get(config)
+    own = frozenset(str(row["pair_id"]) for row in result.rows) if result else frozenset()
+    alike = alike[0] or own, alike[1]
     problem = why_unusable(result, assigned.test_set, alike) if result else "the results dataset has no report of it"
     if result and not problem and one.kind == "untrained" and results.record:
         begun, measured = split_revision(results.record.student)[1], result.report.run.model_revision

@@ -83,8 +83,19 @@ def summarize(
     thresholds: Thresholds | None = None,
 ) -> BenchmarkReport:
     """Return all figures of the report, without plots, and without what only losses tell. Pure."""
-    facts, limits = published_facts(), thresholds or read_thresholds()
     assigned = assign_results(results, namespace, student)
+    return summarize_assigned(results, assigned, namespace, endpoint, thresholds)
+
+
+def summarize_assigned(
+    results: EvaluationResults,
+    assigned: AssignedResults,
+    namespace: str,
+    endpoint: str,
+    thresholds: Thresholds | None = None,
+) -> BenchmarkReport:
+    """Return the figures of cells whose results are known; see `summarize`."""
+    facts, limits = published_facts(), thresholds or read_thresholds()
     reports = [one.report for _, one in sorted(assigned.results.items())]
     judge = common_judge(reports)
     metrics = shared_metrics(reports, judge)

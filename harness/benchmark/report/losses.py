@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +35,20 @@ def read_losses(hub: Hub, tables: Sequence[Table]) -> tuple[tuple[Loss, ...], tu
 
     Raises DataError for a log that cannot be read, HubError where a Hub refuses.
     """
+    return collect_losses(tables, lambda of: read_log(hub, of), lambda of: _conversations(hub, of))
+
+
+def collect_losses(
+    tables: Sequence[Table],
+    read: Callable[[Artifact], Sequence[tuple[float, ...]] | None],
+    conversations: Callable[[Artifact], int | None],
+) -> tuple[tuple[Loss, ...], tuple[str, ...]]:
+    """Return what `read` has of the evaluated models, epoch and loss of each step, and the models that it has not."""
     found: dict[str, Loss | None] = {}
     for row, cell, run in _runs(tables):
         if run.artifact and run.artifact.repo_id not in found:
-            of, log = run.artifact, _read(hub, run.artifact)
-            found[of.repo_id] = _loss((row, cell, run), of, log, _conversations(hub, of)) if log else None
+            of, log = run.artifact, read(run.artifact)
+            found[of.repo_id] = _loss((row, cell, run), of, log, conversations(of)) if log else None
     return tuple(one for one in found.values() if one), tuple(name for name, one in found.items() if one is None)
 
 
@@ -51,7 +60,7 @@ def _runs(tables: Sequence[Table]) -> Iterator[tuple[Row, CellResult, Run]]:
                     yield row, cell, run
 
 
-def _read(hub: Hub, artifact: Artifact) -> list[tuple[float, float]] | None:
+def read_log(hub: Hub, artifact: Artifact) -> list[tuple[float, float]] | None:
     """Return epoch and loss of each logged step; None where the model, or its log, is not on the Hub."""
     try:
         path = hub.pull(artifact, [LOG]) / LOG
@@ -81,7 +90,7 @@ def _conversations(hub: Hub, artifact: Artifact) -> int | None:
 def _loss(
     place: tuple[Row, CellResult, Run],
     artifact: Artifact,
-    log: Sequence[tuple[float, float]],
+    log: Sequence[tuple[float, ...]],
     conversations: int | None,
 ) -> Loss:
     row, cell, run = place
@@ -93,7 +102,7 @@ def _loss(
         seed=run.seed,
         model=artifact,
         conversations=conversations,
-        epochs=tuple(epoch for epoch, _ in log),
+        epochs=tuple(epoch for epoch, *_ in log),
         losses=tuple(loss for _, loss in log),
     )
 

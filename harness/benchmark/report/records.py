@@ -14,7 +14,7 @@ from harness.hub.artifact import Artifact
 from harness.reports.plot_style import Plot
 from harness.statistics.records import Estimate
 
-Status = Literal["done", "failed", "unusable", "not run"]
+Status = Literal["done", "failed", "unusable", "not run", "not measured yet"]
 """Unusable: there is a result, and it must not be compared with the others, for the reason given."""
 
 

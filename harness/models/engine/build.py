@@ -7,13 +7,13 @@ import itertools
 import os
 import shutil
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.errors import EngineError, UsageError
 from harness.hub.lineage import package_versions
 from harness.hub.push_checks import without_paths
-from harness.models.engine.arithmetic import Arithmetic, deciding_args, has_bfloat16
+from harness.models.engine.arithmetic import Arithmetic, deciding_args, processor_has_bfloat16
 from harness.models.engine.environment import limit
 from harness.secrets import MASK, is_secret_name, known, learn
 from harness.terminal import say
@@ -73,7 +73,7 @@ def fast_arithmetic(engine_args: Sequence[str], *, adapters: bool) -> Arithmetic
     if not is_cpu_build():
         say("--fast changes nothing here: on a CUDA device the engine computes in its own settings anyway")
         return None
-    native, compiles = has_bfloat16(), _can_compile()
+    native, compiles = processor_has_bfloat16(), _can_compile()
     dtype = "bfloat16" if native else "float32"
     chosen = Arithmetic(dtype=dtype, compiled=compiles and not adapters, split_attention=True)
     reasons = [] if native else ["this processor has no instructions for bfloat16, in which it would be slower"]
@@ -94,17 +94,35 @@ def _can_compile() -> bool:
 
 def _cache(weights: int) -> int:
     """Return the bytes of the CPU build's cache."""
-    return max(_GIB // 2, min(4 * _GIB, _GIB + 8 * weights, _available_memory() // 4))
+    return max(_GIB // 2, min(4 * _GIB, _GIB + 8 * weights, available_memory() // 4))
 
 
-def _available_memory() -> int:
-    """Return the bytes that are available without swapping; unlike sysconf, the page cache counts as available."""
+def available_memory() -> int:
+    """Return the bytes that are available without swapping, to this process' control group where it has a limit.
+
+    Unlike sysconf, the page cache counts as available.
+    """
     meminfo = Path("/proc/meminfo")
     lines = meminfo.read_text().splitlines() if meminfo.is_file() else []
     for line in lines:
         if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
+            return min(
+                [int(line.split()[1]) * 1024, *_left_to_groups(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))]
+            )
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _left_to_groups(membership: Path, root: Path) -> Iterator[int]:
+    """Yield the bytes that each control group with a limit (version 2) around this process has left."""
+    lines = membership.read_text().splitlines() if membership.is_file() else []
+    own = next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), None)
+    for folder in () if own is None else (root / own, *(root / own).parents):
+        if not folder.is_relative_to(root) or not (folder / "memory.max").is_file():
+            continue
+        if (most := (folder / "memory.max").read_text().strip()) != "max":
+            used = int((folder / "memory.current").read_text())
+            statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+            yield max(0, int(most) - used + int(statistics.get("inactive_file", 0)))
 
 
 def memory_limit(weights: int, extra_args: Sequence[str] = ()) -> int | None:

@@ -71,6 +71,19 @@ def test_the_rate_of_training_is_that_of_its_settings() -> None:
     assert fast.seconds == pytest.approx(fast.training_tokens / batched["tokens_per_second"])
 
 
+@pytest.mark.parametrize(("has", "precision"), [(True, "bfloat16"), (False, "float32")])
+def test_the_native_precision_is_that_of_the_processor(
+    has: bool, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.benchmark.estimate.processor_has_bfloat16", lambda: has)
+    preset = read_preset("pretrained")
+    one = _estimates(preset)[1]["train me/tft-benchmark-s1-tft-SmolLM2-135M-Instruct"]
+    settings = {"precision": precision, "batch_size": preset.train["batch_size"]}
+    known = rates()["hardware"][str(preset.hardware)]["train"]
+    (way,) = [way for way in known["ways"] if way["settings"] == settings]
+    assert one.seconds == pytest.approx(known["start"] + one.training_tokens / way["tokens_per_second"])
+
+
 def test_passes_are_the_same_work_in_every_cell_and_a_shared_engine_starts_once() -> None:
     preset = read_preset("pretrained")
     _, found = _estimates(preset)

@@ -218,6 +218,13 @@ def test_an_unknown_cell_is_refused(scenario: str, arm: str) -> None:
         Cell.parse(scenario, arm)
 
 
+def test_a_scenario_is_chosen_whole_or_by_pipeline() -> None:
+    assert Cell.choose("s1") == [(1, "tft"), (1, "direct")]
+    assert Cell.choose("s4-direct") == [(4, "direct")]
+    with pytest.raises(UsageError, match="no pipeline 'drect'; known are tft, direct"):
+        Cell.choose("s4-drect")
+
+
 def test_an_unknown_stage_or_preset_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     setup = Setup(namespace="me", preset=read_preset("tiny"))
     with pytest.raises(UsageError, match="stages are collect, student, corrupt, train, evaluate"):

@@ -163,8 +163,10 @@ def test_repairs_are_measured_along_the_chain_of_lineages(
     assert "S4 Low Data" in (tmp_path / "report" / "RESULTS.md").read_text().split("## Repair of the traces")[1]
 
 
-def test_the_picture_of_the_readme_shows_the_published_results(report: Callable[..., Result], tmp_path: Path) -> None:
-    """It is what the command draws, and its text says every figure."""
+def test_the_picture_of_the_published_results_is_what_the_command_draws(
+    report: Callable[..., Result], tmp_path: Path
+) -> None:
+    """Its text says every figure."""
     from matplotlib.image import imread
 
     from harness.data.published_facts import published_facts
@@ -172,8 +174,8 @@ def test_the_picture_of_the_readme_shows_the_published_results(report: Callable[
     done = report("--published", "--out", "docs", "--hub", "http://127.0.0.1:9")
     assert done.exit_code == 0
     root = Path(__file__).parents[3]
-    readme = (root / "README.md").read_text(encoding="utf-8")
-    assert f"![{done.stdout.strip()}](docs/plots/published.png)" in readme
+    page = (root / "docs" / "results.md").read_text(encoding="utf-8")
+    assert f"![{done.stdout.strip()}](plots/published.png)" in page
     for scenario in published_facts().scenarios:
         for arm, name in (("tft", "TFT"), ("direct", "Direct")):
             assert f"{name} {scenario.scores[arm]['llm-as-a-judge']:.3f}" in done.stdout

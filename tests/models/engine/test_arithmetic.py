@@ -11,7 +11,7 @@ import pytest
 from harness.errors import EngineError, UsageError
 from harness.hub.artifact import Artifact
 from harness.models.engine import build
-from harness.models.engine.arithmetic import DEFAULT, Arithmetic, has_bfloat16, recorded_arithmetic
+from harness.models.engine.arithmetic import DEFAULT, Arithmetic, processor_has_bfloat16, recorded_arithmetic
 from harness.models.engine.build import fast_arithmetic, is_cpu_build
 from harness.models.engine.checkpoint import Checkpoint
 from harness.models.engine.environment import compile_caches
@@ -77,11 +77,11 @@ def test_what_is_fast_here_is_said_with_what_is_missing(
 ) -> None:
     found = fast_arithmetic((), adapters=False)
     assert found == Arithmetic(
-        dtype="bfloat16" if has_bfloat16() else "float32", compiled=build._can_compile(), split_attention=True
+        dtype="bfloat16" if processor_has_bfloat16() else "float32", compiled=build._can_compile(), split_attention=True
     )
     said = " ".join(capsys.readouterr().err.split())
     assert f"--fast: the engine computes in {found}" in said
-    assert ("no instructions for bfloat16" in said) != has_bfloat16()
+    assert ("no instructions for bfloat16" in said) != processor_has_bfloat16()
     adapters = fast_arithmetic((), adapters=True)
     assert adapters is not None
     assert not adapters.compiled
@@ -102,7 +102,7 @@ def test_two_who_choose_the_arithmetic_are_refused(word: str) -> None:
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="reads the flags of an x86 processor")
 def test_bfloat16_is_what_the_processor_says() -> None:
     flags = Path("/proc/cpuinfo").read_text().split()
-    assert has_bfloat16() == ("avx512_bf16" in flags or "amx_bf16" in flags)
+    assert processor_has_bfloat16() == ("avx512_bf16" in flags or "amx_bf16" in flags)
 
 
 def test_compiled_code_is_kept_where_nobody_else_can_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

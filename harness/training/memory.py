@@ -1,0 +1,51 @@
+"""Memory: what a piece of work takes at its peak, what fits into what is free, errors that say there is none left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+_PROCESS = Path("/proc/self")
+_SHARE = 0.7
+"""Share of the free memory that is used: a processor's memory is not denied, the process is killed."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out; on the CPU and in cuBLAS it is a plain RuntimeError."""
+    import torch
+
+    said = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(words in str(error) for words in said)
+
+
+def doubling(most: int) -> list[int]:
+    """Return 1, 2, 4 and so on below `most`, and `most`."""
+    return [2**power for power in range((most - 1).bit_length())] + [most]
+
+
+def peak_of(work: Callable[[], object]) -> tuple[int, int] | None:
+    """Do the work; return the bytes of main memory that this process held before it, and at most during it.
+
+    None where the system does not say that: the work is not done then. Linux does, at least.
+    """
+    try:
+        (_PROCESS / "clear_refs").write_text("5")  # the peak so far is forgotten
+        before = _resident("VmRSS")
+    except OSError:
+        return None
+    work()
+    return before, _resident("VmHWM")
+
+
+def _resident(kind: str) -> int:
+    status = (_PROCESS / "status").read_text()
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(f"{kind}:"))
+
+
+def fitting(most: int, *, free: int, one: int, two: int) -> int:
+    """Return how many examples fit into `free` bytes, a power of two or `most`, where one and two take so many.
+
+    An example is taken to need what the second one added, or half of both where that is more.
+    """
+    each = max(two - one, two / 2, 1)
+    return max(size for size in doubling(most) if size == 1 or size * each <= _SHARE * free)
