@@ -34,11 +34,6 @@ class Arithmetic:
         compiled = "compiled" if self.compiled else "not compiled"
         return f"{self.dtype}, {compiled}, attention {'split' if self.split_attention else 'not split'}"
 
-    def settings(self) -> tuple[list[str], dict[str, str]]:
-        """Return the arguments and the environment variables with which the engine computes so."""
-        eager = [] if self.compiled else ["--enforce-eager"]
-        return [*eager, "--dtype", self.dtype], {"VLLM_CPU_ATTN_SPLIT_KV": str(int(self.split_attention))}
-
 
 def processor_has_bfloat16() -> bool:
     """Return whether the processor has instructions for bfloat16; without them it is slower than float32."""

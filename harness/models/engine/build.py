@@ -56,8 +56,10 @@ def default_settings(weights: int, arithmetic: Arithmetic | None = None) -> tupl
     """
     if not is_cpu_build():
         return [], {}
-    arguments, environment = (arithmetic or Arithmetic()).settings()
-    return ["--kv-cache-memory-bytes", str(_cache(weights)), "--block-size", "32", *arguments], environment
+    chosen = arithmetic or Arithmetic()
+    arguments = ["--kv-cache-memory-bytes", str(_cache(weights)), *([] if chosen.compiled else ["--enforce-eager"])]
+    arguments += ["--block-size", "32", "--dtype", chosen.dtype]
+    return arguments, {"VLLM_CPU_ATTN_SPLIT_KV": str(int(chosen.split_attention))}
 
 
 def fast_arithmetic(engine_args: Sequence[str], *, adapters: bool) -> Arithmetic | None:
