@@ -123,9 +123,11 @@ def _name(name: _Named) -> str:
 
 
 def _show(hub: Hub, result: StageResult, counts: Mapping[str, Any], as_json: bool) -> None:
-    """Print what a stage has made: counts on stdout, where it lies on stderr."""
+    """Print what a stage has made: counts and what became of the models' answers on stdout, where it lies on stderr."""
     import json
+    from dataclasses import asdict
 
+    answers = result.counts.get("answers", ())
     if as_json:
         artifact = result.artifact
         echo(
@@ -136,12 +138,15 @@ def _show(hub: Hub, result: StageResult, counts: Mapping[str, Any], as_json: boo
                     "revision": artifact.revision if artifact else None,
                     "reused": result.reused,
                     **counts,
+                    **({"answers": [asdict(one) for one in answers]} if answers else {}),
                 }
             )
         )
     else:
         for what, count in counts.items():
             echo(f"{what}: {_text(count)}")
+        for one in answers:
+            echo(str(one))
     if result.folder:
         say(f"written: {result.folder}")
     if result.artifact:

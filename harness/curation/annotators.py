@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from harness.curation.committee.relabel import Committee
+from harness.curation.llm_roles.answer_counts import AnswerCounts
 from harness.curation.llm_roles.arbiter import LlmArbiter
 from harness.curation.llm_roles.labeler import LlmLabeler
 from harness.curation.llm_roles.prompted_role import PromptedRole
@@ -74,6 +75,12 @@ def _make(
         known = ", ".join(f"rules:{one}" for one in rules)
         raise UsageError(f"{name} cannot play this role; rules for it are {known}")
     return rules[parsed.id](task)
+
+
+def answer_counts(*annotators: Any) -> list[AnswerCounts]:
+    """Return what became of the questions of those that asked a model; rules ask nothing."""
+    found = [one.answer_counts() for one in annotators if isinstance(one, PromptedRole)]
+    return [one for one in found if one.questions]
 
 
 def estimate_of(annotator: Any, items: Sequence[Any]) -> str:

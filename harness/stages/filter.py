@@ -9,10 +9,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from harness.curation.annotators import estimate_of, make_rater
+from harness.curation.annotators import answer_counts, estimate_of, make_rater
 from harness.curation.checks.batch import Inspected, Inspection, inspect_traces
 from harness.curation.checks.message_order import CheckConfig
 from harness.curation.inspection.redaction import find_pii, redact
+from harness.curation.llm_roles.answer_counts import unusable_in_words, write_counts
 from harness.curation.stage_settings import FilterConfig, published
 from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.stage_rows import dump_filtered
@@ -104,8 +105,10 @@ class _Filtering:
         tally = _Tally()
         with progress("checking traces" if self.rater is None else "checking and rating traces") as advance:
             write_jsonl(folder / TRAIN, self._rows(tally, advance))
+        answers = answer_counts(self.rater)
+        write_counts(folder, answers)
         if not tally.kept:
-            raise EmptyResult(self._nothing_kept(tally))
+            raise EmptyResult(f"{self._nothing_kept(tally)}{unusable_in_words(answers)}")
         if tally.pii and not self.config.redact:
             found = ", ".join(f"{kind} {count}" for kind, count in tally.pii.items())
             say(f"the traces hold what looks like personal data ({found}); --redact masks it")
@@ -116,6 +119,7 @@ class _Filtering:
             "findings": most_common_first(tally.findings),
             "ratings": tally.ratings(),
             "pii": most_common_first(tally.pii),
+            "answers": answers,
         }
         frame = CardFrame(
             title="Filtered traces",

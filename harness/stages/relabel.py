@@ -11,9 +11,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness.curation.annotators import estimate_of, make_committee
+from harness.curation.annotators import answer_counts, estimate_of, make_committee
 from harness.curation.committee.relabel import Committee, relabel_conversations
 from harness.curation.committee.summary import summarise
+from harness.curation.llm_roles.answer_counts import unusable_in_words, write_counts
 from harness.curation.repair.ground_truth import Truths, published_truth, read_truth
 from harness.curation.repair.measure import RepairTarget, measure
 from harness.curation.stage_settings import RelabelConfig
@@ -137,10 +138,13 @@ class _Relabelling:
             "dropped": dropped,
             "context": len(context),
             "summary": summarise(members, decisions, self.toolbox),
+            "answers": answer_counts(*self.committee.members, self.committee.arbiter),
         }
+        write_counts(folder, counts["answers"])
         if not kept:
             reason, number = next(iter(dropped.items()))
-            raise EmptyResult(f"no conversation survives the committee: {number} have {reason}")
+            causes = unusable_in_words(counts["answers"])
+            raise EmptyResult(f"no conversation survives the committee: {number} have {reason}{causes}")
         frame = CardFrame(
             title="Relabelled traces",
             repo_id=self.inputs.request.place.target or "",

@@ -9,11 +9,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from harness.curation.annotators import estimate_of, make_writer
+from harness.curation.annotators import answer_counts, estimate_of, make_writer
 from harness.curation.checks.batch import Inspected, Inspection, inspect_traces
 from harness.curation.checks.decontamination import GATE_RECORD, Decontamination, GateRecord, stop_if_contaminated
 from harness.curation.checks.duplicates import Duplicates
 from harness.curation.checks.message_order import CheckConfig
+from harness.curation.llm_roles.answer_counts import unusable_in_words, write_counts
 from harness.curation.stage_settings import SynthesizeConfig, Topic, published, topics
 from harness.data.formats.jsonl import write_json, write_jsonl
 from harness.data.formats.stage_rows import dump_synthetic
@@ -145,14 +146,17 @@ class _Synthesis:
         if work.rejected:  # an empty file has no rows to be loaded
             configs["rejected"] = "data/rejected.jsonl"
             write_jsonl(folder / "data" / "rejected.jsonl", work.rejected)
+        answers = answer_counts(self.writer)
+        write_counts(folder, answers)
         if not work.accepted:
             reasons = (
                 ", ".join(f"{kind} ({n})" for kind, n in most_common_first(work.reasons).items())
                 or "the budget was spent"
             )
-            raise EmptyResult(f"no conversation was accepted of {work.drafts} drafts: {reasons}")
+            causes = unusable_in_words(answers)
+            raise EmptyResult(f"no conversation was accepted of {work.drafts} drafts: {reasons}{causes}")
         write_json(folder / GATE_RECORD, asdict(self._gate_record(work)))
-        counts = work.counts()
+        counts = work.counts() | {"answers": answers}
         frame = CardFrame(
             title="Synthetic conversations",
             repo_id=self.inputs.request.place.target or "",

@@ -13,6 +13,7 @@ loop.py          Trains a student on examples with TRL and PEFT: resumable, dete
 memory.py        Memory that is free, memory that a piece of work takes, and errors that say there is none left
 merge.py         Merges an adapter into its base, and checks by their logits that both are the same model
 pretrain.py      Pretraining of a small student: full training on dialogues, each with the tools of its kind
+recompute.py     Selective checkpointing: what is kept for the backward pass, and what is computed again
 rendering.py     Training renderings: a conversation as the token ids that serving will send, and the turns to learn
 run_summary.py   What a training run was and who made its data, for `lineage.json` and the model's card
 shared_prefix.py  The beginning that the examples of a batch share is computed once: how far it goes, attention,

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import torch
 
 
+_WINDOW = 32
+"""Batches whose examples are sorted by length together."""
+
+
 @dataclass(slots=True, kw_only=True)
 class BatchOrder:
     """The batches of one process, as lists of places in the data. A batch sampler for a `DataLoader`.
@@ -27,6 +31,8 @@ class BatchOrder:
     examples: int
     batch_size: int
     seed: int
+    lengths: Sequence[int] | None = None
+    """Lengths of the examples, for batches of similar ones. None: they are as they come."""
     processes: int = 1
     process: int = 0
     epoch: int = 0
@@ -43,9 +49,21 @@ class BatchOrder:
         """Yield the batches of this process in the current epoch."""
         places = list(range(self.examples))
         random.Random(f"{self.seed}:{self.epoch}").shuffle(places)  # noqa: S311
-        batches = [places[start : start + self.batch_size] for start in range(0, self.examples, self.batch_size)]
+        batches = self._cut(places)
         batches += [[self.examples]] * (len(self) * self.processes - len(batches))
         yield from batches[self.process :: self.processes]
+
+    def _cut(self, places: list[int]) -> list[list[int]]:
+        """Return the batches of places in a random order; where `lengths` count, sorted by them within a window."""
+        lengths = self.lengths
+        if lengths is not None:
+            window = _WINDOW * self.batch_size
+            windows = (places[start : start + window] for start in range(0, self.examples, window))
+            places = [place for part in windows for place in sorted(part, key=lambda place: lengths[place])]
+        batches = [places[start : start + self.batch_size] for start in range(0, self.examples, self.batch_size)]
+        if lengths is not None:
+            random.Random(f"{self.seed}:{self.epoch}:batches").shuffle(batches)  # noqa: S311
+        return batches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,10 @@ def parse_count(text: str) -> int:
     return int(float(match[1]) * _UNITS[match[2]])
 
 
+_LATER = ("passes", "group_by_length")
+"""Settings that earlier versions did not have."""
+
+
 class TrainConfig(BaseModel):
     """How a student is trained. Frozen; a key that is not here is an error."""
 
@@ -51,13 +55,17 @@ class TrainConfig(BaseModel):
     shared_prefix: Literal["auto", "off"] = "auto"
     """auto: tokens that all examples of a batch begin with are computed once, where the model allows it. The batch is
     then one row without padding, whatever `packing` says."""
+    group_by_length: bool = False
+    """Batches of examples of similar lengths, so that there is less padding: the order stays random by its batches."""
     limit: PositiveInt | None = None
     """Most conversations, the first ones of the data. None: all."""
     max_length: PositiveInt | None = None
     """Longest example in tokens; longer ones are dropped and counted. None: the model's context."""
     precision: Literal["auto", "float32", "bfloat16", "native"] = "auto"
     """auto: bfloat16 on a GPU that computes in it, else float32. native: bfloat16 also on a processor that does."""
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: Literal[False, True, "selective"] = False
+    """Compute layers again in the backward pass, instead of keeping what they computed: all of it, or with selective
+    all but the large matrix products."""
     save_every: PositiveInt | None = None
     """Steps between checkpoints; None: at the end of each epoch."""
     seed: int = 0
@@ -92,7 +100,8 @@ class TrainConfig(BaseModel):
         not used is left out as well, so that earlier results are found.
         """
         excluded = set() if self.may_share and self.lora_dropout else {"shared_prefix"}
-        settings = self.model_dump(exclude=excluded | ({"passes"} if self.passes is None else set()))
+        excluded |= {name for name in _LATER if getattr(self, name) == type(self).model_fields[name].default}
+        settings = self.model_dump(exclude=excluded)
         return settings | {"batch_size": self.most_per_pass, "accumulation": self.passes_per_step}
 
     def with_passes(self, conversations: int) -> TrainConfig:

@@ -135,6 +135,8 @@ def _wrong_reply(fault: str, text: str) -> dict[str, Any] | None:
         return _completion(None, refusal="I cannot judge this.")
     if fault == "length":
         return _completion(text[:20], reason="length")
+    if fault == "loop":
+        return _completion(text[:20] + " and the plan has outcomes" * 40, reason="length")
     if fault == "content filter":
         return _completion(None, reason="content_filter")
     if fault == "error in 200":

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.curation.llm_roles.prompted_role import (
     MAX_REASON,
+    OUT_OF_PLACE,
     SHORTEST_BOUND,
     PromptedRole,
     call_schema,
@@ -22,7 +23,7 @@ from harness.data.pipeline_records import Dispute, Ruling
 from harness.data.records import ToolCall
 from harness.models.chat.json_answers import clean, excerpt, read_object
 from harness.models.chat.quoting import lines, show_call
-from harness.models.chat.records import ChatAnswer, ChatRequest
+from harness.models.chat.records import ChatAnswer, ChatRequest, UnusableAnswer
 
 _ROOM, _USUAL = 1024, 100
 _KEYS = ("reason", "choice", "call")
@@ -43,7 +44,7 @@ class LlmArbiter(PromptedRole):
         def tell(answer: ChatAnswer) -> None:
             on_ruling(self._ruling(disputes[int(answer.id)], answer))
 
-        self.model.ask(self._requests(disputes), tell)
+        self._ask(self._requests(disputes), tell)
 
     def _requests(self, disputes: Sequence[Dispute]) -> list[ChatRequest]:
         return [self._request(place, dispute) for place, dispute in enumerate(disputes)]
@@ -89,7 +90,8 @@ class LlmArbiter(PromptedRole):
             raise ValueError(f"the choice is {excerpt(choice)}; expected one of {', '.join(letters)}, own, unsure")
         own = read_call(found["call"], self.toolbox, "the arbiter's own call") if choice == _OWN else None
         if own is not None and own.name not in tools:
-            raise ValueError(f"the arbiter's own call is of {own.name}, which does not fit what comes after the turn")
+            what = f"the arbiter's own call is of {own.name}, which does not fit what comes after the turn"
+            raise UnusableAnswer(what, OUT_OF_PLACE)
         return clean(reason), choice, own
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harness.curation.llm_roles.prompted_role import (
+    OUT_OF_PLACE,
     SHORTEST_BOUND,
     PromptedRole,
     call_schema,
@@ -21,7 +22,7 @@ from harness.data.records import Conversation, ToolCall
 from harness.models.chat.budget import estimated_tokens
 from harness.models.chat.json_answers import read_object
 from harness.models.chat.quoting import lines
-from harness.models.chat.records import ChatAnswer, ChatRequest
+from harness.models.chat.records import ChatAnswer, ChatRequest, UnusableAnswer
 
 _ROOM_BESIDE = 512
 _ENTRY_TOKENS = 12
@@ -51,7 +52,7 @@ class LlmLabeler(PromptedRole):
         for conversation, found in zip(conversations, turns, strict=True):
             if not found:
                 on_rewrite(Rewrite(id=conversation.id, labeler=self.name, calls=()))
-        self.model.ask(self._requests(conversations), tell)
+        self._ask(self._requests(conversations), tell)
 
     def _turns(self, conversation: Conversation) -> list[Event]:
         return [event for event in events(conversation.messages, self.toolbox) if event.is_turn]
@@ -91,7 +92,7 @@ class LlmLabeler(PromptedRole):
         for key, call in calls.items():
             if call.name not in tools[key]:
                 follows = "a tool result" if self.toolbox.reply.tool not in tools[key] else "the user's words"
-                raise ValueError(f"turn {key} calls {call.name}, and {follows} come after it")
+                raise UnusableAnswer(f"turn {key} calls {call.name}, and {follows} come after it", OUT_OF_PLACE)
         return tuple(calls.values())
 
     def _schema(self, tools: Mapping[str, Sequence[str]], longest: int) -> dict[str, Any]:

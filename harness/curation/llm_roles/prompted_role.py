@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from harness import resources
+from harness.curation.llm_roles.answer_counts import AnswerCounts, AnswerTally
 from harness.data.formats.json_texts import encodable_value
 from harness.data.records import Task, ToolCall
 from harness.data.tools import Toolbox
-from harness.models.chat.budget import CostEstimate
+from harness.models.chat.budget import BudgetSpent, CostEstimate
 from harness.models.chat.chat_models import ChatModel
 from harness.models.chat.json_answers import excerpt
 from harness.models.chat.quoting import LAYOUT, MAX_CHARACTERS, escape, escape_strings
-from harness.models.chat.records import ChatAnswer, ChatRequest
+from harness.models.chat.records import ChatAnswer, ChatRequest, UnusableAnswer
 
 MAX_REASON = 300
 """Longest reason that is asked for, in characters."""
@@ -59,10 +61,30 @@ class PromptedRole:
         self.model = model
         self.name = model.name
         self.settings: dict[str, Any] = {**model.settings, "prompt_sha256": self.prompt.sha256}
+        self._tally = AnswerTally()
 
     def estimate(self, items: Sequence[Any]) -> CostEstimate:
         """Return what it would take to do the role's work on these items."""
         return self.model.estimate(self._requests(items))
+
+    def answer_counts(self) -> AnswerCounts:
+        """Return what has become of all questions so far."""
+        return self._tally.counts(self.role, self.name)
+
+    def _ask(self, requests: Sequence[ChatRequest], on_answer: Callable[[ChatAnswer], None]) -> None:
+        """Ask and count; HarnessError where the model cannot be asked or the budget is spent."""
+
+        def tell(answer: ChatAnswer) -> None:
+            self._tally.add(answer)
+            on_answer(answer)
+
+        start = time.monotonic()
+        try:
+            stats = self.model.ask(requests, tell)
+        except BudgetSpent:
+            self._tally.add_run(None, time.monotonic() - start)
+            raise
+        self._tally.add_run(stats, time.monotonic() - start)
 
     def _requests(self, items: Sequence[Any], /) -> list[ChatRequest]:
         """Return what is asked; the id of a request is the place of its item."""
@@ -92,6 +114,8 @@ def expect_text(value: object, what: str) -> str:
     return value
 
 
+INVALID_CALL, OUT_OF_PLACE = "invalid call", "out of place"
+"""Kinds of unusable answers, see `answer_counts.REASONS`."""
 SHORTEST_BOUND = 300
 """Characters; the least room for a text in an answer."""
 _UNBOUNDED = ("enum", "const", "maxLength", "pattern", "format")
@@ -146,7 +170,7 @@ def _bounded(schema: Any, longest: int) -> Any:
 
 
 def read_call(value: object, toolbox: Toolbox, what: str) -> ToolCall:
-    """Return the call that a JSON value is; ValueError where it is none, or not valid by the tool's schema."""
+    """Return the call that a JSON value is; UnusableAnswer where it is none, or not valid by the tool's schema."""
     if not isinstance(value, dict) or value.keys() != {"name", "parameters"}:
         raise ValueError(f'{what} is {excerpt(value)}; expected an object with "name" and "parameters"')
     name, parameters = value["name"], value["parameters"]
@@ -155,5 +179,5 @@ def read_call(value: object, toolbox: Toolbox, what: str) -> ToolCall:
     call = ToolCall(name=name, arguments=encodable_value(parameters))
     problems = toolbox.problems(call)
     if problems:
-        raise ValueError(f"{what} is not valid: {problems[0]}")
+        raise UnusableAnswer(f"{what} is not valid: {problems[0]}", INVALID_CALL)
     return call

@@ -43,7 +43,7 @@ class LlmRater(PromptedRole):
         def tell(answer: ChatAnswer) -> None:
             on_rating(_rating(traces[int(answer.id)].id, answer))
 
-        self.model.ask(self._requests(traces), tell)
+        self._ask(self._requests(traces), tell)
 
     def _requests(self, traces: Sequence[Conversation]) -> list[ChatRequest]:
         return [

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 from harness.curation.llm_roles.prompted_role import (
+    OUT_OF_PLACE,
     SHORTEST_BOUND,
     PromptedRole,
     call_schema,
@@ -25,7 +26,7 @@ from harness.data.tools import Toolbox
 from harness.models.chat.chat_models import ChatModel
 from harness.models.chat.json_answers import clean, excerpt, read_object
 from harness.models.chat.quoting import QuotedLine, lines, show
-from harness.models.chat.records import ChatAnswer, ChatRequest
+from harness.models.chat.records import ChatAnswer, ChatRequest, UnusableAnswer
 
 TEMPERATURE = 0.7
 _ROOM_BESIDE, _ROOM_PER_MESSAGE, _USUAL_PER_MESSAGE = 1024, 200, 60
@@ -49,7 +50,7 @@ class LlmWriter(PromptedRole):
         def tell(answer: ChatAnswer) -> None:
             on_draft(self._draft(plans[int(answer.id)], answer))
 
-        self.model.ask(self._requests(plans), tell)
+        self._ask(self._requests(plans), tell)
 
     def _requests(self, plans: Sequence[ConversationPlan]) -> list[ChatRequest]:
         return [
@@ -105,13 +106,14 @@ def read_conversation(text: str, toolbox: Toolbox) -> tuple[dict[str, Any], list
             raise ValueError(f"{what} is {excerpt(message)}; expected an object with one of {', '.join(_KINDS)}")
         [(kind, value)] = message.items()
         if kind not in expected:
-            raise ValueError(f"{what} is of the kind {kind}; expected {' or '.join(expected)} at this place")
+            found = f"{what} is of the kind {kind}; expected {' or '.join(expected)} at this place"
+            raise UnusableAnswer(found, OUT_OF_PLACE)
         step = _step(kind, value, toolbox, what)
         speaks = isinstance(step, ToolCall) and step.name == toolbox.reply.tool
         expected = ("call",) if kind != "call" else ("user",) if speaks else ("result",)
         steps.append(step)
     if not isinstance(steps[-1], ToolCall):
-        raise ValueError("the conversation does not end with a call of the assistant")
+        raise UnusableAnswer("the conversation does not end with a call of the assistant", OUT_OF_PLACE)
     return plan, steps
 
 

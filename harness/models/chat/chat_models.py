@@ -216,6 +216,7 @@ class VllmModel(ChatModel):
             identity=self.identity,
             concurrency=self._concurrency(),
             timeout=_OWN_ENGINE_SECONDS,
+            most_tokens=self._checkpoint.context if self._checkpoint else None,
             price=FREE,
         )
 

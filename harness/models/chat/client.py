@@ -15,7 +15,15 @@ from harness.models.chat.ask_again import asked_again
 from harness.models.chat.budget import Budget, BudgetSpent, exceeds_context
 from harness.models.chat.cache import AnswerCache, CachedAnswer, Spending
 from harness.models.chat.connection import Connection
-from harness.models.chat.failures import ChatReply, Failure, advice_on, is_about_content
+from harness.models.chat.failures import (
+    TOO_LONG,
+    ChatReply,
+    Failure,
+    advice_on,
+    is_about_content,
+    is_about_length,
+    unusable,
+)
 from harness.models.chat.limiter import LONGEST_WAIT, Limiter
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats
 
@@ -111,15 +119,17 @@ class _Run:
     async def answer(self, sha: str, connection: Connection) -> None:
         """Ask until there is a usable answer or no point in retrying, and report it."""
         request, tries, useless, more, failed = self._alike[sha][0], 0, 0, "", None
-        max_tokens = request.max_tokens
+        most_tokens = self._endpoint.most_tokens or 2 * request.max_tokens
+        max_tokens = min(request.max_tokens, most_tokens)
         if exceeds_context(request.texts(), max_tokens, self._endpoint.context):
             reason = f"prompt and answer are longer than the model's context of {self._endpoint.context} tokens"
-            return self._tell(sha, ChatAnswer(id=request.id, text=None, error=reason, attempts=0))
+            return self._tell(sha, ChatAnswer(id=request.id, text=None, error=reason, kind=TOO_LONG, attempts=0))
         while True:
             async with self.limiter.turn() as round_:
                 if self.limiter.gave_up:
                     reason = f"{failed.reason}; {self.limiter.gave_up}" if failed else self.limiter.gave_up
-                    return self._tell(sha, ChatAnswer(id=request.id, text=None, error=reason, attempts=tries))
+                    given_up = ChatAnswer(id=request.id, text=None, error=reason, kind="given up", attempts=tries)
+                    return self._tell(sha, given_up)
                 tries += 1
                 try:
                     outcome = _checked(request, await connection.ask(request, max_tokens, more))
@@ -134,13 +144,17 @@ class _Run:
                 return self._tell(sha, answer)
             failed = outcome
             useless += outcome.served
-            if outcome.ends == "request" or tries >= self._endpoint.attempts or useless >= _USELESS:
+            longer = min(2 * request.max_tokens, most_tokens) if outcome.kind == "length" else max_tokens
+            # At temperature 0 the same question with the same room is cut off at the same place.
+            same = outcome.kind == "length" and longer == max_tokens and not request.temperature
+            if outcome.ends == "request" or same or tries >= self._endpoint.attempts or useless >= _USELESS:
                 if outcome.unreachable:
                     raise self._unreachable(outcome, "has gone")
-                return self._tell(sha, ChatAnswer(id=request.id, text=None, error=outcome.reason, attempts=tries))
+                kind = TOO_LONG if is_about_length(outcome) else outcome.kind
+                answer = ChatAnswer(id=request.id, text=None, error=outcome.reason, kind=kind, attempts=tries)
+                return self._tell(sha, answer)
             more = asked_again(request, outcome) or more
-            if outcome.kind == "length":
-                max_tokens = min(2 * request.max_tokens, self._endpoint.most_tokens or 2 * request.max_tokens)
+            max_tokens = longer
             if not self.limiter.gave_up and not outcome.served:  # nothing is wrong with the endpoint
                 await asyncio.sleep(self._pause(sha, tries, outcome))
 
@@ -210,4 +224,4 @@ class _Run:
 
 def _checked(request: ChatRequest, outcome: ChatReply | Failure) -> ChatReply | Failure:
     problem = request.problem_of(outcome.text) if isinstance(outcome, ChatReply) else None
-    return Failure(kind="unusable", reason=problem, served=True) if problem is not None else outcome
+    return unusable(problem.kind, str(problem)) if problem is not None else outcome

@@ -21,6 +21,8 @@ _KEPT = ("content", "refusal", "tool_calls", "function_call")
 _MOST_TOKENS = 10**8
 """Of one request; no model takes a tenth of it."""
 _LONGEST_REASON = 40
+_LONGEST_LOOP, _FEWEST_ROUNDS, _SHORTEST_TAIL = 400, 4, 120
+"""What counts as a loop: so many characters at most, so often, and so many characters in all."""
 _DEEPEST = 3
 """Lists in lists of parts."""
 
@@ -164,12 +166,23 @@ def _uselessness(words: MessageParts, finish_reason: str | None) -> Failure | No
     if finish_reason == "content_filter":
         return unusable("content filter", "the answer was held back by a content filter", ends="request")
     if finish_reason == "length":
+        if repeats_itself(words.text):
+            return unusable("repeats itself", "the answer repeats itself up to the limit of tokens")
         where = "" if words.text.strip() or not words.thought else ", inside its thinking"
         return unusable("length", f"the answer was cut off at the limit of tokens{where}")
     if words.text.strip():
         return None
     beside = f": it has {', '.join(words.others)}" if words.others else " but for its thinking" if words.thought else ""
     return unusable("empty", f"the answer is empty{beside}")
+
+
+def repeats_itself(text: str) -> bool:
+    """Whether a text ends in a loop: the same characters over and over, which more room would only make longer."""
+    tail = text.rstrip()[-_LONGEST_LOOP * _FEWEST_ROUNDS :]
+    return any(
+        tail.endswith(tail[-length:] * max(_FEWEST_ROUNDS, -(-_SHORTEST_TAIL // length)))
+        for length in range(1, min(_LONGEST_LOOP, len(tail)) + 1)
+    )
 
 
 def _usage(counts: Any) -> Usage | None:

@@ -26,8 +26,11 @@ _PASSING = (408, 409, 425)
 _FOR_ALL = (401, 402, 403, 404, 405, 407)
 _NO_MODEL = ("model_not_found", "model not found", "no such model", "unknown model")
 _NO_QUOTA = "insufficient_quota"
-_OWN = ("context", "too long", "too large", "maximum", "filter", "policy", "moderation", "safety")
+_LENGTH = ("context", "too long", "too large", "maximum")
+_OWN = (*_LENGTH, "filter", "policy", "moderation", "safety")
 """Words of refusals that concern one request alone: it is too long, or its content is not wanted."""
+TOO_LONG = "too long for the context"
+"""The kind of such a failure."""
 _TOOLS = re.compile(r"\b(tools?|functions?)\b|tool_choice|function calling")
 _LONGEST_PLACE = 200
 _NOT_HERE = ("ConnectError", "ConnectTimeout")
@@ -121,6 +124,11 @@ def timed_out(timeout: float) -> Failure:
 def is_about_content(failure: Failure) -> bool:
     """Whether the request is too long or its content is refused, which says nothing about other requests."""
     return any(word in failure.reason.lower() for word in _OWN)
+
+
+def is_about_length(failure: Failure) -> bool:
+    """Whether the endpoint refuses the request because prompt and answer do not fit into the model's context."""
+    return failure.own and any(word in failure.reason.lower() for word in _LENGTH)
 
 
 def advice_on(failure: Failure, endpoint: ChatEndpoint, *, asks_for_calls: bool) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.data.formats.json_texts import encodable, encodable_value
 from harness.models.chat.answer_text import answer_text, concludes, introduces
+from harness.models.chat.records import UnusableAnswer
 from harness.models.parsing.literals import Unreadable, read_literal
 
 _FENCED = re.compile(r"(.*?)(?:```|~~~)[ \t]*[\w+-]*\s*(\{.*\})\s*(?:```|~~~|\Z)(.*)", re.DOTALL)
@@ -36,11 +37,14 @@ def read_answer(text: str) -> JsonAnswer:
     Thinking, channel marks and end tokens are left out. What models write for JSON is read too: single quotes, Python's
     constants, trailing commas, escapes that there are not. The same object twice is one.
 
-    All else raises ValueError, whose message says what was found. Words around an object have to lead up to it or to
-    close it: an object that they quote is not the answer. An answer that the engine cut is not to be read at all:
+    All else raises UnusableAnswer, whose message says what was found. Words around an object have to lead up to it or
+    to close it: an object that they quote is not the answer. An answer that the engine cut is not to be read at all:
     thinking that was cut behind a quoted end of thinking and a quoted object looks like an answer.
     """
-    return _answer_in(answer_text(encodable(text)))
+    try:
+        return _answer_in(answer_text(encodable(text)))
+    except ValueError as error:
+        raise UnusableAnswer(str(error), "not JSON") from error
 
 
 def clean(text: str) -> str:

@@ -13,7 +13,16 @@ from harness.models.chat.budget import Price
 from harness.models.chat.limiter import Rates
 
 Check = Callable[[str], object]
-"""Raises ValueError, with the reason, for a text that cannot be used."""
+"""Raises ValueError, with the reason, for a text that cannot be used; UnusableAnswer where the kind is known."""
+
+
+class UnusableAnswer(ValueError):
+    """Why the text of an answer cannot be used."""
+
+    def __init__(self, reason: str, kind: str = "not as asked") -> None:
+        """`kind`: a few words by which such answers are counted."""
+        super().__init__(reason)
+        self.kind = kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +58,15 @@ class ChatRequest:
         found += [json.dumps(message["tool_calls"]) for message in self.messages if "tool_calls" in message]
         return [*found, json.dumps(self.tools)] if self.tools else found
 
-    def problem_of(self, text: str) -> str | None:
+    def problem_of(self, text: str) -> UnusableAnswer | None:
         """Return why a text does not pass the check, None where it does."""
         try:
             if self.check is not None:
                 self.check(text)
+        except UnusableAnswer as error:
+            return error
         except (ValueError, RecursionError) as error:  # JSON can be nested deeper than Python reads
-            return str(error)
+            return UnusableAnswer(str(error))
         return None
 
 
@@ -67,6 +78,8 @@ class ChatAnswer:
     text: str | None
     error: str | None = None
     """The reason, of the last try."""
+    kind: str | None = None
+    """The kind of the fault, in a few words: those of `failures.Failure`, or of `UnusableAnswer`."""
     attempts: int = 1
     """Tries in this run; 0 where nothing was asked."""
     cached: bool = False

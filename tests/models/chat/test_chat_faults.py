@@ -320,3 +320,9 @@ def test_an_endpoint_that_goes_is_asked_again_and_then_said_to_have_gone(
     stopper.join()
     held = sum(cache.holds("test", request) for request in requests)
     assert 5 < held < 300
+
+
+def test_no_more_room_is_asked_for_than_the_model_has(endpoint: Any, ask: Any, make_requests: Any) -> None:
+    """An engine refuses more than its context, which would look like a fault of every question."""
+    assert all(ask(make_requests(2, max_tokens=1000), most_tokens=100).texts.values())
+    assert {request["max_tokens"] for request in endpoint.requests} == {100}
