@@ -13,6 +13,8 @@ loop.py          Trains a student on examples with TRL and PEFT: resumable, dete
                  or several
 memory.py        Memory that is free, memory that a piece of work takes, and errors that say there is none left
 merge.py         Merges an adapter into its base, and checks by their logits that both are the same model
+prefix_attention.py  Attention of continuations to a prefix that they share, on the CPU: in two parts that no
+                 mask is needed for
 pretrain.py      Pretraining of a small student: full training on dialogues, each with the tools of its kind
 recompute.py     Selective checkpointing: what is kept for the backward pass, and what is computed again
 rendering.py     Training renderings: a conversation as the token ids that serving will send, and the turns to learn

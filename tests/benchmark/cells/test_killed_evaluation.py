@@ -52,7 +52,7 @@ def _killed_when(condition: Callable[[], bool], process: subprocess.Popen[str]) 
 
 
 @pytest.mark.kill
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3000)
 def test_a_killed_evaluation_of_several_models_asks_no_model_twice(
     server: EmbeddedHub, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
