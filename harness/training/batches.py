@@ -7,6 +7,7 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness.training.examples import Example
@@ -156,7 +157,7 @@ def _learned(example: Example) -> list[tuple[int, int]]:
     return [(max(start, 1), end) for start, end in example.turns if end > max(start, 1)]
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Continuations:
     """Where the examples of a batch go on in its row of tokens, after what they share."""
 
@@ -167,6 +168,13 @@ class Continuations:
     layers: int = 0
     """How many layers have computed attention with it."""
     _masks: dict[tuple[int, int, int | None], torch.Tensor] = field(default_factory=dict)
+
+    @cached_property
+    def rests(self) -> list[int]:
+        """Return how many tokens each example has after what is shared."""
+        examples, longest = self.rows.shape
+        lengths: list[int] = (self.unshared // longest).bincount(minlength=examples).tolist()
+        return lengths
 
     def mask(self, queries: int, before: int, window: int | None) -> torch.Tensor | None:
         """Return which of `before + queries` keys each query sees, of shape (1, 1, queries, keys).

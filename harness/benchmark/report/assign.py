@@ -78,7 +78,7 @@ def _chosen(results: EvaluationResults, namespace: str, student: str | None) -> 
     )
     record = results.record
     if record is not None and record.cells:
-        groups[record.cells[0].model.rpartition("/")[0], _student_of(record.student)] += len(results.by_config) + 1
+        groups[record.cells[0].model.rpartition("/")[0], student_name(record.student)] += len(results.by_config) + 1
     if not groups:
         raise DataError(
             f"dataset {results.artifact} holds {len(results.by_config)} results, none of a benchmark model "
@@ -91,14 +91,15 @@ def _chosen(results: EvaluationResults, namespace: str, student: str | None) -> 
     return min(wanted, key=lambda group: (group[0] != namespace, -groups[group], group))
 
 
-def _student_of(name: str) -> str:
+def student_name(name: str) -> str:
+    """Return a student's name without its owner and commit."""
     return split_revision(name)[0].rpartition("/")[2]
 
 
 def _entries(results: EvaluationResults, owner: str, student: str) -> list[_Entry]:
     """Return what the record lists, and what the names of other results of the same student say."""
     record, entries = results.record, []
-    if record is not None and _student_of(record.student) == student:
+    if record is not None and student_name(record.student) == student:
         for cell in record.cells:
             key: CellKey = (cell.scenario, cell.arm, cell.fair)
             entries.append(_Entry(key=key, seed=cell.seed, model=cell.model, record=cell))
