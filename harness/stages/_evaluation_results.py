@@ -60,17 +60,21 @@ def transcribe(evaluations: Sequence[Evaluation], test_set: TestSet, folder: Pat
 def push_all(
     hub: Hub, places: Sequence[Destination | None], evaluations: Sequence[Evaluation], test_set: TestSet
 ) -> tuple[tuple[str, ...], ...]:
-    """Publish each evaluation, also after one that is refused; raise what refused the first such one at the end."""
+    """Publish each evaluation, also after one that is refused; raise what refused the first such one at the end.
+
+    The last one comes first: of adapters with their base that is the base. Adapters that are left after a kill are
+    evaluated as before and find their answers; a base that was left alone would be evaluated without adapters, anew.
+    """
     pushed: list[tuple[str, ...]] = []
     problems: list[HarnessError] = []
-    for place, evaluation in zip(places, evaluations, strict=True):
+    for place, evaluation in reversed([*zip(places, evaluations, strict=True)]):
         try:
             pushed.append(_push(hub, place, evaluation, test_set))
         except (DataError, HubError, UsageError) as error:
             problems.append(error)
     if problems:
-        raise problems[0]
-    return tuple(pushed)
+        raise problems[-1]
+    return tuple(reversed(pushed))
 
 
 def _push(hub: Hub, place: Destination | None, evaluation: Evaluation, test_set: TestSet) -> tuple[str, ...]:

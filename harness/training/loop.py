@@ -133,6 +133,7 @@ def _train(base: Path, examples: TrainingExamples, config: TrainConfig, args: SF
             save_every=config.save_every,
             advance=advance,
             sharing=sharing,
+            autocast=config.autocast,
         )
         kind = AutoBatchTrainer if config.batch_size == "auto" else Trainer
         trainer = kind(model, args, work, peft_config=_adapter(config))
