@@ -65,6 +65,8 @@ def main() -> None:
         metavar="KEY=VALUE",
         help="a setting of LLM, its value as JSON; or in capitals, a variable of the bare engine's environment",
     )
+    parser.add_argument("--concurrency", type=int, default=CONCURRENCY, help="of our side; the bare one has no limit")
+    parser.add_argument("--engine-arg", action="append", default=[], metavar="KEY=VALUE", help="of our side")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tft-bench-") as name:
         scratch = Path(name)
@@ -136,7 +138,8 @@ def measure(number: int, dataset: str, scratch: Path, written: Path, options: ar
         "--out",
         f"{scratch}/run-{number}",
     ]
-    words += ["--max-tokens", str(options.max_tokens), "--concurrency", str(CONCURRENCY)]
+    words += ["--max-tokens", str(options.max_tokens), "--concurrency", str(options.concurrency)]
+    words += [f"--engine-arg={argument}" for argument in options.engine_arg]
     words += ["--limit", str(options.limit)] if options.limit else []
     ours, text = timed([sys.executable, "-m", "harness.cli", *words], {"XDG_CACHE_HOME": str(scratch / "user")})
     report = json.loads(text)["report"]
