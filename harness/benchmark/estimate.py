@@ -22,9 +22,10 @@ from harness.data.formats.messages import expand_pairs
 from harness.data.published_facts import published_facts
 from harness.data.records import Usage
 from harness.models.chat.endpoints import Endpoints
+from harness.models.engine.arithmetic import processor_has_bfloat16
 from harness.models.names import ModelName
 from harness.models.roles import Roles
-from harness.training.config import TrainConfig, processor_has_bfloat16
+from harness.training.config import TrainConfig
 
 _ASKING = ("filter", "relabel", "synthesize")
 
@@ -117,9 +118,9 @@ class Estimator:
         return float(max(fitting, key=lambda way: len(way["settings"]))["tokens_per_second"])
 
     def _units(self, step: Step, cell: Cell) -> float | None:
-        """Return how much a step does, in the units of the rates; None for a job's own traces."""
+        """Return how much a step does, in the units of the rates; None where nothing is known of it."""
         if cell.scenario is None:
-            return None
+            return self._job_units(step.stage)
         traces = scenarios.describe(cell.scenario).facts[cell.traces].conversations
         # S5's traces of another service do not pass the filter; nowhere else are many lost.
         kept = published("relabel", cell.scenario).get("seeds") if self._preset.seeds else traces
@@ -139,6 +140,16 @@ class Estimator:
             "evaluate": published_facts().test_set.pairs,
         }
         return units.get(step.stage, 0)
+
+    def _job_units(self, stage: str) -> float | None:
+        """Return the same for a job, whose traces are not counted for it; conversations are taken to be as long."""
+        passes = self._preset.train.get("passes")
+        known = {
+            "synthesize": self._preset.target,
+            "train": passes * self._conversation_tokens() if isinstance(passes, int) else None,
+            "evaluate": self._pairs,
+        }
+        return known.get(stage)
 
     def _conversation_tokens(self) -> int:
         known = rates()["conversation_tokens"]

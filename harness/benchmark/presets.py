@@ -67,6 +67,8 @@ class Preset(BaseModel):
     """Threads of a step that trains; None: as many as there are cores. Sums depend on it, and so do weights."""
     hardware: str | None = None
     """Whose rates in `datasets/rates.yaml` the estimate uses; None: there is no estimate of time."""
+    caveat: str | None = None
+    """What readers must know before the scores; the report says it, and leads with the data instead."""
 
     @model_validator(mode="after")
     def _student_has_one_origin(self) -> Self:

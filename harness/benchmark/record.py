@@ -140,7 +140,7 @@ def deciding_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in complete(settings).items() if key not in _FREE}
 
 
-_FREE = ("summary", "parallel", "hardware")
+_FREE = ("summary", "caveat", "parallel", "hardware")
 """Settings of a preset that decide about no result."""
 
 
@@ -183,8 +183,8 @@ def record(
 
 def _with_others(found: BenchmarkRecord, before: BenchmarkRecord) -> BenchmarkRecord:
     """Return the record with the cells of earlier runs that had the same settings and are not in this one."""
-    made_as = (complete(before.settings), before.student, before.test_set)
-    same = made_as == (found.settings, found.student, found.test_set)
+    made_as = (deciding_settings(before.settings), before.student, before.test_set)
+    same = made_as == (deciding_settings(found.settings), found.student, found.test_set)
     models = {cell.model for cell in found.cells}
     kept = tuple(cell for cell in before.cells if same and cell.model not in models)
     cells = sorted((*found.cells, *kept), key=lambda cell: (cell.seed, cell.fair, cell.scenario, cell.arm != "tft"))

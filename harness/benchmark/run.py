@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.benchmark.cells import STAGES, BaselineKind, Cell, Job, Setup
 from harness.benchmark.execute import Machine, Runner, check_jobs
@@ -22,6 +23,20 @@ from harness.hub.client import PRIVATE, Hub
 from harness.hub.connect import connected
 from harness.hub.jobs import TIMEOUT, JobOptions, parse_jobs
 from harness.terminal import console, echo, progress, say
+
+if TYPE_CHECKING:
+    from harness.benchmark.report.records import BenchmarkReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkRun:
+    """What a run came to."""
+
+    plan: BenchmarkPlan
+    outcomes: Mapping[str, StepOutcome]
+    """By the key of a step."""
+    report: BenchmarkReport | None
+    """None where none was wanted, or no cell has a result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +79,7 @@ class BenchmarkRequest:
     dry_run: bool = False
 
 
-def run(request: BenchmarkRequest) -> tuple[BenchmarkPlan, dict[str, StepOutcome]] | None:
+def run(request: BenchmarkRequest) -> BenchmarkRun | None:
     """Show the plan, run it and record the outcome; None where `dry_run` stopped it before.
 
     Raises HarnessError before anything is run where the plan cannot be run.
@@ -92,31 +107,40 @@ def run(request: BenchmarkRequest) -> tuple[BenchmarkPlan, dict[str, StepOutcome
         )
         with live_table(plan) as watch:
             outcomes = run_plan(plan, Runner(hub, state, machine), parallel=parallel, watch=watch)
+        report = None
         if request.until is None:
             record(hub, plan, outcomes, preset=request.preset, seeds=request.seeds, version=request.version)
             if request.report is not None:
-                _report(hub, plan, outcomes, request.report, request)
-        return plan, outcomes
+                report = _report(hub, plan, outcomes, request.report, request)
+        return BenchmarkRun(plan=plan, outcomes=outcomes, report=report)
 
 
 def _report(
     hub: Hub, plan: BenchmarkPlan, outcomes: Mapping[str, StepOutcome], folder: Path, request: BenchmarkRequest
-) -> None:
+) -> BenchmarkReport | None:
     """Write the report of the results, print its main table and push the verdict, where a cell has a result."""
     from harness.benchmark.card_verdicts import push_verdicts
     from harness.benchmark.report.build import make_report
+    from harness.benchmark.report.repair_records import TruthPlaces
     from harness.benchmark.report.terminal import print_summary
 
     ended = [outcomes[step.key].status for step in plan.steps if step.stage == "evaluate"]
     if not {*ended} & {"done", "reused"}:
-        return
+        return None
     with progress("making the report"):
-        summary = make_report(hub, plan.setup.namespace, folder, sources=request.sources, thresholds=request.thresholds)
+        summary = make_report(
+            hub,
+            plan.setup.namespace,
+            folder,
+            clean=TruthPlaces(sources=request.sources, job=request.job),
+            thresholds=request.thresholds,
+        )
         cards = push_verdicts(hub, summary)
     print_summary(summary)
     say(f"wrote {folder}/RESULTS.md, results.json, index.html and {len(summary.pictures)} plots")
     if cards:
         say(f"{cards} cards have the verdict now")
+    return summary
 
 
 def _plan(hub: Hub, request: BenchmarkRequest) -> BenchmarkPlan:

@@ -1,4 +1,4 @@
-"""The sample task as a job folder: simulated traces, damaged by the benchmark's recipe, and a clean test set."""
+"""The sample task as a job folder: traces damaged by the benchmark's recipe, their truth, and a clean test set."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from harness.data.formats.sgd import Trace
 from harness.data.formats.task import dump_task
 from harness.data.sample import sample_conversations, sample_task
 from harness.data.scenarios._task_scenarios import Damaged, ScenarioMaterial, task_scenarios
+from harness.data.sgd_task import CLEAN, dump_truth
 from harness.data.tools import Toolbox
 from harness.data.traces.trace_input import TRACE_FILES
 
@@ -32,6 +33,7 @@ def write_job(folder: Path, *, traces: int, test: int) -> Sequence[Damaged]:
     damaged = task_scenarios(material)[DAMAGE]
     write_json(folder / TASK, dump_task(task))
     write_jsonl(folder / TRACE_FILES[0], (dump_conversation(one.trace.conversation) for one in damaged))
+    write_jsonl(folder / CLEAN, map(dump_truth, damaged))
     rows = map(dump_row, sample_conversations(test, seed=_TEST_SEED))
     (folder / TEST).write_text("".join(rows), encoding="utf-8")
     return damaged

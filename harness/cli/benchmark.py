@@ -144,7 +144,7 @@ def command(
     if job:
         if arms == "fair" or only:
             raise UsageError("--arms fair and --only choose among the benchmark's scenarios; a --job has none")
-        chosen = Job(name=_name(name or job.resolve().name), folder=str(job))
+        chosen = Job(name=job_name(name or job.resolve().name), folder=str(job))
         cells = [Cell(scenario=None, arm=arm, seed=seed) for seed in range(seeds) for arm in ("tft", "direct")]
     else:
         chosen = None
@@ -162,10 +162,10 @@ def command(
         **settings,
     )
     if done := run(request):
-        show_outcomes(*done)
+        show_outcomes(done.plan, done.outcomes)
 
 
-def _name(text: str) -> str:
+def job_name(text: str) -> str:
     """Return a name that repositories can have; UsageError where nothing of it can stay."""
     from harness.errors import UsageError
 

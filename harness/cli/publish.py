@@ -110,9 +110,10 @@ def _parts(sources: Path | None) -> Parts:
 
     from harness.benchmark.release.plan import Parts
     from harness.benchmark.report.build import make_report
+    from harness.benchmark.report.repair_records import TruthPlaces
     from harness.reports.lineage.check import check_chain
 
-    return Parts(make_report=partial(make_report, sources=sources), check_chain=check_chain, say=say)
+    return Parts(make_report=partial(make_report, clean=TruthPlaces(sources=sources)), check_chain=check_chain, say=say)
 
 
 def _show(hub: Hub, plan: ReleasePlan, *, done: bool, as_json: bool) -> None:

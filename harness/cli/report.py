@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli import _options
+from harness.cli.benchmark import job_name
 from harness.terminal import echo, progress, say, write
 
 
@@ -22,6 +23,12 @@ from harness.terminal import echo, progress, say, write
 @click.option(
     "--student", metavar="NAME", help="Only cells with this student. Default: that of the last benchmark run."
 )
+@click.option(
+    "--job",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="The folder of a job whose results are reported: with a clean.jsonl there, its repairs are measured.",
+)
+@click.option("--name", metavar="NAME", help="With --job: its name in the benchmark. Default: the folder's name.")
 @_options.thresholds
 @click.option(
     "--gate",
@@ -37,6 +44,8 @@ def command(
     *,
     out: Path,
     student: str | None,
+    job: Path | None,
+    name: str | None,
     published: bool,
     thresholds: Path | None,
     gate: bool,
@@ -48,17 +57,25 @@ def command(
     """Report the benchmark's results: was training worth it, and TFT against Direct beside the published figures.
 
     Reads <namespace>/tft-benchmark-results at its newest commit, prints the main table, and writes RESULTS.md,
-    results.json (every figure with what it was computed from), a static page with its Space card, and plots.
+    results.json (every figure with what it was computed from), a static page with its Space card, and plots. Where
+    the students show little, what was damaged and repaired comes first.
     """
     if published:
         _draw_published(out)
         return
+    from harness.benchmark.cells import Job
     from harness.benchmark.report.build import make_report
+    from harness.benchmark.report.repair_records import TruthPlaces
+    from harness.errors import UsageError
     from harness.hub.connect import connected
 
+    if name and not job:
+        raise UsageError("--name is the name of a --job; name its folder as well")
+    chosen = Job(name=job_name(name or job.resolve().name), folder=str(job)) if job else None
+    clean = TruthPlaces(sources=sources, job=chosen)
     with connected(hub) as client, progress("reading results"):
         owner = client.namespace(namespace)
-        summary = make_report(client, owner, out, sources=sources, student=student, thresholds=thresholds)
+        summary = make_report(client, owner, out, clean=clean, student=student, thresholds=thresholds)
     if as_json:
         write((out / "results.json").read_text(encoding="utf-8"), nl=False)
     else:

@@ -40,4 +40,4 @@ def command(*, scenario: str, pipeline: str, preset: str, fair: bool, seed: int,
     cell = Cell.parse(scenario, pipeline, fair=fair, seed=seed)
     done = run(BenchmarkRequest(cells=[cell], preset=preset, **settings))
     if done:
-        benchmark.show_outcomes(*done)
+        benchmark.show_outcomes(done.plan, done.outcomes)

@@ -55,7 +55,11 @@ Examples:
 )
 @click.option("--seed", type=int, help="The same seed gives the same weights on the CPU. Default: 0.")
 @click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set any setting; an unknown key lists all."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set any setting, such as group_by_length=true; an unknown key lists all.",
 )
 @click.option(
     "--config",

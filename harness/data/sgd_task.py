@@ -101,7 +101,7 @@ def write_job_folder(sources: Sources, service: str, out: Path, *, foreign: str 
     clean = (dump_conversation(trace.conversation) for trace in traces)
     _write(out, task, traces, test, list(clean))
     for slug, damaged in scenarios.items():
-        _write(out / SCENARIOS / slug, task, [one.trace for one in damaged], test, list(map(_truth, damaged)))
+        _write(out / SCENARIOS / slug, task, [one.trace for one in damaged], test, list(map(dump_truth, damaged)))
     return JobSummary(
         folder=str(out),
         service=service,
@@ -229,7 +229,8 @@ def _write(
     write_jsonl(folder / CLEAN, clean)
 
 
-def _truth(damaged: Damaged) -> dict[str, Any]:
+def dump_truth(damaged: Damaged) -> dict[str, Any]:
+    """Return the row of a damaged trace in a `clean.jsonl`: what it should be, and what was done to it."""
     changes = [{"position": one.position, "kind": one.kind, "call_id": one.call_id} for one in damaged.changes]
     return dump_conversation(damaged.clean.conversation) | {"belongs": damaged.belongs, "corruptions": changes}
 

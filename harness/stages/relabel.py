@@ -22,6 +22,7 @@ from harness.data.formats.jsonl import write_jsonl
 from harness.data.formats.stage_rows import CONTEXT, dump_relabelled
 from harness.data.pipeline_records import TraceRow
 from harness.data.records import Conversation
+from harness.data.sgd_task import CLEAN
 from harness.data.sources import locate
 from harness.data.tools import Toolbox
 from harness.data.traces.trace_input import TRAIN
@@ -169,8 +170,8 @@ class _Relabelling:
 def _truth(inputs: StageInputs, clean: Path | None) -> Truths | None:
     """Return the clean traces where they are known."""
     job, scenario = inputs.job, inputs.request.scenario
-    if clean is None and job and (job.folder / "clean.jsonl").is_file():
-        clean = job.folder / "clean.jsonl"
+    if clean is None and job and (job.folder / CLEAN).is_file():
+        clean = job.folder / CLEAN
     if clean is not None:
         return read_truth(clean)
     if scenario is None:

@@ -7,12 +7,17 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness.training.examples import Example
 
 if TYPE_CHECKING:
     import torch
+
+
+_WINDOW = 32
+"""Batches whose examples are sorted by length together."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,6 +32,8 @@ class BatchOrder:
     examples: int
     batch_size: int
     seed: int
+    lengths: Sequence[int] | None = None
+    """Lengths of the examples, for batches of similar ones. None: they are as they come."""
     processes: int = 1
     process: int = 0
     epoch: int = 0
@@ -43,9 +50,21 @@ class BatchOrder:
         """Yield the batches of this process in the current epoch."""
         places = list(range(self.examples))
         random.Random(f"{self.seed}:{self.epoch}").shuffle(places)  # noqa: S311
-        batches = [places[start : start + self.batch_size] for start in range(0, self.examples, self.batch_size)]
+        batches = self._cut(places)
         batches += [[self.examples]] * (len(self) * self.processes - len(batches))
         yield from batches[self.process :: self.processes]
+
+    def _cut(self, places: list[int]) -> list[list[int]]:
+        """Return the batches of places in a random order; where `lengths` count, sorted by them within a window."""
+        lengths = self.lengths
+        if lengths is not None:
+            window = _WINDOW * self.batch_size
+            windows = (places[start : start + window] for start in range(0, self.examples, window))
+            places = [place for part in windows for place in sorted(part, key=lambda place: lengths[place])]
+        batches = [places[start : start + self.batch_size] for start in range(0, self.examples, self.batch_size)]
+        if lengths is not None:
+            random.Random(f"{self.seed}:{self.epoch}:batches").shuffle(batches)  # noqa: S311
+        return batches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +157,7 @@ def _learned(example: Example) -> list[tuple[int, int]]:
     return [(max(start, 1), end) for start, end in example.turns if end > max(start, 1)]
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Continuations:
     """Where the examples of a batch go on in its row of tokens, after what they share."""
 
@@ -149,6 +168,13 @@ class Continuations:
     layers: int = 0
     """How many layers have computed attention with it."""
     _masks: dict[tuple[int, int, int | None], torch.Tensor] = field(default_factory=dict)
+
+    @cached_property
+    def rests(self) -> list[int]:
+        """Return how many tokens each example has after what is shared."""
+        examples, longest = self.rows.shape
+        lengths: list[int] = (self.unshared // longest).bincount(minlength=examples).tolist()
+        return lengths
 
     def mask(self, queries: int, before: int, window: int | None) -> torch.Tensor | None:
         """Return which of `before + queries` keys each query sees, of shape (1, 1, queries, keys).

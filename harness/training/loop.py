@@ -5,20 +5,20 @@ from __future__ import annotations
 import atexit
 import math
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import DataError, ModelError, TrainingError, UsageError
+from harness.errors import DataError, ModelError, UsageError
+from harness.models.engine.arithmetic import processor_has_bfloat16
 from harness.models.engine.guard_child import shown
 from harness.terminal import progress, say
 from harness.training.checkpoints import Checkpoints, identify
-from harness.training.config import TrainConfig, processor_has_bfloat16
+from harness.training.config import TrainConfig
 from harness.training.examples import TrainingExamples
 from harness.training.log import LogEntry, TrainingLog, describe_batches, quiet_libraries
-from harness.training.memory import is_out_of_memory
+from harness.training.memory import is_out_of_memory, memory_explained
 
 if TYPE_CHECKING:
     from trl import SFTConfig
@@ -80,7 +80,7 @@ def train(
         )
     if not list(base.glob("*.safetensors")):
         raise ModelError(f"{base} has no safetensors file; other formats can run code when loaded: convert the weights")
-    with quiet_libraries(), _memory_explained(config):
+    with quiet_libraries(), memory_explained(config):
         args = _arguments(config, folder / CHECKPOINTS)
         if args.world_size > 1:
             atexit.register(args.distributed_state.destroy_process_group)  # else a CPU process hangs when it ends
@@ -105,6 +105,7 @@ def _train(base: Path, examples: TrainingExamples, config: TrainConfig, args: SF
         examples=len(examples.items),
         batch_size=config.most_per_pass,
         seed=config.seed,
+        lengths=[len(example.input_ids) for example in examples.items] if config.group_by_length else None,
         processes=args.world_size,
         process=args.process_index,
     )
@@ -132,6 +133,7 @@ def _train(base: Path, examples: TrainingExamples, config: TrainConfig, args: SF
             save_every=config.save_every,
             advance=advance,
             sharing=sharing,
+            autocast=config.autocast,
         )
         kind = AutoBatchTrainer if config.batch_size == "auto" else Trainer
         trainer = kind(model, args, work, peft_config=_adapter(config))
@@ -170,6 +172,11 @@ def _arguments(config: TrainConfig, folder: Path) -> SFTConfig:
     import torch
     from trl import SFTConfig
 
+    from harness.training.recompute import keep_products
+
+    again: dict[str, Any] = {"use_reentrant": False}
+    if config.gradient_checkpointing == "selective":
+        again["context_fn"] = keep_products(config.lora_rank if config.method == "lora" else 0)
     cuda = torch.cuda.is_available()
     half = _computes_half(config.precision, cuda)
     args = SFTConfig(
@@ -186,8 +193,8 @@ def _arguments(config: TrainConfig, folder: Path) -> SFTConfig:
         bf16=half,
         use_cpu=not cuda,
         seed=config.seed,
-        gradient_checkpointing=config.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False} if config.gradient_checkpointing else None,
+        gradient_checkpointing=bool(config.gradient_checkpointing),
+        gradient_checkpointing_kwargs=again if config.gradient_checkpointing else None,
         ddp_find_unused_parameters=False,
         logging_steps=1,
         logging_nan_inf_filter=False,
@@ -272,21 +279,3 @@ def _adapter(config: TrainConfig) -> Any:
 
 def _show_nothing(**_: Any) -> None:
     """Take the place of a bar where another process shows it."""
-
-
-@contextmanager
-def _memory_explained(config: TrainConfig) -> Iterator[None]:
-    """Turn out-of-memory errors into TrainingError with what to change."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        fixed = config.batch_size != "auto" and config.batch_size > 1
-        hints = [
-            f"a smaller batch (it is {config.batch_size}; auto finds one)" if fixed else "",
-            "" if config.gradient_checkpointing else "gradient checkpointing",
-            "a smaller --max-length (longer conversations are dropped)",
-            "" if config.method == "lora" else "LoRA instead of all weights",
-        ]
-        raise TrainingError(f"memory ran out while training; try {', or '.join(filter(None, hints))}") from error

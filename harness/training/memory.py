@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from harness.errors import TrainingError
+from harness.training.config import TrainConfig
 
 _PROCESS = Path("/proc/self")
 _SHARE = 0.7
@@ -49,3 +53,21 @@ def fitting(most: int, *, free: int, one: int, two: int) -> int:
     """
     each = max(two - one, two / 2, 1)
     return max(size for size in doubling(most) if size == 1 or size * each <= _SHARE * free)
+
+
+@contextmanager
+def memory_explained(config: TrainConfig) -> Iterator[None]:
+    """Turn out-of-memory errors into TrainingError with what to change."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        fixed = config.batch_size != "auto" and config.batch_size > 1
+        hints = [
+            f"a smaller batch (it is {config.batch_size}; auto finds one)" if fixed else "",
+            "" if config.gradient_checkpointing is True else "gradient checkpointing",
+            "a smaller --max-length (longer conversations are dropped)",
+            "" if config.method == "lora" else "LoRA instead of all weights",
+        ]
+        raise TrainingError(f"memory ran out while training; try {', or '.join(filter(None, hints))}") from error

@@ -81,13 +81,18 @@ def step_flops(shape: Any, data: TrainingExamples, rank: int) -> float:
     of attention x length for causal attention (half of 12, forward and backward), and 4 x the output layer for the
     tokens that carry loss. Padding, and what is computed twice or for nothing, does not count.
     """
-    width, attention = shape.hidden_size, shape.num_attention_heads * shape.head_dim
-    keys, inner = shape.num_key_value_heads * shape.head_dim, shape.intermediate_size
-    linear = [(width, attention), *[(width, keys)] * 2, (attention, width), *[(width, inner)] * 2, (inner, width)]
-    frozen = shape.num_hidden_layers * sum(a * b for a, b in linear)
-    adapter = shape.num_hidden_layers * sum(rank * (a + b) for a, b in linear)
     lengths = [len(example.input_ids) for example in data.items]
     length = sum(n * n for n in lengths) / sum(lengths)
     learned = sum(end - start for example in data.items for start, end in example.turns) / sum(lengths)
-    output = 4 * shape.vocab_size * width * learned
-    return 4 * frozen + 6 * adapter + 6 * shape.num_hidden_layers * attention * length + output
+    attention = 6 * shape.num_hidden_layers * shape.num_attention_heads * shape.head_dim * length
+    return layer_flops(shape, rank) + attention + 4 * shape.vocab_size * shape.hidden_size * learned
+
+
+def layer_flops(shape: Any, rank: int) -> float:
+    """Return FLOPs a token in the weights of all layers: 4 x frozen ones and 6 x those of adapters."""
+    width, attention = shape.hidden_size, shape.num_attention_heads * shape.head_dim
+    keys, inner = shape.num_key_value_heads * shape.head_dim, shape.intermediate_size
+    linear = [(width, attention), *[(width, keys)] * 2, (attention, width), *[(width, inner)] * 2, (inner, width)]
+    frozen = sum(a * b for a, b in linear)
+    adapter = sum(rank * (a + b) for a, b in linear)
+    return shape.num_hidden_layers * (4 * frozen + 6 * adapter)

@@ -63,6 +63,11 @@ class BareRun:
     """From the start of the first step to the end, the checkpoint included, as `Trained` counts."""
     memory_bytes: int
     """The most that was held on the device; 0 without one."""
+    losses: tuple[float, ...]
+    """Of each step."""
+    step_seconds: tuple[float, ...]
+    computed: tuple[int, ...]
+    """Tokens of each forward pass, padding included."""
 
 
 def bare_run(base: Path, tokenizer: Path, data: TrainingExamples, settings: dict[str, Any], folder: Path) -> BareRun:
@@ -75,7 +80,16 @@ def bare_run(base: Path, tokenizer: Path, data: TrainingExamples, settings: dict
 
     class Clock(TrainerCallback):
         def on_train_begin(self, *_: Any, **__: Any) -> None:
-            self.start = time.monotonic()
+            self.start = self.before = time.monotonic()
+            self.steps: list[float] = []
+            self.losses: list[float] = []
+
+        def on_log(self, *_: Any, logs: dict[str, float], **__: Any) -> None:
+            if "loss" in logs:  # one step's, which has waited for the device
+                now = time.monotonic()
+                self.steps.append(now - self.before)
+                self.losses.append(logs["loss"])
+                self.before = now
 
         def on_train_end(self, *_: Any, **__: Any) -> None:
             self.seconds = time.monotonic() - self.start
@@ -107,19 +121,33 @@ def bare_run(base: Path, tokenizer: Path, data: TrainingExamples, settings: dict
             callbacks=[clock],
         )
         trainer.remove_callback(PrinterCallback)
+        collate, computed = trainer.data_collator, []
+
+        def counting(rows: list[Any]) -> dict[str, Any]:
+            batch = collate(rows)
+            computed.append(batch["input_ids"].numel())
+            return dict(batch)
+
+        trainer.data_collator = counting
         trainer.train()
-    memory = torch.cuda.max_memory_allocated() if cuda else 0
-    return BareRun(seconds=clock.seconds, memory_bytes=memory)
+    return BareRun(
+        seconds=clock.seconds,
+        memory_bytes=torch.cuda.max_memory_allocated() if cuda else 0,
+        losses=tuple(clock.losses),
+        step_seconds=tuple(clock.steps),
+        computed=tuple(computed),
+    )
 
 
 def our_settings(config: TrainConfig) -> dict[str, Any]:
     """Return the settings of ours as TRL calls them."""
     return {
-        "per_device_train_batch_size": config.batch_size,
+        "per_device_train_batch_size": config.most_per_pass,
+        "gradient_accumulation_steps": config.passes_per_step,
         "learning_rate": config.learning_rate,
         "warmup_steps": config.warmup,
         "weight_decay": config.weight_decay,
-        "gradient_checkpointing": config.gradient_checkpointing,
+        "gradient_checkpointing": bool(config.gradient_checkpointing),
         "logging_steps": 1,
         "seed": config.seed,
     }

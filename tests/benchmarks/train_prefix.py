@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,19 @@ def main() -> None:
 def count(data: TrainingExamples, size: int) -> int:
     """Print how many tokens an epoch computes; return the exit status."""
     order = BatchOrder(examples=len(data.items), batch_size=size, seed=0)
-    batches = [[data.items[place] for place in batch] for batch in order]
-    shared, padded = (sum(layout(batch)["computed"] for batch in batches) for layout in LAYOUTS.values())
+    shared, padded = (computed(data, order, layout) for layout in LAYOUTS.values())
+    grouped = computed(data, replace(order, lengths=[len(item.input_ids) for item in data.items]), LAYOUTS["off"])
+    for how, tokens in (("as they come", padded), ("grouped by length", grouped)):
+        print(f"batches of {size}: {1 - data.tokens / tokens:.1%} padding in padded batches {how}")
     print(f"batches of {size}: {shared:,} tokens computed per epoch, {padded:,} padded")
     limit = FEWER_TOKENS.get(size, 1.0)
     print(f"batches of {size}: {shared / data.tokens:.3f} of the tokens of the conversations")
     return _check(f"tokens computed, shared to padded, batches of {size}", shared / padded, limit)
+
+
+def computed(data: TrainingExamples, order: BatchOrder, layout: Collator) -> int:
+    """Return how many tokens an epoch of these batches computes."""
+    return sum(layout([data.items[place] for place in batch])["computed"] for batch in order)
 
 
 def _model(layers: int) -> Any:

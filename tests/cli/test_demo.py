@@ -7,15 +7,17 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from harness.benchmark.cells import Cell, Job, Setup
 from harness.benchmark.plan import steps
 from harness.benchmark.presets import StudentRecipe, read_preset
 from harness.benchmark.run import BenchmarkRequest
 from harness.benchmark.sample_job import write_job
-from harness.cli import benchmark
+from harness.cli import benchmark, demo
 from harness.cli.__main__ import tft as command
 from harness.curation.job_folder import JobFolder
+from harness.curation.repair.ground_truth import read_truth
 from harness.data.formats.published import read_test_conversations
 from harness.data.sample import sample_task
 from harness.data.scenarios import ARMS
@@ -48,6 +50,36 @@ def test_the_job_folder_can_be_read_and_only_its_traces_are_damaged(tmp_path: Pa
     assert sum(not one.changes for one in damaged) == TRACES // 10
 
 
+def test_the_truth_in_the_job_folder_is_what_each_trace_was_before(tmp_path: Path) -> None:
+    damaged = write_job(tmp_path, traces=TRACES, test=TEST)
+    truths = read_truth(tmp_path / "clean.jsonl")
+    for one in damaged:
+        truth = truths.of(one.trace.conversation)
+        assert truth is not None
+        assert truth.conversation.messages == one.clean.conversation.messages
+        assert sorted(truth.kinds) == [change.position for change in one.changes]
+
+
+def test_a_student_that_the_demonstration_does_not_have_is_refused_with_those_it_has(tmp_path: Path) -> None:
+    done = CliRunner().invoke(command, ["demo", "--student", "gpt", "--folder", str(tmp_path / "demo")])
+    assert isinstance(done.exception, UsageError)
+    assert "'gpt'" in str(done.exception)
+    assert all(name in str(done.exception) for name in demo._PRESETS)
+    assert not (tmp_path / "demo").exists()
+
+
+def test_the_order_of_a_preset_is_the_same_whichever_student(tmp_path: Path) -> None:
+    """The steps before the training are shared, so that a second student finds them done."""
+    job = Job(name="sample", folder=str(tmp_path))
+    write_job(tmp_path, traces=TRACES, test=TEST)
+    found = []
+    for preset in demo._PRESETS.values():
+        setup = Setup(namespace="me", preset=read_preset(preset), job=job)
+        plan = steps(Cell(scenario=None, arm="tft"), setup)
+        found.append([one.words for one in plan if one.stage not in ("student", "train", "evaluate")])
+    assert found[0] == found[1]
+
+
 def test_no_test_conversation_is_among_the_traces(tmp_path: Path) -> None:
     damaged = write_job(tmp_path, traces=TRACES, test=TEST)
     tested = [one.messages for one in read_test_conversations(tmp_path / "test.jsonl")]
@@ -61,11 +93,14 @@ def test_the_same_numbers_give_the_same_bytes(tmp_path: Path) -> None:
     assert _bytes(tmp_path / "one") == _bytes(tmp_path / "two")
 
 
+@pytest.mark.parametrize("student", demo._PRESETS)
 @pytest.mark.parametrize("arm", ARMS)
-def test_the_demonstrations_commands_can_be_parsed_and_need_no_sources(arm: str, tmp_path: Path) -> None:
+def test_the_demonstrations_commands_can_be_parsed_and_need_no_sources(arm: str, student: str, tmp_path: Path) -> None:
     write_job(tmp_path, traces=TRACES, test=TEST)
     job = Job(name="sample", folder=str(tmp_path))
-    setup = Setup(namespace="me", preset=read_preset("demo"), job=job, sources="nowhere")
+    preset = read_preset(demo._PRESETS[student])
+    assert preset.caveat
+    setup = Setup(namespace="me", preset=preset, job=job, sources="nowhere")
     plan = steps(Cell(scenario=None, arm="direct" if arm == "direct" else "tft"), setup)
     assert [step.stage for step in plan][:2] == ["collect", "student"]
     for step in plan:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import torch
 from torch.nn.functional import log_softmax
 
 from harness.training.batches import BatchOrder, Collator, weighted_loss
+from harness.training.config import TrainConfig
 from harness.training.examples import Example, TrainingExamples
 
 
@@ -124,3 +127,33 @@ def test_order_deals_every_example_once_and_the_same_steps_to_any_number_of_proc
     assert {len(batches) for batches in dealt} == {len(replace(whole, processes=4))} == {math.ceil(6 / 4)}
     whole.set_epoch(1)
     assert list(whole) != alone
+
+
+def test_batches_of_similar_lengths_have_little_padding_and_a_random_order() -> None:
+    """Each example once, the same batches for any number of processes, other ones in another epoch."""
+    draw = random.Random(0)
+    lengths = [draw.randint(1200, 2600) for _ in range(301)]
+    plain = BatchOrder(examples=301, batch_size=4, seed=3)
+    grouped = replace(plain, lengths=lengths)
+
+    def padding(order: BatchOrder) -> float:
+        rows = [[lengths[place] for place in batch] for batch in order]
+        return 1 - sum(map(sum, rows)) / sum(len(row) * max(row) for row in rows)
+
+    batches = list(grouped)
+    assert sorted(place for batch in batches for place in batch) == list(range(301))
+    assert padding(plain) > 0.15
+    assert padding(grouped) < 0.02
+    means = [sum(lengths[place] for place in batch) / len(batch) for batch in batches]
+    rising = sum(a < b for a, b in pairwise(means))
+    assert 25 < rising < 50
+    dealt = [list(replace(grouped, processes=2, process=rank)) for rank in range(2)]
+    assert [batch for pair in zip(*dealt, strict=True) for batch in pair] == batches
+    grouped.set_epoch(1)
+    assert {tuple(sorted(batch)) for batch in grouped} != {tuple(sorted(batch)) for batch in batches}
+
+
+def test_batches_of_similar_lengths_are_another_training() -> None:
+    """And fingerprints of trainings without them stay what they were."""
+    assert TrainConfig(group_by_length=True).deciding()["group_by_length"]
+    assert "group_by_length" not in TrainConfig().deciding()

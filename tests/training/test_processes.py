@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file
@@ -31,12 +32,14 @@ train(base, examples, TrainConfig(**plan["config"]), folder, pad_token_id=0, res
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("batches", [{}, {"batch_size": "auto", "accumulation": 2}], ids=["as set", "by memory"])
 def test_two_processes_train_as_one_with_twice_the_accumulation(
-    small_base: Path, small_examples: TrainingExamples, tmp_path: Path
+    small_base: Path, small_examples: TrainingExamples, tmp_path: Path, batches: dict[str, Any]
 ) -> None:
     """Three batches, so that the last step of an epoch has one for two processes; equal up to rounding.
 
-    Each shares what it begins with. Only one of them writes: no line of the log is there twice.
+    Each shares what it begins with. Only one of them writes: no line of the log is there twice. By memory, each finds
+    out what fits.
     """
     config = TrainConfig(
         lora_rank=4, lora_alpha=4, epochs=2, learning_rate=1e-2, equal_turns=True, save_every=3, batch_size=2
@@ -51,7 +54,8 @@ def test_two_processes_train_as_one_with_twice_the_accumulation(
     one = train(small_base, examples, alone, tmp_path / "one", pad_token_id=0, resume=False)
     program, plan = tmp_path / "program.py", tmp_path / "plan.json"
     program.write_text(PROGRAM)
-    plan.write_text(json.dumps({"items": [asdict(item) for item in items], "config": config.model_dump()}))
+    settings = config.model_dump() | batches
+    plan.write_text(json.dumps({"items": [asdict(item) for item in items], "config": settings}))
     # `accelerate launch --cpu --num_processes 2` starts a single process without MPI; this is what it runs for GPUs.
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [*launch, str(program), str(small_base), str(plan), str(tmp_path / "two")]
@@ -61,6 +65,7 @@ def test_two_processes_train_as_one_with_twice_the_accumulation(
     log = [json.loads(line) for line in (tmp_path / "two" / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in log] == [entry.step for entry in one.log] == list(range(1, 5))
     assert one.sharing == SHARED
+    assert {line["batch_size"] for line in log} == {2 if batches else None}
     assert [line["loss"] for line in log] == pytest.approx([entry.loss for entry in one.log], rel=1e-5)
     assert [line["grad_norm"] for line in log] == pytest.approx([entry.grad_norm for entry in one.log], rel=1e-4)
     found, expected = (

@@ -17,6 +17,7 @@ from harness.training.batches import Collator, keeps_columns, shared_length, wei
 from harness.training.config import TrainConfig
 from harness.training.examples import Example, TrainingExamples
 from harness.training.loop import SHARED, Trained, train
+from harness.training.prefix_attention import Layout, PrefixAttention
 from harness.training.shared_prefix import share_prefix
 
 PREFIX = 24
@@ -209,3 +210,33 @@ def test_only_what_changes_the_result_is_part_of_what_a_training_is() -> None:
         for way in ("auto", "off")
     ]
     assert [found.get("shared_prefix") for found in settings] == [None] * 6 + ["auto", None]
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-5), (torch.bfloat16, 0.02)])
+@pytest.mark.parametrize("shared", [0, 1, 37])
+def test_attention_in_two_parts_is_that_of_each_example(dtype: torch.dtype, error: float, shared: int) -> None:
+    """With fewer heads of keys than of queries; forward, and backward for what is shared and what is not."""
+    torch.manual_seed(0)
+    rests = [1, 40, 3, 19]
+    layout = Layout(shared=shared, rests=rests, scale=0.3)
+    states = [torch.randn(1, heads, shared + sum(rests), 16).requires_grad_() for heads in (6, 2, 2)]
+    seen = torch.randn(1, 6, shared + sum(rests), 16)
+
+    def apart() -> torch.Tensor:
+        found = []
+        for number, rest in enumerate(rests):
+            start = shared + sum(rests[:number])
+            places = [*range(shared), *range(start, start + rest)]
+            rows = [one[:, :, places] for one in states]
+            whole = torch.nn.functional.scaled_dot_product_attention(*rows, is_causal=True, enable_gqa=True, scale=0.3)
+            found += [whole[:, :, :shared]] * (not number) + [whole[:, :, shared:]]
+        return torch.cat(found, dim=2)
+
+    def together() -> torch.Tensor:
+        return PrefixAttention.apply(*(one.to(dtype) for one in states), layout).float()
+
+    (expected, *of_expected), (found, *of_found) = (
+        (made, *torch.autograd.grad((made * seen).sum(), states)) for made in (apart(), together())
+    )
+    for one, other in zip([found, *of_found], [expected, *of_expected], strict=True):
+        assert (one - other).norm().item() < error * other.norm().item()

@@ -27,6 +27,7 @@ from harness.benchmark.report.assign import assign_results
 from harness.benchmark.report.baseline_results import find_beside
 from harness.benchmark.report.losses import read_log
 from harness.benchmark.report.results import Result, read_results
+from harness.data.cell_names import CellName
 from harness.data.tasks import REPOSITORY as TEST_SET
 from harness.errors import DataError, RepoNotFound
 from harness.evaluation.records import EvalReport
@@ -70,7 +71,10 @@ def hold(hub: Hub, namespace: str, folder: Path, student: str | None = None) -> 
         if run.status != "done"
     ]
     left_out += [f"{BASELINE_KINDS[one.model.kind]}: {one.model.problem}" for one in beside if one.result is None]
-    found = [*assigned.results.values(), *(one.result for one in beside if one.result)]
+    own = [one for one in assigned.results.values() if not CellName.parse(one.repository or "")]
+    left_out += [f"{one.repository}: it is of a job, and no cell of the benchmark" for one in own]
+    found = [one for one in assigned.results.values() if one not in own]
+    found += [one.result for one in beside if one.result]
     dataset = ResultsDataset(hub, results.artifact)
     made = [_measure(hub, dataset, one, results.record) for one in found]
     new = {one.model for one in made}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.benchmark.measurements.cost import costs, say_costs
 from harness.benchmark.measurements.read import Measured, read_measured
 from harness.benchmark.measurements.record import Measurement
 from harness.benchmark.measurements.story import compare, summarize_story
@@ -73,8 +74,8 @@ def render(folder: Path, out: Path, readme: Path | None = None, *, plots: Path |
         name: templates.get_template(f"{name}.md.jinja").render({**context, "below": _relative(out / PLOTS, where)})
         for name, where in (("measured", out), ("measured-readme", start))
     }
-    block = f"{BEGIN}\n{texts['measured-readme'].strip()}\n{END}"
-    return RenderedPage(page=texts["measured"].strip() + "\n", block=block, plots=tuple(drawn))
+    page, block = ("\n".join(map(str.rstrip, text.strip().splitlines())) for text in texts.values())
+    return RenderedPage(page=f"{page}\n", block=f"{BEGIN}\n{block}\n{END}", plots=tuple(drawn))
 
 
 def _relative(path: Path, start: Path) -> str:
@@ -95,6 +96,7 @@ def _context(measured: Measured) -> Mapping[str, Any]:
     summary = measured.summary
     cells = [(row, cell) for row in summary.main.rows for cell in row.cells]
     told = compare(summary.main.rows, summary.metric, published_facts())
+    cost = costs(summary.main.rows, summary.metric, measured.of, published_facts())
     before = deciding_settings(measured.measurements[0].settings) if measured.measurements else {}
     current = deciding_settings(measured.settings.model_dump(mode="json")) if measured.settings else before
     return {
@@ -103,6 +105,8 @@ def _context(measured: Measured) -> Mapping[str, Any]:
         "done_cells": [(row, cell) for row, cell in cells if cell.done],
         "compared": told,
         "story": list(summarize_story(told)),
+        "costs": cost,
+        "costs_told": list(say_costs(cost)),
         "changed": sorted(key for key in before if before[key] != current.get(key)),
         "published_of": _published,
         "of": measured.of,

@@ -14,6 +14,8 @@ notes.py                     What to know beside the tables: who judged, what ca
 plot_scores.py               TFT against Direct as a plot: one line per scenario, with intervals; published values as
                              hollow marks
 records.py                   The records of the report, frozen; whatever is shown comes from here
+repair_records.py            The records of damage and repair, frozen
+repair_words.py              What was damaged and what became of it, in plain sentences
 repairs.py                   Repair quality per scenario: the traces of models against the clean ones, measured and
                              drawn
 results.py                   The results dataset at one commit: reports, rows, lineage, and the record of the

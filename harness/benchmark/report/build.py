@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from harness.benchmark.record import BenchmarkRecord
 from harness.benchmark.report import losses, plot_scores, repairs
-from harness.benchmark.report.assign import AssignedResults, assign_results
+from harness.benchmark.report.assign import AssignedResults, assign_results, student_name
 from harness.benchmark.report.baseline_results import find_beside
 from harness.benchmark.report.judges import common_judge, shared_metrics
 from harness.benchmark.report.notes import notes
 from harness.benchmark.report.records import Baseline, BenchmarkReport, Other
+from harness.benchmark.report.repair_records import TruthPlaces
+from harness.benchmark.report.repair_words import say_damage
 from harness.benchmark.report.results import EvaluationResults, Result, read_results
 from harness.benchmark.report.tables import fair_table, main_table
 from harness.benchmark.report.thresholds import Thresholds, read_thresholds
@@ -35,16 +38,16 @@ def make_report(
     namespace: str,
     out: Path,
     *,
-    sources: Path | None = None,
+    clean: TruthPlaces | None = None,
     student: str | None = None,
     thresholds: Path | None = None,
 ) -> BenchmarkReport:
     """Write the report of `<namespace>/tft-benchmark-results` into `out`, and return what it shows.
 
     `out` gets RESULTS.md, results.json, index.html, README.md (the card of a Space) and plots/*.png. The same commit of
-    the results gives the same bytes from the same Hub. `sources` is the folder of source files, from which the truth
-    for repairs comes; without them repairs are left out. `thresholds` is a file in place of `datasets/verdict.yaml`.
-    Raises HarnessError where there is nothing to report.
+    the results gives the same bytes from the same Hub. `clean` says where the truth for repairs is; without it they are
+    left out. `thresholds` is a file in place of `datasets/verdict.yaml`. Raises HarnessError where there is nothing to
+    report.
     """
     from harness.benchmark.report.write import write_files
 
@@ -54,8 +57,9 @@ def make_report(
     summary = replace(
         summary, worth=say_worth(summary.worth.rows, found, limits, rules=bool(summary.judge and summary.judge.rules))
     )
-    measured, no_repairs = repairs.measure_repairs(hub, summary.main, sources)
-    summary = replace(summary, losses=found, no_losses=without, repairs=measured, no_repairs=no_repairs)
+    measured, no_repairs = repairs.measure_repairs(hub, summary.main, clean or TruthPlaces())
+    summary = replace(summary, repairs=measured, no_repairs=no_repairs, damage=say_damage(measured))
+    summary = replace(summary, losses=found, no_losses=without)
     summary = draw(summary, out)
     write_files(summary, out)
     return summary
@@ -115,6 +119,7 @@ def summarize_assigned(
         student=assigned.student,
         student_revision=split_revision(record.student)[1] if record else None,
         preset=record.preset if record else None,
+        caveat=_caveat(record, assigned.student),
         test_set=assigned.test_set[0],
         test_set_revision=assigned.test_set[1],
         pairs=len(first.rows) if first else 0,
@@ -134,6 +139,12 @@ def summarize_assigned(
         notes=(),
     )
     return replace(summary, notes=tuple(notes(summary, assigned, results)))
+
+
+def _caveat(record: BenchmarkRecord | None, student: str) -> str | None:
+    """Return what the recorded preset says of its scores; None where the report is about another student."""
+    said = record.settings.get("caveat") if record and student_name(record.student) == student else None
+    return said if isinstance(said, str) else None
 
 
 def _baselines(assigned: AssignedResults, metrics: Sequence[str]) -> tuple[Baseline, ...]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from harness.benchmark.report.repair_records import Repair
 from harness.benchmark.report.training_verdict_records import BesideModel, WorthVerdict
-from harness.curation.repair.scores import RepairReport
 from harness.data.scenarios import Arm
 from harness.evaluation.metrics import DEFAULT_METRIC
 from harness.hub.artifact import Artifact
@@ -197,20 +197,6 @@ class ReportVerdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Repair:
-    """How well the traces of a scenario were filtered and relabelled, measured against the clean ones."""
-
-    scenario: str
-    title: str
-    filtered: Artifact | None
-    relabelled: Artifact | None
-    rejected: RepairReport | None
-    """Of the filtered dataset: which conversations were kept."""
-    repaired: RepairReport | None
-    """Of the relabelled dataset: how the turns were changed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Loss:
     """The log of one training."""
 
@@ -263,9 +249,13 @@ class BenchmarkReport:
     """The models that were evaluated beside the trained ones."""
     notes: tuple[str, ...]
     """What else a reader has to know."""
+    caveat: str | None = None
+    """What its preset says must be known before the scores."""
     repairs: tuple[Repair, ...] = ()
     no_repairs: str | None = None
-    """Why repairs are not measured."""
+    """Why repairs are not measured, or not all of them."""
+    damage: tuple[str, ...] = ()
+    """In words what was damaged and what became of it; empty where it is not measured."""
     losses: tuple[Loss, ...] = ()
     no_losses: tuple[str, ...] = ()
     """Models without a log of their training."""
@@ -277,9 +267,20 @@ class BenchmarkReport:
         return self.tables[0]
 
     @property
+    def students(self) -> tuple[str, ...]:
+        """The caveat, then both verdicts in words: whether training was worth it, and TFT against Direct."""
+        return (*([self.caveat] if self.caveat else []), *self.worth.sentences, *self.verdict.sentences)
+
+    @property
+    def data_first(self) -> bool:
+        """Whether damage and repair lead: measured, and with a caveat, no student above null, or nothing decided."""
+        decided = self.verdict.tft or self.verdict.direct or any(one.decision == "PROCEED" for one in self.worth.rows)
+        return bool(self.damage) and bool(self.caveat or self.verdict.beats_baselines is False or not decided)
+
+    @property
     def sentences(self) -> tuple[str, ...]:
-        """Return both verdicts in words: whether training was worth it, then TFT against Direct."""
-        return (*self.worth.sentences, *self.verdict.sentences)
+        """Return all that is said first, in words."""
+        return (*self.damage, *self.students) if self.data_first else self.students
 
     @property
     def shown_metrics(self) -> tuple[str, ...]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.benchmark.report.records import Repair, Row, Table
+from harness.benchmark.cells import Job
+from harness.benchmark.report.records import Row, Table
+from harness.benchmark.report.repair_records import Repair, TruthPlaces
+from harness.curation.job_folder import TASK
 from harness.curation.repair.scores import Measure, RepairReport
+from harness.data.sgd_task import CLEAN
 from harness.errors import SourceError
 from harness.hub.artifact import Artifact, parse_input
 from harness.hub.client import Hub
@@ -19,42 +24,58 @@ from harness.statistics.records import Estimate
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from harness.curation.repair.measure import RepairTarget
     from harness.data.sources import Sources
 
-
 NO_TRACES = "Repairs are not measured: no model of the TFT pipeline names relabelled traces that are on this Hub."
-NO_TRUTH = "Repairs are not measured: there is no ground truth for a job's own traces."
+NO_TRUTH = (
+    f"Repairs of a job's own traces are not measured: there is no ground truth for them. Where the clean traces are "
+    f"known, put them into the job folder as {CLEAN} and name it with --job."
+)
+NO_SOURCES = (
+    "Repairs are not measured: the clean traces are not available; fetch them with `tft sources fetch` or name "
+    "their folder with --sources."
+)
 _CHAIN = ("synthesize", "relabel", "filter")
 """Stages of the TFT pipeline from the model back."""
 
 
-def measure_repairs(hub: Hub, main: Table, sources: Path | None) -> tuple[tuple[Repair, ...], str | None]:
-    """Return the repairs of the published scenarios, or none and the reason in a sentence.
+def measure_repairs(hub: Hub, main: Table, clean: TruthPlaces) -> tuple[tuple[Repair, ...], str | None]:
+    """Return the repairs of all rows whose truth is known, and in a sentence why others have none.
 
     Which datasets: those at the commits that the TFT models were trained from, by the record of the run, else by the
-    chain of `lineage.json`. Without source files there is no truth to measure against: that is a reason, unless
-    `sources` was named, in which case it is a SourceError.
+    chain of `lineage.json`. Missing source files are a reason, unless their folder was named, in which case they are a
+    SourceError.
     """
     from harness.data.sources import locate
 
-    known = [row for row in main.rows if row.number is not None]
+    known = [row for row in main.rows if row.number is not None or _clean(row, clean.job)]
     if not known:
         return (), NO_TRUTH
-    found = {row.scenario: _stages(hub, row) for row in known}
-    wanted = {scenario: stages for scenario, stages in found.items() if stages}
-    if not wanted:
+    found = [(row, stages) for row in known if (stages := _stages(hub, row))]
+    if not found:
         return (), NO_TRACES
-    try:
-        located = locate(sources)
-    except SourceError:
-        if sources is not None:
-            raise
-        return (), (
-            "Repairs are not measured: the clean traces are not available; fetch them with `tft sources fetch` or name "
-            "their folder with --sources."
-        )
-    rows = {row.scenario: row for row in main.rows}
-    return tuple(_repair(hub, rows[scenario], stages, located) for scenario, stages in wanted.items()), None
+    located = None
+    if any(row.number is not None for row, _ in found):
+        try:
+            located = locate(clean.sources)
+        except SourceError:
+            if clean.sources is not None:
+                raise
+    repairs = tuple(
+        _repair(hub, row, stages, truth)
+        for row, stages in found
+        if (truth := _truth(row, located, _clean(row, clean.job))) is not None
+    )
+    return repairs, NO_SOURCES if len(repairs) < len(found) else None
+
+
+def _clean(row: Row, job: Job | None) -> Path | None:
+    """Return the clean traces of a row that is this job; None where there are none."""
+    if job is None or row.number is not None or row.scenario != job.name:
+        return None
+    path = Path(job.folder) / CLEAN
+    return path if path.is_file() else None
 
 
 def _stages(hub: Hub, row: Row) -> dict[str, Artifact]:
@@ -70,33 +91,40 @@ def _stages(hub: Hub, row: Row) -> dict[str, Artifact]:
     return {}
 
 
-def _repair(hub: Hub, row: Row, stages: Mapping[str, Artifact], sources: Sources) -> Repair:
+def _truth(row: Row, sources: Sources | None, clean: Path | None) -> RepairTarget | None:
+    """Return what a row is measured against; None where it is in source files that are not there."""
+    from harness.curation.repair.ground_truth import published_truth, read_truth
+    from harness.curation.repair.measure import RepairTarget
+    from harness.data.formats.task import read_task
+    from harness.data.tools import Toolbox
+
+    if clean is not None:
+        truths, name, task = read_truth(clean), "the clean traces of the job", clean.parent / TASK
+    elif sources is None:
+        return None
+    else:
+        truths, name = published_truth(sources, row.number or 0, "tft"), f"scenario {row.number}, arm tft"
+        task = sources.folder / "tft-benchmark" / TASK
+    return RepairTarget(truths=truths, toolbox=Toolbox(read_task(task).tools), source=row.title, truth=name)
+
+
+def _repair(hub: Hub, row: Row, stages: Mapping[str, Artifact], truth: RepairTarget) -> Repair:
+    from harness.curation.repair.labels import measure_labels
+    from harness.curation.repair.measure import measure
+    from harness.data.traces.trace_input import read_input
+
     filtered, relabelled = stages.get("filter"), stages.get("relabel")
+    rows = {one: list(read_input(str(one), hub).rows()) for one in (filtered, relabelled) if one}
+    reports = {one: measure(found, replace(truth, source=one.short)) for one, found in rows.items()}
     return Repair(
         scenario=row.scenario,
         title=row.title,
         filtered=filtered,
         relabelled=relabelled,
-        rejected=_measure(hub, row, filtered, sources) if filtered else None,
-        repaired=_measure(hub, row, relabelled, sources) if relabelled else None,
+        rejected=reports[filtered] if filtered else None,
+        repaired=reports[relabelled] if relabelled else None,
+        labels=measure_labels(rows[filtered], rows[relabelled], truth) if filtered and relabelled else None,
     )
-
-
-def _measure(hub: Hub, row: Row, artifact: Artifact, sources: Sources) -> RepairReport:
-    from harness.curation.repair.ground_truth import published_truth
-    from harness.curation.repair.measure import RepairTarget, measure
-    from harness.data.formats.task import read_task
-    from harness.data.tools import Toolbox
-    from harness.data.traces.trace_input import read_input
-
-    task = read_task(sources.folder / "tft-benchmark" / "job_description.json")
-    against = RepairTarget(
-        truths=published_truth(sources, row.number or 0, "tft"),
-        toolbox=Toolbox(task.tools),
-        source=artifact.short,
-        truth=f"scenario {row.number}, arm tft",
-    )
-    return measure(read_input(str(artifact), hub).rows(), against)
 
 
 _CAME, _NOW = "#8A8A8A", MODEL

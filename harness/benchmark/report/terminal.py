@@ -21,14 +21,20 @@ from harness.statistics.formatting import as_points, interval, number, p_value, 
 from harness.terminal import console, one_line
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table as RichTable
 
 
 def print_summary(summary: BenchmarkReport, width: int | None = None) -> None:
-    """Print the main table by the primary metric, what failed, and the verdict, on stdout."""
+    """Print the main table by the primary metric, what failed, and the verdict, on stdout.
+
+    What was damaged and repaired comes before all that where the students show little, else after it.
+    """
     out = console(width=width, markup=False)
     out.print(f"{summary.student} on {summary.test_set or 'no test set'}, from {summary.results.short}")
-    for sentence in summary.worth.sentences:
+    if summary.data_first:
+        _print_damage(out, summary)
+    for sentence in (*([summary.caveat] if summary.caveat else []), *summary.worth.sentences):
         out.print(one_line(sentence))
     for one in (one for one in summary.beside if summary.metric in one.scores):
         score = f"{summary.metric} {interval(one.scores[summary.metric])}"
@@ -47,6 +53,13 @@ def print_summary(summary: BenchmarkReport, width: int | None = None) -> None:
                     seed = f", seed {run.seed}" if len(summary.seeds) > 1 else ""
                     out.print(one_line(f"{short(row)} {arm_name(cell)}{seed} {state(run)}: {run.problem}"))
     for sentence in (*summary.verdict.sentences, *summary.notes):
+        out.print(one_line(sentence))
+    if not summary.data_first:
+        _print_damage(out, summary)
+
+
+def _print_damage(out: Console, summary: BenchmarkReport) -> None:
+    for sentence in summary.damage:
         out.print(one_line(sentence))
 
 

@@ -73,7 +73,7 @@ def dump(report: BenchmarkReport) -> dict[str, Any]:
         "test_set": f"{report.test_set}@{report.test_set_revision}",
         **_fields(report, "pairs", "conversations", "judge", "metric", "metrics", "seeds", "dates", "versions"),
         "worth": _worth(report.worth),
-        **_fields(report, "verdict", "notes"),
+        **_fields(report, "verdict", "notes", "caveat", "data_first"),
         "tables": [{"name": table.name, "rows": [_row(row, report) for row in table.rows]} for table in report.tables],
         "baselines": _baselines(report),
         "beside": [
@@ -87,9 +87,11 @@ def dump(report: BenchmarkReport) -> dict[str, Any]:
             for one in report.others
         ],
         "repairs": [
-            _fields(one, "scenario", "filtered", "relabelled", "rejected", "repaired") for one in report.repairs
+            _fields(one, "scenario", "filtered", "relabelled", "rejected", "repaired", "labels")
+            for one in report.repairs
         ],
         "no_repairs": report.no_repairs,
+        "damage": list(report.damage),
         "losses": [_loss(one) for one in report.losses],
         "no_losses": list(report.no_losses),
         "plots": {f"plots/{one.name}.png": one.alt for one in report.pictures},

@@ -19,12 +19,14 @@ from harness.benchmark.report.records import BenchmarkReport, Row
 from harness.benchmark.report.repairs import detection, rejection
 from harness.benchmark.report.to_json import PageLinks, dump, lineage_command
 from harness.benchmark.report.training_verdict_words import gain_span, name_of, needed_words, points_of
+from harness.curation.repair.outcomes import CLEAN
 from harness.data.formats.jsonl import write_atomic
 from harness.data.published_facts import published_facts
 from harness.evaluation.baselines import BASELINES
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.reports.markdown_templates import environment as markdown_environment
 from harness.reports.markdown_templates import one_line
+from harness.reports.repair_tables import shown
 from harness.resources import folder, templates
 from harness.statistics.formatting import NOTHING, as_points, number, p_value, points, points_span, span, spread
 
@@ -84,6 +86,7 @@ def context_of(summary: BenchmarkReport) -> Mapping[str, Any]:
         "baseline_names": {row: meaning for row, (_, meaning) in BASELINES.items()},
         "detection": detection,
         "rejection": rejection,
+        "damage_name": lambda kind: "none" if kind == CLEAN else shown(kind),
         "judge_metric": JUDGE_METRIC,
         "summary_of": _summary_of,
         "engines": [name for name in _ENGINES if name in summary.versions],

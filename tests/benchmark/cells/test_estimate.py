@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.benchmark.cells import Setup, all_cells
+from harness.benchmark.cells import Cell, Job, Setup, all_cells
 from harness.benchmark.estimate import Estimator, StepEstimate, rates
 from harness.benchmark.plan import BenchmarkPlan
 from harness.benchmark.presets import Preset, read_preset
+from harness.benchmark.sample_job import write_job
 from harness.benchmark.table import estimate_table
+from harness.data.scenarios import ARMS
 from harness.models.chat.endpoints import Endpoints
 
 ENDPOINTS = """
@@ -69,6 +71,21 @@ def test_the_rate_of_training_is_that_of_its_settings() -> None:
     assert slow.seconds == pytest.approx(slow.training_tokens / ways[0]["tokens_per_second"])
     (batched,) = [way for way in ways if way["settings"] == {"batch_size": 4}]
     assert fast.seconds == pytest.approx(fast.training_tokens / batched["tokens_per_second"])
+
+
+def test_of_a_job_what_does_not_depend_on_its_traces_is_estimated(tmp_path: Path) -> None:
+    write_job(tmp_path, traces=3, test=2)
+    preset = read_preset("demo-smollm2")
+    setup = Setup(namespace="me", preset=preset, job=Job(name="sample", folder=str(tmp_path)))
+    plan = BenchmarkPlan.of([Cell(scenario=None, arm=arm) for arm in ARMS], setup)
+    estimator = Estimator(plan, Endpoints(file=None))
+    found = {step.key: estimator.step(step) for step in plan.steps}
+    trained = [one for key, one in found.items() if key.startswith("train ")]
+    assert [one.training_tokens for one in trained] == [
+        preset.train["passes"] * rates()["conversation_tokens"]["smollm2"]
+    ] * 2
+    known = {key.partition(" ")[0] for key, one in found.items() if one.seconds is not None}
+    assert known == {"synthesize", "train", "evaluate"}
 
 
 @pytest.mark.parametrize(("has", "precision"), [(True, "bfloat16"), (False, "float32")])

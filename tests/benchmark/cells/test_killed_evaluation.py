@@ -52,7 +52,7 @@ def _killed_when(condition: Callable[[], bool], process: subprocess.Popen[str]) 
 
 
 @pytest.mark.kill
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3000)
 def test_a_killed_evaluation_of_several_models_asks_no_model_twice(
     server: EmbeddedHub, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,6 +76,7 @@ def test_a_killed_evaluation_of_several_models_asks_no_model_twice(
     _killed_when(lambda: len(_counts(work)) > 1 and min(_counts(work)) > 0, start())
     before = _answers(work)
     _killed_when(lambda: bool(pushed()), start())
+    assert "ada--small" in pushed(), "the base comes first: alone it would be evaluated anew"
     after = _answers(work)
     assert all(after[folder].startswith(lines) for folder, lines in before.items())
     assert len(after) == len(MODELS)

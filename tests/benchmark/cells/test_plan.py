@@ -13,7 +13,7 @@ from harness.benchmark.cells import FAIR_SCENARIOS, Cell, Job, Setup, all_cells
 from harness.benchmark.execute import check_jobs, shares
 from harness.benchmark.plan import BenchmarkPlan, pinned, step_tag, steps
 from harness.benchmark.presets import Preset, read_preset
-from harness.benchmark.record import complete
+from harness.benchmark.record import complete, deciding_settings
 from harness.benchmark.steps import batches, joined
 from harness.cli.__main__ import tft as command
 from harness.data.cell_names import CellName
@@ -188,6 +188,14 @@ def test_a_record_of_before_a_setting_existed_means_its_default() -> None:
     settings = read_preset("tiny").model_dump(mode="json")
     before = {key: value for key, value in settings.items() if key not in ("fetch_student", "together")}
     assert complete(before) == settings
+
+
+def test_what_a_preset_says_in_words_decides_about_no_result() -> None:
+    preset = read_preset("tiny")
+    said = preset.model_copy(update={"summary": "Another.", "caveat": None})
+    assert deciding_settings(said.model_dump(mode="json")) == deciding_settings(preset.model_dump(mode="json"))
+    other = preset.model_copy(update={"max_tokens": preset.max_tokens + 1})
+    assert deciding_settings(other.model_dump(mode="json")) != deciding_settings(preset.model_dump(mode="json"))
 
 
 def test_a_run_up_to_a_stage_leaves_out_what_comes_after_it_in_every_cell() -> None:

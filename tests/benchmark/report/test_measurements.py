@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from harness.benchmark.measurements.cost import costs
 from harness.benchmark.measurements.hold import hold
 from harness.benchmark.measurements.page import render
 from harness.benchmark.measurements.read import read_measured
@@ -19,6 +20,8 @@ from harness.data.published_facts import published_facts
 from harness.data.records import TurnPair
 from harness.errors import DataError
 from harness.hub.client import Hub
+from harness.hub.lineage import Lineage
+from harness.training.run_summary import TrainingFacts
 
 RESULTS = "tft-benchmark-results"
 ROOT = Path(__file__).parents[3]
@@ -119,6 +122,35 @@ def test_what_was_measured_otherwise_is_refused_before_anything_is_written(
     assert _bytes(folder) == before
 
 
+def test_how_a_model_was_trained_is_recorded_with_its_losses(
+    files: Made, ten: list[Any], record: Made, held: Made, push: Made, owner: str
+) -> None:
+    first = ten[0]
+    facts = TrainingFacts(
+        **dict.fromkeys(("student", "dataset"), f"{owner}/x@{'1' * 40}"),
+        **dict.fromkeys(("conversations", "examples", "turns", "tokens", "learned_tokens", "steps"), 3),
+        **{"task": "the task", "template": "own", "loss_plot": "a long story", "settings": {"epochs": 1.5}},
+        **{"skipped": {}, "counted": {}, "seconds": 61.0, "first_loss": 2.0, "last_loss": 1.0, "merge_difference": 0.0},
+        computed_tokens=4600,
+        precision="float32",
+    )
+    lineage = Lineage(stage="train", version=1, config={}, inputs=(), extra={"training": facts.dump()})
+    log = "".join(json.dumps({"step": n, "epoch": n / 2, "loss": 3.0 / n}) + "\n" for n in (1, 2, 3))
+    name = first.name.rpartition("/")[2]
+    commit = push(name, {"lineage.json": json.dumps(lineage.dump()), "training/log.jsonl": log}, kind="model")
+    found = {**files(first), **record([first])}
+    path = next(path for path in found if path.startswith("reports/"))
+    edited = json.loads(found[path])
+    edited["run"]["model_revision"] = commit
+    folder = held({**found, path: json.dumps(edited)})
+    measured = read_measured(folder)
+    (one,) = measured.measurements
+    assert one.losses == ((0.5, 3.0), (1.0, 1.5), (1.5, 1.0))
+    assert one.training == {**facts.dump(), "loss_plot": "", "prompts": []}
+    assert [loss.losses for loss in measured.summary.losses] == [(3.0, 1.5, 1.0)]
+    assert "| S1 Baseline | TFT | 3 | 1.5 | 3 | 4,600 | float32 | 1.0 |" in render(folder, folder.parent / "docs").page
+
+
 def test_a_score_that_was_changed_by_hand_is_noticed(files: Made, ten: list[Any], record: Made, held: Made) -> None:
     folder = held({**files(*ten[:2]), **record(ten[:2])})
     path = next(path for path in folder.iterdir() if "direct" in path.name)
@@ -134,17 +166,28 @@ def test_a_score_that_was_changed_by_hand_is_noticed(files: Made, ten: list[Any]
 
 
 def test_agreement_follows_from_sign_and_significance(
-    files: Made, ten: list[Any], cell: Made, record: Made, held: Made
+    files: Made, ten: list[Any], cell: Made, record: Made, held: Made, tmp_path: Path
 ) -> None:
     """S1 was published as a tie, the others with TFT ahead; here TFT is ahead in some, Direct in S5."""
     cells = [*ten[:8], cell(5, "tft", 0.2), cell(5, "direct", 0.9)]
-    summary = read_measured(held({**files(*cells), **record(cells)})).summary
-    told = {one.row.scenario: one for one in compare(summary.main.rows, summary.metric, published_facts())}
+    summary, facts = read_measured(held({**files(*cells), **record(cells)})).summary, published_facts()
+    told = {one.row.scenario: one for one in compare(summary.main.rows, summary.metric, facts)}
     for name, one in told.items():
         contrast = one.row.contrasts[summary.metric]
         ahead = None if contrast.tie else "tft" if contrast.difference.value > 0 else "direct"
         published = None if name == "s1" else "tft"
         assert one.agreement == ("agrees" if ahead == published else "contradicts" if ahead else "open"), one
+    found = read_measured(tmp_path / "measured")
+    by_cell = {
+        (one.row.scenario, one.cell.arm): one for one in costs(summary.main.rows, summary.metric, found.of, facts)
+    }
+    assert len(by_cell) == 8
+    clean = summary.main.rows[0].tft.scores[summary.metric].overall.value
+    for row in summary.main.rows[1:]:
+        mine = row.tft.scores[summary.metric].overall.value
+        assert by_cell[row.scenario, "tft"].difference.value == pytest.approx(mine - clean)
+    assert by_cell["s3", "direct"].told
+    assert by_cell["s3", "direct"].published == -27.9
     assert told["s2"].agreement == "agrees"
     assert told["s5"].agreement == "contradicts"
     assert "Direct significantly ahead" in told["s5"].sentence
