@@ -8,8 +8,10 @@ from pathlib import Path
 
 from harness.data.tasks import TestSet
 from harness.errors import DataError, HarnessError, HubError, UsageError
+from harness.evaluation.results import ResultsDataset, config_name
 from harness.evaluation.run_folder import Evaluation
 from harness.hub.client import Hub
+from harness.models.engine.arithmetic import DEFAULT, Arithmetic
 from harness.models.names import ModelName
 from harness.reports.publish import Destination, destination, publish
 from harness.stages._requests import EvaluateRequest
@@ -25,6 +27,22 @@ def find_destination(
     options = {"create_pr": request.create_pr, "into_model": ours and not request.results_only}
     found = destination(hub, request.namespace, name, test_set=tests, **options)
     return replace(found, max_unscored=request.max_unscored)
+
+
+def check_arithmetic(
+    hub: Hub, places: Sequence[Destination | None], names: Sequence[ModelName], arithmetic: Arithmetic | None
+) -> None:
+    """Raise UsageError where results of `--fast` would replace published ones in the default arithmetic."""
+    for place, name in zip(places, names, strict=True):
+        if place is None or arithmetic is None:
+            continue
+        model = place.model or name.public
+        known = ResultsDataset.at(hub, place.results).reports().get(config_name(model))
+        if known and known.run.arithmetic == DEFAULT:
+            raise UsageError(
+                f"{place.results} holds a result of {model} in {DEFAULT}, which one in {arithmetic} would replace; "
+                "leave out --fast, or add --no-push"
+            )
 
 
 def transcribe(evaluations: Sequence[Evaluation], test_set: TestSet, folder: Path, site: Path | None) -> None:

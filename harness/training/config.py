@@ -8,8 +8,6 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
 _UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
-_NATIVE = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
-"""What PyTorch calls a processor's instructions for bfloat16, on x86 and on ARM."""
 
 
 def parse_count(text: str) -> int:
@@ -18,13 +16,6 @@ def parse_count(text: str) -> int:
     if not match or not float(match[1]):
         raise ValueError(f"{text!r} is not a number of parameters; write one like 4M, 500K or 4000000")
     return int(float(match[1]) * _UNITS[match[2]])
-
-
-def processor_has_bfloat16() -> bool:
-    """Return whether this machine's processor has instructions for bfloat16."""
-    import torch
-
-    return any(torch.cpu.get_capabilities().get(name) for name in _NATIVE)
 
 
 _LATER = ("passes", "group_by_length")
