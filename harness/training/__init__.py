@@ -27,4 +27,5 @@ templates.py     Chat templates for training: a tokenizer's own, TRL's variant o
                  unless asked
 trainer.py       TRL's trainer with our batches, loss and log, and checkpoints that survive a kill. Importing it is
                  slow
+varlen_attention.py  Attention on CUDA to what a batch shares: PyTorch's kernel for sequences of different lengths
 """
