@@ -22,9 +22,10 @@ from harness.data.formats.messages import expand_pairs
 from harness.data.published_facts import published_facts
 from harness.data.records import Usage
 from harness.models.chat.endpoints import Endpoints
+from harness.models.engine.arithmetic import processor_has_bfloat16
 from harness.models.names import ModelName
 from harness.models.roles import Roles
-from harness.training.config import TrainConfig, processor_has_bfloat16
+from harness.training.config import TrainConfig
 
 _ASKING = ("filter", "relabel", "synthesize")
 

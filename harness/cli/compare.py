@@ -113,12 +113,13 @@ def command(
     from harness.data.formats.task import read_tools
     from harness.evaluation.comparison.compare import compare
     from harness.evaluation.comparison.gate import Rule
-    from harness.evaluation.comparison.sides import choose
+    from harness.evaluation.comparison.sides import check_arithmetic, choose
     from harness.reports.comparison import as_document, as_markdown, print_comparison
 
     tools = read_tools(tools_file) if tools_file else ()
     first, second = _sides((a, b), results, hub, namespace, tools)
     rule = Rule(claim=gate, minimum_effect=minimum_effect) if gate else None
+    check_arithmetic(first, second)
     chosen = choose(first, second, metrics, gate=rule is not None)
     comparison = compare(first, second, chosen, rule=rule, alpha=alpha)
     if markdown and markdown != STDOUT:

@@ -71,6 +71,12 @@ Examples:
     show_default=True,
     help="What an endpoint is asked for.",
 )
+@click.option(
+    "--fast",
+    is_flag=True,
+    help="Our own engine on the CPU: bfloat16 where the processor has it, and compiled. Results do not compare with "
+    "those of runs without it.",
+)
 @_options.day
 @_model_options.judges
 @_model_options.judging
@@ -129,6 +135,9 @@ def command(
     answers, or logged:NAME for those that a job's test set was made from. Weights come as safetensors; vLLM runs on a
     CUDA device where there is one, else on the CPU. With --judge the answers are judged too, those of all models by one
     start of each judge; a run that is there already gets its verdicts with --resume, without asking the model again.
+    With --fast on the CPU, the engine is not kept to the arithmetic in which answers do not depend on what else is
+    asked: the run's record says in what it computed, tft compare takes no two of different arithmetic, and only runs
+    without it are promised to be repeated, or resumed, to the same answers.
     With --adapters, MODEL is the base, and evaluated itself only --with-base, which pushes results alone; each adapter
     (also one in the folder `adapter` of a trained model's repository) gets a run, results and a card of its own.
     """

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from harness.data.records import Vote
 from harness.hub.artifact import Artifact
+from harness.models.engine.arithmetic import recorded_arithmetic
 from harness.models.names import ModelName
 from harness.statistics.formatting import percent
 from harness.statistics.records import Agreement, Calibration, Estimate
@@ -63,6 +64,11 @@ class EvalRun:
     def judge(self) -> str | None:
         """Return the judge in a text, the members of a panel joined; None where the configuration names none."""
         return " + ".join(self.judges) or None
+
+    @property
+    def arithmetic(self) -> str | None:
+        """Return in which arithmetic our own engine answered; None for a model that another one answers for."""
+        return recorded_arithmetic(self.config) if self.model_name.backend == "vllm" else None
 
     @property
     def test_set(self) -> Artifact:

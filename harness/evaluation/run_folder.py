@@ -17,6 +17,7 @@ from harness.evaluation.results import config_name
 from harness.evaluation.scorecard import Scorecard, Scores
 from harness.hub.artifact import Artifact, parse_input
 from harness.hub.lineage import LINEAGE, Lineage, LineageRecord, parse_record
+from harness.models.engine.arithmetic import ARITHMETIC
 from harness.models.names import ModelName
 
 ANSWERS = "answers.jsonl"
@@ -126,6 +127,11 @@ def commit_of(path: Path, repo_id: str) -> str | None:
     return None
 
 
+def is_fast(path: Path) -> bool:
+    """Return whether the run in `path` began with `--fast`, in another arithmetic than the default."""
+    return (path / LINEAGE).is_file() and ARITHMETIC in _read(path / LINEAGE).lineage.config
+
+
 def _read(path: Path) -> LineageRecord:
     advice = "remove the folder or give another --out"
     try:
@@ -138,9 +144,10 @@ def _difference(known: Lineage, wanted: Lineage) -> str:
     """Return the first thing in which two runs differ, in words."""
     if known.inputs != wanted.inputs:
         return f"inputs {list(known.inputs)}, now {list(wanted.inputs)}"
-    for key, value in wanted.config.items():
-        if known.config.get(key) != value:
-            return f"{key} was {str(known.config.get(key))[:_SHOWN]!r}, now {str(value)[:_SHOWN]!r}"
+    for key in wanted.config | known.config:
+        before, now = known.config.get(key), wanted.config.get(key)
+        if before != now:
+            return f"{key} was {str(before)[:_SHOWN]!r}, now {str(now)[:_SHOWN]!r}"
     return "made by another version of the harness"
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness import terminal
 from harness.evaluation.comparison.compare import Comparison, Flip
 from harness.evaluation.comparison.sides import ComparedResult
+from harness.models.engine.arithmetic import DEFAULT
 from harness.reports.evaluation_tables import table
 from harness.statistics.formatting import cell, cut, half_width, interval, p_value, signed
 
@@ -62,7 +63,8 @@ def describe(side: ComparedResult) -> str:
     model = run.model + (f" at {run.model_revision[:12]}" if run.model_revision else "")
     judge = side.report.run.judge
     judged = f", judged by {judge}" if judge else ""
-    return f"{model} on {run.dataset} at {run.dataset_revision[:12]}{judged}: {size} ({side.source})"
+    answered = f", answered in {run.arithmetic}" if run.arithmetic not in (None, DEFAULT) else ""
+    return f"{model} on {run.dataset} at {run.dataset_revision[:12]}{judged}{answered}: {size} ({side.source})"
 
 
 def _metrics(comparison: Comparison) -> Table:
@@ -202,6 +204,7 @@ def _side(side: ComparedResult) -> dict[str, Any]:
         "dataset": run.dataset if run else None,
         "dataset_revision": run.dataset_revision if run else None,
         "judge": side.report.run.judge if side.report else None,
+        "arithmetic": run.arithmetic if run else None,
         "pairs": len(side.rows),
         "conversations": len({row.conversation for row in side.rows}),
     }

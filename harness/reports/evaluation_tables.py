@@ -9,10 +9,11 @@ from harness.data.approval import approval_of
 from harness.data.tasks import text_turns_note
 from harness.evaluation.baselines import BASELINES
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
-from harness.evaluation.records import ANSWERS_KEPT, SENT_OTHERWISE, EvalReport, Judging, Member
+from harness.evaluation.records import ANSWERS_KEPT, SENT_OTHERWISE, EvalReport, EvalRun, Judging, Member
 from harness.evaluation.results import config_name
 from harness.evaluation.scorecard import HEADLINE
 from harness.models.backends._base import DAY, SYSTEMS_REPLACED
+from harness.models.engine.arithmetic import DEFAULT
 from harness.models.prompts import form_notes
 from harness.reports.markdown_templates import MARK
 from harness.statistics.formatting import cell, percent, short_interval
@@ -43,7 +44,7 @@ def _parts(report: EvalReport) -> Iterable[RenderableType]:
         "most frequent tool with empty arguments, by turn the most frequent one of each turn, copy last repeats the "
         "conversation's last call, same call is the most frequent call at every turn; gold is the reference itself."
     )
-    yield from prompt_notes(run.config)
+    yield from run_notes(run)
     yield f"[bold]{report.cut_words}[/bold]" if report.many_cut else report.cut_words
     yield _by_tool(report)
     if report.dialogues:
@@ -57,6 +58,22 @@ def _parts(report: EvalReport) -> Iterable[RenderableType]:
     if otherwise := run.config.get(SENT_OTHERWISE):
         yield f"The model was asked {', '.join(otherwise)}: its endpoint takes nothing else."
     yield _effort(report)
+
+
+def run_notes(run: EvalRun) -> list[str]:
+    """Return what a run's record says about its prompts and its arithmetic."""
+    return [*prompt_notes(run.config), *arithmetic_note(run)]
+
+
+def arithmetic_note(run: EvalRun) -> list[str]:
+    """Return in which arithmetic our engine answered, where that is not the default."""
+    if run.arithmetic in (None, DEFAULT):
+        return []
+    return [
+        f"The engine did not answer in the default arithmetic, but in this one: {run.arithmetic}. Ties between tokens "
+        "fall otherwise there: these scores do not compare with those of other runs, and asked again a few answers "
+        "may differ."
+    ]
 
 
 def prompt_notes(config: Mapping[str, Any]) -> list[str]:
@@ -203,7 +220,7 @@ def _values(report: EvalReport) -> dict[str, object]:
         "report": report,
         "main": main,
         "judge": report.run.judge,
-        "prompts": prompt_notes(report.run.config),
+        "prompts": run_notes(report.run),
         "beside": [(row, label) for row, (label, _) in BASELINES.items() if row in report.rows],
         "tools": tools[:_TOOLS],
         "more_tools": max(0, len(tools) - _TOOLS),

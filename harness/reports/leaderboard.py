@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.evaluation.results import Rows
+from harness.models.engine.arithmetic import DEFAULT
 from harness.statistics.estimates import tie_groups
 
 
@@ -31,16 +32,19 @@ class Board:
     metric: str
     """What the order and the groups are by: the judge's score where one judge has judged all, else code's."""
     judge: str | None
+    arithmetic: str | None
+    """In which our engine answered for these models; None where it is the default."""
     metrics: tuple[str, ...]
     places: tuple[BoardEntry, ...]
 
 
 def boards(reports: Mapping[str, EvalReport], rows: Mapping[str, Rows]) -> list[Board]:
-    """Return one board per test set and commit, by name. Both mappings are by results configuration."""
-    grouped: dict[tuple[str, str], list[str]] = defaultdict(list)
+    """Return one board per test set, commit and arithmetic, by name. Both mappings are by results configuration."""
+    grouped: dict[tuple[str, str, bool, str], list[str]] = defaultdict(list)
     for config in sorted(reports):
         run = reports[config].run
-        grouped[run.dataset, run.dataset_revision].append(config)
+        arithmetic = run.arithmetic or DEFAULT
+        grouped[run.dataset, run.dataset_revision, arithmetic != DEFAULT, arithmetic].append(config)
     return [_board({config: reports[config] for config in configs}, rows) for _, configs in sorted(grouped.items())]
 
 
@@ -56,6 +60,7 @@ def _board(reports: Mapping[str, EvalReport], rows: Mapping[str, Rows]) -> Board
         revision=run.dataset_revision,
         metric=metric,
         judge=judge,
+        arithmetic=None if run.arithmetic == DEFAULT else run.arithmetic,
         metrics=tuple(sorted({name for report in reports.values() for name in report.rows["model"]})),
         places=tuple(BoardEntry(config=config, report=reports[config], group=groups.get(config)) for config in ordered),
     )

@@ -25,7 +25,7 @@ from harness.hub.address import DEFAULT_ENDPOINT
 from harness.hub.artifact import Artifact, parse_input, split_revision
 from harness.models.prompts import system_message
 from harness.reports.card_block import BEGIN, END
-from harness.reports.evaluation_tables import prompt_notes
+from harness.reports.evaluation_tables import arithmetic_note, prompt_notes
 from harness.reports.markdown_templates import environment
 from harness.reports.reproduce import reproduce_command
 from harness.resources import folder
@@ -186,6 +186,7 @@ def _context(
         "best_null": best_nulls(report.rows) if report else {},
         "verdict": place.beside if report else None,
         "baselines": BASELINES,
+        "arithmetic_note": arithmetic_note(report.run) if report else [],
         "prompt_notes": prompt_notes(report.run.config) if report else [],
         "identity": identity,
         "published": facts,

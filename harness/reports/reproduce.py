@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.evaluation.records import EvalReport
+from harness.models.engine.arithmetic import ARITHMETIC
 
 _SETTINGS = {"max_tokens": "--max-tokens", "base_url": "--base-url", "tool_choice": "--tool-choice", "judge": "--judge"}
 """Recorded settings of a run, and the options of `tft evaluate` that set them."""
@@ -22,6 +23,7 @@ def reproduce_command(report: EvalReport) -> list[str]:
     if pairs != run.config.get("pairs_in_test_set"):
         words += ["--limit", str(pairs)]
     words += ["--ask-everything"] if run.config.get("ask_everything") else []
+    words += ["--fast"] if run.config.get(ARITHMETIC) else []
     words += ["--trust-remote-code"] if run.config.get("trust_remote_code") else []
     return words + _engine_options(run.config.get("engine_args"))
 

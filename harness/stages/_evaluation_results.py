@@ -8,8 +8,10 @@ from pathlib import Path
 
 from harness.data.tasks import TestSet
 from harness.errors import DataError, HarnessError, HubError, UsageError
+from harness.evaluation.results import ResultsDataset, config_name
 from harness.evaluation.run_folder import Evaluation
 from harness.hub.client import Hub
+from harness.models.engine.arithmetic import DEFAULT, Arithmetic
 from harness.models.names import ModelName
 from harness.reports.publish import Destination, destination, publish
 from harness.stages._requests import EvaluateRequest
@@ -27,6 +29,22 @@ def find_destination(
     return replace(found, max_unscored=request.max_unscored)
 
 
+def check_arithmetic(
+    hub: Hub, places: Sequence[Destination | None], names: Sequence[ModelName], arithmetic: Arithmetic | None
+) -> None:
+    """Raise UsageError where results of `--fast` would replace published ones in the default arithmetic."""
+    for place, name in zip(places, names, strict=True):
+        if place is None or arithmetic is None:
+            continue
+        model = place.model or name.public
+        known = ResultsDataset.at(hub, place.results).reports().get(config_name(model))
+        if known and known.run.arithmetic == DEFAULT:
+            raise UsageError(
+                f"{place.results} holds a result of {model} in {DEFAULT}, which one in {arithmetic} would replace; "
+                "leave out --fast, or add --no-push"
+            )
+
+
 def transcribe(evaluations: Sequence[Evaluation], test_set: TestSet, folder: Path, site: Path | None) -> None:
     """Write a transcript of each evaluation, and a site of them where one is wanted."""
     from harness.reports.inspect_logs import bundle, write_log
@@ -42,17 +60,21 @@ def transcribe(evaluations: Sequence[Evaluation], test_set: TestSet, folder: Pat
 def push_all(
     hub: Hub, places: Sequence[Destination | None], evaluations: Sequence[Evaluation], test_set: TestSet
 ) -> tuple[tuple[str, ...], ...]:
-    """Publish each evaluation, also after one that is refused; raise what refused the first such one at the end."""
+    """Publish each evaluation, also after one that is refused; raise what refused the first such one at the end.
+
+    The last one comes first: of adapters with their base that is the base. Adapters that are left after a kill are
+    evaluated as before and find their answers; a base that was left alone would be evaluated without adapters, anew.
+    """
     pushed: list[tuple[str, ...]] = []
     problems: list[HarnessError] = []
-    for place, evaluation in zip(places, evaluations, strict=True):
+    for place, evaluation in reversed([*zip(places, evaluations, strict=True)]):
         try:
             pushed.append(_push(hub, place, evaluation, test_set))
         except (DataError, HubError, UsageError) as error:
             problems.append(error)
     if problems:
-        raise problems[0]
-    return tuple(pushed)
+        raise problems[-1]
+    return tuple(reversed(pushed))
 
 
 def _push(hub: Hub, place: Destination | None, evaluation: Evaluation, test_set: TestSet) -> tuple[str, ...]:

@@ -134,6 +134,8 @@ class EvaluateRequest(FrozenModel):
     tool_choice: Literal["required", "auto"] = "required"
     day: date | None = None
     """The day that chat templates take for today; None: that of the first run."""
+    fast: bool = False
+    """Have our own engine compute in what it is fastest in, and not in the default arithmetic."""
     judging: JudgeRequest = JudgeRequest()
     run: Path | None = None
     """Folder of the run, of several models the folder above theirs; None: below `runs`."""
@@ -156,11 +158,14 @@ class EvaluateRequest(FrozenModel):
     """Folder that gets a static site of the transcripts."""
 
     def config(self, base: ModelName | None) -> EvaluateConfig:
-        """Return how the models are asked; UsageError for an engine argument that is none."""
+        """Return how the models are asked; UsageError for an engine argument that is none, or not with `fast`."""
         from harness.models.backends._base import EvaluateConfig
+        from harness.models.engine.build import fast_arithmetic
 
+        asking = self.asking.settings(direct=True)
         return EvaluateConfig(
-            asking=self.asking.settings(direct=True),
+            asking=asking,
+            arithmetic=fast_arithmetic(asking.engine_args, adapters=base is not None) if self.fast else None,
             trust_remote_code=self.trust_remote_code,
             tool_choice=self.tool_choice,
             day=self.day,

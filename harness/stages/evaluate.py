@@ -30,6 +30,7 @@ from harness.evaluation.run_folder import (
     RunPlace,
     Timings,
     commit_of,
+    is_fast,
     open_run,
 )
 from harness.evaluation.scorecard import HEADLINE, Judgements, Readings, make_scorecard, read_answers, score_answers
@@ -40,7 +41,7 @@ from harness.models.backends._base import EvaluateConfig, EvaluatedModel
 from harness.models.backends._prepare import preparing
 from harness.models.names import ModelName
 from harness.reports.evaluation_plots import draw
-from harness.stages._evaluation_results import find_destination, push_all, transcribe
+from harness.stages._evaluation_results import check_arithmetic, find_destination, push_all, transcribe
 from harness.stages._prompt_date import use_day
 from harness.stages._requests import EvaluateRequest
 from harness.stages._result import StageResult
@@ -66,11 +67,13 @@ def run(request: EvaluateRequest, hub: Hub) -> EvaluateResult:
     where results could not be published.
     """
     names, base, dataset = _named(request)
+    request = _as_begun(request, names)
     config = request.config(base)
     judging = request.judge(config.asking)
     test_set = pull_test_set(hub, dataset, request.limit)
     names += [base] if request.with_base and base else []
     places = [find_destination(request, name, test_set, hub, name is not base) for name in names]
+    check_arithmetic(hub, places, names, config.arithmetic)
     root = request.root or (request.run if len(names) > 1 else None)
     below = {"root": root} if root else {"folder": request.run}
     place = RunPlace(**below, resume=request.resume)
@@ -100,6 +103,18 @@ def _named(request: EvaluateRequest) -> tuple[list[ModelName], ModelName | None,
     if not split_revision(dataset)[1] and (commit := commit_of(folder, dataset)):
         dataset = f"{dataset}@{commit}"
     return names, base, dataset
+
+
+def _as_begun(request: EvaluateRequest, names: Sequence[ModelName]) -> EvaluateRequest:
+    """Return the request, which goes on with a run of `--fast` as one; UsageError where it is for no engine of ours."""
+    begun_fast = request.resume and request.run and len(names) == 1 and is_fast(request.run)
+    request = request.model_copy(update={"fast": True}) if begun_fast else request
+    others = [str(name) for name in names if name.backend != "vllm"]
+    if request.fast and others:
+        raise UsageError(
+            f"--fast is about the engine that the harness starts, which does not answer for {others[0]}; leave it out"
+        )
+    return request
 
 
 def evaluate(

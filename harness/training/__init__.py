@@ -7,6 +7,7 @@ config.py        The settings of a training run: published ones as defaults, unk
 data.py          Training data: conversations from a dataset's commit or a local file, and what is unusual about
                  them
 examples.py      Training examples: token ids, and which of them carry loss
+half_adapters.py  Adapters that compute in bfloat16 and are held in float32, cast once per forward pass
 log.py           The log of a training run, one line per step; the libraries' own logs are kept off the terminal
 loop.py          Trains a student on examples with TRL and PEFT: resumable, deterministic on the CPU, on one device
                  or several
@@ -26,4 +27,5 @@ templates.py     Chat templates for training: a tokenizer's own, TRL's variant o
                  unless asked
 trainer.py       TRL's trainer with our batches, loss and log, and checkpoints that survive a kill. Importing it is
                  slow
+varlen_attention.py  Attention on CUDA to what a batch shares: PyTorch's kernel for sequences of different lengths
 """

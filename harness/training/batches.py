@@ -15,6 +15,8 @@ from harness.training.examples import Example
 if TYPE_CHECKING:
     import torch
 
+    from harness.training.varlen_attention import Sequences
+
 
 _WINDOW = 32
 """Batches whose examples are sorted by length together."""
@@ -175,6 +177,13 @@ class Continuations:
         examples, longest = self.rows.shape
         lengths: list[int] = (self.unshared // longest).bincount(minlength=examples).tolist()
         return lengths
+
+    @cached_property
+    def sequences(self) -> Sequences:
+        """Return the row as the sequences that attention of different lengths takes."""
+        from harness.training.varlen_attention import Sequences
+
+        return Sequences.make(int(self.rows[0, 0]), self.rests, self.rows.device)
 
     def mask(self, queries: int, before: int, window: int | None) -> torch.Tensor | None:
         """Return which of `before + queries` keys each query sees, of shape (1, 1, queries, keys).

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
 _UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
-_NATIVE = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
-"""What PyTorch calls a processor's instructions for bfloat16, on x86 and on ARM."""
 
 
 def parse_count(text: str) -> int:
@@ -18,13 +16,6 @@ def parse_count(text: str) -> int:
     if not match or not float(match[1]):
         raise ValueError(f"{text!r} is not a number of parameters; write one like 4M, 500K or 4000000")
     return int(float(match[1]) * _UNITS[match[2]])
-
-
-def processor_has_bfloat16() -> bool:
-    """Return whether this machine's processor has instructions for bfloat16."""
-    import torch
-
-    return any(torch.cpu.get_capabilities().get(name) for name in _NATIVE)
 
 
 _LATER = ("passes", "group_by_length")
@@ -72,6 +63,9 @@ class TrainConfig(BaseModel):
     """Longest example in tokens; longer ones are dropped and counted. None: the model's context."""
     precision: Literal["auto", "float32", "bfloat16", "native"] = "auto"
     """auto: bfloat16 on a GPU that computes in it, else float32. native: bfloat16 also on a processor that does."""
+    autocast: bool = True
+    """Compute in bfloat16 by PyTorch's autocast. False: adapters are cast once per forward pass, the base has that type
+    as it is."""
     gradient_checkpointing: Literal[False, True, "selective"] = False
     """Compute layers again in the backward pass, instead of keeping what they computed: all of it, or with selective
     all but the large matrix products."""
@@ -85,6 +79,12 @@ class TrainConfig(BaseModel):
         if value != "auto" and (isinstance(value, bool) or not re.fullmatch("0*[1-9][0-9]*", str(value))):
             raise ValueError(f"{value!r} is neither a whole number from 1 on nor auto")
         return value if value == "auto" else int(value)
+
+    @model_validator(mode="after")
+    def _check_autocast(self) -> TrainConfig:
+        if not self.autocast and self.method == "full":
+            raise ValueError("autocast=false is for adapters, method=lora; all weights are trained with autocast")
+        return self
 
     @property
     def most_per_pass(self) -> int:
@@ -105,10 +105,10 @@ class TrainConfig(BaseModel):
         """Return the settings without what changes the result by rounding only.
 
         A shared prefix does no more than that, unless there is dropout: then the examples of a batch share that too.
-        Neither does batch_size=auto: it stands for all examples of a step in one pass. A setting that came later and is
-        not used is left out as well, so that earlier results are found.
+        Neither do autocast and batch_size=auto, which stands for all examples of a step in one pass. A setting that
+        came later and is not used is left out as well, so that earlier results are found.
         """
-        excluded = set() if self.may_share and self.lora_dropout else {"shared_prefix"}
+        excluded = {"autocast"} | (set() if self.may_share and self.lora_dropout else {"shared_prefix"})
         excluded |= {name for name in _LATER if getattr(self, name) == type(self).model_fields[name].default}
         settings = self.model_dump(exclude=excluded)
         return settings | {"batch_size": self.most_per_pass, "accumulation": self.passes_per_step}

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError, ModelError, UsageError
+from harness.models.engine.arithmetic import processor_has_bfloat16
 from harness.models.engine.guard_child import shown
 from harness.terminal import progress, say
 from harness.training.checkpoints import Checkpoints, identify
-from harness.training.config import TrainConfig, processor_has_bfloat16
+from harness.training.config import TrainConfig
 from harness.training.examples import TrainingExamples
 from harness.training.log import LogEntry, TrainingLog, describe_batches, quiet_libraries
 from harness.training.memory import is_out_of_memory, memory_explained
@@ -132,6 +133,7 @@ def _train(base: Path, examples: TrainingExamples, config: TrainConfig, args: SF
             save_every=config.save_every,
             advance=advance,
             sharing=sharing,
+            autocast=config.autocast,
         )
         kind = AutoBatchTrainer if config.batch_size == "auto" else Trainer
         trainer = kind(model, args, work, peft_config=_adapter(config))

@@ -20,6 +20,7 @@ from harness.training.batches import Collator, Continuations, keeps_columns, log
 from harness.training.examples import Example
 from harness.training.memory import is_out_of_memory
 from harness.training.prefix_attention import Layout, PrefixAttention
+from harness.training.varlen_attention import find_kernel, varlen_attention
 
 _OURS, _PLAIN = "shared_prefix", "sdpa"
 """Names of implementations of attention, as transformers knows them."""
@@ -57,6 +58,9 @@ def attend(
     if _needs_no_mask(query, value, window, settings):
         layout = Layout(shared=shared, rests=batch.rests, scale=settings.get("scaling"))
         return PrefixAttention.apply(query, key, value, layout).transpose(1, 2), None
+    if kernel := find_kernel(query, key, value, settings):
+        scale = settings.get("scaling")
+        return varlen_attention((query, key, value), batch.sequences, kernel, window=window, scale=scale), None
     seen = shared if window is None else min(shared, window - 1)
 
     def rest(states: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 import torch
+from accelerate.utils import AutocastKwargs
 from datasets import Dataset
 from peft.helpers import disable_input_dtype_casting
 from tokenizers import Tokenizer, models
@@ -25,6 +26,7 @@ from harness.terminal import Advance
 from harness.training.batches import BatchOrder, Collator, keeps_columns, weighted_loss
 from harness.training.checkpoints import Checkpoints, TrainingCheckpoint
 from harness.training.examples import Example
+from harness.training.half_adapters import HalfAdapters
 from harness.training.log import LogEntry, TrainingLog
 
 
@@ -40,6 +42,8 @@ class Work:
     start: TrainingCheckpoint | None
     save_every: int | None
     advance: Advance
+    autocast: bool = True
+    """False: what computes in bfloat16 does so without it, see `HalfAdapters`."""
     sharing: str | None
     """See `TrainingCheckpoint`."""
 
@@ -73,6 +77,9 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
         self._step = (self._started, 0, 0)
         base = self.model.get_base_model() if peft_config else self.model
         self._keeps = keeps_columns(base)
+        self._adapters = None if work.autocast or not args.bf16 else HalfAdapters(self.model)
+        if self._adapters:
+            self.accelerator.autocast_handler = AutocastKwargs(enabled=False)
 
     @property
     def seconds(self) -> float:
@@ -128,6 +135,8 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped
         num_items_in_batch: Any = None,
     ) -> torch.Tensor:
         """Return this process' part of the loss of the step; DDP averages gradients, so it counts once per process."""
+        if self._adapters:
+            self._adapters.cast()
         share = num_items_in_batch / self.args.world_size
         return weighted_loss(model, inputs, items=share, keep=self._keeps)
 

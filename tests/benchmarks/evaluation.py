@@ -55,10 +55,10 @@ def main() -> None:
     sys.exit(ratio > LIMIT or share < SHARE)
 
 
-def prompts_of(client: Hub, test_set: TestSet) -> list[Prompt]:
-    checkpoint = pull_checkpoint(client, client.resolve("model", STUDENT))
-    tokenizer = load_tokenizer(checkpoint.folder, STUDENT)
-    return fitting_renderer(tokenizer, test_set.task, STUDENT, test_set.pairs).prompts(test_set.pairs)
+def prompts_of(client: Hub, test_set: TestSet, model: str = STUDENT) -> list[Prompt]:
+    checkpoint = pull_checkpoint(client, client.resolve("model", model))
+    tokenizer = load_tokenizer(checkpoint.folder, model)
+    return fitting_renderer(tokenizer, test_set.task, model, test_set.pairs).prompts(test_set.pairs)
 
 
 def run_bare(client: Hub, dataset: str, scratch: Path, max_tokens: int) -> float:

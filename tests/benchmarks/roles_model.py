@@ -14,7 +14,6 @@ so that nothing goes to an arbiter; `--disputes N` lets it settle, in N traces, 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import roles_model_figures as figures
+from roles_model_page import page
 
 from harness.curation.repair.ground_truth import published_truth
 from harness.data.formats.jsonl import write_json
@@ -42,6 +42,7 @@ from harness.hub.client import Hub
 from harness.hub.connect import started
 from harness.hub.publishing import push_folder
 from harness.models.chat.chat_models import ChatModels, ChatSettings
+from harness.models.engine.build import split_engine_args
 
 KEY, STAGES = "ROLES_MODEL_KEY", ("filter", "relabel", "synthesize")
 TFT = (sys.executable, "-m", "harness.cli")
@@ -54,12 +55,13 @@ def main() -> None:
     parser.add_argument("model", metavar="FOLDER|REPO")
     parser.add_argument("--name", help="what the results call it; default: the last part of FOLDER or REPO")
     parser.add_argument("--traces", type=int, default=20)
-    parser.add_argument("--shortest", action="store_true", help="the shortest traces; else the first ones")
+    parser.add_argument("--among", type=int, metavar="N", help="those with the fewest messages of the first N traces")
     parser.add_argument("--drafts", type=int, default=20)
     parser.add_argument("--disputes", type=int, default=0, metavar="N", help="traces whose disputes the model settles")
     parser.add_argument("--max-tokens", type=int, default=1024, help="of an answer, asked again or not")
+    parser.add_argument("--engine-arg", action="append", default=[], metavar="KEY=VALUE", help="for the server")
     parser.add_argument("--work", type=Path, help="keep all files here")
-    parser.add_argument("--out", type=Path, help="JSON file with the figures")
+    parser.add_argument("--out", type=Path, help="JSON file with the figures; the page is beside it")
     options = parser.parse_args()
     options.name = options.name or Path(options.model).name
     try:
@@ -120,22 +122,25 @@ def measure(options: argparse.Namespace, sources: Sources, work: Path) -> None:
         run([runs.command(stage, "model") for stage in STAGES], environment)
         if options.disputes:
             run([runs.disputes()], environment)
+        done = time.monotonic()
     found = collect(runs, sources) | {
         "seconds until the engine was ready": round(ready - start),
-        "seconds of the three stages, side by side": round(time.monotonic() - ready),
+        "seconds of the stages, side by side": round(done - ready),
+        "cores": os.cpu_count(),
         "load average of the last 15 minutes": round(os.getloadavg()[2], 1),
     }
-    print(json.dumps(found, indent=2))
-    print(table(found))
+    print(page(found))
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         write_json(options.out, found)
+        options.out.with_suffix(".md").write_text(page(found), encoding="utf-8")
 
 
 def chosen(path: Path, options: argparse.Namespace) -> Path:
     """Write so many of the traces beside the file of all, in its order."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    order = sorted(range(len(lines)), key=lambda place: len(lines[place])) if options.shortest else range(len(lines))
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[: options.among]
+    lengths = [len(row.conversation.messages) for row, _ in zip(read_traces(path), lines, strict=False)]
+    order = sorted(range(len(lines)), key=lengths.__getitem__) if options.among else range(len(lines))
     kept = sorted(order[: options.traces])
     found = path.with_name("chosen.jsonl")
     found.write_text("".join(lines[place] for place in kept), encoding="utf-8")
@@ -168,7 +173,9 @@ def engine(options: argparse.Namespace, work: Path) -> Iterator[dict[str, str]]:
 @contextmanager
 def served(hub: Hub, repo: str, options: argparse.Namespace, work: Path) -> Iterator[dict[str, str]]:
     """Serve a model as the roles do, and write an endpoints file that names it."""
-    with ChatModels(ChatSettings(log=work / "engine.log", cache=work / "no-answers"), hub) as models:
+    arguments = split_engine_args(options.engine_arg)
+    settings = ChatSettings(log=work / "engine.log", cache=work / "no-answers", engine_args=arguments)
+    with ChatModels(settings, hub) as models:
         found = models.model(repo).endpoint(missing=True)
         entry = {
             "base_url": found.base_url,
@@ -193,7 +200,7 @@ def collect(runs: Runs, sources: Sources) -> dict[str, Any]:
         "model": runs.options.name,
         "date": date.today().isoformat(),
         "settings": {
-            name: getattr(runs.options, name) for name in ("traces", "shortest", "drafts", "disputes", "max_tokens")
+            name: getattr(runs.options, name) for name in ("traces", "among", "drafts", "disputes", "max_tokens")
         },
         "filter": figures.filtering(*places["filter"], truths, originals),
         "relabel": figures.relabelling(*places["relabel"], truths, originals, toolbox),
@@ -203,19 +210,6 @@ def collect(runs: Runs, sources: Sources) -> dict[str, Any]:
         counts += [one for one in figures.answers(settled) if one["role"] == "arbiter"]
         found["arbiter"] = figures.settling(settled, truths, originals, toolbox)
     return found | {"answers": counts}
-
-
-def table(found: dict[str, Any]) -> str:
-    """Return the table of the answers, as Markdown."""
-    lines = ["| role | questions | usable | asked again | unusable | prompt tokens | answer tokens | s |"]
-    lines += ["|---|---:|---:|---:|---|---:|---:|---:|"]
-    for one in found["answers"]:
-        why = ", ".join(f"{reason} {count}" for reason, count in one["unusable"].items()) or "none"
-        counts = f"{one['questions']} | {one['usable']} | {one['asked_again']} | {why}"
-        lines.append(
-            f"| {one['role']} | {counts} | {one['prompt_tokens']} | {one['answer_tokens']} | {one['seconds']} |"
-        )
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "shared prefix, 8": {"batch_size": 8},
     "shared prefix, auto": {"batch_size": "auto"},
     "shared prefix, auto, selective checkpointing": {"batch_size": "auto", "gradient_checkpointing": "selective"},
+    "shared prefix, auto, no autocast": {"batch_size": "auto", "autocast": False},
+    "all: shared prefix, auto, selective checkpointing, no autocast": {
+        "batch_size": "auto",
+        "gradient_checkpointing": "selective",
+        "autocast": False,
+    },
     "shared prefix, auto, checkpointing": {"batch_size": "auto", "gradient_checkpointing": True},
     "TRL script, batches of 8": {"bare": True, "batch_size": 8},
     "ours, padded, 8": {"batch_size": 8, "shared_prefix": "off"},

@@ -65,6 +65,22 @@ def test_other_test_sets_have_their_own_board_and_parts_have_no_group(result: An
     ]
 
 
+def test_each_arithmetic_has_its_own_board_and_endpoints_stand_beside_the_default(result: Any) -> None:
+    fast = {"config": {"pairs": 300, "pairs_in_test_set": 300, "arithmetic": "float32, compiled, attention split"}}
+    made = {
+        "fast": result(0.9, **fast),
+        "other": result(0.9, config={**fast["config"], "arithmetic": "bfloat16, compiled, attention split"}),
+        "usual": result(0.8),
+        "endpoint": result(0.7, model="openai:large"),
+    }
+    found = boards({name: report for name, (report, _) in made.items()}, {n: rows for n, (_, rows) in made.items()})
+    assert [(board.arithmetic, [place.config for place in board.places]) for board in found] == [
+        (None, ["usual", "endpoint"]),
+        ("bfloat16, compiled, attention split", ["other"]),
+        ("float32, compiled, attention split", ["fast"]),
+    ]
+
+
 def test_the_judge_orders_only_where_it_is_the_same_one(result: Any) -> None:
     reports, tables = {}, {}
     for name, judge, chance in (("a", "rules:judge", 0.9), ("b", "rules:judge", 0.2)):

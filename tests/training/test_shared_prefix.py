@@ -13,12 +13,14 @@ import pytest
 import torch
 import transformers
 
+from harness.training import shared_prefix
 from harness.training.batches import Collator, keeps_columns, shared_length, weighted_loss
 from harness.training.config import TrainConfig
 from harness.training.examples import Example, TrainingExamples
 from harness.training.loop import SHARED, Trained, train
 from harness.training.prefix_attention import Layout, PrefixAttention
 from harness.training.shared_prefix import share_prefix
+from harness.training.varlen_attention import masked
 
 PREFIX = 24
 SIZES = {
@@ -102,6 +104,32 @@ def test_gradients_are_those_of_separate_examples(kind: str, changes: dict[str, 
     others = [replace(EXAMPLES[0], input_ids=EXAMPLES[0].input_ids[number:]) for number in (0, 5)]
     assert shared_length(others) == 0
     assert shared(others)["computed"] == sum(len(other.input_ids) for other in others)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"), [("Llama", {}), ("Qwen3", {**LOCAL, "use_sliding_window": True}), ("Gemma3", LOCAL)]
+)
+def test_gradients_by_sequences_are_those_of_separate_examples(
+    kind: str, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on CUDA, with a stand-in for its kernel. Of every weight, also with gradient checkpointing."""
+    used = []
+
+    def kernel(*states: Any, **settings: Any) -> torch.Tensor:
+        used.append(settings)
+        return masked(*states, **settings)
+
+    monkeypatch.setattr(shared_prefix, "_needs_no_mask", lambda *_: False)
+    monkeypatch.setattr(shared_prefix, "find_kernel", lambda *_: kernel)
+    model = made(kind, **changes)
+    apart = gradients(model, [[example] for example in EXAMPLES], Collator(pad_token_id=0))
+    assert share_prefix(model, EXAMPLES, 0) is None
+    shared = Collator(pad_token_id=0, shared=True)
+    assert largest_error(gradients(model, [EXAMPLES], shared), apart) < 1e-5
+    model.train()
+    model.gradient_checkpointing_enable({"use_reentrant": False})
+    assert largest_error(gradients(model, [EXAMPLES[:3], EXAMPLES[3:]], shared), apart) < 1e-5
+    assert used
 
 
 def test_adapters_have_the_gradients_of_separate_examples() -> None:

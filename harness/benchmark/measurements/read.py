@@ -28,6 +28,7 @@ from harness.data.tasks import REPOSITORY as TEST_SET
 from harness.errors import DataError, UsageError
 from harness.evaluation.results import RESULTS, config_name
 from harness.hub.artifact import Artifact, split_revision
+from harness.models.engine.arithmetic import DEFAULT
 
 OWNER = "local"
 """Who owns the models in the tables: names in files have no owner."""
@@ -148,7 +149,9 @@ def _assigned(results: EvaluationResults, student: str) -> AssignedResults:
             ((one.report.run.dataset, one.report.run.dataset_revision) for one in results.by_config.values()),
             (f"{OWNER}/{TEST_SET}", _NOWHERE),
         )
-        return AssignedResults(student=student, test_set=test_set, runs=missing, results={}, others={})
+        return AssignedResults(
+            student=student, test_set=test_set, arithmetic=DEFAULT, runs=missing, results={}, others={}
+        )
     found = assign_results(results, OWNER, student)
     for runs in found.runs.values():
         for run in runs:

@@ -14,12 +14,15 @@ from harness.data.scenarios import Arm
 from harness.errors import DataError, UsageError
 from harness.evaluation.results import config_name
 from harness.hub.artifact import split_revision
+from harness.models.engine.arithmetic import DEFAULT
 from harness.reports.lineage.check import mismatched_means
 
 CellKey = tuple[str, Arm, bool]
 """Scenario, pipeline, whether it is of the fair arms."""
 TestSetKey = tuple[str, str]
 """Repository and commit of a test set."""
+Alike = tuple[frozenset[str], str]
+"""What results have in common beside their test set: the pairs, and the engine's arithmetic."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,8 @@ class AssignedResults:
     student: str
     """Without its owner."""
     test_set: TestSetKey
+    arithmetic: str
+    """In which our engine answered."""
     runs: Mapping[CellKey, tuple[Run, ...]]
     results: Mapping[str, Result]
     """Those of the runs that are done, by configuration."""
@@ -54,15 +59,16 @@ def assign_results(results: EvaluationResults, namespace: str, student: str | No
     owner, name = _chosen(results, namespace, student)
     entries = _entries(results, owner, name)
     test_set = _test_set(results, entries)
-    pairs = _pairs(results, entries, test_set)
+    alike = _pairs(results, entries, test_set), _arithmetic(results, entries, test_set)
     runs: dict[CellKey, list[Run]] = defaultdict(list)
     for entry in sorted(entries, key=lambda one: (one.key, one.seed)):
-        runs[entry.key].append(_run(entry, results.by_config.get(config_name(entry.model)), test_set, pairs))
+        runs[entry.key].append(_run(entry, results.by_config.get(config_name(entry.model)), test_set, alike))
     done = {run.config for found in runs.values() for run in found if run.status == "done"}
     ours = {config_name(entry.model) for entry in entries}
     return AssignedResults(
         student=name,
         test_set=test_set,
+        arithmetic=alike[1],
         runs={key: tuple(found) for key, found in runs.items()},
         results={config: one for config, one in results.by_config.items() if config in done},
         others={config: _why_not(one, name, owner) for config, one in results.by_config.items() if config not in ours},
@@ -135,7 +141,17 @@ def _pairs(results: EvaluationResults, entries: Iterable[_Entry], test_set: Test
     return max(counts, key=lambda found: (counts[found], len(found), sorted(found)), default=frozenset())
 
 
-def _run(entry: _Entry, result: Result | None, test_set: TestSetKey, pairs: frozenset[str]) -> Run:
+def _arithmetic(results: EvaluationResults, entries: Iterable[_Entry], test_set: TestSetKey) -> str:
+    """Return the arithmetic of most of the results on the test set; the default one where that is a draw."""
+    counts: Counter[str] = Counter()
+    for entry in entries:
+        one = results.by_config.get(config_name(entry.model))
+        if one and (one.report.run.dataset, one.report.run.dataset_revision) == test_set:
+            counts[one.report.run.arithmetic or DEFAULT] += 1
+    return min(counts, key=lambda found: (-counts[found], found != DEFAULT, found), default=DEFAULT)
+
+
+def _run(entry: _Entry, result: Result | None, test_set: TestSetKey, alike: Alike) -> Run:
     record = entry.record
     if record is not None and record.status == "failed":
         later = "; a result of it in the dataset is from another run and is left out" if result else ""
@@ -158,7 +174,7 @@ def _run(entry: _Entry, result: Result | None, test_set: TestSetKey, pairs: froz
             problem=problem,
             artifacts=record.artifacts if record else {},
         )
-    why = why_unusable(result, test_set, pairs)
+    why = why_unusable(result, test_set, alike)
     return Run(
         model=entry.model,
         seed=entry.seed,
@@ -177,13 +193,15 @@ def _run(entry: _Entry, result: Result | None, test_set: TestSetKey, pairs: froz
     )
 
 
-def why_unusable(result: Result, test_set: TestSetKey, pairs: frozenset[str]) -> str | None:
+def why_unusable(result: Result, test_set: TestSetKey, alike: Alike) -> str | None:
     """Return why a result must not be compared with the others, None where it may be."""
-    report, run = result.report, result.report.run
+    report, run, (pairs, arithmetic) = result.report, result.report.run, alike
     if (run.dataset, run.dataset_revision) != test_set:
         return f"measured on {run.dataset} at {run.dataset_revision[:12]}, the others are not; evaluate it again"
     if not result.rows:
         return "its rows are missing in the results dataset; evaluate it again"
+    if run.arithmetic not in (None, arithmetic):
+        return f"answered in {run.arithmetic}, the others in {arithmetic}; evaluate it again as they were"
     asked, total = run.config.get("pairs"), run.config.get("pairs_in_test_set")
     if asked != total:
         return f"only the first {asked} of {total} pairs were asked; evaluate it without --limit"

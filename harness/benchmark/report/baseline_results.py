@@ -8,7 +8,7 @@ from typing import Literal
 
 from harness.benchmark.cells import BASELINE_KINDS, BaselineKind
 from harness.benchmark.record import BaselineRecord
-from harness.benchmark.report.assign import AssignedResults, why_unusable
+from harness.benchmark.report.assign import Alike, AssignedResults, why_unusable
 from harness.benchmark.report.judges import common_judge
 from harness.benchmark.report.results import EvaluationResults, Result
 from harness.benchmark.report.training_verdict_records import BesideModel
@@ -43,8 +43,8 @@ def find_beside(results: EvaluationResults, assigned: AssignedResults) -> tuple[
         known["untrained"] = BaselineRecord(
             kind="untrained", model=student, status="done" if there else "left out", problem=NOT_EVALUATED
         )
-    pairs = _pairs(assigned.results or results.by_config)
-    return tuple(_found(known[kind], results, assigned, pairs) for kind in BASELINE_KINDS if kind in known)
+    alike = _pairs(assigned.results or results.by_config), assigned.arithmetic
+    return tuple(_found(known[kind], results, assigned, alike) for kind in BASELINE_KINDS if kind in known)
 
 
 def _pairs(results: Mapping[str, Result]) -> frozenset[str]:
@@ -52,18 +52,15 @@ def _pairs(results: Mapping[str, Result]) -> frozenset[str]:
     return frozenset(str(row["pair_id"]) for row in first.rows) if first else frozenset()
 
 
-def _found(
-    one: BaselineRecord, results: EvaluationResults, assigned: AssignedResults, pairs: frozenset[str]
-) -> BesideResult:
+def _found(one: BaselineRecord, results: EvaluationResults, assigned: AssignedResults, alike: Alike) -> BesideResult:
     if one.status != "done" or one.model is None:
         status: Literal["failed", "left out"] = "failed" if one.status == "failed" else "left out"
         return BesideResult(model=BesideModel(kind=one.kind, model=one.model, status=status, problem=one.problem))
     config = config_name(one.model)
     result = results.by_config.get(config)
     own = frozenset(str(row["pair_id"]) for row in result.rows) if result else frozenset()
-    problem = (
-        why_unusable(result, assigned.test_set, pairs or own) if result else "the results dataset has no report of it"
-    )
+    alike = alike[0] or own, alike[1]
+    problem = why_unusable(result, assigned.test_set, alike) if result else "the results dataset has no report of it"
     if result and not problem and one.kind == "untrained" and results.record:
         begun, measured = split_revision(results.record.student)[1], result.report.run.model_revision
         if begun and begun != measured:

@@ -15,12 +15,14 @@ from harness.evaluation.baselines import GOLD
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.reports.evaluation_plots import called_tool
+from harness.reports.evaluation_tables import arithmetic_note
 
 
 def notes(summary: BenchmarkReport, assigned: AssignedResults, results: EvaluationResults) -> Iterator[str]:
     """Yield the notes, one or two sentences per fact."""
     reports = [one.report for _, one in sorted(assigned.results.items())]
     yield from _about_test_set(reports)
+    yield from sorted({note for one in reports for note in arithmetic_note(one.run)})
     yield from _about_judges(summary, reports)
     yield from missing(summary.beside)
     if summary.main.rows and any(row.published for row in summary.main.rows):

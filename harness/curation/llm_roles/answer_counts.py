@@ -15,7 +15,7 @@ from harness.statistics.formatting import most_common_first
 ANSWERS = "answers.json"
 """The file of a stage's result that holds the counts of all roles that asked a model."""
 NO_ANSWER = "no answer"
-"""What the endpoint did not deliver: an error, a time-out, a broken connection."""
+"""What the endpoint did not deliver: an error, a broken connection."""
 REASONS: Mapping[str, str] = {
     "length": "cut off at the limit of tokens",
     "repeats itself": "repeats itself up to the limit of tokens",
@@ -28,8 +28,9 @@ REASONS: Mapping[str, str] = {
     "invalid call": "a call that the tools do not allow",
     "out of place": "a call or message where it cannot stand",
     TOO_LONG: TOO_LONG,
+    "time-out": "no answer in time",
 }
-"""Kind of `ChatAnswer` -> why it is unusable, as it is counted and shown; of all other kinds there is no answer."""
+"""Kind of `ChatAnswer` -> why there is no usable one, as it is counted and shown; all other kinds are `NO_ANSWER`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

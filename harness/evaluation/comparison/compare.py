@@ -11,6 +11,7 @@ from harness.evaluation.comparison.sides import ComparedResult, Matching, Values
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.predictions import PredictedRow
 from harness.models import parsing
+from harness.models.engine.arithmetic import DEFAULT
 from harness.statistics.estimates import Paired, holm, paired
 
 JUDGE_REASON = "judge_reason"
@@ -154,6 +155,10 @@ def _warnings(a: ComparedResult, b: ComparedResult, matching: Matching, metrics:
             f"Only {matching.common} of {total} pairs are in both: {only_a} are in A alone, "
             f"{total - matching.common - only_a} in B alone. The numbers are about the common pairs."
         )
+    known = {side.report.run.arithmetic for side in (a, b) if side.report} - {None, DEFAULT}
+    if known and not (a.report and b.report):
+        label = "B" if a.report else "A"
+        yield f"Nothing says in which arithmetic {label} was answered (rows without a report); the other: {known.pop()}"
     if a.report and b.report:
         data = [(side.report.run.dataset, side.report.run.dataset_revision) for side in (a, b) if side.report]
         if data[0] != data[1]:

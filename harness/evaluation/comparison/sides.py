@@ -158,6 +158,17 @@ def _fingerprint(prefix: Sequence[Message], reference: ToolCall) -> str:
     return json.dumps([said(prefix), reference.name, reference.arguments], sort_keys=True)
 
 
+def check_arithmetic(a: ComparedResult, b: ComparedResult) -> None:
+    """Raise UsageError where our engine answered in one arithmetic for A, and in another one for B."""
+    runs = [side.report.run if side.report else None for side in (a, b)]
+    found = [run.arithmetic if run else None for run in runs]
+    if None not in found and found[0] != found[1]:
+        raise UsageError(
+            f"{a.name} was answered in {found[0]} and {b.name} in {found[1]}, and ties between tokens fall otherwise "
+            "in each: a difference would not be the models' alone; evaluate both alike, with --fast or without it"
+        )
+
+
 def judge_conflict(a: ComparedResult, b: ComparedResult) -> str | None:
     """Return why the verdicts of the two cannot be compared, None where they can."""
     known = [_judge(side) for side in (a, b)]

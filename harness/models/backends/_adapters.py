@@ -16,12 +16,12 @@ from harness.hub.client import Hub
 from harness.models.backends._adapter_files import CONFIG, RANKS, WEIGHTS, misfit, read_adapter
 from harness.models.backends._base import Backend, EvaluateConfig
 from harness.models.backends._vllm_client import VllmBackend
-from harness.models.backends.vllm import NO_TEMPLATE, EvaluatedCheckpoint
+from harness.models.backends.vllm import EvaluatedCheckpoint, engine_options
 from harness.models.engine.build import check_installed
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.engine.guard import Guard
 from harness.models.engine.guard_child import shown
-from harness.models.engine.server import EngineOptions, SharedEngine
+from harness.models.engine.server import SharedEngine
 from harness.models.names import ModelName
 from harness.models.prompts.make_prompts import TokenizerFiles
 from harness.terminal import progress, say
@@ -173,8 +173,7 @@ def evaluated_adapters(
     base = pull_checkpoint(hub, origin, trust_remote_code=config.trust_remote_code)
     for adapter in adapters:
         check_fit(adapter, base)
-    words = (*NO_TEMPLATE, *lora_arguments(adapters), *config.asking.engine_args)
-    with SharedEngine(EngineOptions(extra_args=words, trust_remote_code=config.trust_remote_code)) as engine:
+    with SharedEngine(engine_options(config, *lora_arguments(adapters))) as engine:
         made = [EvaluatedAdapter(adapter, base, engine, test_set, config) for adapter in adapters]
         yield [*made, EvaluatedBase(base, engine, test_set, config)] if config.with_base else [*made]
 

@@ -14,6 +14,7 @@ from harness.data.records import Prediction
 from harness.data.tasks import TestSet
 from harness.hub.artifact import Artifact
 from harness.models.chat.chat_models import CONCURRENCY, ChatSettings
+from harness.models.engine.arithmetic import Arithmetic
 from harness.models.names import ModelName
 from harness.models.parsing import Reading
 
@@ -76,6 +77,8 @@ class EvaluateConfig:
     """The model that those to evaluate are adapters of; None: they stand on their own."""
     with_base: bool = False
     """Whether that one is the last of those to evaluate."""
+    arithmetic: Arithmetic | None = None
+    """In what our engine computes; None: the default."""
 
     @property
     def max_tokens(self) -> int:

@@ -20,6 +20,7 @@ from harness.hub.client import Hub
 from harness.models import parsing
 from harness.models.backends._base import DAY, NOT_ASKED, Backend, EvaluateConfig, EvaluatedModel, replaced_systems
 from harness.models.backends._vllm_client import VllmBackend
+from harness.models.engine.arithmetic import ARITHMETIC, Arithmetic
 from harness.models.engine.build import check_installed, default_settings, engine_version, recorded_args
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.engine.guard import Guard
@@ -69,6 +70,7 @@ class EvaluatedCheckpoint(EvaluatedModel):
             "system_template": system_template(test_set.task),
             "trust_remote_code": config.trust_remote_code,
             **replaced_systems(test_set),
+            **({ARITHMETIC: str(config.arithmetic)} if config.arithmetic else {}),
         }
         self._checkpoint = checkpoint
         self._test_set = test_set
@@ -125,7 +127,7 @@ class EvaluatedCheckpoint(EvaluatedModel):
             **made["form"],
             "system_sha256": hashlib.sha256(made["system"].encode()).hexdigest(),
             "family": self.family,
-            "engine_defaults": _engine_defaults(self._checkpoint.weights),
+            "engine_defaults": _engine_defaults(self._checkpoint.weights, self._config.arithmetic),
         }
 
     def _tokenizer_files(self) -> TokenizerFiles:
@@ -165,9 +167,7 @@ class EvaluatedCheckpoint(EvaluatedModel):
     def backend(self, log: Path) -> Iterator[Backend[Any]]:
         """Start the server; the prompts are made, and what scoring needs is imported, while it loads."""
         config = self._config
-        words = (*NO_TEMPLATE, *config.asking.engine_args)
-        options = EngineOptions(extra_args=words, trust_remote_code=config.trust_remote_code)
-        with serving(self._checkpoint, options, log) as server:
+        with serving(self._checkpoint, engine_options(config), log) as server:
             with progress("starting vLLM"):
                 self._start(server)
             yield VllmBackend(server, config.max_tokens, config.concurrency)
@@ -204,8 +204,17 @@ class EvaluatedCheckpoint(EvaluatedModel):
         ]
 
 
-def _engine_defaults(weights: int) -> list[str]:
-    arguments, environment = default_settings(weights)
+def engine_options(config: EvaluateConfig, *words: str) -> EngineOptions:
+    """Return how an engine for an evaluation is started, with further argument words before those of the user."""
+    return EngineOptions(
+        extra_args=(*NO_TEMPLATE, *words, *config.asking.engine_args),
+        trust_remote_code=config.trust_remote_code,
+        arithmetic=config.arithmetic,
+    )
+
+
+def _engine_defaults(weights: int, arithmetic: Arithmetic | None) -> list[str]:
+    arguments, environment = default_settings(weights, arithmetic)
     return [*arguments, *(f"{name}={value}" for name, value in environment.items())]
 
 

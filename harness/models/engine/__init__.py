@@ -1,5 +1,6 @@
 """The harness's own vLLM server, and the guard around the files that it loads.
 
+arithmetic.py   In which arithmetic the engine answers: the default on the CPU, faster ones, what runs have recorded
 build.py        The installed build of vLLM: its arguments, environment and memory
 checkpoint.py   A model repository before it is loaded: a causal LM, with safe weights, without code of its own
 environment.py  The environment of processes that load a model's files: no secrets

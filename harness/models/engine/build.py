@@ -5,14 +5,18 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import os
+import shutil
+import sysconfig
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.errors import EngineError
+from harness.errors import EngineError, UsageError
 from harness.hub.lineage import package_versions
 from harness.hub.push_checks import without_paths
+from harness.models.engine.arithmetic import Arithmetic, deciding_args, processor_has_bfloat16
 from harness.models.engine.environment import limit
 from harness.secrets import MASK, is_secret_name, known, learn
+from harness.terminal import say
 
 _GIB = 1024**3
 _SIZED = frozenset(
@@ -41,20 +45,53 @@ def is_cpu_build() -> bool:
     return True
 
 
-def default_settings(weights: int) -> tuple[list[str], dict[str, str]]:
+def default_settings(weights: int, arithmetic: Arithmetic | None = None) -> tuple[list[str], dict[str, str]]:
     """Return the arguments and environment that suit the installed build: none on CUDA, these on the CPU.
 
     By default vLLM reserves 92 % of the memory for its cache and refuses to start when that is not free;
     a fixed cache is enough here, of a size that goes with the bytes of the weights. Compilation costs more than it
     saves over a few hundred prompts.
-    In float32 and without split attention an answer does not depend on which other prompts share its
-    batch, so that a resumed run ends like an undisturbed one; bfloat16 (what vLLM would choose) has ties.
+    In float32 and without split attention (`arithmetic` None) an answer does not depend on which other prompts share
+    its batch, so that a resumed run ends like an undisturbed one; bfloat16 (what vLLM would choose) has ties.
     """
     if not is_cpu_build():
         return [], {}
-    arguments = ["--kv-cache-memory-bytes", str(_cache(weights)), "--enforce-eager"]
-    arguments += ["--block-size", "32", "--dtype", "float32"]
-    return arguments, {"VLLM_CPU_ATTN_SPLIT_KV": "0"}
+    chosen = arithmetic or Arithmetic()
+    arguments = ["--kv-cache-memory-bytes", str(_cache(weights)), *([] if chosen.compiled else ["--enforce-eager"])]
+    arguments += ["--block-size", "32", "--dtype", chosen.dtype]
+    return arguments, {"VLLM_CPU_ATTN_SPLIT_KV": str(int(chosen.split_attention))}
+
+
+def fast_arithmetic(engine_args: Sequence[str], *, adapters: bool) -> Arithmetic | None:
+    """Return in what the installed engine is fastest on this machine, and say it; None: in what it computes anyway.
+
+    Raises UsageError where the engine's own arguments decide that, EngineError where no engine is installed.
+    """
+    check_installed()
+    if decided := next(deciding_args(engine_args), None):
+        raise UsageError(
+            f"--fast chooses the engine's arithmetic, and so does --engine-arg {decided[0]}; leave one of them out"
+        )
+    if not is_cpu_build():
+        say("--fast changes nothing here: on a CUDA device the engine computes in its own settings anyway")
+        return None
+    native, compiles = processor_has_bfloat16(), _can_compile()
+    dtype = "bfloat16" if native else "float32"
+    chosen = Arithmetic(dtype=dtype, compiled=compiles and not adapters, split_attention=True)
+    reasons = [] if native else ["this processor has no instructions for bfloat16, in which it would be slower"]
+    if adapters:
+        reasons.append("on the CPU the engine compiles no model with adapters")
+    elif not compiles:
+        reasons.append("to compile, install a C++ compiler (g++, or name one in CXX) and Python's headers")
+    because = f" ({'; '.join(reasons)})" if reasons else ""
+    say(f"--fast: the engine computes in {chosen}{because}")
+    return chosen
+
+
+def _can_compile() -> bool:
+    """Return whether PyTorch can compile for the CPU here: it builds extensions of Python in C++."""
+    compiler = shutil.which(os.environ.get("CXX") or "g++")
+    return compiler is not None and Path(sysconfig.get_path("include"), "Python.h").is_file()
 
 
 def _cache(weights: int) -> int:

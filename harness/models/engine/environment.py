@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import stat
 from collections.abc import Mapping
+from pathlib import Path
 
 FURTHER = "TFT_ENGINE_ENV"
 """Names of further variables to hand on, with commas between them."""
@@ -39,6 +42,28 @@ def _needed(name: str) -> bool:
     if any(word in name.upper() for word in _SECRET) and not name.startswith(_TOKENIZERS):
         return False
     return name in _NAMES or name in _CACHES or name.startswith(_KINDS)
+
+
+def compile_caches(apart: str | None) -> dict[str, str]:
+    """Return the variables for folders of compiled code that are the user's own; an engine runs what it finds there.
+
+    `apart` names a model that runs code of its own: what that has left is found by this model only. Raises EngineError
+    for a folder in which others can write.
+    """
+    from harness.errors import EngineError
+
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tft" / "engine"
+    place = root / (re.sub(r"[^A-Za-z0-9._@-]", "-", apart) if apart else "shared")
+    for folder in (root, place):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+            raise EngineError(
+                f"{folder} may hold code that others have compiled: expected a folder of your own in which nobody else "
+                "can write; remove it, and it is made again"
+            )
+    names = ("VLLM_CACHE_ROOT", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")
+    return {name: str(place / name.partition("_")[0].lower()) for name in names}
 
 
 def limit(name: str, default: float, environment: Mapping[str, str] = os.environ) -> float:

@@ -19,9 +19,10 @@ from typing import Self
 from harness.errors import EngineError
 from harness.hub.address import keep_from_proxies
 from harness.hub.artifact import Artifact
+from harness.models.engine.arithmetic import Arithmetic
 from harness.models.engine.build import MEMORY, check_installed, default_settings, memory_limit
 from harness.models.engine.checkpoint import Checkpoint
-from harness.models.engine.environment import without_secrets
+from harness.models.engine.environment import compile_caches, without_secrets
 from harness.models.engine.process import LOAD, MemoryWatch, kill_with_parent
 from harness.secrets import learn
 
@@ -49,6 +50,8 @@ class EngineOptions:
 
     extra_args: tuple[str, ...] = ()
     trust_remote_code: bool = False
+    arithmetic: Arithmetic | None = None
+    """None: the default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,9 +145,11 @@ def command_line(checkpoint: Checkpoint, options: EngineOptions, port: int) -> t
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
     }
-    defaults, default_environment = default_settings(checkpoint.weights)
+    defaults, default_environment = default_settings(checkpoint.weights, options.arithmetic)
     arguments += defaults
     environment |= default_environment
+    if options.arithmetic and options.arithmetic.compiled:
+        environment |= compile_caches(str(checkpoint.artifact) if options.trust_remote_code else None)
     if options.trust_remote_code:
         arguments.append("--trust-remote-code")
     return [*arguments, *options.extra_args], environment

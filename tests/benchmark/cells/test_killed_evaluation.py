@@ -76,6 +76,7 @@ def test_a_killed_evaluation_of_several_models_asks_no_model_twice(
     _killed_when(lambda: len(_counts(work)) > 1 and min(_counts(work)) > 0, start())
     before = _answers(work)
     _killed_when(lambda: bool(pushed()), start())
+    assert "ada--small" in pushed(), "the base comes first: alone it would be evaluated anew"
     after = _answers(work)
     assert all(after[folder].startswith(lines) for folder, lines in before.items())
     assert len(after) == len(MODELS)

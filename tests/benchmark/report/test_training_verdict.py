@@ -82,6 +82,10 @@ def test_a_better_arm_never_makes_the_verdict_worse(judged: Made) -> None:
     [
         ({"changes": {"model_revision": "e" * 40}}, "the trainings began from dddddddddddd"),
         ({"changes": {"dataset_revision": "e" * 40}}, "measured on ada/tft-benchmark-testset at eeeeeeeeeeee"),
+        (
+            {"changes": {"config": {"arithmetic": "bfloat16, compiled"}}},
+            "answered in bfloat16, compiled, the others in",
+        ),
     ],
 )
 def test_an_untrained_student_that_is_not_comparable_gives_no_verdict(judged: Made, options: Any, why: str) -> None:

@@ -118,6 +118,11 @@ def test_what_an_engine_sends_for_an_answer_is_counted_under_its_reason(
     assert dict(outcome("filter", model()).unusable) == {reason: 1}
 
 
+def test_an_endpoint_that_hangs_is_counted_as_no_answer_in_time(endpoint: Any, model: Any) -> None:
+    endpoint.faults, endpoint.slow = (lambda question, before: "slow"), 0.5
+    assert dict(outcome("filter", model(timeout=0.1)).unusable) == {"no answer in time": 1}
+
+
 def test_usable_answers_are_counted_with_those_that_took_a_second_try_and_those_known_already(
     endpoint: Any, model: Any
 ) -> None:

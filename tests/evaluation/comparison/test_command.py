@@ -473,3 +473,28 @@ def test_rows_without_scores_are_read_in_any_notation_with_the_schemas_types(wri
     for options in ([write("b.jsonl", [{**row, "tools": tools} for row in rows])], [write("c.jsonl", rows), schemas]):
         found = json.loads(works(plain, options[0], "--json", *(["--tools", schemas] if options[1:] else [])))
         assert found["metrics"]["binary_tool_call"]["b"]["value"] == 1.0
+
+
+def test_results_of_two_arithmetics_are_not_compared(tmp_path: Path) -> None:
+    """An endpoint's is not known, and neither is that of rows without a report, which is said."""
+    fast = {"config": {"arithmetic": "bfloat16, compiled, attention split"}}
+    folders = {
+        name: run_folder(tmp_path / name, rows([1.0] * 16), made)
+        for name, made in {
+            "usual": report("vllm:me/one"),
+            "fast": report("vllm:me/two", **fast),
+            "also": report("vllm:me/three", **fast),
+            "argued": report("vllm:me/four", config={"engine_args": ["--dtype", "float16"]}),
+            "endpoint": report("openai:large"),
+        }.items()
+    }
+    for one, two in (("usual", "fast"), ("fast", "usual"), ("fast", "argued"), ("argued", "usual")):
+        error = fails(folders[one], folders[two], "--gate", "not-worse")
+        assert "answered in" in str(error)
+        assert "--fast" in str(error)
+    assert works(folders["fast"], folders["also"], "--markdown").count("answered in bfloat16, compiled") == 2
+    works(folders["fast"], folders["endpoint"])
+    bare = str(Path(folders["usual"]) / "data" / "test.jsonl")
+    [warning] = json.loads(works(folders["fast"], bare, "--json"))["warnings"]
+    assert "in which arithmetic B was answered" in warning
+    assert json.loads(works(folders["usual"], bare, "--json"))["warnings"] == []

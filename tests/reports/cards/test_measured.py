@@ -13,6 +13,7 @@ from harness.data.published_facts import published_facts
 from harness.data.records import Task
 from harness.evaluation.report_json import eval_results_yaml
 from harness.reports import model_card
+from harness.reports.evaluation_tables import as_comment
 from harness.resources import folder
 
 FACTS = published_facts()
@@ -96,6 +97,19 @@ def test_the_command_repeats_the_run_with_its_commits_and_settings(make_report: 
     assert given["dataset"] == f"me/tft-benchmark-testset@{DATA_COMMIT}"
     assert (given["max_tokens"], given["limit"], given["trust_remote_code"]) == (99, 7, True)
     assert list(split_engine_args(given["engine_args"])) == settings["engine_args"]
+
+
+def test_an_arithmetic_other_than_the_default_is_named_wherever_scores_are(make_report: Any, reading: Any) -> None:
+    made, arithmetic = make_report("vllm:me/a"), "float32, compiled, attention split"
+    for changes, named in (({}, False), ({"arithmetic": arithmetic}, True)):
+        config = {**made.run.config, "pairs": 359, "pairs_in_test_set": 359, **changes}
+        report = dataclasses.replace(made, run=dataclasses.replace(made.run, config=config))
+        card = model_card.render_card(report, model_card.identify("me/a"))
+        scores = card[card.index("Measured by this harness") : card.index("| Metric |")]
+        assert (arithmetic in scores) == named
+        assert ("--fast" in shlex.split(reading.code_block(card, "bash"))) == named
+        assert (arithmetic in as_comment([report])) == named
+        assert (arithmetic in eval_results_yaml(report, "me/data", source_url="https://hub/datasets/me/r")) == named
 
 
 def test_tools_come_from_the_task_where_there_is_one(published_task: Task, make_report: Any) -> None:

@@ -16,7 +16,12 @@ from typing import Any
 
 import pytest
 
+from harness.data.records import TurnPair
+from harness.hub.client import Hub
 from harness.hubd.embedded import running
+from harness.models import parsing
+from harness.stages import evaluate
+from harness.stages._requests import EvaluateRequest, InferenceOptions
 from support.sample_test_set import write_test_set
 
 CONCURRENCY = 4
@@ -83,6 +88,30 @@ def test_a_run_that_is_killed_again_and_again_ends_like_an_undisturbed_one(
     failed = sum(question[1] < "4" for question in endpoint.asked)
     assert failed > 2
     assert endpoint.asked.total() <= len(endpoint.asked) + failed + kills * CONCURRENCY
+
+
+def test_models_that_were_asked_together_find_their_answers_when_fewer_are_left(
+    hub: Any, endpoint: Any, test_set: list[TurnPair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below a `root` a model has the same folder in every request: what is left of several asks nothing again."""
+    monkeypatch.setenv("HF_TOKEN", "hf_ada_write")
+    recorded = [{"pair_id": pair.id, "raw": parsing.canonical(pair.reference)} for pair in test_set]
+    (tmp_path / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in recorded))
+    both = EvaluateRequest(
+        models=(f"replay:{tmp_path / 'answers.jsonl'}", "openai:counting-model"),
+        dataset="ada/sample",
+        asking=InferenceOptions(base_url=endpoint.url, max_tokens=64, cache=tmp_path / "cache"),
+        root=tmp_path / "runs",
+        resume=True,
+    )
+    client = Hub.connect(hub.url)
+    first = evaluate.run(both, client).evaluations[1]
+    asked = endpoint.asked.total()
+    assert asked == len(test_set)
+    left = both.model_copy(update={"models": both.models[1:], "asking": both.asking.model_copy(update={"cache": None})})
+    again = evaluate.run(left, client).evaluations[0]
+    assert again.folder == first.folder
+    assert endpoint.asked.total() == asked
 
 
 def test_a_log_that_was_cut_goes_on_and_a_damaged_one_is_refused_by_its_line(

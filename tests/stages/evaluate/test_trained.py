@@ -13,6 +13,7 @@ import pytest
 
 from harness.data.formats.messages import dump_conversation
 from harness.data.sample import sample_conversations
+from harness.evaluation.report_json import read_report
 from harness.hub.lineage import parse_record
 from harness.training.run_summary import load_facts
 from support.sample_test_set import write_test_set
@@ -26,6 +27,7 @@ FILES = {
 }
 EARLY, LATE = "Etc/GMT+12", "Pacific/Kiritimati"
 """Time zones 26 hours apart: in one it is always another day than in the other."""
+ON_SAMPLE = ("--dataset", "ada/sample", "--no-push")
 SETTINGS = ("--epochs", "1", "--set", "lora_rank=4", "--set", "learning_rate=1e-3")
 
 
@@ -66,7 +68,23 @@ def test_a_trained_model_is_complete_reused_and_evaluated(
     assert "there already" in terminal(*arguments).worked().err
     assert api.model_info("ada/trained").sha == report["revision"]
 
-    terminal.evaluate("ada/trained", "--limit", "3", "--max-tokens", "8", "--judge", "rules:judge").worked()
+    # In another arithmetic than the default, which needs no engine of its own here.
+    words = ("ada/trained", "--limit", "3", "--max-tokens", "8")
+    terminal.environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    said = terminal("evaluate", *words, *ON_SAMPLE, "--out", "fast", "--fast", "--judge", "rules:judge").worked()
+    run = read_report(tmp_path / "fast" / "report.json").run
+    assert run.arithmetic == run.config["arithmetic"]
+    assert f"the engine computes in {run.arithmetic}" in " ".join(said.err.split())
+    assert run.arithmetic in " ".join(said.out.split())
+    dtype, compiled, _ = run.arithmetic.split(", ")
+    log = (tmp_path / "fast" / "engine.log").read_text()
+    assert f"dtype=torch.{dtype}," in log
+    assert f"enforce_eager={compiled != 'compiled'}," in log
+    assert ("Warming up model for the compilation" in log) == (compiled == "compiled")
+    assert bool(list((tmp_path / "cache" / "tft" / "engine").rglob("*.so"))) == (compiled == "compiled")
+    again = terminal("evaluate", *words, *ON_SAMPLE, "--out", "fast", "--resume").worked()
+    assert f"the engine computes in {run.arithmetic}" in " ".join(again.err.split())
+    assert read_report(tmp_path / "fast" / "report.json").run.arithmetic == run.arithmetic
 
 
 def test_a_benchmark_model_keeps_its_training_in_the_card(training: tuple[str, ...], terminal: Any) -> None:
