@@ -92,8 +92,6 @@ def test_a_killed_evaluation_of_several_models_asks_no_model_twice(
     record = load(hub.read_text("dataset", f"ada/{RESULTS}", FILE) or "", "here")
     assert [cell.status for cell in record.cells] == ["done", "done"]
     assert [one.status for one in record.baselines if one.kind == "untrained"] == ["done"]
-    assert "failed" not in out
-
     again = start()
     out, err = again.communicate()
     assert again.returncode == 0, err
