@@ -124,7 +124,7 @@ def chosen(words: Sequence[str]) -> dict[str, str]:
 def measure(number: int, dataset: str, scratch: Path, written: Path, options: argparse.Namespace) -> float:
     """Return how many times as long as the bare engine our command takes."""
     caches = {"VLLM_CACHE_ROOT": str(scratch / "compiled"), "TORCHINDUCTOR_CACHE_DIR": str(scratch / "inductor")}
-    offline = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    offline = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
     variables = {key: value for key, value in chosen(options.bare).items() if key.isupper()}
     bare, tokens = timed([sys.executable, str(scratch / "bare.py"), str(written)], caches | offline | variables)
     words = [
