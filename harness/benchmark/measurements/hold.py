@@ -23,7 +23,7 @@ from harness.benchmark.measurements.record import (
 )
 from harness.benchmark.measurements.same import check_same
 from harness.benchmark.record import BenchmarkRecord
-from harness.benchmark.report.assign import assign_results
+from harness.benchmark.report.assign import assign_results, student_name
 from harness.benchmark.report.baseline_results import find_beside
 from harness.benchmark.report.losses import read_log
 from harness.benchmark.report.results import Result, read_results
@@ -38,6 +38,7 @@ from harness.hub.lineage import LineageRecord, read_lineage
 from harness.models.engine.build import is_cpu_build
 from harness.training.run_summary import load_facts
 
+_TO_ITS_END = "let `tft benchmark` run to its end with it (what is done is reused)"
 _FLAGS = ("avx512f", "avx512_bf16", "amx_bf16")
 
 
@@ -57,12 +58,12 @@ def hold(hub: Hub, namespace: str, folder: Path, student: str | None = None) -> 
     one table, before anything is written.
     """
     results = read_results(hub, namespace)
-    if results.record is None:
-        raise DataError(
-            f"{results.artifact} has no record of a run, which says with which settings the cells were made; let "
-            "`tft benchmark` run to its end (what is done is reused)"
-        )
     assigned = assign_results(results, namespace, student)
+    if results.record is None or student_name(results.record.student) != assigned.student:
+        raise DataError(
+            f"{results.artifact} has no record of a run with {assigned.student}, which says with which settings the "
+            f"cells were made; {_TO_ITS_END}"
+        )
     beside = [one for one in find_beside(results, assigned) if one.model.kind == "untrained"]
     left_out = [
         f"{key[0]} {key[1]}{' fair' if key[2] else ''} seed {run.seed}: {run.problem or run.status}"
@@ -73,7 +74,13 @@ def hold(hub: Hub, namespace: str, folder: Path, student: str | None = None) -> 
     left_out += [f"{BASELINE_KINDS[one.model.kind]}: {one.model.problem}" for one in beside if one.result is None]
     own = [one for one in assigned.results.values() if not CellName.parse(one.repository or "")]
     left_out += [f"{one.repository}: it is of a job, and no cell of the benchmark" for one in own]
-    found = [one for one in assigned.results.values() if one not in own]
+    recorded = {cell.model for cell in results.record.cells}
+    unknown = [one for one in assigned.results.values() if one not in own and one.repository not in recorded]
+    left_out += [
+        f"{one.repository}: the recorded run is without it, so that its settings are not known; {_TO_ITS_END}"
+        for one in unknown
+    ]
+    found = [one for one in assigned.results.values() if one.repository in recorded and one not in own]
     found += [one.result for one in beside if one.result]
     dataset = ResultsDataset(hub, results.artifact)
     made = [_measure(hub, dataset, one, results.record) for one in found]
@@ -124,7 +131,10 @@ def _lineage(hub: Hub, artifact: Artifact) -> LineageRecord | None:
 
 
 def _without_hub(report: EvalReport, test_set: str) -> EvalReport:
-    """Return a report that names content where it named commits of one Hub, and holds no long texts."""
+    """Return a report that names content where it named commits of one Hub, and holds no long texts.
+
+    Why a judge's votes are missing is left out, too: its reasons may quote an answer.
+    """
     name = report.run.model_name
     run = replace(
         report.run,
@@ -133,7 +143,10 @@ def _without_hub(report: EvalReport, test_set: str) -> EvalReport:
         dataset_revision=test_set[:40],
         config=hide_texts(report.run.config),
     )
-    return replace(report, run=run, plots={})
+    judging = report.judging
+    if judging:
+        judging = replace(judging, members=tuple(replace(one, problem=None) for one in judging.members))
+    return replace(report, run=run, judging=judging, plots={})
 
 
 def hardware() -> str:

@@ -10,15 +10,15 @@ from harness.benchmark.report.format import listed, short
 from harness.benchmark.report.records import Contrast, Row
 from harness.data.published_facts import Difference, PublishedFacts
 from harness.evaluation.metrics import JUDGE_METRIC
-from harness.statistics.formatting import as_points, number, p_value, points, points_span, spread
+from harness.statistics.formatting import POINTS, as_points, number, p_value, points, points_span, spread
 
-Agreement = Literal["agrees", "contradicts", "open", "not measured yet"]
+Agreement = Literal["agrees", "contradicts", "open", "not compared yet"]
 _NAMES = {"tft": "TFT", "direct": "Direct"}
 _COUNTED: dict[Agreement, tuple[str, str]] = {
     "agrees": ("agrees", "agree"),
     "contradicts": ("contradicts it", "contradict it"),
     "open": ("leaves it open", "leave it open"),
-    "not measured yet": ("is not measured yet", "are not measured yet"),
+    "not compared yet": ("cannot be compared yet", "cannot be compared yet"),
 }
 
 
@@ -35,8 +35,9 @@ def compare(rows: Sequence[Row], metric: str, facts: PublishedFacts) -> list[Com
     """Return what each row says to the published difference in the same scenario.
 
     It agrees where the pipeline that was published as ahead is significantly ahead (Holm over the table), and where
-    none was published as ahead and none is; it contradicts where another one is significantly ahead. In all other
-    cases it is open: what was published as a difference cannot be told from none.
+    none was published as ahead and the whole interval is within the points that count as no difference; it contradicts
+    where another one is significantly ahead. In all other cases it is open: a difference that is not found may be there
+    all the same.
     """
     # What was published is told by the published judge, whatever metric is measured: only it has all ten scores.
     published = {one.scenario.number: one for one in facts.differences(JUDGE_METRIC)}
@@ -50,9 +51,10 @@ def compare(rows: Sequence[Row], metric: str, facts: PublishedFacts) -> list[Com
 def _compared(row: Row, contrast: Contrast | None, published: Difference, threshold: float) -> Compared:
     told = f"published {as_points(published.points)} points, {_winner(published, threshold)}"
     if contrast is None or contrast.difference.value is None:
-        return Compared(row=row, agreement="not measured yet", sentence=f"{row.title} is not measured yet: {told}.")
+        return Compared(row=row, agreement="not compared yet", sentence=f"{row.title} cannot be compared yet: {told}.")
     ahead = None if contrast.tie else "tft" if contrast.difference.value > 0 else "direct"
-    agreement: Agreement = "agrees" if ahead == published.winner else "contradicts" if ahead else "open"
+    same = ahead == published.winner and (ahead is not None or _within(contrast, threshold))
+    agreement: Agreement = "agrees" if same else "contradicts" if ahead not in (None, published.winner) else "open"
     measured = (
         f"measured {points(contrast.difference.value)} points {points_span(contrast.difference)}, "
         f"{_measured_winner(contrast, ahead)}"
@@ -60,8 +62,14 @@ def _compared(row: Row, contrast: Contrast | None, published: Difference, thresh
     return Compared(
         row=row,
         agreement=agreement,
-        sentence=f"{row.title} {_COUNTED[agreement][0]}: {told}; {measured}{_reach(contrast, published)}.",
+        sentence=f"{row.title} {_COUNTED[agreement][0]}: {told}; {measured}.",
     )
+
+
+def _within(one: Contrast, threshold: float) -> bool:
+    """Whether the whole interval is within so many points of no difference."""
+    low, high = one.difference.low, one.difference.high
+    return low is not None and high is not None and max(-low, high) * POINTS <= threshold
 
 
 def _winner(published: Difference, threshold: float) -> str:
@@ -76,15 +84,6 @@ def _measured_winner(one: Contrast, ahead: str | None) -> str:
     least = one.smallest_detectable
     found = f"; a true difference of {spread(least)} points would be found in 80 % of cases" if least else ""
     return f"which cannot be told from none (adjusted p {p_value(one.adjusted)}{found})"
-
-
-def _reach(one: Contrast, published: Difference) -> str:
-    """Return whether the published difference is within the measured interval."""
-    low, high = one.difference.low, one.difference.high
-    if published.points is None or low is None or high is None:
-        return ""
-    inside = low <= published.points / 100 <= high
-    return f"; the published difference is {'within' if inside else 'outside'} that interval"
 
 
 def summarize_story(found: Sequence[Compared]) -> Iterator[str]:

@@ -61,8 +61,7 @@ def _sentences(verdict: ReportVerdict, main: Table, null: tuple[str, Estimate] |
         if verdict.untold:
             yield _untold([rows[name] for name in verdict.untold], metric)
         yield _how([row.contrasts[metric] for row in main.rows if metric in row.contrasts], by)
-    for name in verdict.missing:
-        yield f"{short(rows[name])} has no comparison: {_why_missing(rows[name])}."
+    yield from _missing([rows[name] for name in verdict.missing])
     yield from (_clean(row, metric) for row in main.rows if not row.corrupted and metric in row.contrasts)
     if null and verdict.beats_baselines:
         yield from _below_null(_scored_cells(main, metric), null)
@@ -92,6 +91,14 @@ def _how(contrasts: Sequence[Contrast], by: str) -> str:
         f"That is by {by}, paired over {n} turns, clustered by {conversations} conversations, "
         f"p adjusted for {len(contrasts)} scenarios (Holm), at the {100 * ALPHA:g} % level."
     )
+
+
+def _missing(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield which scenarios have no comparison, those for the same reason together."""
+    reasons = {row.scenario: _why_missing(row) for row in rows}
+    for why in dict.fromkeys(reasons.values()):
+        names = [short(row) for row in rows if reasons[row.scenario] == why]
+        yield f"{listed(names)} {'has' if len(names) == 1 else 'have'} no comparison: {why}."
 
 
 def _why_missing(row: Row) -> str:

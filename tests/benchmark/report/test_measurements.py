@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -175,8 +176,15 @@ def test_agreement_follows_from_sign_and_significance(
     for name, one in told.items():
         contrast = one.row.contrasts[summary.metric]
         ahead = None if contrast.tie else "tft" if contrast.difference.value > 0 else "direct"
-        published = None if name == "s1" else "tft"
-        assert one.agreement == ("agrees" if ahead == published else "contradicts" if ahead else "open"), one
+        if name == "s1":
+            assert (ahead, contrast.difference.low < -0.05) == (None, True)
+            assert one.agreement == "open", "a difference that so few conversations cannot show is no agreement"
+        else:
+            assert one.agreement == ("agrees" if ahead == "tft" else "contradicts" if ahead else "open"), one
+    tie = told["s1"].row.contrasts[summary.metric]
+    narrow = replace(tie, difference=replace(tie.difference, low=-0.04, high=0.03))
+    (shown,) = compare([replace(told["s1"].row, contrasts={summary.metric: narrow})], summary.metric, facts)
+    assert shown.agreement == "agrees"
     found = read_measured(tmp_path / "measured")
     by_cell = {
         (one.row.scenario, one.cell.arm): one for one in costs(summary.main.rows, summary.metric, found.of, facts)
@@ -222,6 +230,38 @@ def test_the_page_shows_every_figure_and_what_is_missing(
     for text, place in ((page, tmp_path / "docs"), (readme, tmp_path)):
         for picture in (line.rpartition("](")[2].rstrip(")") for line in text.splitlines() if line.startswith("![")):
             assert (place / picture).is_file()
+
+
+def test_one_cell_is_not_called_unmeasured_and_what_is_missing_is_said_once(
+    files: Made, ten: list[Any], record: Made, untrained: Any, held: Made
+) -> None:
+    made = render(folder := held({**files(ten[1], untrained), **record(ten[1:2])}), folder.parent / "docs")
+    assert "1 of 10 cells so far" in made.page
+    assert "\nS2, S3, S4 and S5 have no comparison: both not measured yet.\n" in made.page
+    for text in (made.page, made.block):
+        assert "Direct: S1, S2, S3, S4 and S5 cannot be compared yet." in text
+        assert "S1 Baseline is not measured" not in text
+        assert "\n\n\n" not in text
+
+
+def test_a_cell_whose_settings_no_record_tells_is_left_out(
+    files: Made, ten: list[Any], record: Made, push: Made, owner: str, tmp_path: Path
+) -> None:
+    push(RESULTS, _owned({**files(*ten[:2]), **record(ten[1:2])}, owner))
+    held = hold(Hub.connect(), owner, tmp_path)
+    assert [path.name for path in held.files] == ["tft-benchmark-s1-direct-tiny-1M.json"]
+    assert any("s1-tft" in one and "settings are not known" in one for one in held.left_out)
+
+
+def test_why_a_judge_gave_no_verdict_is_not_recorded_as_it_may_quote_an_answer(
+    files: Made, ten: list[Any], record: Made, held: Made
+) -> None:
+    found = files(ten[0])
+    path = next(path for path in found if path.startswith("reports/"))
+    edited = json.loads(found[path])
+    edited["judging"]["members"][0]["problem"] = "the verdict is a table for four in Oakland"
+    folder = held({**found, path: json.dumps(edited), **record(ten[:1])})
+    assert "Oakland" not in "".join(_bytes(folder).values())
 
 
 def test_the_committed_page_and_readme_are_what_the_command_renders(
