@@ -75,8 +75,9 @@ def describe_batches(log: Sequence[LogEntry]) -> str | None:
     ]
     if not any(size for _, size in changes):
         return None
-    later = "".join(f", {size} from step {step} on" for step, size in changes[1:])
-    return f"at most {changes[0][1]}, chosen to fit the memory{later}"
+    first = changes[0][1]
+    begun = "as set" if first is None else f"at most {first}, chosen to fit the memory"
+    return begun + "".join(f", {size or 'as set'} from step {step} on" for step, size in changes[1:])
 
 
 _LOUD = ("transformers", "trl", "peft", "accelerate")

@@ -54,6 +54,7 @@ def attend(
         raise ModelError(f"attention of {type(module).__name__} {what}; train with shared_prefix=off")
     window: int | None = settings.pop("sliding_window", None)
     batch.layers += 1
+    query, key, value = (_as_autocast(states) for states in (query, key, value))
     rows, shared = batch.rows, query.shape[2] - len(batch.unshared)
     if _needs_no_mask(query, value, window, settings):
         layout = Layout(shared=shared, rests=batch.rests, scale=settings.get("scaling"))
@@ -80,6 +81,15 @@ def attend(
     if shared:
         found = torch.cat([attention([states[:, :, :shared] for states in (query, key, value)], 0), found], dim=1)
     return found, None
+
+
+def _as_autocast(states: torch.Tensor) -> torch.Tensor:
+    """Return states in the type that autocast computes in: it knows `scaled_dot_product_attention`, not our kernels.
+
+    Rotated in float32, queries and keys would have another type than values.
+    """
+    device = states.device.type
+    return states.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else states
 
 
 def _needs_no_mask(query: torch.Tensor, value: torch.Tensor, window: int | None, settings: dict[str, Any]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from harness.training.auto_batch import AutoBatchTrainer, divide
 from harness.training.checkpoints import identify
 from harness.training.config import TrainConfig
 from harness.training.examples import TrainingExamples
+from harness.training.log import LogEntry, describe_batches
 from harness.training.loop import Trained, train
 from harness.training.memory import doubling, fitting, peak_of
 
@@ -102,6 +104,23 @@ def test_step_in_which_memory_runs_out_begins_again_with_half(
     check(again, expected)
     assert again.batches == "at most 2, chosen to fit the memory, 1 from step 3 on"
     assert run(small_base, small_examples, tmp_path, WHOLE, resume=True).log == again.log
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ([None, None], None),
+        ([None, 4, 4, 2], "as set, 4 from step 2 on, 2 from step 4 on"),
+        ([4, None], "at most 4, chosen to fit the memory, as set from step 2 on"),
+    ],
+)
+def test_run_that_goes_on_with_another_kind_of_size_says_so(sizes: list[int | None], said: str | None) -> None:
+    """Both kinds are the same training."""
+    entry = LogEntry(
+        step=0, epoch=1, loss=1.0, learning_rate=1e-3, tokens_per_second=1.0, memory_bytes=1, grad_norm=None
+    )
+    log = [replace(entry, step=step, batch_size=size) for step, size in enumerate(sizes, start=1)]
+    assert describe_batches(log) == said
 
 
 def test_single_example_that_does_not_fit_is_the_end(

@@ -13,12 +13,13 @@ import pytest
 import torch
 import transformers
 
-from harness.training import shared_prefix
+from harness.training import shared_prefix, varlen_attention
 from harness.training.batches import Collator, keeps_columns, shared_length, weighted_loss
 from harness.training.config import TrainConfig
 from harness.training.examples import Example, TrainingExamples
 from harness.training.loop import SHARED, Trained, train
 from harness.training.prefix_attention import Layout, PrefixAttention
+from harness.training.recompute import keep_products
 from harness.training.shared_prefix import share_prefix
 from harness.training.varlen_attention import masked
 
@@ -130,6 +131,40 @@ def test_gradients_by_sequences_are_those_of_separate_examples(
     model.gradient_checkpointing_enable({"use_reentrant": False})
     assert largest_error(gradients(model, [EXAMPLES[:3], EXAMPLES[3:]], shared), apart) < 1e-5
     assert used
+
+
+@pytest.mark.parametrize("ways", [{}, {"context_fn": keep_products(0)}], ids=["all", "selective"])
+def test_kernel_is_tried_within_a_layer_that_is_computed_again(
+    ways: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on CUDA, where training is the first to ask for the kernel. What trying saves is none of the layer's."""
+    varlen_attention._tried.cache_clear()
+    monkeypatch.setattr("torch.nn.attention.varlen.varlen_attn", masked)
+    monkeypatch.setattr(shared_prefix, "_needs_no_mask", lambda *_: False)
+    model = made("Llama")
+    apart = gradients(model, [[example] for example in EXAMPLES], Collator(pad_token_id=0))
+    assert share_prefix(model, EXAMPLES, 0) is None
+    monkeypatch.setattr(
+        shared_prefix, "find_kernel", lambda query, *_: varlen_attention._tried(query.device, query.dtype, 16)
+    )
+    model.train()
+    model.gradient_checkpointing_enable({"use_reentrant": False, **ways})
+    assert largest_error(gradients(model, [EXAMPLES], Collator(pad_token_id=0, shared=True)), apart) < 1e-5
+    assert varlen_attention._tried(torch.device("cpu"), torch.float32, 16) is masked
+    varlen_attention._tried.cache_clear()
+
+
+def test_weights_in_float32_share_a_prefix_in_bfloat16() -> None:
+    """As in full training: there queries and keys are rotated in float32, and values are not."""
+    model = made("Llama")
+
+    def found(batches: Sequence[Sequence[Example]], collator: Collator) -> dict[str, torch.Tensor]:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return gradients(model, batches, collator)
+
+    apart = found([[example] for example in EXAMPLES], Collator(pad_token_id=0))
+    assert share_prefix(model, EXAMPLES, 0) is None
+    assert largest_error(found([EXAMPLES], Collator(pad_token_id=0, shared=True)), apart) < 0.05
 
 
 def test_adapters_have_the_gradients_of_separate_examples() -> None:
