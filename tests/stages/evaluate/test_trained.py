@@ -70,7 +70,7 @@ def test_a_trained_model_is_complete_reused_and_evaluated(
 
     # In another arithmetic than the default, which needs no engine of its own here.
     words = ("ada/trained", "--limit", "3", "--max-tokens", "8")
-    terminal.environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    terminal.environment |= {"XDG_CACHE_HOME": str(tmp_path / "cache"), "VLLM_LOGGING_LEVEL": "INFO"}
     said = terminal("evaluate", *words, *ON_SAMPLE, "--out", "fast", "--fast", "--judge", "rules:judge").worked()
     run = read_report(tmp_path / "fast" / "report.json").run
     assert run.arithmetic == run.config["arithmetic"]
