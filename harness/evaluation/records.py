@@ -8,7 +8,7 @@ from typing import Any, Literal
 from harness.data.records import Vote
 from harness.hub.artifact import Artifact
 from harness.models.engine.arithmetic import recorded_arithmetic
-from harness.models.names import ModelName
+from harness.models.names import DEFAULT_BACKEND, ModelName, known_backends
 from harness.statistics.formatting import percent
 from harness.statistics.records import Agreement, Calibration, Estimate
 
@@ -68,7 +68,10 @@ class EvalRun:
     @property
     def arithmetic(self) -> str | None:
         """Return in which arithmetic our own engine answered; None for a model that another one answers for."""
-        return recorded_arithmetic(self.config) if self.model_name.backend == "vllm" else None
+        # Not by parsing the name, which may be anything in a record that somebody else wrote.
+        backend = self.model.partition(":")[0]
+        others = set(known_backends()) - {DEFAULT_BACKEND}
+        return None if backend in others else recorded_arithmetic(self.config)
 
     @property
     def test_set(self) -> Artifact:
