@@ -21,7 +21,7 @@ from harness.hub.client import Hub
 from harness.hubd.embedded import EmbeddedHub, running
 from support import benchmark_results
 
-OWNERS = tuple(f"owner{number}" for number in range(1, 13))
+OWNERS = tuple(f"owner{number}" for number in range(1, 49))
 ENDPOINT = "https://hub.example"
 
 
