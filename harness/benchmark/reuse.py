@@ -17,7 +17,7 @@ from harness.evaluation.scorecard import NULLS
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.hub.publishing import check_ours
-from harness.models.engine.arithmetic import DEFAULT
+from harness.models.engine.arithmetic import USUAL
 from harness.models.names import ModelName
 from harness.models.roles import Roles
 from harness.terminal import say
@@ -95,7 +95,7 @@ class BenchmarkState:
         # An endpoint may be given more room than was asked for, and logged answers have no limit.
         limit = step.request.get("asking", {}).get("max_tokens")
         engine = (run.config.get("max_tokens"), bool(run.config.get("base")))
-        alike = model.backend != "vllm" or (engine, run.arithmetic) == ((limit, "base" in step.request), DEFAULT)
+        alike = model.backend != "vllm" or (engine == (limit, "base" in step.request) and run.arithmetic in USUAL)
         judged = self._judge is None or (report.judging is not None and report.run.judge == self._judge)
         if not (wanted == found and alike and judged) or self._lacks_nulls(step):
             return None

@@ -11,7 +11,7 @@ from harness.data.formats.strict_records import load_record
 from harness.errors import DataError
 from harness.evaluation.records import EvalReport
 from harness.hub.foreign_json import load_json
-from harness.models.engine.arithmetic import DEFAULT
+from harness.models.engine.arithmetic import USUAL
 from harness.statistics.formatting import bounds
 from harness.statistics.records import Estimate
 
@@ -77,6 +77,6 @@ def _notes(report: EvalReport, metric: str, estimate: Estimate) -> str:
     ]
     if "judge" in metric:
         parts.append(f"judged by {report.run.judge or 'a judge that the run does not name'}")
-    if (arithmetic := report.run.arithmetic) not in (None, DEFAULT):
+    if (arithmetic := report.run.arithmetic) not in (None, *USUAL):
         parts.append(f"answered in {arithmetic}, not in the default arithmetic")
     return "; ".join(parts)

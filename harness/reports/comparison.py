@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness import terminal
 from harness.evaluation.comparison.compare import Comparison, Flip
 from harness.evaluation.comparison.sides import ComparedResult
-from harness.models.engine.arithmetic import DEFAULT
+from harness.models.engine.arithmetic import USUAL
 from harness.reports.evaluation_tables import table
 from harness.statistics.formatting import cell, cut, half_width, interval, p_value, signed
 
@@ -63,7 +63,7 @@ def describe(side: ComparedResult) -> str:
     model = run.model + (f" at {run.model_revision[:12]}" if run.model_revision else "")
     judge = side.report.run.judge
     judged = f", judged by {judge}" if judge else ""
-    answered = f", answered in {run.arithmetic}" if run.arithmetic not in (None, DEFAULT) else ""
+    answered = f", answered in {run.arithmetic}" if run.arithmetic not in (None, *USUAL) else ""
     return f"{model} on {run.dataset} at {run.dataset_revision[:12]}{judged}{answered}: {size} ({side.source})"
 
 

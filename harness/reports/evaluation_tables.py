@@ -13,7 +13,7 @@ from harness.evaluation.records import ANSWERS_KEPT, SENT_OTHERWISE, EvalReport,
 from harness.evaluation.results import config_name
 from harness.evaluation.scorecard import HEADLINE
 from harness.models.backends._base import DAY, SYSTEMS_REPLACED
-from harness.models.engine.arithmetic import DEFAULT
+from harness.models.engine.arithmetic import USUAL
 from harness.models.prompts import form_notes
 from harness.reports.markdown_templates import MARK
 from harness.statistics.formatting import cell, percent, short_interval
@@ -67,7 +67,7 @@ def run_notes(run: EvalRun) -> list[str]:
 
 def arithmetic_note(run: EvalRun) -> list[str]:
     """Return in which arithmetic our engine answered, where that is not the default."""
-    if run.arithmetic in (None, DEFAULT):
+    if run.arithmetic in (None, *USUAL):
         return []
     return [
         f"The engine did not answer in the default arithmetic, but in this one: {run.arithmetic}. Ties between tokens "

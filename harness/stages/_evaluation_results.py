@@ -11,7 +11,7 @@ from harness.errors import DataError, HarnessError, HubError, UsageError
 from harness.evaluation.results import ResultsDataset, config_name
 from harness.evaluation.run_folder import Evaluation
 from harness.hub.client import Hub
-from harness.models.engine.arithmetic import DEFAULT, Arithmetic
+from harness.models.engine.arithmetic import USUAL
 from harness.models.names import ModelName
 from harness.reports.publish import Destination, destination, publish
 from harness.stages._requests import EvaluateRequest
@@ -30,18 +30,18 @@ def find_destination(
 
 
 def check_arithmetic(
-    hub: Hub, places: Sequence[Destination | None], names: Sequence[ModelName], arithmetic: Arithmetic | None
+    hub: Hub, places: Sequence[Destination | None], names: Sequence[ModelName], unusual: str | None
 ) -> None:
-    """Raise UsageError where results of `--fast` would replace published ones in the default arithmetic."""
+    """Raise UsageError where results in an unusual arithmetic would replace published ones in a usual one."""
     for place, name in zip(places, names, strict=True):
-        if place is None or arithmetic is None:
+        if place is None or unusual is None:
             continue
         model = place.model or name.public
         known = ResultsDataset.at(hub, place.results).reports().get(config_name(model))
-        if known and known.run.arithmetic == DEFAULT:
+        if known and known.run.arithmetic in USUAL:
             raise UsageError(
-                f"{place.results} holds a result of {model} in {DEFAULT}, which one in {arithmetic} would replace; "
-                "leave out --fast, or add --no-push"
+                f"{place.results} holds a result of {model} in {known.run.arithmetic}, which one in {unusual} would "
+                "replace; leave out --fast (or the --engine-arg that chooses it), or add --no-push"
             )
 
 

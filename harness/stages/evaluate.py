@@ -39,6 +39,7 @@ from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage, package_versions
 from harness.models.backends._base import EvaluateConfig, EvaluatedModel
 from harness.models.backends._prepare import preparing
+from harness.models.engine.build import unusual_arithmetic
 from harness.models.names import ModelName
 from harness.reports.evaluation_plots import draw
 from harness.stages._evaluation_results import check_arithmetic, find_destination, push_all, transcribe
@@ -73,7 +74,7 @@ def run(request: EvaluateRequest, hub: Hub) -> EvaluateResult:
     test_set = pull_test_set(hub, dataset, request.limit)
     names += [base] if request.with_base and base else []
     places = [find_destination(request, name, test_set, hub, name is not base) for name in names]
-    check_arithmetic(hub, places, names, config.arithmetic)
+    check_arithmetic(hub, places, names, unusual_arithmetic(config.arithmetic, config.asking.engine_args))
     root = request.root or (request.run if len(names) > 1 else None)
     below = {"root": root} if root else {"folder": request.run}
     place = RunPlace(**below, resume=request.resume)

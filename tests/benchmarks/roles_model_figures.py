@@ -44,6 +44,14 @@ def reasons(found: Iterable[Row]) -> dict[str, int]:
     return most_common_first(Counter(re.sub(r"^(relevance|coherence) \d$", r"\1 too low", kind) for kind in kinds))
 
 
+def paired(model: Path, rules: Path) -> list[tuple[Row, Row]]:
+    """Return the rows of two results of the same traces; ValueError where they are not the same."""
+    pairs = list(zip(rows(model), rows(rules), strict=True))
+    if apart := [(a["id"], b["id"]) for a, b in pairs if a["id"] != b["id"]]:
+        raise ValueError(f"{model} and {rules} hold other conversations: {len(apart)} ids differ, first {apart[0]}")
+    return pairs
+
+
 def share(part: int, whole: int) -> dict[str, Any]:
     """Return a share with its counts; null where there is nothing to be counted."""
     return {"share": round(part / whole, 3) if whole else None, "of": whole, "count": part}
@@ -51,7 +59,7 @@ def share(part: int, whole: int) -> dict[str, Any]:
 
 def filtering(model: Path, rules: Path, truths: Truths, originals: Callable[[str], Any]) -> Row:
     """Return the figures of the filter: verdicts of both, and the model's against what is known to be damaged."""
-    pairs = [(a, b) for a, b in zip(rows(model), rows(rules), strict=True) if a["id"] == b["id"]]
+    pairs = paired(model, rules)
     rated = [(a, b) for a, b in pairs if a["relevance"] is not None]
     ours, theirs = [float(a["kept"]) for a, _ in rated], [float(b["kept"]) for _, b in rated]
     estimate = kappa(ours, theirs, [a["id"] for a, _ in rated])
@@ -85,7 +93,7 @@ def _truth(truths: Truths, conversation: Any) -> Truth:
 
 def relabelling(model: Path, rules: Path, truths: Truths, originals: Callable[[str], Any], toolbox: Toolbox) -> Row:
     """Return the figures of the relabelling: turns of the model's committee against the rules' and the clean labels."""
-    pairs = list(zip(rows(model), rows(rules), strict=True))
+    pairs = paired(model, rules)
     both = [
         (ours, theirs, _label(_truth(truths, originals(a["id"])), ours, toolbox))
         for a, b in pairs

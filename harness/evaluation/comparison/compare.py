@@ -11,7 +11,7 @@ from harness.evaluation.comparison.sides import ComparedResult, Matching, Values
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.predictions import PredictedRow
 from harness.models import parsing
-from harness.models.engine.arithmetic import DEFAULT
+from harness.models.engine.arithmetic import USUAL
 from harness.statistics.estimates import Paired, holm, paired
 
 JUDGE_REASON = "judge_reason"
@@ -155,7 +155,7 @@ def _warnings(a: ComparedResult, b: ComparedResult, matching: Matching, metrics:
             f"Only {matching.common} of {total} pairs are in both: {only_a} are in A alone, "
             f"{total - matching.common - only_a} in B alone. The numbers are about the common pairs."
         )
-    known = {side.report.run.arithmetic for side in (a, b) if side.report} - {None, DEFAULT}
+    known = {side.report.run.arithmetic for side in (a, b) if side.report} - {None, *USUAL}
     if known and not (a.report and b.report):
         label = "B" if a.report else "A"
         yield f"Nothing says in which arithmetic {label} was answered (rows without a report); the other: {known.pop()}"

@@ -10,7 +10,10 @@ from typing import Any
 ARITHMETIC = "arithmetic"
 """In a run's settings, where `--fast` chose another than the default."""
 DEFAULT = "the default arithmetic"
-"""float32, not compiled, attention not split on the CPU; on CUDA what the engine chooses."""
+"""float32, not compiled, attention not split: on the CPU. Records that say nothing of their engine count as it."""
+CUDA = "what the engine chooses on CUDA"
+USUAL = frozenset((DEFAULT, CUDA))
+"""What an evaluation computes in that nobody asked for another arithmetic."""
 _BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
 """What PyTorch calls a processor's instructions for bfloat16, on x86 and on ARM."""
 _DECIDING = frozenset(
@@ -48,7 +51,8 @@ def recorded_arithmetic(config: Mapping[str, Any]) -> str:
         return str(named)
     words = [[str(word) for word in config.get(key) or ()] for key in ("engine_defaults", "engine_args")]
     defaults, chosen = (list(deciding_args(one)) for one in words)
-    return ", ".join(f"{name} {value}".strip() for name, value in chosen if (name, value) not in defaults) or DEFAULT
+    usual = DEFAULT if defaults or "engine_defaults" not in config else CUDA
+    return ", ".join(f"{name} {value}".strip() for name, value in chosen if (name, value) not in defaults) or usual
 
 
 def deciding_args(words: Sequence[str]) -> Iterator[tuple[str, str]]:

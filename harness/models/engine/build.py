@@ -13,7 +13,13 @@ from pathlib import Path
 from harness.errors import EngineError, UsageError
 from harness.hub.lineage import package_versions
 from harness.hub.push_checks import without_paths
-from harness.models.engine.arithmetic import Arithmetic, deciding_args, processor_has_bfloat16
+from harness.models.engine.arithmetic import (
+    USUAL,
+    Arithmetic,
+    deciding_args,
+    processor_has_bfloat16,
+    recorded_arithmetic,
+)
 from harness.models.engine.environment import limit
 from harness.secrets import MASK, is_secret_name, known, learn
 from harness.terminal import say
@@ -86,6 +92,16 @@ def fast_arithmetic(engine_args: Sequence[str], *, adapters: bool) -> Arithmetic
     because = f" ({'; '.join(reasons)})" if reasons else ""
     say(f"--fast: the engine computes in {chosen}{because}")
     return chosen
+
+
+def unusual_arithmetic(arithmetic: Arithmetic | None, engine_args: Sequence[str]) -> str | None:
+    """Return in what the installed engine is to compute, None where that is what it computes in anyway."""
+    if arithmetic:
+        return str(arithmetic)
+    if not next(deciding_args(engine_args), None):
+        return None
+    found = recorded_arithmetic({"engine_defaults": default_settings(0)[0], "engine_args": engine_args})
+    return None if found in USUAL else found
 
 
 def _can_compile() -> bool:

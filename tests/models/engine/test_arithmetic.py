@@ -11,7 +11,7 @@ import pytest
 from harness.errors import EngineError, UsageError
 from harness.hub.artifact import Artifact
 from harness.models.engine import build
-from harness.models.engine.arithmetic import DEFAULT, Arithmetic, processor_has_bfloat16, recorded_arithmetic
+from harness.models.engine.arithmetic import CUDA, DEFAULT, Arithmetic, processor_has_bfloat16, recorded_arithmetic
 from harness.models.engine.build import fast_arithmetic, is_cpu_build
 from harness.models.engine.checkpoint import Checkpoint
 from harness.models.engine.environment import compile_caches
@@ -59,6 +59,7 @@ def test_what_is_said_of_an_arithmetic_is_what_the_engine_is_started_with(
         ({"engine_args": [], "engine_defaults": USUAL}, DEFAULT),
         ({"engine_args": ["--max-num-seqs", "8"], "engine_defaults": USUAL}, DEFAULT),
         ({"engine_args": ["--dtype", "float32", "--enforce-eager"], "engine_defaults": USUAL}, DEFAULT),
+        ({"engine_args": ["--max-num-seqs", "8"], "engine_defaults": []}, CUDA),
         ({"engine_args": ["--dtype", "float32"], "engine_defaults": []}, "dtype float32"),
         ({"engine_args": ["--dtype", "bfloat16", "--seed", "1"], "engine_defaults": USUAL}, "dtype bfloat16"),
         ({"engine_args": ["--kv_cache_dtype=fp8", "--no-enforce-eager"]}, "kv-cache-dtype fp8, no-enforce-eager"),

@@ -15,6 +15,7 @@ from harness.evaluation.run_folder import is_fast, open_run
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage
 from harness.models.engine.arithmetic import ARITHMETIC, Arithmetic
+from harness.models.engine.build import unusual_arithmetic
 from harness.models.names import ModelName
 from harness.reports.publish import Destination
 from harness.stages._evaluation_results import check_arithmetic
@@ -72,8 +73,9 @@ def test_a_result_in_the_default_arithmetic_is_not_replaced(
         parts = ("rows", "by_tool", "macro", "readings", "tokens")
         return json.dumps({"run": run, **{part: {} for part in parts}})
 
-    def check(arithmetic: Arithmetic | None) -> None:
-        check_arithmetic(client, [place, None], [name, name], arithmetic)
+    def check(arithmetic: Arithmetic | None, *engine_args: str) -> None:
+        unusual = unusual_arithmetic(arithmetic, engine_args)
+        check_arithmetic(client, [place, None], [name, name], unusual)
 
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
     monkeypatch.setenv("HF_TOKEN", "hf_ada_write")
@@ -83,6 +85,8 @@ def test_a_result_in_the_default_arithmetic_is_not_replaced(
     check(None)
     with pytest.raises(UsageError, match=r"in the default arithmetic, which one in .* would replace; leave out --fast"):
         check(Arithmetic(compiled=True))
+    with pytest.raises(UsageError, match="in the default arithmetic, which one in quantization fp8 would replace"):
+        check(None, "--quantization", "fp8")
     put("fast-results", {"reports/ada--kept.json": report(**{ARITHMETIC: FAST})}, kind="dataset")
     check(Arithmetic(compiled=True))
     check(None)
