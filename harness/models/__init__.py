@@ -8,4 +8,5 @@ chat/       Models asked through chat endpoints: limits, budget, cache
 imports/    Models that are files on this machine, converted to what a Hub holds and compared with their source
 engine/     The harness's own vLLM server, and the guard around a model's files
 parsing/    Raw text to a tool call
+serving/    The endpoint that serves a model as it is evaluated
 """
