@@ -344,6 +344,7 @@ def test_the_skill_is_one_that_agents_take(tmp_path: Path) -> None:
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", NAME)
     assert 0 < len(found["description"]) <= 1024
     assert len(body.splitlines()) < 500
+    assert CliRunner().invoke(skill, []).stdout == SKILL.read_text(encoding="utf-8")
     installed = CliRunner().invoke(skill, ["--install", str(tmp_path)])
     assert Path(installed.stdout.strip()) == tmp_path / NAME / "SKILL.md"
     assert (tmp_path / NAME / "SKILL.md").read_text(encoding="utf-8") == SKILL.read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.terminal import echo, say
+from harness.terminal import echo, say, write
 
 NAME = "tft-harness"
 """The skill's folder, which has to be its name."""
@@ -37,7 +37,7 @@ def command(install: Path | None, replace: bool) -> None:
     if install is None:
         if replace:
             raise UsageError("--replace goes with --install DIR, the folder of skills to write into")
-        echo(text.rstrip("\n"))
+        write(text, nl=False)
         return
     place = install / NAME / _FILE
     if place.is_file() and (known := place.read_text(encoding="utf-8", errors="replace")) != text:
