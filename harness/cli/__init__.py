@@ -30,6 +30,7 @@ repair_report.py   `tft repair-report`: how well traces were repaired, measured 
 report.py          `tft report`: the benchmark's results as tables, plots and a page
 run.py             `tft run`: one cell of the benchmark, from its traces to a scored model
 score.py           `tft score`: metric columns for rows in the published layout
+skill/             `tft skill`: instructions for coding agents, from an export of traces to a verdict
 sources.py         `tft sources`: download and verify the files that the benchmark is built from
 student.py         `tft student`: small models from scratch
 synthesize.py      `tft synthesize`: new conversations, modelled on accepted ones and checked before they are
