@@ -22,8 +22,12 @@ from typing import Any
 
 import click
 import pytest
+import yaml
+from click.testing import CliRunner
 
 from harness.cli.__main__ import tft
+from harness.cli.skill import NAME
+from harness.cli.skill import command as skill
 from harness.data.formats.jsonl import read_jsonl, write_json, write_jsonl
 from harness.data.formats.message_reader import read_messages
 from harness.data.formats.messages import dump_conversation, expand_pairs
@@ -31,12 +35,15 @@ from harness.data.formats.published import dump_row, read_test_conversations
 from harness.data.formats.task import read_task
 from harness.data.records import Conversation, Message, TurnPair
 from harness.data.sample import sample_conversations, sample_task
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.evaluation.report_json import read_report
 from support.trace_exports import write_export
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = {page.name: page for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
+SKILL = ROOT / "harness" / "cli" / "skill" / "SKILL.md"
+PAGES = {
+    page.name: page for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), SKILL, ROOT / "llms.txt"]
+}
 PORTS = ("7860", "7861")
 _BLOCK = re.compile(
     r"(?:^`(?P<file>[\w./-]+)`:\n\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
@@ -319,6 +326,39 @@ def test_the_page_about_traces_of_ones_own_runs_as_it_is_written(shell: Shell, s
     assert list(read_task(sample / "my-agent" / "job_description.json").tools) == list(sample_task().tools)
     assert len(_rows(sample / "masked-agent" / "traces.jsonl")) == len(_rows(sample / "my-agent" / "traces.jsonl"))
     assert len(_rows(sample / "synthetic" / "data" / "train.jsonl")) == 10
+
+
+@pytest.mark.slow
+def test_the_skill_runs_as_it_is_written(shell: Shell) -> None:
+    write_export(shell.folder / "export.jsonl", "otlp", sample_conversations(40, seed=4), list(sample_task().tools))
+    run_page(SKILL.name, shell)
+    assert list(read_task(shell.folder / "my-agent" / "job_description.json").tools) == list(sample_task().tools)
+
+
+def test_the_skill_is_one_that_agents_take(tmp_path: Path) -> None:
+    """Its front matter keeps the limits of the Agent Skills format, and it is installed under its name."""
+    _, front, body = SKILL.read_text(encoding="utf-8").split("---\n", 2)
+    found = yaml.safe_load(front)
+    assert set(found) == {"name", "description"}
+    assert found["name"] == NAME
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", NAME)
+    assert 0 < len(found["description"]) <= 1024
+    assert len(body.splitlines()) < 500
+    assert CliRunner().invoke(skill, []).stdout == SKILL.read_text(encoding="utf-8")
+    installed = CliRunner().invoke(skill, ["--install", str(tmp_path)])
+    assert Path(installed.stdout.strip()) == tmp_path / NAME / "SKILL.md"
+    assert (tmp_path / NAME / "SKILL.md").read_text(encoding="utf-8") == SKILL.read_text(encoding="utf-8")
+
+
+def test_a_skill_that_was_changed_is_not_written_over_unasked(tmp_path: Path) -> None:
+    place = tmp_path / NAME / "SKILL.md"
+    place.parent.mkdir()
+    place.write_text("mine", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"differs from the skill of this version.*--replace"):
+        CliRunner().invoke(skill, ["--install", str(tmp_path)], catch_exceptions=False)
+    assert place.read_text(encoding="utf-8") == "mine"
+    assert CliRunner().invoke(skill, ["--install", str(tmp_path), "--replace"]).exit_code == 0
+    assert place.read_text(encoding="utf-8") == SKILL.read_text(encoding="utf-8")
 
 
 def test_the_line_of_traces_on_the_page_is_one_that_is_read() -> None:

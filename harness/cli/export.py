@@ -1,8 +1,9 @@
-"""`tft export`: conversations as files for other trainers and for the Hub's trace viewer."""
+"""`tft export`: conversations as files for other trainers and for the Hub's trace viewer, a model for other engines."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from harness.data.records import Task
     from harness.hub.client import Hub
 
+MODEL = "gguf"
+"""The format of a model; the others are of conversations."""
+
 
 @click.command(
     epilog="""\b
@@ -23,17 +27,26 @@ Examples:
   tft export my-agent --format sharegpt --out data/my_agent.jsonl      # a job folder
   tft export traces.jsonl --format openai --out fine-tuning.jsonl
   tft export relabelled --format sts --out sessions                    # a file per conversation
+  tft export me/my-agent-tft-Qwen3-1.7B --format gguf --out my-agent.gguf   # a model, for llama.cpp and Ollama
 """
 )
 @click.argument("source", metavar="INPUT")
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["trl", "sharegpt", "openai", "sts"]),
+    type=click.Choice(["trl", "sharegpt", "openai", "sts", MODEL]),
     required=True,
-    help="trl: messages and tools. sharegpt: as LLaMA-Factory reads it. openai: fine-tuning. sts: sessions.",
+    help="trl: messages and tools. sharegpt: as LLaMA-Factory reads it. openai: fine-tuning. sts: sessions. gguf: a "
+    "model.",
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="File (.jsonl, .parquet); sts: a folder.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="File (.jsonl, .parquet, .gguf); sts: a folder."
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+    help="gguf: type of the weights. Default: the model's own.",
+)
 @click.option(
     "--task",
     metavar="FILE|REPO",
@@ -44,14 +57,17 @@ Examples:
 @_options.hub
 @_options.as_json
 def command(
-    *, source: str, kind: str, out: Path, task: str | None, arm: str | None, limit: int | None, hub: str | None,
-    as_json: bool,
+    *, source: str, kind: str, out: Path, dtype: str | None, task: str | None, arm: str | None, limit: int | None,
+    hub: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Write conversations in a format that others read; INPUT is a file, a folder, or a dataset, as for the stages.
 
     With a task, each conversation has the system message and the tools that `tft train` and `tft evaluate` show a
     model. What cannot be read, what an earlier stage rejected and what the format cannot hold is left out, and counted.
     Of a test set the conversations are written, with a warning.
+
+    With --format gguf, INPUT is a model on the Hub (architectures llama, qwen2 and qwen3). The file is read again, and
+    its logits and its chat template are compared with the model's.
     """
     from contextlib import nullcontext
     from itertools import islice
@@ -63,6 +79,13 @@ def command(
     from harness.hub.connect import connected
     from harness.models.prompts import system_message
 
+    if kind == MODEL:
+        if task or arm or limit:
+            raise UsageError("--task, --arm and --limit are for conversations; leave them out with --format gguf")
+        _export_model(source, out, dtype or "auto", hub, as_json)
+        return
+    if dtype:
+        raise UsageError("--dtype is for models; leave it out, or add --format gguf")
     own = Path(source) / TASK
     named = task or (str(own) if own.is_file() else None)
     local = Path(source).exists() and (named is None or Path(named).is_file())
@@ -86,6 +109,27 @@ def command(
         echo(json.dumps({"input": found.name, "out": str(out), "format": kind, **counts.as_dict()}))
     else:
         echo(f"{out}  {counts.written} conversations")
+
+
+def _export_model(model: str, out: Path, dtype: str, hub: str | None, as_json: bool) -> None:
+    from importlib.util import find_spec
+
+    from harness.errors import UsageError
+    from harness.hub.connect import connected
+
+    if missing := [one for one in ("gguf", "torch") if not find_spec(one)]:
+        raise UsageError(f"this takes {' and '.join(missing)}; install: pip install 'tft-harness[train]'")
+    from harness.models.exports.gguf import export_gguf
+
+    with connected(hub) as opened:
+        made = export_gguf(model, opened, out, dtype)
+    if as_json:
+        echo(json.dumps({"out": str(out), "format": MODEL, **asdict(made)}))
+        return
+    say(f"relative error of the logits, as transformers reads the file: {made.logits_error:.1g}")
+    if not made.template:
+        say("the model has no chat template; llama.cpp will take one of its own")
+    echo(f"{out}  {made.parameters:,} parameters in {made.dtype}, {made.bytes:,} bytes")
 
 
 def _task(named: str, hub: Hub | None) -> Task:

@@ -64,7 +64,7 @@ class AnswerLog:
 
     def append(self, answer: Prediction) -> None:
         """Add one answer to the file and to memory."""
-        answer = _writable(answer)  # raw texts of engines and files are not masked yet
+        answer = writable(answer)  # raw texts of engines and files are not masked yet
         row = asdict(answer)
         if not answer.kept:
             del row["kept"]
@@ -96,7 +96,7 @@ def _parse(row: Any) -> Prediction:
     answer = Prediction(usage=_usage(usage), raw=None, **row)
     if not (raw is None or isinstance(raw, str)):  # as earlier versions kept an endpoint's list of parts
         return replace(answer, error=answer.error or "the answer was kept in a form that is no text")
-    return _writable(replace(answer, raw=raw, finish_reason=reason if isinstance(reason, str) else None))
+    return writable(replace(answer, raw=raw, finish_reason=reason if isinstance(reason, str) else None))
 
 
 def _usage(counts: Any) -> Usage | None:
@@ -106,8 +106,8 @@ def _usage(counts: Any) -> Usage | None:
     return found if all(map(is_count, numbers)) else None
 
 
-def _writable(answer: Prediction) -> Prediction:
-    """Return the answer as it can be written to results: a lone surrogate becomes U+FFFD."""
+def writable(answer: Prediction) -> Prediction:
+    """Return the answer as it is scored and written: a lone surrogate becomes U+FFFD, secrets are masked."""
     raw, reason, error = (
         one if one is None else known().mask_value(encodable(one))
         for one in (answer.raw, answer.finish_reason, answer.error)

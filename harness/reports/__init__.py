@@ -13,7 +13,7 @@ model_card.py          Model cards: what a card shows, put together from records
 plot_style.py          What all plots share: size, colours, style, and how they are saved
 publish.py             Publishes an evaluation: rows and report, and scores and card of the model
 repair_tables.py       The repair report: tables in a terminal, Markdown for a card, and a plot
-reproduce.py           The command that repeats an evaluation, from its report
+reproduce.py           The commands that repeat an evaluation, from its report: `tft`'s, and Inspect's on the same task
 trace_survey.py        A survey of traces in a terminal
 lineage/               Where an artifact, a row or a score comes from
 """

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 Rows = Sequence[Row]
 
-_STOPS = {"stop": "stop", "length": "max_tokens", "tool_calls": "tool_calls", "content_filter": "content_filter"}
+STOPS = {"stop": "stop", "length": "max_tokens", "tool_calls": "tool_calls", "content_filter": "content_filter"}
 """An engine's finish reason -> Inspect's stop reason."""
 _WORDS = {1.0: "good", 0.0: "bad", None: "unscored"}
 _MACHINE_PATH = re.compile(r',\s*"abs_log_dir":\s*"(?:[^"\\]|\\.)*"')
@@ -92,7 +92,7 @@ def _inspect() -> Iterator[None]:
 def _sample(row: Row, pair: TurnPair, system: str, metrics: Sequence[str], model: str) -> EvalSample:
     from inspect_ai.log import EvalError, EvalSample
 
-    asked, output, error = _conversation(pair, system), _output(row, model), row.get("error")
+    asked, output, error = conversation(pair, system), output_of(row, model), row.get("error")
     return EvalSample(
         id=row["pair_id"],
         epoch=1,
@@ -113,7 +113,7 @@ def _sample(row: Row, pair: TurnPair, system: str, metrics: Sequence[str], model
     )
 
 
-def _conversation(pair: TurnPair, system: str) -> list[ChatMessage]:
+def conversation(pair: TurnPair, system: str) -> list[ChatMessage]:
     """Return what the model was shown: the system message, then the conversation up to the turn."""
     # A tool's result states only the id of the call that it answers.
     names = {call.id: call.name for one in pair.prefix for call in one.tool_calls if call.id}
@@ -140,7 +140,7 @@ def _message(message: Message, id: str, names: Mapping[str, str]) -> ChatMessage
     return model.ChatMessageAssistant(id=id, content=content, tool_calls=calls or None)
 
 
-def _output(row: Row, model: str) -> ModelOutput:
+def output_of(row: Row, model: str) -> ModelOutput:
     """Return the model's text as it came; without an answer an output that holds only the error."""
     from inspect_ai.model import ChatCompletionChoice, ChatMessageAssistant, ModelOutput
 
@@ -148,7 +148,7 @@ def _output(row: Row, model: str) -> ModelOutput:
     if text is None:
         return ModelOutput(model=model, error=row.get("error"))
     message = ChatMessageAssistant(id=f"{row['pair_id']}/answer", content=text, model=model, source="generate")
-    choice = ChatCompletionChoice(message=message, stop_reason=_STOPS.get(str(row.get("finish_reason")), "unknown"))
+    choice = ChatCompletionChoice(message=message, stop_reason=STOPS.get(str(row.get("finish_reason")), "unknown"))
     return ModelOutput(model=model, choices=[choice], usage=_usage(row.get("usage")))
 
 
@@ -208,7 +208,7 @@ def _spec(report: EvalReport, rows: Rows, task: Task, metrics: Sequence[str]) ->
         config=EvalConfig(epochs=1),
         packages=run.versions,
         metadata=_header(report, task),
-        viewer=_viewer(metrics),
+        viewer=viewer(metrics),
     )
 
 
@@ -223,7 +223,7 @@ def _header(report: EvalReport, task: Task) -> dict[str, Any]:
     }
 
 
-def _viewer(metrics: Sequence[str]) -> ViewerConfig:
+def viewer(metrics: Sequence[str]) -> ViewerConfig:
     """Return how the viewer shows the log: no markup of a model's text is rendered, scores run from 0 to 1."""
     from inspect_ai.viewer import ScoreColorScale, TaskSamplesColumn, TaskSamplesView, ViewerConfig
 

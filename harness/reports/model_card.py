@@ -27,7 +27,7 @@ from harness.models.prompts import system_message
 from harness.reports.card_block import BEGIN, END
 from harness.reports.evaluation_tables import arithmetic_note, prompt_notes
 from harness.reports.markdown_templates import environment
-from harness.reports.reproduce import reproduce_command
+from harness.reports.reproduce import inspect_command, reproduce_command
 from harness.resources import folder
 from harness.training.run_summary import TrainingFacts
 
@@ -201,6 +201,7 @@ def _context(
         "results": f"{place.namespace}/{RESULTS}" if place.namespace else None,
         "config": config_name(identity.repo_id),
         "reproduce": reproduce_command(report) if report else None,
+        "inspect": inspect_command(report) if report else None,
         "judge": report.run.judge if report else None,
         "judge_metric": JUDGE_METRIC,
         "staged_metric": DEFAULT_METRIC,

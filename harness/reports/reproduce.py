@@ -1,9 +1,10 @@
-"""The command that repeats an evaluation, from its report."""
+"""The commands that repeat an evaluation, from its report: `tft`'s, and Inspect's on the same task."""
 
 from __future__ import annotations
 
 from harness.evaluation.records import EvalReport
 from harness.models.engine.arithmetic import ARITHMETIC
+from harness.models.names import DEFAULT_BACKEND
 
 _SETTINGS = {"max_tokens": "--max-tokens", "base_url": "--base-url", "tool_choice": "--tool-choice", "judge": "--judge"}
 """Recorded settings of a run, and the options of `tft evaluate` that set them."""
@@ -26,6 +27,26 @@ def reproduce_command(report: EvalReport) -> list[str]:
     words += ["--fast"] if run.config.get(ARITHMETIC) else []
     words += ["--trust-remote-code"] if run.config.get("trust_remote_code") else []
     return words + _engine_options(run.config.get("engine_args"))
+
+
+def inspect_command(report: EvalReport) -> list[str] | None:
+    """Return the words of Inspect's command that repeats it; None where its model provider does not take the model.
+
+    That is so of endpoints, of adapters, and of runs with engine arguments. Judges are left out: Inspect's table has
+    the metrics by code.
+    """
+    run = report.run
+    backend, _, name = run.model.partition(":")
+    if backend != DEFAULT_BACKEND or run.config.get("engine_args") or "adapter" in run.config:
+        return None
+    name = f"{name}@{run.model_revision}" if run.model_revision and "@" not in name else name
+    words = ["inspect", "eval", "tft/benchmark", "--model", f"tft/{name}"]
+    words += ["-T", f"dataset={run.dataset}@{run.dataset_revision}"]
+    pairs, most = run.config.get("pairs"), run.config.get("max_tokens")
+    words += ["-T", f"limit={pairs}"] if pairs != run.config.get("pairs_in_test_set") else []
+    words += ["--max-tokens", str(most)] if most else []
+    words += ["-M", "fast=true"] if run.config.get(ARITHMETIC) else []
+    return words + (["-M", "trust_remote_code=true"] if run.config.get("trust_remote_code") else [])
 
 
 def _engine_options(arguments: object) -> list[str]:

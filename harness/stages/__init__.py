@@ -16,6 +16,7 @@ student_import.py       Stage `import`: a model that is a file or a folder here,
 synthesize.py           Stage `synthesize`: new conversations modelled on accepted ones, until enough of them pass
                         every check
 train.py                Stage `train`: a student at one commit and a dataset at one commit become a model repository
+inspect_task/           The benchmark as a task of Inspect, and our models behind its interface
 
 __main__.py             A stage in a process of its own: `python -m harness.stages REQUEST.json` prints the result as
                         JSON

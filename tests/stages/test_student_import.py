@@ -132,7 +132,7 @@ def test_a_template_that_never_ends_meets_a_limit(student: Path, tmp_path: Path)
         made(tmp_path / "model", tmp_path / "out")
 
 
-def test_the_command_pushes_once_and_refuses_what_is_cut_short(small: Path, tmp_path: Path) -> None:
+def test_the_commands_push_once_export_again_and_refuse_what_is_cut_short(small: Path, tmp_path: Path) -> None:
     (tmp_path / "cut.gguf").write_bytes(small.read_bytes()[:-1000])
     with running(tmp_path / "hub") as hub:
         client = {
@@ -149,3 +149,12 @@ def test_the_command_pushes_once_and_refuses_what_is_cut_short(small: Path, tmp_
         cut.refused("cut.gguf is cut short", "download it again")
         missing = tft.run(("student", "import", "none.gguf", "--to", "small"), environment=client, folder=tmp_path)
         missing.refused("there is no none.gguf")
+        export = ("export", "local/small", "--format", "gguf", "--out")
+        back = json.loads(
+            tft.run((*export, "new/out.gguf", "--json"), environment=client, folder=tmp_path).worked().out
+        )
+        assert (back["model"], back["dtype"]) == (f"local/small@{first['revision']}", "float32")
+        assert (tmp_path / "new" / "out.gguf").stat().st_size == back["bytes"]
+        tft.run((*export, "out.bin"), environment=client, folder=tmp_path).refused("out.bin", ".gguf")
+        tft.run((*export, "a.gguf", "--limit", "3"), environment=client, folder=tmp_path).refused("--limit")
+        assert {one.name for one in (tmp_path / "new").iterdir()} == {"out.gguf"}

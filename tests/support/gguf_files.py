@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from harness.models.exports.names import tensors
 
 ARCHITECTURES = ("llama", "qwen2", "qwen3")
 CONTROL, NORMAL = 3, 1
@@ -55,14 +55,14 @@ def write_gguf(
     """Write a model with the tokenizer in a folder; `change` may alter metadata and tensors before."""
     import gguf
 
-    metadata, tensors = _metadata(model, tokenizer), _tensors(model)
+    metadata, weights = _metadata(model, tokenizer), tensors(model)
     if change:
-        change(metadata, tensors)
+        change(metadata, weights)
     writer = gguf.GGUFWriter(path, metadata.pop("general.architecture"))
     for key, value in metadata.items():
         _put(writer, key, value)
     wanted = gguf.GGMLQuantizationType[encoding]
-    for name, values in tensors.items():
+    for name, values in weights.items():
         kind = wanted if values.ndim > 1 else gguf.GGMLQuantizationType.F32
         if kind in (gguf.GGMLQuantizationType.F32, gguf.GGMLQuantizationType.F16):
             writer.add_tensor(name, values.astype("float16" if kind.name == "F16" else "float32"))
@@ -116,26 +116,3 @@ def _metadata(model: Any, tokenizer: Path) -> dict[str, Any]:
         "tokenizer.ggml.padding_token_id": tokens["<|endoftext|>"],
         "tokenizer.chat_template": (tokenizer / "chat_template.jinja").read_text(encoding="utf-8"),
     }
-
-
-def _tensors(model: Any) -> dict[str, Any]:
-    """Return the weights under GGUF's names, those of Llama's queries and keys in GGUF's order of dimensions."""
-    import gguf
-
-    config, architecture = model.config, model.config.model_type
-    kind = next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture)
-    names = gguf.get_tensor_name_map(kind, config.num_hidden_layers)
-    found = {}
-    for name, weight in model.state_dict().items():
-        if name == "lm_head.weight" and config.tie_word_embeddings:
-            continue
-        values, (base, _, suffix) = weight.numpy(), name.rpartition(".")
-        if architecture == "llama" and base.endswith(("q_proj", "k_proj")):
-            heads = config.num_attention_heads if base.endswith("q_proj") else config.num_key_value_heads
-            split = values.reshape(heads, 2, values.shape[0] // heads // 2, *values.shape[1:])
-            values = split.swapaxes(1, 2).reshape(values.shape)
-        found[f"{names.get_name(base)}.{suffix}"] = values
-    if config.rope_parameters["rope_type"] == "llama3":
-        plain = config.rope_parameters["rope_theta"] ** -(np.arange(0, config.head_dim, 2) / config.head_dim)
-        found["rope_freqs.weight"] = (plain / model.model.rotary_emb.inv_freq.numpy()).astype("float32")
-    return found

@@ -35,6 +35,9 @@ class Backend(Protocol[Item_contra]):
         The first exception (the engine died, the disk is full) stops the rest and is raised.
         """
 
+    async def answer(self, item: Item_contra, /) -> Prediction:
+        """Return the answer to one item, for who asks one at a time; what answers stays up for more."""
+
 
 async def ask_each(
     items: Sequence[Item], answer: Callable[[Item], Awaitable[Prediction]], on_answer: OnAnswer, *, concurrency: int
@@ -147,6 +150,12 @@ class EvaluatedModel:
     def ask(self, items: Sequence[Any], on_answer: OnAnswer, /) -> None:
         """See `Backend.ask`; only for models that are their own backend."""
         raise NotImplementedError
+
+    async def answer(self, item: Any, /) -> Prediction:
+        """See `Backend.answer`; for models that are their own backend and have the answer at hand."""
+        found: list[Prediction] = []
+        self.ask([item], found.append)
+        return found[0]
 
     def second_reading(self, texts: Sequence[str]) -> tuple[str, list[Reading]] | None:
         """Return the engine's own parser and its reading of each text, where there is one."""

@@ -57,15 +57,24 @@ class VllmBackend:
 
     async def _ask(self, prompts: Sequence[Prompt], on_answer: OnAnswer) -> None:
         try:
-            asking = ask_each(prompts, self._answer, on_answer, concurrency=self.concurrency)
+            asking = ask_each(prompts, self._complete, on_answer, concurrency=self.concurrency)
             await while_progressing(asking, self.server.work_done)
         finally:
             await self._client.close()
             if self.adapter is None:
                 self.server.begin_stop()
 
-    async def _answer(self, prompt: Prompt) -> Prediction:
-        """Return the model's answer; raises EngineError where the engine has died."""
+    async def answer(self, prompt: Prompt) -> Prediction:
+        """Return the model's answer, and leave the engine up; raises EngineError where it has died or does nothing."""
+        found: list[Prediction] = []
+
+        async def complete() -> None:
+            found.append(await self._complete(prompt))
+
+        await while_progressing(complete(), self.server.work_done)
+        return found[0]
+
+    async def _complete(self, prompt: Prompt) -> Prediction:
         from openai import APIError
 
         sent = prompt.sha256()

@@ -12,7 +12,7 @@ from harness.models.imports.gguf_header import GgufHeader, Value
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
-_READ = ("llama", "qwen2", "qwen3")
+READABLE = ("llama", "qwen2", "qwen3")
 """The architectures whose conversion is tested here, weight by weight: transformers has mappings for more, in which
 settings of the file are left out without a word. SmolLM, Mistral and TinyLlama are `llama` too."""
 _NEEDED = (
@@ -41,10 +41,10 @@ def check_readable(header: GgufHeader, name: str) -> str:
     parts = header.values.get("split.count", 1)
     if parts not in (0, 1):
         raise ModelError(f"{name} is one of {parts} parts; merge them into one file (llama-gguf-split --merge)")
-    if architecture not in _READ:
+    if architecture not in READABLE:
         raise ModelError(
             f"{name} has the architecture {shown(ValueError(repr(architecture)))}, which cannot be read; "
-            f"those that can are {', '.join(_READ)}"
+            f"those that can are {', '.join(READABLE)}"
         )
     for key in _NEEDED:
         if f"{architecture}.{key}" not in header.values:

@@ -74,7 +74,7 @@ class Converted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Loaded:
+class Loaded:
     """A source in memory."""
 
     model: PreTrainedModel
@@ -105,7 +105,7 @@ def convert(what: ToConvert) -> dict[str, Any]:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    loaded = _load_gguf(what) if what.source.is_file() else _load_folder(what)
+    loaded = load_gguf(what) if what.source.is_file() else load_folder(what)
     model, tokenizer = loaded.model, loaded.tokenizer
     rows = model.get_input_embeddings().weight.shape[0]
     check_rows(tokenizer, rows, what.name)
@@ -133,7 +133,8 @@ def convert(what: ToConvert) -> dict[str, Any]:
     }
 
 
-def _load_gguf(what: ToConvert) -> _Loaded:
+def load_gguf(what: ToConvert) -> Loaded:
+    """Return the model of a GGUF file in float32; ModelError where it cannot be read, or not as a whole."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
@@ -167,7 +168,7 @@ def _load_gguf(what: ToConvert) -> _Loaded:
     tokenizer.model_max_length = config.max_position_embeddings
     stored = _counted(tensor.type for tensor in header.tensors)
     ends = [header.values.get(f"tokenizer.ggml.{one}_token_id") for one in ("eos", "eot", "eom")]
-    return _Loaded(
+    return Loaded(
         model=model,
         tokenizer=tokenizer,
         architecture=architecture,
@@ -178,7 +179,8 @@ def _load_gguf(what: ToConvert) -> _Loaded:
     )
 
 
-def _load_folder(what: ToConvert) -> _Loaded:
+def load_folder(what: ToConvert) -> Loaded:
+    """Return the model of a folder in float32; ModelError where weights are missing, or of an unusual type."""
     from transformers import AutoModelForCausalLM
 
     tokenizer = load_tokenizer(what.source, what.name)
@@ -192,7 +194,7 @@ def _load_folder(what: ToConvert) -> _Loaded:
     if set(dtypes) - set(DTYPES):
         raise ModelError(f"{what.name} has weights of {', '.join(sorted(dtypes))}; import one of {', '.join(DTYPES)}")
     _forget_source(model)
-    return _Loaded(
+    return Loaded(
         model=model.float(),
         tokenizer=tokenizer,
         architecture=str(model.config.model_type),

@@ -221,3 +221,5 @@ def test_the_card_of_another_model_makes_no_claim_about_training(make_report: An
     for claim in ("LoRA", "Pipeline", "Scenario", "fine-tuned", "published"):
         assert claim not in card
     assert f"tft evaluate vllm:Qwen/Qwen3-1.7B@{MODEL_COMMIT} --dataset" in reading.code_block(card, "bash")
+    assert f"\ninspect eval tft/benchmark --model tft/Qwen/Qwen3-1.7B@{MODEL_COMMIT} -T dataset=" in card
+    assert "inspect eval" not in model_card.render_card(make_report("openai:some"), model_card.identify("some"))

@@ -75,6 +75,28 @@ def test_the_table_is_printed_and_no_engine_is_left(finished: Any, place: Any, p
     assert processes_in(place.folder) == []
 
 
+def test_inspect_runs_the_same_prompts_to_the_same_answers_and_figures(
+    finished: Any, place: Any, model: str, processes_in: Any
+) -> None:
+    """The same model as `tft/...`, on an engine that Inspect's process starts and stops."""
+    pytest.importorskip("inspect_ai")
+    from support.inspect_cli import Inspect, table
+
+    inspect = Inspect(place.folder, place.environment)
+    inspect("eval", "tft/benchmark", "--model", f"tft/{model}", "-T", "dataset=ada/sample", "--max-tokens", "24")
+    log = inspect.newest()
+    assert log.status == "success"
+    assert table(log) == read_report(place.folder / "run" / "report.json").rows["model"]
+    samples = {str(sample.id): sample for sample in log.samples or []}
+    for row in _rows(place.folder / "run"):
+        output = samples[row["pair_id"]].output
+        assert output.metadata is not None
+        assert output.metadata["tft"]["prompt_sha256"] == row["prompt_sha256"]
+        assert (output.error, output.completion) == (row["error"], row["raw"] or "")
+        assert str(samples[row["pair_id"]].scores["tft/rouge"].explanation or None) == str(row["reason"])
+    assert processes_in(place.folder) == []
+
+
 def test_gold_is_perfect_prompts_share_their_prefix_and_what_does_not_fit_is_unscored(
     finished: Any, place: Any, test_set: list[TurnPair]
 ) -> None:
