@@ -30,6 +30,8 @@ repair_report.py   `tft repair-report`: how well traces were repaired, measured 
 report.py          `tft report`: the benchmark's results as tables, plots and a page
 run.py             `tft run`: one cell of the benchmark, from its traces to a scored model
 score.py           `tft score`: metric columns for rows in the published layout
+serve.py           `tft serve`: an OpenAI-compatible endpoint for a model, with the prompts and the readings of its
+                   evaluation
 skill/             `tft skill`: instructions for coding agents, from an export of traces to a verdict
 sources.py         `tft sources`: download and verify the files that the benchmark is built from
 student.py         `tft student`: small models from scratch

@@ -27,6 +27,7 @@ _SECTIONS = {
         "task",
     ),
     "Train": ("train", "student"),
+    "Serve": ("serve",),
     "Run and publish the benchmark": (
         "demo",
         "benchmark",

@@ -58,13 +58,18 @@ def _day(_: click.Context, __: click.Parameter, text: str | None) -> date | None
         raise UsageError(f"--date {text!r} is not a day; write it as YYYY-MM-DD, such as 2026-01-31") from error
 
 
-day = click.option(
-    "--date",
-    "day",
-    callback=_day,
-    metavar="YYYY-MM-DD",
-    help="What chat templates that ask for the date take for today. Default: the day of the first run.",
-)
+def day_option(default: str) -> Command:
+    """Return the option `--date`; `default` says what is taken without it."""
+    return click.option(
+        "--date",
+        "day",
+        callback=_day,
+        metavar="YYYY-MM-DD",
+        help=f"What chat templates that ask for the date take for today. Default: {default}.",
+    )
+
+
+day = day_option("the day of the first run")
 
 tools = click.option(
     "--tools",

@@ -1,4 +1,4 @@
-"""Connect to a Hub, or to two, and to the embedded one: nothing else names `harness.hubd`."""
+"""Connect to a Hub, or to two, and to the embedded one: only `local_http.py` names `harness.hubd` too."""
 
 from __future__ import annotations
 

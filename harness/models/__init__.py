@@ -9,4 +9,5 @@ imports/    Models that are files on this machine, converted to what a Hub holds
 exports/    Models as files for other engines, compared with what they were made from
 engine/     The harness's own vLLM server, and the guard around a model's files
 parsing/    Raw text to a tool call
+serving/    The endpoint that serves a model as it is evaluated
 """

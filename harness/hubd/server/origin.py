@@ -19,6 +19,7 @@ from ..errors import Refused
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::\d{1,5})?")
+OWN_PAGES = "open this Hub's own pages instead"
 _READING = ("GET", "HEAD", "OPTIONS")
 
 
@@ -50,23 +51,24 @@ class Hosts:
         return name in self.names or (self.numbers and _is_number(name))
 
 
-def checked_host(headers: Headers, hosts: Hosts | None) -> str:
-    """Return the Host that is asked for, with its port; raises Refused (400 or 421)."""
+def checked_host(headers: Headers, hosts: Hosts | None, server: str = "Hub") -> str:
+    """Return the Host that is asked for, with its port; raises Refused (400 or 421), which names the kind of server."""
     found = headers.getlist("host") or ["localhost"]
     parts = _HOST.fullmatch(found[0]) if len(found) == 1 else None
     if parts is None:
         raise Refused(400, "The request needs one valid Host header.")
     name = _plain(parts[1] or parts[2])
     if hosts is not None and not hosts.knows(name):
+        shown = name[:100]
         raise Refused(
             421,
-            f"This Hub does not go by the name {name[:100]}; start it with --allow-host {name[:100]} if it should.",
+            f"This {server} does not go by the name {shown}; start it with --allow-host {shown} if it should.",
             code="MisdirectedRequest",
         )
     return found[0]
 
 
-def check_site(method: str, headers: Headers, host: str, hosts: Hosts | None) -> None:
+def check_site(method: str, headers: Headers, host: str, hosts: Hosts | None, advice: str = OWN_PAGES) -> None:
     """Raise Refused (403) if a page of another site has a browser send a request that changes something."""
     if method in _READING:
         return
@@ -74,7 +76,7 @@ def check_site(method: str, headers: Headers, host: str, hosts: Hosts | None) ->
     if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") or (
         origin and not _same(origin, host, hosts)
     ):
-        raise Refused(403, "A page of another site sent this request; open this Hub's own pages instead.")
+        raise Refused(403, f"A page of another site sent this request; {advice}.")
 
 
 def _same(origin: str, host: str, hosts: Hosts | None) -> bool:

@@ -7,12 +7,13 @@ import ctypes
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from ..accounts.users_file import Directory, OrgEntry, UserEntry, load_users, parse_size
 from ..api.request import Services
@@ -54,24 +55,13 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     if directory is not None and settings.host not in LOOPBACK:
         _warn_of_guessable(directory)
     quotas = _quotas(settings.quota, directory)
-    listener = _listen(settings.host, settings.port)
+    listener = listen(settings.host, settings.port)
     root = open_root(settings.root or default_root())
     try:
         with readable_database(root.database):
             services, new_token = _prepare(root, directory, quotas)
-        connections = Connections(descriptors())
-        server = _Server(
-            uvicorn.Config(
-                HubApp(services, hosts=Hosts.of(settings.host, settings.allow_hosts), verbose=settings.verbose),
-                log_level="warning",
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                timeout_graceful_shutdown=5,
-                http=bounded_protocol(connections),
-                ws="none",
-            ),
-            connections,
+        server = bounded_server(
+            HubApp(services, hosts=Hosts.of(settings.host, settings.allow_hosts), verbose=settings.verbose),
             lambda: _announce(settings, listener, root.token_file, new_token, say),
         )
         if settings.stop_with_stdin:
@@ -111,10 +101,41 @@ def _quotas(usual: str | None, directory: Directory | None) -> Quotas:
     return Quotas(usual=size, own=own, several=directory is not None)
 
 
+async def _nothing() -> None:
+    """Close nothing."""
+
+
+def bounded_server(
+    app: ASGIApp, ready: Callable[[], None], closing: Callable[[], Awaitable[None]] = _nothing
+) -> uvicorn.Server:
+    """Return a server with the bounds of `connections` and `protocol`.
+
+    `ready` is called once it listens, `closing` when its last answer is done.
+    """
+    connections = Connections(descriptors())
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        http=bounded_protocol(connections),
+        ws="none",
+    )
+    return _Server(config, connections, ready, closing)
+
+
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, connections: Connections, ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        connections: Connections,
+        ready: Callable[[], None],
+        closing: Callable[[], Awaitable[None]],
+    ) -> None:
         super().__init__(config)
-        self._connections, self._ready = connections, ready
+        self._connections, self._ready, self._closing = connections, ready, closing
         self._watching: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -122,13 +143,18 @@ class _Server(uvicorn.Server):
         self._watching = asyncio.create_task(self._connections.watch())
         self._ready()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        await self._closing()
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of uvicorn
         """Stop; a second signal does not wait for open requests. Ending on request is success: nothing is re-raised."""
         self.force_exit = self.should_exit
         self.should_exit = True
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket, port 0 taking a free one; raises HubStartError where there is none."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.socket(family, socket.SOCK_STREAM)

@@ -92,6 +92,12 @@ def check_fit(adapter: Adapter, base: Checkpoint) -> None:
         say(f"the adapter of {name} names {own} as its base; its shapes fit {base.artifact}, which is used")
 
 
+def adapter_files(adapter: Adapter, files: TokenizerFiles, base: Artifact) -> TokenizerFiles:
+    """Return the tokenizer and chat template of an adapter's repository, where it has them, on those of its base."""
+    own = adapter.find(*_TOKENIZERS)
+    return replace(files, own=own.parent if own else None, template=adapter.find(_TEMPLATE), base=str(base))
+
+
 class EvaluatedAdapter(EvaluatedCheckpoint):
     """An adapter on its base, with the tokenizer and chat template of its own repository where it has them."""
 
@@ -111,13 +117,7 @@ class EvaluatedAdapter(EvaluatedCheckpoint):
         self._engine = engine
 
     def _tokenizer_files(self) -> TokenizerFiles:
-        own = self._adapter.find(*_TOKENIZERS)
-        return replace(
-            super()._tokenizer_files(),
-            own=own.parent if own else None,
-            template=self._adapter.find(_TEMPLATE),
-            base=str(self.base),
-        )
+        return adapter_files(self._adapter, super()._tokenizer_files(), self._checkpoint.artifact)
 
     def _template_folders(self) -> Sequence[Path]:
         return (*super()._template_folders(), self._adapter.root, self._adapter.folder)

@@ -13,15 +13,22 @@ from harness.models.engine.process import while_progressing
 from harness.models.engine.server import SERVED_NAME, Server
 from harness.models.prompts import Prompt
 
-# Greedy means greedy, sampling defaults of the repository are overridden; markers of tool calls are
-# special tokens in some families, so they stay in the text.
 _GREEDY: dict[str, Any] = {
+    "temperature": 0,
+    "top_p": 1,
     "top_k": 0,
     "min_p": 0,
     "repetition_penalty": 1,
     "skip_special_tokens": False,
     "spaces_between_special_tokens": False,
 }
+"""Greedy means greedy, sampling defaults of the repository are overridden; markers of tool calls are special tokens in
+some families, so they stay in the text."""
+
+
+def greedy_completion(adapter: str | None, token_ids: Sequence[int], max_tokens: int) -> dict[str, Any]:
+    """Return the body of a request for the greedy answer to a prompt, of an adapter or of the model itself."""
+    return {"model": adapter or SERVED_NAME, "prompt": list(token_ids), "max_tokens": max_tokens, **_GREEDY}
 
 
 class VllmBackend:
@@ -71,14 +78,10 @@ class VllmBackend:
         from openai import APIError
 
         sent = prompt.sha256()
+        body = greedy_completion(self.adapter, prompt.token_ids, self.max_tokens)
         try:
             reply = await self._client.completions.create(
-                model=self.adapter or SERVED_NAME,
-                prompt=list(prompt.token_ids),
-                max_tokens=self.max_tokens,
-                temperature=0,
-                top_p=1,
-                extra_body=_GREEDY,
+                model=body.pop("model"), prompt=body.pop("prompt"), extra_body=body
             )
         except (APIError, RefusedBodyError) as error:
             self.server.check_alive()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -112,6 +113,14 @@ class Server:
         """Return the engine's counters of its work so far; empty where it does not report them."""
         text = self._answers("/metrics") or ""
         return "\n".join(line for line in text.splitlines() if line.startswith(_COUNTERS))
+
+    def context(self) -> int | None:
+        """Return the most tokens that a prompt and its answer may have, None where the engine does not say."""
+        try:
+            models = json.loads(self._answers("/v1/models") or "{}").get("data") or [{}]
+            return int(models[0]["max_model_len"])
+        except (ValueError, KeyError, TypeError):
+            return None
 
     def _answers(self, path: str) -> str | None:
         """Return what the engine answers, None where it does not."""

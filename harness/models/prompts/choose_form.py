@@ -40,6 +40,12 @@ def fitting_renderer(
     Their last answers are looked for too, so that a model is evaluated in the form in which it is trained on whole
     conversations. Raises ModelError as `whole_renderer` does.
     """
+    longest, answered = whole_conversations(pairs)
+    return whole_renderer(tokenizer, task, name, longest, like=answered, calendar=calendar)
+
+
+def whole_conversations(pairs: Sequence[TurnPair]) -> tuple[list[tuple[Message, ...]], list[tuple[Message, ...]]]:
+    """Return the longest prefix of each conversation, and the same with its answer and what would follow that."""
     last = list({pair.conversation: pair for pair in pairs}.values())
     longest = [pair.prefix for pair in last]
     following = Counter(after.role for one in longest for call, after in pairwise(one) if call.tool_calls)
@@ -52,7 +58,7 @@ def fitting_renderer(
         )
         for pair in last
     ]
-    return whole_renderer(tokenizer, task, name, longest, like=answered, calendar=calendar)
+    return longest, answered
 
 
 def whole_renderer(

@@ -68,10 +68,10 @@ def make_prompts(
     files: TokenizerFiles, task: Task, pairs: Sequence[TurnPair], day: date | None, *, named: bool
 ) -> MadePrompts:
     """Render and encode every pair; ModelError where that fails. `named` says that the user chose the day."""
-    tokenizer = _tokenizer(files)
+    tokenizer = tokenizer_of(files)
     renderer = fitting_renderer(tokenizer, task, files.name, pairs, calendar=Calendar(day, named=named))
     prompts = [list(prompt.token_ids) for prompt in renderer.prompts(pairs)]
-    _check_tokens(files, prompts)
+    check_tokens(files, prompts)
     _check_decoding(files, tokenizer, prompts)
     doing("the chat template")
     form = renderer.form
@@ -80,13 +80,13 @@ def make_prompts(
         asks=renderer.asks_for_day([pair.prefix for pair in pairs]),
         form={**form.record(), **({LEFT_OUT: list(renderer.left_out)} if renderer.left_out else {})},
         system=renderer.system,
-        family=_family(tokenizer) if form.tools_in_template else None,  # else the model was told to write plain JSON
+        family=family_of(tokenizer) if form.tools_in_template else None,  # else the model was told to write plain JSON
     )
 
 
 def try_tokenizer(files: TokenizerFiles) -> None:
     """Load, render, encode and decode a greeting, as an engine will that is given chats; ModelError where it fails."""
-    tokenizer = _tokenizer(files)
+    tokenizer = tokenizer_of(files)
     text = "Hello."
     if tokenizer.chat_template:
         doing("the chat template")
@@ -102,15 +102,16 @@ def try_tokenizer(files: TokenizerFiles) -> None:
 
 def second_reading(files: TokenizerFiles, texts: Sequence[str], parser: str, tools: Sequence[Any]) -> list[Any]:
     """Return the reading of each text by vLLM's parser: its call, the reason where there is none, and how many."""
-    return [asdict(one) for one in parsing.read_with_vllm(texts, parser, _tokenizer(files), tools)]
+    return [asdict(one) for one in parsing.read_with_vllm(texts, parser, tokenizer_of(files), tools)]
 
 
-def _family(tokenizer: PreTrainedTokenizerBase) -> str | None:
+def family_of(tokenizer: PreTrainedTokenizerBase) -> str | None:
+    """Return the notation of tool calls that a chat template shows."""
     template = tokenizer.chat_template
     return parsing.detect_family(template if isinstance(template, str) else "\n".join(template.values()))
 
 
-def _check_tokens(files: TokenizerFiles, prompts: Sequence[Sequence[int]]) -> None:
+def check_tokens(files: TokenizerFiles, prompts: Sequence[Sequence[int]]) -> None:
     """Raise ModelError where there are no tokens, absurdly many, or such as the engine does not know."""
     total = sum(map(len, prompts))
     if total > (most := max(_ALL, _EACH * len(prompts))):
@@ -120,7 +121,7 @@ def _check_tokens(files: TokenizerFiles, prompts: Sequence[Sequence[int]]) -> No
         )
     if not all(prompts):
         raise ModelError(f"the tokenizer of {files.name} makes no tokens of a prompt; use another model")
-    if files.base and any(max(prompt) > max(_vocabulary(files).values()) for prompt in prompts):
+    if files.base and any(max(prompt) > _last_token(files) for prompt in prompts):
         raise ModelError(_other_tokens(files, "puts new tokens into prompts"))
 
 
@@ -148,7 +149,12 @@ def _vocabulary(files: TokenizerFiles) -> dict[str, int]:
     return known
 
 
-def _tokenizer(files: TokenizerFiles) -> PreTrainedTokenizerBase:
+@functools.lru_cache(maxsize=2)
+def _last_token(files: TokenizerFiles) -> int:
+    return max(_vocabulary(files).values())
+
+
+def tokenizer_of(files: TokenizerFiles) -> PreTrainedTokenizerBase:
     """Return the tokenizer with its chat template; ModelError where an adapter's numbers tokens unlike its base's."""
     base = tokenizer = _loaded(files.folder, files.name, files.trust_remote_code)
     if files.own:

@@ -150,11 +150,20 @@ def _covering(prefixes: Sequence[Sequence[Message]]) -> Iterator[Sequence[Messag
     shapes = {tuple(map(_shape, prefix)): prefix for prefix in prefixes}
     chosen = 0
     for shape in sorted(shapes, key=len, reverse=True):
-        steps = {*pairwise(("", *shape))}
-        if steps - seen and chosen < _MOST:
-            seen |= steps
+        following = _steps(shape)
+        if following - seen and chosen < _MOST:
+            seen |= following
             chosen += 1
             yield shapes[shape]
+
+
+def steps(prefix: Sequence[Message]) -> set[tuple[str, str]]:
+    """Return which kinds of messages follow which in a conversation: a form that shows these shows all of it."""
+    return _steps(tuple(map(_shape, prefix)))
+
+
+def _steps(shape: Sequence[str]) -> set[tuple[str, str]]:
+    return {*pairwise(("", *shape))}
 
 
 def _shape(message: Message) -> str:

@@ -133,8 +133,8 @@ class Renderer:
         """
         return self.text_below(self.system, without_system(prefix))
 
-    def text_below(self, system: str, prefix: Sequence[Message]) -> str:
-        """Return the prompt below another system message."""
+    def text_below(self, system: str | None, prefix: Sequence[Message]) -> str:
+        """Return the prompt below another system message, or below none."""
         tools = self._tools if self.form.tools_in_template else None
         return self._render(self.form.messages(system, prefix), tools)
 

@@ -277,3 +277,15 @@ def test_each_run_names_adapter_and_base_at_their_commits_and_its_own_template_i
     assert "ada/one" in said.err
     rows = api.list_repo_files("ada/tft-benchmark-results", repo_type="dataset")
     assert {f"data/ada--{name}/test.jsonl" for name in ("one", "two", "base")} <= set(rows)
+
+
+@pytest.mark.slow
+def test_the_endpoint_of_a_base_and_its_adapters_sends_and_answers_what_their_evaluation_does(
+    finished: Any, processes_in: Any
+) -> None:
+    """Token by token, asked by the unmodified client; on one engine, of which nothing is left."""
+    place, _ = finished
+    command = ("serve", "ada/base", "--adapters", "ada/one", "--adapters", "ada/two", "--task", "ada/sample")
+    done = place(*command, "--port", "0", "--max-tokens", "16", "--check").worked()
+    assert done.out == "60 turns: 0 prompts and 0 answers differ from those of tft evaluate\n"
+    assert processes_in(place.folder) == []

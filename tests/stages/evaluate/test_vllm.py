@@ -217,3 +217,21 @@ def test_ctrl_c_while_the_engine_starts_leaves_nothing_running(
     assert (process.returncode, out) == (130, "")
     assert "Traceback" not in err
     assert processes_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_endpoint_that_is_told_to_stop_or_killed_leaves_nothing_running(
+    number: signal.Signals, model: str, terminal: Any, processes_in: Any, tmp_path: Path
+) -> None:
+    process = terminal.start("serve", model, "--port", "0", "--task", "ada/sample")
+    log = tmp_path / "engine.log"
+    while not (log.is_file() and log.stat().st_size):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(number)
+    process.communicate()
+    assert process.returncode == (0 if number == signal.SIGINT else -number)
+    limit = time.monotonic() + 60
+    while processes_in(tmp_path):
+        assert time.monotonic() < limit, processes_in(tmp_path)
+        time.sleep(0.2)

@@ -1,0 +1,198 @@
+"""Prompts of single requests, rendered in a guarded child that stays: the form of a task is chosen once and kept."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from harness.data.records import Message, Task, ToolCall, TurnPair
+from harness.data.tools import Toolbox
+from harness.errors import ModelError
+from harness.models.engine.guard import Guard
+from harness.models.prompts.calendar import Calendar
+from harness.models.prompts.choose_form import whole_conversations, whole_renderer
+from harness.models.prompts.form import with_tools_in_text
+from harness.models.prompts.make_prompts import MODULES, TokenizerFiles, check_tokens, family_of, tokenizer_of
+from harness.models.prompts.probe import steps
+from harness.models.prompts.renderer import Renderer, encode
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+KEPT_TASKS, KEPT_FORMS = 8, 16
+"""Tasks that are known at once, and kinds of conversations of one of them."""
+IMPORTS = (*MODULES, "harness.models.serving.rendering")
+_HELLO = Message(role="user", content="Hello.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedTask:
+    """What a prompt is made for: a task, and conversations whose form its prompts have."""
+
+    task: Task
+    own_system: bool
+    """Whether its system message is the task's; otherwise each request has its own."""
+    pairs: tuple[TurnPair, ...] = ()
+    """Of its test set: prompts have the form that `tft evaluate` chooses for these. Empty: that of a usual talk."""
+    key: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, task: Task, *, own_system: bool, pairs: Sequence[TurnPair] = ()) -> ServedTask:
+        """Return a task with the key by which it is known."""
+        text = json.dumps([task.tools, task.description, task.system_template, own_system, len(pairs)])
+        key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        return cls(task=task, own_system=own_system, pairs=tuple(pairs), key=key)
+
+    @classmethod
+    def of_tools(cls, tools: tuple[dict[str, Any], ...]) -> ServedTask:
+        """Return the task of a request that brings its own tools and system message."""
+        return cls.of(
+            Task(description="You are a helpful assistant.", tools=tools, system_template="{task_description}"),
+            own_system=False,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedPrompt:
+    """What is sent for a request, and how its answer is read."""
+
+    token_ids: list[int]
+    family: str | None
+
+
+class PromptRenderer:
+    """Renders the prompts of one model, one at a time, under the limits of a guard."""
+
+    def __init__(self, files: TokenizerFiles, day: date | None) -> None:
+        """`day` is what chat templates take for today; None: the day of each request."""
+        self._files = files
+        self._day = day
+        self._guard = Guard(files.name)
+        self._thread = ThreadPoolExecutor(1, "render")
+
+    def start(self) -> None:
+        """Start the child; what it imports takes seconds."""
+        self._guard.start(*IMPORTS, torch=self._files.trust_remote_code)
+
+    def prepare(self, task: ServedTask) -> dict[str, Any]:
+        """Choose the form of a task, and return it as a run records it; ModelError where there is none."""
+        self.start()
+        found: dict[str, Any] = self._guard.call(prepare, self._files, task, self._now(), seconds=0.1 * len(task.pairs))
+        return found
+
+    def render(self, task: ServedTask, system: str | None, messages: tuple[Message, ...]) -> ServedPrompt:
+        """Return the prompt for the turn after these messages; ModelError where the template does not take them."""
+        self.start()
+        call = partial(self._guard.call, render, self._files, task.key, system, messages, self._now())
+        if (found := call()) is None:
+            self.prepare(task)
+            found = call()
+        return ServedPrompt(**found)
+
+    async def rendered(self, task: ServedTask, system: str | None, messages: tuple[Message, ...]) -> ServedPrompt:
+        """Do the same without holding up other requests."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self.render, task, system, messages)
+
+    def close(self) -> None:
+        """End the child."""
+        self._guard.close()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _now(self) -> tuple[date, bool]:
+        return self._day or date.today(), self._day is not None
+
+
+# What follows runs in the child.
+
+
+class _Forms:
+    """One task in the child: the renderer of its usual conversations, and those of others that have come."""
+
+    def __init__(self, files: TokenizerFiles, task: ServedTask, calendar: Calendar) -> None:
+        self.task = task
+        self._name = files.name
+        self._tokenizer: PreTrainedTokenizerBase = tokenizer_of(files)
+        self._calendar = calendar
+        self._longest, self._like = whole_conversations(task.pairs) if task.pairs else _usual(task.task)
+        self._steps = set().union(*map(steps, self._like))
+        self._others: OrderedDict[frozenset[tuple[str, str]], Renderer] = OrderedDict()
+        self.usual = self._choose([])
+
+    def _choose(self, further: list[tuple[Message, ...]]) -> Renderer:
+        longest, like = [*self._longest, *further], [*self._like, *further]
+        return whole_renderer(self._tokenizer, self.task.task, self._name, longest, like=like, calendar=self._calendar)
+
+    def renderer(self, messages: tuple[Message, ...]) -> Renderer:
+        """Return the renderer for a conversation: another one where it has an order of messages of its own."""
+        further = frozenset(steps(messages) - self._steps)
+        if not further:
+            return self.usual
+        if further in self._others:
+            self._others.move_to_end(further)
+            return self._others[further]
+        self._others[further] = self._choose([messages])
+        if len(self._others) > KEPT_FORMS:
+            self._others.popitem(last=False)
+        return self._others[further]
+
+    def system(self, renderer: Renderer, given: str | None) -> str | None:
+        """Return the system message: the task's, or the request's, with the tools in it where the template has none."""
+        if self.task.own_system:
+            return renderer.system
+        tools = self.task.task.tools
+        if renderer.form.tools_in_template or not tools:
+            return given
+        return with_tools_in_text(given or "", tools).lstrip()
+
+
+def _usual(task: Task) -> tuple[list[tuple[Message, ...]], list[tuple[Message, ...]]]:
+    """Return a talk as most have it, without results of tools, whose role not every template knows."""
+    box = Toolbox(task.tools)
+    said = box.message_of(ToolCall(name=box.reply.tool, arguments={box.reply.argument: "Yes?"}, id="call00001"))
+    talk = (_HELLO, said, _HELLO)
+    if not box.services:
+        return [talk], [(*talk, said)]
+    call = ToolCall(name=box.services[0], arguments={}, id="call00002")
+    return [talk], [(*talk, Message(role="assistant", tool_calls=(call,)))]
+
+
+_FORMS: OrderedDict[str, _Forms] = OrderedDict()
+
+
+def prepare(files: TokenizerFiles, task: ServedTask, now: tuple[date, bool]) -> dict[str, Any]:
+    """Choose the form of a task in the child, and return its record."""
+    day, named = now
+    _FORMS.pop(task.key, None)
+    _FORMS[task.key] = made = _Forms(files, task, Calendar(day, named=named))
+    if len(_FORMS) > KEPT_TASKS:
+        _FORMS.popitem(last=False)
+    return dict(made.usual.form.record())
+
+
+def render(
+    files: TokenizerFiles, key: str, system: str | None, messages: tuple[Message, ...], now: tuple[date, bool]
+) -> Mapping[str, Any] | None:
+    """Render and encode in the child; None where the task is not known there (any more)."""
+    forms = _FORMS.get(key)
+    if forms is None:
+        return None
+    _FORMS.move_to_end(key)
+    renderer = forms.renderer(messages)
+    renderer.calendar.day = now[0]
+    text = renderer.text_below(forms.system(renderer, system), messages)
+    if not text.strip():
+        raise ModelError(f"the chat template of {files.name} renders nothing; use a model with another template")
+    tokenizer = tokenizer_of(files)
+    [ids] = encode(tokenizer, [text], files.name)
+    check_tokens(files, [ids])
+    tools_shown = bool(forms.task.task.tools) and renderer.form.tools_in_template
+    return asdict(ServedPrompt(token_ids=ids, family=family_of(tokenizer) if tools_shown else None))
