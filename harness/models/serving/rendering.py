@@ -8,7 +8,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -121,6 +121,7 @@ class _Forms:
         self.task = task
         self._name = files.name
         self._tokenizer: PreTrainedTokenizerBase = tokenizer_of(files)
+        self.family = family_of(self._tokenizer)
         self._calendar = calendar
         self._longest, self._like = whole_conversations(task.pairs) if task.pairs else _usual(task.task)
         self._steps = set().union(*map(steps, self._like))
@@ -181,7 +182,7 @@ def prepare(files: TokenizerFiles, task: ServedTask, now: tuple[date, bool]) -> 
 def render(
     files: TokenizerFiles, key: str, system: str | None, messages: tuple[Message, ...], now: tuple[date, bool]
 ) -> Mapping[str, Any] | None:
-    """Render and encode in the child; None where the task is not known there (any more)."""
+    """Return the fields of a `ServedPrompt` in the child; None where the task is not known there (any more)."""
     forms = _FORMS.get(key)
     if forms is None:
         return None
@@ -195,4 +196,4 @@ def render(
     [ids] = encode(tokenizer, [text], files.name)
     check_tokens(files, [ids])
     tools_shown = bool(forms.task.task.tools) and renderer.form.tools_in_template
-    return asdict(ServedPrompt(token_ids=ids, family=family_of(tokenizer) if tools_shown else None))
+    return {"token_ids": ids, "family": forms.family if tools_shown else None}
