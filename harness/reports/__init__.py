@@ -1,6 +1,7 @@
 """Reports for people: cards, tables, plots, comments.
 
 card_block.py          The harness's block in a README, and all that others have written around it
+card_use.py            How a card says that a model is used: task, prompts, and the engines that can ask it
 comparison.py          A comparison in a terminal, as a pull request comment, and as JSON
 dataset_card.py        Cards of the pipeline's datasets: front matter from records, text from templates that cannot be
                        broken out of
