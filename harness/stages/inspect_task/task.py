@@ -77,6 +77,7 @@ def benchmark(
     `judge` is `rules:judge`, or `openai:ID` at `judge_base_url`; without one there are the metrics by code.
     """
     from inspect_ai import Task
+    from inspect_ai.dataset import MemoryDataset
     from inspect_ai.solver import generate, use_tools
     from inspect_ai.util import registry_create
 
@@ -95,9 +96,10 @@ def benchmark(
     lost = not_shown(task.tools)
     if lost:
         say(f"models of other providers are shown the tools without {', '.join(lost)}, which Inspect has no place for")
+    samples = [_sample(place, pair, system, opened.key) for place, pair in enumerate(test_set.pairs)]
     choice = "any" if tool_choice == "required" else "auto"
     return Task(
-        dataset=[_sample(place, pair, system, opened.key) for place, pair in enumerate(test_set.pairs)],
+        dataset=MemoryDataset(samples, name=test_set.artifact.repo_id, location=str(test_set.artifact)),
         solver=[use_tools(*shown_tools(task.tools), tool_choice=choice), generate(tool_calls="none")],
         scorer=scorers,
         # All are asked whatever fails; a failed sample is unscored, and asked again by `inspect eval-retry`.

@@ -13,7 +13,7 @@ import pytest
 
 from harness.data.records import ToolCall, TurnPair
 from harness.data.sample import sample_task
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
 from harness.evaluation.metrics import JUDGE_METRIC, metric_names, score
 from harness.evaluation.report_json import read_report
 from harness.models import parsing
@@ -21,6 +21,7 @@ from harness.models.prompts import system_message
 
 pytest.importorskip("inspect_ai")
 from inspect_ai.log import read_eval_log
+from inspect_ai.tool import ToolInfo
 
 from harness.stages.inspect_task.chat_answers import not_shown, raw_answer
 from support.inspect_cli import Inspect, table
@@ -60,6 +61,7 @@ def test_every_figure_equals_that_of_tft_evaluate(
     assert table(log) == report.rows["model"]
     assert set(table(log)) == set(METRICS)
     found = {sample.id: sample for sample in log.samples or []}
+    assert (log.eval.dataset.name, str(log.eval.dataset.location).partition("@")[0]) == ("ada/sample", "ada/sample")
     assert {*found} == {pair.id for pair in test_set}
     for row in rows:
         scores = found[row["pair_id"]].scores or {}
@@ -159,6 +161,32 @@ def test_what_would_change_answers_is_refused(first_sample: Any) -> None:
     ):
         with pytest.raises(UsageError, match=says):
             TftModel(name, **options)
+
+
+def test_a_model_that_does_not_start_is_tried_once_in_a_run_and_again_in_the_next(
+    first_sample: Any, tmp_path: Path
+) -> None:
+    from inspect_ai.model import GenerateConfig
+
+    from harness.stages.inspect_task import plugin
+    from harness.stages.inspect_task.model import TftModel
+
+    model = TftModel(f"replay:{tmp_path / 'answers.jsonl'}")
+    tools = [ToolInfo(name=tool["function"]["name"], description="") for tool in sample_task().tools]
+
+    def ask() -> str:
+        return str(asyncio.run(model.generate(first_sample.input, tools, "auto", GenerateConfig())).completion)
+
+    with pytest.raises((OSError, HarnessError), match=r"answers\.jsonl"):
+        ask()
+    (tmp_path / "answers.jsonl").write_text(json.dumps({"pair_id": first_sample.id, "raw": "Hello"}))
+    with pytest.raises((OSError, HarnessError), match=r"answers\.jsonl"):
+        ask()
+    plugin.run_benchmark(dataset="ada/sample", limit=2)
+    assert ask() == "Hello"
+    model.close()
+    assert ask() == "Hello"
+    model.close()
 
 
 def test_answers_of_other_providers_are_read_as_those_of_an_endpoint() -> None:
