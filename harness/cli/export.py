@@ -1,4 +1,4 @@
-"""`tft export`: conversations as files for other trainers and for the Hub's trace viewer, a model for other engines."""
+"""`tft export`: conversations for other trainers and the Hub's trace viewer, models and results for other tools."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from harness.hub.client import Hub
 
 MODEL = "gguf"
-"""The format of a model; the others are of conversations."""
+"""The format of a model."""
+RESULTS = "eee"
+"""The format of results; the others are of conversations."""
 
 
 @click.command(
@@ -28,19 +30,23 @@ Examples:
   tft export traces.jsonl --format openai --out fine-tuning.jsonl
   tft export relabelled --format sts --out sessions                    # a file per conversation
   tft export me/my-agent-tft-Qwen3-1.7B --format gguf --out my-agent.gguf   # a model, for llama.cpp and Ollama
+  tft export runs/first --format eee --out record.json                 # results, for Every Eval Ever
 """
 )
 @click.argument("source", metavar="INPUT")
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["trl", "sharegpt", "openai", "sts", MODEL]),
+    type=click.Choice(["trl", "sharegpt", "openai", "sts", MODEL, RESULTS]),
     required=True,
     help="trl: messages and tools. sharegpt: as LLaMA-Factory reads it. openai: fine-tuning. sts: sessions. gguf: a "
-    "model.",
+    "model. eee: results.",
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="File (.jsonl, .parquet, .gguf); sts: a folder."
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="File (.jsonl, .parquet, .gguf, .json); sts: a folder.",
 )
 @click.option(
     "--dtype",
@@ -52,7 +58,9 @@ Examples:
     metavar="FILE|REPO",
     help="Task whose system message and tools are written. Default: a job folder's own; else what the rows have.",
 )
-@click.option("--arm", metavar="NAME", help="Which configuration of a dataset, where it has several: tft or direct.")
+@click.option(
+    "--arm", metavar="NAME", help="Which configuration of a dataset, where it has several: tft, direct, a model."
+)
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows.")
 @_options.hub
 @_options.as_json
@@ -68,6 +76,9 @@ def command(
 
     With --format gguf, INPUT is a model on the Hub (architectures llama, qwen2 and qwen3). The file is read again, and
     its logits and its chat template are compared with the model's.
+
+    With --format eee, INPUT is a results dataset or the folder of a run; of several models, --arm names one. The record
+    has each metric with its interval and what decides about it; texts and single scores stay in the results.
     """
     from contextlib import nullcontext
     from itertools import islice
@@ -79,11 +90,14 @@ def command(
     from harness.hub.connect import connected
     from harness.models.prompts import system_message
 
+    if kind == RESULTS:
+        if task or limit or dtype:
+            raise UsageError("--task, --limit and --dtype are not for results; leave them out with --format eee")
+        return _export_results(source, out, arm, hub, as_json)
     if kind == MODEL:
         if task or arm or limit:
             raise UsageError("--task, --arm and --limit are for conversations; leave them out with --format gguf")
-        _export_model(source, out, dtype or "auto", hub, as_json)
-        return
+        return _export_model(source, out, dtype or "auto", hub, as_json)
     if dtype:
         raise UsageError("--dtype is for models; leave it out, or add --format gguf")
     own = Path(source) / TASK
@@ -130,6 +144,31 @@ def _export_model(model: str, out: Path, dtype: str, hub: str | None, as_json: b
     if not made.template:
         say("the model has no chat template; llama.cpp will take one of its own")
     echo(f"{out}  {made.parameters:,} parameters in {made.dtype}, {made.bytes:,} bytes")
+
+
+def _export_results(source: str, out: Path, arm: str | None, hub: str | None, as_json: bool) -> None:
+    from datetime import UTC, datetime
+
+    from harness.data.formats.jsonl import write_json
+    from harness.errors import UsageError
+    from harness.hub.connect import connected
+    from harness.reports.every_eval_ever import eee_record, hub_report, local_report
+
+    report, owner = local_report(Path(source)), None
+    if report and arm:
+        raise UsageError("--arm names a model of a results dataset; leave it out for the folder of a run")
+    if report is None:
+        with connected(hub) as opened:
+            report, owner = hub_report(opened, source, arm), source.partition("/")[0]
+    record = eee_record(report, organization=owner, made=datetime.now(UTC))
+    write_json(out, record)
+    number = len(record["evaluation_results"])
+    if left := len(report.rows["model"]) - number:
+        say(f"left out, metrics without a value: {left}")
+    if as_json:
+        echo(json.dumps({"input": source, "out": str(out), "format": RESULTS, "results": number, "left_out": left}))
+    else:
+        echo(f"{out}  {number} results of {record['model_info']['id']}")
 
 
 def _task(named: str, hub: Hub | None) -> Task:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def eval_results_yaml(report: EvalReport, dataset_repo: str, *, source_url: str)
         {
             "dataset": {"id": dataset_repo, "task_id": metric, "revision": report.run.dataset_revision},
             "value": round(estimate.value, _DIGITS),
-            "date": report.run.date,
+            "date": _date(report.run.date),
             "source": {"url": source_url, "name": "tft-harness results"},
             "notes": _notes(report, metric, estimate),
         }
@@ -64,6 +65,13 @@ def eval_results_yaml(report: EvalReport, dataset_repo: str, *, source_url: str)
         if estimate.value is not None
     ]
     return yaml.safe_dump(entries, sort_keys=False, allow_unicode=True, width=10_000)
+
+
+def _date(date: str) -> str:
+    """Return a time in UTC with a Z, which is how the Hub's own entries write it, and which every reader takes."""
+    moment = datetime.fromisoformat(date)
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _notes(report: EvalReport, metric: str, estimate: Estimate) -> str:

@@ -1,11 +1,13 @@
 """Reports for people: cards, tables, plots, comments.
 
 card_block.py          The harness's block in a README, and all that others have written around it
+card_use.py            How a card says that a model is used: task, prompts, and the engines that can ask it
 comparison.py          A comparison in a terminal, as a pull request comment, and as JSON
 dataset_card.py        Cards of the pipeline's datasets: front matter from records, text from templates that cannot be
                        broken out of
 evaluation_plots.py    Plots for cards: scores beside the baselines, confusion of tools, scores by turn, training loss
 evaluation_tables.py   The tables of an evaluation in a terminal
+every_eval_ever.py     An evaluation as a record of Every Eval Ever, the shared format of evaluation results
 inspect_logs.py        Transcripts for `inspect view`: an evaluation as an Inspect log, and logs as a static site
 leaderboard.py         Results side by side: who leads on a test set, and who is tied with the leader
 markdown_templates.py  A Jinja environment in which what a template prints cannot become markup

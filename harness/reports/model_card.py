@@ -23,8 +23,8 @@ from harness.evaluation.records import EvalReport
 from harness.evaluation.results import RESULTS, config_name
 from harness.hub.address import DEFAULT_ENDPOINT
 from harness.hub.artifact import Artifact, parse_input, split_revision
-from harness.models.prompts import system_message
 from harness.reports.card_block import BEGIN, END
+from harness.reports.card_use import model_use
 from harness.reports.evaluation_tables import arithmetic_note, prompt_notes
 from harness.reports.markdown_templates import environment
 from harness.reports.reproduce import inspect_command, reproduce_command
@@ -195,8 +195,7 @@ def _context(
         "training": training,
         "base_model": base_model,
         "tools": card_tools(task) if task else facts.tools,
-        "system_template": _system_template(report, task),
-        "job": _job(report, identity, training, place),
+        "use": model_use(identity.repo_id, report, task, training, _test_set(identity, place)),
         "request": facts.example_request if scenario else _ANY_REQUEST,
         "results": f"{place.namespace}/{RESULTS}" if place.namespace else None,
         "config": config_name(identity.repo_id),
@@ -210,22 +209,15 @@ def _context(
     }
 
 
+def _test_set(identity: CardIdentity, place: CardPlace) -> str | None:
+    """Return the repository of the benchmark's test set for one of its models, None for another model."""
+    owner = place.namespace or identity.owner
+    return (f"{owner}/{TEST_SET}" if owner else TEST_SET) if identity.scenario else None
+
+
 def _rank(metric: str) -> tuple[bool, bool]:
     """Return a key that puts the judge's metric first and the staged one next."""
     return metric != JUDGE_METRIC, metric != DEFAULT_METRIC
-
-
-def _job(
-    report: EvalReport | None, identity: CardIdentity, training: TrainingFacts | None, place: CardPlace
-) -> dict[str, str] | None:
-    """Return the dataset with the model's task; None where the task is a file of whoever trained the model."""
-    if report and identity.scenario:
-        return {"repository": report.run.dataset, "revision": report.run.dataset_revision}
-    if identity.scenario:
-        owner = place.namespace or identity.owner
-        return {"repository": f"{owner}/{TEST_SET}" if owner else TEST_SET, "revision": "main"}
-    found = parse_input(training.task) if training else None
-    return {"repository": found.repo_id, "revision": found.revision} if isinstance(found, Artifact) else None
 
 
 def _trained_front_matter(training: TrainingFacts) -> dict[str, str | list[str]]:
@@ -277,16 +269,4 @@ def _tool_facts(tool: Mapping[str, Any]) -> ToolFacts:
         summary=function.get("description") or "",
         required=tuple(name for name in names if name in required),
         optional=tuple(name for name in names if name not in required),
-    )
-
-
-def _system_template(report: EvalReport | None, task: Task | None) -> str:
-    """Return the system message with `{task_description}` in it: as the run records it, else as prompts are made."""
-    used = report.run.config.get("system_template") if report else None
-    placeholder = "{task_description}"
-    if isinstance(used, str) and placeholder in used:
-        return used
-    # Its own placeholder as the description gives the template back.
-    return system_message(
-        Task(description=placeholder, tools=(), system_template=task.system_template if task else None)
     )

@@ -16,11 +16,14 @@ from typing import Any
 import pytest
 
 from harness.data.formats.jsonl import write_json
+from harness.data.published_facts import published_facts
+from harness.data.records import Message, ToolCall, TurnPair
 from harness.data.sample import sample_task
 from harness.evaluation.report_json import dump_report
 from harness.evaluation.results import config_name, plot_file, report_file
 from harness.hub.lineage import Lineage
 from harness.hubd.embedded import running
+from harness.models.prompts import system_template
 from harness.reports import model_card
 from harness.reports.card_block import BEGIN, END, merge_readme
 from support import tft
@@ -174,7 +177,7 @@ def test_the_card_of_a_trained_model_begins_with_its_scores(world: World) -> Non
     assert world.tft(MINE, "--push").status == 0
     card = world.readme(MINE)
     order = ["---\n", "# mine\n", "| `staged_tool_call` | **0.611 ", "](plots/scores.png)", "## Use", "## How this",
-             "## Limits", "<details>", "Setting `epochs`"]  # fmt: skip
+             "## Limits", "<summary>Settings", "Setting `epochs`"]  # fmt: skip
     places = [card.index(part) for part in order]
     assert places == sorted(places)
     assert "lost.png" not in card
@@ -259,15 +262,37 @@ def test_what_is_missing_on_the_hub_is_named_with_a_next_step(world: World, argu
 
 
 @pytest.mark.slow
-def test_the_code_block_runs_as_it_stands(world: World, tmp_path: Path, reading: Any) -> None:
-    """A small random student under the benchmark model's name: the card's code loads it and prints an answer."""
+@pytest.mark.parametrize("shows_tools", [True, False])
+def test_the_code_block_asks_what_the_evaluation_asks(
+    world: World, shows_tools: bool, tmp_path: Path, make_report: Any, reading: Any
+) -> None:
+    """A small random student under the benchmark model's name: the card's code loads it, and prints an answer."""
+    from harness.models.prompts.make_prompts import TokenizerFiles, make_prompts
     from harness.training.small_model import create_student
 
-    create_student(tmp_path / "student", texts=[sample_task().description], parameters=2_000_000)
-    world.api.upload_folder(repo_id=CELL, folder_path=tmp_path / "student")
-    code = reading.code_block(world.tft(CELL).out, "python")
+    task, student = sample_task(), tmp_path / "student"
+    create_student(student, texts=[task.description], parameters=2_000_000)
+    if not shows_tools:
+        (student / "chat_template.jinja").write_text(
+            "{% for one in messages %}<|im_start|>{{ one.role }}\n{{ one.content }}<|im_end|>\n{% endfor %}"
+            "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+        )
+    world.api.upload_folder(repo_id=CELL, folder_path=student)
+    report = make_report(f"vllm:{CELL}")
+    test_set = world.api.dataset_info("local/tft-benchmark-testset").sha
+    config = {**report.run.config, "system_template": system_template(task), "tools_in_template": shows_tools}
+    run = replace(report.run, dataset="local/tft-benchmark-testset", dataset_revision=test_set, config=config)
+    card = model_card.render_card(replace(report, run=run), model_card.identify(CELL), task)
+    code = reading.code_block(card, "python") + '\nprint(prompt["input_ids"][0].tolist())\n'
     environment = os.environ | world.environment | {"HF_HOME": str(tmp_path / "home")}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
+    *answer, ids = done.stdout.strip().splitlines()
+    assert answer
+    message = Message(role="user", content=published_facts().example_request)
+    call = ToolCall(name=task.tools[0]["function"]["name"], arguments={})
+    pair = TurnPair(id="a:0", conversation="a", turn=0, prefix=(message,), reference=call)
+    made = make_prompts(TokenizerFiles(name=CELL, folder=student), task, [pair], None, named=False)
+    assert json.loads(ids) == made["prompts"][0]
+    assert made["form"]["tools_in_template"] == shows_tools

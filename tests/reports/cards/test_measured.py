@@ -143,3 +143,24 @@ def test_the_code_block_is_python_with_the_models_names(measured: bool, make_rep
     assert constants["TEST_SET_REVISION"] == (DATA_COMMIT if report else "main")
     default = (folder("eval") / "system_template.txt").read_text(encoding="utf-8").rstrip("\n")
     assert constants["SYSTEM"] == (report.run.config["system_template"] if report else default)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "words"),
+    [
+        ({"family": "hermes"}, "--enable-auto-tool-choice --tool-call-parser hermes\n"),
+        ({"family": None}, "none that is known here: the text of its answers has the calls"),
+        ({"family": None, "tools_in_template": False}, "which shows this model no tools"),
+        (
+            {"family": "hermes", "flat_calls": True},
+            "beyond this block: name and arguments of a call beside its function",
+        ),
+    ],
+)
+def test_a_card_says_what_other_engines_do_otherwise(recorded: dict[str, Any], words: str, make_report: Any) -> None:
+    report = make_report()
+    run = dataclasses.replace(report.run, config={**report.run.config, **recorded})
+    card = model_card.render_card(dataclasses.replace(report, run=run), model_card.identify(EXAMPLE))
+    assert words in card
+    assert f"tft serve {EXAMPLE} --task {run.dataset}@{DATA_COMMIT}\n" in card
+    assert ("tool-call-parser" in card) == (recorded["family"] is not None)

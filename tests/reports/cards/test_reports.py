@@ -111,11 +111,14 @@ def test_eval_results_read_back_as_the_hubs_entries(make_report: Any, estimate: 
     report = dataclasses.replace(report, rows=rows)
     text = eval_results_yaml(report, "me/testset", source_url="https://hub.example/datasets/me/results")
     entries = parse_eval_result_entries(yaml.safe_load(text))
+    local = dataclasses.replace(report, run=dataclasses.replace(report.run, date="2026-01-02T05:04:05+02:00"))
+    assert eval_results_yaml(local, "me/testset", source_url="https://hub.example/datasets/me/results") == text
     assert [entry.task_id for entry in entries] == ["staged_tool_call", "binary_tool_call", "rouge"]
     for entry in entries:
         found = report.rows["model"][entry.task_id]
         assert entry.value == round(found.value, 4)
-        assert (entry.dataset_id, entry.dataset_revision, entry.date) == ("me/testset", DATA_COMMIT, report.run.date)
+        assert (entry.dataset_id, entry.dataset_revision) == ("me/testset", DATA_COMMIT)
+        assert entry.date == "2026-01-02T03:04:05Z"
         assert entry.source_url == "https://hub.example/datasets/me/results"
         assert f"95 % interval {found.low:.3f} to {found.high:.3f}" in str(entry.notes)
         assert f"2 errors, {found.unscored} unscored" in str(entry.notes)

@@ -114,3 +114,19 @@ def test_a_replay_file_that_cannot_be_used_is_refused_by_file_and_line(terminal:
     nowhere.refused("nowhere.jsonl", "No such file")
     bad.refused("bad.jsonl, line 2", "pair_id", "raw")
     foreign.refused("answered none of the 30 pairs", "no answer for this pair", "--resume")
+
+
+def test_published_results_are_exported_as_a_record(replay: Callable[..., Any], terminal: Any, tmp_path: Path) -> None:
+    """Of a results dataset, the record has the figures of the report that was pushed, and its owner."""
+    replay(_damage).worked()
+    bobs = {"HF_TOKEN": "hf_bob_write"}
+    again = ("--dataset", "ada/sample", "--out", "run", "--resume", "--max-unscored", "1", "--namespace", "bob")
+    terminal("evaluate", "replay:answers.jsonl", *again, **bobs).worked()
+    words = ("export", "bob/tft-benchmark-results", "--format", "eee", "--out", "record.json", "--arm")
+    terminal(*words, "replay-answers.jsonl", **bobs).worked()
+    record = json.loads((tmp_path / "record.json").read_text())
+    report = read_report(tmp_path / "run" / "report.json")
+    found = {one["evaluation_result_id"]: one["score_details"]["score"] for one in record["evaluation_results"]}
+    assert found == {metric: one.value for metric, one in report.rows["model"].items()}
+    assert record["source_metadata"]["source_organization_name"] == "bob"
+    terminal(*words, "nobody", **bobs).refused("has no report 'nobody'; there are ")
