@@ -130,7 +130,9 @@ class ChatService:
         for warning in warnings:
             self.note(warning)
         body = greedy_completion(model.adapter, prompt.token_ids, self._room(turn, len(prompt.token_ids)))
-        body |= {**turn.body.sampling, "return_token_ids": True}
+        body |= turn.body.sampling
+        if turn.body.return_token_ids:
+            body["return_token_ids"] = True
         if not task.task.tools:
             body["skip_special_tokens"] = True
         return PreparedTurn(turn=turn, model=model, body=body, notation=notation, warnings=warnings)

@@ -80,12 +80,18 @@ def test_a_stream_says_what_the_whole_answer_says(
     assert whole.finish_reason == {"cut": "length", "call": "tool_calls"}.get(kind, "stop")
 
 
-def test_the_words_of_a_reply_come_while_they_are_generated(client: OpenAI, answers: Callable[..., None]) -> None:
+def test_the_words_of_a_reply_come_while_they_are_generated(
+    client: OpenAI, engine: ReplayEngine, answers: Callable[..., None]
+) -> None:
     text = "word " * 40
     answers(parsing.canonical(ToolCall(name="respond_to_user", arguments={"message": text})))
     chunks = streamed(client, stream_options={"include_usage": True})
     assert sum(bool(chunk.choices and chunk.choices[0].delta.content) for chunk in chunks) > 20
     assert text_of(chunks) == text
+    assert "return_token_ids" not in engine.requests[-1], "prompts need not come back"
+    with_ids = streamed(client, extra_body={"return_token_ids": True})
+    assert with_ids[0].prompt_token_ids == engine.requests[-1]["prompt"]
+    assert len(with_ids[-1].choices[0].token_ids) == chunks[-1].usage.completion_tokens
     assert chunks[-1].choices == []
     assert chunks[-1].usage == ask(client).usage
 
