@@ -117,7 +117,13 @@ class ChatService:
             prompt = await model.renderer.rendered(task, turn.system, messages)
         except ModelError as error:
             raise refused(str(error), "messages") from error
-        notation = Notation.of(prompt.family, task.task.tools, required=turn.required, stops=turn.body.stops)
+        notation = Notation.of(
+            prompt.family,
+            task.task.tools,
+            required=turn.required,
+            stops=turn.body.stops,
+            written=prompt.written,
+        )
         if turn.ignored:
             names = ", ".join(sorted(turn.ignored))[:_NAMED]
             self.note(f"parameters that are not known were ignored: {names}")
