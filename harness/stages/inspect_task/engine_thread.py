@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable
@@ -52,6 +53,8 @@ class EngineThread:
                 model.make_prompts()
                 self._started.set_result((model, backend))
                 self._loop.run_forever()
+            if not self.failed:  # errors name the log
+                shutil.rmtree(folder)
         except BaseException as error:  # whoever waits gets it
             self.failed = True
             if self._started.done():
