@@ -331,7 +331,7 @@ def test_the_page_about_traces_of_ones_own_runs_as_it_is_written(shell: Shell, s
 @pytest.mark.slow
 def test_the_skill_runs_as_it_is_written(shell: Shell) -> None:
     write_export(shell.folder / "export.jsonl", "otlp", sample_conversations(40, seed=4), list(sample_task().tools))
-    run_page(SKILL.name, shell)
+    run_page("SKILL.md", shell)
     assert list(read_task(shell.folder / "my-agent" / "job_description.json").tools) == list(sample_task().tools)
 
 

@@ -25,6 +25,8 @@ __all__ = ["LOOPBACK", "Refused", "RequestRules", "listen", "paced", "serve_unti
 
 _OF_FORMS = ("text/plain", "multipart/form-data", "application/x-www-form-urlencoded")
 """Kinds of bodies that every page of the web may send anywhere."""
+_KEEP_ALIVE_SECONDS = 120
+"""Agents ask again after their tools have run: a connection that ends just then fails a request."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -99,5 +101,5 @@ def serve_until_told(
 
     `closing` is awaited when the last answer is done.
     """
-    server = bounded_server(app, lambda: ready(server), closing)
+    server = bounded_server(app, lambda: ready(server), closing, keep_alive=_KEEP_ALIVE_SECONDS)
     server.run(sockets=[listener])

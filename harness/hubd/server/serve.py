@@ -27,6 +27,7 @@ from .origin import LOOPBACK, Hosts
 from .protocol import bounded_protocol
 
 DEFAULT_PORT = 7860
+KEEP_ALIVE_SECONDS = 5
 LONG_TOKEN = 20  # characters, too long to guess
 SWITCH_SECONDS = 0.001  # a thread that computes keeps all others waiting for so long; by default it is 5 ms
 M_ARENA_MAX = -8  # of glibc's malloc.h
@@ -106,11 +107,16 @@ async def _nothing() -> None:
 
 
 def bounded_server(
-    app: ASGIApp, ready: Callable[[], None], closing: Callable[[], Awaitable[None]] = _nothing
+    app: ASGIApp,
+    ready: Callable[[], None],
+    closing: Callable[[], Awaitable[None]] = _nothing,
+    *,
+    keep_alive: int = KEEP_ALIVE_SECONDS,
 ) -> uvicorn.Server:
     """Return a server with the bounds of `connections` and `protocol`.
 
-    `ready` is called once it listens, `closing` when its last answer is done.
+    `ready` is called once it listens, `closing` when its last answer is done; a connection without a request ends after
+    `keep_alive` seconds.
     """
     connections = Connections(descriptors())
     config = uvicorn.Config(
@@ -120,6 +126,7 @@ def bounded_server(
         lifespan="off",
         server_header=False,
         timeout_graceful_shutdown=5,
+        timeout_keep_alive=keep_alive,
         http=bounded_protocol(connections),
         ws="none",
     )

@@ -8,4 +8,5 @@ rendering.py  Prompts of single requests, rendered in a guarded child that stays
 requests.py   Requests for chat completions: validated, with what cannot be honoured refused
 serve.py      From the name of a model to an endpoint that answers for it until it is told to stop
 service.py    Answers to chat requests: prompt, engine, reading; whole, or as a stream of chunks
+words.py      What a model says to the user, while it is generated
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -14,8 +13,8 @@ from harness.data.records import ToolCall
 from harness.data.tools import ReplyTool, Toolbox
 from harness.models import parsing
 from harness.models.parsing.strip_thinking import answers
+from harness.models.serving.words import GrowingWords, surroundings
 
-_OPENING = r"\s*(?:<[^<>{}\[\]]{1,40}>|\[TOOL_CALLS\])?\s*\[?\s*\{"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -30,11 +29,19 @@ class Notation:
     required: bool
     """Whether calls of the tool that speaks to the user stay calls."""
     stops: tuple[str, ...] = ()
+    written: tuple[str, str] | None = None
+    """Two answers that say `SAMPLES`, as the model's template writes them."""
 
     @classmethod
     def of(cls, family: str | None, tools: tuple[dict[str, Any], ...], **chosen: Any) -> Notation:
         """Return the notation of a task's tools."""
         return cls(family=family, tools=tools, reply=Toolbox(tools).reply, **chosen)
+
+    def words(self) -> GrowingWords:
+        """Return what finds the words for the user in an answer that is still growing, or was cut."""
+        if self.required or self.reply.plain or not self.tools:
+            return GrowingWords(())
+        return GrowingWords(surroundings(self.reply, self.written))
 
     def reply_text(self, call: ToolCall) -> str | None:
         """Return what a call says to the user; None where it is to go to the client as a call."""
@@ -78,7 +85,7 @@ def read_answer(raw: str, finish_reason: str, notation: Notation) -> ReadAnswer:
     call = reading.call
     several = f"{reading.calls} calls in one answer, of which the first was taken" if reading.calls > 1 else None
     if call is None:
-        partial = ReplyText(notation)
+        partial = notation.words()
         partial.add(raw)
         if partial.text:
             return _said(partial.text, finish_reason, notation)
@@ -104,83 +111,6 @@ def cut_at(text: str, stops: Sequence[str]) -> int | None:
 
 
 @dataclass(slots=True)
-class ReplyText:
-    """The words for the user in an answer that is still growing, where it is a call of the reply tool in JSON.
-
-    Other notations, and answers that begin otherwise, show their words at their end only: `text` stays empty.
-    """
-
-    notation: Notation
-    text: str = ""
-    """What is sure to be said, escapes resolved."""
-    _raw: str = ""
-    _place: int = -1
-    """Where in the raw text the words go on; -1 before they begin."""
-    _ended: bool = False
-    _head: re.Pattern[str] | None = field(init=False, default=None)
-
-    def __post_init__(self) -> None:
-        if self.notation.tools and not self.notation.reply.plain and not self.notation.required:
-            self._head = _head_of(self.notation.reply)
-
-    def add(self, piece: str) -> None:
-        """Take further text of the model."""
-        self._raw += piece
-        if not self.notation.tools:
-            self.text = self._raw
-            return
-        if self._head is None or self._ended:
-            return
-        if self._place < 0:
-            found = self._head.match(self._raw)
-            if found is None:
-                return
-            self._place = found.end()
-        self._go_on()
-
-    def _go_on(self) -> None:
-        """Resolve what has come of a JSON text up to its end, or to an escape that is not whole."""
-        raw, end = self._raw, self._place
-        while end < len(raw) and raw[end] != '"':
-            if raw[end] != "\\":
-                end += 1
-                continue
-            size = _escape_size(raw, end)
-            if size is None:
-                break
-            end += size
-        self._ended = end < len(raw) and raw[end] == '"'
-        try:
-            found = json.loads(f'"{raw[self._place : end]}"', strict=False)
-        except ValueError:  # the final reading repairs it, or says what it is
-            self._ended = True
-            return
-        self.text += found
-        self._place = end
-
-
-def _escape_size(raw: str, start: int) -> int | None:
-    """Return the characters of an escape, with the second half of a surrogate pair; None where it is not all there."""
-    size = 6 if raw[start + 1 : start + 2] == "u" else 2
-    if start + size > len(raw):
-        return None
-    if size == 6 and raw[start + 2 : start + 4].lower() in ("d8", "d9", "da", "db"):
-        following = raw[start + 6 : start + 12]
-        if not following or (len(following) < 6 and "\\u".startswith(following[:2])):
-            return None
-        return 12 if following.startswith("\\u") else 6
-    return size
-
-
-def _head_of(reply: ReplyTool) -> re.Pattern[str]:
-    """Return how a call of the reply tool begins where it is JSON at the head of an answer, up to its words."""
-    name, argument = re.escape(json.dumps(reply.tool)), re.escape(json.dumps(reply.argument))
-    return re.compile(
-        rf'{_OPENING}\s*"name"\s*:\s*{name}\s*,\s*"(?:arguments|parameters)"\s*:\s*\{{\s*{argument}\s*:\s*"'
-    )
-
-
-@dataclass(slots=True)
 class StreamedAnswer:
     """One answer while it is generated: what can be sent of it at each moment, and what is left at its end."""
 
@@ -191,10 +121,10 @@ class StreamedAnswer:
     finish_reason: str = "stop"
     stopped: bool = False
     """A stop sequence has come: nothing more is wanted."""
-    _reply: ReplyText = field(init=False)
+    _words: GrowingWords = field(init=False)
 
     def __post_init__(self) -> None:
-        self._reply = ReplyText(self.notation)
+        self._words = self.notation.words()
 
     def add(self, choice: Mapping[str, Any]) -> str:
         """Take a piece of the engine's stream, and return the text that can be sent now."""
@@ -204,8 +134,8 @@ class StreamedAnswer:
         self.finish_reason = choice.get("finish_reason") or self.finish_reason
         if self.stopped:
             return ""
-        self._reply.add(piece)
-        text = self._reply.text
+        self._words.add(piece)
+        text = self._words.text if self.notation.tools else self.raw
         cut = cut_at(text, self.notation.stops)
         self.stopped = cut is not None
         end = cut if cut is not None else len(text) - max(map(len, self.notation.stops), default=1) + 1

@@ -89,6 +89,8 @@ class KeptEngine:
             self._running = server
             if self._stopping.is_set():  # meanwhile
                 return
+            if self._client is None:  # whose library takes seconds to import
+                self._client = bounded_client(trust_env=False)  # a proxy must not see prompts
             self._meanwhile()
             server.wait_until_ready()
             self.context = server.context()
@@ -133,8 +135,6 @@ class KeptEngine:
     async def _reply(self, body: dict[str, Any]) -> AsyncIterator[Any]:
         """Send a request; what goes wrong within the block is a refusal, and leaving it early ends the answer."""
         server = self.asked_server()
-        if self._client is None:
-            self._client = bounded_client(trust_env=False)  # a proxy must not see prompts
         headers = {"Authorization": f"Bearer {server.key}"}
         try:
             async with self._client.stream(

@@ -8,7 +8,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from harness.models.prompts.form import with_tools_in_text
 from harness.models.prompts.make_prompts import MODULES, TokenizerFiles, check_tokens, family_of, tokenizer_of
 from harness.models.prompts.probe import steps
 from harness.models.prompts.renderer import Renderer, encode
+from harness.models.serving.words import SAMPLES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -66,6 +67,8 @@ class ServedPrompt:
 
     token_ids: list[int]
     family: str | None
+    written: tuple[str, str] | None = None
+    """Two answers in which the model says `SAMPLES` to the user, as its template writes them; None where it cannot."""
 
 
 class PromptRenderer:
@@ -95,7 +98,8 @@ class PromptRenderer:
         if (found := call()) is None:
             self.prepare(task)
             found = call()
-        return ServedPrompt(**found)
+        written = found["written"]
+        return ServedPrompt(**{**found, "written": written and tuple(written)})
 
     async def rendered(self, task: ServedTask, system: str | None, messages: tuple[Message, ...]) -> ServedPrompt:
         """Do the same without holding up other requests."""
@@ -121,8 +125,10 @@ class _Forms:
         self.task = task
         self._name = files.name
         self._tokenizer: PreTrainedTokenizerBase = tokenizer_of(files)
+        self.family = family_of(self._tokenizer)
         self._calendar = calendar
         self._longest, self._like = whole_conversations(task.pairs) if task.pairs else _usual(task.task)
+        self._written: dict[int, tuple[str, str] | None] = {}
         self._steps = set().union(*map(steps, self._like))
         self._others: OrderedDict[frozenset[tuple[str, str]], Renderer] = OrderedDict()
         self.usual = self._choose([])
@@ -143,6 +149,14 @@ class _Forms:
         if len(self._others) > KEPT_FORMS:
             self._others.popitem(last=False)
         return self._others[further]
+
+    def written(self, renderer: Renderer) -> tuple[str, str] | None:
+        """Return how the template writes what is said to the user; see `ServedPrompt.written`."""
+        if id(renderer) not in self._written:
+            if len(self._written) > KEPT_FORMS:
+                self._written.clear()
+            self._written[id(renderer)] = _written(renderer, self.task.task)
+        return self._written[id(renderer)]
 
     def system(self, renderer: Renderer, given: str | None) -> str | None:
         """Return the system message: the task's, or the request's, with the tools in it where the template has none."""
@@ -165,6 +179,26 @@ def _usual(task: Task) -> tuple[list[tuple[Message, ...]], list[tuple[Message, .
     return [talk], [(*talk, Message(role="assistant", tool_calls=(call,)))]
 
 
+def _written(renderer: Renderer, task: Task) -> tuple[str, str] | None:
+    """Return the answers that say `SAMPLES`, as the template writes them behind a prompt."""
+    box = Toolbox(task.tools)
+    if box.reply.plain or not task.tools:
+        return None
+    found = []
+    try:
+        prompt = renderer.text_below(None, (_HELLO,))
+        for text in SAMPLES:
+            call = ToolCall(name=box.reply.tool, arguments={box.reply.argument: text}, id="call00001")
+            whole = renderer.bare((_HELLO, box.message_of(call)))
+            parts = (place for place, (one, other) in enumerate(zip(prompt, whole, strict=False)) if one != other)
+            shared = next(parts, min(len(prompt), len(whole)))
+            start = shared if shared == len(prompt) else prompt.rfind("\n", 0, shared) + 1
+            found.append(whole[start:])
+    except ModelError:  # without a system message it renders nothing: then words are not sent before their end
+        return None
+    return found[0], found[1]
+
+
 _FORMS: OrderedDict[str, _Forms] = OrderedDict()
 
 
@@ -181,7 +215,7 @@ def prepare(files: TokenizerFiles, task: ServedTask, now: tuple[date, bool]) -> 
 def render(
     files: TokenizerFiles, key: str, system: str | None, messages: tuple[Message, ...], now: tuple[date, bool]
 ) -> Mapping[str, Any] | None:
-    """Render and encode in the child; None where the task is not known there (any more)."""
+    """Return the fields of a `ServedPrompt` in the child; None where the task is not known there (any more)."""
     forms = _FORMS.get(key)
     if forms is None:
         return None
@@ -195,4 +229,5 @@ def render(
     [ids] = encode(tokenizer, [text], files.name)
     check_tokens(files, [ids])
     tools_shown = bool(forms.task.task.tools) and renderer.form.tools_in_template
-    return asdict(ServedPrompt(token_ids=ids, family=family_of(tokenizer) if tools_shown else None))
+    family = forms.family if tools_shown else None
+    return {"token_ids": ids, "family": family, "written": forms.written(renderer)}

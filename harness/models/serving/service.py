@@ -117,14 +117,22 @@ class ChatService:
             prompt = await model.renderer.rendered(task, turn.system, messages)
         except ModelError as error:
             raise refused(str(error), "messages") from error
-        notation = Notation.of(prompt.family, task.task.tools, required=turn.required, stops=turn.body.stops)
+        notation = Notation.of(
+            prompt.family,
+            task.task.tools,
+            required=turn.required,
+            stops=turn.body.stops,
+            written=prompt.written,
+        )
         if turn.ignored:
             names = ", ".join(sorted(turn.ignored))[:_NAMED]
             self.note(f"parameters that are not known were ignored: {names}")
         for warning in warnings:
             self.note(warning)
         body = greedy_completion(model.adapter, prompt.token_ids, self._room(turn, len(prompt.token_ids)))
-        body |= {**turn.body.sampling, "return_token_ids": True}
+        body |= turn.body.sampling
+        if turn.body.return_token_ids:
+            body["return_token_ids"] = True
         if not task.task.tools:
             body["skip_special_tokens"] = True
         return PreparedTurn(turn=turn, model=model, body=body, notation=notation, warnings=warnings)

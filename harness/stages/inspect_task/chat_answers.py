@@ -18,6 +18,8 @@ FAMILY = "family"
 """In the metadata of an answer of ours: the model's notation of tool calls. Other providers' answers have none."""
 OWN = "tft"
 """In the metadata of an answer of ours: how it was made. Its text is the raw text, calls included."""
+_VALUES = ("properties", "default", "enum", "const", "examples")
+"""Words of JSON Schema below which stand names or values, and no schemas."""
 _REASONS = {stop: reason for reason, stop in STOPS.items()}
 
 
@@ -58,6 +60,30 @@ def shown_tools(tools: Sequence[dict[str, Any]]) -> list[Tool]:
         name, description = function["name"], function.get("description") or function["name"]
         made.append(ToolDef(_never_run(), name=name, description=description, parameters=parameters).as_tool())
     return made
+
+
+def not_shown(tools: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the words of JSON Schema in the task's tools for which Inspect has no place: `shown_tools` lacks them."""
+    from inspect_ai.tool import ToolParams
+
+    lost: set[str] = set()
+    for tool in tools:
+        schema = tool["function"].get("parameters") or {}
+        kept = ToolParams.model_validate(schema).model_dump(exclude_none=True)
+        lost |= _words(schema) - _words(kept)
+    return sorted(lost)
+
+
+def _words(schema: Any) -> set[str]:
+    """Return the keys of a schema and of those in it; names of properties and what values hold are none."""
+    if isinstance(schema, list):
+        return set().union(*map(_words, schema))
+    if not isinstance(schema, dict):
+        return set()
+    inner = [value for key, value in schema.items() if key not in _VALUES]
+    properties = schema.get("properties")
+    inner += [*properties.values()] if isinstance(properties, dict) else []
+    return set(schema) | set().union(*map(_words, inner))
 
 
 def _never_run() -> Callable[..., Any]:

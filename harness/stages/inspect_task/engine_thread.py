@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.records import Prediction
+from harness.errors import EngineError
 from harness.models.backends._base import Backend, EvaluatedModel
 
 _up: list[EngineThread] = []
@@ -30,6 +32,8 @@ class EngineThread:
         """`prepare` makes the model ready to be asked, with its day; it runs in the thread, which starts now."""
         self.asked: int = 0
         """Questions under way."""
+        self.failed: bool = False
+        """Whether it did not start, or its engine has died: every question gets the same error."""
         for other in [*_up]:
             if not other.asked:
                 other.close()
@@ -49,7 +53,10 @@ class EngineThread:
                 model.make_prompts()
                 self._started.set_result((model, backend))
                 self._loop.run_forever()
+            if not self.failed:  # errors name the log
+                shutil.rmtree(folder)
         except BaseException as error:  # whoever waits gets it
+            self.failed = True
             if self._started.done():
                 raise
             self._started.set_exception(error)
@@ -66,6 +73,9 @@ class EngineThread:
                     return model, prediction
             asked = asyncio.run_coroutine_threadsafe(backend.answer(model.asked[pair_id]), self._loop)
             return model, await asyncio.wrap_future(asked)
+        except EngineError:
+            self.failed = True
+            raise
         finally:
             self.asked -= 1
 

@@ -78,7 +78,7 @@ class TftModel(ModelAPI):  # type: ignore[misc]
         if base_url or api_key:
             raise UsageError(f"{NAMESPACE}/{model_name} has no address and no key; leave out the base URL")
         self._options = resolve(ModelOptions, options)
-        self._engines: dict[tuple[str, int | None], EngineThread] = {}
+        self._engines: dict[tuple[str, int | None], tuple[EngineThread, Opened]] = {}
 
     async def generate(
         self, input: list[ChatMessage], tools: list[ToolInfo], tool_choice: ToolChoice, config: GenerateConfig
@@ -103,11 +103,18 @@ class TftModel(ModelAPI):  # type: ignore[misc]
         return output
 
     def _engine_for(self, opened: Opened, max_tokens: int | None) -> EngineThread:
-        """Return what answers the pairs of a test set in this length; it starts where it is not up."""
+        """Return what answers the pairs of a test set in this length; it starts where it is not up.
+
+        What has failed is tried again for another run alone, not for each of the samples of this one.
+        """
         key = (opened.key, max_tokens)
-        engine = self._engines.get(key)
-        if engine is None or not engine.is_up:
-            engine = self._engines[key] = EngineThread(partial(self._prepare, opened, max_tokens))
+        engine, known = self._engines.get(key, (None, opened))
+        again = engine is not None and engine.failed and known is not opened
+        if engine is None or not engine.is_up or again:
+            if engine:
+                engine.close()
+            engine = EngineThread(partial(self._prepare, opened, max_tokens))
+            self._engines[key] = engine, opened
         return engine
 
     def _prepare(self, opened: Opened, max_tokens: int | None) -> EvaluatedModel:
@@ -130,7 +137,7 @@ class TftModel(ModelAPI):  # type: ignore[misc]
 
     def close(self) -> None:
         """Stop what is up; it starts again where more is asked."""
-        for engine in self._engines.values():
+        for engine, _ in self._engines.values():
             engine.close()
 
 

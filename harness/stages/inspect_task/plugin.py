@@ -15,7 +15,8 @@ from inspect_ai.model import ModelAPI, modelapi
 from inspect_ai.scorer import Scorer, metric, scorer, stderr
 from inspect_ai.util import registry_info
 
-from harness.evaluation.metrics import metric_names
+from harness.evaluation.metrics import JUDGE_METRIC, metric_names
+from harness.stages.inspect_task.judge_scorer import judge_scorer
 from harness.stages.inspect_task.scorers import CONVERSATION, clustered_estimate, metric_scorer
 from harness.stages.inspect_task.task import NAMESPACE, benchmark, scorer_name
 
@@ -33,12 +34,19 @@ def provider() -> type[ModelAPI]:
     return TftModel
 
 
-def _register_scorer(name: str) -> None:
-    """Register the scorer of one metric."""
-
+def _register_metric(name: str) -> None:
     def make(tools: str | None = None) -> Scorer:
         return metric_scorer(name, tools)
 
+    _register_scorer(name, make)
+
+
+def _judge(judge: str | None = None, base_url: str | None = None) -> Scorer:
+    return judge_scorer(judge, base_url)
+
+
+def _register_scorer(name: str, make: Callable[..., Scorer]) -> None:
+    """Register the scorer of one metric."""
     known = scorer(metrics=[estimate(), stderr(cluster=CONVERSATION)], name=scorer_name(name))(_everywhere(make))
     # A log names its scorers without the first part of their names, and `inspect score` looks them up so.
     registry_info(known).name = f"{NAMESPACE}/{scorer_name(name)}"
@@ -46,6 +54,7 @@ def _register_scorer(name: str) -> None:
 
 estimate = metric(name=f"{NAMESPACE}/estimate")(_everywhere(clustered_estimate))
 for one in metric_names():
-    _register_scorer(one)
+    _register_metric(one)
+_register_scorer(JUDGE_METRIC, _judge)
 modelapi(NAMESPACE)(_everywhere(provider))
 run_benchmark = task(name=f"{NAMESPACE}/benchmark")(_everywhere(benchmark))

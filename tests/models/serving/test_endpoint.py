@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from openai import OpenAI
 
+from harness.data.formats.jsonl import read_jsonl
 from harness.data.records import ToolCall
+from harness.data.sample import sample_task
 from harness.data.tools import Toolbox
 from harness.models import parsing
 from harness.models.backends._base import EvaluateConfig
+from harness.models.backends.openai import read_message
 from harness.models.backends.vllm import EvaluatedCheckpoint
+from harness.models.serving.answers import Notation, read_answer
 from harness.models.serving.parity import chat_messages, compare_with_evaluation
 from harness.models.serving.serve import Endpoint, PulledModels
 from support.replay_engine import ReplayEngine
@@ -75,12 +80,18 @@ def test_a_stream_says_what_the_whole_answer_says(
     assert whole.finish_reason == {"cut": "length", "call": "tool_calls"}.get(kind, "stop")
 
 
-def test_the_words_of_a_reply_come_while_they_are_generated(client: OpenAI, answers: Callable[..., None]) -> None:
+def test_the_words_of_a_reply_come_while_they_are_generated(
+    client: OpenAI, engine: ReplayEngine, answers: Callable[..., None]
+) -> None:
     text = "word " * 40
     answers(parsing.canonical(ToolCall(name="respond_to_user", arguments={"message": text})))
     chunks = streamed(client, stream_options={"include_usage": True})
     assert sum(bool(chunk.choices and chunk.choices[0].delta.content) for chunk in chunks) > 20
     assert text_of(chunks) == text
+    assert "return_token_ids" not in engine.requests[-1], "prompts need not come back"
+    with_ids = streamed(client, extra_body={"return_token_ids": True})
+    assert with_ids[0].prompt_token_ids == engine.requests[-1]["prompt"]
+    assert len(with_ids[-1].choices[0].token_ids) == chunks[-1].usage.completion_tokens
     assert chunks[-1].choices == []
     assert chunks[-1].usage == ask(client).usage
 
@@ -109,3 +120,22 @@ def _as_text(message: dict[str, Any], tool: str, argument: str) -> dict[str, Any
     if not calls or calls[0]["function"]["name"] != tool:
         return message
     return {"role": "assistant", "content": json.loads(calls[0]["function"]["arguments"])[argument]}
+
+
+def _recorded() -> list[tuple[str, str]]:
+    folder = Path(__file__).parents[1] / "parsing" / "examples"
+    return [(path.stem, row["text"]) for path in sorted(folder.glob("*.jsonl")) for _, row in read_jsonl(path)]
+
+
+def test_what_an_evaluation_scores_of_an_answer_is_the_same_through_the_endpoint() -> None:
+    """In every notation: `tft evaluate openai:` asks for calls, and reads what comes back as a call."""
+    checked = 0
+    for family, text in _recorded()[::3]:
+        expected = parsing.read(text, family=family, tools=sample_task().tools).call
+        notation = Notation.of(family, sample_task().tools, required=True)
+        message = read_answer(text, "stop", notation).message()
+        sent = read_message(json.dumps({**message, "finish_reason": "stop"})).raw
+        found = parsing.read(sent or "", tools=sample_task().tools).call
+        assert found == expected, (family, text)
+        checked += expected is not None
+    assert checked > 80
