@@ -23,6 +23,7 @@ from harness.hub.artifact import Artifact
 from harness.models.engine.arithmetic import Arithmetic
 from harness.models.engine.build import MEMORY, check_installed, default_settings, memory_limit
 from harness.models.engine.checkpoint import Checkpoint
+from harness.models.engine.cpu_adapters import SWITCH
 from harness.models.engine.environment import compile_caches, without_secrets
 from harness.models.engine.process import LOAD, MemoryWatch, kill_with_parent
 from harness.secrets import learn
@@ -152,6 +153,7 @@ def command_line(checkpoint: Checkpoint, options: EngineOptions, port: int) -> t
     environment = {
         "HF_HUB_OFFLINE": "1",  # everything was pulled at the pinned commit; the engine fetches nothing
         "VLLM_NO_USAGE_STATS": "1",
+        SWITCH: "1",
         "DO_NOT_TRACK": "1",
     }
     defaults, default_environment = default_settings(checkpoint.weights, options.arithmetic)
