@@ -45,17 +45,10 @@ def bgmv_expand(inputs: Tensor, weights: Tensor, output: Tensor, adapters: Tenso
     bgmv_expand_slice(inputs, weights[..., :common, :], output, adapters, 0, common, add_inputs)
 
 
-def bgmv_expand_slice(  # noqa: PLR0917 -- vLLM's signature
-    inputs: Tensor,
-    weights: Tensor,
-    output: Tensor,
-    adapters: Tensor,
-    slice_offset: int,
-    slice_size: int,
-    add_inputs: bool = True,
-) -> None:
-    """Do as `bgmv_expand` for some columns of `output`."""
-    found, place = _products(inputs, weights, output, adapters), slice(slice_offset, slice_offset + slice_size)
+def bgmv_expand_slice(inputs: Tensor, weights: Tensor, output: Tensor, adapters: Tensor, *how: int) -> None:
+    """Do as `bgmv_expand` for some columns of `output`: the first one, their number, and False to write there."""
+    start, size, add_inputs = (*how, True)[:3]
+    found, place = _products(inputs, weights, output, adapters), slice(start, start + size)
     rows = slice(0, 1 if len(found) == 1 else len(output))
     if add_inputs:
         output[:, place] += found[rows]
