@@ -121,6 +121,7 @@ def bounded_server(
     connections = Connections(descriptors())
     config = uvicorn.Config(
         app,
+        log_config=None,  # uvicorn's own closes the handlers of the whole process, and some of them what they write to
         log_level="warning",
         access_log=False,
         lifespan="off",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import urllib.error
@@ -19,6 +20,7 @@ from harness.data.records import Message, ToolCall
 from harness.data.sample import sample_conversations, sample_task
 from harness.data.tools import Toolbox
 from harness.errors import EngineError
+from harness.hubd.server.serve import bounded_server
 from harness.models import parsing
 from harness.models.backends._base import EvaluateConfig
 from harness.models.backends.vllm import EvaluatedCheckpoint
@@ -207,3 +209,22 @@ def _people(messages: tuple[Message, ...], box: Toolbox) -> tuple[Iterator[str],
         result = before is not None and before.tool_calls and before.tool_calls[0].name != box.reply.tool
         (returned if result else said).append(message.content or "")
     return iter(said), iter(returned)
+
+
+def test_a_server_leaves_the_logging_of_its_process_alone() -> None:
+    """Handlers of other libraries stay open: absl's closes the stream that it was made with."""
+
+    class Watched(logging.Handler):
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+            super().close()
+
+    handler = Watched()
+
+    async def app(*_: Any) -> None: ...
+
+    bounded_server(app, lambda: None)
+    assert not handler.closed
+    handler.close()
