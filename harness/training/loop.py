@@ -18,7 +18,7 @@ from harness.training.checkpoints import Checkpoints, identify
 from harness.training.config import TrainConfig
 from harness.training.examples import TrainingExamples
 from harness.training.log import LogEntry, TrainingLog, describe_batches, quiet_libraries
-from harness.training.memory import is_out_of_memory, keep_freed_memory, memory_explained
+from harness.training.memory import freed_memory_kept, is_out_of_memory, memory_explained
 
 if TYPE_CHECKING:
     from trl import SFTConfig
@@ -116,8 +116,6 @@ def _train(base: Path, examples: TrainingExamples, config: TrainConfig, args: SF
     from harness.training.trainer import Trainer, Work
 
     done = start.step if start else 0
-    if args.use_cpu and config.batch_size != "auto":  # which measures what examples take
-        keep_freed_memory()
     model = _load(base, config, args)
     sharing = _share(model.to(args.device), examples, config, pad_token_id)
     if sharing not in (None, SHARED) and args.process_index == 0:
@@ -139,7 +137,9 @@ def _train(base: Path, examples: TrainingExamples, config: TrainConfig, args: SF
         )
         kind = AutoBatchTrainer if config.batch_size == "auto" else Trainer
         trainer = kind(model, args, work, peft_config=_adapter(config))
-        trainer.train(resume_from_checkpoint=str(start.path) if start else None)
+        keeps = args.use_cpu and config.batch_size != "auto"  # which measures what examples take
+        with freed_memory_kept() if keeps else nullcontext():
+            trainer.train(resume_from_checkpoint=str(start.path) if start else None)
 
 
 def _finish(folder: Path, config: TrainConfig, args: SFTConfig) -> Trained:

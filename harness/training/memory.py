@@ -59,17 +59,24 @@ def fitting(most: int, *, free: int, one: int, two: int) -> int:
     return max(size for size in doubling(most) if size == 1 or size * each <= _SHARE * free)
 
 
-def keep_freed_memory() -> None:
+@contextmanager
+def freed_memory_kept() -> Iterator[None]:
     """Let glibc keep the memory that tensors free, in place of giving it back and faulting it in at the next step.
 
     Tensors above 32 MB have a mapping of their own otherwise. Where the C library is another one, nothing changes.
     """
-    if sys.platform != "linux":
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if libc is None or not hasattr(libc, "gnu_get_libc_version"):
+        yield
         return
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "gnu_get_libc_version"):
-        libc.mallopt(_M_MMAP_MAX, 0)
-        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+    libc.mallopt(_M_MMAP_MAX, 0)
+    libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+    try:
+        yield
+    finally:
+        libc.mallopt(_M_MMAP_MAX, 65536)
+        libc.mallopt(_M_TRIM_THRESHOLD, 128 << 10)
+        libc.malloc_trim(0)
 
 
 @contextmanager
