@@ -110,4 +110,11 @@ thresholds = click.option(
     metavar="FILE",
     help="What makes training worth it, in place of the harness's datasets/verdict.yaml.",
 )
+allow_hosts = click.option(
+    "--allow-host",
+    "allow_hosts",
+    metavar="NAME",
+    multiple=True,
+    help="Answer to this name too, e.g. a proxy's (repeatable). Default: names of this machine alone.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")

@@ -27,13 +27,7 @@ def command() -> None:
 @click.option(
     "--quota", metavar="SIZE", help="What each user and organisation may store, e.g. 20GB. Default: no limit."
 )
-@click.option(
-    "--allow-host",
-    "allow_hosts",
-    metavar="NAME",
-    multiple=True,
-    help="Answer to this name too, e.g. a proxy's (repeatable). Default: names of this machine alone.",
-)
+@_options.allow_hosts
 @click.option("--verbose", is_flag=True, help="One line per request on stderr.")
 def serve(**settings: Any) -> None:
     """Serve the Hub's HTTP API from a folder, until Ctrl-C.

@@ -41,13 +41,7 @@ Examples:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Any other address needs --api-key.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--api-key", metavar="KEY", help="What requests have to carry. Better set in TFT_SERVE_API_KEY.")
-@click.option(
-    "--allow-host",
-    "allow_hosts",
-    metavar="NAME",
-    multiple=True,
-    help="Answer to this name too, e.g. a proxy's (repeatable). Default: names of this machine alone.",
-)
+@_options.allow_hosts
 @click.option(
     "--max-tokens",
     type=click.IntRange(min=1),

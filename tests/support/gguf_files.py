@@ -82,6 +82,7 @@ def _put(writer: Any, key: str, value: Any) -> None:
 
 
 def _metadata(model: Any, tokenizer: Path) -> dict[str, Any]:
+    """Return what converters have written, older ones too: without what `harness.models.exports.names` adds."""
     config, architecture = model.config, model.config.model_type
     text = json.loads((tokenizer / "tokenizer.json").read_text(encoding="utf-8"))
     special = {one["id"]: one for one in text["added_tokens"]}

@@ -24,7 +24,10 @@ def register() -> None:
     from importlib import import_module
 
     for name in _MODULES:
-        module = import_module(name)
+        try:
+            module = import_module(name)
+        except ModuleNotFoundError:  # of another version of vLLM, whose adapters stay as they are
+            continue
         for function in (bgmv_shrink, bgmv_expand, bgmv_expand_slice):
             if hasattr(module, function.__name__):
                 setattr(module, function.__name__, function)
@@ -58,14 +61,14 @@ def bgmv_expand_slice(inputs: Tensor, weights: Tensor, output: Tensor, adapters:
 
 def _products(inputs: Tensor, weights: Tensor, output: Tensor, adapters: Tensor) -> Tensor:
     """Return each token's product with the matrix of its adapter, zeros for tokens without one."""
-    matrices = (weights.squeeze(1) if weights.dim() == 4 else weights).to(output.dtype)
+    matrices = weights.squeeze(1) if weights.dim() == 4 else weights
     inputs = inputs.to(output.dtype)
     used = adapters.unique().tolist()
     if len(used) == 1 and used[0] >= 0 and len(adapters) == len(inputs):
-        return inputs @ matrices[used[0]].T
+        return inputs @ matrices[used[0]].to(output.dtype).T
     found = inputs.new_zeros(len(adapters), matrices.shape[1])
     for adapter in used:
         if adapter >= 0:
             rows = (adapters == adapter).nonzero().squeeze(1)
-            found[rows] = inputs[rows] @ matrices[adapter].T
+            found[rows] = inputs[rows] @ matrices[adapter].to(output.dtype).T
     return found

@@ -21,7 +21,7 @@ from harness.errors import EngineError
 from harness.hub.address import keep_from_proxies
 from harness.hub.artifact import Artifact
 from harness.models.engine.arithmetic import Arithmetic
-from harness.models.engine.build import MEMORY, check_installed, default_settings, memory_limit
+from harness.models.engine.build import MEMORY, check_installed, default_settings, is_cpu_build, memory_limit
 from harness.models.engine.checkpoint import Checkpoint
 from harness.models.engine.cpu_adapters import SWITCH
 from harness.models.engine.environment import compile_caches, without_secrets
@@ -153,12 +153,11 @@ def command_line(checkpoint: Checkpoint, options: EngineOptions, port: int) -> t
     environment = {
         "HF_HUB_OFFLINE": "1",  # everything was pulled at the pinned commit; the engine fetches nothing
         "VLLM_NO_USAGE_STATS": "1",
-        SWITCH: "1",
         "DO_NOT_TRACK": "1",
     }
     defaults, default_environment = default_settings(checkpoint.weights, options.arithmetic)
     arguments += defaults
-    environment |= default_environment
+    environment |= default_environment | ({SWITCH: "1"} if is_cpu_build() else {})
     if options.arithmetic and options.arithmetic.compiled:
         environment |= compile_caches(str(checkpoint.artifact) if options.trust_remote_code else None)
     if options.trust_remote_code:

@@ -105,6 +105,7 @@ def review_page(desk: ReviewDesk, port: int = 0, ready: Callable[[str], object] 
         url = f"http://{HOST}:{number}/{token}/"
         config = uvicorn.Config(
             RequestGuard(make_app(desk), token=token, port=number),
+            log_config=None,
             log_level="warning",
             access_log=False,
             lifespan="off",
