@@ -27,7 +27,6 @@ from click.testing import CliRunner
 
 from harness.cli.__main__ import tft
 from harness.cli.skill import NAME
-from harness.cli.skill import command as skill
 from harness.data.formats.jsonl import read_jsonl, write_json, write_jsonl
 from harness.data.formats.message_reader import read_messages
 from harness.data.formats.messages import dump_conversation, expand_pairs
@@ -344,8 +343,8 @@ def test_the_skill_is_one_that_agents_take(tmp_path: Path) -> None:
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", NAME)
     assert 0 < len(found["description"]) <= 1024
     assert len(body.splitlines()) < 500
-    assert CliRunner().invoke(skill, []).stdout == SKILL.read_text(encoding="utf-8")
-    installed = CliRunner().invoke(skill, ["--install", str(tmp_path)])
+    assert CliRunner().invoke(tft, ["skill"]).stdout == SKILL.read_text(encoding="utf-8")
+    installed = CliRunner().invoke(tft, ["skill", "--install", str(tmp_path)])
     assert Path(installed.stdout.strip()) == tmp_path / NAME / "SKILL.md"
     assert (tmp_path / NAME / "SKILL.md").read_text(encoding="utf-8") == SKILL.read_text(encoding="utf-8")
 
@@ -355,9 +354,9 @@ def test_a_skill_that_was_changed_is_not_written_over_unasked(tmp_path: Path) ->
     place.parent.mkdir()
     place.write_text("mine", encoding="utf-8")
     with pytest.raises(UsageError, match=r"differs from the skill of this version.*--replace"):
-        CliRunner().invoke(skill, ["--install", str(tmp_path)], catch_exceptions=False)
+        CliRunner().invoke(tft, ["skill", "--install", str(tmp_path)], catch_exceptions=False)
     assert place.read_text(encoding="utf-8") == "mine"
-    assert CliRunner().invoke(skill, ["--install", str(tmp_path), "--replace"]).exit_code == 0
+    assert CliRunner().invoke(tft, ["skill", "--install", str(tmp_path), "--replace"]).exit_code == 0
     assert place.read_text(encoding="utf-8") == SKILL.read_text(encoding="utf-8")
 
 
