@@ -1,10 +1,10 @@
-"""Chooses batch size, learning rate, epochs and rank of the preset `pretrained` on traces, never on test conversations.
+"""Chooses the settings of the preset `pretrained` on traces, never on test conversations.
 
 Of the traces of S1 (direct), some are held out. The student is trained on the others, with the preset's settings but
 for one at a time: values of the first setting are compared, then those of the next with the best one of the first. The
-score is the loss per learned token of the held-out traces. Beside it stand the shares of their service calls, of all
-their turns and of the names of tools (the mean over tools) that greedy decoding gives exactly: where each token is the
-most probable one after those before it.
+score is the share of the held-out turns' tools that greedy decoding names (the mean over tools): where each token is
+the most probable one after those before it. Beside it stand the shares of service calls and of all turns that it gives
+exactly, and the loss per learned token, which is mostly about the words of replies.
 
     TFT_SOURCES=... python tests/benchmarks/choose_pretrained.py --whole     # about three hours on two cores
     TFT_SOURCES=... python tests/benchmarks/choose_pretrained.py --whole --passes 64 --axes batch_size learning_rate
@@ -51,6 +51,7 @@ AXES: dict[str, tuple[float, ...]] = {
     "learning_rate": (1e-3, 2e-3, 3e-4),
     "conversations": (168, 84, 56),
     "lora_rank": (32, 8, 64),
+    "equal_turns": (False, True),
 }
 """Setting -> values; the passes are the same, so fewer conversations are more epochs."""
 HELD_OUT = 30
@@ -148,7 +149,8 @@ def _search(data: Data, settings: dict[str, Any], axes: list[str], scratch: Path
                     stream.write(json.dumps(line) + "\n")
             show(line)
             lines.append(line | {"chosen": chosen})
-        best = min(lines, key=lambda one: one["held_out_loss"])
+        # The loss counts every word of the replies; the name is what decides a turn.
+        best = max(lines, key=lambda one: (one["names_macro"], -one["held_out_loss"]))
         print(f"{axis}: {dict(best['chosen'])}", flush=True)
     return best
 
