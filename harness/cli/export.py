@@ -31,6 +31,7 @@ Examples:
   tft export relabelled --format sts --out sessions                    # a file per conversation
   tft export me/my-agent-tft-Qwen3-1.7B --format gguf --out my-agent.gguf   # a model, for llama.cpp and Ollama
   tft export runs/first --format eee --out record.json                 # results, for Every Eval Ever
+  tft export runs/first --format eee --out eee                         # with every turn
 """
 )
 @click.argument("source", metavar="INPUT")
@@ -46,7 +47,7 @@ Examples:
     "--out",
     type=click.Path(path_type=Path),
     required=True,
-    help="File (.jsonl, .parquet, .gguf, .json); sts: a folder.",
+    help="File (.jsonl, .parquet, .gguf, .json); sts, and eee with its samples: a folder.",
 )
 @click.option(
     "--dtype",
@@ -78,7 +79,8 @@ def command(
     its logits and its chat template are compared with the model's.
 
     With --format eee, INPUT is a results dataset or the folder of a run; of several models, --arm names one. The record
-    has each metric with its interval and what decides about it; texts and single scores stay in the results.
+    has each metric with its interval and what decides about it. Where --out ends with .json, it is written alone; else
+    --out is a folder, and the record is written below it with the samples: each turn's conversation, answer and score.
     """
     from contextlib import nullcontext
     from itertools import islice
@@ -150,25 +152,45 @@ def _export_results(source: str, out: Path, arm: str | None, hub: str | None, as
     from datetime import UTC, datetime
 
     from harness.data.formats.jsonl import write_json
+    from harness.data.tasks import pull_test_set
     from harness.errors import UsageError
     from harness.hub.connect import connected
-    from harness.reports.every_eval_ever import eee_record, hub_report, local_report
+    from harness.reports.every_eval_ever import eee_record, hub_results, local_report
+    from harness.reports.every_eval_samples import local_rows, write_samples
 
-    report, owner = local_report(Path(source)), None
+    whole, now = out.suffix != ".json", datetime.now(UTC)
+    if out.is_file() and whole:
+        raise UsageError(f"{out} is a file; name a folder for the record and its samples, or a file that ends in .json")
+    report = local_report(Path(source))
     if report and arm:
         raise UsageError("--arm names a model of a results dataset; leave it out for the folder of a run")
+    owner = None if report else source.partition("/")[0]
+    rows = local_rows(Path(source), report) if report and whole else ()
     if report is None:
         with connected(hub) as opened:
-            report, owner = hub_report(opened, source, arm), source.partition("/")[0]
-    record = eee_record(report, organization=owner, made=datetime.now(UTC))
-    write_json(out, record)
-    number = len(record["evaluation_results"])
-    if left := len(report.rows["model"]) - number:
-        say(f"left out, metrics without a value: {left}")
-    if as_json:
-        echo(json.dumps({"input": source, "out": str(out), "format": RESULTS, "results": number, "left_out": left}))
+            report, rows = hub_results(opened, source, arm, with_rows=whole)
+    counts, samples = {}, None
+    if whole:
+        with connected(hub) as opened:
+            test_set = pull_test_set(opened, f"{report.run.dataset}@{report.run.dataset_revision}")
+        made = write_samples(out, report, rows, test_set, organization=owner, made=now)
+        record, place, samples = made.record, made.path, made.samples
+        counts = {"samples": made.written, "samples_left_out": made.unscored}
     else:
-        echo(f"{out}  {number} results of {record['model_info']['id']}")
+        record, place = eee_record(report, organization=owner, made=now), out
+        write_json(out, record)
+    counts = {"results": len(record["evaluation_results"]), **counts}
+    counts["left_out"] = len(report.rows["model"]) - counts["results"]
+    if counts["left_out"]:
+        say(f"left out, metrics without a value: {counts['left_out']}")
+    if counts.get("samples_left_out"):
+        say(f"left out, turns without a score, for which the format has no place: {counts['samples_left_out']}")
+    if as_json:
+        echo(json.dumps({"input": source, "out": str(place), "format": RESULTS, **counts}))
+        return
+    echo(f"{place}  {counts['results']} results of {record['model_info']['id']}")
+    if samples:
+        echo(f"{samples}  {counts['samples']} samples, one for each turn and metric")
 
 
 def _task(named: str, hub: Hub | None) -> Task:

@@ -121,7 +121,7 @@ class ResultsDataset:
             for path in found:
                 name = path.parent.name
                 with self._part(name, path, rows_file(name), unreadable):
-                    rows[name] = _read_rows(path, reports.get(name))
+                    rows[name] = read_rows(path, reports.get(name))
         return rows
 
     def verdict(self, config: str) -> CardVerdict | None:
@@ -160,7 +160,7 @@ class ResultsDataset:
             raise DataError(f"dataset {self.artifact}: {problem}") from error
 
 
-def _read_rows(path: Path, report: EvalReport | None) -> Rows:
+def read_rows(path: Path, report: EvalReport | None) -> Rows:
     """Return the rows of a file; DataError for one without its pair, or with a score that is none."""
     metrics = list(report.rows["model"]) if report else []
     found = []

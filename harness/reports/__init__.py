@@ -8,6 +8,7 @@ dataset_card.py        Cards of the pipeline's datasets: front matter from recor
 evaluation_plots.py    Plots for cards: scores beside the baselines, confusion of tools, scores by turn, training loss
 evaluation_tables.py   The tables of an evaluation in a terminal
 every_eval_ever.py     An evaluation as a record of Every Eval Ever, the shared format of evaluation results
+every_eval_samples.py  The same evaluation turn by turn, as samples of that format
 inspect_logs.py        Transcripts for `inspect view`: an evaluation as an Inspect log, and logs as a static site
 leaderboard.py         Results side by side: who leads on a test set, and who is tied with the leader
 markdown_templates.py  A Jinja environment in which what a template prints cannot become markup

@@ -12,7 +12,7 @@ from harness.errors import DataError, UsageError
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.evaluation.report_json import read_report
-from harness.evaluation.results import ResultsDataset
+from harness.evaluation.results import ResultsDataset, Rows
 from harness.evaluation.run_folder import REPORT
 from harness.hub.client import Hub
 from harness.models.names import DEFAULT_BACKEND
@@ -21,7 +21,8 @@ from harness.statistics.intervals import CONFIDENCE
 from harness.statistics.records import Estimate
 
 SCHEMA_VERSION = "0.3.0"
-_UNKNOWN = "unknown"
+UNKNOWN = "unknown"
+"""For what a report does not know."""
 _INTERVAL = "sandwich variance clustered by conversation, t distribution, kept within 0 to 1"
 _ARGUMENTS = ("temperature", "max_tokens")
 
@@ -33,17 +34,24 @@ def local_report(source: Path) -> EvalReport | None:
     return read_report(source / REPORT if source.is_dir() else source)
 
 
-def hub_report(hub: Hub, source: str, config: str | None) -> EvalReport:
-    """Return a report of a results dataset `owner/name[@revision]`; UsageError where it is not clear which."""
+def hub_results(hub: Hub, source: str, config: str | None, *, with_rows: bool) -> tuple[EvalReport, Rows]:
+    """Return a report of a results dataset `owner/name[@revision]`, and its rows where they are wanted.
+
+    UsageError where it is not clear which report, or where rows are wanted and there are none.
+    """
     dataset = ResultsDataset.at(hub, source)
     known = dataset.configs()
     if config is None and len(known) != 1:
         shown = ", ".join(known) or "none"
         raise UsageError(f"{source} holds results of {len(known)} models ({shown}); name one with --arm")
-    found = dataset.reports(config or known[0])
+    chosen = config or known[0]
+    found = dataset.reports(chosen)
     if not found:
-        raise UsageError(f"{source} has no report {config or known[0]!r}; there are {', '.join(known)}")
-    return found[config or known[0]]
+        raise UsageError(f"{source} has no report {chosen!r}; there are {', '.join(known)}")
+    rows = dataset.rows(chosen).get(chosen, ()) if with_rows else ()
+    if with_rows and not rows:
+        raise UsageError(f"{source} has a report of {chosen!r} and no rows of it; write the record alone, to a file")
+    return found[chosen], rows
 
 
 def eee_record(report: EvalReport, *, organization: str | None, made: datetime) -> dict[str, Any]:
@@ -66,10 +74,10 @@ def eee_record(report: EvalReport, *, organization: str | None, made: datetime) 
         "source_metadata": {
             "source_name": "tft-harness results",
             "source_type": "evaluation_run",
-            "source_organization_name": organization or _UNKNOWN,
+            "source_organization_name": organization or UNKNOWN,
             "evaluator_relationship": _relationship(model.get("developer"), organization),
         },
-        "eval_library": {"name": "tft-harness", "version": run.versions.get("tft-harness", _UNKNOWN)},
+        "eval_library": {"name": "tft-harness", "version": run.versions.get("tft-harness", UNKNOWN)},
         "model_info": model,
         "evaluation_results": [_result(report, name, one) for name, one in scored.items()],
     }
@@ -86,11 +94,11 @@ def _model(name: str, revision: str | None, config: Mapping[str, Any]) -> dict[s
     identity = (rest or name).partition("@")[0]
     ours = backend == DEFAULT_BACKEND
     owner = identity.partition("/")[0] if "/" in identity else None
-    version = str(config.get("engine") or _UNKNOWN)
+    version = str(config.get("engine") or UNKNOWN)
     engine = {"inference_engine": {"name": "vLLM", "version": version}} if ours else {}
     details = {
-        "deployment_type": "self_deployed" if ours else _UNKNOWN,
-        "model_availability": _UNKNOWN,
+        "deployment_type": "self_deployed" if ours else UNKNOWN,
+        "model_availability": UNKNOWN,
         "backend": backend,
         **({"revision": revision} if revision else {}),
     }
@@ -143,7 +151,7 @@ def _judged(report: EvalReport, metric: str) -> dict[str, Any]:
     judges = report.run.judges
     prompt = report.judging.prompt_sha256 if report.judging else None
     asked = [name for name in judges if not name.startswith("rules:")]
-    details = {"additional_details": {"judges": report.run.judge or _UNKNOWN}}
+    details = {"additional_details": {"judges": report.run.judge or UNKNOWN}}
     if not asked or prompt is None:
         return details
     models = [{"model_info": _model(name, None, {})} for name in asked]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,21 +16,9 @@ from harness.errors import DataError
 from harness.evaluation.records import Judging
 from harness.evaluation.report_json import dump_report
 from harness.reports.every_eval_ever import SCHEMA_VERSION, eee_record
-from support import tft
+from support import every_eval, tft
 
-WHEELS = Path(__file__).resolve().parents[3] / "wheels"
-SCHEMA = "every_eval_ever/schemas/eval.schema.json"
 MADE = datetime(2026, 2, 3, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def schema() -> dict[str, Any]:
-    """The schema in the package's wheel: the package itself needs other versions of what we need."""
-    wheels = sorted(WHEELS.glob("every_eval_ever-*.whl"))
-    if not wheels:
-        pytest.skip("needs the wheel of every-eval-ever in the folder wheels, see CONTRIBUTING.md")
-    found: dict[str, Any] = json.loads(zipfile.ZipFile(wheels[-1]).read(SCHEMA))
-    return found
 
 
 def judged(report: Any, estimate: Any, *judges: str, prompt: str | None) -> Any:
@@ -74,8 +61,9 @@ def test_a_record_has_each_figure_of_the_report(make_report: Callable[..., Any],
 @pytest.mark.parametrize("model", ["vllm:ada/small", "openai:gpt-x", "openai:vendor/model", "replay:answers.jsonl"])
 @pytest.mark.parametrize("judges", [(), ("rules:judge",), ("openai:a/b", "rules:judge", "me/judge@v1")])
 def test_records_are_valid_against_the_projects_schema(
-    schema: dict[str, Any], make_report: Callable[..., Any], estimate: Any, model: str, judges: tuple[str, ...]
+    make_report: Callable[..., Any], estimate: Any, model: str, judges: tuple[str, ...]
 ) -> None:
+    schema = every_eval.schema("eval")
     assert schema["version"] == SCHEMA_VERSION
     report = make_report(model)
     if judges:

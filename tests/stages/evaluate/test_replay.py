@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from harness.data.formats.jsonl import read_jsonl
 from harness.data.records import TurnPair
 from harness.evaluation.metrics import metric_names
 from harness.evaluation.report_json import read_report
+from harness.models import parsing
+from support import every_eval
 
 
 def test_the_references_score_one_on_every_metric_and_a_finished_run_is_not_repeated(
@@ -116,17 +120,74 @@ def test_a_replay_file_that_cannot_be_used_is_refused_by_file_and_line(terminal:
     foreign.refused("answered none of the 30 pairs", "no answer for this pair", "--resume")
 
 
-def test_published_results_are_exported_as_a_record(replay: Callable[..., Any], terminal: Any, tmp_path: Path) -> None:
-    """Of a results dataset, the record has the figures of the report that was pushed, and its owner."""
+@pytest.fixture
+def bobs_results(replay: Callable[..., Any], terminal: Any) -> Callable[..., Any]:
+    """Evaluate damaged answers, publish them as Bob's, and return his `tft export` of them."""
     replay(_damage).worked()
     bobs = {"HF_TOKEN": "hf_bob_write"}
     again = ("--dataset", "ada/sample", "--out", "run", "--resume", "--max-unscored", "1", "--namespace", "bob")
     terminal("evaluate", "replay:answers.jsonl", *again, **bobs).worked()
-    words = ("export", "bob/tft-benchmark-results", "--format", "eee", "--out", "record.json", "--arm")
-    terminal(*words, "replay-answers.jsonl", **bobs).worked()
+    words = ("export", "bob/tft-benchmark-results", "--format", "eee", "--out")
+    return lambda out, arm="replay-answers.jsonl": terminal(*words, out, "--arm", arm, **bobs)
+
+
+def test_published_results_are_exported_as_a_record(bobs_results: Callable[..., Any], tmp_path: Path) -> None:
+    """Of a results dataset, the record has the figures of the report that was pushed, and its owner."""
+    bobs_results("record.json").worked()
     record = json.loads((tmp_path / "record.json").read_text())
     report = read_report(tmp_path / "run" / "report.json")
     found = {one["evaluation_result_id"]: one["score_details"]["score"] for one in record["evaluation_results"]}
     assert found == {metric: one.value for metric, one in report.rows["model"].items()}
     assert record["source_metadata"]["source_organization_name"] == "bob"
-    terminal(*words, "nobody", **bobs).refused("has no report 'nobody'; there are ")
+    bobs_results("record.json", "nobody").refused("has no report 'nobody'; there are ")
+
+
+def _checked(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the one record below a folder and its samples; they belong to each other as the datastore has it."""
+    [path] = folder.rglob("data/sample/unknown/answers.jsonl/*-*-4???-????????????*[0-9a-f].json")
+    record = json.loads(path.read_text())
+    detail, samples = record["detailed_evaluation_results"], path.with_name(f"{path.stem}_samples.jsonl")
+    assert detail["file_path"] == samples.relative_to(folder).as_posix()
+    assert detail["checksum"] == hashlib.sha256(samples.read_bytes()).hexdigest()
+    rows = [row for _, row in read_jsonl(samples)]
+    assert detail["total_rows"] == len(rows)
+    assert {row["evaluation_id"] for row in rows} == {record["evaluation_id"]}
+    assert {row["model_id"] for row in rows} == {record["model_info"]["id"]}
+    return record, rows
+
+
+def test_every_turn_is_exported_as_a_sample(
+    bobs_results: Callable[..., Any], terminal: Any, test_set: list[TurnPair], tmp_path: Path
+) -> None:
+    """From a results dataset and a run's folder alike; the means are those of the record, what was unscored is said."""
+    done = bobs_results("published").worked()
+    left = len(test_set) // 5 * len(metric_names())
+    assert f"left out, turns without a score, for which the format has no place: {left}\n" in done.err
+    record, samples = _checked(tmp_path / "published")
+    assert record["detailed_evaluation_results"]["additional_details"]["unscored_left_out"] == str(left)
+    for one in record["evaluation_results"]:
+        mine = [row for row in samples if row["evaluation_result_id"] == one["evaluation_result_id"]]
+        scores = [row["evaluation"]["score"] for row in mine]
+        assert sum(scores) / len(scores) == pytest.approx(one["score_details"]["score"])
+        assert [row["evaluation"]["is_correct"] for row in mine] == [score == 1 for score in scores]
+        for row in mine:
+            pair = next(pair for pair in test_set if pair.id == row["sample_id"])
+            assert row["input"]["reference"] == [parsing.canonical(pair.reference)]
+            system, *shown = json.loads(row["input"]["raw"])
+            assert system["role"] == "system"
+            assert [one.get("content") for one in shown] == [one.content for one in pair.prefix]
+
+    terminal("export", "run", "--format", "eee", "--out", "local").worked()
+    assert _checked(tmp_path / "local")[0]["source_metadata"]["source_organization_name"] == "unknown"
+    (tmp_path / "taken").touch()
+    terminal("export", "run", "--format", "eee", "--out", "taken").refused("taken is a file")
+    rows = tmp_path / "run" / "data" / "test.jsonl"
+    rows.write_text("".join(rows.read_text().splitlines(keepends=True)[1:]))
+    terminal("export", "run", "--format", "eee", "--out", "other").refused("they are not of one evaluation")
+    rows.unlink()
+    terminal("export", "run", "--format", "eee", "--out", "other").refused("no data/test.jsonl beside it")
+    assert not (tmp_path / "other").exists()
+    for kind, values in (("eval", [record]), ("instance_level_eval", samples)):
+        validator = jsonschema.Draft7Validator(every_eval.schema(kind))
+        for value in values:
+            validator.validate(value)
