@@ -36,6 +36,9 @@ JUDGE_METRIC = "llm-as-a-judge"
 DEFAULT_METRIC = "staged_tool_call"
 """By code: the main metric where not all are judged."""
 
+EXACT = "binary_tool_call"
+"""By code: whether a call is exactly right."""
+
 _MAIN = (SET_METRIC, JUDGE_METRIC, DEFAULT_METRIC)
 
 Scores = Callable[..., list[float]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from harness.models.backends.vllm import engine_options
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.engine.server import Server, serving
 from harness.models.names import ModelName
+from harness.models.parsing.reading import families
 from harness.models.prompts.make_prompts import TokenizerFiles
 from harness.models.serving.app import BODY_LIMIT, ChatApp
 from harness.models.serving.engine import KeptEngine
@@ -27,6 +29,8 @@ from harness.models.serving.service import ChatService, ServedModel, TaskKnown
 from harness.secrets import SHORTEST, learn
 from harness.terminal import say
 
+CHILDREN = 4
+"""Most processes that render prompts, where the machine has as many cores to spare."""
 StartEngine = Callable[[Checkpoint, Sequence[str]], AbstractContextManager[Server]]
 """Starts an engine on a model, with further words of arguments, for a block."""
 
@@ -73,12 +77,15 @@ class Endpoint:
         self._http: Any = None
         trust, day = options.config.trust_remote_code, options.config.day
         base = TokenizerFiles(name=pulled.base.artifact.repo_id, folder=pulled.base.folder, trust_remote_code=trust)
-        self.models = [ServedModel(artifact=pulled.base.artifact, adapter=None, renderer=PromptRenderer(base, day))]
+        children = _children(1 + len(pulled.adapters))
+        self.models = [
+            ServedModel(artifact=pulled.base.artifact, adapter=None, renderer=PromptRenderer(base, day, children))
+        ]
         self.models += [
             ServedModel(
                 artifact=adapter.artifact,
                 adapter=str(adapter.artifact),
-                renderer=PromptRenderer(_files_of(adapter, base, pulled.base.artifact), day),
+                renderer=PromptRenderer(_files_of(adapter, base, pulled.base.artifact), day, children),
             )
             for adapter in pulled.adapters
         ]
@@ -124,6 +131,7 @@ class Endpoint:
 
     def _prepare(self) -> None:
         """Start the children that render, and choose the form of the task, while the engine loads."""
+        families()  # whose modules the first answer would have to wait for
         for model in self.models:
             model.renderer.start()
         if self.pulled.task is not None:
@@ -138,6 +146,11 @@ class Endpoint:
 
     def _announce(self) -> None:
         self._ready(self)
+
+
+def _children(models: int) -> int:
+    """Return how many children render the prompts of each model: few take a prompt long, and each takes memory."""
+    return max(1, min(CHILDREN, (os.cpu_count() or 1) // 2) // models)
 
 
 def _files_of(adapter: Adapter, base: TokenizerFiles, artifact: Artifact) -> TokenizerFiles:
