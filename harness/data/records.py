@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
+AnswerKey = tuple[str, int]
+"""A pair's id, and the number of the sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,13 @@ class Prediction:
     """SHA-256 of the token ids that were sent (little-endian int32), or of the request's JSON."""
     kept: bool = False
     """Whether an earlier run asked the same, and its answer was taken."""
+    sample: int = 0
+    """Which of several answers to the pair it is, from 0."""
+
+    @property
+    def key(self) -> AnswerKey:
+        """Return what tells it from all other answers of a run."""
+        return self.pair_id, self.sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,9 @@ JUDGE_METRIC = "llm-as-a-judge"
 DEFAULT_METRIC = "staged_tool_call"
 """By code: the main metric where not all are judged."""
 
+EXACT = "binary_tool_call"
+"""By code: whether a call is exactly right."""
+
 Scores = Callable[..., list[float]]
 Row = dict[str, Any]
 _BATCH = 256

@@ -34,13 +34,20 @@ class PredictedRow:
     """The lenient reading of the prediction."""
     prefix: tuple[Message, ...] | None
     """The conversation up to the turn; None in results rows, which leave it to the test set."""
+    sample: int = 0
+    """Which of several answers to the pair it is."""
+
+    @property
+    def key(self) -> str:
+        """Return what no other row of the file has."""
+        return f"{self.id} sample {self.sample}" if self.sample else self.id
 
     def case(self, prefix: tuple[Message, ...] | None = None) -> Case | None:
         """Return the row as a case for a judge, None where there is no prediction. A known `prefix` wins."""
         if self.prediction is None:
             return None
         return Case(
-            id=self.id,
+            id=self.key,
             conversation=self.conversation,
             prefix=(self.prefix if prefix is None else prefix) or (),
             reference=self.reference,
@@ -61,7 +68,7 @@ Tools = Sequence[dict[str, Any]]
 
 
 def read_predictions(path: Path, tools: Tools = ()) -> list[PredictedRow]:
-    """Return the rows of a JSON lines file of predictions, in order; ids are unique.
+    """Return the rows of a JSON lines file of predictions, in order; keys are unique.
 
     Answers are read with the row's own `tools` where it has some, else with those given: notations that write
     arguments as bare text leave their types to the schemas.
@@ -83,9 +90,9 @@ def read_predictions(path: Path, tools: Tools = ()) -> list[PredictedRow]:
             )
         except ValueError as error:
             raise DataError.at(path, line, f"{error}; expected a row of predictions") from error
-        if made.id in known:
-            raise DataError.at(path, line, f"a second row of {made.id}; keep one")
-        known.add(made.id)
+        if made.key in known:
+            raise DataError.at(path, line, f"a second row of {made.key}; keep one")
+        known.add(made.key)
         rows.append(made)
     if not rows:
         raise DataError(f"{path} has no rows; expected one prediction per line")
@@ -128,9 +135,11 @@ def _messages(row: dict[str, Any]) -> tuple[Message, ...]:
 
 
 def _results_row(line: int, row: dict[str, Any], tools: Tools) -> PredictedRow:
-    pair, conversation, turn = row["pair_id"], row.get("conversation"), row.get("turn")
+    pair, conversation, turn, sample = row["pair_id"], row.get("conversation"), row.get("turn"), row.get("sample", 0)
     if not isinstance(pair, str) or not isinstance(conversation, str) or not isinstance(turn, int):
         raise ValueError('"pair_id" and "conversation" must be text and "turn" a whole number')
+    if not isinstance(sample, int) or isinstance(sample, bool) or sample < 0:
+        raise ValueError('"sample" must be its number, from 0')
     raw = _prediction(row)
     return PredictedRow(
         line=line,
@@ -142,6 +151,7 @@ def _results_row(line: int, row: dict[str, Any], tools: Tools) -> PredictedRow:
         prediction=raw,
         call=_read(raw, tools),
         prefix=None,
+        sample=sample,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from harness.data.records import Prediction, Task, ToolCall, TurnPair
@@ -13,6 +14,7 @@ from harness.evaluation.baselines import GOLD, baselines
 from harness.evaluation.conversation_scores import score_conversations
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.records import CUT, EvalReport, EvalRun, Judgement, Judging
+from harness.evaluation.sample_scores import SAMPLE, Columns, mean_columns, score_samples
 from harness.models import parsing
 from harness.models.backends._base import NOT_ASKED
 from harness.models.parsing import Reading
@@ -27,9 +29,6 @@ MODEL = "model"
 
 NULLS = "null_baselines"
 """Column of results: null baseline -> metric -> value, so that a model can be compared with them turn by turn."""
-
-Columns = dict[str, list[float | None]]
-
 
 Readings = dict[str, list[Reading | None]]
 """Way of reading -> what was read from the answers, in the pairs' order; None where there is no answer to read."""
@@ -72,7 +71,10 @@ def _columns(texts: Sequence[str | None], references: Sequence[str], task: Task)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """What the metrics say of every pair: for the model, the baselines and the references; columns in pair order."""
+    """What the metrics say of every pair: for the model, the baselines and the references; columns in pair order.
+
+    Of several samples each has its own; the baselines and the references are in those of the first.
+    """
 
     answers: Sequence[Prediction]
     headline: Sequence[Reading | None]
@@ -84,13 +86,16 @@ class Scores:
     by_reading: dict[str, Columns]
 
 
-def score_answers(task: Task, pairs: Sequence[TurnPair], answers: Sequence[Prediction], readings: Readings) -> Scores:
-    """Score the answers (one for each pair, in order), the null baselines and the references."""
+def score_answers(
+    task: Task, pairs: Sequence[TurnPair], answers: Sequence[Prediction], readings: Readings, *, beside: bool = True
+) -> Scores:
+    """Score the answers (one for each pair, in order), and what stands `beside` them: null baselines and references."""
     references = [parsing.canonical(pair.reference) for pair in pairs]
     headline = readings[HEADLINE]
     calls: dict[str, list[ToolCall | None]] = {MODEL: [reading.call if reading else None for reading in headline]}
-    calls |= {name: list(row) for name, row in baselines(pairs, task).items()}
-    calls[GOLD] = [pair.reference for pair in pairs]
+    if beside:
+        calls |= {name: list(row) for name, row in baselines(pairs, task).items()}
+        calls[GOLD] = [pair.reference for pair in pairs]
     texts: dict[str, list[str | None]] = {
         name: [None if call is None else parsing.canonical(call) for call in row] for name, row in calls.items()
     }
@@ -126,43 +131,67 @@ class Scorecard:
 
 
 def make_scorecard(
-    run: EvalRun, pairs: Sequence[TurnPair], scores: Scores, judgements: Judgements | None = None
+    run: EvalRun, pairs: Sequence[TurnPair], samples: Sequence[Scores], judgements: Sequence[Judgements] = ()
 ) -> Scorecard:
-    """Add the scores up to a report. A pair without an answer is unscored with the answer's error as the reason."""
-    columns = {name: dict(found) for name, found in scores.columns.items()}
-    for name, judged in (judgements.rows if judgements else {}).items():
-        columns[name][JUDGE_METRIC] = [None if one is None else one.value for one in judged]
-    model = columns[MODEL]
-    clusters, turns = [pair.conversation for pair in pairs], [pair.turn for pair in pairs]
-    errors = sum(answer.raw is None for answer in scores.answers)
+    """Add the scores of the samples up to a report; where the answers were judged, with the judgements of each sample.
+
+    A pair without an answer is unscored with the answer's error as the reason. Of several samples, a pair's value is
+    the mean of those that are scored.
+    """
+    every = [_judged_columns(one, judged) for one, judged in zip_longest(samples, judgements)]
+    columns = {name: dict(found) for name, found in every[0].items()}
+    columns[MODEL] = mean_columns([one[MODEL] for one in every])
+    answers = [answer for one in samples for answer in one.answers]
+    model, clusters, turns = columns[MODEL], [pair.conversation for pair in pairs], [pair.turn for pair in pairs]
+    texts = [[answer.raw for answer in one.answers] for one in samples]
+    errors = sum(all(one is None for one in pair) for pair in zip(*texts, strict=True))
     by_tool = _by_tool(model, pairs)
-    ends = [one.finish_reason for one in scores.answers if one.finish_reason not in (None, NOT_ASKED)]
+    ends = [one.finish_reason for one in answers if one.finish_reason not in (None, NOT_ASKED)]
+    readings = {name: mean_columns([one.by_reading[name] for one in samples]) for name in samples[0].by_reading}
     report = EvalReport(
         run=run,
         rows={name: _estimates(found, clusters, errors * (name == MODEL)) for name, found in columns.items()},
         by_tool=by_tool,
         macro={metric: _macro(tools) for metric, tools in by_tool.items()},
-        readings={name: _estimates(found, clusters, errors) for name, found in scores.by_reading.items()},
-        tokens=_tokens(scores.answers),
-        dialogues={metric: score_conversations(values, clusters, turns) for metric, values in model.items()},
+        readings={name: _estimates(found, clusters, errors) for name, found in readings.items()},
+        tokens=_tokens(answers),
+        dialogues={
+            metric: score_conversations([value for one in every for value in one[MODEL][metric]], clusters, turns)
+            for metric in model
+        },
         bootstrap={metric: bootstrap(values, clusters) or () for metric, values in model.items()},
-        judging=judgements.judging if judgements else None,
+        judging=judgements[0].judging if judgements else None,
         cut=ends.count(CUT) if ends else None,
         ended=len(ends),
+        samples=score_samples([one[MODEL] for one in every], texts, clusters) if len(samples) > 1 else None,
     )
-    nulls = [name for name in columns if name not in (MODEL, GOLD)]
-    judged = judgements.rows[MODEL] if judgements else [None] * len(pairs)
+    nulls = {name: found for name, found in columns.items() if name not in (MODEL, GOLD)}
+    judged = [one.rows[MODEL] for one in judgements]
     rows = [
         {
-            **_row(pair, scores, i),
-            **{metric: values[i] for metric, values in model.items()},
-            **_outcome(scores.answers[i], scores.headline[i]),
-            **(_verdict(judged[i], scores.answers[i]) if judgements else {}),
-            NULLS: {name: {metric: values[i] for metric, values in columns[name].items()} for name in nulls},
+            **_row(pair, one, i),
+            **({SAMPLE: sample} if len(samples) > 1 else {}),
+            **_values(every[sample][MODEL], i),
+            **_outcome(one.answers[i], one.headline[i]),
+            **(_verdict(judged[sample][i], one.answers[i]) if judged else {}),
+            NULLS: {name: _values(found, i) for name, found in nulls.items()},
         }
         for i, pair in enumerate(pairs)
+        for sample, one in enumerate(samples)
     ]
     return Scorecard(report=report, rows=rows)
+
+
+def _values(columns: Columns, place: int) -> dict[str, float | None]:
+    return {metric: values[place] for metric, values in columns.items()}
+
+
+def _judged_columns(scores: Scores, judgements: Judgements | None) -> dict[str, Columns]:
+    """Return the columns of a sample with those of the judge metric."""
+    columns = {name: dict(found) for name, found in scores.columns.items()}
+    for name, judged in (judgements.rows if judgements else {}).items():
+        columns[name][JUDGE_METRIC] = [None if one is None else one.value for one in judged]
+    return columns
 
 
 def _texts(answers: Sequence[Prediction], readings: Sequence[Reading | None]) -> list[str | None]:

@@ -125,6 +125,11 @@ def render_card(
     the block between the two, see `merge_readme`; that needs a report (UsageError). `training` is what the model's
     `lineage.json` says of its training.
     """
+    if report and report.samples:
+        raise UsageError(
+            f"the report of {report.run.model} is about several samples of each turn, and a card about the greedy "
+            "answer; evaluate without --samples"
+        )
     place = place or CardPlace()
     whole = place.whole and training is not None
     if identity.scenario is None and report is None and not whole:

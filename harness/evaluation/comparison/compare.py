@@ -155,6 +155,14 @@ def _warnings(a: ComparedResult, b: ComparedResult, matching: Matching, metrics:
             f"Only {matching.common} of {total} pairs are in both: {only_a} are in A alone, "
             f"{total - matching.common - only_a} in B alone. The numbers are about the common pairs."
         )
+    for label, side in (("A", a), ("B", b)):
+        if side.samples > 1:
+            drawn = side.report.run.config.get("temperature") if side.report else None
+            at = "an unknown temperature" if drawn is None else f"temperature {drawn}"
+            yield (
+                f"{label}: the value of a pair is the mean of {side.samples} samples at {at}; the texts below are "
+                "those of the first."
+            )
     known = {side.report.run.arithmetic for side in (a, b) if side.report} - {None, *USUAL}
     if known and not (a.report and b.report):
         label = "B" if a.report else "A"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.predictions import PredictedRow
 from harness.evaluation.records import EvalReport, is_score
 from harness.models import parsing
+from harness.statistics.sampling import sample_means
 
 Values = Sequence[float | None]
 
@@ -34,6 +35,8 @@ class ComparedResult:
     """Metric -> one value per row."""
     report: EvalReport | None = None
     """None for a bare file of rows."""
+    samples: int = 1
+    """Answers to each pair; of several, the row is that of the first, and the values are their means."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,26 @@ def make_side(
             columns[metric] = [_value(path, one, metric) for one in rows]
         elif metric != JUDGE_METRIC:
             columns[metric] = _computed(path, rows, metric, tools)
-    return ComparedResult(name=name, source=source, rows=tuple(rows), columns=columns, report=report)
+    side = ComparedResult(name=name, source=source, rows=tuple(rows), columns=columns, report=report)
+    return _by_pair(path, side) if any(one.sample for one in rows) else side
+
+
+def _by_pair(path: Path, side: ComparedResult) -> ComparedResult:
+    """Return one row for each pair: the first of its samples, with the means of all in the columns."""
+    places: dict[str, list[int]] = {}
+    for place, one in enumerate(side.rows):
+        places.setdefault(one.id, []).append(place)
+    counts = {len(found) for found in places.values()}
+    if len(counts) > 1:
+        raise DataError(
+            f"{path} has {min(counts)} samples of some pairs and {max(counts)} of others; give all rows of a run"
+        )
+    columns = {
+        metric: sample_means([[values[place] for place in found] for found in places.values()])
+        for metric, values in side.columns.items()
+    }
+    rows = tuple(side.rows[found[0]] for found in places.values())
+    return replace(side, rows=rows, columns=columns, samples=counts.pop())
 
 
 def _value(path: Path, one: PredictedRow, metric: str) -> float | None:
@@ -166,6 +188,18 @@ def check_arithmetic(a: ComparedResult, b: ComparedResult) -> None:
         raise UsageError(
             f"{a.name} was answered in {found[0]} and {b.name} in {found[1]}, and ties between tokens fall otherwise "
             "in each: a difference would not be the models' alone; evaluate both alike, with --fast or without it"
+        )
+
+
+def check_decoding(a: ComparedResult, b: ComparedResult) -> None:
+    """Raise UsageError where samples of one model would be compared with another's at another temperature."""
+    runs = [side.report.run if side.report else None for side in (a, b)]
+    found = [run.config.get("temperature") if run else None for run in runs]
+    models = [(run.model, run.model_revision) if run else None for run in runs]
+    if max(a.samples, b.samples) > 1 and None not in found and found[0] != found[1] and models[0] != models[1]:
+        raise UsageError(
+            f"{a.name} was answered at temperature {found[0]:g} and {b.name} at {found[1]:g}: a difference would not "
+            "be the models' alone; evaluate both at the same --temperature (one model may be compared with itself)"
         )
 
 

@@ -34,6 +34,8 @@ class Prompt:
 
     pair_id: str
     token_ids: tuple[int, ...]
+    sample: int = 0
+    """Which of several answers is asked for."""
 
     def sha256(self) -> str:
         """Return the SHA-256 of the token ids as little-endian 32-bit integers."""

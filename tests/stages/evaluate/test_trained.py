@@ -68,8 +68,8 @@ def test_a_trained_model_is_complete_reused_and_evaluated(
     assert "there already" in terminal(*arguments).worked().err
     assert api.model_info("ada/trained").sha == report["revision"]
 
-    # In another arithmetic than the default, which needs no engine of its own here.
-    words = ("ada/trained", "--limit", "3", "--max-tokens", "8")
+    # In another arithmetic than the default, and several samples, which need no engine of their own here.
+    words = ("ada/trained", "--limit", "3", "--max-tokens", "8", "--samples", "3", "--temperature", "2")
     terminal.environment |= {"XDG_CACHE_HOME": str(tmp_path / "cache"), "VLLM_LOGGING_LEVEL": "INFO"}
     said = terminal("evaluate", *words, *ON_SAMPLE, "--out", "fast", "--fast", "--judge", "rules:judge").worked()
     run = read_report(tmp_path / "fast" / "report.json").run
@@ -82,6 +82,11 @@ def test_a_trained_model_is_complete_reused_and_evaluated(
     assert f"enforce_eager={compiled != 'compiled'}," in log
     assert ("Warming up model for the compilation" in log) == (compiled == "compiled")
     assert bool(list((tmp_path / "cache" / "tft" / "engine").rglob("*.so"))) == (compiled == "compiled")
+    samples = read_report(tmp_path / "fast" / "report.json").samples
+    assert samples is not None
+    assert (samples.samples, samples.errors, samples.alike) == (3, 0, 0)
+    rows = [json.loads(line) for line in (tmp_path / "fast" / "data" / "test.jsonl").read_text().splitlines()]
+    assert [row["sample"] for row in rows] == [0, 1, 2] * 3
     again = terminal("evaluate", *words, *ON_SAMPLE, "--out", "fast", "--resume").worked()
     assert f"the engine computes in {run.arithmetic}" in " ".join(again.err.split())
     assert read_report(tmp_path / "fast" / "report.json").run.arithmetic == run.arithmetic
