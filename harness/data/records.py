@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
+AnswerKey = tuple[str, int]
+"""A pair's id, and the number of the sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,18 +47,28 @@ class Task:
     rubric: str | None = None
     system_template: str | None = None
     """The system message with `{task_description}` in it; None means the harness's own wording."""
+    parallel_tool_calls: bool = False
+    """Whether a turn of the agent may have several calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnPair:
-    """A conversation up to an assistant call, and that call: one example of the test set."""
+    """A conversation up to an assistant turn with a call, and that call: one example of the test set."""
 
     id: str
-    """`conversation:turn`; turns count the assistant calls of the conversation from 0."""
+    """`conversation:turn`; turns with calls are counted from 0."""
     conversation: str
     turn: int
     prefix: tuple[Message, ...]
     reference: ToolCall
+    """The turn's call; of several the first."""
+    further: tuple[ToolCall, ...] = ()
+    """The other calls of the turn, where it has several."""
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """All calls of the turn."""
+        return (self.reference, *self.further)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +93,13 @@ class Prediction:
     """SHA-256 of the token ids that were sent (little-endian int32), or of the request's JSON."""
     kept: bool = False
     """Whether an earlier run asked the same, and its answer was taken."""
+    sample: int = 0
+    """Which of several answers to the pair it is, from 0."""
+
+    @property
+    def key(self) -> AnswerKey:
+        """Return what tells it from all other answers of a run."""
+        return self.pair_id, self.sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

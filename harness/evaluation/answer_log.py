@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.data.formats.json_texts import encodable
 from harness.data.locks import lock_file
-from harness.data.records import Prediction, Usage
+from harness.data.records import AnswerKey, Prediction, Usage
 from harness.errors import DataError, UsageError
 from harness.hub.foreign_json import load_json
 from harness.hub.push_checks import without_local_folders
@@ -31,7 +31,7 @@ class AnswerLog:
         Raises UsageError where another process has it open, DataError where a line is damaged.
         """
         self.path = path
-        self.answers: dict[str, Prediction] = {}
+        self.answers: dict[AnswerKey, Prediction] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         # Unbuffered: one write call per line, so that a kill loses at most the line it falls into.
         file = lock_file(path)
@@ -56,18 +56,19 @@ class AnswerLog:
                 raise DataError.at(
                     self.path, number, f"damaged answer ({error}); remove the line and resume"
                 ) from error
-            self.answers[answer.pair_id] = answer
+            self.answers[answer.key] = answer
 
-    def missing(self, pair_ids: Iterable[str]) -> list[str]:
-        """Return the ids still to ask: without an answer, or with an error that a retry may fix."""
-        return [pair for pair in pair_ids if pair not in self.answers or _may_pass(self.answers[pair])]
+    def missing(self, keys: Iterable[AnswerKey]) -> list[AnswerKey]:
+        """Return those still to ask: without an answer, or with an error that a retry may fix."""
+        return [key for key in keys if key not in self.answers or _may_pass(self.answers[key])]
 
     def append(self, answer: Prediction) -> None:
         """Add one answer to the file and to memory."""
         answer = writable(answer)  # raw texts of engines and files are not masked yet
         row = asdict(answer)
-        if not answer.kept:
-            del row["kept"]
+        for usual in ("kept", "sample"):
+            if not row[usual]:
+                del row[usual]
         line = (json.dumps(row) + "\n").encode("ascii")
         try:
             written = self._file.write(line)
@@ -76,7 +77,7 @@ class AnswerLog:
             raise
         if written != len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-        self.answers[answer.pair_id] = answer
+        self.answers[answer.key] = answer
 
     def close(self) -> None:
         """Make the log durable and close it."""
@@ -92,6 +93,8 @@ def _parse(row: Any) -> Prediction:
     """Return the answer of a line; ValueError or TypeError where it holds none."""
     if not isinstance(row, dict) or not isinstance(row.get("pair_id"), str):
         raise ValueError("no answer of a pair")
+    if not is_count(row.get("sample", 0)):
+        raise ValueError("the number of the sample is none")
     usage, raw, reason = row.pop("usage", None), row.pop("raw", None), row.pop("finish_reason", None)
     answer = Prediction(usage=_usage(usage), raw=None, **row)
     if not (raw is None or isinstance(raw, str)):  # as earlier versions kept an endpoint's list of parts

@@ -10,7 +10,7 @@ from harness.hub.artifact import Artifact
 from harness.models.engine.arithmetic import recorded_arithmetic
 from harness.models.names import DEFAULT_BACKEND, ModelName, known_backends
 from harness.statistics.formatting import percent
-from harness.statistics.records import Agreement, Calibration, Estimate
+from harness.statistics.records import Agreement, Calibration, ErrorParts, Estimate, PassRate
 
 ANSWERS_KEPT = "answers_kept"
 """In a run's `config`, where it is above 0: how many answers come from earlier runs that asked the same."""
@@ -124,6 +124,22 @@ class ConversationScores:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SampleScores:
+    """What several samples of each pair show beside their mean."""
+
+    samples: int
+    """Asked for, of each pair."""
+    errors: int
+    """Samples that no answer came for; a pair's mean is over the others."""
+    alike: int
+    """Pairs whose samples are all the same text."""
+    error_parts: dict[str, ErrorParts]
+    """Metric -> the standard error of the model's mean, and what sampling and conversations add to it."""
+    passing: dict[str, tuple[PassRate, ...]]
+    """Metric -> pass@k and pass^k by k; right is a score of 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvalReport:
     """Everything that a table or a card may show about one evaluation."""
 
@@ -150,6 +166,8 @@ class EvalReport:
     """Answers that ended at the limit of tokens; None where no finish reason is known, as in older reports."""
     ended: int = 0
     """Answers whose finish reason is known."""
+    samples: SampleScores | None = None
+    """None where there is one answer to each pair. With several, the model's values are the means of its samples."""
 
     @property
     def many_cut(self) -> bool:

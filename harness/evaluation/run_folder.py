@@ -158,7 +158,8 @@ class Answered:
     folder: Path
     lineage: Lineage
     run: EvalRun
-    scores: Scores
+    scores: list[Scores]
+    """Of each sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -134,6 +134,12 @@ class EvaluateRequest(FrozenModel):
     tool_choice: Literal["required", "auto"] = "required"
     day: date | None = None
     """The day that chat templates take for today; None: that of the first run."""
+    samples: int = Field(default=1, ge=1)
+    """Answers to each pair; several are drawn at a temperature above 0 (recorded ones were)."""
+    temperature: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """Of several samples; one answer is the greedy one."""
+    seed: int | None = None
+    """Of several samples; None: 0."""
     fast: bool = False
     """Have our own engine compute in what it is fastest in, and not in the default arithmetic."""
     judging: JudgeRequest = JudgeRequest()
@@ -158,11 +164,16 @@ class EvaluateRequest(FrozenModel):
     """Folder that gets a static site of the transcripts."""
 
     def config(self, base: ModelName | None) -> EvaluateConfig:
-        """Return how the models are asked; UsageError for an engine argument that is none, or not with `fast`."""
-        from harness.models.backends._base import EvaluateConfig
+        """Return how the models are asked.
+
+        UsageError for an engine argument that is none, or not with `fast`, and for samples that make no sense.
+        """
+        from harness.models.backends._base import EvaluateConfig, Sampling
         from harness.models.engine.build import fast_arithmetic
+        from harness.models.names import ModelName
 
         asking = self.asking.settings(direct=True)
+        names = [ModelName.parse(model) for model in self.models]
         return EvaluateConfig(
             asking=asking,
             arithmetic=fast_arithmetic(asking.engine_args, adapters=base is not None) if self.fast else None,
@@ -171,6 +182,7 @@ class EvaluateRequest(FrozenModel):
             day=self.day,
             base=base,
             with_base=self.with_base,
+            sampling=Sampling.chosen(names, self.samples, self.temperature, self.seed),
         )
 
     def judge(self, models: ChatSettings | None) -> JudgeConfig | None:

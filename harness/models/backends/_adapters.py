@@ -130,7 +130,8 @@ class EvaluatedAdapter(EvaluatedCheckpoint):
         with progress(doing):
             self._start(server)
         config = self._config
-        yield VllmBackend(server, config.max_tokens, config.concurrency, adapter=str(self.artifact))
+        adapter = str(self.artifact)
+        yield VllmBackend(server, config.max_tokens, config.concurrency, adapter=adapter, sampling=config.sampling)
 
 
 class EvaluatedBase(EvaluatedCheckpoint):
@@ -148,7 +149,7 @@ class EvaluatedBase(EvaluatedCheckpoint):
         server = self._engine.serve(self._checkpoint, log)
         with progress(doing):
             self._start(server)
-        yield VllmBackend(server, self._config.max_tokens, self._config.concurrency)
+        yield VllmBackend(server, self._config.max_tokens, self._config.concurrency, sampling=self._config.sampling)
 
 
 @contextmanager

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from harness.data.records import Prediction, Usage
-from harness.models.backends._base import OnAnswer, ask_each
+from harness.models.backends._base import OnAnswer, Sampling, ask_each
 from harness.models.chat.bounded_http import RefusedBodyError, bounded_client
 from harness.models.engine.process import while_progressing
 from harness.models.engine.server import SERVED_NAME, Server
@@ -32,18 +33,27 @@ def greedy_completion(adapter: str | None, token_ids: Sequence[int], max_tokens:
 
 
 class VllmBackend:
-    """Answers prompts through a running server, as token ids, greedily.
+    """Answers prompts through a running server, as token ids, greedily or with samples.
 
     Its client is its own: prompts are token ids, which chat requests (`harness.models.chat`) cannot carry, and the
     server is ours, so that there are no keys, prices, limits or overload to mind.
     """
 
-    def __init__(self, server: Server, max_tokens: int, concurrency: int, *, adapter: str | None = None) -> None:
+    def __init__(
+        self,
+        server: Server,
+        max_tokens: int,
+        concurrency: int,
+        *,
+        adapter: str | None = None,
+        sampling: Sampling | None = None,
+    ) -> None:
         """`adapter` is the name by which the server knows the adapter to ask; None asks the model itself."""
         self.server = server
         self.max_tokens = max_tokens
         self.concurrency = concurrency
         self.adapter = adapter
+        self.sampling = sampling
         from openai import AsyncOpenAI
 
         direct = bounded_client(trust_env=False)  # a proxy must not see prompts
@@ -77,22 +87,24 @@ class VllmBackend:
     async def _complete(self, prompt: Prompt) -> Prediction:
         from openai import APIError
 
-        sent = prompt.sha256()
+        asked = Prediction(pair_id=prompt.pair_id, raw=None, prompt_sha256=prompt.sha256(), sample=prompt.sample)
         body = greedy_completion(self.adapter, prompt.token_ids, self.max_tokens)
+        if self.sampling:
+            seed = self.sampling.seed_of((prompt.pair_id, prompt.sample))
+            body |= {"temperature": self.sampling.temperature, "seed": seed}
         try:
             reply = await self._client.completions.create(
                 model=body.pop("model"), prompt=body.pop("prompt"), extra_body=body
             )
         except (APIError, RefusedBodyError) as error:
             self.server.check_alive()
-            return Prediction(pair_id=prompt.pair_id, raw=None, error=f"engine: {error}", prompt_sha256=sent)
+            return replace(asked, error=f"engine: {error}")
         choice, usage = reply.choices[0], reply.usage
         details = usage.prompt_tokens_details if usage else None
-        return Prediction(
-            pair_id=prompt.pair_id,
+        return replace(
+            asked,
             raw=choice.text,
             finish_reason=choice.finish_reason,
-            prompt_sha256=sent,
             usage=Usage(
                 prompt=usage.prompt_tokens,
                 completion=usage.completion_tokens,

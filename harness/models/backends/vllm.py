@@ -1,4 +1,4 @@
-"""vLLM: token ids in, raw text out, greedy, from a server on a checkpoint pulled at one commit."""
+"""vLLM: token ids in, raw text out, greedy or sampled, from a server on a checkpoint pulled at one commit."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class EvaluatedCheckpoint(EvaluatedModel):
             "engine": engine_version(),
             "engine_args": recorded_args(config.asking.engine_args),
             "max_tokens": config.max_tokens,
-            "temperature": 0,
+            **config.decoding,
             "thinking": False,
             "system_template": system_template(test_set.task),
             "trust_remote_code": config.trust_remote_code,
@@ -170,7 +170,7 @@ class EvaluatedCheckpoint(EvaluatedModel):
         with serving(self._checkpoint, engine_options(config), log) as server:
             with progress("starting vLLM"):
                 self._start(server)
-            yield VllmBackend(server, config.max_tokens, config.concurrency)
+            yield VllmBackend(server, config.max_tokens, config.concurrency, sampling=config.sampling)
 
     def _start(self, server: Server) -> None:
         self.make_prompts()
@@ -198,9 +198,10 @@ class EvaluatedCheckpoint(EvaluatedModel):
             *(second_reading, self._tokenizer_files(), list(texts), parser, self._test_set.task.tools),
             seconds=_SECONDS_PARSER + _SECONDS_EACH * len(texts),
         )
-        calls = (ToolCall(**one["call"]) if one["call"] else None for one in found)
+        every = (tuple(ToolCall(**call) for call in one["every"]) for one in found)
         return [
-            Reading(call=call, reason=one["reason"], calls=one["calls"]) for call, one in zip(calls, found, strict=True)
+            Reading(call=calls[0] if calls else None, reason=one["reason"], calls=one["calls"], every=calls)
+            for calls, one in zip(every, found, strict=True)
         ]
 
 

@@ -25,6 +25,7 @@ from harness.models.chat.failures import (
     unusable,
 )
 from harness.models.chat.limiter import LONGEST_WAIT, Limiter
+from harness.models.chat.parameters import relevant
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats
 
 _SAME_REFUSALS = 3
@@ -207,6 +208,7 @@ class _Run:
 
     def stats(self, connection: Connection | None) -> ChatStats:
         """Return the counts."""
+        changes = {change for request, *_ in self._alike.values() for change in relevant(self.changes, request)}
         return ChatStats(
             asked=connection.sent if connection else 0,
             cached=self._counts["cached"],
@@ -216,7 +218,7 @@ class _Run:
             concurrency=self.limiter.limit,
             lowest_concurrency=self.limiter.lowest,
             response_format=connection.format if connection else None,
-            changes=tuple(sorted(self.changes)),
+            changes=tuple(sorted(changes)),
             usage=connection.usage if connection else _NOTHING_USED,
             uncounted=connection.uncounted if connection else 0,
         )

@@ -134,7 +134,7 @@ class ChatService:
         task = self._served_task(turn, warnings)
         messages = self._as_trained(turn.messages, Toolbox(task.task.tools))
         try:
-            prompt = await model.renderer.rendered(task, turn.system, messages)
+            prompt = await model.renderer.render(task, turn.system, messages)
         except ModelError as error:
             raise refused(str(error), "messages") from error
         notation = Notation.of(

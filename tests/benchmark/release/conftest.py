@@ -189,7 +189,7 @@ class Benchmark:
             versions={"tft-harness": "0"}, date="2026-01-02T03:04:05Z", timings={"answers": 1.0},
         )  # fmt: skip
         readings = read_answers(answers, task, None, None, None)
-        scorecard = make_scorecard(run, pairs, score_answers(task, pairs, answers, readings))
+        scorecard = make_scorecard(run, pairs, [score_answers(task, pairs, answers, readings)])
         folder = self.folder / model.replace("/", "--")
         write_json(folder / LINEAGE, lineage.dump())
         write_jsonl(folder / ROWS, scorecard.rows)
