@@ -100,9 +100,9 @@ def write_gguf(what: ToConvert, origin: str) -> dict[str, Any]:
     doing("the GGUF file")
     try:
         _write(what.out, config.model_type, metadata, tensors(loaded.model), DTYPES[dtype])
-    except OSError as error:  # it is about the disk, and not about the model
-        problem = f"{what.out.name} cannot be written ({error.strerror or error})"
-        raise UsageError(f"{problem}; make room there, or name a file elsewhere with --out") from error
+    except OSError as full:  # it is about the disk, and not about the model
+        problem = f"{what.out.name} cannot be written ({full.strerror or full})"
+        raise UsageError(f"{problem}; make room there, or name a file elsewhere with --out") from full
     error = _compare(loaded, what, dtype)
     return {
         "architecture": str(config.model_type),
