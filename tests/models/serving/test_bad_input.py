@@ -55,6 +55,7 @@ def warned(client: OpenAI, messages: Any = HELLO, **settings: Any) -> str:
         ({"logprobs": True}, "logprobs are not served"),
         ({"tools": [{"type": "function"}]}, "tools.0 is no function definition"),
         ({"tools": [TOOL, TOOL]}, "give each name once"),
+        ({"tools": [TOOL] * 3000}, "there are 3,000 tools; send 500 at most"),
         ({"tools": [_with_parameters({"properties": ["a"]})]}, "tools.0: the properties of its parameters are no"),
         ({"tools": [_with_parameters({"properties": {"a": {"type": [{}]}}})]}, "tools.0: its parameter a has no"),
         ({"extra_body": {"functions": [{"name": "a"}]}}, "functions are the old name"),
