@@ -15,6 +15,7 @@ from harness.data.records import Message
 from harness.data.tools import function_of
 from harness.hub.foreign_json import load_json
 from harness.hub.local_http import Refused
+from harness.models.prompts.renderer import LONGEST
 
 CHOICES = 16
 """Most answers of one request."""
@@ -216,6 +217,12 @@ def _conversation(values: list[dict[str, Any]], notes: ReadingNotes) -> tuple[st
         )
     if head == len(messages):
         raise refused("there is no message of the user; send one", "messages")
+    if (size := sum(len(message.content or "") for message in messages)) > LONGEST:
+        raise refused(
+            f"the messages have {size:,} characters, more than the {LONGEST:,} that are taken; send fewer",
+            "messages",
+            code="context_length_exceeded",
+        )
     system = "\n\n".join(message.content or "" for message in messages[:head]) if head else None
     return system, one_after_another(messages[head:], notes)
 

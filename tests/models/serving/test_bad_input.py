@@ -129,6 +129,7 @@ def test_a_context_that_is_too_long_is_refused_with_the_numbers_and_never_cut(
     asked = len(engine.requests)
     said = refused(client, [{"role": "user", "content": "a table " * 3000}])
     assert "but the model's context is 4096" in said
+    assert "more than the 4,194,304 that are taken" in refused(client, [{"role": "user", "content": "a" * (5 << 20)}])
     assert "the answer may have 4000" in refused(client, max_tokens=4000)
     assert len(engine.requests) == asked
 
