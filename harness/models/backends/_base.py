@@ -11,14 +11,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from harness.data.records import AnswerKey, Prediction
+from harness.data.records import AnswerKey, Prediction, TurnPair
 from harness.data.tasks import TestSet
 from harness.errors import UsageError
 from harness.hub.artifact import Artifact
 from harness.models.chat.chat_models import CONCURRENCY, ChatSettings
 from harness.models.engine.arithmetic import Arithmetic
 from harness.models.names import ModelName
-from harness.models.parsing import Reading
+from harness.models.parsing import Reading, families
 
 NOT_ASKED = "not_asked"
 """The finish reason of a pair that the model cannot be asked, on this try or any other."""
@@ -164,6 +164,17 @@ class EvaluateConfig:
 def replaced_systems(test_set: TestSet) -> dict[str, int]:
     """Return how many conversations had a system message of their own, as a run records it: nothing where none had."""
     return {SYSTEMS_REPLACED: test_set.replaced} if test_set.replaced else {}
+
+
+def too_many_calls(pairs: Sequence[TurnPair], family: str | None) -> dict[str, str]:
+    """Return why pairs whose references have several calls cannot be asked where a notation of calls holds one."""
+    if family is None or not families()[family].single:
+        return {}
+    return {
+        pair.id: f"the reference has {len(pair.calls)} calls, and the model's notation of calls ({family}) holds one"
+        for pair in pairs
+        if pair.further
+    }
 
 
 class EvaluatedModel:

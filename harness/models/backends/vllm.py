@@ -19,7 +19,15 @@ from harness.errors import ModelError
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.models import parsing
-from harness.models.backends._base import DAY, NOT_ASKED, Backend, EvaluateConfig, EvaluatedModel, replaced_systems
+from harness.models.backends._base import (
+    DAY,
+    NOT_ASKED,
+    Backend,
+    EvaluateConfig,
+    EvaluatedModel,
+    replaced_systems,
+    too_many_calls,
+)
 from harness.models.backends._thinking import THINKING_TOKENS, ThinkingRoom, with_settings
 from harness.models.backends._vllm_client import Asked, VllmBackend
 from harness.models.engine.arithmetic import ARITHMETIC, Arithmetic
@@ -173,37 +181,42 @@ class EvaluatedCheckpoint(EvaluatedModel):
         }
 
     def _tokenizer_files(self) -> TokenizerFiles:
-        return TokenizerFiles(
-            name=self.artifact.repo_id,
-            folder=self._checkpoint.folder,
-            trust_remote_code=self._config.trust_remote_code,
-        )
+        trusted = self._config.trust_remote_code
+        return TokenizerFiles(name=self.artifact.repo_id, folder=self._checkpoint.folder, trust_remote_code=trusted)
 
     def unaskable(self) -> list[Prediction]:
-        """Return the pairs whose prompt and longest answer exceed the model's context, with the numbers."""
-        context, answer = self._checkpoint.context, self._config.max_tokens
+        """Return the pairs that are too long for the model's context, or have more calls than its notation holds."""
+        why = {**too_many_calls(self._test_set.pairs, self.family), **self._too_long()}
+        sent = ((one.pair_id, one.sha256()) for one in self.asked.values() if one.pair_id in why)
         return [
-            Prediction(
-                pair_id=prompt.pair_id,
-                raw=None,
-                finish_reason=NOT_ASKED,
-                error=f"the prompt has {len(prompt.token_ids)} tokens and the answer may have {answer}, "
-                f"but the model's context is {context}",
-                prompt_sha256=prompt.sha256(),
-            )
-            for prompt in self.asked.values()
-            if context is not None and len(prompt.token_ids) + answer > context
+            Prediction(pair_id=id, raw=None, finish_reason=NOT_ASKED, error=why[id], prompt_sha256=sha256)
+            for id, sha256 in sent
         ]
 
+    def _too_long(self) -> dict[str, str]:
+        """Return why prompts that exceed the model's context with their longest answer cannot be asked."""
+        context, answer = self._checkpoint.context, self._config.max_tokens
+        return {
+            prompt.pair_id: f"the prompt has {len(prompt.token_ids)} tokens and the answer may have {answer}, "
+            f"but the model's context is {context}"
+            for prompt in self.asked.values()
+            if context is not None and len(prompt.token_ids) + answer > context
+        }
+
     def _check_room(self) -> None:
-        """Raise ModelError where not a single prompt fits: the engine need not even finish its start."""
-        if self.asked and len(self.unaskable()) == len(self.asked):
-            shortest = min(len(prompt.token_ids) for prompt in self.asked.values())
-            raise ModelError(
-                f"none of the {len(self.asked)} prompts fits into the context of {self._checkpoint.artifact}: "
-                f"it has {self._checkpoint.context} tokens, the shortest prompt {shortest}, and the answer may have "
-                f"{self._config.max_tokens}; lower --max-tokens, or give a model with a longer context"
-            )
+        """Raise ModelError where not a single prompt can be asked: the engine need not even finish its start."""
+        impossible = self.unaskable()
+        if not self.asked or len(impossible) < len(self.asked):
+            return
+        if len(self._too_long()) < len(self.asked):
+            why = f"the first because {impossible[0].error}; give a model whose notation holds several"
+            raise ModelError(f"none of the {len(self.asked)} pairs can be asked of {self._checkpoint.artifact}, {why}")
+        shortest = min(len(prompt.token_ids) for prompt in self.asked.values())
+        raise ModelError(
+            f"none of the {len(self.asked)} prompts fits into the context of {self._checkpoint.artifact}: "
+            f"it has {self._checkpoint.context} tokens, the shortest prompt {shortest}, and the answer may have "
+            f"{self._config.max_tokens}; lower --max-tokens, or give a model with a longer context"
+        )
 
     @contextmanager
     def backend(self, log: Path) -> Iterator[Backend[Any]]:

@@ -104,6 +104,8 @@ class Family:
     """The name of vLLM's parser for it."""
     markers: tuple[str, ...] = ()
     """What a chat template of this family contains, all of it; empty where a template cannot tell."""
+    single: bool = False
+    """Whether an answer holds one call at most."""
     also: tuple[str, ...] = field(default=())
     """Other vLLM parsers of the same notation."""
 
