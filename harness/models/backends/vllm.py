@@ -6,7 +6,8 @@ import hashlib
 import importlib
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -19,10 +20,12 @@ from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.models import parsing
 from harness.models.backends._base import DAY, NOT_ASKED, Backend, EvaluateConfig, EvaluatedModel, replaced_systems
+from harness.models.backends._replicas import Replicas, homes
 from harness.models.backends._vllm_client import VllmBackend
 from harness.models.engine.arithmetic import ARITHMETIC, Arithmetic
 from harness.models.engine.build import check_installed, default_settings, engine_version, recorded_args
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
+from harness.models.engine.devices import placements
 from harness.models.engine.guard import Guard
 from harness.models.engine.server import EngineOptions, Server, serving
 from harness.models.names import ModelName
@@ -128,6 +131,7 @@ class EvaluatedCheckpoint(EvaluatedModel):
             "system_sha256": hashlib.sha256(made["system"].encode()).hexdigest(),
             "family": self.family,
             "engine_defaults": _engine_defaults(self._checkpoint.weights, self._config.arithmetic),
+            **({"replicas": self._config.replicas} if self._config.replicas > 1 else {}),
         }
 
     def _tokenizer_files(self) -> TokenizerFiles:
@@ -165,20 +169,37 @@ class EvaluatedCheckpoint(EvaluatedModel):
 
     @contextmanager
     def backend(self, log: Path) -> Iterator[Backend[Any]]:
-        """Start the server; the prompts are made, and what scoring needs is imported, while it loads."""
-        config = self._config
-        with serving(self._checkpoint, engine_options(config), log) as server:
-            with progress("starting vLLM"):
-                self._start(server)
-            yield VllmBackend(server, config.max_tokens, config.concurrency, sampling=config.sampling)
+        """Start the server or servers; prompts are made, and what scoring needs is imported, while they load."""
+        config, options = self._config, engine_options(self._config)
+        places = placements(config.replicas, config.asking.engine_args)
+        with ExitStack() as stack:
+            servers = [
+                stack.enter_context(serving(self._checkpoint, replace(options, placement=place), _log_of(log, number)))
+                for number, place in enumerate(places, start=1)
+            ]
+            with progress("starting vLLM" if len(servers) == 1 else f"starting {len(servers)} engines of vLLM"):
+                self._start(*servers)
+            backends = [
+                VllmBackend(server, config.max_tokens, config.concurrency, sampling=config.sampling)
+                for server in servers
+            ]
+            yield backends[0] if len(backends) == 1 else self._shared(backends)
 
-    def _start(self, server: Server) -> None:
+    def _shared(self, backends: Sequence[VllmBackend]) -> Backend[Any]:
+        lengths = {pair_id: len(prompt.token_ids) for pair_id, prompt in self.asked.items()}
+        home = homes(self._test_set.pairs, lengths, len(backends))
+        return Replicas(backends, lambda prompt: home[prompt.pair_id])
+
+    def _start(self, *servers: Server) -> None:
         self.make_prompts()
         self._check_room()
         _import_meanwhile()
         if self._parser():
             self._reader.start("vllm.tool_parsers", *MODULES, torch=True)
-        server.wait_until_ready()
+        for server in servers:
+            server.load()
+        for server in servers:
+            server.wait_until_ready()
 
     def second_reading(self, texts: Sequence[str]) -> tuple[str, list[Reading]] | None:
         """Return the reading by vLLM's parser for the model's family, where it has one."""
@@ -210,7 +231,13 @@ def engine_options(config: EvaluateConfig, *words: str) -> EngineOptions:
         extra_args=(*NO_TEMPLATE, *words, *config.asking.engine_args),
         trust_remote_code=config.trust_remote_code,
         arithmetic=config.arithmetic,
+        replicas=config.replicas,
     )
+
+
+def _log_of(log: Path, number: int) -> Path:
+    """Return the log of one of several engines; the first has the name of the only one."""
+    return log if number == 1 else log.with_stem(f"{log.stem}-{number}")
 
 
 def _engine_defaults(weights: int, arithmetic: Arithmetic | None) -> list[str]:
