@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -43,7 +44,7 @@ def share_cores(cores: Sequence[int], replicas: int) -> list[Sequence[int]]:
             f"--replicas {replicas} takes a core for each, this process has {len(cores)}; give --replicas {len(cores)}"
         )
     ends = [len(cores) * number // replicas for number in range(replicas + 1)]
-    return [cores[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    return [cores[start:end] for start, end in itertools.pairwise(ends)]
 
 
 def _cores() -> list[int]:

@@ -75,7 +75,7 @@ def test_each_item_is_asked_at_home_in_order() -> None:
 
 def test_an_engine_that_dies_stops_the_run_after_the_others_have_done_their_part() -> None:
     engines, answers = [Engine("a", lives=2), Engine("b")], list[Prediction]()
-    with pytest.raises(EngineError, match="^a has died$"):
+    with pytest.raises(EngineError, match=r"^a has died$"):
         Replicas(engines, lambda item: int(item) % 2).ask([str(number) for number in range(20)], answers.append)
     assert Counter(answer.raw for answer in answers) == {"a": 2, "b": 10}
 
