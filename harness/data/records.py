@@ -47,18 +47,28 @@ class Task:
     rubric: str | None = None
     system_template: str | None = None
     """The system message with `{task_description}` in it; None means the harness's own wording."""
+    parallel_tool_calls: bool = False
+    """Whether a turn of the agent may have several calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnPair:
-    """A conversation up to an assistant call, and that call: one example of the test set."""
+    """A conversation up to an assistant turn with a call, and that call: one example of the test set."""
 
     id: str
-    """`conversation:turn`; turns count the assistant calls of the conversation from 0."""
+    """`conversation:turn`; turns with calls are counted from 0."""
     conversation: str
     turn: int
     prefix: tuple[Message, ...]
     reference: ToolCall
+    """The turn's call; of several the first."""
+    further: tuple[ToolCall, ...] = ()
+    """The other calls of the turn, where it has several."""
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """All calls of the turn."""
+        return (self.reference, *self.further)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,16 +56,22 @@ def read_answers(
     return readings
 
 
-def _columns(texts: Sequence[str | None], references: Sequence[str], task: Task) -> Columns:
-    """Return every metric's values for the texts; None stays None. Equal pairs of strings are scored once."""
-    distinct = list(dict.fromkeys((text, ref) for text, ref in zip(texts, references, strict=True) if text is not None))
+def _columns(texts: Sequence[str | None], pairs: Sequence[TurnPair], task: Task) -> Columns:
+    """Return every metric's values for the texts. Equal pairs of strings are scored once.
+
+    None stays None, and so is the value of a metric for a turn that it is not defined for.
+    """
+    references = [parsing.canonical(*pair.calls) for pair in pairs]
     columns: Columns = {}
-    for metric in metrics.metric_names():
+    for metric in metrics.metric_names(parallel=task.parallel_tool_calls):
+        both = [
+            None if text is None or not metrics.scores_turn(metric, pair.calls) else (text, reference)
+            for text, reference, pair in zip(texts, references, pairs, strict=True)
+        ]
+        distinct = list(dict.fromkeys(one for one in both if one))
         values = metrics.score(metric, [text for text, _ in distinct], [ref for _, ref in distinct], task.tools)
         known = dict(zip(distinct, values, strict=True))
-        columns[metric] = [
-            None if text is None else known[text, ref] for text, ref in zip(texts, references, strict=True)
-        ]
+        columns[metric] = [known[one] if one else None for one in both]
     return columns
 
 
@@ -81,6 +87,7 @@ class Scores:
     texts: dict[str, list[str | None]]
     """Row of the report -> what is scored: the call in the published notation, or the raw text where it holds none."""
     calls: dict[str, list[ToolCall | None]]
+    """Row of the report -> the call of each text; of several the first."""
     columns: dict[str, Columns]
     """Row of the report -> metric -> values."""
     by_reading: dict[str, Columns]
@@ -90,24 +97,20 @@ def score_answers(
     task: Task, pairs: Sequence[TurnPair], answers: Sequence[Prediction], readings: Readings, *, beside: bool = True
 ) -> Scores:
     """Score the answers (one for each pair, in order), and what stands `beside` them: null baselines and references."""
-    references = [parsing.canonical(pair.reference) for pair in pairs]
     headline = readings[HEADLINE]
+    made = {**baselines(pairs, task), GOLD: [pair.calls for pair in pairs]} if beside else {}
     calls: dict[str, list[ToolCall | None]] = {MODEL: [reading.call if reading else None for reading in headline]}
-    if beside:
-        calls |= {name: list(row) for name, row in baselines(pairs, task).items()}
-        calls[GOLD] = [pair.reference for pair in pairs]
-    texts: dict[str, list[str | None]] = {
-        name: [None if call is None else parsing.canonical(call) for call in row] for name, row in calls.items()
-    }
-    by_reading = {name: _texts(answers, found) for name, found in readings.items()}
-    texts[MODEL] = by_reading[HEADLINE]
+    calls |= {name: [turn[0] for turn in row] for name, row in made.items()}
+    by_reading = {name: _texts(answers, found, task) for name, found in readings.items()}
+    texts: dict[str, list[str | None]] = {MODEL: by_reading[HEADLINE]}
+    texts |= {name: [parsing.canonical(*turn) for turn in row] for name, row in made.items()}
     return Scores(
         answers=answers,
         headline=headline,
         texts=texts,
         calls=calls,
-        columns={name: _columns(row, references, task) for name, row in texts.items()},
-        by_reading={name: _columns(row, references, task) for name, row in by_reading.items()},
+        columns={name: _columns(row, pairs, task) for name, row in texts.items()},
+        by_reading={name: _columns(row, pairs, task) for name, row in by_reading.items()},
     )
 
 
@@ -144,16 +147,17 @@ def make_scorecard(
     answers = [answer for one in samples for answer in one.answers]
     model, clusters, turns = columns[MODEL], [pair.conversation for pair in pairs], [pair.turn for pair in pairs]
     texts = [[answer.raw for answer in one.answers] for one in samples]
-    errors = sum(all(one is None for one in pair) for pair in zip(*texts, strict=True))
+    failed = [all(one is None for one in pair) for pair in zip(*texts, strict=True)]
+    none = [False] * len(pairs)
     by_tool = _by_tool(model, pairs)
     ends = [one.finish_reason for one in answers if one.finish_reason not in (None, NOT_ASKED)]
     readings = {name: mean_columns([one.by_reading[name] for one in samples]) for name in samples[0].by_reading}
     report = EvalReport(
         run=run,
-        rows={name: _estimates(found, clusters, errors * (name == MODEL)) for name, found in columns.items()},
+        rows={name: _estimates(found, pairs, failed if name == MODEL else none) for name, found in columns.items()},
         by_tool=by_tool,
         macro={metric: _macro(tools) for metric, tools in by_tool.items()},
-        readings={name: _estimates(found, clusters, errors) for name, found in readings.items()},
+        readings={name: _estimates(found, pairs, failed) for name, found in readings.items()},
         tokens=_tokens(answers),
         dialogues={
             metric: score_conversations([value for one in every for value in one[MODEL][metric]], clusters, turns)
@@ -173,7 +177,7 @@ def make_scorecard(
             **({SAMPLE: sample} if len(samples) > 1 else {}),
             **_values(every[sample][MODEL], i),
             **_outcome(one.answers[i], one.headline[i]),
-            **(_verdict(judged[sample][i], one.answers[i]) if judged else {}),
+            **(_verdict(judged[sample][i], pair, one.answers[i]) if judged else {}),
             NULLS: {name: _values(found, i) for name, found in nulls.items()},
         }
         for i, pair in enumerate(pairs)
@@ -194,25 +198,40 @@ def _judged_columns(scores: Scores, judgements: Judgements | None) -> dict[str, 
     return columns
 
 
-def _texts(answers: Sequence[Prediction], readings: Sequence[Reading | None]) -> list[str | None]:
-    """Return what is scored with one way of reading, the headline's or any other; see `metrics.scored_text`."""
+def _texts(answers: Sequence[Prediction], readings: Sequence[Reading | None], task: Task) -> list[str | None]:
+    """Return what is scored with one way of reading, the headline's or any other."""
+
+    def scored(raw: str, reading: Reading) -> str:
+        if task.parallel_tool_calls:
+            return metrics.scored_turn(raw, reading)
+        return metrics.scored_text(raw, reading.call)
+
     return [
-        None if reading is None or answer.raw is None else metrics.scored_text(answer.raw, reading.call)
+        None if reading is None or answer.raw is None else scored(answer.raw, reading)
         for answer, reading in zip(answers, readings, strict=True)
     ]
 
 
-def _estimates(columns: Columns, clusters: Sequence[str], errors: int = 0) -> dict[str, Estimate]:
-    return {metric: estimate(values, clusters, errors) for metric, values in columns.items()}
+def _estimates(columns: Columns, pairs: Sequence[TurnPair], failed: Sequence[bool]) -> dict[str, Estimate]:
+    """Return each metric over the turns that it is defined for; `failed` says which pairs have no answer."""
+    found = {}
+    for metric, values in columns.items():
+        where = [i for i, pair in enumerate(pairs) if metrics.scores_turn(metric, pair.calls)]
+        clusters = [pairs[i].conversation for i in where]
+        found[metric] = estimate([values[i] for i in where], clusters, sum(failed[i] for i in where))
+    return found
 
 
 def _by_tool(columns: Columns, pairs: Sequence[TurnPair]) -> dict[str, dict[str, Estimate]]:
-    tools = [name for name, _ in Counter(pair.reference.name for pair in pairs).most_common()]
-    places = {tool: [i for i, pair in enumerate(pairs) if pair.reference.name == tool] for tool in tools}
+    """Return each metric by tool; a turn with several calls counts for each tool that it calls."""
+    called = [{call.name: None for call in pair.calls} for pair in pairs]
+    tools = [name for name, _ in Counter(name for names in called for name in names).most_common()]
+    places = {tool: [i for i, names in enumerate(called) if tool in names] for tool in tools}
     return {
         metric: {
             tool: estimate([values[i] for i in where], [pairs[i].conversation for i in where])
-            for tool, where in places.items()
+            for tool, every in places.items()
+            for where in [[i for i in every if metrics.scores_turn(metric, pairs[i].calls)]]
         }
         for metric, values in columns.items()
     }
@@ -238,7 +257,7 @@ def _row(pair: TurnPair, scores: Scores, place: int) -> dict[str, Any]:
         "pair_id": pair.id,
         "conversation": pair.conversation,
         "turn": pair.turn,
-        "reference": parsing.canonical(pair.reference),
+        "reference": parsing.canonical(*pair.calls),
         "raw": scores.answers[place].raw,
         "prediction": scores.texts[MODEL][place],
     }
@@ -256,7 +275,8 @@ def _outcome(answer: Prediction, reading: Reading | None) -> dict[str, Any]:
     }
 
 
-def _verdict(judgement: Judgement | None, answer: Prediction) -> dict[str, Any]:
+def _verdict(judgement: Judgement | None, pair: TurnPair, answer: Prediction) -> dict[str, Any]:
     if judgement is None:
-        return {"judge_reason": f"not judged: {answer.error}", "judge_votes": None}
+        why = "the turn has several calls" if pair.further else answer.error
+        return {"judge_reason": f"not judged: {why}", "judge_votes": None}
     return judgement.columns()

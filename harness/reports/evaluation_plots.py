@@ -130,12 +130,16 @@ def _tools(rows: Rows) -> tuple[Figure, str]:
 
 def called_tool(text: str) -> str | None:
     """Return the tool that a text calls, by the lenient reading; None for none."""
-    call = parse_answer(text) or parsing.read(text).call
+    calls = parse_answer(text)
+    call = calls[0] if calls else parsing.read(text).call
     return call.name if call else None
 
 
 def _called(text: str | None) -> str:
-    return _NO_ANSWER if text is None else called_tool(text) or _NO_CALL
+    if text is None:
+        return _NO_ANSWER
+    several = sorted(call.name for call in parse_answer(text)[1:] and parse_answer(text))
+    return " + ".join(several) or called_tool(text) or _NO_CALL
 
 
 def _among(names: Sequence[str], name: str) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.data.approval import approval_of
-from harness.data.tasks import text_turns_note
+from harness.data.tasks import SET_METRIC, turn_notes
 from harness.evaluation.baselines import BASELINES
-from harness.evaluation.metrics import DEFAULT_METRIC, EXACT, JUDGE_METRIC
+from harness.evaluation.metrics import EXACT, JUDGE_METRIC, by_rank
 from harness.evaluation.records import (
     ANSWERS_KEPT,
     SENT_OTHERWISE,
@@ -91,7 +91,7 @@ def arithmetic_note(run: EvalRun) -> list[str]:
 def prompt_notes(config: Mapping[str, Any]) -> list[str]:
     """Return what a run's configuration says about its prompts, and who approved what they were made from."""
     approval = approval_of(config)
-    notes = [*([approval.sentence] if approval else []), *text_turns_note(config)]
+    notes = [*([approval.sentence] if approval else []), *turn_notes(config)]
     if changed := form_notes(config):
         notes.append(f"The chat template does not take conversations as they are; prompts have {'; '.join(changed)}.")
     if replaced := config.get(SYSTEMS_REPLACED):
@@ -126,7 +126,7 @@ def sample_notes(report: EvalReport) -> list[str]:
 
 def _passing(found: SampleScores) -> tuple[list[str], dict[int, list[Estimate]]]:
     """Return the metrics whose pass rates are shown, exactness and the judge's, and by k pass@k and pass^k of each."""
-    metrics = [metric for metric in (EXACT, JUDGE_METRIC) if metric in found.passing]
+    metrics = [metric for metric in (SET_METRIC, EXACT, JUDGE_METRIC) if metric in found.passing]
     rates = zip(*(found.passing[metric] for metric in metrics), strict=True)
     return metrics, {one[0].k: [value for rate in one for value in (rate.any, rate.all)] for one in rates}
 
@@ -271,7 +271,7 @@ def as_comment(reports: Sequence[EvalReport]) -> str:
 
 def _values(report: EvalReport) -> dict[str, object]:
     model = report.rows["model"]
-    main = next(metric for metric in (JUDGE_METRIC, DEFAULT_METRIC, *model) if metric in model)
+    main = min(model, key=by_rank)
     tools = sorted(report.by_tool[main].items(), key=lambda item: -item[1].n)
     return {
         "report": report,

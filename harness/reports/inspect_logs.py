@@ -105,7 +105,7 @@ def _sample(row: Row, pair: TurnPair, system: str, metrics: Sequence[str], model
         metadata={
             "conversation": pair.conversation,
             "turn": pair.turn,
-            "reference_tool": pair.reference.name,
+            "reference_tool": ", ".join(call.name for call in pair.calls),
             "reading": row.get("reason"),
         },
         model_usage={model: output.usage} if output.usage else {},

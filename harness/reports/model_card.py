@@ -18,7 +18,7 @@ from harness.data.tasks import REPOSITORY as TEST_SET
 from harness.errors import UsageError
 from harness.evaluation.baselines import BASELINES, best_nulls
 from harness.evaluation.card_verdict import CardVerdict
-from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
+from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC, by_rank
 from harness.evaluation.records import EvalReport
 from harness.evaluation.results import RESULTS, config_name
 from harness.hub.address import DEFAULT_ENDPOINT
@@ -187,7 +187,7 @@ def _context(
         front_matter = _trained_front_matter(training)
     return {
         "report": report,
-        "metrics": sorted(report.rows["model"], key=_rank) if report else [],
+        "metrics": sorted(report.rows["model"], key=by_rank) if report else [],
         "best_null": best_nulls(report.rows) if report else {},
         "verdict": place.beside if report else None,
         "baselines": BASELINES,
@@ -218,11 +218,6 @@ def _test_set(identity: CardIdentity, place: CardPlace) -> str | None:
     """Return the repository of the benchmark's test set for one of its models, None for another model."""
     owner = place.namespace or identity.owner
     return (f"{owner}/{TEST_SET}" if owner else TEST_SET) if identity.scenario else None
-
-
-def _rank(metric: str) -> tuple[bool, bool]:
-    """Return a key that puts the judge's metric first and the staged one next."""
-    return metric != JUDGE_METRIC, metric != DEFAULT_METRIC
 
 
 def _trained_front_matter(training: TrainingFacts) -> dict[str, str | list[str]]:

@@ -84,12 +84,12 @@ def _id(evaluation: str, row: str, pair: TurnPair) -> str:
 
 
 def _cases(evaluation: str, scores: Scores, pairs: Sequence[TurnPair], *, baselines: bool) -> Iterator[Case]:
-    """Yield a case for every text of every row of the report; a pair without an answer has none."""
+    """Yield a case for every text of every row of the report; pairs without an answer or of several calls have none."""
     for name, texts in scores.texts.items():
         if not baselines and name not in ALWAYS:
             continue
         for pair, text, call in zip(pairs, texts, scores.calls[name], strict=True):
-            if text is not None:
+            if text is not None and not pair.further:  # the rubric and the prompt are about one call
                 yield Case(
                     id=_id(evaluation, name, pair),
                     conversation=pair.conversation,

@@ -73,4 +73,4 @@ class EvaluatedLog(EvaluatedModel):
 
 
 def _text(message: Message) -> str:
-    return canonical(message.tool_calls[0]) if message.tool_calls else message.content or ""
+    return canonical(*message.tool_calls) if message.tool_calls else message.content or ""

@@ -47,8 +47,8 @@ class EndpointAnswer:
     """What it also holds, and is neither text nor a call."""
 
 
-def read_message(text: str) -> EndpointAnswer:
-    """Return the first call of a message, else what it says, as one raw text, and why it ended.
+def read_message(text: str, *, parallel: bool = False) -> EndpointAnswer:
+    """Return the first call of a message (`parallel`: all), else what it says, as one raw text, and why it ended.
 
     `text` is a message as `completions.read_reply` writes it, of this version or an earlier one. Words of refusal are
     an answer; one that was held back, that was cut before it said anything, or that says nothing which is text, is
@@ -62,7 +62,7 @@ def read_message(text: str) -> EndpointAnswer:
     if finish_reason == "content_filter":
         problem = "the answer was held back by a content filter"
     elif words.calls:
-        raw = _raw_call(words.calls[0])
+        raw = "\n".join(map(_raw_call, words.calls if parallel else words.calls[:1]))
     elif not raw.strip() and finish_reason == "length":
         where = "inside its thinking" if words.thought else "before it said anything"
         problem = f"the answer was cut at the limit of tokens {where}; give it more room with --max-tokens"
@@ -111,6 +111,7 @@ class EvaluatedEndpoint(EvaluatedModel):
         self._models = [self._model, *(EndpointModel(name, one) for one in others)]
         self._config = config
         self._tools = tuple(test_set.task.tools)
+        self._parallel = test_set.task.parallel_tool_calls
         self._max_tokens = self._model.room(config.max_tokens)
         system = {"role": "system", "content": system_message(test_set.task)}
         self._sampling = config.sampling
@@ -201,7 +202,9 @@ class EvaluatedEndpoint(EvaluatedModel):
         return self._homes[self._keys[request.id][0]]
 
     def _prediction(self, answer: ChatAnswer) -> Prediction:
-        said = read_message(answer.text) if answer.text is not None else EndpointAnswer(raw=None, problem=answer.error)
+        said = EndpointAnswer(raw=None, problem=answer.error)
+        if answer.text is not None:
+            said = read_message(answer.text, parallel=self._parallel)
         self._left_out.update(said.left_out)
         pair_id, sample = self._keys[answer.id]
         return Prediction(

@@ -219,9 +219,10 @@ class EvaluatedCheckpoint(EvaluatedModel):
             *(second_reading, self._tokenizer_files(), list(texts), parser, self._test_set.task.tools),
             seconds=_SECONDS_PARSER + _SECONDS_EACH * len(texts),
         )
-        calls = (ToolCall(**one["call"]) if one["call"] else None for one in found)
+        every = (tuple(ToolCall(**call) for call in one["every"]) for one in found)
         return [
-            Reading(call=call, reason=one["reason"], calls=one["calls"]) for call, one in zip(calls, found, strict=True)
+            Reading(call=calls[0] if calls else None, reason=one["reason"], calls=one["calls"], every=calls)
+            for calls, one in zip(every, found, strict=True)
         ]
 
 

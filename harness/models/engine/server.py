@@ -33,6 +33,8 @@ _MAIN = "from harness.models.engine.process import main; main()"
 _START_LIMIT = 30 * 60.0
 _SILENCE_LIMIT = 10 * 60.0
 """Seconds without a line in the log of an engine that starts."""
+_KEEP_ALIVE_SECONDS = "600"
+"""Its clients end idle connections, before it does: else one ends while it is being taken for the next request."""
 _POLL = 0.2
 _STOP_LIMIT = 20.0
 _LOG_TAIL = 15
@@ -158,6 +160,7 @@ def command_line(checkpoint: Checkpoint, options: EngineOptions, port: int) -> t
         "HF_HUB_OFFLINE": "1",  # everything was pulled at the pinned commit; the engine fetches nothing
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
+        "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": _KEEP_ALIVE_SECONDS,
     }
     defaults, default_environment = default_settings(checkpoint.weights, options.arithmetic, options.replicas)
     arguments += defaults

@@ -53,8 +53,8 @@ def whole_conversations(pairs: Sequence[TurnPair]) -> tuple[list[tuple[Message, 
     answered = [
         (
             *pair.prefix,
-            Message(role="assistant", tool_calls=(pair.reference,)),
-            Message(role=role, content="", tool_call_id=pair.reference.id),
+            Message(role="assistant", tool_calls=pair.calls),
+            *(Message(role=role, content="", tool_call_id=call.id) for call in pair.calls),
         )
         for pair in last
     ]
@@ -131,8 +131,7 @@ def _left_out(renderer: Renderer, probes: Iterable[Probe], task: Task) -> list[s
             found["contents as text"] = None
         if renderer.form.null_content and _writes_none(renderer, probe, text):
             found["contents as text"] = None
-        # As text there is one call per message: training refuses several, and test sets have none.
-        found |= dict.fromkeys(probe.left_out(text, first_calls=renderer.form.calls_as_text))
+        found |= dict.fromkeys(probe.left_out(text))
     return list(found)
 
 

@@ -73,7 +73,7 @@ class Renderer:
         self.form = form or Form(tools_in_template=self.template_uses_tools())
         self.system = system_message(task)
         if not self.form.tools_in_template:
-            self.system = with_tools_in_text(self.system, task.tools)
+            self.system = with_tools_in_text(self.system, task.tools, parallel=task.parallel_tool_calls)
 
     def _render(
         self, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None, *, prompt: bool = True

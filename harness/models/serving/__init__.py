@@ -9,5 +9,6 @@ rendering.py  Prompts of single requests, rendered in guarded children that stay
 requests.py   Requests for chat completions: validated, with what cannot be honoured refused
 serve.py      From the name of a model to an endpoint that answers for it until it is told to stop
 service.py    Answers to chat requests: prompt, engine, reading; whole, or as a stream of chunks
+tasks.py      The task that a model is served for: the one that is named, or that of its lineage
 words.py      What a model says to the user, while it is generated
 """

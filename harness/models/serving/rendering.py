@@ -47,7 +47,8 @@ class ServedTask:
     @classmethod
     def of(cls, task: Task, *, own_system: bool, pairs: Sequence[TurnPair] = ()) -> ServedTask:
         """Return a task with the key by which it is known."""
-        text = json.dumps([task.tools, task.description, task.system_template, own_system, len(pairs)])
+        parts = [task.tools, task.description, task.system_template, own_system, len(pairs)]
+        text = json.dumps([*parts, True] if task.parallel_tool_calls else parts)
         key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         return cls(task=task, own_system=own_system, pairs=tuple(pairs), key=key)
 
@@ -189,7 +190,7 @@ class _Forms:
         tools = self.task.task.tools
         if renderer.form.tools_in_template or not tools:
             return given
-        return with_tools_in_text(given or "", tools).lstrip()
+        return with_tools_in_text(given or "", tools, parallel=self.task.task.parallel_tool_calls).lstrip()
 
 
 def _usual(task: Task) -> tuple[list[tuple[Message, ...]], list[tuple[Message, ...]]]:

@@ -176,11 +176,27 @@ def _tools(body: CompletionBody) -> tuple[dict[str, Any], ...]:
     found = openai_tools(tools)
     if len(found) < len(tools):
         raise refused("two tools have the same name, or one is no function; give each name once", "tools")
+    for place, tool in enumerate(found):
+        if (problem := _schema_problem(tool["function"].get("parameters"))) is not None:
+            raise refused(f"tools.{place}: {problem}; expected JSON Schema", f"tools.{place}")
     try:
         whole(found, "a tool")
     except ValueError as error:
         raise refused(str(error), "tools") from None
     return tuple(found)
+
+
+def _schema_problem(parameters: Any) -> str | None:
+    """Return what is wrong with the parameters of a tool, as far as prompts are made of them; None where nothing is."""
+    properties = (parameters or {}).get("properties") or {}
+    if not isinstance(properties, Mapping):
+        return "the properties of its parameters are no object"
+    for name, schema in properties.items():
+        kind = schema.get("type") if isinstance(schema, Mapping) else None
+        kinds = kind if isinstance(kind, list) else [kind or ""]
+        if not isinstance(schema, Mapping | bool) or not all(isinstance(one, str) for one in kinds):
+            return f"its parameter {name!s:.40} has no schema, or one whose type is no text"
+    return None
 
 
 def _conversation(values: list[dict[str, Any]], notes: ReadingNotes) -> tuple[str | None, tuple[Message, ...]]:

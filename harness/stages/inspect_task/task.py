@@ -85,6 +85,11 @@ def benchmark(
         raise UsageError(f"tool_choice is {tool_choice!r}; give required or auto")
     hub = Hub.connect()
     test_set = pull_test_set(hub, dataset or f"{hub.namespace(None)}/{REPOSITORY}", limit)
+    if test_set.task.parallel_tool_calls:
+        raise UsageError(
+            f"{test_set.artifact} is about turns with several calls, and the scorers of the Inspect task are for one "
+            "call per turn; evaluate it with `tft evaluate`"
+        )
     task, names = test_set.task, [scorer_name(metric) for metric in metric_names()]
     opened = Opened(test_set=test_set, hub=hub)
     _opened[opened.key] = opened
