@@ -30,6 +30,7 @@ Examples:
   tft evaluate me/my-model@v2 --dataset me/tft-benchmark-testset --no-push --out runs/v2
   tft evaluate openai:my-model --base-url http://127.0.0.1:8000/v1 --no-push --dataset me/tft-benchmark-testset
   tft evaluate openai:my-model --judge openai:a-judge --endpoints endpoints.yaml --budget 5 --namespace me
+  tft evaluate Qwen/Qwen3-1.7B --thinking on --thinking off --namespace me
   tft evaluate me/my-model --samples 8 --temperature 0.7 --no-push --dataset me/tft-benchmark-testset
   tft evaluate Qwen/Qwen3-1.7B --adapters me/adapter-1 --adapters me/adapter-2@v3 --namespace me
 """
@@ -103,6 +104,20 @@ Examples:
     help="Our own engine on the CPU: bfloat16 where the processor has it, and compiled. Results do not compare with "
     "those of runs without it.",
 )
+@click.option(
+    "--thinking",
+    multiple=True,
+    type=click.Choice(["on", "off", "auto", "low", "medium", "high"]),
+    help="Whether and how hard the model thinks before it answers, as far as its chat template has a switch; auto "
+    "tells the template nothing. Repeat it for several results on one start of the engine. Default: off, where the "
+    "template can.",
+)
+@click.option(
+    "--thinking-tokens",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Longest thinking, which is then closed; the answer has --max-tokens on top. Default: 4096.",
+)
 @_options.day
 @_model_options.judges
 @_model_options.judging
@@ -155,7 +170,7 @@ def command(
     inspect_site: Path | None,
     **settings: Any,
 ) -> None:
-    """Evaluate each MODEL on every assistant turn of the test set, thinking off, greedily or with several --samples.
+    """Evaluate each MODEL on every assistant turn of the test set, greedily or with several --samples.
 
     MODEL is a repository on the Hub (owner/name[@revision]), openai:ID for an endpoint, replay:FILE for recorded
     answers, or logged:NAME for those that a job's test set was made from. Weights come as safetensors; vLLM runs on a

@@ -80,6 +80,21 @@ class Usage:
     cached: int | None = None
 
 
+ThoughtEnd = Literal["closed", "limit", "repeated", "unclosed"]
+"""How thinking ended: by the model; by us, at its limit or because it ran in circles; or not at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thought:
+    """What a model thought before its answer. It is never part of what is scored."""
+
+    text: str
+    """Without the marks around it."""
+    tokens: int | None = None
+    """Of the model's own, marks included; None where nobody counted them."""
+    end: ThoughtEnd = "closed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
     """A model's answer to one pair: the raw text, or the reason why there is none."""
@@ -93,6 +108,8 @@ class Prediction:
     """SHA-256 of the token ids that were sent (little-endian int32), or of the request's JSON."""
     kept: bool = False
     """Whether an earlier run asked the same, and its answer was taken."""
+    thought: Thought | None = None
+    """What came before the answer; None where the model did not think."""
     sample: int = 0
     """Which of several answers to the pair it is, from 0."""
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.formats.json_texts import encodable
+from harness.data.formats.strict_records import load_record
 from harness.data.locks import lock_file
-from harness.data.records import AnswerKey, Prediction, Usage
+from harness.data.records import AnswerKey, Prediction, Thought, Usage
 from harness.errors import DataError, UsageError
 from harness.hub.foreign_json import load_json
 from harness.hub.push_checks import without_local_folders
@@ -20,6 +21,9 @@ from harness.models.backends._base import NOT_ASKED
 from harness.models.chat.completions import is_count
 from harness.secrets import known
 from harness.terminal import one_line
+
+_SELDOM = ("kept", "sample", "thought")
+"""Written only where there is something."""
 
 
 class AnswerLog:
@@ -66,9 +70,7 @@ class AnswerLog:
         """Add one answer to the file and to memory."""
         answer = writable(answer)  # raw texts of engines and files are not masked yet
         row = asdict(answer)
-        for usual in ("kept", "sample"):
-            if not row[usual]:
-                del row[usual]
+        row = {key: value for key, value in row.items() if key not in _SELDOM or value}
         line = (json.dumps(row) + "\n").encode("ascii")
         try:
             written = self._file.write(line)
@@ -86,7 +88,8 @@ class AnswerLog:
 
 
 def _may_pass(answer: Prediction) -> bool:
-    return answer.error is not None and answer.finish_reason != NOT_ASKED
+    # A model that ended its turn while it thought would do so again.
+    return answer.error is not None and answer.finish_reason != NOT_ASKED and answer.thought is None
 
 
 def _parse(row: Any) -> Prediction:
@@ -96,7 +99,9 @@ def _parse(row: Any) -> Prediction:
     if not is_count(row.get("sample", 0)):
         raise ValueError("the number of the sample is none")
     usage, raw, reason = row.pop("usage", None), row.pop("raw", None), row.pop("finish_reason", None)
-    answer = Prediction(usage=_usage(usage), raw=None, **row)
+    thought = row.pop("thought", None)
+    thought = None if thought is None else load_record(Thought, thought, "thought")
+    answer = Prediction(usage=_usage(usage), raw=None, thought=thought, **row)
     if not (raw is None or isinstance(raw, str)):  # as earlier versions kept an endpoint's list of parts
         return replace(answer, error=answer.error or "the answer was kept in a form that is no text")
     return writable(replace(answer, raw=raw, finish_reason=reason if isinstance(reason, str) else None))
@@ -115,4 +120,6 @@ def writable(answer: Prediction) -> Prediction:
         one if one is None else known().mask_value(encodable(one))
         for one in (answer.raw, answer.finish_reason, answer.error)
     )
-    return replace(answer, raw=raw, finish_reason=reason, error=error and without_local_folders(one_line(error)))
+    thought = answer.thought and replace(answer.thought, text=known().mask_value(encodable(answer.thought.text)))
+    error = error and without_local_folders(one_line(error))
+    return replace(answer, raw=raw, finish_reason=reason, error=error, thought=thought)

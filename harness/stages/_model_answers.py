@@ -12,7 +12,9 @@ from harness.errors import UsageError
 from harness.evaluation.answer_log import AnswerLog
 from harness.evaluation.run_folder import ENGINE_LOG, RunFolder, Timings
 from harness.evaluation.scorecard import Readings, read_answers
+from harness.evaluation.thinking import apart
 from harness.models.backends._base import EvaluatedModel
+from harness.models.prompts.thinking import OFF
 from harness.terminal import progress, say
 
 
@@ -62,6 +64,13 @@ def _note_unaskable(model: EvaluatedModel, log: AnswerLog, keys: Sequence[Answer
     if impossible:
         first = next(iter(impossible.values()))
         say(f"{len(impossible)} of {len(model.asked)} pairs stay unscored, the first because {first.error}")
+
+
+def without_thinking(model: EvaluatedModel, test_set: TestSet, answers: Sequence[Prediction]) -> list[Prediction]:
+    """Return the answers without the thinking in their texts, where the model may have thought."""
+    if model.settings.get("thinking", True) in (False, OFF):
+        return list(answers)
+    return [apart(one, test_set.task, model.family) for one in answers]
 
 
 def read_samples(model: EvaluatedModel, test_set: TestSet, samples: Sequence[Sequence[Prediction]]) -> list[Readings]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from harness.data.formats.strict_records import FrozenModel
+from harness.errors import UsageError
 from harness.stages._result import OutputTarget
 
 if TYPE_CHECKING:
@@ -146,6 +148,10 @@ class EvaluateRequest(FrozenModel):
     """Further addresses of an endpoint's model; conversations are shared out."""
     fast: bool = False
     """Have our own engine compute in what it is fastest in, and not in the default arithmetic."""
+    thinking: tuple[Literal["on", "off", "auto", "low", "medium", "high"], ...] = ()
+    """What is asked of the model's thinking, in a run each; empty: one run, off where the template can."""
+    thinking_tokens: int | None = Field(default=None, ge=1)
+    """Longest thinking; None: the default."""
     judging: JudgeRequest = JudgeRequest()
     run: Path | None = None
     """Folder of the run, of several models the folder above theirs; None: below `runs`."""
@@ -188,8 +194,26 @@ class EvaluateRequest(FrozenModel):
             with_base=self.with_base,
             replicas=self.replicas,
             replica_urls=self.replica_urls,
+            thinking=self.thinking or (None,),
+            thinking_tokens=self.thinking_tokens,
             sampling=Sampling.chosen(names, self.samples, self.temperature, self.seed),
         )
+
+    def check_engine(self, names: Sequence[ModelName]) -> None:
+        """Raise UsageError for what only our own engine can do, where another one answers for a model."""
+        others = [str(name) for name in names if name.backend != "vllm"]
+        if self.fast and others:
+            raise UsageError(
+                f"--fast is about the engine that the harness starts, which does not answer for {others[0]}; leave it "
+                "out"
+            )
+        if others and (self.thinking or self.thinking_tokens):
+            raise UsageError(
+                f"--thinking is about chat templates that the harness renders, and not what {others[0]} does; leave it "
+                "out (an endpoint's own switch goes under `parameters` in its endpoints file)"
+            )
+        if len(set(self.thinking)) < len(self.thinking):
+            raise UsageError(f"--thinking {' --thinking '.join(self.thinking)} names one twice; name each once")
 
     def judge(self, models: ChatSettings | None) -> JudgeConfig | None:
         """Return who judges and how; None: none does. Budget and limits are shared with the evaluated `models`."""

@@ -40,7 +40,7 @@ from harness.models.engine.devices import placements
 from harness.models.names import ModelName
 from harness.reports.evaluation_plots import draw
 from harness.stages._evaluation_results import check_arithmetic, find_destination, push_all, transcribe
-from harness.stages._model_answers import collect_answers, read_samples
+from harness.stages._model_answers import collect_answers, read_samples, without_thinking
 from harness.stages._prompt_date import use_day
 from harness.stages._requests import EvaluateRequest
 from harness.stages._result import StageResult
@@ -74,9 +74,13 @@ def run(request: EvaluateRequest, hub: Hub) -> EvaluateResult:
     judging = request.judge(config.asking)
     test_set = pull_test_set(hub, dataset, request.limit)
     names += [base] if request.with_base and base else []
-    places = [find_destination(request, name, test_set, hub, name is not base) for name in names]
-    check_arithmetic(hub, places, names, unusual_arithmetic(config.arithmetic, config.asking.engine_args))
-    root = request.root or (request.run if len(names) > 1 else None)
+    places = [
+        find_destination(request, name, test_set, hub, setting, ours=name is not base)
+        for name in names
+        for setting in config.thinking
+    ]
+    check_arithmetic(hub, places, unusual_arithmetic(config.arithmetic, config.asking.engine_args))
+    root = request.root or (request.run if len(names) * len(config.thinking) > 1 else None)
     below = {"root": root} if root else {"folder": request.run}
     place = RunPlace(**below, resume=request.resume)
     evaluations = tuple(evaluate(names, hub, test_set, config, place, judging=judging))
@@ -96,7 +100,7 @@ def _named(request: EvaluateRequest) -> tuple[list[ModelName], ModelName | None,
     names = [ModelName.parse(model) for model in request.models]
     base = ModelName.parse(request.base) if request.base else None
     folder, dataset = request.run, request.dataset
-    if not request.resume or folder is None or len(names) > 1:
+    if not request.resume or folder is None or len(names) * max(1, len(request.thinking)) > 1:
         return names, base, dataset
     if names[0].backend == "vllm" and not names[0].revision:
         names = [replace(names[0], revision=commit_of(folder, names[0].id))]
@@ -111,11 +115,7 @@ def _as_begun(request: EvaluateRequest, names: Sequence[ModelName]) -> EvaluateR
     """Return the request, which goes on with a run of `--fast` as one; UsageError where it is for no engine of ours."""
     begun_fast = request.resume and request.run and len(names) == 1 and is_fast(request.run)
     request = request.model_copy(update={"fast": True}) if begun_fast else request
-    others = [str(name) for name in names if name.backend != "vllm"]
-    if request.fast and others:
-        raise UsageError(
-            f"--fast is about the engine that the harness starts, which does not answer for {others[0]}; leave it out"
-        )
+    request.check_engine(names)
     return request
 
 
@@ -143,6 +143,8 @@ def _check_replicas(request: EvaluateRequest, names: Sequence[ModelName]) -> Non
         )
     if request.replicas > 1 and request.base:
         raise UsageError("--adapters share one engine; leave out --replicas")
+    if request.replicas > 1 and len(request.thinking) > 1:
+        raise UsageError("several --thinking share one engine; give one of them, or leave out --replicas")
     if request.replica_urls and any(name.backend != "openai" for name in names):
         raise UsageError("--replica-url is another endpoint of an openai: model; engines of ours are for --replicas N")
     if len(set(urls := (request.asking.base_url, *request.replica_urls))) < len(urls):
@@ -161,12 +163,13 @@ def evaluate(
     """Ask each model, score its answers, and write the folder of its run; each judge is started once for all models.
 
     Answers are logged as they arrive; with `place.resume` only what is missing is asked. Adapters (`config.base`)
-    share one start of the engine. Raises HarnessError where a model, its data, an engine or a judge cannot be used.
+    share one start of the engine, and so does a model with itself that is asked with several of `config.thinking`: an
+    evaluation each, model by model. Raises HarnessError where a model, its data, an engine or a judge cannot be used.
     """
     if judging:
         check(judging, test_set, hub)
     with preparing(names, hub, test_set, config) as prepared:
-        ready = zip(names, prepared, strict=True)
+        ready = zip((name for name in names for _ in config.thinking), prepared, strict=True)
         answered = [answer(name, prepare, test_set, place, config) for name, prepare in ready]
     if judging is None:
         return [_finish(one, test_set) for one in answered]
@@ -191,7 +194,7 @@ def answer(
         keys = [(pair.id, sample) for pair in test_set.pairs for sample in range(config.samples)]
         collect_answers(model, run_folder, keys, timings=timings, stack=stack)
         with progress("scoring"):
-            found = [run_folder.log.answers[key] for key in keys]
+            found = without_thinking(model, test_set, [run_folder.log.answers[key] for key in keys])
             samples = [found[sample :: config.samples] for sample in range(config.samples)]
             readings = read_samples(model, test_set, samples)
             run = _eval_run(name, model, test_set, run_folder, timings, kept=sum(one.kept for one in found))

@@ -132,6 +132,11 @@ class EvaluateConfig:
     """Whether that one is the last of those to evaluate."""
     arithmetic: Arithmetic | None = None
     """In what our engine computes; None: the default."""
+    thinking: tuple[str | None, ...] = (None,)
+    """What is asked of each model's thinking, in a run each: of `harness.models.prompts.thinking.SETTINGS`, or None,
+    which is off where the template can."""
+    thinking_tokens: int | None = None
+    """Longest thinking; None: the default."""
     sampling: Sampling | None = None
     """None: one greedy answer."""
     replicas: int = 1

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from harness.data.records import Prediction, TurnPair
 from harness.models.backends._base import OnAnswer
+from harness.models.backends._vllm_client import VllmBackend
 
 
 class Replica(Protocol):
@@ -45,6 +46,16 @@ class Replicas:
     async def answer(self, item: Any, /) -> Prediction:
         """See `Backend.answer`."""
         return await self._replicas[self._home(item)].answer(item)
+
+
+def sharing_out(
+    backends: Sequence[VllmBackend], pairs: Sequence[TurnPair], lengths: Mapping[str, int]
+) -> VllmBackend | Replicas:
+    """Return what asks several engines, each for whole conversations (see `homes`); one engine is asked itself."""
+    if len(backends) == 1:
+        return backends[0]
+    home = homes(pairs, lengths, len(backends))
+    return Replicas(backends, lambda prompt: home[prompt.pair_id])
 
 
 def homes(pairs: Sequence[TurnPair], lengths: Mapping[str, int], replicas: int) -> dict[str, int]:

@@ -20,18 +20,21 @@ from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.models import parsing
 from harness.models.backends._base import DAY, NOT_ASKED, Backend, EvaluateConfig, EvaluatedModel, replaced_systems
-from harness.models.backends._replicas import Replicas, homes
-from harness.models.backends._vllm_client import VllmBackend
+from harness.models.backends._replicas import sharing_out
+from harness.models.backends._thinking import THINKING_TOKENS, ThinkingRoom, with_settings
+from harness.models.backends._vllm_client import Asked, VllmBackend
 from harness.models.engine.arithmetic import ARITHMETIC, Arithmetic
 from harness.models.engine.build import check_installed, default_settings, engine_version, recorded_args
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
-from harness.models.engine.devices import placements
+from harness.models.engine.devices import start_engines
 from harness.models.engine.guard import Guard
-from harness.models.engine.server import EngineOptions, Server, serving
+from harness.models.engine.server import EngineOptions, Server, SharedEngine
 from harness.models.names import ModelName
 from harness.models.parsing import Reading
-from harness.models.prompts import Prompt, may_ask_for_day, system_template
+from harness.models.prompts import Calendar, Prompt, may_ask_for_day, system_template
 from harness.models.prompts.make_prompts import MODULES, MadePrompts, TokenizerFiles, make_prompts, second_reading
+from harness.models.prompts.renderer import THINKING_OFF
+from harness.models.prompts.thinking import OFF, Thinking, find_thinking, may_think
 from harness.terminal import progress, say
 
 _TEMPLATES = ("*.jinja", "*.json", "*.py", "*chat_templates/*")
@@ -50,8 +53,7 @@ def prepare(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig
     artifact = hub.resolve("model", name.id, name.revision)
     say(f"pulling {artifact}")  # the client shows its own bars
     checkpoint = pull_checkpoint(hub, artifact, trust_remote_code=config.trust_remote_code)
-    made = EvaluatedCheckpoint(checkpoint, test_set, config)
-    made.get_ready()
+    [made] = with_settings(partial(EvaluatedCheckpoint, checkpoint, test_set), config)
     return made
 
 
@@ -60,7 +62,15 @@ class EvaluatedCheckpoint(EvaluatedModel):
 
     artifact: Artifact
 
-    def __init__(self, checkpoint: Checkpoint, test_set: TestSet, config: EvaluateConfig) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        test_set: TestSet,
+        config: EvaluateConfig,
+        *,
+        engine: SharedEngine | None = None,
+    ) -> None:
+        """Without `engine` it starts one of its own. Of what `config` asks of thinking, the first counts here."""
         self.artifact = checkpoint.artifact
         self.base_model = checkpoint.base_model
         self.settings = {
@@ -85,16 +95,44 @@ class EvaluatedCheckpoint(EvaluatedModel):
         self._reader = Guard(checkpoint.artifact.repo_id)
         """For the second reading: vLLM's parsers take long to import."""
         self._asks = False
+        self._engine = engine
+        self.last = True
+        """Whether the engine is let go after the last question: it is for nobody else."""
+        self._thinking: Thinking | None = None
 
     def get_ready(self) -> None:
         """Start the child that makes prompts: what it imports takes seconds."""
         self._guard.start(*MODULES, torch=self._config.trust_remote_code)
 
+    def choose_thinking(self) -> None:
+        """Find out how the model thinks, and record it where it does; the child is asked only where it may.
+
+        Raises UsageError where the chat template does not have what was asked for.
+        """
+        asked = self._config.thinking[0]
+        if asked or any(may_think(content) for content in self._template_texts()):
+            self.get_ready()
+            tools = list(self._test_set.task.tools)
+            found = self._guard.call(find_thinking, self._tokenizer_files(), tools, asked)
+            self._thinking = Thinking.of(found) if found else None
+        if self._thinking:
+            self.settings["thinking"] = self._thinking.setting
+        if self.thinks:
+            self.settings["thinking_tokens"] = self._config.thinking_tokens or THINKING_TOKENS
+
+    @property
+    def thinks(self) -> bool:
+        """Whether the model thinks, or may, in this run."""
+        return self._thinking is not None and self._thinking.setting != OFF
+
+    def _template_texts(self) -> Iterator[bytes]:
+        files = (path for folder in self._template_folders() for name in _TEMPLATES for path in folder.glob(name))
+        return (path.read_bytes() for path in files if path.is_file())
+
     def asks_for_day(self) -> bool:
         """Return whether the chat template does; its prompts are made for that only where its text says it may."""
         named = self._config.day is not None
-        files = (path for folder in self._template_folders() for name in _TEMPLATES for path in folder.glob(name))
-        if any(may_ask_for_day(path.read_bytes(), named=named) for path in files if path.is_file()):
+        if any(may_ask_for_day(content, named=named) for content in self._template_texts()):
             self.make_prompts()
         return self._asks
 
@@ -113,16 +151,18 @@ class EvaluatedCheckpoint(EvaluatedModel):
             return
         pairs, named = self._test_set.pairs, self._config.day is not None
         self.get_ready()
+        thinking = dict(self._thinking.variables if self._thinking else THINKING_OFF)
+        calendar = Calendar(day, named=named)
         made: MadePrompts = self._guard.call(
-            *(partial(make_prompts, named=named), self._tokenizer_files(), self._test_set.task, pairs, day),
+            *(make_prompts, self._tokenizer_files(), self._test_set.task, pairs, calendar, thinking),
             seconds=_SECONDS_EACH * len(pairs),
         )
         self._made_for = day
         self._guard.close()
         self._asks = made["asks"]
         self.asked = {
-            pair.id: Prompt(pair_id=pair.id, token_ids=tuple(ids))
-            for pair, ids in zip(pairs, made["prompts"], strict=True)
+            pair.id: Prompt(pair_id=pair.id, token_ids=tuple(ids), opened=opened)
+            for pair, ids, opened in zip(pairs, made["prompts"], made["opened"], strict=True)
         }
         self.prompt_hashes = [prompt.sha256() for prompt in self.asked.values()]
         self.family = made["family"]
@@ -132,6 +172,7 @@ class EvaluatedCheckpoint(EvaluatedModel):
             "family": self.family,
             "engine_defaults": _engine_defaults(self._checkpoint.weights, self._config.arithmetic),
             **({"replicas": self._config.replicas} if self._config.replicas > 1 else {}),
+            **({"thinking_variables": thinking} if self._thinking else {}),
         }
 
     def _tokenizer_files(self) -> TokenizerFiles:
@@ -169,26 +210,26 @@ class EvaluatedCheckpoint(EvaluatedModel):
 
     @contextmanager
     def backend(self, log: Path) -> Iterator[Backend[Any]]:
-        """Start the server or servers; prompts are made, and what scoring needs is imported, while they load."""
-        config, options = self._config, engine_options(self._config)
-        places = placements(config.replicas, config.asking.engine_args)
+        """Start the servers, or take the shared one; prompts are made, and scoring is imported, while they load."""
         with ExitStack() as stack:
-            servers = [
-                stack.enter_context(serving(self._checkpoint, replace(options, placement=place), _log_of(log, number)))
-                for number, place in enumerate(places, start=1)
-            ]
-            with progress("starting vLLM" if len(servers) == 1 else f"starting {len(servers)} engines of vLLM"):
+            starts = self._engine is None or not self._engine.serves(self._checkpoint.artifact)
+            if self._engine is None:
+                servers = start_engines(self._checkpoint, engine_options(self._config), log, stack)
+            else:
+                servers = [self._engine.serve(self._checkpoint, log)]
+            with progress("starting vLLM" if starts else "making prompts"):
                 self._start(*servers)
-            backends = [
-                VllmBackend(server, config.max_tokens, config.concurrency, sampling=config.sampling)
-                for server in servers
-            ]
-            yield backends[0] if len(backends) == 1 else self._shared(backends)
+            backends = [VllmBackend(server, self._asked(server), self._config.concurrency) for server in servers]
+            lengths = {pair_id: len(prompt.token_ids) for pair_id, prompt in self.asked.items()}
+            yield sharing_out(backends, self._test_set.pairs, lengths)
 
-    def _shared(self, backends: Sequence[VllmBackend]) -> Backend[Any]:
-        lengths = {pair_id: len(prompt.token_ids) for pair_id, prompt in self.asked.items()}
-        home = homes(self._test_set.pairs, lengths, len(backends))
-        return Replicas(backends, lambda prompt: home[prompt.pair_id])
+    def _asked(self, server: Server) -> Asked:
+        asked = Asked(max_tokens=self._config.max_tokens, sampling=self._config.sampling, last=self.last)
+        if self._thinking is None or not self.thinks:
+            return asked
+        known = [one for one in (self._checkpoint.context, server.context()) if one]
+        limit, context = self.settings["thinking_tokens"], min(known, default=None)
+        return replace(asked, thinking=ThinkingRoom(thinking=self._thinking, tokens=limit, context=context))
 
     def _start(self, *servers: Server) -> None:
         self.make_prompts()
@@ -234,11 +275,6 @@ def engine_options(config: EvaluateConfig, *words: str) -> EngineOptions:
         arithmetic=config.arithmetic,
         replicas=config.replicas,
     )
-
-
-def _log_of(log: Path, number: int) -> Path:
-    """Return the log of one of several engines; the first has the name of the only one."""
-    return log if number == 1 else log.with_stem(f"{log.stem}-{number}")
 
 
 def _engine_defaults(weights: int, arithmetic: Arithmetic | None) -> list[str]:

@@ -6,12 +6,31 @@ import itertools
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 
 from harness.errors import UsageError
 from harness.models.engine.build import SPREAD, is_cpu_build
+from harness.models.engine.checkpoint import Checkpoint
+from harness.models.engine.server import EngineOptions, Server, serving
 
 CORES = "VLLM_CPU_OMP_THREADS_BIND"
 GPUS = "CUDA_VISIBLE_DEVICES"
+
+
+def start_engines(checkpoint: Checkpoint, options: EngineOptions, log: Path, stack: ExitStack) -> list[Server]:
+    """Start engines on a model, which the stack stops; the first writes to `log`, others to files beside it."""
+    return [
+        stack.enter_context(
+            serving(
+                checkpoint,
+                replace(options, placement=place),
+                log if number == 1 else log.with_stem(f"{log.stem}-{number}"),
+            )
+        )
+        for number, place in enumerate(placements(options.replicas, options.extra_args), start=1)
+    ]
 
 
 def placements(replicas: int, engine_args: Sequence[str] = ()) -> list[dict[str, str]]:

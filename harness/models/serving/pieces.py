@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 KEPT = 1 << 21
 """Most characters whose token ids are kept: about a hundred bytes each."""
 _COMPARED = 8
-"""Texts with something new in them that are encoded as a whole, too."""
+"""Texts with something new in them that are encoded as a whole, too, unless they are very long."""
 
 
 class PieceEncoder:
@@ -50,7 +50,8 @@ class PieceEncoder:
             found += self._known[piece]
         while self._size > KEPT:
             self._size -= len(self._known.popitem(last=False)[0])
-        return self._checked(text, found) if new and self._compared < _COMPARED else found
+        compared = new and self._compared < _COMPARED and len(text) < KEPT // _COMPARED
+        return self._checked(text, found) if compared else found
 
     def _checked(self, text: str, found: list[int]) -> list[int]:
         """Return the ids of the whole text; where those of its pieces are others, none is taken apart any more."""

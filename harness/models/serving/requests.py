@@ -15,10 +15,13 @@ from harness.data.records import Message
 from harness.data.tools import function_of
 from harness.hub.foreign_json import load_json
 from harness.hub.local_http import Refused
+from harness.models.prompts.renderer import LONGEST
 
 CHOICES = 16
 """Most answers of one request."""
 STOPS = 4
+TOOLS = 500
+"""Several times as many as OpenAI takes."""
 _RETRY_SECONDS = "5"
 _LARGEST_SEED = 2**63 - 1
 _WITHOUT_EFFECT = frozenset(
@@ -123,7 +126,7 @@ def read_request(data: bytes) -> AskedTurn:
         place = ".".join(map(str, first["loc"]))
         raise refused(f"{place}: {first['msg']}, got {first['input']!s:.80}", place) from None
     except ValueError as error:
-        raise refused(f"the body cannot be read ({error}); send JSON in UTF-8") from None
+        raise refused(f"the body cannot be read ({error}); send a request as JSON in UTF-8") from None
     _check_honoured(body)
     notes = ReadingNotes()
     system, messages = _conversation(body.messages, notes)
@@ -170,6 +173,8 @@ def _check_honoured(body: CompletionBody) -> None:
 
 def _tools(body: CompletionBody) -> tuple[dict[str, Any], ...]:
     tools = body.tools or []
+    if len(tools) > TOOLS:
+        raise refused(f"there are {len(tools):,} tools; send {TOOLS:,} at most", "tools")
     wrong = next((place for place, tool in enumerate(tools) if function_of(tool) is None), None)
     if wrong is not None:
         raise refused(f"tools.{wrong} is no function definition; expected type function and a name", f"tools.{wrong}")
@@ -216,6 +221,12 @@ def _conversation(values: list[dict[str, Any]], notes: ReadingNotes) -> tuple[st
         )
     if head == len(messages):
         raise refused("there is no message of the user; send one", "messages")
+    if (size := sum(len(message.content or "") for message in messages)) > LONGEST:
+        raise refused(
+            f"the messages have {size:,} characters, more than the {LONGEST:,} that are taken; send fewer",
+            "messages",
+            code="context_length_exceeded",
+        )
     system = "\n\n".join(message.content or "" for message in messages[:head]) if head else None
     return system, one_after_another(messages[head:], notes)
 

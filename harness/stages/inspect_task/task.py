@@ -67,14 +67,15 @@ def benchmark(
     dataset: str | None = None,
     limit: int | None = None,
     tool_choice: Literal["required", "auto"] = "required",
-    judge: str | None = None,
+    judge: str | list[str] | None = None,
     judge_base_url: str | None = None,
 ) -> Task:
     """Return the task: every assistant turn of a test set, given the conversation before it.
 
     `dataset` is `owner/name[@revision]`, by default the test set of your namespace; it is read from HF_ENDPOINT.
     `limit` takes only that many pairs from the start. `tool_choice` is what other providers' models are asked for.
-    `judge` is `rules:judge`, or `openai:ID` at `judge_base_url`; without one there are the metrics by code.
+    `judge` is `rules:judge`, or `openai:ID` at `judge_base_url`; without one there are the metrics by code, and several
+    are refused.
     """
     from inspect_ai import Task
     from inspect_ai.dataset import MemoryDataset

@@ -16,7 +16,7 @@ import pytest
 from harness.data.records import Prediction
 from harness.errors import EngineError
 from harness.models.backends._base import Sampling, ask_each
-from harness.models.backends._vllm_client import VllmBackend
+from harness.models.backends._vllm_client import Asked, VllmBackend
 from harness.models.engine.server import Server
 from harness.models.prompts import Prompt
 from support.http_server import Handler, serving
@@ -72,12 +72,12 @@ def test_a_failure_to_keep_an_answer_stops_the_asking() -> None:
     assert len(backend.asked) <= 4
 
 
-def test_the_engine_is_let_go_after_the_last_question_unless_adapters_share_it(tmp_path: Path) -> None:
+def test_the_engine_is_let_go_after_the_last_question_unless_others_share_it(tmp_path: Path) -> None:
     ended = []
-    for adapter in (None, "me/adapter@1"):
+    for last in (True, False):
         with subprocess.Popen(["sleep", "60"]) as process:
             server = Server(port=9, log=tmp_path / "log", process=process)
-            VllmBackend(server, 64, 2, adapter=adapter).ask([], lambda answer: None)
+            VllmBackend(server, Asked(max_tokens=64, last=last), 2).ask([], lambda answer: None)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(1)
             ended.append(process.poll() is not None)
@@ -99,7 +99,8 @@ def test_our_engine_draws_each_sample_with_a_seed_of_its_own_and_greedy_requests
     with serving(Engine) as engine, subprocess.Popen(["sleep", "60"]) as process:
         server = Server(port=engine.server_port, log=tmp_path / "log", process=process)
         for drawn in (sampling, None):
-            backend = VllmBackend(server, 8, 1, adapter="me/adapter@1", sampling=drawn)
+            asked = Asked(max_tokens=8, adapter="me/adapter@1", sampling=drawn, last=False)
+            backend = VllmBackend(server, asked, 1)
             backend.ask([prompt, replace(prompt, sample=1)] if drawn else [prompt], answers.append)
         process.kill()
     assert [(answer.key, answer.raw) for answer in answers] == [

@@ -55,6 +55,7 @@ def warned(client: OpenAI, messages: Any = HELLO, **settings: Any) -> str:
         ({"logprobs": True}, "logprobs are not served"),
         ({"tools": [{"type": "function"}]}, "tools.0 is no function definition"),
         ({"tools": [TOOL, TOOL]}, "give each name once"),
+        ({"tools": [TOOL] * 3000}, "there are 3,000 tools; send 500 at most"),
         ({"tools": [_with_parameters({"properties": ["a"]})]}, "tools.0: the properties of its parameters are no"),
         ({"tools": [_with_parameters({"properties": {"a": {"type": [{}]}}})]}, "tools.0: its parameter a has no"),
         ({"extra_body": {"functions": [{"name": "a"}]}}, "functions are the old name"),
@@ -129,6 +130,7 @@ def test_a_context_that_is_too_long_is_refused_with_the_numbers_and_never_cut(
     asked = len(engine.requests)
     said = refused(client, [{"role": "user", "content": "a table " * 3000}])
     assert "but the model's context is 4096" in said
+    assert "more than the 4,194,304 that are taken" in refused(client, [{"role": "user", "content": "a" * (5 << 20)}])
     assert "the answer may have 4000" in refused(client, max_tokens=4000)
     assert len(engine.requests) == asked
 

@@ -62,6 +62,7 @@ def test_an_endpoint_that_is_gone_costs_its_own_part_until_the_run_is_resumed(
         (["replay:a", "--replicas", "2"], "do not answer for replay:a"),
         (["ada/m", "--replica-url", "http://127.0.0.1:9/v1"], "engines of ours are for --replicas N"),
         (["ada/m", "--adapters", "ada/n", "--replicas", "2"], "--adapters share one engine"),
+        (["ada/m", "--thinking", "on", "--thinking", "off", "--replicas", "2"], "several --thinking share one engine"),
         (["ada/m", "--replicas", "4096"], "--replicas 4096 takes a"),
         (["openai:m", "--base-url", "http://127.0.0.1:9/v1", "--replica-url", "http://127.0.0.1:9/v1"], "twice"),
     ],
