@@ -84,6 +84,21 @@ Examples:
 @click.option("--temperature", type=click.FloatRange(min=0), metavar="T", help="Temperature of --samples, above 0.")
 @click.option("--seed", type=int, help="Seed of --samples. Default: 0.")
 @click.option(
+    "--replicas",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Engines to start: each on a GPU of its own, or on its share of the cores.",
+)
+@click.option(
+    "--replica-url",
+    "replica_urls",
+    multiple=True,
+    metavar="URL",
+    help="Another endpoint of the same openai: model, beside --base-url; repeatable.",
+)
+@click.option(
     "--fast",
     is_flag=True,
     help="Our own engine on the CPU: bfloat16 where the processor has it, and compiled. Results do not compare with "

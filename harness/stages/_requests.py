@@ -142,6 +142,10 @@ class EvaluateRequest(FrozenModel):
     """Of several samples; one answer is the greedy one."""
     seed: int | None = None
     """Of several samples; None: 0."""
+    replicas: int = Field(default=1, ge=1)
+    """Engines of ours for each model, a device or a share of the cores for each; conversations are shared out."""
+    replica_urls: tuple[str, ...] = ()
+    """Further addresses of an endpoint's model; conversations are shared out."""
     fast: bool = False
     """Have our own engine compute in what it is fastest in, and not in the default arithmetic."""
     thinking: tuple[Literal["on", "off", "auto", "low", "medium", "high"], ...] = ()
@@ -188,6 +192,8 @@ class EvaluateRequest(FrozenModel):
             day=self.day,
             base=base,
             with_base=self.with_base,
+            replicas=self.replicas,
+            replica_urls=self.replica_urls,
             thinking=self.thinking or (None,),
             thinking_tokens=self.thinking_tokens,
             sampling=Sampling.chosen(names, self.samples, self.temperature, self.seed),

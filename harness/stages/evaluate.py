@@ -36,6 +36,7 @@ from harness.hub.lineage import LINEAGE, Lineage, package_versions
 from harness.models.backends._base import EvaluateConfig, EvaluatedModel
 from harness.models.backends._prepare import preparing
 from harness.models.engine.build import unusual_arithmetic
+from harness.models.engine.devices import placements
 from harness.models.names import ModelName
 from harness.reports.evaluation_plots import draw
 from harness.stages._evaluation_results import check_arithmetic, find_destination, push_all, transcribe
@@ -68,6 +69,8 @@ def run(request: EvaluateRequest, hub: Hub) -> EvaluateResult:
     request = _as_begun(request, names)
     config = request.config(base)
     _check_samples(request)
+    _check_replicas(request, names)
+    placements(config.replicas, config.asking.engine_args)
     judging = request.judge(config.asking)
     test_set = pull_test_set(hub, dataset, request.limit)
     names += [base] if request.with_base and base else []
@@ -128,6 +131,24 @@ def _check_samples(request: EvaluateRequest) -> None:
             "--labels correct the score of one answer to each pair; leave it out with --samples, or measure the judge "
             "with `tft judge` and `tft agreement`"
         )
+
+
+def _check_replicas(request: EvaluateRequest, names: Sequence[ModelName]) -> None:
+    """Raise UsageError where several engines or endpoints are asked for that there cannot be."""
+    strangers = [str(name) for name in names if name.backend != "vllm"]
+    if request.replicas > 1 and strangers:
+        raise UsageError(
+            f"--replicas starts engines of ours, which do not answer for {strangers[0]}; leave it out"
+            + (", and name further endpoints with --replica-url" if strangers[0].startswith("openai:") else "")
+        )
+    if request.replicas > 1 and request.base:
+        raise UsageError("--adapters share one engine; leave out --replicas")
+    if request.replicas > 1 and len(request.thinking) > 1:
+        raise UsageError("several --thinking share one engine; give one of them, or leave out --replicas")
+    if request.replica_urls and any(name.backend != "openai" for name in names):
+        raise UsageError("--replica-url is another endpoint of an openai: model; engines of ours are for --replicas N")
+    if len(set(urls := (request.asking.base_url, *request.replica_urls))) < len(urls):
+        raise UsageError("--replica-url names an endpoint twice; give each address once")
 
 
 def evaluate(

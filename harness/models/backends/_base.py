@@ -139,6 +139,10 @@ class EvaluateConfig:
     """Longest thinking; None: the default."""
     sampling: Sampling | None = None
     """None: one greedy answer."""
+    replicas: int = 1
+    """Engines of ours that answer for one model; like `concurrency` no part of the fingerprint."""
+    replica_urls: tuple[str, ...] = ()
+    """Further addresses of an endpoint's model."""
 
     @property
     def samples(self) -> int:

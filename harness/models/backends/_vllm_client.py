@@ -71,9 +71,10 @@ class VllmBackend:
 
     def ask(self, prompts: Sequence[Prompt], on_answer: OnAnswer) -> None:
         """Ask for each prompt, then let the engine go where there are no more questions."""
-        asyncio.run(self._ask(prompts, on_answer))
+        asyncio.run(self.asking(prompts, on_answer))
 
-    async def _ask(self, prompts: Sequence[Prompt], on_answer: OnAnswer) -> None:
+    async def asking(self, prompts: Sequence[Prompt], on_answer: OnAnswer) -> None:
+        """See `ask`: on the event loop that runs, beside others."""
         try:
             asking = ask_each(prompts, self._complete, on_answer, concurrency=self.concurrency)
             await while_progressing(asking, self.server.work_done)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from harness.errors import UsageError
 from harness.hub.client import Hub
 from harness.models import parsing
 from harness.models.backends._base import EvaluateConfig, EvaluatedModel, OnAnswer, Sampling, replaced_systems
+from harness.models.backends._replicas import Replicas, homes
 from harness.models.chat.chat_models import EndpointModel
 from harness.models.chat.completions import SentCall, finish_reason_of, parts_of
 from harness.models.chat.parameters import in_words
@@ -104,7 +105,10 @@ class EvaluatedEndpoint(EvaluatedModel):
     """A model behind an endpoint, and the chat requests that it is sent."""
 
     def __init__(self, name: ModelName, test_set: TestSet, config: EvaluateConfig) -> None:
-        self._model = EndpointModel(name, replace(config.asking, usual_timeout=_TIMEOUT))
+        asking = replace(config.asking, usual_timeout=_TIMEOUT)
+        self._model = EndpointModel(name, asking)
+        others = (replace(asking, endpoints=replace(asking.endpoints, base_url=url)) for url in config.replica_urls)
+        self._models = [self._model, *(EndpointModel(name, one) for one in others)]
         self._config = config
         self._tools = tuple(test_set.task.tools)
         self._parallel = test_set.task.parallel_tool_calls
@@ -114,8 +118,11 @@ class EvaluatedEndpoint(EvaluatedModel):
         _check_parameters(name, self._model.settings.get("parameters", {}), config.sampling)
         self.asked = {pair.id: self._request(pair, system) for pair in test_set.pairs}
         keys = [(pair_id, sample) for pair_id in self.asked for sample in range(config.samples)]
-        self._model.add_previous(self.items(keys))  # those that a run has answers of already are not asked again
         self._keys = {_request_id(key): key for key in keys}
+        lengths = {pair_id: sum(map(len, request.texts())) for pair_id, request in self.asked.items()}
+        self._homes = homes(test_set.pairs, lengths, len(self._models))
+        for number, model in enumerate(self._models):  # those that a run has answers of already are not asked again
+            model.add_previous([one for one in self.items(keys) if self._home(one) == number])
         self._hashes = {pair_id: _sha256(request.messages) for pair_id, request in self.asked.items()}
         self.prompt_hashes = list(self._hashes.values())
         self._left_out: Counter[str] = Counter()
@@ -129,6 +136,8 @@ class EvaluatedEndpoint(EvaluatedModel):
             "system_template": system_template(test_set.task),
             **replaced_systems(test_set),
         }
+        if len(self._models) > 1:
+            self.settings["replica_urls"] = [model.settings["base_url"] for model in self._models[1:]]
         if parameters := self._model.settings.get("parameters"):
             self.settings |= {key: parameters[key] for key in ("temperature", "tool_choice") if key in parameters}
             self.settings["parameters"] = parameters
@@ -168,7 +177,8 @@ class EvaluatedEndpoint(EvaluatedModel):
         self._note_changes()
 
     def _note_changes(self) -> None:
-        changes = self._model.changes() - (set() if self._sampling else {"seed"})
+        changes = frozenset().union(*(model.changes() for model in self._models))
+        changes -= set() if self._sampling else {"seed"}
         if changes:
             self.details["sent_otherwise"] = in_words(changes)
         if "temperature" in changes:
@@ -178,10 +188,18 @@ class EvaluatedEndpoint(EvaluatedModel):
 
     def ask(self, requests: Sequence[ChatRequest], on_answer: OnAnswer, /) -> None:
         """Ask what is not in the cache; any message is an answer. See `Backend.ask` and `ChatModel.ask`."""
-        self._model.ask(requests, lambda answer: on_answer(self._prediction(answer)))
+        if len(self._models) == 1:
+            self._model.ask(requests, lambda answer: on_answer(self._prediction(answer)))
+        else:
+            Replicas([_Endpoint(model, self._prediction) for model in self._models], self._home).ask(
+                requests, on_answer
+            )
         for what, count in self._left_out.most_common(_SHOWN):
             say(f"{count} answers also had {what}, which is left out")
         self._note_changes()
+
+    def _home(self, request: ChatRequest) -> int:
+        return self._homes[self._keys[request.id][0]]
 
     def _prediction(self, answer: ChatAnswer) -> Prediction:
         said = EndpointAnswer(raw=None, problem=answer.error)
@@ -199,6 +217,24 @@ class EvaluatedEndpoint(EvaluatedModel):
             usage=answer.usage,
             kept=answer.cached,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    """One of several endpoints of a model."""
+
+    model: EndpointModel
+    read: Callable[[ChatAnswer], Prediction]
+
+    async def asking(self, requests: Sequence[ChatRequest], on_answer: OnAnswer, /) -> None:
+        """See `Replica`."""
+        await self.model.asking(requests, lambda answer: on_answer(self.read(answer)))
+
+    async def answer(self, request: ChatRequest, /) -> Prediction:
+        """See `Replica`."""
+        found: list[Prediction] = []
+        await self.asking([request], found.append)
+        return found[0]
 
 
 def _request_id(key: AnswerKey) -> str:

@@ -19,22 +19,17 @@ from harness.errors import ModelError
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.models import parsing
-from harness.models.backends._base import (
-    DAY,
-    NOT_ASKED,
-    Backend,
-    EvaluateConfig,
-    EvaluatedModel,
-    replaced_systems,
-    too_many_calls,
-)
+from harness.models.backends import _base
+from harness.models.backends._base import DAY, NOT_ASKED, Backend, EvaluateConfig, EvaluatedModel, replaced_systems
+from harness.models.backends._replicas import sharing_out
 from harness.models.backends._thinking import THINKING_TOKENS, ThinkingRoom, with_settings
 from harness.models.backends._vllm_client import Asked, VllmBackend
 from harness.models.engine.arithmetic import ARITHMETIC, Arithmetic
 from harness.models.engine.build import check_installed, default_settings, engine_version, recorded_args
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
+from harness.models.engine.devices import start_engines
 from harness.models.engine.guard import Guard
-from harness.models.engine.server import EngineOptions, Server, SharedEngine, serving
+from harness.models.engine.server import EngineOptions, Server, SharedEngine
 from harness.models.names import ModelName
 from harness.models.parsing import Reading
 from harness.models.prompts import Calendar, Prompt, may_ask_for_day, system_template
@@ -177,6 +172,7 @@ class EvaluatedCheckpoint(EvaluatedModel):
             "system_sha256": hashlib.sha256(made["system"].encode()).hexdigest(),
             "family": self.family,
             "engine_defaults": _engine_defaults(self._checkpoint.weights, self._config.arithmetic),
+            **({"replicas": self._config.replicas} if self._config.replicas > 1 else {}),
             **({"thinking_variables": thinking} if self._thinking else {}),
         }
 
@@ -186,7 +182,7 @@ class EvaluatedCheckpoint(EvaluatedModel):
 
     def unaskable(self) -> list[Prediction]:
         """Return the pairs that are too long for the model's context, or have more calls than its notation holds."""
-        why = {**too_many_calls(self._test_set.pairs, self.family), **self._too_long()}
+        why = {**_base.too_many_calls(self._test_set.pairs, self.family), **self._too_long()}
         sent = ((one.pair_id, one.sha256()) for one in self.asked.values() if one.pair_id in why)
         return [
             Prediction(pair_id=id, raw=None, finish_reason=NOT_ASKED, error=why[id], prompt_sha256=sha256)
@@ -220,17 +216,18 @@ class EvaluatedCheckpoint(EvaluatedModel):
 
     @contextmanager
     def backend(self, log: Path) -> Iterator[Backend[Any]]:
-        """Start the server, or take the shared one; prompts are made, and scoring is imported, while it loads."""
+        """Start the servers, or take the shared one; prompts are made, and scoring is imported, while they load."""
         with ExitStack() as stack:
+            starts = self._engine is None or not self._engine.serves(self._checkpoint.artifact)
             if self._engine is None:
-                starts = True
-                server = stack.enter_context(serving(self._checkpoint, engine_options(self._config), log))
+                servers = start_engines(self._checkpoint, engine_options(self._config), log, stack)
             else:
-                starts = not self._engine.serves(self._checkpoint.artifact)
-                server = self._engine.serve(self._checkpoint, log)
+                servers = [self._engine.serve(self._checkpoint, log)]
             with progress("starting vLLM" if starts else "making prompts"):
-                self._start(server)
-            yield VllmBackend(server, self._asked(server), self._config.concurrency)
+                self._start(*servers)
+            backends = [VllmBackend(server, self._asked(server), self._config.concurrency) for server in servers]
+            lengths = {pair_id: len(prompt.token_ids) for pair_id, prompt in self.asked.items()}
+            yield sharing_out(backends, self._test_set.pairs, lengths)
 
     def _asked(self, server: Server) -> Asked:
         asked = Asked(max_tokens=self._config.max_tokens, sampling=self._config.sampling, last=self.last)
@@ -240,13 +237,16 @@ class EvaluatedCheckpoint(EvaluatedModel):
         limit, context = self.settings["thinking_tokens"], min(known, default=None)
         return replace(asked, thinking=ThinkingRoom(thinking=self._thinking, tokens=limit, context=context))
 
-    def _start(self, server: Server) -> None:
+    def _start(self, *servers: Server) -> None:
         self.make_prompts()
         self._check_room()
         _import_meanwhile()
         if self._parser():
             self._reader.start("vllm.tool_parsers", *MODULES, torch=True)
-        server.wait_until_ready()
+        for server in servers:
+            server.load()
+        for server in servers:
+            server.wait_until_ready()
 
     def second_reading(self, texts: Sequence[str]) -> tuple[str, list[Reading]] | None:
         """Return the reading by vLLM's parser for the model's family, where it has one."""
@@ -279,6 +279,7 @@ def engine_options(config: EvaluateConfig, *words: str) -> EngineOptions:
         extra_args=(*NO_TEMPLATE, *words, *config.asking.engine_args),
         trust_remote_code=config.trust_remote_code,
         arithmetic=config.arithmetic,
+        replicas=config.replicas,
     )
 
 

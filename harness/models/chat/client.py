@@ -25,7 +25,7 @@ from harness.models.chat.failures import (
     unusable,
 )
 from harness.models.chat.limiter import LONGEST_WAIT, Limiter
-from harness.models.chat.parameters import relevant
+from harness.models.chat.parameters import in_words, relevant
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats
 
 _SAME_REFUSALS = 3
@@ -227,3 +227,19 @@ class _Run:
 def _checked(request: ChatRequest, outcome: ChatReply | Failure) -> ChatReply | Failure:
     problem = request.problem_of(outcome.text) if isinstance(outcome, ChatReply) else None
     return unusable(problem.kind, str(problem)) if problem is not None else outcome
+
+
+def usage_line(name: str, stats: ChatStats) -> str:
+    """Return what a model took, in a line."""
+    parts = [f"{name}: {stats.asked} questions sent, {stats.cached} answers known already"]
+    if stats.failures:
+        kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(stats.failures.items()))
+        parts.append(f"{sum(stats.failures.values())} tries failed ({kinds})")
+    if stats.unanswered:
+        parts.append(f"{stats.unanswered} stay without an answer")
+    if stats.changes:
+        parts.append(f"asked {', '.join(in_words(stats.changes))}, which is all that the endpoint takes")
+    parts.append(f"{stats.usage.prompt:,} prompt and {stats.usage.completion:,} answer tokens")
+    if stats.uncounted:
+        parts.append(f"those of {stats.uncounted} replies are not known")
+    return "; ".join(parts)
