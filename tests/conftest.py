@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
@@ -41,11 +42,28 @@ def _start() -> tempfile.TemporaryDirectory[str] | None:
         # starts would inherit that.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    kept = _share() | kept
     os.environ.clear()
     os.environ.update(kept)
     for name in ("COLUMNS", "LINES"):  # pytest imports readline, which sets them past os.environ
         os.unsetenv(name)
     return home
+
+
+def _share() -> dict[str, str]:
+    """Return the variables that keep a worker's computing to its share of the cores; none where it works alone.
+
+    Threads that wait for one another while other workers compute on their cores take several times as long. An engine
+    by itself would take the same cores in every worker.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers == 1:
+        return {}
+    number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+    cores = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else list(range(os.cpu_count() or 1))
+    own = cores[number % len(cores) :: workers]
+    threads = {"OMP_NUM_THREADS": str(len(own))}
+    return threads | ({"VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, own))} if sys.platform == "linux" else {})
 
 
 _HOME = _start()

@@ -183,7 +183,8 @@ class Shell:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        self.environment = os.environ | {"PATH": path, "XDG_CACHE_HOME": str(folder / "xdg"), "OMP_NUM_THREADS": "2"}
+        threads = {"OMP_NUM_THREADS": "2"}  # where this process may use all cores
+        self.environment = threads | os.environ | {"PATH": path, "XDG_CACHE_HOME": str(folder / "xdg")}
         self.ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
         self.servers: list[subprocess.Popen[str]] = []
 

@@ -48,7 +48,7 @@ def test_what_a_test_starts_is_stopped_by_ctrl_c() -> None:
 
 def test_they_start_like_that_in_the_background_of_any_shell() -> None:
     early = Path(__file__).parent / "benchmark" / "release"  # its conftest imports libraries before any test is set up
-    options = ("-q", "-p", "no:cacheprovider", "-k", "test_start and not background")
+    options = ("-q", "-p", "no:cacheprovider", "-k", "test_start and (home or ctrl_c)")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, early / "test_reuse.py", __file__],
         env={name: value for name, value in os.environ.items() if "XDIST" not in name} | CALLERS,
@@ -60,3 +60,24 @@ def test_they_start_like_that_in_the_background_of_any_shell() -> None:
     )
     assert done.returncode == 0, done.stdout
     assert "2 passed" in done.stdout
+
+
+def test_files_side_by_side_compute_on_a_share_of_the_cores_each() -> None:
+    """One that runs alone, and whoever has chosen already, are left as they are."""
+
+    def chosen(**variables: str) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "OMP", "VLLM"))}
+        code = "import json, os, runpy, sys; runpy.run_path(sys.argv[1]); print(json.dumps(dict(os.environ)))"
+        command = [sys.executable, "-c", code, Path(__file__).with_name("conftest.py")]
+        done = subprocess.run(command, env=kept | variables, capture_output=True, text=True, check=True)
+        return {name: value for name, value in json.loads(done.stdout).items() if name.startswith(("OMP", "VLLM"))}
+
+    workers = [{"PYTEST_XDIST_WORKER": f"gw{one}", "PYTEST_XDIST_WORKER_COUNT": "2"} for one in range(2)]
+    shares = [chosen(**worker) for worker in workers]
+    cores = os.sched_getaffinity(0) if sys.platform == "linux" else range(os.cpu_count() or 1)
+    assert sum(int(share["OMP_NUM_THREADS"]) for share in shares) == max(len(cores), 2)
+    if sys.platform == "linux":
+        bound = [core for share in shares for core in share["VLLM_CPU_OMP_THREADS_BIND"].split(",")]
+        assert {*map(int, bound)} == cores
+    assert chosen() == {}
+    assert chosen(**workers[0], OMP_NUM_THREADS="7")["OMP_NUM_THREADS"] == "7"

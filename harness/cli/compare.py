@@ -96,8 +96,8 @@ def command(
     """Compare two results pair by pair: B against A, clustered by conversation.
 
     A and B are each a file of rows (results, or question/answer/prediction), the folder of a run, or a model
-    whose result is in the results dataset. The main metric is llm-as-a-judge where both have it, else
-    staged_tool_call.
+    whose result is in the results dataset. Of several samples of each pair, the mean is compared. The main metric is
+    llm-as-a-judge where both have it, else staged_tool_call.
 
     \b
     --gate says GO (exit status 0), NO-GO (1) or INCONCLUSIVE (3), with m the minimum effect:
@@ -113,13 +113,14 @@ def command(
     from harness.data.formats.task import read_tools
     from harness.evaluation.comparison.compare import compare
     from harness.evaluation.comparison.gate import Rule
-    from harness.evaluation.comparison.sides import check_arithmetic, choose
+    from harness.evaluation.comparison.sides import check_arithmetic, check_decoding, choose
     from harness.reports.comparison import as_document, as_markdown, print_comparison
 
     tools = read_tools(tools_file) if tools_file else ()
     first, second = _sides((a, b), results, hub, namespace, tools)
     rule = Rule(claim=gate, minimum_effect=minimum_effect) if gate else None
     check_arithmetic(first, second)
+    check_decoding(first, second)
     chosen = choose(first, second, metrics, gate=rule is not None)
     comparison = compare(first, second, chosen, rule=rule, alpha=alpha)
     if markdown and markdown != STDOUT:

@@ -30,6 +30,8 @@ Examples:
   tft evaluate me/my-model@v2 --dataset me/tft-benchmark-testset --no-push --out runs/v2
   tft evaluate openai:my-model --base-url http://127.0.0.1:8000/v1 --no-push --dataset me/tft-benchmark-testset
   tft evaluate openai:my-model --judge openai:a-judge --endpoints endpoints.yaml --budget 5 --namespace me
+  tft evaluate Qwen/Qwen3-1.7B --thinking on --thinking off --namespace me
+  tft evaluate me/my-model --samples 8 --temperature 0.7 --no-push --dataset me/tft-benchmark-testset
   tft evaluate Qwen/Qwen3-1.7B --adapters me/adapter-1 --adapters me/adapter-2@v3 --namespace me
 """
 )
@@ -72,10 +74,49 @@ Examples:
     help="What an endpoint is asked for.",
 )
 @click.option(
+    "--samples",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Answers to each turn. Several are drawn at --temperature: mean, pass@k and pass^k.",
+)
+@click.option("--temperature", type=click.FloatRange(min=0), metavar="T", help="Temperature of --samples, above 0.")
+@click.option("--seed", type=int, help="Seed of --samples. Default: 0.")
+@click.option(
+    "--replicas",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Engines to start: each on a GPU of its own, or on its share of the cores.",
+)
+@click.option(
+    "--replica-url",
+    "replica_urls",
+    multiple=True,
+    metavar="URL",
+    help="Another endpoint of the same openai: model, beside --base-url; repeatable.",
+)
+@click.option(
     "--fast",
     is_flag=True,
     help="Our own engine on the CPU: bfloat16 where the processor has it, and compiled. Results do not compare with "
     "those of runs without it.",
+)
+@click.option(
+    "--thinking",
+    multiple=True,
+    type=click.Choice(["on", "off", "auto", "low", "medium", "high"]),
+    help="Whether and how hard the model thinks before it answers, as far as its chat template has a switch; auto "
+    "tells the template nothing. Repeat it for several results on one start of the engine. Default: off, where the "
+    "template can.",
+)
+@click.option(
+    "--thinking-tokens",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Longest thinking, which is then closed; the answer has --max-tokens on top. Default: 4096.",
 )
 @_options.day
 @_model_options.judges
@@ -129,7 +170,7 @@ def command(
     inspect_site: Path | None,
     **settings: Any,
 ) -> None:
-    """Evaluate each MODEL on every assistant turn of the test set, with greedy decoding and thinking off.
+    """Evaluate each MODEL on every assistant turn of the test set, greedily or with several --samples.
 
     MODEL is a repository on the Hub (owner/name[@revision]), openai:ID for an endpoint, replay:FILE for recorded
     answers, or logged:NAME for those that a job's test set was made from. Weights come as safetensors; vLLM runs on a

@@ -73,7 +73,8 @@ def command(
         words = layout(found.path)
         known = read_task(task) if task else folder.task.task if folder else None
         with progress("looking through the traces") as advance:
-            rows = (advance() or row for row in islice(found.rows(), limit))
+            parallel = known is not None and known.parallel_tool_calls
+            rows = (advance() or row for row in islice(found.rows(parallel=parallel), limit))
             seen = survey(rows, known)
     then = next_command(seen, source, job=described, task=task)
     if as_json:

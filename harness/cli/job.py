@@ -41,6 +41,12 @@ def command() -> None:
 )
 @click.option("--task", "description", metavar="TEXT", help="What the agent is told. Default: the system messages.")
 @click.option("--redact", is_flag=True, help="Mask e-mail addresses, phone, card and account numbers everywhere.")
+@click.option(
+    "--parallel-tool-calls",
+    "parallel",
+    is_flag=True,
+    help="Keep several calls of a turn together, and say in the task that there may be such turns.",
+)
 @click.option("--yes", is_flag=True, help="Take the test conversations as they were logged; the report says so.")
 @_options.hub
 @_options.as_json
@@ -53,6 +59,7 @@ def init(
     tools_file: Path | None,
     description: str | None,
     redact: bool,
+    parallel: bool,
     yes: bool,
     hub: str | None,
     as_json: bool,
@@ -84,6 +91,7 @@ def init(
             tools=tools,
             description=description,
             redact=redact,
+            parallel=parallel,
             decided_by="--yes" if yes else None,
         )
         with progress("reading the export") as advance:
@@ -99,11 +107,8 @@ def init(
         f"{out}  {record.rows:,} rows: {record.traces:,} traces, {record.test:,} for the test, "
         f"{record.set_aside:,} set aside; {len(record.tools)} tools"
     )
-    for note in notes(record):
-        echo(f"  {note}")
-    echo("next:")
-    for line in commands:
-        echo(f"  {line}")
+    for line in (*(f"  {note}" for note in notes(record)), "next:", *(f"  {command}" for command in commands)):
+        echo(line)
 
 
 @command.command(epilog="\b\nExamples:\n  tft job check my-agent\n  tft job check my-agent --json")

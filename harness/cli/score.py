@@ -39,20 +39,28 @@ Examples:
     show_default=True,
     help="How the call in a prediction is found: in the two published notations, or in any, as `tft evaluate` does.",
 )
+@click.option(
+    "--parallel-tool-calls",
+    "parallel",
+    is_flag=True,
+    help="Turns may have several calls: a column more, tool_call_set, compares all calls of a turn, in any order.",
+)
 @_options.as_json
-def command(file: Path, out: Path, tools_file: Path | None, reading: str, as_json: bool) -> None:
+def command(file: Path, out: Path, *, tools_file: Path | None, reading: str, parallel: bool, as_json: bool) -> None:
     """Score each row {question, answer, prediction, ...} of FILE and write it to OUT with one column per metric.
 
     Rows keep their order and their other columns; metric columns that FILE has already are overwritten. A
-    prediction that is null stays unscored (null), and no mean counts it.
+    prediction that is null stays unscored (null), and no mean counts it. An answer of several calls is unscored too,
+    except by the metric that --parallel-tool-calls adds.
     """
     from harness.data.formats.jsonl import write_jsonl
     from harness.data.formats.task import read_tools
     from harness.evaluation.metrics import RowScorer
 
-    scorer = RowScorer(path=file, tools=read_tools(tools_file) if tools_file else (), reading=reading)
+    tools = read_tools(tools_file) if tools_file else ()
+    scorer = RowScorer(path=file, tools=tools, reading=reading, parallel=parallel)
     columns: dict[str, list[float | None]] = {}
-    write_jsonl(out, _collect(_rows(scorer), columns))
+    write_jsonl(out, _collect(_rows(scorer), columns, parallel=parallel))
     _report(_summary(columns), scorer, out, as_json)
 
 
@@ -65,10 +73,12 @@ def _rows(scorer: RowScorer) -> Iterator[dict[str, Any]]:
             advance()
 
 
-def _collect(rows: Iterable[dict[str, Any]], columns: dict[str, list[float | None]]) -> Iterator[dict[str, Any]]:
+def _collect(
+    rows: Iterable[dict[str, Any]], columns: dict[str, list[float | None]], *, parallel: bool
+) -> Iterator[dict[str, Any]]:
     from harness.evaluation.metrics import metric_names
 
-    columns.update({metric: [] for metric in metric_names()})
+    columns.update({metric: [] for metric in metric_names(parallel=parallel)})
     for row in rows:
         for metric, values in columns.items():
             values.append(row[metric])
@@ -91,6 +101,7 @@ def _report(summary: dict[str, dict[str, Any]], scorer: RowScorer, out: Path, as
 
     if as_json:
         made = {"reading": scorer.reading, "readings_differ": scorer.differ, "out": str(out)}
+        made |= {"rows_with_several_calls": scorer.several} if scorer.several else {}
         echo(json.dumps({"metrics": summary, **made}, ensure_ascii=False))
         return
     width = max(map(len, summary))
@@ -98,9 +109,17 @@ def _report(summary: dict[str, dict[str, Any]], scorer: RowScorer, out: Path, as
     for metric, row in summary.items():
         mean = cell(row["mean"], digits=4)
         echo(f"{metric:<{width}}  {mean:>6}  {row['n']:>6}  {row['unscored']:>8}")
+    if scorer.several:
+        say(_several(scorer))
     if scorer.differ:
         say(_difference(scorer))
     say(f"written to {out}")
+
+
+def _several(scorer: RowScorer) -> str:
+    what = "1 row has an answer" if scorer.several == 1 else f"{scorer.several} rows have answers"
+    scored = "tool_call_set alone scores" if scorer.parallel else "--parallel-tool-calls adds a metric for"
+    return f"{what} of several calls, which {scored}"
 
 
 def _difference(scorer: RowScorer) -> str:

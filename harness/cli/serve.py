@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command(
     epilog="""\b
 Examples:
-  tft serve me/my-model --task me/tft-benchmark-testset
+  tft serve me/my-model
   tft serve me/my-model --task my-agent/job_description.json --port 9000
   tft serve me/base --adapters me/adapter-1 --adapters me/adapter-2@v3
   tft serve me/my-model --task me/tft-benchmark-testset --check
@@ -36,7 +36,8 @@ Examples:
 @click.option(
     "--task",
     metavar="FILE|REPO[@REV]",
-    help="What the model was trained on: a task definition or a test set. Default: each request's own tools.",
+    help="What the model was trained on: a task definition or a test set. Default: what its lineage says, else each "
+    "request's own tools, as with `none`.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Any other address needs --api-key.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")

@@ -39,8 +39,8 @@ def corrected(logged: Sequence[Conversation | None], conversations: Sequence[Con
     """
     both = zip(logged, conversations, strict=True)
     pairs = [(pair, old) for old, new in both if old for pair in expand_pairs([new])]
-    answers = [(logged_answer(pair, old), pair.reference) for pair, old in pairs]
-    return sum(answer is not None and answer.tool_calls != (reference,) for answer, reference in answers)
+    answers = [(logged_answer(pair, old), pair.calls) for pair, old in pairs]
+    return sum(answer is not None and answer.tool_calls != calls for answer, calls in answers)
 
 
 def logged_answer(pair: TurnPair, conversation: Conversation) -> Message | None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
+AnswerKey = tuple[str, int]
+"""A pair's id, and the number of the sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,18 +47,28 @@ class Task:
     rubric: str | None = None
     system_template: str | None = None
     """The system message with `{task_description}` in it; None means the harness's own wording."""
+    parallel_tool_calls: bool = False
+    """Whether a turn of the agent may have several calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnPair:
-    """A conversation up to an assistant call, and that call: one example of the test set."""
+    """A conversation up to an assistant turn with a call, and that call: one example of the test set."""
 
     id: str
-    """`conversation:turn`; turns count the assistant calls of the conversation from 0."""
+    """`conversation:turn`; turns with calls are counted from 0."""
     conversation: str
     turn: int
     prefix: tuple[Message, ...]
     reference: ToolCall
+    """The turn's call; of several the first."""
+    further: tuple[ToolCall, ...] = ()
+    """The other calls of the turn, where it has several."""
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """All calls of the turn."""
+        return (self.reference, *self.further)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +78,21 @@ class Usage:
     prompt: int
     completion: int
     cached: int | None = None
+
+
+ThoughtEnd = Literal["closed", "limit", "repeated", "unclosed"]
+"""How thinking ended: by the model; by us, at its limit or because it ran in circles; or not at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thought:
+    """What a model thought before its answer. It is never part of what is scored."""
+
+    text: str
+    """Without the marks around it."""
+    tokens: int | None = None
+    """Of the model's own, marks included; None where nobody counted them."""
+    end: ThoughtEnd = "closed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +108,15 @@ class Prediction:
     """SHA-256 of the token ids that were sent (little-endian int32), or of the request's JSON."""
     kept: bool = False
     """Whether an earlier run asked the same, and its answer was taken."""
+    thought: Thought | None = None
+    """What came before the answer; None where the model did not think."""
+    sample: int = 0
+    """Which of several answers to the pair it is, from 0."""
+
+    @property
+    def key(self) -> AnswerKey:
+        """Return what tells it from all other answers of a run."""
+        return self.pair_id, self.sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

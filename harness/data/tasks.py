@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.data.approval import APPROVAL, ReviewCounts, approval_of
 from harness.data.formats.jsonl import write_jsonl
-from harness.data.formats.messages import expand_pairs, without_system
+from harness.data.formats.messages import check_calls, expand_pairs, without_system
 from harness.data.formats.published import read_test_conversations
 from harness.data.formats.stage_rows import dump_dataset_row, dump_pair
 from harness.data.formats.task import read_task, row_tools
@@ -24,8 +24,12 @@ from harness.hub.lineage import LINEAGE, find_record
 REPOSITORY = "tft-benchmark-testset"
 PAIRS = "data/pairs/test.jsonl"
 TASK = "job_description.json"
+SET_METRIC = "tool_call_set"
+"""The metric for turns with several calls; all others are for turns with one."""
 TEXT_TURNS = "text_turns"
 """Where an evaluation's configuration counts the assistant's turns that are text and no call."""
+PARALLEL_TURNS = "parallel_turns"
+"""Where it counts the turns that have several calls."""
 TEST_SET_STAGES = ("collect", "job-test-set")
 """Stages that make test sets, as lineages name them."""
 
@@ -52,7 +56,9 @@ class TestSet:
     def facts(self) -> dict[str, Any]:
         """Return what an evaluation records of it that decides about no answer."""
         approval = {APPROVAL: asdict(self.approval)} if self.approval else {}
-        return approval | ({TEXT_TURNS: self.texts} if self.texts else {})
+        parallel = sum(bool(pair.further) for pair in self.pairs)
+        counts = {TEXT_TURNS: self.texts, PARALLEL_TURNS: parallel}
+        return approval | {name: count for name, count in counts.items() if count}
 
 
 def text_turns(conversations: Iterable[Conversation]) -> int:
@@ -60,12 +66,17 @@ def text_turns(conversations: Iterable[Conversation]) -> int:
     return sum(one.role == "assistant" and not one.tool_calls for each in conversations for one in each.messages)
 
 
-def text_turns_note(config: Mapping[str, Any]) -> list[str]:
-    """Return the sentence about turns that were not scored, as an evaluation's configuration counts them."""
-    if not (texts := config.get(TEXT_TURNS)):
-        return []
-    scored = "is text and no call, and was not scored" if texts == 1 else "are text and no call, and were not scored"
-    return [f"{texts} turn{'' if texts == 1 else 's'} of the assistant in the test set {scored}."]
+def turn_notes(config: Mapping[str, Any]) -> list[str]:
+    """Return the sentences about turns that not every metric scores, as an evaluation's configuration counts them."""
+    notes = []
+    if texts := config.get(TEXT_TURNS):
+        one = texts == 1
+        scored = "is text and no call, and was not scored" if one else "are text and no call, and were not scored"
+        notes.append(f"{texts} turn{'' if one else 's'} of the assistant in the test set {scored}.")
+    if parallel := config.get(PARALLEL_TURNS):
+        has = "turn has several calls: it is" if parallel == 1 else "turns have several calls: they are"
+        notes.append(f"{parallel} {has} scored by {SET_METRIC} alone, the other metrics are about turns with one call.")
+    return notes
 
 
 def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
@@ -87,8 +98,9 @@ def pull_test_set(hub: Hub, name: str, limit: int | None = None) -> TestSet:
         raise UsageError(f"--limit must be at least 1, got {limit}")
     try:
         conversations = read_test_conversations(folder / CONVERSATIONS)
-        pairs = expand_pairs(conversations)
         task = read_task(folder / TASK)
+        check_calls(conversations, task)
+        pairs = expand_pairs(conversations)
     except DataError as error:  # its place on the Hub says more than the one in the cache
         problem = str(error).replace(f"{folder}/", "")
         raise DataError(f"dataset {artifact}: {problem}; correct it there and push it again") from error

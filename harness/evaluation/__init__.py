@@ -11,7 +11,9 @@ records.py              EvalRun, EvalReport and their parts
 report_json.py          Evaluation reports as JSON, and as the Hub's `.eval_results/*.yaml`
 results.py              The results dataset: the one reader of its reports, rows and lineages
 run_folder.py           The folder of one evaluation, whose it is, and the finished evaluation
+sample_scores.py        Several samples of each pair: their means, and what they show beside them (pure)
 scorecard.py            Answers -> scores -> report: how the numbers of an evaluation are made (pure)
+thinking.py             Thinking apart from answers: split off where a text has it, and counted (pure)
 comparison/             Two results on the same pairs, and a gate
 judge/                  LLM as a judge
 """

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.formats.json_texts import encodable
+from harness.data.formats.strict_records import load_record
 from harness.data.locks import lock_file
-from harness.data.records import Prediction, Usage
+from harness.data.records import AnswerKey, Prediction, Thought, Usage
 from harness.errors import DataError, UsageError
 from harness.hub.foreign_json import load_json
 from harness.hub.push_checks import without_local_folders
@@ -20,6 +21,9 @@ from harness.models.backends._base import NOT_ASKED
 from harness.models.chat.completions import is_count
 from harness.secrets import known
 from harness.terminal import one_line
+
+_SELDOM = ("kept", "sample", "thought")
+"""Written only where there is something."""
 
 
 class AnswerLog:
@@ -31,7 +35,7 @@ class AnswerLog:
         Raises UsageError where another process has it open, DataError where a line is damaged.
         """
         self.path = path
-        self.answers: dict[str, Prediction] = {}
+        self.answers: dict[AnswerKey, Prediction] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         # Unbuffered: one write call per line, so that a kill loses at most the line it falls into.
         file = lock_file(path)
@@ -56,18 +60,17 @@ class AnswerLog:
                 raise DataError.at(
                     self.path, number, f"damaged answer ({error}); remove the line and resume"
                 ) from error
-            self.answers[answer.pair_id] = answer
+            self.answers[answer.key] = answer
 
-    def missing(self, pair_ids: Iterable[str]) -> list[str]:
-        """Return the ids still to ask: without an answer, or with an error that a retry may fix."""
-        return [pair for pair in pair_ids if pair not in self.answers or _may_pass(self.answers[pair])]
+    def missing(self, keys: Iterable[AnswerKey]) -> list[AnswerKey]:
+        """Return those still to ask: without an answer, or with an error that a retry may fix."""
+        return [key for key in keys if key not in self.answers or _may_pass(self.answers[key])]
 
     def append(self, answer: Prediction) -> None:
         """Add one answer to the file and to memory."""
         answer = writable(answer)  # raw texts of engines and files are not masked yet
         row = asdict(answer)
-        if not answer.kept:
-            del row["kept"]
+        row = {key: value for key, value in row.items() if key not in _SELDOM or value}
         line = (json.dumps(row) + "\n").encode("ascii")
         try:
             written = self._file.write(line)
@@ -76,7 +79,7 @@ class AnswerLog:
             raise
         if written != len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-        self.answers[answer.pair_id] = answer
+        self.answers[answer.key] = answer
 
     def close(self) -> None:
         """Make the log durable and close it."""
@@ -85,15 +88,20 @@ class AnswerLog:
 
 
 def _may_pass(answer: Prediction) -> bool:
-    return answer.error is not None and answer.finish_reason != NOT_ASKED
+    # A model that ended its turn while it thought would do so again.
+    return answer.error is not None and answer.finish_reason != NOT_ASKED and answer.thought is None
 
 
 def _parse(row: Any) -> Prediction:
     """Return the answer of a line; ValueError or TypeError where it holds none."""
     if not isinstance(row, dict) or not isinstance(row.get("pair_id"), str):
         raise ValueError("no answer of a pair")
+    if not is_count(row.get("sample", 0)):
+        raise ValueError("the number of the sample is none")
     usage, raw, reason = row.pop("usage", None), row.pop("raw", None), row.pop("finish_reason", None)
-    answer = Prediction(usage=_usage(usage), raw=None, **row)
+    thought = row.pop("thought", None)
+    thought = None if thought is None else load_record(Thought, thought, "thought")
+    answer = Prediction(usage=_usage(usage), raw=None, thought=thought, **row)
     if not (raw is None or isinstance(raw, str)):  # as earlier versions kept an endpoint's list of parts
         return replace(answer, error=answer.error or "the answer was kept in a form that is no text")
     return writable(replace(answer, raw=raw, finish_reason=reason if isinstance(reason, str) else None))
@@ -112,4 +120,6 @@ def writable(answer: Prediction) -> Prediction:
         one if one is None else known().mask_value(encodable(one))
         for one in (answer.raw, answer.finish_reason, answer.error)
     )
-    return replace(answer, raw=raw, finish_reason=reason, error=error and without_local_folders(one_line(error)))
+    thought = answer.thought and replace(answer.thought, text=known().mask_value(encodable(answer.thought.text)))
+    error = error and without_local_folders(one_line(error))
+    return replace(answer, raw=raw, finish_reason=reason, error=error, thought=thought)

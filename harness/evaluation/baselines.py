@@ -10,6 +10,8 @@ from harness.data.records import Task, ToolCall, TurnPair
 from harness.models.parsing import canonical
 from harness.statistics.records import Estimate
 
+Calls = tuple[ToolCall, ...]
+"""The calls of one turn."""
 GOLD = "gold"
 """The row of the references themselves."""
 BASELINES = {
@@ -22,14 +24,14 @@ BASELINES = {
 """Row beside the model's -> what it is called in a table, and what it is; in the order of tables."""
 
 
-def baselines(pairs: Sequence[TurnPair], task: Task) -> dict[str, list[ToolCall]]:
-    """Return the calls of each baseline, one for each pair.
+def baselines(pairs: Sequence[TurnPair], task: Task) -> dict[str, list[Calls]]:
+    """Return the calls of each baseline, for each pair those of one turn.
 
     `null` always calls the most frequent tool with its required arguments empty. `majority_by_turn` calls the
-    most frequent tool of each turn number, arguments empty too. `copy_last` repeats the conversation's last call,
-    and is `null` where there is none yet. `same_call` is the most frequent call of all, arguments included: with an
-    agent that talks by a tool, the same reply to everything. Frequencies are those of the references: the baselines
-    see the answers.
+    most frequent tool of each turn number, arguments empty too. `copy_last` repeats the conversation's last turn with
+    calls, and is `null` where there is none yet. `same_call` is the most frequent reference of all, arguments included:
+    with an agent that talks by a tool, the same reply to everything. Frequencies are those of the references: the
+    baselines see the answers. Of several calls of a turn, the first counts for the most frequent tool.
     """
     constant = constant_call(pairs, task)
     by_turn = {
@@ -37,10 +39,10 @@ def baselines(pairs: Sequence[TurnPair], task: Task) -> dict[str, list[ToolCall]
         for turn in {pair.turn for pair in pairs}
     }
     return {
-        "null": [constant] * len(pairs),
-        "majority_by_turn": [by_turn[pair.turn] for pair in pairs],
-        "copy_last": [_last_call(pair) or constant for pair in pairs],
-        "same_call": [_most_frequent_call(pairs)] * len(pairs),
+        "null": [(constant,)] * len(pairs),
+        "majority_by_turn": [(by_turn[pair.turn],) for pair in pairs],
+        "copy_last": [_last_calls(pair) or (constant,) for pair in pairs],
+        "same_call": [_most_frequent_turn(pairs)] * len(pairs),
     }
 
 
@@ -72,10 +74,10 @@ def _most_frequent(pairs: Sequence[TurnPair]) -> str:
     return Counter(pair.reference.name for pair in pairs).most_common(1)[0][0]
 
 
-def _most_frequent_call(pairs: Sequence[TurnPair]) -> ToolCall:
+def _most_frequent_turn(pairs: Sequence[TurnPair]) -> Calls:
     """Return the most frequent reference; of several, the one that comes first."""
-    text, _ = Counter(canonical(pair.reference) for pair in pairs).most_common(1)[0]
-    return next(pair.reference for pair in pairs if canonical(pair.reference) == text)
+    text, _ = Counter(canonical(*pair.calls) for pair in pairs).most_common(1)[0]
+    return next(pair.calls for pair in pairs if canonical(*pair.calls) == text)
 
 
 def _empty_call(name: str, task: Task) -> ToolCall:
@@ -84,8 +86,5 @@ def _empty_call(name: str, task: Task) -> ToolCall:
     return ToolCall(name=name, arguments=dict.fromkeys(required, ""))
 
 
-def _last_call(pair: TurnPair) -> ToolCall | None:
-    for message in reversed(pair.prefix):
-        if message.tool_calls:
-            return message.tool_calls[-1]
-    return None
+def _last_calls(pair: TurnPair) -> Calls:
+    return next((message.tool_calls for message in reversed(pair.prefix) if message.tool_calls), ())

@@ -18,10 +18,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from harness.data.formats.calls import parse_answer
 from harness.data.formats.task import row_tools
 from harness.data.records import ToolCall
+from harness.data.tasks import SET_METRIC
 from harness.errors import DataError, UsageError
 from harness.models import parsing
+from harness.models.parsing import Reading
 from harness.resources import folder
 
 READINGS = ("published", "lenient")
@@ -33,14 +36,33 @@ JUDGE_METRIC = "llm-as-a-judge"
 DEFAULT_METRIC = "staged_tool_call"
 """By code: the main metric where not all are judged."""
 
+EXACT = "binary_tool_call"
+"""By code: whether a call is exactly right."""
+
+_MAIN = (SET_METRIC, JUDGE_METRIC, DEFAULT_METRIC)
+
 Scores = Callable[..., list[float]]
 Row = dict[str, Any]
 _BATCH = 256
 
 
-def metric_names() -> list[str]:
-    """Return the names of all metrics, sorted: each is a folder of `eval/` with a file of the same name in it."""
-    return sorted(path.parent.name for path in folder("eval").glob("*/*.py") if path.stem == path.parent.name)
+def metric_names(*, parallel: bool = False) -> list[str]:
+    """Return the names of the metrics, sorted: each is a folder of `eval/` with a file of the same name in it.
+
+    That for turns with several calls is among them where a task has such turns, which is `parallel`.
+    """
+    names = sorted(path.parent.name for path in folder("eval").glob("*/*.py") if path.stem == path.parent.name)
+    return [name for name in names if parallel or name != SET_METRIC]
+
+
+def by_rank(metric: str) -> tuple[int, str]:
+    """Return a key that sorts metrics, the main one first: that for several calls, the judge's, the default's."""
+    return _MAIN.index(metric) if metric in _MAIN else len(_MAIN), metric
+
+
+def scores_turn(metric: str, calls: Sequence[ToolCall]) -> bool:
+    """Return whether a metric is defined for a turn with these calls as its reference."""
+    return len(calls) == 1 or metric == SET_METRIC
 
 
 def score(
@@ -61,8 +83,8 @@ def score(
 
 @cache
 def _scores(metric: str) -> Scores:
-    if metric not in metric_names():
-        raise UsageError(f"no metric {metric!r}; there are {', '.join(metric_names())}")
+    if metric not in (known := metric_names(parallel=True)):
+        raise UsageError(f"no metric {metric!r}; there are {', '.join(known)}")
     place = folder("eval") / metric
     if (place / "scores.py").is_file():
         function: Scores = _load(place / "scores.py").scores
@@ -112,6 +134,17 @@ def scored_text(raw: str, call: ToolCall | None) -> str:
     return raw if published_call(raw) is None else ""
 
 
+def scored_turn(raw: str, reading: Reading) -> str:
+    """Return what the metrics get where a turn may have several calls: all of them, as published predictions write one.
+
+    Where one of the calls cannot be read, an open element in its place says so, and the turn equals no reference.
+    """
+    if reading.every:
+        return parsing.canonical(*reading.every)
+    text = scored_text(raw, reading.call)
+    return f"{text}\n<tool_call>" if reading.call else text
+
+
 @dataclass(kw_only=True)
 class RowScorer:
     """Scores the rows of a file in the published layout with one reading, and counts where the two differ."""
@@ -119,14 +152,19 @@ class RowScorer:
     path: Path
     tools: Sequence[dict[str, Any]] = ()
     reading: str = READINGS[0]
+    parallel: bool = False
+    """Whether turns may have several calls: there is one more metric then."""
     differ: int = 0
     """Rows in which the two readings find different calls; of these only one is scored."""
+    several: int = 0
+    """Rows whose reference has several calls, which most metrics do not score."""
 
     def scored(self, rows: Iterable[tuple[int, Row]]) -> Iterator[Row]:
         """Yield each row with one column per metric, in order.
 
         A row without an answer from the model (`prediction` is null) gets null: a failure is not a score. Metric
-        columns that were there are overwritten, all others kept. Raises DataError with file and line.
+        columns that were there are overwritten, all others kept. Null is also the value of a metric for one call
+        where the reference has several. Raises DataError with file and line.
         """
         stream = iter(rows)
         while batch := list(islice(stream, _BATCH)):
@@ -134,20 +172,28 @@ class RowScorer:
                 _check(self.path, number, row)
             answered = [(number, row) for number, row in batch if row["prediction"] is not None]
             texts = [self._text(row) for _, row in answered]
-            for metric in metric_names():
+            calls = [parse_answer(row["answer"]) for _, row in batch]
+            self.several += sum(len(one) > 1 for one in calls)
+            several = {number for (number, _), one in zip(batch, calls, strict=True) if len(one) > 1}
+            for metric in metric_names(parallel=self.parallel):
                 for _, row in batch:
                     row[metric] = None
-                values = self._score_batch(metric, answered, texts)
-                for (_, row), value in zip(answered, values, strict=True):
+                every = metric == SET_METRIC
+                places = [place for place, (number, _) in enumerate(answered) if every or number not in several]
+                asked = [answered[place] for place in places]
+                values = self._score_batch(metric, asked, [texts[place] for place in places])
+                for (_, row), value in zip(asked, values, strict=True):
                     row[metric] = value
             yield from (row for _, row in batch)
 
     def _text(self, row: Row) -> str:
         """Return what is scored of the row's prediction."""
         raw: str = row["prediction"]
-        call = parsing.read(raw, tools=row_tools(row) or self.tools).call
-        self.differ += call != published_call(raw)
-        return raw if self.reading == READINGS[0] else scored_text(raw, call)
+        reading = parsing.read(raw, tools=row_tools(row) or self.tools)
+        self.differ += reading.call != published_call(raw)
+        if self.reading == READINGS[0]:
+            return raw
+        return scored_turn(raw, reading) if self.parallel else scored_text(raw, reading.call)
 
     def _score_batch(self, metric: str, rows: Sequence[tuple[int, Row]], texts: list[str]) -> list[float]:
         try:

@@ -15,6 +15,7 @@ from harness.data.records import Case, Message, ToolCall
 from harness.errors import DataError
 from harness.evaluation.infer_conversations import Conversations, said
 from harness.models import parsing
+from harness.models.parsing import Reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,20 +28,41 @@ class PredictedRow:
     id: str
     conversation: str
     turn: int
-    reference: ToolCall
+    references: tuple[ToolCall, ...]
+    """The calls of the turn, one or several."""
     prediction: str | None
     """None where the model gave no answer."""
-    call: ToolCall | None
+    reading: Reading | None
     """The lenient reading of the prediction."""
     prefix: tuple[Message, ...] | None
     """The conversation up to the turn; None in results rows, which leave it to the test set."""
+    sample: int = 0
+    """Which of several answers to the pair it is."""
+
+    @property
+    def key(self) -> str:
+        """Return what no other row of the file has."""
+        return f"{self.id} sample {self.sample}" if self.sample else self.id
+
+    @property
+    def reference(self) -> ToolCall:
+        """The turn's call; of several the first."""
+        return self.references[0]
+
+    @property
+    def call(self) -> ToolCall | None:
+        """The call that was read from the prediction; of several the first."""
+        return self.reading.call if self.reading else None
 
     def case(self, prefix: tuple[Message, ...] | None = None) -> Case | None:
-        """Return the row as a case for a judge, None where there is no prediction. A known `prefix` wins."""
-        if self.prediction is None:
+        """Return the row as a case for a judge. A known `prefix` wins.
+
+        None where there is no prediction, or the turn has several calls: a judge is asked about one.
+        """
+        if self.prediction is None or len(self.references) > 1:
             return None
         return Case(
-            id=self.id,
+            id=self.key,
             conversation=self.conversation,
             prefix=(self.prefix if prefix is None else prefix) or (),
             reference=self.reference,
@@ -61,7 +83,7 @@ Tools = Sequence[dict[str, Any]]
 
 
 def read_predictions(path: Path, tools: Tools = ()) -> list[PredictedRow]:
-    """Return the rows of a JSON lines file of predictions, in order; ids are unique.
+    """Return the rows of a JSON lines file of predictions, in order; keys are unique.
 
     Answers are read with the row's own `tools` where it has some, else with those given: notations that write
     arguments as bare text leave their types to the schemas.
@@ -83,9 +105,9 @@ def read_predictions(path: Path, tools: Tools = ()) -> list[PredictedRow]:
             )
         except ValueError as error:
             raise DataError.at(path, line, f"{error}; expected a row of predictions") from error
-        if made.id in known:
-            raise DataError.at(path, line, f"a second row of {made.id}; keep one")
-        known.add(made.id)
+        if made.key in known:
+            raise DataError.at(path, line, f"a second row of {made.key}; keep one")
+        known.add(made.key)
         rows.append(made)
     if not rows:
         raise DataError(f"{path} has no rows; expected one prediction per line")
@@ -108,9 +130,9 @@ def _published_row(line: int, row: dict[str, Any], conversations: Conversations,
         id=f"line-{line:04d}",
         conversation=conversation,
         turn=sum(message.role == "assistant" for message in prefix),
-        reference=last.tool_calls[0],
+        references=last.tool_calls,
         prediction=raw,
-        call=_read(raw, tools),
+        reading=_read(raw, tools),
         prefix=tuple(prefix),
     )
 
@@ -128,9 +150,11 @@ def _messages(row: dict[str, Any]) -> tuple[Message, ...]:
 
 
 def _results_row(line: int, row: dict[str, Any], tools: Tools) -> PredictedRow:
-    pair, conversation, turn = row["pair_id"], row.get("conversation"), row.get("turn")
+    pair, conversation, turn, sample = row["pair_id"], row.get("conversation"), row.get("turn"), row.get("sample", 0)
     if not isinstance(pair, str) or not isinstance(conversation, str) or not isinstance(turn, int):
         raise ValueError('"pair_id" and "conversation" must be text and "turn" a whole number')
+    if not isinstance(sample, int) or isinstance(sample, bool) or sample < 0:
+        raise ValueError('"sample" must be its number, from 0')
     raw = _prediction(row)
     return PredictedRow(
         line=line,
@@ -138,20 +162,21 @@ def _results_row(line: int, row: dict[str, Any], tools: Tools) -> PredictedRow:
         id=pair,
         conversation=conversation,
         turn=turn,
-        reference=_reference(row.get("reference")),
+        references=_references(row.get("reference")),
         prediction=raw,
-        call=_read(raw, tools),
+        reading=_read(raw, tools),
         prefix=None,
+        sample=sample,
     )
 
 
-def _reference(value: Any) -> ToolCall:
-    if isinstance(value, dict):
-        return parse_call(value)
-    call = parse_answer(value) if isinstance(value, str) else None
-    if call is None:
+def _references(value: Any) -> tuple[ToolCall, ...]:
+    if value and isinstance(value, dict | list):
+        return tuple(map(parse_call, value if isinstance(value, list) else [value]))
+    calls = parse_answer(value) if isinstance(value, str) else ()
+    if not calls:
         raise ValueError('the "reference" is no tool call')
-    return call
+    return calls
 
 
 def _prediction(row: dict[str, Any]) -> str | None:
@@ -163,8 +188,8 @@ def _prediction(row: dict[str, Any]) -> str | None:
     return value
 
 
-def _read(raw: str | None, tools: Tools) -> ToolCall | None:
-    return None if raw is None else parsing.read(raw, tools=tools).call
+def _read(raw: str | None, tools: Tools) -> Reading | None:
+    return None if raw is None else parsing.read(raw, tools=tools)
 
 
 _LABELS = {"1": 1.0, "1.0": 1.0, "true": 1.0, "good": 1.0, "0": 0.0, "0.0": 0.0, "false": 0.0, "bad": 0.0}

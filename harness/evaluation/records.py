@@ -9,8 +9,9 @@ from harness.data.records import Vote
 from harness.hub.artifact import Artifact
 from harness.models.engine.arithmetic import recorded_arithmetic
 from harness.models.names import DEFAULT_BACKEND, ModelName, known_backends
-from harness.statistics.formatting import percent
-from harness.statistics.records import Agreement, Calibration, Estimate
+from harness.models.prompts.thinking import DEFAULT, OFF, SETTINGS
+from harness.statistics.formatting import cell, percent
+from harness.statistics.records import Agreement, Calibration, ErrorParts, Estimate, PassRate
 
 ANSWERS_KEPT = "answers_kept"
 """In a run's `config`, where it is above 0: how many answers come from earlier runs that asked the same."""
@@ -74,6 +75,12 @@ class EvalRun:
         return None if backend in others else recorded_arithmetic(self.config)
 
     @property
+    def thinking(self) -> str | None:
+        """Return how the model was asked to think, `default` where it thinks unasked; None where it does not."""
+        setting = self.config.get("thinking")
+        return setting if setting in (*SETTINGS, DEFAULT) and setting != OFF else None
+
+    @property
     def test_set(self) -> Artifact:
         """Return the test set at its commit; DataError where the report names no commit."""
         return Artifact.parse(f"{self.dataset}@{self.dataset_revision}", "dataset")
@@ -124,6 +131,53 @@ class ConversationScores:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThinkingFacts:
+    """How a model thought before its answers."""
+
+    answers: int
+    """Those that it thought about."""
+    mean_tokens: float | None
+    """Of its thinking, over these answers; None where nobody counted."""
+    limited: int
+    """Blocks of thinking that were closed at the limit, so that the answer came sooner than by itself."""
+    repeated: int
+    """Those that were closed because they ran in circles."""
+    unclosed: int
+    """Those inside which the turn, or the text, ended: there is no answer."""
+
+    @property
+    def words(self) -> str:
+        """What came of thinking, in a sentence."""
+        if not self.answers:
+            return "No answer was thought about."
+        tokens = f", for {cell(self.mean_tokens, digits=1)} tokens in the mean" if self.mean_tokens is not None else ""
+        ends = {
+            "was closed at its limit": self.limited,
+            "was closed because it repeated itself": self.repeated,
+            "never ended, so that there is no answer": self.unclosed,
+        }
+        said = [f"{count} ({percent(count / self.answers)}) {what}" for what, count in ends.items() if count]
+        thinking = f" Of this thinking {', '.join(said)}." if said else " All of it ended by itself."
+        return f"{self.answers} answers were thought about{tokens}.{thinking}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleScores:
+    """What several samples of each pair show beside their mean."""
+
+    samples: int
+    """Asked for, of each pair."""
+    errors: int
+    """Samples that no answer came for; a pair's mean is over the others."""
+    alike: int
+    """Pairs whose samples are all the same text."""
+    error_parts: dict[str, ErrorParts]
+    """Metric -> the standard error of the model's mean, and what sampling and conversations add to it."""
+    passing: dict[str, tuple[PassRate, ...]]
+    """Metric -> pass@k and pass^k by k; right is a score of 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvalReport:
     """Everything that a table or a card may show about one evaluation."""
 
@@ -150,6 +204,19 @@ class EvalReport:
     """Answers that ended at the limit of tokens; None where no finish reason is known, as in older reports."""
     ended: int = 0
     """Answers whose finish reason is known."""
+    thinking: ThinkingFacts | None = None
+    """None where the model did not think, and was not asked to."""
+    samples: SampleScores | None = None
+    """None where there is one answer to each pair. With several, the model's values are the means of its samples."""
+
+    @property
+    def thinking_words(self) -> str | None:
+        """How the model thought and was asked to, in sentences; None where it did not."""
+        if self.thinking is None:
+            return None
+        setting, limit = self.run.thinking, self.run.config.get("thinking_tokens")
+        most = f", at most {limit} tokens" if isinstance(limit, int) else ""
+        return (f"Thinking: {setting}{most}. " if setting else "") + self.thinking.words
 
     @property
     def many_cut(self) -> bool:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.data.formats.jsonl import read_jsonl
 from harness.errors import DataError, RepoNotFound, UsageError
 from harness.evaluation.card_verdict import CardVerdict, load_verdict
-from harness.evaluation.records import EvalReport, is_score
+from harness.evaluation.records import EvalReport, EvalRun, is_score
 from harness.evaluation.report_json import read_report
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.hub.lineage import LineageRecord, parse_record
+from harness.models.prompts.thinking import OFF, SETTINGS
 
 RESULTS = "tft-benchmark-results"
 """Name of the dataset repository that holds predictions, scores and reports, one config per model."""
@@ -28,19 +29,29 @@ _OUTSIDE_CONFIG_NAME = re.compile(r"[^A-Za-z0-9._-]")
 _RECORD = re.compile(r"(?:reports|lineage)/([^/]+)\.json")
 _TEXTS = ("pair_id", "conversation", "reference")
 """What every row has."""
+_ASKED = tuple(one for one in SETTINGS if one != OFF)
 _EVERY = "*"
 _AGAIN = "evaluate that model again"
 
 
-def config_name(model: str) -> str:
+def config_name(model: str, thinking: str | None = None) -> str:
     """Return the name under which a model's results are kept: a configuration of the dataset.
 
+    Those of a model that was asked to think have `--thinking-` and the setting after it, which no name of a repository
+    has either; where nothing was asked, or thinking off, it is the model's own.
     `/` becomes `--`, which no repository name may contain, so two repositories never share a name;
     any other character outside letters, digits, `.`, `_` and `-` becomes `-`. ValueError for an empty name.
     """
     if not model:
         raise ValueError("a model without a name has no place in the results; give its repository, owner/name")
-    return _OUTSIDE_CONFIG_NAME.sub("-", model.replace("/", "--"))
+    asked = f"--thinking-{thinking}" if thinking in _ASKED else ""
+    return _OUTSIDE_CONFIG_NAME.sub("-", model.replace("/", "--")) + asked
+
+
+def config_of(run: EvalRun) -> str:
+    """Return the configuration that a run's results are kept under."""
+    name = run.model_name
+    return config_name(name.repository or replace(name, revision=None).public, run.thinking)
 
 
 def report_file(config: str) -> str:
@@ -179,7 +190,7 @@ def read_rows(path: Path, report: EvalReport | None) -> Rows:
 def evaluated_models(hub: Hub, namespace: str) -> list[str]:
     """Return the model repositories of `namespace` with a report in its results dataset; UsageError for none."""
     dataset = ResultsDataset.find(hub, f"{namespace}/{RESULTS}")
-    names = [report.run.model_name.repository for report in dataset.reports().values()] if dataset else []
+    names = {report.run.model_name.repository for report in dataset.reports().values()} if dataset else set()
     found = sorted(name for name in names if name and name.startswith(f"{namespace}/"))
     if not found:
         raise UsageError(

@@ -64,7 +64,8 @@ class RunPlace:
         """Return the folder of a run: of those that an earlier version has begun, the one that is there."""
         if self.folder:
             return self.folder
-        known = [self.root / f"{config_name(_named(name))}-{one.fingerprint()}" for one in _asked_alike(lineage)]
+        config = config_name(_named(name), lineage.config.get("thinking"))
+        known = [self.root / f"{config}-{one.fingerprint()}" for one in _asked_alike(lineage)]
         return next((folder for folder in known if folder.exists()), known[0])
 
 
@@ -158,7 +159,8 @@ class Answered:
     folder: Path
     lineage: Lineage
     run: EvalRun
-    scores: Scores
+    scores: list[Scores]
+    """Of each sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from harness.data.records import Prediction, Task, ToolCall, TurnPair
@@ -13,6 +14,8 @@ from harness.evaluation.baselines import GOLD, baselines
 from harness.evaluation.conversation_scores import score_conversations
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.records import CUT, EvalReport, EvalRun, Judgement, Judging
+from harness.evaluation.sample_scores import SAMPLE, Columns, mean_columns, score_samples
+from harness.evaluation.thinking import thinking_columns, thinking_facts
 from harness.models import parsing
 from harness.models.backends._base import NOT_ASKED
 from harness.models.parsing import Reading
@@ -27,9 +30,6 @@ MODEL = "model"
 
 NULLS = "null_baselines"
 """Column of results: null baseline -> metric -> value, so that a model can be compared with them turn by turn."""
-
-Columns = dict[str, list[float | None]]
-
 
 Readings = dict[str, list[Reading | None]]
 """Way of reading -> what was read from the answers, in the pairs' order; None where there is no answer to read."""
@@ -57,52 +57,61 @@ def read_answers(
     return readings
 
 
-def _columns(texts: Sequence[str | None], references: Sequence[str], task: Task) -> Columns:
-    """Return every metric's values for the texts; None stays None. Equal pairs of strings are scored once."""
-    distinct = list(dict.fromkeys((text, ref) for text, ref in zip(texts, references, strict=True) if text is not None))
+def _columns(texts: Sequence[str | None], pairs: Sequence[TurnPair], task: Task) -> Columns:
+    """Return every metric's values for the texts. Equal pairs of strings are scored once.
+
+    None stays None, and so is the value of a metric for a turn that it is not defined for.
+    """
+    references = [parsing.canonical(*pair.calls) for pair in pairs]
     columns: Columns = {}
-    for metric in metrics.metric_names():
+    for metric in metrics.metric_names(parallel=task.parallel_tool_calls):
+        both = [
+            None if text is None or not metrics.scores_turn(metric, pair.calls) else (text, reference)
+            for text, reference, pair in zip(texts, references, pairs, strict=True)
+        ]
+        distinct = list(dict.fromkeys(one for one in both if one))
         values = metrics.score(metric, [text for text, _ in distinct], [ref for _, ref in distinct], task.tools)
         known = dict(zip(distinct, values, strict=True))
-        columns[metric] = [
-            None if text is None else known[text, ref] for text, ref in zip(texts, references, strict=True)
-        ]
+        columns[metric] = [known[one] if one else None for one in both]
     return columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """What the metrics say of every pair: for the model, the baselines and the references; columns in pair order."""
+    """What the metrics say of every pair: for the model, the baselines and the references; columns in pair order.
+
+    Of several samples each has its own; the baselines and the references are in those of the first.
+    """
 
     answers: Sequence[Prediction]
     headline: Sequence[Reading | None]
     texts: dict[str, list[str | None]]
     """Row of the report -> what is scored: the call in the published notation, or the raw text where it holds none."""
     calls: dict[str, list[ToolCall | None]]
+    """Row of the report -> the call of each text; of several the first."""
     columns: dict[str, Columns]
     """Row of the report -> metric -> values."""
     by_reading: dict[str, Columns]
 
 
-def score_answers(task: Task, pairs: Sequence[TurnPair], answers: Sequence[Prediction], readings: Readings) -> Scores:
-    """Score the answers (one for each pair, in order), the null baselines and the references."""
-    references = [parsing.canonical(pair.reference) for pair in pairs]
+def score_answers(
+    task: Task, pairs: Sequence[TurnPair], answers: Sequence[Prediction], readings: Readings, *, beside: bool = True
+) -> Scores:
+    """Score the answers (one for each pair, in order), and what stands `beside` them: null baselines and references."""
     headline = readings[HEADLINE]
+    made = {**baselines(pairs, task), GOLD: [pair.calls for pair in pairs]} if beside else {}
     calls: dict[str, list[ToolCall | None]] = {MODEL: [reading.call if reading else None for reading in headline]}
-    calls |= {name: list(row) for name, row in baselines(pairs, task).items()}
-    calls[GOLD] = [pair.reference for pair in pairs]
-    texts: dict[str, list[str | None]] = {
-        name: [None if call is None else parsing.canonical(call) for call in row] for name, row in calls.items()
-    }
-    by_reading = {name: _texts(answers, found) for name, found in readings.items()}
-    texts[MODEL] = by_reading[HEADLINE]
+    calls |= {name: [turn[0] for turn in row] for name, row in made.items()}
+    by_reading = {name: _texts(answers, found, task) for name, found in readings.items()}
+    texts: dict[str, list[str | None]] = {MODEL: by_reading[HEADLINE]}
+    texts |= {name: [parsing.canonical(*turn) for turn in row] for name, row in made.items()}
     return Scores(
         answers=answers,
         headline=headline,
         texts=texts,
         calls=calls,
-        columns={name: _columns(row, references, task) for name, row in texts.items()},
-        by_reading={name: _columns(row, references, task) for name, row in by_reading.items()},
+        columns={name: _columns(row, pairs, task) for name, row in texts.items()},
+        by_reading={name: _columns(row, pairs, task) for name, row in by_reading.items()},
     )
 
 
@@ -126,64 +135,106 @@ class Scorecard:
 
 
 def make_scorecard(
-    run: EvalRun, pairs: Sequence[TurnPair], scores: Scores, judgements: Judgements | None = None
+    run: EvalRun, pairs: Sequence[TurnPair], samples: Sequence[Scores], judgements: Sequence[Judgements] = ()
 ) -> Scorecard:
-    """Add the scores up to a report. A pair without an answer is unscored with the answer's error as the reason."""
-    columns = {name: dict(found) for name, found in scores.columns.items()}
-    for name, judged in (judgements.rows if judgements else {}).items():
-        columns[name][JUDGE_METRIC] = [None if one is None else one.value for one in judged]
-    model = columns[MODEL]
-    clusters, turns = [pair.conversation for pair in pairs], [pair.turn for pair in pairs]
-    errors = sum(answer.raw is None for answer in scores.answers)
+    """Add the scores of the samples up to a report; where the answers were judged, with the judgements of each sample.
+
+    A pair without an answer is unscored with the answer's error as the reason. Of several samples, a pair's value is
+    the mean of those that are scored.
+    """
+    every = [_judged_columns(one, judged) for one, judged in zip_longest(samples, judgements)]
+    columns = {name: dict(found) for name, found in every[0].items()}
+    columns[MODEL] = mean_columns([one[MODEL] for one in every])
+    answers = [answer for one in samples for answer in one.answers]
+    model, clusters, turns = columns[MODEL], [pair.conversation for pair in pairs], [pair.turn for pair in pairs]
+    texts = [[answer.raw for answer in one.answers] for one in samples]
+    failed = [all(one is None for one in pair) for pair in zip(*texts, strict=True)]
+    none = [False] * len(pairs)
     by_tool = _by_tool(model, pairs)
-    ends = [one.finish_reason for one in scores.answers if one.finish_reason not in (None, NOT_ASKED)]
+    ends = [one.finish_reason for one in answers if one.finish_reason not in (None, NOT_ASKED)]
+    readings = {name: mean_columns([one.by_reading[name] for one in samples]) for name in samples[0].by_reading}
     report = EvalReport(
         run=run,
-        rows={name: _estimates(found, clusters, errors * (name == MODEL)) for name, found in columns.items()},
+        rows={name: _estimates(found, pairs, failed if name == MODEL else none) for name, found in columns.items()},
         by_tool=by_tool,
         macro={metric: _macro(tools) for metric, tools in by_tool.items()},
-        readings={name: _estimates(found, clusters, errors) for name, found in scores.by_reading.items()},
-        tokens=_tokens(scores.answers),
-        dialogues={metric: score_conversations(values, clusters, turns) for metric, values in model.items()},
+        readings={name: _estimates(found, pairs, failed) for name, found in readings.items()},
+        tokens=_tokens(answers),
+        dialogues={
+            metric: score_conversations([value for one in every for value in one[MODEL][metric]], clusters, turns)
+            for metric in model
+        },
         bootstrap={metric: bootstrap(values, clusters) or () for metric, values in model.items()},
-        judging=judgements.judging if judgements else None,
+        judging=judgements[0].judging if judgements else None,
         cut=ends.count(CUT) if ends else None,
         ended=len(ends),
+        thinking=thinking_facts(answers, run.thinking is not None),
+        samples=score_samples([one[MODEL] for one in every], texts, clusters) if len(samples) > 1 else None,
     )
-    nulls = [name for name in columns if name not in (MODEL, GOLD)]
-    judged = judgements.rows[MODEL] if judgements else [None] * len(pairs)
+    nulls = {name: found for name, found in columns.items() if name not in (MODEL, GOLD)}
+    judged = [one.rows[MODEL] for one in judgements]
     rows = [
         {
-            **_row(pair, scores, i),
-            **{metric: values[i] for metric, values in model.items()},
-            **_outcome(scores.answers[i], scores.headline[i]),
-            **(_verdict(judged[i], scores.answers[i]) if judgements else {}),
-            NULLS: {name: {metric: values[i] for metric, values in columns[name].items()} for name in nulls},
+            **_row(pair, one, i),
+            **({SAMPLE: sample} if len(samples) > 1 else {}),
+            **_values(every[sample][MODEL], i),
+            **_outcome(one.answers[i], one.headline[i]),
+            **(thinking_columns(one.answers[i]) if report.thinking else {}),
+            **(_verdict(judged[sample][i], pair, one.answers[i]) if judged else {}),
+            NULLS: {name: _values(found, i) for name, found in nulls.items()},
         }
         for i, pair in enumerate(pairs)
+        for sample, one in enumerate(samples)
     ]
     return Scorecard(report=report, rows=rows)
 
 
-def _texts(answers: Sequence[Prediction], readings: Sequence[Reading | None]) -> list[str | None]:
-    """Return what is scored with one way of reading, the headline's or any other; see `metrics.scored_text`."""
+def _values(columns: Columns, place: int) -> dict[str, float | None]:
+    return {metric: values[place] for metric, values in columns.items()}
+
+
+def _judged_columns(scores: Scores, judgements: Judgements | None) -> dict[str, Columns]:
+    """Return the columns of a sample with those of the judge metric."""
+    columns = {name: dict(found) for name, found in scores.columns.items()}
+    for name, judged in (judgements.rows if judgements else {}).items():
+        columns[name][JUDGE_METRIC] = [None if one is None else one.value for one in judged]
+    return columns
+
+
+def _texts(answers: Sequence[Prediction], readings: Sequence[Reading | None], task: Task) -> list[str | None]:
+    """Return what is scored with one way of reading, the headline's or any other."""
+
+    def scored(raw: str, reading: Reading) -> str:
+        if task.parallel_tool_calls:
+            return metrics.scored_turn(raw, reading)
+        return metrics.scored_text(raw, reading.call)
+
     return [
-        None if reading is None or answer.raw is None else metrics.scored_text(answer.raw, reading.call)
+        None if reading is None or answer.raw is None else scored(answer.raw, reading)
         for answer, reading in zip(answers, readings, strict=True)
     ]
 
 
-def _estimates(columns: Columns, clusters: Sequence[str], errors: int = 0) -> dict[str, Estimate]:
-    return {metric: estimate(values, clusters, errors) for metric, values in columns.items()}
+def _estimates(columns: Columns, pairs: Sequence[TurnPair], failed: Sequence[bool]) -> dict[str, Estimate]:
+    """Return each metric over the turns that it is defined for; `failed` says which pairs have no answer."""
+    found = {}
+    for metric, values in columns.items():
+        where = [i for i, pair in enumerate(pairs) if metrics.scores_turn(metric, pair.calls)]
+        clusters = [pairs[i].conversation for i in where]
+        found[metric] = estimate([values[i] for i in where], clusters, sum(failed[i] for i in where))
+    return found
 
 
 def _by_tool(columns: Columns, pairs: Sequence[TurnPair]) -> dict[str, dict[str, Estimate]]:
-    tools = [name for name, _ in Counter(pair.reference.name for pair in pairs).most_common()]
-    places = {tool: [i for i, pair in enumerate(pairs) if pair.reference.name == tool] for tool in tools}
+    """Return each metric by tool; a turn with several calls counts for each tool that it calls."""
+    called = [{call.name: None for call in pair.calls} for pair in pairs]
+    tools = [name for name, _ in Counter(name for names in called for name in names).most_common()]
+    places = {tool: [i for i, names in enumerate(called) if tool in names] for tool in tools}
     return {
         metric: {
             tool: estimate([values[i] for i in where], [pairs[i].conversation for i in where])
-            for tool, where in places.items()
+            for tool, every in places.items()
+            for where in [[i for i in every if metrics.scores_turn(metric, pairs[i].calls)]]
         }
         for metric, values in columns.items()
     }
@@ -199,6 +250,8 @@ def _tokens(answers: Sequence[Prediction]) -> dict[str, float]:
     prompt = sum(usage.prompt for usage in used)
     cached = [usage.cached for usage in used if usage.cached is not None]
     totals: dict[str, float] = {"prompt": prompt, "completion": sum(usage.completion for usage in used)}
+    if thoughts := [answer.thought.tokens for answer in answers if answer.thought and answer.thought.tokens]:
+        totals["thinking"] = sum(thoughts)
     if cached and prompt:
         totals |= {"cached": sum(cached), "cached_share": sum(cached) / prompt}
     return totals
@@ -209,7 +262,7 @@ def _row(pair: TurnPair, scores: Scores, place: int) -> dict[str, Any]:
         "pair_id": pair.id,
         "conversation": pair.conversation,
         "turn": pair.turn,
-        "reference": parsing.canonical(pair.reference),
+        "reference": parsing.canonical(*pair.calls),
         "raw": scores.answers[place].raw,
         "prediction": scores.texts[MODEL][place],
     }
@@ -227,7 +280,8 @@ def _outcome(answer: Prediction, reading: Reading | None) -> dict[str, Any]:
     }
 
 
-def _verdict(judgement: Judgement | None, answer: Prediction) -> dict[str, Any]:
+def _verdict(judgement: Judgement | None, pair: TurnPair, answer: Prediction) -> dict[str, Any]:
     if judgement is None:
-        return {"judge_reason": f"not judged: {answer.error}", "judge_votes": None}
+        why = "the turn has several calls" if pair.further else answer.error
+        return {"judge_reason": f"not judged: {why}", "judge_votes": None}
     return judgement.columns()

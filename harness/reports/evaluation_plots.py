@@ -12,6 +12,7 @@ from harness.data.formats.calls import parse_answer
 from harness.evaluation.baselines import BASELINES
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import EvalReport
+from harness.evaluation.sample_scores import SAMPLE, pair_rows
 from harness.models import parsing
 from harness.reports.plot_style import GREY, MODEL, SECOND, Plot, figure_of, legend, save, shown, style
 from harness.statistics.estimates import estimate
@@ -42,14 +43,15 @@ Rows = Sequence[Mapping[str, Any]]
 def draw(report: EvalReport, rows: Rows, folder: Path) -> list[Plot]:
     """Draw `scores.png`, `tools.png` and `turns.png` into `folder`. Equal input gives equal bytes.
 
-    `rows` are results rows. What was not scored is left out and counted; a plot without anything to show says so.
+    `rows` are results rows. What was not scored is left out and counted; a plot without anything to show says so. Of
+    several samples of each pair, the tools are those of all, and scores are their means.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with style():
         return [
             save(folder, "scores", *_scores(report)),
             save(folder, "tools", *_tools(rows)),
-            save(folder, "turns", *_turns(rows)),
+            save(folder, "turns", *_turns(pair_rows(rows, list(report.rows["model"])) if report.samples else rows)),
         ]
 
 
@@ -107,11 +109,11 @@ def _tools(rows: Rows) -> tuple[Figure, str]:
     columns = [*names, *(name for name in (_OTHER, _NO_CALL, _NO_ANSWER) if name in seen - {*names})]
     totals = {line: sum(found[line, column] for column in columns) for line in lines}
     right = sum(reference == predicted for reference, predicted in pairs)
-    dense = len(columns) > _FEW_COLUMNS
+    dense, what = len(columns) > _FEW_COLUMNS, "answers" if any(SAMPLE in row for row in rows) else "turns"
     figure, axes = figure_of(
         (2.8 if dense else 1.7) + (0.32 if dense else 0.62) * max(len(lines), 1),
         "Which tool the model called, by tool of the reference",
-        f"the reference's tool in {right} of {len(rows)} turns; colour: share of the row",
+        f"the reference's tool in {right} of {len(rows)} {what}; colour: share of the row",
     )
     _matrix(axes, [[found[line, column] for column in columns] for line in lines], dense=dense)
     down = [f"{shown(line, 40 if dense else 26)} ({totals[line]})" for line in lines]
@@ -123,17 +125,21 @@ def _tools(rows: Rows) -> tuple[Figure, str]:
     axes.set_yticks(range(len(lines)), down)
     axes.set(xlabel="called by the model", ylabel="reference")
     told = ", ".join(f"{shown(name)} {found[name, name]} of {totals[name]}" for name in names)
-    return figure, f"The model called the reference's tool in {right} of {len(rows)} turns: {told or 'none'}."
+    return figure, f"The model called the reference's tool in {right} of {len(rows)} {what}: {told or 'none'}."
 
 
 def called_tool(text: str) -> str | None:
     """Return the tool that a text calls, by the lenient reading; None for none."""
-    call = parse_answer(text) or parsing.read(text).call
+    calls = parse_answer(text)
+    call = calls[0] if calls else parsing.read(text).call
     return call.name if call else None
 
 
 def _called(text: str | None) -> str:
-    return _NO_ANSWER if text is None else called_tool(text) or _NO_CALL
+    if text is None:
+        return _NO_ANSWER
+    several = sorted(call.name for call in parse_answer(text)[1:] and parse_answer(text))
+    return " + ".join(several) or called_tool(text) or _NO_CALL
 
 
 def _among(names: Sequence[str], name: str) -> str:

@@ -6,18 +6,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.data.approval import approval_of
-from harness.data.tasks import text_turns_note
+from harness.data.tasks import SET_METRIC, turn_notes
 from harness.evaluation.baselines import BASELINES
-from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
-from harness.evaluation.records import ANSWERS_KEPT, SENT_OTHERWISE, EvalReport, EvalRun, Judging, Member
+from harness.evaluation.metrics import EXACT, JUDGE_METRIC, by_rank
+from harness.evaluation.records import (
+    ANSWERS_KEPT,
+    SENT_OTHERWISE,
+    EvalReport,
+    EvalRun,
+    Judging,
+    Member,
+    SampleScores,
+)
 from harness.evaluation.results import config_name
 from harness.evaluation.scorecard import HEADLINE
-from harness.models.backends._base import DAY, SYSTEMS_REPLACED
+from harness.models.backends._base import DAY, SAMPLING_SEED, SYSTEMS_REPLACED
 from harness.models.engine.arithmetic import USUAL
 from harness.models.prompts import form_notes
 from harness.reports.markdown_templates import MARK
 from harness.statistics.formatting import cell, percent, short_interval
-from harness.statistics.records import Agreement, Calibration
+from harness.statistics.records import Agreement, Calibration, Estimate
 from harness.terminal import plain, show
 
 if TYPE_CHECKING:
@@ -34,7 +42,8 @@ def _parts(report: EvalReport) -> Iterable[RenderableType]:
     run, model = report.run, report.rows["model"]
     first = next(iter(model.values()))
     revision = f" at {run.model_revision[:12]}" if run.model_revision else ""
-    yield f"[bold]{plain(run.model)}[/bold]{revision} on {plain(run.dataset)} at {run.dataset_revision[:12]}"
+    thinking = f", thinking {run.thinking}," if run.thinking else ""
+    yield f"[bold]{plain(run.model)}[/bold]{revision}{thinking} on {plain(run.dataset)} at {run.dataset_revision[:12]}"
     yield _scores(report)
     if (asked := run.config.get("pairs")) != (total := run.config.get("pairs_in_test_set")):
         yield f"[bold]Only the first {asked} of {total} pairs:[/bold] not a result on the whole test set."
@@ -45,7 +54,13 @@ def _parts(report: EvalReport) -> Iterable[RenderableType]:
         "conversation's last call, same call is the most frequent call at every turn; gold is the reference itself."
     )
     yield from run_notes(run)
+    if report.samples:
+        yield from sample_notes(report)
+        yield _pass_rates(report.samples)
+        yield _error_parts(report.samples)
     yield f"[bold]{report.cut_words}[/bold]" if report.many_cut else report.cut_words
+    if report.thinking_words:
+        yield report.thinking_words
     yield _by_tool(report)
     if report.dialogues:
         yield _dialogues(report)
@@ -53,7 +68,7 @@ def _parts(report: EvalReport) -> Iterable[RenderableType]:
         yield from judging(report.judging)
     yield _readings(report)
     if kept := run.config.get(ANSWERS_KEPT):
-        asked = run.config.get("pairs")
+        asked = run.config.get("pairs", 0) * (report.samples.samples if report.samples else 1)
         yield f"{kept} of {asked} answers were kept from earlier runs of the same questions."
     if otherwise := run.config.get(SENT_OTHERWISE):
         yield f"The model was asked {', '.join(otherwise)}: its endpoint takes nothing else."
@@ -79,7 +94,7 @@ def arithmetic_note(run: EvalRun) -> list[str]:
 def prompt_notes(config: Mapping[str, Any]) -> list[str]:
     """Return what a run's configuration says about its prompts, and who approved what they were made from."""
     approval = approval_of(config)
-    notes = [*([approval.sentence] if approval else []), *text_turns_note(config)]
+    notes = [*([approval.sentence] if approval else []), *turn_notes(config)]
     if changed := form_notes(config):
         notes.append(f"The chat template does not take conversations as they are; prompts have {'; '.join(changed)}.")
     if replaced := config.get(SYSTEMS_REPLACED):
@@ -87,6 +102,51 @@ def prompt_notes(config: Mapping[str, Any]) -> list[str]:
     if day := config.get(DAY):
         notes.append(f"The chat template asks for the date: prompts say {day}.")
     return notes
+
+
+def sample_notes(report: EvalReport) -> list[str]:
+    """Return how several samples of each pair came about; nothing where there is one answer."""
+    found, config = report.samples, report.run.config
+    if found is None:
+        return []
+    drawn, seed = config.get("temperature"), config.get(SAMPLING_SEED)
+    at = "" if drawn is None else f" at temperature {drawn:g}"
+    at += "" if seed is None else f", seed {seed}"
+    pairs = config.get("pairs")
+    notes = [
+        f"Each pair was answered {found.samples} times{at}; its value is the mean. In {found.alike} of {pairs} pairs "
+        "all samples are the same text."
+    ]
+    if found.errors:
+        notes.append(f"{found.errors} samples have no answer and are in no mean.")
+    if config.get("backend") == "openai":
+        notes.append(
+            "Every sample was asked with a seed of its own. Whether an endpoint heeds it does not show: samples "
+            "differ either way, but asked again may be others."
+        )
+    return notes
+
+
+def _passing(found: SampleScores) -> tuple[list[str], dict[int, list[Estimate]]]:
+    """Return the metrics whose pass rates are shown, exactness and the judge's, and by k pass@k and pass^k of each."""
+    metrics = [metric for metric in (SET_METRIC, EXACT, JUDGE_METRIC) if metric in found.passing]
+    rates = zip(*(found.passing[metric] for metric in metrics), strict=True)
+    return metrics, {one[0].k: [value for rate in one for value in (rate.any, rate.all)] for one in rates}
+
+
+def _pass_rates(found: SampleScores) -> Table:
+    metrics, by_k = _passing(found)
+    rates = table("k", *(f"{metric}\n{name}" for metric in metrics for name in ("pass@k", "pass^k")))
+    for k, values in by_k.items():
+        rates.add_row(str(k), *map(short_interval, values))
+    return rates
+
+
+def _error_parts(found: SampleScores) -> Table:
+    errors = table("standard error", "of the mean", "by samples", "by conversations")
+    for metric, one in found.error_parts.items():
+        errors.add_row(metric, *(cell(part, digits=4) for part in (one.whole, one.samples, one.conversations)))
+    return errors
 
 
 def table(*columns: str, gap: int = 1) -> Table:
@@ -189,7 +249,8 @@ def _effort(report: EvalReport) -> str:
     parts = [f"{int(tokens['prompt']):,} prompt tokens"]
     if "cached_share" in tokens:
         parts[0] += f" ({percent(tokens['cached_share'])} from the prefix cache)"
-    parts.append(f"{int(tokens['completion']):,} answer tokens")
+    thought = f", {int(tokens['thinking']):,} of them thinking" if "thinking" in tokens else ""
+    parts.append(f"{int(tokens['completion']):,} answer tokens{thought}")
     parts.append(
         "seconds: " + ", ".join(f"{phase} {cell(took, digits=1)}" for phase, took in report.run.timings.items())
     )
@@ -214,13 +275,14 @@ def as_comment(reports: Sequence[EvalReport]) -> str:
 
 def _values(report: EvalReport) -> dict[str, object]:
     model = report.rows["model"]
-    main = next(metric for metric in (JUDGE_METRIC, DEFAULT_METRIC, *model) if metric in model)
+    main = min(model, key=by_rank)
     tools = sorted(report.by_tool[main].items(), key=lambda item: -item[1].n)
     return {
         "report": report,
         "main": main,
         "judge": report.run.judge,
-        "prompts": run_notes(report.run),
+        "prompts": [*run_notes(report.run), *sample_notes(report)],
+        "passing": _passing(report.samples) if report.samples else None,
         "beside": [(row, label) for row, (label, _) in BASELINES.items() if row in report.rows],
         "tools": tools[:_TOOLS],
         "more_tools": max(0, len(tools) - _TOOLS),

@@ -61,6 +61,11 @@ def eee_record(report: EvalReport, *, organization: str | None, made: datetime) 
     Metrics without a value are left out. Whether the model's owner and that organization are one is told by their
     names alone. Whether weights are open a report does not know, so that is `unknown`.
     """
+    if report.samples:
+        raise UsageError(
+            f"the report of {report.run.model} is about several samples of each turn, and a record about one answer; "
+            "evaluate without --samples"
+        )
     run, metrics = report.run, report.rows["model"]
     scored = {name: one for name, one in metrics.items() if one.value is not None}
     if not scored:
@@ -163,7 +168,7 @@ def _generation(report: EvalReport) -> dict[str, Any]:
     config = report.run.config
     chosen = {name: config[name] for name in _ARGUMENTS if isinstance(config.get(name), int | float)}
     command = {"execution_command": shlex.join(reproduce_command(report))}
-    thinking = {"reasoning": config["thinking"]} if isinstance(config.get("thinking"), bool) else {}
+    thinking = {"reasoning": report.run.thinking is not None} if "thinking" in config else {}
     details = {"prompt_sha256": report.run.prompt_sha256, "arithmetic": report.run.arithmetic}
     return {
         "generation_args": {**chosen, **command, **thinking},

@@ -18,6 +18,7 @@ from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.evaluation.report_json import dump_report
 from harness.evaluation.results import config_name
+from harness.evaluation.sample_scores import SAMPLE
 from harness.models.prompts import system_message
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _sample(row: Row, pair: TurnPair, system: str, metrics: Sequence[str], model
     asked, output, error = conversation(pair, system), output_of(row, model), row.get("error")
     return EvalSample(
         id=row["pair_id"],
-        epoch=1,
+        epoch=row.get(SAMPLE, 0) + 1,
         input=asked,
         target=row["reference"],
         messages=[*asked, *(choice.message for choice in output.choices)],
@@ -104,11 +105,11 @@ def _sample(row: Row, pair: TurnPair, system: str, metrics: Sequence[str], model
         metadata={
             "conversation": pair.conversation,
             "turn": pair.turn,
-            "reference_tool": pair.reference.name,
+            "reference_tool": ", ".join(call.name for call in pair.calls),
             "reading": row.get("reason"),
         },
         model_usage={model: output.usage} if output.usage else {},
-        uuid=_identifier(model, row["pair_id"]),
+        uuid=_identifier(model, row["pair_id"], *([str(row[SAMPLE])] if row.get(SAMPLE) else [])),
         error=EvalError(message=error, traceback="", traceback_ansi="") if error else None,
     )
 
@@ -189,6 +190,7 @@ def _spec(report: EvalReport, rows: Rows, task: Task, metrics: Sequence[str]) ->
 
     run = report.run
     identity = _identifier(json.dumps(dump_report(report), sort_keys=True))
+    pair_ids = list(dict.fromkeys(row["pair_id"] for row in rows))
     return EvalSpec(
         eval_id=identity,
         run_id=identity,
@@ -201,11 +203,11 @@ def _spec(report: EvalReport, rows: Rows, task: Task, metrics: Sequence[str]) ->
         dataset=EvalDataset(
             name=run.dataset,
             location=str(run.test_set),
-            samples=len(rows),
-            sample_ids=[row["pair_id"] for row in rows],
+            samples=len(pair_ids),
+            sample_ids=pair_ids,
         ),
         model=run.model,
-        config=EvalConfig(epochs=1),
+        config=EvalConfig(epochs=report.samples.samples if report.samples else 1),
         packages=run.versions,
         metadata=_header(report, task),
         viewer=viewer(metrics),

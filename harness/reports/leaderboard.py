@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from harness.data.tasks import SET_METRIC
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.records import EvalReport
 from harness.evaluation.results import Rows
@@ -52,6 +53,8 @@ def _board(reports: Mapping[str, EvalReport], rows: Mapping[str, Rows]) -> Board
     run = next(iter(reports.values())).run
     judge = common_judge(reports.values())
     metric = JUDGE_METRIC if judge else DEFAULT_METRIC
+    if all(SET_METRIC in report.rows["model"] for report in reports.values()):  # turns with several calls count too
+        metric = SET_METRIC
     whole = [config for config, report in reports.items() if _is_whole(report)]
     groups = _groups({config: rows[config] for config in whole if config in rows}, metric)
     ordered = sorted(reports, key=lambda config: (-(_score(reports[config], metric) or 0.0), config))

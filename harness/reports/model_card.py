@@ -18,9 +18,9 @@ from harness.data.tasks import REPOSITORY as TEST_SET
 from harness.errors import UsageError
 from harness.evaluation.baselines import BASELINES, best_nulls
 from harness.evaluation.card_verdict import CardVerdict
-from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
+from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC, by_rank
 from harness.evaluation.records import EvalReport
-from harness.evaluation.results import RESULTS, config_name
+from harness.evaluation.results import RESULTS, config_name, config_of
 from harness.hub.address import DEFAULT_ENDPOINT
 from harness.hub.artifact import Artifact, parse_input, split_revision
 from harness.reports.card_block import BEGIN, END
@@ -125,6 +125,11 @@ def render_card(
     the block between the two, see `merge_readme`; that needs a report (UsageError). `training` is what the model's
     `lineage.json` says of its training.
     """
+    if report and report.samples:
+        raise UsageError(
+            f"the report of {report.run.model} is about several samples of each turn, and a card about the greedy "
+            "answer; evaluate without --samples"
+        )
     place = place or CardPlace()
     whole = place.whole and training is not None
     if identity.scenario is None and report is None and not whole:
@@ -182,11 +187,12 @@ def _context(
         front_matter = _trained_front_matter(training)
     return {
         "report": report,
-        "metrics": sorted(report.rows["model"], key=_rank) if report else [],
+        "metrics": sorted(report.rows["model"], key=by_rank) if report else [],
         "best_null": best_nulls(report.rows) if report else {},
         "verdict": place.beside if report else None,
         "baselines": BASELINES,
         "arithmetic_note": arithmetic_note(report.run) if report else [],
+        "thinking": report.thinking_words if report else None,
         "prompt_notes": prompt_notes(report.run.config) if report else [],
         "identity": identity,
         "published": facts,
@@ -198,7 +204,7 @@ def _context(
         "use": model_use(identity.repo_id, report, task, training, _test_set(identity, place)),
         "request": facts.example_request if scenario else _ANY_REQUEST,
         "results": f"{place.namespace}/{RESULTS}" if place.namespace else None,
-        "config": config_name(identity.repo_id),
+        "config": config_of(report.run) if report else config_name(identity.repo_id),
         "reproduce": reproduce_command(report) if report else None,
         "inspect": inspect_command(report) if report else None,
         "judge": report.run.judge if report else None,
@@ -213,11 +219,6 @@ def _test_set(identity: CardIdentity, place: CardPlace) -> str | None:
     """Return the repository of the benchmark's test set for one of its models, None for another model."""
     owner = place.namespace or identity.owner
     return (f"{owner}/{TEST_SET}" if owner else TEST_SET) if identity.scenario else None
-
-
-def _rank(metric: str) -> tuple[bool, bool]:
-    """Return a key that puts the judge's metric first and the staged one next."""
-    return metric != JUDGE_METRIC, metric != DEFAULT_METRIC
 
 
 def _trained_front_matter(training: TrainingFacts) -> dict[str, str | list[str]]:

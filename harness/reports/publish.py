@@ -15,7 +15,7 @@ from harness.evaluation.results import (
     RESULTS,
     ResultsDataset,
     Rows,
-    config_name,
+    config_of,
     lineage_file,
     plot_file,
     report_file,
@@ -26,7 +26,6 @@ from harness.hub.address import DEFAULT_ENDPOINT
 from harness.hub.artifact import README, RepositoryName
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, LineageRecord, read_lineage
-from harness.models.names import ModelName
 from harness.reports.leaderboard import boards
 from harness.statistics.formatting import whole_percent
 from harness.terminal import say
@@ -47,6 +46,8 @@ class Destination:
 
     results: str
     """The results dataset, `owner/name`."""
+    config: str
+    """Its configuration for the results, see `harness.evaluation.results.config_name`."""
     model: str | None
     """The model repository; None where the model is not on the Hub."""
     create_pr: bool
@@ -57,40 +58,29 @@ class Destination:
     """Largest share of pairs without a value, of any metric, that is published."""
 
 
-def destination(
-    hub: Hub,
-    namespace: str,
-    name: ModelName,
-    test_set: TestSet,
-    *,
-    create_pr: bool = False,
-    into_model: bool = True,
-) -> Destination:
-    """Return where to publish, after asking the Hub whether that can be done: before the work, not after it.
+def check_destination(hub: Hub, place: Destination, test_set: TestSet) -> None:
+    """Ask the Hub whether an evaluation can be published there, and make the results dataset: before the work.
 
     Raises AccessDenied where the token may not, UsageError where a result on more of the test set is there.
     """
-    results = f"{namespace}/{RESULTS}"
-    model = name.repository
-    hub.ensure_dataset(results)
-    _keep_larger_result(hub, results, model or name.public, test_set)
-    if model and into_model and not create_pr:
+    hub.ensure_dataset(place.results)
+    _keep_larger_result(hub, place, test_set)
+    if place.model and place.into_model and not place.create_pr:
         try:
-            hub.check_writable("model", model)
+            hub.check_writable("model", place.model)
         except AccessDenied as error:
             raise AccessDenied(f"{error}; --create-pr asks the model's owner with a pull request") from error
-    return Destination(results=results, model=model, create_pr=create_pr, into_model=into_model)
 
 
-def _keep_larger_result(hub: Hub, results: str, name: str, test_set: TestSet) -> None:
+def _keep_larger_result(hub: Hub, place: Destination, test_set: TestSet) -> None:
     """Raise UsageError where the part of the test set that `--limit` left would replace a result on more of it."""
-    config = config_name(name)
-    known = ResultsDataset.at(hub, results).reports().get(config)  # all: one that cannot be read is said now
+    # All: one that cannot be read is said now.
+    known = ResultsDataset.at(hub, place.results).reports().get(place.config)
     pairs = known.run.config.get("pairs") if known and known.run.dataset == test_set.artifact.repo_id else None
-    if isinstance(pairs, int) and pairs > len(test_set.pairs):
+    if known and isinstance(pairs, int) and pairs > len(test_set.pairs):
         raise UsageError(
-            f"{results} holds a result of {name} on {pairs} pairs, which one on {len(test_set.pairs)} would replace; "
-            "leave out --limit, or add --no-push"
+            f"{place.results} holds a result of {place.model or known.run.model} on {pairs} pairs, which one on "
+            f"{len(test_set.pairs)} would replace; leave out --limit, or add --no-push"
         )
 
 
@@ -109,7 +99,7 @@ def publish(hub: Hub, place: Destination, evaluation: Evaluation, test_set: Test
         files = model_files(hub, place.model, report, test_set.task, results=place.results, plots=plots)
         message = f"Evaluation on {test_set.artifact.repo_id}"
         changed.append(hub.commit_files("model", place.model, files, message=message, create_pr=place.create_pr))
-    return [_push_results(hub, place.results, name, evaluation), *changed]
+    return [_push_results(hub, place, name, evaluation), *changed]
 
 
 def model_files(
@@ -166,7 +156,7 @@ def card_files(
     current = online.read_text("model", model, README) if online else None
     fresh = current is None or bool(online and made and _is_untouched(online, model, made, current))
     whole = training is not None and (fresh or is_whole(current or ""))
-    beside = _beside(online, model, namespace, report) if online and namespace and report else None
+    beside = _beside(online, namespace, report) if online and namespace and report else None
     place = CardPlace(namespace=namespace, endpoint=endpoint, whole=whole, pictures=plots, beside=beside)
     text = render_card(report, identity, task, training=training, place=place)
     if not (identity.scenario or (whole and fresh)):
@@ -175,10 +165,10 @@ def card_files(
     return {README: text.encode(), **{f"{PLOTS}/{name}": plots[name] for name in sorted(shown)}}
 
 
-def _beside(hub: Hub, model: str, namespace: str, report: EvalReport) -> CardVerdict | None:
+def _beside(hub: Hub, namespace: str, report: EvalReport) -> CardVerdict | None:
     """Return what stands beside the scores of a report; None where that is about another one."""
     dataset = ResultsDataset.find(hub, f"{namespace}/{RESULTS}")
-    found = dataset.verdict(config_name(model)) if dataset else None
+    found = dataset.verdict(config_of(report.run)) if dataset else None
     return found if found and found.is_about(report) else None
 
 
@@ -207,8 +197,8 @@ def _training(made: LineageRecord, model: str) -> TrainingFacts | None:
         raise DataError(f"the {LINEAGE} of {model} cannot be read ({error}); train and push the model again") from error
 
 
-def _push_results(hub: Hub, repo_id: str, name: str, evaluation: Evaluation) -> str:
-    config, folder, scorecard = config_name(name), evaluation.folder, evaluation.scorecard
+def _push_results(hub: Hub, place: Destination, name: str, evaluation: Evaluation) -> str:
+    repo_id, config, folder, scorecard = place.results, place.config, evaluation.folder, evaluation.scorecard
     for attempt in range(1, _ATTEMPTS + 1):
         dataset = ResultsDataset.at(hub, repo_id)
         reports = {**dataset.reports(), config: scorecard.report}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.evaluation.records import EvalReport
 from harness.models.engine.arithmetic import ARITHMETIC
 from harness.models.names import DEFAULT_BACKEND
+from harness.models.prompts.thinking import DEFAULT, OFF
 
 _SETTINGS = {"max_tokens": "--max-tokens", "base_url": "--base-url", "tool_choice": "--tool-choice", "judge": "--judge"}
 """Recorded settings of a run, and the options of `tft evaluate` that set them."""
@@ -23,6 +24,11 @@ def reproduce_command(report: EvalReport) -> list[str]:
     pairs = run.config.get("pairs")
     if pairs != run.config.get("pairs_in_test_set"):
         words += ["--limit", str(pairs)]
+    if run.thinking:
+        words += [] if run.thinking == DEFAULT else ["--thinking", run.thinking]
+        words += ["--thinking-tokens", str(run.config.get("thinking_tokens"))]
+    elif run.config.get("thinking") == OFF:  # with another variable than where nothing is asked
+        words += ["--thinking", OFF]
     words += ["--ask-everything"] if run.config.get("ask_everything") else []
     words += ["--fast"] if run.config.get(ARITHMETIC) else []
     words += ["--trust-remote-code"] if run.config.get("trust_remote_code") else []
@@ -32,12 +38,13 @@ def reproduce_command(report: EvalReport) -> list[str]:
 def inspect_command(report: EvalReport) -> list[str] | None:
     """Return the words of Inspect's command that repeats it; None where its model provider does not take the model.
 
-    That is so of endpoints, of adapters, and of runs with engine arguments. Judges are left out: Inspect's table has
-    the metrics by code.
+    That is so of endpoints, of adapters, of thinking that was asked for, and of runs with engine arguments. Judges are
+    left out: Inspect's table has the metrics by code.
     """
     run = report.run
     backend, _, name = run.model.partition(":")
-    if backend != DEFAULT_BACKEND or run.config.get("engine_args") or "adapter" in run.config:
+    asked = run.config.get("thinking") not in (None, False, DEFAULT)
+    if backend != DEFAULT_BACKEND or run.config.get("engine_args") or "adapter" in run.config or asked:
         return None
     name = f"{name}@{run.model_revision}" if run.model_revision and "@" not in name else name
     words = ["inspect", "eval", "tft/benchmark", "--model", f"tft/{name}"]

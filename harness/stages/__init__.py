@@ -22,6 +22,7 @@ __main__.py             A stage in a process of its own: `python -m harness.stag
                         JSON
 _evaluation_results.py  Where evaluations go: a destination for each before anything is asked, transcripts, results on
                         the Hub
+_model_answers.py       From a model to an answer for each pair and sample in the log of its run, and their readings
 _prompt_date.py         The day that prompts call today: the one that was named, else that of the first run, else today
 _inputs.py              What filter, relabel and synthesize start from: what their requests name, opened on this machine
 _requests.py            What the stages are asked for, in names and numbers that JSON can hold

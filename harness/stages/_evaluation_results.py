@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from harness.data.tasks import TestSet
 from harness.errors import DataError, HarnessError, HubError, UsageError
-from harness.evaluation.results import ResultsDataset, config_name
+from harness.evaluation.results import RESULTS, ResultsDataset, config_name
 from harness.evaluation.run_folder import Evaluation
 from harness.hub.client import Hub
 from harness.models.engine.arithmetic import USUAL
 from harness.models.names import ModelName
-from harness.reports.publish import Destination, destination, publish
+from harness.reports.publish import Destination, check_destination, publish
 from harness.stages._requests import EvaluateRequest
 from harness.terminal import say
 
 
 def find_destination(
-    request: EvaluateRequest, name: ModelName, tests: TestSet, hub: Hub, ours: bool
+    request: EvaluateRequest, name: ModelName, tests: TestSet, hub: Hub, thinking: str | None, *, ours: bool
 ) -> Destination | None:
-    """Return where a model's results go, None where nothing is pushed; HarnessError where they could not."""
+    """Return where a model's results go, None where nothing is pushed; HarnessError where they could not.
+
+    Of several settings of thinking the first is the one that the model's own repository speaks of.
+    """
     if request.namespace is None:
         return None
-    options = {"create_pr": request.create_pr, "into_model": ours and not request.results_only}
-    found = destination(hub, request.namespace, name, test_set=tests, **options)
-    return replace(found, max_unscored=request.max_unscored)
+    first = thinking == next(iter(request.thinking), None)
+    place = Destination(
+        results=f"{request.namespace}/{RESULTS}",
+        config=config_name(name.repository or name.public, thinking),
+        model=name.repository,
+        create_pr=request.create_pr,
+        into_model=ours and first and not request.results_only,
+        max_unscored=request.max_unscored,
+    )
+    check_destination(hub, place, tests)
+    return place
 
 
-def check_arithmetic(
-    hub: Hub, places: Sequence[Destination | None], names: Sequence[ModelName], unusual: str | None
-) -> None:
+def check_arithmetic(hub: Hub, places: Sequence[Destination | None], unusual: str | None) -> None:
     """Raise UsageError where results in an unusual arithmetic would replace published ones in a usual one."""
-    for place, name in zip(places, names, strict=True):
+    for place in places:
         if place is None or unusual is None:
             continue
-        model = place.model or name.public
-        known = ResultsDataset.at(hub, place.results).reports().get(config_name(model))
+        known = ResultsDataset.at(hub, place.results).reports().get(place.config)
         if known and known.run.arithmetic in USUAL:
+            model = place.model or known.run.model
             raise UsageError(
                 f"{place.results} holds a result of {model} in {known.run.arithmetic}, which one in {unusual} would "
                 "replace; leave out --fast (or the --engine-arg that chooses it), or add --no-push"

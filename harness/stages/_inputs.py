@@ -64,7 +64,7 @@ class StageInputs:
 
     def rows(self) -> Iterator[TraceRow]:
         """Yield the rows of the input, as often as wanted."""
-        return islice(self.input.rows(), self.request.limit)
+        return islice(self.input.rows(parallel=self.task.task.parallel_tool_calls), self.request.limit)
 
     def config(self, kind: type[Config], stage: Stage, below: Mapping[str, Any] | None = None) -> Config:
         """Return the settings: the request's over the job's over those `below`; UsageError lists the valid ones."""
@@ -145,7 +145,7 @@ class SynthesisMaterial:
         sources, others = [inputs.input.name], None
         if traces is not None:
             read = read_input(traces, inputs.hub)
-            others = readable(read.rows())
+            others = readable(read.rows(parallel=inputs.task.task.parallel_tool_calls))
             sources.append(read.name)
         held_out = _test_set(inputs, test)
         if held_out is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from harness.data.formats.strict_records import FrozenModel
+from harness.errors import UsageError
 from harness.stages._result import OutputTarget
 
 if TYPE_CHECKING:
@@ -134,8 +136,22 @@ class EvaluateRequest(FrozenModel):
     tool_choice: Literal["required", "auto"] = "required"
     day: date | None = None
     """The day that chat templates take for today; None: that of the first run."""
+    samples: int = Field(default=1, ge=1)
+    """Answers to each pair; several are drawn at a temperature above 0 (recorded ones were)."""
+    temperature: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """Of several samples; one answer is the greedy one."""
+    seed: int | None = None
+    """Of several samples; None: 0."""
+    replicas: int = Field(default=1, ge=1)
+    """Engines of ours for each model, a device or a share of the cores for each; conversations are shared out."""
+    replica_urls: tuple[str, ...] = ()
+    """Further addresses of an endpoint's model; conversations are shared out."""
     fast: bool = False
     """Have our own engine compute in what it is fastest in, and not in the default arithmetic."""
+    thinking: tuple[Literal["on", "off", "auto", "low", "medium", "high"], ...] = ()
+    """What is asked of the model's thinking, in a run each; empty: one run, off where the template can."""
+    thinking_tokens: int | None = Field(default=None, ge=1)
+    """Longest thinking; None: the default."""
     judging: JudgeRequest = JudgeRequest()
     run: Path | None = None
     """Folder of the run, of several models the folder above theirs; None: below `runs`."""
@@ -158,11 +174,16 @@ class EvaluateRequest(FrozenModel):
     """Folder that gets a static site of the transcripts."""
 
     def config(self, base: ModelName | None) -> EvaluateConfig:
-        """Return how the models are asked; UsageError for an engine argument that is none, or not with `fast`."""
-        from harness.models.backends._base import EvaluateConfig
+        """Return how the models are asked.
+
+        UsageError for an engine argument that is none, or not with `fast`, and for samples that make no sense.
+        """
+        from harness.models.backends._base import EvaluateConfig, Sampling
         from harness.models.engine.build import fast_arithmetic
+        from harness.models.names import ModelName
 
         asking = self.asking.settings(direct=True)
+        names = [ModelName.parse(model) for model in self.models]
         return EvaluateConfig(
             asking=asking,
             arithmetic=fast_arithmetic(asking.engine_args, adapters=base is not None) if self.fast else None,
@@ -171,7 +192,28 @@ class EvaluateRequest(FrozenModel):
             day=self.day,
             base=base,
             with_base=self.with_base,
+            replicas=self.replicas,
+            replica_urls=self.replica_urls,
+            thinking=self.thinking or (None,),
+            thinking_tokens=self.thinking_tokens,
+            sampling=Sampling.chosen(names, self.samples, self.temperature, self.seed),
         )
+
+    def check_engine(self, names: Sequence[ModelName]) -> None:
+        """Raise UsageError for what only our own engine can do, where another one answers for a model."""
+        others = [str(name) for name in names if name.backend != "vllm"]
+        if self.fast and others:
+            raise UsageError(
+                f"--fast is about the engine that the harness starts, which does not answer for {others[0]}; leave it "
+                "out"
+            )
+        if others and (self.thinking or self.thinking_tokens):
+            raise UsageError(
+                f"--thinking is about chat templates that the harness renders, and not what {others[0]} does; leave it "
+                "out (an endpoint's own switch goes under `parameters` in its endpoints file)"
+            )
+        if len(set(self.thinking)) < len(self.thinking):
+            raise UsageError(f"--thinking {' --thinking '.join(self.thinking)} names one twice; name each once")
 
     def judge(self, models: ChatSettings | None) -> JudgeConfig | None:
         """Return who judges and how; None: none does. Budget and limits are shared with the evaluated `models`."""

@@ -6,20 +6,16 @@ import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import date
 
 from harness import __version__
 from harness.data.formats.jsonl import write_json, write_jsonl
-from harness.data.records import Prediction
 from harness.data.tasks import TestSet, pull_test_set
 from harness.errors import UsageError
-from harness.evaluation.answer_log import AnswerLog
 from harness.evaluation.judge.judge_evaluations import check, judge_evaluations
 from harness.evaluation.judge.judges import JudgeConfig
 from harness.evaluation.records import ANSWERS_KEPT, EvalRun
 from harness.evaluation.report_json import dump_report, read_report
 from harness.evaluation.run_folder import (
-    ENGINE_LOG,
     JUDGE_LOG,
     PLOTS,
     REPORT,
@@ -33,20 +29,22 @@ from harness.evaluation.run_folder import (
     is_fast,
     open_run,
 )
-from harness.evaluation.scorecard import HEADLINE, Judgements, Readings, make_scorecard, read_answers, score_answers
+from harness.evaluation.scorecard import HEADLINE, Judgements, make_scorecard, score_answers
 from harness.hub.artifact import split_revision
 from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage, package_versions
 from harness.models.backends._base import EvaluateConfig, EvaluatedModel
 from harness.models.backends._prepare import preparing
 from harness.models.engine.build import unusual_arithmetic
+from harness.models.engine.devices import placements
 from harness.models.names import ModelName
 from harness.reports.evaluation_plots import draw
 from harness.stages._evaluation_results import check_arithmetic, find_destination, push_all, transcribe
+from harness.stages._model_answers import collect_answers, read_samples, without_thinking
 from harness.stages._prompt_date import use_day
 from harness.stages._requests import EvaluateRequest
 from harness.stages._result import StageResult
-from harness.terminal import progress, say
+from harness.terminal import progress
 
 STAGE = "evaluate"
 VERSION = 4
@@ -70,12 +68,19 @@ def run(request: EvaluateRequest, hub: Hub) -> EvaluateResult:
     names, base, dataset = _named(request)
     request = _as_begun(request, names)
     config = request.config(base)
+    _check_samples(request)
+    _check_replicas(request, names)
+    placements(config.replicas, config.asking.engine_args)
     judging = request.judge(config.asking)
     test_set = pull_test_set(hub, dataset, request.limit)
     names += [base] if request.with_base and base else []
-    places = [find_destination(request, name, test_set, hub, name is not base) for name in names]
-    check_arithmetic(hub, places, names, unusual_arithmetic(config.arithmetic, config.asking.engine_args))
-    root = request.root or (request.run if len(names) > 1 else None)
+    places = [
+        find_destination(request, name, test_set, hub, setting, ours=name is not base)
+        for name in names
+        for setting in config.thinking
+    ]
+    check_arithmetic(hub, places, unusual_arithmetic(config.arithmetic, config.asking.engine_args))
+    root = request.root or (request.run if len(names) * len(config.thinking) > 1 else None)
     below = {"root": root} if root else {"folder": request.run}
     place = RunPlace(**below, resume=request.resume)
     evaluations = tuple(evaluate(names, hub, test_set, config, place, judging=judging))
@@ -95,7 +100,7 @@ def _named(request: EvaluateRequest) -> tuple[list[ModelName], ModelName | None,
     names = [ModelName.parse(model) for model in request.models]
     base = ModelName.parse(request.base) if request.base else None
     folder, dataset = request.run, request.dataset
-    if not request.resume or folder is None or len(names) > 1:
+    if not request.resume or folder is None or len(names) * max(1, len(request.thinking)) > 1:
         return names, base, dataset
     if names[0].backend == "vllm" and not names[0].revision:
         names = [replace(names[0], revision=commit_of(folder, names[0].id))]
@@ -110,12 +115,40 @@ def _as_begun(request: EvaluateRequest, names: Sequence[ModelName]) -> EvaluateR
     """Return the request, which goes on with a run of `--fast` as one; UsageError where it is for no engine of ours."""
     begun_fast = request.resume and request.run and len(names) == 1 and is_fast(request.run)
     request = request.model_copy(update={"fast": True}) if begun_fast else request
-    others = [str(name) for name in names if name.backend != "vllm"]
-    if request.fast and others:
-        raise UsageError(
-            f"--fast is about the engine that the harness starts, which does not answer for {others[0]}; leave it out"
-        )
+    request.check_engine(names)
     return request
+
+
+def _check_samples(request: EvaluateRequest) -> None:
+    """Raise UsageError where several samples are asked for together with what takes one answer to each pair."""
+    if request.samples > 1 and request.namespace:
+        raise UsageError(
+            "results of several samples are not published: the results dataset, cards and leaderboards are about "
+            "greedy answers; add --no-push"
+        )
+    if request.samples > 1 and request.judging.labels:
+        raise UsageError(
+            "--labels correct the score of one answer to each pair; leave it out with --samples, or measure the judge "
+            "with `tft judge` and `tft agreement`"
+        )
+
+
+def _check_replicas(request: EvaluateRequest, names: Sequence[ModelName]) -> None:
+    """Raise UsageError where several engines or endpoints are asked for that there cannot be."""
+    strangers = [str(name) for name in names if name.backend != "vllm"]
+    if request.replicas > 1 and strangers:
+        raise UsageError(
+            f"--replicas starts engines of ours, which do not answer for {strangers[0]}; leave it out"
+            + (", and name further endpoints with --replica-url" if strangers[0].startswith("openai:") else "")
+        )
+    if request.replicas > 1 and request.base:
+        raise UsageError("--adapters share one engine; leave out --replicas")
+    if request.replicas > 1 and len(request.thinking) > 1:
+        raise UsageError("several --thinking share one engine; give one of them, or leave out --replicas")
+    if request.replica_urls and any(name.backend != "openai" for name in names):
+        raise UsageError("--replica-url is another endpoint of an openai: model; engines of ours are for --replicas N")
+    if len(set(urls := (request.asking.base_url, *request.replica_urls))) < len(urls):
+        raise UsageError("--replica-url names an endpoint twice; give each address once")
 
 
 def evaluate(
@@ -130,56 +163,55 @@ def evaluate(
     """Ask each model, score its answers, and write the folder of its run; each judge is started once for all models.
 
     Answers are logged as they arrive; with `place.resume` only what is missing is asked. Adapters (`config.base`)
-    share one start of the engine. Raises HarnessError where a model, its data, an engine or a judge cannot be used.
+    share one start of the engine, and so does a model with itself that is asked with several of `config.thinking`: an
+    evaluation each, model by model. Raises HarnessError where a model, its data, an engine or a judge cannot be used.
     """
     if judging:
         check(judging, test_set, hub)
     with preparing(names, hub, test_set, config) as prepared:
-        ready = zip(names, prepared, strict=True)
-        answered = [answer(name, prepare, test_set, place, day=config.day) for name, prepare in ready]
+        ready = zip((name for name in names for _ in config.thinking), prepared, strict=True)
+        answered = [answer(name, prepare, test_set, place, config) for name, prepare in ready]
     if judging is None:
-        return [_finish(one, test_set, None) for one in answered]
+        return [_finish(one, test_set) for one in answered]
     judging = replace(judging, asking=replace(judging.asking, log=answered[0].folder / JUDGE_LOG))
     judged = judge_evaluations([one.scores for one in answered], test_set, judging, hub)
     return [_finish(one, test_set, found) for one, found in zip(answered, judged, strict=True)]
 
 
 def answer(
-    name: ModelName,
-    prepare: Callable[[], EvaluatedModel],
-    test_set: TestSet,
-    place: RunPlace,
-    *,
-    day: date | None = None,
+    name: ModelName, prepare: Callable[[], EvaluatedModel], test_set: TestSet, place: RunPlace, config: EvaluateConfig
 ) -> Answered:
-    """Bring the run of one model to an answer for every pair, and score them by code; see `evaluate`.
-
-    `day` is what chat templates take for today, where they ask; None: the day of the first run.
-    """
+    """Bring the run of one model to all its answers for every pair, and score them by code; see `evaluate`."""
     timings = Timings()
     with timings.phase("prepare"):
         model = prepare()
-        use_day(model, lineage_of(name, model, test_set), place.begun(name), day)
+        use_day(model, lineage_of(name, model, test_set), place.begun(name), config.day)
         lineage = lineage_of(name, model, test_set)
     run_folder = open_run(place.of(name, lineage), lineage, resume=place.resume)
     with ExitStack() as stack:  # scores are made while the engine, which is on it, shuts down
         stack.callback(run_folder.log.close)
-        _collect_answers(model, run_folder, test_set, timings=timings, stack=stack)
-        answers = [run_folder.log.answers[pair.id] for pair in test_set.pairs]
+        # One pair after the other, all its samples together: they share a prompt, which stays in the prefix cache.
+        keys = [(pair.id, sample) for pair in test_set.pairs for sample in range(config.samples)]
+        collect_answers(model, run_folder, keys, timings=timings, stack=stack)
         with progress("scoring"):
-            readings = _read(model, test_set, answers)
-            run = _eval_run(name, model, test_set, run_folder, timings)
-            scores = score_answers(test_set.task, test_set.pairs, answers, readings)
+            found = without_thinking(model, test_set, [run_folder.log.answers[key] for key in keys])
+            samples = [found[sample :: config.samples] for sample in range(config.samples)]
+            readings = read_samples(model, test_set, samples)
+            run = _eval_run(name, model, test_set, run_folder, timings, kept=sum(one.kept for one in found))
+            scores = [
+                score_answers(test_set.task, test_set.pairs, *one, beside=sample == 0)
+                for sample, one in enumerate(zip(samples, readings, strict=True))
+            ]
     return Answered(folder=run_folder.path, lineage=run_folder.lineage, run=run, scores=scores)
 
 
-def _finish(answered: Answered, test_set: TestSet, judgements: Judgements | None) -> Evaluation:
+def _finish(answered: Answered, test_set: TestSet, judgements: Sequence[Judgements] = ()) -> Evaluation:
     """Write the rows, the report and the lineage of a run."""
     run, lineage = answered.run, answered.lineage
     if judgements:
         # The judge reads answers and does not change them: it is recorded, and no part of the run's identity.
-        lineage = replace(lineage, extra={**lineage.extra, **judgements.settings})
-        run = replace(run, config={**run.config, **judgements.settings})
+        lineage = replace(lineage, extra={**lineage.extra, **judgements[0].settings})
+        run = replace(run, config={**run.config, **judgements[0].settings})
     scorecard = make_scorecard(run, test_set.pairs, answered.scores, judgements)
     plots = draw(scorecard.report, scorecard.rows, answered.folder / PLOTS)
     report = replace(scorecard.report, plots={plot.path.name: plot.alt for plot in plots})
@@ -204,65 +236,9 @@ def lineage_of(name: ModelName, model: EvaluatedModel, test_set: TestSet) -> Lin
     return Lineage(stage=STAGE, version=VERSION, config=settings, inputs=tuple(inputs), seed=0)
 
 
-def _collect_answers(
-    model: EvaluatedModel, run: RunFolder, test_set: TestSet, *, timings: Timings, stack: ExitStack
-) -> None:
-    """Bring the log to one answer per pair: an answer of the model, or the reason why there is none."""
-    log, ids = run.log, [pair.id for pair in test_set.pairs]
-    with timings.phase("start"):
-        if log.missing(ids):
-            backend = stack.enter_context(model.backend(run.path / ENGINE_LOG))
-        else:
-            model.make_prompts()
-            _check_prompts(model, log, ids)
-            return
-    _check_prompts(model, log, ids)
-    _note_unaskable(model, log, len(ids))
-    missing = log.missing(ids)
-    if len(missing) < len(ids):
-        say(f"{len(missing)} of {len(ids)} answers are missing")
-    with timings.phase("answers"), progress("answers", total=len(missing)) as advance:
-
-        def keep(answer: Prediction) -> None:
-            log.append(answer)
-            advance()
-
-        backend.ask(model.items(missing), keep)
-
-
-def _check_prompts(model: EvaluatedModel, log: AnswerLog, ids: Sequence[str]) -> None:
-    """Raise UsageError where answers that are there were given to other prompts than the ones of now."""
-    sent = {pair: log.answers[pair].prompt_sha256 for pair in ids if pair in log.answers}
-    other = [pair for pair, made in zip(ids, model.prompt_hashes, strict=False) if sent.get(pair) not in (None, made)]
-    if other:
-        raise UsageError(
-            f"{len(other)} of {len(sent)} answers in {log.path} were given to other prompts than those of now: an "
-            "earlier version of the harness may have made them; give another --out"
-        )
-
-
-def _note_unaskable(model: EvaluatedModel, log: AnswerLog, total: int) -> None:
-    impossible = model.unaskable()
-    for prediction in impossible:
-        if prediction.pair_id not in log.answers:
-            log.append(prediction)
-    if impossible:
-        say(f"{len(impossible)} of {total} pairs stay unscored, the first because {impossible[0].error}")
-
-
-def _read(model: EvaluatedModel, test_set: TestSet, answers: list[Prediction]) -> Readings:
-    texts = [answer.raw for answer in answers if answer.raw is not None]
-    if not texts:
-        raise UsageError(
-            f"the model answered none of the {len(answers)} pairs, the first because {answers[0].error}; "
-            "mend that, then ask again with --resume"
-        )
-    parser, vllm = model.second_reading(texts) or (None, None)
-    return read_answers(answers, test_set.task, model.family, vllm, parser)
-
-
-def _eval_run(name: ModelName, model: EvaluatedModel, test_set: TestSet, run: RunFolder, timings: Timings) -> EvalRun:
-    kept = sum(run.log.answers[pair.id].kept for pair in test_set.pairs)
+def _eval_run(
+    name: ModelName, model: EvaluatedModel, test_set: TestSet, run: RunFolder, timings: Timings, *, kept: int
+) -> EvalRun:
     return EvalRun(
         model=replace(name, revision=None).public,
         model_revision=model.artifact.revision if model.artifact else None,

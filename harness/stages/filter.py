@@ -136,7 +136,7 @@ class _Filtering:
         tools = self.inputs.task.task.tools
         inspection = Inspection(
             tools=tools,
-            config=CheckConfig(max_length=self.config.max_length),
+            config=CheckConfig(max_length=self.config.max_length, parallel=self.inputs.task.task.parallel_tool_calls),
             threshold=self.config.similarity,
         )
         inspected = inspect_traces(self._cleaned(tally), inspection)

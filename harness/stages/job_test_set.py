@@ -12,7 +12,7 @@ from harness.curation.job_init.review import LOGGED as LOGGED_FILE
 from harness.curation.job_init.review import TODO, read_review
 from harness.data.approval import APPROVAL
 from harness.data.formats.jsonl import write_jsonl
-from harness.data.formats.messages import dump_conversation
+from harness.data.formats.messages import check_calls, dump_conversation
 from harness.data.formats.published import read_test_conversations
 from harness.data.formats.strict_records import FrozenModel
 from harness.data.logged import LOGGED, SEEN
@@ -61,6 +61,7 @@ def run(request: JobTestSetRequest, hub: Hub) -> StageResult:
     def write(folder: Path) -> dict[str, int]:
         dropped = review.dropped if review else frozenset()
         conversations = [one for one in read_test_conversations(test) if one.id not in dropped]
+        check_calls(conversations, job.task.task)
         if not conversations:
             raise DataError(f"all conversations of {test} are dropped; accept some in {job.folder / TODO}")
         if (found := logged_test(job.folder, conversations)) is not None:

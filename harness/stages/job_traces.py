@@ -66,7 +66,7 @@ def _write_rows(job: JobFolder, path: Path) -> dict[str, int]:
 
     def rows() -> Iterator[dict[str, Any]]:
         nonlocal kept
-        for row in read_traces(job.traces, "trace"):
+        for row in read_traces(job.traces, "trace", parallel=job.task.task.parallel_tool_calls):
             if row.problem is None:
                 kept += 1
                 notes.update(in_words(row.findings))

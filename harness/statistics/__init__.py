@@ -6,5 +6,6 @@ formatting.py  How figures are written, the same in tables, cards, comments and 
                points, shares
 gain.py        Whether trained models gain enough over what needs no training: PROCEED, STOP or ITERATE (pure)
 intervals.py   Confidence intervals of scores from 0 to 1 and of their differences, also where a sample shows no error
-records.py     Estimate, Agreement, Calibration
+records.py     Estimate, ErrorParts, PassRate, Agreement, Calibration
+sampling.py    Several answers to each question: parts of the error, pass@k and pass^k (pure)
 """

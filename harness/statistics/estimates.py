@@ -55,6 +55,11 @@ def estimate(values: Sequence[float | None], clusters: Sequence[Hashable], error
     return replace(one, low=low, high=high)
 
 
+def clustered_error(values: Sequence[float | None], clusters: Sequence[Hashable]) -> float | None:
+    """Return the cluster-robust standard error of the mean of `estimate`; None with fewer than two clusters."""
+    return standard_error(_influences(_scored(values, clusters)))
+
+
 def standard_error(influences: Sequence[float]) -> float | None:
     """Return the sandwich standard error of an estimate from the summed influence of each of its clusters.
 

@@ -1,4 +1,4 @@
-"""Records of statistics: estimates, agreement, calibration."""
+"""Records of statistics: estimates, samples, agreement, calibration."""
 
 from __future__ import annotations
 
@@ -20,6 +20,29 @@ class Estimate:
     """Pairs that the model gave no answer to."""
     unscored: int = 0
     """Pairs without a value, errors included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorParts:
+    """The standard error of a mean over several samples of each pair, and its parts: their squares add up."""
+
+    whole: float | None
+    """Of the interval: over other conversations, each asked anew."""
+    samples: float | None
+    """What other samples of the same pairs would move the mean by."""
+    conversations: float | None
+    """What would be left with any number of samples of each pair."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassRate:
+    """The chance that of k samples at least one, and that all of them, are right."""
+
+    k: int
+    any: Estimate
+    """pass@k."""
+    all: Estimate
+    """pass^k."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

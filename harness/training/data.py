@@ -41,13 +41,15 @@ def read_training_data(
 
     With `limit` only the first ones of those that are not left out.
 
-    Which file of a repository is read says `data.traces.trace_input.choose_file`. With `task`, calls that its tools do
-    not allow are counted. Raises UsageError for a source that is neither, or several files and no `arm`; DataError for
-    an empty dataset or a row that cannot be read; HubError where a repository cannot be had.
+    Which file of a repository is read says `data.traces.trace_input.choose_file`. With `task`, several calls of a turn
+    stay together where it allows them, and calls that its tools do not allow are counted. Raises UsageError for a
+    source that is neither, or several files and no `arm`; DataError for an empty dataset or a row that cannot be read;
+    HubError where a repository cannot be had.
     """
     found = read_input(source, hub, arm=arm)
     conversations, rejected = [], 0
-    for row in found.rows("row"):
+    parallel = task is not None and task.parallel_tool_calls
+    for row in found.rows("row", parallel=parallel):
         if row.problem is not None:
             raise DataError(row.problem)
         if row.kept:

@@ -24,7 +24,7 @@ from evaluation_inputs import STUDENT, push_inputs
 from harness.data.tasks import TestSet, pull_test_set
 from harness.hub.client import Hub
 from harness.hubd.embedded import running
-from harness.models.backends._vllm_client import VllmBackend
+from harness.models.backends._vllm_client import Asked, VllmBackend
 from harness.models.engine.checkpoint import pull_checkpoint
 from harness.models.engine.server import EngineOptions, serving
 from harness.models.prompts import Prompt, fitting_renderer, load_tokenizer
@@ -68,7 +68,7 @@ def run_bare(client: Hub, dataset: str, scratch: Path, max_tokens: int) -> float
     start = time.monotonic()
     with serving(checkpoint, EngineOptions(), scratch / "bare.log") as server:
         server.wait_until_ready()
-        VllmBackend(server, max_tokens, CONCURRENCY).ask(prompts, lambda _: None)
+        VllmBackend(server, Asked(max_tokens=max_tokens), CONCURRENCY).ask(prompts, lambda _: None)
     return time.monotonic() - start
 
 

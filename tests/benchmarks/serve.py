@@ -3,13 +3,16 @@
 The first part asks a replay engine, which answers at once, for the turns of the test set: directly, by token ids, and
 through the endpoint, by messages, one request at a time over one connection each. The endpoint and the replay engine
 share a process of their own. Prints the median of the differences in milliseconds; exit status 1 where it is 10 or
-more. The second part starts one engine with the student's chat template, and 64 clients ask it for all turns, in turns
-through the endpoint and through the engine's own chat route; exit status 1 where a request is lost, or where the
-endpoint has less than 0.95 of the other's rate.
+more. The second part starts one engine with the model's chat template, and 64 clients ask it for all turns, in turns
+through the endpoint and through the engine's own chat route, which is sent what the endpoint makes of a request: both
+have the same prompts, and their tokens are counted. Exit status 1 where a request is lost, where the two differ in the
+tokens of prompts, or where the endpoint has less than 0.95 of the other's rate.
 
-    [TFT_SOURCES=...] python tests/benchmarks/serve.py [--engine] [--pairs 200] [--rounds 3] [--max-tokens 64]
+    [TFT_SOURCES=...] python tests/benchmarks/serve.py [--engine] [--model FOLDER] [--pairs 200] [--rounds 3]
+                                                       [--max-tokens 64]
 
-Without TFT_SOURCES the turns are those of the sample task.
+Without TFT_SOURCES the turns are those of the sample task; without --model they go to a new student of 0.4M parameters,
+whose answers cost nothing, so that only what a request costs beside them counts. The clients run beside the engine.
 """
 
 from __future__ import annotations
@@ -25,22 +28,26 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from harness.data.formats.messages import expand_pairs
+from harness.data.formats.messages import dump_arguments, expand_pairs
 from harness.data.formats.published import read_test_conversations
 from harness.data.formats.task import read_task
-from harness.data.records import ToolCall
+from harness.data.records import ToolCall, TurnPair
 from harness.data.sample import sample_conversations, sample_task
 from harness.data.tasks import TestSet
 from harness.hub.artifact import Artifact
 from harness.models import parsing
 from harness.models.engine.checkpoint import Checkpoint
 from harness.models.engine.server import EngineOptions, Server, serving
+from harness.models.prompts.choose_form import fitting_renderer
+from harness.models.prompts.renderer import load_tokenizer
 from harness.models.serving.parity import chat_messages
 from harness.models.serving.rendering import ServedTask
 from harness.models.serving.serve import Endpoint, PulledModels, ServeOptions
@@ -55,6 +62,7 @@ ANSWER = parsing.canonical(ToolCall(name="respond_to_user", arguments={"message"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engine", action="store_true")
+    parser.add_argument("--model", type=Path, help="Folder of a model, for its engine.")
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--max-tokens", type=int, default=64)
@@ -65,8 +73,10 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="tft-bench-") as name:
         folder = Path(name)
-        create_student(folder, texts=sample_texts(), parameters=400_000, vocabulary=4096, context=16384)
-        bad = throughput(folder, options) if options.engine else latency(folder, options.pairs)
+        if options.model is None:
+            create_student(folder, texts=sample_texts(), parameters=400_000, vocabulary=4096, context=16384)
+        model = options.model or folder
+        bad = throughput(model, folder / "engine.log", options) if options.engine else latency(model, options.pairs)
     sys.exit(bad)
 
 
@@ -143,20 +153,20 @@ def _post(connection: http.client.HTTPConnection, path: str, body: Any) -> tuple
     return took, json.loads(text)
 
 
-def throughput(folder: Path, options: argparse.Namespace) -> bool:
+def throughput(folder: Path, log: Path, options: argparse.Namespace) -> bool:
     """Compare the endpoint with the chat route of its own engine."""
     pulled = pulled_from(folder)
     words = ("--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--max-num-seqs", str(CLIENTS))
 
     def start(checkpoint: Checkpoint, _: Any) -> AbstractContextManager[Server]:
-        return serving(checkpoint, EngineOptions(extra_args=words), folder / "engine.log")
+        return serving(checkpoint, EngineOptions(extra_args=words), log)
 
     endpoint = Endpoint(ServeOptions(model="me/model", port=0), pulled, start)
     found: list[bool] = []
 
     def compare() -> None:
         try:
-            found.append(_rates(endpoint, options))
+            found.append(_rates(endpoint, folder, options))
         finally:
             endpoint.stop()
 
@@ -164,48 +174,89 @@ def throughput(folder: Path, options: argparse.Namespace) -> bool:
     return found != [False]
 
 
-def _rates(endpoint: Endpoint, options: argparse.Namespace) -> bool:
+@dataclass(kw_only=True)
+class Side:
+    """One of the two ways to ask, and what came of it."""
+
+    url: str
+    key: str
+    model: str
+    requests: list[dict[str, Any]]
+    rates: list[float] = field(default_factory=list)
+    tokens: list[tuple[int, int]] = field(default_factory=list)
+    """Of all prompts and all answers of a round."""
+    lost: int = 0
+
+
+def _rates(endpoint: Endpoint, folder: Path, options: argparse.Namespace) -> bool:
     server, test_set = endpoint.engine.asked_server(), endpoint.pulled.test_set
     assert test_set
-    requests = [chat_messages(pair, test_set) for pair in test_set.pairs[: options.pairs]]
-    sides = {"tft serve": (endpoint.url, "none", "me/model"), "vLLM": (server.url, server.key, "model")}
-    rates: dict[str, list[float]] = {name: [] for name in sides}
-    lost = 0
-    for _ in range(options.rounds + 1):
+    pairs = test_set.pairs[: options.pairs]
+    ours = [{"messages": chat_messages(pair, test_set), "tools": list(test_set.task.tools)} for pair in pairs]
+    sides = {
+        "tft serve": Side(url=endpoint.url, key="none", model="me/model", requests=ours),
+        "vLLM": Side(url=server.url, key=server.key, model="model", requests=as_rendered(folder, test_set, pairs)),
+    }
+    for number in range(options.rounds + 1):
         for name, side in sides.items():
-            rate, errors = asyncio.run(_ask_all(side, requests, list(test_set.task.tools), options.max_tokens))
-            rates[name].append(rate)
-            lost += errors
-    middle = {name: statistics.median(values[1:]) for name, values in rates.items()}  # the first fills the caches
+            asyncio.run(ask_all(side, options.max_tokens))
+            print(f"round {number}, {name}: {side.rates[-1]:.2f} requests/s", flush=True)
+    middle = {name: statistics.median(side.rates[1:]) for name, side in sides.items()}  # the first fills the caches
     share = middle["tft serve"] / middle["vLLM"]
-    said = ", ".join(f"{name} {rate:.2f} requests/s" for name, rate in middle.items())
-    print(
-        f"{CLIENTS} clients, {len(requests)} requests: {said}; share {share:.3f} (at least {LEAST_SHARE}), {lost} lost"
+    said = ", ".join(
+        f"{name} {rate:.2f} requests/s ({sides[name].tokens[-1][0]} tokens of prompts, {sides[name].tokens[-1][1]} of "
+        "answers)"
+        for name, rate in middle.items()
     )
-    return share < LEAST_SHARE or lost > 0
+    lost = sum(side.lost for side in sides.values())
+    print(
+        f"{CLIENTS} clients, {len(pairs)} requests: {said}; share {share:.3f} (at least {LEAST_SHARE}), {lost} lost; "
+        f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    )
+    same = sides["tft serve"].tokens[-1][0] == sides["vLLM"].tokens[-1][0]
+    return share < LEAST_SHARE or lost > 0 or not same
 
 
-async def _ask_all(side: tuple[str, str, str], requests: list[Any], tools: list[Any], most: int) -> tuple[float, int]:
+def as_rendered(folder: Path, test_set: TestSet, pairs: Sequence[TurnPair]) -> list[dict[str, Any]]:
+    """Return the requests with which the engine's own chat route makes the endpoint's prompts."""
+    tokenizer = load_tokenizer(folder, "me/model")
+    renderer = fitting_renderer(tokenizer, test_set.task, "me/model", test_set.pairs)
+    found = []
+    for pair in pairs:
+        messages = renderer.form.messages(renderer.system, pair.prefix)
+        for message in messages:
+            for call in message.get("tool_calls", ()):
+                if not isinstance(call["function"]["arguments"], str):
+                    call["function"]["arguments"] = dump_arguments(call["function"]["arguments"])
+        tools = {"tools": list(test_set.task.tools)} if renderer.form.tools_in_template else {}
+        found.append({"messages": messages, **tools})
+    return found
+
+
+async def ask_all(side: Side, most: int) -> None:
+    """Ask for all requests, as many at a time as there are clients."""
     from openai import APIError, AsyncOpenAI
 
-    url, key, model = side
-    queue, lost = iter(requests), 0
+    queue, prompts, answers = iter(side.requests), 0, 0
     start = time.perf_counter()
-    async with AsyncOpenAI(base_url=url, api_key=key, max_retries=0, timeout=600) as client:
+    async with AsyncOpenAI(base_url=side.url, api_key=side.key, max_retries=0, timeout=600) as client:
 
         async def work() -> None:
-            nonlocal lost
-            for messages in queue:
+            nonlocal prompts, answers
+            for request in queue:
                 try:
-                    await client.chat.completions.create(
-                        model=model, messages=messages, tools=tools, max_tokens=most, temperature=0
+                    reply = await client.chat.completions.create(
+                        model=side.model, max_tokens=most, temperature=0, **request
                     )
+                    prompts += reply.usage.prompt_tokens if reply.usage else 0
+                    answers += reply.usage.completion_tokens if reply.usage else 0
                 except APIError as error:
                     print(error)
-                    lost += 1
+                    side.lost += 1
 
         await asyncio.gather(*(work() for _ in range(CLIENTS)))
-    return len(requests) / (time.perf_counter() - start), lost
+    side.rates.append(len(side.requests) / (time.perf_counter() - start))
+    side.tokens.append((prompts, answers))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ ANSWERS = st.builds(
     error=st.none() | st.text(),
     usage=st.none() | st.builds(Usage, prompt=TOKENS, completion=TOKENS, cached=st.none() | TOKENS),
     prompt_sha256=st.none() | st.text("0123456789abcdef", min_size=64, max_size=64),
+    sample=st.integers(0, 3),
 )
 
 
@@ -45,7 +46,7 @@ def test_a_log_cut_at_any_byte_keeps_every_whole_line(
     path.write_bytes(whole[:cut])
     kept = [replace(one, error=one.error and one_line(one.error)) for one in answers[: whole[:cut].count(b"\n")]]
     with closing(AnswerLog(path)) as log:
-        assert log.answers == {answer.pair_id: answer for answer in kept}
+        assert log.answers == {answer.key: answer for answer in kept}
         log.append(Prediction(pair_id="next", raw="x"))
     assert path.read_bytes().startswith(whole[: whole[:cut].rfind(b"\n") + 1])
     assert json.loads(path.read_bytes().splitlines()[-1])["pair_id"] == "next"
@@ -58,12 +59,28 @@ def test_errors_are_asked_again_and_what_cannot_be_asked_is_not(tmp_path: Path) 
     log.append(Prediction(pair_id="silent", raw=""))
     log.append(Prediction(pair_id="bad", raw=None, error="timeout"))
     log.append(Prediction(pair_id="long", raw=None, error="does not fit", finish_reason=NOT_ASKED))
-    assert log.missing(["new", "good", "bad", "long", "silent"]) == ["new", "bad"]
+    keys = [(pair, sample) for pair in ("new", "good", "bad", "long", "silent") for sample in (0, 1)]
+    others = [key for key in keys if key[1]]
+    assert [key for key in log.missing(keys) if key not in others] == [("new", 0), ("bad", 0)]
     log.append(Prediction(pair_id="bad", raw="better"))
+    log.append(Prediction(pair_id="good", raw="y", sample=1))
     log.close()
     log = AnswerLog(tmp_path / "answers.jsonl")
-    assert log.missing(["new", "good", "bad", "long", "silent"]) == ["new"]
+    assert log.missing(keys) == [key for key in keys if key == ("new", 0) or (key in others and key != ("good", 1))]
     log.close()
+
+
+def test_the_line_of_one_answer_is_as_it_was_before_there_were_samples(tmp_path: Path) -> None:
+    log = AnswerLog(tmp_path / "answers.jsonl")
+    log.append(Prediction(pair_id="a:0", raw="x", finish_reason="stop", usage=Usage(prompt=3, completion=1)))
+    log.append(Prediction(pair_id="a:0", raw="y", sample=2))
+    log.close()
+    first, third = (tmp_path / "answers.jsonl").read_text().splitlines()
+    assert first == (
+        '{"pair_id": "a:0", "raw": "x", "finish_reason": "stop", "error": null, '
+        '"usage": {"prompt": 3, "completion": 1, "cached": null}, "prompt_sha256": null}'
+    )
+    assert json.loads(third)["sample"] == 2
 
 
 @pytest.mark.parametrize(

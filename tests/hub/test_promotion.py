@@ -2,128 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from random import Random
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from huggingface_hub import CommitOperationAdd
 
 from harness.cli.__main__ import tft
 from harness.errors import AccessDenied, HubError, HubUnreachable, RepoNotFound, UsageError
-from harness.hub.lineage import Lineage
-from harness.hubd.embedded import EmbeddedHub, running
-
-SOURCE_USERS = """
-users:
-  - {name: ada, orgs: [lab], tokens: [{token: hf_ada_source}]}
-  - {name: bob, tokens: [{token: hf_bob_source}]}
-"""
-TARGET_USERS = """
-users:
-  - {name: ada, orgs: [lab, open], tokens: [{token: hf_ada_target}, {token: hf_ada_reads, role: read}]}
-  - {name: bob, tokens: [{token: hf_bob_target}]}
-"""
-LARGE = 200_000
-
-
-def _hub(folder: Path, users: str) -> Any:
-    folder.mkdir()
-    (folder / "users.yaml").write_text(users)
-    return running(folder / "root", users=folder / "users.yaml")
-
-
-@pytest.fixture(scope="module")
-def hubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedHub, EmbeddedHub]]:
-    folder = tmp_path_factory.mktemp("hubs")
-    with _hub(folder / "a", SOURCE_USERS) as source, _hub(folder / "b", TARGET_USERS) as target:
-        yield source, target
-
-
-@pytest.fixture(scope="module")
-def source(hubs: tuple[EmbeddedHub, EmbeddedHub]) -> HfApi:
-    return HfApi(endpoint=hubs[0].url, token="hf_ada_source")
-
-
-@pytest.fixture(scope="module")
-def target(hubs: tuple[EmbeddedHub, EmbeddedHub]) -> HfApi:
-    return HfApi(endpoint=hubs[1].url, token="hf_ada_target")
-
-
-@pytest.fixture
-def promote(hubs: tuple[EmbeddedHub, EmbeddedHub], monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
-    monkeypatch.setenv("HF_ENDPOINT", hubs[0].url)
-    monkeypatch.setenv("TFT_FROM_TOKEN", "hf_ada_source")
-    monkeypatch.setenv("HF_TOKEN", "hf_ada_target")
-
-    def run(*words: str, to: str = hubs[1].url) -> dict[str, Any]:
-        done = CliRunner().invoke(tft, ["hub", "promote", *words, "--to", to, "--json"])
-        if done.exception is not None:
-            raise done.exception
-        return json.loads(done.stdout)
-
-    return run
-
-
-def files(api: HfApi, repo: str, revision: str = "main", kind: str = "model") -> dict[str, tuple[int, str]]:
-    found = api.list_repo_tree(repo, repo_type=kind, revision=revision, recursive=True)
-    return {f.path: (f.size, f.lfs.sha256 if f.lfs else f.blob_id) for f in found if hasattr(f, "blob_id")}
-
-
-def without_record(tree: dict[str, Any]) -> dict[str, Any]:
-    return {path: one for path, one in tree.items() if path != ".promotion.json"}
-
-
-def record(api: HfApi, repo: str, tmp_path: Path, kind: str = "model") -> dict[str, Any]:
-    path = api.hf_hub_download(repo, ".promotion.json", repo_type=kind, cache_dir=tmp_path / os.urandom(4).hex())
-    return json.loads(Path(path).read_text())
-
-
-def commit(api: HfApi, repo: str, kind: str = "model", **contents: bytes | None) -> str:
-    """Commit files whose names are given with `__` for `/` and `_` for `.`; None deletes."""
-    names = {name.replace("__", "/").replace("_", "."): body for name, body in contents.items()}
-    operations = [
-        CommitOperationDelete(name) if body is None else CommitOperationAdd(name, body) for name, body in names.items()
-    ]
-    return api.create_commit(repo, operations, commit_message="change", repo_type=kind).oid
-
-
-def lineage(*inputs: str) -> bytes:
-    return json.dumps(Lineage(stage="collect", version=1, config={}, inputs=inputs).dump()).encode()
-
-
-def make(api: HfApi, repo: str, kind: str = "model", *, large: bool = False, **options: Any) -> str:
-    """A repository with two tagged revisions and a main beyond them: small, new, removed and (`large`) large files."""
-    random = Random(repo)
-    api.create_repo(repo, repo_type=kind, **options)
-    first = {"model_bin": random.randbytes(LARGE)} if large else {"model_txt": b"m"}
-    commit(api, repo, kind, README_md=b"---\nlicense: mit\n---\nOne\n", old_txt=b"o", **first)
-    api.create_tag(repo, tag="v1", repo_type=kind)
-    commit(
-        api, repo, kind, README_md=b"---\nlicense: mit\n---\nTwo\n", old_txt=None, deep__in__a_json=b"{}", empty_txt=b""
-    )
-    api.create_tag(repo, tag="v2", repo_type=kind)
-    api.create_tag(repo, tag="also-v2", repo_type=kind, tag_message="the same again")
-    more = {"more_bin": random.randbytes(LARGE)} if large else {}
-    commit(api, repo, kind, lineage_json=lineage(), **more)
-    return repo
-
-
-def assert_equal(source: HfApi, repo: str, target: HfApi, copy: str, kind: str = "model") -> None:
-    tags = {tag.name for tag in source.list_repo_refs(repo, repo_type=kind).tags}
-    refs = target.list_repo_refs(copy, repo_type=kind)
-    assert {tag.name for tag in refs.tags} == tags
-    for tag in tags:
-        assert files(source, repo, tag, kind) == files(target, copy, tag, kind)
-    assert without_record(files(source, repo, kind=kind)) == without_record(files(target, copy, kind=kind))
-    assert [branch.name for branch in refs.branches] == ["main"]
+from support.promotion import assert_equal, commit, files, lineage, make, record, without_record
 
 
 @pytest.mark.parametrize(
@@ -374,119 +262,6 @@ def test_without_a_token_for_the_source_it_is_asked_as_a_stranger(hubs, source, 
     assert_equal(source, repo, target, repo)
 
 
-KILLED = """
-import os, signal, sys
-from huggingface_hub.utils import get_session
-from harness.cli.__main__ import main
-from harness.hub.http_client import use_own_client
-
-use_own_client("http://127.0.0.1")  # once per process: what is hooked into it stays
-left, moment = int(sys.argv.pop(1)), sys.argv.pop(1)
-
-def count(message):
-    global left
-    request = message if moment == "request" else message.request
-    left -= request.method not in ("GET", "HEAD")
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-hooks = get_session().event_hooks
-get_session().event_hooks = {**hooks, moment: [*hooks[moment], count]}
-main()
-"""
-
-
-def _killed(hubs: tuple[EmbeddedHub, EmbeddedHub], repo: str, request: int, moment: str, folder: Path) -> bool:
-    """Run the command in another process, which dies before (or after) it sends that request; False if it ended."""
-    environment = os.environ | {"HF_TOKEN": "hf_ada_target", "TFT_FROM_TOKEN": "hf_ada_source", "TMPDIR": str(folder)}
-    words = [str(request), moment, "hub", "promote", repo, "--from", hubs[0].url, "--to", hubs[1].url]
-    done = subprocess.run([sys.executable, "-c", KILLED, *words], env=environment, capture_output=True, check=False)
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode != 0
-
-
-@pytest.mark.parametrize(
-    "moment", [pytest.param("request", marks=pytest.mark.slow), pytest.param("response", marks=pytest.mark.kill)]
-)
-def test_killed_around_every_write_it_goes_on_and_shows_nothing_half_done(hubs, source, target, moment, tmp_path):
-    """Every run dies at its n-th writing request, n = 1, 2, ...: strangers see nothing, or all that main has."""
-    stranger = HfApi(endpoint=hubs[1].url, token="hf_bob_target")
-    repo = make(source, f"ada/killed-{moment}", large=True)
-    deaths = 0
-    while _killed(hubs, repo, deaths + 1, moment, tmp_path):
-        deaths += 1
-        if stranger.repo_exists(repo):
-            assert without_record(files(stranger, repo)) == files(source, repo)
-        for tag in target.list_repo_refs(repo).tags if target.repo_exists(repo) else []:
-            assert files(target, repo, tag.name) == files(source, repo, tag.name)
-    assert deaths >= 5
-    assert_equal(source, repo, target, repo)
-    assert stranger.repo_exists(repo)
-
-
-@pytest.mark.slow
-def test_two_promotions_at_once_end_as_one(hubs, source, target, promote):
-    """One of them may be refused; nothing is mixed up, and running again completes it."""
-    repo = make(source, "ada/raced")
-    environment = os.environ | {"HF_TOKEN": "hf_ada_target", "TFT_FROM_TOKEN": "hf_ada_source"}
-    words = ["hub", "promote", repo, "--from", hubs[0].url, "--to", hubs[1].url]
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-m", "harness.cli", *words], env=environment, stdout=-3, stderr=subprocess.PIPE
-        )
-        for _ in range(2)
-    ]
-    for child in children:
-        _, said = child.communicate()
-        assert child.returncode in (0, 2), said
-        assert b"Traceback" not in said
-    promote(repo)
-    assert_equal(source, repo, target, repo)
-
-
-def test_a_source_that_goes_on_meanwhile_is_promoted_as_it_was(hubs, source, target, monkeypatch):
-    """Commits are pinned when the plan is made."""
-    from harness.hub.connect import connect_both
-    from harness.hub.promotion.plan import PromoteOptions
-    from harness.hub.promotion.promote import apply_promotion, parse_name, plan_promotion
-
-    monkeypatch.setenv("TFT_FROM_TOKEN", "hf_ada_source")
-    monkeypatch.setenv("HF_TOKEN", "hf_ada_target")
-    repo = make(source, "ada/moving")
-    was = {revision: files(source, repo, revision) for revision in ("main", "v1")}
-    with connect_both(hubs[0].url, hubs[1].url) as (giver, receiver):
-        plan = plan_promotion(giver, receiver, [parse_name(repo, "model")], PromoteOptions())
-        commit(source, repo, README_md=b"later")
-        source.delete_tag(repo, tag="v1")
-        source.create_tag(repo, tag="v1")
-        apply_promotion(giver, receiver, plan, lambda line: None)
-    assert {"v1": files(target, repo, "v1"), "main": without_record(files(target, repo))} == was
-
-
-@pytest.mark.slow
-def test_a_target_that_moves_meanwhile_is_not_overwritten(hubs, source, target, monkeypatch):
-    from harness.hub.connect import connect_both
-    from harness.hub.promotion.plan import PromoteOptions
-    from harness.hub.promotion.promote import apply_promotion, parse_name, plan_promotion
-
-    monkeypatch.setenv("TFT_FROM_TOKEN", "hf_ada_source")
-    monkeypatch.setenv("HF_TOKEN", "hf_ada_target")
-    repo = make(source, "ada/contested")
-    with connect_both(hubs[0].url, hubs[1].url) as (giver, receiver):
-        apply_promotion(
-            giver,
-            receiver,
-            plan_promotion(giver, receiver, [parse_name(repo, "model")], PromoteOptions()),
-            lambda line: None,
-        )
-        commit(source, repo, new_txt=b"n")
-        plan = plan_promotion(giver, receiver, [parse_name(repo, "model")], PromoteOptions())
-        commit(target, repo, theirs_txt=b"t")
-        with pytest.raises(HubError, match="someone else pushed"):
-            apply_promotion(giver, receiver, plan, lambda line: None)
-    assert "theirs.txt" in files(target, repo)
-
-
 def test_on_request_names_in_metadata_follow_to_the_new_owner(hubs, source, target, promote, tmp_path):
     """Pages, names and tagged commits in the card's metadata and the results; no other text, and no tag."""
     data = make(source, "ada/linked-data", "dataset")
@@ -520,36 +295,6 @@ def test_on_request_names_in_metadata_follow_to_the_new_owner(hubs, source, targ
     assert text("README.md", "v1") == api_files["README.md"]
     again = promote(*words)
     assert [one["changed"] for one in again["repositories"]] == [False, False]
-
-
-@pytest.mark.slow
-def test_a_target_that_dies_midway_is_completed_when_it_is_back(hubs, source, promote, tmp_path, monkeypatch):
-    from harness.hub.connect import connect_both
-    from harness.hub.promotion.plan import PromoteOptions
-    from harness.hub.promotion.promote import apply_promotion, parse_name, plan_promotion
-
-    repo = make(source, "ada/outlives")
-    monkeypatch.setenv("TFT_FROM_TOKEN", "hf_ada_source")
-    monkeypatch.setenv("HF_TOKEN", "hf_ada_target")
-    (tmp_path / "users.yaml").write_text(TARGET_USERS)
-    first = running(tmp_path / "root", users=tmp_path / "users.yaml")
-    fragile = first.__enter__()
-
-    def die(line: str) -> None:
-        if "v2" in line:
-            first.__exit__(None, None, None)
-
-    with connect_both(hubs[0].url, fragile.url) as (giver, receiver):
-        plan = plan_promotion(giver, receiver, [parse_name(repo, "model")], PromoteOptions())
-        with pytest.raises(HubUnreachable):
-            apply_promotion(giver, receiver, plan, die)
-    with running(tmp_path / "root", users=tmp_path / "users.yaml") as back:
-        api = HfApi(endpoint=back.url, token="hf_ada_target")
-        assert api.repo_info(repo).private
-        assert [tag.name for tag in api.list_repo_refs(repo).tags] == ["v1"]
-        promote(repo, to=back.url)
-        assert_equal(source, repo, api, repo)
-        assert not api.repo_info(repo).private
 
 
 def test_a_file_that_became_a_folder_and_what_a_gitignore_leaves_out(source, target, promote):

@@ -15,8 +15,9 @@ import pytest
 
 import support.tft
 from harness.hub.address import is_loopback, keep_from_proxies, proxy_problem
-from harness.models.backends._vllm_client import VllmBackend
+from harness.models.backends._vllm_client import Asked, VllmBackend
 from harness.models.engine.server import Server
+from harness.models.prompts import Prompt
 from support.http_server import Handler, serving
 from support.tft import Done
 
@@ -132,10 +133,10 @@ def test_our_own_engine_is_never_asked_through_a_proxy(
     for name in VARIABLES:
         monkeypatch.setenv(name, proxy.address)
     answers: list[Any] = []
-    prompt = SimpleNamespace(pair_id="a", token_ids=(1, 2), sha256=lambda: "hash")
+    prompt = Prompt(pair_id="a", token_ids=(1, 2))
     with serving(Engine) as engine, subprocess.Popen(["sleep", "60"]) as process:
         server = Server(port=engine.server_port, log=tmp_path / "log", process=process)
-        VllmBackend(server, 8, 1, adapter="me/adapter@1").ask([prompt], answers.append)
+        VllmBackend(server, Asked(max_tokens=8, last=False), 1).ask([prompt], answers.append)
         process.kill()
     assert [answer.raw for answer in answers] == ["Hello."]
     assert proxy.seen == []

@@ -18,6 +18,7 @@ notations              calls written in the notation of each family
 trained_model          what is recorded of a training that was never run
 benchmark_results      results of a benchmark that was never run
 ada                    a Hub with a user Ada, her client, and the repositories that she makes
+promotion              repositories with a history, to be promoted from one Hub to another
 hub_requests           every request that the routes of the Hub allow
 hostile_cards          cards that try to run a script or load something
 workflow_runner        run a job of a workflow as a runner does

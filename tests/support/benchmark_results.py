@@ -65,7 +65,7 @@ def results(model: Model, pairs: Sequence[TurnPair], task: Task) -> Files:
             **model.changes,
         }
     )
-    made = make_scorecard(run, pairs, scores, _judged(model, scores, pairs) if model.judge else None)
+    made = make_scorecard(run, pairs, [scores], [_judged(model, scores, pairs)] if model.judge else ())
     name = config_name(model.name)
     return {
         report_file(name): json.dumps(dump_report(made.report)),

@@ -43,6 +43,8 @@ class Endpoint:
     """Seconds from a question to its answer."""
     talk: str = ""
     """Text sent in place of a call, with `{call}` where the call belongs; empty: a call in `tool_calls`."""
+    heeds_seeds: bool = False
+    """Whether an answer also depends on the seed that it is asked with."""
     faults: Callable[[str, int], Fault | None] = lambda _question, _time: None
     """Question (hash of its messages) and how often it has been asked before -> what goes wrong."""
     fault: type[Fault] = Fault
@@ -118,13 +120,14 @@ def serving() -> Iterator[Endpoint]:
                     if problem := state.refuses(request):
                         self._send(400, _error(problem))
                     else:
-                        self._reply(question, before)
+                        self._reply(question, before, request.get("seed"))
 
-        def _reply(self, question: str, before: int) -> None:
+        def _reply(self, question: str, before: int, seed: int | None) -> None:
             time.sleep(state.delay)
             fault = state.faults(question, before)
             if fault is None:
-                self._send(200, answer(question, state.talk))
+                drawn = question_hash([question, seed]) if state.heeds_seeds and seed is not None else question
+                self._send(200, answer(drawn, state.talk))
             elif fault.drop:
                 self.close_connection = True
             else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,11 @@ def templates() -> dict[str, str]:
 
 def generated(name: str, calls: list[ToolCall], tools: list[dict[str, Any]]) -> list[str]:
     """Return what a model with that template would have generated for each call: the rest after the prompt."""
+    return generated_turns(name, [(call,) for call in calls], tools)
+
+
+def generated_turns(name: str, turns: Sequence[tuple[ToolCall, ...]], tools: list[dict[str, Any]]) -> list[str]:
+    """Return the same for turns with several calls."""
     from transformers.utils.chat_template_utils import render_jinja_template
 
     options = {
@@ -61,14 +66,18 @@ def generated(name: str, calls: list[ToolCall], tools: list[dict[str, Any]]) -> 
     # Some prompts open thinking, which the rendered turn does not repeat.
     prompt = prompt.removesuffix("<think>\n")
     texts: list[str] = []
-    for call in calls:
-        arguments = json.dumps(call.arguments, ensure_ascii=False) if name in ARGUMENTS_AS_TEXT else call.arguments
-        function = {"name": call.name, "arguments": arguments}
-        turn = {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": function}]}
-        full = render_jinja_template([[user, turn]], **options)[0][0]
+    for turn in turns:
+        calls = [{"type": "function", "function": _function(name, call)} for call in turn]
+        message = {"role": "assistant", "content": "", "tool_calls": calls}
+        full = render_jinja_template([[user, message]], **options)[0][0]
         assert full.startswith(prompt)
         texts.append(full[len(prompt) :])
     return texts
+
+
+def _function(name: str, call: ToolCall) -> dict[str, Any]:
+    arguments = json.dumps(call.arguments, ensure_ascii=False) if name in ARGUMENTS_AS_TEXT else call.arguments
+    return {"name": call.name, "arguments": arguments}
 
 
 def _json(value: object) -> str:

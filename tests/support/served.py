@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -61,7 +62,8 @@ class _Lasting(PromptRenderer):
     """One that outlives its endpoint: a child takes seconds to start."""
 
     def close(self) -> None:
-        """Leave it to the next endpoint; the child ends with the tests."""
+        """Leave it to the next endpoint, and its event loop; the child ends with the tests."""
+        self._free = asyncio.Semaphore(len(self._guards))
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.benchmark.report.records import JudgeSummary
-from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
+from harness.evaluation.metrics import JUDGE_METRIC, by_rank
 from harness.evaluation.records import EvalReport
 
 _RULES = "rules:"
@@ -23,7 +23,7 @@ def shared_metrics(reports: Sequence[EvalReport], judge: JudgeSummary | None) ->
     names = set.intersection(*(set(report.rows["model"]) for report in reports)) if reports else set()
     if judge is None:
         names.discard(JUDGE_METRIC)
-    return tuple(sorted(names, key=lambda name: (name != JUDGE_METRIC, name != DEFAULT_METRIC, name)))
+    return tuple(sorted(names, key=by_rank))
 
 
 def _judge(report: EvalReport) -> tuple[JudgeSummary, tuple[str, ...]] | None:

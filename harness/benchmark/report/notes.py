@@ -10,7 +10,7 @@ from harness.benchmark.report.records import BenchmarkReport
 from harness.benchmark.report.results import EvaluationResults
 from harness.data.approval import approval_of
 from harness.data.published_facts import published_facts
-from harness.data.tasks import text_turns_note
+from harness.data.tasks import turn_notes
 from harness.evaluation.baselines import GOLD
 from harness.evaluation.metrics import JUDGE_METRIC
 from harness.evaluation.records import EvalReport
@@ -35,7 +35,7 @@ def notes(summary: BenchmarkReport, assigned: AssignedResults, results: Evaluati
 def _about_test_set(reports: list[EvalReport]) -> Iterator[str]:
     """Yield how many test conversations a person looked at, where that is known, and what of them is not scored."""
     yield from sorted({approval.sentence for one in reports if (approval := approval_of(one.run.config))})
-    yield from sorted({note for one in reports for note in text_turns_note(one.run.config)})
+    yield from sorted({note for one in reports for note in turn_notes(one.run.config)})
 
 
 def _about_judges(summary: BenchmarkReport, reports: list[EvalReport]) -> Iterator[str]:

@@ -180,8 +180,8 @@ def _spread(means: Iterable[float | None]) -> float | None:
 
 
 def _tool(reference: str) -> str:
-    call = parse_answer(reference)
-    return call.name if call else _NO_TOOL
+    calls = parse_answer(reference)
+    return calls[0].name if calls else _NO_TOOL
 
 
 def _published(facts: PublishedFacts, number: int, metrics: Sequence[str]) -> dict[str, dict[str, float | None]]:

@@ -28,7 +28,7 @@ class Thresholds(BaseModel):
     @field_validator("metrics")
     @classmethod
     def _are_known(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
-        known = [JUDGE_METRIC, *metric_names()]
+        known = [JUDGE_METRIC, *metric_names(parallel=True)]
         if unknown := next((name for name in metrics if name not in known), None):
             raise ValueError(f"there is no metric {unknown!r}; known are {', '.join(known)}")
         return metrics

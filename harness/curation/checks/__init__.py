@@ -1,6 +1,6 @@
 """Deterministic checks of traces: layout, calls, consistency, duplicates, contamination.
 
-assistant_turns.py  Checks of the assistant's turns: one call each, a tool that exists, arguments that are valid,
+assistant_turns.py  Checks of the assistant's turns: as many calls as may be, tools that exist, valid arguments,
                     results where due
 batch.py            Checks, duplicates and contamination over any number of traces: streamed, in several processes,
                     order kept

@@ -1,4 +1,4 @@
-"""Checks of the assistant's turns: one call each, a tool that exists, arguments that are valid, results where due."""
+"""Checks of the assistant's turns: as many calls as may be, tools that exist, valid arguments, results where due."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN = 200
 def unusable_turns(view: View) -> Iterator[Finding]:
     """`several-calls`, `empty-turn`: assistant messages that are not turns, so that they are not relabelled."""
     for event in view.events:
-        if event.kind != "empty":
+        if event.kind != "empty" or view.calls(event):
             continue
         calls = view.conversation.messages[event.position].tool_calls
         if calls:
@@ -29,19 +29,19 @@ def unusable_turns(view: View) -> Iterator[Finding]:
 def call_names(view: View) -> Iterator[Finding]:
     """`unknown-tool`: the task has no tool of this name."""
     for event in view.events:
-        if event.call and event.call.name not in view.toolbox:
-            known = ", ".join(view.toolbox.names)
-            problem = f"calls {_short(event.call.name)}, which is no tool of the task; expected one of {known}"
-            yield view.found("unknown-tool", "repairable", problem, event)
+        for call in view.calls(event):
+            if call.name not in view.toolbox:
+                known = ", ".join(view.toolbox.names)
+                problem = f"calls {_short(call.name)}, which is no tool of the task; expected one of {known}"
+                yield view.found("unknown-tool", "repairable", problem, event)
 
 
 def call_arguments(view: View) -> Iterator[Finding]:
     """`invalid-arguments`: the call breaks the JSON schema of its tool."""
     for event in view.events:
-        if event.call is None or event.call.name not in view.toolbox:
-            continue
-        for problem in view.toolbox.problems(event.call):
-            yield view.found("invalid-arguments", "repairable", _short(problem), event)
+        for call in view.calls(event):
+            for problem in view.toolbox.problems(call) if call.name in view.toolbox else ():
+                yield view.found("invalid-arguments", "repairable", _short(problem), event)
 
 
 def reply_form(view: View) -> Iterator[Finding]:
@@ -67,6 +67,7 @@ def results(view: View) -> Iterator[Finding]:
     """`call-without-result`, `result-without-call`: results follow service calls, and nothing else does.
 
     Where labels are damaged a call stands where a reply was, or a reply where a call was: the committee may mend it.
+    Each of several calls has a result of its own.
     """
     for before, event in pairwise(view.spoken):
         if before.kind == "reply" and event.kind == "result":
@@ -75,6 +76,12 @@ def results(view: View) -> Iterator[Finding]:
         elif before.call and before.kind == "call" and event.kind != "result":
             problem = f"{_short(before.call.name)} is called, and no result follows; expected a tool result"
             yield view.found("call-without-result", "repairable", problem, before)
+    for number, event in enumerate(view.spoken):
+        calls = view.calls(event) if event.kind == "empty" else ()
+        following = view.spoken[number + 1 : number + 1 + len(calls)]
+        if (found := sum(one.kind == "result" for one in following)) < len(calls):
+            problem = f"{len(calls)} calls, and {found} results follow; expected one for each"
+            yield view.found("call-without-result", "repairable", problem, event)
 
 
 def call_ids(view: View) -> Iterator[Finding]:

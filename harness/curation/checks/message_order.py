@@ -12,7 +12,7 @@ from pydantic import PositiveInt
 from harness.data.events import Event, Kind
 from harness.data.formats.strict_records import FrozenModel
 from harness.data.pipeline_records import Finding, Severity
-from harness.data.records import Conversation, Message
+from harness.data.records import Conversation, Message, ToolCall
 from harness.data.tools import Toolbox
 
 
@@ -26,6 +26,8 @@ class CheckConfig(FrozenModel):
     max_message: PositiveInt = 10_000
     """Characters of one message, from which on it is worth a note."""
     max_messages: PositiveInt = 200
+    parallel: bool = False
+    """Whether a turn may have several calls."""
     consistency: bool = True
     """Whether results are compared with calls and replies with results: most of the time that the checks take."""
 
@@ -55,6 +57,13 @@ class View:
         """The events without the system message at the start."""
         return self.events[1:] if self.events and self.events[0].kind == "system" else self.events
 
+    def calls(self, event: Event) -> tuple[ToolCall, ...]:
+        """Return the calls of an assistant's turn, a reply as a call too; none where it may not be a turn."""
+        if event.call is not None:
+            return (event.call,)
+        several = self.conversation.messages[event.position].tool_calls if event.kind == "empty" else ()
+        return several if self.config.parallel else ()
+
     def found(self, check: str, severity: Severity, problem: str, at: Event | None = None) -> Finding:
         """Return a finding, as strict as the configuration wants it."""
         if self.config.strict and severity == "repairable":
@@ -77,7 +86,7 @@ def turns(view: View) -> Iterator[Finding]:
     """`no-messages`, `no-turns`: there must be something to learn."""
     if not view.spoken:
         yield view.found("no-messages", "reject", "the conversation has no messages; expected a user and an assistant")
-    elif not any(event.is_turn for event in view.spoken):
+    elif not any(view.calls(event) for event in view.spoken):
         yield view.found("no-turns", "reject", "the assistant says and calls nothing; expected one turn or more")
 
 
@@ -129,7 +138,7 @@ def last_message(view: View) -> Iterator[Finding]:
 def consecutive_turns(view: View) -> Iterator[Finding]:
     """`consecutive-turns`: an assistant that goes on after a reply. Unusual, and not wrong."""
     for before, event in pairwise(view.spoken):
-        if before.kind == "reply" and event.is_turn:
+        if before.kind == "reply" and view.calls(event):
             problem = f"{_WHAT[event.kind]} right after a reply; expected a user message between them"
             yield view.found("consecutive-turns", "note", problem, event)
 

@@ -49,6 +49,8 @@ def _has_controls(text: str) -> bool:
     return not text.isprintable() and any(char < " " and char not in "\t\n\r" for char in text)
 
 
+SEVERAL_CALLS = "have several calls in one turn"
+"""A sign only where the task does not allow them."""
 SIGNS = (
     Sign(name="have no messages", advice="`tft filter` rejects them", holds=lambda events, _: not events),
     Sign(
@@ -62,7 +64,7 @@ SIGNS = (
         holds=lambda events, _: bool(events) and not events[-1].is_turn,
     ),
     Sign(
-        name="have several calls in one turn",
+        name=SEVERAL_CALLS,
         advice="their results do not all follow, so they cannot be put one after another; `tft filter` says where",
         holds=lambda _, messages: any(len(one.tool_calls) > 1 for one in messages),
     ),

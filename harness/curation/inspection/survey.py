@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from random import Random
 
-from harness.curation.inspection.anomalies import DUPLICATE, SIGNS, TOO_LONG
+from harness.curation.inspection.anomalies import DUPLICATE, SEVERAL_CALLS, SIGNS, TOO_LONG
 from harness.curation.inspection.languages import language
 from harness.curation.inspection.redaction import find_pii
 from harness.data.events import Event, events
@@ -110,10 +110,13 @@ class _Tally:
     ratings: list[Rating] = field(default_factory=list)
     toolbox: Toolbox = field(init=False)
     rater: RulesRater | None = field(init=False)
+    parallel: bool = field(init=False)
+    """Whether a turn may have several calls."""
 
     def __post_init__(self) -> None:
         self.toolbox = Toolbox((self.task or _NO_TASK).tools)
         self.rater = RulesRater(self.task) if self.task else None
+        self.parallel = self.task is not None and self.task.parallel_tool_calls
 
     def add(self, row: TraceRow) -> None:
         """Count one row."""
@@ -132,6 +135,9 @@ class _Tally:
         for event in told:
             if event.call is not None and event.is_turn:
                 self._call(event.call, spoken=event.kind == "reply")
+        for message in conversation.messages if self.parallel else ():
+            for call in message.tool_calls if len(message.tool_calls) > 1 else ():
+                self._call(call, spoken=self.toolbox.reply_text(call) is not None)
         texts = [text for message in conversation.messages for text in _texts(message)]
         self.lengths[len(told)] += 1
         self.characters[sum(map(len, texts))] += 1
@@ -153,6 +159,7 @@ class _Tally:
 
     def _oddities(self, conversation: Conversation, told: Sequence[Event], texts: Sequence[str]) -> set[str]:
         found = {sign.name for sign in SIGNS if sign.holds(told, conversation.messages)}
+        found -= {SEVERAL_CALLS} if self.parallel else set()
         digest = hashlib.blake2b("\0".join(texts).encode(errors="replace"), digest_size=8).digest()
         if digest in self.seen:
             found.add(DUPLICATE)

@@ -60,7 +60,8 @@ def check_job(folder: Path) -> list[JobFinding]:
         found += [*_size(used), *_calls(used, task)]
     overlaps = _Overlaps(used, _links(folder, used))
     usable = not any(map(why_unusable, task.tools))  # calls can be compared with tools only where these are schemas
-    seen = survey(map(overlaps.look, read_traces(job.traces)), task if usable else None)
+    traces = read_traces(job.traces, parallel=task.parallel_tool_calls)
+    seen = survey(map(overlaps.look, traces), task if usable else None)
     found += overlaps.findings()
     found += [
         JobFinding(what=f"{one.what} ({one.count:,} of {one.of:,})", advice=one.advice) for one in likely_problems(seen)

@@ -16,7 +16,7 @@ from harness.curation.checks.message_order import CheckConfig
 from harness.curation.inspection.redaction import find_pii, redact
 from harness.curation.job_init.task_description import SystemTally
 from harness.curation.job_init.tool_definitions import ToolTally
-from harness.data.formats.messages import dump_conversation
+from harness.data.formats.messages import MOST_CALLS, dump_conversation
 from harness.data.pipeline_records import TraceRow
 from harness.data.records import Conversation, Message
 from harness.data.tools import Toolbox
@@ -24,7 +24,10 @@ from harness.data.tools import Toolbox
 CARRIED = ("time", "model", "session_id", "user_id")
 """Columns of the export that stay beside a conversation; all others are left behind, secrets among them."""
 _LINKS = ("user_id", "session_id")
-_ORDER = CheckConfig(max_length=1 << 40, max_messages=1 << 40, consistency=False)
+_ORDER = {
+    parallel: CheckConfig(max_length=1 << 40, max_messages=1 << 40, consistency=False, parallel=parallel)
+    for parallel in (False, True)
+}
 """How long a conversation may be is for the filter to say."""
 _SHOWN = 200
 
@@ -63,6 +66,8 @@ class Gathered:
 
     redacted: bool = False
     """Whether what looks personal is masked, and users and sessions are numbered instead of named."""
+    parallel: bool = False
+    """Whether a turn may have several calls."""
     rows: list[RowFacts] = field(default_factory=list)
     tools: ToolTally = field(default_factory=ToolTally)
     systems: SystemTally = field(default_factory=SystemTally)
@@ -114,7 +119,7 @@ class Gathered:
             begins=array("Q", () if aside else _begins(conversation)),
             print=None if aside else fingerprint(conversation),
             aside=aside,
-            untestable="" if aside else why_untestable(conversation),
+            untestable="" if aside else why_untestable(conversation, parallel=self.parallel),
         )
 
 
@@ -142,14 +147,16 @@ def why_aside(row: TraceRow) -> SetAside | None:
     return None
 
 
-def why_untestable(conversation: Conversation) -> str:
+def why_untestable(conversation: Conversation, *, parallel: bool = False) -> str:
     """Return why a conversation cannot be a test conversation; empty where it can."""
     calls = [len(message.tool_calls) for message in conversation.messages if message.tool_calls]
     if not calls:
         return "it has no call, so there is nothing to compare with"
-    if max(calls) > 1:
+    if max(calls) > 1 and not parallel:
         return "it has several calls in one turn"
-    found = check(conversation, Toolbox(()), _ORDER)
+    if max(calls) > MOST_CALLS:
+        return f"it has more than {MOST_CALLS} calls in one turn"
+    found = check(conversation, Toolbox(()), _ORDER[parallel])
     # Agents that greet speak first; that is for the filter to judge, and their calls can be compared.
     return next((one.problem for one in found if one.severity == "reject" and one.check != "first-message"), "")
 

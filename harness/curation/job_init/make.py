@@ -58,6 +58,8 @@ class InitRequest:
     """The task's description, where the caller gives it."""
     redact: bool = False
     """Whether what looks personal is masked in all that is written."""
+    parallel: bool = False
+    """Whether several calls of a turn stay together, and the task says that there may be such turns."""
     decided_by: By | None = None
     """Who has accepted the test conversations: `--yes`, or None where a person is still to."""
 
@@ -75,9 +77,9 @@ def make_job(request: InitRequest, *, advance: Advance = _nothing) -> JobRecord:
     refuse_files(request.out)
     request.out.parent.mkdir(parents=True, exist_ok=True)
     with scratch_folder(request.out) as folder:
-        found = Gathered(redacted=request.redact)
+        found = Gathered(redacted=request.redact, parallel=request.parallel)
         rows = folder / _ROWS
-        write_jsonl(rows, found.pass_over(_counting(request.source.rows(), advance)))
+        write_jsonl(rows, found.pass_over(_counting(request.source.rows(parallel=request.parallel), advance)))
         if all(row.aside for row in found.rows):
             problem = next(row.aside.reason for row in found.rows if row.aside)
             raise DataError(f"no conversation of {request.source.name} is of use ({problem}); correct the export")
@@ -166,7 +168,9 @@ def _task(request: InitRequest, found: Gathered) -> tuple[Task, FoundDescription
         described = FoundDescription(text=request.description, draft=False)
     else:
         described = found.systems.description([one.name for one in tools])
-    return Task(description=described.text, tools=tuple(one.definition for one in tools)), described, tools
+    definitions = tuple(one.definition for one in tools)
+    task = Task(description=described.text, tools=definitions, parallel_tool_calls=request.parallel)
+    return task, described, tools
 
 
 def _write_rows(folder: Path, found: Gathered, held: HeldOut, test: Sequence[Conversation]) -> Counter[str]:

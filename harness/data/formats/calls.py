@@ -21,7 +21,9 @@ _ABOUT = re.compile(
     "object|status|state|error|origin|approval|caller|extra_content|"
     "cache_control|reasoning.*|thinking.*)$|metadata|usage|annotations|logprobs|citations|_reason$"
 )
-_TAGGED = re.compile(r"\s*<tool_call>(.*)</tool_call>\s*", re.DOTALL)
+_OPENING, _CLOSING = "<tool_call>", "</tool_call>"
+_MOST_CLOSINGS = 32
+"""Closing tags that are tried for one element."""
 
 
 def parse_call(value: Any, *, strict: bool = True) -> ToolCall:
@@ -53,16 +55,43 @@ def parse_arguments(value: Any, tool: str) -> dict[str, Any]:
     return value
 
 
-def parse_answer(answer: str) -> ToolCall | None:
-    """Return the call that a reference states, plain or in `<tool_call>` tags; None for any other text."""
-    tagged = _TAGGED.fullmatch(answer)
-    value = as_value(tagged.group(1) if tagged else answer)
-    if not isinstance(value, Mapping) or not ({"parameters", "arguments"} & value.keys()):
-        return None
+def parse_answer(answer: str) -> tuple[ToolCall, ...]:
+    """Return the calls that a reference states: plain, in a list, or in `<tool_call>` tags; none for any other text."""
+    text = answer.strip()
+    if text.startswith(_OPENING) and text.endswith(_CLOSING):
+        values = _tagged(text)
+    else:
+        value = as_value(answer)
+        values = value if isinstance(value, list) else [value]
+    found = [value for value in values if isinstance(value, Mapping) and {"parameters", "arguments"} & value.keys()]
     try:
-        return parse_call(value)
+        return tuple(map(parse_call, found)) if len(found) == len(values) else ()
     except ValueError:
-        return None
+        return ()
+
+
+def _tagged(text: str) -> list[Any]:
+    """Return the values in a text of nothing but `<tool_call>` elements, None for what is no JSON.
+
+    A text in a call may hold the tags themselves, so an element ends at the first closing tag that leaves whole JSON.
+    """
+    values, start = [], 0
+    while start < len(text):
+        if not text.startswith(_OPENING, start):
+            return [None]
+        begin = start + len(_OPENING)
+        end, value = begin, None
+        for _ in range(_MOST_CLOSINGS):
+            end = text.find(_CLOSING, end)
+            if end < 0 or (value := as_value(text[begin:end])) is not None:
+                break
+            end += len(_CLOSING)
+        values.append(value)
+        if value is None:
+            break
+        start = end + len(_CLOSING)
+        start += len(text[start:]) - len(text[start:].lstrip())
+    return values
 
 
 def call_id(value: Mapping[str, Any]) -> str | None:

@@ -32,8 +32,8 @@ def read_messages(
     """Return the records of a list of messages; ValueError says which one cannot be read, and what was expected.
 
     `key` is where they were found. Not strict, parallel calls of one message whose results all follow become call,
-    result, call, result, and the conversation ends before the first message that holds a picture, a sound or a file;
-    `notes` takes what was changed or left out.
+    result, call, result (but for `notes.parallel`, see `one_after_another`), and the conversation ends before the first
+    message that holds a picture, a sound or a file; `notes` takes what was changed or left out.
     """
     if not isinstance(values, Sequence) or isinstance(values, str):
         raise ValueError(f'"{key}" must hold a list of messages, got {kind(values)}')
@@ -67,8 +67,11 @@ def read_messages(
 
 
 def one_after_another(messages: Sequence[Message], notes: ReadingNotes) -> tuple[Message, ...]:
-    """Return messages with each call of a turn, where all results follow, as a turn of its own, with its result."""
-    apart = _apart(messages)
+    """Return messages with each call of a turn, where all results follow, as a turn of its own, with its result.
+
+    Where `notes` say that calls may be parallel they stay together, and their results follow in their order.
+    """
+    apart = _apart(messages, together=notes.parallel)
     if several := _several(messages) - _several(apart):
         notes.add(SEVERAL_CALLS, f"turns with several calls: {several}; each call is a turn of its own now")
     return apart
@@ -156,7 +159,7 @@ def whole(value: Any, place: str = "the row") -> None:
             whole(part, place)
 
 
-def _apart(messages: Sequence[Message]) -> tuple[Message, ...]:
+def _apart(messages: Sequence[Message], *, together: bool) -> tuple[Message, ...]:
     if all(len(message.tool_calls) < 2 for message in messages):
         return tuple(map(_plain_result, messages))
     out: list[Message] = []
@@ -169,7 +172,9 @@ def _apart(messages: Sequence[Message]) -> tuple[Message, ...]:
             out.append(_plain_result(message))
             position += 1
             continue
-        for call, result in zip(message.tool_calls, results, strict=True):
+        if together:
+            out += [message, *map(_plain_result, results)]
+        for call, result in () if together else zip(message.tool_calls, results, strict=True):
             out += [replace(message, tool_calls=(call,)), _plain_result(result)]
             message = replace(message, content=None)  # said once, with the first call
         position += 1 + number

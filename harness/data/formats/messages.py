@@ -6,8 +6,11 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.data.records import Conversation, Message, TurnPair
+from harness.data.records import Conversation, Message, Task, TurnPair
 from harness.errors import DataError
+
+MOST_CALLS = 31
+"""Calls of one turn, at most: more are not read from an answer."""
 
 
 def dump_arguments(arguments: Mapping[str, Any]) -> str:
@@ -57,19 +60,30 @@ def dump_conversation(conversation: Conversation) -> dict[str, Any]:
     return {"id": conversation.id, "source": conversation.source, "messages": messages}
 
 
-def expand_pairs(conversations: Iterable[Conversation]) -> list[TurnPair]:
-    """Return one pair for every assistant call, in order.
+def check_calls(conversations: Iterable[Conversation], task: Task) -> None:
+    """Raise DataError for a turn with more calls than its task allows."""
+    most = MOST_CALLS if task.parallel_tool_calls else 1
+    for conversation in conversations:
+        for position, message in enumerate(conversation.messages):
+            if (number := len(message.tool_calls)) <= most:
+                continue
+            place = f"conversation {conversation.id}, message {position}: {number} calls in one turn"
+            if task.parallel_tool_calls:
+                raise DataError(f"{place}; expected at most {most}, of more no answer is read")
+            raise DataError(
+                f"{place}; expected one, or the task says that there may be several: "
+                '"parallel_tool_calls": true in job_description.json'
+            )
 
-    Raises DataError where an assistant message carries several calls: the benchmark has one per turn.
-    """
+
+def expand_pairs(conversations: Iterable[Conversation]) -> list[TurnPair]:
+    """Return one pair for every assistant turn with a call or several, in order."""
     pairs: list[TurnPair] = []
     for conversation in conversations:
         turn = 0
         for position, message in enumerate(conversation.messages):
             if message.role != "assistant" or not message.tool_calls:
                 continue
-            if len(message.tool_calls) > 1:
-                raise DataError(f"conversation {conversation.id}, message {position}: several calls in one turn")
             pairs.append(
                 TurnPair(
                     id=f"{conversation.id}:{turn}",
@@ -77,6 +91,7 @@ def expand_pairs(conversations: Iterable[Conversation]) -> list[TurnPair]:
                     turn=turn,
                     prefix=conversation.messages[:position],
                     reference=message.tool_calls[0],
+                    further=message.tool_calls[1:],
                 )
             )
             turn += 1

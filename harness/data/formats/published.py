@@ -34,18 +34,18 @@ def dump_trace(conversation: Conversation, *, null_content: bool, pandas: bool) 
 def dump_row(conversation: Conversation) -> str:
     """Return a conversation's line in the layout of test sets and direct training, with its line end.
 
-    Raises DataError for a last message that the layout cannot hold: several calls, or an assistant's text.
+    Several calls of the last turn are a list. Raises DataError for an assistant's text, which the layout cannot hold.
     """
     if not conversation.messages:
         raise DataError(f"conversation {conversation.id} has no messages, so its row would have no answer")
     *prefix, last = conversation.messages
-    if len(last.tool_calls) == 1:
-        call = last.tool_calls[0]
-        answer = json.dumps({"name": call.name, "parameters": call.arguments})
+    if last.tool_calls:
+        calls = [{"name": call.name, "parameters": call.arguments} for call in last.tool_calls]
+        answer = json.dumps(calls if len(calls) > 1 else calls[0])
     elif last.role == "user" and last.content is not None:
         answer = last.content
     else:
-        raise DataError(f"conversation {conversation.id} ends with neither one call nor a user message")
+        raise DataError(f"conversation {conversation.id} ends with neither a call nor a user message")
     question = json.dumps([_dump_message(message, False, dict) for message in prefix])
     row = {"context": None, "question": question, "answer": answer, "reasoning": None, "metadata": None}
     return _line(row, pandas=True)

@@ -13,7 +13,8 @@ SEVERAL_CALLS, MEDIA, ORDER, NEWEST_FIRST, OTHER_ANSWER, ALTERNATIVES, CUT_RESUL
 ADVICE = {
     SEVERAL_CALLS: (
         "conversations with several calls in a turn",
-        "each call is a turn of its own now, with its result behind it; nothing has to be done",
+        "each call is a turn of its own now, with its result behind it; they stay together where job_description.json "
+        "has parallel_tool_calls (tft job init --parallel-tool-calls)",
     ),
     MEDIA: (
         "conversations that end before a picture, a sound or a file",
@@ -47,10 +48,11 @@ def in_words(findings: Iterable[Finding]) -> list[str]:
 
 
 class ReadingNotes:
-    """Collects the notes of one conversation."""
+    """Collects the notes of one conversation; `parallel` says that several calls may stay in one turn."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, parallel: bool = False) -> None:
         self.findings: list[Finding] = []
+        self.parallel = parallel
 
     def add(self, kind: str, problem: str, position: int | None = None) -> None:
         """Note something of one of the kinds above; `position` is that of the logged message, from 0."""

@@ -133,11 +133,11 @@ def _question(row: Row, strict: bool, notes: ReadingNotes) -> tuple[Message, ...
     answer = row.get("answer")
     if not isinstance(answer, str):
         raise ValueError(f'"answer" must be text, got {kind(answer)}')
-    call = parse_answer(answer)
-    if call is None and (words := why_not_held(answer)):
+    calls = parse_answer(answer)
+    if not calls and (words := why_not_held(answer)):
         raise ValueError(f'"answer" is JSON {words}: {shortened(answer)}')
     # Shuffled conversations may end with the user: their answer is that message's text.
-    return *messages, Message(role="assistant", tool_calls=(call,)) if call else Message(role="user", content=answer)
+    return *messages, Message(role="assistant", tool_calls=calls) if calls else Message(role="user", content=answer)
 
 
 def _row_itself(row: Any, strict: bool, notes: ReadingNotes) -> tuple[Message, ...]:

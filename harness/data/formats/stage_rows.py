@@ -40,7 +40,7 @@ def dump_pair(pair: TurnPair) -> dict[str, Any]:
         "conversation": pair.conversation,
         "turn": pair.turn,
         "messages": list(map(_dump_message, pair.prefix)),
-        "reference": _dump_call(pair.reference),
+        "reference": list(map(_dump_call, pair.calls)) if pair.further else _dump_call(pair.reference),
     }
 
 

@@ -12,6 +12,8 @@ from harness.data.tools import function_of
 from harness.errors import DataError
 from harness.hub.foreign_json import load_json
 
+PARALLEL = "parallel_tool_calls"
+"""Key of a task whose agent may make several calls in one turn, by the name that it has in OpenAI's API."""
 _TASK_KEYS = ("task_description", "tools")
 
 
@@ -27,6 +29,7 @@ def read_task(path: Path) -> Task:
         tools=tuple(_tool(path, position, tool) for position, tool in enumerate(document["tools"])),
         rubric=_text(path, document, "llm_as_a_judge_instructions"),
         system_template=_text(path, document, "system_template"),
+        parallel_tool_calls=_flag(path, document, PARALLEL),
     )
 
 
@@ -69,6 +72,7 @@ def dump_task(task: Task) -> dict[str, Any]:
         "llm_as_a_judge_instructions": task.rubric,
         "tools": list(task.tools),
         "system_template": task.system_template,
+        PARALLEL: task.parallel_tool_calls or None,
     }
     return {key: value for key, value in document.items() if value is not None}
 
@@ -78,6 +82,13 @@ def _text(path: Path, document: Mapping[str, Any], key: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise DataError(f"{path}: {key} must be text, got {type(value).__name__}")
     return value
+
+
+def _flag(path: Path, document: Mapping[str, Any], key: str) -> bool:
+    value = document.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise DataError(f"{path}: {key} must be true or false, got {type(value).__name__}")
+    return bool(value)
 
 
 def _tool(path: Path, position: int, tool: Any) -> dict[str, Any]:

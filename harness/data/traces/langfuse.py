@@ -27,6 +27,7 @@ class LangfuseReader:
 
     words = "observations (Langfuse, Opik, Weave, Braintrust, Datadog or Lunary)"
     record = "trace or observation"
+    parallel = False
 
     def __init__(self, at_once: int = 10_000) -> None:
         """Of more than `at_once` observations, those that others continue are dropped while the file is read."""
@@ -42,7 +43,7 @@ class LangfuseReader:
         if not is_export(value):
             return False
         self._kinds[_kind(value) or "(none)"] += 1
-        for one in read_record(value, record.line):
+        for one in read_record(value, record.line, parallel=self.parallel):
             self._logged.append(replace(one, file=record.file))
             if one.messages and (time := one.columns.get("time")):
                 self._begun[_start(one)] = min(time, self._begun.get(_start(one), time))
@@ -85,13 +86,14 @@ def is_export(value: Any) -> bool:
     return _spoke(value) and bool(known or timed)
 
 
-def read_record(value: Mapping[str, Any], line: int) -> Iterable[LoggedConversation]:
+def read_record(value: Mapping[str, Any], line: int, *, parallel: bool = False) -> Iterable[LoggedConversation]:
     """Yield what a record of an export says, at most one conversation per generation; nothing for other spans."""
     inner = value.get("observations")
     if isinstance(inner, list) and inner and all(isinstance(one, Mapping) and _spoke(one) for one in inner):
         trace = value["trace"] if isinstance(value.get("trace"), Mapping) else value
         identity = {"traceId": trace.get("id") or f"trace-{line}", "sessionId": _named(trace, "session_id")}
-        said = [logged for one in sorted(inner, key=_time) for logged in read_record({**one, **identity}, line)]
+        ordered = ({**one, **identity} for one in sorted(inner, key=_time))
+        said = [logged for one in ordered for logged in read_record(one, line, parallel=parallel)]
         if any(one.problem is None for one in said):  # some downloads have all of them as nulls
             yield from said
             return
@@ -100,7 +102,7 @@ def read_record(value: Mapping[str, Any], line: int) -> Iterable[LoggedConversat
         return
     trace_id = str(_named(value, "trace_id") or value.get("root_span_id") or value.get("id") or "")
     session = str(_named(value, "session_id") or _named(value, "thread_id") or trace_id)
-    notes = ReadingNotes()
+    notes = ReadingNotes(parallel=parallel)
     place = LoggedConversation(id=trace_id, session=session, line=line, columns=_columns(value))
     try:
         yield replace(place, messages=_messages(value, notes), findings=tuple(notes.findings))

@@ -44,6 +44,8 @@ class ExportReader(Protocol):
     """The layout."""
     record: str
     """What a record is called."""
+    parallel: bool
+    """Whether several calls of a turn stay together."""
 
     def add(self, record: FileRecord) -> bool:
         """Take one record of a file; False for a value that is none of this export."""

@@ -40,18 +40,19 @@ _NO_NUMBERS = ("nan", "inf", "-inf")
 _Rows = Iterator[tuple[Path, int, TraceRow]]
 
 
-def read_traces(path: Path, prefix: str = "trace") -> Iterator[TraceRow]:
+def read_traces(path: Path, prefix: str = "trace", *, parallel: bool = False) -> Iterator[TraceRow]:
     """Yield the traces of a file, or of all files of a folder, in order.
 
     Ids are the rows' own, else `prefix-0000` by position. One row is in memory at a time; of observations and sessions,
     which say only together what a conversation is, all conversations are, each once. Of a conversation that several
-    files have with the same id, one row is left. Raises DataError for a file that is empty, damaged or in which no row
+    files have with the same id, one row is left. With `parallel`, several calls of a turn stay together; otherwise each
+    becomes a turn of its own, with its result. Raises DataError for a file that is empty, damaged or in which no row
     can be read, and for ids that two rows of a file share.
     """
     held = export_files(path)
     ids = _Ids(several=len(held.files) > 1)
     problem, readable = None, False
-    for file, line, row in _rows(path, held, prefix):
+    for file, line, row in _rows(path, held, prefix, parallel=parallel):
         id = ids.of(row.conversation, file, line)
         if id is None:
             continue
@@ -147,7 +148,7 @@ def _export_reader(value: Any) -> ExportReader | None:
     return None
 
 
-def _rows(path: Path, held: ExportFiles, prefix: str) -> _Rows:
+def _rows(path: Path, held: ExportFiles, prefix: str, *, parallel: bool) -> _Rows:
     exports: dict[str, _Export] = {}
     numbers = count()
     for number, file in enumerate(held.files):
@@ -161,18 +162,19 @@ def _rows(path: Path, held: ExportFiles, prefix: str) -> _Rows:
         reader = _export_reader(begun[-1].value) if begun else None
         if reader is None:
             for record in every:
-                yield record.file, record.line, _row(record.file, record, f"{prefix}-{next(numbers):04d}")
+                id = f"{prefix}-{next(numbers):04d}"
+                yield record.file, record.line, _row(record.file, record, id, ReadingNotes(parallel=parallel))
         else:
+            reader.parallel = parallel
             exports.setdefault(reader.words, _Export(reader)).take(number, file, every)
     for export in exports.values():
         yield from export.rows(path, (f"{prefix}-{at:04d}" for at in numbers))
 
 
-def _row(path: Path, record: FileRecord, id: str) -> TraceRow:
+def _row(path: Path, record: FileRecord, id: str, notes: ReadingNotes) -> TraceRow:
     row = record.value
     source = f"{path.name}:{record.line}"
     own: Mapping[str, Any] = row if isinstance(row, Mapping) else {}
-    notes = ReadingNotes()
     try:
         if record.problem:
             raise ValueError(record.problem)

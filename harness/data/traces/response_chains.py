@@ -22,6 +22,7 @@ class ResponseReader:
 
     words = "responses of OpenAI's API, each with the one before it"
     record = "response"
+    parallel = False
 
     def __init__(self) -> None:
         self._read: dict[str, LoggedConversation] = {}
@@ -34,7 +35,7 @@ class ResponseReader:
         if not isinstance(value, Mapping) or layout is None:
             return False
         id = str(_held(value, "id") or f"response-{line}")
-        notes = ReadingNotes()
+        notes = ReadingNotes(parallel=self.parallel)
         logged = LoggedConversation(id=id, session=id, file=record.file, line=line, columns=columns_of(value))
         try:
             messages = layout.read(value, False, notes)
@@ -60,7 +61,7 @@ class ResponseReader:
         if problem := next((one.problem for one in chain if one.problem), None):
             return replace(last, problem=problem)
         chain.reverse()
-        notes = ReadingNotes()
+        notes = ReadingNotes(parallel=self.parallel)
         messages = one_after_another([message for one in chain for message in one.messages], notes)
         return replace(
             last,

@@ -88,6 +88,7 @@ class SessionReader:
 
     words = "sessions, one message per line"
     record = "line of a session"
+    parallel = False
 
     def __init__(self) -> None:
         self._sessions: dict[str, _Session] = {}
@@ -131,7 +132,8 @@ class SessionReader:
 
     def conversations(self, again: Again) -> Sequence[LoggedConversation]:  # noqa: ARG002 - all is held
         """Return each session, and each branch of one that was given up."""
-        return [logged for id, session in self._sessions.items() for logged in _logged(id, session)]
+        every = self._sessions.items()
+        return [one for id, session in every for one in _logged(id, session, parallel=self.parallel)]
 
     def nothing(self) -> str:
         """Return what was found in the place of messages."""
@@ -200,11 +202,11 @@ def _pieces(last: Mapping[str, Any], message: Mapping[str, Any]) -> bool:
     return same and all(isinstance(one.get("content"), list) for one in (last, message))
 
 
-def _logged(id: str, session: _Session) -> Iterator[LoggedConversation]:
+def _logged(id: str, session: _Session, *, parallel: bool) -> Iterator[LoggedConversation]:
     for messages in session.branches():
         if not messages:
             continue
-        notes, problem = ReadingNotes(), None
+        notes, problem = ReadingNotes(parallel=parallel), None
         if session.repeated:
             notes.add(REPEATED, "its lines stand in several files of the export")
         try:

@@ -43,6 +43,7 @@ class SpanReader:
 
     words = "spans (OpenTelemetry, OpenInference, LangSmith, MLflow or Jaeger)"
     record = "span"
+    parallel = False
 
     def __init__(self) -> None:
         self._kinds: Counter[str] = Counter()
@@ -130,7 +131,8 @@ class SpanReader:
         rows = left[several]
         for (span, _), row in zip(_read_again(rows, again), rows, strict=True):
             try:
-                said = [hash(hashable(one)) for one in as_continued(conversation(span.attributes, ReadingNotes()))]
+                told = conversation(span.attributes, ReadingNotes(parallel=self.parallel))
+                said = [hash(hashable(one)) for one in (told if self.parallel else as_continued(told))]
             except ValueError:
                 said = []
             compared.add(int(row[_GROUP]), chain(said) or [int(row[_SPAN])], row.tolist())
@@ -141,7 +143,7 @@ class SpanReader:
 
     def _told(self, span: LoggedSpan, record: FileRecord, *, id: str, twice: bool) -> LoggedConversation:
         """Return what a span says, or why that cannot be read."""
-        notes = ReadingNotes()
+        notes = ReadingNotes(parallel=self.parallel)
         if twice:
             notes.add(REPEATED, "its span stands in the export more than once")
         place = LoggedConversation(id=id, session=id, line=record.line, file=record.file)

@@ -41,10 +41,10 @@ class TraceInput:
     repository: Path | None = None
     """The cached folder of a dataset: its place on the Hub says more than the one in the cache."""
 
-    def rows(self, prefix: str = "trace") -> Iterator[TraceRow]:
-        """Yield the rows, readable or not; DataError as `read_traces`."""
+    def rows(self, prefix: str = "trace", *, parallel: bool = False) -> Iterator[TraceRow]:
+        """Yield the rows, readable or not; parameters and DataError as in `read_traces`."""
         try:
-            for row in read_traces(self.path, prefix):
+            for row in read_traces(self.path, prefix, parallel=parallel):
                 yield row if row.problem is None else replace(row, problem=self._located(row.problem))
         except DataError as error:
             raise DataError(self._located(str(error))) from error

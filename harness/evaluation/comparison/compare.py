@@ -108,10 +108,10 @@ def _aligned(
 
 
 def _by_tool(a: ComparedResult, matching: Matching, values: tuple[Values, Values]) -> dict[str, Paired]:
-    tools = [a.rows[i].reference.name for i, _ in matching.common_places]
+    called = [{call.name: None for call in a.rows[i].references} for i, _ in matching.common_places]
     found = {}
-    for tool, _ in Counter(tools).most_common():
-        where = [place for place, name in enumerate(tools) if name == tool]
+    for tool, _ in Counter(name for names in called for name in names).most_common():
+        where = [place for place, names in enumerate(called) if tool in names]
         x, y = ([column[place] for place in where] for column in values)
         found[tool] = paired(x, y, [matching.clusters[place] for place in where])
     return found
@@ -131,7 +131,7 @@ def _flip(a: PredictedRow, b: PredictedRow, x: float, y: float) -> Flip:
         conversation=a.conversation,
         turn=a.turn,
         question=asked[-1] if asked else None,
-        reference=parsing.canonical(a.reference),
+        reference=parsing.canonical(*a.references),
         a=a.prediction,
         b=b.prediction,
         a_value=x,
@@ -155,6 +155,14 @@ def _warnings(a: ComparedResult, b: ComparedResult, matching: Matching, metrics:
             f"Only {matching.common} of {total} pairs are in both: {only_a} are in A alone, "
             f"{total - matching.common - only_a} in B alone. The numbers are about the common pairs."
         )
+    for label, side in (("A", a), ("B", b)):
+        if side.samples > 1:
+            drawn = side.report.run.config.get("temperature") if side.report else None
+            at = "an unknown temperature" if drawn is None else f"temperature {drawn}"
+            yield (
+                f"{label}: the value of a pair is the mean of {side.samples} samples at {at}; the texts below are "
+                "those of the first."
+            )
     known = {side.report.run.arithmetic for side in (a, b) if side.report} - {None, *USUAL}
     if known and not (a.report and b.report):
         label = "B" if a.report else "A"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.data.records import Message, ToolCall
+from harness.data.tasks import SET_METRIC
 from harness.errors import DataError, UsageError
 from harness.evaluation import metrics
 from harness.evaluation.infer_conversations import said
@@ -17,6 +18,7 @@ from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC
 from harness.evaluation.predictions import PredictedRow
 from harness.evaluation.records import EvalReport, is_score
 from harness.models import parsing
+from harness.statistics.sampling import sample_means
 
 Values = Sequence[float | None]
 
@@ -34,6 +36,8 @@ class ComparedResult:
     """Metric -> one value per row."""
     report: EvalReport | None = None
     """None for a bare file of rows."""
+    samples: int = 1
+    """Answers to each pair; of several, the row is that of the first, and the values are their means."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +72,32 @@ def make_side(
     Raises DataError, with file and line, for a value that is neither a number from 0 to 1 nor null.
     """
     columns: dict[str, Values] = {}
-    for metric in (JUDGE_METRIC, *metrics.metric_names()):
+    several = any(len(one.references) > 1 for one in rows)
+    for metric in (JUDGE_METRIC, *metrics.metric_names(parallel=True)):
         if any(metric in one.row for one in rows):
             columns[metric] = [_value(path, one, metric) for one in rows]
-        elif metric != JUDGE_METRIC:
+        elif metric != JUDGE_METRIC and (several or metric != SET_METRIC):
             columns[metric] = _computed(path, rows, metric, tools)
-    return ComparedResult(name=name, source=source, rows=tuple(rows), columns=columns, report=report)
+    side = ComparedResult(name=name, source=source, rows=tuple(rows), columns=columns, report=report)
+    return _by_pair(path, side) if any(one.sample for one in rows) else side
+
+
+def _by_pair(path: Path, side: ComparedResult) -> ComparedResult:
+    """Return one row for each pair: the first of its samples, with the means of all in the columns."""
+    places: dict[str, list[int]] = {}
+    for place, one in enumerate(side.rows):
+        places.setdefault(one.id, []).append(place)
+    counts = {len(found) for found in places.values()}
+    if len(counts) > 1:
+        raise DataError(
+            f"{path} has {min(counts)} samples of some pairs and {max(counts)} of others; give all rows of a run"
+        )
+    columns = {
+        metric: sample_means([[values[place] for place in found] for found in places.values()])
+        for metric, values in side.columns.items()
+    }
+    rows = tuple(side.rows[found[0]] for found in places.values())
+    return replace(side, rows=rows, columns=columns, samples=counts.pop())
 
 
 def _value(path: Path, one: PredictedRow, metric: str) -> float | None:
@@ -88,22 +112,25 @@ def _value(path: Path, one: PredictedRow, metric: str) -> float | None:
 
 
 def _computed(path: Path, rows: Sequence[PredictedRow], metric: str, tools: Sequence[dict[str, Any]]) -> Values:
-    answered = [one for one in rows if one.prediction is not None]
+    asked = [one.prediction is not None and metrics.scores_turn(metric, one.references) for one in rows]
+    answered = [one for one, is_asked in zip(rows, asked, strict=True) if is_asked]
     references = [one.row.get("answer", one.row.get("reference")) for one in answered]
     texts = [
-        ref if isinstance(ref, str) else parsing.canonical(one.reference)
+        ref if isinstance(ref, str) else parsing.canonical(*one.references)
         for ref, one in zip(references, answered, strict=True)
     ]
     try:
-        scores = iter(metrics.score(metric, [_text(one) for one in answered], texts, tools))
+        scores = iter(metrics.score(metric, [_text(one, metric) for one in answered], texts, tools))
     except ValueError as error:
         raise DataError(f"{path}: {metric} cannot be computed: {error}") from error
-    return [None if one.prediction is None else next(scores) for one in rows]
+    return [next(scores) if is_asked else None for is_asked in asked]
 
 
-def _text(one: PredictedRow) -> str:
+def _text(one: PredictedRow, metric: str) -> str:
     """Return the text to score: the answer itself where the metrics find the same call in it as the lenient reading."""
     raw = one.prediction or ""
+    if metric == SET_METRIC and one.reading:
+        return metrics.scored_turn(raw, one.reading)
     return raw if metrics.published_call(raw) == one.call else metrics.scored_text(raw, one.call)
 
 
@@ -123,7 +150,7 @@ def match(a: ComparedResult, b: ComparedResult) -> Matching:
     if not common:
         raise UsageError(f"{a.name} and {b.name} have no pair in common; compare results on the same test set")
     for i, j in common:
-        if a.rows[i].reference != b.rows[j].reference:
+        if a.rows[i].references != b.rows[j].references:
             raise DataError(
                 f"pair {a.rows[i].id} has one reference in {a.name} and another in {b.name}: these are two test sets; "
                 "evaluate both models on the same one"
@@ -147,15 +174,15 @@ def _keys(side: ComparedResult) -> dict[tuple[str, int], int]:
     seen: Counter[str] = Counter()
     keys: dict[tuple[str, int], int] = {}
     for place, one in enumerate(side.rows):
-        key = one.id if one.prefix is None else _fingerprint(one.prefix, one.reference)
+        key = one.id if one.prefix is None else _fingerprint(one.prefix, one.references)
         keys[key, seen[key]] = place
         seen[key] += 1
     return keys
 
 
-def _fingerprint(prefix: Sequence[Message], reference: ToolCall) -> str:
+def _fingerprint(prefix: Sequence[Message], references: Sequence[ToolCall]) -> str:
     """Return a text that two rows share if they ask the same; call ids do not count."""
-    return json.dumps([said(prefix), reference.name, reference.arguments], sort_keys=True)
+    return json.dumps([said(prefix), *((call.name, call.arguments) for call in references)], sort_keys=True)
 
 
 def check_arithmetic(a: ComparedResult, b: ComparedResult) -> None:
@@ -166,6 +193,18 @@ def check_arithmetic(a: ComparedResult, b: ComparedResult) -> None:
         raise UsageError(
             f"{a.name} was answered in {found[0]} and {b.name} in {found[1]}, and ties between tokens fall otherwise "
             "in each: a difference would not be the models' alone; evaluate both alike, with --fast or without it"
+        )
+
+
+def check_decoding(a: ComparedResult, b: ComparedResult) -> None:
+    """Raise UsageError where samples of one model would be compared with another's at another temperature."""
+    runs = [side.report.run if side.report else None for side in (a, b)]
+    found = [run.config.get("temperature") if run else None for run in runs]
+    models = [(run.model, run.model_revision) if run else None for run in runs]
+    if max(a.samples, b.samples) > 1 and None not in found and found[0] != found[1] and models[0] != models[1]:
+        raise UsageError(
+            f"{a.name} was answered at temperature {found[0]:g} and {b.name} at {found[1]:g}: a difference would not "
+            "be the models' alone; evaluate both at the same --temperature (one model may be compared with itself)"
         )
 
 
@@ -206,4 +245,4 @@ def choose(a: ComparedResult, b: ComparedResult, wanted: Sequence[str] = (), *, 
     if wanted:
         return list(dict.fromkeys(wanted))
     usable = [metric for metric in both if metric != JUDGE_METRIC or not conflict]
-    return sorted(usable, key=lambda metric: (metric != JUDGE_METRIC, metric != DEFAULT_METRIC, metric))
+    return sorted(usable, key=metrics.by_rank)

@@ -88,7 +88,7 @@ def judge_files(
 
 
 def _id(file: int, row: PredictedRow) -> str:
-    return f"{file}/{row.id}"
+    return f"{file}/{row.key}"
 
 
 def _cases(

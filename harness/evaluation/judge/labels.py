@@ -45,7 +45,7 @@ def read_labelled(path: Path, column: str, pairs: Sequence[TurnPair], task: Task
         label = parse_label(path, row, column)
         case = row.case_within(path, prefixes)
         if label is not None and case is not None:
-            case = replace(case, id=f"{_LABELLED}/{row.id}", conversation=f"{_LABELLED}/{row.conversation}")
+            case = replace(case, id=f"{_LABELLED}/{row.key}", conversation=f"{_LABELLED}/{row.conversation}")
             found.append(Labelled(case=case, label=label))
     if not found:
         raise DataError(f"{path}: no row has both a prediction and a label in {column!r}; write good or bad there")

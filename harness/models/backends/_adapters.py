@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,17 +15,18 @@ from harness.errors import ModelError, UsageError
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
 from harness.models.backends._adapter_files import CONFIG, RANKS, WEIGHTS, misfit, read_adapter
-from harness.models.backends._base import Backend, EvaluateConfig
-from harness.models.backends._vllm_client import VllmBackend
+from harness.models.backends._base import EvaluateConfig
+from harness.models.backends._thinking import with_settings
+from harness.models.backends._vllm_client import Asked
 from harness.models.backends.vllm import EvaluatedCheckpoint, engine_options
 from harness.models.engine.build import check_installed
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.engine.guard import Guard
 from harness.models.engine.guard_child import shown
-from harness.models.engine.server import SharedEngine
+from harness.models.engine.server import Server, SharedEngine
 from harness.models.names import ModelName
 from harness.models.prompts.make_prompts import TokenizerFiles
-from harness.terminal import progress, say
+from harness.terminal import say
 
 _PLACES = ("", "adapter/")
 """Where an adapter lies in its repository: at the top, or beside the merged weights of a trained model."""
@@ -104,7 +106,8 @@ class EvaluatedAdapter(EvaluatedCheckpoint):
     def __init__(
         self, adapter: Adapter, base: Checkpoint, engine: SharedEngine, test_set: TestSet, config: EvaluateConfig
     ) -> None:
-        super().__init__(base, test_set, config)
+        super().__init__(base, test_set, config, engine=engine)
+        self.last = False
         self.artifact = adapter.artifact
         self.base = base.artifact
         self.base_model = base.artifact.repo_id
@@ -114,7 +117,6 @@ class EvaluatedAdapter(EvaluatedCheckpoint):
         }
         self._guard, self._reader = Guard(adapter.artifact.repo_id), Guard(adapter.artifact.repo_id)
         self._adapter = adapter
-        self._engine = engine
 
     def _tokenizer_files(self) -> TokenizerFiles:
         return adapter_files(self._adapter, super()._tokenizer_files(), self._checkpoint.artifact)
@@ -122,33 +124,16 @@ class EvaluatedAdapter(EvaluatedCheckpoint):
     def _template_folders(self) -> Sequence[Path]:
         return (*super()._template_folders(), self._adapter.root, self._adapter.folder)
 
-    @contextmanager
-    def backend(self, log: Path) -> Iterator[Backend[Any]]:
-        """Make the prompts and yield what asks this adapter; the first to come starts the server they share."""
-        doing = "making prompts" if self._engine.serves(self._checkpoint.artifact) else "starting vLLM"
-        server = self._engine.serve(self._checkpoint, log)
-        with progress(doing):
-            self._start(server)
-        config = self._config
-        yield VllmBackend(server, config.max_tokens, config.concurrency, adapter=str(self.artifact))
+    def _asked(self, server: Server) -> Asked:
+        return replace(super()._asked(server), adapter=str(self.artifact))
 
 
 class EvaluatedBase(EvaluatedCheckpoint):
     """The base itself, asked through the server of its adapters; the last to be asked, since that ends the server."""
 
-    def __init__(self, base: Checkpoint, engine: SharedEngine, test_set: TestSet, config: EvaluateConfig) -> None:
-        super().__init__(base, test_set, config)
+    def __init__(self, engine: SharedEngine, base: Checkpoint, test_set: TestSet, config: EvaluateConfig) -> None:
+        super().__init__(base, test_set, config, engine=engine)
         self.settings |= {"beside_adapters": True}
-        self._engine = engine
-
-    @contextmanager
-    def backend(self, log: Path) -> Iterator[Backend[Any]]:
-        """Make the prompts and yield what asks the base."""
-        doing = "making prompts" if self._engine.serves(self._checkpoint.artifact) else "starting vLLM"
-        server = self._engine.serve(self._checkpoint, log)
-        with progress(doing):
-            self._start(server)
-        yield VllmBackend(server, self._config.max_tokens, self._config.concurrency)
 
 
 @contextmanager
@@ -174,8 +159,12 @@ def evaluated_adapters(
     for adapter in adapters:
         check_fit(adapter, base)
     with SharedEngine(engine_options(config, *lora_arguments(adapters))) as engine:
-        made = [EvaluatedAdapter(adapter, base, engine, test_set, config) for adapter in adapters]
-        yield [*made, EvaluatedBase(base, engine, test_set, config)] if config.with_base else [*made]
+        made: list[EvaluatedCheckpoint] = []
+        for adapter in adapters:
+            made += with_settings(partial(EvaluatedAdapter, adapter, base, engine, test_set), config)
+        if config.with_base:
+            made += with_settings(partial(EvaluatedBase, engine, base, test_set), config)
+        yield made
 
 
 def lora_arguments(adapters: Sequence[Adapter]) -> tuple[str, ...]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.data.records import Prediction, Usage
-from harness.models.backends._base import OnAnswer, ask_each
+from harness.models.backends._base import OnAnswer, Sampling, ask_each
+from harness.models.backends._thinking import Continuation, ThinkingRoom, answer_after_thinking
 from harness.models.chat.bounded_http import RefusedBodyError, bounded_client
 from harness.models.engine.process import while_progressing
 from harness.models.engine.server import SERVED_NAME, Server
@@ -24,6 +26,8 @@ _GREEDY: dict[str, Any] = {
 }
 """Greedy means greedy, sampling defaults of the repository are overridden; markers of tool calls are special tokens in
 some families, so they stay in the text."""
+_STRIDE = 1_000_003
+"""Between the seeds of two requests for one answer, per token between them: no other sample's seed is near."""
 
 
 def greedy_completion(adapter: str | None, token_ids: Sequence[int], max_tokens: int) -> dict[str, Any]:
@@ -31,19 +35,33 @@ def greedy_completion(adapter: str | None, token_ids: Sequence[int], max_tokens:
     return {"model": adapter or SERVED_NAME, "prompt": list(token_ids), "max_tokens": max_tokens, **_GREEDY}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a server is asked for."""
+
+    max_tokens: int
+    """Longest answer, in tokens."""
+    adapter: str | None = None
+    """The name by which the server knows the adapter to ask; None asks the model itself."""
+    thinking: ThinkingRoom | None = None
+    """How much room thinking has before the answer; None: the model does not think."""
+    sampling: Sampling | None = None
+    """None: one greedy answer."""
+    last: bool = True
+    """Whether the server is let go after the last question: no others share it."""
+
+
 class VllmBackend:
-    """Answers prompts through a running server, as token ids, greedily.
+    """Answers prompts through a running server, as token ids, greedily or with samples.
 
     Its client is its own: prompts are token ids, which chat requests (`harness.models.chat`) cannot carry, and the
     server is ours, so that there are no keys, prices, limits or overload to mind.
     """
 
-    def __init__(self, server: Server, max_tokens: int, concurrency: int, *, adapter: str | None = None) -> None:
-        """`adapter` is the name by which the server knows the adapter to ask; None asks the model itself."""
+    def __init__(self, server: Server, asked: Asked, concurrency: int) -> None:
         self.server = server
-        self.max_tokens = max_tokens
+        self.asked = asked
         self.concurrency = concurrency
-        self.adapter = adapter
         from openai import AsyncOpenAI
 
         direct = bounded_client(trust_env=False)  # a proxy must not see prompts
@@ -52,16 +70,17 @@ class VllmBackend:
         )
 
     def ask(self, prompts: Sequence[Prompt], on_answer: OnAnswer) -> None:
-        """Ask for each prompt, then let the engine go: there are no more questions, but for other adapters."""
-        asyncio.run(self._ask(prompts, on_answer))
+        """Ask for each prompt, then let the engine go where there are no more questions."""
+        asyncio.run(self.asking(prompts, on_answer))
 
-    async def _ask(self, prompts: Sequence[Prompt], on_answer: OnAnswer) -> None:
+    async def asking(self, prompts: Sequence[Prompt], on_answer: OnAnswer) -> None:
+        """See `ask`: on the event loop that runs, beside others."""
         try:
             asking = ask_each(prompts, self._complete, on_answer, concurrency=self.concurrency)
             await while_progressing(asking, self.server.work_done)
         finally:
             await self._client.close()
-            if self.adapter is None:
+            if self.asked.last:
                 self.server.begin_stop()
 
     async def answer(self, prompt: Prompt) -> Prediction:
@@ -77,22 +96,30 @@ class VllmBackend:
     async def _complete(self, prompt: Prompt) -> Prediction:
         from openai import APIError
 
-        sent = prompt.sha256()
-        body = greedy_completion(self.adapter, prompt.token_ids, self.max_tokens)
+        sent, writer, most = prompt.sha256(), _Writer(self, prompt), self.asked.max_tokens
         try:
-            reply = await self._client.completions.create(
-                model=body.pop("model"), prompt=body.pop("prompt"), extra_body=body
-            )
+            if self.asked.thinking:
+                found = await answer_after_thinking(writer, prompt, self.asked.thinking, most)
+            else:
+                found = (await writer.piece(prompt.token_ids, most, {})).prediction(prompt.pair_id)
         except (APIError, RefusedBodyError) as error:
             self.server.check_alive()
-            return Prediction(pair_id=prompt.pair_id, raw=None, error=f"engine: {error}", prompt_sha256=sent)
+            found = Prediction(pair_id=prompt.pair_id, raw=None, error=f"engine: {error}")
+        return replace(found, prompt_sha256=sent, sample=prompt.sample)
+
+    async def complete(self, body: dict[str, Any]) -> Continuation:
+        """Return what comes of a request for a completion; raises what the client raises."""
+        reply = await self._client.completions.create(
+            model=body.pop("model"), prompt=body.pop("prompt"), extra_body=body
+        )
         choice, usage = reply.choices[0], reply.usage
         details = usage.prompt_tokens_details if usage else None
-        return Prediction(
-            pair_id=prompt.pair_id,
-            raw=choice.text,
+        told = choice.model_extra or {}
+        return Continuation(
+            text=choice.text,
+            token_ids=tuple(told.get("token_ids") or ()),
             finish_reason=choice.finish_reason,
-            prompt_sha256=sent,
+            stop_reason=told.get("stop_reason"),
             usage=Usage(
                 prompt=usage.prompt_tokens,
                 completion=usage.completion_tokens,
@@ -100,4 +127,33 @@ class VllmBackend:
             )
             if usage
             else None,
+        )
+
+    async def decode(self, body: dict[str, Any]) -> str:
+        """Return the text of a request's tokens, as the engine's tokenizer writes them."""
+        place = self.server.url.removesuffix("/v1") + "/detokenize"
+        found: dict[str, Any] = await self._client.post(place, cast_to=dict[str, Any], body=body)
+        return str(found["prompt"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes the answer to one prompt, in one request or several; see `harness.models.backends._thinking.Engine`."""
+
+    backend: VllmBackend
+    prompt: Prompt
+
+    async def piece(self, token_ids: Sequence[int], max_tokens: int, more: Mapping[str, Any]) -> Continuation:
+        asked, sampling = self.backend.asked, self.backend.asked.sampling
+        body = greedy_completion(asked.adapter, token_ids, max_tokens) | dict(more)
+        if sampling:
+            # Each request draws anew: with the seed of the first one, the next would have the same luck.
+            seed = sampling.seed_of((self.prompt.pair_id, self.prompt.sample))
+            seed = (seed + _STRIDE * (len(token_ids) - len(self.prompt.token_ids))) % 2**31
+            body |= {"temperature": sampling.temperature, "seed": seed}
+        return await self.backend.complete(body)
+
+    async def text_of(self, token_ids: Sequence[int]) -> str:
+        return await self.backend.decode(
+            {"model": self.backend.asked.adapter or SERVED_NAME, "tokens": list(token_ids)}
         )

@@ -24,7 +24,8 @@ def prepare(name: ModelName, hub: Hub, test_set: TestSet, config: EvaluateConfig
     The name after the colon is what results call the model. Raises UsageError where none of the calls that can be
     compared was corrected: then its answers are the references, and their score would be 1 whatever they are.
     """
-    del name, config
+    if config.sampling:
+        raise UsageError(f"the logs hold one answer of {name} to each pair; leave out --samples")
     folder = hub.pull(test_set.artifact, [LOGGED])
     path, artifact = folder / LOGGED, test_set.artifact
     if not path.is_file():
@@ -72,4 +73,4 @@ class EvaluatedLog(EvaluatedModel):
 
 
 def _text(message: Message) -> str:
-    return canonical(message.tool_calls[0]) if message.tool_calls else message.content or ""
+    return canonical(*message.tool_calls) if message.tool_calls else message.content or ""

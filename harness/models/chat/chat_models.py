@@ -16,9 +16,8 @@ from harness.hub.address import hashed_address, public_address
 from harness.hub.client import Hub
 from harness.models.chat.budget import FREE, Budget, CostEstimate, Price, estimated_prompt
 from harness.models.chat.cache import AnswerCache, Spending
-from harness.models.chat.client import ask_all
+from harness.models.chat.client import ask_all, usage_line
 from harness.models.chat.endpoints import Endpoints, Limits
-from harness.models.chat.parameters import in_words
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats
 from harness.models.engine.build import check_installed, engine_version, recorded_args
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
@@ -28,6 +27,7 @@ from harness.models.names import ModelName
 from harness.models.prompts.make_prompts import MODULES, TokenizerFiles, try_tokenizer
 from harness.terminal import progress, say
 
+OnAnswer = Callable[[ChatAnswer], None]
 CONCURRENCY = 32
 TIMEOUT = 120.0
 """Seconds; what is not said on the command line or in the endpoints file."""
@@ -79,15 +79,19 @@ class ChatModel:
         wanted = self._settings.max_tokens or usual
         return min(wanted, self.limits.max_tokens or wanted)
 
-    def ask(self, requests: Sequence[ChatRequest], on_answer: Callable[[ChatAnswer], None]) -> ChatStats:
+    def ask(self, requests: Sequence[ChatRequest], on_answer: OnAnswer) -> ChatStats:
         """Ask what the cache does not hold; see `client.ask_all`. An engine stays until the models are closed.
 
         Raises EngineError, with the end of its log, where the harness's own engine has died.
         """
         with closing(AnswerCache.open(self._settings.cache)) as cache:
             endpoint = self.endpoint(missing=not all(cache.holds(self.identity, request) for request in requests))
-            asking = ask_all(endpoint, requests, cache=cache, on_answer=on_answer, budget=self._settings.budget)
-            stats = asyncio.run(asking)
+            return asyncio.run(self._ask(requests, on_answer, endpoint, cache))
+
+    async def _ask(
+        self, requests: Sequence[ChatRequest], on_answer: OnAnswer, endpoint: ChatEndpoint, cache: AnswerCache
+    ) -> ChatStats:
+        stats = await ask_all(endpoint, requests, cache=cache, on_answer=on_answer, budget=self._settings.budget)
         say(usage_line(self.name, stats))
         self.check_alive()
         return stats
@@ -183,6 +187,11 @@ class EndpointModel(ChatModel):
             rates=self._rates,
         )
 
+    async def asking(self, requests: Sequence[ChatRequest], on_answer: OnAnswer) -> ChatStats:
+        """See `ask`: on the event loop that runs, beside other endpoints."""
+        with closing(AnswerCache.open(self._settings.cache)) as cache:
+            return await self._ask(requests, on_answer, self.endpoint(missing=True), cache)
+
 
 class VllmModel(ChatModel):
     """A model from the Hub, at one commit, behind the harness's own vLLM server."""
@@ -277,19 +286,3 @@ class ChatModels:
     def close(self) -> None:
         """Stop the engine, if one runs; asking again starts it again."""
         self._engine.close()
-
-
-def usage_line(name: str, stats: ChatStats) -> str:
-    """Return what a model took, in a line."""
-    parts = [f"{name}: {stats.asked} questions sent, {stats.cached} answers known already"]
-    if stats.failures:
-        kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(stats.failures.items()))
-        parts.append(f"{sum(stats.failures.values())} tries failed ({kinds})")
-    if stats.unanswered:
-        parts.append(f"{stats.unanswered} stay without an answer")
-    if stats.changes:
-        parts.append(f"asked {', '.join(in_words(stats.changes))}, which is all that the endpoint takes")
-    parts.append(f"{stats.usage.prompt:,} prompt and {stats.usage.completion:,} answer tokens")
-    if stats.uncounted:
-        parts.append(f"those of {stats.uncounted} replies are not known")
-    return "; ".join(parts)

@@ -25,6 +25,7 @@ from harness.models.chat.failures import (
     unusable,
 )
 from harness.models.chat.limiter import LONGEST_WAIT, Limiter
+from harness.models.chat.parameters import in_words, relevant
 from harness.models.chat.records import ChatAnswer, ChatEndpoint, ChatRequest, ChatStats
 
 _SAME_REFUSALS = 3
@@ -207,6 +208,7 @@ class _Run:
 
     def stats(self, connection: Connection | None) -> ChatStats:
         """Return the counts."""
+        changes = {change for request, *_ in self._alike.values() for change in relevant(self.changes, request)}
         return ChatStats(
             asked=connection.sent if connection else 0,
             cached=self._counts["cached"],
@@ -216,7 +218,7 @@ class _Run:
             concurrency=self.limiter.limit,
             lowest_concurrency=self.limiter.lowest,
             response_format=connection.format if connection else None,
-            changes=tuple(sorted(self.changes)),
+            changes=tuple(sorted(changes)),
             usage=connection.usage if connection else _NOTHING_USED,
             uncounted=connection.uncounted if connection else 0,
         )
@@ -225,3 +227,19 @@ class _Run:
 def _checked(request: ChatRequest, outcome: ChatReply | Failure) -> ChatReply | Failure:
     problem = request.problem_of(outcome.text) if isinstance(outcome, ChatReply) else None
     return unusable(problem.kind, str(problem)) if problem is not None else outcome
+
+
+def usage_line(name: str, stats: ChatStats) -> str:
+    """Return what a model took, in a line."""
+    parts = [f"{name}: {stats.asked} questions sent, {stats.cached} answers known already"]
+    if stats.failures:
+        kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(stats.failures.items()))
+        parts.append(f"{sum(stats.failures.values())} tries failed ({kinds})")
+    if stats.unanswered:
+        parts.append(f"{stats.unanswered} stay without an answer")
+    if stats.changes:
+        parts.append(f"asked {', '.join(in_words(stats.changes))}, which is all that the endpoint takes")
+    parts.append(f"{stats.usage.prompt:,} prompt and {stats.usage.completion:,} answer tokens")
+    if stats.uncounted:
+        parts.append(f"those of {stats.uncounted} replies are not known")
+    return "; ".join(parts)

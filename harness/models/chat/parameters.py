@@ -15,12 +15,15 @@ from typing import Any, Literal
 from harness.models.chat.failures import Failure, is_about_content
 from harness.models.chat.records import ChatRequest, Format
 
-Change = Literal["temperature", "tool_choice=auto", "tool_choice", "max_tokens", "system=developer", "system=user"]
+Change = Literal[
+    "temperature", "seed", "tool_choice=auto", "tool_choice", "max_tokens", "system=developer", "system=user"
+]
 """What is sent otherwise than asked, in a way that can change answers: left out, or replaced by what follows the `=`.
 Keys of kept answers hold these words."""
 
 IN_WORDS: Mapping[str, str] = {
     "temperature": "without a temperature",
+    "seed": "without a seed",
     "tool_choice=auto": "with tool_choice auto in place of required",
     "tool_choice": "without tool_choice",
     "max_tokens": "without a limit of tokens",
@@ -36,6 +39,7 @@ _SYSTEM = re.compile(
 )
 _TOOL_CHOICE = re.compile(r"\btool[_ ]?choice\b|\btoolchoice\b")
 _TEMPERATURE = re.compile(r"(?<![\w.-])(\w+\.)?temperature(?!\w)")
+_SEED = re.compile(r"(?<![\w.-])(\w+\.)?seed(?!\w)")
 _NUMBER = re.compile(r"[0-9a-fA-F-]*\d[0-9a-fA-F-]*")
 """Of a request, mostly: the same refusal quotes another one each time."""
 _MOST = re.compile(r"(?<![\w-])max[_ ]?(completion[_ ]?)?tokens(?!\w)")
@@ -71,6 +75,8 @@ def first_form(parameters: Mapping[str, Any], changes: frozenset[str]) -> Reques
 def body(request: ChatRequest, max_tokens: int, form: RequestForm, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a request beside model and messages; `parameters` are those of the endpoints file."""
     fields: dict[str, Any] = {"temperature": request.temperature, form.length_name: max_tokens}
+    if request.seed is not None:
+        fields["seed"] = request.seed
     if request.tools is not None:
         fields |= {"tools": list(request.tools), "tool_choice": request.tool_choice}
     if request.schema is not None and form.format == "json_object":
@@ -110,6 +116,8 @@ def with_roles(messages: Sequence[Mapping[str, Any]], form: RequestForm) -> list
 def relevant(changes: frozenset[str], request: ChatRequest) -> tuple[str, ...]:
     """Return those of the changes that this request is touched by, in order."""
     touched = {"temperature", "max_tokens"}
+    if request.seed is not None:
+        touched.add("seed")
     if request.tools is not None:
         touched |= {"tool_choice", "tool_choice=auto"}
     if request.messages and request.messages[0].get("role") == "system":
@@ -168,6 +176,8 @@ class Learner:
             yield self._changed("max_tokens")
         if "temperature" in free and _TEMPERATURE.search(f"{said} {about}"):
             yield self._changed("temperature")
+        if "seed" in free and _SEED.search(f"{said} {about}"):
+            yield self._changed("seed")
         if "tool_choice" in free and _TOOL_CHOICE.search(f"{said} {about}"):
             if fields["tool_choice"] != "auto":
                 yield self._changed("tool_choice=auto")

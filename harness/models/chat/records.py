@@ -36,6 +36,8 @@ class ChatRequest:
     """JSON schema of the answer."""
     max_tokens: int = 1024
     temperature: float = 0.0
+    seed: int | None = None
+    """Of an answer that is drawn: with another one the question is another, so that its answer is kept apart."""
     tools: tuple[dict[str, Any], ...] | None = None
     """What may be called. With tools the answer is the model's whole message, see `failures.read_reply`."""
     tool_choice: str | None = None
@@ -49,6 +51,8 @@ class ChatRequest:
         asked: list[Any] = [self.messages, self.schema, self.max_tokens, float(self.temperature)]
         if self.tools is not None:  # without tools the hash is what it was before there were any
             asked += [self.tools, self.tool_choice]
+        if self.seed is not None:
+            asked += [{"seed": self.seed}]
         text = json.dumps(asked, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -25,13 +25,11 @@ from harness.secrets import MASK, is_secret_name, known, learn
 from harness.terminal import say
 
 _GIB = 1024**3
-_SIZED = frozenset(
-    (
-        *("--kv-cache-memory-bytes", "--cpu-offload-gb", "--swap-space", "--kv-offloading-size"),
-        *("--kv-transfer-config", "--tensor-parallel-size", "-tp", "--pipeline-parallel-size", "-pp"),
-        *("--data-parallel-size", "-dp"),
-    )
-)
+SPREAD = frozenset(("--tensor-parallel-size", "-tp", "--pipeline-parallel-size", "-pp", "--data-parallel-size", "-dp"))
+"""Arguments that spread one engine over several devices."""
+_SIZED = SPREAD | {
+    *("--kv-cache-memory-bytes", "--cpu-offload-gb", "--swap-space", "--kv-offloading-size", "--kv-transfer-config")
+}
 """Arguments with which users say how much the engine takes."""
 MEMORY = "TFT_ENGINE_MEMORY"
 """Variable of the environment: GiB that the engine may use, instead of the limit derived from the weights."""
@@ -51,11 +49,14 @@ def is_cpu_build() -> bool:
     return True
 
 
-def default_settings(weights: int, arithmetic: Arithmetic | None = None) -> tuple[list[str], dict[str, str]]:
+def default_settings(
+    weights: int, arithmetic: Arithmetic | None = None, replicas: int = 1
+) -> tuple[list[str], dict[str, str]]:
     """Return the arguments and environment that suit the installed build: none on CUDA, these on the CPU.
 
     By default vLLM reserves 92 % of the memory for its cache and refuses to start when that is not free;
-    a fixed cache is enough here, of a size that goes with the bytes of the weights. Compilation costs more than it
+    a fixed cache is enough here, of a size that goes with the bytes of the weights and leaves room for all `replicas`.
+    Compilation costs more than it
     saves over a few hundred prompts.
     In float32 and without split attention (`arithmetic` None) an answer does not depend on which other prompts share
     its batch, so that a resumed run ends like an undisturbed one; bfloat16 (what vLLM would choose) has ties.
@@ -63,7 +64,11 @@ def default_settings(weights: int, arithmetic: Arithmetic | None = None) -> tupl
     if not is_cpu_build():
         return [], {}
     chosen = arithmetic or Arithmetic()
-    arguments = ["--kv-cache-memory-bytes", str(_cache(weights)), *([] if chosen.compiled else ["--enforce-eager"])]
+    arguments = [
+        "--kv-cache-memory-bytes",
+        str(_cache(weights, replicas)),
+        *([] if chosen.compiled else ["--enforce-eager"]),
+    ]
     arguments += ["--block-size", "32", "--dtype", chosen.dtype]
     return arguments, {"VLLM_CPU_ATTN_SPLIT_KV": str(int(chosen.split_attention))}
 
@@ -110,9 +115,9 @@ def _can_compile() -> bool:
     return compiler is not None and Path(sysconfig.get_path("include"), "Python.h").is_file()
 
 
-def _cache(weights: int) -> int:
+def _cache(weights: int, replicas: int = 1) -> int:
     """Return the bytes of the CPU build's cache."""
-    return max(_GIB // 2, min(4 * _GIB, _GIB + 8 * weights, available_memory() // 4))
+    return max(_GIB // 2, min(4 * _GIB, _GIB + 8 * weights, available_memory() // (4 * replicas)))
 
 
 def available_memory() -> int:

@@ -6,6 +6,7 @@ limit, which ends the call with one sentence; see `guarded.py` for its side.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -17,8 +18,8 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Sequence
+from typing import IO, Any, Self
 
 from harness import errors
 from harness.errors import HarnessError, ModelError
@@ -36,6 +37,10 @@ _START = 300.0
 _REPLY = 1 << 30
 """Most bytes of an answer."""
 _MAIN = "from harness.models.engine.guard_child import main; main()"
+_BYE = 2.0
+"""Seconds in which a process ends that has closed its pipes."""
+_BUSY = 0.01
+"""Seconds after which an event loop looks again whether a call of another thread is over."""
 _OUT_OF_MEMORY, _OUT_OF_TIME = (-6, -9), -24
 """Statuses after SIGABRT (of an allocator that gets nothing), SIGKILL and SIGXCPU, which not all systems have."""
 
@@ -81,40 +86,87 @@ class Guard:
         a limit.
         """
         with self._lock:
-            self.start()
-            allowed, most = self._seconds + seconds, int(self._memory * _GIB) + memory
-            job = pickle.dumps((function, arguments, CallLimits(memory=most, seconds=allowed, file=file)))
+            job, call = self._begin(function, arguments, seconds, memory, file)
             try:
-                return self._answer(self._exchange(job, allowed))
+                return self._answer(self._exchange(job, call))
             except _Limit as met:
                 self.close()
-                raise ModelError(f"{met.doing} of {self._name} {met}") from None
+                raise ModelError(f"{call.doing} of {self._name} {met}") from None
 
-    def _exchange(self, job: bytes, allowed: float) -> dict[str, Any]:
-        process, doing = self._process, "the repository"
+    async def call_async(self, function: Callable[..., Any], /, *arguments: Any, seconds: float = 0.0) -> Any:
+        """Do the same on an event loop, which goes on meanwhile; a call that is cancelled ends the child."""
+        while not self._lock.acquire(blocking=False):
+            await asyncio.sleep(_BUSY)
+        try:
+            job, call = self._begin(function, arguments, seconds, 0, 0)
+            return self._answer(await self._exchange_async(job, call))
+        except _Limit as met:
+            self.close()
+            raise ModelError(f"{call.doing} of {self._name} {met}") from None
+        except asyncio.CancelledError:  # its answer would be taken for that of the next call
+            self.close()
+            raise
+        finally:
+            self._lock.release()
+
+    def _begin(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...], seconds: float, memory: int, file: int
+    ) -> tuple[bytes, _Call]:
+        """Return what is sent to the child, which is started where it is not there, and its account."""
+        self.start()
+        allowed, most = self._seconds + seconds, int(self._memory * _GIB) + memory
+        job = pickle.dumps((function, arguments, CallLimits(memory=most, seconds=allowed, file=file)))
+        return struct.pack("<Q", len(job)) + job, _Call(allowed)
+
+    def _exchange(self, job: bytes, call: _Call) -> dict[str, Any]:
+        process, into, out = self._pipes()
+        try:
+            into.write(job)
+            into.flush()
+        except BrokenPipeError:
+            raise _Limit(self._ended(process)) from None
+        lines = _Lines(out.fileno())
+        with selectors.DefaultSelector() as selector:
+            selector.register(out, selectors.EVENT_READ)
+            while not lines.ended:
+                if not selector.select(max(0.0, call.deadline - time.monotonic())):
+                    raise _Limit(self._too_slow(call.allowed))
+                if (answer := call.answer(lines.read())) is not None:
+                    return answer
+        raise _Limit(self._ended(process, call.allowed))
+
+    async def _exchange_async(self, job: bytes, call: _Call) -> dict[str, Any]:
+        process, into, out = self._pipes()
+        loop = asyncio.get_running_loop()
+        lines = _Lines(out.fileno())
+        try:
+            async with asyncio.timeout(_START) as deadline:
+                await _write(loop, into.fileno(), job)
+                while not lines.ended:
+                    await _ready(loop.add_reader, loop.remove_reader, out.fileno())
+                    before = call.deadline
+                    if (answer := call.answer(lines.read())) is not None:
+                        return answer
+                    if call.deadline != before:
+                        deadline.reschedule(loop.time() + call.deadline - time.monotonic())
+        except TimeoutError:
+            raise _Limit(self._too_slow(call.allowed)) from None
+        except BrokenPipeError:
+            pass
+        raise _Limit(self._ended(process, call.allowed))
+
+    def _pipes(self) -> tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]:
+        process = self._process
         if process is None or process.stdin is None or process.stdout is None:
             raise ValueError("the child was not started")
-        try:
-            process.stdin.write(struct.pack("<Q", len(job)) + job)
-            process.stdin.flush()
-        except BrokenPipeError:
-            raise _Limit(doing, self._ended(process)) from None
-        deadline = [time.monotonic() + _START]
-        for line in _lines(process.stdout.fileno(), deadline):
-            if line is None:
-                raise _Limit(doing, self._too_slow(allowed))
-            if len(line) > _REPLY:
-                raise _Limit(doing, f"leads to more than {_REPLY:,} bytes; use another model")
-            message: dict[str, Any] = json.loads(line)
-            if "doing" not in message:
-                return message
-            doing = message["doing"]
-            if message.get("limited"):
-                deadline[0] = time.monotonic() + _WAIT * allowed
-        raise _Limit(doing, self._ended(process, allowed))
+        return process, process.stdin, process.stdout
 
     def _ended(self, process: subprocess.Popen[bytes], allowed: float = 0.0) -> str:
-        status = process.wait()
+        try:
+            status = process.wait(_BYE)
+        except subprocess.TimeoutExpired:  # it has closed its pipes only
+            process.kill()
+            status = 0
         if status == _OUT_OF_TIME:
             return self._too_slow(allowed)
         if status in _OUT_OF_MEMORY:
@@ -138,7 +190,7 @@ class Guard:
             return message["result"]
         kind, doing, text = message["error"], message.get("at", "the repository"), message["text"]
         if kind == "MemoryError":
-            raise _Limit(doing, self._too_large())
+            raise _Limit(self._too_large())
         known = getattr(errors, kind, None)
         if isinstance(known, type) and issubclass(known, HarnessError):
             raise known(text)
@@ -152,33 +204,74 @@ class Guard:
 
 
 class _Limit(Exception):
-    """What was being done when the child met a limit; the text says which."""
-
-    def __init__(self, doing: str, text: str) -> None:
-        super().__init__(text)
-        self.doing = doing
+    """That the child met a limit, in words."""
 
 
-def _lines(descriptor: int, deadline: Sequence[float]) -> Iterator[bytes | bytearray | None]:
-    """Yield the lines that come, None once it is the deadline, and a longer one than `_REPLY` before its end.
+class _Call:
+    """What is known of a call that the child answers."""
 
-    The deadline may move. Ends with the pipe.
-    """
-    buffer = bytearray()
-    with selectors.DefaultSelector() as selector:
-        selector.register(descriptor, selectors.EVENT_READ)
-        while selector.select(max(0.0, deadline[0] - time.monotonic())):
-            read = os.read(descriptor, 1 << 20)
-            *whole, rest = read.split(b"\n")
-            for line in whole:
-                yield bytes(buffer) + line
-                buffer.clear()
-            buffer += rest
-            if not read:
-                return
-            if len(buffer) > _REPLY:
-                yield buffer
-    yield None
+    def __init__(self, allowed: float) -> None:
+        """`allowed` are seconds of the processor."""
+        self.allowed = allowed
+        self.deadline = time.monotonic() + _START
+        self.doing = "the repository"
+
+    def answer(self, lines: Sequence[bytes]) -> dict[str, Any] | None:
+        """Take lines of the child, and return its answer where it is among them; raises _Limit for one too long."""
+        for line in lines:
+            if len(line) > _REPLY:
+                raise _Limit(f"leads to more than {_REPLY:,} bytes; use another model")
+            message: dict[str, Any] = json.loads(line)
+            if "doing" not in message:
+                return message
+            self.doing = message["doing"]
+            if message.get("limited"):
+                self.deadline = time.monotonic() + _WAIT * self.allowed
+        return None
+
+
+class _Lines:
+    """The lines that come from a pipe, and a longer one than `_REPLY` before its end."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.ended = False
+        self._descriptor = descriptor
+        self._buffer = bytearray()
+
+    def read(self) -> list[bytes]:
+        """Return the lines that are whole now; waits where the pipe has nothing."""
+        read = os.read(self._descriptor, 1 << 20)
+        self.ended = not read
+        *whole, rest = read.split(b"\n")
+        if whole:
+            whole[0] = bytes(self._buffer) + whole[0]
+            self._buffer.clear()
+        self._buffer += rest
+        return [*whole, bytes(self._buffer)] if len(self._buffer) > _REPLY else whole
+
+
+async def _write(loop: asyncio.AbstractEventLoop, descriptor: int, data: bytes) -> None:
+    """Write to a pipe whose reader may be slow."""
+    rest = memoryview(data)
+    os.set_blocking(descriptor, False)
+    try:
+        while rest:
+            try:
+                rest = rest[os.write(descriptor, rest) :]
+            except BlockingIOError:
+                await _ready(loop.add_writer, loop.remove_writer, descriptor)
+    finally:
+        os.set_blocking(descriptor, True)
+
+
+async def _ready(watch: Callable[..., Any], leave: Callable[[int], Any], descriptor: int) -> None:
+    """Wait until a pipe can be read from, or written to."""
+    ready = asyncio.Event()
+    watch(descriptor, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        leave(descriptor)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -93,18 +93,18 @@ def main() -> None:
     _import(modules)
     while len(head := sys.stdin.buffer.read(8)) == 8:
         job = sys.stdin.buffer.read(struct.unpack("<Q", head)[0])
-        _send(_called(*pickle.loads(job)))  # noqa: S301 -- only the parent writes to this pipe
+        _write(_called(*pickle.loads(job)))  # noqa: S301 -- only the parent writes to this pipe
 
 
-def _called(function: Callable[..., Any], arguments: tuple[Any, ...], limits: CallLimits) -> dict[str, Any]:
+def _called(function: Callable[..., Any], arguments: tuple[Any, ...], limits: CallLimits) -> str:
     try:
         _limit(limits)
         _send({"doing": _State.at, "limited": True})
-        return {"result": json.loads(json.dumps(function(*arguments)))}
+        return json.dumps({"result": function(*arguments)})
     except MemoryError:
-        return {"error": "MemoryError", "text": "", "at": _State.at}
+        return json.dumps({"error": "MemoryError", "text": "", "at": _State.at})
     except Exception as error:  # untrusted files can raise anything
-        return {"error": type(error).__name__, "text": _text(error), "at": _State.at}
+        return json.dumps({"error": type(error).__name__, "text": _text(error), "at": _State.at})
     finally:
         _limit(None)
 
@@ -116,8 +116,12 @@ def _text(error: Exception) -> str:
 
 
 def _send(message: dict[str, Any]) -> None:
+    _write(json.dumps(message))
+
+
+def _write(line: str) -> None:
     if _State.out is not None:
-        _State.out.write(json.dumps(message).encode() + b"\n")
+        _State.out.write(line.encode() + b"\n")
         _State.out.flush()
 
 

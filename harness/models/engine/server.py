@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,8 @@ _MAIN = "from harness.models.engine.process import main; main()"
 _START_LIMIT = 30 * 60.0
 _SILENCE_LIMIT = 10 * 60.0
 """Seconds without a line in the log of an engine that starts."""
+_KEEP_ALIVE_SECONDS = "600"
+"""Its clients end idle connections, before it does: else one ends while it is being taken for the next request."""
 _POLL = 0.2
 _STOP_LIMIT = 20.0
 _LOG_TAIL = 15
@@ -54,6 +56,10 @@ class EngineOptions:
     trust_remote_code: bool = False
     arithmetic: Arithmetic | None = None
     """None: the default."""
+    replicas: int = 1
+    """Engines that share this machine."""
+    placement: Mapping[str, str] = field(default_factory=dict)
+    """Variables that say on which device or cores it runs; none: on all there is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +82,7 @@ class Server:
 
         Raises EngineError with the end of its log where it does not come up.
         """
-        self._load()
+        self.load()
         start = said = time.monotonic()
         size = 0
         while (now := time.monotonic()) - start < _START_LIMIT and now - said < _SILENCE_LIMIT:
@@ -88,8 +94,8 @@ class Server:
             time.sleep(_POLL)
         raise EngineError(f"the inference engine was not ready after {now - start:.0f} s. {_log_tail(self.log)}")
 
-    def _load(self) -> None:
-        """Say that the files have been checked; the engine does not touch them before."""
+    def load(self) -> None:
+        """Say that the files have been checked; the engine does not touch them before. Returns at once."""
         stream = self.process.stdin
         if stream is not None and not stream.closed:
             with suppress(BrokenPipeError):  # it has ended, which is said below
@@ -154,10 +160,11 @@ def command_line(checkpoint: Checkpoint, options: EngineOptions, port: int) -> t
         "HF_HUB_OFFLINE": "1",  # everything was pulled at the pinned commit; the engine fetches nothing
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
+        "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": _KEEP_ALIVE_SECONDS,
     }
-    defaults, default_environment = default_settings(checkpoint.weights, options.arithmetic)
+    defaults, default_environment = default_settings(checkpoint.weights, options.arithmetic, options.replicas)
     arguments += defaults
-    environment |= default_environment | ({SWITCH: "1"} if is_cpu_build() else {})
+    environment |= {**default_environment, **options.placement} | ({SWITCH: "1"} if is_cpu_build() else {})
     if options.arithmetic and options.arithmetic.compiled:
         environment |= compile_caches(str(checkpoint.artifact) if options.trust_remote_code else None)
     if options.trust_remote_code:

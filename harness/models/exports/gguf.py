@@ -93,12 +93,16 @@ def write_gguf(what: ToConvert, origin: str) -> dict[str, Any]:
         "general.type": "model",
         "general.name": what.name.rpartition("/")[2],
         "general.description": f"Exported from {origin}",
-        **settings(config, head_dim),
+        **settings(config, head_dim, what.name),
         **{f"tokenizer.ggml.{key}": value for key, value in marks.items()},
         **({"tokenizer.chat_template": template} if isinstance(template, str) else {}),
     }
     doing("the GGUF file")
-    _write(what.out, config.model_type, metadata, tensors(loaded.model), DTYPES[dtype])
+    try:
+        _write(what.out, config.model_type, metadata, tensors(loaded.model), DTYPES[dtype])
+    except OSError as full:  # it is about the disk, and not about the model
+        problem = f"{what.out.name} cannot be written ({full.strerror or full})"
+        raise UsageError(f"{problem}; make room there, or name a file elsewhere with --out") from full
     error = _compare(loaded, what, dtype)
     return {
         "architecture": str(config.model_type),
@@ -122,16 +126,18 @@ def _write(
         str: writer.add_string,
         list: writer.add_array,
     }
-    for key, value in metadata.items():
-        put[type(value)](key, value)
     wanted, full = gguf.GGMLQuantizationType[encoding], gguf.GGMLQuantizationType.F32
-    for name, values in weights.items():
-        kind = wanted if values.ndim > 1 else full
-        writer.add_tensor(name, gguf.quants.quantize(values, kind), raw_dtype=kind)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    try:
+        for key, value in metadata.items():
+            put[type(value)](key, value)
+        for name, values in weights.items():
+            kind = wanted if values.ndim > 1 else full
+            writer.add_tensor(name, gguf.quants.quantize(values, kind), raw_dtype=kind)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+    finally:
+        writer.close()
 
 
 def _compare(source: Loaded, what: ToConvert, dtype: str) -> float:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ELSEWHERE = "convert it with llama.cpp's convert_hf_to_gguf.py"
 _NORMAL, _CONTROL, _USER_DEFINED, _UNUSED = 1, 3, 4, 5
 """Types of tokens."""
+_LARGEST = 2**32 - 1
 _POSITIONS = ("default", "llama3")
 
 
@@ -35,8 +36,8 @@ def check_architecture(config: PreTrainedConfig, name: str) -> None:
         raise ModelError(f"{name} has layers of another kind ({', '.join(sorted(others))}); {ELSEWHERE}")
 
 
-def settings(config: PreTrainedConfig, head_dim: int) -> dict[str, Any]:
-    """Return the settings of a model by their GGUF keys."""
+def settings(config: PreTrainedConfig, head_dim: int, name: str) -> dict[str, Any]:
+    """Return the settings of a model by their GGUF keys; ModelError for a number that GGUF does not hold."""
     values = {
         "context_length": config.max_position_embeddings,
         "block_count": config.num_hidden_layers,
@@ -51,6 +52,11 @@ def settings(config: PreTrainedConfig, head_dim: int) -> dict[str, Any]:
         "rope.freq_base": float(config.rope_parameters["rope_theta"]),
         "vocab_size": config.vocab_size,
     }
+    for key, value in values.items():
+        if isinstance(value, int) and not 0 < value <= _LARGEST:
+            raise ModelError(
+                f"{name} has {value:,} as {key}, and GGUF holds 1 to {_LARGEST:,}; correct its config.json"
+            )
     return {f"{config.model_type}.{key}": value for key, value in values.items()}
 
 
@@ -103,7 +109,14 @@ def tokens(tokenizer: PreTrainedTokenizerBase, rows: int, ends: list[int], name:
             return _CONTROL if added[number]["special"] else _USER_DEFINED
         return _NORMAL if number in by_id else _UNUSED
 
-    merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in text["model"]["merges"]]
+    pairs = [pair.split(" ") if isinstance(pair, str) else pair for pair in text["model"]["merges"]]
+    for pair in pairs:
+        if len(pair) != 2 or any(" " in part for part in pair):
+            raise ModelError(
+                f"the tokenizer of {name} merges {' and '.join(map(repr, pair))}, and GGUF tells parts by the space "
+                f"between them; {ELSEWHERE}"
+            )
+    merges = [" ".join(pair) for pair in pairs]
     bos, first = tokenizer.bos_token_id, tokenizer("a")["input_ids"][:1]
     marks = {"bos": bos, "eos": tokenizer.eos_token_id, "padding": tokenizer.pad_token_id}
     marks["eot"] = next((end for end in ends if end != tokenizer.eos_token_id), None)

@@ -129,6 +129,6 @@ class Elements:
             arguments[match["name"]] = encodable(raw) if kind in ("true", "string") else typed(raw, _NO_TEXT)
 
     def _span(self, text: str, extent: tuple[int, int], call: ToolCall, style: Style) -> Span:
-        first, last = wrapped(text, *extent, self.wrapper, style)
+        first, last = wrapped(text, extent, self.wrapper, style, (self.opening, self.invoke_end))
         heading = self.before.search(text[max(0, first - 256) : first]) if self.before else None
         return Span(start=first - len(heading.group()) if heading else first, end=last, call=call)

@@ -29,6 +29,10 @@ class Reading:
     """None exactly where there is a call."""
     calls: int
     """How many calls the text holds, in the notation that was read."""
+    every: tuple[ToolCall, ...] = ()
+    """All calls of the text, in order, also where `call` is None because one was expected; empty where one of them
+    cannot be read, so that what the turn does is unknown.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +104,8 @@ class Family:
     """The name of vLLM's parser for it."""
     markers: tuple[str, ...] = ()
     """What a chat template of this family contains, all of it; empty where a template cannot tell."""
+    single: bool = False
+    """Whether an answer holds one call at most."""
     also: tuple[str, ...] = field(default=())
     """Other vLLM parsers of the same notation."""
 
@@ -171,7 +177,7 @@ def _arguments_in(text: str) -> Any:
     return value
 
 
-def canonical(call: ToolCall) -> str:
-    """Return the call as a `<tool_call>` element with `{"name", "arguments"}` in it, keys in their order."""
-    body = json.dumps({"name": call.name, "arguments": call.arguments}, ensure_ascii=False)
-    return f"<tool_call>\n{body}\n</tool_call>"
+def canonical(*calls: ToolCall) -> str:
+    """Return each call as a `<tool_call>` element with `{"name", "arguments"}` in it, keys in their order."""
+    bodies = (json.dumps({"name": call.name, "arguments": call.arguments}, ensure_ascii=False) for call in calls)
+    return "\n".join(f"<tool_call>\n{body}\n</tool_call>" for body in bodies)

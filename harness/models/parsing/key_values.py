@@ -84,7 +84,7 @@ class KeyValues:
         position = skip_space(text, begun if style.strict else _after_all(text, begun, self.separator))
         read = self._exactly if style.strict else self._loosely
         arguments, end = read(text, position, name, style)
-        first, last = wrapped(text, start, end, self.wrapper, style)
+        first, last = wrapped(text, (start, end), self.wrapper, style, (self.opening, self.closing))
         return Span(start=first, end=last, call=ToolCall(name=name, arguments=arguments))
 
     def _exactly(self, text: str, position: int, name: str, style: Style) -> tuple[dict[str, Any], int]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from harness.data.formats.json_texts import encodable
+from harness.data.records import ToolCall
 from harness.errors import UsageError
 from harness.models.parsing import formats
-from harness.models.parsing.family import Family, Reading, Span, Style
+from harness.models.parsing.family import MAX_CALLS, Family, Reading, Span, Style
 from harness.models.parsing.strip_thinking import answers, first_thinking, skip_thinking
 
 _MAX_THOUGHTS = 8
@@ -84,29 +85,37 @@ def _read_strict(text: str, chosen: Iterable[Family], tools: Iterable[Mapping[st
     style = Style(strict=True, tools=tuple(tools))
     reasons: list[str] = []
     count = 0
+    several: tuple[ToolCall, ...] = ()
     for body, after in answers(encodable(text)):
         for family in chosen:
             spans = family.scan(body, style)
             count = max(count, sum(span.call is not None for span in spans))
-            problem = _not_alone(body, spans, after)
-            if problem is None:
-                return Reading(call=spans[0].call, reason=None, calls=1)
-            reasons.append(problem)
-    return Reading(call=None, reason=_reason(text, reasons), calls=count)
+            calls = _nothing_else(body, spans, after)
+            if len(calls) == 1:
+                return Reading(call=calls[0], reason=None, calls=1, every=calls)
+            several = several or calls
+            reasons.append(_problem(spans))
+    return Reading(call=None, reason=_reason(text, reasons), calls=count, every=several)
 
 
-def _not_alone(body: str, spans: list[Span], after: int) -> str | None:
-    """Return why `body` is not exactly one call, None where it is."""
+def _nothing_else(body: str, spans: list[Span], after: int) -> tuple[ToolCall, ...]:
+    """Return the calls of a body that is nothing but calls; none of any other one."""
+    position = 0
+    for span in spans:  # calls of one list share its place
+        if span.end <= after or body[position : span.start].strip():
+            return ()
+        position = max(position, span.end)
+    calls = tuple(span.call for span in spans if span.call)
+    return calls if len(calls) == len(spans) < MAX_CALLS and not body[position:].strip() else ()
+
+
+def _problem(spans: list[Span]) -> str:
+    """Return why spans that were read strictly are not exactly one call and nothing else."""
     if not spans:
         return "no tool call in the expected format"
     if len(spans) > 1:
         return f"{len(spans)} tool calls where one was expected"
-    span = spans[0]
-    if span.call is None:
-        return span.problem or "the call cannot be read"
-    if span.end <= after or body[: span.start].strip() or body[span.end :].strip():
-        return "text around the tool call"
-    return None
+    return "text around the tool call" if spans[0].call else spans[0].problem or "the call cannot be read"
 
 
 def read_lenient(text: str, order: Iterable[Family], tools: Iterable[Mapping[str, Any]] = ()) -> Reading:
@@ -116,17 +125,18 @@ def read_lenient(text: str, order: Iterable[Family], tools: Iterable[Mapping[str
     reasons: list[str] = []
     for body, after in answers(encodable(text)):
         found = _outside_thinking(body, after, order, style, reasons)
-        if found:
-            call = found[0].call
-            named = call and replace(call, name=style.tool_name(call.name))
-            return Reading(call=named, reason=None, calls=len(found))
+        calls = [replace(one.call, name=style.tool_name(one.call.name)) for one in found if one.call]
+        if calls:
+            whole = len(calls) == len(found) < MAX_CALLS
+            return Reading(call=calls[0], reason=None, calls=len(calls), every=tuple(calls) if whole else ())
     return Reading(call=None, reason=_reason(text, reasons), calls=0)
 
 
 def _outside_thinking(body: str, after: int, order: list[Family], style: Style, reasons: list[str]) -> list[Span]:
     """Return the first family's calls, those in thinking left out; problems are added to `reasons`.
 
-    What opens thinking inside a call is text of that call.
+    What opens thinking inside a call is text of that call. After the first call there are also spans that should hold
+    one, and do not.
     """
     for _ in range(_MAX_THOUGHTS):
         found, problems = _first(body, after, order, style)
@@ -134,7 +144,7 @@ def _outside_thinking(body: str, after: int, order: list[Family], style: Style, 
         if found:
             goes_on = skip_thinking(body, found[0].start)
             if goes_on <= found[0].start:
-                return found
+                return list(_goes_on(body, found))
         else:
             goes_on = first_thinking(body) if problems else 0
         if not goes_on or goes_on >= len(body):
@@ -143,8 +153,17 @@ def _outside_thinking(body: str, after: int, order: list[Family], style: Style, 
     return []
 
 
+def _goes_on(body: str, found: list[Span]) -> Iterator[Span]:
+    """Yield spans of which the first is no thinking, but for those in thinking after it."""
+    end = 0
+    for span in found:
+        if span.start < end or not end or skip_thinking(body[end:], span.start - end) <= span.start - end:
+            yield span
+            end = max(end, span.end)
+
+
 def _first(body: str, after: int, order: list[Family], style: Style) -> tuple[list[Span], list[str]]:
-    """Return the calls of the family whose first one comes first and is the longest, and all problems."""
+    """Return the spans of the family whose first call comes first and is the longest, from it on; and all problems."""
     best: list[Span] = []
     problems: list[str] = []
     for family in order:
@@ -152,7 +171,7 @@ def _first(body: str, after: int, order: list[Family], style: Style) -> tuple[li
         found = [span for span in spans if span.call is not None and span.end > after]
         problems += [span.problem for span in spans if span.problem]
         if found and (not best or (found[0].start, -found[0].end) < (best[0].start, -best[0].end)):
-            best = found
+            best = [span for span in spans if span in found or (span.problem and span.start >= found[0].end)]
     return best, problems
 
 

@@ -63,12 +63,20 @@ def reach_on(text: str, end: int, mark: str) -> int:
     return position + len(mark) if mark and text.startswith(mark, position) else end
 
 
-def wrapped(text: str, start: int, end: int, wrapper: tuple[str, str], style: Style) -> tuple[int, int]:
-    """Return where the wrapper around a call begins and ends, the call's own ends without one; strict needs one."""
+def wrapped(
+    text: str, extent: tuple[int, int], wrapper: tuple[str, str], style: Style, marks: tuple[str, str]
+) -> tuple[int, int]:
+    """Return where the wrapper around a call begins and ends, the call's own ends without one; strict needs one.
+
+    Of several calls in one wrapper each begins and ends with its own `marks`; there another one stands in its place.
+    """
+    start, end = extent
     first, last = reach_back(text, start, wrapper[0]), reach_on(text, end, wrapper[1])
     if style.strict:
-        require(not wrapper[0] or first < start, f"no {wrapper[0]} before the call")
-        require(not wrapper[1] or last > end, f"no {wrapper[1]} after the call")
+        after_another = reach_back(text, start, marks[1]) < start
+        before_another = reach_on(text, end, marks[0]) > end
+        require(not wrapper[0] or first < start or after_another, f"no {wrapper[0]} before the call")
+        require(not wrapper[1] or last > end or before_another, f"no {wrapper[1]} after the call")
     return first, last
 
 
@@ -163,7 +171,7 @@ class NamedJson:
             name, arguments = self.name(name, arguments, style)
         closed = reach_on(text, end, self.closing)
         require(not style.strict or not self.closing or closed > end, f"no {self.closing} after the call")
-        first, last = wrapped(text, start, closed, self.wrapper, style)
+        first, last = wrapped(text, (start, closed), self.wrapper, style, (self.opening, self.closing))
         return Span(start=first, end=last, call=ToolCall(name=name, arguments=arguments))
 
 

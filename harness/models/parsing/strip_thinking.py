@@ -69,9 +69,15 @@ END_TOKENS = (
 
 _MAX_STRIPPED = 32
 _OPENING = re.compile("|".join(re.escape(mark) for mark, _ in THINKING) + r"|<think:[^\s<>]{1,40}+>")
+_MARK = re.compile("|".join(re.escape(mark) for pair in THINKING for mark in pair))
 _UNMARKED = re.compile(r"(?:assistant)?analysis(?=[A-Z\"'`(])")
 """What is left of harmony's marks where special tokens were skipped."""
 _AFTER_UNMARKED = re.compile(r"assistant(?=commentary|final|analysis)")
+
+
+def opens_thinking(prompt: str) -> bool:
+    """Return whether a prompt ends in a block of thinking that it opens."""
+    return prompt.rstrip().endswith(tuple(opening for opening, _ in THINKING))
 
 
 def answers(text: str) -> Iterator[tuple[str, int]]:
@@ -92,6 +98,25 @@ def answers(text: str) -> Iterator[tuple[str, int]]:
         place, close = cut
         yield body[place + len(close) :], 0
         yield body, place + 1
+
+
+def split_thinking(text: str) -> tuple[str, str | None] | None:
+    """Return the thinking before an answer and the answer, None for one that never comes; None where there is none.
+
+    The thinking is without its marks. It opens the text, or was opened by the prompt; blocks of nothing do not count.
+    """
+    start, _ = _after_leading(text)
+    head, rest = text[:start], text[start:]
+    if not start:
+        cut = _end_of_prefilled(text, set())
+        if cut is None:
+            return None
+        head, rest = text[: cut[0] + len(cut[1])], text[cut[0] + len(cut[1]) :]
+        if not (text[: cut[0]].endswith("\n") or rest.startswith(("\n", "<", "{", "["))):
+            return None  # a sentence that speaks of the mark
+    words = _MARK.sub("", head).strip()
+    ended = bool(rest) or head.rstrip().endswith(tuple(_CLOSINGS.values()))
+    return (words, rest if ended else None) if words else None
 
 
 def _end_of_prefilled(body: str, opened: set[str]) -> tuple[int, str] | None:

@@ -63,7 +63,7 @@ def _read_one(kind: Any, text: str, tokenizer: Any, request: Any) -> Reading:
         return Reading(call=None, reason=f"the parser failed: {type(error).__name__}: {error}", calls=0)
     if not calls:
         return Reading(call=None, reason="the parser found no tool call", calls=0)
-    return Reading(call=calls[0], reason=None, calls=len(calls))
+    return Reading(call=calls[0], reason=None, calls=len(calls), every=tuple(calls))
 
 
 def _call(call: Any) -> ToolCall:

@@ -6,6 +6,7 @@
     make_prompts.py  All prompts of a test set, made in the guarded child process
     probe.py     Conversations of unique words, and which of them a rendering leaves out
     renderer.py  Rendering with one tokenizer for one task, in one form
+    thinking.py  What a chat template can be told about thinking, found out by rendering it
 
 Rendering here, and not in the server, fixes exactly what is sent: it is hashed, logged, and can be
 compared token by token with what training saw.

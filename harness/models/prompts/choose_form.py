@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.data.formats.messages import without_system
 from harness.data.records import Message, Task, TurnPair
@@ -14,7 +15,7 @@ from harness.errors import ModelError
 from harness.models.prompts.calendar import Calendar
 from harness.models.prompts.form import NATIVE, Form, native_forms, text_forms
 from harness.models.prompts.probe import Probe, make_probes, names_tools, shows_parts
-from harness.models.prompts.renderer import Renderer
+from harness.models.prompts.renderer import THINKING_OFF, Renderer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -34,14 +35,16 @@ def fitting_renderer(
     pairs: Sequence[TurnPair],
     *,
     calendar: Calendar | None = None,
+    thinking: Mapping[str, Any] = THINKING_OFF,
 ) -> Renderer:
     """Return a renderer in the most native form in which the chat template leaves nothing of these pairs out.
 
     Their last answers are looked for too, so that a model is evaluated in the form in which it is trained on whole
-    conversations. Raises ModelError as `whole_renderer` does.
+    conversations. `thinking` is as in `Renderer`. Raises ModelError as `whole_renderer` does.
     """
     longest, answered = whole_conversations(pairs)
-    return whole_renderer(tokenizer, task, name, longest, like=answered, calendar=calendar)
+    make = partial(Renderer, tokenizer, task, name, calendar=calendar or Calendar(), thinking=thinking)
+    return _fitting(make, task, longest, answered)
 
 
 def whole_conversations(pairs: Sequence[TurnPair]) -> tuple[list[tuple[Message, ...]], list[tuple[Message, ...]]]:
@@ -53,8 +56,8 @@ def whole_conversations(pairs: Sequence[TurnPair]) -> tuple[list[tuple[Message, 
     answered = [
         (
             *pair.prefix,
-            Message(role="assistant", tool_calls=(pair.reference,)),
-            Message(role=role, content="", tool_call_id=pair.reference.id),
+            Message(role="assistant", tool_calls=pair.calls),
+            *(Message(role=role, content="", tool_call_id=call.id) for call in pair.calls),
         )
         for pair in last
     ]
@@ -76,13 +79,25 @@ def whole_renderer(
     conversations themselves are rendered, because some templates refuse what they do not take. Raises ModelError where
     no form will do: with what the template leaves out, or with its own reason.
     """
-    calendar = calendar or Calendar()
-    probes = make_probes(longest if like is None else like, task)
+    make = partial(Renderer, tokenizer, task, name, calendar=calendar or Calendar())
+    return _fitting(make, task, longest, longest if like is None else like)
+
+
+def _fitting(
+    make: Callable[[Form], Renderer],
+    task: Task,
+    longest: Sequence[Sequence[Message]],
+    like: Sequence[Sequence[Message]],
+) -> Renderer:
+    """Return the renderer in the first form that loses nothing; see `whole_renderer`."""
+    plain = make(NATIVE)
+    name = plain.name
+    probes = make_probes(like, task)
     lost: dict[bool, list[str]] = {}
     first_error: ModelError | None = None
-    for form in _forms(tokenizer, task, name):
-        calendar.formats.clear()  # what a form that is not taken asks for does not count
-        renderer = Renderer(tokenizer, task, name, form, calendar=calendar)
+    for form in _forms(plain):
+        plain.calendar.formats.clear()  # what a form that is not taken asks for does not count
+        renderer = make(form)
         try:
             missing = _left_out(renderer, probes, task)
             for prefix in () if missing else longest:
@@ -109,13 +124,11 @@ def _refusal(name: str, lost: Mapping[bool, Sequence[str]]) -> ModelError:
     )
 
 
-def _forms(tokenizer: PreTrainedTokenizerBase, task: Task, name: str) -> list[Form]:
+def _forms(plain: Renderer) -> list[Form]:
     """Return the forms to try, in order. A template that tools do not change gets them as text."""
     try:
-        uses_tools = Renderer(tokenizer, task, name, NATIVE).template_uses_tools()
+        uses_tools = plain.template_uses_tools()
     except ModelError:  # even for a plain message
-        if not tokenizer.chat_template:
-            raise
         uses_tools = True
     return [*(native_forms() if uses_tools else ()), *text_forms()]
 
@@ -131,8 +144,7 @@ def _left_out(renderer: Renderer, probes: Iterable[Probe], task: Task) -> list[s
             found["contents as text"] = None
         if renderer.form.null_content and _writes_none(renderer, probe, text):
             found["contents as text"] = None
-        # As text there is one call per message: training refuses several, and test sets have none.
-        found |= dict.fromkeys(probe.left_out(text, first_calls=renderer.form.calls_as_text))
+        found |= dict.fromkeys(probe.left_out(text))
     return list(found)
 
 

@@ -53,7 +53,7 @@ class Form:
 
     @property
     def calls_as_text(self) -> bool:
-        """Whether calls stand in the content of their messages, one per message."""
+        """Whether calls stand in the content of their messages, one per line."""
         return not (self.tools_in_template and self.calls_in_template)
 
     def record(self) -> dict[str, bool]:
@@ -151,9 +151,9 @@ def _in_text(message: Message) -> dict[str, Any]:
 
 
 def _call_in_text(message: Message) -> dict[str, Any]:
-    """Return a message with its first call as text."""
-    call = message.tool_calls[0]
-    text = json.dumps({"name": call.name, "parameters": call.arguments}, ensure_ascii=False)
+    """Return a message with its calls as text, one per line."""
+    calls = ({"name": call.name, "parameters": call.arguments} for call in message.tool_calls)
+    text = "\n".join(json.dumps(call, ensure_ascii=False) for call in calls)
     return {"role": "assistant", "content": f"{message.content}\n{text}" if message.content else text}
 
 
@@ -207,7 +207,17 @@ def system_template(task: Task) -> str:
     """Return the task's own template of the system message where it has one, else the harness's wording."""
     if task.system_template is not None:
         return task.system_template
-    return (resources.folder("eval") / "system_template.txt").read_text().rstrip("\n")
+    return _wording("system_template", parallel=task.parallel_tool_calls)
+
+
+def tools_template(*, parallel: bool) -> str:
+    """Return how tools are listed behind `{system}`, for chat templates that ignore `tools=`."""
+    return _wording("tools_template", parallel=parallel)
+
+
+def _wording(name: str, *, parallel: bool) -> str:
+    """Return the harness's own wording; `parallel` is that for tasks whose turns may have several calls."""
+    return (resources.folder("eval") / f"{name}{'_parallel' * parallel}.txt").read_text(encoding="utf-8").rstrip("\n")
 
 
 def system_message(task: Task) -> str:
@@ -222,8 +232,7 @@ def system_message(task: Task) -> str:
     return template.replace("{task_description}", task.description)
 
 
-def with_tools_in_text(system: str, tools: Sequence[dict[str, Any]]) -> str:
+def with_tools_in_text(system: str, tools: Sequence[dict[str, Any]], *, parallel: bool) -> str:
     """Return a system message that lists the tools, for chat templates that ignore `tools=`."""
-    template = (resources.folder("eval") / "tools_template.txt").read_text().rstrip("\n")
     lines = "\n".join(json.dumps(tool, ensure_ascii=False) for tool in tools)
-    return template.format(system=system, tools=lines)
+    return tools_template(parallel=parallel).format(system=system, tools=lines)

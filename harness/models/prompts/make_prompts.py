@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -20,7 +19,7 @@ from harness.models.engine.guard_child import doing
 from harness.models.prompts.calendar import Calendar
 from harness.models.prompts.choose_form import fitting_renderer
 from harness.models.prompts.form import LEFT_OUT
-from harness.models.prompts.renderer import encode, load_tokenizer
+from harness.models.prompts.renderer import THINKING_OFF, encode, load_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -54,6 +53,8 @@ class MadePrompts(TypedDict):
 
     prompts: list[list[int]]
     """Token ids of each pair, in the pairs' order."""
+    opened: list[bool]
+    """Whether each ends in a block of thinking that it opens."""
     asks: bool
     """Whether the chat template asks for the day."""
     form: dict[str, Any]
@@ -65,18 +66,24 @@ class MadePrompts(TypedDict):
 
 
 def make_prompts(
-    files: TokenizerFiles, task: Task, pairs: Sequence[TurnPair], day: date | None, *, named: bool
+    files: TokenizerFiles,
+    task: Task,
+    pairs: Sequence[TurnPair],
+    calendar: Calendar,
+    thinking: Mapping[str, Any] = THINKING_OFF,
 ) -> MadePrompts:
-    """Render and encode every pair; ModelError where that fails. `named` says that the user chose the day."""
+    """Render and encode every pair; ModelError where that fails. `thinking` is as in `Renderer`."""
     tokenizer = tokenizer_of(files)
-    renderer = fitting_renderer(tokenizer, task, files.name, pairs, calendar=Calendar(day, named=named))
-    prompts = [list(prompt.token_ids) for prompt in renderer.prompts(pairs)]
+    renderer = fitting_renderer(tokenizer, task, files.name, pairs, calendar=calendar, thinking=dict(thinking))
+    made = renderer.prompts(pairs)
+    prompts = [list(prompt.token_ids) for prompt in made]
     check_tokens(files, prompts)
     _check_decoding(files, tokenizer, prompts)
     doing("the chat template")
     form = renderer.form
     return MadePrompts(
         prompts=prompts,
+        opened=[prompt.opened for prompt in made],
         asks=renderer.asks_for_day([pair.prefix for pair in pairs]),
         form={**form.record(), **({LEFT_OUT: list(renderer.left_out)} if renderer.left_out else {})},
         system=renderer.system,

@@ -63,8 +63,6 @@ class Probe:
     messages: tuple[Message, ...]
     words: Mapping[str, str]
     """Unique word -> what it stands for, a key of `_SHOWN`."""
-    further: frozenset[str]
-    """Those of the words that are in a message's second call or a later one."""
     spelled: Mapping[str, str]
     """Name of an argument -> the kind of its value, which has no word of its own."""
 
@@ -72,18 +70,15 @@ class Probe:
         """Return a system message with the probe's words around it."""
         return f"{self.before}{_MARKS}\n{system}\n{self.after}{_MARKS}"
 
-    def left_out(self, text: str, *, first_calls: bool = False) -> list[str]:
+    def left_out(self, text: str) -> list[str]:
         """Return, in words, what of the conversation a rendering does not hold.
 
-        Escapes of JSON and white space are not taken for a loss. With `first_calls` only the first call of each message
-        is looked for.
+        Escapes of JSON and white space are not taken for a loss.
         """
-        passed = self.further if first_calls else frozenset()
-        looked_for = [(word, kind) for word, kind in self.words.items() if word not in passed]
-        lost = {kind for word, kind in looked_for if word not in text}
+        lost = {kind for word, kind in self.words.items() if word not in text}
         lost |= {kind for name, kind in self.spelled.items() if not _follows(text, name, _SPELLED[kind])}
         plain = _unescaped(text)
-        changed = {kind for word, kind in looked_for if kind in _TEXTS and word + _MARKS not in plain} - lost
+        changed = {kind for word, kind in self.words.items() if kind in _TEXTS and word + _MARKS not in plain} - lost
         return [
             words if kind in lost else f"characters such as < and é in {words}"
             for kind, words in _SHOWN.items()
@@ -190,7 +185,6 @@ class _Maker:
         self._kinds = kinds
         self._number = count(1)
         self._words: dict[str, str] = {}
-        self._further: set[str] = set()
         self._spelled: dict[str, str] = {}
 
     def probe(self) -> Probe:
@@ -199,7 +193,6 @@ class _Maker:
             after=self._word("system"),
             messages=tuple(map(self._message, self._like)),
             words=self._words,
-            further=frozenset(self._further),
             spelled=self._spelled,
         )
 
@@ -218,12 +211,7 @@ class _Maker:
         if not like.tool_calls:
             # A result answers the call that has its id in the real conversation.
             return Message(role=like.role, content=self._text(like.role, like.role), tool_call_id=like.tool_call_id)
-        calls = []
-        for call in like.tool_calls:
-            before = len(self._words)
-            calls.append(ToolCall(name=self._word("call"), arguments=self._arguments(), id=call.id))
-            if len(calls) > 1:
-                self._further |= set(list(self._words)[before:])
+        calls = [ToolCall(name=self._word("call"), arguments=self._arguments(), id=call.id) for call in like.tool_calls]
         beside = self._text("assistant", "beside") if (like.content or "").strip() else like.content
         return Message(role="assistant", content=beside, tool_calls=tuple(calls))
 

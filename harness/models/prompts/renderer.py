@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from harness.data.formats.messages import without_system
 from harness.data.records import Message, Task, TurnPair
 from harness.errors import ModelError
 from harness.models.engine.guard_child import doing, shown
+from harness.models.parsing.strip_thinking import opens_thinking
 from harness.models.prompts.calendar import Calendar
 from harness.models.prompts.form import Form, system_message, with_tools_in_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+THINKING_OFF: Mapping[str, Any] = MappingProxyType({"enable_thinking": False})
+"""What templates are given where nothing is asked of their thinking: most that have a switch have this one."""
 _PROBE = "probe"
 _YEARS = timedelta(days=5 * 365 + 40)
 LONGEST = 1 << 22
@@ -34,6 +38,10 @@ class Prompt:
 
     pair_id: str
     token_ids: tuple[int, ...]
+    opened: bool = False
+    """Whether it ends in a block of thinking that it opens."""
+    sample: int = 0
+    """Which of several answers is asked for."""
 
     def sha256(self) -> str:
         """Return the SHA-256 of the token ids as little-endian 32-bit integers."""
@@ -41,7 +49,7 @@ class Prompt:
 
 
 class Renderer:
-    """Renders conversation prefixes with one tokenizer for one task; thinking is off."""
+    """Renders conversation prefixes with one tokenizer for one task; thinking is off unless it is asked for."""
 
     def __init__(
         self,
@@ -51,8 +59,11 @@ class Renderer:
         form: Form | None = None,
         *,
         calendar: Calendar | None = None,
+        thinking: Mapping[str, Any] = THINKING_OFF,
     ) -> None:
         """`name` is the model's, for error messages; `form` defaults to what the template seems to take.
+
+        `thinking` is what the template is told about thinking, by the names of its variables.
 
         Raises ModelError where the tokenizer has no chat template.
         """
@@ -62,16 +73,17 @@ class Renderer:
                 "use a chat or instruction-tuned model, or add chat_template.jinja to the repository"
             )
         self.calendar = calendar or Calendar()
+        self._thinking = dict(thinking)
         self.left_out: tuple[str, ...] = ()
         """What the template leaves out by design, and a run records: see `fitting_renderer`."""
         self._tokenizer = tokenizer
-        self._name = name
+        self.name = name
         self._task = task
         self._tools = list(task.tools)
         self.form = form or Form(tools_in_template=self.template_uses_tools())
         self.system = system_message(task)
         if not self.form.tools_in_template:
-            self.system = with_tools_in_text(self.system, task.tools)
+            self.system = with_tools_in_text(self.system, task.tools, parallel=task.parallel_tool_calls)
 
     def _render(
         self, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None, *, prompt: bool = True
@@ -83,26 +95,27 @@ class Renderer:
                 tools=tools,
                 add_generation_prompt=prompt,
                 tokenize=False,
-                enable_thinking=False,
+                **self._thinking,
                 **self.calendar.variables(self._tokenizer.get_chat_template(tools=tools)),
             )
         except MemoryError:  # the limit of the child in which this runs: no other form will do either
             raise
         except Exception as error:  # a template is code of the repository: it may raise anything
             raise ModelError(
-                f"the chat template of {self._name} cannot render these conversations ({shown(error)}); "
+                f"the chat template of {self.name} cannot render these conversations ({shown(error)}); "
                 "use a model whose template takes several turns"
             ) from error
         if len(text) > LONGEST:
             raise ModelError(
-                f"the chat template of {self._name} writes {len(text):,} characters for one conversation, more than "
+                f"the chat template of {self.name} writes {len(text):,} characters for one conversation, more than "
                 f"the {LONGEST:,} that are taken; use a model with another template"
             )
         return text
 
     def in_form(self, form: Form) -> Renderer:
         """Return a renderer that differs in its form only."""
-        return Renderer(self._tokenizer, self._task, self._name, form, calendar=self.calendar)
+        name, calendar = self.name, self.calendar
+        return Renderer(self._tokenizer, self._task, name, form, calendar=calendar, thinking=self._thinking)
 
     def template_uses_tools(self) -> bool:
         """Return whether tools change what the template writes; ModelError where it fails on a plain message."""
@@ -113,7 +126,7 @@ class Renderer:
                 return self._render(probe, self._tools) != self._render(probe, None)
             except ModelError as error:
                 first = first or error
-        raise first or ModelError(f"the chat template of {self._name} renders nothing")
+        raise first or ModelError(f"the chat template of {self.name} renders nothing")
 
     def asks_for_day(self, prefixes: Iterable[Sequence[Message]]) -> bool:
         """Return whether the template has asked for the day, or writes these conversations otherwise on another."""
@@ -148,8 +161,11 @@ class Renderer:
         texts = [self.text(pair.prefix) for pair in pairs]
         if not texts:
             return []
-        encoded = encode(self._tokenizer, texts, self._name)
-        return [Prompt(pair_id=pair.id, token_ids=tuple(ids)) for pair, ids in zip(pairs, encoded, strict=True)]
+        encoded = encode(self._tokenizer, texts, self.name)
+        return [
+            Prompt(pair_id=pair.id, token_ids=tuple(ids), opened=opens_thinking(text))
+            for pair, ids, text in zip(pairs, encoded, texts, strict=True)
+        ]
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], name: str) -> list[list[int]]:

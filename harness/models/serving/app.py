@@ -26,6 +26,14 @@ ROUTES = {"/v1/chat/completions": "POST", "/v1/models": "GET", "/health": "GET"}
 Found = TypeVar("Found")
 
 
+class JsonReply(JSONResponse):
+    """JSON in ASCII: requests and answers of models may hold halves of characters, which UTF-8 has none of."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the body."""
+        return json.dumps(content, separators=(",", ":")).encode("ascii")
+
+
 class ChatApp:
     """Answers `ROUTES`."""
 
@@ -62,7 +70,7 @@ class ChatApp:
             raise refused(f"{path} takes {method}", status=405)
         if path == "/health":
             ready = self._service.engine.server is not None
-            return JSONResponse({"status": "ok" if ready else "starting"}, status_code=200 if ready else 503)
+            return JsonReply({"status": "ok" if ready else "starting"}, status_code=200 if ready else 503)
         self._check_key(request)
         return self._models() if path == "/v1/models" else await self._complete(request)
 
@@ -90,7 +98,7 @@ class ChatApp:
             | {"revision": model.artifact.revision, "max_model_len": context}
             for model in self._service.models
         ]
-        return JSONResponse({"object": "list", "data": found})
+        return JsonReply({"object": "list", "data": found})
 
     async def _complete(self, request: Request) -> Response:
         async with self._rules.body(request) as data:
@@ -98,7 +106,7 @@ class ChatApp:
             prepared = await self._service.prepare(turn)
         if not turn.body.stream:
             reply = await _while_connected(request, self._service.answer(prepared))
-            return JSONResponse(reply, headers=_warnings(prepared))
+            return JsonReply(reply, headers=_warnings(prepared))
         events = self._service.chunks(prepared)
         started = await _while_connected(request, _started(events))
         return StreamingResponse(
@@ -167,4 +175,4 @@ def _refusal(error: Refused) -> Response:
     if not isinstance(body.get("error"), dict):  # a refusal of the shared rules
         kind = "invalid_request_error" if error.status < 500 else "server_error"
         body = {"error": {"message": error.message, "type": kind, "param": None, "code": error.code}}
-    return JSONResponse(body, status_code=error.status, headers=error.headers)
+    return JsonReply(body, status_code=error.status, headers=error.headers)

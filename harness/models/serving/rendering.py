@@ -1,4 +1,4 @@
-"""Prompts of single requests, rendered in a guarded child that stays: the form of a task is chosen once and kept."""
+"""Prompts of single requests, rendered in guarded children that stay: the form of a task is chosen once and kept."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.data.records import Message, Task, ToolCall, TurnPair
@@ -22,7 +20,8 @@ from harness.models.prompts.choose_form import whole_conversations, whole_render
 from harness.models.prompts.form import with_tools_in_text
 from harness.models.prompts.make_prompts import MODULES, TokenizerFiles, check_tokens, family_of, tokenizer_of
 from harness.models.prompts.probe import steps
-from harness.models.prompts.renderer import Renderer, encode
+from harness.models.prompts.renderer import Renderer
+from harness.models.serving.pieces import PieceEncoder
 from harness.models.serving.words import SAMPLES
 
 if TYPE_CHECKING:
@@ -48,7 +47,8 @@ class ServedTask:
     @classmethod
     def of(cls, task: Task, *, own_system: bool, pairs: Sequence[TurnPair] = ()) -> ServedTask:
         """Return a task with the key by which it is known."""
-        text = json.dumps([task.tools, task.description, task.system_template, own_system, len(pairs)])
+        parts = [task.tools, task.description, task.system_template, own_system, len(pairs)]
+        text = json.dumps([*parts, True] if task.parallel_tool_calls else parts)
         key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         return cls(task=task, own_system=own_system, pairs=tuple(pairs), key=key)
 
@@ -72,47 +72,71 @@ class ServedPrompt:
 
 
 class PromptRenderer:
-    """Renders the prompts of one model, one at a time, under the limits of a guard."""
+    """Renders the prompts of one model under the limits of guards, one at a time in each child."""
 
-    def __init__(self, files: TokenizerFiles, day: date | None) -> None:
+    def __init__(self, files: TokenizerFiles, day: date | None, children: int = 1) -> None:
         """`day` is what chat templates take for today; None: the day of each request."""
         self._files = files
         self._day = day
-        self._guard = Guard(files.name)
-        self._thread = ThreadPoolExecutor(1, "render")
+        self._guards = [Guard(files.name) for _ in range(children)]
+        self._idle = list(self._guards)
+        self._free = asyncio.Semaphore(children)
 
     def start(self) -> None:
-        """Start the child; what it imports takes seconds."""
-        self._guard.start(*IMPORTS, torch=self._files.trust_remote_code)
+        """Start the children; what they import takes seconds."""
+        for guard in self._guards:
+            self._start(guard)
 
     def prepare(self, task: ServedTask) -> dict[str, Any]:
         """Choose the form of a task, and return it as a run records it; ModelError where there is none."""
         self.start()
-        found: dict[str, Any] = self._guard.call(prepare, self._files, task, self._now(), seconds=0.1 * len(task.pairs))
-        return found
+        call = (prepare, self._files, task, self._now())
+        found: list[dict[str, Any]] = [guard.call(*call, seconds=_seconds(task)) for guard in self._guards]
+        return found[0]
 
-    def render(self, task: ServedTask, system: str | None, messages: tuple[Message, ...]) -> ServedPrompt:
-        """Return the prompt for the turn after these messages; ModelError where the template does not take them."""
-        self.start()
-        call = partial(self._guard.call, render, self._files, task.key, system, messages, self._now())
-        if (found := call()) is None:
-            self.prepare(task)
-            found = call()
+    async def render(self, task: ServedTask, system: str | None, messages: tuple[Message, ...]) -> ServedPrompt:
+        """Return the prompt for the turn after these messages; ModelError where the template does not take them.
+
+        Waits where all children have one to render.
+        """
+        async with self._free:
+            guard = self._idle.pop()  # the last used, which knows most
+            try:
+                found = await self._rendered(guard, task, system, messages)
+            finally:
+                self._idle.append(guard)
         written = found["written"]
         return ServedPrompt(**{**found, "written": written and tuple(written)})
 
-    async def rendered(self, task: ServedTask, system: str | None, messages: tuple[Message, ...]) -> ServedPrompt:
-        """Do the same without holding up other requests."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self.render, task, system, messages)
+    async def _rendered(
+        self, guard: Guard, task: ServedTask, system: str | None, messages: tuple[Message, ...]
+    ) -> dict[str, Any]:
+        self._start(guard)
+        now = self._now()
+        call = (render, self._files, task.key, system, messages, now)
+        found: dict[str, Any] | None = await guard.call_async(*call)
+        if found is None:
+            await guard.call_async(prepare, self._files, task, now, seconds=_seconds(task))
+            found = await guard.call_async(*call)
+        if found is None:
+            raise ModelError(f"the form of a prompt for {self._files.name} was chosen, and forgotten at once")
+        return found
 
     def close(self) -> None:
-        """End the child."""
-        self._guard.close()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """End the children."""
+        for guard in self._guards:
+            guard.close()
+
+    def _start(self, guard: Guard) -> None:
+        guard.start(*IMPORTS, torch=self._files.trust_remote_code)
 
     def _now(self) -> tuple[date, bool]:
         return self._day or date.today(), self._day is not None
+
+
+def _seconds(task: ServedTask) -> float:
+    """Return the seconds that the choice of a form may take beside those of any call."""
+    return 0.1 * len(task.pairs)
 
 
 # What follows runs in the child.
@@ -125,6 +149,7 @@ class _Forms:
         self.task = task
         self._name = files.name
         self._tokenizer: PreTrainedTokenizerBase = tokenizer_of(files)
+        self.encoder = PieceEncoder(self._tokenizer, files.name)
         self.family = family_of(self._tokenizer)
         self._calendar = calendar
         self._longest, self._like = whole_conversations(task.pairs) if task.pairs else _usual(task.task)
@@ -165,7 +190,7 @@ class _Forms:
         tools = self.task.task.tools
         if renderer.form.tools_in_template or not tools:
             return given
-        return with_tools_in_text(given or "", tools).lstrip()
+        return with_tools_in_text(given or "", tools, parallel=self.task.task.parallel_tool_calls).lstrip()
 
 
 def _usual(task: Task) -> tuple[list[tuple[Message, ...]], list[tuple[Message, ...]]]:
@@ -225,8 +250,7 @@ def render(
     text = renderer.text_below(forms.system(renderer, system), messages)
     if not text.strip():
         raise ModelError(f"the chat template of {files.name} renders nothing; use a model with another template")
-    tokenizer = tokenizer_of(files)
-    [ids] = encode(tokenizer, [text], files.name)
+    ids = forms.encoder.encode(text)
     check_tokens(files, [ids])
     tools_shown = bool(forms.task.task.tools) and renderer.form.tools_in_template
     family = forms.family if tools_shown else None

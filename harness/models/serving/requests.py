@@ -15,10 +15,13 @@ from harness.data.records import Message
 from harness.data.tools import function_of
 from harness.hub.foreign_json import load_json
 from harness.hub.local_http import Refused
+from harness.models.prompts.renderer import LONGEST
 
 CHOICES = 16
 """Most answers of one request."""
 STOPS = 4
+TOOLS = 500
+"""Several times as many as OpenAI takes."""
 _RETRY_SECONDS = "5"
 _LARGEST_SEED = 2**63 - 1
 _WITHOUT_EFFECT = frozenset(
@@ -123,7 +126,7 @@ def read_request(data: bytes) -> AskedTurn:
         place = ".".join(map(str, first["loc"]))
         raise refused(f"{place}: {first['msg']}, got {first['input']!s:.80}", place) from None
     except ValueError as error:
-        raise refused(f"the body cannot be read ({error}); send JSON in UTF-8") from None
+        raise refused(f"the body cannot be read ({error}); send a request as JSON in UTF-8") from None
     _check_honoured(body)
     notes = ReadingNotes()
     system, messages = _conversation(body.messages, notes)
@@ -170,17 +173,35 @@ def _check_honoured(body: CompletionBody) -> None:
 
 def _tools(body: CompletionBody) -> tuple[dict[str, Any], ...]:
     tools = body.tools or []
+    if len(tools) > TOOLS:
+        raise refused(f"there are {len(tools):,} tools; send {TOOLS:,} at most", "tools")
     wrong = next((place for place, tool in enumerate(tools) if function_of(tool) is None), None)
     if wrong is not None:
         raise refused(f"tools.{wrong} is no function definition; expected type function and a name", f"tools.{wrong}")
     found = openai_tools(tools)
     if len(found) < len(tools):
         raise refused("two tools have the same name, or one is no function; give each name once", "tools")
+    for place, tool in enumerate(found):
+        if (problem := _schema_problem(tool["function"].get("parameters"))) is not None:
+            raise refused(f"tools.{place}: {problem}; expected JSON Schema", f"tools.{place}")
     try:
         whole(found, "a tool")
     except ValueError as error:
         raise refused(str(error), "tools") from None
     return tuple(found)
+
+
+def _schema_problem(parameters: Any) -> str | None:
+    """Return what is wrong with the parameters of a tool, as far as prompts are made of them; None where nothing is."""
+    properties = (parameters or {}).get("properties") or {}
+    if not isinstance(properties, Mapping):
+        return "the properties of its parameters are no object"
+    for name, schema in properties.items():
+        kind = schema.get("type") if isinstance(schema, Mapping) else None
+        kinds = kind if isinstance(kind, list) else [kind or ""]
+        if not isinstance(schema, Mapping | bool) or not all(isinstance(one, str) for one in kinds):
+            return f"its parameter {name!s:.40} has no schema, or one whose type is no text"
+    return None
 
 
 def _conversation(values: list[dict[str, Any]], notes: ReadingNotes) -> tuple[str | None, tuple[Message, ...]]:
@@ -200,6 +221,12 @@ def _conversation(values: list[dict[str, Any]], notes: ReadingNotes) -> tuple[st
         )
     if head == len(messages):
         raise refused("there is no message of the user; send one", "messages")
+    if (size := sum(len(message.content or "") for message in messages)) > LONGEST:
+        raise refused(
+            f"the messages have {size:,} characters, more than the {LONGEST:,} that are taken; send fewer",
+            "messages",
+            code="context_length_exceeded",
+        )
     system = "\n\n".join(message.content or "" for message in messages[:head]) if head else None
     return system, one_after_another(messages[head:], notes)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.data.tasks import TestSet, find_task, has_test, pull_test_set
+from harness.data.tasks import TestSet
 from harness.errors import UsageError
 from harness.hub.artifact import Artifact
 from harness.hub.client import Hub
@@ -19,14 +20,18 @@ from harness.models.backends.vllm import engine_options
 from harness.models.engine.checkpoint import Checkpoint, pull_checkpoint
 from harness.models.engine.server import Server, serving
 from harness.models.names import ModelName
+from harness.models.parsing.reading import families
 from harness.models.prompts.make_prompts import TokenizerFiles
 from harness.models.serving.app import BODY_LIMIT, ChatApp
 from harness.models.serving.engine import KeptEngine
-from harness.models.serving.rendering import PromptRenderer, ServedTask
+from harness.models.serving.rendering import PromptRenderer
 from harness.models.serving.service import ChatService, ServedModel, TaskKnown
+from harness.models.serving.tasks import served_task
 from harness.secrets import SHORTEST, learn
 from harness.terminal import say
 
+CHILDREN = 4
+"""Most processes that render prompts, where the machine has as many cores to spare."""
 StartEngine = Callable[[Checkpoint, Sequence[str]], AbstractContextManager[Server]]
 """Starts an engine on a model, with further words of arguments, for a block."""
 
@@ -38,7 +43,7 @@ class ServeOptions:
     model: str
     adapters: tuple[str, ...] = ()
     task: str | None = None
-    """A task definition, a file or a test set on the Hub; None: each request brings its tools and system message."""
+    """A task definition, a file or a test set on the Hub; None: what the lineage says, see `served_task`."""
     host: str = "127.0.0.1"
     port: int = 8000
     key: str | None = field(default=None, repr=False)
@@ -73,12 +78,15 @@ class Endpoint:
         self._http: Any = None
         trust, day = options.config.trust_remote_code, options.config.day
         base = TokenizerFiles(name=pulled.base.artifact.repo_id, folder=pulled.base.folder, trust_remote_code=trust)
-        self.models = [ServedModel(artifact=pulled.base.artifact, adapter=None, renderer=PromptRenderer(base, day))]
+        children = _children(1 + len(pulled.adapters))
+        self.models = [
+            ServedModel(artifact=pulled.base.artifact, adapter=None, renderer=PromptRenderer(base, day, children))
+        ]
         self.models += [
             ServedModel(
                 artifact=adapter.artifact,
                 adapter=str(adapter.artifact),
-                renderer=PromptRenderer(_files_of(adapter, base, pulled.base.artifact), day),
+                renderer=PromptRenderer(_files_of(adapter, base, pulled.base.artifact), day, children),
             )
             for adapter in pulled.adapters
         ]
@@ -124,6 +132,7 @@ class Endpoint:
 
     def _prepare(self) -> None:
         """Start the children that render, and choose the form of the task, while the engine loads."""
+        families()  # whose modules the first answer would have to wait for
         for model in self.models:
             model.renderer.start()
         if self.pulled.task is not None:
@@ -138,6 +147,11 @@ class Endpoint:
 
     def _announce(self) -> None:
         self._ready(self)
+
+
+def _children(models: int) -> int:
+    """Return how many children render the prompts of each model: few take a prompt long, and each takes memory."""
+    return max(1, min(CHILDREN, (os.cpu_count() or 1) // 2) // models)
 
 
 def _files_of(adapter: Adapter, base: TokenizerFiles, artifact: Artifact) -> TokenizerFiles:
@@ -160,11 +174,11 @@ def pull(options: ServeOptions, hub: Hub) -> PulledModels:
     others = [str(one) for one in (name, *adapters) if one.backend != "vllm"]
     if others:
         raise UsageError(f"{others[0]} is on no Hub; tft serve starts vLLM on a repository, owner/name[@revision]")
-    test_set, task = _task(options.task, hub)
     artifacts = [hub.resolve("model", one.id, one.revision) for one in adapters]
     if len({one.repo_id for one in artifacts}) < len(artifacts):
         raise UsageError("an adapter is named twice, and requests choose by name; name each once")
     origin = hub.resolve("model", name.id, name.revision)
+    test_set, task = served_task(options.task, (origin, *artifacts), hub)
     pulled = [pull_adapter(hub, artifact) for artifact in artifacts]
     say(f"pulling {origin}")
     base = pull_checkpoint(hub, origin, trust_remote_code=options.config.trust_remote_code)
@@ -185,13 +199,3 @@ def _check(options: ServeOptions) -> None:
             f"{options.host} can be reached by other machines; give a key with --api-key, better in the variable "
             "TFT_SERVE_API_KEY, which others do not see"
         )
-
-
-def _task(named: str | None, hub: Hub) -> tuple[TestSet | None, TaskKnown | None]:
-    if named is None:
-        return None, None
-    if not Path(named).is_file() and has_test(named, hub):
-        test_set = pull_test_set(hub, named)
-        return test_set, TaskKnown.of(ServedTask.of(test_set.task, own_system=True, pairs=test_set.pairs))
-    task = find_task(named, hub, lambda: hub.namespace(None)).task
-    return None, TaskKnown.of(ServedTask.of(task, own_system=True))

@@ -23,6 +23,8 @@ from harness.terminal import one_line, say
 
 _NAMED = 80
 """Characters of a foreign name in a header or a line."""
+_SENTENCE = 300
+"""Characters of a warning that lists foreign names."""
 _LINES = 1000
 """Different lines of the log that are remembered, so that each is said once."""
 
@@ -61,6 +63,24 @@ class TaskKnown:
             system=system_message(served.task),
             results_as_user=bool(messages) and not by_tool,
         )
+
+    def worded_otherwise(self, tools: Sequence[Mapping[str, Any]]) -> list[str] | None:
+        """Return which of a request's tools the task describes in other words; None where calls are not the same.
+
+        Agents bring the tools that they run: without the one that speaks to the user, which the endpoint turns into
+        text, and in what their library makes of a schema. Calls are the same where the names of all others and of
+        their parameters are.
+        """
+        own, asked = Toolbox(self.served.task.tools), Toolbox(tools)
+        if {*asked.names} | {own.reply.tool} != {*own.names} | {own.reply.tool}:
+            return None
+        if any({*own.parameters(name)} != {*asked.parameters(name)} for name in asked.names):
+            return None
+        return [
+            name
+            for name in asked.names
+            if own.description(name) != asked.description(name) or own.parameters(name) != asked.parameters(name)
+        ]
 
 
 @dataclass(slots=True)
@@ -114,7 +134,7 @@ class ChatService:
         task = self._served_task(turn, warnings)
         messages = self._as_trained(turn.messages, Toolbox(task.task.tools))
         try:
-            prompt = await model.renderer.rendered(task, turn.system, messages)
+            prompt = await model.renderer.render(task, turn.system, messages)
         except ModelError as error:
             raise refused(str(error), "messages") from error
         notation = Notation.of(
@@ -156,6 +176,10 @@ class ChatService:
         if turn.system is not None and turn.system.strip() != known.system.strip():
             warnings.append("the system message of a request was replaced by that of the task, as in the evaluation")
         if not turn.tools or turn.tools == known.served.task.tools:
+            return known.served
+        if not turn.required and (other := known.worded_otherwise(turn.tools)) is not None:
+            differs = f"; the request words {', '.join(other)} otherwise" if other else ""
+            warnings.append(f"the model is shown the tools as the task has them, as in training{differs}"[:_SENTENCE])
             return known.served
         warnings.append("a request brought other tools than those of the task: the model may not know how to call them")
         return ServedTask.of(replace(known.served.task, tools=turn.tools), own_system=True)

@@ -109,7 +109,8 @@ def _unlike(row: Mapping[str, Any], pair: Mapping[str, Any], node: Node) -> list
     from harness.models.parsing import canonical
 
     try:
-        reference = canonical(parse_call(pair["reference"]))
+        stated = pair["reference"]
+        reference = canonical(*map(parse_call, stated if isinstance(stated, list) else [stated]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return [f"the reference of {pair.get('id')} in the test set cannot be read: {error!r}"]
     if row.get("reference") == reference:

@@ -25,15 +25,17 @@ _JUDGES = ("rules", "openai")
 _ENDPOINTS = "TFT_ENDPOINTS"
 
 
-def judge_scorer(judge: str | None, base_url: str | None) -> Scorer:
+def judge_scorer(judge: str | list[str] | None, base_url: str | None) -> Scorer:
     """Return the scorer of the judge metric: what `tft evaluate --judge` says of the same answer.
 
     `judge` is `rules:judge` or `openai:ID`, the latter at `base_url`, or where the file in TFT_ENDPOINTS says. Code
-    decides what it can. UsageError for another judge: an engine that is started for each sample would not end.
+    decides what it can. UsageError for another judge, since an engine that is started for each sample would not end,
+    and for several, which Inspect reads from a name with commas.
     """
-    if judge is None or ModelName.parse(judge).backend not in _JUDGES:
+    if not isinstance(judge, str) or ModelName.parse(judge).backend not in _JUDGES:
+        shown = ", ".join(map(str, judge)) if isinstance(judge, list) else judge
         raise UsageError(
-            f"the judge of tft/benchmark is rules:judge or openai:ID, got {judge}; panels, and judges on our own vLLM, "
+            f"tft/benchmark asks one judge, rules:judge or openai:ID, got {shown}; panels, and judges on our own vLLM, "
             "are asked by `tft evaluate --judge`"
         )
     file = os.environ.get(_ENDPOINTS)

@@ -41,7 +41,7 @@ def _register_metric(name: str) -> None:
     _register_scorer(name, make)
 
 
-def _judge(judge: str | None = None, base_url: str | None = None) -> Scorer:
+def _judge(judge: str | list[str] | None = None, base_url: str | None = None) -> Scorer:
     return judge_scorer(judge, base_url)
 
 

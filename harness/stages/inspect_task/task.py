@@ -67,14 +67,15 @@ def benchmark(
     dataset: str | None = None,
     limit: int | None = None,
     tool_choice: Literal["required", "auto"] = "required",
-    judge: str | None = None,
+    judge: str | list[str] | None = None,
     judge_base_url: str | None = None,
 ) -> Task:
     """Return the task: every assistant turn of a test set, given the conversation before it.
 
     `dataset` is `owner/name[@revision]`, by default the test set of your namespace; it is read from HF_ENDPOINT.
     `limit` takes only that many pairs from the start. `tool_choice` is what other providers' models are asked for.
-    `judge` is `rules:judge`, or `openai:ID` at `judge_base_url`; without one there are the metrics by code.
+    `judge` is `rules:judge`, or `openai:ID` at `judge_base_url`; without one there are the metrics by code, and several
+    are refused.
     """
     from inspect_ai import Task
     from inspect_ai.dataset import MemoryDataset
@@ -85,6 +86,11 @@ def benchmark(
         raise UsageError(f"tool_choice is {tool_choice!r}; give required or auto")
     hub = Hub.connect()
     test_set = pull_test_set(hub, dataset or f"{hub.namespace(None)}/{REPOSITORY}", limit)
+    if test_set.task.parallel_tool_calls:
+        raise UsageError(
+            f"{test_set.artifact} is about turns with several calls, and the scorers of the Inspect task are for one "
+            "call per turn; evaluate it with `tft evaluate`"
+        )
     task, names = test_set.task, [scorer_name(metric) for metric in metric_names()]
     opened = Opened(test_set=test_set, hub=hub)
     _opened[opened.key] = opened

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 
 from harness.hub.client import Hub
 from harness.hubd.embedded import EmbeddedHub, running
+from support.tft import Done, run
 
 PRESET = """
 student: small
@@ -19,7 +18,7 @@ make_student: {params: 0.4M, vocabulary: 1024, dialogues: 6, epochs: 1, rate: 0.
 models: rules
 target: 6
 train: {method: full, epochs: 1, learning_rate: 0.003, limit: 6, save_every: 2}
-max_tokens: 16
+max_tokens: 2
 parallel: 2
 threads: 1
 hardware: cpu
@@ -59,7 +58,6 @@ def environment(server: EmbeddedHub, sources: Path, tmp_path_factory: pytest.Tem
         "HF_TOKEN": "hf_ada_write",
         "HF_HOME": str(cache),
         "TFT_SOURCES": str(sources),
-        "OMP_WAIT_POLICY": "PASSIVE",
     }
 
 
@@ -70,20 +68,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-Tft = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
 @pytest.fixture(scope="module")
-def tft(environment: dict[str, str], folder: Path) -> Tft:
+def tft(environment: dict[str, str], folder: Path) -> Callable[..., Done]:
     """Run `tft` with these words in the module's folder."""
-
-    def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "harness.cli", *words]
-        return subprocess.run(
-            command, cwd=folder, env=environment | variables, capture_output=True, text=True, check=False
-        )
-
-    return run
+    return lambda *words, **variables: run(words, environment=environment | variables, folder=folder)
 
 
 @pytest.fixture(scope="module")

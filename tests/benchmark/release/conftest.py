@@ -25,7 +25,7 @@ from harness.data.records import Prediction
 from harness.data.tasks import TestSet, pull_test_set
 from harness.evaluation.records import EvalRun
 from harness.evaluation.report_json import dump_report
-from harness.evaluation.results import RESULTS
+from harness.evaluation.results import RESULTS, config_name
 from harness.evaluation.run_folder import REPORT, ROWS, Evaluation
 from harness.evaluation.scorecard import make_scorecard, read_answers, score_answers
 from harness.hub.artifact import Artifact
@@ -189,12 +189,18 @@ class Benchmark:
             versions={"tft-harness": "0"}, date="2026-01-02T03:04:05Z", timings={"answers": 1.0},
         )  # fmt: skip
         readings = read_answers(answers, task, None, None, None)
-        scorecard = make_scorecard(run, pairs, score_answers(task, pairs, answers, readings))
+        scorecard = make_scorecard(run, pairs, [score_answers(task, pairs, answers, readings)])
         folder = self.folder / model.replace("/", "--")
         write_json(folder / LINEAGE, lineage.dump())
         write_jsonl(folder / ROWS, scorecard.rows)
         write_json(folder / REPORT, dump_report(scorecard.report))
-        place = Destination(results=f"{self.namespace}/{RESULTS}", model=model, create_pr=False, max_unscored=1.0)
+        place = Destination(
+            results=f"{self.namespace}/{RESULTS}",
+            config=config_name(model),
+            model=model,
+            create_pr=False,
+            max_unscored=1.0,
+        )
         publish(self.hub, place, Evaluation(folder=folder, lineage=lineage, scorecard=scorecard), self.test_set)
         return lineage.fingerprint()
 

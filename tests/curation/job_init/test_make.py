@@ -23,7 +23,7 @@ from harness.data.scenarios._base import CleanTraces
 from harness.data.traces.read import read_traces
 from harness.data.traces.trace_input import read_input
 from harness.errors import DataError, UsageError
-from support import library_dialogues
+from support import library_dialogues, parallel_calls
 from support.trace_exports import LAYOUTS, as_exported, write_export
 
 Row = dict[str, Any]
@@ -193,6 +193,20 @@ def test_what_reading_changed_is_counted_and_said(tmp_path: Path) -> None:
     record = made(tmp_path, export)
     assert record.reading == {"several-calls-made": 3}
     assert any(note.startswith("3 conversations with several calls in a turn") for note in notes(record))
+
+
+def test_several_calls_of_a_turn_stay_together_in_a_job_that_has_them(tmp_path: Path) -> None:
+    path = tmp_path / "trips.jsonl"
+    path.write_text("".join(json.dumps(dump_conversation(one)) + "\n" for one in parallel_calls.conversations(12)))
+    request = InitRequest(source=read_input(str(path), None), out=tmp_path / "job", parallel=True, test=4)
+    record = make_job(request)
+    assert (record.test, record.reading) == (4, {})
+    task = read_task(tmp_path / "job" / "job_description.json")
+    assert task.parallel_tool_calls
+    for file in ("test.jsonl", "traces.jsonl"):
+        for row in read_traces(tmp_path / "job" / file, parallel=True):
+            counts = [len(one.tool_calls) for one in row.conversation.messages if len(one.tool_calls) > 1]
+            assert counts == [2, 3]
 
 
 def test_what_cannot_be_compared_with_stays_a_trace(tmp_path: Path) -> None:

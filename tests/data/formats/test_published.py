@@ -21,6 +21,7 @@ from harness.data.formats.task import dump_task, read_task
 from harness.data.records import Conversation, Message, Task, ToolCall
 from harness.data.traces.read import read_traces
 from harness.errors import DataError
+from harness.models.parsing import canonical
 
 
 def _conversations(ends: st.SearchStrategy[Message]) -> st.SearchStrategy[Conversation]:
@@ -41,11 +42,12 @@ def _calls() -> st.SearchStrategy[Message]:
         st.text(min_size=1),
         st.dictionaries(st.text(), values, max_size=3),
     )
-    return calls.map(lambda call: Message(role="assistant", tool_calls=(call,)))
+    turns = st.lists(calls, min_size=1, max_size=3)
+    return turns.map(lambda several: Message(role="assistant", tool_calls=tuple(several)))
 
 
 def _users() -> st.SearchStrategy[Message]:
-    plain = st.text().filter(lambda text: parse_answer(text) is None)
+    plain = st.text().filter(lambda text: not parse_answer(text))
     return plain.map(lambda text: Message(role="user", content=text))
 
 
@@ -76,10 +78,26 @@ def test_the_published_predictions_read_as_conversations_with_a_call_at_their_en
 
 def test_a_call_is_read_plain_or_in_tags() -> None:
     call = ToolCall(name="f", arguments={"a": "1"})
-    assert parse_answer('{"name": "f", "parameters": {"a": "1"}}') == call
-    assert parse_answer('<tool_call>\n{"name": "f", "arguments": {"a": "1"}}\n</tool_call>') == call
+    assert parse_answer('{"name": "f", "parameters": {"a": "1"}}') == (call,)
+    assert parse_answer('<tool_call>\n{"name": "f", "arguments": {"a": "1"}}\n</tool_call>') == (call,)
     for text in ("Hello", '[{"name": "f"}]', '{"name": "f"}', "<tool_call>{</tool_call>", "[" * 100_000, ""):
-        assert parse_answer(text) is None
+        assert parse_answer(text) == ()
+
+
+def test_several_calls_are_read_from_a_list_or_elements_with_anything_in_their_texts() -> None:
+    calls = [
+        ToolCall(name="f", arguments={"a": text}) for text in ("1", "</tool_call>", '<tool_call>{"name": "g"}', "1")
+    ]
+    plain = [{"name": one.name, "parameters": one.arguments} for one in calls]
+    assert parse_answer(json.dumps(plain)) == parse_answer(f" {canonical(*calls)}\n") == tuple(calls)
+    for text in (
+        json.dumps([*plain, {"name": "f"}]),
+        json.dumps([*plain, 3]),
+        f"{canonical(*calls)}<tool_call>{{</tool_call>",
+        f"{canonical(*calls)} and {canonical(*calls)}",
+        "<tool_call>" + "</tool_call>" * 100_000,
+    ):
+        assert parse_answer(text) == ()
 
 
 GOOD_ROW = {"question": '[{"role": "user", "content": "hi"}]', "answer": '{"name": "f", "parameters": {}}'}

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.data.records import Prediction
 from harness.errors import EngineError
-from harness.models.backends._base import ask_each
-from harness.models.backends._vllm_client import VllmBackend
+from harness.models.backends._base import Sampling, ask_each
+from harness.models.backends._vllm_client import Asked, VllmBackend
 from harness.models.engine.server import Server
+from harness.models.prompts import Prompt
+from support.http_server import Handler, serving
 
 
 class Counting:
@@ -67,14 +72,43 @@ def test_a_failure_to_keep_an_answer_stops_the_asking() -> None:
     assert len(backend.asked) <= 4
 
 
-def test_the_engine_is_let_go_after_the_last_question_unless_adapters_share_it(tmp_path: Path) -> None:
+def test_the_engine_is_let_go_after_the_last_question_unless_others_share_it(tmp_path: Path) -> None:
     ended = []
-    for adapter in (None, "me/adapter@1"):
+    for last in (True, False):
         with subprocess.Popen(["sleep", "60"]) as process:
             server = Server(port=9, log=tmp_path / "log", process=process)
-            VllmBackend(server, 64, 2, adapter=adapter).ask([], lambda answer: None)
+            VllmBackend(server, Asked(max_tokens=64, last=last), 2).ask([], lambda answer: None)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(1)
             ended.append(process.poll() is not None)
             process.kill()
     assert ended == [True, False]
+
+
+def test_our_engine_draws_each_sample_with_a_seed_of_its_own_and_greedy_requests_have_none(tmp_path: Path) -> None:
+    """The rest of what decides about sampling is neutral, as for the greedy answer."""
+    bodies: list[dict[str, Any]] = []
+
+    class Engine(Handler):
+        def do_POST(self) -> None:
+            bodies.append(json.loads(self.body()))
+            self.send(200, {"choices": [{"index": 0, "finish_reason": "stop", "text": f"answer {len(bodies)}"}]})
+
+    sampling = Sampling(samples=2, temperature=0.7, seed=5)
+    prompt, answers = Prompt(pair_id="a:0", token_ids=(1, 2)), []
+    with serving(Engine) as engine, subprocess.Popen(["sleep", "60"]) as process:
+        server = Server(port=engine.server_port, log=tmp_path / "log", process=process)
+        for drawn in (sampling, None):
+            asked = Asked(max_tokens=8, adapter="me/adapter@1", sampling=drawn, last=False)
+            backend = VllmBackend(server, asked, 1)
+            backend.ask([prompt, replace(prompt, sample=1)] if drawn else [prompt], answers.append)
+        process.kill()
+    assert [(answer.key, answer.raw) for answer in answers] == [
+        (("a:0", 0), "answer 1"),
+        (("a:0", 1), "answer 2"),
+        (("a:0", 0), "answer 3"),
+    ]
+    first, second, greedy = bodies
+    assert [first.pop("seed"), second.pop("seed")] == [sampling.seed_of(("a:0", sample)) for sample in range(2)]
+    assert first == second == greedy | {"temperature": 0.7}
+    assert greedy["temperature"] == 0

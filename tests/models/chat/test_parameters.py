@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import DataError, UsageError
 from harness.models.chat.cache import AnswerCache
-from harness.models.chat.chat_models import usage_line
+from harness.models.chat.client import usage_line
 from harness.models.chat.endpoints import Endpoints
 from harness.models.names import ModelName
 

@@ -124,3 +124,8 @@ def test_compiled_code_is_kept_where_nobody_else_can_write(tmp_path: Path, monke
     root.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(EngineError, match="nobody else can write"):
         compile_caches(None)
+
+
+def test_the_engine_keeps_connections_for_longer_than_its_clients() -> None:
+    """One that it ends while a client takes it for the next request loses that request."""
+    assert int(started(EngineOptions())[1]["VLLM_HTTP_TIMEOUT_KEEP_ALIVE"]) > 60

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import struct
@@ -74,6 +75,38 @@ def test_an_answer_without_end_is_not_taken(guard: Guard, monkeypatch: pytest.Mo
     monkeypatch.setattr("harness.models.engine.guard._REPLY", 1 << 20)
     with pytest.raises(ModelError, match="leads to more than 1,048,576 bytes"):
         guard.call(eval, "'a' * (8 << 20)")
+
+
+def test_on_an_event_loop_it_does_the_same_and_others_go_on(guard: Guard) -> None:
+    async def calls() -> None:
+        assert len(await guard.call_async(eval, "'a' * (1 << 20)")) == 1 << 20
+        assert await guard.call_async(len, "a" * (1 << 20)) == 1 << 20
+        ticks, waiting = 0, asyncio.ensure_future(guard.call_async(exec, SPIN))
+        while not waiting.done():
+            await asyncio.sleep(0.01)
+            ticks += 1
+        assert ticks > 10
+        with pytest.raises(ModelError, match=r"^the repository of me/model took more than 1 seconds"):
+            await waiting
+        with pytest.raises(ModelError, match=r"took more than 0.25 GiB of memory"):
+            await guard.call_async(exec, GROW)
+        with pytest.raises(ModelError, match="ended the process that read it"):
+            await guard.call_async(exec, "import os; os._exit(3)")
+        with pytest.raises(DataError, match=r"^row 3$"):
+            await guard.call_async(exec, OURS)
+        assert await asyncio.gather(*(guard.call_async(eval, f"{number}") for number in range(5))) == [*range(5)]
+
+    asyncio.run(calls())
+
+
+def test_a_call_that_is_cancelled_leaves_no_answer_to_the_next(guard: Guard) -> None:
+    async def calls() -> None:
+        assert await guard.call_async(eval, "1") == 1
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(guard.call_async(eval, "__import__('time').sleep(0.2) or 'old'"), 0.05)
+        assert await guard.call_async(eval, "'new'") == "new"
+
+    asyncio.run(calls())
 
 
 def test_the_child_ends_with_its_parent_whatever_it_does() -> None:

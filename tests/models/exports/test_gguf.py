@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +10,11 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
-from harness.errors import ModelError
+from harness.errors import ModelError, UsageError
 from harness.models.exports.gguf import write_gguf
-from harness.models.exports.names import splitting
+from harness.models.exports.names import settings, splitting
 from harness.models.imports.convert import ToConvert, load_gguf
 from support.gguf_files import ARCHITECTURES, small_model
 
@@ -126,6 +127,28 @@ def test_a_way_of_splitting_that_has_no_name_is_refused(make: Make) -> None:
     tokenizer.save_pretrained(folder)
     with pytest.raises(ModelError, match="splits texts in a way that GGUF has no name for"):
         written(folder)
+
+
+def test_a_merge_with_a_space_in_it_is_refused(make: Make) -> None:
+    folder = make("qwen3", rows=2)
+    text = json.loads((folder / "tokenizer.json").read_text())
+    number = len(AutoTokenizer.from_pretrained(folder))
+    text["model"]["vocab"] |= {"q q": number, "q qa": number + 1}
+    text["model"]["merges"].append(["q q", "a"])
+    (folder / "tokenizer.json").write_text(json.dumps(text))
+    with pytest.raises(ModelError, match=r"merges 'q q' and 'a', and GGUF tells parts by the space between them"):
+        written(folder)
+
+
+def test_a_number_that_the_file_does_not_hold_is_named(make: Make) -> None:
+    with pytest.raises(ModelError, match=r"has 1,099,511,627,776 as context_length, and GGUF holds 1 to 4,294,967,295"):
+        settings(AutoConfig.from_pretrained(make("qwen3"), max_position_embeddings=2**40), 32, "me/small")
+
+
+def test_a_disk_without_room_is_no_fault_of_the_model(make: Make) -> None:
+    full = ToConvert(source=make("qwen3"), name="me/small", out=Path("/dev/full"), dtype="auto")
+    with pytest.raises(UsageError, match=r"^full cannot be written \(No space left on device\); make room there"):
+        write_gguf(full, "me/small@0")
 
 
 def test_known_ways_of_splitting_have_their_names() -> None:

@@ -7,7 +7,6 @@ by `parsing/renderings.py`. Read by our parsers, strict and lenient, and by vLLM
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from harness.data.formats.published import read_test_conversations
 from harness.data.records import ToolCall
 from harness.models.parsing import detect_family, families, read, read_with_vllm
 from support.notations import NO_TOOLS, RENDERINGS, generated, templates
+from support.vllm_tokenizer import byte_tokenizer
 
 UNESCAPED = "the template writes text in quotes without escaping it; vLLM reads it as Python and stops at an apostrophe"
 GUESSES = "vLLM guesses the type of an argument from its text, so a party size of '2' becomes a number"
@@ -107,22 +107,7 @@ def test_at_least_twelve_templates_hold_for_both_readings() -> None:
 
 @pytest.fixture(scope="session")
 def tokenizer() -> Any:
-    """A tokenizer of single bytes that knows every family's marks as special tokens."""
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    pytest.importorskip("vllm")
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    bare = Tokenizer(models.BPE(vocab={letter: number for number, letter in enumerate(alphabet)}, merges=[]))
-    bare.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bare.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=bare,
-        bos_token="<s>",
-        eos_token="</s>",
-        additional_special_tokens=(Path(__file__).parent / "special_tokens.txt").read_text().split(),
-    )
+    return byte_tokenizer(Path(__file__).parent / "special_tokens.txt")
 
 
 def vllm_cases() -> list[tuple[str, str]]:

@@ -22,6 +22,10 @@ HELLO: Any = [{"role": "user", "content": "A table for two, please."}]
 TOOL: Any = {"type": "function", "function": {"name": "unknown_tool", "parameters": {"type": "object"}}}
 
 
+def _with_parameters(parameters: Any) -> Any:
+    return {"type": "function", "function": {"name": "unknown_tool", "parameters": {"type": "object", **parameters}}}
+
+
 def refused(client: OpenAI, messages: Any = HELLO, **settings: Any) -> str:
     with pytest.raises(BadRequestError) as caught:
         client.chat.completions.create(model="ada/student", messages=messages, **settings)
@@ -51,6 +55,9 @@ def warned(client: OpenAI, messages: Any = HELLO, **settings: Any) -> str:
         ({"logprobs": True}, "logprobs are not served"),
         ({"tools": [{"type": "function"}]}, "tools.0 is no function definition"),
         ({"tools": [TOOL, TOOL]}, "give each name once"),
+        ({"tools": [TOOL] * 3000}, "there are 3,000 tools; send 500 at most"),
+        ({"tools": [_with_parameters({"properties": ["a"]})]}, "tools.0: the properties of its parameters are no"),
+        ({"tools": [_with_parameters({"properties": {"a": {"type": [{}]}}})]}, "tools.0: its parameter a has no"),
         ({"extra_body": {"functions": [{"name": "a"}]}}, "functions are the old name"),
     ],
 )
@@ -67,6 +74,7 @@ def test_settings_that_cannot_be_honoured_are_refused(client: OpenAI, settings: 
         ([{"role": "system", "content": "Be kind."}], "no message of the user"),
         ([*HELLO, {"role": "system", "content": "Be kind."}], "message 1 is a system message after others"),
         ([{"role": "user", "content": "\ud800"}], "half a character"),
+        (["\ud800"], "messages.0: Input should be a valid dictionary, got \ud800"),
         (
             [*HELLO, {"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "x", "arguments": "{"}}]}],
             "x",
@@ -122,6 +130,7 @@ def test_a_context_that_is_too_long_is_refused_with_the_numbers_and_never_cut(
     asked = len(engine.requests)
     said = refused(client, [{"role": "user", "content": "a table " * 3000}])
     assert "but the model's context is 4096" in said
+    assert "more than the 4,194,304 that are taken" in refused(client, [{"role": "user", "content": "a" * (5 << 20)}])
     assert "the answer may have 4000" in refused(client, max_tokens=4000)
     assert len(engine.requests) == asked
 
@@ -145,6 +154,12 @@ def test_an_answer_without_a_call_is_text_and_said(client: OpenAI, answers: Any)
     reply = client.chat.completions.with_raw_response.create(model="ada/student", messages=HELLO)
     assert reply.parse().choices[0].message.content == "Words alone."
     assert "an answer without a call" in reply.headers[WARNING]
+
+
+def test_an_answer_with_half_a_character_is_an_answer(client: OpenAI, answers: Any) -> None:
+    answers('{"name": "respond_to_user", "parameters": {"message": "T\\ud83d"}}')
+    reply = client.chat.completions.create(model="ada/student", messages=HELLO)
+    assert (reply.choices[0].message.content or "").startswith("T")
 
 
 def test_stop_sequences_end_what_is_said(client: OpenAI, answers: Any, engine: ReplayEngine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -70,7 +71,9 @@ def test_a_template_shows_how_it_writes_words(pulled: PulledModels, student: Pat
     assert pulled.task
     renderer = PromptRenderer(TokenizerFiles(name="ada/student", folder=student), None)
     try:
-        found = renderer.render(pulled.task.served, None, (Message(role="user", content="Hello."),)).written
+        found = asyncio.run(
+            renderer.render(pulled.task.served, None, (Message(role="user", content="Hello."),))
+        ).written
     finally:
         renderer.close()
     assert found

@@ -267,6 +267,7 @@ def test_the_code_block_asks_what_the_evaluation_asks(
     world: World, shows_tools: bool, tmp_path: Path, make_report: Any, reading: Any
 ) -> None:
     """A small random student under the benchmark model's name: the card's code loads it, and prints an answer."""
+    from harness.models.prompts import Calendar
     from harness.models.prompts.make_prompts import TokenizerFiles, make_prompts
     from harness.training.small_model import create_student
 
@@ -293,6 +294,6 @@ def test_the_code_block_asks_what_the_evaluation_asks(
     message = Message(role="user", content=published_facts().example_request)
     call = ToolCall(name=task.tools[0]["function"]["name"], arguments={})
     pair = TurnPair(id="a:0", conversation="a", turn=0, prefix=(message,), reference=call)
-    made = make_prompts(TokenizerFiles(name=CELL, folder=student), task, [pair], None, named=False)
+    made = make_prompts(TokenizerFiles(name=CELL, folder=student), task, [pair], Calendar())
     assert json.loads(ids) == made["prompts"][0]
     assert made["form"]["tools_in_template"] == shows_tools

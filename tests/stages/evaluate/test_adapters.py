@@ -27,6 +27,9 @@ Put = Callable[..., str]
 
 ON_SAMPLE = ("--dataset", "ada/sample", "--no-push")
 LIMIT = 6
+THOUGHT = 12
+_QUIET = '{%- if not enable_thinking -%}\n{{ "<think>\\n\\n</think>\\n\\n" -}}\n{%- endif -%}'
+_OPENS = '{{ "<think>\\n" if enable_thinking else "<think>\\n\\n</think>\\n\\n" -}}'
 LORA = {"peft_type": "LORA", "r": 8, "lora_alpha": 8, "bias": "none", "base_model_name_or_path": "ada/base"}
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
@@ -220,7 +223,9 @@ def finished(
     place = new_terminal(hub, tmp_path_factory.mktemp("adapters"))
     shared = {path.name: path for path in student.iterdir() if path.suffix != ".safetensors"}
     template = (student / "chat_template.jinja").read_text()
-    own = {**shared, "chat_template.jinja": template.replace("<|im_start|>system", "<|im_start|>system of two")}
+    assert _QUIET in template
+    template = template.replace(_QUIET, _OPENS).replace("<|im_start|>system", "<|im_start|>system of two")
+    own = {**shared, "chat_template.jinja": template}
     one = _train(student, place.folder / "one", seed=11, r=8, lora_alpha=16)
     put("one", {file: one / file for file in (CONFIG, WEIGHTS)})
     merged = place.folder / "merged-two"
@@ -232,9 +237,16 @@ def finished(
         *command, base, "--adapters", "ada/one", "--adapters", "ada/two", "--with-base", "--out", "adapters"
     )
     adapters.worked()
-    place(*command, "ada/two", "--no-push", "--out", "merged").worked()
+    thinking = ("--thinking", "off", "--thinking", "on", "--thinking-tokens", str(THOUGHT), "--results-only")
+    both = place(*command, "ada/two", *thinking, "--out", "merged").worked()
+    assert both.err.count("starting vLLM ...") == 1
     shutil.rmtree(place.folder / "home")
     return place, adapters
+
+
+def _settings(place: Any) -> dict[str | None, Path]:
+    """Return the runs of the merged model, by how it thinks."""
+    return {read_report(run / "report.json").run.thinking: run for run in (place.folder / "merged").iterdir()}
 
 
 def _runs(root: Path) -> dict[str, Path]:
@@ -253,7 +265,26 @@ def test_adapters_on_one_engine_answer_each_for_itself_and_as_if_merged(finished
     assert len(list((place.folder / "adapters").rglob("engine.log"))) == 1
     answers = {name: _raw(run) for name, run in runs.items()}
     assert answers["one"] != answers["two"]
-    assert answers["two"] == _raw(place.folder / "merged")
+    assert answers["two"] == _raw(_settings(place)[None])
+
+
+@pytest.mark.slow
+def test_a_model_with_and_without_thinking_is_two_results_of_one_engine(finished: Any, api: Any) -> None:
+    """Random weights do not close what they think: it is closed for them, and an answer comes all the same."""
+    place, _ = finished
+    runs = _settings(place)
+    assert runs.keys() == {None, "on"}
+    assert len(list((place.folder / "merged").rglob("engine.log"))) == 1
+    rows = [json.loads(line) for line in (runs["on"] / "data" / "test.jsonl").read_text().splitlines()]
+    assert len(rows) == LIMIT
+    for row in rows:
+        assert 0 < row["thinking_tokens"] <= THOUGHT
+        assert row["usage"]["completion"] <= THOUGHT + 16
+        assert (row["raw"] is None) == (row["thinking_end"] == "unclosed")
+    assert {row["thinking_end"] for row in rows} & {"limit", "repeated"}
+    assert "thinking" not in json.loads((runs[None] / "data" / "test.jsonl").read_text().splitlines()[0])
+    files = api.list_repo_files("ada/tft-benchmark-results", repo_type="dataset")
+    assert {f"reports/ada--two{name}.json" for name in ("", "--thinking-on")} <= set(files)
 
 
 @pytest.mark.slow

@@ -81,7 +81,7 @@ def test_a_result_in_the_default_arithmetic_is_not_replaced(
     monkeypatch.setenv("HF_TOKEN", "hf_ada_write")
     client, name = Hub.connect(), ModelName.parse("ada/kept")
     results = put("fast-results", {"reports/ada--kept.json": report()}, kind="dataset")
-    place = Destination(results=results, model="ada/kept", create_pr=False)
+    place = Destination(results=results, config="ada--kept", model="ada/kept", create_pr=False)
     check(None)
     with pytest.raises(UsageError, match=r"in the default arithmetic, which one in .* would replace; leave out --fast"):
         check(Arithmetic(compiled=True))

@@ -24,6 +24,7 @@ from inspect_ai.log import read_eval_log
 from inspect_ai.tool import ToolInfo
 
 from harness.stages.inspect_task.chat_answers import not_shown, raw_answer
+from harness.stages.inspect_task.judge_scorer import judge_scorer
 from support.inspect_cli import Inspect, table
 
 MODEL = ("--model", "tft/replay:answers.jsonl")
@@ -154,6 +155,9 @@ def test_what_would_change_answers_is_refused(first_sample: Any) -> None:
     for messages, config, says in cases:
         with pytest.raises(UsageError, match=says):
             asyncio.run(model.generate(messages, [], "auto", config))
+    for judge in (["rules:judge", "openai:x"], "me/judge", None):  # with commas, Inspect reads a list
+        with pytest.raises(UsageError, match=r"asks one judge, rules:judge or openai:ID, got .*tft evaluate --judge"):
+            judge_scorer(judge, None)
     for name, options, says in (
         ("openai:gpt", {}, "are vllm, replay, logged, not openai"),
         ("replay:answers.jsonl", {"colour": "red"}, "settings are engine_args, fast"),

@@ -46,4 +46,4 @@ def _heading(text: str, place: int, style: Style) -> re.Match[str] | None:
 
 
 # vLLM registers a parser `openai` for it that refuses all text: there, harmony is parsed from token ids.
-FAMILIES = (Family(name="harmony", scan=_scan, markers=("<|channel|>", "commentary", "<|message|>")),)
+FAMILIES = (Family(name="harmony", scan=_scan, single=True, markers=("<|channel|>", "commentary", "<|message|>")),)

@@ -63,5 +63,5 @@ def _name_first(text: str, style: Style) -> list[Span]:
 
 FAMILIES = (
     Family(name="mistral", scan=_mistral, vllm_parser="mistral", markers=(_MARK,)),
-    Family(name="glm4", scan=_name_first),
+    Family(name="glm4", scan=_name_first, single=True),
 )

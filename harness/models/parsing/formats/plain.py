@@ -53,7 +53,13 @@ def _has_arguments(body: str) -> bool:
 
 
 def _plain(text: str, style: Style) -> list[Span]:
-    return _only_object(text, _KEYS, style) if style.strict else _objects(text, style)
+    """One object, or several with nothing but white space between them."""
+    if not style.strict:
+        return _objects(text, style)
+    spans = _only_object(text, _KEYS, style)
+    while spans[-1].call and len(spans) < MAX_CALLS and text.startswith("{", skip_space(text, spans[-1].end)):
+        spans += spans_at([skip_space(text, spans[-1].end)], lambda start: [_object_at(text, start, _KEYS, style)])
+    return spans
 
 
 def _llama(text: str, style: Style) -> list[Span]:
@@ -100,6 +106,7 @@ FAMILIES = (
         scan=_llama,
         vllm_parser="llama3_json",
         markers=("<|start_header_id|>", '"parameters": '),
+        single=True,
         also=("llama4_json",),
     ),
 )
