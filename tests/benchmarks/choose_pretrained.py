@@ -10,6 +10,7 @@ exactly, and the loss per learned token, which is mostly about the words of repl
     TFT_SOURCES=... python tests/benchmarks/choose_pretrained.py --whole --passes 64 --axes batch_size learning_rate
     TFT_SOURCES=... python tests/benchmarks/choose_pretrained.py             # two short trainings: whether it works
     TFT_SOURCES=... python tests/benchmarks/choose_pretrained.py --trained FOLDER ...   # 10 minutes each
+    python tests/benchmarks/choose_pretrained.py --plot        # the losses of all lines, into docs/plots
 
 The last one compares models that `tft benchmark` trained, from their folders: each on traces that its training, of less
 than one epoch, did not come to. With --whole or --trained each training is a line of
@@ -34,10 +35,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from choose_pretrained_figures import draw
 from train_inputs import inputs
 
 from harness.benchmark.presets import read_preset
 from harness.data.formats.json_texts import read_json
+from harness.data.formats.jsonl import read_jsonl
 from harness.data.tools import PLAIN_REPLY
 from harness.hub.client import Hub
 from harness.models.prompts import Calendar
@@ -81,7 +84,11 @@ def main() -> None:
     parser.add_argument("--axes", nargs="+", choices=AXES, default=list(AXES), help="settings to choose, in order")
     parser.add_argument("--passes", type=int, help="conversations per training, in place of the preset's")
     parser.add_argument("--threads", type=int, default=2, help="sums depend on it, and so do weights")
+    parser.add_argument("--plot", action="store_true", help="only draw the losses of the log's lines")
     options = parser.parse_args()
+    if options.plot:
+        print(draw(known_lines(), LOG.parents[1] / "plots", LOG.stem))
+        return
     if not os.environ.get("TFT_SOURCES"):
         print("left out: the traces are those of S1; set TFT_SOURCES to the folder of `tft sources fetch`")
         return
@@ -163,7 +170,7 @@ def score_trained(data: Data, folder: Path) -> dict[str, Any]:
         "tokens": done["seen_tokens"],
         "computed": done["computed_tokens"],
         "seconds": done["seconds"],
-        "last_loss": round(done["last_loss"], 4),
+        "losses": [round(entry["loss"], 4) for _, entry in read_jsonl(folder / "training" / "log.jsonl")],
         **scores,
         "scoring_seconds": round(time.monotonic() - start, 1),
     }
@@ -180,7 +187,7 @@ def computed(data: Data, size: int) -> float:
 
 def _search(data: Data, settings: dict[str, Any], axes: list[str], scratch: Path) -> dict[str, Any]:
     """Return the best line; each setting is chosen with the best values of those before it."""
-    known = [json.loads(line) for line in LOG.read_text().splitlines()] if LOG.is_file() else []
+    known = known_lines()
     best: dict[str, Any] = {}
     for axis in axes:
         lines = []
@@ -197,6 +204,11 @@ def _search(data: Data, settings: dict[str, Any], axes: list[str], scratch: Path
         best = max(lines, key=lambda one: (one["names_macro"], -one["held_out_loss"]))
         print(f"{axis}: {dict(best['chosen'])}", flush=True)
     return best
+
+
+def known_lines() -> list[dict[str, Any]]:
+    """Return the lines of the log, oldest first."""
+    return [line for _, line in read_jsonl(LOG)] if LOG.is_file() else []
 
 
 def write_line(line: dict[str, Any]) -> dict[str, Any]:
@@ -233,7 +245,7 @@ def measure(data: Data, config: TrainConfig, scratch: Path) -> dict[str, Any]:
         "computed": made.computed,
         "seconds": round(made.seconds, 1),
         "processor_seconds": round(processor, 1),
-        "last_loss": round(made.log[-1].loss, 4),
+        "losses": [round(step.loss, 4) for step in made.log],
         **scores,
         "scoring_seconds": round(time.monotonic() - start, 1),
     }
@@ -278,7 +290,7 @@ def score(data: Data, adapter: Path) -> dict[str, Any]:
 def show(line: dict[str, Any]) -> None:
     if not math.isfinite(line["held_out_loss"]):
         print("the loss is no number")
-    print({key: value for key, value in line.items() if key not in ("settings", "chosen")}, flush=True)
+    print({key: value for key, value in line.items() if key not in ("settings", "chosen", "losses")}, flush=True)
 
 
 if __name__ == "__main__":
