@@ -90,6 +90,7 @@ class TrainingRendering:
         self.source = source
         self._name = name
         self._renderer = renderer or Renderer(tokenizer, task, name)
+        self._one_call = self.form.calls_as_text and not task.parallel_tool_calls
         self.day: date | None = None
         """What the template takes for today, where it asks: the template that ships says it for good."""
         self._text_end = self._find_end(_TEXT)
@@ -214,6 +215,8 @@ class TrainingRendering:
         """Raise ModelError with the first differing tokens where serving would show a turn otherwise than learned."""
         first, broken, turns = "", 0, 0
         for conversation in conversations:
+            if self._one_call and any(len(one.tool_calls) > 1 for one in conversation.messages):
+                raise ModelError(f"{self._name} takes calls as text, one per turn; {conversation.id} has several")
             turns += sum(message.role == "assistant" for message in conversation.messages)
             found = list(self.partings(conversation.messages))
             broken += len({turn for turn, _, _ in found})

@@ -289,7 +289,7 @@ def test_a_template_that_changes_turns_later_is_refused_with_both_sides(tokenize
 
 
 def test_several_calls_in_a_turn_are_refused_where_calls_are_text(tokenizer: Callable[..., Any]) -> None:
-    """The text would hold the first of them only; a template that knows calls writes them all."""
+    """A model whose task has one call per turn is told to write one line; a template that knows calls writes all."""
     calls = tuple(ToolCall(name="FindRestaurants", arguments={"city": city}) for city in ("Albany", "Oakland"))
     turn = Message(role="assistant", tool_calls=calls)
     two = Conversation(id="two", messages=(Message(role="user", content="Hi"), turn), source="test")
