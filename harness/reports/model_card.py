@@ -20,7 +20,7 @@ from harness.evaluation.baselines import BASELINES, best_nulls
 from harness.evaluation.card_verdict import CardVerdict
 from harness.evaluation.metrics import DEFAULT_METRIC, JUDGE_METRIC, by_rank
 from harness.evaluation.records import EvalReport
-from harness.evaluation.results import RESULTS, config_name, config_of
+from harness.evaluation.results import RESULTS, config_name
 from harness.hub.address import DEFAULT_ENDPOINT
 from harness.hub.artifact import Artifact, parse_input, split_revision
 from harness.reports.card_block import BEGIN, END
@@ -204,7 +204,7 @@ def _context(
         "use": model_use(identity.repo_id, report, task, training, _test_set(identity, place)),
         "request": facts.example_request if scenario else _ANY_REQUEST,
         "results": f"{place.namespace}/{RESULTS}" if place.namespace else None,
-        "config": config_of(report.run) if report else config_name(identity.repo_id),
+        "config": config_name(identity.repo_id, report.run.thinking if report else None),
         "reproduce": reproduce_command(report) if report else None,
         "inspect": inspect_command(report) if report else None,
         "judge": report.run.judge if report else None,

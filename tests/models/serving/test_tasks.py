@@ -35,7 +35,7 @@ def test_set(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     ada.push(hub.api, "ada/sample", files, kind="dataset")
     first = hub.find("ada/sample", "dataset")
-    ada.push(hub.api, "ada/sample", {"README.md": "# Another card\n"}, kind="dataset")
+    ada.push(hub.api, "ada/sample", {"README.md": "---\nlicense: mit\n---\n# Another card\n"}, kind="dataset")
     return first
 
 

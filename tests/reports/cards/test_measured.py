@@ -148,7 +148,7 @@ def test_the_code_block_is_python_with_the_models_names(measured: bool, make_rep
 @pytest.mark.parametrize(
     ("recorded", "words"),
     [
-        ({"family": "hermes"}, "--enable-auto-tool-choice --tool-call-parser hermes\n"),
+        ({"family": "hermes"}, "--enable-auto-tool-choice --tool-call-parser hermes --default-chat-template-kwargs"),
         ({"family": None}, "none that is known here: the text of its answers has the calls"),
         ({"family": None, "tools_in_template": False}, "which shows this model no tools"),
         (

@@ -24,7 +24,7 @@ from harness.hub.lineage import Lineage
 from harness.hub.publishing import push_folder
 from harness.hubd.embedded import EmbeddedHub, running
 from harness.models.parsing import canonical
-from harness.reports.publish import _push_results
+from harness.reports.publish import Destination, _push_results
 from support.trained_model import FACTS
 
 NAMESPACE = "local"
@@ -156,7 +156,8 @@ def evaluate(world: World, model: Artifact, folder: Path, results: str = RESULTS
     assert done.exit_code == 0, done.output
     evaluation = _renamed(run, model)
     world.hub.ensure_dataset(results)
-    _push_results(world.hub, results, model.repo_id, evaluation)
+    place = Destination(results=results, config=config_name(model.repo_id), model=model.repo_id, create_pr=False)
+    _push_results(world.hub, place, model.repo_id, evaluation)
     world.hub.commit_files("model", model.repo_id, {"README.md": CARD.format("scored")}, message="Evaluation")
 
 

@@ -16,7 +16,6 @@ from harness.hub.client import Hub
 from harness.hub.lineage import LINEAGE, Lineage
 from harness.models.engine.arithmetic import ARITHMETIC, Arithmetic
 from harness.models.engine.build import unusual_arithmetic
-from harness.models.names import ModelName
 from harness.reports.publish import Destination
 from harness.stages._evaluation_results import check_arithmetic
 
@@ -75,11 +74,11 @@ def test_a_result_in_the_default_arithmetic_is_not_replaced(
 
     def check(arithmetic: Arithmetic | None, *engine_args: str) -> None:
         unusual = unusual_arithmetic(arithmetic, engine_args)
-        check_arithmetic(client, [place, None], [name, name], unusual)
+        check_arithmetic(client, [place, None], unusual)
 
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
     monkeypatch.setenv("HF_TOKEN", "hf_ada_write")
-    client, name = Hub.connect(), ModelName.parse("ada/kept")
+    client = Hub.connect()
     results = put("fast-results", {"reports/ada--kept.json": report()}, kind="dataset")
     place = Destination(results=results, config="ada--kept", model="ada/kept", create_pr=False)
     check(None)

@@ -68,4 +68,5 @@ def test_an_endpoint_that_is_gone_costs_its_own_part_until_the_run_is_resumed(
     ],
 )
 def test_what_cannot_be_shared_out_is_one_sentence(words: list[str], said: str, terminal: Any) -> None:
+    terminal.environment.pop("VLLM_CPU_OMP_THREADS_BIND", None)  # which tests that run side by side are given
     terminal.evaluate(*words).refused(said)
