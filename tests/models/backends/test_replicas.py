@@ -91,6 +91,7 @@ def test_cores_are_shared_out_whole_and_evenly(cores: int, data: st.DataObject) 
 
 
 def test_one_engine_is_placed_nowhere_and_several_are_bound_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(CORES, raising=False)  # which tests that run side by side are given
     monkeypatch.setattr(devices, "_cores", lambda: [0, 1, 4, 5, 6])
     monkeypatch.setattr(devices, "is_cpu_build", lambda: True)
     assert placements(1, ["--tensor-parallel-size", "2"]) == [{}]
