@@ -10,7 +10,7 @@ exactly, and the loss per learned token, which is mostly about the words of repl
     TFT_SOURCES=... python tests/benchmarks/choose_pretrained.py --whole --passes 64 --axes batch_size learning_rate
     TFT_SOURCES=... python tests/benchmarks/choose_pretrained.py             # two short trainings: whether it works
     TFT_SOURCES=... python tests/benchmarks/choose_pretrained.py --trained FOLDER ...   # 10 minutes each
-    python tests/benchmarks/choose_pretrained.py --plot        # the losses of all lines, into docs/plots
+    python tests/benchmarks/choose_pretrained.py --plot        # the losses of all lines, beside the log
 
 The last one compares models that `tft benchmark` trained, from their folders: each on traces that its training, of less
 than one epoch, did not come to. With --whole or --trained each training is a line of
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--plot", action="store_true", help="only draw the losses of the log's lines")
     options = parser.parse_args()
     if options.plot:
-        print(draw(known_lines(), LOG.parents[1] / "plots", LOG.stem))
+        print(draw(known_lines(), LOG.parent, LOG.stem))
         return
     if not os.environ.get("TFT_SOURCES"):
         print("left out: the traces are those of S1; set TFT_SOURCES to the folder of `tft sources fetch`")
